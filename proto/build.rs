@@ -1,0 +1,36 @@
+//! Compiles the .proto files with protox, so that a fresh machine needs no protoc.
+
+use std::{env, fs, io, path::PathBuf};
+
+use prost::Message as _;
+
+const PUBLIC: &[&str] = &[
+    "swarm/v1/common.proto",
+    "swarm/v1/task.proto",
+    "swarm/v1/agent.proto",
+    "swarm/v1/event.proto",
+    "swarm/v1/coordinator_service.proto",
+    "swarm/v1/task_service.proto",
+    "swarm/v1/agent_service.proto",
+    "swarm/v1/admin_service.proto",
+];
+const STORED: &[&str] = &["swarm/store/v1/record.proto", "swarm/store/v1/event.proto"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no OUT_DIR"))?);
+    for file in PUBLIC.iter().chain(STORED) {
+        println!("cargo:rerun-if-changed={file}");
+    }
+
+    // The reflection service and `swarmctl -o json` know the public schema only.
+    let public = protox::compile(PUBLIC, ["."])?;
+    fs::write(out.join("swarm.v1.bin"), public.encode_to_vec())?;
+
+    let all = protox::compile(PUBLIC.iter().chain(STORED), ["."])?;
+    tonic_prost_build::configure()
+        // Ordered maps: hash order would make stored bytes differ from run to run.
+        .btree_map(".")
+        .bytes(".swarm.store.v1")
+        .compile_fds(all)?;
+    Ok(())
+}

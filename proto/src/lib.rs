@@ -1,0 +1,29 @@
+//! The protocol: generated messages and services, and what both ends of a
+//! connection must agree on. The .proto files beside this crate are the manual.
+
+pub mod channel;
+pub mod reason;
+
+/// Messages and services of the wire, package `swarm.v1`.
+#[allow(clippy::all, clippy::pedantic, unreachable_pub, missing_docs, rustdoc::all)]
+pub mod v1 {
+    tonic::include_proto!("swarm.v1");
+}
+
+/// Messages that only the coordinator writes to its disk, package `swarm.store.v1`.
+#[allow(clippy::all, clippy::pedantic, unreachable_pub, missing_docs, rustdoc::all)]
+pub mod store {
+    tonic::include_proto!("swarm.store.v1");
+}
+
+/// The encoded `FileDescriptorSet` of `swarm.v1`, with comments and imports.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swarm.v1.bin"));
+
+/// The largest message either side accepts or sends, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The end of each output stream that an agent keeps and reports, in bytes.
+pub const OUTPUT_TAIL_BYTES: usize = 64 * 1024;
+
+/// The port that a coordinator listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 50051;
