@@ -1,0 +1,64 @@
+//! The rules of Swarm, as a pure state machine.
+//!
+//! Given the state, the time and a request, a *decision* either rejects the
+//! request or emits events; the state changes only by applying them. There is
+//! no I/O here, no async, no clock, no randomness and no logging: the same
+//! requests give the same events on every machine, so a journal of the events
+//! is the whole truth.
+//!
+//! # The life of a task
+//!
+//! ```text
+//! (new) ──► Blocked ──► Queued ──► Running ──► Succeeded          no dependencies: straight to Queued, or Delayed when not_before is ahead
+//!              │          ▲ ▲        │ │ │
+//!              │          │ │        │ │ └── cancel asked: still Running until a report, release or expiry ──► Cancelled
+//!              │   due    │ │        │ └──── failed or lost, tries left ──► Delayed ──(due)──► Queued;  none left ──► Failed
+//!              │  Delayed─┘ └────────┘       released, or lost without blame ──► Queued
+//!              └── a dependency did not succeed ──► Skipped            not running, cancel ──► Cancelled
+//! ```
+//!
+//! A final state is left only by a retry, which opens a new round and brings
+//! back, in steps, what was skipped because of the task. A late success takes a
+//! Delayed or Queued task to Succeeded.
+//!
+//! # What always holds
+//!
+//! 1. A task has at most one lease. Its attempt number only rises, for the life
+//!    of its id: it is the fence.
+//! 2. A report is accepted only from the current attempt, or from one that
+//!    expired and nothing has happened to the task since.
+//! 3. A round has at most one final outcome; only a retry opens a round.
+//! 4. No task is granted before its dependencies ended as they had to.
+//! 5. Every attempt has an end that no renewal, grace or restart extends.
+//! 6. An event touches one task's record, and at most its job's and agent's;
+//!    what follows for other tasks is settled in bounded steps, each an event.
+//!
+//! # Reading order
+//!
+//! The nouns ([`id`], [`time`], [`task`], [`lease`], [`job`], [`agent`]), the
+//! facts ([`event`]), the state and how facts change it ([`state`], [`apply`]),
+//! then one file for each request under [`command`].
+
+pub mod id;
+pub mod limits;
+pub mod time;
+
+pub mod agent;
+pub mod job;
+pub mod lease;
+pub mod task;
+
+pub mod event;
+pub mod rejection;
+
+pub mod apply;
+pub mod draft;
+pub mod state;
+
+pub mod dependency;
+pub mod retry;
+pub mod schedule;
+
+pub mod command;
+
+pub mod check;

@@ -1,0 +1,449 @@
+//! Applying events: the only code that changes records and what follows from them.
+//!
+//! At run time and at start-up alike. It is total: an event that contradicts the
+//! state is a bug of ours and ends the process.
+
+use std::sync::Arc;
+
+use crate::{
+    event::{Event, Fact, Subject},
+    id::{AttemptNumber, Number, ReportHash, Seq, TaskId},
+    lease::Lease,
+    retry::without_loss,
+    state::{Identity, State},
+    task::{Attempt, End, Outcome, Output, Phase, Task, TaskState},
+    time::Timestamp,
+};
+
+impl State {
+    /// Changes the state by one event, the next one.
+    ///
+    /// # Panics
+    ///
+    /// When the event is not the next one or contradicts the state: then the journal or the engine is broken.
+    pub fn apply(&mut self, event: &Event) {
+        assert_eq!(
+            event.seq,
+            self.seq.next(),
+            "events are applied in order, each once"
+        );
+        self.seq = event.seq;
+        self.time = self.time.max(event.time);
+        let (seq, time) = (event.seq, event.time);
+        match &event.fact {
+            Fact::CoordinatorStarted {
+                epoch,
+                cluster_id,
+                history,
+                version: _,
+            } => {
+                self.identity = Some(Identity {
+                    epoch: *epoch,
+                    cluster_id: cluster_id.clone(),
+                    history: history.clone(),
+                });
+            }
+            Fact::JobSubmitted(job) => self.insert_job(job.clone()),
+            Fact::TaskSubmitted(task) => {
+                let before = self.numbers.insert(task.id.clone(), task.number);
+                assert!(before.is_none(), "task {} is submitted once", task.id);
+                self.tasks.insert(task.number, task.clone());
+                self.index(task);
+            }
+            Fact::DependencyMet {
+                task,
+                dependency,
+                unmet: _,
+            } => self.meet(task, dependency, seq),
+            Fact::TaskDue { task } => self.change(task, seq, |task| match &mut task.phase {
+                Phase::Pending { due } => *due = None,
+                _ => panic!("only a pending task becomes due"),
+            }),
+            Fact::LeaseGranted { task, lease } => self.change(task, seq, |task| {
+                assert_eq!(task.state(), TaskState::Queued, "only a queued task is granted");
+                assert!(lease.attempt > task.attempt_count, "attempts only rise");
+                task.attempt_count = lease.attempt;
+                task.phase = Phase::Running(lease.clone());
+            }),
+            Fact::LeaseExpired {
+                task,
+                attempt,
+                cause,
+                due,
+                agent,
+            } => self.change(task, seq, |task| {
+                task.end_attempt(*attempt, Outcome::Lost(*cause), None, &Output::default(), time);
+                task.tries.charge_loss(*cause, agent);
+                task.phase = Phase::Pending { due: *due };
+            }),
+            Fact::LeaseResumed {
+                task,
+                attempt,
+                agent: _,
+            } => self.change(task, seq, |task| {
+                task.tries = without_loss(task);
+                let lost = task.attempts.pop().expect("a resumed lease was lost before");
+                assert_eq!(lost.number, *attempt, "the newest attempt is resumed");
+                task.phase = Phase::Running(Lease {
+                    attempt: lost.number,
+                    agent: lost.agent,
+                    token: lost.token,
+                    request_id: lost.request_id,
+                    granted: lost.granted,
+                    ttl: lost.ttl,
+                    ends_by: lost.ends_by,
+                    cancel_asked: false,
+                });
+            }),
+            Fact::LeaseReleased {
+                task,
+                attempt,
+                reason,
+                report,
+                agent: _,
+            } => {
+                self.change(task, seq, |task| {
+                    let outcome = Outcome::Released {
+                        reason: reason.clone(),
+                    };
+                    task.end_attempt(*attempt, outcome, Some(*report), &Output::default(), time);
+                    task.phase = Phase::Pending { due: None };
+                });
+            }
+            Fact::AttemptFailed {
+                task,
+                attempt,
+                agent,
+                failure,
+                due,
+                report,
+                output,
+            } => {
+                self.change(task, seq, |task| {
+                    let outcome = Outcome::Failed(failure.clone());
+                    task.end_attempt(*attempt, outcome, Some(*report), output, time);
+                    task.tries.charge_failure(failure.blame, agent);
+                    task.phase = Phase::Pending { due: *due };
+                });
+            }
+            Fact::TaskSucceeded {
+                task,
+                attempt,
+                report,
+                output,
+                agent: _,
+                late: _,
+            } => {
+                self.change(task, seq, |task| {
+                    task.end_attempt(*attempt, Outcome::Succeeded, Some(*report), output, time);
+                    task.phase = Phase::Ended {
+                        end: End::Succeeded,
+                        at: time,
+                    };
+                });
+            }
+            Fact::TaskFailed { task, reason } => self.change(task, seq, |task| {
+                assert!(
+                    matches!(task.phase, Phase::Pending { .. }),
+                    "only a pending task fails"
+                );
+                task.phase = Phase::Ended {
+                    end: End::Failed {
+                        reason: reason.clone(),
+                    },
+                    at: time,
+                };
+            }),
+            Fact::CancelRequested {
+                task,
+                attempt,
+                agent: _,
+            } => self.change(task, seq, |task| {
+                let Phase::Running(lease) = &mut task.phase else {
+                    panic!("only a running task is asked to cancel")
+                };
+                assert_eq!(lease.attempt, *attempt, "the running attempt is asked to cancel");
+                lease.cancel_asked = true;
+            }),
+            Fact::TaskCancelled { task, attempt } => self.change(task, seq, |task| {
+                if let Some(ended) = attempt {
+                    task.end_attempt(
+                        ended.number,
+                        ended.outcome.clone(),
+                        ended.report,
+                        &ended.output,
+                        time,
+                    );
+                }
+                assert!(task.end().is_none(), "an ended task is not cancelled");
+                task.phase = Phase::Ended {
+                    end: End::Cancelled,
+                    at: time,
+                };
+            }),
+            Fact::TaskSkipped { task, because } => self.change(task, seq, |task| {
+                assert!(
+                    matches!(task.phase, Phase::Pending { .. }),
+                    "only a pending task is skipped"
+                );
+                task.phase = Phase::Ended {
+                    end: End::Skipped {
+                        because: because.clone(),
+                    },
+                    at: time,
+                };
+            }),
+            Fact::TaskRetried { record, because: _ } => {
+                if let Some(before) = self.tasks.get(&record.number).cloned() {
+                    assert!(before.end().is_some(), "only an ended task is retried");
+                    self.unindex(&before);
+                }
+                self.numbers.insert(record.id.clone(), record.number);
+                let mut record = record.clone();
+                Arc::make_mut(&mut record).revision = seq;
+                self.tasks.insert(record.number, record.clone());
+                self.index(&record);
+            }
+            Fact::AgentRegistered(agent) => {
+                self.agents.insert(agent.id.clone(), agent.clone());
+            }
+            Fact::AgentDeregistered { agent } => {
+                if let Some(record) = self.agents.get_mut(agent) {
+                    Arc::make_mut(record).gone = true;
+                }
+                self.forget_presence(agent);
+            }
+        }
+    }
+
+    /// Changes one task's record, and what follows from it.
+    fn change(&mut self, subject: &Subject, seq: Seq, change: impl FnOnce(&mut Task)) {
+        let mut task = self
+            .tasks
+            .remove(&subject.number)
+            .expect("an event's task is known");
+        self.unindex(&task);
+        let record = Arc::make_mut(&mut task);
+        change(record);
+        record.revision = seq;
+        if record.lease().is_none() {
+            self.clear_expiry(subject.number);
+        }
+        self.index(&task);
+        self.tasks.insert(subject.number, task.clone());
+        self.refresh_unsettled(&task.id);
+    }
+
+    /// Marks one dependency as met. Written apart from `change`, whose cost grows with all dependencies:
+    /// a task that waits for a thousand others is met a thousand times.
+    fn meet(&mut self, subject: &Subject, dependency: &TaskId, seq: Seq) {
+        let shared = self
+            .tasks
+            .get_mut(&subject.number)
+            .expect("an event's task is known");
+        let before = shared.state();
+        let task = Arc::make_mut(shared);
+        task.revision = seq;
+        let met = task
+            .dependencies
+            .iter_mut()
+            .find(|each| each.task == *dependency)
+            .expect("a met dependency is one of the task's");
+        if met.met {
+            return;
+        }
+        met.met = true;
+        task.unmet -= 1;
+        let task = shared.clone();
+        if task.state() != before {
+            self.recount(&task, before, task.state());
+            if task.state() == TaskState::Queued {
+                self.derived.ready.insert(&task);
+            }
+        }
+        self.remove_dependent(dependency, task.number);
+    }
+
+    fn recount(&mut self, task: &Task, before: TaskState, after: TaskState) {
+        self.derived.counts.remove(before);
+        self.derived.counts.add(after);
+        if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
+            tally.counts.remove(before);
+            tally.counts.add(after);
+        }
+    }
+
+    /// Adds everything that follows from a record.
+    pub(crate) fn index(&mut self, task: &Arc<Task>) {
+        let state = task.state();
+        let number = task.number;
+        self.derived.counts.add(state);
+        if let Some(job) = &task.job {
+            let tally = self.derived.jobs.entry(job.clone()).or_default();
+            tally.counts.add(state);
+            tally.tasks.insert(number);
+        }
+        match &task.phase {
+            Phase::Pending { due } => {
+                if let Some(due) = due {
+                    self.derived.due.insert((*due, number));
+                }
+                if let Some(deadline) = task.deadline {
+                    self.derived.deadlines.insert((deadline, number));
+                }
+                if state == TaskState::Queued {
+                    self.derived.ready.insert(task);
+                }
+                for dependency in task.unmet_dependencies() {
+                    self.derived
+                        .dependents
+                        .entry(dependency.task.clone())
+                        .or_default()
+                        .insert(number);
+                    self.refresh_unsettled(&dependency.task);
+                }
+            }
+            Phase::Running(lease) => {
+                self.derived
+                    .leases
+                    .entry(lease.agent.clone())
+                    .or_default()
+                    .insert(number);
+                if self.expiry(number).is_none() {
+                    self.set_expiry(number, (self.time + lease.ttl).min(lease.ends_by));
+                }
+            }
+            Phase::Ended {
+                end: End::Skipped { because },
+                ..
+            } => {
+                self.derived
+                    .skipped
+                    .entry(because.clone())
+                    .or_default()
+                    .insert(number);
+                self.refresh_unsettled(because);
+            }
+            Phase::Ended { .. } => {}
+        }
+        self.refresh_unsettled(&task.id);
+    }
+
+    /// Takes everything away that follows from a record.
+    fn unindex(&mut self, task: &Arc<Task>) {
+        let state = task.state();
+        let number = task.number;
+        self.derived.counts.remove(state);
+        if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
+            tally.counts.remove(state);
+        }
+        match &task.phase {
+            Phase::Pending { due } => {
+                if let Some(due) = due {
+                    self.derived.due.remove(&(*due, number));
+                }
+                if let Some(deadline) = task.deadline {
+                    self.derived.deadlines.remove(&(deadline, number));
+                }
+                if state == TaskState::Queued {
+                    self.derived.ready.remove(task);
+                }
+                for dependency in task.unmet_dependencies() {
+                    self.remove_dependent(&dependency.task, number);
+                }
+            }
+            Phase::Running(lease) => {
+                if let Some(held) = self.derived.leases.get_mut(&lease.agent) {
+                    held.remove(&number);
+                    if held.is_empty() {
+                        self.derived.leases.remove(&lease.agent);
+                    }
+                }
+            }
+            Phase::Ended {
+                end: End::Skipped { because },
+                ..
+            } => {
+                if let Some(skipped) = self.derived.skipped.get_mut(because) {
+                    skipped.remove(&number);
+                    if skipped.is_empty() {
+                        self.derived.skipped.remove(because);
+                    }
+                }
+                self.refresh_unsettled(because);
+            }
+            Phase::Ended { .. } => {}
+        }
+    }
+
+    fn remove_dependent(&mut self, dependency: &TaskId, dependent: Number) {
+        if let Some(dependents) = self.derived.dependents.get_mut(dependency) {
+            dependents.remove(&dependent);
+            if dependents.is_empty() {
+                self.derived.dependents.remove(dependency);
+            }
+        }
+        self.refresh_unsettled(dependency);
+    }
+
+    /// A task has consequences left when it has ended and others still wait for it, or when it has been
+    /// brought back and others are still skipped because of it.
+    fn refresh_unsettled(&mut self, id: &TaskId) {
+        let Some(task) = self.task(id) else { return };
+        let (number, ended) = (task.number, task.end().is_some());
+        let succeeded = matches!(task.end(), Some(End::Succeeded));
+        let unsettled = (ended && self.derived.dependents.contains_key(id))
+            || ((!ended || succeeded) && self.derived.skipped.contains_key(id));
+        if unsettled {
+            self.derived.unsettled.insert(number);
+        } else {
+            self.derived.unsettled.remove(&number);
+        }
+    }
+}
+
+impl Task {
+    /// Moves the running attempt, or the untouched lost one, to the ended ones.
+    fn end_attempt(
+        &mut self,
+        number: AttemptNumber,
+        outcome: Outcome,
+        report: Option<ReportHash>,
+        output: &Output,
+        time: Timestamp,
+    ) {
+        let attempt = if let Phase::Running(lease) = &self.phase {
+            Attempt {
+                number: lease.attempt,
+                agent: lease.agent.clone(),
+                token: lease.token,
+                request_id: lease.request_id.clone(),
+                round: self.round,
+                granted: lease.granted,
+                ttl: lease.ttl,
+                ends_by: lease.ends_by,
+                ended: time,
+                outcome,
+                report,
+                stdout_bytes: output.stdout_bytes,
+                stderr_bytes: output.stderr_bytes,
+            }
+        } else {
+            self.tries = without_loss(self);
+            let lost = self
+                .attempts
+                .pop()
+                .expect("a late report is about an attempt that was lost before");
+            Attempt {
+                ended: time,
+                outcome,
+                report,
+                stdout_bytes: output.stdout_bytes,
+                stderr_bytes: output.stderr_bytes,
+                ..lost
+            }
+        };
+        assert_eq!(attempt.number, number, "an outcome is about the newest attempt");
+        self.remember(attempt);
+    }
+}

@@ -1,0 +1,98 @@
+//! Every invariant that can be seen in one state. For tests and for verifying stored data.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    id::Number,
+    limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS, MAX_LOST_ON},
+    state::State,
+    task::{Phase, Task},
+};
+
+impl State {
+    /// Looks for broken promises of our own.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the first one found.
+    pub fn check(&self) -> Result<(), String> {
+        let rebuilt = State::load(
+            self.identity.clone(),
+            self.seq,
+            self.time,
+            self.jobs.values().cloned(),
+            self.agents.values().cloned(),
+            self.tasks.values().cloned(),
+        );
+        let mut kept = self.derived.clone();
+        // A job whose tasks are all elsewhere is the same as none.
+        kept.jobs.retain(|_, tally| !tally.tasks.is_empty());
+        if rebuilt.derived != kept {
+            return Err("what follows from the records differs from what is kept".to_owned());
+        }
+        if rebuilt.numbers != self.numbers || rebuilt.job_numbers != self.job_numbers {
+            return Err("ids and numbers do not belong together".to_owned());
+        }
+        let running: BTreeSet<Number> = self
+            .tasks
+            .values()
+            .filter(|task| task.lease().is_some())
+            .map(|task| task.number)
+            .collect();
+        if running != self.soft_leases() {
+            return Err("leases and expiries do not belong together".to_owned());
+        }
+        if self.counts().total() != self.tasks.len() as u64 {
+            return Err("the counts of tasks do not add up".to_owned());
+        }
+        self.tasks.values().try_for_each(|task| {
+            self.check_task(task)
+                .map_err(|fault| format!("task {}: {fault}", task.id))
+        })
+    }
+
+    fn check_task(&self, task: &Task) -> Result<(), String> {
+        let unmet = task.unmet_dependencies().count();
+        if unmet != task.unmet as usize {
+            return Err(format!(
+                "{unmet} dependencies are unmet, {} are counted",
+                task.unmet
+            ));
+        }
+        if task.revision > self.seq || task.number.0 > task.revision.0 {
+            return Err("its revision is not between its submit and the last event".to_owned());
+        }
+        if task.attempts.len() > FIRST_ATTEMPTS + LAST_ATTEMPTS || task.tries.lost_on.len() > MAX_LOST_ON {
+            return Err("it remembers more than it should".to_owned());
+        }
+        if task
+            .attempts
+            .windows(2)
+            .any(|pair| pair[0].number >= pair[1].number)
+        {
+            return Err("its attempts do not rise".to_owned());
+        }
+        if task
+            .attempts
+            .last()
+            .is_some_and(|last| last.number > task.attempt_count)
+        {
+            return Err("it has ended an attempt that was never granted".to_owned());
+        }
+        if let Phase::Running(lease) = &task.phase {
+            if lease.attempt != task.attempt_count {
+                return Err("the leased attempt is not the newest".to_owned());
+            }
+            if task.unmet > 0 {
+                return Err("it runs before its dependencies ended as they have to".to_owned());
+            }
+            if self
+                .expiry(task.number)
+                .is_some_and(|expiry| expiry > lease.ends_by)
+            {
+                return Err("its lease outlives its durable end".to_owned());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! An agent reports what attempts came to.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    dependency::settle,
+    draft::Draft,
+    event::{CancelledAttempt, Fact, Subject},
+    id::{AgentId, AttemptNumber, ReportHash},
+    lease::Proof,
+    rejection::Rejection,
+    retry::{Tries, Verdict, after_failure, mix, without_loss},
+    task::{Failure, Outcome, Output, Task, TaskState},
+};
+
+/// Outcomes to accept. The lease alone proves the right to report: an outbox outlives sessions.
+#[derive(Clone, Debug)]
+pub struct Complete {
+    /// The agent.
+    pub agent: AgentId,
+    /// The outcomes.
+    pub reports: Vec<Report>,
+    /// A random number for the backoffs.
+    pub jitter: u64,
+}
+
+/// What one attempt came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The lease under which it ran.
+    pub proof: Proof,
+    /// What it came to.
+    pub result: Reported,
+    /// What it printed.
+    pub output: Arc<Output>,
+    /// The hash of all this, by which a repeat is recognised.
+    pub hash: ReportHash,
+}
+
+/// What an agent can say about an attempt.
+#[derive(Clone, Debug)]
+pub enum Reported {
+    /// The work was done.
+    Success,
+    /// The work was tried and failed.
+    Failure {
+        /// How.
+        failure: Failure,
+        /// It should not be tried again before this long.
+        retry_after: Option<Duration>,
+    },
+    /// It was ended because the task is to be cancelled.
+    Cancelled,
+    /// The agent gives it back.
+    Released {
+        /// Why, in words.
+        reason: Arc<str>,
+    },
+}
+
+/// What became of one report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The state of the task now.
+    pub state: TaskState,
+    /// This very report had been accepted before.
+    pub already_completed: bool,
+}
+
+/// Takes each report by itself: the refusal of one does not touch another.
+pub fn decide(draft: &mut Draft<'_>, request: Complete) -> Vec<Result<Accepted, Rejection>> {
+    draft.known_agent_seen(&request.agent);
+    let mut results = Vec::with_capacity(request.reports.len());
+    for (index, report) in request.reports.into_iter().enumerate() {
+        results.push(take(
+            draft,
+            &request.agent,
+            report,
+            mix(request.jitter, index as u64),
+        ));
+    }
+    settle(draft);
+    results
+}
+
+/// The rules for reports, in their order: a repeat is confirmed, the live lease is accepted, an expired one
+/// is accepted when nothing has happened since, everything else is lost.
+fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> Result<Accepted, Rejection> {
+    let proof = &report.proof;
+    let Some(task) = draft.task(&proof.task).cloned() else {
+        return Err(Rejection::TaskNotFound(proof.task.clone()));
+    };
+    let repeated = task.attempts.iter().any(|attempt| {
+        attempt.number == proof.attempt
+            && attempt.agent == *agent
+            && Some(attempt.token) == proof.token
+            && attempt.report == Some(report.hash)
+    });
+    if repeated {
+        return Ok(Accepted {
+            state: task.state(),
+            already_completed: true,
+        });
+    }
+    if let Some(lease) = task.lease().filter(|lease| lease.is_proven_by(agent, proof)) {
+        if lease.cancel_asked {
+            cancel(draft, &task, agent, report);
+        } else {
+            accept(draft, &task, agent, report, task.tries.clone(), false, jitter);
+        }
+    } else if task.untouched_loss().is_some_and(|(lost, _)| {
+        lost.number == proof.attempt && lost.agent == *agent && Some(lost.token) == proof.token
+    }) {
+        accept(draft, &task, agent, report, without_loss(&task), true, jitter);
+    } else {
+        return Err(Rejection::LeaseLost {
+            task: task.id.clone(),
+            attempt: proof.attempt,
+            state: task.state(),
+            newest: task.attempt_count,
+        });
+    }
+    let state = draft.tasks[&task.number].state();
+    Ok(Accepted {
+        state,
+        already_completed: false,
+    })
+}
+
+fn accept(
+    draft: &mut Draft<'_>,
+    task: &Task,
+    agent: &AgentId,
+    report: Report,
+    mut tries: Tries,
+    late: bool,
+    jitter: u64,
+) {
+    let subject = Subject::of(task);
+    let attempt = report.proof.attempt;
+    let (agent, hash, output) = (agent.clone(), report.hash, report.output);
+    match report.result {
+        Reported::Success => {
+            draft.emit(Fact::TaskSucceeded {
+                task: subject,
+                attempt,
+                agent,
+                late,
+                report: hash,
+                output,
+            });
+        }
+        Reported::Failure { failure, retry_after } => {
+            tries.charge_failure(failure.blame, &agent);
+            let verdict = after_failure(task, &tries, failure.blame, retry_after, draft.now(), jitter);
+            let due = match &verdict {
+                Verdict::Again(due) => *due,
+                Verdict::Enough(_) => None,
+            };
+            draft.emit(Fact::AttemptFailed {
+                task: subject.clone(),
+                attempt,
+                agent,
+                failure,
+                due,
+                report: hash,
+                output,
+            });
+            if let Verdict::Enough(reason) = verdict {
+                draft.emit(Fact::TaskFailed {
+                    task: subject,
+                    reason,
+                });
+            }
+        }
+        // An agent that was told to cancel may report it after the lease expired and the task was not
+        // cancelled after all; the attempt is over without blame either way.
+        Reported::Cancelled => release(draft, subject, attempt, agent, hash, "ended as cancelled".into()),
+        Reported::Released { reason } => release(draft, subject, attempt, agent, hash, reason),
+    }
+}
+
+fn release(
+    draft: &mut Draft<'_>,
+    task: Subject,
+    attempt: AttemptNumber,
+    agent: AgentId,
+    report: ReportHash,
+    reason: Arc<str>,
+) {
+    draft.emit(Fact::LeaseReleased {
+        task,
+        attempt,
+        agent,
+        reason,
+        report,
+    });
+}
+
+/// Whatever was reported, a task that is to be cancelled is cancelled; the attempt keeps its own outcome.
+fn cancel(draft: &mut Draft<'_>, task: &Task, agent: &AgentId, report: Report) {
+    let outcome = match report.result {
+        Reported::Success => Outcome::Succeeded,
+        Reported::Failure { failure, .. } => Outcome::Failed(failure),
+        Reported::Cancelled => Outcome::Cancelled,
+        Reported::Released { reason } => Outcome::Released { reason },
+    };
+    draft.emit(Fact::TaskCancelled {
+        task: Subject::of(task),
+        attempt: Some(CancelledAttempt {
+            number: report.proof.attempt,
+            agent: agent.clone(),
+            outcome,
+            report: Some(report.hash),
+            output: report.output,
+        }),
+    });
+}

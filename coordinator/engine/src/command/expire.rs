@@ -1,0 +1,105 @@
+//! Time has passed.
+
+use crate::{
+    dependency::settle,
+    draft::Draft,
+    event::{Fact, Subject},
+    id::Number,
+    limits::EXPIRE_STEP,
+    rejection::Rejection,
+    retry::{Verdict, after_loss, mix},
+    task::Loss,
+    time::Timestamp,
+};
+
+/// Ends leases that nobody renewed, makes tasks due, fails those whose deadline has passed, and settles
+/// consequences: a bounded step of each. [`crate::state::State::next_deadline`] says when to call again.
+///
+/// # Errors
+///
+/// None; the type is that of every decision.
+pub fn decide(draft: &mut Draft<'_>, jitter: u64) -> Result<(), Rejection> {
+    let now = draft.now();
+    let through = (now, Number(u64::MAX));
+
+    let expired: Vec<Number> = draft.expired(now).take(EXPIRE_STEP).collect();
+    for number in expired {
+        let cause = loss(draft, number, now);
+        lose(draft, number, cause, jitter);
+    }
+
+    let due: Vec<Number> = draft
+        .derived
+        .due
+        .range(..=through)
+        .map(|(_, number)| *number)
+        .take(EXPIRE_STEP)
+        .collect();
+    for number in due {
+        let task = Subject::of(&draft.tasks[&number]);
+        draft.emit(Fact::TaskDue { task });
+    }
+
+    let overdue: Vec<Number> = draft
+        .derived
+        .deadlines
+        .range(..=through)
+        .map(|(_, number)| *number)
+        .take(EXPIRE_STEP)
+        .collect();
+    for number in overdue {
+        let task = Subject::of(&draft.tasks[&number]);
+        draft.emit(Fact::TaskFailed {
+            task,
+            reason: "its deadline has passed".into(),
+        });
+    }
+
+    settle(draft);
+    Ok(())
+}
+
+fn loss(draft: &Draft<'_>, number: Number, now: Timestamp) -> Loss {
+    let overdue = draft.tasks[&number]
+        .lease()
+        .is_some_and(|lease| lease.ends_by <= now);
+    if overdue {
+        Loss::Overdue
+    } else if draft.is_renewed(number) {
+        Loss::Silent
+    } else {
+        Loss::Undelivered
+    }
+}
+
+/// Ends the lease of a running task without a report.
+pub(crate) fn lose(draft: &mut Draft<'_>, number: Number, cause: Loss, jitter: u64) {
+    let task = draft.tasks[&number].clone();
+    let Some(lease) = task.lease() else { return };
+    let subject = Subject::of(&task);
+    let mut tries = task.tries.clone();
+    tries.charge_loss(cause, &lease.agent);
+    let verdict = after_loss(&task, &tries, cause, draft.now(), mix(jitter, number.0));
+    let due = match &verdict {
+        Verdict::Again(due) => *due,
+        Verdict::Enough(_) => None,
+    };
+    draft.emit(Fact::LeaseExpired {
+        task: subject.clone(),
+        attempt: lease.attempt,
+        agent: lease.agent.clone(),
+        cause,
+        due: due.filter(|_| !lease.cancel_asked),
+    });
+    if lease.cancel_asked {
+        draft.emit(Fact::TaskCancelled {
+            task: subject,
+            attempt: None,
+        });
+    } else if let Verdict::Enough(reason) = verdict {
+        draft.emit(Fact::TaskFailed {
+            task: subject,
+            reason,
+        });
+    }
+}

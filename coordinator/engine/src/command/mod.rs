@@ -1,0 +1,16 @@
+//! One request each: its type, `decide`, and what it answers.
+
+pub mod start;
+pub mod submit;
+
+pub mod deregister;
+pub mod register;
+
+pub mod claim;
+pub mod complete;
+pub mod renew;
+
+pub mod cancel;
+pub mod retry;
+
+pub mod expire;

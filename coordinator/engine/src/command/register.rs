@@ -1,0 +1,95 @@
+//! An agent opens a session.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    agent::Agent,
+    command::{expire::lose, renew::continue_lease},
+    dependency::settle,
+    draft::Draft,
+    event::Fact,
+    id::{AgentId, Session},
+    lease::Proof,
+    rejection::Rejection,
+    task::{Loss, Task},
+};
+
+/// What the agent says about itself.
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// What it calls itself.
+    pub agent: AgentId,
+    /// For people.
+    pub name: Arc<str>,
+    /// What its owner says about it.
+    pub labels: BTreeMap<String, String>,
+    /// How many attempts it runs at a time.
+    pub slots: u32,
+    /// The version of its program.
+    pub version: Arc<str>,
+    /// Every lease it works on or has an unconfirmed outcome of.
+    pub held: Vec<Proof>,
+    /// How long leases last.
+    pub lease_ttl: Duration,
+    /// A random number for the backoffs.
+    pub jitter: u64,
+}
+
+/// The session that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its number.
+    pub session: Session,
+    /// Which of the held leases are no longer the agent's.
+    pub lost: Vec<Proof>,
+}
+
+/// Ends the agent's older session. Leases that it does not list are lost at once, uncounted: two copies of
+/// one identity cannot both work.
+///
+/// # Errors
+///
+/// None; the type is that of every decision.
+pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Rejection> {
+    let Register {
+        agent,
+        name,
+        labels,
+        slots,
+        version,
+        held,
+        lease_ttl,
+        jitter,
+    } = request;
+    let session = Session(draft.agent(&agent).map_or(0, |known| known.session.0) + 1);
+    draft.emit(Fact::AgentRegistered(Arc::new(Agent {
+        id: agent.clone(),
+        name,
+        labels,
+        slots,
+        version,
+        session,
+        registered: draft.now(),
+        gone: false,
+    })));
+    draft.seen(&agent, Some(false));
+
+    let leased: Vec<Arc<Task>> = draft.leased_to(&agent).cloned().collect();
+    for task in leased {
+        let listed = held.iter().any(|proof| {
+            proof.task == task.id
+                && task
+                    .lease()
+                    .is_some_and(|lease| lease.is_proven_by(&agent, proof))
+        });
+        if !listed {
+            lose(draft, task.number, Loss::Replaced, jitter);
+        }
+    }
+    let lost = held
+        .into_iter()
+        .filter(|proof| !continue_lease(draft, &agent, proof, lease_ttl))
+        .collect();
+    settle(draft);
+    Ok(Registered { session, lost })
+}

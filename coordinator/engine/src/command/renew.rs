@@ -1,0 +1,135 @@
+//! An agent is alive and says what it works on.
+
+use std::time::Duration;
+
+use crate::{
+    command::claim::check_session,
+    draft::Draft,
+    event::{Fact, Subject},
+    id::{AgentId, AttemptNumber, Session, TaskId},
+    lease::Proof,
+    rejection::Rejection,
+    state::State,
+};
+
+/// What the agent works on.
+#[derive(Clone, Debug)]
+pub struct Renew {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its session.
+    pub session: Session,
+    /// Every lease it works on.
+    pub leases: Vec<Proof>,
+    /// How long the leases last from now on.
+    pub lease_ttl: Duration,
+    /// It finishes what it holds and claims nothing more.
+    pub draining: bool,
+}
+
+/// What to do with one lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// The task.
+    pub task: TaskId,
+    /// The attempt.
+    pub attempt: AttemptNumber,
+    /// What to do.
+    pub order: Order,
+}
+
+/// What to do with an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Go on.
+    Continue,
+    /// End it and report it as cancelled.
+    Cancel,
+    /// End it at once; it belongs to somebody else.
+    Lost,
+}
+
+/// Renews the listed leases and answers with one directive for each, in their order, then one for each other
+/// lease of the agent whose task is to be cancelled. A lease that expired is resumed when nothing has
+/// happened to its task since.
+///
+/// # Errors
+///
+/// [`Rejection::AgentNotFound`] before a registration, [`Rejection::AgentReplaced`] from an older session.
+pub fn decide(draft: &mut Draft<'_>, request: &Renew) -> Result<Vec<Directive>, Rejection> {
+    check_session(draft, &request.agent, request.session)?;
+    draft.seen(&request.agent, Some(request.draining));
+    for proof in &request.leases {
+        continue_lease(draft, &request.agent, proof, request.lease_ttl);
+    }
+    directives(draft, request)
+}
+
+/// The directives as they are now, without renewing anything: a parked call asks again when there is an order.
+///
+/// # Errors
+///
+/// As [`decide`].
+pub fn directives(state: &State, request: &Renew) -> Result<Vec<Directive>, Rejection> {
+    check_session(state, &request.agent, request.session)?;
+    let mut directives: Vec<Directive> = request
+        .leases
+        .iter()
+        .map(|proof| {
+            let lease = state
+                .task(&proof.task)
+                .and_then(|task| task.lease())
+                .filter(|lease| lease.is_proven_by(&request.agent, proof));
+            let order = match lease {
+                Some(lease) if lease.cancel_asked => Order::Cancel,
+                Some(_) => Order::Continue,
+                None => Order::Lost,
+            };
+            Directive {
+                task: proof.task.clone(),
+                attempt: proof.attempt,
+                order,
+            }
+        })
+        .collect();
+    for task in state.leased_to(&request.agent) {
+        if let Some(lease) = task.lease().filter(|lease| lease.cancel_asked) {
+            let listed = request.leases.iter().any(|proof| proof.task == task.id);
+            if !listed {
+                directives.push(Directive {
+                    task: task.id.clone(),
+                    attempt: lease.attempt,
+                    order: Order::Cancel,
+                });
+            }
+        }
+    }
+    Ok(directives)
+}
+
+/// Renews a lease, or resumes one that expired with nothing having happened to its task since. False when
+/// it is no longer the agent's.
+pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Proof, ttl: Duration) -> bool {
+    let Some(task) = draft.task(&proof.task).cloned() else {
+        return false;
+    };
+    if task.lease().is_some_and(|lease| lease.is_proven_by(agent, proof)) {
+        draft.renew(task.number, ttl);
+        return true;
+    }
+    let resumable = task.untouched_loss().is_some_and(|(lost, _)| {
+        lost.number == proof.attempt
+            && lost.agent == *agent
+            && Some(lost.token) == proof.token
+            && lost.ends_by > draft.now()
+    });
+    if resumable {
+        draft.emit(Fact::LeaseResumed {
+            task: Subject::of(&task),
+            attempt: proof.attempt,
+            agent: agent.clone(),
+        });
+        draft.renew(task.number, ttl);
+    }
+    resumable
+}

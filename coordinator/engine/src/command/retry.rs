@@ -1,0 +1,63 @@
+//! Somebody brings an ended task back.
+
+use crate::{
+    dependency::{retried, settle},
+    draft::Draft,
+    event::Fact,
+    id::{Seq, TaskId},
+    rejection::Rejection,
+    task::{Condition, End, TaskState},
+};
+
+/// A task to bring back.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// The task.
+    pub task: TaskId,
+    /// The revision that the caller saw; not compared when absent.
+    pub revision: Option<Seq>,
+}
+
+/// Opens a new round for each task by itself and answers with its state. Counts of tries begin anew, attempt
+/// numbers go on, and what was skipped because of the task comes back, in steps.
+pub fn decide(draft: &mut Draft<'_>, tasks: &[Retry]) -> Vec<Result<TaskState, Rejection>> {
+    let results: Vec<_> = tasks.iter().map(|request| retry(draft, request)).collect();
+    settle(draft);
+    results
+}
+
+fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<TaskState, Rejection> {
+    let Some(task) = draft.task(&request.task).cloned() else {
+        return Err(Rejection::TaskNotFound(request.task.clone()));
+    };
+    if request.revision.is_some_and(|revision| revision != task.revision) {
+        return Err(Rejection::RevisionMismatch {
+            task: task.id.clone(),
+            revision: task.revision,
+        });
+    }
+    if task.end().is_none() {
+        return Err(Rejection::TaskNotFinished {
+            task: task.id.clone(),
+            state: task.state(),
+        });
+    }
+    let hopeless = task.unmet_dependencies().find(|dependency| {
+        dependency.condition == Condition::Succeeded
+            && draft
+                .task(&dependency.task)
+                .and_then(|other| other.end())
+                .is_some_and(|end| !matches!(end, End::Succeeded))
+    });
+    if let Some(dependency) = hopeless {
+        return Err(Rejection::DependencyFailed {
+            task: task.id.clone(),
+            dependency: dependency.task.clone(),
+        });
+    }
+    draft.emit(Fact::TaskRetried {
+        record: retried(&task).into(),
+        because: None,
+    });
+    Ok(draft.tasks[&task.number].state())
+}

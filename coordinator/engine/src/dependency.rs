@@ -1,0 +1,82 @@
+//! What a task's end, or its return, means for the tasks that depend on it.
+//!
+//! Consequences can be many, so they are a work list in the state: each decision
+//! settles some, and `expire` goes on with the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    draft::Draft,
+    event::{Fact, Subject},
+    id::{Number, TaskId},
+    limits::SETTLE_STEP,
+    retry::Tries,
+    task::{End, Phase, Task},
+};
+
+/// Settles consequences, at most [`SETTLE_STEP`] of them.
+pub fn settle(draft: &mut Draft<'_>) {
+    for _ in 0..SETTLE_STEP {
+        let Some(number) = draft.derived.unsettled.first().copied() else {
+            return;
+        };
+        let task = draft.tasks[&number].clone();
+        let next = |index: &BTreeMap<TaskId, BTreeSet<Number>>| {
+            index.get(&task.id).and_then(|numbers| numbers.first().copied())
+        };
+        let returned = if matches!(task.end(), None | Some(End::Succeeded)) {
+            next(&draft.derived.skipped)
+        } else {
+            None
+        };
+        if let Some(skipped) = returned {
+            let record = retried(&draft.tasks[&skipped].clone());
+            draft.emit(Fact::TaskRetried {
+                record: record.into(),
+                because: Some(task.id.clone()),
+            });
+        } else {
+            let waiting = next(&draft.derived.dependents).expect("an unsettled task has consequences left");
+            follow(draft, &task, waiting);
+        }
+    }
+}
+
+/// What the end of `ended` means for one task that waits for it.
+fn follow(draft: &mut Draft<'_>, ended: &Task, waiting: Number) {
+    let dependent = draft.tasks[&waiting].clone();
+    let end = ended.end().expect("dependents are settled when a task has ended");
+    let met = dependent
+        .unmet_dependencies()
+        .find(|dependency| dependency.task == ended.id)
+        .is_some_and(|dependency| dependency.condition.is_met_by(end));
+    let subject = Subject::of(&dependent);
+    draft.emit(if met {
+        Fact::DependencyMet {
+            task: subject,
+            dependency: ended.id.clone(),
+            unmet: dependent.unmet - 1,
+        }
+    } else {
+        Fact::TaskSkipped {
+            task: subject,
+            because: ended.id.clone(),
+        }
+    });
+}
+
+/// The record of an ended task as a new round begins: fresh counts, the same attempts, and met
+/// dependencies stay met. A deadline that has passed would fail it again at once, so it goes.
+pub fn retried(task: &Task) -> Task {
+    let ended_at = match &task.phase {
+        Phase::Ended { at, .. } => *at,
+        Phase::Pending { .. } | Phase::Running(_) => task.created,
+    };
+    Task {
+        round: task.round + 1,
+        tries: Tries::default(),
+        phase: Phase::Pending { due: None },
+        deadline: task.deadline.filter(|deadline| *deadline > ended_at),
+        ..task.clone()
+    }
+}

@@ -1,0 +1,137 @@
+//! A decision in the making.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use crate::{
+    agent::Agent,
+    event::{Event, Fact},
+    id::{AgentId, Number},
+    job::Job,
+    limits::MAX_DECISION_EVENTS,
+    rejection::Rejection,
+    state::State,
+    task::Task,
+    time::Timestamp,
+};
+
+/// The state together with the events that the decision has emitted so far. It reads as the state, so a
+/// decision sees its own earlier picks.
+///
+/// Check first, emit after: nothing is rejected after the first `emit`.
+pub struct Draft<'a> {
+    state: &'a mut State,
+    now: Timestamp,
+    changes: Vec<Change>,
+}
+
+/// An event, and the records it touched as they are right after it.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What happened.
+    pub event: Event,
+    /// The touched task.
+    pub task: Option<Arc<Task>>,
+    /// The touched job.
+    pub job: Option<Arc<Job>>,
+    /// The touched agent.
+    pub agent: Option<Arc<Agent>>,
+}
+
+/// Runs one decision on the state. Time never goes backwards: `now` is at least the time of the last event.
+///
+/// # Panics
+///
+/// When the decision is rejected after it emitted something: its events could be neither kept nor taken back.
+pub fn decide<T>(
+    state: &mut State,
+    now: Timestamp,
+    decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+) -> (Result<T, Rejection>, Vec<Change>) {
+    let now = now.max(state.time);
+    let mut draft = Draft {
+        state,
+        now,
+        changes: Vec::new(),
+    };
+    let result = decision(&mut draft);
+    let changes = draft.changes;
+    assert!(
+        result.is_ok() || changes.is_empty(),
+        "a decision rejects before it emits"
+    );
+    assert!(
+        changes.len() <= MAX_DECISION_EVENTS,
+        "a decision emits at most {MAX_DECISION_EVENTS} events"
+    );
+    (result, changes)
+}
+
+/// Applies an event, and says which records it touched.
+pub fn replay(state: &mut State, event: Event) -> Change {
+    state.apply(&event);
+    let task = event
+        .fact
+        .task_number()
+        .and_then(|number| state.task_numbered(number))
+        .cloned();
+    let (mut job, mut agent) = (None, None);
+    match &event.fact {
+        Fact::JobSubmitted(submitted) => job = Some(submitted.clone()),
+        Fact::AgentRegistered(registered) => agent = Some(registered.clone()),
+        Fact::AgentDeregistered { agent: id } => agent = state.agent(id).cloned(),
+        _ => {}
+    }
+    Change {
+        event,
+        task,
+        job,
+        agent,
+    }
+}
+
+impl Draft<'_> {
+    /// The time of the decision.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Applies a fact and records it.
+    pub fn emit(&mut self, fact: Fact) {
+        let event = Event {
+            seq: self.state.seq.next(),
+            time: self.now,
+            fact,
+        };
+        self.changes.push(replay(self.state, event));
+    }
+
+    /// How many events the decision has emitted so far.
+    pub fn emitted(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Renews the lease of a running task: a soft fact, not an event.
+    pub fn renew(&mut self, number: Number, ttl: Duration) {
+        self.state.renew(number, self.now, ttl);
+    }
+
+    /// Notes that an agent was heard of, if it is one we know: a soft fact, not an event.
+    pub fn known_agent_seen(&mut self, agent: &AgentId) {
+        if self.state.agent(agent).is_some_and(|known| !known.gone) {
+            self.seen(agent, None);
+        }
+    }
+
+    /// Notes that an agent was heard of: a soft fact, not an event.
+    pub fn seen(&mut self, agent: &AgentId, draining: Option<bool>) {
+        self.state.seen(agent, self.now, draining);
+    }
+}
+
+impl Deref for Draft<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.state
+    }
+}

@@ -1,0 +1,86 @@
+//! Every bound of the engine, with its reason.
+
+use std::time::Duration;
+
+/// Tasks in one submit. Ten thousand events are decided and applied in some tens of milliseconds.
+pub const MAX_SUBMIT_TASKS: usize = 10_000;
+
+/// Events in one decision: a full submit, its job, and one step of consequences.
+pub const MAX_DECISION_EVENTS: usize = MAX_SUBMIT_TASKS + 1 + SETTLE_STEP;
+
+/// Dependents settled in one decision; the rest follows in the next ones, so that
+/// a task with a hundred thousand dependents never holds the lock for long.
+pub const SETTLE_STEP: usize = 1_000;
+
+/// Leases, due times and deadlines handled in one call of `expire`, for the same reason.
+pub const EXPIRE_STEP: usize = 1_000;
+
+/// Faults named in one rejection; more are counted. A person mends a few at a time.
+pub const MAX_NAMED_FAULTS: usize = 32;
+
+/// Dependencies of one task. Each costs a visit whenever the task changes; a wider
+/// fan-in goes through tasks in between.
+pub const MAX_DEPENDENCIES: usize = 1_000;
+
+/// Characters of an id: it names directories on agents.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// Bytes of a task's spec: it stays in memory while the task is queued.
+pub const MAX_SPEC_BYTES: usize = 64 * 1024;
+
+/// Bytes of specs granted by one claim, so that the answer stays well under a message's limit.
+pub const MAX_CLAIM_SPEC_BYTES: usize = 1024 * 1024;
+
+/// Tasks granted by one claim.
+pub const MAX_CLAIM_TASKS: usize = 100;
+
+/// Items of a cancel or retry, and reports of a complete, in one request.
+pub const MAX_ITEMS: usize = 1_000;
+
+/// Leases an agent may list in a heartbeat or registration; above its slots and outbox.
+pub const MAX_HELD_LEASES: usize = 2_000;
+
+/// Tasks visited by one read under the lock.
+pub const MAX_VISITED: usize = 1_000;
+
+/// The first attempts that a task remembers; they show how it began.
+pub const FIRST_ATTEMPTS: usize = 2;
+
+/// The last attempts that a task remembers; a repeated report is recognised among them.
+pub const LAST_ATTEMPTS: usize = 8;
+
+/// Losses on this many different agents mean that the task breaks its machines.
+pub const MAX_LOST_ON: usize = 3;
+
+/// Losses in all after which a task fails.
+pub const MAX_LOSSES: u32 = 20;
+
+/// Leases that never reached their agent, after which a task fails: no agent can be given it.
+pub const MAX_UNDELIVERED: u32 = 20;
+
+/// Retries that a task may ask for.
+pub const MAX_RETRIES: u32 = 100;
+
+/// The upper end of the first delay after a failure or loss.
+pub const INITIAL_BACKOFF: Duration = Duration::from_secs(5);
+
+/// The upper end of every delay after a failure or loss.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
+
+/// The longest backoff that a task may ask for.
+pub const MAX_ASKED_BACKOFF: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest wait after a provider's limit.
+pub const PROVIDER_BACKOFF: Duration = Duration::from_secs(5);
+
+/// A wait for a provider that grows past this fails the task.
+pub const MAX_PROVIDER_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long one attempt may run at most.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How far ahead a task may be put off, so that no arithmetic on times overflows.
+pub const MAX_DELAY: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+/// Lease TTLs after an attempt's timeout until its durable end: one for a renewal under way, one for grace.
+pub const END_AFTER_TTLS: u32 = 2;

@@ -1,0 +1,192 @@
+//! Refusals that a caller can act on. The engine knows no other failure.
+
+use std::fmt;
+
+use crate::{
+    id::{AgentId, AttemptNumber, JobId, Seq, TaskId},
+    limits::MAX_NAMED_FAULTS,
+    task::TaskState,
+};
+
+/// Why a request, or one item of it, was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The request has faults; it changed nothing.
+    Invalid(Faults),
+    /// No task has this id.
+    TaskNotFound(TaskId),
+    /// No job has this id.
+    JobNotFound(JobId),
+    /// No agent has registered under this id, or it said goodbye.
+    AgentNotFound(AgentId),
+    /// The attempt belongs to somebody else, or is over.
+    LeaseLost {
+        /// The task.
+        task: TaskId,
+        /// The attempt that the caller held.
+        attempt: AttemptNumber,
+        /// Where the task is now.
+        state: TaskState,
+        /// The number of the task's newest attempt.
+        newest: AttemptNumber,
+    },
+    /// A newer session of the same agent exists.
+    AgentReplaced(AgentId),
+    /// The task changed since the caller looked.
+    RevisionMismatch {
+        /// The task.
+        task: TaskId,
+        /// Its revision now.
+        revision: Seq,
+    },
+    /// The task has ended and can't be cancelled.
+    TaskFinished {
+        /// The task.
+        task: TaskId,
+        /// How it ended.
+        state: TaskState,
+    },
+    /// The task has not ended and can't be retried.
+    TaskNotFinished {
+        /// The task.
+        task: TaskId,
+        /// Where it is.
+        state: TaskState,
+    },
+    /// The task was skipped, and the dependency that caused it still has not succeeded.
+    DependencyFailed {
+        /// The task.
+        task: TaskId,
+        /// The dependency to retry instead.
+        dependency: TaskId,
+    },
+}
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind of fault it is.
+    pub kind: FaultKind,
+    /// The field's path in the request, such as `tasks[3].spec.priority`.
+    pub field: String,
+    /// What is wrong, for people.
+    pub description: String,
+}
+
+/// Kinds of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A value that the field must not have.
+    Field,
+    /// A spec over its limit.
+    SpecTooLarge,
+    /// Tasks that wait for each other.
+    DependencyCycle,
+    /// A dependency that is neither in the request nor known.
+    DependencyUnknown,
+    /// An id that belongs to a task with another spec.
+    TaskExists,
+    /// An id that belongs to a job with other tasks.
+    JobExists,
+}
+
+/// Everything that is wrong with a request: the first faults by name, the rest as a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    named: Vec<Fault>,
+    more: usize,
+}
+
+impl Faults {
+    /// Adds one.
+    pub fn add(&mut self, kind: FaultKind, field: impl Into<String>, description: impl Into<String>) {
+        if self.named.len() < MAX_NAMED_FAULTS {
+            self.named.push(Fault {
+                kind,
+                field: field.into(),
+                description: description.into(),
+            });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// The first ones.
+    pub fn named(&self) -> &[Fault] {
+        &self.named
+    }
+
+    /// How many there are beyond the named ones.
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    /// The kind that the whole request is refused with: something invalid before something that merely exists.
+    pub fn kind(&self) -> FaultKind {
+        let conflict = |kind| matches!(kind, FaultKind::TaskExists | FaultKind::JobExists);
+        self.named
+            .iter()
+            .map(|fault| fault.kind)
+            .find(|kind| !conflict(*kind))
+            .or_else(|| self.named.first().map(|fault| fault.kind))
+            .unwrap_or(FaultKind::Field)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.named.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{}: {}", fault.field, fault.description)?;
+        }
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejection::Invalid(faults) => write!(f, "{faults}"),
+            Rejection::TaskNotFound(task) => write!(f, "no task has the id {task}"),
+            Rejection::JobNotFound(job) => write!(f, "no job has the id {job}"),
+            Rejection::AgentNotFound(agent) => write!(f, "no agent is registered as {agent}"),
+            Rejection::LeaseLost {
+                task,
+                attempt,
+                state,
+                newest,
+            } => write!(
+                f,
+                "attempt {} of task {task} is over for this agent: the task is {state}, its newest attempt is {}",
+                attempt.0, newest.0
+            ),
+            Rejection::AgentReplaced(agent) => {
+                write!(
+                    f,
+                    "a newer session of agent {agent} exists: two programs use one identity"
+                )
+            }
+            Rejection::RevisionMismatch { task, revision } => {
+                write!(f, "task {task} has changed: its revision is {} now", revision.0)
+            }
+            Rejection::TaskFinished { task, state } => write!(f, "task {task} has already ended as {state}"),
+            Rejection::TaskNotFinished { task, state } => {
+                write!(f, "task {task} has not ended: it is {state}")
+            }
+            Rejection::DependencyFailed { task, dependency } => {
+                write!(
+                    f,
+                    "task {task} was skipped because {dependency} did not succeed: retry {dependency}"
+                )
+            }
+        }
+    }
+}

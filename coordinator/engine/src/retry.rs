@@ -1,0 +1,229 @@
+//! Whether and when a task is tried again.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    id::AgentId,
+    limits::{
+        INITIAL_BACKOFF, MAX_BACKOFF, MAX_LOSSES, MAX_LOST_ON, MAX_PROVIDER_WAIT, MAX_UNDELIVERED,
+        PROVIDER_BACKOFF,
+    },
+    task::{Blame, Loss, Outcome, Task},
+    time::{Timestamp, millis},
+};
+
+/// How a failed task is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Further tries after the first failure.
+    pub max_retries: u32,
+    /// The upper end of the first delay; it doubles with every failure.
+    pub initial_backoff: Duration,
+    /// The upper end of every delay.
+    pub max_backoff: Duration,
+}
+
+/// What counts against a task's limits in this round. Each count is charged when it happens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Failures that were the task's own.
+    pub failures: u32,
+    /// Attempts lost with their machine, or failed by it.
+    pub losses: u32,
+    /// Attempts that met a provider's limit.
+    pub provider_limits: u32,
+    /// Leases that never reached their agent.
+    pub undelivered: u32,
+    /// The first agents on which an attempt was lost, each once.
+    pub lost_on: Vec<AgentId>,
+}
+
+impl Tries {
+    /// Counts a failure.
+    pub fn charge_failure(&mut self, blame: Blame, agent: &AgentId) {
+        match blame {
+            Blame::Task => self.failures += 1,
+            Blame::Provider => self.provider_limits += 1,
+            Blame::Machine => self.charge_machine(agent),
+        }
+    }
+
+    /// Counts a loss. One that the coordinator's own bookkeeping caused costs nothing.
+    pub fn charge_loss(&mut self, loss: Loss, agent: &AgentId) {
+        match loss {
+            Loss::Silent | Loss::Overdue => self.charge_machine(agent),
+            Loss::Undelivered => self.undelivered += 1,
+            Loss::Replaced | Loss::Deregistered => {}
+        }
+    }
+
+    fn charge_machine(&mut self, agent: &AgentId) {
+        self.losses += 1;
+        if !self.lost_on.contains(agent) && self.lost_on.len() < MAX_LOST_ON {
+            self.lost_on.push(agent.clone());
+        }
+    }
+}
+
+/// The counts of a task as if its untouched loss had never been.
+pub fn without_loss(task: &Task) -> Tries {
+    let mut tries = task.tries.clone();
+    let Some((lost, loss)) = task.untouched_loss() else {
+        return tries;
+    };
+    match loss {
+        Loss::Silent | Loss::Overdue => {
+            tries.losses = tries.losses.saturating_sub(1);
+            let lost_before = task.attempts.iter().any(|attempt| {
+                attempt.number != lost.number
+                    && attempt.round == task.round
+                    && attempt.agent == lost.agent
+                    && is_machine_loss(&attempt.outcome)
+            });
+            if !lost_before {
+                tries.lost_on.retain(|agent| *agent != lost.agent);
+            }
+        }
+        Loss::Undelivered => tries.undelivered = tries.undelivered.saturating_sub(1),
+        Loss::Replaced | Loss::Deregistered => {}
+    }
+    tries
+}
+
+fn is_machine_loss(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Lost(Loss::Silent | Loss::Overdue) => true,
+        Outcome::Failed(failure) => failure.blame == Blame::Machine,
+        _ => false,
+    }
+}
+
+/// What follows for the task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is tried again, at this time or at once.
+    Again(Option<Timestamp>),
+    /// It is not tried again, because of this.
+    Enough(Arc<str>),
+}
+
+/// What follows from a failure, with the counts as they are after it.
+pub fn after_failure(
+    task: &Task,
+    tries: &Tries,
+    blame: Blame,
+    retry_after: Option<Duration>,
+    now: Timestamp,
+    jitter: u64,
+) -> Verdict {
+    if task.deadline.is_some_and(|deadline| deadline <= now) {
+        return Verdict::Enough("its deadline has passed".into());
+    }
+    let policy = &task.retry;
+    match blame {
+        Blame::Task if tries.failures > policy.max_retries => {
+            Verdict::Enough(format!("failed {}", times(tries.failures)).into())
+        }
+        Blame::Task => {
+            let upper = doubled(policy.initial_backoff, tries.failures, policy.max_backoff);
+            let delay = spread(upper, jitter).max(retry_after.unwrap_or_default().min(policy.max_backoff));
+            Verdict::Again(Some(now + delay))
+        }
+        Blame::Machine => after_machine_loss(tries, now, jitter),
+        Blame::Provider => {
+            let least = doubled(PROVIDER_BACKOFF, tries.provider_limits, Duration::MAX);
+            let wait = least.max(retry_after.unwrap_or_default());
+            let due = now + wait;
+            if wait > MAX_PROVIDER_WAIT {
+                Verdict::Enough(format!("met a provider's limit {}", times(tries.provider_limits)).into())
+            } else if task.deadline.is_some_and(|deadline| deadline <= due) {
+                Verdict::Enough("a provider's limit lasts beyond its deadline".into())
+            } else {
+                Verdict::Again(Some(due))
+            }
+        }
+    }
+}
+
+/// What follows from a loss, with the counts as they are after it.
+pub fn after_loss(task: &Task, tries: &Tries, loss: Loss, now: Timestamp, jitter: u64) -> Verdict {
+    if task.deadline.is_some_and(|deadline| deadline <= now) {
+        return Verdict::Enough("its deadline has passed".into());
+    }
+    match loss {
+        Loss::Silent | Loss::Overdue => after_machine_loss(tries, now, jitter),
+        Loss::Undelivered if tries.undelivered >= MAX_UNDELIVERED => {
+            Verdict::Enough(format!("its lease reached no agent {}", times(tries.undelivered)).into())
+        }
+        Loss::Undelivered | Loss::Replaced | Loss::Deregistered => Verdict::Again(None),
+    }
+}
+
+fn after_machine_loss(tries: &Tries, now: Timestamp, jitter: u64) -> Verdict {
+    if tries.lost_on.len() >= MAX_LOST_ON {
+        Verdict::Enough(format!("lost on {MAX_LOST_ON} different agents").into())
+    } else if tries.losses >= MAX_LOSSES {
+        Verdict::Enough(format!("lost {}", times(tries.losses)).into())
+    } else {
+        Verdict::Again(Some(
+            now + spread(doubled(INITIAL_BACKOFF, tries.losses, MAX_BACKOFF), jitter),
+        ))
+    }
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => format!("{n} times"),
+    }
+}
+
+/// `first` for the first time, doubled for each further one, at most `most`.
+fn doubled(first: Duration, count: u32, most: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(count.saturating_sub(1)).unwrap_or(u32::MAX);
+    first.saturating_mul(factor).min(most)
+}
+
+/// Full jitter: anywhere between nothing and `upper`, so that what failed together does not come back together.
+fn spread(upper: Duration, jitter: u64) -> Duration {
+    let upper = millis(upper);
+    Duration::from_millis(((u128::from(jitter) * u128::from(upper + 1)) >> 64) as u64)
+}
+
+/// One number of the sequence that a seed begins (splitmix64, Steele et al. 2014): so one random
+/// number from the edge is enough for a request with many items.
+pub fn mix(seed: u64, index: u64) -> u64 {
+    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upper_end_doubles_up_to_its_limit() {
+        let seconds = |n| doubled(INITIAL_BACKOFF, n, MAX_BACKOFF).as_secs();
+        assert_eq!(
+            [1, 2, 3, 6, 7, 8, 40, u32::MAX].map(seconds),
+            [5, 10, 20, 160, 300, 300, 300, 300]
+        );
+    }
+
+    #[test]
+    fn jitter_covers_the_whole_range() {
+        let upper = Duration::from_secs(10);
+        assert_eq!(spread(upper, 0), Duration::ZERO);
+        assert_eq!(spread(upper, u64::MAX), upper);
+        let below = (0..1000)
+            .filter(|&n| spread(upper, mix(42, n)) < upper / 2)
+            .count();
+        assert!(
+            (400..600).contains(&below),
+            "{below} of 1000 delays are in the lower half"
+        );
+    }
+}

@@ -1,0 +1,356 @@
+//! The state: records of tasks, jobs and agents, what follows from them, and soft facts.
+//!
+//! Only `apply`, `renew`, `seen`, `grace` and loading change it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    agent::Agent,
+    id::{AgentId, JobId, Number, Seq, TaskId},
+    job::Job,
+    schedule::Ready,
+    task::{Task, TaskState},
+    time::Timestamp,
+};
+
+/// How many tasks are in each state, in the order of [`TaskState::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u64; TaskState::ALL.len()]);
+
+impl Counts {
+    /// How many are in this state.
+    pub fn of(&self, state: TaskState) -> u64 {
+        self.0[state as usize]
+    }
+
+    /// How many there are in all.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn add(&mut self, state: TaskState) {
+        self.0[state as usize] += 1;
+    }
+
+    pub(crate) fn remove(&mut self, state: TaskState) {
+        self.0[state as usize] -= 1;
+    }
+}
+
+/// The tasks of a job, and how many are in each state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many are in each state.
+    pub counts: Counts,
+    /// Its tasks.
+    pub tasks: BTreeSet<Number>,
+}
+
+/// What the coordinator is, as its journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Rises with each start.
+    pub epoch: u64,
+    /// Identifies these data for ever.
+    pub cluster_id: Arc<str>,
+    /// Identifies this sequence of events.
+    pub history: Arc<str>,
+}
+
+/// Everything that follows from the records; kept up to date because looking for it would be slow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Derived {
+    /// Tasks by state.
+    pub(crate) counts: Counts,
+    /// Tasks by job.
+    pub(crate) jobs: BTreeMap<JobId, Tally>,
+    /// Queued tasks.
+    pub(crate) ready: Ready,
+    /// Pending tasks that wait for a time.
+    pub(crate) due: BTreeSet<(Timestamp, Number)>,
+    /// Pending tasks that have a deadline.
+    pub(crate) deadlines: BTreeSet<(Timestamp, Number)>,
+    /// For each task, the pending tasks with an unmet dependency on it.
+    pub(crate) dependents: BTreeMap<TaskId, BTreeSet<Number>>,
+    /// For each task, the tasks that were skipped because of it.
+    pub(crate) skipped: BTreeMap<TaskId, BTreeSet<Number>>,
+    /// Tasks whose last change still has consequences for others: the work list.
+    pub(crate) unsettled: BTreeSet<Number>,
+    /// The running tasks of each agent.
+    pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
+}
+
+/// Facts that may be lost: never journaled, and no promise depends on them.
+#[derive(Clone, Debug, Default)]
+pub struct Soft {
+    /// When each lease expires unless it is renewed; never after its durable end.
+    expiries: BTreeMap<Number, Timestamp>,
+    by_expiry: BTreeSet<(Timestamp, Number)>,
+    /// Leases that were renewed at least once: their agent knows of them.
+    renewed: BTreeSet<Number>,
+    presences: BTreeMap<AgentId, Presence>,
+}
+
+/// What is known of an agent at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// When it was heard of last.
+    pub seen: Timestamp,
+    /// It finishes what it holds and claims nothing more.
+    pub draining: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub(crate) identity: Option<Identity>,
+    pub(crate) seq: Seq,
+    pub(crate) time: Timestamp,
+    pub(crate) tasks: BTreeMap<Number, Arc<Task>>,
+    pub(crate) numbers: BTreeMap<TaskId, Number>,
+    pub(crate) jobs: BTreeMap<Number, Arc<Job>>,
+    pub(crate) job_numbers: BTreeMap<JobId, Number>,
+    pub(crate) agents: BTreeMap<AgentId, Arc<Agent>>,
+    pub(crate) derived: Derived,
+    pub(crate) soft: Soft,
+}
+
+impl State {
+    /// Builds the state from records, as of the event with this seq. Leases last one TTL from `time` on.
+    pub fn load(
+        identity: Option<Identity>,
+        seq: Seq,
+        time: Timestamp,
+        jobs: impl IntoIterator<Item = Arc<Job>>,
+        agents: impl IntoIterator<Item = Arc<Agent>>,
+        tasks: impl IntoIterator<Item = Arc<Task>>,
+    ) -> State {
+        let mut state = State {
+            identity,
+            seq,
+            time,
+            ..State::default()
+        };
+        for job in jobs {
+            state.insert_job(job);
+        }
+        for agent in agents {
+            state.agents.insert(agent.id.clone(), agent);
+        }
+        for task in tasks {
+            state.numbers.insert(task.id.clone(), task.number);
+            state.tasks.insert(task.number, task);
+        }
+        let all: Vec<Arc<Task>> = state.tasks.values().cloned().collect();
+        for task in &all {
+            state.index(task);
+        }
+        state
+    }
+
+    pub(crate) fn insert_job(&mut self, job: Arc<Job>) {
+        self.job_numbers.insert(job.id.clone(), job.number);
+        self.jobs.insert(job.number, job);
+    }
+
+    /// What the coordinator is; `None` before its first start.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The last applied event.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The time of the last applied event.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The task with this id.
+    pub fn task(&self, id: &TaskId) -> Option<&Arc<Task>> {
+        self.tasks.get(self.numbers.get(id)?)
+    }
+
+    /// The task with this number.
+    pub fn task_numbered(&self, number: Number) -> Option<&Arc<Task>> {
+        self.tasks.get(&number)
+    }
+
+    /// Tasks in order, from the first one after `after`.
+    pub fn tasks_after(&self, after: Number) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.range(Number(after.0 + 1)..).map(|(_, task)| task)
+    }
+
+    /// The tasks of a job in order, from the first one after `after`.
+    pub fn job_tasks_after(&self, job: &JobId, after: Number) -> impl Iterator<Item = &Arc<Task>> {
+        self.derived
+            .jobs
+            .get(job)
+            .into_iter()
+            .flat_map(move |tally| tally.tasks.range(Number(after.0 + 1)..))
+            .filter_map(|number| self.tasks.get(number))
+    }
+
+    /// The job with this id.
+    pub fn job(&self, id: &JobId) -> Option<&Arc<Job>> {
+        self.jobs.get(self.job_numbers.get(id)?)
+    }
+
+    /// Jobs in order, from the first one after `after`.
+    pub fn jobs_after(&self, after: Number) -> impl Iterator<Item = &Arc<Job>> {
+        self.jobs.range(Number(after.0 + 1)..).map(|(_, job)| job)
+    }
+
+    /// How many jobs there are.
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// How many tasks of a job are in each state.
+    pub fn job_counts(&self, job: &JobId) -> Counts {
+        self.derived
+            .jobs
+            .get(job)
+            .map(|tally| tally.counts)
+            .unwrap_or_default()
+    }
+
+    /// How many tasks are in each state.
+    pub fn counts(&self) -> Counts {
+        self.derived.counts
+    }
+
+    /// Queued tasks.
+    pub fn ready(&self) -> &Ready {
+        &self.derived.ready
+    }
+
+    /// The agent with this id.
+    pub fn agent(&self, id: &AgentId) -> Option<&Arc<Agent>> {
+        self.agents.get(id)
+    }
+
+    /// Agents in the order of their ids.
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.values()
+    }
+
+    /// The running tasks of an agent.
+    pub fn leased_to(&self, agent: &AgentId) -> impl Iterator<Item = &Arc<Task>> {
+        self.derived
+            .leases
+            .get(agent)
+            .into_iter()
+            .flatten()
+            .filter_map(|number| self.tasks.get(number))
+    }
+
+    /// What is known of an agent at this moment; `None` when it was not heard of since the start.
+    pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
+        self.soft.presences.get(agent).copied()
+    }
+
+    /// When the lease of a running task expires unless it is renewed.
+    pub fn expiry(&self, number: Number) -> Option<Timestamp> {
+        self.soft.expiries.get(&number).copied()
+    }
+
+    /// Whether the lease of a running task was renewed since it was granted or loaded.
+    pub fn is_renewed(&self, number: Number) -> bool {
+        self.soft.renewed.contains(&number)
+    }
+
+    /// When `expire` wants to be called next; at once when consequences are left to settle.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if !self.derived.unsettled.is_empty() {
+            return Some(self.time);
+        }
+        let first = |times: &BTreeSet<(Timestamp, Number)>| times.first().map(|(time, _)| *time);
+        [
+            first(&self.soft.by_expiry),
+            first(&self.derived.due),
+            first(&self.derived.deadlines),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Leases that have expired by `now`, earliest first.
+    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = Number> {
+        let through = (now, Number(u64::MAX));
+        self.soft.by_expiry.range(..=through).map(|(_, number)| *number)
+    }
+
+    /// Gives every lease at least one full TTL from `now` on, within its durable end: after a start, and
+    /// after a pause of the coordinator, silence says nothing about the agents.
+    pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
+        let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
+        for number in running {
+            self.extend(number, now, ttl);
+        }
+    }
+
+    /// Renews the lease of a running task: its agent was heard of.
+    pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) {
+        self.extend(number, now, ttl);
+        self.soft.renewed.insert(number);
+    }
+
+    fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) {
+        let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
+            return;
+        };
+        let until = (now + ttl.max(lease.ttl)).min(lease.ends_by);
+        // A deadline moves earlier only by expiry or revocation.
+        let until = self.expiry(number).map_or(until, |current| until.max(current));
+        self.set_expiry(number, until);
+    }
+
+    pub(crate) fn set_expiry(&mut self, number: Number, at: Timestamp) {
+        if let Some(before) = self.soft.expiries.insert(number, at) {
+            self.soft.by_expiry.remove(&(before, number));
+        }
+        self.soft.by_expiry.insert((at, number));
+    }
+
+    pub(crate) fn clear_expiry(&mut self, number: Number) {
+        if let Some(before) = self.soft.expiries.remove(&number) {
+            self.soft.by_expiry.remove(&(before, number));
+        }
+        self.soft.renewed.remove(&number);
+    }
+
+    /// The agent was heard of.
+    pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
+        let draining = draining.unwrap_or_else(|| {
+            self.soft
+                .presences
+                .get(agent)
+                .is_some_and(|presence| presence.draining)
+        });
+        self.soft
+            .presences
+            .insert(agent.clone(), Presence { seen: now, draining });
+    }
+
+    pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
+        self.soft.presences.remove(agent);
+    }
+
+    /// The running tasks for which an expiry is kept; for `check`.
+    pub(crate) fn soft_leases(&self) -> BTreeSet<Number> {
+        assert_eq!(
+            self.soft.expiries.len(),
+            self.soft.by_expiry.len(),
+            "each lease has one expiry, kept in two orders"
+        );
+        self.soft.expiries.keys().copied().collect()
+    }
+}

@@ -1,0 +1,350 @@
+//! Tasks: what somebody wants done, and what has become of it so far.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
+    lease::Lease,
+    limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
+    retry::{RetryPolicy, Tries},
+    time::Timestamp,
+};
+
+/// A task's record: everything durable about it. Its [`TaskState`] follows from the record alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its place in the order of creation.
+    pub number: Number,
+    /// What the submitter calls it.
+    pub id: TaskId,
+    /// The job it came with.
+    pub job: Option<JobId>,
+    /// The encoded spec as sent. The engine decides on the fields below and never looks inside.
+    pub spec: Arc<[u8]>,
+    /// The line it waits in.
+    pub queue: QueueName,
+    /// Higher first.
+    pub priority: i16,
+    /// Tasks that have to end first.
+    pub dependencies: Vec<Dependency>,
+    /// How many of them still have to end; kept beside the flags so that the state is known at once.
+    pub unmet: u32,
+    /// How it is tried again.
+    pub retry: RetryPolicy,
+    /// How long one attempt may run.
+    pub timeout: Duration,
+    /// It fails when it has not ended by then.
+    pub deadline: Option<Timestamp>,
+    /// When it was submitted.
+    pub created: Timestamp,
+    /// The seq of its last event.
+    pub revision: Seq,
+    /// From 1; each retry of the ended task begins another.
+    pub round: u32,
+    /// Its ended attempts: the first two and the last eight, in order.
+    pub attempts: Vec<Attempt>,
+    /// The number of its newest attempt.
+    pub attempt_count: AttemptNumber,
+    /// What counts against its limits in this round.
+    pub tries: Tries,
+    /// Where it is.
+    pub phase: Phase,
+}
+
+/// A task that has to end before another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The other task.
+    pub task: TaskId,
+    /// How it has to end.
+    pub condition: Condition,
+    /// It has ended so. Once met, it stays met.
+    pub met: bool,
+}
+
+/// How a dependency has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It has to succeed.
+    Succeeded,
+    /// Any end will do.
+    Finished,
+}
+
+impl Condition {
+    /// Whether this end is the wanted one.
+    pub fn is_met_by(self, end: &End) -> bool {
+        match self {
+            Condition::Succeeded => matches!(end, End::Succeeded),
+            Condition::Finished => true,
+        }
+    }
+}
+
+/// The stored phases; the shown state adds what the dependencies and the due time say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Blocked, delayed or queued.
+    Pending {
+        /// It waits for this time; taken away by the event that says it has come.
+        due: Option<Timestamp>,
+    },
+    /// Leased to an agent.
+    Running(Lease),
+    /// In a final state.
+    Ended {
+        /// Which one.
+        end: End,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// The final states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An attempt succeeded.
+    Succeeded,
+    /// It is not tried again.
+    Failed {
+        /// Why, in words.
+        reason: Arc<str>,
+    },
+    /// Somebody cancelled it.
+    Cancelled,
+    /// It never ran.
+    Skipped {
+        /// The dependency that did not succeed.
+        because: TaskId,
+    },
+}
+
+/// Where a task is in its life, as shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskState {
+    /// Waits for other tasks.
+    Blocked,
+    /// Waits for a time.
+    Delayed,
+    /// Can be claimed.
+    Queued,
+    /// Leased to an agent.
+    Running,
+    /// An attempt succeeded.
+    Succeeded,
+    /// It is not tried again.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// It never ran because a dependency did not succeed.
+    Skipped,
+}
+
+impl TaskState {
+    /// Every state, in the order of [`crate::state::Counts`].
+    pub const ALL: [TaskState; 8] = [
+        TaskState::Blocked,
+        TaskState::Delayed,
+        TaskState::Queued,
+        TaskState::Running,
+        TaskState::Succeeded,
+        TaskState::Failed,
+        TaskState::Cancelled,
+        TaskState::Skipped,
+    ];
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TaskState::Blocked => "blocked",
+            TaskState::Delayed => "delayed",
+            TaskState::Queued => "queued",
+            TaskState::Running => "running",
+            TaskState::Succeeded => "succeeded",
+            TaskState::Failed => "failed",
+            TaskState::Cancelled => "cancelled",
+            TaskState::Skipped => "skipped",
+        })
+    }
+}
+
+/// An ended attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number.
+    pub number: AttemptNumber,
+    /// Who held it.
+    pub agent: AgentId,
+    /// The token of its lease; a late or repeated report is recognised by it.
+    pub token: LeaseToken,
+    /// The claim that asked for it.
+    pub request_id: Arc<str>,
+    /// The round it belongs to.
+    pub round: u32,
+    /// When it was granted.
+    pub granted: Timestamp,
+    /// The TTL of its lease.
+    pub ttl: Duration,
+    /// When it had to end whatever was renewed.
+    pub ends_by: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The accepted report; a repeat of it is confirmed again.
+    pub report: Option<ReportHash>,
+    /// Bytes it wrote to standard output.
+    pub stdout_bytes: u64,
+    /// Bytes it wrote to standard error.
+    pub stderr_bytes: u64,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The work was done.
+    Succeeded,
+    /// The work was tried and failed.
+    Failed(Failure),
+    /// It was ended because somebody cancelled the task.
+    Cancelled,
+    /// Its agent is no longer counted on.
+    Lost(Loss),
+    /// The agent gave it back.
+    Released {
+        /// Why, in words.
+        reason: Arc<str>,
+    },
+}
+
+/// How an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A stable word, such as `exit` or `timeout`.
+    pub reason: Arc<str>,
+    /// Whose fault it was.
+    pub blame: Blame,
+    /// For people.
+    pub message: Arc<str>,
+    /// The command's exit code.
+    pub exit_code: Option<i32>,
+    /// The signal that ended the command.
+    pub signal: Option<i32>,
+}
+
+/// Whose fault a failure was; it decides which count it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The task's own; uses up a retry.
+    Task,
+    /// The machine's; never uses up a retry.
+    Machine,
+    /// A provider's limit.
+    Provider,
+}
+
+/// How an attempt was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its agent was heard of after the grant, and then no more.
+    Silent,
+    /// Its agent was never heard of after the grant: it may not know of the lease.
+    Undelivered,
+    /// Its agent opened a new session without it.
+    Replaced,
+    /// Its agent said goodbye.
+    Deregistered,
+    /// It reached its durable end.
+    Overdue,
+}
+
+/// The end of what a command printed. It passes through the engine and is never kept in its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// The last bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// The last bytes of its standard error.
+    pub stderr: Vec<u8>,
+    /// Bytes of standard output in all.
+    pub stdout_bytes: u64,
+    /// Bytes of standard error in all.
+    pub stderr_bytes: u64,
+}
+
+impl Task {
+    /// Where it is in its life.
+    pub fn state(&self) -> TaskState {
+        match &self.phase {
+            Phase::Pending { .. } if self.unmet > 0 => TaskState::Blocked,
+            Phase::Pending { due: Some(_) } => TaskState::Delayed,
+            Phase::Pending { due: None } => TaskState::Queued,
+            Phase::Running(_) => TaskState::Running,
+            Phase::Ended {
+                end: End::Succeeded, ..
+            } => TaskState::Succeeded,
+            Phase::Ended {
+                end: End::Failed { .. },
+                ..
+            } => TaskState::Failed,
+            Phase::Ended {
+                end: End::Cancelled, ..
+            } => TaskState::Cancelled,
+            Phase::Ended {
+                end: End::Skipped { .. },
+                ..
+            } => TaskState::Skipped,
+        }
+    }
+
+    /// Its lease, while it runs.
+    pub fn lease(&self) -> Option<&Lease> {
+        match &self.phase {
+            Phase::Running(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// Its final state, once it has one.
+    pub fn end(&self) -> Option<&End> {
+        match &self.phase {
+            Phase::Ended { end, .. } => Some(end),
+            _ => None,
+        }
+    }
+
+    /// The dependencies that still have to end.
+    pub fn unmet_dependencies(&self) -> impl Iterator<Item = &Dependency> {
+        self.dependencies.iter().filter(|dependency| !dependency.met)
+    }
+
+    /// How long an attempt granted at this time may run: the timeout, shortened by the deadline.
+    pub fn time_limit(&self, granted: Timestamp) -> Duration {
+        match self.deadline {
+            Some(deadline) => self.timeout.min(deadline - granted),
+            None => self.timeout,
+        }
+    }
+
+    /// The newest attempt, if it ended by expiry and nothing has happened to the task since: no
+    /// grant, retry or cancel. Becoming due is nothing.
+    pub fn untouched_loss(&self) -> Option<(&Attempt, Loss)> {
+        let last = self.attempts.last()?;
+        match (&self.phase, &last.outcome) {
+            (Phase::Pending { .. }, Outcome::Lost(loss))
+                if last.number == self.attempt_count && last.round == self.round =>
+            {
+                Some((last, *loss))
+            }
+            _ => None,
+        }
+    }
+
+    /// Remembers an ended attempt, and forgets one from the middle when there are too many.
+    pub(crate) fn remember(&mut self, attempt: Attempt) {
+        self.attempts.push(attempt);
+        if self.attempts.len() > FIRST_ATTEMPTS + LAST_ATTEMPTS {
+            self.attempts.remove(FIRST_ATTEMPTS);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Time as the engine sees it: milliseconds that come in as an argument.
+
+use std::{
+    ops::{Add, Sub},
+    time::Duration,
+};
+
+/// Milliseconds since the epoch, on the coordinator's clock, which never goes backwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, duration: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(millis(duration)))
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Duration;
+
+    /// How long after `earlier` this is; zero when it is not.
+    fn sub(self, earlier: Timestamp) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Whole milliseconds of a duration, as they are stored.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
