@@ -1,0 +1,209 @@
+//! The coordinator: keeps tasks durably and hands them to agents.
+//!
+//! A request goes through a thin handler in `service` to `core`, which decides
+//! with the engine, waits until the journal has the decision on disk, and
+//! answers. `view` keeps the store in step, behind the answers.
+
+mod config;
+mod failure;
+mod limits;
+
+mod core;
+mod backlog;
+mod orders;
+mod outputs;
+mod tail;
+mod timer;
+mod waiters;
+
+pub mod journal;
+mod writer;
+
+pub mod store;
+pub mod stored;
+mod view;
+
+mod clock;
+mod data_dir;
+mod open;
+mod random;
+
+mod service;
+
+use std::{
+    ffi::OsString,
+    io::Write as _,
+    process::ExitCode,
+    sync::{Arc, mpsc::sync_channel},
+    thread,
+};
+
+use clap::Parser as _;
+use swarm_engine::command::start::{self, Start};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    clock::Clock,
+    config::{Config, LogFormat},
+    core::Core,
+    data_dir::DataDir,
+    failure::{Exit, Failure, abort, chain},
+    limits::STORE_QUEUE,
+    open::Opened,
+};
+
+/// Runs the program with these arguments, the first of which is its name, until it is told to stop.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let config = match Config::try_parse_from(args) {
+        Ok(config) => config,
+        Err(error) => {
+            // Nothing can be done about a terminal that does not take the message.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
+        eprintln!("{failure}");
+        return failure.code();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::from(Exit::Bug as u8);
+        }
+    };
+    match runtime.block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.code()
+        }
+    }
+}
+
+fn begin_logging(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
+        Failure::new(
+            Exit::Configuration,
+            format!("'{}' is not a log level: {error}", config.log_level),
+            "write --log-level info, or debug, warn, error",
+        )
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second program in one process keeps the first one's log.
+    let _ = match config.log_format {
+        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    Ok(())
+}
+
+/// Serves until SIGTERM or SIGINT.
+async fn run(config: Config) -> Result<(), Failure> {
+    let dir = DataDir::open(&config.data_dir()?)?;
+    let Opened { state, journal, store } = open::open(&dir)?;
+    let clock = Clock::start(state.time())
+        .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}"), ""))?;
+    let listener = listen(&config).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::new(Exit::Bug, format!("cannot tell the address: {error}"), ""))?;
+
+    // The first event of this epoch is written by hand: nothing else runs yet.
+    let mut state = state;
+    let started = Start {
+        version: env!("CARGO_PKG_VERSION").into(),
+        cluster_id: random::name().into(),
+        history: random::name().into(),
+    };
+    let before = state.seq();
+    let (_, changes) =
+        swarm_engine::draft::decide(&mut state, clock.now(), |draft| start::decide(draft, started));
+    let epoch = state.identity().map_or(1, |identity| identity.epoch);
+    let core = Arc::new(Core::new(state, clock, journal.reader(), store, before, changes));
+
+    let (to_store, entries) = sync_channel(STORE_QUEUE);
+    let writer = spawn("writer", {
+        let core = Arc::clone(&core);
+        move || writer::run(&core, journal, epoch, &to_store)
+    })?;
+    let view = spawn("store", {
+        let core = Arc::clone(&core);
+        move || view::run(&core, &entries)
+    })?;
+    core.until_durable(before.next()).await;
+
+    let shutdown = CancellationToken::new();
+    tokio::spawn(stop_on_signal(shutdown.clone())?);
+    core.grace(config.lease_ttl);
+    let timer = tokio::spawn(timer::run(Arc::clone(&core), config.lease_ttl, shutdown.clone()));
+
+    announce(address);
+    tracing::info!(%address, epoch, data_dir = %dir.path().display(), "serving");
+    let served = service::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
+
+    shutdown.cancel();
+    core.close();
+    let ended = tokio::task::spawn_blocking(move || (writer.join().is_ok(), view.join().is_ok())).await;
+    if !matches!(ended, Ok((true, true))) {
+        abort("a thread of the coordinator ended because of a bug");
+    }
+    let _ = timer.await;
+    drop(dir);
+    tracing::info!("stopped; everything is on disk");
+    served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    let address = config.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("another program has that port; take another one: --listen {}:PORT (0 takes a free one)", address.ip())
+            }
+            _ => "name an address of this machine: --listen IP:PORT".to_owned(),
+        };
+        Failure::new(Exit::Configuration, format!("cannot listen on {address}: {}", chain(&error)), help)
+    })
+}
+
+/// Says on stdout where the port is: one line, for programs that start this one.
+fn announce(address: std::net::SocketAddr) {
+    let mut stdout = std::io::stdout();
+    // Whoever started us may not listen.
+    let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>, Failure> {
+    // A panic in one of these threads would leave answers waiting for ever.
+    let guarded = move || {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+            .unwrap_or_else(|_| abort("a thread of the coordinator ended because of a bug"))
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(guarded)
+        .map_err(|error| Failure::new(Exit::Bug, format!("cannot start the {name} thread: {error}"), ""))
+}
+
+fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {
+    let failed = |error| Failure::new(Exit::Bug, format!("cannot listen for signals: {error}"), "");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        }
+        shutdown.cancel();
+    })
+}

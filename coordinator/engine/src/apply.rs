@@ -199,10 +199,8 @@ impl State {
                     self.unindex(&before);
                 }
                 self.numbers.insert(record.id.clone(), record.number);
-                let mut record = record.clone();
-                Arc::make_mut(&mut record).revision = seq;
                 self.tasks.insert(record.number, record.clone());
-                self.index(&record);
+                self.index(record);
             }
             Fact::AgentRegistered(agent) => {
                 self.agents.insert(agent.id.clone(), agent.clone());

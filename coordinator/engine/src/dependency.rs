@@ -30,7 +30,7 @@ pub fn settle(draft: &mut Draft<'_>) {
             None
         };
         if let Some(skipped) = returned {
-            let record = retried(&draft.tasks[&skipped].clone());
+            let record = retried(draft, &draft.tasks[&skipped]);
             draft.emit(Fact::TaskRetried {
                 record: record.into(),
                 because: Some(task.id.clone()),
@@ -65,18 +65,15 @@ fn follow(draft: &mut Draft<'_>, ended: &Task, waiting: Number) {
     });
 }
 
-/// The record of an ended task as a new round begins: fresh counts, the same attempts, and met
-/// dependencies stay met. A deadline that has passed would fail it again at once, so it goes.
-pub fn retried(task: &Task) -> Task {
-    let ended_at = match &task.phase {
-        Phase::Ended { at, .. } => *at,
-        Phase::Pending { .. } | Phase::Running(_) => task.created,
-    };
+/// The record of an ended task as the next event begins a new round: fresh counts, the same attempts, and
+/// met dependencies stay met. A deadline that has passed would fail it again at once, so it goes.
+pub(crate) fn retried(draft: &Draft<'_>, task: &Task) -> Task {
     Task {
+        revision: draft.seq().next(),
         round: task.round + 1,
         tries: Tries::default(),
         phase: Phase::Pending { due: None },
-        deadline: task.deadline.filter(|deadline| *deadline > ended_at),
+        deadline: task.deadline.filter(|deadline| *deadline > draft.now()),
         ..task.clone()
     }
 }

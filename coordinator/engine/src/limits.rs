@@ -37,7 +37,8 @@ pub const MAX_CLAIM_TASKS: usize = 100;
 /// Items of a cancel or retry, and reports of a complete, in one request.
 pub const MAX_ITEMS: usize = 1_000;
 
-/// Leases an agent may list in a heartbeat or registration; above its slots and outbox.
+/// Leases that an agent may hold, and list in a heartbeat or registration; above its slots and outbox. What
+/// it holds is lost in one decision when it registers anew or leaves.
 pub const MAX_HELD_LEASES: usize = 2_000;
 
 /// Tasks visited by one read under the lock.

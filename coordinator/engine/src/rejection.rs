@@ -53,7 +53,7 @@ pub enum Rejection {
         /// Where it is.
         state: TaskState,
     },
-    /// The task was skipped, and the dependency that caused it still has not succeeded.
+    /// The task can't run: a dependency that has to succeed has ended otherwise.
     DependencyFailed {
         /// The task.
         task: TaskId,
@@ -184,7 +184,7 @@ impl fmt::Display for Rejection {
             Rejection::DependencyFailed { task, dependency } => {
                 write!(
                     f,
-                    "task {task} was skipped because {dependency} did not succeed: retry {dependency}"
+                    "task {task} depends on {dependency}, which did not succeed: retry {dependency} first"
                 )
             }
         }

@@ -188,7 +188,7 @@ fn doubled(first: Duration, count: u32, most: Duration) -> Duration {
 /// Full jitter: anywhere between nothing and `upper`, so that what failed together does not come back together.
 fn spread(upper: Duration, jitter: u64) -> Duration {
     let upper = millis(upper);
-    Duration::from_millis(((u128::from(jitter) * u128::from(upper + 1)) >> 64) as u64)
+    Duration::from_millis(((u128::from(jitter) * (u128::from(upper) + 1)) >> 64) as u64)
 }
 
 /// One number of the sequence that a seed begins (splitmix64, Steele et al. 2014): so one random
@@ -225,5 +225,30 @@ mod tests {
             (400..600).contains(&below),
             "{below} of 1000 delays are in the lower half"
         );
+    }
+
+    #[test]
+    fn losses_end_a_task_only_after_many_or_on_many_machines() {
+        let lost = |losses, on: &[&str]| {
+            let lost_on = on.iter().map(|id| AgentId::stored(id)).collect();
+            let tries = Tries {
+                losses,
+                lost_on,
+                ..Tries::default()
+            };
+            after_machine_loss(&tries, Timestamp(0), 0)
+        };
+        assert_eq!(lost(1, &["a"]), Verdict::Again(Some(Timestamp(0))));
+        assert_eq!(lost(19, &["a", "b"]), Verdict::Again(Some(Timestamp(0))));
+        assert_eq!(lost(20, &["a", "b"]), Verdict::Enough("lost 20 times".into()));
+        assert_eq!(
+            lost(3, &["a", "b", "c"]),
+            Verdict::Enough("lost on 3 different agents".into())
+        );
+    }
+
+    #[test]
+    fn the_longest_duration_does_not_overflow() {
+        assert_eq!(spread(Duration::MAX, u64::MAX), Duration::from_millis(u64::MAX));
     }
 }

@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
 };
 
 use crate::{
@@ -82,13 +83,68 @@ impl Ready {
             .map(|(_, number)| *number)
     }
 
-    /// The oldest queued task, whatever its class.
+    /// The oldest queued task, whatever its class and priority.
     pub fn oldest(&self) -> Option<Number> {
-        // The first of each priority in a class would be exact; the first of each class is what is served next.
-        self.classes
-            .values()
-            .filter_map(|places| places.first())
-            .map(|(_, number)| *number)
-            .min()
+        self.classes.values().filter_map(oldest_of).min()
+    }
+}
+
+/// The first of each priority is the oldest of it; there are at most some hundred priorities.
+fn oldest_of(places: &BTreeSet<Place>) -> Option<Number> {
+    let mut oldest: Option<Number> = None;
+    let mut next = places.first();
+    while let Some((priority, number)) = next {
+        oldest = Some(oldest.map_or(*number, |before| before.min(*number)));
+        next = places
+            .range((Bound::Excluded((*priority, Number(u64::MAX))), Bound::Unbounded))
+            .next();
+    }
+    oldest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(of: &[(i16, u64)]) -> BTreeSet<Place> {
+        of.iter()
+            .map(|(priority, number)| (Reverse(*priority), Number(*number)))
+            .collect()
+    }
+
+    fn ready(classes: &[(&str, &[(i16, u64)])]) -> Ready {
+        let class = |name: &str| Class {
+            queue: QueueName::stored(name),
+        };
+        Ready {
+            classes: classes
+                .iter()
+                .map(|(name, of)| (class(name), places(of)))
+                .collect(),
+        }
+    }
+
+    fn wants(queues: &[&str]) -> Wants {
+        Wants {
+            queues: queues.iter().map(|name| QueueName::stored(name)).collect(),
+        }
+    }
+
+    #[test]
+    fn priority_goes_before_age_across_queues() {
+        let ready = ready(&[("build", &[(0, 2), (0, 5)]), ("test", &[(0, 1), (50, 9)])]);
+        assert_eq!(ready.first(&wants(&[])), Some(Number(9)));
+        assert_eq!(ready.first(&wants(&["build"])), Some(Number(2)));
+        assert_eq!(ready.first(&wants(&["deploy"])), None);
+    }
+
+    #[test]
+    fn the_oldest_task_is_found_behind_higher_priorities() {
+        let ready = ready(&[
+            ("build", &[(100, 7), (0, 3), (0, 4), (-100, 2)]),
+            ("test", &[(0, 5)]),
+        ]);
+        assert_eq!(ready.oldest(), Some(Number(2)));
+        assert_eq!(Ready::default().oldest(), None);
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
@@ -119,6 +120,11 @@ pub struct State {
     pub(crate) soft: Soft,
 }
 
+/// What comes after this number; the largest is a number like any other, for it comes from a page token.
+fn past(after: Number) -> (Bound<Number>, Bound<Number>) {
+    (Bound::Excluded(after), Bound::Unbounded)
+}
+
 impl State {
     /// Builds the state from records, as of the event with this seq. Leases last one TTL from `time` on.
     pub fn load(
@@ -184,7 +190,7 @@ impl State {
 
     /// Tasks in order, from the first one after `after`.
     pub fn tasks_after(&self, after: Number) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks.range(Number(after.0 + 1)..).map(|(_, task)| task)
+        self.tasks.range(past(after)).map(|(_, task)| task)
     }
 
     /// The tasks of a job in order, from the first one after `after`.
@@ -193,7 +199,7 @@ impl State {
             .jobs
             .get(job)
             .into_iter()
-            .flat_map(move |tally| tally.tasks.range(Number(after.0 + 1)..))
+            .flat_map(move |tally| tally.tasks.range(past(after)))
             .filter_map(|number| self.tasks.get(number))
     }
 
@@ -204,7 +210,7 @@ impl State {
 
     /// Jobs in order, from the first one after `after`.
     pub fn jobs_after(&self, after: Number) -> impl Iterator<Item = &Arc<Job>> {
-        self.jobs.range(Number(after.0 + 1)..).map(|(_, job)| job)
+        self.jobs.range(past(after)).map(|(_, job)| job)
     }
 
     /// How many jobs there are.

@@ -1,7 +1,6 @@
 //! An agent asks for work.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     dependency::settle,
@@ -9,7 +8,7 @@ use crate::{
     event::{Fact, Subject},
     id::{AgentId, AttemptNumber, LeaseToken, Session},
     lease::Lease,
-    limits::{END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES},
+    limits::{END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES},
     rejection::Rejection,
     schedule::Wants,
     state::State,
@@ -71,7 +70,8 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let now = draft.now();
     let mut granted = Vec::new();
     let mut spec_bytes = 0;
-    let mut tokens = request.tokens.iter();
+    let room = MAX_HELD_LEASES.saturating_sub(draft.leased_to(&request.agent).count());
+    let mut tokens = request.tokens.iter().take(room);
     let mut overdue = 0;
     while let Some(number) = draft.ready().first(&request.wants) {
         let task = draft.tasks[&number].clone();

@@ -1,7 +1,7 @@
 //! An agent says goodbye.
 
 use crate::{
-    command::expire::lose,
+    command::{claim::check_session, expire::lose},
     dependency::settle,
     draft::Draft,
     event::Fact,
@@ -25,22 +25,20 @@ pub struct Deregister {
 ///
 /// # Errors
 ///
-/// [`Rejection::AgentReplaced`] when a newer session exists.
+/// [`Rejection::AgentNotFound`] before a registration, [`Rejection::AgentReplaced`] from an older session.
 pub fn decide(draft: &mut Draft<'_>, request: Deregister) -> Result<(), Rejection> {
     let Deregister {
         agent,
         session,
         jitter,
     } = request;
-    let Some(known) = draft.agent(&agent) else {
-        return Err(Rejection::AgentNotFound(agent));
-    };
-    if session < known.session {
-        return Err(Rejection::AgentReplaced(agent));
-    }
-    if known.gone {
+    if draft
+        .agent(&agent)
+        .is_some_and(|known| known.gone && known.session == session)
+    {
         return Ok(());
     }
+    check_session(draft, &agent, session)?;
     let leased: Vec<Number> = draft.leased_to(&agent).map(|task| task.number).collect();
     for number in leased {
         lose(draft, number, Loss::Deregistered, jitter);

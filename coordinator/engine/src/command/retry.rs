@@ -4,7 +4,7 @@ use crate::{
     dependency::{retried, settle},
     draft::Draft,
     event::Fact,
-    id::{Seq, TaskId},
+    id::{Number, Seq, TaskId},
     rejection::Rejection,
     task::{Condition, End, TaskState},
 };
@@ -21,12 +21,16 @@ pub struct Retry {
 /// Opens a new round for each task by itself and answers with its state. Counts of tries begin anew, attempt
 /// numbers go on, and what was skipped because of the task comes back, in steps.
 pub fn decide(draft: &mut Draft<'_>, tasks: &[Retry]) -> Vec<Result<TaskState, Rejection>> {
-    let results: Vec<_> = tasks.iter().map(|request| retry(draft, request)).collect();
+    let results: Vec<Result<Number, Rejection>> = tasks.iter().map(|request| retry(draft, request)).collect();
+    // A dependency that ended while the task was out of play is met only now.
     settle(draft);
     results
+        .into_iter()
+        .map(|result| result.map(|number| draft.tasks[&number].state()))
+        .collect()
 }
 
-fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<TaskState, Rejection> {
+fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<Number, Rejection> {
     let Some(task) = draft.task(&request.task).cloned() else {
         return Err(Rejection::TaskNotFound(request.task.clone()));
     };
@@ -56,8 +60,8 @@ fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<TaskState, Rejection>
         });
     }
     draft.emit(Fact::TaskRetried {
-        record: retried(&task).into(),
+        record: retried(draft, &task).into(),
         because: None,
     });
-    Ok(draft.tasks[&task.number].state())
+    Ok(task.number)
 }

@@ -1,0 +1,296 @@
+//! One attempt from its assignment to its outcome: directories, inputs, the command, its timeout, its orders.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use swarm_proto::v1::{
+    Assignment, AttemptReport, Blame, Cancelled, Command, DependencyOutput, LeaseRef, Output, Released,
+    attempt_report::Outcome, task_spec::Work,
+};
+use tokio::{sync::watch, task::spawn_blocking, time::sleep};
+
+use crate::{
+    config::is_file_name,
+    coordinator::{CallError, Coordinator, sentence},
+    executor::command,
+    held::{AttemptKey, Order},
+    process::{Exit, Process},
+    workspace::AttemptDirectory,
+};
+
+/// An assignment that names no timeout; the protocol's longest.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What every attempt of this agent needs.
+pub(crate) struct Surroundings<'a> {
+    /// Gives the dependencies' outputs that did not fit into the assignment.
+    pub(crate) coordinator: &'a Coordinator,
+    /// Where the attempts' directories are.
+    pub(crate) workspace: &'a Path,
+    /// The time between TERM and KILL.
+    pub(crate) kill_grace: Duration,
+}
+
+/// What is left of an attempt.
+pub(crate) struct Conclusion {
+    /// What to tell the coordinator.
+    pub(crate) report: AttemptReport,
+    /// The attempt is somebody else's: the report is to be kept, not sent.
+    pub(crate) lost: bool,
+    /// Its directories, unless they could not be made.
+    pub(crate) directory: Option<AttemptDirectory>,
+}
+
+/// Runs an attempt to its end.
+pub(crate) async fn run(
+    surroundings: Surroundings<'_>,
+    assignment: Assignment,
+    mut orders: watch::Receiver<Order>,
+) -> Conclusion {
+    let lease = assignment.lease.clone().unwrap_or_default();
+    let key = AttemptKey::of(&lease);
+    let (directory, (outcome, output)) = match make_directory(surroundings.workspace, &key).await {
+        Err(error) => {
+            let sentence = format!(
+                "cannot make a directory in {}: {error}",
+                surroundings.workspace.display()
+            );
+            (
+                None,
+                (
+                    command::failed("workspace", Blame::Machine, sentence),
+                    Output::default(),
+                ),
+            )
+        }
+        Ok(directory) => {
+            let ended = carry_out(&surroundings, &assignment, &key, &directory, &mut orders).await;
+            (Some(directory), ended)
+        }
+    };
+    // An order that came while the command was ending for another reason changes only whether the report is wanted.
+    let lost = *orders.borrow() == Order::Lost;
+    Conclusion {
+        report: report(lease, outcome, output),
+        lost,
+        directory,
+    }
+}
+
+/// The report that gives an attempt back.
+pub(crate) fn released(lease: LeaseRef, reason: &str) -> AttemptReport {
+    report(
+        lease,
+        Outcome::Released(Released {
+            reason: reason.to_owned(),
+        }),
+        Output::default(),
+    )
+}
+
+/// The report of an attempt that a bug of ours ended.
+pub(crate) fn broken(lease: LeaseRef) -> AttemptReport {
+    report(
+        lease,
+        command::failed("agent", Blame::Machine, "the agent failed while it ran this"),
+        Output::default(),
+    )
+}
+
+fn report(lease: LeaseRef, outcome: Outcome, output: Output) -> AttemptReport {
+    AttemptReport {
+        lease: Some(lease),
+        output: Some(output),
+        outcome: Some(outcome),
+    }
+}
+
+async fn carry_out(
+    surroundings: &Surroundings<'_>,
+    assignment: &Assignment,
+    key: &AttemptKey,
+    directory: &AttemptDirectory,
+    orders: &mut watch::Receiver<Order>,
+) -> (Outcome, Output) {
+    let Some(Work::Command(work)) = assignment.spec.as_ref().and_then(|spec| spec.work.as_ref()) else {
+        let reason = "this agent does not know this kind of work; a newer version may";
+        return (
+            Outcome::Released(Released {
+                reason: reason.to_owned(),
+            }),
+            Output::default(),
+        );
+    };
+    let inputs = directory.inputs();
+    tokio::select! {
+        written = write_inputs(surroundings.coordinator, &inputs, &assignment.dependencies) => {
+            if let Err(outcome) = written {
+                return (outcome, Output::default());
+            }
+        }
+        order = ordered(orders, Order::Cancel) => return (outcome_of(order), Output::default()),
+    }
+    let launch = match command::launch(work, key, &assignment.job_id, directory) {
+        Ok(launch) => launch,
+        Err(outcome) => return (outcome, Output::default()),
+    };
+    let path = command::path_of(&launch.env);
+    let mut process = match Process::start(launch) {
+        Ok(process) => process,
+        Err(error) => {
+            return (
+                command::not_started(&error, program(work), &path),
+                Output::default(),
+            );
+        }
+    };
+    tracing::debug!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        "started '{}'",
+        program(work)
+    );
+    let timeout = assignment
+        .timeout
+        .and_then(|timeout| Duration::try_from(timeout).ok());
+    let outcome = supervise(&mut process, timeout, surroundings.kill_grace, orders).await;
+    (outcome, process.output().await)
+}
+
+/// Waits for the command, its timeout or an order, whichever comes first, and sees to it that the command ends.
+async fn supervise(
+    process: &mut Process,
+    timeout: Option<Duration>,
+    kill_grace: Duration,
+    orders: &mut watch::Receiver<Order>,
+) -> Outcome {
+    enum First {
+        Exit(io::Result<Exit>),
+        Timeout,
+        Order(Order),
+    }
+
+    let limit = timeout.unwrap_or(LONGEST_TIMEOUT);
+    let first = tokio::select! {
+        biased;
+        exit = process.exit() => First::Exit(exit),
+        order = ordered(orders, Order::Cancel) => First::Order(order),
+        () = sleep(limit) => First::Timeout,
+    };
+    let (outcome, ending) = match first {
+        First::Exit(Ok(exit)) => return command::ended(exit),
+        First::Exit(Err(error)) => (
+            command::failed(
+                "wait",
+                Blame::Machine,
+                format!("cannot wait for the command: {error}"),
+            ),
+            process.kill().await,
+        ),
+        First::Timeout => {
+            let sentence = format!(
+                "the command was ended: it ran longer than its timeout of {} s",
+                limit.as_secs_f64()
+            );
+            let hurry = hurried(orders);
+            (
+                command::failed("timeout", Blame::Task, sentence),
+                process.end(kill_grace, hurry).await,
+            )
+        }
+        First::Order(order @ (Order::Stop | Order::Lost)) => (outcome_of(order), process.kill().await),
+        First::Order(order) => {
+            let hurry = hurried(orders);
+            let ending = process.end(kill_grace, hurry).await;
+            (outcome_of(order), ending)
+        }
+    };
+    match ending {
+        Ok(Exit::Stuck) => {
+            tracing::warn!("a killed command is still not gone; it is left to the operating system")
+        }
+        Err(error) => tracing::warn!("cannot wait for a command that was ended: {error}"),
+        Ok(Exit::Code(_) | Exit::Signal(_)) => {}
+    }
+    outcome
+}
+
+/// Waits for an order at least as strong as this.
+async fn ordered(orders: &mut watch::Receiver<Order>, least: Order) -> Order {
+    match orders.wait_for(|order| *order >= least).await {
+        Ok(order) => *order,
+        // Whoever gives orders has gone, and the agent with it.
+        Err(_) => Order::Stop,
+    }
+}
+
+/// Waits until an ending attempt may not take its grace.
+async fn hurried(orders: &mut watch::Receiver<Order>) {
+    ordered(orders, Order::Stop).await;
+}
+
+fn outcome_of(order: Order) -> Outcome {
+    match order {
+        Order::Cancel => Outcome::Cancelled(Cancelled {}),
+        Order::GoOn | Order::Release | Order::Stop => Outcome::Released(Released {
+            reason: "the agent was stopped".to_owned(),
+        }),
+        Order::Lost => Outcome::Released(Released {
+            reason: "the lease was lost".to_owned(),
+        }),
+    }
+}
+
+async fn make_directory(workspace: &Path, key: &AttemptKey) -> io::Result<AttemptDirectory> {
+    let (workspace, key) = (workspace.to_owned(), key.clone());
+    spawn_blocking(move || AttemptDirectory::make(&workspace, &key))
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// Writes what each dependency printed into a file named by its id.
+async fn write_inputs(
+    coordinator: &Coordinator,
+    inputs: &Path,
+    dependencies: &[DependencyOutput],
+) -> Result<(), Outcome> {
+    for dependency in dependencies {
+        let task_id = &dependency.task_id;
+        if !is_file_name(task_id, 128) {
+            let sentence = format!("a dependency has the id '{task_id}', which cannot name a file");
+            return Err(command::failed("inputs", Blame::Task, sentence));
+        }
+        let printed = if dependency.omitted {
+            let task = coordinator.get_task(task_id).await.map_err(|error| {
+                let why = match error {
+                    CallError::Final(failure) => sentence(&failure),
+                    CallError::OtherCluster(_) => "another coordinator answers".to_owned(),
+                };
+                let sentence = format!("cannot read what the dependency {task_id} printed: {why}");
+                command::failed("inputs", Blame::Task, sentence)
+            })?;
+            task.result
+                .and_then(|result| result.output)
+                .unwrap_or_default()
+                .stdout
+        } else {
+            dependency.stdout.clone()
+        };
+        let file: PathBuf = inputs.join(task_id);
+        tokio::fs::write(&file, printed).await.map_err(|error| {
+            command::failed(
+                "inputs",
+                Blame::Machine,
+                format!("cannot write {}: {error}", file.display()),
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn program(work: &Command) -> &str {
+    work.argv.first().map_or("", String::as_str)
+}

@@ -1,0 +1,257 @@
+//! What the command line and the environment say: flags, defaults and their limits.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Parser, ValueEnum, builder::FalseyValueParser};
+use jiff::fmt::friendly::SpanParser;
+use swarm_proto::channel::Address;
+
+const EXAMPLES: &str = "\
+Examples:
+  agent --coordinator 10.0.0.5:50051               lend this machine until Ctrl-C
+  agent --name lab-3 --label gpu=a100 --slots 4    as a named agent with a label, four attempts at a time
+  agent --exit-when-idle                           work until nothing is left, then leave";
+
+/// The protocol's limit of a claim's wait.
+const MAX_CLAIM_WAIT: Duration = Duration::from_secs(30);
+/// The protocol's limit of an agent's slots.
+const MAX_SLOTS: u32 = 1000;
+/// `--slots auto` takes no more: beyond it somebody should choose.
+const MAX_AUTO_SLOTS: usize = 10;
+/// A name is a directory's name and goes to the coordinator, which takes 200 bytes.
+const MAX_NAME_BYTES: usize = 100;
+
+/// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "agent", version, before_help = EXAMPLES)]
+pub(crate) struct Config {
+    /// Where the coordinator listens; of a comma-separated list the next one is tried when one is away
+    #[arg(
+        long,
+        env = "SWARM_COORDINATOR",
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:50051"
+    )]
+    pub(crate) coordinator: Vec<Address>,
+
+    /// This agent's name [default: the host's name and four characters, kept in the state directory]
+    #[arg(long, env = "SWARM_NAME", value_parser = name)]
+    pub(crate) name: Option<String>,
+
+    /// What to say about this machine; may be repeated
+    #[arg(long = "label", env = "SWARM_LABEL", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+
+    /// Where identity and unconfirmed results are kept [default: $XDG_STATE_HOME/swarm/agent/NAME]
+    #[arg(long, env = "SWARM_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// How many attempts run at a time; auto is one less than there are processors, from 1 to 10
+    #[arg(long, env = "SWARM_SLOTS", value_name = "auto|N", default_value = "auto", value_parser = slots)]
+    pub(crate) slots: u32,
+
+    /// Only tasks of these queues, comma-separated [default: all]
+    #[arg(long, env = "SWARM_QUEUES", value_name = "QUEUE", value_delimiter = ',')]
+    pub(crate) queues: Vec<String>,
+
+    /// How long a claim may wait at the coordinator for work, at most 30s; 0 is plain polling
+    #[arg(long, env = "SWARM_CLAIM_WAIT", value_name = "DURATION", default_value = "20s", value_parser = claim_wait)]
+    pub(crate) claim_wait: Duration,
+
+    /// The longest pause after errors and between empty claims; never more than a quarter of a lease
+    #[arg(long, env = "SWARM_BACKOFF_MAX", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) backoff_max: Duration,
+
+    /// The upper end of the random time that is added to each pause
+    #[arg(long, env = "SWARM_JITTER_MAX", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    pub(crate) jitter_max: Duration,
+
+    /// Where each attempt gets a fresh directory [default: `work` in the state directory]
+    #[arg(long, env = "SWARM_WORKSPACE", value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+
+    /// Which attempts' directories to keep, of each workspace the newest 50
+    #[arg(
+        long,
+        env = "SWARM_KEEP_WORKSPACE",
+        value_name = "WHEN",
+        value_enum,
+        default_value = "on-failure"
+    )]
+    pub(crate) keep_workspace: Keep,
+
+    /// Claim this many tasks, finish them, and leave
+    #[arg(long, env = "SWARM_MAX_TASKS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_tasks: Option<u64>,
+
+    /// The same as --max-tasks 1
+    #[arg(long, env = "SWARM_ONCE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), conflicts_with = "max_tasks")]
+    once: bool,
+
+    /// Leave when a claim finds nothing and nothing runs
+    #[arg(long, env = "SWARM_EXIT_WHEN_IDLE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(crate) exit_when_idle: bool,
+
+    /// How long running attempts may take to finish after SIGTERM or SIGINT
+    #[arg(long, env = "SWARM_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) drain_timeout: Duration,
+
+    /// The time between SIGTERM and SIGKILL for an attempt that has to end
+    #[arg(long, env = "SWARM_KILL_GRACE", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) kill_grace: Duration,
+
+    /// How log lines look
+    #[arg(
+        long,
+        env = "SWARM_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+
+    /// Which log lines there are: error, warn, info, debug, trace, or directives such as swarm_agent=debug
+    #[arg(long, env = "SWARM_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: String,
+}
+
+/// Which attempts' directories outlive them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Keep {
+    /// None; only those of lost attempts, whose result is nowhere else.
+    Never,
+    /// Those of attempts that did not succeed.
+    OnFailure,
+    /// All.
+    Always,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// How many tasks to claim before leaving; `None` is no limit.
+    pub(crate) fn task_limit(&self) -> Option<u64> {
+        if self.once { Some(1) } else { self.max_tasks }
+    }
+
+    /// The labels by key; the last of equal keys counts.
+    pub(crate) fn label_map(&self) -> BTreeMap<String, String> {
+        self.labels.iter().cloned().collect()
+    }
+}
+
+/// Whether a text can be the name of a file of ours: one path component that is not hidden.
+pub(crate) fn is_file_name(text: &str, max_bytes: usize) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+    text.len() <= max_bytes
+        && text.chars().all(plain)
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if is_file_name(text, MAX_NAME_BYTES) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "a name is 1 to {MAX_NAME_BYTES} of [A-Za-z0-9._:-] and begins with a letter or digit"
+    ))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a label is KEY=VALUE".to_owned()),
+    }
+}
+
+fn slots(text: &str) -> Result<u32, String> {
+    if text == "auto" {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = processors.saturating_sub(1).clamp(1, MAX_AUTO_SLOTS);
+        return Ok(u32::try_from(slots).unwrap_or(1));
+    }
+    match text.parse() {
+        Ok(slots) if (1..=MAX_SLOTS).contains(&slots) => Ok(slots),
+        _ => Err(format!("expected auto, or a number from 1 to {MAX_SLOTS}")),
+    }
+}
+
+fn claim_wait(text: &str) -> Result<Duration, String> {
+    let wait = duration(text)?;
+    if wait > MAX_CLAIM_WAIT {
+        return Err("a claim waits at most 30s".to_owned());
+    }
+    Ok(wait)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    SpanParser::new()
+        .parse_unsigned_duration(text)
+        .map_err(|_| "expected a duration such as 90s, 5m, 1h 30m or 500ms".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h 30m", 5400), ("0", 0), ("2h", 7200)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for text in ["", "5", "-5s", "soon", "5 parsecs"] {
+            assert!(duration(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn help_starts_with_examples() {
+        let help = Config::command().render_help().to_string();
+        assert!(help.starts_with("Examples:\n  agent "), "{help}");
+    }
+
+    #[test]
+    fn names_that_are_no_file_names_are_refused() {
+        for text in ["", "..", "a/b", ".hidden", "-x", "with space"] {
+            assert!(name(text).is_err(), "{text:?} was accepted");
+        }
+        assert_eq!(name("lab-3.example").as_deref(), Ok("lab-3.example"));
+    }
+
+    #[test]
+    fn a_comma_list_of_coordinators_and_labels_is_read() {
+        let config = Config::try_parse_from([
+            "agent",
+            "--coordinator",
+            "a:1,b:2",
+            "--label",
+            "x=1",
+            "--label",
+            "y=2=3",
+            "--once",
+        ])
+        .unwrap();
+        assert_eq!(config.coordinator.len(), 2);
+        assert_eq!(config.label_map()["y"], "2=3");
+        assert_eq!(config.task_limit(), Some(1));
+    }
+}

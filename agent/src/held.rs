@@ -1,0 +1,237 @@
+//! The leases this agent holds: one list for registrations, heartbeats and orders.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use swarm_proto::v1::LeaseRef;
+use tokio::sync::watch;
+
+use crate::lease::{BootTime, TrustWindow};
+
+/// One attempt of one task. Everything on this agent that belongs to it is named by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AttemptKey {
+    /// The task.
+    pub(crate) task_id: String,
+    /// Its attempt.
+    pub(crate) attempt: u32,
+}
+
+impl AttemptKey {
+    /// The attempt that a lease is for.
+    pub(crate) fn of(lease: &LeaseRef) -> AttemptKey {
+        AttemptKey {
+            task_id: lease.task_id.clone(),
+            attempt: lease.attempt,
+        }
+    }
+}
+
+impl fmt::Display for AttemptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.task_id, self.attempt)
+    }
+}
+
+/// What an attempt is told from outside, the mildest first; a milder one never takes back a stronger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Order {
+    /// Carry on.
+    GoOn,
+    /// The task was cancelled: end politely, report `cancelled`.
+    Cancel,
+    /// The agent ends: end politely, report `released`.
+    Release,
+    /// The agent ends now: kill, report `released`.
+    Stop,
+    /// The attempt is somebody else's: kill, report nothing, keep what there is.
+    Lost,
+}
+
+/// All held leases.
+#[derive(Default)]
+pub(crate) struct Held(Mutex<BTreeMap<AttemptKey, Holding>>);
+
+struct Holding {
+    lease: LeaseRef,
+    stage: HoldingStage,
+}
+
+enum HoldingStage {
+    /// An attempt is at work under it.
+    Running {
+        trust: TrustWindow,
+        orders: watch::Sender<Order>,
+    },
+    /// Its outcome is known here and not yet confirmed.
+    Reported,
+}
+
+impl Held {
+    /// Takes up a lease; its attempt listens to the returned orders. `None` when it is held already.
+    pub(crate) fn take(&self, lease: LeaseRef, trust: TrustWindow) -> Option<watch::Receiver<Order>> {
+        let key = AttemptKey::of(&lease);
+        let mut held = self.lock();
+        if held.contains_key(&key) {
+            return None;
+        }
+        let (orders, listener) = watch::channel(Order::GoOn);
+        held.insert(
+            key,
+            Holding {
+                lease,
+                stage: HoldingStage::Running { trust, orders },
+            },
+        );
+        Some(listener)
+    }
+
+    /// The attempt has ended and its outcome waits to be confirmed.
+    pub(crate) fn report(&self, lease: LeaseRef) {
+        self.lock().insert(
+            AttemptKey::of(&lease),
+            Holding {
+                lease,
+                stage: HoldingStage::Reported,
+            },
+        );
+    }
+
+    /// Nothing is left to do about it.
+    pub(crate) fn forget(&self, key: &AttemptKey) {
+        self.lock().remove(key);
+    }
+
+    /// How many attempts are at work.
+    pub(crate) fn running(&self) -> usize {
+        self.lock()
+            .values()
+            .filter(|holding| matches!(holding.stage, HoldingStage::Running { .. }))
+            .count()
+    }
+
+    /// At most this many leases, those at work before those that wait for confirmation.
+    pub(crate) fn leases(&self, limit: usize) -> Vec<LeaseRef> {
+        let held = self.lock();
+        let (running, reported): (Vec<_>, Vec<_>) = held
+            .values()
+            .partition(|holding| matches!(holding.stage, HoldingStage::Running { .. }));
+        running
+            .into_iter()
+            .chain(reported)
+            .take(limit)
+            .map(|holding| holding.lease.clone())
+            .collect()
+    }
+
+    /// Gives an order to one attempt; says since when its lease was not renewed if the order is news to it.
+    pub(crate) fn order(&self, key: &AttemptKey, order: Order) -> Option<BootTime> {
+        let held = self.lock();
+        let HoldingStage::Running { trust, orders } = &held.get(key)?.stage else {
+            return None;
+        };
+        raise(orders, order).then(|| trust.renewed())
+    }
+
+    /// Gives an order to every attempt at work.
+    pub(crate) fn order_all(&self, order: Order) {
+        for holding in self.lock().values() {
+            if let HoldingStage::Running { orders, .. } = &holding.stage {
+                raise(orders, order);
+            }
+        }
+    }
+
+    /// The lease was renewed.
+    pub(crate) fn renew(&self, key: &AttemptKey, renewal: TrustWindow) {
+        if let Some(Holding {
+            stage: HoldingStage::Running { trust, .. },
+            ..
+        }) = self.lock().get_mut(key)
+        {
+            trust.renew(renewal);
+        }
+    }
+
+    /// The attempts whose trust window has ended since this was last asked, and for how long they had no renewal.
+    pub(crate) fn newly_untrusted(&self, now: BootTime) -> Vec<(AttemptKey, Duration)> {
+        let mut held = self.lock();
+        let mut untrusted = Vec::new();
+        for (key, holding) in held.iter_mut() {
+            if let HoldingStage::Running { trust, .. } = &mut holding.stage
+                && trust.notice_end(now)
+            {
+                untrusted.push((key.clone(), now.since(trust.renewed())));
+            }
+        }
+        untrusted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AttemptKey, Holding>> {
+        self.0
+            .lock()
+            .expect("nothing panics while it changes the held leases")
+    }
+}
+
+fn raise(orders: &watch::Sender<Order>, order: Order) -> bool {
+    orders.send_if_modified(|current| {
+        let stronger = order > *current;
+        if stronger {
+            *current = order;
+        }
+        stronger
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(task_id: &str) -> LeaseRef {
+        LeaseRef {
+            task_id: task_id.to_owned(),
+            attempt: 1,
+            lease_token: vec![7; 16],
+        }
+    }
+
+    fn trust() -> TrustWindow {
+        TrustWindow::new(BootTime::now(), Duration::from_secs(90), Duration::from_secs(10))
+    }
+
+    #[test]
+    fn a_lease_that_comes_twice_is_taken_once() {
+        let held = Held::default();
+        assert!(held.take(lease("a"), trust()).is_some());
+        assert!(held.take(lease("a"), trust()).is_none());
+        held.report(lease("a"));
+        assert!(held.take(lease("a"), trust()).is_none());
+    }
+
+    #[test]
+    fn orders_only_grow_stronger_and_are_news_once() {
+        let held = Held::default();
+        let orders = held.take(lease("a"), trust()).unwrap();
+        let key = AttemptKey::of(&lease("a"));
+        assert!(held.order(&key, Order::Stop).is_some());
+        assert!(held.order(&key, Order::Cancel).is_none());
+        assert!(held.order(&key, Order::Stop).is_none());
+        assert_eq!(*orders.borrow(), Order::Stop);
+    }
+
+    #[test]
+    fn a_reported_attempt_takes_no_orders_and_is_listed_last() {
+        let held = Held::default();
+        held.report(lease("a"));
+        held.take(lease("b"), trust()).unwrap();
+        assert_eq!(held.order(&AttemptKey::of(&lease("a")), Order::Lost), None);
+        let listed: Vec<_> = held.leases(10).into_iter().map(|lease| lease.task_id).collect();
+        assert_eq!(listed, ["b", "a"]);
+        assert_eq!((held.leases(1).len(), held.running()), (1, 1));
+    }
+}

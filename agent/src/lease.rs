@@ -1,0 +1,134 @@
+//! The trust window: how long this agent may act on a lease without hearing from the coordinator.
+//!
+//! It is shorter than the lease: counted from when the renewal was *sent*, less
+//! a margin, because the coordinator counts from when it arrived, and because
+//! ending an attempt takes its time. The clock goes on while the machine sleeps.
+
+use std::time::Duration;
+
+/// The least margin, in case the kill grace is shorter.
+const LEAST_MARGIN: Duration = Duration::from_secs(5);
+
+/// Time since the machine was started, its sleep included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BootTime(Duration);
+
+impl BootTime {
+    /// Reads the clock.
+    pub(crate) fn now() -> BootTime {
+        use nix::time::{ClockId, clock_gettime};
+        // On macOS CLOCK_MONOTONIC is the one that goes on during sleep.
+        #[cfg(target_os = "linux")]
+        let clock = ClockId::CLOCK_BOOTTIME;
+        #[cfg(not(target_os = "linux"))]
+        let clock = ClockId::CLOCK_MONOTONIC;
+        let now = clock_gettime(clock).expect("the boot-time clock can be read");
+        BootTime(Duration::from(now))
+    }
+
+    /// The time from an earlier reading to this one.
+    pub(crate) fn since(self, earlier: BootTime) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// How long one lease can be trusted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrustWindow {
+    renewed: BootTime,
+    length: Duration,
+    end_noticed: bool,
+}
+
+impl TrustWindow {
+    /// Opens with a grant or renewal that was asked for at `sent` and lasts `lease_ttl`.
+    pub(crate) fn new(sent: BootTime, lease_ttl: Duration, kill_grace: Duration) -> TrustWindow {
+        let length = lease_ttl.saturating_sub(kill_grace.max(LEAST_MARGIN));
+        TrustWindow {
+            renewed: sent,
+            length,
+            end_noticed: false,
+        }
+    }
+
+    /// Takes a renewal into account; one that would end earlier changes nothing.
+    pub(crate) fn renew(&mut self, renewal: TrustWindow) {
+        if renewal.renewed.0 + renewal.length >= self.renewed.0 + self.length {
+            *self = renewal;
+        }
+    }
+
+    /// When the last counted renewal was sent.
+    pub(crate) fn renewed(&self) -> BootTime {
+        self.renewed
+    }
+
+    /// Whether the window has ended by now.
+    pub(crate) fn has_ended(&self, now: BootTime) -> bool {
+        now.since(self.renewed) >= self.length
+    }
+
+    /// Whether the window has ended and nobody was told yet: true once per renewal.
+    pub(crate) fn notice_end(&mut self, now: BootTime) -> bool {
+        let first = self.has_ended(now) && !self.end_noticed;
+        self.end_noticed |= first;
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(90);
+    const GRACE: Duration = Duration::from_secs(10);
+
+    fn at(seconds: u64) -> BootTime {
+        BootTime(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_window_is_the_ttl_from_sending_less_the_kill_grace() {
+        let window = TrustWindow::new(at(100), TTL, GRACE);
+        assert!(!window.has_ended(at(179)));
+        assert!(window.has_ended(at(180)));
+    }
+
+    #[test]
+    fn a_short_grace_leaves_a_margin_of_five_seconds() {
+        let window = TrustWindow::new(at(0), TTL, Duration::ZERO);
+        assert!(!window.has_ended(at(84)));
+        assert!(window.has_ended(at(85)));
+    }
+
+    #[test]
+    fn a_ttl_within_the_margin_is_never_trusted() {
+        assert!(TrustWindow::new(at(7), Duration::from_secs(3), GRACE).has_ended(at(7)));
+    }
+
+    #[test]
+    fn renewals_lengthen_and_late_answers_never_shorten() {
+        let mut window = TrustWindow::new(at(0), TTL, GRACE);
+        window.renew(TrustWindow::new(at(30), TTL, GRACE));
+        assert!(!window.has_ended(at(109)));
+        window.renew(TrustWindow::new(at(10), TTL, GRACE));
+        assert!(!window.has_ended(at(109)));
+        assert!(window.has_ended(at(110)));
+    }
+
+    #[test]
+    fn the_end_is_noticed_once_per_renewal() {
+        let mut window = TrustWindow::new(at(0), TTL, GRACE);
+        assert!(!window.notice_end(at(79)));
+        assert!(window.notice_end(at(80)));
+        assert!(!window.notice_end(at(500)));
+        window.renew(TrustWindow::new(at(500), TTL, GRACE));
+        assert!(window.notice_end(at(900)));
+    }
+
+    #[test]
+    fn the_clock_moves_forward() {
+        let before = BootTime::now();
+        assert!(BootTime::now() >= before);
+    }
+}

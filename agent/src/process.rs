@@ -1,0 +1,269 @@
+//! A command as a process group of its own: started, its output captured with a
+//! bound, and ended whole.
+
+mod tail;
+mod unix;
+
+use std::{
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use swarm_proto::v1::Output;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    process::Command,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use self::{tail::Tail, unix::Group};
+
+/// How long output may still come after the command ended: what it started may hold the pipes for ever.
+const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
+/// How long a killed process may take to be gone; one stuck in the kernel is given up.
+const GONE_AFTER_KILL: Duration = Duration::from_secs(10);
+/// How often to look whether a group that was asked to end is empty.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Bytes per read; a pipe holds 64 KiB on Linux.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What to start.
+pub(crate) struct Launch {
+    /// Looked up in the PATH of `env` unless it has a slash.
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) directory: PathBuf,
+    /// The whole environment: nothing is inherited.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    /// Its standard input; /dev/null when empty.
+    pub(crate) stdin: Vec<u8>,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// It was killed and is still not gone.
+    Stuck,
+}
+
+/// A running command. Dropping it kills the whole group.
+pub(crate) struct Process {
+    group: Group,
+    stdout: Capture,
+    stderr: Capture,
+    feeder: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts the command in a new process group.
+    pub(crate) fn start(launch: Launch) -> io::Result<Process> {
+        use std::process::Stdio;
+
+        let mut command = Command::new(&launch.program);
+        command
+            .args(&launch.arguments)
+            .current_dir(&launch.directory)
+            .env_clear()
+            .envs(launch.env)
+            .stdin(if launch.stdin.is_empty() {
+                Stdio::null()
+            } else {
+                Stdio::piped()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut group = Group::start(command)?;
+        let pipes = group.take_pipes();
+        let feeder = pipes.stdin.map(|mut pipe| {
+            tokio::spawn(async move {
+                // A command that does not read its input ends the pipe; that is its right.
+                let _ = pipe.write_all(&launch.stdin).await;
+            })
+        });
+        Ok(Process {
+            group,
+            stdout: Capture::of(pipes.stdout),
+            stderr: Capture::of(pipes.stderr),
+            feeder,
+        })
+    }
+
+    /// Waits until the command itself has ended; may be dropped and called again.
+    pub(crate) async fn exit(&mut self) -> io::Result<Exit> {
+        self.group.exit().await
+    }
+
+    /// Asks the whole group to end, and kills what is left after `grace` or as soon as `hurry` says so.
+    pub(crate) async fn end(&mut self, grace: Duration, hurry: impl Future<Output = ()>) -> io::Result<Exit> {
+        self.group.terminate();
+        let ended = async {
+            let exit = self.group.exit().await;
+            while !self.group.is_empty() {
+                sleep(LOOK_AGAIN).await;
+            }
+            exit
+        };
+        tokio::select! {
+            exit = ended => return exit,
+            () = sleep(grace) => {}
+            () = hurry => {}
+        }
+        self.kill().await
+    }
+
+    /// Kills the whole group at once.
+    pub(crate) async fn kill(&mut self) -> io::Result<Exit> {
+        self.group.kill();
+        timeout(GONE_AFTER_KILL, self.group.exit())
+            .await
+            .unwrap_or(Ok(Exit::Stuck))
+    }
+
+    /// What it printed, after the command ended. Whatever it left running in its group is killed.
+    pub(crate) async fn output(mut self) -> Output {
+        let deadline = Instant::now() + OUTPUT_AFTER_EXIT;
+        self.stdout.finish(deadline).await;
+        self.stderr.finish(deadline).await;
+        self.group.kill();
+        // Who left the group may still hold the pipes: what they print is no longer the command's.
+        let deadline = Instant::now() + OUTPUT_AFTER_EXIT;
+        self.stdout.finish(deadline).await;
+        self.stderr.finish(deadline).await;
+        if let Some(feeder) = &self.feeder {
+            feeder.abort();
+        }
+        let (stdout, stdout_bytes) = self.stdout.take();
+        let (stderr, stderr_bytes) = self.stderr.take();
+        Output {
+            stdout,
+            stderr,
+            stdout_bytes,
+            stderr_bytes,
+        }
+    }
+}
+
+/// One output stream, read to its end so that the command never blocks, of which the tail is kept.
+struct Capture {
+    tail: Arc<Mutex<Tail>>,
+    reader: JoinHandle<()>,
+}
+
+impl Capture {
+    fn of<Pipe: AsyncRead + Unpin + Send + 'static>(pipe: Option<Pipe>) -> Capture {
+        let tail = Arc::new(Mutex::new(Tail::default()));
+        let shared = Arc::clone(&tail);
+        let reader = tokio::spawn(async move {
+            let Some(mut pipe) = pipe else { return };
+            let mut chunk = vec![0; READ_BYTES];
+            while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
+                shared
+                    .lock()
+                    .expect("nothing panics while it keeps output")
+                    .push(&chunk[..length]);
+            }
+        });
+        Capture { tail, reader }
+    }
+
+    async fn finish(&mut self, deadline: Instant) {
+        if !self.reader.is_finished() {
+            let _ = timeout_at(deadline, &mut self.reader).await;
+        }
+    }
+
+    fn take(self) -> (Vec<u8>, u64) {
+        self.reader.abort();
+        let mut tail = self.tail.lock().expect("nothing panics while it keeps output");
+        std::mem::take(&mut *tail).into_parts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        Launch {
+            program: "sh".to_owned(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            directory: std::env::temp_dir(),
+            env: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
+            stdin: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_grandchild_that_holds_the_pipe_does_not_hang_and_is_ended() {
+        let mut process = Process::start(shell("sleep 600 & echo $!")).unwrap();
+        assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
+        let output = timeout(Duration::from_secs(8), process.output())
+            .await
+            .expect("it hung");
+        let pid: i32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        wait_until_gone(pid).await;
+    }
+
+    #[tokio::test]
+    async fn a_group_that_ignores_the_request_is_killed_after_the_grace() {
+        let mut process =
+            Process::start(shell("trap '' TERM; echo ready; while :; do sleep 1; done")).unwrap();
+        while process.stdout.tail.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let exit = process.end(Duration::from_millis(200), pending()).await.unwrap();
+        assert_eq!(exit, Exit::Signal(9));
+    }
+
+    #[tokio::test]
+    async fn the_grace_belongs_to_the_whole_group() {
+        let script =
+            "(trap 'sleep 0.3; echo tidied; exit' TERM; echo ready; while :; do sleep 0.05; done) & wait";
+        let mut process = Process::start(shell(script)).unwrap();
+        while process.stdout.tail.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        process.end(Duration::from_secs(30), pending()).await.unwrap();
+        assert!(String::from_utf8_lossy(&process.output().await.stdout).contains("tidied"));
+    }
+
+    #[tokio::test]
+    async fn input_is_given_and_a_command_that_ignores_it_still_ends() {
+        let mut process = Process::start(Launch {
+            stdin: b"hello".to_vec(),
+            ..shell("cat")
+        })
+        .unwrap();
+        assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
+        assert_eq!(process.output().await.stdout, b"hello");
+        let mut process = Process::start(Launch {
+            stdin: vec![b'x'; 1 << 20],
+            ..shell("exit 3")
+        })
+        .unwrap();
+        assert_eq!(process.exit().await.unwrap(), Exit::Code(3));
+        assert_eq!(process.output().await.stdout, b"");
+    }
+
+    async fn wait_until_gone(pid: i32) {
+        let gone = async {
+            // A zombie that nobody reaps has no command line.
+            while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        timeout(Duration::from_secs(10), gone)
+            .await
+            .expect("the process is still there");
+    }
+}

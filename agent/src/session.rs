@@ -1,0 +1,266 @@
+//! This agent's registration with one coordinator, and the calls that need it.
+//!
+//! A coordinator that does not know the agent is told again who it is. A newer
+//! session of the same identity means that another process works under it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use prost::Message as _;
+use swarm_proto::{
+    reason::{Failure, Reason},
+    v1::{
+        ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, LeaseRef,
+        RegisterAgentRequest,
+    },
+};
+use tonic::Code;
+
+use crate::{
+    coordinator::{CallError, Coordinator, sentence},
+    held::{AttemptKey, Held, Order},
+};
+
+/// The protocol's limit of a registration's and a heartbeat's leases.
+const MAX_LISTED: usize = 2000;
+/// The protocol's limit of a heartbeat is 256 KiB; the rest is for its other fields.
+const MAX_LISTED_BYTES: usize = 240 * 1024;
+/// For a coordinator that names none.
+const FALLBACK_LEASE_TTL: Duration = Duration::from_secs(90);
+const FALLBACK_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Who the agent says it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pub(crate) agent_id: String,
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) slots: u32,
+}
+
+/// Why an agent cannot go on with its coordinator.
+#[derive(Clone, Debug)]
+pub(crate) enum Over {
+    /// Another process works under this identity.
+    Replaced(String),
+    /// Another coordinator, with other data, answers now.
+    OtherCluster(String),
+    /// The coordinator does not want what this agent asks for.
+    Refused {
+        /// Why, for people.
+        sentence: String,
+        /// The request itself was wrong: a matter of flags.
+        invalid: bool,
+    },
+}
+
+/// What a registration fixed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registration {
+    /// Goes with every claim and heartbeat.
+    pub(crate) session: u64,
+    /// How long a lease lasts.
+    pub(crate) lease_ttl: Duration,
+    /// How often to renew.
+    pub(crate) heartbeat_interval: Duration,
+}
+
+/// A registered agent.
+pub(crate) struct Session {
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) held: Arc<Held>,
+    profile: Profile,
+    cluster_id: String,
+    current: Mutex<Registration>,
+    /// One registration at a time; whoever waits finds it done.
+    registering: tokio::sync::Mutex<()>,
+}
+
+impl Session {
+    /// Registers with the coordinator that keeps these data, telling it what is held already.
+    pub(crate) async fn open(
+        coordinator: Arc<Coordinator>,
+        held: Arc<Held>,
+        profile: Profile,
+        cluster_id: String,
+    ) -> Result<Session, Over> {
+        let registration = register(&coordinator, &held, &profile, &cluster_id).await?;
+        Ok(Session {
+            coordinator,
+            held,
+            profile,
+            cluster_id,
+            current: Mutex::new(registration),
+            registering: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The registration that is valid now.
+    pub(crate) fn registration(&self) -> Registration {
+        *self
+            .current
+            .lock()
+            .expect("nothing panics while it reads a registration")
+    }
+
+    /// The agent's identity.
+    pub(crate) fn agent_id(&self) -> &str {
+        &self.profile.agent_id
+    }
+
+    /// Asks for work, with the session of the time it is sent.
+    pub(crate) async fn claim(&self, request: ClaimRequest, wait: Duration) -> Result<ClaimResponse, Over> {
+        let mut request = request;
+        loop {
+            request.session = self.registration().session;
+            match self.coordinator.claim(&request, wait).await {
+                Ok(answer) => return Ok(answer),
+                Err(CallError::OtherCluster(found)) => return Err(Over::OtherCluster(found)),
+                Err(CallError::Final(failure)) => self.settle(request.session, &failure).await?,
+            }
+        }
+    }
+
+    /// Renews every held lease once. `None` when there is no answer: the next one renews them again.
+    pub(crate) async fn heartbeat(&self, draining: bool) -> Result<Option<HeartbeatResponse>, Over> {
+        let Registration {
+            session,
+            heartbeat_interval,
+            ..
+        } = self.registration();
+        let wait = heartbeat_interval.min(Duration::from_secs(30));
+        let request = HeartbeatRequest {
+            agent_id: self.profile.agent_id.clone(),
+            session,
+            leases: listed(&self.held),
+            wait: prost_types::Duration::try_from(wait).ok(),
+            draining,
+        };
+        match self.coordinator.heartbeat_once(request, wait).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(failure) if failure.is_transient() || matches!(failure, Failure::Lost { .. }) => Ok(None),
+            Err(failure) => self.settle(session, &failure).await.map(|()| None),
+        }
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn close(&self) -> Result<(), CallError> {
+        let request = DeregisterAgentRequest {
+            agent_id: self.profile.agent_id.clone(),
+            session: self.registration().session,
+        };
+        self.coordinator.deregister(&request).await
+    }
+
+    /// After a refusal of a request of this session: makes a new one if that helps.
+    async fn settle(&self, session: u64, failure: &Failure) -> Result<(), Over> {
+        let _one_at_a_time = self.registering.lock().await;
+        if self.registration().session != session {
+            // The refused request was of an older session of our own.
+            return Ok(());
+        }
+        match failure.reason() {
+            Some(Reason::AgentNotFound) => {
+                tracing::info!("the coordinator does not know this agent; registering again");
+                let registration =
+                    register(&self.coordinator, &self.held, &self.profile, &self.cluster_id).await?;
+                *self
+                    .current
+                    .lock()
+                    .expect("nothing panics while it sets a registration") = registration;
+                Ok(())
+            }
+            Some(Reason::AgentReplaced) => Err(Over::Replaced(failure.message().to_owned())),
+            // A token can be renewed; the pause is the caller's.
+            _ if matches!(
+                failure,
+                Failure::Refused {
+                    code: Code::Unauthenticated,
+                    ..
+                }
+            ) =>
+            {
+                Ok(())
+            }
+            _ => Err(refused(failure)),
+        }
+    }
+}
+
+async fn register(
+    coordinator: &Coordinator,
+    held: &Held,
+    profile: &Profile,
+    cluster_id: &str,
+) -> Result<Registration, Over> {
+    let request = RegisterAgentRequest {
+        agent_id: profile.agent_id.clone(),
+        name: profile.name.clone(),
+        labels: profile.labels.clone(),
+        slots: profile.slots,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        held: listed(held),
+    };
+    let answer = match coordinator.register(&request).await {
+        Ok(answer) => answer,
+        Err(CallError::OtherCluster(found)) => return Err(Over::OtherCluster(found)),
+        Err(CallError::Final(failure)) => return Err(refused(&failure)),
+    };
+    if answer.cluster_id != cluster_id {
+        return Err(Over::OtherCluster(answer.cluster_id));
+    }
+    for lease in &answer.lost {
+        let key = AttemptKey::of(lease);
+        if held.order(&key, Order::Lost).is_some() {
+            tracing::warn!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "the lease was lost; ending the attempt"
+            );
+        }
+    }
+    let duration = |given: Option<prost_types::Duration>, fallback| {
+        given
+            .and_then(|given| Duration::try_from(given).ok())
+            .filter(|given| !given.is_zero())
+            .unwrap_or(fallback)
+    };
+    let registration = Registration {
+        session: answer.session,
+        lease_ttl: duration(answer.lease_ttl, FALLBACK_LEASE_TTL),
+        heartbeat_interval: duration(answer.heartbeat_interval, FALLBACK_HEARTBEAT_INTERVAL),
+    };
+    coordinator.set_lease_ttl(registration.lease_ttl);
+    Ok(registration)
+}
+
+fn refused(failure: &Failure) -> Over {
+    let invalid = matches!(
+        failure,
+        Failure::Refused {
+            code: Code::InvalidArgument,
+            ..
+        }
+    );
+    Over::Refused {
+        sentence: sentence(failure),
+        invalid,
+    }
+}
+
+/// As many held leases as a message may list.
+fn listed(held: &Held) -> Vec<LeaseRef> {
+    let mut leases = held.leases(MAX_LISTED);
+    let mut bytes = 0;
+    let fitting = leases.iter().take_while(|lease| {
+        // Its tag and length take at most four bytes more.
+        bytes += lease.encoded_len() + 4;
+        bytes <= MAX_LISTED_BYTES
+    });
+    let count = fitting.count();
+    leases.truncate(count);
+    leases
+}

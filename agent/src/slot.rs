@@ -1,0 +1,330 @@
+//! Claim → attempt → report. One loop owns the slots: it has at most one claim and
+//! one delivery of outcomes in flight, and takes whatever is ready.
+//!
+//! A delivery asks for the next tasks in the same request, so in the steady state
+//! a task costs one call. What is asked for never exceeds the free slots.
+
+mod claim;
+mod delivery;
+mod ground;
+
+use std::{
+    collections::VecDeque,
+    future::{Future, pending},
+    mem,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+use self::{
+    claim::Claim,
+    delivery::{Delivery, Unsent},
+    ground::Ground,
+};
+use crate::{
+    backoff::Backoff,
+    config::Config,
+    heartbeat,
+    held::Order,
+    outbox::{Leftover, Outbox},
+    session::{Over, Session},
+    shutdown::{Shutdown, Stage},
+};
+
+/// How long the last reports are tried, by how urgent the end is.
+const FAREWELL_DRAINING: Duration = Duration::from_secs(10);
+const FAREWELL_ENDING: Duration = Duration::from_secs(5);
+const FAREWELL_STOPPING: Duration = Duration::from_secs(2);
+/// How long the goodbye itself may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How long directories may take to be removed at the end.
+const TIDY: Duration = Duration::from_secs(30);
+/// Nothing to wake up for: something else will.
+const FAR: Duration = Duration::from_secs(3600);
+
+type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How the work ended.
+pub(crate) enum Ending {
+    /// As it was asked to.
+    Done,
+    /// As it was asked to, but so many results could not be delivered.
+    Unconfirmed(usize),
+    /// The coordinator does not go on with this agent.
+    Over(Over),
+}
+
+/// An agent at work for one coordinator.
+pub(crate) struct Worker {
+    ground: Arc<Ground>,
+    attempts: JoinSet<()>,
+    finished: (mpsc::Sender<Unsent>, mpsc::Receiver<Unsent>),
+    unsent: VecDeque<Unsent>,
+    claim: Option<Claim>,
+    delivery: Option<Delivery>,
+    /// Tasks taken so far.
+    claimed: u64,
+    /// The last answer brought nothing, and nothing has ended since.
+    found_nothing: bool,
+    /// Nothing more is claimed, for a reason other than a signal.
+    closed: bool,
+    draining: watch::Sender<bool>,
+    stage: Stage,
+    drain_deadline: Option<Instant>,
+    farewell: Option<Instant>,
+    over: Option<Over>,
+    claim_pauses: Backoff,
+    claim_not_before: Instant,
+    delivery_pauses: Backoff,
+    deliver_not_before: Instant,
+}
+
+impl Worker {
+    /// An agent that is registered, and has these reports still to confirm.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        session: Session,
+        outbox: Outbox,
+        workspace: PathBuf,
+        leftovers: Vec<Leftover>,
+    ) -> Worker {
+        let (claim_pauses, delivery_pauses) = (session.coordinator.backoff(), session.coordinator.backoff());
+        let slots = usize::try_from(config.slots).unwrap_or(1);
+        let unsent = leftovers
+            .into_iter()
+            .map(|left| Unsent::new(left.report, left.written))
+            .collect();
+        Worker {
+            ground: Arc::new(Ground {
+                config,
+                session,
+                outbox,
+                workspace,
+            }),
+            attempts: JoinSet::new(),
+            finished: mpsc::channel(slots),
+            unsent,
+            claim: None,
+            delivery: None,
+            claimed: 0,
+            found_nothing: false,
+            closed: false,
+            draining: watch::channel(false).0,
+            stage: Stage::Working,
+            drain_deadline: None,
+            farewell: None,
+            over: None,
+            claim_pauses,
+            claim_not_before: Instant::now(),
+            delivery_pauses,
+            deliver_not_before: Instant::now(),
+        }
+    }
+
+    /// Works until it is told to end, has done what it was started for, or cannot go on.
+    pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Ending {
+        let mut stage = shutdown.watch();
+        let ground = Arc::clone(&self.ground);
+        let draining = self.draining.subscribe();
+        let mut beat: Option<Call<Over>> = Some(Box::pin(async move {
+            heartbeat::beat(&ground.session, ground.config.kill_grace, draining).await
+        }));
+        loop {
+            let reached = *stage.borrow_and_update();
+            self.enter(reached);
+            self.close_if_done();
+            self.begin_delivery();
+            self.begin_claim();
+            if self.is_over() {
+                break;
+            }
+            let wake = self.next_wake();
+            tokio::select! {
+                Some(finished) = self.finished.1.recv() => self.take_finished(finished),
+                answer = answer_of(self.claim.as_mut().map(|claim| &mut claim.answer)) => self.take_claimed(answer),
+                answer = answer_of(self.delivery.as_mut().map(|delivery| &mut delivery.answer)) => {
+                    self.take_delivered(answer);
+                }
+                over = answer_of(beat.as_mut()) => {
+                    beat = None;
+                    self.take_over(over);
+                }
+                _ = stage.changed() => {}
+                () = sleep_until(wake) => {
+                    if self.drain_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        shutdown.raise(Stage::Ending);
+                    }
+                }
+            }
+            while self.attempts.try_join_next().is_some() {}
+        }
+        drop(beat);
+        self.leave().await
+    }
+
+    /// Acts on a more urgent stage of the shutdown.
+    fn enter(&mut self, stage: Stage) {
+        if stage == self.stage {
+            return;
+        }
+        self.stage = stage;
+        self.farewell = None;
+        self.drain_deadline = None;
+        let running = self.ground.session.held.running();
+        match stage {
+            Stage::Working => {}
+            Stage::Draining => {
+                tracing::info!(
+                    "draining: nothing more is claimed, {running} attempts may finish; once more ends them"
+                );
+                self.drain_deadline = Some(Instant::now() + self.ground.config.drain_timeout);
+                // What it may have been granted meanwhile is fetched and given back, so that nobody waits for it.
+                self.hasten_claim();
+            }
+            Stage::Ending => {
+                tracing::info!("ending {running} attempts");
+                self.ground.session.held.order_all(Order::Release);
+            }
+            Stage::Stopping => {
+                tracing::info!("killing {running} attempts");
+                self.ground.session.held.order_all(Order::Stop);
+            }
+        }
+    }
+
+    fn is_accepting(&self) -> bool {
+        self.stage == Stage::Working && self.over.is_none() && !self.closed
+    }
+
+    fn take_finished(&mut self, finished: Unsent) {
+        self.found_nothing = false;
+        if finished.lost {
+            self.ground.session.held.forget(&finished.key);
+            return;
+        }
+        self.ground
+            .session
+            .held
+            .report(finished.report.lease.clone().unwrap_or_default());
+        self.unsent.push_back(finished);
+        // Whatever else has ended by now shares the delivery.
+        while let Ok(another) = self.finished.1.try_recv() {
+            self.take_finished(another);
+        }
+    }
+
+    fn take_over(&mut self, over: Over) {
+        match &over {
+            Over::Replaced(_) | Over::OtherCluster(_) => {
+                self.ground.session.held.order_all(Order::Lost);
+                // What they carry is in the outbox, and nothing they bring is ours any more.
+                self.claim = None;
+                self.delivery = None;
+            }
+            Over::Refused { sentence, .. } => {
+                tracing::error!("the coordinator refuses this agent: {sentence}")
+            }
+        }
+        self.over.get_or_insert(over);
+    }
+
+    /// Leaves when nothing is left to do and that is what it was started for.
+    fn close_if_done(&mut self) {
+        let idle = self.ground.session.held.running() == 0
+            && self.unsent.is_empty()
+            && self.claim.is_none()
+            && self.delivery.is_none();
+        if self.ground.config.exit_when_idle && self.found_nothing && idle && !self.closed {
+            tracing::info!("nothing is left to do");
+            self.closed = true;
+        }
+        if !self.is_accepting() {
+            self.draining
+                .send_if_modified(|draining| !mem::replace(draining, true));
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        if self.is_accepting() || self.ground.session.held.running() > 0 {
+            return false;
+        }
+        if matches!(self.over, Some(Over::Replaced(_) | Over::OtherCluster(_))) {
+            return true;
+        }
+        if self.unsent.is_empty() && self.delivery.is_none() {
+            return true;
+        }
+        let patience = match self.stage {
+            Stage::Working => self.ground.config.drain_timeout,
+            Stage::Draining => FAREWELL_DRAINING,
+            Stage::Ending => FAREWELL_ENDING,
+            Stage::Stopping => FAREWELL_STOPPING,
+        };
+        let now = Instant::now();
+        *self.farewell.get_or_insert(now + patience) <= now
+    }
+
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        [
+            self.drain_deadline,
+            self.farewell,
+            (self.room() > 0).then_some(self.claim_not_before),
+            (!self.unsent.is_empty()).then_some(self.deliver_not_before),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|instant| *instant > now)
+        .min()
+        .unwrap_or(now + FAR)
+    }
+
+    /// Finishes what has begun on the disk, and says goodbye.
+    async fn leave(mut self) -> Ending {
+        let unconfirmed =
+            self.unsent.len() + self.delivery.as_ref().map_or(0, |delivery| delivery.items.len());
+        self.claim = None;
+        self.delivery = None;
+        let tidying = async { while self.attempts.join_next().await.is_some() {} };
+        if timeout(TIDY, tidying).await.is_err() {
+            tracing::warn!("directories of ended attempts are still being removed; the rest is left");
+        }
+        match self.over {
+            Some(over @ (Over::Replaced(_) | Over::OtherCluster(_))) => return Ending::Over(over),
+            // A goodbye would give the unconfirmed leases to others; without it a late report may still count.
+            _ if unconfirmed > 0 => {}
+            _ => match timeout(GOODBYE, self.ground.session.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => tracing::debug!("left without a goodbye"),
+            },
+        }
+        match self.over {
+            Some(over) => Ending::Over(over),
+            None if unconfirmed > 0 && self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
+            None => {
+                if unconfirmed > 0 {
+                    tracing::warn!(
+                        "{unconfirmed} results are unconfirmed; they stay in the outbox and are sent at the next start"
+                    );
+                }
+                Ending::Done
+            }
+        }
+    }
+}
+
+/// The answer of a call in flight; waits for ever when there is none.
+async fn answer_of<T>(call: Option<&mut Call<T>>) -> T {
+    match call {
+        Some(call) => call.as_mut().await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,190 @@
+//! Asking for work: never for more than there are free slots, with one claim in flight.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use swarm_proto::v1::{Assignment, ClaimRequest, ClaimResponse, LeaseRef};
+use tokio::time::Instant;
+
+use super::{Call, Worker, delivery::Unsent, ground::see_through};
+use crate::{
+    attempt,
+    config::is_file_name,
+    lease::{BootTime, TrustWindow},
+    random,
+    session::Over,
+};
+
+/// The protocol's limit of a claim.
+const MAX_CLAIMED: u32 = 100;
+/// A repeat is known by it; the protocol takes 64 bytes.
+const REQUEST_ID_CHARACTERS: usize = 20;
+
+/// A claim in flight.
+pub(super) struct Claim {
+    pub(super) answer: Call<Result<ClaimResponse, Over>>,
+    pub(super) request: ClaimRequest,
+    pub(super) asked: u32,
+    /// When this request was first sent: its leases last from then.
+    pub(super) sent: BootTime,
+    pub(super) begun: Instant,
+    pub(super) wait: Duration,
+}
+
+impl Worker {
+    /// How many tasks may be asked for now.
+    pub(super) fn room(&self) -> u32 {
+        if !self.is_accepting() {
+            return 0;
+        }
+        let asked = self.claim.as_ref().map_or(0, |claim| claim.asked)
+            + self.delivery.as_ref().map_or(0, |delivery| delivery.asked);
+        let running = u32::try_from(self.ground.session.held.running()).unwrap_or(u32::MAX);
+        let free = self
+            .ground
+            .config
+            .slots
+            .saturating_sub(running)
+            .saturating_sub(asked);
+        let wanted = self.ground.config.task_limit().map_or(u64::MAX, |limit| {
+            limit
+                .saturating_sub(self.claimed)
+                .saturating_sub(u64::from(asked))
+        });
+        free.min(MAX_CLAIMED)
+            .min(u32::try_from(wanted).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn claim_request(&self, asked: u32, wait: Duration) -> ClaimRequest {
+        ClaimRequest {
+            agent_id: self.ground.session.agent_id().to_owned(),
+            session: self.ground.session.registration().session,
+            max_tasks: asked,
+            wait: prost_types::Duration::try_from(wait).ok(),
+            queues: self.ground.config.queues.clone(),
+            request_id: random::base32(REQUEST_ID_CHARACTERS),
+        }
+    }
+
+    pub(super) fn begin_claim(&mut self) {
+        let idle = self.ground.config.exit_when_idle && self.ground.session.held.running() == 0;
+        if idle && self.is_accepting() {
+            // It has to be known now whether there is anything.
+            self.hasten_claim();
+        }
+        let asked = self.room();
+        if self.claim.is_some() || asked == 0 || Instant::now() < self.claim_not_before {
+            return;
+        }
+        let wait = if idle {
+            Duration::ZERO
+        } else {
+            self.ground.config.claim_wait
+        };
+        let request = self.claim_request(asked, wait);
+        self.send_claim(request, asked, wait, BootTime::now());
+    }
+
+    /// Asks a waiting claim again, this time for an answer at once.
+    pub(super) fn hasten_claim(&mut self) {
+        if let Some(Claim {
+            request, asked, sent, ..
+        }) = self.claim.take_if(|claim| !claim.wait.is_zero())
+        {
+            self.send_claim(
+                ClaimRequest {
+                    wait: None,
+                    ..request
+                },
+                asked,
+                Duration::ZERO,
+                sent,
+            );
+        }
+    }
+
+    fn send_claim(&mut self, request: ClaimRequest, asked: u32, wait: Duration, sent: BootTime) {
+        let (ground, sending) = (Arc::clone(&self.ground), request.clone());
+        let answer = Box::pin(async move { ground.session.claim(sending, wait).await });
+        self.claim = Some(Claim {
+            answer,
+            request,
+            asked,
+            sent,
+            begun: Instant::now(),
+            wait,
+        });
+    }
+
+    pub(super) fn take_claimed(&mut self, answer: Result<ClaimResponse, Over>) {
+        let Some(Claim {
+            sent, begun, wait, ..
+        }) = self.claim.take()
+        else {
+            return;
+        };
+        match answer {
+            Err(over) => self.take_over(over),
+            Ok(answer) if answer.assignments.is_empty() => {
+                self.found_nothing = true;
+                if !wait.is_zero() && begun.elapsed() >= wait / 2 {
+                    self.claim_pauses.reset();
+                } else {
+                    // It did not wait, so we do.
+                    self.claim_not_before = Instant::now() + self.claim_pauses.pause();
+                }
+            }
+            Ok(answer) => {
+                self.claim_pauses.reset();
+                self.take_assignments(answer.assignments, sent);
+            }
+        }
+    }
+
+    pub(super) fn take_assignments(&mut self, assignments: Vec<Assignment>, sent: BootTime) {
+        for assignment in assignments {
+            let Some(lease) = assignment.lease.clone() else {
+                continue;
+            };
+            // Files are named by it: what the other side sends is not trusted to be harmless.
+            if !is_file_name(&lease.task_id, 128) {
+                self.give_back(lease, "this agent cannot keep files for a task with this id");
+            } else if !self.is_accepting() {
+                self.give_back(lease, "the agent is leaving");
+            } else {
+                self.start(assignment, lease, sent);
+            }
+        }
+    }
+
+    fn start(&mut self, assignment: Assignment, lease: LeaseRef, sent: BootTime) {
+        let ttl = assignment.lease_ttl.and_then(|ttl| Duration::try_from(ttl).ok());
+        let ttl = ttl.unwrap_or(self.ground.session.registration().lease_ttl);
+        let trust = TrustWindow::new(sent, ttl, self.ground.config.kill_grace);
+        // A repeated answer brings leases that are at work already.
+        let Some(orders) = self.ground.session.held.take(lease, trust) else {
+            return;
+        };
+        self.claimed += 1;
+        self.found_nothing = false;
+        if self
+            .ground
+            .config
+            .task_limit()
+            .is_some_and(|limit| self.claimed >= limit)
+        {
+            self.closed = true;
+        }
+        let (ground, finished) = (Arc::clone(&self.ground), self.finished.0.clone());
+        self.attempts
+            .spawn(see_through(ground, assignment, orders, finished));
+    }
+
+    fn give_back(&mut self, lease: LeaseRef, reason: &str) {
+        self.ground.session.held.report(lease.clone());
+        self.unsent
+            .push_back(Unsent::new(attempt::released(lease, reason), SystemTime::now()));
+    }
+}

@@ -1,0 +1,154 @@
+//! What all attempts of an agent stand on, and how one of them is seen through from its lease to its report.
+
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+use jiff::Timestamp;
+use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+    time::Instant,
+};
+
+use super::delivery::Unsent;
+use crate::{
+    attempt::{self, Conclusion, Surroundings},
+    config::Config,
+    held::{AttemptKey, Order},
+    outbox::Outbox,
+    session::Session,
+};
+
+/// What all attempts of one registered agent share.
+pub(super) struct Ground {
+    pub(super) config: Arc<Config>,
+    pub(super) session: Session,
+    pub(super) outbox: Outbox,
+    pub(super) workspace: PathBuf,
+}
+
+impl Ground {
+    /// Keeps a result that is nobody's any more, and says where, since when and why.
+    pub(super) async fn keep_result(
+        self: Arc<Self>,
+        key: AttemptKey,
+        report: AttemptReport,
+        since: SystemTime,
+        why: String,
+    ) {
+        let since = Timestamp::try_from(since).unwrap_or(Timestamp::MIN);
+        let sentence = format!("outcome of {since}, not accepted: {why}");
+        let (ground, name) = (Arc::clone(&self), key.clone());
+        let kept = spawn_blocking(move || ground.outbox.refuse(&name, &report, &sentence)).await;
+        match kept {
+            Ok(Ok(place)) => tracing::warn!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "the outcome of {since} was not accepted: {why}; the result is kept in {}",
+                place.display()
+            ),
+            Ok(Err(error)) => tracing::error!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "the outcome of {since} was not accepted: {why}; and it cannot be kept: {error}"
+            ),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Runs one attempt, puts its outcome into the outbox, hands it over, and only then tidies up.
+pub(super) async fn see_through(
+    ground: Arc<Ground>,
+    assignment: Assignment,
+    orders: watch::Receiver<Order>,
+    finished: mpsc::Sender<Unsent>,
+) {
+    let lease = assignment.lease.clone().unwrap_or_default();
+    let key = AttemptKey::of(&lease);
+    let begun = Instant::now();
+    tracing::info!(task_id = key.task_id, attempt = key.attempt, "begins");
+    let here = Arc::clone(&ground);
+    // By itself, so that a bug in an attempt ends that attempt only.
+    let running = tokio::spawn(async move {
+        let surroundings = Surroundings {
+            coordinator: &here.session.coordinator,
+            workspace: &here.workspace,
+            kill_grace: here.config.kill_grace,
+        };
+        attempt::run(surroundings, assignment, orders).await
+    });
+    let Conclusion {
+        report,
+        lost,
+        directory,
+    } = running.await.unwrap_or_else(|_| Conclusion {
+        report: attempt::broken(lease),
+        lost: false,
+        directory: None,
+    });
+    let succeeded = matches!(report.outcome, Some(Outcome::Success(_)));
+    tracing::info!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        "{} after {:.1?}",
+        describe(&report),
+        begun.elapsed()
+    );
+
+    let now = SystemTime::now();
+    if lost {
+        let why = "the lease was lost while it ran".to_owned();
+        Arc::clone(&ground)
+            .keep_result(key.clone(), report.clone(), now, why)
+            .await;
+    } else {
+        let (here, name, written) = (Arc::clone(&ground), key.clone(), report.clone());
+        if let Ok(Err(error)) = spawn_blocking(move || here.outbox.put(&name, &written)).await {
+            tracing::error!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "cannot write the outcome into the outbox: {error}; it is sent all the same"
+            );
+        }
+    }
+    // Nobody receives any more when the whole worker has gone.
+    let _ = finished
+        .send(Unsent {
+            lost,
+            ..Unsent::new(report, now)
+        })
+        .await;
+
+    let Some(directory) = directory else { return };
+    let keep = lost || ground.config.keep_workspace.applies(succeeded);
+    match spawn_blocking(move || directory.close(keep)).await {
+        Ok(Ok(Some(place))) => {
+            tracing::info!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "its directory is kept in {}",
+                place.display()
+            );
+        }
+        Ok(Ok(None)) | Err(_) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "cannot tidy its directory: {error}"
+            );
+        }
+    }
+}
+
+/// An outcome in a few words, without anything the command printed.
+fn describe(report: &AttemptReport) -> String {
+    match &report.outcome {
+        Some(Outcome::Success(_)) => "succeeded".to_owned(),
+        Some(Outcome::Failure(failure)) => format!("failed ({}): {}", failure.reason, failure.message),
+        Some(Outcome::Cancelled(_)) => "cancelled".to_owned(),
+        Some(Outcome::Released(released)) => format!("released: {}", released.reason),
+        None => "ended".to_owned(),
+    }
+}

@@ -1,0 +1,290 @@
+//! The directory that makes an agent the same agent after a restart: its lock, its
+//! identity, its outboxes and, unless told otherwise, its attempts' directories.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use etcetera::BaseStrategy as _;
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+use crate::{config::is_file_name, random};
+
+/// 80 random bits: enough that no two agents ever share an identity.
+const AGENT_ID_CHARACTERS: usize = 16;
+/// Tells apart the agents of one host.
+const NAME_SUFFIX_CHARACTERS: usize = 4;
+/// Two agents that start together may take a directory from under each other; a few rounds settle it.
+const MAX_ROUNDS: u32 = 20;
+/// A host's name can be longer than a name of ours may be.
+const MAX_HOST_CHARACTERS: usize = 63;
+
+/// A state directory that belongs to this process until it ends.
+#[derive(Debug)]
+pub(crate) struct StateDirectory {
+    path: PathBuf,
+    name: String,
+    agent_id: String,
+    // Released by the operating system, however the process ends.
+    _lock: Flock<File>,
+}
+
+/// Why there is no state directory.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Another agent uses it.
+    Locked(PathBuf),
+    /// It cannot be made, read or written.
+    Unusable(anyhow::Error),
+}
+
+impl From<anyhow::Error> for OpenError {
+    fn from(error: anyhow::Error) -> Self {
+        OpenError::Unusable(error)
+    }
+}
+
+impl StateDirectory {
+    /// Takes the directory that the flags name; without any, the first free one of this user or a new one.
+    pub(crate) fn open(state_dir: Option<&Path>, name: Option<&str>) -> Result<StateDirectory, OpenError> {
+        match (state_dir, name) {
+            (Some(path), name) => Self::take(path, name),
+            (None, Some(name)) => Self::take(&base()?.join(name), Some(name)),
+            (None, None) => Self::open_any(&base()?),
+        }
+    }
+
+    /// Where everything is kept.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The agent's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Made at the first start, and kept.
+    pub(crate) fn agent_id(&self) -> &str {
+        &self.agent_id
+    }
+
+    fn open_any(base: &Path) -> Result<StateDirectory, OpenError> {
+        for _ in 0..MAX_ROUNDS {
+            for name in existing(base)? {
+                match Self::take(&base.join(&name), Some(&name)) {
+                    Err(OpenError::Locked(_)) => {}
+                    taken => return taken,
+                }
+            }
+            let name = new_name();
+            match Self::take(&base.join(&name), Some(&name)) {
+                Err(OpenError::Locked(_)) => {}
+                taken => return taken,
+            }
+        }
+        Err(OpenError::Unusable(anyhow::anyhow!(
+            "cannot find a free state directory in {}: others keep taking it",
+            base.display()
+        )))
+    }
+
+    fn take(path: &Path, name: Option<&str>) -> Result<StateDirectory, OpenError> {
+        make_private(path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
+        let path = fs::canonicalize(path)
+            .with_context(|| format!("cannot find the state directory {}", path.display()))?;
+        let lock = lock(&path)?;
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => kept(&path.join("name"), new_name)?,
+        };
+        let agent_id = kept(&path.join("agent_id"), || random::base32(AGENT_ID_CHARACTERS))?;
+        Ok(StateDirectory {
+            path,
+            name,
+            agent_id,
+            _lock: lock,
+        })
+    }
+}
+
+/// Makes a directory, and those above it, that only this user can read.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Writes a file so that after a crash it is there whole or not at all.
+pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path
+        .parent()
+        .ok_or_else(|| io::Error::other("the file has no directory"))?;
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&partial)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&partial, path)?;
+    File::open(directory)?.sync_all()
+}
+
+/// `$XDG_STATE_HOME/swarm/agent`.
+fn base() -> Result<PathBuf, OpenError> {
+    let strategy = etcetera::choose_base_strategy().map_err(|error| {
+        anyhow::anyhow!("cannot tell where to keep state: {error}; name a place with --state-dir")
+    })?;
+    let state = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    Ok(state.join("swarm").join("agent"))
+}
+
+/// Names of the directories there, in order.
+fn existing(base: &Path) -> Result<Vec<String>, OpenError> {
+    let context = || format!("cannot read {}", base.display());
+    let entries = match fs::read_dir(base) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(anyhow::Error::new(error).context(context()).into()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(context)?;
+        if entry.path().is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
+    let file = path.join("lock");
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&file)
+        .with_context(|| format!("cannot open the lock file {}", file.display()))?;
+    Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => OpenError::Locked(path.to_owned()),
+        other => OpenError::Unusable(
+            anyhow::Error::new(io::Error::from(other)).context(format!("cannot lock {}", file.display())),
+        ),
+    })
+}
+
+/// What the file says; what `make` gives when there is no file yet.
+fn kept(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
+    match fs::read_to_string(file) {
+        Ok(text) if is_file_name(text.trim(), 128) => return Ok(text.trim().to_owned()),
+        Ok(_) => {
+            return Err(OpenError::Unusable(anyhow::anyhow!(
+                "{} does not hold what an agent wrote there; move it away to begin with a new one",
+                file.display()
+            )));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(anyhow::Error::new(error)
+                .context(format!("cannot read {}", file.display()))
+                .into());
+        }
+    }
+    let made = make();
+    write_durably(file, format!("{made}\n").as_bytes())
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(made)
+}
+
+fn new_name() -> String {
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|host| host.into_string().ok())
+        .unwrap_or_default();
+    let short: String = host
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(MAX_HOST_CHARACTERS)
+        .collect();
+    let host = if is_file_name(&short, MAX_HOST_CHARACTERS) {
+        short.as_str()
+    } else {
+        "agent"
+    };
+    format!("{host}-{}", random::base32(NAME_SUFFIX_CHARACTERS))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_restart_keeps_name_and_identity() {
+        let base = tempfile::tempdir().unwrap();
+        let first = StateDirectory::open_any(base.path()).unwrap();
+        let (name, agent_id) = (first.name().to_owned(), first.agent_id().to_owned());
+        assert_eq!(
+            fs::metadata(first.path()).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        drop(first);
+        let second = StateDirectory::open_any(base.path()).unwrap();
+        assert_eq!(
+            (second.name(), second.agent_id()),
+            (name.as_str(), agent_id.as_str())
+        );
+    }
+
+    #[test]
+    fn agents_on_one_host_take_different_directories() {
+        let base = tempfile::tempdir().unwrap();
+        let first = StateDirectory::open_any(base.path()).unwrap();
+        let second = StateDirectory::open_any(base.path()).unwrap();
+        assert_ne!(first.agent_id(), second.agent_id());
+        assert_ne!(first.path(), second.path());
+    }
+
+    #[test]
+    fn a_directory_in_use_is_refused_by_name() {
+        let base = tempfile::tempdir().unwrap();
+        let _first = StateDirectory::take(&base.path().join("x"), Some("x")).unwrap();
+        let second = StateDirectory::take(&base.path().join("x"), Some("x"));
+        assert!(matches!(second, Err(OpenError::Locked(path)) if path.ends_with("x")));
+    }
+
+    #[test]
+    fn a_given_directory_keeps_the_name_it_made() {
+        let base = tempfile::tempdir().unwrap();
+        let name = StateDirectory::open(Some(base.path()), None)
+            .unwrap()
+            .name()
+            .to_owned();
+        assert_eq!(
+            StateDirectory::open(Some(base.path()), None).unwrap().name(),
+            name
+        );
+        assert_eq!(
+            StateDirectory::open(Some(base.path()), Some("other"))
+                .unwrap()
+                .name(),
+            "other"
+        );
+    }
+}

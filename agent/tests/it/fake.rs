@@ -1,0 +1,499 @@
+//! A coordinator without rules: it hands out what it is given, notes what it hears, and misbehaves on request.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use swarm_proto::{
+    reason::{self, Details, Reason},
+    v1::{
+        AgentCounts, AsOf, Assignment, AttemptReport, CancelTasksRequest, CancelTasksResponse, ClaimRequest,
+        ClaimResponse, Command, CompleteRequest, CompleteResponse, DeregisterAgentRequest,
+        DeregisterAgentResponse, Directive, EmptyReason, Event, GetJobRequest, GetJobResponse,
+        GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, GetTaskRequest,
+        GetTaskResponse, HeartbeatRequest, HeartbeatResponse, LeaseDirective, LeaseRef, ListJobsRequest,
+        ListJobsResponse, ListTasksRequest, ListTasksResponse, Output, Refusal, RegisterAgentRequest,
+        RegisterAgentResponse, ReportResult, RetryTasksRequest, RetryTasksResponse, StreamEventsRequest,
+        SubmitTasksRequest, SubmitTasksResponse, Task, TaskResult, TaskSpec, TaskState,
+        admin_service_server::{AdminService, AdminServiceServer},
+        coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
+        task_service_server::{TaskService, TaskServiceServer},
+        task_spec::Work,
+    },
+};
+use tokio::{
+    net::TcpSocket,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
+
+/// No step of a test takes longer unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the fake was told to do, and what it heard.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) queue: VecDeque<Assignment>,
+    pub(crate) granted: BTreeMap<String, Vec<Assignment>>,
+    pub(crate) registered: Vec<RegisterAgentRequest>,
+    pub(crate) claims: Vec<ClaimRequest>,
+    pub(crate) heartbeats: Vec<HeartbeatRequest>,
+    pub(crate) completes: Vec<CompleteRequest>,
+    pub(crate) goodbyes: usize,
+    /// Answer heartbeats with this about a task.
+    pub(crate) directives: BTreeMap<String, Directive>,
+    /// Refuse reports about these tasks with LEASE_LOST.
+    pub(crate) refused: BTreeSet<String>,
+    /// Carry out so many claims or completes, and lose the answer.
+    pub(crate) lose_claims: usize,
+    pub(crate) lose_completes: usize,
+    /// Refuse claims as of an older session, or of an unknown agent.
+    pub(crate) replaced: bool,
+    pub(crate) forget_agent: bool,
+    session: u64,
+}
+
+impl World {
+    /// Every accepted or refused report, in order, repeats included.
+    pub(crate) fn reports(&self) -> Vec<&AttemptReport> {
+        self.completes
+            .iter()
+            .flat_map(|complete| &complete.results)
+            .collect()
+    }
+
+    /// The first report about a task.
+    pub(crate) fn report(&self, task_id: &str) -> Option<AttemptReport> {
+        self.reports()
+            .into_iter()
+            .find(|report| report.lease.as_ref().unwrap().task_id == task_id)
+            .cloned()
+    }
+}
+
+/// A handle on a running fake.
+#[derive(Clone)]
+pub(crate) struct Fake(Arc<Shared>);
+
+struct Shared {
+    world: Mutex<World>,
+    changed: watch::Sender<()>,
+    address: SocketAddr,
+    silent: Mutex<Option<TcpSocket>>,
+    server: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Fake {
+    pub(crate) async fn start() -> Fake {
+        let fake = Self::reserve().await;
+        fake.serve().await;
+        fake
+    }
+
+    /// A fake that is away: its address is taken, and refuses connections.
+    pub(crate) async fn reserve() -> Fake {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Fake(Arc::new(Shared {
+            world: Mutex::default(),
+            changed: watch::channel(()).0,
+            address: socket.local_addr().unwrap(),
+            silent: Mutex::new(Some(socket)),
+            server: Mutex::default(),
+        }))
+    }
+
+    /// Begins to answer.
+    pub(crate) async fn serve(&self) {
+        let socket = self.0.silent.lock().unwrap().take().unwrap();
+        let listener = socket.listen(128).unwrap();
+        let server = Server::builder()
+            .add_service(CoordinatorServiceServer::new(self.clone()).max_decoding_message_size(4 << 20))
+            .add_service(AdminServiceServer::new(self.clone()))
+            .add_service(TaskServiceServer::new(self.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        let running = tokio::spawn(async move { server.await.unwrap() });
+        *self.0.server.lock().unwrap() = Some(running);
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.0.address.to_string()
+    }
+
+    /// Looks at the world, or changes it.
+    pub(crate) fn world(&self) -> WorldGuard<'_> {
+        WorldGuard {
+            world: self.0.world.lock().unwrap(),
+            changed: &self.0.changed,
+        }
+    }
+
+    /// Waits until the world gives an answer.
+    pub(crate) async fn until<T>(&self, what: &str, mut look: impl FnMut(&World) -> Option<T>) -> T {
+        let mut changes = self.0.changed.subscribe();
+        let waiting = async {
+            loop {
+                changes.borrow_and_update();
+                let found = look(&self.0.world.lock().unwrap());
+                if let Some(found) = found {
+                    return found;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        timeout(PATIENCE, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    }
+
+    /// Puts a shell line into the queue.
+    pub(crate) fn submit(&self, task_id: &str, script: &str) {
+        self.submit_with(task_id, script, |_| ());
+    }
+
+    pub(crate) fn submit_with(&self, task_id: &str, script: &str, change: impl FnOnce(&mut Assignment)) {
+        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
+        let command = Command {
+            argv,
+            ..Command::default()
+        };
+        let lease = LeaseRef {
+            task_id: task_id.to_owned(),
+            attempt: 1,
+            lease_token: vec![9; 16],
+        };
+        let mut assignment = Assignment {
+            lease: Some(lease),
+            spec: Some(TaskSpec {
+                work: Some(Work::Command(command)),
+                ..TaskSpec::default()
+            }),
+            lease_ttl: seconds(90),
+            timeout: seconds(3600),
+            job_id: "job".to_owned(),
+            dependencies: Vec::new(),
+        };
+        change(&mut assignment);
+        self.world().queue.push_back(assignment);
+    }
+
+    /// The first report about a task.
+    pub(crate) async fn report(&self, task_id: &str) -> AttemptReport {
+        self.until(&format!("a report about {task_id}"), |world| {
+            world.report(task_id)
+        })
+        .await
+    }
+
+    fn grant(&self, request: &ClaimRequest) -> ClaimResponse {
+        let mut world = self.world();
+        let known = world.granted.get(&request.request_id).cloned();
+        let assignments = known.unwrap_or_else(|| {
+            let count = world.queue.len().min(request.max_tasks.max(1) as usize);
+            let granted: Vec<_> = world.queue.drain(..count).collect();
+            if !granted.is_empty() {
+                world.granted.insert(request.request_id.clone(), granted.clone());
+            }
+            granted
+        });
+        let empty = if assignments.is_empty() {
+            EmptyReason::NothingQueued
+        } else {
+            EmptyReason::Unspecified
+        };
+        ClaimResponse {
+            assignments,
+            empty_reason: empty.into(),
+            ..ClaimResponse::default()
+        }
+    }
+}
+
+/// The world while it is looked at; waiting tests look again afterwards.
+pub(crate) struct WorldGuard<'a> {
+    world: MutexGuard<'a, World>,
+    changed: &'a watch::Sender<()>,
+}
+
+impl std::ops::Deref for WorldGuard<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl std::ops::DerefMut for WorldGuard<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
+
+impl Drop for WorldGuard<'_> {
+    fn drop(&mut self) {
+        self.changed.send_replace(());
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.lock().unwrap().take() {
+            server.abort();
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl CoordinatorService for Fake {
+    async fn register_agent(
+        &self,
+        request: Request<RegisterAgentRequest>,
+    ) -> Result<Response<RegisterAgentResponse>, Status> {
+        let mut world = self.world();
+        world.session += 1;
+        world.forget_agent = false;
+        world.registered.push(request.into_inner());
+        Ok(Response::new(RegisterAgentResponse {
+            cluster_id: "c1".to_owned(),
+            session: world.session,
+            lease_ttl: seconds(90),
+            heartbeat_interval: seconds(10),
+            ..RegisterAgentResponse::default()
+        }))
+    }
+
+    async fn deregister_agent(
+        &self,
+        _: Request<DeregisterAgentRequest>,
+    ) -> Result<Response<DeregisterAgentResponse>, Status> {
+        self.world().goodbyes += 1;
+        Ok(Response::new(DeregisterAgentResponse::default()))
+    }
+
+    async fn claim(&self, request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
+        let request = request.into_inner();
+        self.world().claims.push(request.clone());
+        let wait = request
+            .wait
+            .map_or(Duration::ZERO, |wait| Duration::try_from(wait).unwrap());
+        let deadline = Instant::now() + wait;
+        let mut changes = self.0.changed.subscribe();
+        loop {
+            changes.borrow_and_update();
+            let (replaced, forgotten, lost) = {
+                let mut world = self.0.world.lock().unwrap();
+                let lost = !world.queue.is_empty() && world.lose_claims > 0;
+                world.lose_claims -= usize::from(lost);
+                (world.replaced, world.forget_agent, lost)
+            };
+            if replaced {
+                return Err(reason::status(
+                    Reason::AgentReplaced,
+                    "a newer session exists",
+                    Details::default(),
+                ));
+            }
+            if forgotten {
+                return Err(reason::status(
+                    Reason::AgentNotFound,
+                    "never heard of it",
+                    Details::default(),
+                ));
+            }
+            let is_empty = self.0.world.lock().unwrap().queue.is_empty();
+            let is_repeat = self
+                .0
+                .world
+                .lock()
+                .unwrap()
+                .granted
+                .contains_key(&request.request_id);
+            if !is_empty || is_repeat {
+                let answer = self.grant(&request);
+                return if lost {
+                    Err(Status::unknown("the answer was lost"))
+                } else {
+                    Ok(Response::new(answer))
+                };
+            }
+            if timeout_at(deadline, changes.changed()).await.is_err() {
+                return Ok(Response::new(self.grant(&request)));
+            }
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        self.world().heartbeats.push(request.clone());
+        let wait = request
+            .wait
+            .map_or(Duration::ZERO, |wait| Duration::try_from(wait).unwrap());
+        let deadline = Instant::now() + wait;
+        let mut changes = self.0.changed.subscribe();
+        loop {
+            changes.borrow_and_update();
+            let orders = self.0.world.lock().unwrap().directives.clone();
+            let ended = timeout_at(deadline, async {
+                if orders.is_empty() {
+                    changes.changed().await.unwrap()
+                }
+            })
+            .await
+            .is_err();
+            if !orders.is_empty() || ended {
+                let directives = orders
+                    .into_iter()
+                    .map(|(task_id, directive)| LeaseDirective {
+                        task_id,
+                        attempt: 1,
+                        directive: directive.into(),
+                    })
+                    .collect();
+                return Ok(Response::new(HeartbeatResponse {
+                    directives,
+                    lease_ttl: seconds(90),
+                    next_heartbeat: seconds(0),
+                    ..HeartbeatResponse::default()
+                }));
+            }
+        }
+    }
+
+    async fn complete(
+        &self,
+        request: Request<CompleteRequest>,
+    ) -> Result<Response<CompleteResponse>, Status> {
+        let request = request.into_inner();
+        let claimed = request.claim_next.as_ref().map(|claim| self.grant(claim));
+        let mut world = self.world();
+        world.completes.push(request.clone());
+        if world.lose_completes > 0 {
+            world.lose_completes -= 1;
+            return Err(Status::unknown("the answer was lost"));
+        }
+        let results = request
+            .results
+            .iter()
+            .map(|report| {
+                let task_id = report.lease.as_ref().unwrap().task_id.clone();
+                let refusal = world.refused.contains(&task_id).then(|| Refusal {
+                    reason: Reason::LeaseLost.as_str().to_owned(),
+                    message: "somebody else has it".to_owned(),
+                });
+                ReportResult {
+                    task_id,
+                    accepted: refusal.is_none(),
+                    state: TaskState::Succeeded.into(),
+                    refusal,
+                    ..ReportResult::default()
+                }
+            })
+            .collect();
+        Ok(Response::new(CompleteResponse {
+            results,
+            claimed,
+            ..CompleteResponse::default()
+        }))
+    }
+
+    type StreamEventsStream = tokio_stream::Empty<Result<Event, Status>>;
+
+    async fn stream_events(
+        &self,
+        _: Request<StreamEventsRequest>,
+    ) -> Result<Response<Self::StreamEventsStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Fake {
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        let agents = Some(AgentCounts::default());
+        Ok(Response::new(GetStatusResponse {
+            agents,
+            ..GetStatusResponse::default()
+        }))
+    }
+
+    async fn get_server_info(
+        &self,
+        _: Request<GetServerInfoRequest>,
+    ) -> Result<Response<GetServerInfoResponse>, Status> {
+        Ok(Response::new(GetServerInfoResponse {
+            as_of: Some(AsOf::default()),
+            cluster_id: "c1".to_owned(),
+            lease_ttl: seconds(90),
+            ..GetServerInfoResponse::default()
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Fake {
+    async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
+        let stdout = format!("all that {} printed", request.into_inner().task_id).into_bytes();
+        let output = Some(Output {
+            stdout,
+            ..Output::default()
+        });
+        let task = Task {
+            result: Some(TaskResult { attempt: 1, output }),
+            ..Task::default()
+        };
+        Ok(Response::new(GetTaskResponse {
+            task: Some(task),
+            ..GetTaskResponse::default()
+        }))
+    }
+
+    async fn submit_tasks(
+        &self,
+        _: Request<SubmitTasksRequest>,
+    ) -> Result<Response<SubmitTasksResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Result<Response<ListTasksResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn cancel_tasks(
+        &self,
+        _: Request<CancelTasksRequest>,
+    ) -> Result<Response<CancelTasksResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn retry_tasks(
+        &self,
+        _: Request<RetryTasksRequest>,
+    ) -> Result<Response<RetryTasksResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn get_job(&self, _: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
+        Err(not_for_agents())
+    }
+}
+
+fn not_for_agents() -> Status {
+    Status::unimplemented("an agent has no business here")
+}
+
+fn seconds(seconds: i64) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration { seconds, nanos: 0 })
+}

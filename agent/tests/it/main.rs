@@ -1,0 +1,11 @@
+//! The real agent program against a coordinator that does what a test tells it.
+
+#![expect(clippy::unwrap_used, reason = "clippy takes what helps a test for no test")]
+
+mod fake;
+mod program;
+
+mod delivering;
+mod leaving;
+mod running;
+mod starting;

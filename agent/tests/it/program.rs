@@ -1,0 +1,150 @@
+//! The agent as a process, with a home of its own.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+use tokio::{
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+use crate::fake::Fake;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A running agent. Dropping it kills it.
+pub(crate) struct Agent {
+    child: Child,
+    log: PathBuf,
+}
+
+/// Where agents of one test keep their state.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Home {
+        Home(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Starts an agent with one slot and short pauses, and these flags.
+    pub(crate) fn start(&self, fake: &Fake, flags: &[&str]) -> Agent {
+        self.start_with(&fake.address(), flags)
+    }
+
+    /// The same, for these coordinators.
+    pub(crate) fn start_with(&self, coordinators: &str, flags: &[&str]) -> Agent {
+        let log = (0..)
+            .map(|n| self.path().join(format!("log{n}")))
+            .find(|log| !log.exists())
+            .unwrap();
+        let written = File::create(&log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
+        command
+            .args([
+                "--coordinator",
+                coordinators,
+                "--backoff-max",
+                "200ms",
+                "--log-level",
+                "debug",
+            ])
+            .args(flags)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path())
+            .env("XDG_STATE_HOME", self.path())
+            .env("SECRET", "sesame")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(written)
+            .kill_on_drop(true);
+        if !flags.contains(&"--slots") {
+            command.args(["--slots", "1"]);
+        }
+        Agent {
+            child: command.spawn().unwrap(),
+            log,
+        }
+    }
+
+    /// The files below this home whose path ends so.
+    pub(crate) fn find(&self, end: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open = vec![self.path().to_owned()];
+        while let Some(directory) = open.pop() {
+            // What an agent tidies up may go while it is listed.
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.to_string_lossy().ends_with(end) {
+                    found.push(path.clone());
+                }
+                if path.is_dir() {
+                    open.push(path);
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Agent {
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(
+            Pid::from_raw(self.child.id().unwrap().try_into().unwrap()),
+            signal,
+        )
+        .unwrap();
+    }
+
+    /// Kills it as a power cut would, and waits until it is gone.
+    pub(crate) async fn crash(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits for its end; gives its exit code and its log.
+    pub(crate) async fn end(mut self) -> (i32, String) {
+        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+            panic!("the agent does not end; its log:\n{}", self.log());
+        };
+        (status.unwrap().code().unwrap_or(-1), self.log())
+    }
+
+    pub(crate) async fn until_log(&self, text: &str) {
+        until(&format!("'{text}' in the log"), || self.log().contains(text)).await;
+    }
+}
+
+/// Waits for a condition that nobody announces.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}
+
+/// Whether a process is still at work; a zombie that nobody reaps has no command line.
+pub(crate) fn is_alive(pid: &str) -> bool {
+    fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
+}

@@ -1,0 +1,197 @@
+//! A random world: what happens in it, how its faults end, and what must hold then.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::{
+        claim,
+        complete::{Report, Reported},
+        expire, register, start,
+    },
+    draft::{Draft, decide},
+    event::Event,
+    id::{AgentId, Number, ReportHash, Session},
+    lease::Proof,
+    rejection::Rejection,
+    schedule::Wants,
+    state::State,
+    task::TaskState,
+    time::Timestamp,
+};
+
+use crate::{Random, Rerun, history::History, requests::TTL};
+
+const STEPS: usize = 250;
+
+/// Rounds of an honest agent after which everything must have ended.
+const LAST_ROUNDS: usize = 500;
+
+/// A coordinator, its agents, and what is under way between them.
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) state: State,
+    pub(crate) now: Timestamp,
+    pub(crate) events: Vec<Event>,
+    pub(crate) history: History,
+    /// What agents were ever given.
+    pub(crate) held: Vec<(AgentId, Proof)>,
+    /// Reports under way; one may arrive in any order, and more than once.
+    pub(crate) reports: Vec<(AgentId, Report)>,
+    pub(crate) refused: usize,
+}
+
+impl World {
+    pub(crate) fn run(seed: u64) -> World {
+        let _rerun = Rerun(seed);
+        let mut world = World {
+            random: Random { seed, drawn: 0 },
+            state: State::default(),
+            now: Timestamp(1_000),
+            events: Vec::new(),
+            history: History::default(),
+            held: Vec::new(),
+            reports: Vec::new(),
+            refused: 0,
+        };
+        world.restart();
+        for _ in 0..STEPS {
+            world.step();
+        }
+        world.finish();
+        world.check_fold();
+        world
+    }
+
+    fn step(&mut self) {
+        match self.random.below(24) {
+            0..=2 => self.submit(),
+            3..=4 => self.register(),
+            5..=9 => self.claim(),
+            10..=12 => self.renew(),
+            13..=17 => self.report(),
+            18 => self.cancel(),
+            19 => self.retry(),
+            20 => self.deregister(),
+            21 if self.random.one_in(3) => self.restart(),
+            _ => self.pass_time(),
+        }
+    }
+
+    pub(crate) fn decide<T>(
+        &mut self,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Option<T> {
+        let (result, changes) = decide(&mut self.state, self.now, decision);
+        for change in changes {
+            self.history.note(&change.event);
+            self.events.push(change.event);
+        }
+        self.state
+            .check()
+            .unwrap_or_else(|fault| panic!("after seq {}: {fault}", self.state.seq().0));
+        self.refused += usize::from(result.is_err());
+        result.ok()
+    }
+
+    fn pass_time(&mut self) {
+        let most = if self.random.one_in(10) { 1_000_000 } else { 60_000 };
+        self.now = self.now + Duration::from_millis(self.random.below(most));
+        let jitter = self.random.next();
+        self.decide(|draft| expire::decide(draft, jitter));
+    }
+
+    fn restart(&mut self) {
+        self.state = self.loaded();
+        self.state.grace(self.now, TTL);
+        let (cluster_id, history) = ("cluster".into(), "history".into());
+        let request = start::Start {
+            version: "1.0.0".into(),
+            cluster_id,
+            history,
+        };
+        self.decide(|draft| start::decide(draft, request));
+    }
+
+    /// Faults stop, and one honest agent works on: everything ends.
+    fn finish(&mut self) {
+        let agent = AgentId::stored("honest");
+        let register = register::Register {
+            agent: agent.clone(),
+            name: "honest".into(),
+            labels: BTreeMap::new(),
+            slots: 8,
+            version: "1.0.0".into(),
+            held: Vec::new(),
+            lease_ttl: TTL,
+            jitter: 0,
+        };
+        self.decide(|draft| register::decide(draft, register));
+        for _ in 0..LAST_ROUNDS {
+            let tokens = (0..8).map(|_| self.random.token()).collect();
+            let granted = self.take(claim::Claim {
+                agent: agent.clone(),
+                session: Session(1),
+                wants: Wants::default(),
+                request_id: "".into(),
+                tokens,
+                lease_ttl: TTL,
+            });
+            for (agent, proof) in self.held.split_off(self.held.len() - granted) {
+                let hash = ReportHash(self.random.token().0);
+                self.complete(
+                    agent,
+                    Report {
+                        proof,
+                        result: Reported::Success,
+                        output: Arc::default(),
+                        hash,
+                    },
+                );
+            }
+            match self.state.next_deadline() {
+                Some(next) => self.now = self.now.max(next),
+                None if granted == 0 => break,
+                None => {}
+            }
+            self.decide(|draft| expire::decide(draft, 0));
+        }
+        for state in [
+            TaskState::Blocked,
+            TaskState::Delayed,
+            TaskState::Queued,
+            TaskState::Running,
+        ] {
+            assert_eq!(
+                self.state.counts().of(state),
+                0,
+                "tasks are still {state} at the end"
+            );
+        }
+    }
+
+    /// Replaying the events gives the records again.
+    fn check_fold(&self) {
+        let mut replayed = State::default();
+        self.events.iter().for_each(|event| replayed.apply(event));
+        replayed.check().expect("a replayed state holds together");
+        assert!(
+            replayed
+                .tasks_after(Number(0))
+                .eq(self.state.tasks_after(Number(0))),
+            "tasks differ"
+        );
+        assert!(replayed.agents().eq(self.state.agents()), "agents differ");
+        assert_eq!(replayed.identity(), self.state.identity());
+    }
+
+    fn loaded(&self) -> State {
+        State::load(
+            self.state.identity().cloned(),
+            self.state.seq(),
+            self.state.time(),
+            self.state.jobs_after(Number(0)).cloned(),
+            self.state.agents().cloned(),
+            self.state.tasks_after(Number(0)).cloned(),
+        )
+    }
+}

@@ -1,0 +1,221 @@
+//! The requests of agents.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use swarm_engine::{
+    command::{
+        claim,
+        claim::Claim,
+        complete,
+        complete::{Complete, Report, Reported},
+        deregister,
+        deregister::Deregister,
+        register,
+        register::Register,
+        renew,
+        renew::{Order, Renew},
+    },
+    id::{AgentId, AttemptNumber, LeaseToken, QueueName, ReportHash, Session, TaskId},
+    lease::Proof,
+    schedule::Wants,
+};
+
+use crate::{
+    request::{self, Words},
+    story,
+    world::{JITTER, Lines, TTL, World},
+};
+
+impl World {
+    pub(crate) fn register(&mut self, words: &mut Words<'_>) -> Lines {
+        let agent = agent(words)?;
+        let slots = if words.takes("slots") {
+            words.need_number("slots")?
+        } else {
+            1
+        };
+        let held = if words.takes("held") {
+            words.attempts()?
+        } else {
+            Vec::new()
+        };
+        let request = Register {
+            name: agent.as_str().into(),
+            agent,
+            labels: BTreeMap::new(),
+            slots,
+            version: "1.0.0".into(),
+            held: held
+                .into_iter()
+                .map(|(task, attempt)| self.proof(task, attempt))
+                .collect(),
+            lease_ttl: TTL,
+            jitter: JITTER,
+        };
+        Ok(self.decide(
+            |draft| register::decide(draft, request),
+            |reply| {
+                let lost = reply
+                    .lost
+                    .iter()
+                    .map(|proof| story::lease(&proof.task, proof.attempt) + " lost");
+                [format!("session {}", reply.session.0)]
+                    .into_iter()
+                    .chain(lost)
+                    .collect()
+            },
+        ))
+    }
+
+    pub(crate) fn deregister(&mut self, words: &mut Words<'_>) -> Lines {
+        let agent = agent(words)?;
+        let session = self.session(words, &agent)?;
+        let request = Deregister {
+            agent,
+            session,
+            jitter: JITTER,
+        };
+        Ok(self.decide(
+            |draft| deregister::decide(draft, request),
+            |()| vec!["gone".to_owned()],
+        ))
+    }
+
+    pub(crate) fn claim(&mut self, words: &mut Words<'_>) -> Lines {
+        let agent = agent(words)?;
+        let count: usize = words.number().unwrap_or(1);
+        let mut wants = Wants::default();
+        while words.takes("from") {
+            wants.queues.insert(QueueName::parse(words.need("a queue")?)?);
+        }
+        let request_id: Arc<str> = if words.takes("request") {
+            words.need("a request id")?.into()
+        } else {
+            "".into()
+        };
+        let session = self.session(words, &agent)?;
+        let tokens = (0..count).map(|_| self.draw()).collect();
+        let request = Claim {
+            agent,
+            session,
+            wants,
+            request_id,
+            tokens,
+            lease_ttl: TTL,
+        };
+        let mut granted = Vec::new();
+        let lines = self.decide(
+            |draft| claim::decide(draft, request),
+            |tasks| {
+                granted = tasks;
+                let named = granted
+                    .iter()
+                    .map(|task| story::lease(&task.id, task.attempt_count));
+                vec![if granted.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    named.collect::<Vec<_>>().join(" ")
+                }]
+            },
+        );
+        for task in granted {
+            let lease = task.lease().ok_or("a granted task has no lease")?;
+            self.tokens.insert((task.id.clone(), lease.attempt), lease.token);
+        }
+        Ok(lines)
+    }
+
+    pub(crate) fn renew(&mut self, words: &mut Words<'_>) -> Lines {
+        let agent = agent(words)?;
+        let leases = words
+            .attempts()?
+            .into_iter()
+            .map(|(task, attempt)| self.proof(task, attempt))
+            .collect();
+        let session = self.session(words, &agent)?;
+        let request = Renew {
+            agent,
+            session,
+            leases,
+            lease_ttl: TTL,
+            draining: words.takes("draining"),
+        };
+        Ok(self.decide(
+            |draft| renew::decide(draft, &request),
+            |directives| {
+                let told = |order| match order {
+                    Order::Continue => "continue",
+                    Order::Cancel => "cancel",
+                    Order::Lost => "lost",
+                };
+                let line =
+                    |d: &renew::Directive| format!("{} {}", story::lease(&d.task, d.attempt), told(d.order));
+                directives.iter().map(line).collect()
+            },
+        ))
+    }
+
+    pub(crate) fn complete(&mut self, text: &str, forged: bool) -> Lines {
+        let (name, reports) = text.split_once(' ').ok_or("an outcome is missing")?;
+        let agent = AgentId::parse(name)?;
+        let mut request = Complete {
+            agent,
+            reports: Vec::new(),
+            jitter: JITTER,
+        };
+        for text in reports.split(';') {
+            let mut words = Words::of(text);
+            let (task, attempt) = request::attempt(words.need("an attempt")?)?;
+            let result = request::outcome(&mut words)?;
+            if let Some(word) = words.word() {
+                return Err(format!("{word} is not understood"));
+            }
+            let mut proof = self.proof(task, attempt);
+            if forged {
+                proof.token = Some(LeaseToken([0xFF; 16]));
+            }
+            let hash = hash(&result);
+            request.reports.push(Report {
+                proof,
+                result,
+                output: Arc::default(),
+                hash,
+            });
+        }
+        let again = |already| if already { ", already completed" } else { "" };
+        Ok(self.decide_items(
+            |draft| complete::decide(draft, request),
+            |accepted| format!("{}{}", accepted.state, again(accepted.already_completed)),
+        ))
+    }
+    /// The session that the script names, otherwise the newest.
+    fn session(&self, words: &mut Words<'_>, agent: &AgentId) -> Result<Session, String> {
+        if words.takes("session") {
+            return words.need_number("session").map(Session);
+        }
+        Ok(self.state.agent(agent).map_or(Session(0), |known| known.session))
+    }
+
+    fn proof(&self, task: TaskId, attempt: AttemptNumber) -> Proof {
+        let token = self.tokens.get(&(task.clone(), attempt)).copied();
+        Proof { task, attempt, token }
+    }
+    fn draw(&mut self) -> LeaseToken {
+        self.drawn += 1;
+        LeaseToken([self.drawn; 16])
+    }
+}
+
+fn agent(words: &mut Words<'_>) -> Result<AgentId, String> {
+    AgentId::parse(words.need("an agent")?)
+}
+
+/// Equal reports have equal hashes; that is all the engine asks of them.
+fn hash(result: &Reported) -> ReportHash {
+    let mut hash = [0; 16];
+    for (index, byte) in format!("{result:?}").bytes().enumerate() {
+        let cell = &mut hash[index % 16];
+        *cell = u8::rotate_left(*cell, 3) ^ byte;
+    }
+    ReportHash(hash)
+}

@@ -1,0 +1,164 @@
+//! Reading the words of a request.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::{complete::Reported, submit::NewTask},
+    id::{AttemptNumber, QueueName, TaskId},
+    retry::RetryPolicy,
+    task::{Blame, Condition, Failure},
+    time::Timestamp,
+};
+
+/// The words of a line, taken one after the other.
+pub(crate) struct Words<'a> {
+    words: std::iter::Peekable<std::str::SplitWhitespace<'a>>,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn of(line: &'a str) -> Words<'a> {
+        Words {
+            words: line.split_whitespace().peekable(),
+        }
+    }
+
+    pub(crate) fn word(&mut self) -> Option<&'a str> {
+        self.words.next()
+    }
+
+    pub(crate) fn need(&mut self, what: &str) -> Result<&'a str, String> {
+        self.words.next().ok_or_else(|| format!("{what} is missing"))
+    }
+
+    /// The next word, if it begins with a digit and so is no keyword.
+    pub(crate) fn number<T: FromStr>(&mut self) -> Option<T> {
+        let number = self.words.peek()?.parse().ok()?;
+        self.words.next();
+        Some(number)
+    }
+
+    pub(crate) fn need_number<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
+        self.number().ok_or_else(|| format!("{what} is not a number"))
+    }
+
+    pub(crate) fn need_duration(&mut self) -> Result<Duration, String> {
+        duration(self.need("a duration")?)
+    }
+
+    /// Whether the next word is this one; then it is taken.
+    pub(crate) fn takes(&mut self, word: &str) -> bool {
+        self.words.next_if_eq(&word).is_some()
+    }
+
+    /// Attempts such as `a#1`, as many as follow.
+    pub(crate) fn attempts(&mut self) -> Result<Vec<(TaskId, AttemptNumber)>, String> {
+        let mut attempts = Vec::new();
+        while let Some(word) = self.words.next_if(|word| word.contains('#')) {
+            attempts.push(attempt(word)?);
+        }
+        Ok(attempts)
+    }
+}
+
+pub(crate) fn attempt(word: &str) -> Result<(TaskId, AttemptNumber), String> {
+    let parse = || {
+        let (task, number) = word.split_once('#')?;
+        Some((TaskId::parse(task).ok()?, AttemptNumber(number.parse().ok()?)))
+    };
+    parse().ok_or_else(|| format!("{word} is no attempt such as a#1"))
+}
+
+/// A duration such as `90s`, `250ms`, `5m`, `2h` or `3d`.
+pub(crate) fn duration(word: &str) -> Result<Duration, String> {
+    let digits = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+    let unit = match &word[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(format!("{word} is no duration")),
+    };
+    let count: u64 = word[..digits]
+        .parse()
+        .map_err(|_| format!("{word} is no duration"))?;
+    Ok(Duration::from_millis(count * unit))
+}
+
+/// A task such as `b needs a retries 1 delay 10s`. Its spec is the text itself.
+pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
+    let mut words = Words::of(text);
+    let mut task = NewTask {
+        id: TaskId::parse(words.need("a task id")?)?,
+        spec: text.trim().as_bytes().into(),
+        queue: QueueName::stored("default"),
+        priority: 0,
+        dependencies: Vec::new(),
+        retry: RetryPolicy {
+            max_retries: 2,
+            initial_backoff: Duration::from_secs(5),
+            max_backoff: Duration::from_secs(300),
+        },
+        timeout: Duration::from_secs(3600),
+        not_before: None,
+        delay: None,
+        deadline: None,
+    };
+    while let Some(word) = words.word() {
+        match word {
+            "needs" => {
+                let id = TaskId::parse(words.need("a task id")?)?;
+                let condition = if words.takes("finished") {
+                    Condition::Finished
+                } else {
+                    Condition::Succeeded
+                };
+                task.dependencies.push((id, condition));
+            }
+            "priority" => task.priority = words.need_number("priority")?,
+            "retries" => task.retry.max_retries = words.need_number("retries")?,
+            "queue" => task.queue = QueueName::parse(words.need("a queue")?)?,
+            "timeout" => task.timeout = words.need_duration()?,
+            "delay" => task.delay = Some(words.need_duration()?),
+            "not-before" => task.not_before = Some(Timestamp(0) + words.need_duration()?),
+            "deadline" => task.deadline = Some(now + words.need_duration()?),
+            "size" => task.spec = vec![b'x'; words.need_number("size")?].into(),
+            other => return Err(format!("a task has no {other}")),
+        }
+    }
+    Ok(task)
+}
+
+/// An outcome such as `success`, `failure exit blame machine`, `cancelled` or `released busy`.
+pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
+    match words.need("an outcome")? {
+        "success" => Ok(Reported::Success),
+        "cancelled" => Ok(Reported::Cancelled),
+        "released" => Ok(Reported::Released {
+            reason: words.need("a reason")?.into(),
+        }),
+        "failure" => {
+            let reason: Arc<str> = words.need("a reason")?.into();
+            let blame = match words.takes("blame").then(|| words.word()).flatten() {
+                None => Blame::Task,
+                Some("machine") => Blame::Machine,
+                Some("provider") => Blame::Provider,
+                Some(other) => return Err(format!("nobody is called {other}")),
+            };
+            let retry_after = if words.takes("retry-after") {
+                Some(words.need_duration()?)
+            } else {
+                None
+            };
+            let failure = Failure {
+                message: reason.clone(),
+                reason,
+                blame,
+                exit_code: Some(1),
+                signal: None,
+            };
+            Ok(Reported::Failure { failure, retry_after })
+        }
+        other => Err(format!("{other} is no outcome")),
+    }
+}

@@ -1,0 +1,220 @@
+//! Events, records and refusals as lines of a story.
+
+use swarm_engine::{
+    event::{Event, Fact, Subject},
+    id::{AgentId, AttemptNumber, TaskId},
+    rejection::Rejection,
+    task::{Blame, End, Failure, Loss, Outcome, Phase, Task},
+    time::Timestamp,
+};
+
+/// One line: the seq, the kind and the telling fields.
+pub(crate) fn event(event: &Event) -> String {
+    format!("{} {} {}", event.seq.0, event.fact.kind(), fact(&event.fact))
+        .trim_end()
+        .to_owned()
+}
+
+fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::CoordinatorStarted { epoch, .. } => format!("epoch {epoch}"),
+        Fact::JobSubmitted(job) => format!("{} of {} tasks", job.id, job.task_count),
+        Fact::TaskSubmitted(task) => where_it_is(task),
+        Fact::DependencyMet {
+            task,
+            dependency,
+            unmet,
+        } => format!("{} by {dependency}, {unmet} left", task.id),
+        Fact::TaskDue { task } => task.id.to_string(),
+        Fact::LeaseGranted { task, lease } => {
+            let until = time(lease.ends_by);
+            format!("{}, ends by {until}", of(task, lease.attempt, &lease.agent))
+        }
+        Fact::LeaseExpired {
+            task,
+            attempt,
+            agent,
+            cause,
+            due,
+        } => {
+            format!("{}: {}{}", of(task, *attempt, agent), loss(*cause), again(*due))
+        }
+        Fact::LeaseResumed { task, attempt, agent } => of(task, *attempt, agent),
+        Fact::LeaseReleased {
+            task,
+            attempt,
+            agent,
+            reason,
+            ..
+        } => {
+            format!("{}: {reason}", of(task, *attempt, agent))
+        }
+        Fact::AttemptFailed {
+            task,
+            attempt,
+            agent,
+            failure: how,
+            due,
+            ..
+        } => {
+            format!("{}: {}{}", of(task, *attempt, agent), failure(how), again(*due))
+        }
+        Fact::TaskSucceeded {
+            task,
+            attempt,
+            agent,
+            late,
+            ..
+        } => {
+            format!(
+                "{}{}",
+                of(task, *attempt, agent),
+                if *late { ", late" } else { "" }
+            )
+        }
+        Fact::TaskFailed { task, reason } => format!("{}: {reason}", task.id),
+        Fact::CancelRequested { task, attempt, agent } => of(task, *attempt, agent),
+        Fact::TaskCancelled { task, attempt: None } => task.id.to_string(),
+        Fact::TaskCancelled {
+            task,
+            attempt: Some(attempt),
+        } => {
+            format!(
+                "{}: {}",
+                of(task, attempt.number, &attempt.agent),
+                outcome(&attempt.outcome)
+            )
+        }
+        Fact::TaskSkipped { task, because } => format!("{} because of {because}", task.id),
+        Fact::TaskRetried { record, because } => {
+            let because = because
+                .as_ref()
+                .map_or(String::new(), |because| format!(", because of {because}"));
+            format!("{}, round {}{because}", where_it_is(record), record.round)
+        }
+        Fact::AgentRegistered(agent) => format!("{} session {}", agent.id, agent.session.0),
+        Fact::AgentDeregistered { agent } => agent.to_string(),
+    }
+}
+
+fn of(task: &Subject, attempt: AttemptNumber, agent: &AgentId) -> String {
+    format!("{} of {agent}", lease(&task.id, attempt))
+}
+
+/// An attempt, such as `a#1`.
+pub(crate) fn lease(task: &TaskId, attempt: AttemptNumber) -> String {
+    format!("{task}#{}", attempt.0)
+}
+
+fn again(due: Option<Timestamp>) -> String {
+    due.map_or(String::new(), |due| format!(", again at {}", time(due)))
+}
+
+/// A task, its state, and the time it waits for.
+pub(crate) fn where_it_is(task: &Task) -> String {
+    let state = format!("{} {}", task.id, task.state());
+    match &task.phase {
+        Phase::Pending { due: Some(due) } => format!("{state} until {}", time(*due)),
+        _ => state,
+    }
+}
+
+/// The whole record, as far as a story needs it.
+pub(crate) fn record(task: &Task) -> Vec<String> {
+    let mut first = where_it_is(task);
+    match task.end() {
+        Some(End::Failed { reason }) => first += &format!(" ({reason})"),
+        Some(End::Skipped { because }) => first += &format!(" (because of {because})"),
+        Some(End::Succeeded | End::Cancelled) | None => {}
+    }
+    first += &format!(", revision {}, round {}", task.revision.0, task.round);
+    let tries = &task.tries;
+    for (count, name) in [
+        (tries.failures, "failures"),
+        (tries.provider_limits, "provider limits"),
+        (tries.undelivered, "undelivered"),
+        (tries.losses, "losses"),
+    ] {
+        if count > 0 {
+            first += &format!(", {name} {count}");
+        }
+    }
+    if !tries.lost_on.is_empty() {
+        first += &format!(
+            " on {}",
+            tries
+                .lost_on
+                .iter()
+                .map(AgentId::as_str)
+                .collect::<Vec<_>>()
+                .join(" ")
+        );
+    }
+    for unmet in task.unmet_dependencies() {
+        first += &format!(", waits for {}", unmet.task);
+    }
+    let attempts = task.attempts.iter().map(|attempt| {
+        let named = lease(&task.id, attempt.number);
+        format!(
+            "  {named} of {} in round {}: {}",
+            attempt.agent,
+            attempt.round,
+            outcome(&attempt.outcome)
+        )
+    });
+    [first].into_iter().chain(attempts).collect()
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Succeeded => "succeeded".to_owned(),
+        Outcome::Failed(how) => format!("failed, {}", failure(how)),
+        Outcome::Cancelled => "cancelled".to_owned(),
+        Outcome::Lost(cause) => format!("lost, {}", loss(*cause)),
+        Outcome::Released { reason } => format!("released, {reason}"),
+    }
+}
+
+fn failure(failure: &Failure) -> String {
+    match failure.blame {
+        Blame::Task => failure.reason.to_string(),
+        Blame::Machine => format!("{} (machine)", failure.reason),
+        Blame::Provider => format!("{} (provider)", failure.reason),
+    }
+}
+
+fn loss(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Silent => "silent",
+        Loss::Undelivered => "undelivered",
+        Loss::Replaced => "replaced",
+        Loss::Deregistered => "deregistered",
+        Loss::Overdue => "overdue",
+    }
+}
+
+/// A time as what has passed since the story began.
+pub(crate) fn time(time: Timestamp) -> String {
+    match time.0 % 1000 {
+        0 => format!("{}s", time.0 / 1000),
+        millis => format!("{}.{millis:03}s", time.0 / 1000),
+    }
+}
+
+/// One line for each fault of an invalid request, otherwise one.
+pub(crate) fn refusal(rejection: &Rejection) -> Vec<String> {
+    let Rejection::Invalid(faults) = rejection else {
+        return vec![format!("refused: {rejection}")];
+    };
+    let mut lines = vec![format!("refused: {:?}", faults.kind())];
+    lines.extend(
+        faults
+            .named()
+            .iter()
+            .map(|fault| format!("  {}: {}", fault.field, fault.description)),
+    );
+    if faults.more() > 0 {
+        lines.push(format!("  and {} more", faults.more()));
+    }
+    lines
+}

@@ -1,0 +1,294 @@
+//! The state that a script works on, and the requests that it understands.
+//!
+//! ```text
+//! start                                   a coordinator opens the journal
+//! restart                                 it loads the records, gives grace and opens it again
+//! submit [job J] a priority 50; b needs a task clauses: needs X [finished], priority, retries, queue,
+//!                                         timeout, delay, not-before, deadline, size
+//! register laptop [slots 2] [held a#1]    deregister laptop [session 1]
+//! claim laptop [2] [from QUEUE] [request ID] [session 1]
+//! renew laptop [a#1] [session 1] [draining]
+//! complete laptop a#1 success; b#1 failure exit [blame machine] [retry-after 10s]; c#1 released busy
+//! forge laptop a#1 success                the same with a token that was never given
+//! cancel a b                              retry a b [revision 7]
+//! advance 90s                             time passes, and `expire` runs whenever it is due
+//! sleep 90s                               time passes and nothing runs
+//! grace                                   every lease has one full TTL again
+//! show a b                                the records as they are
+//! ```
+
+use std::{collections::BTreeMap, time::Duration};
+
+use swarm_engine::{
+    command::{
+        cancel, expire, retry,
+        retry::Retry,
+        start,
+        start::Start,
+        submit,
+        submit::{NewJob, Submit},
+    },
+    draft::{Change, Draft, decide},
+    id::{AttemptNumber, JobId, LeaseToken, Number, Seq, TaskId},
+    rejection::Rejection,
+    state::State,
+    time::Timestamp,
+};
+
+use crate::{
+    request::{self, Words},
+    story,
+};
+
+pub(crate) const TTL: Duration = Duration::from_secs(90);
+
+/// The random number of every request; backoffs are the same in every run.
+pub(crate) const JITTER: u64 = 0x5EED;
+
+/// More calls of `expire` at one moment mean that it makes no progress.
+const MAX_STEPS: usize = 1_000;
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) state: State,
+    now: Timestamp,
+    changes: Vec<Change>,
+    pub(crate) tokens: BTreeMap<(TaskId, AttemptNumber), LeaseToken>,
+    pub(crate) drawn: u8,
+}
+
+/// What came of a request; the error is a mistake in the script.
+pub(crate) type Lines = Result<Vec<String>, String>;
+
+impl World {
+    /// Runs one request, and tells what came of it. The error is a mistake in the script.
+    pub(crate) fn request(&mut self, line: &str) -> Lines {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut words = Words::of(rest);
+        let lines = match verb {
+            "start" => self.start(),
+            "restart" => self.restart(),
+            "submit" => return self.submit(rest),
+            "register" => self.register(&mut words)?,
+            "deregister" => self.deregister(&mut words)?,
+            "claim" => self.claim(&mut words)?,
+            "renew" => self.renew(&mut words)?,
+            "complete" => return self.complete(rest, false),
+            "forge" => return self.complete(rest, true),
+            "cancel" => self.cancel(&mut words)?,
+            "retry" => self.retry(&mut words)?,
+            "advance" => self.advance(words.need_duration()?),
+            "sleep" => {
+                self.now = self.now + words.need_duration()?;
+                Vec::new()
+            }
+            "grace" => {
+                self.state.grace(self.now, TTL);
+                Vec::new()
+            }
+            "show" => self.show(&mut words)?,
+            _ => return Err("no such request".to_owned()),
+        };
+        words
+            .word()
+            .map_or(Ok(lines), |word| Err(format!("{word} is not understood")))
+    }
+
+    /// Replays the events into a fresh state and loads the records into another: all three are the same,
+    /// and each event left its record as it was noted beside it.
+    pub(crate) fn check_replay(&self, name: &str) {
+        let mut replayed = State::default();
+        for change in &self.changes {
+            replayed.apply(&change.event);
+            if let Some(task) = &change.task {
+                let at = story::event(&change.event);
+                assert_eq!(
+                    replayed.task_numbered(task.number),
+                    Some(task),
+                    "{name}: the record after {at}"
+                );
+            }
+        }
+        let loaded = self.loaded();
+        for other in [&replayed, &loaded] {
+            other
+                .check()
+                .unwrap_or_else(|fault| panic!("{name}: replayed or loaded: {fault}"));
+            assert!(
+                self.state.tasks_after(Number(0)).eq(other.tasks_after(Number(0))),
+                "{name}: tasks"
+            );
+            assert!(
+                self.state.jobs_after(Number(0)).eq(other.jobs_after(Number(0))),
+                "{name}: jobs"
+            );
+            assert!(self.state.agents().eq(other.agents()), "{name}: agents");
+            assert_eq!(self.state.counts(), other.counts(), "{name}: counts");
+            assert_eq!(self.state.identity(), other.identity(), "{name}: identity");
+            assert_eq!(self.state.seq(), other.seq(), "{name}: seq");
+        }
+    }
+
+    fn loaded(&self) -> State {
+        State::load(
+            self.state.identity().cloned(),
+            self.state.seq(),
+            self.state.time(),
+            self.state.jobs_after(Number(0)).cloned(),
+            self.state.agents().cloned(),
+            self.state.tasks_after(Number(0)).cloned(),
+        )
+    }
+
+    /// Runs a decision and tells its events, then its answer or refusal.
+    pub(crate) fn decide<T>(
+        &mut self,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+        answer: impl FnOnce(T) -> Vec<String>,
+    ) -> Vec<String> {
+        let (result, changes) = decide(&mut self.state, self.now, decision);
+        let mut lines: Vec<String> = changes.iter().map(|change| story::event(&change.event)).collect();
+        self.changes.extend(changes);
+        lines.extend(match result {
+            Ok(reply) => answer(reply)
+                .into_iter()
+                .map(|line| format!("→ {line}"))
+                .collect(),
+            Err(rejection) => story::refusal(&rejection),
+        });
+        lines
+    }
+
+    /// As `decide`, for requests whose items are accepted and refused by themselves.
+    pub(crate) fn decide_items<T>(
+        &mut self,
+        decision: impl FnOnce(&mut Draft<'_>) -> Vec<Result<T, Rejection>>,
+        answer: impl Fn(T) -> String,
+    ) -> Vec<String> {
+        let mut results = Vec::new();
+        let mut lines = self.decide(
+            |draft| {
+                results = decision(draft);
+                Ok(())
+            },
+            |()| Vec::new(),
+        );
+        for result in results {
+            match result {
+                Ok(reply) => lines.push(format!("→ {}", answer(reply))),
+                Err(rejection) => lines.extend(story::refusal(&rejection)),
+            }
+        }
+        lines
+    }
+
+    fn start(&mut self) -> Vec<String> {
+        let request = Start {
+            version: "1.0.0".into(),
+            cluster_id: "cluster".into(),
+            history: "history".into(),
+        };
+        self.decide(|draft| start::decide(draft, request), |()| Vec::new())
+    }
+
+    fn restart(&mut self) -> Vec<String> {
+        self.state = self.loaded();
+        self.state.grace(self.now, TTL);
+        self.start()
+    }
+
+    fn submit(&mut self, text: &str) -> Lines {
+        let mut words = Words::of(text);
+        let (job, tasks) = if words.takes("job") {
+            let id = words.need("a job id")?;
+            let tasks = text.split_once(id).map_or("", |(_, tasks)| tasks);
+            (
+                Some(NewJob {
+                    id: JobId::parse(id)?,
+                    name: id.into(),
+                    labels: BTreeMap::new(),
+                }),
+                tasks,
+            )
+        } else {
+            (None, text)
+        };
+        let tasks = tasks
+            .split(';')
+            .map(|task| request::task(task, self.now))
+            .collect::<Result<Vec<_>, _>>()?;
+        let request = Submit {
+            job,
+            tasks,
+            ..Submit::default()
+        };
+        Ok(self.decide(
+            |draft| submit::decide(draft, request),
+            |tasks| {
+                let existed = |existed| if existed { ", existed" } else { "" };
+                tasks
+                    .iter()
+                    .map(|task| format!("{} {}{}", task.id, task.state, existed(task.existed)))
+                    .collect()
+            },
+        ))
+    }
+
+    fn cancel(&mut self, words: &mut Words<'_>) -> Lines {
+        let mut tasks = Vec::new();
+        while let Some(word) = words.word() {
+            tasks.push(TaskId::parse(word)?);
+        }
+        Ok(self.decide_items(|draft| cancel::decide(draft, &tasks), |state| state.to_string()))
+    }
+
+    fn retry(&mut self, words: &mut Words<'_>) -> Lines {
+        let mut tasks = Vec::new();
+        while let Some(word) = words.word() {
+            let task = TaskId::parse(word)?;
+            let revision = if words.takes("revision") {
+                Some(words.need_number("revision")?)
+            } else {
+                None
+            };
+            tasks.push(Retry {
+                task,
+                revision: revision.map(Seq),
+            });
+        }
+        Ok(self.decide_items(|draft| retry::decide(draft, &tasks), |state| state.to_string()))
+    }
+
+    fn advance(&mut self, duration: Duration) -> Vec<String> {
+        let target = self.now + duration;
+        let mut lines = Vec::new();
+        let mut steps = 0;
+        while let Some(next) = self.state.next_deadline().filter(|next| *next <= target) {
+            steps = if next > self.now { 0 } else { steps + 1 };
+            assert!(
+                steps < MAX_STEPS,
+                "time does not move on from {}",
+                story::time(self.now)
+            );
+            self.now = self.now.max(next);
+            let events = self.decide(|draft| expire::decide(draft, JITTER), |()| Vec::new());
+            assert!(
+                !events.is_empty(),
+                "the engine wanted to be called and did nothing"
+            );
+            lines.push(format!("at {}", story::time(self.now)));
+            lines.extend(events);
+        }
+        self.now = target;
+        lines
+    }
+
+    fn show(&self, words: &mut Words<'_>) -> Lines {
+        let mut lines = Vec::new();
+        while let Some(word) = words.word() {
+            let task = self.state.task(&TaskId::parse(word)?).ok_or("no such task")?;
+            lines.extend(story::record(task));
+        }
+        Ok(lines)
+    }
+}

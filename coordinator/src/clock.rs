@@ -1,0 +1,72 @@
+//! The coordinator's clock: the only reader of system time. It never goes backwards.
+//!
+//! It starts at the wall clock, or at the last journaled time when that is later,
+//! and goes on with the boot-time clock, which steps of the wall clock do not
+//! move and which counts while the machine sleeps.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use swarm_engine::time::Timestamp;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    anchor: Timestamp,
+    boot: Duration,
+}
+
+impl Clock {
+    /// A clock that is at least at `last`, the time of the last journaled event.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no boot-time clock.
+    pub fn start(last: Timestamp) -> std::io::Result<Clock> {
+        Ok(Clock { anchor: wall()?.max(last), boot: since_boot()? })
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        // The clock was read at the start, so it can be read.
+        self.anchor + since_boot().unwrap_or(self.boot).saturating_sub(self.boot)
+    }
+
+    /// The time at which this clock began.
+    pub fn started(&self) -> Timestamp {
+        self.anchor
+    }
+
+    /// How far the machine's wall clock is ahead of this one, in milliseconds.
+    pub fn wall_ahead_ms(&self) -> i64 {
+        let wall = wall().map_or(self.now().0, |wall| wall.0);
+        i64::try_from(i128::from(wall) - i128::from(self.now().0)).unwrap_or(i64::MAX)
+    }
+
+    /// How long this clock has been going.
+    pub fn uptime(&self) -> Duration {
+        self.now() - self.anchor
+    }
+}
+
+fn wall() -> std::io::Result<Timestamp> {
+    let time = clock_gettime(ClockId::CLOCK_REALTIME)?;
+    Ok(Timestamp(u64::try_from(Duration::from(time).as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn since_boot() -> std::io::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_BOOTTIME)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_starts_no_earlier_than_the_last_event() {
+        let ahead = wall().unwrap() + Duration::from_secs(3600);
+        let clock = Clock::start(ahead).unwrap();
+        assert!(clock.now() >= ahead);
+        assert!(clock.wall_ahead_ms() <= -3_590_000, "{} ms", clock.wall_ahead_ms());
+    }
+}

@@ -1,0 +1,143 @@
+//! What the operator asked for.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::failure::{Exit, Failure};
+
+const EXAMPLES: &str = "\
+Examples:
+  coordinator                                        serve this machine, data in the user's state directory
+  coordinator --data-dir /var/lib/swarm              keep the data elsewhere
+  coordinator --listen 0.0.0.0:50051 --insecure      serve a trusted network, unencrypted and without passwords
+
+";
+
+/// Keeps tasks durably and hands them to agents.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "coordinator", version, before_help = EXAMPLES)]
+pub struct Config {
+    /// Where to serve gRPC; port 0 takes a free one.
+    #[arg(long, env = "SWARM_LISTEN", default_value = "127.0.0.1:50051", value_name = "IP:PORT")]
+    pub listen: SocketAddr,
+    /// Where to keep the data [default: $XDG_STATE_HOME/swarm/coordinator].
+    #[arg(long, env = "SWARM_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How long a lease lasts without a heartbeat.
+    #[arg(long, env = "SWARM_LEASE_TTL", default_value = "90s", value_parser = duration, value_name = "DURATION")]
+    pub lease_ttl: Duration,
+    /// How long an attempt of a task that names no timeout may run.
+    #[arg(long, env = "SWARM_DEFAULT_TIMEOUT", default_value = "1h", value_parser = duration, value_name = "DURATION")]
+    pub default_timeout: Duration,
+    /// How often a task that names no number is tried again after its first failure.
+    #[arg(long, env = "SWARM_DEFAULT_RETRIES", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(swarm_engine::limits::MAX_RETRIES)))]
+    pub default_retries: u32,
+    /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
+    #[arg(long, env = "SWARM_INSECURE")]
+    pub insecure: bool,
+    /// How log lines look.
+    #[arg(long, env = "SWARM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// Which log lines: error, warn, info, debug, trace, or a tracing filter.
+    #[arg(long, env = "SWARM_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A lease must outlive a lost heartbeat or two, and a dead agent's task should not wait for hours.
+const LEASE_TTL: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(24 * 3600);
+
+impl Config {
+    /// Refuses what cannot work, or would be open to everybody.
+    ///
+    /// # Errors
+    ///
+    /// Every fault at once.
+    pub fn check(&self) -> Result<(), Failure> {
+        let mut errors = Vec::new();
+        let mut help = Vec::new();
+        if !self.listen.ip().is_loopback() && !self.insecure {
+            errors.push(format!(
+                "refusing to serve {} in plaintext: whoever reaches the port could run commands on every agent",
+                self.listen
+            ));
+            help.push("listen on 127.0.0.1, or say --insecure if the network is trusted".to_owned());
+        }
+        if !LEASE_TTL.contains(&self.lease_ttl) {
+            errors.push(format!("--lease-ttl is {:?}, it must be between 500ms and 24h", self.lease_ttl));
+        }
+        if self.default_timeout.is_zero() || self.default_timeout > swarm_engine::limits::MAX_TIMEOUT {
+            errors.push("--default-timeout must be more than nothing and at most 30 days".to_owned());
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::new(Exit::Configuration, errors.join("; "), help.join("; ")))
+        }
+    }
+
+    /// Where the data are kept.
+    ///
+    /// # Errors
+    ///
+    /// When none is named and the user has no home directory.
+    pub fn data_dir(&self) -> Result<PathBuf, Failure> {
+        use etcetera::BaseStrategy as _;
+        if let Some(dir) = &self.data_dir {
+            return Ok(dir.clone());
+        }
+        let base = etcetera::choose_base_strategy().map_err(|error| {
+            Failure::new(
+                Exit::Configuration,
+                format!("cannot tell where to keep the data: {error}"),
+                "name a directory: --data-dir DIR",
+            )
+        })?;
+        let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+        Ok(state.join("swarm").join("coordinator"))
+    }
+}
+
+/// Reads a duration as people write it: `90s`, `1h 30m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "write a duration such as 90s, 10m or 1h 30m".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "a duration must not be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Config {
+        Config::try_parse_from(["coordinator"].iter().chain(args)).unwrap()
+    }
+
+    #[test]
+    fn plaintext_off_loopback_needs_to_be_insisted_on() {
+        let refused = parse(&["--listen", "0.0.0.0:50051"]).check().unwrap_err();
+        assert_eq!(refused.exit, Exit::Configuration);
+        assert!(refused.help.contains("--insecure"), "{refused}");
+        assert!(parse(&["--listen", "0.0.0.0:50051", "--insecure"]).check().is_ok());
+        assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
+    }
+
+    #[test]
+    fn all_faults_are_named_at_once() {
+        let refused =
+            parse(&["--listen", "0.0.0.0:1", "--lease-ttl", "1ms", "--default-timeout", "0s"]).check().unwrap_err();
+        for word in ["plaintext", "--lease-ttl", "--default-timeout"] {
+            assert!(refused.error.contains(word), "{refused}");
+        }
+    }
+}

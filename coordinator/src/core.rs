@@ -1,0 +1,256 @@
+//! The one door to the state: decide under the lock, journal, wait until durable.
+//!
+//! Nothing leaves before the state it reflects is on disk: every answer, refusal
+//! and read waits until the last event that it may have seen is durable.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use swarm_engine::{
+    agent::Agent,
+    command::expire,
+    draft::{self, Change, Draft},
+    event::Event,
+    id::Seq,
+    job::Job,
+    rejection::Rejection,
+    state::State,
+    task::Task,
+    time::Timestamp,
+};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    backlog::Backlog,
+    clock::Clock,
+    failure::abort,
+    journal,
+    orders::Orders,
+    outputs::Outputs,
+    store::Store,
+    tail::Tail,
+    waiters::Waiters,
+};
+
+/// See the module.
+pub struct Core {
+    pub(crate) clock: Clock,
+    /// What is on its way to the store.
+    pub(crate) backlog: Backlog,
+    /// What attempts printed, as long as the store does not have it.
+    pub(crate) outputs: Outputs,
+    /// The newest durable events.
+    pub(crate) tail: Tail,
+    /// The older ones.
+    pub(crate) journal: journal::Reader,
+    pub(crate) store: Store,
+    history: Arc<str>,
+    inner: Mutex<Inner>,
+    /// Wakes the writer.
+    work: Condvar,
+    durable: watch::Sender<Seq>,
+    /// Wakes the timer when the next deadline has come nearer.
+    pub(crate) deadline_nearer: Notify,
+}
+
+/// What the lock guards.
+pub(crate) struct Inner {
+    pub(crate) state: State,
+    pub(crate) waiters: Waiters,
+    pub(crate) orders: Orders,
+    pending: Vec<Change>,
+    closed: bool,
+    /// When the timer means to wake.
+    timer: Option<Timestamp>,
+}
+
+/// A value with the last event that it reflects, which is durable.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    /// The value.
+    pub value: T,
+    /// The last event that it reflects.
+    pub as_of: Seq,
+}
+
+/// A durable event, and the records it touched as they are right after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) event: Arc<Event>,
+    pub(crate) task: Option<Arc<Task>>,
+    pub(crate) job: Option<Arc<Job>>,
+    pub(crate) agent: Option<Arc<Agent>>,
+}
+
+impl From<Change> for Entry {
+    fn from(change: Change) -> Entry {
+        let Change { event, task, job, agent } = change;
+        Entry { event: Arc::new(event), task, job, agent }
+    }
+}
+
+impl Core {
+    /// Opens the door on a state: the events up to `durable` are on disk, `pending` are those since.
+    pub(crate) fn new(
+        state: State,
+        clock: Clock,
+        journal: journal::Reader,
+        store: Store,
+        durable: Seq,
+        pending: Vec<Change>,
+    ) -> Core {
+        let history = state.identity().map_or_else(|| "".into(), |identity| identity.history.clone());
+        let backlog = Backlog::default();
+        for change in &pending {
+            backlog.add(change);
+        }
+        Core {
+            clock,
+            backlog,
+            outputs: Outputs::new(store.clone()),
+            tail: Tail::new(durable),
+            journal,
+            store,
+            history,
+            inner: Mutex::new(Inner {
+                state,
+                waiters: Waiters::default(),
+                orders: Orders::default(),
+                pending,
+                closed: false,
+                timer: None,
+            }),
+            work: Condvar::new(),
+            durable: watch::Sender::new(durable),
+            deadline_nearer: Notify::new(),
+        }
+    }
+
+    /// Carries out a request: decides, and answers when the decision is durable.
+    ///
+    /// # Errors
+    ///
+    /// The decision's rejection, likewise once what it saw is durable.
+    pub async fn execute<T>(
+        &self,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Result<Answer<T>, Rejection> {
+        let (result, as_of) = {
+            let mut inner = self.lock();
+            let result = self.decide(&mut inner, decision);
+            self.after_decision(&mut inner);
+            (result, inner.state.seq())
+        };
+        self.until_durable(as_of).await;
+        result.map(|value| Answer { value, as_of })
+    }
+
+    /// Looks at the state, for microseconds, and answers when what was seen is durable.
+    pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Answer<T> {
+        let (value, as_of) = {
+            let inner = self.lock();
+            (look(&inner.state), inner.state.seq())
+        };
+        self.until_durable(as_of).await;
+        Answer { value, as_of }
+    }
+
+    /// Lets the engine handle what is due.
+    pub(crate) fn expire(&self, jitter: u64) {
+        let mut inner = self.lock();
+        let result = self.decide(&mut inner, |draft| expire::decide(draft, jitter));
+        assert!(result.is_ok(), "time passing is never refused");
+        self.after_decision(&mut inner);
+    }
+
+    /// Gives every lease a full TTL from now on.
+    pub(crate) fn grace(&self, ttl: std::time::Duration) {
+        let now = self.clock.now();
+        self.lock().state.grace(now, ttl);
+    }
+
+    /// Decides under the lock and queues the events for the writer. `after_decision` has to follow before the
+    /// lock is given back.
+    pub(crate) fn decide<T>(
+        &self,
+        inner: &mut Inner,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        let (result, changes) = draft::decide(&mut inner.state, self.clock.now(), decision);
+        for change in &changes {
+            self.backlog.add(change);
+            self.outputs.keep(&change.event);
+            inner.orders.wake(&change.event.fact);
+        }
+        inner.pending.extend(changes);
+        result
+    }
+
+    /// Hands what has become claimable to those who wait for it, and wakes the writer and the timer.
+    pub(crate) fn after_decision(&self, inner: &mut Inner) {
+        self.grant_to_waiters(inner);
+        if !inner.pending.is_empty() {
+            self.work.notify_one();
+        }
+        let next = inner.state.next_deadline();
+        if next.is_some_and(|next| inner.timer.is_none_or(|timer| next < timer)) {
+            self.deadline_nearer.notify_one();
+        }
+    }
+
+    /// When the timer has to wake next; remembered, so that a nearer deadline wakes it.
+    pub(crate) fn plan_timer(&self) -> Option<Timestamp> {
+        let mut inner = self.lock();
+        inner.timer = inner.state.next_deadline();
+        inner.timer
+    }
+
+    /// Waits until the event with this seq is durable.
+    pub(crate) async fn until_durable(&self, seq: Seq) {
+        let mut durable = self.durable.subscribe();
+        // The sender lives as long as `self`.
+        let _ = durable.wait_for(|durable| *durable >= seq).await;
+    }
+
+    /// Follows the last durable event.
+    pub fn durable(&self) -> watch::Receiver<Seq> {
+        self.durable.subscribe()
+    }
+
+    /// Identifies this sequence of events.
+    pub fn history(&self) -> &str {
+        &self.history
+    }
+
+    /// For the writer: everything that was decided since the last call; waits for something. `None` when the
+    /// core is closed and nothing is left.
+    pub(crate) fn take_pending(&self) -> Option<Vec<Change>> {
+        let mut inner = self.lock();
+        while inner.pending.is_empty() {
+            if inner.closed {
+                return None;
+            }
+            inner = self.work.wait(inner).unwrap_or_else(|_| poisoned());
+        }
+        Some(std::mem::take(&mut inner.pending))
+    }
+
+    /// For the writer: these events are on disk.
+    pub(crate) fn became_durable(&self, through: Seq) {
+        self.durable.send_replace(through);
+    }
+
+    /// Lets the writer end once everything decided is durable.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_one();
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|_| poisoned())
+    }
+}
+
+/// A panic under the lock may have left the state half changed: nothing may be answered from it.
+fn poisoned() -> ! {
+    abort("a decision ended in the middle because of a bug in the coordinator")
+}

@@ -1,0 +1,72 @@
+//! Why the coordinator cannot go on: a sentence, what to type next, and an exit code.
+
+use std::{fmt, process::ExitCode};
+
+/// The exit codes that the coordinator uses; the table for all programs is in the README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Another coordinator uses the data directory.
+    Refused = 3,
+    /// A bug of ours, or the machine fails in a way that nothing is known about.
+    Bug = 70,
+    /// The journal is damaged, or the disk fails.
+    Damaged = 74,
+    /// The configuration cannot work here.
+    Configuration = 78,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What failed, on what, and why.
+    pub error: String,
+    /// What to do next.
+    pub help: String,
+}
+
+impl Failure {
+    /// A failure with its exit code.
+    pub fn new(exit: Exit, error: impl Into<String>, help: impl Into<String>) -> Failure {
+        Failure { exit, error: error.into(), help: help.into() }
+    }
+
+    /// The exit code as the process ends with it.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.error)?;
+        if !self.help.is_empty() {
+            write!(f, "\nhelp: {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+/// The whole chain of causes in one line, each cause once.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Ends the process at once: no destructors, no answers. For what must not be survived: a write to the
+/// journal whose outcome is unknown, or a state that a panic may have left half changed.
+pub fn abort(error: &str) -> ! {
+    eprintln!("error: {error}");
+    eprintln!("help: nothing that was acknowledged is lost; start the coordinator again once the cause is mended");
+    std::process::abort()
+}

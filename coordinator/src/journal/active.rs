@@ -1,0 +1,101 @@
+//! The segment that is being appended to.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    error::FileError,
+    format::{FILE_HEADER_BYTES, FileHeader},
+    segment,
+};
+
+pub(super) struct Active {
+    path: PathBuf,
+    file: File,
+    /// The length of the file, all of it on disk, in bytes.
+    length: u64,
+    /// Where the next entry goes.
+    pub(super) end: u64,
+    /// The chain in the file's header.
+    pub(super) salt: u64,
+}
+
+impl Active {
+    /// A segment of `length` bytes without entries.
+    pub(super) fn new(path: PathBuf, file: File, header: &FileHeader, length: u64) -> Active {
+        Active {
+            path,
+            file,
+            length,
+            end: FILE_HEADER_BYTES as u64,
+            salt: header.chain,
+        }
+    }
+
+    /// Creates a segment of `length` bytes.
+    pub(super) fn create(dir: &Path, header: &FileHeader, length: u64) -> Result<Active, FileError> {
+        let temporary = segment::temporary_path(dir, "new");
+        let file = segment::create_blank(&temporary, length)?;
+        Active::install(dir, &temporary, file, header, length)
+    }
+
+    /// Makes a segment out of a blank file of `length` bytes.
+    pub(super) fn install(
+        dir: &Path,
+        temporary: &Path,
+        file: File,
+        header: &FileHeader,
+        length: u64,
+    ) -> Result<Active, FileError> {
+        segment::install(dir, temporary, &file, header)?;
+        Ok(Active::new(
+            segment::path(dir, header.first_seq),
+            file,
+            header,
+            length,
+        ))
+    }
+
+    /// Whether it has no entries yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end == FILE_HEADER_BYTES as u64
+    }
+
+    pub(super) fn has_room_for(&self, entry_bytes: u64) -> bool {
+        self.end + entry_bytes <= self.length
+    }
+
+    pub(super) fn is_half_full(&self) -> bool {
+        self.end > self.length / 2
+    }
+
+    /// Makes the file at least `length` bytes long.
+    pub(super) fn grow(&mut self, length: u64) -> Result<(), FileError> {
+        if length > self.length {
+            segment::fill_with_zeros(&self.file, self.length, length)
+                .and_then(|()| self.file.sync_all())
+                .map_err(FileError::new(
+                    "reserve space for the journal segment",
+                    &self.path,
+                ))?;
+            self.length = length;
+        }
+        Ok(())
+    }
+
+    /// Writes an entry and waits until it is on disk; returns its offset.
+    pub(super) fn write(&mut self, entry: &[u8]) -> Result<u64, FileError> {
+        let offset = self.end;
+        self.file
+            .write_all_at(entry, offset)
+            .map_err(FileError::new("write to the journal segment", &self.path))?;
+        self.file
+            .sync_data()
+            .map_err(FileError::new("sync the journal segment", &self.path))?;
+        self.end += entry.len() as u64;
+        Ok(offset)
+    }
+}

@@ -1,0 +1,186 @@
+//! What can be wrong with a journal, as sentences that name the file and offset.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// Why a journal could not be opened. Nothing on the disk was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The operating system refused an operation on a file or directory.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Something unreadable stands before entries that were confirmed.
+    #[error("the journal is damaged at offset {offset} of {}: {flaw}, and {after}", .file.display())]
+    Damaged {
+        file: PathBuf,
+        offset: u64,
+        flaw: Flaw,
+        after: After,
+    },
+    /// Events are missing, or there twice, between one entry and the next.
+    #[error(
+        "the journal has a gap at offset {offset} of {}: it goes on with seq {found} where seq {expected} is due",
+        .file.display()
+    )]
+    Gap {
+        file: PathBuf,
+        offset: u64,
+        expected: u64,
+        found: u64,
+    },
+    /// An intact entry or file does not belong behind the one before it.
+    #[error(
+        "the journal's chain is broken at offset {offset} of {}: seq {seq} was not written after what stands before it",
+        .file.display()
+    )]
+    WrongChain { file: PathBuf, offset: u64, seq: u64 },
+    /// Written by a newer coordinator.
+    #[error(
+        "cannot read the journal at offset {offset} of {}: it has format version {version}, which this coordinator does not know",
+        .file.display()
+    )]
+    UnknownVersion {
+        file: PathBuf,
+        offset: u64,
+        version: u32,
+    },
+    /// A segment's name and its header disagree, or the name is no seq.
+    #[error("the journal segment {} does not have the name of its first seq", .file.display())]
+    Misnamed { file: PathBuf },
+    /// The store holds events that the journal has lost.
+    #[error(
+        "the journal in {} ends at seq {last} (offset {offset} of its last file), but events up to seq {known} were confirmed",
+        .dir.display()
+    )]
+    EndsEarly {
+        dir: PathBuf,
+        offset: u64,
+        last: u64,
+        known: u64,
+    },
+}
+
+impl OpenError {
+    /// What the operator can do about it: one sentence for a `help:` line.
+    pub fn help(&self) -> String {
+        match self {
+            OpenError::File(_) => {
+                "look at the file's owner, its mode and the disk, and start again".to_owned()
+            }
+            OpenError::UnknownVersion { .. } => {
+                "start the coordinator version that wrote this directory, or a newer one".to_owned()
+            }
+            OpenError::Damaged { file, .. }
+            | OpenError::Gap { file, .. }
+            | OpenError::WrongChain { file, .. }
+            | OpenError::Misnamed { file } => keep_and_restore(file.parent().unwrap_or(file)),
+            OpenError::EndsEarly { dir, .. } => keep_and_restore(dir),
+        }
+    }
+}
+
+fn keep_and_restore(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "nothing was changed: keep a copy ('cp -a {dir} {dir}.kept'), then restore the data directory from a backup"
+    )
+}
+
+/// What proves that damage is not just the end of an interrupted write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// An intact entry in the same file.
+    Entry { offset: u64, seq: u64 },
+    /// A segment that was begun after the damaged entries were confirmed.
+    Segment { seq: u64 },
+    /// The damage is in a file's header, which is on disk before the file has its name.
+    Header,
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            After::Entry { offset, seq } => write!(f, "a later entry (seq {seq}, offset {offset}) is intact"),
+            After::Segment { seq } => write!(f, "a later segment begins with seq {seq}"),
+            After::Header => write!(f, "no interrupted write leaves that in a file's header"),
+        }
+    }
+}
+
+/// Why a page of events could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The journal no longer begins early enough.
+    #[error("cannot read events from seq {from}: the oldest kept is seq {oldest}")]
+    Trimmed { from: u64, oldest: u64 },
+    /// What was confirmed earlier can't be read back.
+    #[error("the journal is damaged at offset {offset} of {}: {flaw}", .file.display())]
+    Damaged { file: PathBuf, offset: u64, flaw: Flaw },
+    /// The operating system refused an operation on a file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// An operation of the operating system that failed, and on what.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", .path.display())]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: `action` completes "cannot … PATH".
+    pub(super) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+        move |source| FileError {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What kind of failure the operating system reported.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> io::Error {
+        io::Error::new(error.kind(), error)
+    }
+}
+
+/// What is wrong with a header or payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Zeros or other bytes where a header is due.
+    Magic,
+    HeaderChecksum,
+    PayloadChecksum,
+    /// The file ends in the middle.
+    CutShort,
+    /// Counts or lengths that contradict each other.
+    Length,
+    /// An intact entry that holds other events than the ones due here.
+    Seq,
+    /// An intact header of a format version that this program does not know.
+    Version(u32),
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Flaw::Magic => write!(f, "no header begins there"),
+            Flaw::HeaderChecksum => write!(f, "the header's checksum is wrong"),
+            Flaw::PayloadChecksum => write!(f, "the payload's checksum is wrong"),
+            Flaw::CutShort => write!(f, "the file ends in the middle"),
+            Flaw::Length => write!(f, "lengths contradict each other"),
+            Flaw::Seq => write!(f, "the entry holds other events than the ones due there"),
+            Flaw::Version(version) => write!(f, "format version {version} is unknown"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Opens a journal: reads it through, refuses or repairs, and makes sure that
+//! what was read is on disk.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::Arc,
+};
+
+use super::{
+    Active, Journal, Opened, Options, TornTail,
+    catalog::{Catalog, Marks},
+    error::{FileError, OpenError},
+    format::{FILE_HEADER_BYTES, FileHeader},
+    scan::{self, LastEntry, Newest},
+    segment,
+};
+
+impl Journal {
+    /// Opens the journal in `dir`, or begins one there. `known_seq` is the last seq
+    /// that is known from elsewhere to have been confirmed.
+    ///
+    /// The caller holds the lock on the data directory.
+    ///
+    /// # Errors
+    /// When confirmed entries are damaged or missing, which leaves every segment as
+    /// it is, or when the file system refuses.
+    pub fn open(dir: &Path, options: Options, known_seq: u64) -> Result<Opened, OpenError> {
+        // A file has at least room for its header.
+        let options = Options {
+            segment_bytes: options.segment_bytes.max(FILE_HEADER_BYTES as u64),
+        };
+        create_directory(dir)?;
+        let mut scan = scan::scan(dir)?;
+        if known_seq > scan.last_seq {
+            return Err(OpenError::EndsEarly {
+                dir: dir.to_owned(),
+                offset: scan.newest.as_ref().map_or(0, |newest| newest.end),
+                last: scan.last_seq,
+                known: known_seq,
+            });
+        }
+        segment::remove_temporaries(dir)?;
+        if let Some(torn) = &scan.torn {
+            cut(torn)?;
+        }
+        if let Some(last) = &scan.last_entry {
+            write_again(last)?;
+        }
+        let active = match &scan.newest {
+            Some(newest) => go_on_in(newest, &options)?,
+            None => {
+                let (active, header) = begin(dir, &options)?;
+                scan.chain = header.chain;
+                scan.segments.push(Marks::new(&header));
+                active
+            }
+        };
+        // The newest name may have been only in memory as well.
+        segment::sync_directory(dir)?;
+        let journal = Journal {
+            dir: dir.to_owned(),
+            options,
+            catalog: Arc::new(Catalog::new(dir, scan.segments, scan.last_seq)),
+            active,
+            spare: None,
+            chain: scan.chain,
+            last_seq: scan.last_seq,
+            buffer: Vec::new(),
+            failed: false,
+        };
+        Ok(Opened {
+            journal,
+            torn: scan.torn,
+        })
+    }
+}
+
+fn create_directory(dir: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(dir).map_err(FileError::new("create the journal directory", dir))?;
+    // Also when it was there: its creator may have died before this.
+    match dir.parent() {
+        Some(parent) if parent != Path::new("") => segment::sync_directory(parent),
+        _ => segment::sync_directory(Path::new(".")),
+    }
+}
+
+/// Replaces a torn entry by zeros. A crash meanwhile leaves it torn.
+fn cut(torn: &TornTail) -> Result<(), FileError> {
+    let file = open_to_write(&torn.file)?;
+    file.metadata()
+        .and_then(|metadata| segment::fill_with_zeros(&file, torn.offset, metadata.len()))
+        .and_then(|()| file.sync_data())
+        .map_err(FileError::new(
+            "cut the torn end of the journal segment",
+            &torn.file,
+        ))
+}
+
+/// What was read of the last entry may have been only in memory, if the last run
+/// ended between writing and syncing it, or because the sync failed. The entries
+/// before it were on disk before it was written.
+fn write_again(last: &LastEntry) -> Result<(), FileError> {
+    let file = open_to_write(&last.file)?;
+    let mut bytes = vec![0; last.bytes as usize];
+    // A cut file may lack the zeros that align the next entry.
+    let read = file.metadata().and_then(|metadata| {
+        bytes.truncate(metadata.len().saturating_sub(last.offset).min(last.bytes) as usize);
+        file.read_exact_at(&mut bytes, last.offset)
+    });
+    read.and_then(|()| file.write_all_at(&bytes, last.offset))
+        .and_then(|()| file.sync_data())
+        .map_err(FileError::new(
+            "write the last entry again to the journal segment",
+            &last.file,
+        ))
+}
+
+/// Makes the newest segment ready to be appended to.
+fn go_on_in(newest: &Newest, options: &Options) -> Result<Active, FileError> {
+    let file = open_to_write(&newest.file)?;
+    let length = file
+        .metadata()
+        .map_err(FileError::new("read the journal segment", &newest.file))?
+        .len();
+    let mut active = Active::new(newest.file.clone(), file, &newest.header, length);
+    active.end = newest.end;
+    active.grow(options.segment_bytes)?;
+    Ok(active)
+}
+
+/// Creates the first segment of a new journal.
+fn begin(dir: &Path, options: &Options) -> Result<(Active, FileHeader), OpenError> {
+    // A random start makes two journals' chains different from their first entry on.
+    let chain = getrandom::u64()
+        .map_err(|error| io::Error::other(error.to_string()))
+        .map_err(FileError::new("draw a random number for the journal in", dir))?;
+    let header = FileHeader { first_seq: 1, chain };
+    Ok((Active::create(dir, &header, options.segment_bytes)?, header))
+}
+
+fn open_to_write(path: &Path) -> Result<File, FileError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(FileError::new("open the journal segment", path))
+}

@@ -1,0 +1,123 @@
+//! Reads pages of events by seq, beside the writer and as often as wanted.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    catalog::{Catalog, Place},
+    error::{FileError, Flaw, ReadError},
+    format,
+    walk::{Stop, Walk},
+};
+
+/// A handle for reading a journal from any thread. It keeps no file open and no
+/// position: each page is found through the marks in the shared catalog.
+#[derive(Clone)]
+pub struct Reader {
+    catalog: Arc<Catalog>,
+}
+
+impl Reader {
+    pub(super) fn new(catalog: Arc<Catalog>) -> Reader {
+        Reader { catalog }
+    }
+
+    /// The first seq that can be read, or could be if it existed.
+    pub fn oldest_seq(&self) -> u64 {
+        self.catalog.oldest_seq()
+    }
+
+    /// The events from seq `from` up to and including `through`, in order; fewer
+    /// when they are more than `max_bytes` together, but at least one if there is
+    /// one. Nothing behind the last durable event is returned.
+    ///
+    /// Events of one entry share its memory, which is freed with the last of them.
+    ///
+    /// # Errors
+    /// When `from` is older than what is kept, or a file is damaged or can't be read.
+    pub fn read(&self, from: u64, through: u64, max_bytes: usize) -> Result<Vec<(u64, Bytes)>, ReadError> {
+        let through = through.min(self.catalog.last_seq());
+        let mut page = Page {
+            next: from,
+            through,
+            events: Vec::new(),
+            room: max_bytes,
+            full: false,
+        };
+        while page.wants_more() {
+            let Some(place) = self.catalog.locate(page.next) else {
+                return Err(ReadError::Trimmed {
+                    from: page.next,
+                    oldest: self.oldest_seq(),
+                });
+            };
+            page.fill_from(&place)?;
+        }
+        Ok(page.events)
+    }
+}
+
+struct Page {
+    next: u64,
+    through: u64,
+    events: Vec<(u64, Bytes)>,
+    /// How many more bytes of events fit.
+    room: usize,
+    full: bool,
+}
+
+impl Page {
+    fn wants_more(&self) -> bool {
+        !self.full && self.next <= self.through
+    }
+
+    /// Takes what one segment has.
+    fn fill_from(&mut self, place: &Place) -> Result<(), ReadError> {
+        let file = &place.file;
+        let mut walk =
+            Walk::open_at(file, place.salt, place.offset).map_err(|stop| unreadable(file, 0, stop))?;
+        while self.wants_more() && self.next <= place.last_seq {
+            let offset = walk.offset();
+            self.take_entry(&mut walk)
+                .map_err(|stop| unreadable(file, offset, stop))?;
+        }
+        Ok(())
+    }
+
+    fn take_entry(&mut self, walk: &mut Walk) -> Result<(), Stop> {
+        let header = walk.header()?;
+        if header.first_seq > self.next {
+            return Err(Flaw::Seq.into());
+        }
+        if header.last_seq() >= self.next {
+            let events = format::split_events(&walk.payload(&header)?, header.count)?;
+            let before = (self.next - header.first_seq) as usize;
+            for event in events.into_iter().skip(before) {
+                self.push(event);
+            }
+        }
+        walk.advance(&header);
+        Ok(())
+    }
+
+    fn push(&mut self, event: Bytes) {
+        self.full |= event.len() > self.room && !self.events.is_empty();
+        if self.wants_more() {
+            self.room = self.room.saturating_sub(event.len());
+            self.events.push((self.next, event));
+            self.next += 1;
+        }
+    }
+}
+
+fn unreadable(file: &Path, offset: u64, stop: Stop) -> ReadError {
+    match stop {
+        Stop::File(error) => FileError::new("read the journal segment", file)(error).into(),
+        Stop::Flaw(flaw) => ReadError::Damaged {
+            file: file.to_owned(),
+            offset,
+            flaw,
+        },
+    }
+}

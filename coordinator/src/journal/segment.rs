@@ -1,0 +1,130 @@
+//! Segment files: their names, and how one comes into being so that a crash at
+//! any point leaves either no segment or a whole one.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    error::{FileError, OpenError},
+    format::FileHeader,
+};
+
+const EXTENSION: &str = "seg";
+/// Files that are not part of the journal until they are renamed.
+const TEMPORARY_EXTENSION: &str = "tmp";
+/// Zeros are written in pieces of this size.
+static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
+
+/// The file that holds the events from `first_seq` on. Twenty digits hold every
+/// u64, so the names sort like the numbers.
+pub(super) fn path(dir: &Path, first_seq: u64) -> PathBuf {
+    dir.join(format!("{first_seq:020}.{EXTENSION}"))
+}
+
+/// A file in the making, for the purpose `name`.
+pub(super) fn temporary_path(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.{TEMPORARY_EXTENSION}"))
+}
+
+/// The first seqs of all segments in `dir`, in order.
+///
+/// # Errors
+/// When the directory can't be read, or a segment's name is no seq.
+pub(super) fn list(dir: &Path) -> Result<Vec<u64>, OpenError> {
+    let mut first_seqs = Vec::new();
+    for file in files_with(dir, EXTENSION)? {
+        let name = file
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        match name.parse::<u64>() {
+            Ok(first_seq) if path(dir, first_seq) == file => first_seqs.push(first_seq),
+            _ => return Err(OpenError::Misnamed { file }),
+        }
+    }
+    first_seqs.sort_unstable();
+    Ok(first_seqs)
+}
+
+/// Removes what a crash left of segments in the making.
+pub(super) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
+    for file in files_with(dir, TEMPORARY_EXTENSION)? {
+        fs::remove_file(&file).map_err(FileError::new("remove the leftover file", &file))?;
+    }
+    Ok(())
+}
+
+/// Creates a file of `bytes` zeros at `path`, all of it on disk: later writes
+/// into it change neither its size nor its blocks, which makes them cheap to sync.
+pub(super) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // Lease tokens are in the journal.
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::new("create the journal segment", path))?;
+    fill_with_zeros(&file, 0, bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(FileError::new("reserve space for the journal segment", path))?;
+    Ok(file)
+}
+
+/// Turns a blank file into the segment that `header` describes. The header is on
+/// disk before the name is, and the name is before this returns.
+pub(super) fn install(
+    dir: &Path,
+    temporary: &Path,
+    file: &File,
+    header: &FileHeader,
+) -> Result<(), FileError> {
+    let path = path(dir, header.first_seq);
+    file.write_all_at(&header.encode(), 0)
+        .and_then(|()| file.sync_data())
+        .map_err(FileError::new(
+            "write the header of the journal segment",
+            temporary,
+        ))?;
+    // A rename would silently replace a segment that somebody else has written.
+    if path.exists() {
+        let exists = io::Error::from(io::ErrorKind::AlreadyExists);
+        return Err(FileError::new("begin the journal segment", &path)(exists));
+    }
+    fs::rename(temporary, &path).map_err(FileError::new("begin the journal segment", &path))?;
+    sync_directory(dir)
+}
+
+/// Overwrites `from..through` of a file with zeros; does not sync.
+pub(super) fn fill_with_zeros(file: &File, from: u64, through: u64) -> io::Result<()> {
+    let mut offset = from;
+    while offset < through {
+        let piece = (through - offset).min(ZEROS.len() as u64);
+        file.write_all_at(&ZEROS[..piece as usize], offset)?;
+        offset += piece;
+    }
+    Ok(())
+}
+
+/// Brings the names in `dir` to disk.
+pub(super) fn sync_directory(dir: &Path) -> Result<(), FileError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(FileError::new("sync the directory", dir))
+}
+
+fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+    let mut files = Vec::new();
+    for item in fs::read_dir(dir).map_err(FileError::new("read the journal directory", dir))? {
+        let item = item.map_err(FileError::new("read the journal directory", dir))?;
+        let path = item.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,101 @@
+//! Every bound of the coordinator that is not one of the engine's, with its reason.
+
+use std::time::Duration;
+
+/// Events that the store does not have yet, above which submits are refused: a second or two of its work.
+pub const SUBMIT_BACKLOG_EVENTS: u64 = 200_000;
+/// The same for claims, which are shed after submits.
+pub const CLAIM_BACKLOG_EVENTS: u64 = 300_000;
+/// The same for everything else but completions and heartbeats, which are never refused for it: there are at
+/// most as many completions as there are leases.
+pub const OTHER_BACKLOG_EVENTS: u64 = 400_000;
+
+/// Bytes of specs and outputs that the store does not have yet, above which submits and claims are refused.
+pub const BACKLOG_BYTES: u64 = 256 * 1024 * 1024;
+/// The same for completions, which carry outputs; the agents keep them until there is room.
+pub const COMPLETE_BACKLOG_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// How long a refused caller should wait: the backlog is gone by then.
+pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest long poll: below the idle timeouts of what may stand in between.
+pub const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// Claims that may wait at the same time: one for each of many more agents than one machine serves.
+pub const MAX_WAITERS: usize = 100_000;
+
+/// Event streams that may be open at the same time.
+pub const MAX_STREAMS: usize = 4_096;
+
+/// Ids in one filter of an event stream.
+pub const MAX_FILTER_IDS: usize = 1_000;
+
+/// A filtered stream that has sent nothing for this long sends its bare position.
+pub const POSITION_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Bytes of the newest events that are kept decoded for followers; a slower reader reads the journal's files.
+pub const TAIL_BYTES: usize = 16 * 1024 * 1024;
+
+/// Events in one page of a reader: enough to amortise a wake-up, small beside the tail.
+pub const PAGE_EVENTS: usize = 1_000;
+
+/// Bytes in one page of a reader.
+pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Messages between a reader of the journal and its connection; a slow connection stops its reader here.
+pub const STREAM_QUEUE: usize = 64;
+
+/// Batches of events on their way to the store. Beyond it the writer waits for the store.
+pub const STORE_QUEUE: usize = 1_024;
+
+/// Bytes of dependencies' outputs in one answer to a claim.
+pub const CLAIM_OUTPUT_BYTES: usize = 1024 * 1024;
+
+/// How long a stop waits for calls that are being answered.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pauses between heartbeats are this fraction of the lease's TTL: two may be lost.
+pub const HEARTBEATS_PER_TTL: u32 = 3;
+
+/// Bytes of a name or version: it stands in one cell of a table.
+pub const MAX_NAME_BYTES: usize = 200;
+
+/// Labels, or metadata, of one thing: people read them, and filters visit each.
+pub const MAX_PAIRS: usize = 64;
+
+/// Bytes of a label's key.
+pub const MAX_KEY_BYTES: usize = 128;
+
+/// Bytes of a label's value. Longer text belongs into an input or output.
+pub const MAX_VALUE_BYTES: usize = 1_024;
+
+/// The lowest and the highest priority: a scale that people can keep in mind, with room between the named ones.
+pub const PRIORITIES: std::ops::RangeInclusive<i32> = -100..=100;
+
+/// Slots of one agent: above any machine's processors; a typo should not take a whole queue.
+pub const MAX_SLOTS: u32 = 1_000;
+
+/// Queues that one claim may name; each is looked up under the lock.
+pub const MAX_CLAIM_QUEUES: usize = 64;
+
+/// Bytes of a claim's request id: it is journaled with each lease.
+pub const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// Bytes of a failure's reason: a word for programs.
+pub const MAX_FAILURE_REASON_BYTES: usize = 64;
+
+/// Bytes of a failure's or release's message: it is journaled, and kept for each remembered attempt.
+pub const MAX_FAILURE_MESSAGE_BYTES: usize = 2 * 1024;
+
+/// Unmet dependencies named in one task's message; the rest is a number.
+pub const MAX_SHOWN_DEPENDENCIES: usize = 100;
+
+/// Bytes of an event's summary: one line, also where an agent sent a long message.
+pub const MAX_SUMMARY_BYTES: usize = 300;
+
+/// Bytes of a refusal's message. It travels twice in a trailer, once percent-encoded, beside 6 KiB of details,
+/// and clients refuse trailers of more than 16 KiB.
+pub const MAX_REFUSAL_BYTES: usize = 1_024;
+
+/// Bytes of a caller's text that a message quotes back: enough to recognise it.
+pub const MAX_QUOTED_BYTES: usize = 64;

@@ -1,0 +1,80 @@
+//! What attempts printed: in memory until the store has it, in the store from then on.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use swarm_engine::{
+    event::{Event, Fact},
+    id::{AttemptNumber, Number},
+    task::Output,
+};
+
+use crate::{
+    failure::chain,
+    store::{Store, key},
+    stored,
+};
+
+/// See the module.
+pub struct Outputs {
+    fresh: Mutex<BTreeMap<(Number, AttemptNumber), Arc<Output>>>,
+    store: Store,
+}
+
+/// The output that a fact carries, with the attempt that printed it.
+pub(crate) fn of(fact: &Fact) -> Option<(Number, AttemptNumber, &Arc<Output>)> {
+    match fact {
+        Fact::AttemptFailed { task, attempt, output, .. } | Fact::TaskSucceeded { task, attempt, output, .. } => {
+            Some((task.number, *attempt, output))
+        }
+        Fact::TaskCancelled { task, attempt: Some(attempt) } => {
+            Some((task.number, attempt.number, &attempt.output))
+        }
+        _ => None,
+    }
+}
+
+impl Outputs {
+    pub(crate) fn new(store: Store) -> Outputs {
+        Outputs { fresh: Mutex::default(), store }
+    }
+
+    pub(crate) fn keep(&self, event: &Event) {
+        if let Some((number, attempt, output)) = of(&event.fact) {
+            self.fresh().insert((number, attempt), output.clone());
+        }
+    }
+
+    /// The store has what this event carries.
+    pub(crate) fn release(&self, event: &Event) {
+        if let Some((number, attempt, _)) = of(&event.fact) {
+            self.fresh().remove(&(number, attempt));
+        }
+    }
+
+    /// What an attempt printed; `None` when it reported nothing.
+    ///
+    /// # Errors
+    ///
+    /// A sentence when the store cannot be read.
+    pub fn get(&self, number: Number, attempt: AttemptNumber) -> Result<Option<Arc<Output>>, String> {
+        // Memory first: it is given up only after the store has the output.
+        if let Some(output) = self.fresh().get(&(number, attempt)) {
+            return Ok(Some(output.clone()));
+        }
+        let bytes = self
+            .store
+            .get(&key::output(number.0, attempt.0))
+            .map_err(|error| chain(&error))?;
+        bytes
+            .map(|bytes| stored::decode_output(&bytes).map(Arc::new).map_err(|error| chain(&error)))
+            .transpose()
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, BTreeMap<(Number, AttemptNumber), Arc<Output>>> {
+        // A map of finished values: a panic elsewhere cannot leave it half changed.
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,275 @@
+//! Records and facts with everything set, among it secrets that must not come out; for tests only.
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message as _;
+use swarm_engine::{
+    agent::Agent,
+    event::{CancelledAttempt, Fact, Subject},
+    id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
+    job::Job,
+    lease::Lease,
+    retry::{RetryPolicy, Tries},
+    task::{Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, Phase, Task},
+    time::Timestamp,
+};
+use swarm_proto::v1::{self, task_spec::Work};
+
+pub(super) const ENV_NAME: &str = "API_KEY";
+pub(super) const ENV_VALUE: &str = "hunter2-and-more";
+pub(super) const TOKEN: LeaseToken = LeaseToken(*b"\xc0lease-token-\xff\x02!");
+const OLD_TOKEN: LeaseToken = LeaseToken(*b"\xc0older-token-\xff\x01!");
+
+/// Searches an encoded message for every secret of the samples.
+pub(super) fn assert_keeps_secrets(bytes: &[u8]) {
+    for secret in [&TOKEN.0[..], &OLD_TOKEN.0, ENV_VALUE.as_bytes()] {
+        let found = bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(!found, "{:?} got out", String::from_utf8_lossy(secret));
+    }
+}
+
+pub(super) fn command() -> v1::Command {
+    v1::Command {
+        argv: vec!["make".into(), "-j2".into()],
+        cwd: String::new(),
+        stdin: b"input".to_vec(),
+        env: [(ENV_NAME.to_owned(), ENV_VALUE.to_owned())].into(),
+    }
+}
+
+pub(super) fn spec() -> v1::TaskSpec {
+    v1::TaskSpec {
+        work: Some(Work::Command(command())),
+        name: "Build".into(),
+        ..v1::TaskSpec::default()
+    }
+}
+
+pub(super) fn failure() -> Failure {
+    Failure {
+        reason: "exit".into(),
+        blame: Blame::Machine,
+        message: "it\nbroke".into(),
+        exit_code: Some(3),
+        signal: Some(9),
+    }
+}
+
+/// A task in its second attempt.
+pub(super) fn running() -> Task {
+    Task {
+        number: Number(3),
+        id: TaskId::stored("build"),
+        job: Some(JobId::stored("nightly")),
+        spec: spec().encode_to_vec().into(),
+        queue: QueueName::stored("default"),
+        priority: 0,
+        dependencies: vec![Dependency {
+            task: TaskId::stored("fetch"),
+            condition: Condition::Succeeded,
+            met: true,
+        }],
+        unmet: 0,
+        retry: RetryPolicy {
+            max_retries: 2,
+            initial_backoff: Duration::from_secs(5),
+            max_backoff: Duration::from_secs(300),
+        },
+        timeout: Duration::from_secs(3600),
+        deadline: None,
+        created: Timestamp(1_000),
+        revision: Seq(9),
+        round: 1,
+        attempts: vec![Attempt {
+            number: AttemptNumber(1),
+            agent: AgentId::stored("old"),
+            token: OLD_TOKEN,
+            request_id: "r1".into(),
+            round: 1,
+            granted: Timestamp(2_000),
+            ttl: Duration::from_secs(90),
+            ends_by: Timestamp(4_000_000),
+            ended: Timestamp(3_000),
+            outcome: Outcome::Failed(failure()),
+            report: Some(ReportHash([1; 16])),
+            stdout_bytes: 1,
+            stderr_bytes: 2,
+        }],
+        attempt_count: AttemptNumber(2),
+        tries: Tries::default(),
+        phase: Phase::Running(lease()),
+    }
+}
+
+/// The running task, and what may become of it.
+pub(super) fn tasks() -> [Task; 3] {
+    let ended = Phase::Ended {
+        end: End::Succeeded,
+        at: Timestamp(9_000),
+    };
+    let pending = Phase::Pending {
+        due: Some(Timestamp(9_000)),
+    };
+    [
+        running(),
+        Task {
+            phase: ended,
+            ..running()
+        },
+        Task {
+            phase: pending,
+            ..running()
+        },
+    ]
+}
+
+pub(super) fn subject() -> Subject {
+    Subject::of(&running())
+}
+
+pub(super) fn agent() -> Agent {
+    Agent {
+        id: AgentId::stored("k3x9"),
+        name: "lab\u{1b}[2J".into(),
+        labels: [("os".to_owned(), "linux".to_owned())].into(),
+        slots: 4,
+        version: "0.1.0".into(),
+        session: Session(2),
+        registered: Timestamp(500),
+        gone: false,
+    }
+}
+
+/// Every kind of fact in the order of [`Fact::KINDS`]; one of them twice in a row.
+pub(super) fn facts() -> impl Iterator<Item = Fact> {
+    let (attempt, agent) = (AttemptNumber(2), AgentId::stored("k3x9"));
+    let (due, report, fetch) = (
+        Some(Timestamp(7_000)),
+        ReportHash([2; 16]),
+        TaskId::stored("fetch"),
+    );
+    let output = Arc::new(Output {
+        stdout: b"out".to_vec(),
+        stderr: Vec::new(),
+        stdout_bytes: 8,
+        stderr_bytes: 0,
+    });
+    let job = Job {
+        number: Number(2),
+        id: JobId::stored("nightly"),
+        name: "Ni\nghtly".into(),
+        labels: [("team".to_owned(), "x".to_owned())].into(),
+        task_count: 2,
+        created: Timestamp(1_000),
+    };
+    let cancelled = CancelledAttempt {
+        number: attempt,
+        agent: agent.clone(),
+        outcome: Outcome::Cancelled,
+        report: Some(report),
+        output: output.clone(),
+    };
+    let task = subject;
+    let agent = || agent.clone();
+    [
+        Fact::CoordinatorStarted {
+            epoch: 3,
+            version: "0.1.0".into(),
+            cluster_id: "c".into(),
+            history: "h1".into(),
+        },
+        Fact::JobSubmitted(job.into()),
+        Fact::TaskSubmitted(running().into()),
+        Fact::DependencyMet {
+            task: task(),
+            dependency: fetch.clone(),
+            unmet: 1,
+        },
+        Fact::TaskDue { task: task() },
+        Fact::LeaseGranted {
+            task: task(),
+            lease: lease(),
+        },
+        Fact::LeaseExpired {
+            task: task(),
+            attempt,
+            agent: agent(),
+            cause: Loss::Silent,
+            due,
+        },
+        Fact::LeaseResumed {
+            task: task(),
+            attempt,
+            agent: agent(),
+        },
+        Fact::LeaseReleased {
+            task: task(),
+            attempt,
+            agent: agent(),
+            reason: "full".into(),
+            report,
+        },
+        Fact::AttemptFailed {
+            task: task(),
+            attempt,
+            agent: agent(),
+            failure: failure(),
+            due,
+            report,
+            output: output.clone(),
+        },
+        Fact::TaskSucceeded {
+            task: task(),
+            attempt,
+            agent: agent(),
+            late: true,
+            report,
+            output,
+        },
+        Fact::TaskFailed {
+            task: task(),
+            reason: "no tries left".into(),
+        },
+        Fact::CancelRequested {
+            task: task(),
+            attempt,
+            agent: agent(),
+        },
+        Fact::TaskCancelled {
+            task: task(),
+            attempt: None,
+        },
+        Fact::TaskCancelled {
+            task: task(),
+            attempt: Some(cancelled),
+        },
+        Fact::TaskSkipped {
+            task: task(),
+            because: fetch.clone(),
+        },
+        Fact::TaskRetried {
+            record: Task {
+                round: 2,
+                ..running()
+            }
+            .into(),
+            because: Some(fetch),
+        },
+        Fact::AgentRegistered(self::agent().into()),
+        Fact::AgentDeregistered { agent: agent() },
+    ]
+    .into_iter()
+}
+
+fn lease() -> Lease {
+    Lease {
+        attempt: AttemptNumber(2),
+        agent: AgentId::stored("k3x9"),
+        token: TOKEN,
+        request_id: "r2".into(),
+        granted: Timestamp(4_000),
+        ttl: Duration::from_secs(90),
+        ends_by: Timestamp(5_000_000),
+        cancel_asked: false,
+    }
+}

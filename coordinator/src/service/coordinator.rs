@@ -1,0 +1,247 @@
+//! The agents' side: `CoordinatorService`.
+
+use std::{sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::{claim, complete, deregister, register},
+    rejection::Rejection,
+    task::Task,
+};
+use swarm_proto::v1::{self, coordinator_service_server::CoordinatorService};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::{
+    Service,
+    convert::{
+        agent as convert,
+        assignment::{DependencyEnd, assignment},
+        field,
+        lease::shown_again,
+        report::reports,
+        state::state_message,
+        time::{duration, timestamp},
+    },
+    status::{refusal_of, status_of},
+};
+use crate::{
+    backlog::Load,
+    core::Answer,
+    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_WAIT},
+    random,
+};
+
+#[tonic::async_trait]
+impl CoordinatorService for Service {
+    async fn register_agent(
+        &self,
+        request: Request<v1::RegisterAgentRequest>,
+    ) -> Result<Response<v1::RegisterAgentResponse>, Status> {
+        self.admit(Load::Other)?;
+        let command = convert::register(request.into_inner(), self.settings.lease_ttl, random::number())
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| {
+                let registered = register::decide(draft, command)?;
+                let cluster = draft.identity().map(|identity| identity.cluster_id.clone());
+                Ok((registered, cluster))
+            })
+            .await
+            .map_err(|rejection| status_of(&rejection))?;
+        let as_of = self.as_of(&answer);
+        let (registered, cluster) = answer.value;
+        Ok(Response::new(v1::RegisterAgentResponse {
+            as_of,
+            cluster_id: cluster.map(|cluster| cluster.to_string()).unwrap_or_default(),
+            session: registered.session.0,
+            lease_ttl: Some(duration(self.settings.lease_ttl)),
+            heartbeat_interval: Some(duration(self.heartbeat_interval())),
+            lost: registered.lost.iter().map(shown_again).collect(),
+        }))
+    }
+
+    async fn deregister_agent(
+        &self,
+        request: Request<v1::DeregisterAgentRequest>,
+    ) -> Result<Response<v1::DeregisterAgentResponse>, Status> {
+        let command = convert::deregister(&request.into_inner(), random::number())
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| deregister::decide(draft, command))
+            .await
+            .map_err(|rejection| status_of(&rejection))?;
+        Ok(Response::new(v1::DeregisterAgentResponse { as_of: self.as_of(&answer) }))
+    }
+
+    async fn claim(&self, request: Request<v1::ClaimRequest>) -> Result<Response<v1::ClaimResponse>, Status> {
+        self.admit(Load::Claim)?;
+        let (command, wait) =
+            self.claim_command(request.into_inner(), "").map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .unless_stopped(self.core.claim(command, wait))
+            .await?
+            .map_err(|rejection| status_of(&rejection))?;
+        Ok(Response::new(self.claim_response(answer).await?))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<v1::HeartbeatRequest>,
+    ) -> Result<Response<v1::HeartbeatResponse>, Status> {
+        let (command, wait) = convert::renew(&request.into_inner(), self.settings.lease_ttl)
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .unless_stopped(self.core.heartbeat(command, wait))
+            .await?
+            .map_err(|rejection| status_of(&rejection))?;
+        // A parked call has used up the pause between two heartbeats.
+        let next = self.heartbeat_interval().saturating_sub(wait);
+        Ok(Response::new(v1::HeartbeatResponse {
+            as_of: self.as_of(&answer),
+            directives: answer.value.iter().map(convert::directive_message).collect(),
+            lease_ttl: Some(duration(self.settings.lease_ttl)),
+            next_heartbeat: Some(duration(next)),
+        }))
+    }
+
+    async fn complete(
+        &self,
+        request: Request<v1::CompleteRequest>,
+    ) -> Result<Response<v1::CompleteResponse>, Status> {
+        self.admit(Load::Complete)?;
+        let v1::CompleteRequest { agent_id, results, claim_next } = request.into_inner();
+        if results.len() > swarm_engine::limits::MAX_ITEMS {
+            let most = swarm_engine::limits::MAX_ITEMS;
+            return Err(super::invalid("results", format!("has {} reports, at most {most} are allowed", results.len())));
+        }
+        let agent = field::agent_id("agent_id", &agent_id)
+            .map_err(|rejection| status_of(&rejection))?;
+        let task_ids: Vec<String> = results
+            .iter()
+            .map(|result| result.lease.as_ref().map(|lease| lease.task_id.clone()).unwrap_or_default())
+            .collect();
+        let reports = reports(results);
+        let good = reports.iter().filter_map(|report| report.as_ref().ok()).cloned().collect();
+        let command = complete::Complete { agent, reports: good, jitter: random::number() };
+        let claim = claim_next.map(|claim| self.claim_command(claim, "claim_next"));
+
+        let answer = self
+            .core
+            .execute(|draft| {
+                let results = complete::decide(draft, command);
+                let claimed = claim.map(|claim| {
+                    claim.and_then(|(claim, _)| claim::decide(draft, claim))
+                });
+                Ok((results, claimed))
+            })
+            .await
+            .map_err(|rejection: Rejection| status_of(&rejection))?;
+        let as_of = answer.as_of;
+        let (results, claimed) = answer.value;
+
+        let mut accepted = results.into_iter();
+        let results = task_ids
+            .into_iter()
+            .zip(reports)
+            .map(|(task_id, report)| match report {
+                Err(refusal) => refused(task_id, refusal),
+                Ok(_) => match accepted.next() {
+                    Some(Ok(accepted)) => v1::ReportResult {
+                        task_id,
+                        accepted: true,
+                        already_completed: accepted.already_completed,
+                        state: state_message(accepted.state).into(),
+                        refusal: None,
+                    },
+                    Some(Err(rejection)) => refused(task_id, refusal_of(&rejection)),
+                    None => unreachable!("the engine answers every report"),
+                },
+            })
+            .collect();
+        let mut response =
+            v1::CompleteResponse { as_of: Some(self.position(as_of.0)), results, claimed: None, claim_refusal: None };
+        match claimed {
+            None => {}
+            Some(Ok(granted)) => {
+                response.claimed = Some(self.claim_response(Answer { value: granted, as_of }).await?);
+            }
+            Some(Err(rejection)) => response.claim_refusal = Some(refusal_of(&rejection)),
+        }
+        Ok(Response::new(response))
+    }
+
+    type StreamEventsStream = ReceiverStream<Result<v1::Event, Status>>;
+
+    async fn stream_events(
+        &self,
+        request: Request<v1::StreamEventsRequest>,
+    ) -> Result<Response<Self::StreamEventsStream>, Status> {
+        self.open_stream(request.into_inner()).map(Response::new)
+    }
+}
+
+impl Service {
+    fn heartbeat_interval(&self) -> Duration {
+        (self.settings.lease_ttl / HEARTBEATS_PER_TTL).min(MAX_WAIT)
+    }
+
+    fn claim_command(
+        &self,
+        request: v1::ClaimRequest,
+        place: &str,
+    ) -> Result<(claim::Claim, Duration), Rejection> {
+        convert::claim(request, place, self.settings.lease_ttl, random::token)
+    }
+
+    /// The granted tasks with what is to be done, and what their dependencies printed.
+    async fn claim_response(&self, answer: Answer<Vec<Arc<Task>>>) -> Result<v1::ClaimResponse, Status> {
+        let as_of = self.as_of(&answer);
+        let mut room = CLAIM_OUTPUT_BYTES;
+        let mut assignments = Vec::with_capacity(answer.value.len());
+        for task in &answer.value {
+            let dependencies = self.dependency_ends(task).await?;
+            assignments.push(assignment(task, &dependencies, &mut room));
+        }
+        let empty_reason = if assignments.is_empty() {
+            v1::EmptyReason::NothingQueued
+        } else {
+            v1::EmptyReason::Unspecified
+        };
+        let server_time = Some(timestamp(self.core.clock.now()));
+        Ok(v1::ClaimResponse { as_of, assignments, empty_reason: empty_reason.into(), server_time })
+    }
+
+    /// How the dependencies of a task ended, and what they printed.
+    async fn dependency_ends(&self, task: &Task) -> Result<Vec<DependencyEnd>, Status> {
+        if task.dependencies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self
+            .core
+            .read(|state| {
+                let known = task.dependencies.iter().filter_map(|each| state.task(&each.task).cloned());
+                known.collect::<Vec<Arc<Task>>>()
+            })
+            .await
+            .value;
+        known
+            .into_iter()
+            .map(|dependency| {
+                let output = self.output_of(&dependency)?.map(|(_, output)| output);
+                Ok(DependencyEnd { task: dependency.id.clone(), state: dependency.state(), output })
+            })
+            .collect()
+    }
+}
+
+fn refused(task_id: String, refusal: v1::Refusal) -> v1::ReportResult {
+    v1::ReportResult {
+        task_id,
+        accepted: false,
+        already_completed: false,
+        state: v1::TaskState::Unspecified.into(),
+        refusal: Some(refusal),
+    }
+}

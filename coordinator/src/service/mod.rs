@@ -1,0 +1,213 @@
+//! The gRPC server: thin handlers on the core.
+//!
+//! Wire types stop here. Every limit that keeps a stranger from filling memory
+//! is set explicitly: tonic turns several of hyper's defaults off.
+
+mod admin;
+mod agent;
+mod convert;
+mod coordinator;
+mod status;
+mod stream;
+mod task;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    id::AttemptNumber,
+    rejection::{FaultKind, Faults, Rejection},
+    task::{Output, Task},
+};
+use swarm_proto::{
+    MAX_MESSAGE_BYTES,
+    reason::{Details, Reason},
+    v1::{
+        self, admin_service_server::AdminServiceServer, agent_service_server::AgentServiceServer,
+        coordinator_service_server::CoordinatorServiceServer, task_service_server::TaskServiceServer,
+    },
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Status,
+    transport::{Server, server::TcpIncoming},
+};
+
+use crate::{
+    backlog::Load,
+    config::Config,
+    core::{Answer, Core},
+    limits::{BUSY_RETRY_AFTER, MAX_STREAMS, STOP_PATIENCE},
+};
+
+/// Streams on one connection. An agent needs three; a load generator shares one among some hundred calls.
+const MAX_CONCURRENT_STREAMS: u32 = 1024;
+/// Streams that a peer reset before we saw them (rapid reset, CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams that we reset because of the peer's errors (RUSTSEC-2024-0003).
+const MAX_ERROR_RESETS: usize = 256;
+/// Bytes of a request's headers.
+const MAX_HEADER_BYTES: u32 = 8 * 1024;
+/// A silent connection is asked for a sign of life after this, and closed when there is none.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every handler needs.
+#[derive(Clone)]
+struct Service {
+    core: Arc<Core>,
+    settings: Arc<Settings>,
+    streams: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+/// What the operator chose.
+struct Settings {
+    lease_ttl: Duration,
+    default_timeout: Duration,
+    default_retries: u32,
+    address: SocketAddr,
+}
+
+/// Serves until the shutdown, and then answers what is under way for a bounded time.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    core: Arc<Core>,
+    config: &Config,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let service = Service {
+        core,
+        settings: Arc::new(Settings {
+            lease_ttl: config.lease_ttl,
+            default_timeout: config.default_timeout,
+            default_retries: config.default_retries,
+            address,
+        }),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        shutdown: shutdown.clone(),
+    };
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<CoordinatorServiceServer<Service>>().await;
+    let not_serving = {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.cancelled().await;
+            health_reporter.set_not_serving::<CoordinatorServiceServer<Service>>().await;
+            health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        }
+    };
+    tokio::spawn(not_serving);
+
+    macro_rules! limited {
+        ($server:ident) => {
+            $server::new(service.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        };
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(swarm_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let router = Server::builder()
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
+        .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .tcp_nodelay(true)
+        .add_service(health)
+        .add_service(reflection().build_v1().expect("the compiled schema is whole"))
+        // grpcurl up to 1.8.7 asks for this one only.
+        .add_service(reflection().build_v1alpha().expect("the compiled schema is whole"))
+        .add_service(limited!(CoordinatorServiceServer))
+        .add_service(limited!(TaskServiceServer))
+        .add_service(limited!(AgentServiceServer))
+        .add_service(limited!(AdminServiceServer));
+
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+    let patience = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(STOP_PATIENCE).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = patience => Ok(()),
+    }
+}
+
+impl Service {
+    fn as_of<T>(&self, answer: &Answer<T>) -> Option<v1::AsOf> {
+        Some(self.position(answer.as_of.0))
+    }
+
+    fn position(&self, seq: u64) -> v1::AsOf {
+        v1::AsOf { history: self.core.history().to_owned(), seq }
+    }
+
+    /// Refuses a request while the coordinator has more to do than it may take on.
+    fn admit(&self, load: Load) -> Result<(), Status> {
+        if self.core.backlog.admits(load) {
+            return Ok(());
+        }
+        let details = Details { retry_after: Some(BUSY_RETRY_AFTER), ..Details::default() };
+        Err(swarm_proto::reason::status(
+            Reason::Busy,
+            "the coordinator has more to write than it may take on; try again in a second",
+            details,
+        ))
+    }
+
+    /// What the last reported attempt of a task printed, and which one that was.
+    fn output_of(&self, task: &Task) -> Result<Option<(AttemptNumber, Arc<Output>)>, Status> {
+        let Some(reported) = task.attempts.iter().rev().find(|attempt| attempt.report.is_some()) else {
+            return Ok(None);
+        };
+        let output = self.core.outputs.get(task.number, reported.number).map_err(Status::internal)?;
+        Ok(output.map(|output| (reported.number, output)))
+    }
+
+    /// Ends a call that waits when the coordinator stops.
+    async fn unless_stopped<T>(&self, call: impl Future<Output = T>) -> Result<T, Status> {
+        tokio::select! {
+            () = self.shutdown.cancelled() => Err(stopping()),
+            done = call => Ok(done),
+        }
+    }
+}
+
+fn stopping() -> Status {
+    swarm_proto::reason::status(Reason::ShuttingDown, "the coordinator is stopping", Details::default())
+}
+
+/// A status for one bad field.
+fn invalid(field: &str, description: impl Into<String>) -> Status {
+    let mut faults = Faults::default();
+    faults.add(FaultKind::Field, field, description);
+    status::status_of(&Rejection::Invalid(faults))
+}
+
+/// Pages are named by the number of their last item.
+fn page_after(token: &str) -> Result<u64, Status> {
+    match token {
+        "" => Ok(0),
+        token => token
+            .parse()
+            .map_err(|_| invalid("page_token", "is not a next_page_token of this list")),
+    }
+}
+
+/// Items on a page unless asked otherwise.
+const DEFAULT_PAGE: usize = 100;
+
+fn page_size(asked: u32) -> usize {
+    match usize::try_from(asked).unwrap_or(usize::MAX) {
+        0 => DEFAULT_PAGE,
+        size => size.min(swarm_engine::limits::MAX_VISITED),
+    }
+}

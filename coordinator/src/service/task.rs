@@ -1,0 +1,247 @@
+//! People's side: `TaskService`.
+
+use std::sync::Arc;
+
+use swarm_engine::{
+    command::{cancel, retry, submit},
+    id::{JobId, Number, Seq, TaskId},
+    limits::{MAX_ITEMS, MAX_VISITED},
+    rejection::Rejection,
+    state::State,
+    task::{Task, TaskState},
+};
+use swarm_proto::v1::{self, task_service_server::TaskService};
+use tonic::{Request, Response, Status};
+
+use super::{
+    Service,
+    convert::{
+        field,
+        job::job_message,
+        state::{state_filter, state_message},
+        submit as convert,
+        task::task_message,
+    },
+    invalid, page_after, page_size,
+    status::{refusal_of, status_of},
+};
+use crate::backlog::Load;
+
+#[tonic::async_trait]
+impl TaskService for Service {
+    async fn submit_tasks(
+        &self,
+        request: Request<v1::SubmitTasksRequest>,
+    ) -> Result<Response<v1::SubmitTasksResponse>, Status> {
+        self.admit(Load::Submit)?;
+        let defaults = convert::Defaults {
+            timeout: self.settings.default_timeout,
+            max_retries: self.settings.default_retries,
+        };
+        let command = convert::submit(request.into_inner(), defaults, self.core.clock.now());
+        let answer = self
+            .core
+            .execute(|draft| submit::decide(draft, command))
+            .await
+            .map_err(|rejection| status_of(&rejection))?;
+        let as_of = self.as_of(&answer);
+        let submitted = |task: submit::Submitted| v1::SubmittedTask {
+            task_id: task.id.to_string(),
+            state: state_message(task.state).into(),
+            existed: task.existed,
+        };
+        Ok(Response::new(v1::SubmitTasksResponse {
+            as_of,
+            tasks: answer.value.into_iter().map(submitted).collect(),
+        }))
+    }
+
+    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Result<Response<v1::GetTaskResponse>, Status> {
+        let id = field::task_id("task_id", &request.into_inner().task_id)
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self.core.read(|state| state.task(&id).cloned()).await;
+        let as_of = self.as_of(&answer);
+        let task = answer.value.ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
+        let output = self.output_of(&task)?;
+        let output = output.as_ref().map(|(attempt, output)| (*attempt, output.as_ref()));
+        Ok(Response::new(v1::GetTaskResponse { as_of, task: Some(task_message(&task, output)) }))
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<v1::ListTasksRequest>,
+    ) -> Result<Response<v1::ListTasksResponse>, Status> {
+        let request = request.into_inner();
+        let after = Number(page_after(&request.page_token)?);
+        let size = page_size(request.page_size);
+        let states = state_filter(&request.states).map_err(|rejection| status_of(&rejection))?;
+        let filter = Filter { states, queue: request.queue };
+        let job = match request.job_id.as_str() {
+            "" => None,
+            id => Some(field::job_id("job_id", id).map_err(|rejection| status_of(&rejection))?),
+        };
+        let answer = self.core.read(|state| page(state, job.as_ref(), after, size, &filter)).await;
+        let as_of = self.as_of(&answer);
+        let page = answer.value.map_err(|rejection| status_of(&rejection))?;
+        Ok(Response::new(v1::ListTasksResponse {
+            as_of,
+            tasks: page.tasks.iter().map(|task| task_message(task, None)).collect(),
+            next_page_token: page.next.map(|number| number.0.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn cancel_tasks(
+        &self,
+        request: Request<v1::CancelTasksRequest>,
+    ) -> Result<Response<v1::CancelTasksResponse>, Status> {
+        self.admit(Load::Other)?;
+        let ids = request.into_inner().task_ids;
+        check_count("task_ids", ids.len())?;
+        let tasks = ids
+            .iter()
+            .enumerate()
+            .map(|(index, id)| field::task_id(format!("task_ids[{index}]"), id))
+            .collect::<Result<Vec<TaskId>, Rejection>>()
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| Ok(cancel::decide(draft, &tasks)))
+            .await
+            .map_err(|rejection: Rejection| status_of(&rejection))?;
+        Ok(Response::new(v1::CancelTasksResponse { as_of: self.as_of(&answer), results: changes(ids, answer.value) }))
+    }
+
+    async fn retry_tasks(
+        &self,
+        request: Request<v1::RetryTasksRequest>,
+    ) -> Result<Response<v1::RetryTasksResponse>, Status> {
+        self.admit(Load::Other)?;
+        let requested = request.into_inner().tasks;
+        check_count("tasks", requested.len())?;
+        let tasks = requested
+            .iter()
+            .enumerate()
+            .map(|(index, each)| {
+                let task = field::task_id(format!("tasks[{index}].task_id"), &each.task_id)?;
+                Ok(retry::Retry { task, revision: each.revision.map(Seq) })
+            })
+            .collect::<Result<Vec<retry::Retry>, Rejection>>()
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| Ok(retry::decide(draft, &tasks)))
+            .await
+            .map_err(|rejection: Rejection| status_of(&rejection))?;
+        let ids = requested.into_iter().map(|each| each.task_id).collect();
+        Ok(Response::new(v1::RetryTasksResponse { as_of: self.as_of(&answer), results: changes(ids, answer.value) }))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::GetJobResponse>, Status> {
+        let id = field::job_id("job_id", &request.into_inner().job_id)
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer =
+            self.core.read(|state| state.job(&id).map(|job| (job.clone(), state.job_counts(&id)))).await;
+        let as_of = self.as_of(&answer);
+        let (job, counts) = answer.value.ok_or_else(|| status_of(&Rejection::JobNotFound(id)))?;
+        Ok(Response::new(v1::GetJobResponse { as_of, job: Some(job_message(&job, &counts)) }))
+    }
+
+    async fn list_jobs(
+        &self,
+        request: Request<v1::ListJobsRequest>,
+    ) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let request = request.into_inner();
+        let after = Number(page_after(&request.page_token)?);
+        let size = page_size(request.page_size);
+        let answer = self
+            .core
+            .read(|state| {
+                let with_counts = |job: &Arc<_>| -> (Arc<swarm_engine::job::Job>, _) {
+                    (Arc::clone(job), state.job_counts(&job.id))
+                };
+                state.jobs_after(after).take(size + 1).map(with_counts).collect::<Vec<_>>()
+            })
+            .await;
+        let as_of = self.as_of(&answer);
+        let mut jobs = answer.value;
+        let more = jobs.len() > size;
+        jobs.truncate(size);
+        let next_page_token = match jobs.last() {
+            Some((last, _)) if more => last.number.0.to_string(),
+            _ => String::new(),
+        };
+        let jobs = jobs.iter().map(|(job, counts)| job_message(job, counts)).collect();
+        Ok(Response::new(v1::ListJobsResponse { as_of, jobs, next_page_token }))
+    }
+}
+
+struct Filter {
+    /// Any when empty.
+    states: Vec<TaskState>,
+    /// Any when empty.
+    queue: String,
+}
+
+impl Filter {
+    fn accepts(&self, task: &Task) -> bool {
+        (self.states.is_empty() || self.states.contains(&task.state()))
+            && (self.queue.is_empty() || task.queue.as_str() == self.queue)
+    }
+}
+
+struct Page {
+    tasks: Vec<Arc<Task>>,
+    /// The last visited task, when there are more behind it.
+    next: Option<Number>,
+}
+
+/// A page visits a bounded number of tasks under the lock, so it may be short, even empty, and go on.
+fn page(
+    state: &State,
+    job: Option<&JobId>,
+    after: Number,
+    size: usize,
+    filter: &Filter,
+) -> Result<Page, Rejection> {
+    let candidates: Box<dyn Iterator<Item = &Arc<Task>>> = match job {
+        Some(job) if state.job(job).is_none() => return Err(Rejection::JobNotFound(job.clone())),
+        Some(job) => Box::new(state.job_tasks_after(job, after)),
+        None => Box::new(state.tasks_after(after)),
+    };
+    let mut page = Page { tasks: Vec::new(), next: None };
+    let mut last = after;
+    for (visited, task) in candidates.enumerate() {
+        if page.tasks.len() == size || visited == MAX_VISITED {
+            page.next = Some(last);
+            break;
+        }
+        last = task.number;
+        if filter.accepts(task) {
+            page.tasks.push(task.clone());
+        }
+    }
+    Ok(page)
+}
+
+fn check_count(field: &str, count: usize) -> Result<(), Status> {
+    if (1..=MAX_ITEMS).contains(&count) {
+        return Ok(());
+    }
+    Err(invalid(field, format!("has {count} tasks, it must have 1 to {MAX_ITEMS}")))
+}
+
+fn changes(ids: Vec<String>, results: Vec<Result<TaskState, Rejection>>) -> Vec<v1::TaskChange> {
+    ids.into_iter()
+        .zip(results)
+        .map(|(task_id, result)| match result {
+            Ok(state) => {
+                v1::TaskChange { task_id, state: state_message(state).into(), refusal: None }
+            }
+            Err(rejection) => v1::TaskChange {
+                task_id,
+                state: v1::TaskState::Unspecified.into(),
+                refusal: Some(refusal_of(&rejection)),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,78 @@
+//! What can go wrong with an open store.
+
+use std::io;
+
+use super::{key, value};
+
+/// Why the store could not be read or written.
+///
+/// The damaged kinds are mended by setting the store aside and rebuilding it from the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What lies under a key is not what was written there.
+    #[error("the value of {key} in the store is damaged: {fault}")]
+    DamagedValue {
+        /// The key, as `key::name` puts it.
+        key: String,
+        fault: &'static str,
+    },
+    /// sled cannot make sense of its own files.
+    #[error("the store is damaged: {fault}")]
+    DamagedFile { fault: String },
+    /// The disk refused.
+    #[error("cannot {doing} the store")]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether the store has to be rebuilt.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            StoreError::DamagedValue { .. } | StoreError::DamagedFile { .. } => true,
+            StoreError::Io { .. } => false,
+        }
+    }
+
+    /// The value of a key, or the chunk with that key, is damaged.
+    pub(super) fn value(damaged: &[u8], fault: &'static str) -> Self {
+        let key = match value::split_chunk_key(damaged) {
+            Some((key, index)) => format!("{}, chunk {index}", key::name(key)),
+            None => key::name(damaged),
+        };
+        StoreError::DamagedValue { key, fault }
+    }
+}
+
+/// Turns sled's error into ours, for the verb that met it.
+pub(super) fn at_sled(doing: &'static str) -> impl Fn(sled::Error) -> StoreError {
+    move |error| match error {
+        // What sled expects to be in its file is not there.
+        sled::Error::Io(source)
+            if matches!(
+                source.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+            ) =>
+        {
+            StoreError::DamagedFile {
+                fault: format!("sled cannot {doing} its file: {source}"),
+            }
+        }
+        sled::Error::Io(source) => StoreError::Io { doing, source },
+        sled::Error::Corruption { at: Some(at), .. } => StoreError::DamagedFile {
+            fault: format!("sled found corrupted data at offset {}", at.lid()),
+        },
+        sled::Error::Corruption { at: None, .. } => StoreError::DamagedFile {
+            fault: "sled found corrupted data".to_owned(),
+        },
+        sled::Error::Unsupported(fault) | sled::Error::ReportableBug(fault) => StoreError::DamagedFile {
+            fault: format!("sled says: {fault}"),
+        },
+        sled::Error::CollectionNotFound(_) => StoreError::DamagedFile {
+            fault: "sled has lost its tree".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,134 @@
+//! The store's keys: how each is made, and how it is named in a message.
+
+/// Tasks that have not ended.
+pub const LIVE: &[u8] = b"live/";
+/// Tasks that have ended.
+pub const DONE: &[u8] = b"done/";
+/// Jobs.
+pub const JOB: &[u8] = b"job/";
+/// Agents.
+pub const AGENT: &[u8] = b"agent/";
+/// What attempts printed.
+pub const OUTPUT: &[u8] = b"output/";
+/// Facts about the store itself.
+pub const META: &[u8] = b"meta/";
+
+/// Bytes of a key: an id and a prefix fit easily, and an index page of 256 keys stays well under the
+/// size at which sled moves a page into a file of its own.
+pub const MAX_KEY_BYTES: usize = 200;
+
+/// The name, in `meta/`, of the seq that the store reflects.
+pub(super) const APPLIED_SEQ: &str = "applied_seq";
+
+/// Begins the keys of chunks and sorts them behind all others; no name begins so.
+pub(super) const CHUNK: u8 = 0xFF;
+
+/// The key of a task that has not ended.
+pub fn live(number: u64) -> Vec<u8> {
+    numbered(LIVE, number)
+}
+
+/// The key of a task that has ended.
+pub fn done(number: u64) -> Vec<u8> {
+    numbered(DONE, number)
+}
+
+/// The key of a job.
+pub fn job(number: u64) -> Vec<u8> {
+    numbered(JOB, number)
+}
+
+/// The key of an agent.
+pub fn agent(id: &str) -> Vec<u8> {
+    [AGENT, id.as_bytes()].concat()
+}
+
+/// The key of what an attempt of a task printed.
+pub fn output(number: u64, attempt: u32) -> Vec<u8> {
+    [OUTPUT, &number.to_be_bytes(), &attempt.to_be_bytes()].concat()
+}
+
+/// The prefix of what all attempts of a task printed.
+pub fn outputs_of(number: u64) -> Vec<u8> {
+    numbered(OUTPUT, number)
+}
+
+/// The key of a fact about the store itself.
+pub fn meta(name: &str) -> Vec<u8> {
+    [META, name.as_bytes()].concat()
+}
+
+/// A key as messages name it: `live/42`, `output/42/1`, `agent/north`.
+pub fn name(key: &[u8]) -> String {
+    for prefix in [LIVE, DONE, JOB, OUTPUT] {
+        let Some(rest) = key.strip_prefix(prefix) else {
+            continue;
+        };
+        let Some((number, attempt)) = rest.split_first_chunk() else {
+            continue;
+        };
+        let task = format!("{}{}", prefix.escape_ascii(), u64::from_be_bytes(*number));
+        match <[u8; 4]>::try_from(attempt) {
+            Ok(attempt) if prefix == OUTPUT => return format!("{task}/{}", u32::from_be_bytes(attempt)),
+            _ if attempt.is_empty() => return task,
+            _ => {}
+        }
+    }
+    key.escape_ascii().to_string()
+}
+
+pub(super) fn assert_valid(key: &[u8]) {
+    assert!(!key.is_empty(), "an empty key");
+    assert!(
+        key.len() <= MAX_KEY_BYTES,
+        "a key of {} bytes, over {MAX_KEY_BYTES}",
+        key.len()
+    );
+    assert!(key[0] != CHUNK, "a key that begins like a chunk's");
+}
+
+/// The first key behind all that begin with `prefix`, chunks left out.
+pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![CHUNK]
+}
+
+fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
+    [prefix, &number.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_sort_in_creation_order() {
+        let mut keys: Vec<_> = [256, 1, u64::MAX, 255, 0].map(live).to_vec();
+        keys.sort();
+        assert_eq!(keys, [0, 1, 255, 256, u64::MAX].map(live));
+        assert!(output(1, 256) < output(2, 1) && output(1, 2) < output(1, 256));
+        assert!(output(7, 3).starts_with(&outputs_of(7)));
+    }
+
+    #[test]
+    fn messages_name_keys_in_words() {
+        assert_eq!(name(&live(42)), "live/42");
+        assert_eq!(name(&output(42, 3)), "output/42/3");
+        assert_eq!(name(&agent("north")), "agent/north");
+        assert_eq!(name(&meta("history")), "meta/history");
+        assert_eq!(name(b"odd\x00"), "odd\\x00");
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_one_and_before_the_chunks() {
+        assert_eq!(end_of(b"live/"), b"live0");
+        assert_eq!(end_of(b"a\xFF"), b"b");
+        assert_eq!(end_of(b""), [CHUNK]);
+    }
+}

@@ -1,0 +1,194 @@
+//! The records of tasks, jobs and agents in sled: a view of the journal, kept exact batch by batch.
+//!
+//! One thread writes, behind the journal; any thread reads. A batch and the seq it reaches are
+//! applied together or not at all, so the store always equals the journal folded up to
+//! `applied_seq`, and replay goes on from there. It may be deleted at any time and rebuilt.
+//!
+//! Keys, in one tree (`key.rs` makes them; numbers are big endian, so scans are in creation order):
+//!
+//! ```text
+//! live/<number>               a task that has not ended
+//! done/<number>               a task that has ended
+//! job/<number>                a job
+//! agent/<id>                  an agent
+//! output/<number><attempt>    what an attempt printed
+//! meta/<name>                 facts about the store itself, applied_seq among them
+//! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them
+//! ```
+//!
+//! Known hazards of sled 0.34 and what is done about each: an unfinished snapshot stops it from
+//! opening (`open.rs` deletes it); its `flush` never empties the disk's cache (`Store::flush` does);
+//! it can lose or keep a page without a word (`value.rs` has checksums); items over 128 KiB become
+//! files that are never synced (`value.rs` cuts values); large batches leak memory
+//! (`MAX_BATCH_OPERATIONS`, `sweep.rs`).
+
+mod batch;
+mod check;
+mod error;
+pub mod key;
+mod open;
+mod scan;
+mod sweep;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Batch, operations_for};
+pub use error::StoreError;
+pub use open::OpenError;
+pub use scan::{Entry, Scan};
+
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+
+use error::at_sled;
+use value::Stored;
+
+/// Operations in one batch: sled leaks memory and disk above about 500.
+pub const MAX_BATCH_OPERATIONS: usize = 250;
+
+/// After a panic in the middle of a batch nothing may be read or written any more.
+const WHOLE: &str = "no batch is cut short by a panic";
+
+/// A handle on the open store. Clones share it; the last one dropped closes it.
+#[derive(Clone)]
+pub struct Store {
+    db: sled::Db,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// sled's file once more, for the sync that sled leaves out.
+    file: File,
+    applied_seq: AtomicU64,
+    /// Held for the whole of `apply`.
+    writer: Mutex<()>,
+    /// Held to write while a batch is applied, to read while a value is put together from its
+    /// chunks: sled makes single reads atomic, not two of them.
+    exact: RwLock<()>,
+}
+
+impl Store {
+    /// The seq of the last event that the store reflects; 0 in a new store.
+    pub fn applied_seq(&self) -> u64 {
+        self.shared.applied_seq.load(Ordering::Acquire)
+    }
+
+    /// A fact about the store itself, as `Batch::set_meta` left it.
+    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(&key::meta(name))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let _exact = self.reading();
+        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
+            return Ok(None);
+        };
+        self.whole(key, &raw).map(Some)
+    }
+
+    /// The keys that begin with `prefix`, from `from` on (inclusive; empty for all), and their values,
+    /// in the order of keys. It is read a page at a time, each page as of one batch; it ends after an error.
+    pub fn scan(&self, prefix: &[u8], from: &[u8]) -> Scan {
+        Scan::new(self.clone(), prefix, from)
+    }
+
+    /// Writes a batch and sets `applied_seq` to `through`, both or neither. What is applied survives the
+    /// end of the process once sled has written it, which it does about every second, and a loss of
+    /// power after `flush`; what is lost are whole batches, the last ones.
+    ///
+    /// After an error the caller aborts the process: sled may have half the batch in memory, and would
+    /// write it at a clean end.
+    ///
+    /// # Panics
+    ///
+    /// When the batch has more than `MAX_BATCH_OPERATIONS` operations, or `through` is behind `applied_seq`.
+    pub fn apply(&self, batch: Batch, through: u64) -> Result<(), StoreError> {
+        let operations = batch.operations();
+        assert!(
+            operations <= MAX_BATCH_OPERATIONS,
+            "a batch of {operations} operations is over the limit of {MAX_BATCH_OPERATIONS}"
+        );
+        let _writer = self.shared.writer.lock().expect(WHOLE);
+        let applied = self.applied_seq();
+        assert!(
+            through >= applied,
+            "a batch through seq {through} is behind the store, at {applied}"
+        );
+
+        let mut writes = sled::Batch::default();
+        let mut surplus = Vec::new();
+        for (key, value) in batch.into_writes() {
+            let before = self.chunks_of(&key)?;
+            let after = match value {
+                Some(value) => value::encode(&key, &value, |key, raw| writes.insert(key, raw)),
+                None => {
+                    writes.remove(key.as_slice());
+                    0
+                }
+            };
+            surplus.extend((after..before).map(|index| value::chunk_key(&key, index)));
+        }
+        let applied_key = key::meta(key::APPLIED_SEQ);
+        writes.insert(
+            applied_key.as_slice(),
+            value::encode_short(&applied_key, &through.to_be_bytes()),
+        );
+
+        let later = sweep::plan(&mut writes, operations, surplus);
+        {
+            let _exact = self.shared.exact.write().expect(WHOLE);
+            self.db.apply_batch(writes).map_err(at_sled("write"))?;
+            self.shared.applied_seq.store(through, Ordering::Release);
+        }
+        if later.is_empty() {
+            Ok(())
+        } else {
+            sweep::remove(&self.db, &later)
+        }
+    }
+
+    /// Makes everything applied so far survive a loss of power. After an error nothing is known about
+    /// what is on disk: the caller ends the process rather than try again.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(at_sled("flush"))?;
+        self.shared.file.sync_data().map_err(|source| StoreError::Io {
+            doing: "flush",
+            source,
+        })?;
+        Ok(())
+    }
+
+    /// Bytes that the store takes on disk. sled's file never shrinks.
+    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.db.size_on_disk().map_err(at_sled("measure"))
+    }
+
+    fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        self.shared.exact.read().expect(WHOLE)
+    }
+
+    /// How many chunks the stored value of a key has.
+    fn chunks_of(&self, key: &[u8]) -> Result<u32, StoreError> {
+        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
+            return Ok(0);
+        };
+        Ok(match value::decode(key, &raw)? {
+            Stored::Short(_) => 0,
+            Stored::Long(long) => long.chunks(),
+        })
+    }
+
+    /// The value behind what sled has under a key. The caller holds `reading`.
+    fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
+        match value::decode(key, raw)? {
+            Stored::Short(value) => Ok(value.to_vec()),
+            Stored::Long(long) => value::join(key, &long, |chunk_key| {
+                self.db.get(chunk_key).map_err(at_sled("read"))
+            }),
+        }
+    }
+}

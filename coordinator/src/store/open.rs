@@ -1,0 +1,146 @@
+//! Opening the store: what sled trips over is cleared away first.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::{StoreError, at_sled};
+use super::{Shared, Store, key, sweep};
+
+/// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
+/// would take a gigabyte.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often sled writes its buffer and syncs on its own. What is lost with the process is replayed
+/// from the journal; but without it (`None`) sled never syncs nor cleans up at all.
+const FLUSH_EVERY_MS: u64 = 1_000;
+
+/// How long a lock may be held that is on its way out: sled gives it up some time after the last
+/// handle is dropped. Another coordinator is met earlier, at the lock of the data directory.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it open.
+    #[error("the store in {} is in use", dir.display())]
+    InUse { dir: PathBuf },
+    /// It has to be set aside and rebuilt.
+    #[error("cannot open the store in {}", dir.display())]
+    Damaged { dir: PathBuf, source: StoreError },
+    /// The disk refused.
+    #[error("cannot open the store in {}", dir.display())]
+    Io { dir: PathBuf, source: io::Error },
+}
+
+impl Store {
+    /// Opens the store in a directory; a missing one is a new, empty store.
+    ///
+    /// Damage that sled does not see is not looked for: `check` does that. A damaged file may also
+    /// make sled panic or hang, so a store that is not trusted is opened in a process of its own first.
+    pub fn open(dir: &Path) -> Result<Store, OpenError> {
+        open_within(dir, LOCK_PATIENCE)
+    }
+}
+
+pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenError> {
+    let failed_io = |source| OpenError::Io {
+        dir: dir.to_owned(),
+        source,
+    };
+    let failed = |error| match error {
+        StoreError::Io { source, .. } => failed_io(source),
+        source => OpenError::Damaged {
+            dir: dir.to_owned(),
+            source,
+        },
+    };
+    fs::create_dir_all(dir).map_err(failed_io)?;
+    remove_unfinished_snapshots(dir).map_err(failed_io)?;
+    let db = open_sled(dir, patience)?;
+    // sled's lock belongs to its own open file description: a second one changes nothing about it.
+    let file = File::open(dir.join("db")).map_err(failed_io)?;
+
+    let shared = Shared {
+        file,
+        applied_seq: AtomicU64::new(0),
+        writer: Mutex::new(()),
+        exact: RwLock::new(()),
+    };
+    let store = Store {
+        db,
+        shared: Arc::new(shared),
+    };
+    let applied_seq = read_applied_seq(&store).map_err(failed)?;
+    store.shared.applied_seq.store(applied_seq, Ordering::Release);
+    sweep::finish(&store.db).map_err(failed)?;
+    Ok(store)
+}
+
+/// A snapshot is written under a temporary name at open; one that a kill has left behind sorts last
+/// and is taken for the newest, so that sled refuses to open. The one before it is still there.
+fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            tracing::warn!("removing {name} from the store: an earlier start was cut short");
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn open_sled(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .mode(sled::Mode::LowSpace)
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let started = Instant::now();
+    loop {
+        match config.open() {
+            Ok(db) => return Ok(db),
+            Err(error) if is_locked(&error) => {
+                if started.elapsed() >= patience {
+                    return Err(OpenError::InUse { dir: dir.to_owned() });
+                }
+                thread::sleep(LOCK_RETRY);
+            }
+            Err(error) => {
+                return Err(match at_sled("open")(error) {
+                    StoreError::Io { source, .. } => OpenError::Io {
+                        dir: dir.to_owned(),
+                        source,
+                    },
+                    source => OpenError::Damaged {
+                        dir: dir.to_owned(),
+                        source,
+                    },
+                });
+            }
+        }
+    }
+}
+
+/// sled has no error of its own for a lock that is held; only the text tells it.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(source) if source.to_string().starts_with("could not acquire lock"))
+}
+
+fn read_applied_seq(store: &Store) -> Result<u64, StoreError> {
+    let Some(value) = store.meta(key::APPLIED_SEQ)? else {
+        return Ok(0);
+    };
+    match value.try_into() {
+        Ok(seq) => Ok(u64::from_be_bytes(seq)),
+        Err(_) => Err(StoreError::value(&key::meta(key::APPLIED_SEQ), "it is not a seq")),
+    }
+}

@@ -1,0 +1,117 @@
+//! Damage is reported, with the key, and never read as a value.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{OUTPUT_BYTES, bytes, open, put};
+use crate::store::value::chunk_key;
+use crate::store::{OpenError, Store, StoreError, key};
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    put(&store, key::live(1), b"a record");
+    put(&store, key::live(2), b"another record");
+    let good = store.db.get(key::live(2)).unwrap().unwrap();
+    for place in 0..good.len() {
+        let mut bad = good.to_vec();
+        bad[place] ^= 0x10;
+        store.db.insert(key::live(2), bad).unwrap();
+        assert_damaged(&store, &key::live(2), "live/2");
+    }
+    for len in 0..good.len() {
+        store.db.insert(key::live(2), &good[..len]).unwrap();
+        assert_damaged(&store, &key::live(2), "live/2");
+    }
+    let neighbour = store.db.get(key::live(1)).unwrap().unwrap();
+    store.db.insert(key::live(2), neighbour).unwrap();
+    assert_damaged(&store, &key::live(2), "live/2");
+
+    store.db.insert(key::live(2), good).unwrap();
+    assert_eq!(store.check().unwrap(), 3);
+}
+
+#[test]
+fn a_damaged_missing_or_older_chunk_is_reported_with_its_key() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let key = key::output(5, 2);
+    let chunk = chunk_key(&key, 3);
+    put(&store, key.clone(), &bytes(OUTPUT_BYTES, 1));
+    let older = store.db.get(&chunk).unwrap().unwrap();
+    put(&store, key.clone(), &bytes(OUTPUT_BYTES, 2));
+    let good = store.db.get(&chunk).unwrap().unwrap();
+
+    let mut bad = good.to_vec();
+    bad[2_000] ^= 1;
+    store.db.insert(chunk.as_slice(), bad).unwrap();
+    assert_damaged(&store, &key, "output/5/2, chunk 3");
+    store.db.remove(&chunk).unwrap();
+    assert_damaged(&store, &key, "output/5/2, chunk 3");
+    store.db.insert(chunk.as_slice(), older).unwrap();
+    assert_damaged(&store, &key, "output/5/2");
+
+    let head = store.db.remove(&key).unwrap().unwrap();
+    store.db.insert(chunk.as_slice(), good).unwrap();
+    assert!(store.check().unwrap_err().is_damage());
+    store.db.insert(key.as_slice(), head).unwrap();
+    assert_eq!(store.check().unwrap(), 2);
+}
+
+#[test]
+fn a_damaged_applied_seq_refuses_to_open() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    put(&store, key::live(1), b"one");
+    store.db.insert(key::meta(key::APPLIED_SEQ), b"nonsense").unwrap();
+    drop(store);
+    let Err(error) = Store::open(&dir.path().join("store")) else {
+        panic!("opened")
+    };
+    let OpenError::Damaged { source, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        source.to_string(),
+        "the value of meta/applied_seq in the store is damaged: its checksum does not match"
+    );
+}
+
+#[test]
+fn files_that_sled_cannot_read_are_damage() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    put(&store, key::live(1), b"one");
+    drop(store);
+    drop(open(&dir));
+    let path = dir.path().join("store");
+    fs::write(path.join("snap.7FFFFFFFFFFFFFFF"), bytes(100, 1)).unwrap();
+    let Err(error) = Store::open(&path) else {
+        panic!("opened")
+    };
+    let OpenError::Damaged { source, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        source.to_string(),
+        "the store is damaged: sled found corrupted data"
+    );
+}
+
+/// Get, scan and check all name the damaged key.
+fn assert_damaged(store: &Store, key: &[u8], named: &str) {
+    let found = [
+        store.get(key).unwrap_err(),
+        store.scan(b"", b"").find_map(Result::err).unwrap(),
+        store.check().unwrap_err(),
+    ];
+    for error in found {
+        assert!(error.is_damage());
+        assert!(
+            matches!(error, StoreError::DamagedValue { ref key, .. } if key == named),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! How a value lies in sled: behind a format byte and a checksum, and cut into chunks when it is long.
+//!
+//! ```text
+//! short value        1 | crc32c | value
+//! long value         2 | crc32c | length u32 | crc32c of the whole value
+//! chunk of a value   3 | crc32c | its bytes            key: 0xFF, the value's key, index u32
+//! ```
+//!
+//! A checksum covers the format byte, the key and the rest, so a value under another's key is damage
+//! too; the checksum of the whole catches a chunk that sled has kept from an earlier value. Keys are
+//! big endian for their order, everything else is little endian.
+
+use super::error::StoreError;
+use super::key::CHUNK;
+
+/// Bytes of one sled value. A leaf page has up to 17 of them, some more while pages merge, and a page
+/// over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak. Tried: values of
+/// 6 KiB leave no such file, values of 8 KiB do.
+const MAX_RAW_BYTES: usize = 4096;
+
+const HEADER_BYTES: usize = 5;
+
+/// Bytes of a short value, and of each chunk of a long one.
+pub(super) const MAX_SHORT_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
+
+const SHORT: u8 = 1;
+const LONG: u8 = 2;
+const PART: u8 = 3;
+
+/// What lies under a value's key.
+pub(super) enum Stored<'a> {
+    Short(&'a [u8]),
+    Long(Long),
+}
+
+/// A value that lies in chunks.
+pub(super) struct Long {
+    length: u32,
+    crc: u32,
+}
+
+impl Long {
+    pub(super) fn chunks(&self) -> u32 {
+        self.length.div_ceil(MAX_SHORT_BYTES as u32)
+    }
+}
+
+/// How many chunks a value of so many bytes has, beside the entry under its own key.
+pub(super) fn chunk_count(value_len: usize) -> usize {
+    if value_len <= MAX_SHORT_BYTES {
+        0
+    } else {
+        value_len.div_ceil(MAX_SHORT_BYTES)
+    }
+}
+
+/// The key of a value's chunk, from index 0.
+pub(super) fn chunk_key(key: &[u8], index: u32) -> Vec<u8> {
+    [&[CHUNK], key, &index.to_be_bytes()].concat()
+}
+
+/// The value's key and the index in a chunk's key.
+pub(super) fn split_chunk_key(chunk_key: &[u8]) -> Option<(&[u8], u32)> {
+    let (key, index) = chunk_key.strip_prefix(&[CHUNK])?.split_last_chunk()?;
+    Some((key, u32::from_be_bytes(*index)))
+}
+
+/// Gives everything to write for a value to `write`; returns the number of chunks among it.
+pub(super) fn encode(key: &[u8], value: &[u8], mut write: impl FnMut(Vec<u8>, Vec<u8>)) -> u32 {
+    if value.len() <= MAX_SHORT_BYTES {
+        write(key.to_vec(), encode_short(key, value));
+        return 0;
+    }
+    let length = u32::try_from(value.len()).expect("a value within a batch's limit of operations");
+    let crc = crc32c::crc32c(value);
+    write(
+        key.to_vec(),
+        seal(LONG, key, &[length.to_le_bytes(), crc.to_le_bytes()].concat()),
+    );
+    let mut index = 0;
+    for part in value.chunks(MAX_SHORT_BYTES) {
+        let chunk_key = chunk_key(key, index);
+        let raw = seal(PART, &chunk_key, part);
+        write(chunk_key, raw);
+        index += 1;
+    }
+    index
+}
+
+/// What lies under the key of a value that is known to be short.
+pub(super) fn encode_short(key: &[u8], value: &[u8]) -> Vec<u8> {
+    seal(SHORT, key, value)
+}
+
+/// Checks and reads what lies under a value's key.
+pub(super) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreError> {
+    match unseal(key, raw)? {
+        (SHORT, value) => Ok(Stored::Short(value)),
+        (LONG, body) => {
+            let Some((length, crc)) = body.split_first_chunk() else {
+                return Err(StoreError::value(key, "its length is missing"));
+            };
+            let Ok(crc) = crc.try_into() else {
+                return Err(StoreError::value(key, "its checksum is missing"));
+            };
+            Ok(Stored::Long(Long {
+                length: u32::from_le_bytes(*length),
+                crc: u32::from_le_bytes(crc),
+            }))
+        }
+        (PART, _) => Err(StoreError::value(key, "a chunk lies in its place")),
+        (_, _) => Err(StoreError::value(key, "its format is not known")),
+    }
+}
+
+/// Checks a chunk and returns its bytes.
+pub(super) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    match unseal(chunk_key, raw)? {
+        (PART, part) => Ok(part),
+        (_, _) => Err(StoreError::value(chunk_key, "its format is not a chunk's")),
+    }
+}
+
+/// Puts a long value together; `read` is asked for one chunk after the other.
+pub(super) fn join<R: AsRef<[u8]>>(
+    key: &[u8],
+    long: &Long,
+    mut read: impl FnMut(&[u8]) -> Result<Option<R>, StoreError>,
+) -> Result<Vec<u8>, StoreError> {
+    let mut value = Vec::with_capacity(long.length as usize);
+    for index in 0..long.chunks() {
+        let chunk_key = chunk_key(key, index);
+        let Some(raw) = read(&chunk_key)? else {
+            return Err(StoreError::value(&chunk_key, "it is missing"));
+        };
+        value.extend_from_slice(decode_chunk(&chunk_key, raw.as_ref())?);
+    }
+    if value.len() != long.length as usize || crc32c::crc32c(&value) != long.crc {
+        return Err(StoreError::value(key, "its chunks are not of one value"));
+    }
+    Ok(value)
+}
+
+fn seal(format: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(HEADER_BYTES + body.len());
+    raw.push(format);
+    raw.extend_from_slice(&checksum(format, key, body).to_le_bytes());
+    raw.extend_from_slice(body);
+    raw
+}
+
+fn unseal<'a>(key: &[u8], raw: &'a [u8]) -> Result<(u8, &'a [u8]), StoreError> {
+    let Some(([format, crc @ ..], body)) = raw.split_first_chunk::<HEADER_BYTES>() else {
+        return Err(StoreError::value(key, "it is cut short"));
+    };
+    if u32::from_le_bytes(*crc) != checksum(*format, key, body) {
+        return Err(StoreError::value(key, "its checksum does not match"));
+    }
+    Ok((*format, body))
+}
+
+fn checksum(format: u8, key: &[u8], body: &[u8]) -> u32 {
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&[format]), key);
+    crc32c::crc32c_append(crc, body)
+}

@@ -1,0 +1,304 @@
+//! Events as the journal keeps them. An event's seq is its place there and is not written again.
+
+use bytes::Bytes;
+use prost::Message as _;
+use swarm_engine::{
+    event::{Event, Fact, Subject},
+    id::{AgentId, AttemptNumber, Number, Seq, TaskId},
+    time::Timestamp,
+};
+use swarm_proto::store;
+
+use super::{
+    attempt::{
+        read_cancelled_attempt, read_failure, read_lease, read_loss, read_report, write_cancelled_attempt,
+        write_failure, write_lease, write_loss, write_report,
+    },
+    error::{Fault, StoredError},
+    field::{filled, known, optional, required},
+    record::{
+        read_agent, read_job, read_job_id, read_output, read_task, write_agent, write_job, write_job_id,
+        write_output, write_task,
+    },
+};
+
+/// An event as stored. Durations in it are cut to whole milliseconds.
+///
+/// # Panics
+///
+/// When an attempt cancelled with its task is said to be lost: a loss is an event of its own.
+pub fn encode(event: &Event) -> Bytes {
+    let stored = store::Event {
+        time_ms: event.time.0,
+        fact: Some(write_fact(&event.fact)),
+    };
+    stored.encode_to_vec().into()
+}
+
+/// Reads the event with this seq.
+///
+/// # Errors
+///
+/// When the bytes are no event, or one that a newer coordinator wrote.
+pub fn decode(seq: Seq, bytes: Bytes) -> Result<Event, StoredError> {
+    read_event(seq, bytes).map_err(StoredError::reading(format!("event {}", seq.0)))
+}
+
+fn read_event(seq: Seq, bytes: Bytes) -> Result<Event, Fault> {
+    let stored = store::Event::decode(bytes.clone())?;
+    let fact = stored.fact.ok_or_else(|| missing_fact(&bytes))?;
+    Ok(Event {
+        seq,
+        time: Timestamp(stored.time_ms),
+        fact: read_fact(fact)?,
+    })
+}
+
+/// Tells an unknown fact from none at all: prost passes over fields that it does not know.
+fn missing_fact(mut bytes: &[u8]) -> Fault {
+    const TIME_FIELD: usize = 1;
+    // A length is a varint, and so are a field's key and the time.
+    while let Ok(key) = prost::decode_length_delimiter(&mut bytes) {
+        let number = key >> 3;
+        if number != TIME_FIELD {
+            return Fault::UnknownFact { number };
+        }
+        if prost::decode_length_delimiter(&mut bytes).is_err() {
+            break;
+        }
+    }
+    Fault::Missing {
+        field: "the event's fact",
+    }
+}
+
+fn write_fact(fact: &Fact) -> store::event::Fact {
+    use store::event::Fact as Stored;
+    match fact {
+        Fact::CoordinatorStarted {
+            epoch,
+            version,
+            cluster_id,
+            history,
+        } => Stored::CoordinatorStarted(store::CoordinatorStarted {
+            epoch: *epoch,
+            version: version.to_string(),
+            cluster_id: cluster_id.to_string(),
+            history: history.to_string(),
+        }),
+        Fact::JobSubmitted(job) => Stored::JobSubmitted(write_job(job)),
+        Fact::TaskSubmitted(task) => Stored::TaskSubmitted(write_task(task)),
+        Fact::DependencyMet {
+            task,
+            dependency,
+            unmet,
+        } => Stored::DependencyMet(store::DependencyMet {
+            subject: write_subject(task),
+            dependency_id: dependency.to_string(),
+            unmet: *unmet,
+        }),
+        Fact::TaskDue { task } => Stored::TaskDue(store::TaskDue {
+            subject: write_subject(task),
+        }),
+        Fact::LeaseGranted { task, lease } => Stored::LeaseGranted(store::LeaseGranted {
+            subject: write_subject(task),
+            lease: Some(write_lease(lease)),
+        }),
+        Fact::LeaseExpired {
+            task,
+            attempt,
+            agent,
+            cause,
+            due,
+        } => Stored::LeaseExpired(store::LeaseExpired {
+            subject: write_subject(task),
+            attempt: attempt.0,
+            agent_id: agent.to_string(),
+            cause: write_loss(*cause).into(),
+            due_ms: due.map(|due| due.0),
+        }),
+        Fact::LeaseResumed { task, attempt, agent } => Stored::LeaseResumed(store::LeaseResumed {
+            subject: write_subject(task),
+            attempt: attempt.0,
+            agent_id: agent.to_string(),
+        }),
+        Fact::LeaseReleased {
+            task,
+            attempt,
+            agent,
+            reason,
+            report,
+        } => Stored::LeaseReleased(store::LeaseReleased {
+            subject: write_subject(task),
+            attempt: attempt.0,
+            agent_id: agent.to_string(),
+            reason: reason.to_string(),
+            report: write_report(*report),
+        }),
+        Fact::AttemptFailed {
+            task,
+            attempt,
+            agent,
+            failure,
+            due,
+            report,
+            output,
+        } => Stored::AttemptFailed(store::AttemptFailed {
+            subject: write_subject(task),
+            attempt: attempt.0,
+            agent_id: agent.to_string(),
+            failure: Some(write_failure(failure)),
+            due_ms: due.map(|due| due.0),
+            report: write_report(*report),
+            output: Some(write_output(output)),
+        }),
+        Fact::TaskSucceeded {
+            task,
+            attempt,
+            agent,
+            late,
+            report,
+            output,
+        } => Stored::TaskSucceeded(store::TaskSucceeded {
+            subject: write_subject(task),
+            attempt: attempt.0,
+            agent_id: agent.to_string(),
+            late: *late,
+            report: write_report(*report),
+            output: Some(write_output(output)),
+        }),
+        Fact::TaskFailed { task, reason } => Stored::TaskFailed(store::TaskFailed {
+            subject: write_subject(task),
+            reason: reason.to_string(),
+        }),
+        Fact::CancelRequested { task, attempt, agent } => Stored::CancelRequested(store::CancelRequested {
+            subject: write_subject(task),
+            attempt: attempt.0,
+            agent_id: agent.to_string(),
+        }),
+        Fact::TaskCancelled { task, attempt } => Stored::TaskCancelled(store::TaskCancelled {
+            subject: write_subject(task),
+            attempt: attempt.as_ref().map(write_cancelled_attempt),
+        }),
+        Fact::TaskSkipped { task, because } => Stored::TaskSkipped(store::TaskSkipped {
+            subject: write_subject(task),
+            because: because.to_string(),
+        }),
+        Fact::TaskRetried { record, because } => Stored::TaskRetried(store::TaskRetried {
+            task: Some(write_task(record)),
+            because: because.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }),
+        Fact::AgentRegistered(agent) => Stored::AgentRegistered(write_agent(agent)),
+        Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
+            agent_id: agent.to_string(),
+        }),
+    }
+}
+
+fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
+    use store::event::Fact as Stored;
+    Ok(match stored {
+        Stored::CoordinatorStarted(started) => Fact::CoordinatorStarted {
+            epoch: started.epoch,
+            version: started.version.into(),
+            cluster_id: filled("the cluster's id", &started.cluster_id)?.into(),
+            history: filled("the history's id", &started.history)?.into(),
+        },
+        Stored::JobSubmitted(job) => Fact::JobSubmitted(read_job(job)?.into()),
+        Stored::TaskSubmitted(task) => Fact::TaskSubmitted(read_task(task)?.into()),
+        Stored::DependencyMet(met) => Fact::DependencyMet {
+            task: read_subject(met.subject)?,
+            dependency: TaskId::stored(filled("the met dependency", &met.dependency_id)?),
+            unmet: met.unmet,
+        },
+        Stored::TaskDue(due) => Fact::TaskDue {
+            task: read_subject(due.subject)?,
+        },
+        Stored::LeaseGranted(granted) => Fact::LeaseGranted {
+            task: read_subject(granted.subject)?,
+            lease: read_lease(required("the granted lease", granted.lease)?)?,
+        },
+        Stored::LeaseExpired(expired) => Fact::LeaseExpired {
+            task: read_subject(expired.subject)?,
+            attempt: AttemptNumber(expired.attempt),
+            agent: read_holder(&expired.agent_id)?,
+            cause: read_loss("the expiry's cause", known("the expiry's cause", expired.cause)?)?,
+            due: expired.due_ms.map(Timestamp),
+        },
+        Stored::LeaseResumed(resumed) => Fact::LeaseResumed {
+            task: read_subject(resumed.subject)?,
+            attempt: AttemptNumber(resumed.attempt),
+            agent: read_holder(&resumed.agent_id)?,
+        },
+        Stored::LeaseReleased(released) => Fact::LeaseReleased {
+            task: read_subject(released.subject)?,
+            attempt: AttemptNumber(released.attempt),
+            agent: read_holder(&released.agent_id)?,
+            reason: released.reason.into(),
+            report: read_report(&released.report)?,
+        },
+        Stored::AttemptFailed(failed) => Fact::AttemptFailed {
+            task: read_subject(failed.subject)?,
+            attempt: AttemptNumber(failed.attempt),
+            agent: read_holder(&failed.agent_id)?,
+            failure: read_failure(required("the attempt's failure", failed.failure)?)?,
+            due: failed.due_ms.map(Timestamp),
+            report: read_report(&failed.report)?,
+            output: read_output(required("the attempt's output", failed.output)?).into(),
+        },
+        Stored::TaskSucceeded(succeeded) => Fact::TaskSucceeded {
+            task: read_subject(succeeded.subject)?,
+            attempt: AttemptNumber(succeeded.attempt),
+            agent: read_holder(&succeeded.agent_id)?,
+            late: succeeded.late,
+            report: read_report(&succeeded.report)?,
+            output: read_output(required("the attempt's output", succeeded.output)?).into(),
+        },
+        Stored::TaskFailed(failed) => Fact::TaskFailed {
+            task: read_subject(failed.subject)?,
+            reason: failed.reason.into(),
+        },
+        Stored::CancelRequested(requested) => Fact::CancelRequested {
+            task: read_subject(requested.subject)?,
+            attempt: AttemptNumber(requested.attempt),
+            agent: read_holder(&requested.agent_id)?,
+        },
+        Stored::TaskCancelled(cancelled) => Fact::TaskCancelled {
+            task: read_subject(cancelled.subject)?,
+            attempt: cancelled.attempt.map(read_cancelled_attempt).transpose()?,
+        },
+        Stored::TaskSkipped(skipped) => Fact::TaskSkipped {
+            task: read_subject(skipped.subject)?,
+            because: TaskId::stored(filled("the dependency that skipped the task", &skipped.because)?),
+        },
+        Stored::TaskRetried(retried) => Fact::TaskRetried {
+            record: read_task(required("the retried task", retried.task)?)?.into(),
+            because: optional(&retried.because).map(TaskId::stored),
+        },
+        Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),
+        Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {
+            agent: AgentId::stored(filled("the agent's id", &deregistered.agent_id)?),
+        },
+    })
+}
+
+fn write_subject(subject: &Subject) -> Option<store::Subject> {
+    Some(store::Subject {
+        number: subject.number.0,
+        task_id: subject.id.to_string(),
+        job_id: write_job_id(subject.job.as_ref()),
+    })
+}
+
+fn read_subject(stored: Option<store::Subject>) -> Result<Subject, Fault> {
+    let stored = required("the event's subject", stored)?;
+    Ok(Subject {
+        number: Number(stored.number),
+        id: TaskId::stored(filled("the subject's task", &stored.task_id)?),
+        job: read_job_id(&stored.job_id),
+    })
+}
+
+fn read_holder(agent_id: &str) -> Result<AgentId, Fault> {
+    Ok(AgentId::stored(filled("the attempt's agent", agent_id)?))
+}

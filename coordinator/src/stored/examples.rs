@@ -1,0 +1,268 @@
+//! Events and records with every field set, one of each kind. The golden bytes are those of these.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    agent::Agent,
+    event::{CancelledAttempt, Event, Fact, Subject},
+    id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
+    job::Job,
+    lease::Lease,
+    retry::{RetryPolicy, Tries},
+    task::{Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, Phase, Task},
+    time::Timestamp,
+};
+
+/// One event of each kind, in the order of [`Fact::KINDS`].
+pub(super) fn events() -> Vec<Event> {
+    let attempt = AttemptNumber(4);
+    let facts = vec![
+        Fact::CoordinatorStarted {
+            epoch: 3,
+            version: "0.1.0".into(),
+            cluster_id: "k7wq2m".into(),
+            history: "h4t9zd".into(),
+        },
+        Fact::JobSubmitted(Arc::new(job())),
+        Fact::TaskSubmitted(Arc::new(task())),
+        Fact::DependencyMet {
+            task: subject(),
+            dependency: TaskId::stored("fetch-1"),
+            unmet: 1,
+        },
+        Fact::TaskDue { task: subject() },
+        Fact::LeaseGranted {
+            task: subject(),
+            lease: lease(),
+        },
+        Fact::LeaseExpired {
+            task: subject(),
+            attempt,
+            agent: agent_id(),
+            cause: Loss::Silent,
+            due: Some(Timestamp(1_700_000_065_000)),
+        },
+        Fact::LeaseResumed {
+            task: subject(),
+            attempt,
+            agent: agent_id(),
+        },
+        Fact::LeaseReleased {
+            task: subject(),
+            attempt,
+            agent: agent_id(),
+            reason: "the machine is needed".into(),
+            report: report(),
+        },
+        Fact::AttemptFailed {
+            task: subject(),
+            attempt,
+            agent: agent_id(),
+            failure: failure(),
+            due: Some(Timestamp(1_700_000_065_000)),
+            report: report(),
+            output: Arc::new(output()),
+        },
+        Fact::TaskSucceeded {
+            task: subject(),
+            attempt,
+            agent: agent_id(),
+            late: true,
+            report: report(),
+            output: Arc::new(output()),
+        },
+        Fact::TaskFailed {
+            task: subject(),
+            reason: "failed 3 times".into(),
+        },
+        Fact::CancelRequested {
+            task: subject(),
+            attempt,
+            agent: agent_id(),
+        },
+        Fact::TaskCancelled {
+            task: subject(),
+            attempt: Some(cancelled_attempt()),
+        },
+        Fact::TaskSkipped {
+            task: subject(),
+            because: TaskId::stored("fetch-1"),
+        },
+        Fact::TaskRetried {
+            record: Arc::new(task()),
+            because: Some(TaskId::stored("fetch-1")),
+        },
+        Fact::AgentRegistered(Arc::new(agent())),
+        Fact::AgentDeregistered { agent: agent_id() },
+    ];
+    facts.into_iter().map(event).collect()
+}
+
+pub(super) fn event(fact: Fact) -> Event {
+    Event {
+        seq: Seq(900),
+        time: Timestamp(1_700_000_060_000),
+        fact,
+    }
+}
+
+pub(super) fn subject() -> Subject {
+    Subject {
+        number: Number(812),
+        id: TaskId::stored("count-7"),
+        job: Some(JobId::stored("survey")),
+    }
+}
+
+/// A running task that was tried before in every way but succeeding.
+pub(super) fn task() -> Task {
+    Task {
+        number: Number(812),
+        id: TaskId::stored("count-7"),
+        job: Some(JobId::stored("survey")),
+        spec: Arc::from(*b"\x0a\x08the spec"),
+        queue: QueueName::stored("nightly"),
+        priority: -7,
+        dependencies: vec![
+            Dependency {
+                task: TaskId::stored("fetch-1"),
+                condition: Condition::Succeeded,
+                met: true,
+            },
+            Dependency {
+                task: TaskId::stored("fetch-2"),
+                condition: Condition::Finished,
+                met: false,
+            },
+        ],
+        unmet: 1,
+        retry: RetryPolicy {
+            max_retries: 2,
+            initial_backoff: Duration::from_secs(5),
+            max_backoff: Duration::from_secs(300),
+        },
+        timeout: Duration::from_secs(3_600),
+        deadline: Some(Timestamp(1_700_086_400_000)),
+        created: Timestamp(1_700_000_000_000),
+        revision: Seq(899),
+        round: 2,
+        attempts: vec![
+            attempt(1, Outcome::Lost(Loss::Silent)),
+            attempt(2, Outcome::Failed(failure())),
+            attempt(
+                3,
+                Outcome::Released {
+                    reason: "the machine is needed".into(),
+                },
+            ),
+        ],
+        attempt_count: AttemptNumber(4),
+        tries: Tries {
+            failures: 1,
+            losses: 2,
+            provider_limits: 3,
+            undelivered: 4,
+            lost_on: vec![AgentId::stored("lab-1"), AgentId::stored("lab-2")],
+        },
+        phase: Phase::Running(lease()),
+    }
+}
+
+pub(super) fn attempt(number: u32, outcome: Outcome) -> Attempt {
+    Attempt {
+        number: AttemptNumber(number),
+        agent: agent_id(),
+        token: LeaseToken([0xA0; 16]),
+        request_id: "claim-17".into(),
+        round: 2,
+        granted: Timestamp(1_700_000_010_000),
+        ttl: Duration::from_secs(90),
+        ends_by: Timestamp(1_700_003_790_000),
+        ended: Timestamp(1_700_000_020_000),
+        outcome,
+        report: Some(report()),
+        stdout_bytes: 70_000,
+        stderr_bytes: 12,
+    }
+}
+
+pub(super) fn lease() -> Lease {
+    Lease {
+        attempt: AttemptNumber(4),
+        agent: agent_id(),
+        token: LeaseToken([0xB0; 16]),
+        request_id: "claim-18".into(),
+        granted: Timestamp(1_700_000_030_000),
+        ttl: Duration::from_secs(90),
+        ends_by: Timestamp(1_700_003_810_000),
+        cancel_asked: true,
+    }
+}
+
+pub(super) fn failure() -> Failure {
+    Failure {
+        reason: "exit".into(),
+        blame: Blame::Task,
+        message: "it ended with code -3".into(),
+        exit_code: Some(-3),
+        signal: Some(9),
+    }
+}
+
+pub(super) fn cancelled_attempt() -> CancelledAttempt {
+    CancelledAttempt {
+        number: AttemptNumber(4),
+        agent: agent_id(),
+        outcome: Outcome::Failed(failure()),
+        report: Some(report()),
+        output: Arc::new(output()),
+    }
+}
+
+pub(super) fn output() -> Output {
+    Output {
+        stdout: b"42\n\xff".to_vec(),
+        stderr: b"slow disk\n".to_vec(),
+        stdout_bytes: 70_000,
+        stderr_bytes: 12,
+    }
+}
+
+pub(super) fn job() -> Job {
+    Job {
+        number: Number(800),
+        id: JobId::stored("survey"),
+        name: "Survey of crates".into(),
+        labels: labels(),
+        task_count: 40,
+        created: Timestamp(1_700_000_000_000),
+    }
+}
+
+pub(super) fn agent() -> Agent {
+    Agent {
+        id: agent_id(),
+        name: "Lab, second shelf".into(),
+        labels: labels(),
+        slots: 8,
+        version: "0.1.0".into(),
+        session: Session(5),
+        registered: Timestamp(1_699_999_000_000),
+        gone: true,
+    }
+}
+
+fn labels() -> BTreeMap<String, String> {
+    // Not in their order.
+    [("zone", "b"), ("arch", "x86_64"), ("owner", "ada")]
+        .map(|(key, value)| (key.into(), value.into()))
+        .into()
+}
+
+fn agent_id() -> AgentId {
+    AgentId::stored("lab-2")
+}
+
+fn report() -> ReportHash {
+    ReportHash([0xC0; 16])
+}

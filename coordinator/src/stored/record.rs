@@ -1,0 +1,340 @@
+//! Records of tasks, jobs and agents, and what attempts printed.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use prost::Message as _;
+use swarm_engine::{
+    agent::Agent,
+    id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, Session, TaskId},
+    job::Job,
+    retry::{RetryPolicy, Tries},
+    task::{Condition, Dependency, End, Output, Phase, Task},
+    time::{Timestamp, millis},
+};
+use swarm_proto::store;
+
+use super::{
+    attempt::{read_attempt, read_lease, write_attempt, write_lease},
+    error::{Fault, StoredError},
+    field::{filled, known, optional, required},
+};
+
+/// A task's record as stored. Durations are cut to whole milliseconds.
+pub fn encode_task(task: &Task) -> Vec<u8> {
+    write_task(task).encode_to_vec()
+}
+
+/// Reads a task's record.
+///
+/// # Errors
+///
+/// When the bytes are no record of a task, or one that a newer coordinator wrote.
+pub fn decode_task(bytes: &[u8]) -> Result<Task, StoredError> {
+    store::TaskRecord::decode(bytes)
+        .map_err(Fault::from)
+        .and_then(read_task)
+        .map_err(StoredError::reading("the record of a task"))
+}
+
+/// A job's record as stored.
+pub fn encode_job(job: &Job) -> Vec<u8> {
+    write_job(job).encode_to_vec()
+}
+
+/// Reads a job's record.
+///
+/// # Errors
+///
+/// When the bytes are no record of a job.
+pub fn decode_job(bytes: &[u8]) -> Result<Job, StoredError> {
+    store::JobRecord::decode(bytes)
+        .map_err(Fault::from)
+        .and_then(read_job)
+        .map_err(StoredError::reading("the record of a job"))
+}
+
+/// An agent's record as stored.
+pub fn encode_agent(agent: &Agent) -> Vec<u8> {
+    write_agent(agent).encode_to_vec()
+}
+
+/// Reads an agent's record.
+///
+/// # Errors
+///
+/// When the bytes are no record of an agent.
+pub fn decode_agent(bytes: &[u8]) -> Result<Agent, StoredError> {
+    store::AgentRecord::decode(bytes)
+        .map_err(Fault::from)
+        .and_then(read_agent)
+        .map_err(StoredError::reading("the record of an agent"))
+}
+
+/// What an attempt printed, as stored.
+pub fn encode_output(output: &Output) -> Vec<u8> {
+    write_output(output).encode_to_vec()
+}
+
+/// Reads what an attempt printed.
+///
+/// # Errors
+///
+/// When the bytes are no output.
+pub fn decode_output(bytes: &[u8]) -> Result<Output, StoredError> {
+    store::OutputRecord::decode(bytes)
+        .map(read_output)
+        .map_err(Fault::from)
+        .map_err(StoredError::reading("the output of an attempt"))
+}
+
+pub(super) fn write_task(task: &Task) -> store::TaskRecord {
+    store::TaskRecord {
+        number: task.number.0,
+        task_id: task.id.to_string(),
+        job_id: write_job_id(task.job.as_ref()),
+        spec: Bytes::from_owner(task.spec.clone()),
+        queue: task.queue.to_string(),
+        priority: i32::from(task.priority),
+        dependencies: task.dependencies.iter().map(write_dependency).collect(),
+        retry: Some(store::RetryPolicy {
+            max_retries: task.retry.max_retries,
+            initial_backoff_ms: millis(task.retry.initial_backoff),
+            max_backoff_ms: millis(task.retry.max_backoff),
+        }),
+        timeout_ms: millis(task.timeout),
+        deadline_ms: task.deadline.map(|deadline| deadline.0),
+        created_ms: task.created.0,
+        revision: task.revision.0,
+        round: task.round,
+        attempts: task.attempts.iter().map(write_attempt).collect(),
+        attempt_count: task.attempt_count.0,
+        tries: Some(store::Tries {
+            failures: task.tries.failures,
+            losses: task.tries.losses,
+            provider_limits: task.tries.provider_limits,
+            undelivered: task.tries.undelivered,
+            lost_on: task.tries.lost_on.iter().map(ToString::to_string).collect(),
+        }),
+        phase: Some(write_phase(&task.phase)),
+    }
+}
+
+pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
+    let dependencies = stored
+        .dependencies
+        .iter()
+        .map(read_dependency)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Task {
+        number: Number(stored.number),
+        id: TaskId::stored(filled("the task's id", &stored.task_id)?),
+        job: read_job_id(&stored.job_id),
+        spec: Arc::from(stored.spec.as_ref()),
+        queue: QueueName::stored(filled("the task's queue", &stored.queue)?),
+        priority: i16::try_from(stored.priority).map_err(|_| Fault::OutOfRange {
+            field: "the task's priority",
+            value: stored.priority.to_string(),
+        })?,
+        unmet: dependencies
+            .iter()
+            .map(|dependency| u32::from(!dependency.met))
+            .sum(),
+        dependencies,
+        retry: read_retry(required("the task's retry policy", stored.retry)?),
+        timeout: Duration::from_millis(stored.timeout_ms),
+        deadline: stored.deadline_ms.map(Timestamp),
+        created: Timestamp(stored.created_ms),
+        revision: Seq(stored.revision),
+        round: stored.round,
+        attempts: stored
+            .attempts
+            .into_iter()
+            .map(read_attempt)
+            .collect::<Result<_, _>>()?,
+        attempt_count: AttemptNumber(stored.attempt_count),
+        tries: read_tries(required("the task's tries", stored.tries)?)?,
+        phase: read_phase(stored.phase.ok_or(Fault::UnknownPhase)?)?,
+    })
+}
+
+fn write_dependency(dependency: &Dependency) -> store::DependencyRecord {
+    store::DependencyRecord {
+        task_id: dependency.task.to_string(),
+        finished: match dependency.condition {
+            Condition::Succeeded => false,
+            Condition::Finished => true,
+        },
+        met: dependency.met,
+    }
+}
+
+fn read_dependency(stored: &store::DependencyRecord) -> Result<Dependency, Fault> {
+    Ok(Dependency {
+        task: TaskId::stored(filled("a dependency's task", &stored.task_id)?),
+        condition: if stored.finished {
+            Condition::Finished
+        } else {
+            Condition::Succeeded
+        },
+        met: stored.met,
+    })
+}
+
+fn read_retry(stored: store::RetryPolicy) -> RetryPolicy {
+    RetryPolicy {
+        max_retries: stored.max_retries,
+        initial_backoff: Duration::from_millis(stored.initial_backoff_ms),
+        max_backoff: Duration::from_millis(stored.max_backoff_ms),
+    }
+}
+
+fn read_tries(stored: store::Tries) -> Result<Tries, Fault> {
+    let lost_on = stored
+        .lost_on
+        .iter()
+        .map(|agent| filled("an agent that lost the task", agent));
+    Ok(Tries {
+        failures: stored.failures,
+        losses: stored.losses,
+        provider_limits: stored.provider_limits,
+        undelivered: stored.undelivered,
+        lost_on: lost_on
+            .map(|agent| agent.map(AgentId::stored))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn write_phase(phase: &Phase) -> store::task_record::Phase {
+    match phase {
+        Phase::Pending { due } => store::task_record::Phase::Pending(store::Pending {
+            due_ms: due.map(|due| due.0),
+        }),
+        Phase::Running(lease) => store::task_record::Phase::Lease(write_lease(lease)),
+        Phase::Ended { end, at } => store::task_record::Phase::Ended(write_end(end, *at)),
+    }
+}
+
+fn read_phase(stored: store::task_record::Phase) -> Result<Phase, Fault> {
+    Ok(match stored {
+        store::task_record::Phase::Pending(pending) => Phase::Pending {
+            due: pending.due_ms.map(Timestamp),
+        },
+        store::task_record::Phase::Lease(lease) => Phase::Running(read_lease(lease)?),
+        store::task_record::Phase::Ended(ended) => Phase::Ended {
+            at: Timestamp(ended.ended_ms),
+            end: read_end(ended)?,
+        },
+    })
+}
+
+fn write_end(end: &End, at: Timestamp) -> store::Ended {
+    let plain = |kind: store::EndKind| store::Ended {
+        kind: kind.into(),
+        ended_ms: at.0,
+        reason: String::new(),
+        because: String::new(),
+    };
+    match end {
+        End::Succeeded => plain(store::EndKind::Succeeded),
+        End::Failed { reason } => store::Ended {
+            reason: reason.to_string(),
+            ..plain(store::EndKind::Failed)
+        },
+        End::Cancelled => plain(store::EndKind::Cancelled),
+        End::Skipped { because } => store::Ended {
+            because: because.to_string(),
+            ..plain(store::EndKind::Skipped)
+        },
+    }
+}
+
+fn read_end(stored: store::Ended) -> Result<End, Fault> {
+    const END: &str = "the task's end";
+    Ok(match known(END, stored.kind)? {
+        store::EndKind::Unspecified => return Err(Fault::Missing { field: END }),
+        store::EndKind::Succeeded => End::Succeeded,
+        store::EndKind::Failed => End::Failed {
+            reason: stored.reason.into(),
+        },
+        store::EndKind::Cancelled => End::Cancelled,
+        store::EndKind::Skipped => End::Skipped {
+            because: TaskId::stored(filled("the dependency that skipped the task", &stored.because)?),
+        },
+    })
+}
+
+pub(super) fn write_job(job: &Job) -> store::JobRecord {
+    store::JobRecord {
+        number: job.number.0,
+        job_id: job.id.to_string(),
+        name: job.name.to_string(),
+        labels: job.labels.clone(),
+        task_count: job.task_count,
+        created_ms: job.created.0,
+    }
+}
+
+pub(super) fn read_job(stored: store::JobRecord) -> Result<Job, Fault> {
+    Ok(Job {
+        number: Number(stored.number),
+        id: JobId::stored(filled("the job's id", &stored.job_id)?),
+        name: stored.name.into(),
+        labels: stored.labels,
+        task_count: stored.task_count,
+        created: Timestamp(stored.created_ms),
+    })
+}
+
+pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
+    store::AgentRecord {
+        agent_id: agent.id.to_string(),
+        name: agent.name.to_string(),
+        labels: agent.labels.clone(),
+        slots: agent.slots,
+        version: agent.version.to_string(),
+        session: agent.session.0,
+        registered_ms: agent.registered.0,
+        gone: agent.gone,
+    }
+}
+
+pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
+    Ok(Agent {
+        id: AgentId::stored(filled("the agent's id", &stored.agent_id)?),
+        name: stored.name.into(),
+        labels: stored.labels,
+        slots: stored.slots,
+        version: stored.version.into(),
+        session: Session(stored.session),
+        registered: Timestamp(stored.registered_ms),
+        gone: stored.gone,
+    })
+}
+
+pub(super) fn write_output(output: &Output) -> store::OutputRecord {
+    store::OutputRecord {
+        stdout: Bytes::copy_from_slice(&output.stdout),
+        stderr: Bytes::copy_from_slice(&output.stderr),
+        stdout_bytes: output.stdout_bytes,
+        stderr_bytes: output.stderr_bytes,
+    }
+}
+
+pub(super) fn read_output(stored: store::OutputRecord) -> Output {
+    Output {
+        stdout: stored.stdout.into(),
+        stderr: stored.stderr.into(),
+        stdout_bytes: stored.stdout_bytes,
+        stderr_bytes: stored.stderr_bytes,
+    }
+}
+
+/// A task that came without a job has the empty text.
+pub(super) fn write_job_id(job: Option<&JobId>) -> String {
+    job.map(ToString::to_string).unwrap_or_default()
+}
+
+pub(super) fn read_job_id(stored: &str) -> Option<JobId> {
+    optional(stored).map(JobId::stored)
+}

@@ -1,0 +1,541 @@
+//! Stored forms come back as they were, stay as they are, and refuse what they cannot read.
+
+use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use prost::Message as _;
+use swarm_engine::{
+    event::{CancelledAttempt, Fact, Subject},
+    id::{Seq, TaskId},
+    retry::{RetryPolicy, Tries},
+    task::{Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, Phase, Task},
+    time::Timestamp,
+};
+use swarm_proto::store;
+
+use super::{
+    StoredError, decode, decode_agent, decode_job, decode_output, decode_task, encode, encode_agent,
+    encode_job, encode_output, encode_task, examples,
+};
+
+const LOSSES: [Loss; 5] = [
+    Loss::Silent,
+    Loss::Undelivered,
+    Loss::Replaced,
+    Loss::Deregistered,
+    Loss::Overdue,
+];
+
+#[test]
+fn every_fact_comes_back_as_it_was() {
+    for example in examples::events() {
+        check_fact(example.fact);
+    }
+}
+
+#[test]
+fn every_record_comes_back_as_it_was() {
+    check_task(&examples::task());
+    assert_eq!(
+        decode_job(&encode_job(&examples::job())).unwrap(),
+        examples::job()
+    );
+    assert_eq!(
+        decode_agent(&encode_agent(&examples::agent())).unwrap(),
+        examples::agent()
+    );
+    assert_eq!(
+        decode_output(&encode_output(&examples::output())).unwrap(),
+        examples::output()
+    );
+    assert_eq!(
+        decode_output(&encode_output(&Output::default())).unwrap(),
+        Output::default()
+    );
+}
+
+#[test]
+fn what_is_absent_stays_absent() {
+    let subject = Subject {
+        job: None,
+        ..examples::subject()
+    };
+    check_fact(Fact::TaskDue { task: subject });
+    check_fact(Fact::TaskCancelled {
+        task: examples::subject(),
+        attempt: None,
+    });
+    check_fact(Fact::TaskRetried {
+        record: Arc::new(bare_task()),
+        because: None,
+    });
+    check_task(&bare_task());
+    for fact in examples::events().into_iter().map(|event| event.fact) {
+        match fact {
+            Fact::LeaseExpired {
+                task,
+                attempt,
+                agent,
+                cause,
+                due: _,
+            } => {
+                check_fact(Fact::LeaseExpired {
+                    task,
+                    attempt,
+                    agent,
+                    cause,
+                    due: None,
+                });
+            }
+            Fact::AttemptFailed {
+                task,
+                attempt,
+                agent,
+                failure,
+                due: _,
+                report,
+                output: _,
+            } => {
+                let failure = Failure {
+                    exit_code: None,
+                    signal: None,
+                    ..failure
+                };
+                let output = Arc::default();
+                check_fact(Fact::AttemptFailed {
+                    task,
+                    attempt,
+                    agent,
+                    failure,
+                    due: None,
+                    report,
+                    output,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn zero_is_told_from_absent() {
+    check_task(&Task {
+        deadline: Some(Timestamp(0)),
+        phase: Phase::Pending {
+            due: Some(Timestamp(0)),
+        },
+        ..bare_task()
+    });
+    let failure = Failure {
+        exit_code: Some(0),
+        signal: Some(0),
+        ..examples::failure()
+    };
+    let attempt = examples::attempt(1, Outcome::Failed(failure));
+    check_task(&Task {
+        attempts: vec![attempt],
+        ..examples::task()
+    });
+}
+
+#[test]
+fn every_phase_and_end_comes_back() {
+    let at = Timestamp(u64::MAX);
+    let ends = [
+        End::Succeeded,
+        End::Failed {
+            reason: "failed 3 times".into(),
+        },
+        End::Cancelled,
+        End::Skipped {
+            because: TaskId::stored("fetch-1"),
+        },
+    ];
+    let ended = ends.map(|end| Phase::Ended { end, at });
+    for phase in [Phase::Pending { due: None }, Phase::Pending { due: Some(at) }]
+        .into_iter()
+        .chain(ended)
+    {
+        check_task(&Task {
+            phase,
+            ..examples::task()
+        });
+    }
+}
+
+#[test]
+fn every_outcome_loss_and_blame_comes_back() {
+    let blamed = [Blame::Task, Blame::Machine, Blame::Provider].map(|blame| {
+        Outcome::Failed(Failure {
+            blame,
+            ..examples::failure()
+        })
+    });
+    let reported: Vec<Outcome> = [
+        Outcome::Succeeded,
+        Outcome::Cancelled,
+        Outcome::Released {
+            reason: "full disk".into(),
+        },
+    ]
+    .into_iter()
+    .chain(blamed)
+    .collect();
+    for outcome in &reported {
+        let attempt = CancelledAttempt {
+            outcome: outcome.clone(),
+            report: None,
+            output: Arc::default(),
+            ..examples::cancelled_attempt()
+        };
+        check_fact(Fact::TaskCancelled {
+            task: examples::subject(),
+            attempt: Some(attempt),
+        });
+    }
+    for outcome in reported.into_iter().chain(LOSSES.map(Outcome::Lost)) {
+        let mut attempt = examples::attempt(1, outcome);
+        check_task(&Task {
+            attempts: vec![attempt.clone()],
+            ..examples::task()
+        });
+        attempt.report = None;
+        check_task(&Task {
+            attempts: vec![attempt],
+            ..examples::task()
+        });
+    }
+    for cause in LOSSES {
+        let Fact::LeaseExpired {
+            task,
+            attempt,
+            agent,
+            cause: _,
+            due,
+        } = example("lease_expired").fact
+        else {
+            panic!("the example of lease_expired is another fact")
+        };
+        check_fact(Fact::LeaseExpired {
+            task,
+            attempt,
+            agent,
+            cause,
+            due,
+        });
+    }
+}
+
+#[test]
+fn extreme_values_come_back() {
+    for priority in [i16::MIN, i16::MAX] {
+        check_task(&Task {
+            priority,
+            ..examples::task()
+        });
+    }
+    let longest = Duration::from_millis(u64::MAX);
+    check_task(&Task {
+        timeout: longest,
+        retry: RetryPolicy {
+            max_retries: u32::MAX,
+            initial_backoff: longest,
+            max_backoff: longest,
+        },
+        revision: Seq(u64::MAX),
+        ..examples::task()
+    });
+    let failure = Failure {
+        exit_code: Some(i32::MIN),
+        signal: Some(i32::MAX),
+        ..examples::failure()
+    };
+    check_task(&Task {
+        attempts: vec![examples::attempt(u32::MAX, Outcome::Failed(failure))],
+        ..examples::task()
+    });
+}
+
+#[test]
+fn unmet_dependencies_are_counted_from_the_flags() {
+    let dependency = |name, met| Dependency {
+        task: TaskId::stored(name),
+        condition: Condition::Finished,
+        met,
+    };
+    let dependencies = vec![
+        dependency("a", false),
+        dependency("b", true),
+        dependency("c", false),
+    ];
+    let wrong = Task {
+        dependencies,
+        unmet: 99,
+        ..examples::task()
+    };
+    assert_eq!(decode_task(&encode_task(&wrong)).unwrap().unmet, 2);
+}
+
+#[test]
+fn labels_are_written_in_their_order() {
+    for bytes in [encode_job(&examples::job()), encode_agent(&examples::agent())] {
+        let at = |key: &[u8]| bytes.windows(key.len()).position(|window| window == key).unwrap();
+        assert!(at(b"arch") < at(b"owner") && at(b"owner") < at(b"zone"));
+    }
+}
+
+#[test]
+fn the_bytes_of_every_kind_stay_as_they_are() {
+    let update = env::var_os("UPDATE_GOLDEN").is_some();
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/stored/golden");
+    let mut names = BTreeSet::new();
+    for (name, bytes) in golden() {
+        let path = dir.join(format!("{name}.hex"));
+        names.insert(name.clone());
+        if update {
+            fs::write(&path, hex(&bytes)).unwrap();
+        }
+        let kept =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("no golden file for {name}: {error}"));
+        assert_eq!(
+            kept,
+            hex(&bytes),
+            "the stored form of {name} has changed: what released coordinators wrote must stay readable"
+        );
+    }
+    for kind in Fact::KINDS {
+        assert!(names.contains(kind), "no example of {kind}");
+    }
+    for entry in fs::read_dir(dir).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let name = file
+            .strip_suffix(".hex")
+            .unwrap_or_else(|| panic!("{file} is no golden file"));
+        assert!(
+            names.contains(name),
+            "{name} is no longer written, and still has to be read"
+        );
+    }
+}
+
+#[test]
+fn a_truncated_event_is_refused_wherever_it_ends() {
+    for example in examples::events() {
+        let whole = encode(&example);
+        for length in 0..whole.len() {
+            let cut = decode(example.seq, whole.slice(..length));
+            assert!(
+                cut.is_err(),
+                "{} was read from {length} bytes",
+                example.fact.kind()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_truncated_record_is_never_taken_for_the_whole() {
+    let task = encode_task(&examples::task());
+    assert!((0..task.len()).all(|length| decode_task(&task[..length]).is_err()));
+    let job = encode_job(&examples::job());
+    assert!((0..job.len()).all(|length| decode_job(&job[..length]).ok() != Some(examples::job())));
+    let agent = encode_agent(&examples::agent());
+    assert!((0..agent.len()).all(|length| decode_agent(&agent[..length]).ok() != Some(examples::agent())));
+    let output = encode_output(&examples::output());
+    assert!(
+        (0..output.len()).all(|length| decode_output(&output[..length]).ok() != Some(examples::output()))
+    );
+}
+
+#[test]
+fn no_bytes_make_a_reader_panic() {
+    for (_, whole) in golden() {
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.to_vec();
+                flipped[at] ^= 1 << bit;
+                read_as_everything(flipped.into());
+            }
+        }
+    }
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    for length in (0..200).cycle().take(20_000) {
+        let bytes = std::iter::repeat_with(|| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random.to_be_bytes()[0]
+        });
+        read_as_everything(bytes.take(length).collect());
+    }
+}
+
+#[test]
+fn a_newer_coordinators_fact_is_refused_by_its_number() {
+    // time_ms = 7, then field 77 with two bytes.
+    let error = decode(Seq(5), Bytes::from_static(b"\x08\x07\xea\x04\x02hi")).unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "cannot read event 5: fact 77 is unknown: it was written by a newer coordinator"
+    );
+    assert!(error.is_from_newer());
+}
+
+#[test]
+fn a_newer_coordinators_values_are_refused_by_name() {
+    let error = reread("lease_expired", |fact| match fact {
+        store::event::Fact::LeaseExpired(expired) => expired.cause = 9,
+        _ => panic!("another fact"),
+    });
+    assert_eq!(
+        chain(&error),
+        "cannot read event 900: the expiry's cause has the unknown value 9: it was written by a newer coordinator"
+    );
+    assert!(error.is_from_newer());
+
+    let error = reread("attempt_failed", |fact| match fact {
+        store::event::Fact::AttemptFailed(failed) => failed.failure.as_mut().unwrap().blame = -1,
+        _ => panic!("another fact"),
+    });
+    assert!(
+        chain(&error).contains("the failure's blame has the unknown value -1"),
+        "{}",
+        chain(&error)
+    );
+
+    let mut record = store::TaskRecord::decode(encode_task(&examples::task()).as_slice()).unwrap();
+    record.phase = None;
+    let error = decode_task(&record.encode_to_vec()).unwrap_err();
+    assert!(error.is_from_newer(), "{}", chain(&error));
+}
+
+#[test]
+fn a_field_that_a_newer_coordinator_added_is_passed_over() {
+    let mut bytes = encode_agent(&examples::agent());
+    bytes.extend_from_slice(b"\xea\x04\x02hi");
+    assert_eq!(decode_agent(&bytes).unwrap(), examples::agent());
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (bytes, expected) in [
+        (&b""[..], "the event's fact is missing"),
+        (b"\x08\x07", "the event's fact is missing"),
+    ] {
+        let error = decode(Seq(1), Bytes::from_static(bytes)).unwrap_err();
+        assert!(chain(&error).ends_with(expected), "{}", chain(&error));
+        assert!(!error.is_from_newer());
+    }
+    let error = reread("task_due", |fact| match fact {
+        store::event::Fact::TaskDue(due) => due.subject = None,
+        _ => panic!("another fact"),
+    });
+    assert_eq!(
+        chain(&error),
+        "cannot read event 900: the event's subject is missing"
+    );
+    let error = reread("lease_granted", |fact| match fact {
+        store::event::Fact::LeaseGranted(granted) => granted.lease.as_mut().unwrap().token.truncate(3),
+        _ => panic!("another fact"),
+    });
+    assert_eq!(
+        chain(&error),
+        "cannot read event 900: the lease's token has a value that cannot be: 3 bytes instead of 16"
+    );
+    let error = reread("task_cancelled", |fact| match fact {
+        store::event::Fact::TaskCancelled(cancelled) => {
+            cancelled.attempt.as_mut().unwrap().end = store::AttemptEndKind::Lost.into();
+        }
+        _ => panic!("another fact"),
+    });
+    assert_eq!(
+        chain(&error),
+        "cannot read event 900: the attempt's loss is missing"
+    );
+    assert_eq!(
+        chain(&decode_task(b"").unwrap_err()),
+        "cannot read the record of a task: the task's id is missing"
+    );
+}
+
+fn check_fact(fact: Fact) {
+    let before = examples::event(fact);
+    assert_eq!(decode(before.seq, encode(&before)).unwrap(), before);
+}
+
+fn check_task(task: &Task) {
+    assert_eq!(decode_task(&encode_task(task)).unwrap(), *task);
+}
+
+/// A task with nothing that may be absent.
+fn bare_task() -> Task {
+    Task {
+        job: None,
+        spec: Arc::default(),
+        dependencies: Vec::new(),
+        unmet: 0,
+        deadline: None,
+        attempts: Vec::new(),
+        tries: Tries::default(),
+        phase: Phase::Pending { due: None },
+        ..examples::task()
+    }
+}
+
+fn example(kind: &str) -> swarm_engine::event::Event {
+    examples::events()
+        .into_iter()
+        .find(|event| event.fact.kind() == kind)
+        .unwrap()
+}
+
+/// What has a golden file: its name and bytes.
+fn golden() -> Vec<(String, Bytes)> {
+    let events = examples::events()
+        .into_iter()
+        .map(|event| (event.fact.kind().to_owned(), encode(&event)));
+    let records = [
+        ("task_record", encode_task(&examples::task())),
+        ("job_record", encode_job(&examples::job())),
+        ("agent_record", encode_agent(&examples::agent())),
+        ("output_record", encode_output(&examples::output())),
+    ];
+    events
+        .chain(records.map(|(name, bytes)| (name.to_owned(), bytes.into())))
+        .collect()
+}
+
+/// Lines of 32 bytes, so that a change shows where it is.
+fn hex(bytes: &[u8]) -> String {
+    let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    bytes.chunks(32).map(line).collect()
+}
+
+fn read_as_everything(bytes: Bytes) {
+    let _ = decode_task(&bytes);
+    let _ = decode_job(&bytes);
+    let _ = decode_agent(&bytes);
+    let _ = decode_output(&bytes);
+    // What could be read can be written again.
+    if let Ok(read) = decode(Seq(1), bytes) {
+        encode(&read);
+    }
+}
+
+/// Changes the stored form of an example and reads it again.
+fn reread(kind: &str, change: impl FnOnce(&mut store::event::Fact)) -> StoredError {
+    let before = example(kind);
+    let mut stored = store::Event::decode(encode(&before)).unwrap();
+    change(stored.fact.as_mut().unwrap());
+    decode(before.seq, stored.encode_to_vec().into()).unwrap_err()
+}
+
+fn chain(error: &StoredError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,134 @@
+//! The view: keeps the store in step with the journal, behind the answers.
+//!
+//! A store batch ends at an event, holds every touched record as it is right
+//! after that event, and says so: the store is exact after every batch, and
+//! replay goes on from there.
+
+use std::sync::{Arc, mpsc::Receiver};
+
+use swarm_engine::{
+    event::{Event, Fact},
+    task::Task,
+};
+
+use crate::{
+    core::{Core, Entry},
+    failure::{abort, chain},
+    outputs,
+    store::{Batch, MAX_BATCH_OPERATIONS, Store, StoreError, key, operations_for},
+    stored,
+};
+
+/// Names in `meta/` of what is known about the whole.
+pub(crate) const LAST_TIME: &str = "last_time";
+pub(crate) const IDENTITY: &str = "identity";
+
+/// Writes what the writer hands over until there is no more, then makes it last.
+pub(crate) fn run(core: &Core, entries: &Receiver<Vec<Entry>>) {
+    let mut view = View::new(core.store.clone());
+    while let Ok(batch) = entries.recv() {
+        // Everything that is ready goes together: many changes of one task become one write.
+        for entry in batch.into_iter().chain(entries.try_iter().flatten()) {
+            let applied = view.add(entry);
+            done(core, applied);
+        }
+        let applied = view.flush();
+        done(core, applied);
+    }
+    if let Err(error) = core.store.flush() {
+        abort(&format!("cannot sync the store: {}", chain(&error)));
+    }
+}
+
+fn done(core: &Core, applied: Result<Vec<Arc<Event>>, StoreError>) {
+    match applied {
+        Ok(events) => {
+            for event in events {
+                core.outputs.release(&event);
+                core.backlog.remove(&event.fact);
+            }
+        }
+        // sled may have half of it in memory. The journal has everything: the next start goes on from there.
+        Err(error) => abort(&format!("cannot write to the store: {}", chain(&error))),
+    }
+}
+
+/// Collects events into batches of a bounded number of operations.
+pub(crate) struct View {
+    store: Store,
+    batch: Batch,
+    events: Vec<Arc<Event>>,
+}
+
+impl View {
+    pub(crate) fn new(store: Store) -> View {
+        View { store, batch: Batch::default(), events: Vec::new() }
+    }
+
+    /// Adds an event. Returns the events that were applied to make room for it.
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<Vec<Arc<Event>>, StoreError> {
+        let writes = writes(&entry);
+        let operations: usize =
+            writes.iter().map(|(_, value)| operations_for(value.as_ref().map_or(0, Vec::len))).sum();
+        let applied = if self.batch.operations() + operations > MAX_BATCH_OPERATIONS {
+            self.flush()?
+        } else {
+            Vec::new()
+        };
+        for (key, value) in writes {
+            match value {
+                Some(value) => self.batch.put(key, value),
+                None => self.batch.remove(key),
+            }
+        }
+        self.events.push(entry.event);
+        Ok(applied)
+    }
+
+    /// Applies what was collected, and returns its events.
+    pub(crate) fn flush(&mut self) -> Result<Vec<Arc<Event>>, StoreError> {
+        let Some(last) = self.events.last() else { return Ok(Vec::new()) };
+        let through = last.seq.0;
+        self.store.apply(std::mem::take(&mut self.batch), through)?;
+        Ok(std::mem::take(&mut self.events))
+    }
+}
+
+type Write = (Vec<u8>, Option<Vec<u8>>);
+
+/// What an event changes in the store.
+fn writes(entry: &Entry) -> Vec<Write> {
+    let event = &entry.event;
+    let mut writes = vec![(key::meta(LAST_TIME), Some(event.time.0.to_be_bytes().to_vec()))];
+    if let Some(task) = &entry.task {
+        write_task(task, &event.fact, &mut writes);
+    }
+    if let Some(job) = &entry.job {
+        writes.push((key::job(job.number.0), Some(stored::encode_job(job))));
+    }
+    if let Some(agent) = &entry.agent {
+        writes.push((key::agent(agent.id.as_str()), Some(stored::encode_agent(agent))));
+    }
+    if let Some((number, attempt, output)) = outputs::of(&event.fact) {
+        writes.push((key::output(number.0, attempt.0), Some(stored::encode_output(output))));
+    }
+    if let Fact::CoordinatorStarted { .. } = &event.fact {
+        // The event itself says all there is to say.
+        writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
+    }
+    writes
+}
+
+fn write_task(task: &Task, fact: &Fact, writes: &mut Vec<Write>) {
+    let (live, done) = (key::live(task.number.0), key::done(task.number.0));
+    let record = Some(stored::encode_task(task));
+    if task.end().is_some() {
+        writes.push((live, None));
+        writes.push((done, record));
+    } else {
+        if matches!(fact, Fact::TaskRetried { .. }) {
+            writes.push((done, None));
+        }
+        writes.push((live, record));
+    }
+}

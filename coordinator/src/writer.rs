@@ -1,0 +1,38 @@
+//! The writer: the one thread that appends to the journal.
+//!
+//! It takes whatever has been decided, appends it as one entry, syncs it, and
+//! lets everything that waited for it go. Batches grow by themselves under load.
+
+use std::sync::{Arc, mpsc::SyncSender};
+
+use bytes::Bytes;
+use swarm_engine::id::Seq;
+
+use crate::{
+    core::{Core, Entry},
+    failure::{abort, chain},
+    journal::Journal,
+    stored,
+};
+
+/// Runs until the core is closed and everything decided is durable. Gives the journal back.
+pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &SyncSender<Vec<Entry>>) -> Journal {
+    while let Some(changes) = core.take_pending() {
+        let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
+        let payloads: Vec<Bytes> = entries.iter().map(|entry| stored::encode(&entry.event)).collect();
+        let through = match journal.append(epoch, &payloads) {
+            Ok(through) => Seq(through),
+            // What is on disk now is unknown, and a second fsync may report success for lost data.
+            Err(error) => abort(&format!("cannot write to the journal: {}", chain(&error))),
+        };
+        let last = entries.last().map(|entry| entry.event.seq);
+        assert_eq!(last, Some(through), "the journal and the engine count alike");
+        let sizes = payloads.iter().map(Bytes::len);
+        core.tail.push(entries.iter().map(|entry| Arc::clone(&entry.event)).zip(sizes));
+        core.became_durable(through);
+        if store.send(entries).is_err() {
+            abort("the thread that keeps the store has ended");
+        }
+    }
+    journal
+}
