@@ -9,7 +9,7 @@ use swarm_proto::channel::Address;
 const EXAMPLES: &str = "\
 Examples:
   agent --coordinator 10.0.0.5:50051               lend this machine until Ctrl-C
-  agent --name lab-3 --label gpu=a100 --slots 4    as a named agent with a label, four attempts at a time
+  agent --name lab-3 --label gpu=a100 --slots 4    with a name, a label and four slots
   agent --exit-when-idle                           work until nothing is left, then leave";
 
 /// The protocol's limit of a claim's wait.

@@ -34,7 +34,10 @@ pub struct Backlog {
 impl Backlog {
     /// Whether there is room for such a request.
     pub fn admits(&self, load: Load) -> bool {
-        let (events, bytes) = (self.events.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        let (events, bytes) = (
+            self.events.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        );
         match load {
             Load::Submit => events < SUBMIT_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
             Load::Claim => events < CLAIM_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
@@ -45,7 +48,8 @@ impl Backlog {
 
     pub(crate) fn add(&self, change: &Change) {
         self.events.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(weight(&change.event.fact), Ordering::Relaxed);
+        self.bytes
+            .fetch_add(weight(&change.event.fact), Ordering::Relaxed);
     }
 
     /// The store has this one.

@@ -23,7 +23,10 @@ impl Clock {
     ///
     /// When the machine has no boot-time clock.
     pub fn start(last: Timestamp) -> std::io::Result<Clock> {
-        Ok(Clock { anchor: wall()?.max(last), boot: since_boot()? })
+        Ok(Clock {
+            anchor: wall()?.max(last),
+            boot: since_boot()?,
+        })
     }
 
     /// The time now.
@@ -51,7 +54,9 @@ impl Clock {
 
 fn wall() -> std::io::Result<Timestamp> {
     let time = clock_gettime(ClockId::CLOCK_REALTIME)?;
-    Ok(Timestamp(u64::try_from(Duration::from(time).as_millis()).unwrap_or(u64::MAX)))
+    Ok(Timestamp(
+        u64::try_from(Duration::from(time).as_millis()).unwrap_or(u64::MAX),
+    ))
 }
 
 fn since_boot() -> std::io::Result<Duration> {
@@ -67,6 +72,10 @@ mod tests {
         let ahead = wall().unwrap() + Duration::from_secs(3600);
         let clock = Clock::start(ahead).unwrap();
         assert!(clock.now() >= ahead);
-        assert!(clock.wall_ahead_ms() <= -3_590_000, "{} ms", clock.wall_ahead_ms());
+        assert!(
+            clock.wall_ahead_ms() <= -3_590_000,
+            "{} ms",
+            clock.wall_ahead_ms()
+        );
     }
 }

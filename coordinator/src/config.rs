@@ -8,18 +8,21 @@ use crate::failure::{Exit, Failure};
 
 const EXAMPLES: &str = "\
 Examples:
-  coordinator                                        serve this machine, data in the user's state directory
-  coordinator --data-dir /var/lib/swarm              keep the data elsewhere
-  coordinator --listen 0.0.0.0:50051 --insecure      serve a trusted network, unencrypted and without passwords
-
-";
+  coordinator                                      serve this machine
+  coordinator --data-dir /var/lib/swarm            keep the data elsewhere
+  coordinator --listen 0.0.0.0:50051 --insecure    serve a trusted network, unencrypted";
 
 /// Keeps tasks durably and hands them to agents.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "coordinator", version, before_help = EXAMPLES)]
 pub struct Config {
     /// Where to serve gRPC; port 0 takes a free one.
-    #[arg(long, env = "SWARM_LISTEN", default_value = "127.0.0.1:50051", value_name = "IP:PORT")]
+    #[arg(
+        long,
+        env = "SWARM_LISTEN",
+        default_value = "127.0.0.1:50051",
+        value_name = "IP:PORT"
+    )]
     pub listen: SocketAddr,
     /// Where to keep the data [default: $XDG_STATE_HOME/swarm/coordinator].
     #[arg(long, env = "SWARM_DATA_DIR", value_name = "DIR")]
@@ -55,7 +58,8 @@ pub enum LogFormat {
 }
 
 /// A lease must outlive a lost heartbeat or two, and a dead agent's task should not wait for hours.
-const LEASE_TTL: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(24 * 3600);
+const LEASE_TTL: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(500)..=Duration::from_secs(24 * 3600);
 
 impl Config {
     /// Refuses what cannot work, or would be open to everybody.
@@ -74,7 +78,10 @@ impl Config {
             help.push("listen on 127.0.0.1, or say --insecure if the network is trusted".to_owned());
         }
         if !LEASE_TTL.contains(&self.lease_ttl) {
-            errors.push(format!("--lease-ttl is {:?}, it must be between 500ms and 24h", self.lease_ttl));
+            errors.push(format!(
+                "--lease-ttl is {:?}, it must be between 500ms and 24h",
+                self.lease_ttl
+            ));
         }
         if self.default_timeout.is_zero() || self.default_timeout > swarm_engine::limits::MAX_TIMEOUT {
             errors.push("--default-timeout must be more than nothing and at most 30 days".to_owned());
@@ -82,7 +89,11 @@ impl Config {
         if errors.is_empty() {
             Ok(())
         } else {
-            Err(Failure::new(Exit::Configuration, errors.join("; "), help.join("; ")))
+            Err(Failure::new(
+                Exit::Configuration,
+                errors.join("; "),
+                help.join("; "),
+            ))
         }
     }
 
@@ -110,8 +121,9 @@ impl Config {
 
 /// Reads a duration as people write it: `90s`, `1h 30m`, `500ms`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration =
-        text.parse().map_err(|_| "write a duration such as 90s, 10m or 1h 30m".to_owned())?;
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "write a duration such as 90s, 10m or 1h 30m".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "a duration must not be negative".to_owned())
 }
 
@@ -128,14 +140,26 @@ mod tests {
         let refused = parse(&["--listen", "0.0.0.0:50051"]).check().unwrap_err();
         assert_eq!(refused.exit, Exit::Configuration);
         assert!(refused.help.contains("--insecure"), "{refused}");
-        assert!(parse(&["--listen", "0.0.0.0:50051", "--insecure"]).check().is_ok());
+        assert!(
+            parse(&["--listen", "0.0.0.0:50051", "--insecure"])
+                .check()
+                .is_ok()
+        );
         assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
     }
 
     #[test]
     fn all_faults_are_named_at_once() {
-        let refused =
-            parse(&["--listen", "0.0.0.0:1", "--lease-ttl", "1ms", "--default-timeout", "0s"]).check().unwrap_err();
+        let refused = parse(&[
+            "--listen",
+            "0.0.0.0:1",
+            "--lease-ttl",
+            "1ms",
+            "--default-timeout",
+            "0s",
+        ])
+        .check()
+        .unwrap_err();
         for word in ["plaintext", "--lease-ttl", "--default-timeout"] {
             assert!(refused.error.contains(word), "{refused}");
         }

@@ -20,15 +20,8 @@ use swarm_engine::{
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    backlog::Backlog,
-    clock::Clock,
-    failure::abort,
-    journal,
-    orders::Orders,
-    outputs::Outputs,
-    store::Store,
-    tail::Tail,
-    waiters::Waiters,
+    backlog::Backlog, clock::Clock, failure::abort, journal, orders::Orders, outputs::Outputs, store::Store,
+    tail::Tail, waiters::Waiters,
 };
 
 /// See the module.
@@ -83,8 +76,18 @@ pub(crate) struct Entry {
 
 impl From<Change> for Entry {
     fn from(change: Change) -> Entry {
-        let Change { event, task, job, agent } = change;
-        Entry { event: Arc::new(event), task, job, agent }
+        let Change {
+            event,
+            task,
+            job,
+            agent,
+        } = change;
+        Entry {
+            event: Arc::new(event),
+            task,
+            job,
+            agent,
+        }
     }
 }
 
@@ -98,7 +101,9 @@ impl Core {
         durable: Seq,
         pending: Vec<Change>,
     ) -> Core {
-        let history = state.identity().map_or_else(|| "".into(), |identity| identity.history.clone());
+        let history = state
+            .identity()
+            .map_or_else(|| "".into(), |identity| identity.history.clone());
         let backlog = Backlog::default();
         for change in &pending {
             backlog.add(change);

@@ -51,11 +51,18 @@ impl DataDir {
             // Only for the message: whoever holds the lock wrote its process id.
             let _ = file.read_to_string(&mut holder);
             let holder = holder.trim();
-            let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+            let who = if holder.is_empty() {
+                String::new()
+            } else {
+                format!(" (process {holder})")
+            };
             match errno {
                 nix::errno::Errno::EWOULDBLOCK => Failure::new(
                     Exit::Refused,
-                    format!("the data directory {} is in use by another coordinator{who}", path.display()),
+                    format!(
+                        "the data directory {} is in use by another coordinator{who}",
+                        path.display()
+                    ),
                     "stop that one first, or name another directory: --data-dir DIR",
                 ),
                 errno => failed("lock", errno.into()),
@@ -65,7 +72,10 @@ impl DataDir {
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(|error| failed("write to", error))?;
-        Ok(DataDir { path: path.to_owned(), _lock: lock })
+        Ok(DataDir {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Where it is.
@@ -94,7 +104,10 @@ mod tests {
         let held = DataDir::open(&dir.path().join("data")).unwrap();
         let refused = DataDir::open(&dir.path().join("data")).err().unwrap();
         assert_eq!(refused.exit, Exit::Refused);
-        assert!(refused.error.contains(&std::process::id().to_string()), "{refused}");
+        assert!(
+            refused.error.contains(&std::process::id().to_string()),
+            "{refused}"
+        );
         drop(held);
         assert!(DataDir::open(&dir.path().join("data")).is_ok());
     }

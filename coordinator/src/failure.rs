@@ -29,7 +29,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with its exit code.
     pub fn new(exit: Exit, error: impl Into<String>, help: impl Into<String>) -> Failure {
-        Failure { exit, error: error.into(), help: help.into() }
+        Failure {
+            exit,
+            error: error.into(),
+            help: help.into(),
+        }
     }
 
     /// The exit code as the process ends with it.
@@ -67,6 +71,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// journal whose outcome is unknown, or a state that a panic may have left half changed.
 pub fn abort(error: &str) -> ! {
     eprintln!("error: {error}");
-    eprintln!("help: nothing that was acknowledged is lost; start the coordinator again once the cause is mended");
+    eprintln!(
+        "help: nothing that was acknowledged is lost; start the coordinator again once the cause is mended"
+    );
     std::process::abort()
 }

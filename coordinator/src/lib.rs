@@ -8,8 +8,8 @@ mod config;
 mod failure;
 mod limits;
 
-mod core;
 mod backlog;
+mod core;
 mod orders;
 mod outputs;
 mod tail;
@@ -32,7 +32,7 @@ mod service;
 
 use std::{
     ffi::OsString,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     process::ExitCode,
     sync::{Arc, mpsc::sync_channel},
     thread,
@@ -95,7 +95,11 @@ fn begin_logging(config: &Config) -> Result<(), Failure> {
             "write --log-level info, or debug, warn, error",
         )
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr);
     // A second program in one process keeps the first one's log.
     let _ = match config.log_format {
         LogFormat::Text => lines.with_target(false).try_init(),
@@ -107,7 +111,11 @@ fn begin_logging(config: &Config) -> Result<(), Failure> {
 /// Serves until SIGTERM or SIGINT.
 async fn run(config: Config) -> Result<(), Failure> {
     let dir = DataDir::open(&config.data_dir()?)?;
-    let Opened { state, journal, store } = open::open(&dir)?;
+    let Opened {
+        state,
+        journal,
+        store,
+    } = open::open(&dir)?;
     let clock = Clock::start(state.time())
         .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}"), ""))?;
     let listener = listen(&config).await?;
@@ -165,11 +173,18 @@ async fn listen(config: &Config) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let help = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
-                format!("another program has that port; take another one: --listen {}:PORT (0 takes a free one)", address.ip())
+                format!(
+                    "another program has that port; take another one: --listen {}:PORT (0 takes a free one)",
+                    address.ip()
+                )
             }
             _ => "name an address of this machine: --listen IP:PORT".to_owned(),
         };
-        Failure::new(Exit::Configuration, format!("cannot listen on {address}: {}", chain(&error)), help)
+        Failure::new(
+            Exit::Configuration,
+            format!("cannot listen on {address}: {}", chain(&error)),
+            help,
+        )
     })
 }
 

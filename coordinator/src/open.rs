@@ -39,16 +39,18 @@ pub(crate) struct Opened {
 pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
     let (store, loaded) = open_store(&dir.store())?;
     let options = journal::Options::default();
-    let journal::Opened { journal, torn } =
-        Journal::open(&dir.journal(), options, store.applied_seq()).map_err(|error| {
-            Failure::new(Exit::Damaged, chain(&error), error.help())
-        })?;
+    let journal::Opened { journal, torn } = Journal::open(&dir.journal(), options, store.applied_seq())
+        .map_err(|error| Failure::new(Exit::Damaged, chain(&error), error.help()))?;
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }
     let mut state = loaded;
     catch_up(&mut state, &journal, &store)?;
-    Ok(Opened { state, journal, store })
+    Ok(Opened {
+        state,
+        journal,
+        store,
+    })
 }
 
 /// Opens and reads the store. One that cannot be read is set aside: the journal has everything.
@@ -70,7 +72,10 @@ fn open_store(dir: &Path) -> Result<(Store, State), Failure> {
             "move it away by hand and start again: it is rebuilt from the journal",
         )
     })?;
-    tracing::warn!("{damage}: set aside as {}, building it anew from the journal", aside.display());
+    tracing::warn!(
+        "{damage}: set aside as {}, building it anew from the journal",
+        aside.display()
+    );
     let store = Store::open(dir).map_err(|error| store_failure(&error))?;
     Ok((store, State::default()))
 }
@@ -83,7 +88,11 @@ fn remove_if_there(dir: &Path) -> std::io::Result<()> {
 }
 
 fn store_failure(error: &store::OpenError) -> Failure {
-    Failure::new(Exit::Damaged, chain(error), "look at the disk, then start the coordinator again")
+    Failure::new(
+        Exit::Damaged,
+        chain(error),
+        "look at the disk, then start the coordinator again",
+    )
 }
 
 /// The state as of the store's last event.
@@ -93,18 +102,24 @@ fn load(store: &Store) -> Result<State, String> {
     for prefix in [key::LIVE, key::DONE] {
         for record in store.scan(prefix, &[]) {
             let (_, bytes) = record.map_err(|error| describe(&error))?;
-            tasks.push(Arc::new(stored::decode_task(&bytes).map_err(|error| describe(&error))?));
+            tasks.push(Arc::new(
+                stored::decode_task(&bytes).map_err(|error| describe(&error))?,
+            ));
         }
     }
     let mut jobs = Vec::new();
     for record in store.scan(key::JOB, &[]) {
         let (_, bytes) = record.map_err(|error| describe(&error))?;
-        jobs.push(Arc::new(stored::decode_job(&bytes).map_err(|error| describe(&error))?));
+        jobs.push(Arc::new(
+            stored::decode_job(&bytes).map_err(|error| describe(&error))?,
+        ));
     }
     let mut agents = Vec::new();
     for record in store.scan(key::AGENT, &[]) {
         let (_, bytes) = record.map_err(|error| describe(&error))?;
-        agents.push(Arc::new(stored::decode_agent(&bytes).map_err(|error| describe(&error))?));
+        agents.push(Arc::new(
+            stored::decode_agent(&bytes).map_err(|error| describe(&error))?,
+        ));
     }
     let time = store.meta(LAST_TIME).map_err(|error| describe(&error))?;
     let time = match time.map(<[u8; 8]>::try_from) {
@@ -112,16 +127,32 @@ fn load(store: &Store) -> Result<State, String> {
         Some(Ok(bytes)) => Timestamp(u64::from_be_bytes(bytes)),
         Some(Err(_)) => return Err(format!("the store's meta/{LAST_TIME} is not a time")),
     };
-    Ok(State::load(identity(store)?, Seq(store.applied_seq()), time, jobs, agents, tasks))
+    Ok(State::load(
+        identity(store)?,
+        Seq(store.applied_seq()),
+        time,
+        jobs,
+        agents,
+        tasks,
+    ))
 }
 
 fn identity(store: &Store) -> Result<Option<Identity>, String> {
-    let Some(bytes) = store.meta(IDENTITY).map_err(|error| chain(&error))? else { return Ok(None) };
+    let Some(bytes) = store.meta(IDENTITY).map_err(|error| chain(&error))? else {
+        return Ok(None);
+    };
     let event = stored::decode(Seq(0), bytes.into()).map_err(|error| chain(&error))?;
     match event.fact {
-        Fact::CoordinatorStarted { epoch, cluster_id, history, version: _ } => {
-            Ok(Some(Identity { epoch, cluster_id, history }))
-        }
+        Fact::CoordinatorStarted {
+            epoch,
+            cluster_id,
+            history,
+            version: _,
+        } => Ok(Some(Identity {
+            epoch,
+            cluster_id,
+            history,
+        })),
         other => Err(format!("the store's meta/{IDENTITY} is a {}", other.kind())),
     }
 }
@@ -135,7 +166,11 @@ fn catch_up(state: &mut State, journal: &Journal, store: &Store) -> Result<(), F
         tracing::info!("reading {behind} events from the journal that the store does not have");
     }
     let damaged = |error: &dyn std::error::Error| {
-        Failure::new(Exit::Damaged, chain(error), "restore the data directory from a backup")
+        Failure::new(
+            Exit::Damaged,
+            chain(error),
+            "restore the data directory from a backup",
+        )
     };
     let mut view = View::new(store.clone());
     while state.seq() < last {

@@ -55,13 +55,16 @@ impl Core {
     /// # Errors
     ///
     /// The renewal's rejection; also when the session is replaced while the call is parked.
-    pub async fn heartbeat(&self, request: Renew, wait: Duration) -> Result<Answer<Vec<Directive>>, Rejection> {
+    pub async fn heartbeat(
+        &self,
+        request: Renew,
+        wait: Duration,
+    ) -> Result<Answer<Vec<Directive>>, Rejection> {
         let (result, as_of, parked) = {
             let mut inner = self.lock();
             let result = self.decide(&mut inner, |draft| renew::decide(draft, &request));
             let nothing = matches!(&result, Ok(directives) if directives.iter().all(is_continue));
-            let parked =
-                (nothing && !wait.is_zero()).then(|| inner.orders.park(request.agent.clone()));
+            let parked = (nothing && !wait.is_zero()).then(|| inner.orders.park(request.agent.clone()));
             self.after_decision(&mut inner);
             (result, inner.state.seq(), parked)
         };
@@ -73,7 +76,10 @@ impl Core {
         let _ = tokio::time::timeout(wait, parked).await;
         let answer = self.read(|state| renew::directives(state, &request)).await;
         self.lock().orders.tidy(&request.agent);
-        answer.value.map(|value| Answer { value, as_of: answer.as_of })
+        answer.value.map(|value| Answer {
+            value,
+            as_of: answer.as_of,
+        })
     }
 }
 

@@ -26,19 +26,32 @@ pub struct Outputs {
 /// The output that a fact carries, with the attempt that printed it.
 pub(crate) fn of(fact: &Fact) -> Option<(Number, AttemptNumber, &Arc<Output>)> {
     match fact {
-        Fact::AttemptFailed { task, attempt, output, .. } | Fact::TaskSucceeded { task, attempt, output, .. } => {
-            Some((task.number, *attempt, output))
+        Fact::AttemptFailed {
+            task,
+            attempt,
+            output,
+            ..
         }
-        Fact::TaskCancelled { task, attempt: Some(attempt) } => {
-            Some((task.number, attempt.number, &attempt.output))
-        }
+        | Fact::TaskSucceeded {
+            task,
+            attempt,
+            output,
+            ..
+        } => Some((task.number, *attempt, output)),
+        Fact::TaskCancelled {
+            task,
+            attempt: Some(attempt),
+        } => Some((task.number, attempt.number, &attempt.output)),
         _ => None,
     }
 }
 
 impl Outputs {
     pub(crate) fn new(store: Store) -> Outputs {
-        Outputs { fresh: Mutex::default(), store }
+        Outputs {
+            fresh: Mutex::default(),
+            store,
+        }
     }
 
     pub(crate) fn keep(&self, event: &Event) {
@@ -69,7 +82,11 @@ impl Outputs {
             .get(&key::output(number.0, attempt.0))
             .map_err(|error| chain(&error))?;
         bytes
-            .map(|bytes| stored::decode_output(&bytes).map(Arc::new).map_err(|error| chain(&error)))
+            .map(|bytes| {
+                stored::decode_output(&bytes)
+                    .map(Arc::new)
+                    .map_err(|error| chain(&error))
+            })
             .transpose()
     }
 

@@ -25,5 +25,8 @@ pub(crate) fn token() -> LeaseToken {
 /// A name for data or a history: 16 characters that nobody else has.
 pub(crate) fn name() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    bytes::<16>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+    bytes::<16>()
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect()
 }

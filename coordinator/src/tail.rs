@@ -25,7 +25,13 @@ struct Kept {
 impl Tail {
     /// An empty tail behind this event.
     pub(crate) fn new(last: Seq) -> Tail {
-        Tail { kept: RwLock::new(Kept { events: VecDeque::new(), bytes: 0, next: last.next() }) }
+        Tail {
+            kept: RwLock::new(Kept {
+                events: VecDeque::new(),
+                bytes: 0,
+                next: last.next(),
+            }),
+        }
     }
 
     /// Adds events that are about to become visible.
@@ -38,7 +44,9 @@ impl Tail {
             kept.events.push_back((event, bytes));
         }
         while kept.bytes > TAIL_BYTES {
-            let Some((_, bytes)) = kept.events.pop_front() else { break };
+            let Some((_, bytes)) = kept.events.pop_front() else {
+                break;
+            };
             kept.bytes -= bytes;
         }
     }
@@ -49,6 +57,11 @@ impl Tail {
         let first = kept.events.front()?.0.seq;
         let skip = usize::try_from(from.0.checked_sub(first.0)?).ok()?;
         let events = kept.events.iter().skip(skip).map(|(event, _)| event.clone());
-        Some(events.take_while(|event| event.seq <= through).take(most).collect())
+        Some(
+            events
+                .take_while(|event| event.seq <= through)
+                .take(most)
+                .collect(),
+        )
     }
 }

@@ -62,14 +62,20 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(store: Store) -> View {
-        View { store, batch: Batch::default(), events: Vec::new() }
+        View {
+            store,
+            batch: Batch::default(),
+            events: Vec::new(),
+        }
     }
 
     /// Adds an event. Returns the events that were applied to make room for it.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<Vec<Arc<Event>>, StoreError> {
         let writes = writes(&entry);
-        let operations: usize =
-            writes.iter().map(|(_, value)| operations_for(value.as_ref().map_or(0, Vec::len))).sum();
+        let operations: usize = writes
+            .iter()
+            .map(|(_, value)| operations_for(value.as_ref().map_or(0, Vec::len)))
+            .sum();
         let applied = if self.batch.operations() + operations > MAX_BATCH_OPERATIONS {
             self.flush()?
         } else {
@@ -87,7 +93,9 @@ impl View {
 
     /// Applies what was collected, and returns its events.
     pub(crate) fn flush(&mut self) -> Result<Vec<Arc<Event>>, StoreError> {
-        let Some(last) = self.events.last() else { return Ok(Vec::new()) };
+        let Some(last) = self.events.last() else {
+            return Ok(Vec::new());
+        };
         let through = last.seq.0;
         self.store.apply(std::mem::take(&mut self.batch), through)?;
         Ok(std::mem::take(&mut self.events))
@@ -110,7 +118,10 @@ fn writes(entry: &Entry) -> Vec<Write> {
         writes.push((key::agent(agent.id.as_str()), Some(stored::encode_agent(agent))));
     }
     if let Some((number, attempt, output)) = outputs::of(&event.fact) {
-        writes.push((key::output(number.0, attempt.0), Some(stored::encode_output(output))));
+        writes.push((
+            key::output(number.0, attempt.0),
+            Some(stored::encode_output(output)),
+        ));
     }
     if let Fact::CoordinatorStarted { .. } = &event.fact {
         // The event itself says all there is to say.

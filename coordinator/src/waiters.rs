@@ -46,14 +46,21 @@ impl Waiters {
         let place = self.next_place;
         self.next_place += 1;
         self.count += 1;
-        self.lines.entry(claim.wants.clone()).or_default().push_back(Waiter { place, claim, reply });
+        self.lines
+            .entry(claim.wants.clone())
+            .or_default()
+            .push_back(Waiter { place, claim, reply });
         (place, receiver)
     }
 
     /// Takes a waiter out; false when it is not there any more.
     fn leave(&mut self, wants: &Wants, place: u64) -> bool {
-        let Some(line) = self.lines.get_mut(wants) else { return false };
-        let Ok(index) = line.binary_search_by_key(&place, |waiter| waiter.place) else { return false };
+        let Some(line) = self.lines.get_mut(wants) else {
+            return false;
+        };
+        let Ok(index) = line.binary_search_by_key(&place, |waiter| waiter.place) else {
+            return false;
+        };
         line.remove(index);
         self.count -= 1;
         if line.is_empty() {
@@ -109,7 +116,14 @@ impl Core {
             let waiting = (nothing && !wait.is_zero() && inner.waiters.count < MAX_WAITERS).then(|| {
                 let wants = claim.wants.clone();
                 let (place, receiver) = inner.waiters.enlist(claim);
-                (Place { core: self, wants, place }, receiver)
+                (
+                    Place {
+                        core: self,
+                        wants,
+                        place,
+                    },
+                    receiver,
+                )
             });
             self.after_decision(&mut inner);
             (result, inner.state.seq(), waiting)
@@ -129,7 +143,9 @@ impl Core {
     pub(crate) fn grant_to_waiters(&self, inner: &mut Inner) {
         loop {
             let Inner { state, waiters, .. } = inner;
-            let Some(waiter) = waiters.take_oldest(|wants| state.ready().first(wants).is_some()) else { return };
+            let Some(waiter) = waiters.take_oldest(|wants| state.ready().first(wants).is_some()) else {
+                return;
+            };
             if waiter.reply.is_closed() {
                 continue;
             }

@@ -28,7 +28,8 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &SyncSen
         let last = entries.last().map(|entry| entry.event.seq);
         assert_eq!(last, Some(through), "the journal and the engine count alike");
         let sizes = payloads.iter().map(Bytes::len);
-        core.tail.push(entries.iter().map(|entry| Arc::clone(&entry.event)).zip(sizes));
+        core.tail
+            .push(entries.iter().map(|entry| Arc::clone(&entry.event)).zip(sizes));
         core.became_durable(through);
         if store.send(entries).is_err() {
             abort("the thread that keeps the store has ended");

@@ -45,18 +45,23 @@ impl FromStr for Address {
         }
         let (host, port) = match text.rsplit_once(':') {
             // An IPv6 address has colons of its own; its port stands behind the bracket.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                (host, port.parse().map_err(|_| format!("'{port}' is not a port number (1 to 65535)"))?)
-            }
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (
+                host,
+                port.parse()
+                    .map_err(|_| format!("'{port}' is not a port number (1 to 65535)"))?,
+            ),
             _ => (text, DEFAULT_PORT),
         };
         let host = match host.parse::<IpAddr>() {
             Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
             _ => host.to_owned(),
         };
-        let plausible = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':' | '%');
+        let plausible =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':' | '%');
         if host.is_empty() || !host.chars().all(plausible) || port == 0 {
-            return Err(format!("'{text}' is not HOST:PORT, such as 127.0.0.1:{DEFAULT_PORT}"));
+            return Err(format!(
+                "'{text}' is not HOST:PORT, such as 127.0.0.1:{DEFAULT_PORT}"
+            ));
         }
         Ok(Address { host, port })
     }
@@ -93,7 +98,11 @@ mod tests {
             ("10.0.0.5", "10.0.0.5:50051", false),
         ] {
             let address: Address = text.parse().unwrap();
-            assert_eq!((address.to_string().as_str(), address.is_loopback()), (expected, loopback), "{text}");
+            assert_eq!(
+                (address.to_string().as_str(), address.is_loopback()),
+                (expected, loopback),
+                "{text}"
+            );
         }
     }
 

@@ -90,8 +90,11 @@ pub struct Details {
 /// Builds the status for a refusal.
 pub fn status(reason: Reason, message: impl Into<String>, details: Details) -> Status {
     let mut carried = ErrorDetails::new();
-    let metadata: std::collections::HashMap<String, String> =
-        details.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let metadata: std::collections::HashMap<String, String> = details
+        .metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
     carried.set_error_info(reason.as_str(), DOMAIN, metadata);
     if let Some(after) = details.retry_after {
         carried.set_retry_info(Some(after));
@@ -157,7 +160,11 @@ impl Failure {
                         .collect()
                 }),
                 retry_after: carried.retry_info().and_then(|info| info.retry_delay),
-                metadata: info.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+                metadata: info
+                    .metadata
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
                 code: status.code(),
             },
             _ => Failure::Lost {
@@ -171,11 +178,21 @@ impl Failure {
     /// Whether the same request may be sent again.
     pub fn is_transient(&self) -> bool {
         match self {
-            Failure::Refused { code: Code::Unavailable, .. } => true,
-            Failure::Refused { code: Code::ResourceExhausted, retry_after, .. } => retry_after.is_some(),
+            Failure::Refused {
+                code: Code::Unavailable,
+                ..
+            } => true,
+            Failure::Refused {
+                code: Code::ResourceExhausted,
+                retry_after,
+                ..
+            } => retry_after.is_some(),
             Failure::Refused { .. } => false,
             // The server answered and knows no such method or cannot read the message: a repeat changes nothing.
-            Failure::Lost { code: Code::Unimplemented | Code::OutOfRange | Code::InvalidArgument, .. } => false,
+            Failure::Lost {
+                code: Code::Unimplemented | Code::OutOfRange | Code::InvalidArgument,
+                ..
+            } => false,
             Failure::Lost { .. } => true,
         }
     }
@@ -208,7 +225,11 @@ fn describe_chain(status: &Status) -> String {
         source = error.source();
     }
     parts.retain(|part| !part.is_empty());
-    if parts.is_empty() { format!("the call ended with {:?}", status.code()) } else { parts.join(": ") }
+    if parts.is_empty() {
+        format!("the call ended with {:?}", status.code())
+    } else {
+        parts.join(": ")
+    }
 }
 
 /// Whether the chain ends in a connection that was never made.
@@ -239,12 +260,22 @@ mod tests {
             Reason::Busy,
             "too much queued",
             Details {
-                faults: vec![FieldFault { field: "tasks".into(), description: "too many".into() }],
+                faults: vec![FieldFault {
+                    field: "tasks".into(),
+                    description: "too many".into(),
+                }],
                 retry_after: Some(Duration::from_secs(2)),
                 metadata: BTreeMap::from([("oldest_seq", "7".to_owned())]),
             },
         );
-        let Failure::Refused { reason, faults, retry_after, metadata, .. } = Failure::of(&sent) else {
+        let Failure::Refused {
+            reason,
+            faults,
+            retry_after,
+            metadata,
+            ..
+        } = Failure::of(&sent)
+        else {
             panic!("read as lost");
         };
         assert_eq!(reason, Some(Reason::Busy));
@@ -257,10 +288,24 @@ mod tests {
     #[test]
     fn many_faults_stay_within_what_clients_accept() {
         let faults = (0..1000)
-            .map(|n| FieldFault { field: format!("tasks[{n}]"), description: "x".repeat(100) })
+            .map(|n| FieldFault {
+                field: format!("tasks[{n}]"),
+                description: "x".repeat(100),
+            })
             .collect();
-        let sent = status(Reason::FieldInvalid, "bad", Details { faults, ..Details::default() });
-        assert!(sent.details().len() < 8 * 1024, "{} bytes of details", sent.details().len());
+        let sent = status(
+            Reason::FieldInvalid,
+            "bad",
+            Details {
+                faults,
+                ..Details::default()
+            },
+        );
+        assert!(
+            sent.details().len() < 8 * 1024,
+            "{} bytes of details",
+            sent.details().len()
+        );
     }
 
     #[test]

@@ -66,13 +66,16 @@ fn follow(draft: &mut Draft<'_>, ended: &Task, waiting: Number) {
 }
 
 /// The record of an ended task as the next event begins a new round: fresh counts, the same attempts, and
-/// met dependencies stay met. A deadline that has passed would fail it again at once, so it goes.
+/// met dependencies stay met. It still waits for its time if that lies ahead; a deadline that has passed
+/// would fail it again at once, so it goes.
 pub(crate) fn retried(draft: &Draft<'_>, task: &Task) -> Task {
     Task {
         revision: draft.seq().next(),
         round: task.round + 1,
         tries: Tries::default(),
-        phase: Phase::Pending { due: None },
+        phase: Phase::Pending {
+            due: task.not_before.filter(|time| *time > draft.now()),
+        },
         deadline: task.deadline.filter(|deadline| *deadline > draft.now()),
         ..task.clone()
     }

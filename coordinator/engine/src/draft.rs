@@ -110,6 +110,11 @@ impl Draft<'_> {
         self.changes.len()
     }
 
+    /// Lets the lease of a running task last from now on, without a sign that its agent knows of it.
+    pub fn extend(&mut self, number: Number, ttl: Duration) {
+        self.state.extend(number, self.now, ttl);
+    }
+
     /// Renews the lease of a running task: a soft fact, not an event.
     pub fn renew(&mut self, number: Number, ttl: Duration) {
         self.state.renew(number, self.now, ttl);

@@ -52,6 +52,7 @@ pub mod event;
 pub mod rejection;
 
 pub mod apply;
+mod derived;
 pub mod draft;
 pub mod state;
 

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     agent::Agent,
+    derived::Derived,
     id::{AgentId, JobId, Number, Seq, TaskId},
     job::Job,
     schedule::Ready,
@@ -60,29 +61,6 @@ pub struct Identity {
     pub cluster_id: Arc<str>,
     /// Identifies this sequence of events.
     pub history: Arc<str>,
-}
-
-/// Everything that follows from the records; kept up to date because looking for it would be slow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Derived {
-    /// Tasks by state.
-    pub(crate) counts: Counts,
-    /// Tasks by job.
-    pub(crate) jobs: BTreeMap<JobId, Tally>,
-    /// Queued tasks.
-    pub(crate) ready: Ready,
-    /// Pending tasks that wait for a time.
-    pub(crate) due: BTreeSet<(Timestamp, Number)>,
-    /// Pending tasks that have a deadline.
-    pub(crate) deadlines: BTreeSet<(Timestamp, Number)>,
-    /// For each task, the pending tasks with an unmet dependency on it.
-    pub(crate) dependents: BTreeMap<TaskId, BTreeSet<Number>>,
-    /// For each task, the tasks that were skipped because of it.
-    pub(crate) skipped: BTreeMap<TaskId, BTreeSet<Number>>,
-    /// Tasks whose last change still has consequences for others: the work list.
-    pub(crate) unsettled: BTreeSet<Number>,
-    /// The running tasks of each agent.
-    pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
 }
 
 /// Facts that may be lost: never journaled, and no promise depends on them.
@@ -309,7 +287,7 @@ impl State {
         self.soft.renewed.insert(number);
     }
 
-    fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) {
+    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) {
         let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
             return;
         };

@@ -33,6 +33,8 @@ pub struct Task {
     pub retry: RetryPolicy,
     /// How long one attempt may run.
     pub timeout: Duration,
+    /// It is not started before this time: what was asked for and the delay, whichever is later.
+    pub not_before: Option<Timestamp>,
     /// It fails when it has not ended by then.
     pub deadline: Option<Timestamp>,
     /// When it was submitted.

@@ -28,8 +28,15 @@ struct Seen {
 
 impl Seen {
     fn of(state: &State, agent: &Arc<Agent>) -> Seen {
-        let leases = state.leased_to(&agent.id).map(|task| (task.clone(), state.expiry(task.number))).collect();
-        Seen { agent: agent.clone(), presence: state.presence(&agent.id), leases }
+        let leases = state
+            .leased_to(&agent.id)
+            .map(|task| (task.clone(), state.expiry(task.number)))
+            .collect();
+        Seen {
+            agent: agent.clone(),
+            presence: state.presence(&agent.id),
+            leases,
+        }
     }
 }
 
@@ -62,7 +69,11 @@ impl AgentService for Service {
             _ => String::new(),
         };
         let agents = agents.iter().map(|seen| self.agent_message(seen)).collect();
-        Ok(Response::new(v1::ListAgentsResponse { as_of, agents, next_page_token }))
+        Ok(Response::new(v1::ListAgentsResponse {
+            as_of,
+            agents,
+            next_page_token,
+        }))
     }
 
     async fn get_agent(
@@ -71,10 +82,18 @@ impl AgentService for Service {
     ) -> Result<Response<v1::GetAgentResponse>, Status> {
         let id = field::agent_id("agent_id", &request.into_inner().agent_id)
             .map_err(|rejection| status_of(&rejection))?;
-        let answer = self.core.read(|state| state.agent(&id).map(|agent| Seen::of(state, agent))).await;
+        let answer = self
+            .core
+            .read(|state| state.agent(&id).map(|agent| Seen::of(state, agent)))
+            .await;
         let as_of = self.as_of(&answer);
-        let seen = answer.value.ok_or_else(|| status_of(&Rejection::AgentNotFound(id)))?;
-        Ok(Response::new(v1::GetAgentResponse { as_of, agent: Some(self.agent_message(&seen)) }))
+        let seen = answer
+            .value
+            .ok_or_else(|| status_of(&Rejection::AgentNotFound(id)))?;
+        Ok(Response::new(v1::GetAgentResponse {
+            as_of,
+            agent: Some(self.agent_message(&seen)),
+        }))
     }
 }
 
@@ -87,6 +106,10 @@ impl Service {
     /// How agents are looked at now.
     pub(super) fn look(&self) -> convert::Look {
         let clock = &self.core.clock;
-        convert::Look { now: clock.now(), started: clock.started(), lease_ttl: self.settings.lease_ttl }
+        convert::Look {
+            now: clock.now(),
+            started: clock.started(),
+            lease_ttl: self.settings.lease_ttl,
+        }
     }
 }

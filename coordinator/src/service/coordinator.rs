@@ -72,13 +72,16 @@ impl CoordinatorService for Service {
             .execute(|draft| deregister::decide(draft, command))
             .await
             .map_err(|rejection| status_of(&rejection))?;
-        Ok(Response::new(v1::DeregisterAgentResponse { as_of: self.as_of(&answer) }))
+        Ok(Response::new(v1::DeregisterAgentResponse {
+            as_of: self.as_of(&answer),
+        }))
     }
 
     async fn claim(&self, request: Request<v1::ClaimRequest>) -> Result<Response<v1::ClaimResponse>, Status> {
         self.admit(Load::Claim)?;
-        let (command, wait) =
-            self.claim_command(request.into_inner(), "").map_err(|rejection| status_of(&rejection))?;
+        let (command, wait) = self
+            .claim_command(request.into_inner(), "")
+            .map_err(|rejection| status_of(&rejection))?;
         let answer = self
             .unless_stopped(self.core.claim(command, wait))
             .await?
@@ -111,29 +114,47 @@ impl CoordinatorService for Service {
         request: Request<v1::CompleteRequest>,
     ) -> Result<Response<v1::CompleteResponse>, Status> {
         self.admit(Load::Complete)?;
-        let v1::CompleteRequest { agent_id, results, claim_next } = request.into_inner();
+        let v1::CompleteRequest {
+            agent_id,
+            results,
+            claim_next,
+        } = request.into_inner();
         if results.len() > swarm_engine::limits::MAX_ITEMS {
             let most = swarm_engine::limits::MAX_ITEMS;
-            return Err(super::invalid("results", format!("has {} reports, at most {most} are allowed", results.len())));
+            return Err(super::invalid(
+                "results",
+                format!("has {} reports, at most {most} are allowed", results.len()),
+            ));
         }
-        let agent = field::agent_id("agent_id", &agent_id)
-            .map_err(|rejection| status_of(&rejection))?;
+        let agent = field::agent_id("agent_id", &agent_id).map_err(|rejection| status_of(&rejection))?;
         let task_ids: Vec<String> = results
             .iter()
-            .map(|result| result.lease.as_ref().map(|lease| lease.task_id.clone()).unwrap_or_default())
+            .map(|result| {
+                result
+                    .lease
+                    .as_ref()
+                    .map(|lease| lease.task_id.clone())
+                    .unwrap_or_default()
+            })
             .collect();
         let reports = reports(results);
-        let good = reports.iter().filter_map(|report| report.as_ref().ok()).cloned().collect();
-        let command = complete::Complete { agent, reports: good, jitter: random::number() };
+        let good = reports
+            .iter()
+            .filter_map(|report| report.as_ref().ok())
+            .cloned()
+            .collect();
+        let command = complete::Complete {
+            agent,
+            reports: good,
+            jitter: random::number(),
+        };
         let claim = claim_next.map(|claim| self.claim_command(claim, "claim_next"));
 
         let answer = self
             .core
             .execute(|draft| {
                 let results = complete::decide(draft, command);
-                let claimed = claim.map(|claim| {
-                    claim.and_then(|(claim, _)| claim::decide(draft, claim))
-                });
+                let claimed = claim.map(|claim| claim.and_then(|(claim, _)| claim::decide(draft, claim)));
                 Ok((results, claimed))
             })
             .await
@@ -160,12 +181,22 @@ impl CoordinatorService for Service {
                 },
             })
             .collect();
-        let mut response =
-            v1::CompleteResponse { as_of: Some(self.position(as_of.0)), results, claimed: None, claim_refusal: None };
+        let mut response = v1::CompleteResponse {
+            as_of: Some(self.position(as_of.0)),
+            results,
+            claimed: None,
+            claim_refusal: None,
+        };
         match claimed {
             None => {}
             Some(Ok(granted)) => {
-                response.claimed = Some(self.claim_response(Answer { value: granted, as_of }).await?);
+                response.claimed = Some(
+                    self.claim_response(Answer {
+                        value: granted,
+                        as_of,
+                    })
+                    .await?,
+                );
             }
             Some(Err(rejection)) => response.claim_refusal = Some(refusal_of(&rejection)),
         }
@@ -210,7 +241,12 @@ impl Service {
             v1::EmptyReason::Unspecified
         };
         let server_time = Some(timestamp(self.core.clock.now()));
-        Ok(v1::ClaimResponse { as_of, assignments, empty_reason: empty_reason.into(), server_time })
+        Ok(v1::ClaimResponse {
+            as_of,
+            assignments,
+            empty_reason: empty_reason.into(),
+            server_time,
+        })
     }
 
     /// How the dependencies of a task ended, and what they printed.
@@ -221,7 +257,10 @@ impl Service {
         let known = self
             .core
             .read(|state| {
-                let known = task.dependencies.iter().filter_map(|each| state.task(&each.task).cloned());
+                let known = task
+                    .dependencies
+                    .iter()
+                    .filter_map(|each| state.task(&each.task).cloned());
                 known.collect::<Vec<Arc<Task>>>()
             })
             .await
@@ -230,7 +269,11 @@ impl Service {
             .into_iter()
             .map(|dependency| {
                 let output = self.output_of(&dependency)?.map(|(_, output)| output);
-                Ok(DependencyEnd { task: dependency.id.clone(), state: dependency.state(), output })
+                Ok(DependencyEnd {
+                    task: dependency.id.clone(),
+                    state: dependency.state(),
+                    output,
+                })
             })
             .collect()
     }

@@ -89,13 +89,19 @@ pub(crate) async fn serve(
         shutdown: shutdown.clone(),
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<CoordinatorServiceServer<Service>>().await;
+    health_reporter
+        .set_serving::<CoordinatorServiceServer<Service>>()
+        .await;
     let not_serving = {
         let shutdown = shutdown.clone();
         async move {
             shutdown.cancelled().await;
-            health_reporter.set_not_serving::<CoordinatorServiceServer<Service>>().await;
-            health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            health_reporter
+                .set_not_serving::<CoordinatorServiceServer<Service>>()
+                .await;
+            health_reporter
+                .set_service_status("", tonic_health::ServingStatus::NotServing)
+                .await;
         }
     };
     tokio::spawn(not_serving);
@@ -123,7 +129,11 @@ pub(crate) async fn serve(
         .add_service(health)
         .add_service(reflection().build_v1().expect("the compiled schema is whole"))
         // grpcurl up to 1.8.7 asks for this one only.
-        .add_service(reflection().build_v1alpha().expect("the compiled schema is whole"))
+        .add_service(
+            reflection()
+                .build_v1alpha()
+                .expect("the compiled schema is whole"),
+        )
         .add_service(limited!(CoordinatorServiceServer))
         .add_service(limited!(TaskServiceServer))
         .add_service(limited!(AgentServiceServer))
@@ -147,7 +157,10 @@ impl Service {
     }
 
     fn position(&self, seq: u64) -> v1::AsOf {
-        v1::AsOf { history: self.core.history().to_owned(), seq }
+        v1::AsOf {
+            history: self.core.history().to_owned(),
+            seq,
+        }
     }
 
     /// Refuses a request while the coordinator has more to do than it may take on.
@@ -155,7 +168,10 @@ impl Service {
         if self.core.backlog.admits(load) {
             return Ok(());
         }
-        let details = Details { retry_after: Some(BUSY_RETRY_AFTER), ..Details::default() };
+        let details = Details {
+            retry_after: Some(BUSY_RETRY_AFTER),
+            ..Details::default()
+        };
         Err(swarm_proto::reason::status(
             Reason::Busy,
             "the coordinator has more to write than it may take on; try again in a second",
@@ -165,10 +181,19 @@ impl Service {
 
     /// What the last reported attempt of a task printed, and which one that was.
     fn output_of(&self, task: &Task) -> Result<Option<(AttemptNumber, Arc<Output>)>, Status> {
-        let Some(reported) = task.attempts.iter().rev().find(|attempt| attempt.report.is_some()) else {
+        let Some(reported) = task
+            .attempts
+            .iter()
+            .rev()
+            .find(|attempt| attempt.report.is_some())
+        else {
             return Ok(None);
         };
-        let output = self.core.outputs.get(task.number, reported.number).map_err(Status::internal)?;
+        let output = self
+            .core
+            .outputs
+            .get(task.number, reported.number)
+            .map_err(Status::internal)?;
         Ok(output.map(|output| (reported.number, output)))
     }
 
@@ -182,7 +207,11 @@ impl Service {
 }
 
 fn stopping() -> Status {
-    swarm_proto::reason::status(Reason::ShuttingDown, "the coordinator is stopping", Details::default())
+    swarm_proto::reason::status(
+        Reason::ShuttingDown,
+        "the coordinator is stopping",
+        Details::default(),
+    )
 }
 
 /// A status for one bad field.

@@ -13,10 +13,7 @@ use swarm_proto::{
     reason::{Details, Reason, status},
     v1,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, watch},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -27,16 +24,15 @@ use super::{
         event::{about, event_message},
         field::Fields,
     },
-    invalid, stopping,
+    invalid,
     status::status_of,
+    stopping,
 };
 use crate::{
     core::Core,
     failure::chain,
     journal::ReadError,
-    limits::{
-        BUSY_RETRY_AFTER, MAX_FILTER_IDS, PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_QUEUE,
-    },
+    limits::{BUSY_RETRY_AFTER, MAX_FILTER_IDS, PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_QUEUE},
     stored,
 };
 
@@ -52,8 +48,15 @@ impl Service {
         request: v1::StreamEventsRequest,
     ) -> Result<ReceiverStream<Result<v1::Event, Status>>, Status> {
         let permit = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
-            let details = Details { retry_after: Some(BUSY_RETRY_AFTER), ..Details::default() };
-            status(Reason::Busy, "too many event streams are open; try again in a second", details)
+            let details = Details {
+                retry_after: Some(BUSY_RETRY_AFTER),
+                ..Details::default()
+            };
+            status(
+                Reason::Busy,
+                "too many event streams are open; try again in a second",
+                details,
+            )
         })?;
         let durable = self.core.durable();
         let last = *durable.borrow();
@@ -85,8 +88,15 @@ impl Service {
                 metadata: [("history", history.to_owned()), ("last_seq", last.0.to_string())].into(),
                 ..Details::default()
             };
-            let why = format!("the coordinator's history is {history} and its last event {}", last.0);
-            return Err(status(Reason::HistoryChanged, format!("{why}: read again from seq 0"), details));
+            let why = format!(
+                "the coordinator's history is {history} and its last event {}",
+                last.0
+            );
+            return Err(status(
+                Reason::HistoryChanged,
+                format!("{why}: read again from seq 0"),
+                details,
+            ));
         }
         let oldest = Seq(self.core.journal.oldest_seq().max(1));
         match request.from_seq.map(Seq) {
@@ -99,9 +109,15 @@ impl Service {
 }
 
 fn trimmed(oldest: Seq) -> Status {
-    let details =
-        Details { metadata: [("oldest_seq", oldest.0.to_string())].into(), ..Details::default() };
-    status(Reason::EventsTrimmed, format!("the oldest event that is kept is {}", oldest.0), details)
+    let details = Details {
+        metadata: [("oldest_seq", oldest.0.to_string())].into(),
+        ..Details::default()
+    };
+    status(
+        Reason::EventsTrimmed,
+        format!("the oldest event that is kept is {}", oldest.0),
+        details,
+    )
 }
 
 /// Which events a caller wants. Tasks, jobs and agents add up; kinds narrow down.
@@ -120,16 +136,38 @@ impl Filter {
         fields.count("job_ids", request.job_ids.len(), MAX_FILTER_IDS);
         fields.count("agent_ids", request.agent_ids.len(), MAX_FILTER_IDS);
         fields.count("kinds", request.kinds.len(), Fact::KINDS.len());
-        for kind in request.kinds.iter().filter(|kind| !Fact::KINDS.contains(&kind.as_str())) {
-            fields.refuse("kinds", format!("{kind:?} is no kind of event; there are {}", Fact::KINDS.join(", ")));
+        for kind in request
+            .kinds
+            .iter()
+            .filter(|kind| !Fact::KINDS.contains(&kind.as_str()))
+        {
+            fields.refuse(
+                "kinds",
+                format!(
+                    "{kind:?} is no kind of event; there are {}",
+                    Fact::KINDS.join(", ")
+                ),
+            );
         }
         if !faults.is_empty() {
             return Err(status_of(&swarm_engine::rejection::Rejection::Invalid(faults)));
         }
         let bad = |field: &'static str| move |fault: String| invalid(field, fault);
-        let tasks = request.task_ids.iter().map(|id| TaskId::parse(id)).collect::<Result<_, _>>();
-        let jobs = request.job_ids.iter().map(|id| JobId::parse(id)).collect::<Result<_, _>>();
-        let agents = request.agent_ids.iter().map(|id| AgentId::parse(id)).collect::<Result<_, _>>();
+        let tasks = request
+            .task_ids
+            .iter()
+            .map(|id| TaskId::parse(id))
+            .collect::<Result<_, _>>();
+        let jobs = request
+            .job_ids
+            .iter()
+            .map(|id| JobId::parse(id))
+            .collect::<Result<_, _>>();
+        let agents = request
+            .agent_ids
+            .iter()
+            .map(|id| AgentId::parse(id))
+            .collect::<Result<_, _>>();
         Ok(Filter {
             tasks: tasks.map_err(bad("task_ids"))?,
             jobs: jobs.map_err(bad("job_ids"))?,
@@ -189,7 +227,9 @@ impl Reader {
     }
 
     async fn read(&mut self) -> Result<(), Ended> {
-        let mut position_due = Instant::now() + POSITION_INTERVAL;
+        let mut silence = tokio::time::interval(POSITION_INTERVAL);
+        // An interval begins with a tick at once.
+        silence.reset();
         loop {
             let last = self.through.unwrap_or_else(|| *self.durable.borrow_and_update());
             while self.next <= last {
@@ -197,7 +237,7 @@ impl Reader {
                     self.next = event.seq.next();
                     if self.filter.accepts(&event) {
                         self.send(event_message(&event, self.core.history())).await?;
-                        position_due = Instant::now() + POSITION_INTERVAL;
+                        silence.reset();
                         if self.limit == Some(0) {
                             return Ok(());
                         }
@@ -215,13 +255,11 @@ impl Reader {
                         return Err(Ended(Some(stopping())));
                     }
                 }
-                () = tokio::time::sleep_until(position_due), if !self.filter.takes_everything() => {}
-            }
-            if Instant::now() >= position_due && !self.filter.takes_everything() {
-                let seq = self.next.0 - 1;
-                let as_of = Some(v1::AsOf { history: self.core.history().to_owned(), seq });
-                self.push(v1::Event { seq, as_of, ..v1::Event::default() }).await?;
-                position_due = Instant::now() + POSITION_INTERVAL;
+                _ = silence.tick(), if !self.filter.takes_everything() => {
+                    let seq = self.next.0 - 1;
+                    let as_of = Some(v1::AsOf { history: self.core.history().to_owned(), seq });
+                    self.push(v1::Event { seq, as_of, ..v1::Event::default() }).await?;
+                }
             }
         }
     }
@@ -249,10 +287,12 @@ impl Reader {
         let journal = self.core.journal.clone();
         let from = self.next.0;
         let read = tokio::task::spawn_blocking(move || {
-            let page = journal.read(from, through.0, PAGE_BYTES).map_err(|error| match error {
-                ReadError::Trimmed { oldest, .. } => trimmed(Seq(oldest)),
-                error => Status::data_loss(format!("cannot read the journal: {}", chain(&error))),
-            })?;
+            let page = journal
+                .read(from, through.0, PAGE_BYTES)
+                .map_err(|error| match error {
+                    ReadError::Trimmed { oldest, .. } => trimmed(Seq(oldest)),
+                    error => Status::data_loss(format!("cannot read the journal: {}", chain(&error))),
+                })?;
             page.into_iter()
                 .map(|(seq, bytes)| stored::decode(Seq(seq), bytes).map(Arc::new))
                 .collect::<Result<Vec<_>, _>>()

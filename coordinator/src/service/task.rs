@@ -56,15 +56,25 @@ impl TaskService for Service {
         }))
     }
 
-    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Result<Response<v1::GetTaskResponse>, Status> {
+    async fn get_task(
+        &self,
+        request: Request<v1::GetTaskRequest>,
+    ) -> Result<Response<v1::GetTaskResponse>, Status> {
         let id = field::task_id("task_id", &request.into_inner().task_id)
             .map_err(|rejection| status_of(&rejection))?;
         let answer = self.core.read(|state| state.task(&id).cloned()).await;
         let as_of = self.as_of(&answer);
-        let task = answer.value.ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
+        let task = answer
+            .value
+            .ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
         let output = self.output_of(&task)?;
-        let output = output.as_ref().map(|(attempt, output)| (*attempt, output.as_ref()));
-        Ok(Response::new(v1::GetTaskResponse { as_of, task: Some(task_message(&task, output)) }))
+        let output = output
+            .as_ref()
+            .map(|(attempt, output)| (*attempt, output.as_ref()));
+        Ok(Response::new(v1::GetTaskResponse {
+            as_of,
+            task: Some(task_message(&task, output)),
+        }))
     }
 
     async fn list_tasks(
@@ -75,12 +85,18 @@ impl TaskService for Service {
         let after = Number(page_after(&request.page_token)?);
         let size = page_size(request.page_size);
         let states = state_filter(&request.states).map_err(|rejection| status_of(&rejection))?;
-        let filter = Filter { states, queue: request.queue };
+        let filter = Filter {
+            states,
+            queue: request.queue,
+        };
         let job = match request.job_id.as_str() {
             "" => None,
             id => Some(field::job_id("job_id", id).map_err(|rejection| status_of(&rejection))?),
         };
-        let answer = self.core.read(|state| page(state, job.as_ref(), after, size, &filter)).await;
+        let answer = self
+            .core
+            .read(|state| page(state, job.as_ref(), after, size, &filter))
+            .await;
         let as_of = self.as_of(&answer);
         let page = answer.value.map_err(|rejection| status_of(&rejection))?;
         Ok(Response::new(v1::ListTasksResponse {
@@ -108,7 +124,10 @@ impl TaskService for Service {
             .execute(|draft| Ok(cancel::decide(draft, &tasks)))
             .await
             .map_err(|rejection: Rejection| status_of(&rejection))?;
-        Ok(Response::new(v1::CancelTasksResponse { as_of: self.as_of(&answer), results: changes(ids, answer.value) }))
+        Ok(Response::new(v1::CancelTasksResponse {
+            as_of: self.as_of(&answer),
+            results: changes(ids, answer.value),
+        }))
     }
 
     async fn retry_tasks(
@@ -123,7 +142,10 @@ impl TaskService for Service {
             .enumerate()
             .map(|(index, each)| {
                 let task = field::task_id(format!("tasks[{index}].task_id"), &each.task_id)?;
-                Ok(retry::Retry { task, revision: each.revision.map(Seq) })
+                Ok(retry::Retry {
+                    task,
+                    revision: each.revision.map(Seq),
+                })
             })
             .collect::<Result<Vec<retry::Retry>, Rejection>>()
             .map_err(|rejection| status_of(&rejection))?;
@@ -133,17 +155,30 @@ impl TaskService for Service {
             .await
             .map_err(|rejection: Rejection| status_of(&rejection))?;
         let ids = requested.into_iter().map(|each| each.task_id).collect();
-        Ok(Response::new(v1::RetryTasksResponse { as_of: self.as_of(&answer), results: changes(ids, answer.value) }))
+        Ok(Response::new(v1::RetryTasksResponse {
+            as_of: self.as_of(&answer),
+            results: changes(ids, answer.value),
+        }))
     }
 
-    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::GetJobResponse>, Status> {
+    async fn get_job(
+        &self,
+        request: Request<v1::GetJobRequest>,
+    ) -> Result<Response<v1::GetJobResponse>, Status> {
         let id = field::job_id("job_id", &request.into_inner().job_id)
             .map_err(|rejection| status_of(&rejection))?;
-        let answer =
-            self.core.read(|state| state.job(&id).map(|job| (job.clone(), state.job_counts(&id)))).await;
+        let answer = self
+            .core
+            .read(|state| state.job(&id).map(|job| (job.clone(), state.job_counts(&id))))
+            .await;
         let as_of = self.as_of(&answer);
-        let (job, counts) = answer.value.ok_or_else(|| status_of(&Rejection::JobNotFound(id)))?;
-        Ok(Response::new(v1::GetJobResponse { as_of, job: Some(job_message(&job, &counts)) }))
+        let (job, counts) = answer
+            .value
+            .ok_or_else(|| status_of(&Rejection::JobNotFound(id)))?;
+        Ok(Response::new(v1::GetJobResponse {
+            as_of,
+            job: Some(job_message(&job, &counts)),
+        }))
     }
 
     async fn list_jobs(
@@ -159,7 +194,11 @@ impl TaskService for Service {
                 let with_counts = |job: &Arc<_>| -> (Arc<swarm_engine::job::Job>, _) {
                     (Arc::clone(job), state.job_counts(&job.id))
                 };
-                state.jobs_after(after).take(size + 1).map(with_counts).collect::<Vec<_>>()
+                state
+                    .jobs_after(after)
+                    .take(size + 1)
+                    .map(with_counts)
+                    .collect::<Vec<_>>()
             })
             .await;
         let as_of = self.as_of(&answer);
@@ -170,8 +209,15 @@ impl TaskService for Service {
             Some((last, _)) if more => last.number.0.to_string(),
             _ => String::new(),
         };
-        let jobs = jobs.iter().map(|(job, counts)| job_message(job, counts)).collect();
-        Ok(Response::new(v1::ListJobsResponse { as_of, jobs, next_page_token }))
+        let jobs = jobs
+            .iter()
+            .map(|(job, counts)| job_message(job, counts))
+            .collect();
+        Ok(Response::new(v1::ListJobsResponse {
+            as_of,
+            jobs,
+            next_page_token,
+        }))
     }
 }
 
@@ -208,7 +254,10 @@ fn page(
         Some(job) => Box::new(state.job_tasks_after(job, after)),
         None => Box::new(state.tasks_after(after)),
     };
-    let mut page = Page { tasks: Vec::new(), next: None };
+    let mut page = Page {
+        tasks: Vec::new(),
+        next: None,
+    };
     let mut last = after;
     for (visited, task) in candidates.enumerate() {
         if page.tasks.len() == size || visited == MAX_VISITED {
@@ -227,16 +276,21 @@ fn check_count(field: &str, count: usize) -> Result<(), Status> {
     if (1..=MAX_ITEMS).contains(&count) {
         return Ok(());
     }
-    Err(invalid(field, format!("has {count} tasks, it must have 1 to {MAX_ITEMS}")))
+    Err(invalid(
+        field,
+        format!("has {count} tasks, it must have 1 to {MAX_ITEMS}"),
+    ))
 }
 
 fn changes(ids: Vec<String>, results: Vec<Result<TaskState, Rejection>>) -> Vec<v1::TaskChange> {
     ids.into_iter()
         .zip(results)
         .map(|(task_id, result)| match result {
-            Ok(state) => {
-                v1::TaskChange { task_id, state: state_message(state).into(), refusal: None }
-            }
+            Ok(state) => v1::TaskChange {
+                task_id,
+                state: state_message(state).into(),
+                refusal: None,
+            },
             Err(rejection) => v1::TaskChange {
                 task_id,
                 state: v1::TaskState::Unspecified.into(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::{StoreError, at_sled};
 use super::{Shared, Store, key, sweep};
@@ -104,15 +104,16 @@ fn open_sled(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
         .cache_capacity(CACHE_BYTES)
         .mode(sled::Mode::LowSpace)
         .flush_every_ms(Some(FLUSH_EVERY_MS));
-    let started = Instant::now();
+    let mut waited = Duration::ZERO;
     loop {
         match config.open() {
             Ok(db) => return Ok(db),
             Err(error) if is_locked(&error) => {
-                if started.elapsed() >= patience {
+                if waited >= patience {
                     return Err(OpenError::InUse { dir: dir.to_owned() });
                 }
                 thread::sleep(LOCK_RETRY);
+                waited += LOCK_RETRY;
             }
             Err(error) => {
                 return Err(match at_sled("open")(error) {

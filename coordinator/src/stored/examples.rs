@@ -142,6 +142,7 @@ pub(super) fn task() -> Task {
             max_backoff: Duration::from_secs(300),
         },
         timeout: Duration::from_secs(3_600),
+        not_before: Some(Timestamp(1_700_000_300_000)),
         deadline: Some(Timestamp(1_700_086_400_000)),
         created: Timestamp(1_700_000_000_000),
         revision: Seq(899),

@@ -44,6 +44,10 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
     draft.seen(&request.agent, None);
     let granted = granted_before(draft, &request);
     if !granted.is_empty() {
+        // The agent counts the lease from this call on.
+        for task in &granted {
+            draft.extend(task.number, request.lease_ttl);
+        }
         return Ok(granted);
     }
     let granted = grant(draft, &request);

@@ -146,7 +146,7 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         })
         .collect();
     let unmet = dependencies.iter().filter(|dependency| !dependency.met).count();
-    let due = task.delay.map(|delay| draft.now() + delay).max(task.not_before);
+    let not_before = task.delay.map(|delay| draft.now() + delay).max(task.not_before);
     let seq = draft.seq().next();
     Task {
         number: Number(seq.0),
@@ -159,6 +159,7 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         dependencies,
         retry: task.retry,
         timeout: task.timeout,
+        not_before,
         deadline: task.deadline,
         created: draft.now(),
         revision: Seq(seq.0),
@@ -167,7 +168,7 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         attempt_count: AttemptNumber(0),
         tries: Tries::default(),
         phase: Phase::Pending {
-            due: due.filter(|due| *due > draft.now()),
+            due: not_before.filter(|due| *due > draft.now()),
         },
     }
 }

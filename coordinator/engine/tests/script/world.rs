@@ -9,7 +9,7 @@
 //! claim laptop [2] [from QUEUE] [request ID] [session 1]
 //! renew laptop [a#1] [session 1] [draining]
 //! complete laptop a#1 success; b#1 failure exit [blame machine] [retry-after 10s]; c#1 released busy
-//! forge laptop a#1 success                the same with a token that was never given
+//! forge laptop a#2 success                the same with the token of a#1, or one that was never given
 //! cancel a b                              retry a b [revision 7]
 //! advance 90s                             time passes, and `expire` runs whenever it is due
 //! sleep 90s                               time passes and nothing runs

@@ -33,6 +33,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields below one of these.
+    pub(crate) fn below(&mut self, field: &str) -> Fields<'_> {
+        let place = if self.place.is_empty() {
+            field.to_owned()
+        } else {
+            format!("{}.{field}", self.place)
+        };
+        Fields {
+            place,
+            faults: self.faults,
+        }
+    }
+
     /// Notes a fault of a field.
     pub(crate) fn refuse(&mut self, field: impl fmt::Display, description: impl Into<String>) {
         let path = if self.place.is_empty() {

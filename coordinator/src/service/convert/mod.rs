@@ -7,6 +7,7 @@ pub(crate) mod field;
 pub(crate) mod text;
 pub(crate) mod time;
 
+mod command;
 mod spec;
 pub(crate) mod submit;
 
@@ -21,6 +22,7 @@ pub(crate) mod lease;
 pub(crate) mod report;
 
 pub(crate) mod event;
+mod fact;
 
 #[cfg(test)]
 mod sample;

@@ -76,6 +76,7 @@ pub(super) fn running() -> Task {
             max_backoff: Duration::from_secs(300),
         },
         timeout: Duration::from_secs(3600),
+        not_before: None,
         deadline: None,
         created: Timestamp(1_000),
         revision: Seq(9),

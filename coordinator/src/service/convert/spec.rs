@@ -16,21 +16,15 @@ use swarm_proto::v1::{self, DependencyCondition, task_spec::Work};
 use crate::{
     limits::{MAX_NAME_BYTES, PRIORITIES},
     service::convert::{
+        command,
         field::Fields,
         submit::Defaults,
-        text::quoted,
         time::{describe, read_timestamp},
     },
 };
 
 /// The line that tasks wait in which name none.
 const DEFAULT_QUEUE: &str = "default";
-
-/// What the agent sets itself: a task that could override it would mislead its own tools.
-const RESERVED_PREFIX: &str = "SWARM_";
-
-/// What stands in the place of an environment variable's value.
-const MASK: &str = "***";
 
 /// Reads a spec. Where a field has a fault, something harmless stands in its place.
 pub(super) fn read(
@@ -41,7 +35,7 @@ pub(super) fn read(
     fields: &mut Fields<'_>,
 ) -> NewTask {
     match &spec.work {
-        Some(Work::Command(command)) => check_command(command, fields),
+        Some(Work::Command(command)) => command::check(command, &mut fields.below("command")),
         None => fields.refuse_place("says nothing to do: set command, or use a newer coordinator"),
     }
     fields.text("name", &spec.name, MAX_NAME_BYTES);
@@ -71,62 +65,10 @@ pub(super) fn whole(stored: &[u8]) -> v1::TaskSpec {
 pub(super) fn masked(stored: &[u8]) -> v1::TaskSpec {
     let mut spec = whole(stored);
     match &mut spec.work {
-        Some(Work::Command(command)) => {
-            for value in command.env.values_mut() {
-                MASK.clone_into(value);
-            }
-        }
+        Some(Work::Command(command)) => command::mask(command),
         None => {}
     }
     spec
-}
-
-fn check_command(command: &v1::Command, fields: &mut Fields<'_>) {
-    match command.argv.first() {
-        None => fields.refuse("command.argv", "is empty: it needs a program"),
-        Some(program) if program.is_empty() => {
-            fields.refuse("command.argv[0]", "is empty: it names the program")
-        }
-        Some(_) => {}
-    }
-    for (index, argument) in command.argv.iter().enumerate() {
-        if argument.contains('\0') {
-            fields.refuse(
-                format_args!("command.argv[{index}]"),
-                "has a NUL byte, which no argument can have",
-            );
-        }
-    }
-    if !command.cwd.is_empty() && !command.cwd.starts_with('/') {
-        let cwd = quoted(&command.cwd);
-        fields.refuse(
-            "command.cwd",
-            format!("{cwd} is no absolute path; leave it empty for a fresh directory"),
-        );
-    }
-    if command.cwd.contains('\0') {
-        fields.refuse("command.cwd", "has a NUL byte, which no path can have");
-    }
-    for (name, value) in &command.env {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            fields.refuse(
-                "command.env",
-                format!("{} is no name of an environment variable", quoted(name)),
-            );
-        } else if name.starts_with(RESERVED_PREFIX) {
-            let name = quoted(name);
-            fields.refuse(
-                "command.env",
-                format!("{name} is reserved: the agent sets {RESERVED_PREFIX}* itself"),
-            );
-        }
-        if value.contains('\0') {
-            fields.refuse(
-                "command.env",
-                format!("the value of {} has a NUL byte", quoted(name)),
-            );
-        }
-    }
 }
 
 fn read_queue(queue: &str, fields: &mut Fields<'_>) -> QueueName {
@@ -301,15 +243,6 @@ mod tests {
         (task, faults)
     }
 
-    fn command(change: impl FnOnce(&mut v1::Command)) -> v1::TaskSpec {
-        let mut spec = sample::spec();
-        let Some(Work::Command(command)) = &mut spec.work else {
-            panic!("the sample is a command")
-        };
-        change(command);
-        spec
-    }
-
     fn with(change: impl FnOnce(&mut v1::TaskSpec)) -> v1::TaskSpec {
         let mut spec = sample::spec();
         change(&mut spec);
@@ -412,28 +345,14 @@ mod tests {
                 })
             })
         };
-        let env = |name: &str, value: &str| {
-            command(|command| command.env = [(name.to_owned(), value.to_owned())].into())
-        };
         let far = at(1_764_000_000 + 11 * 366 * 86_400);
         let cases: Vec<(v1::TaskSpec, &[&str])> = vec![
             (sample::spec(), &[]),
             (with(|spec| spec.work = None), &[""]),
-            (command(|command| command.argv.clear()), &["command.argv"]),
-            (command(|command| command.argv[0].clear()), &["command.argv[0]"]),
             (
-                command(|command| command.argv = vec!["a".into(), "\0".into(), "b\0".into()]),
-                &["command.argv[1]", "command.argv[2]"],
+                with(|spec| spec.work = Some(Work::Command(v1::Command::default()))),
+                &["command.argv"],
             ),
-            (command(|command| command.cwd = "there".into()), &["command.cwd"]),
-            (command(|command| command.cwd = "/a\0".into()), &["command.cwd"]),
-            (command(|command| command.cwd = "/srv".into()), &[]),
-            (env("", "v"), &["command.env"]),
-            (env("A=B", "v"), &["command.env"]),
-            (env("A\0", "v"), &["command.env"]),
-            (env("A", "v\0"), &["command.env"]),
-            (env("SWARM_TASK_ID", "v"), &["command.env"]),
-            (env("SWARMED", "a=b"), &[]),
             (with(|spec| spec.name = "n".repeat(201)), &["name"]),
             (
                 with(|spec| spec.labels = [("k".repeat(129), "v".to_owned())].into()),
@@ -505,19 +424,5 @@ mod tests {
         });
         let (task, _) = read_spec(with(|spec| spec.depends_on = ids.into()));
         assert_eq!(task.dependencies, [(TaskId::stored("a"), Condition::Succeeded)]);
-    }
-
-    #[test]
-    fn an_environment_value_is_in_no_fault() {
-        let spec = command(|command| {
-            command.env = [
-                ("".to_owned(), "hunter2\0".to_owned()),
-                ("SWARM_X".to_owned(), "hunter2".to_owned()),
-            ]
-            .into();
-        });
-        let (_, faults) = read_spec(spec);
-        assert_eq!(faults.named().len(), 3);
-        assert!(!faults.to_string().contains("hunter2"));
     }
 }

@@ -1,0 +1,153 @@
+//! The command line: the global flags and the list of verbs.
+
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use swarm_proto::channel::Address;
+
+use crate::{command, jobfile::value};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl dev --demo                          a whole swarm on this machine, at work
+  swarmctl submit -- make -j2                  queue a command for any agent
+  swarmctl run -- sh -c 'uname -a; nproc'      run a command somewhere and see what it prints";
+
+/// Where a coordinator listens unless told otherwise.
+const DEFAULT_COORDINATOR: &str = "127.0.0.1:50051";
+
+/// Submits tasks to a Swarm coordinator and shows what happens to them.
+#[derive(Debug, Parser)]
+#[command(name = "swarmctl", version, before_help = EXAMPLES, max_term_width = 100, propagate_version = false)]
+pub struct Program {
+    /// What every verb understands.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb understands, before or after the verb.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Globals {
+    /// Where the coordinator listens
+    #[arg(
+        long,
+        global = true,
+        env = "SWARM_COORDINATOR",
+        default_value = DEFAULT_COORDINATOR,
+        value_name = "HOST:PORT",
+        help_heading = "Global options"
+    )]
+    pub coordinator: Address,
+    /// How to print what was asked for
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Table,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub output: Format,
+    /// Print ids only, one a line: short for -o name
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Color::Auto,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub color: Color,
+    /// How long to repeat a request whose answer was lost
+    #[arg(
+        long,
+        global = true,
+        value_parser = value::parse_duration,
+        default_value = "30s",
+        value_name = "DURATION",
+        help_heading = "Global options"
+    )]
+    pub retry_for: Duration,
+}
+
+impl Globals {
+    /// How to print, with `-q` taken into account.
+    pub fn format(&self) -> Format {
+        if self.quiet { Format::Name } else { self.output }
+    }
+
+    /// A command line for the same coordinator, to be typed next.
+    pub fn next(&self, rest: &str) -> String {
+        let named = std::env::var("SWARM_COORDINATOR").unwrap_or_else(|_| DEFAULT_COORDINATOR.to_owned());
+        if named
+            .parse()
+            .is_ok_and(|named: Address| named == self.coordinator)
+        {
+            format!("swarmctl {rest}")
+        } else {
+            format!("swarmctl --coordinator {} {rest}", self.coordinator)
+        }
+    }
+}
+
+/// How to print what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people
+    Table,
+    /// One JSON value
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Ids only, one a line
+    Name,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs, in the order in which a newcomer needs them.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start a coordinator and agents on this machine
+    Dev(command::dev::Args),
+    /// Queue a command or the tasks of a job file
+    Submit(command::submit::Args),
+    /// Submit a command, wait for it, and end with its exit code
+    Run(command::run::Args),
+    /// Wait until tasks and jobs have ended
+    Wait(command::wait::Args),
+    /// List tasks
+    List(command::list::Args),
+    /// Show one task or job with everything known about it
+    Inspect(command::inspect::Args),
+    /// Show everything on one page
+    Status(command::status::Args),
+    /// Print what happened, or what is happening
+    Events(command::events::Args),
+    /// Print what a task printed
+    Logs(command::logs::Args),
+    /// Cancel tasks and jobs
+    Cancel(command::cancel::Args),
+    /// Bring ended tasks back, with fresh counts of tries
+    Retry(command::retry::Args),
+    /// List and show jobs
+    Job(command::job::Args),
+    /// List and show agents
+    Agent(command::agent::Args),
+}

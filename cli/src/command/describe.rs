@@ -1,0 +1,345 @@
+//! How tasks, jobs and agents are described to people, in columns and on pages.
+
+use std::fmt::Write as _;
+
+use swarm_proto::v1::{Agent, Command, Job, StateCounts, Task, TaskSpec, TaskState, task_spec::Work};
+
+use crate::output::{
+    Listing, json, state,
+    table::{Fields, Table},
+    text,
+};
+
+/// Tasks as a list.
+pub(super) fn tasks(tasks: &[Task]) -> Listing {
+    let mut table = Table::new([
+        "ID",
+        "STATE",
+        "WHAT",
+        "QUEUE",
+        "PRIORITY",
+        "ATTEMPTS",
+        "SUBMITTED",
+        "REASON",
+    ]);
+    for task in tasks {
+        let spec = task.spec.clone().unwrap_or_default();
+        table.row([
+            task.task_id.clone(),
+            task_state(task),
+            what(&spec),
+            queue(&spec).to_owned(),
+            spec.priority.to_string(),
+            task.attempt_count.to_string(),
+            text::time(task.create_time.as_ref()),
+            reason(task),
+        ]);
+    }
+    Listing {
+        key: "tasks",
+        values: tasks.iter().map(|task| json::of("Task", task)).collect(),
+        names: tasks.iter().map(|task| task.task_id.clone()).collect(),
+        table,
+    }
+}
+
+/// Jobs as a list.
+pub(super) fn jobs(jobs: &[Job]) -> Listing {
+    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED"]);
+    for job in jobs {
+        let counts = job.counts.unwrap_or_default();
+        table.row([
+            job.job_id.clone(),
+            job.name.clone(),
+            job.task_count.to_string(),
+            ended(&counts).to_string(),
+            present_counts(&counts),
+            text::time(job.create_time.as_ref()),
+        ]);
+    }
+    Listing {
+        key: "jobs",
+        values: jobs.iter().map(|job| json::of("Job", job)).collect(),
+        names: jobs.iter().map(|job| job.job_id.clone()).collect(),
+        table,
+    }
+}
+
+/// Agents as a list.
+pub(super) fn agents(agents: &[Agent]) -> Listing {
+    let mut table = Table::new([
+        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION",
+    ]);
+    for agent in agents {
+        table.row([
+            agent.agent_id.clone(),
+            agent.name.clone(),
+            state::agent(agent.state()).to_owned(),
+            agent.slots.to_string(),
+            agent.leases.len().to_string(),
+            pairs(&agent.labels),
+            text::time(agent.seen_time.as_ref()),
+            agent.version.clone(),
+        ]);
+    }
+    Listing {
+        key: "agents",
+        values: agents.iter().map(|agent| json::of("Agent", agent)).collect(),
+        names: agents.iter().map(|agent| agent.agent_id.clone()).collect(),
+        table,
+    }
+}
+
+/// Everything about a task that fits a page, without its output.
+pub(super) fn task_page(task: &Task) -> String {
+    let spec = task.spec.clone().unwrap_or_default();
+    let mut fields = Fields::default();
+    fields
+        .add("task", &task.task_id)
+        .add("name", &spec.name)
+        .add("state", task_state(task))
+        .add("reason", &task.reason)
+        .add("job", &task.job_id)
+        .add("command", command_line(&spec))
+        .add("directory", command(&spec).map_or("", |command| &command.cwd))
+        .add(
+            "environment",
+            command(&spec).map_or_else(String::new, |command| pairs(&command.env)),
+        )
+        .add("queue", queue(&spec))
+        .add("priority", spec.priority.to_string())
+        .add("labels", pairs(&spec.labels))
+        .add("metadata", pairs(&spec.metadata))
+        .add(
+            "depends on",
+            spec.depends_on
+                .iter()
+                .map(|on| on.task_id.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        )
+        .add("waits for", unmet(task))
+        .add(
+            "timeout",
+            spec.timeout.as_ref().map(text::duration).unwrap_or_default(),
+        )
+        .add("not before", text::time(spec.not_before.as_ref()))
+        .add("deadline", text::time(spec.deadline.as_ref()))
+        .add("submitted", text::time(task.create_time.as_ref()))
+        .add("due", text::time(task.due_time.as_ref()))
+        .add("started", text::time(task.start_time.as_ref()))
+        .add("ended", text::time(task.end_time.as_ref()))
+        .add("tries", tries(task))
+        .add(
+            "round",
+            if task.round > 1 {
+                task.round.to_string()
+            } else {
+                String::new()
+            },
+        );
+    let mut page = fields.to_string();
+    if !task.attempts.is_empty() {
+        page.push_str("\nattempts\n");
+        page.push_str(&attempts(task).to_string());
+        let left_out = task.attempt_count as usize - task.attempts.len().min(task.attempt_count as usize);
+        if left_out > 0 {
+            let _ = writeln!(
+                page,
+                "({} in between not kept)",
+                text::counted(left_out as u64, "attempt")
+            );
+        }
+    }
+    page
+}
+
+/// Everything about a job that fits a page.
+pub(super) fn job_page(job: &Job) -> String {
+    let counts = job.counts.unwrap_or_default();
+    let mut fields = Fields::default();
+    fields
+        .add("job", &job.job_id)
+        .add("name", &job.name)
+        .add("labels", pairs(&job.labels))
+        .add("submitted", text::time(job.create_time.as_ref()))
+        .add("tasks", format!("{}, {} ended", job.task_count, ended(&counts)));
+    for (state, count) in by_state(&counts).into_iter().filter(|(_, count)| *count > 0) {
+        fields.add(state::word(state), count.to_string());
+    }
+    fields.to_string()
+}
+
+/// Everything about an agent that fits a page.
+pub(super) fn agent_page(agent: &Agent) -> String {
+    let mut fields = Fields::default();
+    fields
+        .add("agent", &agent.agent_id)
+        .add("name", &agent.name)
+        .add("state", state::agent(agent.state()))
+        .add("slots", format!("{}, {} busy", agent.slots, agent.leases.len()))
+        .add("labels", pairs(&agent.labels))
+        .add("version", &agent.version)
+        .add("registered", text::time(agent.register_time.as_ref()))
+        .add("seen", text::time(agent.seen_time.as_ref()));
+    let mut page = fields.to_string();
+    if !agent.leases.is_empty() {
+        let mut table = Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"]);
+        for lease in &agent.leases {
+            table.row([
+                lease.task_id.clone(),
+                lease.attempt.to_string(),
+                text::time(lease.grant_time.as_ref()),
+                text::time(lease.expire_time.as_ref()),
+            ]);
+        }
+        page.push_str("\nleases\n");
+        page.push_str(&table.to_string());
+    }
+    page
+}
+
+/// The counts with their states, in the order of a task's life.
+pub(super) fn by_state(counts: &StateCounts) -> [(TaskState, u64); 9] {
+    [
+        (TaskState::Blocked, counts.blocked),
+        (TaskState::Delayed, counts.delayed),
+        (TaskState::Queued, counts.queued),
+        (TaskState::Running, counts.running),
+        (TaskState::Waiting, counts.waiting),
+        (TaskState::Succeeded, counts.succeeded),
+        (TaskState::Failed, counts.failed),
+        (TaskState::Cancelled, counts.cancelled),
+        (TaskState::Skipped, counts.skipped),
+    ]
+}
+
+/// How many tasks have ended.
+pub(super) fn ended(counts: &StateCounts) -> u64 {
+    counts.succeeded + counts.failed + counts.cancelled + counts.skipped
+}
+
+/// The states that some tasks are in: `3 queued, 1 failed`.
+pub(super) fn present_counts(counts: &StateCounts) -> String {
+    let present = by_state(counts).into_iter().filter(|(_, count)| *count > 0);
+    present
+        .map(|(state, count)| format!("{count} {}", state::word(state)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn attempts(task: &Task) -> Table {
+    let mut table = Table::new(["#", "OUTCOME", "AGENT", "STARTED", "TOOK", "WHY"]);
+    for attempt in &task.attempts {
+        let ending = match (attempt.exit_code, attempt.signal) {
+            (_, Some(signal)) => format!("signal {signal}"),
+            (Some(code), None) => format!("exit code {code}"),
+            (None, None) => attempt.failure_reason.clone(),
+        };
+        let why = [ending.as_str(), attempt.message.as_str()];
+        table.row([
+            attempt.attempt.to_string(),
+            state::attempt(attempt.outcome()).to_owned(),
+            attempt.agent_id.clone(),
+            text::time(attempt.start_time.as_ref()),
+            text::span(attempt.start_time.as_ref(), attempt.end_time.as_ref()),
+            why.into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(": "),
+        ]);
+    }
+    table
+}
+
+fn task_state(task: &Task) -> String {
+    let shown = state::task(task.state());
+    if task.cancel_requested && !state::is_final(task.state()) {
+        format!("{shown} (cancelling)")
+    } else {
+        shown.to_owned()
+    }
+}
+
+fn reason(task: &Task) -> String {
+    if task.reason.is_empty() && task.unmet_dependency_count > 0 {
+        format!("waits for {}", unmet(task))
+    } else {
+        task.reason.clone()
+    }
+}
+
+fn unmet(task: &Task) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = task.unmet_dependencies.iter().take(SHOWN).cloned().collect();
+    let left = (task.unmet_dependency_count as usize).saturating_sub(shown.len());
+    if left > 0 {
+        shown.push(format!("{left} more"));
+    }
+    shown.join(", ")
+}
+
+fn tries(task: &Task) -> String {
+    let Some(tries) = &task.tries else {
+        return String::new();
+    };
+    let mut parts = vec![format!(
+        "{} of {} failures",
+        tries.failures,
+        tries.max_retries + 1
+    )];
+    for (count, what) in [
+        (tries.losses, "lost with their machine"),
+        (tries.provider_limits, "met a provider's limit"),
+        (tries.undelivered, "never delivered"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
+}
+
+fn what(spec: &TaskSpec) -> String {
+    if spec.name.is_empty() {
+        command_line(spec)
+    } else {
+        spec.name.clone()
+    }
+}
+
+fn command(spec: &TaskSpec) -> Option<&Command> {
+    match &spec.work {
+        Some(Work::Command(command)) => Some(command),
+        None => None,
+    }
+}
+
+/// The command as one would type it; the script alone when a shell runs it.
+fn command_line(spec: &TaskSpec) -> String {
+    match command(spec).map(|command| command.argv.as_slice()) {
+        Some([sh, c, script]) if sh == "sh" && c == "-c" => script.clone(),
+        Some(argv) => argv
+            .iter()
+            .map(|word| text::shell_word(word))
+            .collect::<Vec<_>>()
+            .join(" "),
+        None => String::new(),
+    }
+}
+
+fn queue(spec: &TaskSpec) -> &str {
+    if spec.queue.is_empty() {
+        "default"
+    } else {
+        &spec.queue
+    }
+}
+
+fn pairs(pairs: &std::collections::BTreeMap<String, String>) -> String {
+    pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,132 @@
+//! `swarmctl events`: what happened, and what is happening.
+
+use serde_json::{Value, json};
+use swarm_proto::v1::StreamEventsRequest;
+
+use crate::{
+    args::{Format, Globals},
+    client::Client,
+    exit::Exit,
+    follow::Follower,
+    interrupt::unless_interrupted,
+    output::{Output, event, note},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl events -f                           what happens from now on
+  swarmctl events --job nightly --kind attempt_failed,task_failed
+  swarmctl events -f --from 0 -o jsonl         everything that is kept, then go on";
+
+/// Which events to print.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    follow: bool,
+    /// Begin with this event; 0 is the oldest kept
+    #[arg(long, value_name = "SEQ")]
+    from: Option<u64>,
+    /// Only events of this task; may be repeated, or separated by commas
+    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    tasks: Vec<String>,
+    /// Only events of this job and its tasks; may be repeated, or separated by commas
+    #[arg(long = "job", value_name = "ID", value_delimiter = ',')]
+    jobs: Vec<String>,
+    /// Only events of this agent; may be repeated, or separated by commas
+    #[arg(long = "agent", value_name = "ID", value_delimiter = ',')]
+    agents: Vec<String>,
+    /// Only this kind, such as task_succeeded; may be repeated, or separated by commas
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// End after this many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+/// Prints events, across lost connections without a gap or a repeat.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let mut client = Client::open(globals)?;
+    if args.follow {
+        client = client.patiently();
+    }
+    let request = StreamEventsRequest {
+        history: String::new(),
+        from_seq: args.from.or(if args.follow { None } else { Some(0) }),
+        follow: args.follow,
+        task_ids: args.tasks.clone(),
+        job_ids: args.jobs.clone(),
+        agent_ids: args.agents.clone(),
+        kinds: args.kinds.clone(),
+        limit: args.limit.unwrap_or(0),
+    };
+    let mut position = None;
+    match unless_interrupted(print(&client, request, &output, &mut position)).await {
+        Some(result) => result.map(|()| Exit::Done),
+        None => {
+            let from = position
+                .or(args.from)
+                .map_or(String::new(), |seq| format!(" --from {seq}"));
+            note(format!(
+                "to go on: {}",
+                globals.next(&format!("events{}{from}", flags(&args)))
+            ));
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+async fn print(
+    client: &Client,
+    request: StreamEventsRequest,
+    output: &Output,
+    position: &mut Option<u64>,
+) -> anyhow::Result<()> {
+    // An endless list never gets its closing bracket: followed events are always one object a line.
+    let whole = output.format == Format::Json && !request.follow;
+    let mut collected: Vec<Value> = Vec::new();
+    let trouble = || client.trouble("cannot read events");
+    let mut follower = Follower::open(client, request).await.map_err(trouble())?;
+    *position = Some(follower.position());
+    while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
+        if !event.kind.is_empty() {
+            match output.format {
+                Format::Table => output.page(&event::line(&event))?,
+                Format::Json if whole => collected.push(event::object(&event)),
+                Format::Json | Format::Jsonl => output.json_line(&event::object(&event))?,
+                Format::Name => output.line(&event.seq.to_string())?,
+            }
+        }
+        *position = Some(follower.position());
+    }
+    if whole {
+        output.json(&json!({ "events": collected }))?;
+    }
+    Ok(())
+}
+
+/// The filters as they would have to be typed again.
+fn flags(args: &Args) -> String {
+    let mut flags = if args.follow {
+        " -f".to_owned()
+    } else {
+        String::new()
+    };
+    for (flag, values) in [
+        ("--task", &args.tasks),
+        ("--job", &args.jobs),
+        ("--agent", &args.agents),
+        ("--kind", &args.kinds),
+    ] {
+        if !values.is_empty() {
+            flags.push_str(&format!(" {flag} {}", values.join(",")));
+        }
+    }
+    flags
+}

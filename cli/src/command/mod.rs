@@ -1,0 +1,18 @@
+//! The verbs, one file each.
+
+pub mod agent;
+pub mod cancel;
+mod changes;
+mod describe;
+pub mod dev;
+pub mod events;
+pub mod inspect;
+pub mod job;
+pub mod list;
+pub mod logs;
+pub mod retry;
+pub mod run;
+mod spec;
+pub mod status;
+pub mod submit;
+pub mod wait;

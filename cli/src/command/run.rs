@@ -1,0 +1,242 @@
+//! `swarmctl run`: a command somewhere, with its output and exit code here.
+
+use std::ffi::OsString;
+
+use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
+
+use super::{logs, spec::TaskFlags, submit, wait};
+use crate::{
+    args::{Format, Globals},
+    awaited::{self, Awaited},
+    client::Client,
+    exit::Exit,
+    interrupt::unless_interrupted,
+    output::{Output, json, note, state, task_stderr, task_stdout},
+};
+
+/// What a shell's `timeout` exits with.
+const TIMED_OUT: u8 = 124;
+
+/// Shells add this to the number of the signal that ended a command.
+const SIGNALLED: i32 = 128;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl run -- uname -a                     on whichever agent takes it
+  swarmctl run --timeout 10m -- make test      exits with 124 after ten minutes
+  swarmctl run --stdin-file in.txt -- 'sort | uniq -c'";
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    flags: TaskFlags,
+    /// The command; a single word with spaces or shell characters is run by sh -c
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Submits a command, waits for its end, prints what it printed, exits as it did.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    // Somebody waits: a failure is shown, not hidden behind further tries.
+    args.flags.retries.get_or_insert(0);
+    let task = args.flags.task(&args.command)?;
+    let task_id = task.task_id.clone();
+    let client = Client::open(globals)?;
+    let request = SubmitTasksRequest {
+        job: None,
+        tasks: vec![task],
+    };
+    let answer = client
+        .submit_tasks(request)
+        .await
+        .map_err(|failure| submit::flag_trouble(&client, failure))?;
+    submit::tell_existing(&answer.tasks);
+
+    let client = client.patiently();
+    let mut awaited = [Awaited::task(&task_id)];
+    let ending = async {
+        submit::warn_without_agents(&client).await;
+        awaited::until_ended(&client, &mut awaited, false).await?;
+        let answer = client
+            .get_task(GetTaskRequest {
+                task_id: task_id.clone(),
+            })
+            .await;
+        anyhow::Ok(
+            answer
+                .map_err(client.trouble(format!("cannot show the output of {task_id}")))?
+                .task,
+        )
+    };
+    let Some(ended) = unless_interrupted(ending).await else {
+        note(format!(
+            "to end it: {}",
+            globals.next(&format!("cancel {task_id}"))
+        ));
+        return Ok(wait::detached(globals, std::slice::from_ref(&task_id)));
+    };
+    let task = ended?.unwrap_or_default();
+    match output.format {
+        Format::Table => {
+            let printed = task
+                .result
+                .as_ref()
+                .and_then(|result| result.output.clone())
+                .unwrap_or_default();
+            task_stdout(&printed.stdout)?;
+            task_stderr(&printed.stderr);
+            logs::tell_all_cuts(&printed);
+        }
+        Format::Json => output.json(&json::of("Task", &task))?,
+        Format::Jsonl => output.json_line(&json::of("Task", &task))?,
+        Format::Name => output.line(&task_id)?,
+    }
+    let (exit, whose) = exit_of(&task);
+    note(whose);
+    Ok(exit)
+}
+
+/// The exit code, and a line that says whose it is.
+fn exit_of(task: &Task) -> (Exit, String) {
+    let id = &task.task_id;
+    match (
+        task.state(),
+        task.attempts
+            .last()
+            .filter(|last| last.outcome() == AttemptOutcome::Failed),
+    ) {
+        (TaskState::Succeeded, _) => (
+            Exit::Task(0),
+            format!("task {id} succeeded: exit code 0 is the task's"),
+        ),
+        (TaskState::Failed, Some(last)) => match code_of(last) {
+            Some((code, how)) => (
+                Exit::Task(code),
+                format!(
+                    "task {id} failed on {}: exit code {code} is the task's{how}",
+                    last.agent_id
+                ),
+            ),
+            None => {
+                let why = if last.message.is_empty() {
+                    &last.failure_reason
+                } else {
+                    &last.message
+                };
+                (
+                    Exit::Failed,
+                    format!(
+                        "task {id} failed on {}: {why}; exit code 1 is swarmctl's",
+                        last.agent_id
+                    ),
+                )
+            }
+        },
+        (state, _) => {
+            let why = if task.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", task.reason)
+            };
+            (
+                Exit::Failed,
+                format!(
+                    "task {id} ended as {}{why}; exit code 1 is swarmctl's",
+                    state::word(state)
+                ),
+            )
+        }
+    }
+}
+
+/// The code of a failed attempt as a shell would give it, and how it came about.
+fn code_of(attempt: &Attempt) -> Option<(u8, String)> {
+    if attempt.failure_reason == "timeout" {
+        return Some((TIMED_OUT, ", which ran into its timeout".to_owned()));
+    }
+    if let Some(signal) = attempt.signal {
+        let code = u8::try_from(SIGNALLED + signal).unwrap_or(u8::MAX);
+        return Some((code, format!(", which was ended by signal {signal}")));
+    }
+    let code = u8::try_from(attempt.exit_code?).ok().filter(|code| *code != 0)?;
+    Some((code, String::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(attempt: Attempt) -> Task {
+        let attempt = Attempt {
+            outcome: AttemptOutcome::Failed.into(),
+            agent_id: "lab".into(),
+            ..attempt
+        };
+        Task {
+            task_id: "t".into(),
+            state: TaskState::Failed.into(),
+            attempts: vec![attempt],
+            ..Task::default()
+        }
+    }
+
+    #[test]
+    fn run_exits_as_the_task_did() {
+        for (task, code) in [
+            (
+                Task {
+                    state: TaskState::Succeeded.into(),
+                    ..Task::default()
+                },
+                0,
+            ),
+            (
+                failed(Attempt {
+                    exit_code: Some(3),
+                    ..Attempt::default()
+                }),
+                3,
+            ),
+            (
+                failed(Attempt {
+                    signal: Some(9),
+                    ..Attempt::default()
+                }),
+                137,
+            ),
+            (
+                failed(Attempt {
+                    failure_reason: "timeout".into(),
+                    signal: Some(15),
+                    ..Attempt::default()
+                }),
+                124,
+            ),
+            (
+                failed(Attempt {
+                    failure_reason: "spawn".into(),
+                    ..Attempt::default()
+                }),
+                1,
+            ),
+            (
+                Task {
+                    state: TaskState::Cancelled.into(),
+                    ..Task::default()
+                },
+                1,
+            ),
+        ] {
+            let (exit, whose) = exit_of(&task);
+            assert_eq!(exit.code(), code, "{whose}");
+            assert!(whose.contains(&format!("exit code {code} is")), "{whose}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The flags that describe one task: what `submit` and `run` share.
+
+use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use swarm_proto::{
+    reason::FieldFault,
+    v1::{Command, Dependency, NewTask, Retry, TaskSpec, task_spec::Work},
+};
+
+use crate::{exit::Exit, jobfile::value, trouble::Trouble};
+
+/// What a shell would do something with: one word with any of these is a line for `sh -c`.
+const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
+
+/// The flags that describe one task.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(super) struct TaskFlags {
+    /// The task's id; made up when not given
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// A name for people
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The line it waits in
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// low, normal, high, critical, or -100 to 100
+    #[arg(long, value_parser = value::parse_priority, allow_hyphen_values = true)]
+    pub priority: Option<i32>,
+    /// Tasks that have to succeed first; may be repeated, or separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub depends_on: Vec<String>,
+    /// A label; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    pub labels: Vec<(String, String)>,
+    /// How long one attempt may run
+    #[arg(long, value_name = "DURATION", value_parser = value::parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Fails unless it has ended by then: a time, or a duration from now
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    pub deadline: Option<jiff::Timestamp>,
+    /// Is not started before this time
+    #[arg(long, value_name = "TIME", value_parser = value::parse_time, conflicts_with = "delay")]
+    pub not_before: Option<jiff::Timestamp>,
+    /// Is not started before this long from now
+    #[arg(long, value_name = "DURATION", value_parser = value::parse_duration)]
+    pub delay: Option<Duration>,
+    /// Further tries after the first failure
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// A variable of the task's environment; may be repeated
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+    /// Where it runs: an absolute path on the agent's machine; a fresh directory when not given
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<String>,
+    /// What it reads from its standard input
+    #[arg(long, value_name = "FILE")]
+    pub stdin_file: Option<PathBuf>,
+}
+
+impl TaskFlags {
+    /// The task that the flags and the words after `--` describe.
+    ///
+    /// # Errors
+    ///
+    /// When a word is not UTF-8, an id is not one, or the input cannot be read.
+    pub(super) fn task(&self, words: &[OsString]) -> anyhow::Result<NewTask> {
+        let task_id = match &self.id {
+            Some(id) => {
+                value::check_id(id).map_err(|why| Trouble::new(Exit::Usage, format!("--id: {why}")))?;
+                id.clone()
+            }
+            None => value::generate_id().map_err(anyhow::Error::msg)?,
+        };
+        let stdin = match &self.stdin_file {
+            Some(path) => fs::read(path)
+                .with_context(|| format!("cannot read the task's input from {}", path.display()))?,
+            None => Vec::new(),
+        };
+        let command = Command {
+            argv: argv(words)?,
+            cwd: self.cwd.clone().unwrap_or_default(),
+            stdin,
+            env: self.env.iter().cloned().collect(),
+        };
+        let depends_on = self.depends_on.iter().filter(|id| !id.is_empty());
+        let spec = TaskSpec {
+            work: Some(Work::Command(command)),
+            name: self.name.clone().unwrap_or_default(),
+            queue: self.queue.clone().unwrap_or_default(),
+            priority: self.priority.unwrap_or_default(),
+            depends_on: depends_on
+                .map(|id| Dependency {
+                    task_id: id.clone(),
+                    condition: 0,
+                })
+                .collect(),
+            labels: self.labels.iter().cloned().collect(),
+            retry: self.retries.map(|retries| Retry {
+                max_retries: Some(retries),
+                ..Retry::default()
+            }),
+            timeout: self.timeout.map(wire_duration).transpose()?,
+            not_before: self.not_before.map(wire_time),
+            delay: self.delay.map(wire_duration).transpose()?,
+            deadline: self.deadline.map(wire_time),
+            ..TaskSpec::default()
+        };
+        Ok(NewTask {
+            task_id,
+            spec: Some(spec),
+        })
+    }
+}
+
+/// A fault of the coordinator's answer, named by the flag that it is about.
+pub(super) fn flag_fault(fault: &FieldFault) -> String {
+    const FLAGS: &[(&str, &str)] = &[
+        ("task_id", "--id"),
+        ("spec.name", "--name"),
+        ("spec.queue", "--queue"),
+        ("spec.priority", "--priority"),
+        ("spec.depends_on", "--depends-on"),
+        ("spec.labels", "--label"),
+        ("spec.timeout", "--timeout"),
+        ("spec.deadline", "--deadline"),
+        ("spec.not_before", "--not-before"),
+        ("spec.delay", "--delay"),
+        ("spec.retry", "--retries"),
+        ("spec.command.env", "--env"),
+        ("spec.command.cwd", "--cwd"),
+        ("spec.command.stdin", "--stdin-file"),
+        ("spec.command.argv", "the command"),
+    ];
+    let field = fault.field.strip_prefix("tasks[0].").unwrap_or(&fault.field);
+    let flag = FLAGS
+        .iter()
+        .find(|(path, _)| field.starts_with(path))
+        .map_or(field, |(_, flag)| flag);
+    format!("  {flag}: {}", fault.description)
+}
+
+/// Several words are the command as they are; one word for a shell is given to one.
+fn argv(words: &[OsString]) -> anyhow::Result<Vec<String>> {
+    let mut argv = Vec::with_capacity(words.len());
+    for word in words {
+        let Some(word) = word.to_str() else {
+            let sentence = format!(
+                "the word '{}' of the command is not UTF-8",
+                word.to_string_lossy()
+            );
+            return Err(Trouble::new(Exit::Usage, sentence).into());
+        };
+        argv.push(word.to_owned());
+    }
+    match argv.as_slice() {
+        [line] if line.contains(|c| SHELL_CHARACTERS.contains(c)) => {
+            Ok(vec!["sh".to_owned(), "-c".to_owned(), line.clone()])
+        }
+        _ => Ok(argv),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not KEY=VALUE")),
+    }
+}
+
+fn deadline(text: &str) -> Result<jiff::Timestamp, String> {
+    value::parse_deadline(text, jiff::Timestamp::now())
+}
+
+fn wire_duration(duration: Duration) -> anyhow::Result<prost_types::Duration> {
+    prost_types::Duration::try_from(duration)
+        .map_err(|_| Trouble::new(Exit::Usage, format!("{} s is too long", duration.as_secs())).into())
+}
+
+fn wire_time(time: jiff::Timestamp) -> prost_types::Timestamp {
+    let nanos = time.as_nanosecond();
+    prost_types::Timestamp {
+        seconds: nanos.div_euclid(1_000_000_000) as i64,
+        nanos: nanos.rem_euclid(1_000_000_000) as i32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_for_a_shell_is_given_to_one() {
+        let argv_of = |words: &[&str]| argv(&words.iter().map(OsString::from).collect::<Vec<_>>()).unwrap();
+        assert_eq!(argv_of(&["true"]), ["true"]);
+        assert_eq!(argv_of(&["echo hi | wc -c"]), ["sh", "-c", "echo hi | wc -c"]);
+        assert_eq!(argv_of(&["echo", "a b", "$HOME"]), ["echo", "a b", "$HOME"]);
+    }
+
+    #[test]
+    fn times_keep_their_fraction() {
+        let time = wire_time("1969-12-31T23:59:59.5Z".parse().unwrap());
+        assert_eq!((time.seconds, time.nanos), (-1, 500_000_000));
+    }
+
+    #[test]
+    fn a_fault_is_named_by_its_flag() {
+        let fault = FieldFault {
+            field: "tasks[0].spec.retry.max_retries".into(),
+            description: "at most 100".into(),
+        };
+        assert_eq!(flag_fault(&fault), "  --retries: at most 100");
+    }
+}

@@ -1,0 +1,156 @@
+//! `swarmctl status`: everything on one page.
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use swarm_proto::v1::{
+    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
+    StateCounts,
+};
+
+use super::describe;
+use crate::{
+    args::{Format, Globals},
+    client::Client,
+    exit::Exit,
+    interrupt::unless_interrupted,
+    output::{Output, json, state, table::Fields, text},
+};
+
+/// How often the watched page is drawn.
+const REDRAW_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A clock that differs by more than this is worth a line, in milliseconds.
+const NOTABLE_CLOCK_DIFFERENCE_MS: i64 = 1_000;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl status                              tasks, agents and the coordinator
+  swarmctl status -w                           drawn again every two seconds
+  swarmctl status -o json                      for a script";
+
+/// How to show the page.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Draw it again every two seconds, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// Shows the page.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    if !args.watch {
+        draw(&client, &output, false).await?;
+        return Ok(Exit::Done);
+    }
+    let clear = io::stdout().is_terminal() && output.format == Format::Table;
+    let watching = async {
+        let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
+        loop {
+            redraw.tick().await;
+            draw(&client, &output, clear).await?;
+        }
+    };
+    match unless_interrupted(watching).await {
+        Some(result) => result,
+        None => Ok(Exit::Interrupted),
+    }
+}
+
+async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<()> {
+    let trouble = || client.trouble("cannot ask for the status");
+    let mut status = client.get_status(GetStatusRequest {}).await.map_err(trouble())?;
+    status.tasks.get_or_insert_default();
+    status.agents.get_or_insert_default();
+    let page = match output.format {
+        Format::Table => {
+            let server = client
+                .get_server_info(GetServerInfoRequest {})
+                .await
+                .map_err(trouble())?;
+            page(client, &status, &server)
+        }
+        Format::Json | Format::Jsonl | Format::Name => String::new(),
+    };
+    if clear {
+        // Home, draw, then clear what is left below: no flicker.
+        output.page("\u{1b}[H\u{1b}[J")?;
+    }
+    output.one(
+        &json::of("GetStatusResponse", &status),
+        &client.address().to_string(),
+        &page,
+    )?;
+    Ok(())
+}
+
+fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoResponse) -> String {
+    let tasks: StateCounts = status.tasks.unwrap_or_default();
+    let agents: AgentCounts = status.agents.unwrap_or_default();
+    let as_of = status.as_of.clone().unwrap_or_default();
+
+    let mut fields = Fields::default();
+    fields
+        .add("coordinator", client.address().to_string())
+        .add("version", &server.version)
+        .add("cluster", &server.cluster_id)
+        .add(
+            "up for",
+            status.uptime.as_ref().map(text::duration).unwrap_or_default(),
+        )
+        .add("time", text::time(status.server_time.as_ref()))
+        .add("clock", clock_difference(status.wall_clock_ahead_ms))
+        .add(
+            "journal",
+            format!("event {}, store at {}", as_of.seq, status.store_seq),
+        )
+        .add(
+            "lease",
+            server.lease_ttl.as_ref().map(text::duration).unwrap_or_default(),
+        )
+        .add("jobs", status.jobs.to_string())
+        .add("oldest queued", text::time(status.oldest_queued_time.as_ref()));
+    let mut page = fields.to_string();
+
+    page.push_str("\ntasks\n");
+    for (state, count) in describe::by_state(&tasks) {
+        page.push_str(&format!("  {:<13}{count:>8}\n", state::task(state)));
+    }
+    page.push_str("\nagents\n");
+    for (shown, count) in [
+        ("● online", agents.online),
+        ("◑ draining", agents.draining),
+        ("✘ lost", agents.lost),
+    ] {
+        page.push_str(&format!("  {shown:<13}{count:>8}\n"));
+    }
+    page.push_str(&format!("  {:<13}{:>8}\n", "slots", status.slots));
+    if agents.online == 0 && tasks.queued > 0 {
+        page.push_str(&format!(
+            "\n{} and no agent is online; start one with: agent --coordinator {}\n",
+            text::counted(tasks.queued, "queued task"),
+            client.address()
+        ));
+    }
+    page
+}
+
+fn clock_difference(ahead_ms: i64) -> String {
+    if ahead_ms.abs() < NOTABLE_CLOCK_DIFFERENCE_MS {
+        return String::new();
+    }
+    let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    format!(
+        "the machine's wall clock is {} s {direction} the coordinator's",
+        ahead_ms.abs() / 1_000
+    )
+}

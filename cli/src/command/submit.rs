@@ -1,0 +1,320 @@
+//! `swarmctl submit`: a command, or the tasks of a job file.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use prost::Message as _;
+use serde_json::json;
+use swarm_proto::{
+    MAX_MESSAGE_BYTES,
+    reason::{Failure, Reason},
+    v1::{GetStatusRequest, GetTaskRequest, SubmitTasksRequest, SubmittedTask},
+};
+
+use super::{
+    spec::{self, TaskFlags},
+    wait,
+};
+use crate::{
+    args::{Format, Globals},
+    awaited::Awaited,
+    client::Client,
+    exit::Exit,
+    jobfile::{self, Faults, JobFile},
+    output::{Listing, Output, json, note, state, table::Table, text},
+    trouble::Trouble,
+};
+
+/// What surrounds a message on its way; a request must leave room for it.
+const ENVELOPE_BYTES: usize = 1024;
+
+/// References of a faulty file that the coordinator is asked about, one by one.
+const MAX_LOOKUPS: usize = 32;
+
+/// Tasks that were there before and are named one by one.
+const MAX_NAMED: usize = 10;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl submit -- make -j2                  one command
+  swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
+  swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin";
+
+/// What to submit.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = EXAMPLES,
+    override_usage = "swarmctl submit [OPTIONS] -- CMD...\n       swarmctl submit [--wait | --follow] -f FILE\n       swarmctl submit [--wait | --follow] -"
+)]
+pub struct Args {
+    #[command(flatten)]
+    flags: TaskFlags,
+    /// A job file
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["source", "command"])]
+    file: Option<PathBuf>,
+    /// - reads a job file from stdin
+    #[arg(value_name = "-", value_parser = stdin_sign, conflicts_with = "command")]
+    source: Option<PathBuf>,
+    /// Wait until all tasks have ended; exits with 1 if any did not succeed
+    #[arg(long)]
+    wait: bool,
+    /// Wait, and print what happens to the tasks
+    #[arg(long)]
+    follow: bool,
+    /// The command; a single word with spaces or shell characters is run by sh -c
+    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["file", "source"])]
+    command: Vec<OsString>,
+}
+
+/// Submits, and waits if told to.
+///
+/// # Errors
+///
+/// When the job file has faults, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let (request, file) = match args.file.as_ref().or(args.source.as_ref()) {
+        Some(path) => {
+            if args.flags != TaskFlags::default() {
+                let sentence =
+                    "flags of a task go with a command after --; a job file says them for each task";
+                return Err(Trouble::new(Exit::Usage, sentence).into());
+            }
+            let file = read(&client, path).await?;
+            (file.request.clone(), Some(file))
+        }
+        None => (
+            SubmitTasksRequest {
+                job: None,
+                tasks: vec![args.flags.task(&args.command)?],
+            },
+            None,
+        ),
+    };
+    check_size(&request)?;
+    let job_id = request.job.as_ref().map(|job| job.job_id.clone());
+    let answer = client
+        .submit_tasks(request)
+        .await
+        .map_err(|failure| match &file {
+            Some(file) => file_trouble(&client, file, failure),
+            None => flag_trouble(&client, failure),
+        })?;
+
+    print(&answer.tasks, job_id.as_deref(), &output)?;
+    tell_existing(&answer.tasks);
+    warn_without_agents(&client).await;
+    let awaited = match (&job_id, answer.tasks.first()) {
+        (Some(job_id), _) => Awaited::job(job_id),
+        (None, Some(task)) => Awaited::task(&task.task_id),
+        (None, None) => return Ok(Exit::Done),
+    };
+    if args.wait || args.follow {
+        // Ids have been printed; what follows is for people, and the exit code for scripts.
+        return wait::attached(&client.patiently(), awaited, args.follow, globals).await;
+    }
+    note(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
+    let look = if awaited.is_job {
+        format!("list --job {}", awaited.id)
+    } else {
+        format!("inspect {}", awaited.id)
+    };
+    note(format!("      {}", globals.next(&look)));
+    Ok(Exit::Done)
+}
+
+/// What a refused submit of a command means, with the faults named by their flags.
+pub(super) fn flag_trouble(client: &Client, failure: Box<Failure>) -> anyhow::Error {
+    let faults = match &*failure {
+        Failure::Refused { faults, .. } => faults.iter().map(spec::flag_fault).collect(),
+        Failure::Lost { .. } => Vec::new(),
+    };
+    with_faults(client.trouble("cannot submit")(failure), faults)
+}
+
+/// Says which tasks were there before, and how they are.
+pub(super) fn tell_existing(tasks: &[SubmittedTask]) {
+    let existed: Vec<&SubmittedTask> = tasks.iter().filter(|task| task.existed).collect();
+    if existed.is_empty() {
+        return;
+    }
+    let mut named: Vec<String> = existed
+        .iter()
+        .take(MAX_NAMED)
+        .map(|task| format!("{} ({})", task.task_id, state::word(task.state())))
+        .collect();
+    if existed.len() > MAX_NAMED {
+        named.push(format!("{} more", existed.len() - MAX_NAMED));
+    }
+    note(format!(
+        "already there, and not submitted again: {}",
+        named.join(", ")
+    ));
+}
+
+/// "Nothing happens and nothing says why" is the worst answer: an empty swarm is named.
+pub(super) async fn warn_without_agents(client: &Client) {
+    // What was asked for is done; a failure here is not worth a word.
+    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+        return;
+    };
+    if status.agents.is_some_and(|agents| agents.online == 0) {
+        note(format!(
+            "no agent is online yet; start one with: agent --coordinator {}",
+            client.address()
+        ));
+    }
+}
+
+fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyhow::Result<()> {
+    let mut table = Table::new(["ID", "STATE", "SUBMITTED"]);
+    for task in tasks {
+        let submitted = if task.existed { "before" } else { "now" };
+        table.row([
+            task.task_id.clone(),
+            state::task(task.state()).to_owned(),
+            submitted.to_owned(),
+        ]);
+    }
+    let listing = Listing {
+        key: "tasks",
+        values: tasks.iter().map(|task| json::of("SubmittedTask", task)).collect(),
+        names: tasks.iter().map(|task| task.task_id.clone()).collect(),
+        table,
+    };
+    match (output.format, job_id) {
+        (Format::Json, Some(job_id)) => output.json(&json!({ "job_id": job_id, "tasks": listing.values }))?,
+        _ => output.list(&listing)?,
+    }
+    if let Some(job_id) = job_id {
+        note(format!(
+            "job {job_id}: {}",
+            text::counted(tasks.len() as u64, "task")
+        ));
+    }
+    Ok(())
+}
+
+async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
+    let (origin, text) = if path == Path::new("-") {
+        (
+            "stdin".to_owned(),
+            bounded(io::stdin().lock()).context("cannot read the job file from stdin")?,
+        )
+    } else {
+        let origin = path.display().to_string();
+        let file = fs::File::open(path).and_then(bounded).map_err(|error| {
+            Trouble::new(Exit::Usage, format!("cannot read the job file {origin}: {error}"))
+        })?;
+        (origin, file)
+    };
+    match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
+        Ok(file) => Ok(file),
+        Err(mut faults) => {
+            look_up_external(client, &mut faults).await;
+            Err(faults_trouble(&faults).into())
+        }
+    }
+}
+
+/// Asks for the tasks that a faulty file refers to, so that a person hears of everything at once.
+async fn look_up_external(client: &Client, faults: &mut Faults) {
+    for external in std::mem::take(&mut faults.external).iter().take(MAX_LOOKUPS) {
+        match client
+            .get_task(GetTaskRequest {
+                task_id: external.task_id.clone(),
+            })
+            .await
+        {
+            Ok(_) => {}
+            Err(failure) if failure.reason() == Some(Reason::TaskNotFound) => {
+                faults.push_unknown_task(external)
+            }
+            // Without a coordinator the file's own faults are still worth telling.
+            Err(_) => return,
+        }
+    }
+}
+
+/// A text of at most as many bytes as a job file may have, and one more for the parser to complain about.
+fn bounded(reader: impl io::Read) -> io::Result<String> {
+    let mut text = String::new();
+    reader
+        .take(jobfile::MAX_FILE_BYTES as u64 + 1)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
+    let size = request.encoded_len();
+    if size + ENVELOPE_BYTES <= MAX_MESSAGE_BYTES {
+        return Ok(());
+    }
+    let (size, most) = (text::bytes(size as u64), text::bytes(MAX_MESSAGE_BYTES as u64));
+    let sentence = format!(
+        "cannot submit {}: they are {size}, and one submit takes {most}",
+        text::counted(request.tasks.len() as u64, "task")
+    );
+    Err(Trouble::new(Exit::Usage, sentence)
+        .help("submit them in several files; tasks may depend on tasks that were submitted before")
+        .into())
+}
+
+/// What a refused submit of a job file means, with the faults named by their places.
+fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
+    let mut located = file.no_faults();
+    let mut elsewhere = Vec::new();
+    if let Failure::Refused { faults, .. } = &*failure {
+        for fault in faults {
+            match file.locate(&fault.field) {
+                Some(position) => located.push(position, &fault.description),
+                None => elsewhere.push(format!("  {}: {}", fault.field, fault.description)),
+            }
+        }
+    }
+    let mut lines: Vec<String> = if located.is_empty() {
+        Vec::new()
+    } else {
+        vec![located.to_string()]
+    };
+    lines.extend(elsewhere);
+    with_faults(
+        client.trouble(format!("cannot submit {}", file.origin))(failure),
+        lines,
+    )
+}
+
+fn faults_trouble(faults: &Faults) -> Trouble {
+    let count = text::counted(faults.faults.len() as u64, "fault");
+    let mut trouble = Trouble::new(
+        Exit::Usage,
+        format!("{} has {count}; nothing was submitted", faults.origin),
+    );
+    trouble.faults.push(faults.to_string());
+    trouble
+}
+
+fn with_faults(error: anyhow::Error, faults: Vec<String>) -> anyhow::Error {
+    match error.downcast::<Trouble>() {
+        Ok(mut trouble) => {
+            trouble.faults = faults;
+            trouble.into()
+        }
+        Err(error) => error,
+    }
+}
+
+fn stdin_sign(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" => Ok(PathBuf::from(text)),
+        _ => Err(format!(
+            "'{text}' is not understood: a command goes after --, a job file with -f FILE, - is stdin"
+        )),
+    }
+}

@@ -1,0 +1,111 @@
+//! What a task runs: `run`, and `command` with its fields.
+
+use std::{path::Path, rc::Rc};
+
+use super::{
+    fields,
+    file::Draft,
+    task::Reader,
+    tree::{Content, Entry, Node},
+};
+
+const COMMAND_FIELDS: &[&str] = &["argv", "cwd", "stdin", "env"];
+
+impl Reader<'_> {
+    /// A string is a line for a shell; a list is the program and its arguments.
+    pub(super) fn read_argv(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
+        let node = &entry.value;
+        self.begin("spec.command.argv", field, entry);
+        self.has_work = true;
+        let argv = match &node.content {
+            Content::Scalar { text, .. } if !field.ends_with("argv") => {
+                if text.trim().is_empty() {
+                    self.faults.push(node.position, format!("`{field}` is empty"));
+                }
+                vec!["sh".to_owned(), "-c".to_owned(), text.clone()]
+            }
+            _ => self.read_words(field, node),
+        };
+        if argv.iter().any(|word| word.contains('\0')) {
+            self.faults.push(
+                node.position,
+                format!("`{field}` has a NUL character, which no command line can have"),
+            );
+        }
+        draft.command.argv = argv;
+    }
+
+    fn read_words(&mut self, field: &str, node: &Rc<Node>) -> Vec<String> {
+        if let Content::Map(_) = &node.content {
+            let message = format!("`{field}` has to be a command line or a list of words, and this is a map");
+            self.faults.push(node.position, message);
+            return Vec::new();
+        }
+        let mut argv = Vec::new();
+        for (index, word) in fields::items(node).iter().enumerate() {
+            self.places.record(
+                format!("{}.spec.command.argv[{index}]", self.prefix),
+                word.position,
+            );
+            // `null` is a word like others to a command line.
+            match &word.content {
+                Content::Scalar { text, .. } => argv.push(text.clone()),
+                _ => argv.extend(fields::text(word, field, self.faults).map(str::to_owned)),
+            }
+        }
+        if fields::items(node).is_empty() || argv.first().is_some_and(String::is_empty) {
+            self.faults
+                .push(node.position, format!("`{field}` names no program"));
+        }
+        argv
+    }
+
+    pub(super) fn read_command(&mut self, entries: &[Entry], draft: &mut Draft) {
+        for entry in entries {
+            let key = entry.key.as_str();
+            let field = format!("command.{key}");
+            match key {
+                "argv" if entry.value.is_null() => {}
+                "argv" => self.read_argv(&field, entry, draft),
+                "cwd" | "stdin" | "env" if entry.value.is_null() => {}
+                "cwd" | "stdin" | "env" => self.read_command_field(key, &field, entry, draft),
+                _ => fields::unknown(key, entry.position, COMMAND_FIELDS, self.faults),
+            }
+        }
+    }
+
+    pub(super) fn read_command_field(&mut self, key: &str, field: &str, entry: &Entry, draft: &mut Draft) {
+        let node = &entry.value;
+        self.begin(&format!("spec.command.{key}"), field, entry);
+        match key {
+            "cwd" => {
+                let Some(cwd) = fields::text(node, field, self.faults) else {
+                    return;
+                };
+                if !Path::new(cwd).is_absolute() {
+                    let message =
+                        format!("`{field}` is '{cwd}': it has to be an absolute path on the agent's machine");
+                    self.faults.push(node.position, message);
+                }
+                draft.command.cwd = cwd.to_owned();
+            }
+            "stdin" => {
+                let stdin = fields::text(node, field, self.faults).unwrap_or_default();
+                draft.command.stdin = stdin.as_bytes().to_vec();
+            }
+            _ => {
+                let env = fields::pairs(node, field, self.faults).unwrap_or_default();
+                for (name, value) in &env {
+                    if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                        let message = format!(
+                            "`{field}`: '{}' cannot be an environment variable",
+                            name.escape_debug()
+                        );
+                        self.faults.push(node.position, message);
+                    }
+                }
+                draft.command.env.extend(env);
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads typed values out of nodes; what has another type is a fault and read as nothing.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, rc::Rc, slice, time::Duration};
+
+use super::{
+    Faults, Position,
+    nearest::nearest,
+    tree::{Content, Entry, Node},
+    value,
+};
+
+/// The text of a single value, whatever it looks like: `1.10` stays `1.10`.
+pub(super) fn text<'n>(node: &'n Node, field: &str, faults: &mut Faults) -> Option<&'n str> {
+    match &node.content {
+        Content::Scalar { text, .. } if !node.is_null() => Some(text),
+        _ => wrong_type(node, &format!("`{field}`"), "a single value", faults),
+    }
+}
+
+/// The entries of a map; `what` names it in a sentence, such as "a task" or "`retry`".
+pub(super) fn entries<'n>(node: &'n Node, what: &str, faults: &mut Faults) -> Option<&'n [Entry]> {
+    match &node.content {
+        Content::Map(entries) => Some(entries),
+        _ => wrong_type(node, what, "a map", faults),
+    }
+}
+
+/// The items of a list; one value stands for a list of one.
+pub(super) fn items(node: &Rc<Node>) -> &[Rc<Node>] {
+    match &node.content {
+        Content::List(items) => items,
+        Content::Scalar { .. } | Content::Map(_) => slice::from_ref(node),
+    }
+}
+
+/// A whole number within a range.
+pub(super) fn number(
+    node: &Node,
+    field: &str,
+    range: RangeInclusive<u32>,
+    faults: &mut Faults,
+) -> Option<u32> {
+    let text = text(node, field, faults)?;
+    match text.parse::<i64>() {
+        Ok(number) => match u32::try_from(number) {
+            Ok(number) if range.contains(&number) => return Some(number),
+            _ => faults.push(
+                node.position,
+                format!(
+                    "`{field}` is {number}, out of range: {} to {}",
+                    range.start(),
+                    range.end()
+                ),
+            ),
+        },
+        Err(_) => faults.push(
+            node.position,
+            format!("`{field}` has to be a whole number, and '{text}' is none"),
+        ),
+    }
+    None
+}
+
+/// A duration of at most `longest`.
+pub(super) fn duration(
+    node: &Node,
+    field: &str,
+    longest: (Duration, &str),
+    faults: &mut Faults,
+) -> Option<prost_types::Duration> {
+    let duration = read(node, field, faults, value::parse_duration)?;
+    match prost_types::Duration::try_from(duration) {
+        Ok(wire) if duration <= longest.0 => Some(wire),
+        _ => {
+            let text = text(node, field, faults)?;
+            faults.push(
+                node.position,
+                format!("`{field}` is {text}, too long: at most {}", longest.1),
+            );
+            None
+        }
+    }
+}
+
+/// A single value read by one of [`value`]'s functions.
+pub(super) fn read<T>(
+    node: &Node,
+    field: &str,
+    faults: &mut Faults,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let text = text(node, field, faults)?;
+    parse(text)
+        .map_err(|fault| faults.push(node.position, format!("`{field}`: {fault}")))
+        .ok()
+}
+
+/// A text of at most so many bytes.
+pub(super) fn short_text(node: &Node, field: &str, longest: usize, faults: &mut Faults) -> Option<String> {
+    let text = text(node, field, faults)?;
+    if text.len() > longest {
+        faults.push(
+            node.position,
+            format!("`{field}` has {} bytes; at most {longest}", text.len()),
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// A map of texts.
+pub(super) fn pairs(node: &Node, field: &str, faults: &mut Faults) -> Option<BTreeMap<String, String>> {
+    let mut pairs = BTreeMap::new();
+    for entry in entries(node, &format!("`{field}`"), faults)? {
+        if entry.value.is_null() {
+            let message = format!(
+                "`{field}.{}` has no value; an empty text is written \"\"",
+                entry.key
+            );
+            faults.push(entry.position, message);
+        } else if let Some(text) = text(&entry.value, &format!("{field}.{}", entry.key), faults) {
+            pairs.insert(entry.key.clone(), text.to_owned());
+        }
+    }
+    Some(pairs)
+}
+
+/// A field that does not exist here, with the one that was probably meant, or else the usual ones.
+pub(super) fn unknown(key: &str, position: Position, known: &[&str], faults: &mut Faults) {
+    let meant = FOREIGN_NAMES
+        .iter()
+        .find(|(foreign, ours)| *foreign == key && known.contains(ours))
+        .map(|(_, ours)| *ours)
+        .or_else(|| nearest(key, known.iter().copied()));
+    let help = match meant {
+        Some(field) => format!("did you mean `{field}`?"),
+        None if known.len() <= MAX_LISTED_FIELDS => format!("the fields here are {}", known.join(", ")),
+        None => format!(
+            "the usual fields here are {}",
+            known[..MAX_LISTED_FIELDS].join(", ")
+        ),
+    };
+    faults.push_with_help(position, format!("unknown field `{key}`"), Some(help));
+}
+
+/// Fields that a suggestion lists; the tables begin with the usual ones.
+const MAX_LISTED_FIELDS: usize = 8;
+
+/// What other systems call our fields, where the letters are too different for a guess.
+const FOREIGN_NAMES: &[(&str, &str)] = &[
+    ("needs", "depends_on"),
+    ("requires", "depends_on"),
+    ("after", "depends_on"),
+    ("cmd", "run"),
+    ("script", "run"),
+    ("shell", "run"),
+    ("args", "run"),
+    ("environment", "env"),
+    ("dir", "cwd"),
+    ("workdir", "cwd"),
+    ("working_dir", "cwd"),
+    ("working_directory", "cwd"),
+    ("tags", "labels"),
+    ("steps", "tasks"),
+    ("jobs", "tasks"),
+];
+
+fn wrong_type<T>(node: &Node, what: &str, expected: &str, faults: &mut Faults) -> Option<T> {
+    faults.push(
+        node.position,
+        format!("{what} has to be {expected}, and this is {}", node.kind()),
+    );
+    None
+}

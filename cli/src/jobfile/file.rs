@@ -1,0 +1,211 @@
+//! The top level of the file, and what one task of it says in all.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use prost::Message as _;
+use swarm_proto::v1::{Command, DependencyCondition, TaskSpec, task_spec::Work};
+
+use super::{
+    Faults, MAX_TASKS, Places, Position, fields,
+    task::{MAX_NAME_BYTES, Reader},
+    tree::{Entry, Node},
+    value,
+};
+
+const FILE_FIELDS: &[&str] = &["tasks", "name", "id", "labels", "defaults", "job"];
+const JOB_FIELDS: &[&str] = &["name", "id", "job_id", "labels"];
+
+/// Labels of a task or job, and entries of a task's metadata.
+const MAX_PAIRS: usize = 64;
+
+/// Bytes of a task's spec on the wire.
+const MAX_SPEC_BYTES: usize = 64 * 1024;
+
+/// What a file says, with references still as they are written.
+#[derive(Default)]
+pub(super) struct File {
+    pub(super) job_id: Option<String>,
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) tasks: Vec<Draft>,
+}
+
+/// What one task says.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) position: Position,
+    pub(super) written_id: Option<(String, Position)>,
+    pub(super) name: Option<(String, Position)>,
+    pub(super) references: Vec<Reference>,
+    /// Everything but `depends_on`, which the references become.
+    pub(super) spec: TaskSpec,
+    pub(super) command: Command,
+}
+
+/// A dependency as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) target: String,
+    pub(super) condition: DependencyCondition,
+    pub(super) position: Position,
+}
+
+impl Draft {
+    /// What to call it in a sentence.
+    pub(super) fn title(&self) -> String {
+        match self.written_id.as_ref().or(self.name.as_ref()) {
+            Some((title, _)) => format!("'{title}'"),
+            None => format!("the task in line {}", self.position.line),
+        }
+    }
+
+    /// Where its id is written, or else where it begins.
+    pub(super) fn place_of_id(&self) -> Position {
+        self.written_id
+            .as_ref()
+            .map_or(self.position, |(_, position)| *position)
+    }
+
+    fn at(position: Position) -> Draft {
+        Draft {
+            position,
+            written_id: None,
+            name: None,
+            references: Vec::new(),
+            spec: TaskSpec::default(),
+            command: Command::default(),
+        }
+    }
+}
+
+/// Reads the top level and everything below it.
+pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, places: &mut Places) -> File {
+    let mut file = File::default();
+    let Some(entries) = fields::entries(root, "a job file", faults) else {
+        return file;
+    };
+    read_job(entries, FILE_FIELDS, &mut file, faults, places);
+
+    let mut defaults = Draft::at(root.position);
+    let mut tasks = None;
+    for entry in entries.iter().filter(|entry| !entry.value.is_null()) {
+        match entry.key.as_str() {
+            "job" => {
+                if let Some(inner) = fields::entries(&entry.value, "`job`", faults) {
+                    read_job(inner, JOB_FIELDS, &mut file, faults, places);
+                }
+            }
+            "defaults" => {
+                let mut reader = Reader::new("defaults".to_owned(), false, now, faults, places);
+                reader.read(&entry.value, &mut defaults);
+            }
+            "tasks" => tasks = Some(&entry.value),
+            _ => {}
+        }
+    }
+
+    let Some(tasks) = tasks else {
+        faults.push(root.position, "the file has no `tasks:`");
+        return file;
+    };
+    let items = fields::items(tasks);
+    places.record("tasks".to_owned(), tasks.position);
+    if items.is_empty() {
+        faults.push(tasks.position, "`tasks` is empty");
+    }
+    if items.len() > MAX_TASKS {
+        faults.push(
+            tasks.position,
+            format!("{} tasks in one file; at most {MAX_TASKS}", items.len()),
+        );
+    }
+    for (index, item) in items.iter().enumerate() {
+        file.tasks
+            .push(read_task(index, item, &defaults, now, faults, places));
+    }
+    file
+}
+
+/// Reads what a file says about its job, at the top level or in `job:`.
+fn read_job(entries: &[Entry], known: &[&str], file: &mut File, faults: &mut Faults, places: &mut Places) {
+    for Entry { key, position, value } in entries {
+        if !known.contains(&key.as_str()) {
+            fields::unknown(key, *position, known, faults);
+        } else if value.is_null() {
+            continue;
+        }
+        match key.as_str() {
+            "id" | "job_id" => {
+                places.record("job.job_id".to_owned(), value.position);
+                file.job_id = fields::read(value, key, faults, |id| {
+                    value::check_id(id).map(|()| id.to_owned())
+                });
+            }
+            "name" => {
+                places.record("job.name".to_owned(), value.position);
+                file.name = fields::short_text(value, key, MAX_NAME_BYTES, faults).unwrap_or_default();
+            }
+            "labels" => {
+                places.record("job.labels".to_owned(), value.position);
+                file.labels = fields::pairs(value, key, faults).unwrap_or_default();
+                check_pairs(&file.labels, key, value.position, faults);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read_task(
+    index: usize,
+    node: &Rc<Node>,
+    defaults: &Draft,
+    now: jiff::Timestamp,
+    faults: &mut Faults,
+    places: &mut Places,
+) -> Draft {
+    let mut draft = Draft {
+        position: node.position,
+        ..defaults.clone()
+    };
+    let mut reader = Reader::new(format!("tasks[{index}]"), true, now, faults, places);
+    reader.places.record(reader.prefix.clone(), node.position);
+    reader.read(node, &mut draft);
+    let has_work = reader.has_work;
+
+    if !has_work {
+        faults.push_with_help(
+            node.position,
+            "the task has nothing to do",
+            Some("give it a command line: `run: …`".to_owned()),
+        );
+    }
+    check_pairs(&draft.spec.labels, "labels", node.position, faults);
+    check_pairs(&draft.spec.metadata, "metadata", node.position, faults);
+    if let Some((name, _)) = &draft.name {
+        draft.spec.name.clone_from(name);
+    }
+    draft.spec.work = Some(Work::Command(std::mem::take(&mut draft.command)));
+    draft
+}
+
+/// Checks what can be judged only when a task's dependencies are known.
+pub(super) fn check_sizes(tasks: &[Draft], faults: &mut Faults) {
+    for task in tasks {
+        let size = task.spec.encoded_len();
+        if size > MAX_SPEC_BYTES {
+            faults.push(
+                task.position,
+                format!("the task has {size} bytes in all; at most {MAX_SPEC_BYTES}"),
+            );
+        }
+    }
+}
+
+fn check_pairs(pairs: &BTreeMap<String, String>, field: &str, position: Position, faults: &mut Faults) {
+    if pairs.len() > MAX_PAIRS {
+        faults.push(
+            position,
+            format!("`{field}` has {} entries; at most {MAX_PAIRS}", pairs.len()),
+        );
+    }
+}

@@ -1,0 +1,277 @@
+//! Ids, names, what depends on what, and cycles.
+
+use std::collections::HashMap;
+
+use swarm_proto::v1::Dependency;
+
+use super::{External, Faults, Places, Position, file::Draft, nearest::nearest, value};
+
+/// Unknown references that a similar name is looked for. Each is compared with every task.
+const MAX_SUGGESTIONS: usize = 32;
+
+/// Cycles that are named; more are rarely independent of these.
+const MAX_NAMED_CYCLES: usize = 32;
+
+/// Members of a cycle that are named.
+const MAX_NAMED_MEMBERS: usize = 12;
+
+/// What the tasks of a file can be called.
+pub(super) struct Ids {
+    /// Each task's id, written or generated, in their order.
+    pub(super) task_ids: Vec<String>,
+    by_id: HashMap<String, usize>,
+    by_name: HashMap<String, Named>,
+}
+
+/// What a name stands for.
+enum Named {
+    One(usize),
+    /// Several tasks with ids of their own share it, which is fine until somebody refers to it.
+    Several,
+}
+
+/// Gives every task its id; two tasks with one id or one local name are a fault.
+pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
+    let mut ids = Ids {
+        task_ids: Vec::new(),
+        by_id: HashMap::new(),
+        by_name: HashMap::new(),
+    };
+    for (index, task) in tasks.iter().enumerate() {
+        let Some((id, position)) = &task.written_id else {
+            continue;
+        };
+        match ids.by_id.get(id) {
+            Some(&earlier) => {
+                let line = tasks[earlier].place_of_id().line;
+                faults.push(
+                    *position,
+                    format!("the id '{id}' is that of the task in line {line} too"),
+                );
+            }
+            None => {
+                ids.by_id.insert(id.clone(), index);
+            }
+        }
+    }
+    for (index, task) in tasks.iter().enumerate() {
+        let Some((name, position)) = &task.name else {
+            continue;
+        };
+        if task.written_id.is_none()
+            && let Some(&other) = ids.by_id.get(name)
+        {
+            let line = tasks[other].place_of_id().line;
+            faults.push(
+                *position,
+                format!("the name '{name}' is the id of the task in line {line}"),
+            );
+        }
+        match ids.by_name.get(name) {
+            None => {
+                ids.by_name.insert(name.clone(), Named::One(index));
+            }
+            Some(Named::One(earlier))
+                if task.written_id.is_none() || tasks[*earlier].written_id.is_none() =>
+            {
+                let line = tasks[*earlier]
+                    .name
+                    .as_ref()
+                    .map_or(0, |(_, position)| position.line);
+                faults.push(
+                    *position,
+                    format!("the name '{name}' is that of the task in line {line} too"),
+                );
+            }
+            Some(_) => {
+                ids.by_name.insert(name.clone(), Named::Several);
+            }
+        }
+    }
+    for task in tasks {
+        let id = match &task.written_id {
+            Some((id, _)) => Ok(id.clone()),
+            None => value::generate_id(),
+        };
+        match id {
+            Ok(id) => ids.task_ids.push(id),
+            Err(error) => {
+                faults.push(task.position, error);
+                break;
+            }
+        }
+    }
+    ids
+}
+
+/// Turns references into dependencies, finds cycles, and returns what only the coordinator can know.
+pub(super) fn resolve(
+    tasks: &mut [Draft],
+    ids: &Ids,
+    faults: &mut Faults,
+    places: &mut Places,
+) -> Vec<External> {
+    let mut external: Vec<External> = Vec::new();
+    let mut edges: Vec<Vec<Edge>> = Vec::with_capacity(tasks.len());
+    for (index, task) in tasks.iter_mut().enumerate() {
+        let mut local = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for (place, reference) in std::mem::take(&mut task.references).into_iter().enumerate() {
+            let position = reference.position;
+            places.record(format!("tasks[{index}].spec.depends_on[{place}]"), position);
+            let target = match ids.find(&reference.target) {
+                Ok(Some(target)) => {
+                    local.push(Edge { target, position });
+                    // Absent only when ids could not be made, which is a fault already.
+                    ids.task_ids.get(target).cloned().unwrap_or_default()
+                }
+                Ok(None) => {
+                    let nearest = if external.len() < MAX_SUGGESTIONS {
+                        ids.nearest(&reference.target)
+                    } else {
+                        None
+                    };
+                    external.push(External {
+                        task_id: reference.target.clone(),
+                        position,
+                        nearest,
+                    });
+                    reference.target.clone()
+                }
+                Err((message, help)) => {
+                    faults.push_with_help(position, message, help);
+                    continue;
+                }
+            };
+            if let Some(line) = seen.insert(target.clone(), position.line) {
+                faults.push(
+                    position,
+                    format!("'{}' is listed before, in line {line}", reference.target),
+                );
+            }
+            task.spec.depends_on.push(Dependency {
+                task_id: target,
+                condition: reference.condition.into(),
+            });
+        }
+        edges.push(local);
+    }
+    find_cycles(tasks, &edges, faults);
+    external
+}
+
+impl Ids {
+    /// The task of the file that a reference means, `None` when it can only be one of the coordinator's.
+    fn find(&self, target: &str) -> Result<Option<usize>, (String, Option<String>)> {
+        if let Some(&index) = self.by_id.get(target) {
+            return Ok(Some(index));
+        }
+        match self.by_name.get(target) {
+            Some(Named::One(index)) => Ok(Some(*index)),
+            Some(Named::Several) => Err((
+                format!("'{target}' is the name of several tasks"),
+                Some("refer to one of them by its id".to_owned()),
+            )),
+            None if value::check_id(target).is_ok() => Ok(None),
+            None => Err((
+                format!("no task of this file is named '{target}', and it cannot be an id"),
+                self.nearest(target).map(|near| format!("did you mean '{near}'?")),
+            )),
+        }
+    }
+
+    fn nearest(&self, target: &str) -> Option<String> {
+        let known = self.by_id.keys().chain(self.by_name.keys()).map(String::as_str);
+        nearest(target, known).map(str::to_owned)
+    }
+}
+
+/// A dependency on another task of the file.
+struct Edge {
+    target: usize,
+    position: Position,
+}
+
+/// Takes away what depends on nothing that is left, until only cycles and what depends on
+/// them remain; then every remaining task leads into a cycle, which is named and taken away.
+fn find_cycles(tasks: &[Draft], edges: &[Vec<Edge>], faults: &mut Faults) {
+    let mut dependents: Vec<Vec<usize>> = edges.iter().map(|_| Vec::new()).collect();
+    let mut unmet: Vec<usize> = edges.iter().map(Vec::len).collect();
+    for (index, edges) in edges.iter().enumerate() {
+        for edge in edges {
+            dependents[edge.target].push(index);
+        }
+    }
+    let mut left: Vec<bool> = edges.iter().map(|_| true).collect();
+    let mut free: Vec<usize> = (0..edges.len()).filter(|index| unmet[*index] == 0).collect();
+    let mut next = 0;
+    for _ in 0..MAX_NAMED_CYCLES {
+        while let Some(index) = free.pop() {
+            if !std::mem::replace(&mut left[index], false) {
+                continue;
+            }
+            for &dependent in &dependents[index] {
+                unmet[dependent] -= 1;
+                if unmet[dependent] == 0 {
+                    free.push(dependent);
+                }
+            }
+        }
+        let Some(start) = (next..left.len()).find(|index| left[*index]) else {
+            return;
+        };
+        next = start;
+        let cycle = walk(start, edges, &left);
+        report(&cycle, tasks, edges, faults);
+        free.extend(cycle);
+    }
+}
+
+/// Follows dependencies among what is left until a task comes again; the cycle, beginning with its first task.
+fn walk(start: usize, edges: &[Vec<Edge>], left: &[bool]) -> Vec<usize> {
+    let mut path = vec![start];
+    let mut place = HashMap::from([(start, 0)]);
+    let mut at = start;
+    while let Some(edge) = edges[at].iter().find(|edge| left[edge.target]) {
+        if let Some(&begin) = place.get(&edge.target) {
+            let mut cycle = path.split_off(begin);
+            let first = cycle
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, index)| **index)
+                .map_or(0, |(at, _)| at);
+            cycle.rotate_left(first);
+            return cycle;
+        }
+        at = edge.target;
+        place.insert(at, path.len());
+        path.push(at);
+    }
+    path
+}
+
+fn report(cycle: &[usize], tasks: &[Draft], edges: &[Vec<Edge>], faults: &mut Faults) {
+    let Some(&first) = cycle.first() else { return };
+    let second = cycle.get(1).copied().unwrap_or(first);
+    let position = edges[first]
+        .iter()
+        .find(|edge| edge.target == second)
+        .map_or(tasks[first].position, |edge| edge.position);
+    if cycle.len() == 1 {
+        faults.push(position, format!("{} depends on itself", tasks[first].title()));
+        return;
+    }
+    let mut members: Vec<String> = cycle
+        .iter()
+        .take(MAX_NAMED_MEMBERS)
+        .map(|index| tasks[*index].title())
+        .collect();
+    if cycle.len() > MAX_NAMED_MEMBERS {
+        members.push(format!("… {} more …", cycle.len() - MAX_NAMED_MEMBERS));
+    }
+    members.push(tasks[first].title());
+    faults.push(
+        position,
+        format!("tasks depend on each other: {}", members.join(" → ")),
+    );
+}

@@ -1,0 +1,309 @@
+//! The fields of one task, or of the defaults of all.
+
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+use super::{
+    Faults, Places, fields,
+    file::Draft,
+    tree::{Content, Entry, Node},
+    value,
+};
+
+/// The limits of the protocol are checked here too, so that they are reported with a line and with everything else.
+pub(super) const MAX_NAME_BYTES: usize = 200;
+const MAX_RETRIES: u32 = 100;
+const MAX_TIMEOUT: (Duration, &str) = (Duration::from_secs(30 * 24 * 60 * 60), "30 days");
+const MAX_BACKOFF: (Duration, &str) = (Duration::from_secs(24 * 60 * 60), "1 day");
+const MAX_DELAY: (Duration, &str) = (Duration::from_secs(10 * 366 * 24 * 60 * 60), "10 years");
+
+const RETRY_FIELDS: &[&str] = &["max_retries", "initial_backoff", "max_backoff"];
+
+/// Fields that say which task it is and what it does; they stand in tasks only.
+pub(super) const OWN_FIELDS: &[&str] = &[
+    "run",
+    "id",
+    "name",
+    "depends_on",
+    "command",
+    "task_id",
+    "dependencies",
+    "spec",
+];
+/// Fields that stand in `defaults` as well.
+pub(super) const SHARED_FIELDS: &[&str] = &[
+    "env",
+    "priority",
+    "timeout",
+    "retries",
+    "retry",
+    "cwd",
+    "stdin",
+    "queue",
+    "labels",
+    "not_before",
+    "delay",
+    "deadline",
+    "metadata",
+];
+/// Fields that describe a task to people; they are kept in its metadata.
+pub(super) const DESCRIPTIVE_FIELDS: &[&str] = &[
+    "description",
+    "phase",
+    "files",
+    "estimated_hours",
+    "acceptance_criteria",
+    "design_docs",
+    "parallel_safe",
+    "intensity",
+    "model",
+    "budget",
+    "min_budget",
+    "max_budget",
+];
+/// Kinds of work that no agent does, with what they are called in a sentence.
+const FOREIGN_WORK: &[(&str, &str)] = &[
+    ("prompt", "prompts"),
+    ("runner", "coding agents"),
+    ("container", "containers"),
+];
+
+/// Reads the fields of one task, or of the defaults, into a draft.
+pub(super) struct Reader<'a> {
+    /// The path in the request: `tasks[3]` or `defaults`.
+    pub(super) prefix: String,
+    is_task: bool,
+    /// Something says what to run, rightly or wrongly.
+    pub(super) has_work: bool,
+    now: jiff::Timestamp,
+    /// What has been set, by its path in the request, and by which field.
+    given: BTreeMap<String, String>,
+    pub(super) faults: &'a mut Faults,
+    pub(super) places: &'a mut Places,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        prefix: String,
+        is_task: bool,
+        now: jiff::Timestamp,
+        faults: &'a mut Faults,
+        places: &'a mut Places,
+    ) -> Reader<'a> {
+        Reader {
+            prefix,
+            is_task,
+            has_work: false,
+            now,
+            given: BTreeMap::new(),
+            faults,
+            places,
+        }
+    }
+
+    pub(super) fn read(&mut self, node: &Rc<Node>, draft: &mut Draft) {
+        let what = if self.is_task { "a task" } else { "`defaults`" };
+        let Some(entries) = fields::entries(node, what, self.faults) else {
+            // One fault is enough for what is no task at all.
+            self.has_work = true;
+            return;
+        };
+        self.read_entries(entries, draft);
+    }
+
+    fn read_entries(&mut self, entries: &[Entry], draft: &mut Draft) {
+        for entry in entries {
+            let key = entry.key.as_str();
+            if !self.is_task && (OWN_FIELDS.contains(&key) || is_foreign_work(key)) {
+                self.faults
+                    .push(entry.position, format!("`{key}` has no meaning in `defaults`"));
+            } else if !self.is_known(key) {
+                let mut known = SHARED_FIELDS.to_vec();
+                if self.is_task {
+                    known.splice(0..0, OWN_FIELDS.iter().copied());
+                }
+                known.extend(DESCRIPTIVE_FIELDS);
+                fields::unknown(key, entry.position, &known, self.faults);
+            } else if !entry.value.is_null() {
+                self.read_field(entry, draft);
+            }
+        }
+    }
+
+    fn is_known(&self, key: &str) -> bool {
+        (self.is_task && OWN_FIELDS.contains(&key))
+            || SHARED_FIELDS.contains(&key)
+            || DESCRIPTIVE_FIELDS.contains(&key)
+            || is_foreign_work(key)
+    }
+
+    fn read_field(&mut self, entry: &Entry, draft: &mut Draft) {
+        let (key, node) = (entry.key.as_str(), &entry.value);
+        match key {
+            "id" | "task_id" => {
+                self.begin("task_id", key, entry);
+                let id = fields::read(node, key, self.faults, |id| {
+                    value::check_id(id).map(|()| id.to_owned())
+                });
+                // A bad id still names its task, so that references to it are no faults of their own.
+                let id = id.or_else(|| fields::text(node, key, &mut Faults::new("")).map(str::to_owned));
+                draft.written_id = id.map(|id| (id, node.position));
+            }
+            "name" => {
+                self.begin("spec.name", key, entry);
+                draft.name = fields::short_text(node, key, MAX_NAME_BYTES, self.faults)
+                    .map(|name| (name, node.position));
+            }
+            "spec" => {
+                if let Some(entries) = fields::entries(node, &format!("`{key}`"), self.faults) {
+                    self.read_entries(entries, draft);
+                }
+            }
+            "run" => self.read_argv(key, entry, draft),
+            "command" => match &node.content {
+                Content::Map(entries) => self.read_command(entries, draft),
+                _ => self.read_argv(key, entry, draft),
+            },
+            "cwd" | "stdin" | "env" => self.read_command_field(key, key, entry, draft),
+            "depends_on" | "dependencies" => self.read_references(key, entry, draft),
+            "retries" => {
+                self.begin("spec.retry.max_retries", key, entry);
+                let retries = fields::number(node, key, 0..=MAX_RETRIES, self.faults);
+                draft.spec.retry.get_or_insert_default().max_retries = retries;
+            }
+            "retry" => {
+                if let Some(entries) = fields::entries(node, &format!("`{key}`"), self.faults) {
+                    self.read_retry(entries, draft);
+                }
+            }
+            _ if is_foreign_work(key) => self.refuse_work(key, entry),
+            _ if DESCRIPTIVE_FIELDS.contains(&key) => self.read_metadata(key, entry, draft),
+            _ => self.read_plain(key, entry, draft),
+        }
+    }
+
+    /// Fields that are one value of the spec, under the same name.
+    fn read_plain(&mut self, key: &str, entry: &Entry, draft: &mut Draft) {
+        let (node, spec) = (&entry.value, &mut draft.spec);
+        if key == "metadata" {
+            let Some(entries) = fields::entries(node, &format!("`{key}`"), self.faults) else {
+                return;
+            };
+            for entry in entries {
+                self.read_metadata(&format!("metadata.{}", entry.key), entry, draft);
+            }
+            return;
+        }
+        self.begin(&format!("spec.{key}"), key, entry);
+        match key {
+            "queue" => {
+                let check = |queue: &str| value::check_id(queue).map(|()| queue.to_owned());
+                spec.queue = fields::read(node, key, self.faults, check).unwrap_or_default();
+            }
+            "priority" => {
+                spec.priority =
+                    fields::read(node, key, self.faults, value::parse_priority).unwrap_or_default();
+            }
+            "labels" => spec
+                .labels
+                .extend(fields::pairs(node, key, self.faults).unwrap_or_default()),
+            "timeout" => {
+                spec.timeout = fields::duration(node, key, MAX_TIMEOUT, self.faults);
+                if spec
+                    .timeout
+                    .is_some_and(|timeout| timeout.seconds == 0 && timeout.nanos == 0)
+                {
+                    self.faults.push(
+                        node.position,
+                        "`timeout` is 0: the task would end before it begins",
+                    );
+                }
+            }
+            "delay" => spec.delay = fields::duration(node, key, MAX_DELAY, self.faults),
+            "not_before" => {
+                let time = fields::read(node, key, self.faults, value::parse_time);
+                spec.not_before = time.map(to_wire_time);
+            }
+            "deadline" => {
+                let now = self.now;
+                let time = fields::read(node, key, self.faults, |text| value::parse_deadline(text, now));
+                spec.deadline = time.map(to_wire_time);
+            }
+            _ => unreachable!("every field of the tables is read: `{key}` is not"),
+        }
+    }
+
+    fn read_retry(&mut self, entries: &[Entry], draft: &mut Draft) {
+        let retry = draft.spec.retry.get_or_insert_default();
+        for entry in entries {
+            let (key, node) = (entry.key.as_str(), &entry.value);
+            let field = format!("retry.{key}");
+            if !RETRY_FIELDS.contains(&key) {
+                fields::unknown(key, entry.position, RETRY_FIELDS, self.faults);
+                continue;
+            }
+            if node.is_null() {
+                continue;
+            }
+            self.begin(&format!("spec.retry.{key}"), &field, entry);
+            match key {
+                "max_retries" => {
+                    retry.max_retries = fields::number(node, &field, 0..=MAX_RETRIES, self.faults);
+                }
+                "initial_backoff" => {
+                    retry.initial_backoff = fields::duration(node, &field, MAX_BACKOFF, self.faults);
+                }
+                _ => retry.max_backoff = fields::duration(node, &field, MAX_BACKOFF, self.faults),
+            }
+        }
+    }
+
+    /// Keeps a value as text; lists and maps as JSON.
+    fn read_metadata(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
+        self.begin(&format!("spec.metadata.{}", entry.key), field, entry);
+        let text = match &entry.value.content {
+            Content::Scalar { text, .. } => text.clone(),
+            _ => entry.value.to_json().to_string(),
+        };
+        draft.spec.metadata.insert(entry.key.clone(), text);
+    }
+
+    fn refuse_work(&mut self, key: &str, entry: &Entry) {
+        self.has_work = true;
+        let kind = FOREIGN_WORK
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map_or(key, |(_, kind)| *kind);
+        let help = Some("give the task a command line: `run: …`".to_owned());
+        self.faults
+            .push_with_help(entry.position, format!("`{key}`: no agent runs {kind} yet"), help);
+    }
+
+    /// Notes where a part of the request is written, and that no other field writes it.
+    pub(super) fn begin(&mut self, path: &str, field: &str, entry: &Entry) {
+        self.places
+            .record(format!("{}.{path}", self.prefix), entry.value.position);
+        match self.given.get(path) {
+            // The tree has reported a key that stands twice.
+            Some(earlier) if earlier == field => {}
+            Some(earlier) => {
+                let message = format!("`{field}` and `{earlier}` say the same thing: keep one of them");
+                self.faults.push(entry.position, message);
+            }
+            None => {
+                self.given.insert(path.to_owned(), field.to_owned());
+            }
+        }
+    }
+}
+
+fn is_foreign_work(key: &str) -> bool {
+    FOREIGN_WORK.iter().any(|(name, _)| *name == key)
+}
+
+fn to_wire_time(time: jiff::Timestamp) -> prost_types::Timestamp {
+    // Times before 1970 are refused, so that neither part is negative.
+    prost_types::Timestamp {
+        seconds: time.as_second(),
+        nanos: time.subsec_nanosecond(),
+    }
+}

@@ -1,0 +1,280 @@
+//! Single values as people write them: durations, priorities, times and ids. Flags read theirs here too.
+
+use std::time::Duration;
+
+use jiff::{SpanRelativeTo, Timestamp, fmt::friendly::SpanParser};
+
+/// Characters of an id.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// Characters of a generated id: 50 random bits, so that a million ids collide with a chance of one in two thousand.
+const GENERATED_ID_LENGTH: usize = 10;
+
+/// RFC 4648, in lower case: no capital letters to mistype, and safe in file names.
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// Names of priorities, with their numbers.
+const PRIORITIES: &[(&str, i32)] = &[("low", -50), ("normal", 0), ("high", 50), ("critical", 100)];
+
+/// The lowest and the highest priority.
+const PRIORITY_RANGE: std::ops::RangeInclusive<i32> = -100..=100;
+
+/// Reads `90s`, `10m`, `1h 30m`, `2d`, or a number of seconds.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let trimmed = text.trim();
+    if let Ok(seconds) = trimmed.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("'{text}' is not a number of seconds from 0 upwards"));
+    }
+    let nonsense = || format!("'{text}' is not a duration, such as 90s, 10m or 1h 30m");
+    let span = SpanParser::new().parse_span(trimmed).map_err(|_| nonsense())?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err(format!(
+            "'{text}' has years or months, which differ in length: use days"
+        ));
+    }
+    let duration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| nonsense())?;
+    Duration::try_from(duration).map_err(|_| format!("'{text}' is negative; a duration is at least 0"))
+}
+
+/// Reads `low`, `normal`, `high`, `critical`, or a number from -100 to 100.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub fn parse_priority(text: &str) -> Result<i32, String> {
+    let trimmed = text.trim();
+    if let Some((_, number)) = PRIORITIES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(trimmed))
+    {
+        return Ok(*number);
+    }
+    match trimmed.parse::<i32>() {
+        Ok(number) if PRIORITY_RANGE.contains(&number) => Ok(number),
+        Ok(_) => Err(format!("priority {trimmed} is out of range: -100 to 100")),
+        Err(_) => Err(format!(
+            "'{text}' is not a priority: low, normal, high, critical, or -100 to 100"
+        )),
+    }
+}
+
+/// Reads a time of RFC 3339, such as `2026-03-01T10:00:00Z`.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let time: Timestamp = text.trim().parse().map_err(|_| {
+        format!("'{text}' is not a time with its offset from UTC, such as 2026-03-01T10:00:00Z")
+    })?;
+    if time < Timestamp::UNIX_EPOCH {
+        return Err(format!("'{text}' is before 1970"));
+    }
+    Ok(time)
+}
+
+/// Reads a time, or a duration that is counted from `now`.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub fn parse_deadline(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    match parse_duration(text) {
+        Ok(duration) => {
+            now.checked_add(duration).map_err(|_| format!("'{text}' from now is too far ahead"))
+        }
+        Err(_) => parse_time(text).map_err(|_| {
+            format!("'{text}' is neither a time, such as 2026-03-01T10:00:00Z, nor a duration from now, such as 2h")
+        }),
+    }
+}
+
+/// Checks that a text can be the id of a task, job or agent.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub fn check_id(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("an id has at least one character".to_owned());
+    }
+    if text.len() > MAX_ID_BYTES {
+        return Err(format!(
+            "an id has at most {MAX_ID_BYTES} characters, and this one has {}",
+            text.chars().count()
+        ));
+    }
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+    if let Some(bad) = text.chars().find(|c| !allowed(c)) {
+        return Err(format!(
+            "'{text}' is not an id: {} is not among A-Z a-z 0-9 . _ : -",
+            quote(bad)
+        ));
+    }
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(format!(
+            "'{text}' is not an id: the first character is a letter or a digit"
+        ));
+    }
+    Ok(())
+}
+
+/// A new random id, such as `k3v7q2mzdh`.
+///
+/// # Errors
+///
+/// A sentence when the system gives no random bytes.
+pub fn generate_id() -> Result<String, String> {
+    let mut bytes = [0; GENERATED_ID_LENGTH];
+    getrandom::fill(&mut bytes).map_err(|error| format!("cannot make an id: no random bytes: {error}"))?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(BASE32[usize::from(byte % 32)]))
+        .collect())
+}
+
+/// An id of the same form that depends on the given texts alone.
+pub(super) fn derive_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    for text in texts {
+        hasher.update(text.as_bytes());
+        // No id contains it, so that "a", "b" and "ab" differ.
+        hasher.update(b"\n");
+    }
+    let hash = hasher.digest();
+    (0..GENERATED_ID_LENGTH)
+        .map(|n| char::from(BASE32[(hash >> (5 * n)) as usize % 32]))
+        .collect()
+}
+
+/// A character between quotes, or its code when it cannot be seen.
+fn quote(c: char) -> String {
+    if c.is_control() {
+        format!("character U+{:04X}", u32::from(c))
+    } else {
+        format!("'{c}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("90s", 90.0),
+            ("10m", 600.0),
+            ("1h 30m", 5_400.0),
+            ("1h30m", 5_400.0),
+            ("500ms", 0.5),
+            ("2 minutes", 120.0),
+            ("1d", 86_400.0),
+            ("1w", 604_800.0),
+            ("45", 45.0),
+            ("1.5", 1.5),
+            ("0", 0.0),
+            (" 5s ", 5.0),
+        ] {
+            assert_eq!(
+                parse_duration(text).map(|d| d.as_secs_f64()),
+                Ok(seconds),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "ten",
+            "5 parsecs",
+            "-5s",
+            "-1",
+            "5s ago",
+            "1y",
+            "2mo",
+            "inf",
+            "NaN",
+            "1e300",
+        ] {
+            assert!(parse_duration(text).is_err(), "{text:?} was read");
+        }
+    }
+
+    #[test]
+    fn priorities_are_names_or_numbers_in_range() {
+        for (text, number) in [
+            ("low", -50),
+            ("normal", 0),
+            ("High", 50),
+            ("critical", 100),
+            ("-7", -7),
+            ("+3", 3),
+            ("100", 100),
+        ] {
+            assert_eq!(parse_priority(text), Ok(number), "{text}");
+        }
+        for text in ["", "urgent", "101", "-101", "1.5", "99999999999"] {
+            assert!(parse_priority(text).is_err(), "{text:?} was read");
+        }
+    }
+
+    #[test]
+    fn times_have_an_offset() {
+        assert_eq!(
+            parse_time("2026-03-01T10:00:00Z").unwrap().as_second(),
+            1_772_359_200
+        );
+        assert_eq!(
+            parse_time("2026-03-01T12:00:00+02:00").unwrap().as_second(),
+            1_772_359_200
+        );
+        for text in [
+            "2026-03-01T10:00:00",
+            "2026-03-01",
+            "tomorrow",
+            "",
+            "1969-01-01T00:00:00Z",
+        ] {
+            assert!(parse_time(text).is_err(), "{text:?} was read");
+        }
+    }
+
+    #[test]
+    fn a_deadline_may_count_from_now() {
+        let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        assert_eq!(
+            parse_deadline("2h", now).unwrap().to_string(),
+            "2026-03-01T12:00:00Z"
+        );
+        assert_eq!(
+            parse_deadline("2026-04-01T00:00:00Z", now).unwrap().to_string(),
+            "2026-04-01T00:00:00Z"
+        );
+        assert!(parse_deadline("soon", now).is_err());
+        assert!(parse_deadline("99999999999999", now).is_err());
+    }
+
+    #[test]
+    fn ids_are_checked_and_made() {
+        for text in ["a", "9", "a.b_c:d-e", &"x".repeat(128)] {
+            assert_eq!(check_id(text), Ok(()), "{text}");
+        }
+        for text in ["", "-a", ".a", "a b", "ä", "a/b", "a\u{1b}", &"x".repeat(129)] {
+            assert!(check_id(text).is_err(), "{text:?} was accepted");
+        }
+        let (one, other) = (generate_id().unwrap(), generate_id().unwrap());
+        assert_eq!((one.len(), check_id(&one)), (10, Ok(())));
+        assert_ne!(one, other);
+        assert_eq!(
+            derive_id(["a", "b"].into_iter()),
+            derive_id(["a", "b"].into_iter())
+        );
+        assert_ne!(derive_id(["a", "b"].into_iter()), derive_id(["ab"].into_iter()));
+    }
+}

@@ -1,0 +1,87 @@
+//! Events as lines for people and as JSON objects.
+
+use serde_json::{Map, Value};
+use swarm_proto::v1::Event;
+
+use super::{json, text};
+
+/// The keys that every event has, in this order; its payload's own fields follow.
+const COMMON: &[&str] = &[
+    "seq", "time", "kind", "task_id", "job_id", "attempt", "agent_id", "summary",
+];
+
+/// One line for people: seq, UTC time, kind, summary.
+pub fn line(event: &Event) -> String {
+    let kind = text::clean_line(&event.kind);
+    let summary = text::clean_line(&event.summary);
+    format!(
+        "{:>6}  {}  {kind:<18}  {summary}",
+        event.seq,
+        text::time(event.time.as_ref())
+    )
+    .trim_end()
+    .to_owned()
+}
+
+/// One flat object: what all events have, then the event's own fields.
+pub fn object(event: &Event) -> Value {
+    let Value::Object(mut message) = json::of("Event", event) else {
+        return Value::Null;
+    };
+    let mut object = Map::new();
+    for key in COMMON {
+        object.insert((*key).to_owned(), message.remove(*key).unwrap_or(Value::Null));
+    }
+    message.remove("as_of");
+    // What is left is the payload, under its kind.
+    for payload in message.into_iter().map(|(_, payload)| payload) {
+        let Value::Object(fields) = payload else { continue };
+        for (key, value) in fields {
+            object.entry(key).or_insert(value);
+        }
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use swarm_proto::v1::{AttemptFailed, event::Payload};
+
+    use super::*;
+
+    #[test]
+    fn the_payload_is_flattened() {
+        let event = Event {
+            seq: 7,
+            kind: "attempt_failed".into(),
+            task_id: "a".into(),
+            attempt: 2,
+            payload: Some(Payload::AttemptFailed(AttemptFailed {
+                reason: "exit".into(),
+                exit_code: Some(3),
+                ..AttemptFailed::default()
+            })),
+            ..Event::default()
+        };
+        assert_eq!(
+            object(&event),
+            json!({
+                "seq": 7, "time": null, "kind": "attempt_failed", "task_id": "a", "job_id": "", "attempt": 2,
+                "agent_id": "", "summary": "", "reason": "exit", "blame": "unspecified", "message": "",
+                "exit_code": 3, "stdout_bytes": 0, "stderr_bytes": 0,
+            })
+        );
+    }
+
+    #[test]
+    fn a_line_has_nothing_to_steer_a_terminal_with() {
+        let event = Event {
+            seq: 1,
+            kind: "k".into(),
+            summary: "a\u{1b}[2J\nb".into(),
+            ..Event::default()
+        };
+        assert_eq!(line(&event), "     1  -  k                   a b");
+    }
+}

@@ -1,0 +1,248 @@
+//! Any message of the protocol as JSON: a new field appears by itself.
+//!
+//! Names are snake_case as in the .proto files, times RFC 3339 in UTC, durations
+//! in seconds, enum values lower case without their prefix. Fields with default
+//! values are written; absent messages and absent optional fields are left out.
+
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage as _,
+    Value as Field,
+};
+use serde_json::{Map, Number, Value};
+
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(swarm_proto::FILE_DESCRIPTOR_SET)
+        .expect("the schema was compiled with this program")
+});
+
+/// The JSON form of a message; `name` is its type's name in package `swarm.v1`, such as `Task`.
+pub fn of(name: &str, message: &impl Message) -> Value {
+    let descriptor = POOL
+        .get_message_by_name(&format!("swarm.v1.{name}"))
+        .expect("the schema names every message");
+    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+        .expect("what was encoded can be decoded");
+    message_value(&message)
+}
+
+/// Writes DEL and the C1 control characters as JSON escapes; the serializer leaves them as they are.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn message_value(message: &DynamicMessage) -> Value {
+    let descriptor = message.descriptor();
+    match descriptor.full_name() {
+        "google.protobuf.Timestamp" => return timestamp(message),
+        "google.protobuf.Duration" => return duration(message),
+        _ => {}
+    }
+    let mut object = Map::new();
+    for field in descriptor.fields() {
+        if !field.supports_presence() || message.has_field(&field) {
+            object.insert(
+                field.name().to_owned(),
+                field_value(&field, &message.get_field(&field)),
+            );
+        }
+    }
+    Value::Object(object)
+}
+
+fn field_value(descriptor: &FieldDescriptor, value: &Field) -> Value {
+    match value {
+        Field::List(items) => items
+            .iter()
+            .map(|item| single(&descriptor.kind(), item))
+            .collect(),
+        Field::Map(entries) => {
+            let kind = descriptor.kind();
+            let kind = kind
+                .as_message()
+                .map(|entry| entry.map_entry_value_field().kind());
+            let mut entries: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| (key_text(key), value))
+                .collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            let value_of = |value| kind.as_ref().map_or(Value::Null, |kind| single(kind, value));
+            Value::Object(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key, value_of(value)))
+                    .collect(),
+            )
+        }
+        value => single(&descriptor.kind(), value),
+    }
+}
+
+fn single(kind: &Kind, value: &Field) -> Value {
+    match value {
+        Field::Bool(value) => Value::Bool(*value),
+        Field::I32(value) => (*value).into(),
+        Field::I64(value) => (*value).into(),
+        Field::U32(value) => (*value).into(),
+        Field::U64(value) => (*value).into(),
+        Field::F32(value) => float(f64::from(*value)),
+        Field::F64(value) => float(*value),
+        Field::String(value) => Value::String(value.clone()),
+        Field::Bytes(value) => Value::String(String::from_utf8_lossy(value).into_owned()),
+        Field::EnumNumber(number) => match kind {
+            Kind::Enum(descriptor) => Value::String(enum_word(descriptor, *number)),
+            _ => (*number).into(),
+        },
+        Field::Message(message) => message_value(message),
+        // Neither stands inside a list or map.
+        Field::List(_) | Field::Map(_) => Value::Null,
+    }
+}
+
+/// `TASK_STATE_QUEUED` is `queued`.
+fn enum_word(descriptor: &EnumDescriptor, number: i32) -> String {
+    let Some(value) = descriptor.get_value(number) else {
+        return format!("unknown_{number}");
+    };
+    let mut prefix = String::new();
+    for c in descriptor.name().chars() {
+        if c.is_ascii_uppercase() && !prefix.is_empty() {
+            prefix.push('_');
+        }
+        prefix.push(c.to_ascii_uppercase());
+    }
+    prefix.push('_');
+    let name = value.name();
+    name.strip_prefix(&prefix).unwrap_or(name).to_ascii_lowercase()
+}
+
+fn timestamp(message: &DynamicMessage) -> Value {
+    let (seconds, nanos) = seconds_and_nanos(message);
+    match jiff::Timestamp::new(seconds, nanos) {
+        Ok(time) => Value::String(time.to_string()),
+        Err(_) => Value::Null,
+    }
+}
+
+fn duration(message: &DynamicMessage) -> Value {
+    let (seconds, nanos) = seconds_and_nanos(message);
+    if nanos == 0 {
+        seconds.into()
+    } else {
+        float(seconds as f64 + f64::from(nanos) / 1e9)
+    }
+}
+
+fn seconds_and_nanos(message: &DynamicMessage) -> (i64, i32) {
+    let seconds = message
+        .get_field_by_name("seconds")
+        .and_then(|value| value.as_i64());
+    let nanos = message
+        .get_field_by_name("nanos")
+        .and_then(|value| value.as_i32());
+    (seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
+fn key_text(key: &MapKey) -> String {
+    match key {
+        MapKey::Bool(key) => key.to_string(),
+        MapKey::I32(key) => key.to_string(),
+        MapKey::I64(key) => key.to_string(),
+        MapKey::U32(key) => key.to_string(),
+        MapKey::U64(key) => key.to_string(),
+        MapKey::String(key) => key.clone(),
+    }
+}
+
+fn float(value: f64) -> Value {
+    Number::from_f64(value).map_or(Value::Null, Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use prost_types::{Duration, Timestamp};
+    use serde_json::json;
+    use swarm_proto::v1::{self, task_spec::Work};
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_written_field_by_field() {
+        let spec = v1::TaskSpec {
+            work: Some(Work::Command(v1::Command {
+                argv: vec!["echo".into(), "hi".into()],
+                stdin: vec![b'a', 0xff],
+                ..Default::default()
+            })),
+            priority: -50,
+            labels: BTreeMap::from([("b".into(), "2".into()), ("a".into(), "1".into())]),
+            retry: Some(v1::Retry {
+                max_retries: Some(0),
+                ..Default::default()
+            }),
+            timeout: Some(Duration {
+                seconds: 90,
+                nanos: 0,
+            }),
+            delay: Some(Duration {
+                seconds: 1,
+                nanos: 500_000_000,
+            }),
+            not_before: Some(Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 0,
+            }),
+            depends_on: vec![v1::Dependency {
+                task_id: "x".into(),
+                condition: 2,
+            }],
+            ..Default::default()
+        };
+        assert_eq!(
+            of("TaskSpec", &spec),
+            json!({
+                "command": {"argv": ["echo", "hi"], "cwd": "", "stdin": "a\u{fffd}", "env": {}},
+                "name": "", "queue": "", "priority": -50,
+                "depends_on": [{"task_id": "x", "condition": "finished"}],
+                "labels": {"a": "1", "b": "2"},
+                "retry": {"max_retries": 0},
+                "timeout": 90, "not_before": "2023-11-14T22:13:20Z", "delay": 1.5, "metadata": {},
+            })
+        );
+    }
+
+    #[test]
+    fn states_lose_their_prefix_and_unknown_ones_are_kept() {
+        let state = |state| {
+            of(
+                "SubmittedTask",
+                &v1::SubmittedTask {
+                    state,
+                    ..Default::default()
+                },
+            )["state"]
+                .clone()
+        };
+        assert_eq!(
+            (state(3), state(0), state(77)),
+            (json!("queued"), json!("unspecified"), json!("unknown_77"))
+        );
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let line = escape(&json!({"a": "\u{9b}31m\u{1b}\u{7f}"}).to_string());
+        assert_eq!(line, r#"{"a":"\u009b31m\u001b\u007f"}"#);
+    }
+}

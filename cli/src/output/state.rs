@@ -1,0 +1,95 @@
+//! States as people see them: always a glyph and a word, a colour only besides.
+
+use anstyle::{AnsiColor, Style};
+use swarm_proto::v1::{AgentState, AttemptOutcome, TaskState};
+
+/// Whether a task in this state has ended.
+pub fn is_final(state: TaskState) -> bool {
+    match state {
+        TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled | TaskState::Skipped => true,
+        TaskState::Unspecified
+        | TaskState::Blocked
+        | TaskState::Delayed
+        | TaskState::Queued
+        | TaskState::Running
+        | TaskState::Waiting => false,
+    }
+}
+
+/// The word for a task's state, as in JSON.
+pub fn word(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Unspecified => "unknown",
+        TaskState::Blocked => "blocked",
+        TaskState::Delayed => "delayed",
+        TaskState::Queued => "queued",
+        TaskState::Running => "running",
+        TaskState::Waiting => "waiting",
+        TaskState::Succeeded => "succeeded",
+        TaskState::Failed => "failed",
+        TaskState::Cancelled => "cancelled",
+        TaskState::Skipped => "skipped",
+    }
+}
+
+/// A task's state for a table.
+pub fn task(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Unspecified => "? unknown",
+        TaskState::Blocked => "◌ blocked",
+        TaskState::Delayed => "◷ delayed",
+        TaskState::Queued => "○ queued",
+        TaskState::Running => "▶ running",
+        TaskState::Waiting => "? waiting",
+        TaskState::Succeeded => "✔ succeeded",
+        TaskState::Failed => "✘ failed",
+        TaskState::Cancelled => "⊘ cancelled",
+        TaskState::Skipped => "↷ skipped",
+    }
+}
+
+/// An attempt's outcome for a table.
+pub fn attempt(outcome: AttemptOutcome) -> &'static str {
+    match outcome {
+        AttemptOutcome::Unspecified => "? unknown",
+        AttemptOutcome::Running => "▶ running",
+        AttemptOutcome::Succeeded => "✔ succeeded",
+        AttemptOutcome::Failed => "✘ failed",
+        AttemptOutcome::Cancelled => "⊘ cancelled",
+        AttemptOutcome::Lost => "✘ lost",
+        AttemptOutcome::Released => "↺ released",
+    }
+}
+
+/// An agent's state for a table.
+pub fn agent(state: AgentState) -> &'static str {
+    match state {
+        AgentState::Unspecified => "? unknown",
+        AgentState::Online => "● online",
+        AgentState::Draining => "◑ draining",
+        AgentState::Lost => "✘ lost",
+        AgentState::Gone => "○ gone",
+    }
+}
+
+/// Colours every state in a finished page. Columns are laid out before, so that no width counts escape bytes.
+pub fn paint(page: &str) -> String {
+    const PAINTED: &[(&str, AnsiColor)] = &[
+        ("◌ blocked", AnsiColor::BrightBlack),
+        ("◷ delayed", AnsiColor::BrightBlack),
+        ("▶ running", AnsiColor::Cyan),
+        ("? waiting", AnsiColor::Yellow),
+        ("✔ succeeded", AnsiColor::Green),
+        ("✘ failed", AnsiColor::Red),
+        ("✘ lost", AnsiColor::Red),
+        ("⊘ cancelled", AnsiColor::Yellow),
+        ("↷ skipped", AnsiColor::Yellow),
+        ("● online", AnsiColor::Green),
+        ("◑ draining", AnsiColor::Yellow),
+        ("○ gone", AnsiColor::BrightBlack),
+    ];
+    PAINTED.iter().fold(page.to_owned(), |page, (plain, color)| {
+        let style = Style::new().fg_color(Some((*color).into()));
+        page.replace(plain, &format!("{style}{plain}{style:#}"))
+    })
+}

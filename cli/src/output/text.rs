@@ -1,0 +1,185 @@
+//! Text for people: cleaned of what could steer a terminal, times, sizes, cut lines.
+
+use prost_types::{Duration, Timestamp};
+
+/// The longest free text in one cell of a table, in characters.
+const CELL_CHARS: usize = 60;
+
+/// Removes everything that could steer a terminal, except line ends and tabs.
+///
+/// A whole colour or cursor sequence disappears; of anything else only the
+/// control characters do, so that nothing can hide the text behind it.
+pub fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' | '\t' => cleaned.push(c),
+            '\u{1b}' => {
+                if let Some(after) = after_sequence(rest.as_str()) {
+                    rest = after.chars();
+                }
+            }
+            c if c.is_control() || is_bidi_control(c) => {}
+            c => cleaned.push(c),
+        }
+    }
+    cleaned
+}
+
+/// Like [`clean`], on one line: what separates lines becomes a space.
+pub fn clean_line(text: &str) -> String {
+    clean(text).replace(['\n', '\t'], " ")
+}
+
+/// One line, cut to what a table can bear.
+pub fn cell(text: &str) -> String {
+    let line = clean_line(text);
+    match line.char_indices().nth(CELL_CHARS) {
+        Some(_) => line.chars().take(CELL_CHARS - 1).chain(['…']).collect(),
+        None => line,
+    }
+}
+
+/// What follows a well-formed `[…letter` control sequence of at most 32 characters.
+fn after_sequence(text: &str) -> Option<&str> {
+    let body = text.strip_prefix('[')?;
+    let end = body
+        .bytes()
+        .take(32)
+        .position(|byte| !(0x20..=0x3f).contains(&byte))?;
+    (0x40..=0x7e)
+        .contains(&body.as_bytes()[end])
+        .then(|| &body[end + 1..])
+}
+
+/// Characters that reorder what stands around them on the screen.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A time in UTC, to the second: `2026-01-02 03:04:05Z`; `-` when absent.
+pub fn time(time: Option<&Timestamp>) -> String {
+    match time.and_then(moment) {
+        Some(moment) => moment.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+/// A time of the wire; nothing when it is out of any calendar.
+pub fn moment(time: &Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::new(time.seconds, time.nanos).ok()
+}
+
+/// A duration: `1h 2m 3s`, or with three digits after the point below a minute.
+pub fn duration(duration: &Duration) -> String {
+    let seconds = duration.seconds.max(0);
+    let millis = duration.nanos.max(0) / 1_000_000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    if seconds < 60 && millis > 0 {
+        return format!("{seconds}.{millis:03}s");
+    }
+    let parts: Vec<String> = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if parts.is_empty() {
+        "0s".to_owned()
+    } else {
+        parts.join(" ")
+    }
+}
+
+/// How long something took, when both ends are known.
+pub fn span(start: Option<&Timestamp>, end: Option<&Timestamp>) -> String {
+    let (Some(start), Some(end)) = (start.and_then(moment), end.and_then(moment)) else {
+        return "-".to_owned();
+    };
+    let took = end.duration_since(start);
+    duration(&Duration {
+        seconds: took.as_secs(),
+        nanos: took.subsec_nanos(),
+    })
+}
+
+/// A number of bytes: `512 B`, `64 KiB`, `1.5 MiB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: &[(u64, &str)] = &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.iter().find(|(size, _)| count >= *size) {
+        Some((size, unit)) if count.is_multiple_of(*size) => format!("{} {unit}", count / size),
+        Some((size, unit)) => {
+            let tenths = count.saturating_mul(10) / size;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{count} B"),
+    }
+}
+
+/// `1 task`, `2 tasks`.
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+/// A word as a shell would have to be given it.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_left() {
+        for (dirty, expected) in [
+            ("plain\ttext\n", "plain\ttext\n"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}after", "]0;titleafter"),
+            ("\u{1b}[2J\u{1b}[Hgone", "gone"),
+            ("\u{9b}31mred", "31mred"),
+            ("over\rwritten\u{8}", "overwritten"),
+            (
+                "\u{1b}[999999999999999999999999999999999999mx",
+                "[999999999999999999999999999999999999mx",
+            ),
+            ("\u{1b}", ""),
+            ("\u{1b}[", "["),
+            ("a\u{202e}b", "ab"),
+            ("naïve ✔", "naïve ✔"),
+        ] {
+            assert_eq!(clean(dirty), expected, "{dirty:?}");
+        }
+    }
+
+    #[test]
+    fn a_cell_is_one_bounded_line() {
+        assert_eq!(cell("a\nb"), "a b");
+        assert_eq!(cell(&"x".repeat(100)).chars().count(), CELL_CHARS);
+    }
+
+    #[test]
+    fn sizes_and_durations_read_well() {
+        assert_eq!(
+            [bytes(12), bytes(65_536), bytes(1_600_000)],
+            ["12 B", "64 KiB", "1.5 MiB"]
+        );
+        for (seconds, nanos, expected) in [
+            (0, 0, "0s"),
+            (1, 500_000_000, "1.500s"),
+            (3_723, 0, "1h 2m 3s"),
+            (86_400, 5, "1d"),
+        ] {
+            assert_eq!(duration(&Duration { seconds, nanos }), expected);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! How long a lost answer is tried again, and the pauses between the tries.
+
+use std::time::{Duration, Instant};
+
+/// Upper end of the first random pause; it doubles with every failure in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Upper end of every random pause: a restarted coordinator is found again within this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// Full jitter over doubling pauses, until a time after the first failure in a row.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    limit: Option<Duration>,
+    lost_at: Option<Instant>,
+    failures: u32,
+    told: bool,
+}
+
+impl Patience {
+    /// Ends this long after the first failure in a row; never without a limit.
+    pub(crate) fn new(limit: Option<Duration>) -> Patience {
+        Patience {
+            limit,
+            lost_at: None,
+            failures: 0,
+            told: false,
+        }
+    }
+
+    /// Whether a person should hear of the silence now: once, and not of a single short loss.
+    pub(crate) fn tell_now(&mut self, at_once: bool) -> bool {
+        let tell = !self.told && (at_once || self.failures > 1);
+        self.told |= tell;
+        tell
+    }
+
+    /// Counts a failure. How long to pause before the next try; nothing when patience has ended.
+    pub(crate) fn pause(&mut self, at_least: Duration) -> Option<Duration> {
+        let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
+        let upper = FIRST_PAUSE
+            .saturating_mul(1 << self.failures.min(10))
+            .min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        let pause = upper.mul_f64(random_fraction()).max(at_least);
+        match self.limit {
+            None => Some(pause),
+            Some(limit) => {
+                let left = limit.saturating_sub(lost_at.elapsed());
+                (!left.is_zero()).then(|| pause.min(left))
+            }
+        }
+    }
+
+    /// An answer came. Whether a person was told of a silence before it.
+    pub(crate) fn answered(&mut self) -> bool {
+        self.lost_at = None;
+        self.failures = 0;
+        std::mem::take(&mut self.told)
+    }
+}
+
+/// Between 0 and 1. Without randomness the pauses are merely longer.
+fn random_fraction() -> f64 {
+    getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_stay_within_their_bounds() {
+        let mut patience = Patience::new(None);
+        for _ in 0..100 {
+            assert!(
+                patience
+                    .pause(Duration::ZERO)
+                    .is_some_and(|pause| pause <= LONGEST_PAUSE)
+            );
+        }
+        assert_eq!(
+            patience.pause(Duration::from_secs(9)),
+            Some(Duration::from_secs(9))
+        );
+    }
+
+    #[test]
+    fn a_silence_is_told_once_and_its_end_too() {
+        let mut patience = Patience::new(None);
+        patience.pause(Duration::ZERO);
+        assert!(!patience.tell_now(false), "a single loss was told");
+        patience.pause(Duration::ZERO);
+        assert!(patience.tell_now(false) && !patience.tell_now(false));
+        assert!(patience.answered() && !patience.answered());
+    }
+
+    #[test]
+    fn no_patience_means_no_second_try() {
+        assert_eq!(Patience::new(Some(Duration::ZERO)).pause(Duration::ZERO), None);
+        assert!(
+            Patience::new(Some(Duration::from_secs(60)))
+                .pause(Duration::ZERO)
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! Why a verb could not do what was asked, as a person is told: `error:`, then `help:`.
+
+use std::{error::Error, fmt};
+
+use swarm_proto::{
+    channel::Address,
+    reason::{Failure, FieldFault, Reason},
+};
+
+use crate::{exit::Exit, output::note};
+
+/// A sentence for people with the exit code for scripts.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What the shell gets.
+    pub exit: Exit,
+    /// What failed, on what, and why: lower case, no full stop.
+    pub message: String,
+    /// One line for each of several faults.
+    pub faults: Vec<String>,
+    /// What to do next.
+    pub help: Vec<String>,
+}
+
+impl Trouble {
+    /// A trouble without advice.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Trouble {
+        Trouble {
+            exit,
+            message: message.into(),
+            faults: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn help(mut self, line: impl Into<String>) -> Trouble {
+        self.help.push(line.into());
+        self
+    }
+
+    /// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
+    ///
+    /// `reached` says whether this coordinator has answered anything before.
+    pub fn of_failure(doing: &str, failure: &Failure, address: &Address, reached: bool) -> Trouble {
+        let exit = Exit::of_failure(failure);
+        match failure {
+            Failure::Lost { message, unsent, .. } if exit == Exit::Unreachable && !reached => {
+                let trouble = Trouble::new(
+                    exit,
+                    format!(
+                        "cannot reach the coordinator at {address}: {}",
+                        root_cause(message)
+                    ),
+                );
+                if *unsent {
+                    trouble.help(
+                        "is it running? start one with: coordinator --data-dir …, or try everything with: swarmctl dev",
+                    )
+                } else {
+                    trouble.help("is that the gRPC port of a coordinator? another one is given with --coordinator HOST:PORT")
+                }
+            }
+            Failure::Lost { message, .. } if exit == Exit::Unreachable => Trouble::new(
+                exit,
+                format!(
+                    "{doing}: lost the coordinator at {address}: {}",
+                    root_cause(message)
+                ),
+            )
+            .help(
+                "whether the request was carried out is not known: look with swarmctl list once it is back",
+            ),
+            Failure::Lost { message, .. } => Trouble::new(exit, format!("{doing}: {message}"))
+                .help("are coordinator and swarmctl of the same version? see: swarmctl status"),
+            Failure::Refused {
+                reason,
+                message,
+                faults,
+                metadata,
+                ..
+            } => {
+                let mut trouble = Trouble::new(exit, format!("{doing}: {}", without_faults(message, faults)));
+                trouble.faults = faults.iter().map(fault_line).collect();
+                let oldest = metadata.get("oldest_seq").map(String::as_str);
+                trouble
+                    .help
+                    .extend(reason.and_then(|reason| advice(reason, oldest)));
+                trouble
+            }
+        }
+    }
+
+    /// Writes it to stderr.
+    pub fn tell(&self) {
+        note(format!("error: {}", self.message));
+        for fault in &self.faults {
+            note(fault);
+        }
+        for line in &self.help {
+            note(format!("help: {line}"));
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Trouble {}
+
+/// The last link of a chain joined with `: `, without the number that the system gives it.
+pub fn root_cause(chain: &str) -> String {
+    let last = chain.rsplit(": ").next().unwrap_or(chain);
+    let cause = last.split(" (os error").next().unwrap_or(last);
+    let mut letters = cause.chars();
+    match letters.next() {
+        Some(first) if !cause.starts_with("HTTP") => first.to_lowercase().chain(letters).collect(),
+        _ => cause.to_owned(),
+    }
+}
+
+/// The beginning of a message that goes on with the faults; they get lines of their own.
+fn without_faults<'m>(message: &'m str, faults: &[FieldFault]) -> &'m str {
+    let first = faults
+        .first()
+        .and_then(|fault| message.find(&format!(": {}: ", fault.field)));
+    first.map_or(message, |start| &message[..start])
+}
+
+fn fault_line(fault: &FieldFault) -> String {
+    format!("  {}: {}", fault.field, fault.description)
+}
+
+/// What to do about a refusal; nothing when its message says it all.
+fn advice(reason: Reason, oldest_seq: Option<&str>) -> Option<String> {
+    let advice = match reason {
+        Reason::TaskNotFound => "swarmctl list shows the tasks there are",
+        Reason::JobNotFound => "swarmctl job list shows the jobs there are",
+        Reason::AgentNotFound => "swarmctl agent list shows the agents there are",
+        Reason::DependencyUnknown => {
+            "submit that task first, or in the same job file; swarmctl list shows the tasks there are"
+        }
+        Reason::TaskExists => {
+            "the id belongs to a task with another spec: choose another id; swarmctl inspect ID shows that task"
+        }
+        Reason::JobExists => "the id belongs to a job with other tasks: choose another id, or leave it out",
+        Reason::RevisionMismatch => "look at it again with: swarmctl inspect ID",
+        Reason::DependencyFailed => {
+            "retry the dependency instead; it brings back what was skipped because of it"
+        }
+        Reason::Busy => "try again in a while, or wait for longer with --retry-for 5m",
+        Reason::DiskFull => "free some space where the coordinator keeps its data",
+        Reason::HistoryChanged => "its data were restored or replaced: begin again with --from 0",
+        Reason::EventsTrimmed => match oldest_seq {
+            Some(oldest) => return Some(format!("the oldest kept event is {oldest}: --from {oldest}")),
+            None => "begin with the oldest kept event: --from 0",
+        },
+        Reason::ShuttingDown => "try again when it is back, or wait for longer with --retry-for 5m",
+        Reason::FieldInvalid
+        | Reason::DependencyCycle
+        | Reason::SpecTooLarge
+        | Reason::LeaseLost
+        | Reason::AgentReplaced
+        | Reason::TaskFinished
+        | Reason::TaskNotFinished => return None,
+    };
+    Some(advice.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_not_told_twice() {
+        let faults = [FieldFault {
+            field: "tasks[0].spec.queue".into(),
+            description: "is bad".into(),
+        }];
+        assert_eq!(
+            without_faults("1 fault: tasks[0].spec.queue: is bad", &faults),
+            "1 fault"
+        );
+        assert_eq!(without_faults("nothing was named", &faults), "nothing was named");
+        assert_eq!(without_faults("nothing was named", &[]), "nothing was named");
+    }
+
+    #[test]
+    fn the_root_cause_reads_as_part_of_a_sentence() {
+        for (chain, expected) in [
+            (
+                "transport error: tcp connect error: Connection refused (os error 111)",
+                "connection refused",
+            ),
+            ("HTTP/1.1 peer", "HTTP/1.1 peer"),
+            ("", ""),
+        ] {
+            assert_eq!(root_cause(chain), expected);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `swarmctl dev` where it meets others of its kind: a taken port, a used directory.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+fn dev(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_swarmctl"));
+    command
+        .arg("dev")
+        .args(args)
+        .current_dir(dir)
+        .env("XDG_DATA_HOME", dir);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts a swarm that stays up; gives what it said until it was up.
+fn start(dir: &Path, args: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = dev(dir, args).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("It stays up until Ctrl-C") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
+    }
+    (child, stderr, said)
+}
+
+fn interrupt(mut child: Child) -> Option<i32> {
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_taken_port_is_avoided() {
+    let dir = tempfile::tempdir().unwrap();
+    // Either this takes the usual port, or somebody else has it.
+    let taken = TcpListener::bind("127.0.0.1:50051");
+    let (child, _stderr, said) = start(dir.path(), &["--agents", "0"]);
+    assert!(!said.contains(":50051"), "{said}");
+    assert_eq!(interrupt(child), Some(0));
+    drop(taken);
+}
+
+#[test]
+fn a_child_that_ends_by_itself_is_told_with_the_end_of_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _stderr, _) = start(dir.path(), &["--listen", "127.0.0.1:0", "--agents", "0"]);
+
+    let second = dev(dir.path(), &["--listen", "127.0.0.1:0"]).output().unwrap();
+
+    let told = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(3), "{told}");
+    assert!(
+        told.starts_with("error: coordinator ended with exit status: 3"),
+        "{told}"
+    );
+    assert!(told.lines().count() > 1, "{told}");
+    assert_eq!(interrupt(first), Some(0));
+}

@@ -1,0 +1,110 @@
+//! events: lines, JSON, and what happens when the stream is cut.
+
+use serde_json::{Value, json};
+use swarm_proto::v1::{AttemptFailed, TaskState, event::Payload};
+
+use crate::fake::{Fake, World};
+
+fn four_events(world: &mut World) {
+    world.task("a", TaskState::Queued);
+    world.task("b", TaskState::Queued);
+    world.becomes("a", TaskState::Running);
+    world.event(
+        "a",
+        "j",
+        Payload::AttemptFailed(AttemptFailed {
+            reason: "exit".into(),
+            exit_code: Some(3),
+            ..Default::default()
+        }),
+    );
+    world.becomes("b", TaskState::Running);
+    world.becomes("b", TaskState::Succeeded);
+}
+
+#[test]
+fn events_are_lines_for_people() {
+    let fake = Fake::start(four_events);
+    let ended = fake.ctl(&["events"]);
+    assert_eq!(ended.code, 0);
+    assert_eq!(
+        ended.stdout,
+        "     1  2026-01-02 03:04:01Z  lease_granted       a: lease_granted
+     2  2026-01-02 03:04:02Z  attempt_failed      a: attempt_failed
+     3  2026-01-02 03:04:03Z  lease_granted       b: lease_granted
+     4  2026-01-02 03:04:04Z  task_succeeded      b: task_succeeded
+"
+    );
+    assert_eq!(fake.ctl(&["events", "--from", "3", "-q"]).stdout, "3\n4\n");
+    assert_eq!(
+        fake.ctl(&["events", "--task", "b", "--limit", "1", "-q"]).stdout,
+        "3\n"
+    );
+}
+
+#[test]
+fn json_lines_are_flat() {
+    let fake = Fake::start(four_events);
+    let ended = fake.ctl(&["events", "-o", "jsonl", "--kind", "attempt_failed"]);
+    let line: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        line,
+        json!({
+            "seq": 2, "time": "2026-01-02T03:04:02Z", "kind": "attempt_failed", "task_id": "a", "job_id": "j",
+            "attempt": 1, "agent_id": "lab", "summary": "a: attempt_failed", "reason": "exit",
+            "blame": "unspecified", "message": "", "exit_code": 3, "stdout_bytes": 0, "stderr_bytes": 0,
+        })
+    );
+    let whole: Value = serde_json::from_str(&fake.ctl(&["events", "-o", "json"]).stdout).unwrap();
+    assert_eq!(whole["events"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_cut_stream_goes_on_without_gap_or_repeat() {
+    let fake = Fake::start(|world| {
+        four_events(world);
+        world.cuts = [1, 0, 2].into();
+    });
+    let ended = fake.ctl(&["events", "-f", "--from", "0", "--limit", "4", "-q"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (0, "1\n2\n3\n4\n"),
+        "{}",
+        ended.stderr
+    );
+    let asked: Vec<_> = fake
+        .world()
+        .streams
+        .iter()
+        .map(|stream| (stream.from_seq, stream.limit, stream.history.clone()))
+        .collect();
+    let history = "h".to_owned();
+    assert_eq!(
+        asked,
+        [
+            (Some(0), 4, String::new()),
+            (Some(2), 3, history.clone()),
+            (Some(2), 3, history.clone()),
+            (Some(4), 1, history)
+        ]
+    );
+}
+
+#[test]
+fn a_listing_that_is_cut_is_completed() {
+    let fake = Fake::start(|world| {
+        four_events(world);
+        world.cuts = [3].into();
+    });
+    assert_eq!(fake.ctl(&["events", "-q"]).stdout, "1\n2\n3\n4\n");
+}
+
+#[test]
+fn following_begins_with_what_happens_from_now_on_even_if_the_first_stream_is_lost() {
+    let fake = Fake::start(|world| {
+        four_events(world);
+        world.cuts = [0].into();
+        world.then(|world| world.becomes("a", TaskState::Succeeded));
+    });
+    assert_eq!(fake.ctl(&["events", "-f", "--limit", "1", "-q"]).stdout, "5\n");
+}

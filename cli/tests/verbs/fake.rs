@@ -1,0 +1,674 @@
+//! A coordinator that keeps what a test gives it, loses what it is told to lose, and runs no engine.
+
+use std::{
+    collections::VecDeque,
+    io::Write as _,
+    net::SocketAddr,
+    pin::Pin,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use swarm_proto::{
+    reason::{Details, FieldFault, Reason, status},
+    v1::{
+        self,
+        admin_service_server::{AdminService, AdminServiceServer},
+        agent_service_server::{AgentService, AgentServiceServer},
+        coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
+        task_service_server::{TaskService, TaskServiceServer},
+        *,
+    },
+};
+use tokio::net::TcpListener;
+use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
+use tonic::{Request, Response, Status, transport::Server};
+
+pub type Step = Box<dyn FnOnce(&mut World) + Send>;
+
+/// What the fake coordinator knows, and how it misbehaves.
+#[derive(Default)]
+pub struct World {
+    pub tasks: Vec<Task>,
+    pub jobs: Vec<Job>,
+    pub agents: Vec<Agent>,
+    pub events: Vec<Event>,
+    /// So many answers are lost after the request was carried out.
+    pub lost_answers: usize,
+    /// The next streams end without a word after so many events.
+    pub cuts: VecDeque<usize>,
+    /// What happens when the next streams are opened.
+    pub steps: VecDeque<Step>,
+    /// The next submit is refused with this.
+    pub refusal: Option<(Reason, &'static str, Vec<FieldFault>)>,
+    pub page_size: usize,
+    pub submits: Vec<SubmitTasksRequest>,
+    pub streams: Vec<StreamEventsRequest>,
+    pub retries: Vec<RetryTasksRequest>,
+    pub lists: Vec<ListTasksRequest>,
+}
+
+impl World {
+    /// Adds a task in a state.
+    pub fn task(&mut self, id: &str, state: TaskState) -> &mut Task {
+        let number = self.tasks.len() as u64 + 1;
+        let command = task_spec::Work::Command(v1::Command {
+            argv: vec!["echo".into(), id.into()],
+            ..Default::default()
+        });
+        self.tasks.push(Task {
+            task_id: id.into(),
+            state: state.into(),
+            spec: Some(TaskSpec {
+                work: Some(command),
+                ..Default::default()
+            }),
+            create_time: at(number),
+            revision: 10 + number,
+            number,
+            round: 1,
+            ..Default::default()
+        });
+        self.tasks.last_mut().unwrap()
+    }
+
+    /// Puts a task into another state, with an event that says so.
+    pub fn becomes(&mut self, id: &str, state: TaskState) {
+        let task = self.tasks.iter_mut().find(|task| task.task_id == id).unwrap();
+        task.set_state(state);
+        let job_id = task.job_id.clone();
+        let payload = match state {
+            TaskState::Running => event::Payload::LeaseGranted(LeaseGranted::default()),
+            TaskState::Succeeded => event::Payload::TaskSucceeded(TaskSucceeded::default()),
+            TaskState::Failed => event::Payload::TaskFailed(TaskFailed {
+                reason: "no tries left".into(),
+            }),
+            TaskState::Skipped => event::Payload::TaskSkipped(TaskSkipped::default()),
+            other => panic!("no event for {other:?}"),
+        };
+        self.event(id, &job_id, payload);
+    }
+
+    /// Appends an event.
+    pub fn event(&mut self, task_id: &str, job_id: &str, payload: event::Payload) {
+        let kind = match &payload {
+            event::Payload::LeaseGranted(_) => "lease_granted",
+            event::Payload::TaskSucceeded(_) => "task_succeeded",
+            event::Payload::TaskFailed(_) => "task_failed",
+            event::Payload::TaskSkipped(_) => "task_skipped",
+            event::Payload::AttemptFailed(_) => "attempt_failed",
+            other => panic!("no kind for {other:?}"),
+        };
+        let seq = self.events.len() as u64 + 1;
+        self.events.push(Event {
+            seq,
+            time: at(seq),
+            kind: kind.into(),
+            task_id: task_id.into(),
+            job_id: job_id.into(),
+            attempt: 1,
+            agent_id: "lab".into(),
+            summary: format!("{task_id}: {kind}"),
+            as_of: Some(AsOf {
+                history: "h".into(),
+                seq,
+            }),
+            payload: Some(payload),
+        });
+    }
+
+    /// What happens when the next stream is opened.
+    pub fn then(&mut self, step: impl FnOnce(&mut World) + Send + 'static) {
+        self.steps.push_back(Box::new(step));
+    }
+
+    fn as_of(&self) -> Option<AsOf> {
+        Some(AsOf {
+            history: "h".into(),
+            seq: self.events.len() as u64,
+        })
+    }
+
+    fn job_now(&self, job: &Job) -> Job {
+        let of = |state| {
+            self.tasks
+                .iter()
+                .filter(|task| task.job_id == job.job_id && task.state() == state)
+                .count() as u64
+        };
+        let counts = StateCounts {
+            blocked: of(TaskState::Blocked),
+            queued: of(TaskState::Queued),
+            running: of(TaskState::Running),
+            succeeded: of(TaskState::Succeeded),
+            failed: of(TaskState::Failed),
+            cancelled: of(TaskState::Cancelled),
+            skipped: of(TaskState::Skipped),
+            ..Default::default()
+        };
+        Job {
+            counts: Some(counts),
+            ..job.clone()
+        }
+    }
+}
+
+/// A time that a test can write down: so many seconds after 2026-01-02 03:04:00.
+pub fn at(seconds: u64) -> Option<prost_types::Timestamp> {
+    Some(prost_types::Timestamp {
+        seconds: 1_767_323_040 + seconds as i64,
+        nanos: 0,
+    })
+}
+
+/// A running fake coordinator; it ends with its runtime.
+#[derive(Clone)]
+pub struct Fake {
+    pub address: SocketAddr,
+    world: Arc<Mutex<World>>,
+    runtime: Arc<tokio::runtime::Runtime>,
+}
+
+/// What a shell sees of a program that has ended.
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Fake {
+    /// Serves what the test put into the world.
+    pub fn start(fill: impl FnOnce(&mut World)) -> Fake {
+        let mut world = World {
+            page_size: 1_000,
+            ..World::default()
+        };
+        fill(&mut world);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let fake = Fake {
+            address,
+            world: Arc::new(Mutex::new(world)),
+            runtime: Arc::new(runtime),
+        };
+        let server = Server::builder()
+            .add_service(TaskServiceServer::new(fake.clone_world()))
+            .add_service(AgentServiceServer::new(fake.clone_world()))
+            .add_service(AdminServiceServer::new(fake.clone_world()))
+            .add_service(CoordinatorServiceServer::new(fake.clone_world()));
+        fake.runtime
+            .spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        fake
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// Runs swarmctl against this coordinator.
+    pub fn ctl(&self, args: &[&str]) -> Ended {
+        self.ctl_with(args, "", &[])
+    }
+
+    /// Runs swarmctl with something on its stdin and in its environment.
+    pub fn ctl_with(&self, args: &[&str], stdin: &str, env: &[(&str, &str)]) -> Ended {
+        run(self.command(args).envs(env.iter().copied()), stdin)
+    }
+
+    /// A command that runs swarmctl against this coordinator.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_swarmctl"));
+        command.args(args);
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command.env("SWARM_COORDINATOR", self.address.to_string());
+        command
+    }
+
+    fn clone_world(&self) -> Service {
+        Service(self.world.clone())
+    }
+}
+
+/// Runs a program to its end.
+pub fn run(command: &mut Command, stdin: &str) -> Ended {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not read its stdin may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[derive(Clone)]
+struct Service(Arc<Mutex<World>>);
+
+impl Service {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// Answers, unless this answer is to be lost.
+    fn answer<A>(mut world: MutexGuard<'_, World>, answer: A) -> Result<Response<A>, Status> {
+        if world.lost_answers > 0 {
+            world.lost_answers -= 1;
+            return Err(Status::unknown("the connection broke"));
+        }
+        Ok(Response::new(answer))
+    }
+}
+
+fn refused(reason: Reason, message: String) -> Status {
+    status(reason, message, Details::default())
+}
+
+fn no_task(id: &str) -> Refusal {
+    Refusal {
+        reason: "TASK_NOT_FOUND".into(),
+        message: format!("there is no task '{id}'"),
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Service {
+    async fn submit_tasks(
+        &self,
+        request: Request<SubmitTasksRequest>,
+    ) -> Result<Response<SubmitTasksResponse>, Status> {
+        let request = request.into_inner();
+        let mut world = self.world();
+        world.submits.push(request.clone());
+        if let Some((reason, message, faults)) = world.refusal.take() {
+            return Err(status(
+                reason,
+                message,
+                Details {
+                    faults,
+                    ..Details::default()
+                },
+            ));
+        }
+        let job_id = request
+            .job
+            .as_ref()
+            .map(|job| job.job_id.clone())
+            .unwrap_or_default();
+        if let Some(job) = request.job
+            && !world.jobs.iter().any(|known| known.job_id == job.job_id)
+        {
+            let task_count = request.tasks.len() as u32;
+            world.jobs.push(Job {
+                job_id: job.job_id,
+                name: job.name,
+                task_count,
+                ..Default::default()
+            });
+        }
+        let mut tasks = Vec::new();
+        for new in request.tasks {
+            let known = world
+                .tasks
+                .iter()
+                .find(|task| task.task_id == new.task_id)
+                .map(|task| task.state);
+            let state = known.unwrap_or_else(|| {
+                let task = world.task(&new.task_id, TaskState::Queued);
+                task.job_id.clone_from(&job_id);
+                task.spec = new.spec;
+                task.state
+            });
+            tasks.push(SubmittedTask {
+                task_id: new.task_id,
+                state,
+                existed: known.is_some(),
+            });
+        }
+        let as_of = world.as_of();
+        Self::answer(world, SubmitTasksResponse { as_of, tasks })
+    }
+
+    async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
+        let id = request.into_inner().task_id;
+        let world = self.world();
+        match world.tasks.iter().find(|task| task.task_id == id).cloned() {
+            Some(task) => {
+                let as_of = world.as_of();
+                Self::answer(
+                    world,
+                    GetTaskResponse {
+                        as_of,
+                        task: Some(task),
+                    },
+                )
+            }
+            None => Err(refused(Reason::TaskNotFound, format!("there is no task '{id}'"))),
+        }
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<ListTasksRequest>,
+    ) -> Result<Response<ListTasksResponse>, Status> {
+        let request = request.into_inner();
+        let mut world = self.world();
+        world.lists.push(request.clone());
+        let from: u64 = request.page_token.parse().unwrap_or(0);
+        let fits = |task: &&Task| {
+            task.number > from
+                && (request.states.is_empty() || request.states.contains(&task.state))
+                && (request.job_id.is_empty() || request.job_id == task.job_id)
+        };
+        let size = world.page_size.min(request.page_size as usize);
+        let mut tasks: Vec<Task> = world.tasks.iter().filter(fits).take(size + 1).cloned().collect();
+        let more = tasks.len() > size;
+        tasks.truncate(size);
+        let next_page_token = if more {
+            tasks.last().unwrap().number.to_string()
+        } else {
+            String::new()
+        };
+        let as_of = world.as_of();
+        Self::answer(
+            world,
+            ListTasksResponse {
+                as_of,
+                tasks,
+                next_page_token,
+            },
+        )
+    }
+
+    async fn cancel_tasks(
+        &self,
+        request: Request<CancelTasksRequest>,
+    ) -> Result<Response<CancelTasksResponse>, Status> {
+        let mut world = self.world();
+        let mut results = Vec::new();
+        for task_id in request.into_inner().task_ids {
+            let change = match world.tasks.iter_mut().find(|task| task.task_id == task_id) {
+                Some(task) if task.state() == TaskState::Succeeded => TaskChange {
+                    refusal: Some(Refusal {
+                        reason: "TASK_FINISHED".into(),
+                        message: "it has succeeded".into(),
+                    }),
+                    task_id,
+                    ..Default::default()
+                },
+                Some(task) => {
+                    task.set_state(TaskState::Cancelled);
+                    TaskChange {
+                        task_id,
+                        state: task.state,
+                        refusal: None,
+                    }
+                }
+                None => TaskChange {
+                    refusal: Some(no_task(&task_id)),
+                    task_id,
+                    ..Default::default()
+                },
+            };
+            results.push(change);
+        }
+        let as_of = world.as_of();
+        Self::answer(world, CancelTasksResponse { as_of, results })
+    }
+
+    async fn retry_tasks(
+        &self,
+        request: Request<RetryTasksRequest>,
+    ) -> Result<Response<RetryTasksResponse>, Status> {
+        let request = request.into_inner();
+        let mut world = self.world();
+        world.retries.push(request.clone());
+        let mut results = Vec::new();
+        for retry in request.tasks {
+            let task = world
+                .tasks
+                .iter_mut()
+                .find(|task| task.task_id == retry.task_id)
+                .unwrap();
+            let refusal = if retry.revision.is_some_and(|seen| seen != task.revision) {
+                Some(Refusal {
+                    reason: "REVISION_MISMATCH".into(),
+                    message: "it changed meanwhile".into(),
+                })
+            } else if task.state() == TaskState::Queued {
+                Some(Refusal {
+                    reason: "TASK_NOT_FINISHED".into(),
+                    message: "it has not ended".into(),
+                })
+            } else {
+                task.set_state(TaskState::Queued);
+                task.revision += 1;
+                None
+            };
+            let state = if refusal.is_some() {
+                0
+            } else {
+                TaskState::Queued.into()
+            };
+            results.push(TaskChange {
+                task_id: retry.task_id,
+                state,
+                refusal,
+            });
+        }
+        let as_of = world.as_of();
+        Self::answer(world, RetryTasksResponse { as_of, results })
+    }
+
+    async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
+        let id = request.into_inner().job_id;
+        let world = self.world();
+        match world.jobs.iter().find(|job| job.job_id == id) {
+            Some(job) => {
+                let answer = GetJobResponse {
+                    as_of: world.as_of(),
+                    job: Some(world.job_now(job)),
+                };
+                Self::answer(world, answer)
+            }
+            None => Err(refused(Reason::JobNotFound, format!("there is no job '{id}'"))),
+        }
+    }
+
+    async fn list_jobs(
+        &self,
+        _request: Request<ListJobsRequest>,
+    ) -> Result<Response<ListJobsResponse>, Status> {
+        let world = self.world();
+        let jobs = world.jobs.iter().map(|job| world.job_now(job)).collect();
+        let as_of = world.as_of();
+        Self::answer(
+            world,
+            ListJobsResponse {
+                as_of,
+                jobs,
+                next_page_token: String::new(),
+            },
+        )
+    }
+}
+
+#[tonic::async_trait]
+impl AgentService for Service {
+    async fn list_agents(
+        &self,
+        _request: Request<ListAgentsRequest>,
+    ) -> Result<Response<ListAgentsResponse>, Status> {
+        let world = self.world();
+        let (as_of, agents) = (world.as_of(), world.agents.clone());
+        Self::answer(
+            world,
+            ListAgentsResponse {
+                as_of,
+                agents,
+                next_page_token: String::new(),
+            },
+        )
+    }
+
+    async fn get_agent(
+        &self,
+        request: Request<GetAgentRequest>,
+    ) -> Result<Response<GetAgentResponse>, Status> {
+        let id = request.into_inner().agent_id;
+        let world = self.world();
+        match world.agents.iter().find(|agent| agent.agent_id == id).cloned() {
+            Some(agent) => Ok(Response::new(GetAgentResponse {
+                as_of: world.as_of(),
+                agent: Some(agent),
+            })),
+            None => Err(refused(
+                Reason::AgentNotFound,
+                format!("there is no agent '{id}'"),
+            )),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Service {
+    async fn get_status(
+        &self,
+        _request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        let world = self.world();
+        let of = |state| world.tasks.iter().filter(|task| task.state() == state).count() as u64;
+        let status = GetStatusResponse {
+            as_of: world.as_of(),
+            tasks: Some(StateCounts {
+                queued: of(TaskState::Queued),
+                succeeded: of(TaskState::Succeeded),
+                ..Default::default()
+            }),
+            agents: Some(AgentCounts {
+                online: world.agents.len() as u64,
+                draining: 0,
+                lost: 0,
+            }),
+            slots: 4,
+            jobs: world.jobs.len() as u64,
+            uptime: Some(prost_types::Duration {
+                seconds: 90,
+                nanos: 0,
+            }),
+            store_seq: world.events.len() as u64,
+            server_time: at(0),
+            ..Default::default()
+        };
+        Self::answer(world, status)
+    }
+
+    async fn get_server_info(
+        &self,
+        _request: Request<GetServerInfoRequest>,
+    ) -> Result<Response<GetServerInfoResponse>, Status> {
+        Ok(Response::new(GetServerInfoResponse {
+            version: "0.1.0".into(),
+            cluster_id: "c1".into(),
+            lease_ttl: Some(prost_types::Duration {
+                seconds: 90,
+                nanos: 0,
+            }),
+            ..Default::default()
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl CoordinatorService for Service {
+    type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
+
+    async fn stream_events(
+        &self,
+        request: Request<StreamEventsRequest>,
+    ) -> Result<Response<Self::StreamEventsStream>, Status> {
+        let request = request.into_inner();
+        let mut world = self.world();
+        world.streams.push(request.clone());
+        if let Some(step) = world.steps.pop_front() {
+            step(&mut world);
+        }
+        let fits = |event: &&Event| {
+            event.seq >= request.from_seq.unwrap_or(u64::MAX)
+                && (request.task_ids.is_empty() || request.task_ids.contains(&event.task_id))
+                && (request.job_ids.is_empty() || request.job_ids.contains(&event.job_id))
+                && (request.kinds.is_empty() || request.kinds.contains(&event.kind))
+        };
+        let limit = if request.limit == 0 {
+            usize::MAX
+        } else {
+            request.limit as usize
+        };
+        let mut items: Vec<Result<Event, Status>> = world
+            .events
+            .iter()
+            .filter(fits)
+            .take(limit)
+            .cloned()
+            .map(Ok)
+            .collect();
+        if let Some(cut) = world.cuts.pop_front() {
+            items.truncate(cut);
+            items.push(Err(Status::unknown(
+                "h2 protocol error: error reading a body from connection",
+            )));
+            return Ok(Response::new(Box::pin(tokio_stream::iter(items))));
+        }
+        let ended = !request.follow || items.len() == limit;
+        let items = tokio_stream::iter(items);
+        if ended {
+            Ok(Response::new(Box::pin(items)))
+        } else {
+            Ok(Response::new(Box::pin(items.chain(tokio_stream::pending()))))
+        }
+    }
+
+    async fn register_agent(
+        &self,
+        _request: Request<RegisterAgentRequest>,
+    ) -> Result<Response<RegisterAgentResponse>, Status> {
+        Err(Status::unimplemented("agents are not served"))
+    }
+
+    async fn deregister_agent(
+        &self,
+        _request: Request<DeregisterAgentRequest>,
+    ) -> Result<Response<DeregisterAgentResponse>, Status> {
+        Err(Status::unimplemented("agents are not served"))
+    }
+
+    async fn claim(&self, _request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
+        Err(Status::unimplemented("agents are not served"))
+    }
+
+    async fn heartbeat(
+        &self,
+        _request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
+        Err(Status::unimplemented("agents are not served"))
+    }
+
+    async fn complete(
+        &self,
+        _request: Request<CompleteRequest>,
+    ) -> Result<Response<CompleteResponse>, Status> {
+        Err(Status::unimplemented("agents are not served"))
+    }
+}

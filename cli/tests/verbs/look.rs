@@ -1,0 +1,286 @@
+//! The verbs that only look: list, inspect, status, job, agent, logs.
+
+use serde_json::{Value, json};
+use swarm_proto::v1::{Agent, AgentState, Attempt, AttemptOutcome, Job, Output, TaskResult, TaskState};
+
+use crate::fake::{Fake, World, at};
+
+fn three_tasks(world: &mut World) {
+    world.task("fetch", TaskState::Succeeded).attempt_count = 1;
+    let build = world.task("build", TaskState::Blocked);
+    build.unmet_dependencies = vec!["fetch".into()];
+    build.unmet_dependency_count = 1;
+    world.task("test", TaskState::Queued);
+}
+
+#[test]
+fn list_shows_tasks_in_columns_without_borders() {
+    let fake = Fake::start(three_tasks);
+    let ended = fake.ctl(&["list"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert_eq!(
+        ended.stdout,
+        "\
+ID     STATE        WHAT        QUEUE    PRIORITY  ATTEMPTS  SUBMITTED             REASON
+fetch  ✔ succeeded  echo fetch  default  0         1         2026-01-02 03:04:01Z  -
+build  ◌ blocked    echo build  default  0         0         2026-01-02 03:04:02Z  waits for fetch
+test   ○ queued     echo test   default  0         0         2026-01-02 03:04:03Z  -
+"
+    );
+}
+
+#[test]
+fn list_is_the_same_list_in_every_format() {
+    let fake = Fake::start(three_tasks);
+    let whole: Value = serde_json::from_str(&fake.ctl(&["list", "-o", "json"]).stdout).unwrap();
+    let lines = fake.ctl(&["-o", "jsonl", "list"]).stdout;
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(whole["tasks"], json!(lines));
+    assert_eq!(lines[1]["state"], "blocked");
+    assert_eq!(lines[0]["create_time"], "2026-01-02T03:04:01Z");
+    assert_eq!(fake.ctl(&["list", "-q"]).stdout, "fetch\nbuild\ntest\n");
+    assert_eq!(
+        fake.ctl(&["-q", "list", "-o", "json"]).stdout,
+        "fetch\nbuild\ntest\n"
+    );
+}
+
+#[test]
+fn list_reads_as_many_pages_as_it_needs() {
+    let fake = Fake::start(|world| {
+        world.page_size = 2;
+        for n in 0..7 {
+            world.task(
+                &format!("t{n}"),
+                if n % 2 == 0 {
+                    TaskState::Queued
+                } else {
+                    TaskState::Failed
+                },
+            );
+        }
+    });
+    let ended = fake.ctl(&["list", "-q", "--limit", "5"]);
+    assert_eq!(ended.stdout, "t0\nt1\nt2\nt3\nt4\n");
+    assert_eq!(
+        ended.stderr,
+        "there are more: --limit 50 shows them, --limit 0 all\n"
+    );
+    assert_eq!(
+        fake.ctl(&["list", "-q", "--limit", "0"]).stdout.lines().count(),
+        7
+    );
+    assert_eq!(
+        fake.ctl(&["list", "-q", "--state", "failed,skipped"]).stdout,
+        "t1\nt3\nt5\n"
+    );
+    assert_eq!(fake.ctl(&["list", "--state", "waiting"]).stderr, "no tasks\n");
+}
+
+fn failed_task(world: &mut World) {
+    let task = world.task("build", TaskState::Failed);
+    task.reason = "no tries left".into();
+    task.attempt_count = 1;
+    task.end_time = at(9);
+    task.attempts = vec![Attempt {
+        attempt: 1,
+        agent_id: "lab".into(),
+        outcome: AttemptOutcome::Failed.into(),
+        start_time: at(5),
+        end_time: at(8),
+        message: "make: *** [all] Error 2".into(),
+        failure_reason: "exit".into(),
+        exit_code: Some(2),
+        ..Default::default()
+    }];
+    let output = Output {
+        stdout: b"one\ntwo\n".to_vec(),
+        stderr: b"bad\n".to_vec(),
+        stdout_bytes: 100_000,
+        stderr_bytes: 4,
+    };
+    task.result = Some(TaskResult {
+        attempt: 1,
+        output: Some(output),
+    });
+    world.becomes("build", TaskState::Failed);
+}
+
+#[test]
+fn inspect_shows_a_task_with_attempts_events_and_output() {
+    let fake = Fake::start(failed_task);
+    let ended = fake.ctl(&["inspect", "build"]);
+    assert_eq!(
+        ended.stdout,
+        "\
+task:       build
+state:      ✘ failed
+reason:     no tries left
+command:    echo build
+queue:      default
+priority:   0
+submitted:  2026-01-02 03:04:01Z
+ended:      2026-01-02 03:04:09Z
+
+attempts
+#  OUTCOME   AGENT  STARTED               TOOK  WHY
+1  ✘ failed  lab    2026-01-02 03:04:05Z  3s    exit code 2: make: *** [all] Error 2
+
+events
+     1  2026-01-02 03:04:01Z  task_failed         build: task_failed
+
+stdout, 97.6 KiB
+  one
+  two
+
+stderr, 4 B
+  bad
+"
+    );
+    let task: Value = serde_json::from_str(&fake.ctl(&["inspect", "build", "-o", "json"]).stdout).unwrap();
+    assert_eq!(task["attempts"][0]["outcome"], "failed");
+    assert_eq!(task["result"]["output"]["stdout"], "one\ntwo\n");
+}
+
+#[test]
+fn inspect_knows_jobs_and_job_inspect_knows_tasks() {
+    let fake = Fake::start(|world| {
+        world.jobs.push(Job {
+            job_id: "nightly".into(),
+            name: "Nightly".into(),
+            task_count: 1,
+            ..Default::default()
+        });
+        world.task("fetch", TaskState::Running).job_id = "nightly".into();
+    });
+    let ended = fake.ctl(&["inspect", "nightly"]);
+    assert_eq!(
+        ended.stdout,
+        "job:      nightly\nname:     Nightly\ntasks:    1, 0 ended\nrunning:  1\n"
+    );
+    assert_eq!(ended.stderr, "its tasks: swarmctl list --job nightly\n");
+    assert_eq!(fake.ctl(&["job", "list", "-q"]).stdout, "nightly\n");
+
+    let ended = fake.ctl(&["job", "inspect", "fetch"]);
+    assert_eq!(ended.code, 4);
+    assert_eq!(
+        ended.stderr,
+        "error: fetch is a task, not a job\nhelp: swarmctl inspect fetch\n"
+    );
+}
+
+#[test]
+fn status_has_the_promised_keys() {
+    let fake = Fake::start(three_tasks);
+    let status: Value = serde_json::from_str(&fake.ctl(&["status", "-o", "json"]).stdout).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        keys(&status["tasks"]),
+        [
+            "blocked",
+            "delayed",
+            "queued",
+            "running",
+            "waiting",
+            "succeeded",
+            "failed",
+            "cancelled",
+            "skipped"
+        ]
+    );
+    assert_eq!(keys(&status["agents"]), ["online", "draining", "lost"]);
+    assert_eq!(status["uptime"], 90);
+}
+
+#[test]
+fn status_is_one_page_and_says_why_nothing_happens() {
+    let fake = Fake::start(three_tasks);
+    let page = fake.ctl(&["status"]).stdout;
+    assert!(page.contains("up for:       1m 30s\n"), "{page}");
+    assert!(page.contains("  ○ queued            1\n"), "{page}");
+    assert!(page.contains("1 queued task and no agent is online"), "{page}");
+}
+
+#[test]
+fn agents_are_listed_and_shown() {
+    let fake = Fake::start(|world| {
+        world.agents.push(Agent {
+            agent_id: "a1".into(),
+            name: "lab".into(),
+            labels: [("os".to_owned(), "linux".to_owned())].into(),
+            slots: 4,
+            version: "0.1.0".into(),
+            state: AgentState::Online.into(),
+            seen_time: at(3),
+            ..Default::default()
+        });
+    });
+    assert_eq!(
+        fake.ctl(&["agent", "list"]).stdout,
+        "\
+ID  NAME  STATE     SLOTS  BUSY  LABELS    SEEN                  VERSION
+a1  lab   ● online  4      0     os=linux  2026-01-02 03:04:03Z  0.1.0
+"
+    );
+    let agent: Value =
+        serde_json::from_str(&fake.ctl(&["agent", "inspect", "a1", "-o", "json"]).stdout).unwrap();
+    assert_eq!(agent["labels"]["os"], "linux");
+    let ended = fake.ctl(&["agent", "inspect", "b"]);
+    assert_eq!(ended.code, 4);
+    assert!(
+        ended.stderr.contains("help: swarmctl agent list"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn logs_keep_the_streams_apart_and_say_what_was_cut() {
+    let fake = Fake::start(failed_task);
+    let ended = fake.ctl(&["logs", "build"]);
+    assert_eq!(ended.stdout, "one\ntwo\n");
+    assert_eq!(
+        ended.stderr,
+        "bad\nstdout was cut: of 97.6 KiB only the last 8 B are kept\n"
+    );
+    let ended = fake.ctl(&["logs", "build", "--stream", "stderr"]);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", "bad\n"));
+    assert_eq!(
+        fake.ctl(&["logs", "build", "--tail", "1", "--stream", "stdout"])
+            .stdout,
+        "two\n"
+    );
+    let ended = fake.ctl(&["logs", "build", "--attempt", "7"]);
+    assert_eq!(ended.code, 4);
+    assert!(ended.stderr.contains("--attempt 1"), "{}", ended.stderr);
+}
+
+#[test]
+fn logs_wait_for_the_end_when_followed() {
+    let fake = Fake::start(|world| {
+        world.task("t", TaskState::Running);
+        world.then(|world| {
+            let output = Output {
+                stdout: b"done\n".to_vec(),
+                stdout_bytes: 5,
+                ..Default::default()
+            };
+            world.tasks[0].result = Some(TaskResult {
+                attempt: 1,
+                output: Some(output),
+            });
+            world.becomes("t", TaskState::Succeeded);
+        });
+    });
+    let ended = fake.ctl(&["logs", "t"]);
+    assert_eq!(ended.stdout, "");
+    assert!(
+        ended.stderr.contains("no output of t yet: it is running"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(fake.ctl(&["logs", "-f", "t"]).stdout, "done\n");
+}

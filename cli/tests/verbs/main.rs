@@ -1,0 +1,12 @@
+//! Runs the real `swarmctl` against a coordinator of a few lines, and looks at what a shell sees.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod changes;
+mod events;
+mod fake;
+mod look;
+mod submit;
+mod terminal;
+mod trouble;
+mod wait;

@@ -1,0 +1,121 @@
+//! Colours when they are wanted, and never anything that steers a terminal.
+
+use std::{fs::File, io::Read as _, process::Stdio};
+
+use nix::pty::openpty;
+use swarm_proto::v1::{Output, TaskResult, TaskState};
+
+use crate::fake::{Fake, World};
+
+/// Sets a title, clears the screen, and does both again with C1 characters.
+const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}2J\u{9d}0;x\u{9c}\rx";
+
+fn hostile_task(world: &mut World) {
+    let task = world.task("a", TaskState::Failed);
+    task.reason = HOSTILE.into();
+    task.spec.as_mut().unwrap().name = HOSTILE.into();
+    world.becomes("a", TaskState::Failed);
+    world.events[0].summary = HOSTILE.into();
+}
+
+#[test]
+fn a_pipe_gets_no_escape_bytes() {
+    let fake = Fake::start(hostile_task);
+    for args in [
+        &["list"][..],
+        &["list", "-o", "json"],
+        &["inspect", "a"],
+        &["inspect", "a", "-o", "jsonl"],
+        &["events"],
+        &["events", "-o", "jsonl"],
+        &["wait", "a"],
+        &["status"],
+    ] {
+        for env in [
+            &[][..],
+            &[("NO_COLOR", "1")],
+            &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")],
+        ] {
+            let ended = fake.ctl_with(args, "", env);
+            for text in [&ended.stdout, &ended.stderr] {
+                let bad = text.chars().find(|c| c.is_control() && *c != '\n');
+                assert_eq!(bad, None, "{args:?} {env:?}: {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_task_printed_is_cleaned_for_a_terminal_and_only_for_one() {
+    let fake = Fake::start(|world| {
+        let output = Output {
+            stdout: HOSTILE.into(),
+            stderr: HOSTILE.into(),
+            ..Default::default()
+        };
+        world.task("a", TaskState::Succeeded).result = Some(TaskResult {
+            attempt: 1,
+            output: Some(output),
+        });
+    });
+    let pty = openpty(None, None).unwrap();
+    let mut logs = fake.command(&["logs", "a"]);
+    let mut child = logs
+        .stdin(Stdio::null())
+        .stdout(pty.slave.try_clone().unwrap())
+        .stderr(pty.slave)
+        .spawn()
+        .unwrap();
+    // The command holds the terminal's other end; without it, reading ends with the program.
+    drop(logs);
+    let mut shown = Vec::new();
+    // A terminal whose last user is gone answers with an error instead of an end.
+    let _ = File::from(pty.master).read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(String::from_utf8(shown).unwrap(), "]0;owned2J0;xx]0;owned2J0;xx");
+
+    let piped = fake.ctl(&["logs", "a"]);
+    assert_eq!((piped.stdout.as_str(), piped.stderr.as_str()), (HOSTILE, HOSTILE));
+}
+
+#[test]
+fn colours_can_be_forced_and_only_colour_the_states() {
+    let fake = Fake::start(hostile_task);
+    for (args, env) in [
+        (&["list", "--color", "always"][..], &[][..]),
+        (&["list"], &[("CLICOLOR_FORCE", "1")]),
+    ] {
+        let ended = fake.ctl_with(args, "", env);
+        assert!(
+            ended.stdout.contains("\u{1b}[31m✘ failed\u{1b}[0m"),
+            "{:?}",
+            ended.stdout
+        );
+        assert_eq!(ended.stdout.matches('\u{1b}').count(), 2, "{:?}", ended.stdout);
+    }
+    let plain = fake.ctl_with(&["list", "--color", "never"], "", &[("CLICOLOR_FORCE", "1")]);
+    assert!(!plain.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn help_starts_with_three_examples() {
+    let fake = Fake::start(|_| {});
+    let verbs = [
+        "dev", "submit", "run", "wait", "list", "inspect", "status", "events", "logs", "cancel", "retry",
+        "job", "agent",
+    ];
+    for verb in verbs
+        .iter()
+        .map(|verb| vec![*verb, "--help"])
+        .chain([vec!["--help"]])
+    {
+        let ended = fake.ctl(&verb);
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        assert_eq!((ended.code, lines[0]), (0, "Examples:"), "{verb:?}");
+        assert!(
+            lines[1..4].iter().all(|line| line.starts_with("  swarmctl ")),
+            "{verb:?}: {}",
+            ended.stdout
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! wait: exit codes, lost streams, jobs and tasks mixed.
+
+use std::{process::Stdio, sync::mpsc};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+use swarm_proto::v1::{Job, TaskState};
+
+use crate::fake::Fake;
+
+#[test]
+fn what_has_ended_is_not_waited_for() {
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Succeeded);
+    });
+    let ended = fake.ctl(&["wait", "a"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "", "1 task succeeded\n")
+    );
+    assert!(fake.world().streams.is_empty());
+}
+
+#[test]
+fn tasks_and_jobs_are_waited_for_until_all_have_ended() {
+    let fake = Fake::start(|world| {
+        world.jobs.push(Job {
+            job_id: "j".into(),
+            task_count: 2,
+            ..Default::default()
+        });
+        for id in ["j1", "j2"] {
+            world.task(id, TaskState::Queued).job_id = "j".into();
+        }
+        world.task("a", TaskState::Running);
+        world.task("other", TaskState::Running);
+        world.cuts = [2].into();
+        world.then(|world| {
+            world.becomes("other", TaskState::Failed);
+            world.becomes("j1", TaskState::Failed);
+            world.becomes("a", TaskState::Succeeded);
+        });
+        world.then(|world| world.becomes("j2", TaskState::Skipped));
+    });
+    let ended = fake.ctl(&["wait", "j", "a", "-o", "json"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&answer["tasks"], &answer["succeeded"]), (&json!(3), &json!(1)));
+    let ids: Vec<_> = answer["unsuccessful"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| &task["task_id"])
+        .collect();
+    assert_eq!(ids, ["j1", "j2"]);
+    assert!(
+        ended.stderr.contains("2 of 3 tasks did not succeed\n"),
+        "{}",
+        ended.stderr
+    );
+    // After the cut it goes on behind the last event that it got.
+    let from: Vec<_> = fake
+        .world()
+        .streams
+        .iter()
+        .map(|stream| stream.from_seq)
+        .collect();
+    assert_eq!(from, [Some(1), Some(3)]);
+}
+
+#[test]
+fn what_did_not_succeed_is_listed() {
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Succeeded);
+        world.task("b", TaskState::Cancelled).reason = "somebody asked".into();
+    });
+    let ended = fake.ctl(&["wait", "a", "b"]);
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stdout.contains("b   ⊘ cancelled  echo b"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!ended.stdout.contains("echo a"), "{}", ended.stdout);
+    assert_eq!(fake.ctl(&["wait", "a", "b", "-q"]).stdout, "b\n");
+}
+
+#[test]
+fn a_timeout_has_its_own_exit_code() {
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Running);
+    });
+    let ended = fake.ctl(&["wait", "a", "--timeout", "0.2s"]);
+    assert_eq!(ended.code, 5);
+    assert!(
+        ended
+            .stderr
+            .ends_with("help: they go on; to wait again: swarmctl wait a\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn ids_are_read_from_stdin() {
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Succeeded);
+        world.task("b", TaskState::Succeeded);
+    });
+    let ended = fake.ctl_with(&["wait", "-"], "a\n\n b \n", &[]);
+    assert_eq!(
+        (ended.code, ended.stderr.as_str()),
+        (0, "all 2 tasks succeeded\n")
+    );
+}
+
+#[test]
+fn an_id_that_names_nothing_is_not_waited_for() {
+    let fake = Fake::start(|_| {});
+    let ended = fake.ctl(&["wait", "nosuch"]);
+    assert_eq!(ended.code, 4);
+    assert!(
+        ended
+            .stderr
+            .starts_with("error: there is no task and no job with the id nosuch\nhelp: "),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn progress_is_told_in_lines_when_stderr_is_no_terminal() {
+    let fake = Fake::start(|world| {
+        world.jobs.push(Job {
+            job_id: "j".into(),
+            task_count: 10,
+            ..Default::default()
+        });
+        for n in 0..10 {
+            world.task(&format!("t{n}"), TaskState::Queued).job_id = "j".into();
+        }
+        world.then(|world| (0..10).for_each(|n| world.becomes(&format!("t{n}"), TaskState::Succeeded)));
+    });
+    let ended = fake.ctl(&["wait", "j"]);
+    assert_eq!(ended.code, 0);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(
+        (lines[0], lines[8], lines[9]),
+        (
+            "1 of 10 tasks ended",
+            "9 of 10 tasks ended",
+            "all 10 tasks succeeded"
+        )
+    );
+}
+
+#[test]
+fn ctrl_c_detaches_and_says_how_to_go_on() {
+    let (opened, is_open) = mpsc::channel();
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Running);
+        world.then(move |_| opened.send(()).unwrap());
+    });
+    let child = fake
+        .command(&["wait", "a"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    is_open.recv().unwrap();
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        told,
+        "detached; what was waited for goes on. To wait again: swarmctl wait a\n"
+    );
+    assert_eq!(fake.world().tasks[0].state(), TaskState::Running);
+}

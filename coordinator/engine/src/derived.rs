@@ -1,0 +1,179 @@
+//! What follows from the records: counts, queues, times and work lists.
+//!
+//! Looking for it would be slow, so it is kept; it can always be built anew from the records, and `check`
+//! compares the two.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    id::{AgentId, JobId, Number, TaskId},
+    schedule::Ready,
+    state::{Counts, State, Tally},
+    task::{End, Phase, Task, TaskState},
+    time::Timestamp,
+};
+
+/// Everything that follows from the records; kept up to date because looking for it would be slow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Derived {
+    /// Tasks by state.
+    pub(crate) counts: Counts,
+    /// Tasks by job.
+    pub(crate) jobs: BTreeMap<JobId, Tally>,
+    /// Queued tasks.
+    pub(crate) ready: Ready,
+    /// Pending tasks that wait for a time.
+    pub(crate) due: BTreeSet<(Timestamp, Number)>,
+    /// Pending tasks that have a deadline.
+    pub(crate) deadlines: BTreeSet<(Timestamp, Number)>,
+    /// For each task, the pending tasks with an unmet dependency on it.
+    pub(crate) dependents: BTreeMap<TaskId, BTreeSet<Number>>,
+    /// For each task, the tasks that were skipped because of it.
+    pub(crate) skipped: BTreeMap<TaskId, BTreeSet<Number>>,
+    /// Tasks whose last change still has consequences for others: the work list.
+    pub(crate) unsettled: BTreeSet<Number>,
+    /// The running tasks of each agent.
+    pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
+}
+
+impl State {
+    pub(crate) fn recount(&mut self, task: &Task, before: TaskState, after: TaskState) {
+        self.derived.counts.remove(before);
+        self.derived.counts.add(after);
+        if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
+            tally.counts.remove(before);
+            tally.counts.add(after);
+        }
+    }
+
+    /// Adds everything that follows from a record.
+    pub(crate) fn index(&mut self, task: &Arc<Task>) {
+        let state = task.state();
+        let number = task.number;
+        self.derived.counts.add(state);
+        if let Some(job) = &task.job {
+            let tally = self.derived.jobs.entry(job.clone()).or_default();
+            tally.counts.add(state);
+            tally.tasks.insert(number);
+        }
+        match &task.phase {
+            Phase::Pending { due } => {
+                if let Some(due) = due {
+                    self.derived.due.insert((*due, number));
+                }
+                if let Some(deadline) = task.deadline {
+                    self.derived.deadlines.insert((deadline, number));
+                }
+                if state == TaskState::Queued {
+                    self.derived.ready.insert(task);
+                }
+                for dependency in task.unmet_dependencies() {
+                    self.derived
+                        .dependents
+                        .entry(dependency.task.clone())
+                        .or_default()
+                        .insert(number);
+                    self.refresh_unsettled(&dependency.task);
+                }
+            }
+            Phase::Running(lease) => {
+                self.derived
+                    .leases
+                    .entry(lease.agent.clone())
+                    .or_default()
+                    .insert(number);
+                if self.expiry(number).is_none() {
+                    self.set_expiry(number, (self.time + lease.ttl).min(lease.ends_by));
+                }
+            }
+            Phase::Ended {
+                end: End::Skipped { because },
+                ..
+            } => {
+                self.derived
+                    .skipped
+                    .entry(because.clone())
+                    .or_default()
+                    .insert(number);
+                self.refresh_unsettled(because);
+            }
+            Phase::Ended { .. } => {}
+        }
+        self.refresh_unsettled(&task.id);
+    }
+
+    /// Takes everything away that follows from a record.
+    pub(crate) fn unindex(&mut self, task: &Arc<Task>) {
+        let state = task.state();
+        let number = task.number;
+        self.derived.counts.remove(state);
+        if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
+            tally.counts.remove(state);
+        }
+        match &task.phase {
+            Phase::Pending { due } => {
+                if let Some(due) = due {
+                    self.derived.due.remove(&(*due, number));
+                }
+                if let Some(deadline) = task.deadline {
+                    self.derived.deadlines.remove(&(deadline, number));
+                }
+                if state == TaskState::Queued {
+                    self.derived.ready.remove(task);
+                }
+                for dependency in task.unmet_dependencies() {
+                    self.remove_dependent(&dependency.task, number);
+                }
+            }
+            Phase::Running(lease) => {
+                if let Some(held) = self.derived.leases.get_mut(&lease.agent) {
+                    held.remove(&number);
+                    if held.is_empty() {
+                        self.derived.leases.remove(&lease.agent);
+                    }
+                }
+            }
+            Phase::Ended {
+                end: End::Skipped { because },
+                ..
+            } => {
+                if let Some(skipped) = self.derived.skipped.get_mut(because) {
+                    skipped.remove(&number);
+                    if skipped.is_empty() {
+                        self.derived.skipped.remove(because);
+                    }
+                }
+                self.refresh_unsettled(because);
+            }
+            Phase::Ended { .. } => {}
+        }
+    }
+
+    pub(crate) fn remove_dependent(&mut self, dependency: &TaskId, dependent: Number) {
+        if let Some(dependents) = self.derived.dependents.get_mut(dependency) {
+            dependents.remove(&dependent);
+            if dependents.is_empty() {
+                self.derived.dependents.remove(dependency);
+            }
+        }
+        self.refresh_unsettled(dependency);
+    }
+
+    /// A task has consequences left when it has ended and others still wait for it, or when it has been
+    /// brought back and others are still skipped because of it.
+    pub(crate) fn refresh_unsettled(&mut self, id: &TaskId) {
+        let Some(task) = self.task(id) else { return };
+        let (number, ended) = (task.number, task.end().is_some());
+        let succeeded = matches!(task.end(), Some(End::Succeeded));
+        let unsettled = (ended && self.derived.dependents.contains_key(id))
+            || ((!ended || succeeded) && self.derived.skipped.contains_key(id));
+        if unsettled {
+            self.derived.unsettled.insert(number);
+        } else {
+            self.derived.unsettled.remove(&number);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A real agent of a test's own.
+
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::{
+    coordinator::Coordinator,
+    program::{Program, command},
+};
+
+/// See the module. It is stopped at once, with all it runs, when it goes out of scope.
+pub(crate) struct RealAgent {
+    program: Program,
+    name: String,
+    flags: Vec<String>,
+    // Last, so that it is removed when the program has ended.
+    dir: TempDir,
+}
+
+impl RealAgent {
+    /// Starts one with these flags besides its name and state directory.
+    pub(crate) fn start(coordinator: &Coordinator, name: &str, flags: &[&str]) -> RealAgent {
+        let dir = tempfile::tempdir().unwrap();
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let program = launch(coordinator, name, dir.path(), &flags);
+        RealAgent {
+            program,
+            name: name.to_owned(),
+            flags,
+            dir,
+        }
+    }
+
+    /// Starts it again after its end, with the same name, state directory and flags.
+    pub(crate) fn start_again(&mut self, coordinator: &Coordinator) {
+        assert!(self.program.ended().is_some());
+        self.program = launch(coordinator, &self.name, self.dir.path(), &self.flags);
+    }
+
+    /// Its state directory.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The process.
+    pub(crate) fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// The files and directories that lie in `refused` of its outboxes.
+    pub(crate) fn refused_results(&self) -> Vec<PathBuf> {
+        let children = |dir: &Path| -> Vec<PathBuf> {
+            std::fs::read_dir(dir).map_or_else(
+                |_| Vec::new(),
+                |entries| entries.map(|entry| entry.unwrap().path()).collect(),
+            )
+        };
+        children(&self.state_dir().join("outbox"))
+            .iter()
+            .flat_map(|cluster| children(&cluster.join("refused")))
+            .collect()
+    }
+}
+
+fn launch(coordinator: &Coordinator, name: &str, dir: &Path, flags: &[String]) -> Program {
+    let mut command = command("agent", dir);
+    command
+        .args(["--coordinator", coordinator.address(), "--name", name])
+        // A killed coordinator is found again quickly.
+        .args([
+            "--backoff-max",
+            "200ms",
+            "--jitter-max",
+            "20ms",
+            "--kill-grace",
+            "2s",
+        ])
+        .arg("--state-dir")
+        .arg(dir.join("state"))
+        .args(flags)
+        .current_dir(dir);
+    Program::start(
+        &format!("agent {name}"),
+        command,
+        &dir.join("agent.log"),
+        Signal::SIGUSR1,
+    )
+}

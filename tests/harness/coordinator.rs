@@ -1,0 +1,124 @@
+//! A coordinator of a test's own, which can be killed and started again on the same port and data.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{ChildStdout, Stdio},
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::{
+    PATIENCE,
+    client::Client,
+    program::{Ended, Program, command},
+    swarmctl::swarmctl,
+};
+
+/// See the module.
+pub(crate) struct Coordinator {
+    program: Program,
+    address: String,
+    flags: Vec<String>,
+    // Closed with the coordinator: a program that writes to a closed stdout may end.
+    _stdout: BufReader<ChildStdout>,
+    // Last, so that it is removed when the program has ended.
+    dir: TempDir,
+}
+
+impl Coordinator {
+    /// Starts one with the default settings.
+    pub(crate) fn start() -> Coordinator {
+        Coordinator::with(&[])
+    }
+
+    /// Starts one with these flags besides its address and data directory.
+    pub(crate) fn with(flags: &[&str]) -> Coordinator {
+        let dir = tempfile::tempdir().unwrap();
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &flags);
+        Coordinator {
+            program,
+            address,
+            flags,
+            _stdout: stdout,
+            dir,
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A directory for the test's own files; the data directory is in it.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its data directory.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The process.
+    pub(crate) fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// Kills it with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.program.kill();
+    }
+
+    /// Starts it again after its end, with the same address, data and flags.
+    pub(crate) fn start_again(&mut self) {
+        let (program, address, stdout) = serve(self.dir.path(), &self.address, &self.flags);
+        assert_eq!(address, self.address);
+        self.program = program;
+        self._stdout = stdout;
+    }
+
+    /// Asks it to stop; gives its exit code.
+    pub(crate) fn stop(&mut self, limit: Duration) -> i32 {
+        self.program.signal(Signal::SIGTERM);
+        self.program.wait(limit)
+    }
+
+    /// A connection to it.
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.address)
+    }
+
+    /// Runs `swarmctl` against it.
+    pub(crate) fn swarmctl(&self, words: &[&str]) -> Ended {
+        swarmctl(&self.address, self.dir.path(), words)
+    }
+}
+
+/// Starts the program and waits until its port is open.
+fn serve(dir: &Path, listen: &str, flags: &[String]) -> (Program, String, BufReader<ChildStdout>) {
+    let mut command = command("coordinator", dir);
+    command
+        .args(["--listen", listen, "--data-dir"])
+        .arg(dir.join("data"))
+        .args(flags)
+        .stdout(Stdio::piped());
+    let mut program = Program::start(
+        "the coordinator",
+        command,
+        &dir.join("coordinator.log"),
+        Signal::SIGTERM,
+    );
+    let mut stdout = BufReader::new(program.child().stdout.take().unwrap());
+    let mut line = String::new();
+    // Ends with the line, or with the program.
+    stdout.read_line(&mut line).unwrap();
+    let Some(address) = line.trim_end().strip_prefix("listening on ") else {
+        let code = program.wait(PATIENCE);
+        panic!("the coordinator printed {line:?} and ended with {code}");
+    };
+    (program, address.to_owned(), stdout)
+}

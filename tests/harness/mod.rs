@@ -1,0 +1,64 @@
+//! The real programs as a test holds them: each in a directory of its own, on a
+//! free port of the loopback, and ended with the test, however that ends.
+
+pub(crate) mod agent;
+pub(crate) mod client;
+pub(crate) mod coordinator;
+pub(crate) mod fake_agent;
+pub(crate) mod program;
+pub(crate) mod raw;
+pub(crate) mod swarmctl;
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What must happen happens within this, also on a machine that is busy with the other tests.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pauses between two looks at a condition: short beside what is waited for.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// Looks until there is an answer. The only place where a test sleeps.
+///
+/// # Panics
+///
+/// When there is none within `limit`; `what` says what was waited for.
+pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < limit, "waited {limit:?} in vain until {what}");
+        thread::sleep(LOOK_AGAIN_AFTER);
+    }
+}
+
+/// Looks until the condition holds.
+///
+/// # Panics
+///
+/// When it does not within [`PATIENCE`].
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, PATIENCE, || condition().then_some(()));
+}
+
+/// The root of the workspace.
+pub(crate) fn workspace_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are a member of the workspace")
+}
+
+/// Whether a process exists that is more than an exit status nobody has read.
+pub(crate) fn is_running(pid: i32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    // The name in parentheses may hold anything; the state follows the last one.
+    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+    !state.is_some_and(|state| state.starts_with(['Z', 'X']))
+}

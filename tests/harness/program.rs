@@ -1,0 +1,214 @@
+//! One of the three programs as a child process: started, signalled, waited for, and never left behind.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{PATIENCE, wait_for};
+
+/// The end of a log that is shown when a test fails.
+const SHOWN_LINES: usize = 60;
+/// What a program gets to end by itself before it is killed.
+const LAST_GRACE: Duration = Duration::from_secs(5);
+
+/// A command that starts a program with nothing of the surroundings that could change what it does.
+pub(crate) fn command(program: &str, home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_swarm-programs"));
+    command.arg0(program).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if ["SWARM_", "RUST_", "XDG_", "CLICOLOR", "NO_COLOR"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", home).env("TZ", "UTC");
+    command
+}
+
+/// A running program.
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    ended: Option<ExitStatus>,
+    farewell: Signal,
+}
+
+impl Program {
+    /// Starts it; what it writes to stderr goes to `log`, behind what is there. `farewell` makes it end by itself.
+    pub(crate) fn start(name: &str, mut command: Command, log: &Path, farewell: Signal) -> Program {
+        let stderr = File::options().create(true).append(true).open(log).unwrap();
+        let child = command.stderr(stderr).spawn().unwrap();
+        Program {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+            ended: None,
+            farewell,
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// The child itself, for its pipes.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Sends a signal to it alone.
+    pub(crate) fn signal(&self, signal: Signal) {
+        assert!(self.ended.is_none(), "{} has ended", self.name);
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Its exit status, when it has ended.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().unwrap();
+        }
+        self.ended
+    }
+
+    /// Its exit code, which it has to give within `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> i32 {
+        let what = format!("{} ends", self.name);
+        let status = wait_for(&what, limit, || self.ended());
+        status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+    }
+
+    /// Kills it with SIGKILL, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.wait(PATIENCE);
+    }
+
+    /// What it wrote to stderr so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let pid = Pid::from_raw(self.pid());
+            let _ = kill(pid, self.farewell);
+            let _ = kill(pid, Signal::SIGCONT);
+            let start = std::time::Instant::now();
+            while self.child.try_wait().is_ok_and(|status| status.is_none()) && start.elapsed() < LAST_GRACE {
+                std::thread::yield_now();
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("---- the end of what {} wrote to stderr", self.name);
+            for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// Everything that a program left when it had ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code; 128 and more for a signal.
+    pub(crate) code: i32,
+    /// What it wrote to stdout.
+    pub(crate) stdout: String,
+    /// What it wrote to stderr.
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// The same, after a check that it ended with this code.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Ended {
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// What it printed as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+
+    /// What it printed as one JSON value a line.
+    #[track_caller]
+    pub(crate) fn json_lines(&self) -> Vec<serde_json::Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Checks the layout of a refusal: what is wrong, and what to do.
+    #[track_caller]
+    pub(crate) fn expect_error(self, code: i32, error: &[&str], help: &[&str]) {
+        let ended = self.expect(code);
+        let lines = |prefix: &str| -> String {
+            let from = ended
+                .stderr
+                .find(prefix)
+                .unwrap_or_else(|| panic!("no '{prefix}' in:\n{}", ended.stderr));
+            ended.stderr[from..].to_owned()
+        };
+        let (said, told) = (lines("error: "), lines("help: "));
+        for word in error {
+            assert!(said.contains(word), "'{word}' is not said in:\n{}", ended.stderr);
+        }
+        for word in help {
+            assert!(
+                told.contains(word),
+                "'{word}' is not among the help in:\n{}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+/// Runs a program to its end.
+pub(crate) fn run(mut command: Command) -> Ended {
+    let output = command.output().unwrap();
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended {
+        code,
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+/// A program's name and arguments as one list.
+pub(crate) fn args<'a>(words: &'a [&'a str]) -> impl Iterator<Item = &'a OsStr> {
+    words.iter().map(OsStr::new)
+}

@@ -1,0 +1,25 @@
+//! Everything that needs more than one crate. Most tests run the real programs;
+//! `tidy` and `deploy` look at the sources and at what is shipped with them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report; clippy knows only the #[test] functions"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod big_job;
+mod control;
+mod deploy;
+mod dev;
+mod durability;
+mod errors;
+mod fencing;
+mod hostile;
+mod lifecycle;
+mod schema;
+mod stop;
+mod stream;
+mod tidy;
+mod writes;

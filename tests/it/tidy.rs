@@ -1,0 +1,6 @@
+//! Rules about the sources that a machine can check: what must be absent, and which part may know which.
+
+mod absences;
+mod arrows;
+mod lock;
+mod source;

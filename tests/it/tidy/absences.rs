@@ -1,0 +1,151 @@
+//! What must not be there, as the invariants of ARCHITECTURE.md say.
+
+use super::source::{self, Source};
+
+/// A longer file hides more than one noun.
+const MOST_LINES: usize = 500;
+/// A file of tests is a list of cases that nobody reads as one.
+const MOST_LINES_OF_TESTS: usize = 700;
+
+/// Fails with every line of these files that names one of the words, unless its file is excepted.
+#[track_caller]
+fn absent<'a>(words: &[&str], sources: &'a [Source], excepted: impl Fn(&'a str) -> bool) {
+    let found: Vec<String> = sources
+        .iter()
+        .filter(|source| !excepted(&source.path))
+        .flat_map(|source| source.lines_naming(words))
+        .collect();
+    assert!(
+        found.is_empty(),
+        "{words:?} must not be named here:\n{}",
+        found.join("\n")
+    );
+}
+
+/// Fails unless some excepted file does name the word: a rule about nothing is no rule.
+#[track_caller]
+fn present(word: &str, sources: &[Source]) {
+    assert!(
+        sources
+            .iter()
+            .any(|source| !source.lines_naming(&[word]).is_empty()),
+        "nothing names {word}"
+    );
+}
+
+#[test]
+fn the_engine_has_no_io_no_clock_no_randomness_no_logging_and_no_unordered_maps() {
+    let words = [
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "std::env",
+        "std::process",
+        "std::io",
+        "tokio",
+        "tracing",
+        "SystemTime",
+        "Instant",
+        "HashMap",
+        "HashSet",
+        "println!",
+        "eprintln!",
+        "getrandom",
+        "async",
+    ];
+    absent(&words, &source::below("coordinator/engine/src/"), |_| false);
+}
+
+#[test]
+fn only_the_store_names_sled() {
+    let sources = source::below("coordinator/src/");
+    absent(&["sled"], &sources, |path| {
+        path.starts_with("coordinator/src/store/")
+    });
+    present("sled", &source::below("coordinator/src/store/"));
+}
+
+#[test]
+fn only_the_service_names_tonic_in_the_coordinator() {
+    let sources = source::below("coordinator/src/");
+    absent(&["tonic", "tonic_health", "tonic_reflection"], &sources, |path| {
+        path.starts_with("coordinator/src/service/")
+    });
+    present("tonic", &source::below("coordinator/src/service/"));
+}
+
+#[test]
+fn only_the_clock_reads_the_time_in_the_coordinator() {
+    let sources = source::below("coordinator/src/");
+    let words = ["SystemTime", "Instant::now", "clock_gettime", "Timestamp::now"];
+    absent(&words, &sources, |path| path == "coordinator/src/clock.rs");
+    present("clock_gettime", &source::below("coordinator/src/clock.rs"));
+}
+
+#[test]
+fn only_one_module_of_the_agent_names_the_backoff_crate() {
+    let sources = source::below("agent/src/");
+    absent(
+        &["use backoff", "ExponentialBackoff", "ExponentialBackoffBuilder"],
+        &sources,
+        |path| path == "agent/src/backoff.rs",
+    );
+    present(
+        "ExponentialBackoffBuilder",
+        &source::below("agent/src/backoff.rs"),
+    );
+}
+
+#[test]
+fn only_dev_names_the_other_programs_in_swarmctl() {
+    let sources = source::below("cli/");
+    absent(&["swarm_coordinator", "swarm_agent"], &sources, |path| {
+        path == "cli/src/command/dev.rs"
+    });
+    present("swarm_coordinator", &source::below("cli/src/command/dev.rs"));
+}
+
+#[test]
+fn no_test_sleeps_to_wait_for_a_state() {
+    let words = ["thread::sleep", "time::sleep", "sleep(", "sleep_until("];
+    // What looks at a condition again and again, up to a deadline.
+    let waits = |function: &str| function.starts_with("wait_") || function == "until";
+    let found: Vec<String> = source::all()
+        .iter()
+        .flat_map(|source| source.test_lines_naming(&words, waits))
+        .collect();
+    assert!(
+        found.is_empty(),
+        "wait for a condition instead:\n{}",
+        found.join("\n")
+    );
+    let everywhere = source::below("tests/")
+        .iter()
+        .flat_map(|source| source.test_lines_naming(&words, |_| false))
+        .count();
+    assert_eq!(everywhere, 1, "the one place is `wait_for` of the harness");
+}
+
+#[test]
+fn no_file_is_too_long_to_be_about_one_thing() {
+    let most = |source: &Source| {
+        if source.is_for_tests() {
+            MOST_LINES_OF_TESTS
+        } else {
+            MOST_LINES
+        }
+    };
+    let long: Vec<String> = source::all()
+        .iter()
+        .filter(|source| source.len() > most(source))
+        .map(|source| {
+            format!(
+                "{} has {} lines, at most {} will do",
+                source.path,
+                source.len(),
+                most(source)
+            )
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}

@@ -1,0 +1,99 @@
+//! Which of our crates may know which, as ARCHITECTURE.md draws it.
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+use crate::harness::workspace_root;
+
+/// Who may depend on whom; a build or test dependency is one too.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("swarm-proto", &[]),
+    ("swarm-engine", &[]),
+    ("swarm-coordinator", &["swarm-engine", "swarm-proto"]),
+    ("swarm-agent", &["swarm-proto"]),
+    // The programs for one file, `command/dev.rs`.
+    ("swarmctl", &["swarm-agent", "swarm-coordinator", "swarm-proto"]),
+    (
+        "swarm-tests",
+        &["swarm-agent", "swarm-coordinator", "swarm-proto", "swarmctl"],
+    ),
+];
+
+/// The dependencies of each of our packages, as their manifests say.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--no-deps", "--format-version", "1"])
+        .current_dir(workspace_root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| {
+            (
+                package["name"].as_str().unwrap().to_owned(),
+                names(&package["dependencies"]),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn each_crate_of_ours_knows_only_those_it_may() {
+    let dependencies = dependencies();
+    assert_eq!(
+        dependencies.len(),
+        ARROWS.len(),
+        "a member has no place in the drawing: {:?}",
+        dependencies.keys()
+    );
+    for (name, allowed) in ARROWS {
+        let mut ours: Vec<&str> = dependencies[name]
+            .iter()
+            .map(String::as_str)
+            .filter(|dependency| dependency.starts_with("swarm") && *dependency != name)
+            .collect();
+        ours.sort_unstable();
+        ours.dedup();
+        assert!(
+            ours.iter().all(|dependency| allowed.contains(dependency)),
+            "{name} knows {ours:?}, it may know {allowed:?}"
+        );
+    }
+}
+
+#[test]
+fn the_engine_depends_on_nothing() {
+    let dependencies = &dependencies()["swarm-engine"];
+    assert!(
+        dependencies.is_empty(),
+        "{dependencies:?}: it needs no more than the standard library so far"
+    );
+}
+
+#[test]
+fn each_crate_with_one_home_is_a_dependency_of_its_home_only() {
+    for (dependency, home) in [("sled", "swarm-coordinator"), ("backoff", "swarm-agent")] {
+        for (name, of) in dependencies() {
+            assert_eq!(
+                of.iter().any(|other| other == dependency),
+                name == home,
+                "{dependency} in {name}"
+            );
+        }
+    }
+}
