@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure};
 
@@ -14,7 +14,29 @@ Examples:
 
 /// Keeps tasks durably and hands them to agents.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "coordinator", version, before_help = EXAMPLES)]
+#[command(name = "coordinator", version, before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Program {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// How to serve.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the program does besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Reads a store, because its files may be damaged so that reading never ends.
+    #[command(name = crate::store::probe::VERB, hide = true)]
+    CheckStore {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
 pub struct Config {
     /// Where to serve gRPC; port 0 takes a free one.
     #[arg(
@@ -132,7 +154,9 @@ mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Config {
-        Config::try_parse_from(["coordinator"].iter().chain(args)).unwrap()
+        Program::try_parse_from(["coordinator"].iter().chain(args))
+            .unwrap()
+            .config
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod service;
 use std::{
     ffi::OsString,
     io::{IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
     sync::{Arc, mpsc::sync_channel},
     thread,
@@ -49,7 +50,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     clock::Clock,
-    config::{Config, LogFormat},
+    config::{Config, LogFormat, Program, Verb},
     core::Core,
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
@@ -59,14 +60,17 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let config = match Config::try_parse_from(args) {
-        Ok(config) => config,
+    let Program { verb, config } = match Program::try_parse_from(args) {
+        Ok(program) => program,
         Err(error) => {
             // Nothing can be done about a terminal that does not take the message.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Some(Verb::CheckStore { dir }) = verb {
+        return check_store(&dir);
+    }
     if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
         eprintln!("{failure}");
         return failure.code();
@@ -83,6 +87,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             eprintln!("{failure}");
             failure.code()
+        }
+    }
+}
+
+/// Reads a whole store for another process, which ends this one when it takes too long.
+fn check_store(dir: &Path) -> ExitCode {
+    match store::probe::check(dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(damage) => {
+            eprintln!("{damage}");
+            ExitCode::from(Exit::Damaged as u8)
         }
     }
 }

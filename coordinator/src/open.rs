@@ -19,7 +19,10 @@ use crate::{
     failure::{Exit, Failure, chain},
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
-    store::{self, Store, key},
+    store::{
+        self, Store, key,
+        probe::{Found, probe},
+    },
     stored,
     view::{IDENTITY, LAST_TIME, View},
 };
@@ -55,13 +58,9 @@ pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
 
 /// Opens and reads the store. One that cannot be read is set aside: the journal has everything.
 fn open_store(dir: &Path) -> Result<(Store, State), Failure> {
-    let damage = match Store::open(dir) {
-        Ok(store) => match load(&store) {
-            Ok(state) => return Ok((store, state)),
-            Err(damage) => damage,
-        },
-        Err(error @ store::OpenError::Damaged { .. }) => chain(&error),
-        Err(error) => return Err(store_failure(&error)),
+    let damage = match open_intact(dir)? {
+        Ok(opened) => return Ok(opened),
+        Err(damage) => damage,
     };
     let aside = dir.with_extension("set-aside");
     let moved = remove_if_there(&aside).and_then(|()| fs::rename(dir, &aside));
@@ -78,6 +77,28 @@ fn open_store(dir: &Path) -> Result<(Store, State), Failure> {
     );
     let store = Store::open(dir).map_err(|error| store_failure(&error))?;
     Ok((store, State::default()))
+}
+
+/// Opens and reads the store, or says in words how it is damaged.
+fn open_intact(dir: &Path) -> Result<Result<(Store, State), String>, Failure> {
+    let found = probe(dir).map_err(|error| {
+        Failure::new(
+            Exit::Bug,
+            format!("cannot start a process that looks at the store: {error}"),
+            "look at the limits on processes and memory, then start the coordinator again",
+        )
+    })?;
+    if let Found::Damaged(damage) = found {
+        return Ok(Err(format!(
+            "the store in {} is damaged: {damage}",
+            dir.display()
+        )));
+    }
+    match Store::open(dir) {
+        Ok(store) => Ok(load(&store).map(|state| (store, state))),
+        Err(error @ store::OpenError::Damaged { .. }) => Ok(Err(chain(&error))),
+        Err(error) => Err(store_failure(&error)),
+    }
 }
 
 fn remove_if_there(dir: &Path) -> std::io::Result<()> {

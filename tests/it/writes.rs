@@ -29,6 +29,8 @@ fn an_answer_is_written_only_after_the_journal_is_synced() {
     let mut strace = Command::new("strace");
     strace
         .args(["-f", "-yy", "-s", "65536", "-e", "trace=read,recvfrom,recvmsg,readv,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync"])
+        // Long enough that an answer which does not wait for it would be seen before its end.
+        .args(["-e", "inject=fdatasync:delay_enter=200000"])
         .arg("-o")
         .arg(&trace)
         .args(["-p", &coordinator.program().pid().to_string()])

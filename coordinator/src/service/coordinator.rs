@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
-    command::{claim, complete, deregister, register},
+    command::{claim, complete, deregister, register, renew::Directive},
     rejection::Rejection,
     task::Task,
 };
@@ -30,6 +30,9 @@ use crate::{
     limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_WAIT},
     random,
 };
+
+/// The pause before the next heartbeat of an agent that has an order to carry out.
+const ORDER_GAP: Duration = Duration::from_secs(1);
 
 #[tonic::async_trait]
 impl CoordinatorService for Service {
@@ -99,8 +102,14 @@ impl CoordinatorService for Service {
             .unless_stopped(self.core.heartbeat(command, wait))
             .await?
             .map_err(|rejection| status_of(&rejection))?;
-        // A parked call has used up the pause between two heartbeats.
-        let next = self.heartbeat_interval().saturating_sub(wait);
+        let interval = self.heartbeat_interval();
+        let next = if answer.value.iter().all(Directive::is_continue) {
+            // A parked call has used up the pause between two heartbeats.
+            interval.saturating_sub(wait)
+        } else {
+            // An order is repeated until it is carried out, which takes its time.
+            interval.min(ORDER_GAP)
+        };
         Ok(Response::new(v1::HeartbeatResponse {
             as_of: self.as_of(&answer),
             directives: answer.value.iter().map(convert::directive_message).collect(),

@@ -38,6 +38,13 @@ pub struct Directive {
     pub order: Order,
 }
 
+impl Directive {
+    /// Whether there is nothing to do but to go on.
+    pub fn is_continue(&self) -> bool {
+        self.order == Order::Continue
+    }
+}
+
 /// What to do with an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
