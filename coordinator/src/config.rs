@@ -66,7 +66,7 @@ pub struct Config {
     #[arg(long, env = "SWARM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// Which log lines: error, warn, info, debug, trace, or a tracing filter.
-    #[arg(long, env = "SWARM_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    #[arg(long, env = "SWARM_LOG_LEVEL", default_value = "info", value_parser = log_level, value_name = "LEVEL")]
     pub log_level: String,
 }
 
@@ -138,6 +138,19 @@ impl Config {
         })?;
         let state = base.state_dir().unwrap_or_else(|| base.data_dir());
         Ok(state.join("swarm").join("coordinator"))
+    }
+}
+
+/// A word alone has to be a level: a filter would take it for the name of a module, and log nothing.
+fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    if LEVELS.contains(&text) || text.contains('=') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "write one of {}, or a filter such as warn,swarm_coordinator=debug",
+            LEVELS.join(", ")
+        ))
     }
 }
 

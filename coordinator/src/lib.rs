@@ -95,9 +95,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn check_store(dir: &Path) -> ExitCode {
     match store::probe::check(dir) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(damage) => {
-            eprintln!("{damage}");
-            ExitCode::from(Exit::Damaged as u8)
+        Err((exit, why)) => {
+            eprintln!("{why}");
+            ExitCode::from(exit as u8)
         }
     }
 }
@@ -118,13 +118,14 @@ fn begin_logging(config: &Config) -> Result<(), Failure> {
     // A second program in one process keeps the first one's log.
     let _ = match config.log_format {
         LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     };
     Ok(())
 }
 
 /// Serves until SIGTERM or SIGINT.
 async fn run(config: Config) -> Result<(), Failure> {
+    allow_many_files();
     let dir = DataDir::open(&config.data_dir()?)?;
     let Opened {
         state,
@@ -181,6 +182,16 @@ async fn run(config: Config) -> Result<(), Failure> {
     drop(dir);
     tracing::info!("stopped; everything is on disk");
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
+}
+
+/// Each connection is an open file, and so is a journal segment: as many as the system lets us have.
+fn allow_many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(errno) = raised {
+        tracing::debug!("the limit on open files stays as it is: {errno}");
+    }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

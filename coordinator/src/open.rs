@@ -88,11 +88,18 @@ fn open_intact(dir: &Path) -> Result<Result<(Store, State), String>, Failure> {
             "look at the limits on processes and memory, then start the coordinator again",
         )
     })?;
-    if let Found::Damaged(damage) = found {
-        return Ok(Err(format!(
-            "the store in {} is damaged: {damage}",
-            dir.display()
-        )));
+    match found {
+        Found::Intact => {}
+        Found::Damaged(damage) => {
+            return Ok(Err(format!(
+                "the store in {} is damaged: {damage}",
+                dir.display()
+            )));
+        }
+        Found::InUse(why) => {
+            let help = "end the process that has it open, then start the coordinator again";
+            return Err(Failure::new(Exit::Refused, why, help));
+        }
     }
     match Store::open(dir) {
         Ok(store) => Ok(load(&store).map(|state| (store, state))),
@@ -186,24 +193,36 @@ fn catch_up(state: &mut State, journal: &Journal, store: &Store) -> Result<(), F
     if behind > PAGE_EVENTS as u64 {
         tracing::info!("reading {behind} events from the journal that the store does not have");
     }
-    let damaged = |error: &dyn std::error::Error| {
-        Failure::new(
-            Exit::Damaged,
-            chain(error),
-            "restore the data directory from a backup",
-        )
-    };
     let mut view = View::new(store.clone());
     while state.seq() < last {
         let page = reader
             .read(state.seq().next().0, last.0, PAGE_BYTES)
-            .map_err(|error| damaged(&error))?;
+            .map_err(|error| unreadable(&error))?;
         for (seq, bytes) in page {
-            let event = stored::decode(Seq(seq), bytes).map_err(|error| damaged(&error))?;
+            let event = stored::decode(Seq(seq), bytes).map_err(|error| undecodable(&error))?;
             let entry = Entry::from(replay(state, event));
-            view.add(entry).map_err(|error| damaged(&error))?;
+            view.add(entry).map_err(|error| unwritable(&error))?;
         }
     }
-    view.flush().map_err(|error| damaged(&error))?;
+    view.flush().map_err(|error| unwritable(&error))?;
     Ok(())
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Failure {
+    let help = "keep a copy of the data directory, then restore it from a backup";
+    Failure::new(Exit::Damaged, chain(error), help)
+}
+
+fn undecodable(error: &stored::StoredError) -> Failure {
+    if error.is_from_newer() {
+        let help = "start the coordinator version that wrote this directory, or a newer one";
+        return Failure::new(Exit::Refused, chain(error), help);
+    }
+    unreadable(error)
+}
+
+fn unwritable(error: &store::StoreError) -> Failure {
+    let help =
+        "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
+    Failure::new(Exit::Damaged, chain(error), help)
 }

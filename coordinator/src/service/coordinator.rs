@@ -2,12 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prost::Message as _;
 use swarm_engine::{
     command::{claim, complete, deregister, register, renew::Directive},
     rejection::Rejection,
     task::Task,
 };
-use swarm_proto::v1::{self, coordinator_service_server::CoordinatorService};
+use swarm_proto::{
+    OUTPUT_TAIL_BYTES,
+    v1::{self, coordinator_service_server::CoordinatorService},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -26,8 +30,8 @@ use super::{
 };
 use crate::{
     backlog::Load,
-    core::Answer,
-    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_WAIT},
+    core::{Answer, Core},
+    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_HEARTBEAT_BYTES, MAX_WAIT},
     random,
 };
 
@@ -68,6 +72,7 @@ impl CoordinatorService for Service {
         &self,
         request: Request<v1::DeregisterAgentRequest>,
     ) -> Result<Response<v1::DeregisterAgentResponse>, Status> {
+        self.admit(Load::Other)?;
         let command = convert::deregister(&request.into_inner(), random::number())
             .map_err(|rejection| status_of(&rejection))?;
         let answer = self
@@ -96,8 +101,16 @@ impl CoordinatorService for Service {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        let (command, wait) = convert::renew(&request.into_inner(), self.settings.lease_ttl)
-            .map_err(|rejection| status_of(&rejection))?;
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        if bytes > MAX_HEARTBEAT_BYTES {
+            let fault = format!("has {bytes} bytes, at most {MAX_HEARTBEAT_BYTES} are allowed");
+            return Err(super::invalid("leases", fault));
+        }
+        let (command, wait) =
+            convert::renew(&request, self.settings.lease_ttl).map_err(|rejection| status_of(&rejection))?;
+        // A call that is parked for longer would let its own leases expire.
+        let wait = wait.min(self.heartbeat_interval());
         let answer = self
             .unless_stopped(self.core.heartbeat(command, wait))
             .await?
@@ -157,7 +170,11 @@ impl CoordinatorService for Service {
             reports: good,
             jitter: random::number(),
         };
-        let claim = claim_next.map(|claim| self.claim_command(claim, "claim_next"));
+        let busy = !self.core.backlog.admits(Load::Claim);
+        let claim_refusal = (busy && claim_next.is_some()).then(super::busy_refusal);
+        let claim = claim_next
+            .filter(|_| !busy)
+            .map(|claim| self.claim_command(claim, "claim_next"));
 
         let answer = self
             .core
@@ -194,7 +211,7 @@ impl CoordinatorService for Service {
             as_of: Some(self.position(as_of.0)),
             results,
             claimed: None,
-            claim_refusal: None,
+            claim_refusal,
         };
         match claimed {
             None => {}
@@ -241,7 +258,7 @@ impl Service {
         let mut room = CLAIM_OUTPUT_BYTES;
         let mut assignments = Vec::with_capacity(answer.value.len());
         for task in &answer.value {
-            let dependencies = self.dependency_ends(task).await?;
+            let dependencies = self.dependency_ends(task, room).await;
             assignments.push(assignment(task, &dependencies, &mut room));
         }
         let empty_reason = if assignments.is_empty() {
@@ -258,10 +275,10 @@ impl Service {
         })
     }
 
-    /// How the dependencies of a task ended, and what they printed.
-    async fn dependency_ends(&self, task: &Task) -> Result<Vec<DependencyEnd>, Status> {
+    /// How the dependencies of a task ended, and what they printed as far as it can fit into `room` bytes.
+    async fn dependency_ends(&self, task: &Task, mut room: usize) -> Vec<DependencyEnd> {
         if task.dependencies.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let known = self
             .core
@@ -274,17 +291,38 @@ impl Service {
             })
             .await
             .value;
-        known
-            .into_iter()
-            .map(|dependency| {
-                let output = self.output_of(&dependency)?.map(|(_, output)| output);
-                Ok(DependencyEnd {
-                    task: dependency.id.clone(),
-                    state: dependency.state(),
-                    output,
-                })
-            })
-            .collect()
+        let core = Arc::clone(&self.core);
+        let read = tokio::task::spawn_blocking(move || {
+            let each = |dependency: &Arc<Task>| {
+                let end = dependency_end(&core, dependency, room);
+                room -= end.output.as_ref().map_or(0, |output| output.stdout.len());
+                end
+            };
+            known.iter().map(each).collect()
+        });
+        // The agent reads with GetTask what is not there.
+        read.await.unwrap_or_default()
+    }
+}
+
+/// How a dependency ended, with what it printed unless that is longer than `room` bytes.
+fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd {
+    let reported = dependency.last_report();
+    let fits =
+        reported.is_none_or(|attempt| attempt.stdout_bytes.min(OUTPUT_TAIL_BYTES as u64) <= room as u64);
+    let read = match reported {
+        Some(attempt) if fits => core.outputs.get(dependency.number, attempt.number),
+        _ => Ok(None),
+    };
+    if let Err(error) = &read {
+        // The agent hears so when it asks for the task; it can do everything else meanwhile.
+        tracing::error!(task_id = %dependency.id, "cannot read what the task printed: {error}");
+    }
+    DependencyEnd {
+        task: dependency.id.clone(),
+        state: dependency.state(),
+        left_out: !fits || read.is_err(),
+        output: read.unwrap_or_default(),
     }
 }
 

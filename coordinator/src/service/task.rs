@@ -22,7 +22,7 @@ use super::{
         submit as convert,
         task::task_message,
     },
-    invalid, page_after, page_size,
+    invalid, page,
     status::{refusal_of, status_of},
 };
 use crate::backlog::Load;
@@ -82,8 +82,8 @@ impl TaskService for Service {
         request: Request<v1::ListTasksRequest>,
     ) -> Result<Response<v1::ListTasksResponse>, Status> {
         let request = request.into_inner();
-        let after = Number(page_after(&request.page_token)?);
-        let size = page_size(request.page_size);
+        let after = Number(page::after(&request.page_token)?);
+        let size = page::size(request.page_size);
         let states = state_filter(&request.states).map_err(|rejection| status_of(&rejection))?;
         let filter = Filter {
             states,
@@ -95,14 +95,17 @@ impl TaskService for Service {
         };
         let answer = self
             .core
-            .read(|state| page(state, job.as_ref(), after, size, &filter))
+            .read(|state| look(state, job.as_ref(), after, size, &filter))
             .await;
         let as_of = self.as_of(&answer);
-        let page = answer.value.map_err(|rejection| status_of(&rejection))?;
+        let Page { tasks, next } = answer.value.map_err(|rejection| status_of(&rejection))?;
+        let tasks = tasks.iter().map(|task| task_message(task, None)).collect();
+        let next = next.map(|number| number.0.to_string());
+        let (tasks, next_page_token) = page::fit(tasks, next, |task: &v1::Task| task.number.to_string());
         Ok(Response::new(v1::ListTasksResponse {
             as_of,
-            tasks: page.tasks.iter().map(|task| task_message(task, None)).collect(),
-            next_page_token: page.next.map(|number| number.0.to_string()).unwrap_or_default(),
+            tasks,
+            next_page_token,
         }))
     }
 
@@ -186,8 +189,8 @@ impl TaskService for Service {
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
         let request = request.into_inner();
-        let after = Number(page_after(&request.page_token)?);
-        let size = page_size(request.page_size);
+        let after = Number(page::after(&request.page_token)?);
+        let size = page::size(request.page_size);
         let answer = self
             .core
             .read(|state| {
@@ -205,14 +208,15 @@ impl TaskService for Service {
         let mut jobs = answer.value;
         let more = jobs.len() > size;
         jobs.truncate(size);
-        let next_page_token = match jobs.last() {
-            Some((last, _)) if more => last.number.0.to_string(),
-            _ => String::new(),
-        };
+        let next = jobs
+            .last()
+            .filter(|_| more)
+            .map(|(last, _)| last.number.0.to_string());
         let jobs = jobs
             .iter()
             .map(|(job, counts)| job_message(job, counts))
             .collect();
+        let (jobs, next_page_token) = page::fit(jobs, next, |job: &v1::Job| job.number.to_string());
         Ok(Response::new(v1::ListJobsResponse {
             as_of,
             jobs,
@@ -242,7 +246,7 @@ struct Page {
 }
 
 /// A page visits a bounded number of tasks under the lock, so it may be short, even empty, and go on.
-fn page(
+fn look(
     state: &State,
     job: Option<&JobId>,
     after: Number,

@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-use super::Store;
-use crate::failure::chain;
+use super::{OpenError, Store};
+use crate::failure::{Exit, chain};
 
 /// The hidden verb under which this program looks at a store and does nothing else.
 pub(crate) const VERB: &str = "check-store";
@@ -35,6 +35,8 @@ pub(crate) enum Found {
     Intact,
     /// Something cannot, or never ends.
     Damaged(String),
+    /// Somebody else has it open: nothing is known about it.
+    InUse(String),
 }
 
 /// Lets another process open the store in `dir` and read all of it, and ends it when it takes too long.
@@ -57,7 +59,8 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
         .arg0("coordinator")
         .args(args)
         .env_clear()
-        .stdin(Stdio::null())
+        // It ends when this process does: nobody else would end it.
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -88,9 +91,11 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
         return Ok(Found::Intact);
     }
     let text = reader.join().unwrap_or_default();
-    Ok(Found::Damaged(
-        first_line(&text).unwrap_or_else(|| format!("reading it ended with {status}")),
-    ))
+    let why = first_line(&text).unwrap_or_else(|| format!("reading it ended with {status}"));
+    if status.code() == Some(Exit::Refused as i32) {
+        return Ok(Found::InUse(why));
+    }
+    Ok(Found::Damaged(why))
 }
 
 fn first_line(text: &str) -> Option<String> {
@@ -112,10 +117,18 @@ fn bytes_in(dir: &Path) -> u64 {
 ///
 /// # Errors
 ///
-/// What is wrong with it, in words.
-pub(crate) fn check(dir: &Path) -> Result<(), String> {
-    let store = Store::open(dir).map_err(|error| chain(&error))?;
-    store.check().map_err(|error| chain(&error))?;
+/// What is wrong with it, and the code to end with.
+pub(crate) fn check(dir: &Path) -> Result<(), (Exit, String)> {
+    thread::spawn(|| {
+        // Nothing is ever written to it: it ends with the process that waits for the answer.
+        let _ = io::stdin().read(&mut [0]);
+        std::process::exit(Exit::Damaged as i32);
+    });
+    let store = Store::open(dir).map_err(|error| match &error {
+        OpenError::InUse { .. } => (Exit::Refused, chain(&error)),
+        OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Damaged, chain(&error)),
+    })?;
+    store.check().map_err(|error| (Exit::Damaged, chain(&error)))?;
     Ok(())
 }
 
@@ -146,6 +159,10 @@ mod tests {
         assert_eq!(
             shell("echo 'live/7 is damaged' >&2; exit 74", LEAST_PATIENCE),
             Found::Damaged("live/7 is damaged".to_owned())
+        );
+        assert_eq!(
+            shell("echo busy >&2; exit 3", LEAST_PATIENCE),
+            Found::InUse("busy".to_owned())
         );
         assert!(matches!(
             shell("kill -SEGV $$", LEAST_PATIENCE),
