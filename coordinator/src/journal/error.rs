@@ -170,7 +170,7 @@ pub struct FileError {
 
 impl FileError {
     /// For `map_err`: `action` completes "cannot … PATH".
-    pub(super) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    pub(crate) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
         move |source| FileError {
             action,
             path: path.to_owned(),

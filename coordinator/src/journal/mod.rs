@@ -66,6 +66,7 @@ pub use error::{After, FileError, Flaw, OpenError, ReadError, Witness};
 pub use floor::Floor;
 pub use high_water::Position;
 pub use reader::Reader;
+pub(crate) use segment::sync_directory;
 pub use upkeep::Upkeep;
 
 /// Small enough that a new data directory takes little space and a segment is
@@ -259,4 +260,4 @@ impl Drop for Journal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

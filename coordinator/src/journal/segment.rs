@@ -118,7 +118,7 @@ pub(super) fn fill_with_zeros(file: &File, from: u64, through: u64) -> io::Resul
 }
 
 /// Brings the names in `dir` to disk.
-pub(super) fn sync_directory(dir: &Path) -> Result<(), FileError> {
+pub(crate) fn sync_directory(dir: &Path) -> Result<(), FileError> {
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(FileError::new("sync the directory", dir))

@@ -2,7 +2,7 @@
 
 mod damage;
 mod end;
-mod full_disk;
+pub(crate) mod full_disk;
 mod tear;
 mod trim;
 mod window;

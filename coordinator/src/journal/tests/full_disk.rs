@@ -13,11 +13,11 @@ use super::*;
 const SEGMENT_BYTES: u64 = 256 * 1024;
 
 /// A file system of its own in memory, 3 MiB large, for as long as this lives.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// None, with a line that says so, where mounting is not permitted.
-    fn mount() -> Option<SmallDisk> {
+    pub(crate) fn mount() -> Option<SmallDisk> {
         let dir = TempDir::new().unwrap();
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=3m", "swarm-test"])
@@ -39,6 +39,10 @@ impl SmallDisk {
         }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     fn journal(&self) -> PathBuf {
         self.0.path().join("journal")
     }
@@ -48,7 +52,7 @@ impl SmallDisk {
     }
 
     /// Takes all the space that is left.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut ballast = File::create(self.ballast()).unwrap();
         let error = std::iter::repeat_with(|| ballast.write_all(&[1; 4096]))
             .find_map(Result::err)
@@ -56,7 +60,7 @@ impl SmallDisk {
         assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
 
-    fn empty(&self) {
+    pub(crate) fn empty(&self) {
         fs::remove_file(self.ballast()).unwrap();
     }
 }
