@@ -19,6 +19,7 @@ mod waiters;
 pub mod journal;
 mod writer;
 
+pub mod snapshot;
 pub mod store;
 pub mod stored;
 mod view;

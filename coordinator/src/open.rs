@@ -42,8 +42,15 @@ pub(crate) struct Opened {
 pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
     let (store, loaded) = open_store(&dir.store())?;
     let options = journal::Options::default();
-    let journal::Opened { journal, torn } = Journal::open(&dir.journal(), options, store.applied_seq())
+    let floor = journal::Floor {
+        store_seq: store.applied_seq(),
+        ..journal::Floor::default()
+    };
+    let journal::Opened { journal, torn, notes } = Journal::open(&dir.journal(), options, floor)
         .map_err(|error| Failure::new(Exit::Damaged, chain(&error), error.help()))?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }

@@ -33,6 +33,7 @@ use swarm_proto::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Server};
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     backlog::Load,
