@@ -24,12 +24,16 @@ pub mod store;
 pub mod stored;
 mod view;
 
+mod base;
 mod clock;
 mod data_dir;
 mod open;
 mod random;
 
 mod service;
+
+#[cfg(test)]
+mod scene;
 
 use std::{
     ffi::OsString,
@@ -146,6 +150,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         version: env!("CARGO_PKG_VERSION").into(),
         cluster_id: random::name().into(),
         history: random::name().into(),
+        new_history: None,
     };
     let before = state.seq();
     let (_, changes) =
