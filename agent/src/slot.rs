@@ -12,7 +12,6 @@ use std::{
     collections::VecDeque,
     future::{Future, pending},
     mem,
-    path::PathBuf,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -24,18 +23,17 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+pub(crate) use self::ground::Ground;
 use self::{
     claim::Claim,
     delivery::{Delivery, Unsent},
-    ground::Ground,
 };
 use crate::{
     backoff::Backoff,
-    config::Config,
     heartbeat,
     held::Order,
-    outbox::{Leftover, Outbox},
-    session::{Over, Session},
+    outbox::Leftover,
+    session::Over,
     shutdown::{Shutdown, Stage},
 };
 
@@ -89,26 +87,16 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// An agent that is registered, and has these reports still to confirm.
-    pub(crate) fn new(
-        config: Arc<Config>,
-        session: Session,
-        outbox: Outbox,
-        workspace: PathBuf,
-        leftovers: Vec<Leftover>,
-    ) -> Worker {
-        let (claim_pauses, delivery_pauses) = (session.coordinator.backoff(), session.coordinator.backoff());
-        let slots = usize::try_from(config.slots).unwrap_or(1);
+    pub(crate) fn new(ground: Ground, leftovers: Vec<Leftover>) -> Worker {
+        let coordinator = &ground.session.coordinator;
+        let (claim_pauses, delivery_pauses) = (coordinator.backoff(), coordinator.backoff());
+        let slots = usize::try_from(ground.config.slots).unwrap_or(1);
         let unsent = leftovers
             .into_iter()
             .map(|left| Unsent::new(left.report, left.written))
             .collect();
         Worker {
-            ground: Arc::new(Ground {
-                config,
-                session,
-                outbox,
-                workspace,
-            }),
+            ground: Arc::new(ground),
             attempts: JoinSet::new(),
             finished: mpsc::channel(slots),
             unsent,

@@ -15,16 +15,20 @@ use crate::{
     attempt::{self, Conclusion, Surroundings},
     config::Config,
     held::{AttemptKey, Order},
+    mark::Series,
     outbox::Outbox,
     session::Session,
+    tree::Sweeper,
 };
 
 /// What all attempts of one registered agent share.
-pub(super) struct Ground {
-    pub(super) config: Arc<Config>,
-    pub(super) session: Session,
-    pub(super) outbox: Outbox,
-    pub(super) workspace: PathBuf,
+pub(crate) struct Ground {
+    pub(crate) config: Arc<Config>,
+    pub(crate) session: Session,
+    pub(crate) outbox: Outbox,
+    pub(crate) workspace: PathBuf,
+    pub(crate) series: Series,
+    pub(crate) sweeper: Sweeper,
 }
 
 impl Ground {
@@ -75,6 +79,8 @@ pub(super) async fn see_through(
             coordinator: &here.session.coordinator,
             workspace: &here.workspace,
             kill_grace: here.config.kill_grace,
+            series: &here.series,
+            sweeper: &here.sweeper,
         };
         attempt::run(surroundings, assignment, orders).await
     });
