@@ -6,6 +6,7 @@
 
 mod claim;
 mod delivery;
+mod disk;
 mod ground;
 
 use std::{
@@ -27,6 +28,7 @@ pub(crate) use self::ground::Ground;
 use self::{
     claim::Claim,
     delivery::{Delivery, Unsent},
+    disk::Trouble,
 };
 use crate::{
     backoff::Backoff,
@@ -79,6 +81,7 @@ pub(crate) struct Worker {
     drain_deadline: Option<Instant>,
     farewell: Option<Instant>,
     over: Option<Over>,
+    trouble: Option<Trouble>,
     claim_pauses: Backoff,
     claim_not_before: Instant,
     delivery_pauses: Backoff,
@@ -110,6 +113,7 @@ impl Worker {
             drain_deadline: None,
             farewell: None,
             over: None,
+            trouble: None,
             claim_pauses,
             claim_not_before: Instant::now(),
             delivery_pauses,
@@ -131,6 +135,7 @@ impl Worker {
             self.close_if_done();
             self.begin_delivery();
             self.begin_claim();
+            self.begin_writing();
             if self.is_over() {
                 break;
             }
@@ -140,6 +145,9 @@ impl Worker {
                 answer = answer_of(self.claim.as_mut().map(|claim| &mut claim.answer)) => self.take_claimed(answer),
                 answer = answer_of(self.delivery.as_mut().map(|delivery| &mut delivery.answer)) => {
                     self.take_delivered(answer);
+                }
+                written = answer_of(self.trouble.as_mut().and_then(|trouble| trouble.writing.as_mut())) => {
+                    self.take_written(written);
                 }
                 over = answer_of(beat.as_mut()) => {
                     beat = None;
@@ -202,6 +210,9 @@ impl Worker {
             .session
             .held
             .report(finished.report.lease.clone().unwrap_or_default());
+        if let Some(error) = &finished.unwritten {
+            self.note_unwritten(error);
+        }
         self.unsent.push_back(finished);
         // Whatever else has ended by now shares the delivery.
         while let Ok(another) = self.finished.1.try_recv() {
@@ -213,9 +224,10 @@ impl Worker {
         match &over {
             Over::Replaced(_) | Over::OtherCluster(_) => {
                 self.ground.session.held.order_all(Order::Lost);
-                // What they carry is in the outbox, and nothing they bring is ours any more.
+                // Nothing they bring is ours any more.
                 self.claim = None;
-                self.delivery = None;
+                let undelivered = self.delivery.take().map(|delivery| delivery.items);
+                self.unsent.extend(undelivered.into_iter().flatten());
             }
             Over::Refused { sentence, .. } => {
                 tracing::error!("the coordinator refuses this agent: {sentence}")
@@ -267,6 +279,7 @@ impl Worker {
             self.farewell,
             (self.room() > 0).then_some(self.claim_not_before),
             (!self.unsent.is_empty()).then_some(self.deliver_not_before),
+            self.trouble.as_ref().map(|trouble| trouble.try_again),
         ]
         .into_iter()
         .flatten()
@@ -280,6 +293,7 @@ impl Worker {
         let unconfirmed =
             self.unsent.len() + self.delivery.as_ref().map_or(0, |delivery| delivery.items.len());
         self.claim = None;
+        self.write_last().await;
         self.delivery = None;
         let tidying = async { while self.attempts.join_next().await.is_some() {} };
         if timeout(TIDY, tidying).await.is_err() {

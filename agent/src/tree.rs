@@ -161,7 +161,7 @@ impl Tree {
 impl Drop for Tree {
     fn drop(&mut self) {
         if !self.is_swept {
-            let _ = self.sweeper.request(&self.mark);
+            drop(self.sweeper.request(&self.mark));
         }
     }
 }

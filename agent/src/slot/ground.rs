@@ -1,6 +1,6 @@
 //! What all attempts of an agent stand on, and how one of them is seen through from its lease to its report.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{io, path::PathBuf, sync::Arc, time::SystemTime};
 
 use jiff::Timestamp;
 use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
@@ -32,6 +32,15 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
+    /// The coordinator has this outcome: the outbox need not keep it.
+    pub(super) fn forget_written(&self, key: &AttemptKey) {
+        if let Err(error) = self.outbox.confirm(key) {
+            tracing::warn!(
+                "cannot remove a confirmed result from the outbox: {error}; it is sent again at the next start"
+            );
+        }
+    }
+
     /// Keeps a result that is nobody's any more, and says where, since when and why.
     pub(super) async fn keep_result(
         self: Arc<Self>,
@@ -103,6 +112,7 @@ pub(super) async fn see_through(
     );
 
     let now = SystemTime::now();
+    let mut unwritten = None;
     if lost {
         let why = "the lease was lost while it ran".to_owned();
         Arc::clone(&ground)
@@ -110,18 +120,14 @@ pub(super) async fn see_through(
             .await;
     } else {
         let (here, name, written) = (Arc::clone(&ground), key.clone(), report.clone());
-        if let Ok(Err(error)) = spawn_blocking(move || here.outbox.put(&name, &written)).await {
-            tracing::error!(
-                task_id = key.task_id,
-                attempt = key.attempt,
-                "cannot write the outcome into the outbox: {error}; it is sent all the same"
-            );
-        }
+        let putting = spawn_blocking(move || here.outbox.put(&name, &written));
+        unwritten = putting.await.map_err(io::Error::other).flatten().err();
     }
     // Nobody receives any more when the whole worker has gone.
     let _ = finished
         .send(Unsent {
             lost,
+            unwritten,
             ..Unsent::new(report, now)
         })
         .await;

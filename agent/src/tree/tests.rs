@@ -1,5 +1,7 @@
 //! Trees of real processes.
 
+#![expect(clippy::unwrap_used, reason = "clippy takes what helps a test for no test")]
+
 use std::process::{Child, Command, Stdio};
 
 use super::*;
