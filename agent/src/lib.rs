@@ -140,8 +140,7 @@ async fn run(config: Config) -> Result<(), Fault> {
     let state = open_state(&config)?;
     end_left_trees(state.path()).await?;
     let workspace = open_workspace(&config, &state)?;
-    let series = Series::begin(state.path())
-        .with_context(|| format!("cannot write in the state directory {}", state.path().display()))?;
+    let series = Series::begin(state.path());
     let guard = Guard::keep(&series, &config);
     let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
     // Every attempt has ended its own; this is for those that could not.

@@ -41,14 +41,19 @@ pub(crate) struct Series {
 pub(crate) struct Mark(String);
 
 impl Series {
-    /// Begins this process's own series.
-    pub(crate) fn begin(state: &Path) -> io::Result<Series> {
-        let directory = state.join(DIRECTORY);
-        make_private(&directory)?;
+    /// Begins a series of this process's own.
+    pub(crate) fn begin(state: &Path) -> Series {
         let name = random::base32(SERIES_CHARACTERS);
-        let file = directory.join(&name);
-        fs::write(&file, tree::identity())?;
-        Ok(Series { file, name })
+        let file = state.join(DIRECTORY).join(&name);
+        Series { file, name }
+    }
+
+    /// Writes the file about it. Whoever comes after this process finds nothing without it.
+    pub(crate) fn note(&self) -> io::Result<()> {
+        if let Some(directory) = self.file.parent() {
+            make_private(directory)?;
+        }
+        fs::write(&self.file, tree::identity())
     }
 
     /// The series that a file is about.
@@ -126,7 +131,8 @@ mod tests {
     fn a_series_is_left_until_it_is_forgotten_and_knows_whose_it_is() {
         let state = tempfile::tempdir().unwrap();
         assert!(Series::left(state.path()).unwrap().is_empty());
-        let series = Series::begin(state.path()).unwrap();
+        let series = Series::begin(state.path());
+        series.note().unwrap();
         let left = Series::left(state.path()).unwrap();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].name, series.name);
@@ -139,7 +145,8 @@ mod tests {
     #[test]
     fn a_file_that_was_cut_short_belongs_to_nobody_alive() {
         let state = tempfile::tempdir().unwrap();
-        let series = Series::begin(state.path()).unwrap();
+        let series = Series::begin(state.path());
+        series.note().unwrap();
         fs::write(series.file(), "").unwrap();
         assert!(!series.is_in_use());
     }
@@ -157,8 +164,7 @@ mod tests {
 
     #[test]
     fn marks_of_one_series_begin_alike_and_differ() {
-        let state = tempfile::tempdir().unwrap();
-        let series = Series::begin(state.path()).unwrap();
+        let series = Series::begin(Path::new("state"));
         let (one, other) = (series.mark(), series.mark());
         assert_eq!(one.as_str().len(), 26);
         assert!(one.as_str().starts_with(&series.name) && other.as_str().starts_with(&series.name));

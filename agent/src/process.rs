@@ -203,12 +203,11 @@ mod tests {
     use crate::{held::AttemptKey, mark::Series, tree::Sweeper};
 
     fn start(launch: Launch) -> io::Result<Process> {
-        let state = tempfile::tempdir().unwrap();
         let key = AttemptKey {
             task_id: "t".to_owned(),
             attempt: 1,
         };
-        let mark = Series::begin(state.path()).unwrap().mark();
+        let mark = Series::begin(&std::env::temp_dir()).mark();
         Process::start(launch, Tree::new(mark, key, Sweeper::start().unwrap()))
     }
 

@@ -125,6 +125,7 @@ impl Worker {
     pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Ending {
         let mut stage = shutdown.watch();
         let ground = Arc::clone(&self.ground);
+        self.note_series().await;
         let draining = self.draining.subscribe();
         let mut beat: Option<Call<Over>> = Some(Box::pin(async move {
             heartbeat::beat(&ground.session, ground.config.kill_grace, draining).await
@@ -211,7 +212,7 @@ impl Worker {
             .held
             .report(finished.report.lease.clone().unwrap_or_default());
         if let Some(error) = &finished.unwritten {
-            self.note_unwritten(error);
+            self.note_unwritten(&finished.key, error);
         }
         self.unsent.push_back(finished);
         // Whatever else has ended by now shares the delivery.

@@ -28,15 +28,33 @@ pub(super) struct Written {
 }
 
 impl Worker {
+    /// Notes by which marks the attempts to come are found, before the first of them begins.
+    pub(super) async fn note_series(&mut self) {
+        let ground = Arc::clone(&self.ground);
+        let noting = spawn_blocking(move || ground.series.note());
+        if let Err(error) = noting.await.map_err(io::Error::other).flatten() {
+            tracing::error!(
+                "cannot write in the state directory: {error}; nothing is claimed until it can be written"
+            );
+            self.begin_trouble();
+        }
+    }
+
     /// The outcome of an attempt is not on the disk.
-    pub(super) fn note_unwritten(&mut self, error: &io::Error) {
+    pub(super) fn note_unwritten(&mut self, key: &AttemptKey, error: &io::Error) {
+        tracing::error!(
+            task_id = key.task_id,
+            attempt = key.attempt,
+            "cannot write the outcome into the outbox: {error}; it is kept in memory and sent all the same, and \
+             nothing more is claimed until the state directory can be written"
+        );
+        self.begin_trouble();
+    }
+
+    fn begin_trouble(&mut self) {
         if self.trouble.is_some() {
             return;
         }
-        tracing::error!(
-            "cannot write an outcome into the outbox: {error}; it is kept in memory and sent all the same, and \
-             nothing more is claimed until the state directory can be written"
-        );
         let now = Instant::now();
         self.trouble = Some(Trouble {
             begun: now,
@@ -85,7 +103,7 @@ impl Worker {
                 self.trouble = None;
             }
             Err(error) => {
-                tracing::debug!("the outbox still cannot be written: {error}");
+                tracing::debug!("the state directory still cannot be written: {error}");
                 trouble.try_again = Instant::now() + TRY_AGAIN;
             }
         }
@@ -120,6 +138,10 @@ impl Worker {
         let ground = Arc::clone(&self.ground);
         let writing = spawn_blocking(move || {
             let mut keys = Vec::new();
+            let noted = ground.series.note();
+            if noted.is_err() {
+                return Written { keys, result: noted };
+            }
             for (key, report) in unwritten {
                 if let Err(error) = ground.outbox.put(&key, &report) {
                     return Written {

@@ -67,8 +67,8 @@ fn who_forks_and_leaves_without_end_is_caught() {
 #[test]
 fn a_process_whose_first_thread_has_ended_is_found_by_the_others() {
     let mark = new_series();
-    let script = "import ctypes, threading, time\n\
-                  threading.Thread(target=lambda: time.sleep(600)).start()\n\
+    let script = "import ctypes, threading\n\
+                  threading.Thread(target=threading.Event().wait).start()\n\
                   ctypes.CDLL(None).pthread_exit(0)";
     if !Command::new("python3")
         .arg("--version")
@@ -89,8 +89,7 @@ fn a_process_whose_first_thread_has_ended_is_found_by_the_others() {
 
 #[tokio::test]
 async fn trees_that_end_together_are_ended_by_one_thread() {
-    let state = tempfile::tempdir().unwrap();
-    let series = Series::begin(state.path()).unwrap();
+    let series = Series::begin(&std::env::temp_dir());
     let sweeper = Sweeper::start().unwrap();
     let mut children = Vec::new();
     let mut ends = Vec::new();
@@ -114,8 +113,7 @@ async fn trees_that_end_together_are_ended_by_one_thread() {
 
 #[tokio::test]
 async fn a_dropped_tree_is_ended_too() {
-    let state = tempfile::tempdir().unwrap();
-    let mark = Series::begin(state.path()).unwrap().mark();
+    let mark = Series::begin(&std::env::temp_dir()).mark();
     let mut child = marked(mark.as_str(), "sleep", &["600"]);
     let key = AttemptKey {
         task_id: "t".to_owned(),

@@ -200,7 +200,7 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     fs::create_dir(&obstacle).unwrap();
     fake.world().lose_completes = usize::MAX;
     go(&home, "a");
-    agent.until_log("cannot write an outcome into the outbox").await;
+    agent.until_log("cannot write the outcome into the outbox").await;
     fake.submit("b", "echo b");
     let tries = fake.world().completes.len();
     fake.until("three more deliveries", |world| {
@@ -219,6 +219,31 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     fake.submit("c", "echo c");
     let report = fake.report("c").await;
     assert!(matches!(report.outcome, Some(Outcome::Success(_))), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_on_a_full_disk_claims_nothing_before_it_can_write() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let state = home.path().join("state");
+    fs::create_dir(&state).unwrap();
+    // Where a link leads nowhere nothing can be written, not even by root.
+    std::os::unix::fs::symlink("nowhere/at/all", state.join("marks")).unwrap();
+    fake.submit("a", "true");
+    let agent = home.start(
+        &fake,
+        &["--state-dir", state.to_str().unwrap(), "--claim-wait", "0"],
+    );
+    agent.until_log("cannot write in the state directory").await;
+    fake.until("a heartbeat", |world| {
+        (!world.heartbeats.is_empty()).then_some(())
+    })
+    .await;
+    assert!(fake.world().claims.is_empty());
+    fs::remove_file(state.join("marks")).unwrap();
+    assert!(matches!(
+        fake.report("a").await.outcome,
+        Some(Outcome::Success(_))
+    ));
 }
 
 #[tokio::test]

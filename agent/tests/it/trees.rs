@@ -225,6 +225,10 @@ async fn what_a_killed_agent_and_its_killed_guard_left_is_ended_before_the_next_
         "{}",
         agent.log()
     );
+    fake.until("a claim", |world| {
+        world.claims.iter().any(|claim| claim.session == 2).then_some(())
+    })
+    .await;
     let noted: Vec<_> = home
         .find("/marks")
         .iter()
