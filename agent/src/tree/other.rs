@@ -7,7 +7,7 @@ pub(crate) const FINDS_MARKED: bool = false;
 
 /// Finds nothing.
 #[derive(Default)]
-pub(super) struct Scanner;
+pub(super) struct Scanner {}
 
 impl Scanner {
     pub(super) fn kill_marked(&mut self, _: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
