@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use swarm_engine::{
     agent::Agent,
     command::expire,
+    counts::Counts,
     draft::{self, Change, Draft},
     event::Event,
     id::Seq,
@@ -72,6 +73,8 @@ pub(crate) struct Entry {
     pub(crate) task: Option<Arc<Task>>,
     pub(crate) job: Option<Arc<Job>>,
     pub(crate) agent: Option<Arc<Agent>>,
+    /// How many kept tasks have ended right after it, by final state.
+    pub(crate) ended: Counts,
 }
 
 impl From<Change> for Entry {
@@ -81,12 +84,14 @@ impl From<Change> for Entry {
             task,
             job,
             agent,
+            ended,
         } = change;
         Entry {
             event: Arc::new(event),
             task,
             job,
             agent,
+            ended,
         }
     }
 }

@@ -9,7 +9,7 @@ use swarm_engine::{
     draft::replay,
     event::Fact,
     id::Seq,
-    state::{Identity, State},
+    state::{Identity, Records, State},
     time::Timestamp,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     limits::{PAGE_BYTES, PAGE_EVENTS},
     store::{self, Store, key},
     stored,
-    view::{IDENTITY, LAST_TIME, View},
+    view::{ENDED, IDENTITY, LAST_TIME, View},
 };
 
 /// The data as they were left, ready to go on.
@@ -127,14 +127,17 @@ fn load(store: &Store) -> Result<State, String> {
         Some(Ok(bytes)) => Timestamp(u64::from_be_bytes(bytes)),
         Some(Err(_)) => return Err(format!("the store's meta/{LAST_TIME} is not a time")),
     };
-    Ok(State::load(
-        identity(store)?,
-        Seq(store.applied_seq()),
+    let ended = store.meta(ENDED).map_err(|error| describe(&error))?;
+    let ended = ended.map(|bytes| stored::decode_ended(&bytes)).transpose();
+    Ok(State::load(Records {
+        identity: identity(store)?,
+        seq: Seq(store.applied_seq()),
         time,
+        ended: ended.map_err(|error| describe(&error))?.unwrap_or_default(),
         jobs,
         agents,
         tasks,
-    ))
+    }))
 }
 
 fn identity(store: &Store) -> Result<Option<Identity>, String> {

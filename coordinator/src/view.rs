@@ -21,6 +21,7 @@ use crate::{
 
 /// Names in `meta/` of what is known about the whole.
 pub(crate) const LAST_TIME: &str = "last_time";
+pub(crate) const ENDED: &str = "ended";
 pub(crate) const IDENTITY: &str = "identity";
 
 /// Writes what the writer hands over until there is no more, then makes it last.
@@ -107,7 +108,10 @@ type Write = (Vec<u8>, Option<Vec<u8>>);
 /// What an event changes in the store.
 fn writes(entry: &Entry) -> Vec<Write> {
     let event = &entry.event;
-    let mut writes = vec![(key::meta(LAST_TIME), Some(event.time.0.to_be_bytes().to_vec()))];
+    let mut writes = vec![
+        (key::meta(LAST_TIME), Some(event.time.0.to_be_bytes().to_vec())),
+        (key::meta(ENDED), Some(stored::encode_ended(&entry.ended))),
+    ];
     if let Some(task) = &entry.task {
         write_task(task, &event.fact, &mut writes);
     }

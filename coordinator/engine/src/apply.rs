@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use crate::{
+    counts::Counts,
     event::{Event, Fact, Subject},
-    id::{AttemptNumber, ReportHash, Seq, TaskId},
+    id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     lease::Lease,
     retry::without_loss,
     state::{Identity, State},
@@ -193,11 +194,17 @@ impl State {
                     at: time,
                 };
             }),
-            Fact::TaskRetried { record, because: _ } => {
+            Fact::TaskRetried {
+                record,
+                was,
+                because: _,
+            } => {
+                // Replay may come to it without having the ended record: the store has it.
                 if let Some(before) = self.tasks.get(&record.number).cloned() {
-                    assert!(before.end().is_some(), "only an ended task is retried");
+                    assert_eq!(before.past_end(), Some(*was), "a retry leaves the task's end");
                     self.unindex(&before);
                 }
+                self.count_ended(record.job.as_ref(), |ended| ended.remove(was.state));
                 self.numbers.insert(record.id.clone(), record.number);
                 self.tasks.insert(record.number, record.clone());
                 self.index(record);
@@ -222,14 +229,28 @@ impl State {
             .expect("an event's task is known");
         self.unindex(&task);
         let record = Arc::make_mut(&mut task);
+        let had_ended = record.end().is_some();
         change(record);
         record.revision = seq;
+        if let Some(end) = record.past_end() {
+            assert!(!had_ended, "an ended task is left only by a retry");
+            self.count_ended(record.job.as_ref(), |ended| ended.add(end.state));
+        }
         if record.lease().is_none() {
             self.clear_expiry(subject.number);
         }
         self.index(&task);
         self.tasks.insert(subject.number, task.clone());
         self.refresh_unsettled(&task.id);
+    }
+
+    /// Counts an end, or one that is no more: for the whole and for the task's job.
+    fn count_ended(&mut self, job: Option<&JobId>, count: impl Fn(&mut Counts)) {
+        count(&mut self.ended);
+        let job = job.and_then(|job| self.job_numbers.get(job));
+        if let Some(job) = job.and_then(|number| self.jobs.get_mut(number)) {
+            count(&mut Arc::make_mut(job).ended);
+        }
     }
 
     /// Marks one dependency as met. Written apart from `change`, whose cost grows with all dependencies:

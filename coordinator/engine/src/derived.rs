@@ -9,9 +9,10 @@ use std::{
 };
 
 use crate::{
+    counts::Counts,
     id::{AgentId, JobId, Number, TaskId},
     schedule::Ready,
-    state::{Counts, State, Tally},
+    state::{State, Tally},
     task::{End, Phase, Task, TaskState},
     time::Timestamp,
 };
@@ -19,7 +20,7 @@ use crate::{
 /// Everything that follows from the records; kept up to date because looking for it would be slow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Derived {
-    /// Tasks by state.
+    /// Tasks that have not ended, by state.
     pub(crate) counts: Counts,
     /// Tasks by job.
     pub(crate) jobs: BTreeMap<JobId, Tally>,
@@ -40,6 +41,7 @@ pub(crate) struct Derived {
 }
 
 impl State {
+    /// Notes that a task which has not ended went from one state to another.
     pub(crate) fn recount(&mut self, task: &Task, before: TaskState, after: TaskState) {
         self.derived.counts.remove(before);
         self.derived.counts.add(after);
@@ -53,10 +55,15 @@ impl State {
     pub(crate) fn index(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
-        self.derived.counts.add(state);
+        let has_ended = task.end().is_some();
+        if !has_ended {
+            self.derived.counts.add(state);
+        }
         if let Some(job) = &task.job {
             let tally = self.derived.jobs.entry(job.clone()).or_default();
-            tally.counts.add(state);
+            if !has_ended {
+                tally.counts.add(state);
+            }
             tally.tasks.insert(number);
         }
         match &task.phase {
@@ -109,9 +116,11 @@ impl State {
     pub(crate) fn unindex(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
-        self.derived.counts.remove(state);
-        if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
-            tally.counts.remove(state);
+        if task.end().is_none() {
+            self.derived.counts.remove(state);
+            if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
+                tally.counts.remove(state);
+            }
         }
         match &task.phase {
             Phase::Pending { due } => {

@@ -10,7 +10,7 @@ use crate::{
     id::{AgentId, AttemptNumber, JobId, Number, ReportHash, Seq, TaskId},
     job::Job,
     lease::Lease,
-    task::{Failure, Loss, Outcome, Output, Task},
+    task::{Failure, Loss, Outcome, Output, PastEnd, Task},
     time::Timestamp,
 };
 
@@ -187,6 +187,8 @@ pub enum Fact {
     TaskRetried {
         /// The record.
         record: Arc<Task>,
+        /// The end that it leaves.
+        was: PastEnd,
         /// The retried dependency that brought it back; `None` when somebody asked for the task itself.
         because: Option<TaskId>,
     },
@@ -260,6 +262,30 @@ impl Fact {
         "agent_registered",
         "agent_deregistered",
     ];
+
+    /// The job whose ended tasks it makes more or fewer.
+    pub fn counted_job(&self) -> Option<&JobId> {
+        match self {
+            Fact::TaskSucceeded { task, .. }
+            | Fact::TaskFailed { task, .. }
+            | Fact::TaskCancelled { task, .. }
+            | Fact::TaskSkipped { task, .. } => task.job.as_ref(),
+            Fact::TaskRetried { record, .. } => record.job.as_ref(),
+            Fact::CoordinatorStarted { .. }
+            | Fact::JobSubmitted(_)
+            | Fact::TaskSubmitted(_)
+            | Fact::DependencyMet { .. }
+            | Fact::TaskDue { .. }
+            | Fact::LeaseGranted { .. }
+            | Fact::LeaseExpired { .. }
+            | Fact::LeaseResumed { .. }
+            | Fact::LeaseReleased { .. }
+            | Fact::AttemptFailed { .. }
+            | Fact::CancelRequested { .. }
+            | Fact::AgentRegistered(_)
+            | Fact::AgentDeregistered { .. } => None,
+        }
+    }
 
     /// The number of the task it is about.
     pub fn task_number(&self) -> Option<Number> {

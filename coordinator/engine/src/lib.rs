@@ -44,6 +44,7 @@ pub mod limits;
 pub mod time;
 
 pub mod agent;
+pub mod counts;
 pub mod job;
 pub mod lease;
 pub mod task;

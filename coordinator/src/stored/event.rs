@@ -17,8 +17,8 @@ use super::{
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
     record::{
-        read_agent, read_job, read_job_id, read_output, read_task, write_agent, write_job, write_job_id,
-        write_output, write_task,
+        read_agent, read_job, read_job_id, read_output, read_past_end, read_task, write_agent, write_job,
+        write_job_id, write_output, write_past_end, write_task,
     },
 };
 
@@ -184,8 +184,9 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             subject: write_subject(task),
             because: because.to_string(),
         }),
-        Fact::TaskRetried { record, because } => Stored::TaskRetried(store::TaskRetried {
+        Fact::TaskRetried { record, was, because } => Stored::TaskRetried(store::TaskRetried {
             task: Some(write_task(record)),
+            was: Some(write_past_end(*was)),
             because: because.as_ref().map(ToString::to_string).unwrap_or_default(),
         }),
         Fact::AgentRegistered(agent) => Stored::AgentRegistered(write_agent(agent)),
@@ -273,6 +274,7 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
         },
         Stored::TaskRetried(retried) => Fact::TaskRetried {
             record: read_task(required("the retried task", retried.task)?)?.into(),
+            was: read_past_end(required("the end that the task had", retried.was)?)?,
             because: optional(&retried.because).map(TaskId::stored),
         },
         Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),

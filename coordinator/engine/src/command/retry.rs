@@ -1,9 +1,8 @@
 //! Somebody brings an ended task back.
 
 use crate::{
-    dependency::{retried, settle},
+    dependency::{self, settle},
     draft::Draft,
-    event::Fact,
     id::{Number, Seq, TaskId},
     rejection::Rejection,
     task::{Condition, End, TaskState},
@@ -59,9 +58,6 @@ fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<Number, Rejection> {
             dependency: dependency.task.clone(),
         });
     }
-    draft.emit(Fact::TaskRetried {
-        record: retried(draft, &task).into(),
-        because: None,
-    });
+    dependency::retry(draft, &task, None);
     Ok(task.number)
 }

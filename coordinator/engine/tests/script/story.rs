@@ -86,7 +86,7 @@ fn fact(fact: &Fact) -> String {
             )
         }
         Fact::TaskSkipped { task, because } => format!("{} because of {because}", task.id),
-        Fact::TaskRetried { record, because } => {
+        Fact::TaskRetried { record, because, .. } => {
             let because = because
                 .as_ref()
                 .map_or(String::new(), |because| format!(", because of {because}"));

@@ -130,14 +130,7 @@ impl World {
     }
 
     fn loaded(&self) -> State {
-        State::load(
-            self.state.identity().cloned(),
-            self.state.seq(),
-            self.state.time(),
-            self.state.jobs_after(Number(0)).cloned(),
-            self.state.agents().cloned(),
-            self.state.tasks_after(Number(0)).cloned(),
-        )
+        State::load(self.state.records())
     }
 
     /// Runs a decision and tells its events, then its answer or refusal.

@@ -57,6 +57,7 @@ pub(crate) fn about(fact: &Fact) -> About<'_> {
         Fact::TaskSubmitted(task)
         | Fact::TaskRetried {
             record: task,
+            was: _,
             because: _,
         } => About {
             task: Some(&task.id),

@@ -196,7 +196,11 @@ pub(super) fn describe(fact: &Fact) -> (String, Payload) {
                 dependency_id: because.to_string(),
             }),
         ),
-        Fact::TaskRetried { record, because } => {
+        Fact::TaskRetried {
+            record,
+            was: _,
+            because,
+        } => {
             let cause = because
                 .as_ref()
                 .map(|id| format!(" because {id} was retried"))
