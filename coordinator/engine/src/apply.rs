@@ -50,6 +50,7 @@ impl State {
                 assert!(before.is_none(), "task {} is submitted once", task.id);
                 self.tasks.insert(task.number, task.clone());
                 self.index(task);
+                self.hold_dependencies(task);
             }
             Fact::DependencyMet {
                 task,
@@ -203,11 +204,15 @@ impl State {
                 if let Some(before) = self.tasks.get(&record.number).cloned() {
                     assert_eq!(before.past_end(), Some(*was), "a retry leaves the task's end");
                     self.unindex(&before);
+                    if !before.is_finished() {
+                        self.release_dependencies(&before);
+                    }
                 }
                 self.count_ended(record.job.as_ref(), |ended| ended.remove(was.state));
                 self.numbers.insert(record.id.clone(), record.number);
                 self.tasks.insert(record.number, record.clone());
                 self.index(record);
+                self.hold_dependencies(record);
             }
             Fact::AgentRegistered(agent) => {
                 self.agents.insert(agent.id.clone(), agent.clone());
@@ -242,6 +247,10 @@ impl State {
         self.index(&task);
         self.tasks.insert(subject.number, task.clone());
         self.refresh_unsettled(&task.id);
+        // A task holds its dependencies until it ends, whatever happens to it in between.
+        if task.is_finished() {
+            self.release_dependencies(&task);
+        }
     }
 
     /// Counts an end, or one that is no more: for the whole and for the task's job.

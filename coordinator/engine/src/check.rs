@@ -24,6 +24,9 @@ impl State {
         if rebuilt.derived != kept {
             return Err("what follows from the records differs from what is kept".to_owned());
         }
+        if let Some(missing) = self.missing().first() {
+            return Err(format!("task {missing} was forgotten though something needs it"));
+        }
         if rebuilt.numbers != self.numbers || rebuilt.job_numbers != self.job_numbers {
             return Err("ids and numbers do not belong together".to_owned());
         }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     counts::Counts,
-    id::{AgentId, JobId, Number, TaskId},
+    id::{AgentId, JobId, Number, Seq, TaskId},
     schedule::Ready,
     state::{State, Tally},
     task::{End, Phase, Task, TaskState},
@@ -36,6 +36,10 @@ pub(crate) struct Derived {
     pub(crate) skipped: BTreeMap<TaskId, BTreeSet<Number>>,
     /// Tasks whose last change still has consequences for others: the work list.
     pub(crate) unsettled: BTreeSet<Number>,
+    /// How many tasks that have not ended, or are skipped, depend on each task, met or not.
+    pub(crate) needed: BTreeMap<TaskId, u32>,
+    /// Tasks that have ended, are not skipped and not needed, in the order of their last events.
+    pub(crate) finished: BTreeSet<(Seq, Number)>,
     /// The running tasks of each agent.
     pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
 }
@@ -51,7 +55,7 @@ impl State {
         }
     }
 
-    /// Adds everything that follows from a record.
+    /// Adds everything that follows from a record, save what it holds.
     pub(crate) fn index(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
@@ -107,12 +111,16 @@ impl State {
                     .insert(number);
                 self.refresh_unsettled(because);
             }
-            Phase::Ended { .. } => {}
+            Phase::Ended { .. } => {
+                if !self.is_needed(&task.id) {
+                    self.derived.finished.insert((task.revision, number));
+                }
+            }
         }
         self.refresh_unsettled(&task.id);
     }
 
-    /// Takes everything away that follows from a record.
+    /// Takes everything away that follows from a record, save what it holds.
     pub(crate) fn unindex(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
@@ -157,7 +165,9 @@ impl State {
                 }
                 self.refresh_unsettled(because);
             }
-            Phase::Ended { .. } => {}
+            Phase::Ended { .. } => {
+                self.derived.finished.remove(&(task.revision, number));
+            }
         }
     }
 

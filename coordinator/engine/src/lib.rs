@@ -55,6 +55,7 @@ pub mod rejection;
 pub mod apply;
 mod derived;
 pub mod draft;
+pub mod evict;
 pub mod state;
 
 pub mod dependency;

@@ -1,6 +1,6 @@
 //! The state: records of tasks, jobs and agents, what follows from them, and soft facts.
 //!
-//! Only `apply`, `renew`, `seen`, `grace` and loading change it.
+//! Only `apply`, `renew`, `seen`, `grace`, `forget`, `recall` and loading change it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -124,6 +124,9 @@ impl State {
         let all: Vec<Arc<Task>> = state.tasks.values().cloned().collect();
         for task in &all {
             state.index(task);
+            if !task.is_finished() {
+                state.hold_dependencies(task);
+            }
         }
         state
     }

@@ -26,6 +26,10 @@ impl World {
     pub(crate) fn submit(&mut self) {
         let count = 1 + self.random.below(3);
         let tasks: Vec<_> = (0..count).map(|_| self.new_task()).collect();
+        for task in &tasks {
+            self.recall([&task.id]);
+            self.recall(task.dependencies.iter().map(|(id, _)| id));
+        }
         let job = self.random.one_in(3).then(|| {
             let id = JobId::stored(&format!("job-{}", self.random.below(3)));
             NewJob {
@@ -224,6 +228,7 @@ impl World {
 
     pub(crate) fn complete(&mut self, agent: AgentId, report: Report) {
         let proof = report.proof.clone();
+        self.recall([&proof.task]);
         let request = complete::Complete {
             agent,
             reports: vec![report],
@@ -243,11 +248,16 @@ impl World {
 
     pub(crate) fn cancel(&mut self) {
         let tasks = [task_id(self.random.below(TASKS))];
+        self.recall(&tasks);
         self.decide(|draft| Ok(cancel::decide(draft, &tasks)));
     }
 
     pub(crate) fn retry(&mut self) {
         let task = task_id(self.random.below(TASKS));
+        self.recall([&task]);
+        if let Some(record) = self.state.task(&task).cloned() {
+            self.recall(record.unmet_dependencies().map(|dependency| &dependency.task));
+        }
         self.decide(|draft| Ok(retry::decide(draft, &[retry::Retry { task, revision: None }])));
     }
 
