@@ -10,7 +10,7 @@ use swarm_engine::{
     command::expire,
     counts::Counts,
     draft::{self, Change, Draft},
-    event::Event,
+    event::{Event, Fact},
     id::Seq,
     job::Job,
     rejection::Rejection,
@@ -18,11 +18,11 @@ use swarm_engine::{
     task::Task,
     time::Timestamp,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    backlog::Backlog, clock::Clock, failure::abort, journal, orders::Orders, outputs::Outputs, store::Store,
-    tail::Tail, waiters::Waiters,
+    backlog::Backlog, clock::Clock, evict::Pins, failure::abort, journal, limits::STORE_READERS,
+    orders::Orders, outputs::Outputs, store::Store, tail::Tail, waiters::Waiters,
 };
 
 /// See the module.
@@ -37,6 +37,8 @@ pub struct Core {
     /// The older ones.
     pub(crate) journal: journal::Reader,
     pub(crate) store: Store,
+    /// A turn for each request that may read the store for tasks that memory does not have.
+    pub(crate) store_readers: Semaphore,
     history: Arc<str>,
     inner: Mutex<Inner>,
     /// Wakes the writer.
@@ -51,6 +53,9 @@ pub(crate) struct Inner {
     pub(crate) state: State,
     pub(crate) waiters: Waiters,
     pub(crate) orders: Orders,
+    pub(crate) pins: Pins,
+    /// How many tasks were brought back since the start.
+    pub(crate) retries: u64,
     pending: Vec<Change>,
     closed: bool,
     /// When the timer means to wake.
@@ -120,11 +125,14 @@ impl Core {
             tail: Tail::new(durable),
             journal,
             store,
+            store_readers: Semaphore::new(STORE_READERS),
             history,
             inner: Mutex::new(Inner {
                 state,
                 waiters: Waiters::default(),
                 orders: Orders::default(),
+                pins: Pins::default(),
+                retries: 0,
                 pending,
                 closed: false,
                 timer: None,
@@ -190,6 +198,7 @@ impl Core {
             self.backlog.add(change);
             self.outputs.keep(&change.event);
             inner.orders.wake(&change.event.fact);
+            inner.retries += u64::from(matches!(change.event.fact, Fact::TaskRetried { .. }));
         }
         inner.pending.extend(changes);
         result

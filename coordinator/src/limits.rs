@@ -42,6 +42,19 @@ pub const PAGE_EVENTS: usize = 1_000;
 /// Bytes in one page of a reader.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
+/// Tasks forgotten at a time: each costs a few map operations under the lock.
+pub const FORGET_STEP: usize = 1_000;
+
+/// Bytes of records that one request may bring back into memory: above any honest request, whose message is
+/// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size.
+pub const RECALL_BYTES: usize = 64 * 1024 * 1024;
+
+/// Requests that read the store at the same time, so that what they bring into memory is bounded.
+pub const STORE_READERS: usize = 8;
+
+/// Bytes of records that one page of a list reads from the store.
+pub const LIST_BYTES: usize = 8 * 1024 * 1024;
+
 /// Messages between a reader of the journal and its connection; a slow connection stops its reader here.
 pub const STREAM_QUEUE: usize = 64;
 

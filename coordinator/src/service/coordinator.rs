@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
     command::{claim, complete, deregister, register},
+    id::TaskId,
     rejection::Rejection,
     task::Task,
 };
@@ -22,7 +23,7 @@ use super::{
         state::state_message,
         time::{duration, timestamp},
     },
-    status::{refusal_of, status_of},
+    status::{refusal_of, status_of, status_of_refused},
 };
 use crate::{
     backlog::Load,
@@ -30,6 +31,9 @@ use crate::{
     limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_WAIT},
     random,
 };
+
+/// Records of dependencies looked up together: even the largest stay below what one look may bring.
+const DEPENDENCIES_AT_ONCE: usize = 256;
 
 #[tonic::async_trait]
 impl CoordinatorService for Service {
@@ -138,11 +142,12 @@ impl CoordinatorService for Service {
             })
             .collect();
         let reports = reports(results);
-        let good = reports
+        let good: Vec<complete::Report> = reports
             .iter()
             .filter_map(|report| report.as_ref().ok())
             .cloned()
             .collect();
+        let named = good.iter().map(|report| report.proof.task.clone()).collect();
         let command = complete::Complete {
             agent,
             reports: good,
@@ -152,13 +157,13 @@ impl CoordinatorService for Service {
 
         let answer = self
             .core
-            .execute(|draft| {
+            .execute_naming(named, |draft| {
                 let results = complete::decide(draft, command);
                 let claimed = claim.map(|claim| claim.and_then(|(claim, _)| claim::decide(draft, claim)));
                 Ok((results, claimed))
             })
             .await
-            .map_err(|rejection: Rejection| status_of(&rejection))?;
+            .map_err(|refused| status_of_refused(&refused))?;
         let as_of = answer.as_of;
         let (results, claimed) = answer.value;
 
@@ -254,28 +259,21 @@ impl Service {
         if task.dependencies.is_empty() {
             return Ok(Vec::new());
         }
-        let known = self
-            .core
-            .read(|state| {
-                let known = task
-                    .dependencies
-                    .iter()
-                    .filter_map(|each| state.task(&each.task).cloned());
-                known.collect::<Vec<Arc<Task>>>()
-            })
-            .await
-            .value;
-        known
-            .into_iter()
-            .map(|dependency| {
-                let output = self.output_of(&dependency)?.map(|(_, output)| output);
-                Ok(DependencyEnd {
+        let ids: Vec<TaskId> = task.dependencies.iter().map(|each| each.task.clone()).collect();
+        let mut ends = Vec::with_capacity(ids.len());
+        for some in ids.chunks(DEPENDENCIES_AT_ONCE) {
+            let known = self.core.find(some).await;
+            let known = known.map_err(|error| status_of_refused(&error.into()))?.value;
+            for dependency in some.iter().filter_map(|id| known.get(id)) {
+                let output = self.output_of(dependency)?.map(|(_, output)| output);
+                ends.push(DependencyEnd {
                     task: dependency.id.clone(),
                     state: dependency.state(),
                     output,
-                })
-            })
-            .collect()
+                });
+            }
+        }
+        Ok(ends)
     }
 }
 
