@@ -3,7 +3,10 @@
 //! Nothing leaves before the state it reflects is on disk: every answer, refusal
 //! and read waits until the last event that it may have seen is durable.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+};
 
 use swarm_engine::{
     agent::Agent,
@@ -11,7 +14,7 @@ use swarm_engine::{
     counts::Counts,
     draft::{self, Change, Draft},
     event::{Event, Fact},
-    id::Seq,
+    id::{Number, Seq, TaskId},
     job::Job,
     rejection::Rejection,
     state::State,
@@ -56,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) pins: Pins,
     /// How many tasks were brought back since the start.
     pub(crate) retries: u64,
+    /// Removed tasks that the store still has, each with the event that removed it.
+    pub(crate) leaving: BTreeMap<TaskId, (Number, Seq)>,
     pending: Vec<Change>,
     closed: bool,
     /// When the timer means to wake.
@@ -133,6 +138,7 @@ impl Core {
                 orders: Orders::default(),
                 pins: Pins::default(),
                 retries: 0,
+                leaving: BTreeMap::new(),
                 pending,
                 closed: false,
                 timer: None,
@@ -198,7 +204,14 @@ impl Core {
             self.backlog.add(change);
             self.outputs.keep(&change.event);
             inner.orders.wake(&change.event.fact);
-            inner.retries += u64::from(matches!(change.event.fact, Fact::TaskRetried { .. }));
+            match &change.event.fact {
+                Fact::TaskRetried { .. } => inner.retries += 1,
+                Fact::TaskRemoved { task, .. } => {
+                    let place = (task.number, change.event.seq);
+                    inner.leaving.insert(task.id.clone(), place);
+                }
+                _ => {}
+            }
         }
         inner.pending.extend(changes);
         result

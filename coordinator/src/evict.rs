@@ -11,7 +11,7 @@ use std::{
 
 use swarm_engine::{
     draft::Draft,
-    id::{Number, Seq, TaskId},
+    id::{Seq, TaskId},
     rejection::{FaultKind, Faults, Rejection},
     task::Task,
 };
@@ -37,20 +37,29 @@ impl Pins {
         place
     }
 
-    fn holds(&self, task: &TaskId) -> bool {
+    pub(crate) fn holds(&self, task: &TaskId) -> bool {
         self.held.values().any(|ids| ids.contains(task))
+    }
+
+    /// Whether a request other than the one at this place has named the task.
+    pub(crate) fn holds_for_others(&self, place: u64, task: &TaskId) -> bool {
+        self.held
+            .iter()
+            .any(|(other, ids)| *other != place && ids.contains(task))
     }
 }
 
-/// A hold on what one request has named; given up also when its caller goes away.
-struct Pinned<'a> {
+/// A hold on what one request has named; given up also when its caller goes away. What is still finished then
+/// leaves memory again.
+pub(crate) struct Pinned<'a> {
     core: &'a Core,
-    place: u64,
+    pub(crate) place: u64,
 }
 
 impl Drop for Pinned<'_> {
     fn drop(&mut self) {
         self.core.lock().pins.held.remove(&self.place);
+        self.core.forget_finished();
     }
 }
 
@@ -106,9 +115,8 @@ impl Core {
                 let ids = Arc::new(ids);
                 let (pinned, missing) = self.pin(&ids);
                 let found = self.read_store(missing).await?;
-                let decided = self.decide_with(&found, decision);
+                let decided = self.decide_with(&found, |_, draft| decision(draft));
                 drop(pinned);
-                self.forget_again(&found);
                 decided
             }
         };
@@ -132,41 +140,28 @@ impl Core {
     }
 
     /// Keeps these tasks in memory, and says which are not there.
-    fn pin(&self, ids: &Arc<BTreeSet<TaskId>>) -> (Pinned<'_>, Vec<TaskId>) {
+    pub(crate) fn pin(&self, ids: &Arc<BTreeSet<TaskId>>) -> (Pinned<'_>, Vec<TaskId>) {
         let mut inner = self.lock();
         let place = inner.pins.pin(Arc::clone(ids));
         let missing = inner.missing(ids.iter());
         (Pinned { core: self, place }, missing)
     }
 
-    /// Takes the tasks back that State still lacks, and decides.
-    fn decide_with<T>(
+    /// Takes the tasks back that State still lacks, and decides, with what requests have named at hand.
+    pub(crate) fn decide_with<T>(
         &self,
         found: &[Arc<Task>],
-        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+        decision: impl FnOnce(&Pins, &mut Draft<'_>) -> Result<T, Rejection>,
     ) -> (Result<T, Rejection>, Seq) {
         let mut inner = self.lock();
         for task in found.iter().filter(|task| task.is_finished()) {
             inner.state.recall(Arc::clone(task));
         }
-        let result = self.decide(&mut inner, decision);
+        let pins = std::mem::take(&mut inner.pins);
+        let result = self.decide(&mut inner, |draft| decision(&pins, draft));
+        inner.pins = pins;
         self.after_decision(&mut inner);
         (result, inner.state.seq())
-    }
-
-    /// Forgets what came from the store and is still as it was.
-    fn forget_again(&self, found: &[Arc<Task>]) {
-        let applied = Seq(self.store.applied_seq());
-        let mut inner = self.lock();
-        let still = |inner: &Inner, number: Number| {
-            let task = inner.state.task_numbered(number);
-            task.is_some_and(|task| task.revision <= applied)
-        };
-        for task in found {
-            if still(&inner, task.number) {
-                inner.forget(task);
-            }
-        }
     }
 
     /// Those of these tasks that exist, from memory or from the store.
@@ -199,7 +194,7 @@ impl Core {
     }
 
     /// Off the threads that serve: it may wait for a disk. The caller has a turn.
-    async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
+    pub(crate) async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
         let store = self.store.clone();
         let reading = tokio::task::spawn_blocking(move || records::find(&store, &ids));
         match reading.await {
@@ -221,7 +216,7 @@ impl Core {
                 .cloned()
                 .collect();
             for task in &step {
-                inner.forget(task);
+                inner.state.forget(task.number);
             }
             drop(inner);
             // The records are freed here, not under the lock.
@@ -234,13 +229,9 @@ impl Core {
 
 impl Inner {
     fn missing<'a>(&self, ids: impl Iterator<Item = &'a TaskId>) -> Vec<TaskId> {
-        ids.filter(|id| self.state.task(id).is_none()).cloned().collect()
-    }
-
-    fn forget(&mut self, task: &Task) {
-        if !self.pins.holds(&task.id) {
-            self.state.forget(task.number);
-        }
+        // What was removed is in the store for a little longer.
+        let may_be_stored = |id: &TaskId| self.state.task(id).is_none() && !self.leaving.contains_key(id);
+        ids.filter(|id| may_be_stored(id)).cloned().collect()
     }
 }
 

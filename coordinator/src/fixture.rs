@@ -69,12 +69,13 @@ impl Fixture {
         files
     }
 
-    /// Waits until the store has everything and what may be forgotten is forgotten.
+    /// Waits until the store has everything and what may be forgotten is forgotten, save what is pinned.
     pub(crate) async fn settle(&self) {
         let settled = || {
             let inner = self.core.lock();
             let seq = inner.state.seq();
-            self.core.store.applied_seq() == seq.0 && inner.state.finished(seq).next().is_none()
+            let mut finished = inner.state.finished(seq);
+            self.core.store.applied_seq() == seq.0 && finished.all(|task| inner.pins.holds(&task.id))
         };
         self.until(settled).await;
     }

@@ -14,6 +14,7 @@ mod evict;
 mod list;
 mod orders;
 mod outputs;
+mod retention;
 mod tail;
 mod timer;
 mod waiters;
@@ -128,6 +129,13 @@ async fn run(config: Config) -> Result<(), Failure> {
     core.grace(config.lease_ttl);
     let timer = tokio::spawn(timer::run(Arc::clone(&core), config.lease_ttl, shutdown.clone()));
 
+    let retention = tokio::spawn(retention::run(
+        Arc::clone(&core),
+        config.keep_tasks,
+        running.jump,
+        shutdown.clone(),
+    ));
+
     announce(address);
     tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
     let served = service::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
@@ -139,7 +147,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     ) {
         abort("a thread of the coordinator ended because of a bug");
     }
-    let _ = timer.await;
+    let _ = (timer.await, retention.await);
     drop(dir);
     tracing::info!("stopped; everything is on disk");
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))

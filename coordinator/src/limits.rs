@@ -55,6 +55,15 @@ pub const STORE_READERS: usize = 8;
 /// Bytes of records that one page of a list reads from the store.
 pub const LIST_BYTES: usize = 8 * 1024 * 1024;
 
+/// The longest pause between two looks for tasks that ended long ago.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A clock that has gone on for longer than this since the last event may be wrong: nothing is removed by it.
+pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
+
+/// Pauses between two warnings that retention waits.
+pub const RETENTION_WARNING: Duration = Duration::from_secs(3600);
+
 /// Messages between a reader of the journal and its connection; a slow connection stops its reader here.
 pub const STREAM_QUEUE: usize = 64;
 

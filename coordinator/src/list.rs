@@ -118,6 +118,9 @@ fn look_into_memory(inner: &Inner, wanted: &Listing) -> Result<Side, Rejection> 
         None => Box::new(state.tasks_after(wanted.after)),
     };
     let mut side = Side::default();
+    // What was removed is in the store for a little longer.
+    side.others
+        .extend(inner.leaving.values().map(|(number, _)| *number));
     let mut last = wanted.after;
     for (visited, task) in candidates.enumerate() {
         if side.tasks.len() == wanted.size || visited == MAX_VISITED {

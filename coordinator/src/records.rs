@@ -10,12 +10,13 @@ use swarm_engine::{
     id::{JobId, Number, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     task::{PastEnd, Task, TaskState},
+    time::Timestamp,
 };
 
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{Store, StoreError, key},
+    store::{Batch, Store, StoreError, key},
     stored,
 };
 
@@ -59,6 +60,22 @@ pub(crate) fn writes(task: &Task, fact: &Fact) -> Vec<Write> {
         writes.push((key::output(number, attempt), None));
     }
     writes
+}
+
+/// What the removal of a task does: nothing of it is left. `batch` is what the store is about to be given.
+pub(crate) fn removal(
+    store: &Store,
+    batch: &Batch,
+    task: &Subject,
+    was: PastEnd,
+) -> Result<Vec<Write>, StoreError> {
+    let mut writes = ended_keys(task, was);
+    writes.push((key::live(task.number.0), None));
+    writes.push((key::id(task.id.as_str()), None));
+    let outputs = key::outputs_of(task.number.0);
+    writes.extend(store.keys(&outputs)?.into_iter().map(|key| (key, None)));
+    writes.extend(batch.puts(&outputs).map(|key| (key.to_vec(), None)));
+    Ok(writes)
 }
 
 /// Takes away what is there because a task has ended.
@@ -157,6 +174,35 @@ pub(crate) fn finished_after(
             Err(error) => Some(Err(chain(&error))),
         }
     }))
+}
+
+/// An ended task's place among all by age.
+#[derive(Clone, Debug)]
+pub(crate) struct Aged {
+    pub(crate) ended: Timestamp,
+    pub(crate) number: Number,
+    pub(crate) id: TaskId,
+}
+
+/// Ended tasks in the order of their ends, from this place on.
+pub(crate) fn aged(store: &Store, from: (Timestamp, Number), most: usize) -> Result<Vec<Aged>, String> {
+    let places = store.scan(key::AGE, &key::age(from.0.0, from.1.0));
+    places
+        .take(most)
+        .map(|entry| {
+            let (place, id) = entry.map_err(|error| chain(&error))?;
+            let place = key::split_age(&place);
+            let id = std::str::from_utf8(&id).ok().filter(|id| !id.is_empty());
+            let ((ended, number), id) = place
+                .zip(id)
+                .ok_or("the store's list of ended tasks has an entry that cannot be")?;
+            Ok(Aged {
+                ended: Timestamp(ended),
+                number: Number(number),
+                id: TaskId::stored(id),
+            })
+        })
+        .collect()
 }
 
 fn decode(record: &[u8]) -> Result<Arc<Task>, String> {

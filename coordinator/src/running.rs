@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, mpsc::sync_channel},
     thread,
+    time::Duration,
 };
 
 use swarm_engine::{
@@ -26,6 +27,8 @@ pub(crate) struct Running {
     pub(crate) epoch: u64,
     /// The first event of this epoch.
     pub(crate) began: Seq,
+    /// How far the clock was past the last event before that; nothing when there was none.
+    pub(crate) jump: Duration,
     writer: thread::JoinHandle<Journal>,
     view: thread::JoinHandle<()>,
 }
@@ -52,6 +55,11 @@ impl Running {
             history: random::name().into(),
         };
         let before = state.seq();
+        let jump = if before == Seq(0) {
+            Duration::ZERO
+        } else {
+            clock.started() - state.time()
+        };
         let (_, changes) =
             swarm_engine::draft::decide(&mut state, clock.now(), |draft| start::decide(draft, started));
         let epoch = state.identity().map_or(1, |identity| identity.epoch);
@@ -70,6 +78,7 @@ impl Running {
             core,
             epoch,
             began: before.next(),
+            jump,
             writer,
             view,
         })

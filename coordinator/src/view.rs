@@ -52,6 +52,7 @@ pub(crate) fn run(core: &Core, entries: &Receiver<Vec<Entry>>) {
 fn done(core: &Core, applied: Result<Vec<Arc<Event>>, StoreError>) {
     match applied {
         Ok(events) => {
+            core.left_store(&events);
             for event in events {
                 core.outputs.release(&event);
                 core.backlog.remove(&event.fact);
@@ -137,9 +138,16 @@ impl View {
                 Some(stored::encode_output(output)),
             ));
         }
-        if let Fact::CoordinatorStarted { .. } = &event.fact {
+        match &event.fact {
             // The event itself says all there is to say.
-            writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
+            Fact::CoordinatorStarted { .. } => {
+                writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
+            }
+            Fact::TaskRemoved { task, was } => {
+                writes.extend(records::removal(&self.store, &self.batch, task, *was)?);
+            }
+            Fact::JobRemoved { number, job: _ } => writes.push((key::job(number.0), None)),
+            _ => {}
         }
         Ok(writes)
     }

@@ -214,6 +214,23 @@ impl State {
                 self.index(record);
                 self.hold_dependencies(record);
             }
+            Fact::TaskRemoved { task, was } => {
+                // As with a retry, replay may not have the record.
+                if let Some(record) = self.tasks.get(&task.number).cloned() {
+                    assert_eq!(record.past_end(), Some(*was), "an ended task is removed");
+                    assert!(!self.is_needed(&record.id), "a needed task is not removed");
+                    if !record.is_finished() {
+                        self.release_dependencies(&record);
+                    }
+                    self.drop_task(&record);
+                }
+                self.count_ended(task.job.as_ref(), |ended| ended.remove(was.state));
+            }
+            Fact::JobRemoved { number, job } => {
+                self.jobs.remove(number);
+                self.job_numbers.remove(job);
+                self.derived.jobs.remove(job);
+            }
             Fact::AgentRegistered(agent) => {
                 self.agents.insert(agent.id.clone(), agent.clone());
             }

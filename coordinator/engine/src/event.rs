@@ -192,6 +192,20 @@ pub enum Fact {
         /// The retried dependency that brought it back; `None` when somebody asked for the task itself.
         because: Option<TaskId>,
     },
+    /// An ended task was removed; nothing of it is kept.
+    TaskRemoved {
+        /// The task.
+        task: Subject,
+        /// The end that it had.
+        was: PastEnd,
+    },
+    /// A job was removed with its last task.
+    JobRemoved {
+        /// Its place in the order of creation.
+        number: Number,
+        /// The job.
+        job: JobId,
+    },
     /// An agent opened a session; its record.
     AgentRegistered(Arc<Agent>),
     /// An agent said goodbye.
@@ -236,13 +250,15 @@ impl Fact {
             Fact::TaskCancelled { .. } => "task_cancelled",
             Fact::TaskSkipped { .. } => "task_skipped",
             Fact::TaskRetried { .. } => "task_retried",
+            Fact::TaskRemoved { .. } => "task_removed",
+            Fact::JobRemoved { .. } => "job_removed",
             Fact::AgentRegistered(_) => "agent_registered",
             Fact::AgentDeregistered { .. } => "agent_deregistered",
         }
     }
 
     /// Every kind there is.
-    pub const KINDS: [&'static str; 18] = [
+    pub const KINDS: [&'static str; 20] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -259,6 +275,8 @@ impl Fact {
         "task_cancelled",
         "task_skipped",
         "task_retried",
+        "task_removed",
+        "job_removed",
         "agent_registered",
         "agent_deregistered",
     ];
@@ -269,7 +287,8 @@ impl Fact {
             Fact::TaskSucceeded { task, .. }
             | Fact::TaskFailed { task, .. }
             | Fact::TaskCancelled { task, .. }
-            | Fact::TaskSkipped { task, .. } => task.job.as_ref(),
+            | Fact::TaskSkipped { task, .. }
+            | Fact::TaskRemoved { task, .. } => task.job.as_ref(),
             Fact::TaskRetried { record, .. } => record.job.as_ref(),
             Fact::CoordinatorStarted { .. }
             | Fact::JobSubmitted(_)
@@ -282,6 +301,7 @@ impl Fact {
             | Fact::LeaseReleased { .. }
             | Fact::AttemptFailed { .. }
             | Fact::CancelRequested { .. }
+            | Fact::JobRemoved { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. } => None,
         }
@@ -292,6 +312,7 @@ impl Fact {
         match self {
             Fact::CoordinatorStarted { .. }
             | Fact::JobSubmitted(_)
+            | Fact::JobRemoved { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. } => None,
             Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => Some(task.number),
@@ -306,7 +327,8 @@ impl Fact {
             | Fact::TaskFailed { task, .. }
             | Fact::CancelRequested { task, .. }
             | Fact::TaskCancelled { task, .. }
-            | Fact::TaskSkipped { task, .. } => Some(task.number),
+            | Fact::TaskSkipped { task, .. }
+            | Fact::TaskRemoved { task, .. } => Some(task.number),
         }
     }
 }

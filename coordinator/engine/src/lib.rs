@@ -19,7 +19,8 @@
 //!
 //! A final state is left only by a retry, which opens a new round and brings
 //! back, in steps, what was skipped because of the task. A late success takes a
-//! Delayed or Queued task to Succeeded.
+//! Delayed or Queued task to Succeeded. Pruning removes a task for good, long
+//! after its end and when nothing needs it.
 //!
 //! # What always holds
 //!

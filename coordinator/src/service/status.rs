@@ -28,7 +28,7 @@ pub(crate) fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::RevisionMismatch { .. } => Reason::RevisionMismatch,
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
         Rejection::TaskNotFinished { .. } => Reason::TaskNotFinished,
-        Rejection::DependencyFailed { .. } => Reason::DependencyFailed,
+        Rejection::DependencyFailed { .. } | Rejection::DependencyRemoved { .. } => Reason::DependencyFailed,
     }
 }
 

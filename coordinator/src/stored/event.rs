@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    id::{AgentId, AttemptNumber, Number, Seq, TaskId},
+    id::{AgentId, AttemptNumber, JobId, Number, Seq, TaskId},
     time::Timestamp,
 };
 use swarm_proto::store;
@@ -189,6 +189,14 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             was: Some(write_past_end(*was)),
             because: because.as_ref().map(ToString::to_string).unwrap_or_default(),
         }),
+        Fact::TaskRemoved { task, was } => Stored::TaskRemoved(store::TaskRemoved {
+            subject: write_subject(task),
+            was: Some(write_past_end(*was)),
+        }),
+        Fact::JobRemoved { number, job } => Stored::JobRemoved(store::JobRemoved {
+            number: number.0,
+            job_id: job.to_string(),
+        }),
         Fact::AgentRegistered(agent) => Stored::AgentRegistered(write_agent(agent)),
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
             agent_id: agent.to_string(),
@@ -276,6 +284,14 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
             record: read_task(required("the retried task", retried.task)?)?.into(),
             was: read_past_end(required("the end that the task had", retried.was)?)?,
             because: optional(&retried.because).map(TaskId::stored),
+        },
+        Stored::TaskRemoved(removed) => Fact::TaskRemoved {
+            task: read_subject(removed.subject)?,
+            was: read_past_end(required("the end that the task had", removed.was)?)?,
+        },
+        Stored::JobRemoved(removed) => Fact::JobRemoved {
+            number: Number(removed.number),
+            job: JobId::stored(filled("the job's id", &removed.job_id)?),
         },
         Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {

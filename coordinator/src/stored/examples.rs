@@ -103,6 +103,17 @@ pub(super) fn events() -> Vec<Event> {
             },
             because: Some(TaskId::stored("fetch-1")),
         },
+        Fact::TaskRemoved {
+            task: subject(),
+            was: PastEnd {
+                state: TaskState::Cancelled,
+                at: Timestamp(1_699_000_000_000),
+            },
+        },
+        Fact::JobRemoved {
+            number: Number(800),
+            job: JobId::stored("survey"),
+        },
         Fact::AgentRegistered(Arc::new(agent())),
         Fact::AgentDeregistered { agent: agent_id() },
     ];

@@ -45,6 +45,15 @@ fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<Number, Rejection> {
             state: task.state(),
         });
     }
+    let removed = task
+        .unmet_dependencies()
+        .find(|dependency| draft.task(&dependency.task).is_none());
+    if let Some(dependency) = removed {
+        return Err(Rejection::DependencyRemoved {
+            task: task.id.clone(),
+            dependency: dependency.task.clone(),
+        });
+    }
     let hopeless = task.unmet_dependencies().find(|dependency| {
         dependency.condition == Condition::Succeeded
             && draft

@@ -6,7 +6,7 @@ use swarm_engine::{
     command::{
         cancel, claim, complete,
         complete::{Report, Reported},
-        deregister, register, renew, retry,
+        deregister, prune, register, renew, retry,
         submit::{self, NewJob, NewTask, Submit},
     },
     id::{AgentId, JobId, QueueName, ReportHash, Session, TaskId},
@@ -14,6 +14,7 @@ use swarm_engine::{
     retry::RetryPolicy,
     schedule::Wants,
     task::{Blame, Condition, Failure},
+    time::Timestamp,
 };
 
 use crate::{Random, world::World};
@@ -259,6 +260,19 @@ impl World {
             self.recall(record.unmet_dependencies().map(|dependency| &dependency.task));
         }
         self.decide(|draft| Ok(retry::decide(draft, &[retry::Retry { task, revision: None }])));
+    }
+
+    /// Some of the kept tasks, whether they may go or not.
+    pub(crate) fn prune(&mut self) {
+        let all = self.all();
+        let chosen = all.values().filter(|_| !self.random.one_in(3));
+        let chosen: Vec<_> = chosen.cloned().collect();
+        self.recall(chosen.iter().map(|task| &task.id));
+        let request = prune::Prune {
+            tasks: chosen.iter().map(|task| task.number).collect(),
+            ended_by: Timestamp(self.now.0.saturating_sub(60_000)),
+        };
+        self.decide(|draft| Ok(prune::decide(draft, &request)));
     }
 
     pub(crate) fn deregister(&mut self) {

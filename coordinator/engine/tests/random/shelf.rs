@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use swarm_engine::{
+    event::{Event, Fact},
     id::{Number, TaskId},
     state::State,
     task::Task,
@@ -54,6 +55,13 @@ impl Shelf {
                 state.recall(task);
                 self.recalled += 1;
             }
+        }
+    }
+
+    /// A removed task is nowhere.
+    pub(crate) fn note(&mut self, event: &Event) {
+        if let Fact::TaskRemoved { task, .. } = &event.fact {
+            self.kept.remove(&task.id);
         }
     }
 

@@ -66,7 +66,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.random.below(24) {
+        match self.random.below(26) {
             0..=2 => self.submit(),
             3..=4 => self.register(),
             5..=9 => self.claim(),
@@ -75,7 +75,8 @@ impl World {
             18 => self.cancel(),
             19 => self.retry(),
             20 => self.deregister(),
-            21 if self.random.one_in(3) => self.restart(),
+            21 => self.prune(),
+            22 if self.random.one_in(3) => self.restart(),
             _ => self.pass_time(),
         }
     }
@@ -114,7 +115,7 @@ impl World {
     }
 
     /// Every kept task.
-    fn all(&self) -> BTreeMap<Number, Arc<Task>> {
+    pub(crate) fn all(&self) -> BTreeMap<Number, Arc<Task>> {
         match &self.shelf {
             Some(shelf) => shelf.all(&self.state),
             None => Shelf::new(0).all(&self.state),
@@ -208,6 +209,7 @@ impl World {
         let mut shelf = Shelf::new(self.random.seed + 1);
         for event in &self.events {
             replayed.apply(event);
+            shelf.note(event);
             shelf.forget_some(&mut replayed);
         }
         let missing = replayed.missing();

@@ -92,6 +92,8 @@ fn fact(fact: &Fact) -> String {
                 .map_or(String::new(), |because| format!(", because of {because}"));
             format!("{}, round {}{because}", where_it_is(record), record.round)
         }
+        Fact::TaskRemoved { task, was } => format!("{}, {} since {}", task.id, was.state, time(was.at)),
+        Fact::JobRemoved { job, .. } => job.to_string(),
         Fact::AgentRegistered(agent) => format!("{} session {}", agent.id, agent.session.0),
         Fact::AgentDeregistered { agent } => agent.to_string(),
     }

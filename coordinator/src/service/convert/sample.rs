@@ -175,6 +175,7 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
         report: Some(report),
         output: output.clone(),
     };
+    let removed = subject();
     let task = subject;
     let agent = || agent.clone();
     [
@@ -264,6 +265,17 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
                 at: Timestamp(4_000),
             },
             because: Some(fetch),
+        },
+        Fact::TaskRemoved {
+            task: removed,
+            was: PastEnd {
+                state: TaskState::Failed,
+                at: Timestamp(4_000),
+            },
+        },
+        Fact::JobRemoved {
+            number: Number(2),
+            job: JobId::stored("nightly"),
         },
         Fact::AgentRegistered(self::agent().into()),
         Fact::AgentDeregistered { agent: agent() },
