@@ -59,6 +59,9 @@ pub struct Config {
     #[arg(long, env = "SWARM_DEFAULT_RETRIES", default_value_t = 2, value_name = "N",
           value_parser = clap::value_parser!(u32).range(0..=i64::from(swarm_engine::limits::MAX_RETRIES)))]
     pub default_retries: u32,
+    /// How long a task is kept after its end.
+    #[arg(long, env = "SWARM_KEEP_TASKS", default_value = "7d", value_parser = duration, value_name = "DURATION")]
+    pub keep_tasks: Duration,
     /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
     #[arg(long, env = "SWARM_INSECURE")]
     pub insecure: bool,
@@ -82,6 +85,10 @@ pub enum LogFormat {
 /// A lease must outlive a lost heartbeat or two, and a dead agent's task should not wait for hours.
 const LEASE_TTL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(24 * 3600);
+
+/// A task has to outlive its last report and whoever looks at it; no disk is for ever.
+const KEEP_TASKS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(100 * 366 * 24 * 3600);
 
 impl Config {
     /// Refuses what cannot work, or would be open to everybody.
@@ -107,6 +114,9 @@ impl Config {
         }
         if self.default_timeout.is_zero() || self.default_timeout > swarm_engine::limits::MAX_TIMEOUT {
             errors.push("--default-timeout must be more than nothing and at most 30 days".to_owned());
+        }
+        if !KEEP_TASKS.contains(&self.keep_tasks) {
+            errors.push("--keep-tasks must be between 1s and 100 years".to_owned());
         }
         if errors.is_empty() {
             Ok(())
@@ -154,11 +164,12 @@ fn log_level(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a duration as people write it: `90s`, `1h 30m`, `500ms`.
+/// Reads a duration as people write it: `90s`, `1h 30m`, `500ms`, `7d`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text
+    let parsed = text
         .parse()
-        .map_err(|_| "write a duration such as 90s, 10m or 1h 30m".to_owned())?;
+        .and_then(|span: jiff::Span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
+        .map_err(|_| "write a duration such as 90s, 10m, 1h 30m or 7d".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "a duration must not be negative".to_owned())
 }
 
@@ -186,6 +197,16 @@ mod tests {
     }
 
     #[test]
+    fn durations_are_written_as_people_say_them() {
+        for (text, seconds) in [("7d", 7 * 86_400), ("1d 12h", 129_600), ("90s", 90), ("10m", 600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["7", "1 month", "-1h", ""] {
+            assert!(duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn all_faults_are_named_at_once() {
         let refused = parse(&[
             "--listen",
@@ -194,10 +215,12 @@ mod tests {
             "1ms",
             "--default-timeout",
             "0s",
+            "--keep-tasks",
+            "0s",
         ])
         .check()
         .unwrap_err();
-        for word in ["plaintext", "--lease-ttl", "--default-timeout"] {
+        for word in ["plaintext", "--lease-ttl", "--default-timeout", "--keep-tasks"] {
             assert!(refused.error.contains(word), "{refused}");
         }
     }

@@ -4,30 +4,32 @@
 //! and read waits until the last event that it may have seen is durable.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
 use swarm_engine::{
     agent::Agent,
     command::expire,
+    counts::Counts,
     draft::{self, Change, Draft},
-    event::Event,
-    id::Seq,
+    event::{Event, Fact},
+    id::{Number, Seq, TaskId},
     job::Job,
     rejection::Rejection,
     state::State,
     task::Task,
     time::Timestamp,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     backlog::{Backlog, weight},
     clock::Clock,
+    evict::Pins,
     failure::abort,
     journal,
-    limits::{COMMIT_BYTES, COMMIT_EVENTS},
+    limits::{COMMIT_BYTES, COMMIT_EVENTS, STORE_READERS},
     orders::Orders,
     outputs::Outputs,
     store::Store,
@@ -47,6 +49,8 @@ pub struct Core {
     /// The older ones.
     pub(crate) journal: journal::Reader,
     pub(crate) store: Store,
+    /// A turn for each request that may read the store for tasks that memory does not have.
+    pub(crate) store_readers: Semaphore,
     history: Arc<str>,
     inner: Mutex<Inner>,
     /// Wakes the writer.
@@ -61,6 +65,11 @@ pub(crate) struct Inner {
     pub(crate) state: State,
     pub(crate) waiters: Waiters,
     pub(crate) orders: Orders,
+    pub(crate) pins: Pins,
+    /// How many tasks were brought back since the start.
+    pub(crate) retries: u64,
+    /// Removed tasks that the store still has, each with the event that removed it.
+    pub(crate) leaving: BTreeMap<TaskId, (Number, Seq)>,
     /// Decisions on their way to the writer; one is never cut in two.
     pending: VecDeque<Vec<Change>>,
     closed: bool,
@@ -86,6 +95,8 @@ pub(crate) struct Entry {
     pub(crate) task: Option<Arc<Task>>,
     pub(crate) job: Option<Arc<Job>>,
     pub(crate) agent: Option<Arc<Agent>>,
+    /// How many kept tasks have ended right after it, by final state.
+    pub(crate) ended: Counts,
 }
 
 impl From<Change> for Entry {
@@ -95,12 +106,14 @@ impl From<Change> for Entry {
             task,
             job,
             agent,
+            ended,
         } = change;
         Entry {
             event: Arc::new(event),
             task,
             job,
             agent,
+            ended,
         }
     }
 }
@@ -129,11 +142,15 @@ impl Core {
             tail: Tail::new(durable),
             journal,
             store,
+            store_readers: Semaphore::new(STORE_READERS),
             history,
             inner: Mutex::new(Inner {
                 state,
                 waiters: Waiters::default(),
                 orders: Orders::default(),
+                pins: Pins::default(),
+                retries: 0,
+                leaving: BTreeMap::new(),
                 pending: VecDeque::from([pending]),
                 closed: false,
                 granted_through: 0,
@@ -201,6 +218,14 @@ impl Core {
             self.backlog.add(change);
             self.outputs.keep(&change.event);
             inner.orders.wake(&change.event.fact);
+            match &change.event.fact {
+                Fact::TaskRetried { .. } => inner.retries += 1,
+                Fact::TaskRemoved { task, .. } => {
+                    let place = (task.number, change.event.seq);
+                    inner.leaving.insert(task.id.clone(), place);
+                }
+                _ => {}
+            }
         }
         if !changes.is_empty() {
             inner.pending.push_back(changes);

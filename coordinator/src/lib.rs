@@ -10,8 +10,11 @@ mod limits;
 
 mod backlog;
 mod core;
+mod evict;
+mod list;
 mod orders;
 mod outputs;
+mod retention;
 mod tail;
 mod timer;
 mod waiters;
@@ -19,6 +22,7 @@ mod waiters;
 pub mod journal;
 mod writer;
 
+mod records;
 pub mod snapshot;
 pub mod store;
 pub mod stored;
@@ -29,9 +33,12 @@ mod clock;
 mod data_dir;
 mod open;
 mod random;
+mod running;
 
 mod service;
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod scene;
 
@@ -40,12 +47,10 @@ use std::{
     io::{IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
-    sync::{Arc, mpsc::sync_channel},
-    thread,
+    sync::Arc,
 };
 
 use clap::Parser as _;
-use swarm_engine::command::start::{self, Start};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -54,13 +59,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    clock::Clock,
     config::{Config, LogFormat, Program, Verb},
-    core::Core,
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
-    limits::STORE_QUEUE,
-    open::Opened,
+    running::Running,
 };
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
@@ -132,59 +134,40 @@ fn begin_logging(config: &Config) -> Result<(), Failure> {
 async fn run(config: Config) -> Result<(), Failure> {
     allow_many_files();
     let dir = DataDir::open(&config.data_dir()?)?;
-    let Opened {
-        state,
-        journal,
-        store,
-    } = open::open(&dir)?;
-    let clock = Clock::start(state.time())
-        .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}"), ""))?;
+    let opened = open::open(&dir)?;
     let listener = listen(&config).await?;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::new(Exit::Bug, format!("cannot tell the address: {error}"), ""))?;
 
-    // The first event of this epoch is written by hand: nothing else runs yet.
-    let mut state = state;
-    let started = Start {
-        version: env!("CARGO_PKG_VERSION").into(),
-        cluster_id: random::name().into(),
-        history: random::name().into(),
-        new_history: None,
-    };
-    let before = state.seq();
-    let (_, changes) =
-        swarm_engine::draft::decide(&mut state, clock.now(), |draft| start::decide(draft, started));
-    let epoch = state.identity().map_or(1, |identity| identity.epoch);
-    let core = Arc::new(Core::new(state, clock, journal.reader(), store, before, changes));
-
-    let (to_store, entries) = sync_channel(STORE_QUEUE);
-    let writer = spawn("writer", {
-        let core = Arc::clone(&core);
-        move || writer::run(&core, journal, epoch, &to_store)
-    })?;
-    let view = spawn("store", {
-        let core = Arc::clone(&core);
-        move || view::run(&core, &entries)
-    })?;
-    core.until_durable(before.next()).await;
+    let running = Running::start(opened)?;
+    let core = Arc::clone(&running.core);
+    core.until_durable(running.began).await;
 
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     core.grace(config.lease_ttl);
     let timer = tokio::spawn(timer::run(Arc::clone(&core), config.lease_ttl, shutdown.clone()));
 
+    let retention = tokio::spawn(retention::run(
+        Arc::clone(&core),
+        config.keep_tasks,
+        running.jump,
+        shutdown.clone(),
+    ));
+
     announce(address);
-    tracing::info!(%address, epoch, data_dir = %dir.path().display(), "serving");
+    tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
     let served = service::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
 
     shutdown.cancel();
-    core.close();
-    let ended = tokio::task::spawn_blocking(move || (writer.join().is_ok(), view.join().is_ok())).await;
-    if !matches!(ended, Ok((true, true))) {
+    if !matches!(
+        tokio::task::spawn_blocking(move || running.stop()).await,
+        Ok(true)
+    ) {
         abort("a thread of the coordinator ended because of a bug");
     }
-    let _ = timer.await;
+    let _ = (timer.await, retention.await);
     drop(dir);
     tracing::info!("stopped; everything is on disk");
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
@@ -225,21 +208,6 @@ fn announce(address: std::net::SocketAddr) {
     let mut stdout = std::io::stdout();
     // Whoever started us may not listen.
     let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
-}
-
-fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>, Failure> {
-    // A panic in one of these threads would leave answers waiting for ever.
-    let guarded = move || {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-            .unwrap_or_else(|_| abort("a thread of the coordinator ended because of a bug"))
-    };
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(guarded)
-        .map_err(|error| Failure::new(Exit::Bug, format!("cannot start the {name} thread: {error}"), ""))
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {

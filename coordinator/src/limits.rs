@@ -44,6 +44,28 @@ pub const PAGE_EVENTS: usize = 1_000;
 /// Bytes in one page of a reader.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
+/// Tasks forgotten at a time: each costs a few map operations under the lock.
+pub const FORGET_STEP: usize = 1_000;
+
+/// Bytes of records that one request may bring back into memory: above any honest request, whose message is
+/// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size.
+pub const RECALL_BYTES: usize = 64 * 1024 * 1024;
+
+/// Requests that read the store at the same time, so that what they bring into memory is bounded.
+pub const STORE_READERS: usize = 8;
+
+/// Bytes of records that one page of a list reads from the store.
+pub const LIST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The longest pause between two looks for tasks that ended long ago.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A clock that has gone on for longer than this since the last event may be wrong: nothing is removed by it.
+pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
+
+/// Pauses between two warnings that retention waits.
+pub const RETENTION_WARNING: Duration = Duration::from_secs(3600);
+
 /// Messages between a reader of the journal and its connection; a slow connection stops its reader here.
 pub const STREAM_QUEUE: usize = 16;
 

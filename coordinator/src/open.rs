@@ -8,8 +8,9 @@ use std::sync::Arc;
 use swarm_engine::{
     draft::replay,
     event::Fact,
-    id::Seq,
-    state::{Identity, State},
+    id::{Seq, TaskId},
+    state::{Identity, Records, State},
+    task::Task,
     time::Timestamp,
 };
 
@@ -20,10 +21,14 @@ use crate::{
     failure::{Exit, Failure, chain},
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
+    records::{self, FindError},
     store::{self, Store, key},
     stored,
-    view::{IDENTITY, LAST_TIME, View},
+    view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
 };
+
+/// Tasks read from the store at a time: even the largest stay below what `records::find` gives at once.
+const RECALL_STEP: usize = 256;
 
 /// The data as they were left, ready to go on.
 pub(crate) struct Opened {
@@ -61,6 +66,7 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     let (oldest, last) = (journal.reader().oldest_seq(), journal.last_seq());
     let (store, mut state) = base::choose(&dir.store(), found, &snapshots, oldest, last)?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
+    recall_missing(&mut state, &store)?;
     Ok(Opened {
         state,
         journal,
@@ -80,14 +86,16 @@ pub(crate) fn journal_failure(error: &journal::OpenError) -> Failure {
 /// The state as of the store's last event.
 pub(crate) fn load(store: &Store) -> Result<State, String> {
     let describe = |error: &dyn std::error::Error| chain(error);
+    let format = store.meta(FORMAT).map_err(|error| describe(&error))?;
+    if store.applied_seq() > 0 && format.as_deref() != Some(STORE_FORMAT) {
+        return Err("the store was written in another format".to_owned());
+    }
     let mut tasks = Vec::new();
-    for prefix in [key::LIVE, key::DONE] {
-        for record in store.scan(prefix, &[]) {
-            let (_, bytes) = record.map_err(|error| describe(&error))?;
-            tasks.push(Arc::new(
-                stored::decode_task(&bytes).map_err(|error| describe(&error))?,
-            ));
-        }
+    for record in store.scan(key::LIVE, &[]) {
+        let (_, bytes) = record.map_err(|error| describe(&error))?;
+        tasks.push(Arc::new(
+            stored::decode_task(&bytes).map_err(|error| describe(&error))?,
+        ));
     }
     let mut jobs = Vec::new();
     for record in store.scan(key::JOB, &[]) {
@@ -109,14 +117,17 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
         Some(Ok(bytes)) => Timestamp(u64::from_be_bytes(bytes)),
         Some(Err(_)) => return Err(format!("the store's meta/{LAST_TIME} is not a time")),
     };
-    Ok(State::load(
-        identity(store)?,
-        Seq(store.applied_seq()),
+    let ended = store.meta(ENDED).map_err(|error| describe(&error))?;
+    let ended = ended.map(|bytes| stored::decode_ended(&bytes)).transpose();
+    Ok(State::load(Records {
+        identity: identity(store)?,
+        seq: Seq(store.applied_seq()),
         time,
+        ended: ended.map_err(|error| describe(&error))?.unwrap_or_default(),
         jobs,
         agents,
         tasks,
-    ))
+    }))
 }
 
 fn identity(store: &Store) -> Result<Option<Identity>, String> {
@@ -164,6 +175,10 @@ pub(crate) fn catch_up(
             let entry = Entry::from(replay(state, event));
             view.add(entry).map_err(|error| unwritable(&error))?;
         }
+        let finished: Vec<Arc<Task>> = state.finished(Seq(store.applied_seq())).cloned().collect();
+        for task in finished {
+            state.forget(task.number);
+        }
     }
     view.flush().map_err(|error| unwritable(&error))?;
     Ok(())
@@ -186,4 +201,31 @@ fn unwritable(error: &store::StoreError) -> Failure {
     let help =
         "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
     Failure::new(Exit::Damaged, chain(error), help)
+}
+
+/// Takes those ended tasks into memory that others wait for, or were skipped because of.
+fn recall_missing(state: &mut State, store: &Store) -> Result<(), Failure> {
+    let damaged = |error: String| {
+        Failure::new(
+            Exit::Damaged,
+            error,
+            "move the store away and start again: it is rebuilt from the journal",
+        )
+    };
+    let missing: Vec<TaskId> = state.missing().into_iter().collect();
+    for some in missing.chunks(RECALL_STEP) {
+        let found = records::find(store, some).map_err(|error| match error {
+            FindError::Store(error) => damaged(error),
+            FindError::TooLarge => damaged("the store has records that are too large".to_owned()),
+        })?;
+        for task in found {
+            state.recall(task);
+        }
+    }
+    match state.missing().first() {
+        Some(task) => Err(damaged(format!(
+            "the store has no task {task}, which others depend on"
+        ))),
+        None => Ok(()),
+    }
 }

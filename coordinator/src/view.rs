@@ -7,20 +7,29 @@
 use std::sync::{Arc, mpsc::Receiver};
 
 use swarm_engine::{
+    counts::Counts,
     event::{Event, Fact},
-    task::Task,
 };
 
 use crate::{
     core::{Core, Entry},
     failure::{abort, chain},
     outputs,
+    records::{self, Write},
     store::{Batch, MAX_BATCH_OPERATIONS, Store, StoreError, key, operations_for},
     stored,
 };
 
 /// Names in `meta/` of what is known about the whole.
 pub(crate) const LAST_TIME: &str = "last_time";
+pub(crate) const ENDED: &str = "ended";
+pub(crate) const FORMAT: &str = "format";
+
+/// What lies where in the store; a store of another format is built anew from the journal.
+pub(crate) const STORE_FORMAT: &[u8] = &[2];
+
+/// Operations of a batch that are kept for what is known about the whole.
+const WHOLE_OPERATIONS: usize = 3;
 pub(crate) const IDENTITY: &str = "identity";
 
 /// Writes what the writer hands over until there is no more, then makes it last.
@@ -43,10 +52,12 @@ pub(crate) fn run(core: &Core, entries: &Receiver<Vec<Entry>>) {
 fn done(core: &Core, applied: Result<Vec<Arc<Event>>, StoreError>) {
     match applied {
         Ok(events) => {
+            core.left_store(&events);
             for event in events {
                 core.outputs.release(&event);
                 core.backlog.remove(&event.fact);
             }
+            core.forget_finished();
         }
         // sled may have half of it in memory. The journal has everything: the next start goes on from there.
         Err(error) => abort(&format!("cannot write to the store: {}", chain(&error))),
@@ -58,6 +69,8 @@ pub(crate) struct View {
     store: Store,
     batch: Batch,
     events: Vec<Arc<Event>>,
+    /// How many tasks had ended right after the last of them.
+    ended: Counts,
 }
 
 impl View {
@@ -66,17 +79,18 @@ impl View {
             store,
             batch: Batch::default(),
             events: Vec::new(),
+            ended: Counts::default(),
         }
     }
 
     /// Adds an event. Returns the events that were applied to make room for it.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<Vec<Arc<Event>>, StoreError> {
-        let writes = writes(&entry);
+        let writes = self.writes(&entry)?;
         let operations: usize = writes
             .iter()
             .map(|(_, value)| operations_for(value.as_ref().map_or(0, Vec::len)))
             .sum();
-        let applied = if self.batch.operations() + operations > MAX_BATCH_OPERATIONS {
+        let applied = if self.batch.operations() + operations + WHOLE_OPERATIONS > MAX_BATCH_OPERATIONS {
             self.flush()?
         } else {
             Vec::new()
@@ -88,6 +102,7 @@ impl View {
             }
         }
         self.events.push(entry.event);
+        self.ended = entry.ended;
         Ok(applied)
     }
 
@@ -97,49 +112,43 @@ impl View {
             return Ok(Vec::new());
         };
         let through = last.seq.0;
+        self.batch.set_meta(LAST_TIME, last.time.0.to_be_bytes().to_vec());
+        self.batch.set_meta(ENDED, stored::encode_ended(&self.ended));
+        self.batch.set_meta(FORMAT, STORE_FORMAT.to_vec());
         self.store.apply(std::mem::take(&mut self.batch), through)?;
         Ok(std::mem::take(&mut self.events))
     }
-}
 
-type Write = (Vec<u8>, Option<Vec<u8>>);
-
-/// What an event changes in the store.
-fn writes(entry: &Entry) -> Vec<Write> {
-    let event = &entry.event;
-    let mut writes = vec![(key::meta(LAST_TIME), Some(event.time.0.to_be_bytes().to_vec()))];
-    if let Some(task) = &entry.task {
-        write_task(task, &event.fact, &mut writes);
-    }
-    if let Some(job) = &entry.job {
-        writes.push((key::job(job.number.0), Some(stored::encode_job(job))));
-    }
-    if let Some(agent) = &entry.agent {
-        writes.push((key::agent(agent.id.as_str()), Some(stored::encode_agent(agent))));
-    }
-    if let Some((number, attempt, output)) = outputs::of(&event.fact) {
-        writes.push((
-            key::output(number.0, attempt.0),
-            Some(stored::encode_output(output)),
-        ));
-    }
-    if let Fact::CoordinatorStarted { .. } = &event.fact {
-        // The event itself says all there is to say.
-        writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
-    }
-    writes
-}
-
-fn write_task(task: &Task, fact: &Fact, writes: &mut Vec<Write>) {
-    let (live, done) = (key::live(task.number.0), key::done(task.number.0));
-    let record = Some(stored::encode_task(task));
-    if task.end().is_some() {
-        writes.push((live, None));
-        writes.push((done, record));
-    } else {
-        if matches!(fact, Fact::TaskRetried { .. }) {
-            writes.push((done, None));
+    /// What an event changes in the store.
+    fn writes(&self, entry: &Entry) -> Result<Vec<Write>, StoreError> {
+        let event = &entry.event;
+        let mut writes = Vec::new();
+        if let Some(task) = &entry.task {
+            writes.extend(records::writes(task, &event.fact));
         }
-        writes.push((live, record));
+        if let Some(job) = &entry.job {
+            writes.push((key::job(job.number.0), Some(stored::encode_job(job))));
+        }
+        if let Some(agent) = &entry.agent {
+            writes.push((key::agent(agent.id.as_str()), Some(stored::encode_agent(agent))));
+        }
+        if let Some((number, attempt, output)) = outputs::of(&event.fact) {
+            writes.push((
+                key::output(number.0, attempt.0),
+                Some(stored::encode_output(output)),
+            ));
+        }
+        match &event.fact {
+            // The event itself says all there is to say.
+            Fact::CoordinatorStarted { .. } => {
+                writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
+            }
+            Fact::TaskRemoved { task, was } => {
+                writes.extend(records::removal(&self.store, &self.batch, task, *was)?);
+            }
+            Fact::JobRemoved { number, job: _ } => writes.push((key::job(number.0), None)),
+            _ => {}
+        }
+        Ok(writes)
     }
 }

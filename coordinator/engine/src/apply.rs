@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use crate::{
+    counts::Counts,
     event::{Event, Fact, Subject},
-    id::{AttemptNumber, ReportHash, Seq, TaskId},
+    id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     lease::Lease,
     retry::without_loss,
     state::{Identity, State},
@@ -49,6 +50,7 @@ impl State {
                 assert!(before.is_none(), "task {} is submitted once", task.id);
                 self.tasks.insert(task.number, task.clone());
                 self.index(task);
+                self.hold_dependencies(task);
             }
             Fact::DependencyMet {
                 task,
@@ -193,14 +195,41 @@ impl State {
                     at: time,
                 };
             }),
-            Fact::TaskRetried { record, because: _ } => {
+            Fact::TaskRetried {
+                record,
+                was,
+                because: _,
+            } => {
+                // Replay may come to it without having the ended record: the store has it.
                 if let Some(before) = self.tasks.get(&record.number).cloned() {
-                    assert!(before.end().is_some(), "only an ended task is retried");
+                    assert_eq!(before.past_end(), Some(*was), "a retry leaves the task's end");
                     self.unindex(&before);
+                    if !before.is_finished() {
+                        self.release_dependencies(&before);
+                    }
                 }
+                self.count_ended(record.job.as_ref(), |ended| ended.remove(was.state));
                 self.numbers.insert(record.id.clone(), record.number);
                 self.tasks.insert(record.number, record.clone());
                 self.index(record);
+                self.hold_dependencies(record);
+            }
+            Fact::TaskRemoved { task, was } => {
+                // As with a retry, replay may not have the record.
+                if let Some(record) = self.tasks.get(&task.number).cloned() {
+                    assert_eq!(record.past_end(), Some(*was), "an ended task is removed");
+                    assert!(!self.is_needed(&record.id), "a needed task is not removed");
+                    if !record.is_finished() {
+                        self.release_dependencies(&record);
+                    }
+                    self.drop_task(&record);
+                }
+                self.count_ended(task.job.as_ref(), |ended| ended.remove(was.state));
+            }
+            Fact::JobRemoved { number, job } => {
+                self.jobs.remove(number);
+                self.job_numbers.remove(job);
+                self.derived.jobs.remove(job);
             }
             Fact::AgentRegistered(agent) => {
                 self.agents.insert(agent.id.clone(), agent.clone());
@@ -222,14 +251,32 @@ impl State {
             .expect("an event's task is known");
         self.unindex(&task);
         let record = Arc::make_mut(&mut task);
+        let had_ended = record.end().is_some();
         change(record);
         record.revision = seq;
+        if let Some(end) = record.past_end() {
+            assert!(!had_ended, "an ended task is left only by a retry");
+            self.count_ended(record.job.as_ref(), |ended| ended.add(end.state));
+        }
         if record.lease().is_none() {
             self.clear_expiry(subject.number);
         }
         self.index(&task);
         self.tasks.insert(subject.number, task.clone());
         self.refresh_unsettled(&task.id);
+        // A task holds its dependencies until it ends, whatever happens to it in between.
+        if task.is_finished() {
+            self.release_dependencies(&task);
+        }
+    }
+
+    /// Counts an end, or one that is no more: for the whole and for the task's job.
+    fn count_ended(&mut self, job: Option<&JobId>, count: impl Fn(&mut Counts)) {
+        count(&mut self.ended);
+        let job = job.and_then(|job| self.job_numbers.get(job));
+        if let Some(job) = job.and_then(|number| self.jobs.get_mut(number)) {
+            count(&mut Arc::make_mut(job).ended);
+        }
     }
 
     /// Marks one dependency as met. Written apart from `change`, whose cost grows with all dependencies:

@@ -1,9 +1,10 @@
 //! Every invariant that can be seen in one state. For tests and for verifying stored data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    id::Number,
+    counts::Counts,
+    id::{JobId, Number},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS, MAX_LOST_ON},
     state::State,
     task::{Phase, Task},
@@ -16,19 +17,15 @@ impl State {
     ///
     /// A sentence that names the first one found.
     pub fn check(&self) -> Result<(), String> {
-        let rebuilt = State::load(
-            self.identity.clone(),
-            self.seq,
-            self.time,
-            self.jobs.values().cloned(),
-            self.agents.values().cloned(),
-            self.tasks.values().cloned(),
-        );
+        let rebuilt = State::load(self.records());
         let mut kept = self.derived.clone();
         // A job whose tasks are all elsewhere is the same as none.
         kept.jobs.retain(|_, tally| !tally.tasks.is_empty());
         if rebuilt.derived != kept {
             return Err("what follows from the records differs from what is kept".to_owned());
+        }
+        if let Some(missing) = self.missing().first() {
+            return Err(format!("task {missing} was forgotten though something needs it"));
         }
         if rebuilt.numbers != self.numbers || rebuilt.job_numbers != self.job_numbers {
             return Err("ids and numbers do not belong together".to_owned());
@@ -42,13 +39,40 @@ impl State {
         if running != self.soft_leases() {
             return Err("leases and expiries do not belong together".to_owned());
         }
-        if self.counts().total() != self.tasks.len() as u64 {
-            return Err("the counts of tasks do not add up".to_owned());
-        }
+        self.check_counts()?;
         self.tasks.values().try_for_each(|task| {
             self.check_task(task)
                 .map_err(|fault| format!("task {}: {fault}", task.id))
         })
+    }
+
+    /// What is not in memory cannot be counted again; what is must be among what is counted.
+    fn check_counts(&self) -> Result<(), String> {
+        let (mut here, mut of_jobs) = (Counts::default(), Counts::default());
+        let mut here_of: BTreeMap<&JobId, Counts> = BTreeMap::new();
+        for task in self.tasks.values().filter(|task| task.end().is_some()) {
+            here.add(task.state());
+            if let Some(job) = &task.job {
+                here_of.entry(job).or_default().add(task.state());
+            }
+        }
+        for job in self.jobs.values() {
+            of_jobs = of_jobs.plus(&job.ended);
+            let kept = self.job_counts(&job.id).total();
+            if kept > u64::from(job.task_count) {
+                return Err(format!("job {} has more tasks than came with it", job.id));
+            }
+            if here_of
+                .get(&job.id)
+                .is_some_and(|here| !here.is_within(&job.ended))
+            {
+                return Err(format!("job {} counts fewer ended tasks than there are", job.id));
+            }
+        }
+        if !here.is_within(&self.ended) || !of_jobs.is_within(&self.ended) {
+            return Err("the counts of tasks do not add up".to_owned());
+        }
+        Ok(())
     }
 
     fn check_task(&self, task: &Task) -> Result<(), String> {

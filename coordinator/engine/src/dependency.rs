@@ -30,11 +30,8 @@ pub fn settle(draft: &mut Draft<'_>) {
             None
         };
         if let Some(skipped) = returned {
-            let record = retried(draft, &draft.tasks[&skipped]);
-            draft.emit(Fact::TaskRetried {
-                record: record.into(),
-                because: Some(task.id.clone()),
-            });
+            let skipped = draft.tasks[&skipped].clone();
+            retry(draft, &skipped, Some(task.id.clone()));
         } else {
             let waiting = next(&draft.derived.dependents).expect("an unsettled task has consequences left");
             follow(draft, &task, waiting);
@@ -65,10 +62,17 @@ fn follow(draft: &mut Draft<'_>, ended: &Task, waiting: Number) {
     });
 }
 
+/// Begins a new round of an ended task.
+pub(crate) fn retry(draft: &mut Draft<'_>, task: &Task, because: Option<TaskId>) {
+    let record = retried(draft, task).into();
+    let was = task.past_end().expect("only an ended task is retried");
+    draft.emit(Fact::TaskRetried { record, was, because });
+}
+
 /// The record of an ended task as the next event begins a new round: fresh counts, the same attempts, and
 /// met dependencies stay met. It still waits for its time if that lies ahead; a deadline that has passed
 /// would fail it again at once, so it goes.
-pub(crate) fn retried(draft: &Draft<'_>, task: &Task) -> Task {
+fn retried(draft: &Draft<'_>, task: &Task) -> Task {
     Task {
         revision: draft.seq().next(),
         round: task.round + 1,

@@ -9,9 +9,10 @@ use std::{
 };
 
 use crate::{
-    id::{AgentId, JobId, Number, TaskId},
+    counts::Counts,
+    id::{AgentId, JobId, Number, Seq, TaskId},
     schedule::Ready,
-    state::{Counts, State, Tally},
+    state::{State, Tally},
     task::{End, Phase, Task, TaskState},
     time::Timestamp,
 };
@@ -19,7 +20,7 @@ use crate::{
 /// Everything that follows from the records; kept up to date because looking for it would be slow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Derived {
-    /// Tasks by state.
+    /// Tasks that have not ended, by state.
     pub(crate) counts: Counts,
     /// Tasks by job.
     pub(crate) jobs: BTreeMap<JobId, Tally>,
@@ -35,11 +36,16 @@ pub(crate) struct Derived {
     pub(crate) skipped: BTreeMap<TaskId, BTreeSet<Number>>,
     /// Tasks whose last change still has consequences for others: the work list.
     pub(crate) unsettled: BTreeSet<Number>,
+    /// How many tasks that have not ended, or are skipped, depend on each task, met or not.
+    pub(crate) needed: BTreeMap<TaskId, u32>,
+    /// Tasks that have ended, are not skipped and not needed, in the order of their last events.
+    pub(crate) finished: BTreeSet<(Seq, Number)>,
     /// The running tasks of each agent.
     pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
 }
 
 impl State {
+    /// Notes that a task which has not ended went from one state to another.
     pub(crate) fn recount(&mut self, task: &Task, before: TaskState, after: TaskState) {
         self.derived.counts.remove(before);
         self.derived.counts.add(after);
@@ -49,14 +55,19 @@ impl State {
         }
     }
 
-    /// Adds everything that follows from a record.
+    /// Adds everything that follows from a record, save what it holds.
     pub(crate) fn index(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
-        self.derived.counts.add(state);
+        let has_ended = task.end().is_some();
+        if !has_ended {
+            self.derived.counts.add(state);
+        }
         if let Some(job) = &task.job {
             let tally = self.derived.jobs.entry(job.clone()).or_default();
-            tally.counts.add(state);
+            if !has_ended {
+                tally.counts.add(state);
+            }
             tally.tasks.insert(number);
         }
         match &task.phase {
@@ -100,18 +111,24 @@ impl State {
                     .insert(number);
                 self.refresh_unsettled(because);
             }
-            Phase::Ended { .. } => {}
+            Phase::Ended { .. } => {
+                if !self.is_needed(&task.id) {
+                    self.derived.finished.insert((task.revision, number));
+                }
+            }
         }
         self.refresh_unsettled(&task.id);
     }
 
-    /// Takes everything away that follows from a record.
+    /// Takes everything away that follows from a record, save what it holds.
     pub(crate) fn unindex(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
-        self.derived.counts.remove(state);
-        if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
-            tally.counts.remove(state);
+        if task.end().is_none() {
+            self.derived.counts.remove(state);
+            if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
+                tally.counts.remove(state);
+            }
         }
         match &task.phase {
             Phase::Pending { due } => {
@@ -148,7 +165,9 @@ impl State {
                 }
                 self.refresh_unsettled(because);
             }
-            Phase::Ended { .. } => {}
+            Phase::Ended { .. } => {
+                self.derived.finished.remove(&(task.revision, number));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use crate::{
     agent::Agent,
+    counts::Counts,
     event::{Event, Fact},
     id::{AgentId, Number},
     job::Job,
@@ -31,10 +32,12 @@ pub struct Change {
     pub event: Event,
     /// The touched task.
     pub task: Option<Arc<Task>>,
-    /// The touched job.
+    /// The touched job: also when a task of it ended or has ended no longer.
     pub job: Option<Arc<Job>>,
     /// The touched agent.
     pub agent: Option<Arc<Agent>>,
+    /// How many kept tasks have ended right after it, by final state.
+    pub ended: Counts,
 }
 
 /// Runs one decision on the state. Time never goes backwards: `now` is at least the time of the last event.
@@ -74,7 +77,8 @@ pub fn replay(state: &mut State, event: Event) -> Change {
         .task_number()
         .and_then(|number| state.task_numbered(number))
         .cloned();
-    let (mut job, mut agent) = (None, None);
+    let mut job = event.fact.counted_job().and_then(|job| state.job(job)).cloned();
+    let mut agent = None;
     match &event.fact {
         Fact::JobSubmitted(submitted) => job = Some(submitted.clone()),
         Fact::AgentRegistered(registered) => agent = Some(registered.clone()),
@@ -86,6 +90,7 @@ pub fn replay(state: &mut State, event: Event) -> Change {
         task,
         job,
         agent,
+        ended: state.ended,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     id::{AgentId, AttemptNumber, JobId, Number, ReportHash, Seq, TaskId},
     job::Job,
     lease::Lease,
-    task::{Failure, Loss, Outcome, Output, Task},
+    task::{Failure, Loss, Outcome, Output, PastEnd, Task},
     time::Timestamp,
 };
 
@@ -187,8 +187,24 @@ pub enum Fact {
     TaskRetried {
         /// The record.
         record: Arc<Task>,
+        /// The end that it leaves.
+        was: PastEnd,
         /// The retried dependency that brought it back; `None` when somebody asked for the task itself.
         because: Option<TaskId>,
+    },
+    /// An ended task was removed; nothing of it is kept.
+    TaskRemoved {
+        /// The task.
+        task: Subject,
+        /// The end that it had.
+        was: PastEnd,
+    },
+    /// A job was removed with its last task.
+    JobRemoved {
+        /// Its place in the order of creation.
+        number: Number,
+        /// The job.
+        job: JobId,
     },
     /// An agent opened a session; its record.
     AgentRegistered(Arc<Agent>),
@@ -234,13 +250,15 @@ impl Fact {
             Fact::TaskCancelled { .. } => "task_cancelled",
             Fact::TaskSkipped { .. } => "task_skipped",
             Fact::TaskRetried { .. } => "task_retried",
+            Fact::TaskRemoved { .. } => "task_removed",
+            Fact::JobRemoved { .. } => "job_removed",
             Fact::AgentRegistered(_) => "agent_registered",
             Fact::AgentDeregistered { .. } => "agent_deregistered",
         }
     }
 
     /// Every kind there is.
-    pub const KINDS: [&'static str; 18] = [
+    pub const KINDS: [&'static str; 20] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -257,15 +275,44 @@ impl Fact {
         "task_cancelled",
         "task_skipped",
         "task_retried",
+        "task_removed",
+        "job_removed",
         "agent_registered",
         "agent_deregistered",
     ];
+
+    /// The job whose ended tasks it makes more or fewer.
+    pub fn counted_job(&self) -> Option<&JobId> {
+        match self {
+            Fact::TaskSucceeded { task, .. }
+            | Fact::TaskFailed { task, .. }
+            | Fact::TaskCancelled { task, .. }
+            | Fact::TaskSkipped { task, .. }
+            | Fact::TaskRemoved { task, .. } => task.job.as_ref(),
+            Fact::TaskRetried { record, .. } => record.job.as_ref(),
+            Fact::CoordinatorStarted { .. }
+            | Fact::JobSubmitted(_)
+            | Fact::TaskSubmitted(_)
+            | Fact::DependencyMet { .. }
+            | Fact::TaskDue { .. }
+            | Fact::LeaseGranted { .. }
+            | Fact::LeaseExpired { .. }
+            | Fact::LeaseResumed { .. }
+            | Fact::LeaseReleased { .. }
+            | Fact::AttemptFailed { .. }
+            | Fact::CancelRequested { .. }
+            | Fact::JobRemoved { .. }
+            | Fact::AgentRegistered(_)
+            | Fact::AgentDeregistered { .. } => None,
+        }
+    }
 
     /// The number of the task it is about.
     pub fn task_number(&self) -> Option<Number> {
         match self {
             Fact::CoordinatorStarted { .. }
             | Fact::JobSubmitted(_)
+            | Fact::JobRemoved { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. } => None,
             Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => Some(task.number),
@@ -280,7 +327,8 @@ impl Fact {
             | Fact::TaskFailed { task, .. }
             | Fact::CancelRequested { task, .. }
             | Fact::TaskCancelled { task, .. }
-            | Fact::TaskSkipped { task, .. } => Some(task.number),
+            | Fact::TaskSkipped { task, .. }
+            | Fact::TaskRemoved { task, .. } => Some(task.number),
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    counts::Counts,
     id::{JobId, Number},
     time::Timestamp,
 };
 
-/// A job's record. How far its tasks are is counted from them, never stored.
+/// A job's record. Of its tasks it knows how many have ended, so that they need not be in memory; the others
+/// are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Its place in the order of creation.
@@ -22,4 +24,6 @@ pub struct Job {
     pub task_count: u32,
     /// When it was submitted.
     pub created: Timestamp,
+    /// How many of its kept tasks have ended, by final state.
+    pub ended: Counts,
 }

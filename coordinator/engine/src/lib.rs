@@ -19,7 +19,8 @@
 //!
 //! A final state is left only by a retry, which opens a new round and brings
 //! back, in steps, what was skipped because of the task. A late success takes a
-//! Delayed or Queued task to Succeeded.
+//! Delayed or Queued task to Succeeded. Pruning removes a task for good, long
+//! after its end and when nothing needs it.
 //!
 //! # What always holds
 //!
@@ -44,6 +45,7 @@ pub mod limits;
 pub mod time;
 
 pub mod agent;
+pub mod counts;
 pub mod job;
 pub mod lease;
 pub mod task;
@@ -54,6 +56,7 @@ pub mod rejection;
 pub mod apply;
 mod derived;
 pub mod draft;
+pub mod evict;
 pub mod state;
 
 pub mod dependency;

@@ -15,6 +15,9 @@ pub const SETTLE_STEP: usize = 1_000;
 /// Leases, due times and deadlines handled in one call of `expire`, for the same reason.
 pub const EXPIRE_STEP: usize = 1_000;
 
+/// Tasks removed in one decision, for the same reason.
+pub const PRUNE_STEP: usize = 1_000;
+
 /// Faults named in one rejection; more are counted. A person mends a few at a time.
 pub const MAX_NAMED_FAULTS: usize = 32;
 

@@ -60,6 +60,13 @@ pub enum Rejection {
         /// The dependency to retry instead.
         dependency: TaskId,
     },
+    /// The task can't run: a dependency that it waits for is no longer kept.
+    DependencyRemoved {
+        /// The task.
+        task: TaskId,
+        /// The dependency.
+        dependency: TaskId,
+    },
 }
 
 /// One thing that is wrong with a request.
@@ -180,6 +187,12 @@ impl fmt::Display for Rejection {
             Rejection::TaskFinished { task, state } => write!(f, "task {task} has already ended as {state}"),
             Rejection::TaskNotFinished { task, state } => {
                 write!(f, "task {task} has not ended: it is {state}")
+            }
+            Rejection::DependencyRemoved { task, dependency } => {
+                write!(
+                    f,
+                    "task {task} waits for {dependency}, which is no longer kept: submit it under a new id"
+                )
             }
             Rejection::DependencyFailed { task, dependency } => {
                 write!(

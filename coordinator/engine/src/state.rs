@@ -1,6 +1,6 @@
 //! The state: records of tasks, jobs and agents, what follows from them, and soft facts.
 //!
-//! Only `apply`, `renew`, `seen`, `grace` and loading change it.
+//! Only `apply`, `renew`, `seen`, `grace`, `forget`, `recall` and loading change it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,44 +11,40 @@ use std::{
 
 use crate::{
     agent::Agent,
+    counts::Counts,
     derived::Derived,
     id::{AgentId, JobId, Number, Seq, TaskId},
     job::Job,
     schedule::Ready,
-    task::{Task, TaskState},
+    task::Task,
     time::Timestamp,
 };
 
-/// How many tasks are in each state, in the order of [`TaskState::ALL`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts([u64; TaskState::ALL.len()]);
-
-impl Counts {
-    /// How many are in this state.
-    pub fn of(&self, state: TaskState) -> u64 {
-        self.0[state as usize]
-    }
-
-    /// How many there are in all.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    pub(crate) fn add(&mut self, state: TaskState) {
-        self.0[state as usize] += 1;
-    }
-
-    pub(crate) fn remove(&mut self, state: TaskState) {
-        self.0[state as usize] -= 1;
-    }
+/// Records that a state is built from.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// What the coordinator is; `None` before its first start.
+    pub identity: Option<Identity>,
+    /// The last event that they reflect.
+    pub seq: Seq,
+    /// The time of that event.
+    pub time: Timestamp,
+    /// How many kept tasks have ended, by final state: in memory or not.
+    pub ended: Counts,
+    /// Every job.
+    pub jobs: Vec<Arc<Job>>,
+    /// Every agent.
+    pub agents: Vec<Arc<Agent>>,
+    /// Every task that has not ended or is skipped, and any others.
+    pub tasks: Vec<Arc<Task>>,
 }
 
-/// The tasks of a job, and how many are in each state.
+/// The tasks of a job that are in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many are in each state.
+    /// How many of those that have not ended are in each state.
     pub counts: Counts,
-    /// Its tasks.
+    /// All of them.
     pub tasks: BTreeSet<Number>,
 }
 
@@ -89,6 +85,8 @@ pub struct State {
     pub(crate) identity: Option<Identity>,
     pub(crate) seq: Seq,
     pub(crate) time: Timestamp,
+    /// How many kept tasks have ended, by final state: in memory or not.
+    pub(crate) ended: Counts,
     pub(crate) tasks: BTreeMap<Number, Arc<Task>>,
     pub(crate) numbers: BTreeMap<TaskId, Number>,
     pub(crate) jobs: BTreeMap<Number, Arc<Job>>,
@@ -104,36 +102,46 @@ fn past(after: Number) -> (Bound<Number>, Bound<Number>) {
 }
 
 impl State {
-    /// Builds the state from records, as of the event with this seq. Leases last one TTL from `time` on.
-    pub fn load(
-        identity: Option<Identity>,
-        seq: Seq,
-        time: Timestamp,
-        jobs: impl IntoIterator<Item = Arc<Job>>,
-        agents: impl IntoIterator<Item = Arc<Agent>>,
-        tasks: impl IntoIterator<Item = Arc<Task>>,
-    ) -> State {
+    /// Builds the state from records. Leases last one TTL from their time on.
+    pub fn load(records: Records) -> State {
         let mut state = State {
-            identity,
-            seq,
-            time,
+            identity: records.identity,
+            seq: records.seq,
+            time: records.time,
+            ended: records.ended,
             ..State::default()
         };
-        for job in jobs {
+        for job in records.jobs {
             state.insert_job(job);
         }
-        for agent in agents {
+        for agent in records.agents {
             state.agents.insert(agent.id.clone(), agent);
         }
-        for task in tasks {
+        for task in records.tasks {
             state.numbers.insert(task.id.clone(), task.number);
             state.tasks.insert(task.number, task);
         }
         let all: Vec<Arc<Task>> = state.tasks.values().cloned().collect();
         for task in &all {
             state.index(task);
+            if !task.is_finished() {
+                state.hold_dependencies(task);
+            }
         }
         state
+    }
+
+    /// Its records: loading them gives the state again, without its soft facts.
+    pub fn records(&self) -> Records {
+        Records {
+            identity: self.identity.clone(),
+            seq: self.seq,
+            time: self.time,
+            ended: self.ended,
+            jobs: self.jobs.values().cloned().collect(),
+            agents: self.agents.values().cloned().collect(),
+            tasks: self.tasks.values().cloned().collect(),
+        }
     }
 
     pub(crate) fn insert_job(&mut self, job: Arc<Job>) {
@@ -196,18 +204,21 @@ impl State {
         self.jobs.len()
     }
 
-    /// How many tasks of a job are in each state.
+    /// How many kept tasks of a job are in each state.
     pub fn job_counts(&self, job: &JobId) -> Counts {
-        self.derived
-            .jobs
-            .get(job)
-            .map(|tally| tally.counts)
-            .unwrap_or_default()
+        let pending = self.derived.jobs.get(job).map(|tally| tally.counts);
+        let ended = self.job(job).map(|job| job.ended);
+        pending.unwrap_or_default().plus(&ended.unwrap_or_default())
     }
 
-    /// How many tasks are in each state.
+    /// How many kept tasks are in each state.
     pub fn counts(&self) -> Counts {
-        self.derived.counts
+        self.derived.counts.plus(&self.ended)
+    }
+
+    /// How many kept tasks have ended, by final state.
+    pub fn ended(&self) -> Counts {
+        self.ended
     }
 
     /// Queued tasks.

@@ -102,6 +102,15 @@ pub enum Phase {
     },
 }
 
+/// The end that a task had, told when it has it no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastEnd {
+    /// Its final state.
+    pub state: TaskState,
+    /// Since when it was in it.
+    pub at: Timestamp,
+}
+
 /// The final states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -143,7 +152,7 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    /// Every state, in the order of [`crate::state::Counts`].
+    /// Every state, in the order of [`crate::counts::Counts`].
     pub const ALL: [TaskState; 8] = [
         TaskState::Blocked,
         TaskState::Delayed,
@@ -328,6 +337,17 @@ impl Task {
             .iter()
             .rev()
             .find(|attempt| attempt.report.is_some())
+    }
+
+    /// Its final state with its time, once it has one.
+    pub fn past_end(&self) -> Option<PastEnd> {
+        match &self.phase {
+            Phase::Ended { at, .. } => Some(PastEnd {
+                state: self.state(),
+                at: *at,
+            }),
+            _ => None,
+        }
     }
 
     /// The dependencies that still have to end.

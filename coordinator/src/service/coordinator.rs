@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use prost::Message as _;
 use swarm_engine::{
     command::{claim, complete, deregister, register, renew::Directive},
+    id::TaskId,
     rejection::Rejection,
     task::Task,
 };
@@ -26,7 +27,7 @@ use super::{
         state::state_message,
         time::{duration, timestamp},
     },
-    status::{refusal_of, status_of},
+    status::{refusal_of, status_of, status_of_refused},
 };
 use crate::{
     backlog::Load,
@@ -37,6 +38,9 @@ use crate::{
 
 /// The pause before the next heartbeat of an agent that has an order to carry out.
 const ORDER_GAP: Duration = Duration::from_secs(1);
+
+/// Records of dependencies looked up together: even the largest stay below what one look may bring.
+const DEPENDENCIES_AT_ONCE: usize = 256;
 
 #[tonic::async_trait]
 impl CoordinatorService for Service {
@@ -160,11 +164,12 @@ impl CoordinatorService for Service {
             })
             .collect();
         let reports = reports(results);
-        let good = reports
+        let good: Vec<complete::Report> = reports
             .iter()
             .filter_map(|report| report.as_ref().ok())
             .cloned()
             .collect();
+        let named = good.iter().map(|report| report.proof.task.clone()).collect();
         let command = complete::Complete {
             agent,
             reports: good,
@@ -178,13 +183,13 @@ impl CoordinatorService for Service {
 
         let answer = self
             .core
-            .execute(|draft| {
+            .execute_naming(named, |draft| {
                 let results = complete::decide(draft, command);
                 let claimed = claim.map(|claim| claim.and_then(|(claim, _)| claim::decide(draft, claim)));
                 Ok((results, claimed))
             })
             .await
-            .map_err(|rejection: Rejection| status_of(&rejection))?;
+            .map_err(|refused| status_of_refused(&refused))?;
         let as_of = answer.as_of;
         let (results, claimed) = answer.value;
 
@@ -280,28 +285,34 @@ impl Service {
         if task.dependencies.is_empty() {
             return Vec::new();
         }
-        let known = self
-            .core
-            .read(|state| {
-                let known = task
-                    .dependencies
-                    .iter()
-                    .filter_map(|each| state.task(&each.task).cloned());
-                known.collect::<Vec<Arc<Task>>>()
-            })
-            .await
-            .value;
-        let core = Arc::clone(&self.core);
-        let read = tokio::task::spawn_blocking(move || {
-            let each = |dependency: &Arc<Task>| {
-                let end = dependency_end(&core, dependency, room);
-                room -= end.output.as_ref().map_or(0, |output| output.stdout.len());
-                end
+        let ids: Vec<TaskId> = task.dependencies.iter().map(|each| each.task.clone()).collect();
+        let mut ends = Vec::with_capacity(ids.len());
+        for some in ids.chunks(DEPENDENCIES_AT_ONCE) {
+            let known = match self.core.find(some).await {
+                Ok(known) => known.value,
+                Err(error) => {
+                    // The agent hears so when it asks for the tasks; it can do everything else meanwhile.
+                    tracing::error!(task_id = %task.id, "cannot look up its dependencies: {error:?}");
+                    continue;
+                }
             };
-            known.iter().map(each).collect()
-        });
-        // The agent reads with GetTask what is not there.
-        read.await.unwrap_or_default()
+            let core = Arc::clone(&self.core);
+            let known: Vec<Arc<Task>> = some.iter().filter_map(|id| known.get(id).cloned()).collect();
+            let read = tokio::task::spawn_blocking(move || {
+                let mut left = room;
+                let each = |dependency: &Arc<Task>| {
+                    let end = dependency_end(&core, dependency, left);
+                    left -= end.output.as_ref().map_or(0, |output| output.stdout.len());
+                    end
+                };
+                (known.iter().map(each).collect::<Vec<_>>(), left)
+            });
+            if let Ok((read, left)) = read.await {
+                ends.extend(read);
+                room = left;
+            }
+        }
+        ends
     }
 }
 

@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 use tonic::Status;
 
-use crate::{limits::MAX_REFUSAL_BYTES, service::convert::text::plain};
+use crate::{evict::Refused, limits::MAX_REFUSAL_BYTES, service::convert::text::plain};
 
 /// The reason that a rejection travels with.
 pub(crate) fn reason_of(rejection: &Rejection) -> Reason {
@@ -28,7 +28,7 @@ pub(crate) fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::RevisionMismatch { .. } => Reason::RevisionMismatch,
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
         Rejection::TaskNotFinished { .. } => Reason::TaskNotFinished,
-        Rejection::DependencyFailed { .. } => Reason::DependencyFailed,
+        Rejection::DependencyFailed { .. } | Rejection::DependencyRemoved { .. } => Reason::DependencyFailed,
     }
 }
 
@@ -46,6 +46,17 @@ pub(crate) fn status_of(rejection: &Rejection) -> Status {
             .collect();
     }
     status(reason_of(rejection), message(rejection), details)
+}
+
+/// The refusal of a whole call that names tasks.
+pub(crate) fn status_of_refused(refused: &Refused) -> Status {
+    match refused {
+        Refused::Rejected(rejection) => status_of(rejection),
+        Refused::Unreadable(error) => {
+            tracing::error!("cannot look up tasks in the store: {error}");
+            Status::internal(format!("cannot look up tasks in the store: {error}"))
+        }
+    }
 }
 
 /// The refusal of one item of a call.

@@ -1,14 +1,13 @@
 //! People's side: `TaskService`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use swarm_engine::{
     command::{cancel, retry, submit},
-    id::{JobId, Number, Seq, TaskId},
-    limits::{MAX_ITEMS, MAX_VISITED},
+    id::{Number, Seq, TaskId},
+    limits::MAX_ITEMS,
     rejection::Rejection,
-    state::State,
-    task::{Task, TaskState},
+    task::TaskState,
 };
 use swarm_proto::v1::{self, task_service_server::TaskService};
 use tonic::{Request, Response, Status};
@@ -23,9 +22,9 @@ use super::{
         task::task_message,
     },
     invalid, page,
-    status::{refusal_of, status_of},
+    status::{refusal_of, status_of, status_of_refused},
 };
-use crate::backlog::Load;
+use crate::{backlog::Load, list::Listing};
 
 #[tonic::async_trait]
 impl TaskService for Service {
@@ -39,11 +38,12 @@ impl TaskService for Service {
             max_retries: self.settings.default_retries,
         };
         let command = convert::submit(request.into_inner(), defaults, self.core.clock.now());
+        let named = named_in(&command);
         let answer = self
             .core
-            .execute(|draft| submit::decide(draft, command))
+            .execute_naming(named, |draft| submit::decide(draft, command))
             .await
-            .map_err(|rejection| status_of(&rejection))?;
+            .map_err(|refused| status_of_refused(&refused))?;
         let as_of = self.as_of(&answer);
         let submitted = |task: submit::Submitted| v1::SubmittedTask {
             task_id: task.id.to_string(),
@@ -62,10 +62,16 @@ impl TaskService for Service {
     ) -> Result<Response<v1::GetTaskResponse>, Status> {
         let id = field::task_id("task_id", &request.into_inner().task_id)
             .map_err(|rejection| status_of(&rejection))?;
-        let answer = self.core.read(|state| state.task(&id).cloned()).await;
+        let answer = self
+            .core
+            .find(std::slice::from_ref(&id))
+            .await
+            .map_err(|error| status_of_refused(&error.into()))?;
         let as_of = self.as_of(&answer);
         let task = answer
             .value
+            .into_values()
+            .next()
             .ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
         let output = self.output_of(&task)?;
         let output = output
@@ -82,25 +88,27 @@ impl TaskService for Service {
         request: Request<v1::ListTasksRequest>,
     ) -> Result<Response<v1::ListTasksResponse>, Status> {
         let request = request.into_inner();
-        let after = Number(page::after(&request.page_token)?);
-        let size = page::size(request.page_size);
         let states = state_filter(&request.states).map_err(|rejection| status_of(&rejection))?;
-        let filter = Filter {
-            states,
-            queue: request.queue,
-        };
         let job = match request.job_id.as_str() {
             "" => None,
             id => Some(field::job_id("job_id", id).map_err(|rejection| status_of(&rejection))?),
         };
+        let wanted = Listing {
+            job,
+            states,
+            queue: request.queue,
+            after: Number(page::after(&request.page_token)?),
+            size: page::size(request.page_size),
+        };
         let answer = self
             .core
-            .read(|state| look(state, job.as_ref(), after, size, &filter))
-            .await;
+            .list(&wanted)
+            .await
+            .map_err(|refused| status_of_refused(&refused))?;
         let as_of = self.as_of(&answer);
-        let Page { tasks, next } = answer.value.map_err(|rejection| status_of(&rejection))?;
-        let tasks = tasks.iter().map(|task| task_message(task, None)).collect();
-        let next = next.map(|number| number.0.to_string());
+        let listed = answer.value;
+        let tasks = listed.tasks.iter().map(|task| task_message(task, None)).collect();
+        let next = listed.next.map(|number| number.0.to_string());
         let (tasks, next_page_token) = page::fit(tasks, next, |task: &v1::Task| task.number.to_string());
         Ok(Response::new(v1::ListTasksResponse {
             as_of,
@@ -124,9 +132,11 @@ impl TaskService for Service {
             .map_err(|rejection| status_of(&rejection))?;
         let answer = self
             .core
-            .execute(|draft| Ok(cancel::decide(draft, &tasks)))
+            .execute_naming(tasks.iter().cloned().collect(), |draft| {
+                Ok(cancel::decide(draft, &tasks))
+            })
             .await
-            .map_err(|rejection: Rejection| status_of(&rejection))?;
+            .map_err(|refused| status_of_refused(&refused))?;
         Ok(Response::new(v1::CancelTasksResponse {
             as_of: self.as_of(&answer),
             results: changes(ids, answer.value),
@@ -152,11 +162,12 @@ impl TaskService for Service {
             })
             .collect::<Result<Vec<retry::Retry>, Rejection>>()
             .map_err(|rejection| status_of(&rejection))?;
+        let named = self.named_in_retry(&tasks).await?;
         let answer = self
             .core
-            .execute(|draft| Ok(retry::decide(draft, &tasks)))
+            .execute_naming(named, |draft| Ok(retry::decide(draft, &tasks)))
             .await
-            .map_err(|rejection: Rejection| status_of(&rejection))?;
+            .map_err(|refused| status_of_refused(&refused))?;
         let ids = requested.into_iter().map(|each| each.task_id).collect();
         Ok(Response::new(v1::RetryTasksResponse {
             as_of: self.as_of(&answer),
@@ -225,55 +236,29 @@ impl TaskService for Service {
     }
 }
 
-struct Filter {
-    /// Any when empty.
-    states: Vec<TaskState>,
-    /// Any when empty.
-    queue: String,
-}
-
-impl Filter {
-    fn accepts(&self, task: &Task) -> bool {
-        (self.states.is_empty() || self.states.contains(&task.state()))
-            && (self.queue.is_empty() || task.queue.as_str() == self.queue)
+impl Service {
+    /// The tasks, and what they wait for as soon as they are back. An ended task's dependencies stay as they
+    /// are until somebody retries it, and are in memory from then on.
+    async fn named_in_retry(&self, tasks: &[retry::Retry]) -> Result<BTreeSet<TaskId>, Status> {
+        let ids: Vec<TaskId> = tasks.iter().map(|each| each.task.clone()).collect();
+        let found = self
+            .core
+            .find(&ids)
+            .await
+            .map_err(|error| status_of_refused(&error.into()))?;
+        let unmet = found.value.values().flat_map(|task| task.unmet_dependencies());
+        let unmet = unmet.map(|dependency| dependency.task.clone());
+        Ok(ids.into_iter().chain(unmet).collect())
     }
 }
 
-struct Page {
-    tasks: Vec<Arc<Task>>,
-    /// The last visited task, when there are more behind it.
-    next: Option<Number>,
-}
-
-/// A page visits a bounded number of tasks under the lock, so it may be short, even empty, and go on.
-fn look(
-    state: &State,
-    job: Option<&JobId>,
-    after: Number,
-    size: usize,
-    filter: &Filter,
-) -> Result<Page, Rejection> {
-    let candidates: Box<dyn Iterator<Item = &Arc<Task>>> = match job {
-        Some(job) if state.job(job).is_none() => return Err(Rejection::JobNotFound(job.clone())),
-        Some(job) => Box::new(state.job_tasks_after(job, after)),
-        None => Box::new(state.tasks_after(after)),
-    };
-    let mut page = Page {
-        tasks: Vec::new(),
-        next: None,
-    };
-    let mut last = after;
-    for (visited, task) in candidates.enumerate() {
-        if page.tasks.len() == size || visited == MAX_VISITED {
-            page.next = Some(last);
-            break;
-        }
-        last = task.number;
-        if filter.accepts(task) {
-            page.tasks.push(task.clone());
-        }
-    }
-    Ok(page)
+/// The tasks of a submit, and what they depend on.
+fn named_in(submit: &submit::Submit) -> BTreeSet<TaskId> {
+    let tasks = submit.tasks.iter();
+    let own = tasks.clone().map(|task| &task.id);
+    own.chain(tasks.flat_map(|task| task.dependencies.iter().map(|(id, _)| id)))
+        .cloned()
+        .collect()
 }
 
 fn check_count(field: &str, count: usize) -> Result<(), Status> {

@@ -40,6 +40,15 @@ impl Batch {
         self.operations
     }
 
+    /// The keys that begin with `prefix` and are given a value.
+    pub fn puts<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.writes
+            .range(prefix.to_vec()..)
+            .take_while(move |(key, _)| key.starts_with(prefix))
+            .filter(|(_, value)| value.is_some())
+            .map(|(key, _)| key.as_slice())
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()

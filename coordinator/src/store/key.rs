@@ -1,9 +1,15 @@
 //! The store's keys: how each is made, and how it is named in a message.
 
-/// Tasks that have not ended.
+/// Tasks that have to be in memory.
 pub const LIVE: &[u8] = b"live/";
-/// Tasks that have ended.
+/// The other tasks, which have ended.
 pub const DONE: &[u8] = b"done/";
+/// Tasks by id.
+pub const ID: &[u8] = b"id/";
+/// Ended tasks by age.
+pub const AGE: &[u8] = b"age/";
+/// The ended tasks of jobs.
+pub const JOB_TASK: &[u8] = b"jobtask/";
 /// Jobs.
 pub const JOB: &[u8] = b"job/";
 /// Agents.
@@ -23,14 +29,43 @@ pub(super) const APPLIED_SEQ: &str = "applied_seq";
 /// Begins the keys of chunks and sorts them behind all others; no name begins so.
 pub(super) const CHUNK: u8 = 0xFF;
 
-/// The key of a task that has not ended.
+/// The key of a task that has to be in memory.
 pub fn live(number: u64) -> Vec<u8> {
     numbered(LIVE, number)
 }
 
-/// The key of a task that has ended.
+/// The key of another task.
 pub fn done(number: u64) -> Vec<u8> {
     numbered(DONE, number)
+}
+
+/// Where the number of the task with this id is.
+pub fn id(task: &str) -> Vec<u8> {
+    [ID, task.as_bytes()].concat()
+}
+
+/// The place of an ended task in the order of ends, which are in milliseconds.
+pub fn age(ended: u64, number: u64) -> Vec<u8> {
+    [AGE, &ended.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
+/// The end and the number in such a key.
+pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
+    let (ended, number) = key.strip_prefix(AGE)?.split_first_chunk()?;
+    Some((
+        u64::from_be_bytes(*ended),
+        u64::from_be_bytes(number.try_into().ok()?),
+    ))
+}
+
+/// The prefix of the ended tasks of a job. No id has a NUL.
+pub fn tasks_of(job: &str) -> Vec<u8> {
+    [JOB_TASK, job.as_bytes(), &[0]].concat()
+}
+
+/// An ended task of a job.
+pub fn task_of(job: &str, number: u64) -> Vec<u8> {
+    [tasks_of(job).as_slice(), &number.to_be_bytes()].concat()
 }
 
 /// The key of a job.
@@ -114,6 +149,16 @@ mod tests {
         assert_eq!(keys, [0, 1, 255, 256, u64::MAX].map(live));
         assert!(output(1, 256) < output(2, 1) && output(1, 2) < output(1, 256));
         assert!(output(7, 3).starts_with(&outputs_of(7)));
+    }
+
+    #[test]
+    fn ends_sort_by_time_and_jobs_do_not_mix() {
+        assert!(age(1, 9) < age(2, 1) && age(2, 1) < age(2, 2));
+        assert_eq!(split_age(&age(7, 8)), Some((7, 8)));
+        assert_eq!(split_age(b"age/short"), None);
+        assert!(!task_of("job-10", 1).starts_with(&tasks_of("job-1")));
+        assert!(id(&"x".repeat(128)).len() <= MAX_KEY_BYTES);
+        assert!(task_of(&"x".repeat(128), 1).len() <= MAX_KEY_BYTES);
     }
 
     #[test]

@@ -7,9 +7,12 @@
 //! Keys, in one tree (`key.rs` makes them; numbers are big endian, so scans are in creation order):
 //!
 //! ```text
-//! live/<number>               a task that has not ended
-//! done/<number>               a task that has ended
+//! live/<number>               a task that has to be in memory: it has not ended, or is skipped
+//! done/<number>               any other ended task
+//! id/<task id>                the number of a task
+//! age/<ended ms><number>      the id of an ended task, in the order of their ends
 //! job/<number>                a job
+//! jobtask/<job id>\0<number>  empty: a task of the job, one under done/
 //! agent/<id>                  an agent
 //! output/<number><attempt>    what an attempt printed
 //! meta/<name>                 facts about the store itself, applied_seq among them
@@ -84,11 +87,25 @@ impl Store {
 
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let _exact = self.reading();
-        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
-            return Ok(None);
-        };
-        self.whole(key, &raw).map(Some)
+        self.reading().get(key)
+    }
+
+    /// Several values as of one batch. Writing waits meanwhile.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading {
+            store: self,
+            _exact: self.exact(),
+        }
+    }
+
+    /// The keys that begin with `prefix`, in their order.
+    pub fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let _exact = self.exact();
+        let range = self.db.range(prefix..key::end_of(prefix).as_slice());
+        range
+            .keys()
+            .map(|key| key.map(|key| key.to_vec()).map_err(at_sled("read")))
+            .collect()
     }
 
     /// The keys that begin with `prefix`, from `from` on (inclusive; empty for all), and their values,
@@ -168,7 +185,7 @@ impl Store {
         self.db.size_on_disk().map_err(at_sled("measure"))
     }
 
-    fn reading(&self) -> RwLockReadGuard<'_, ()> {
+    fn exact(&self) -> RwLockReadGuard<'_, ()> {
         self.shared.exact.read().expect(WHOLE)
     }
 
@@ -183,7 +200,7 @@ impl Store {
         })
     }
 
-    /// The value behind what sled has under a key. The caller holds `reading`.
+    /// The value behind what sled has under a key. The caller holds `exact`.
     fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
         match value::decode(key, raw)? {
             Stored::Short(value) => Ok(value.to_vec()),
@@ -191,5 +208,21 @@ impl Store {
                 self.db.get(chunk_key).map_err(at_sled("read"))
             }),
         }
+    }
+}
+
+/// Reads of one moment; made by `Store::reading`.
+pub struct Reading<'a> {
+    store: &'a Store,
+    _exact: RwLockReadGuard<'a, ()>,
+}
+
+impl Reading<'_> {
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(raw) = self.store.db.get(key).map_err(at_sled("read"))? else {
+            return Ok(None);
+        };
+        self.store.whole(key, &raw).map(Some)
     }
 }

@@ -35,7 +35,7 @@ impl Scan {
     }
 
     fn read_page(&mut self) -> Result<Vec<Entry>, StoreError> {
-        let _exact = self.store.reading();
+        let _exact = self.store.exact();
         let mut page = Vec::new();
         let mut bytes = 0;
         for entry in self.store.db.range(self.next.as_slice()..self.end.as_slice()) {

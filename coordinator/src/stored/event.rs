@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    id::{AgentId, AttemptNumber, Number, Seq, TaskId},
+    id::{AgentId, AttemptNumber, JobId, Number, Seq, TaskId},
     time::Timestamp,
 };
 use swarm_proto::store;
@@ -17,8 +17,8 @@ use super::{
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
     record::{
-        read_agent, read_job, read_job_id, read_output, read_task, write_agent, write_job, write_job_id,
-        write_output, write_task,
+        read_agent, read_job, read_job_id, read_output, read_past_end, read_task, write_agent, write_job,
+        write_job_id, write_output, write_past_end, write_task,
     },
 };
 
@@ -184,9 +184,18 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             subject: write_subject(task),
             because: because.to_string(),
         }),
-        Fact::TaskRetried { record, because } => Stored::TaskRetried(store::TaskRetried {
+        Fact::TaskRetried { record, was, because } => Stored::TaskRetried(store::TaskRetried {
             task: Some(write_task(record)),
+            was: Some(write_past_end(*was)),
             because: because.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }),
+        Fact::TaskRemoved { task, was } => Stored::TaskRemoved(store::TaskRemoved {
+            subject: write_subject(task),
+            was: Some(write_past_end(*was)),
+        }),
+        Fact::JobRemoved { number, job } => Stored::JobRemoved(store::JobRemoved {
+            number: number.0,
+            job_id: job.to_string(),
         }),
         Fact::AgentRegistered(agent) => Stored::AgentRegistered(write_agent(agent)),
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
@@ -273,7 +282,16 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
         },
         Stored::TaskRetried(retried) => Fact::TaskRetried {
             record: read_task(required("the retried task", retried.task)?)?.into(),
+            was: read_past_end(required("the end that the task had", retried.was)?)?,
             because: optional(&retried.because).map(TaskId::stored),
+        },
+        Stored::TaskRemoved(removed) => Fact::TaskRemoved {
+            task: read_subject(removed.subject)?,
+            was: read_past_end(required("the end that the task had", removed.was)?)?,
+        },
+        Stored::JobRemoved(removed) => Fact::JobRemoved {
+            number: Number(removed.number),
+            job: JobId::stored(filled("the job's id", &removed.job_id)?),
         },
         Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {

@@ -4,12 +4,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use swarm_engine::{
     agent::Agent,
+    counts::Counts,
     event::{CancelledAttempt, Event, Fact, Subject},
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     job::Job,
     lease::Lease,
     retry::{RetryPolicy, Tries},
-    task::{Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, Phase, Task},
+    task::{
+        Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
+        TaskState,
+    },
     time::Timestamp,
 };
 
@@ -23,7 +27,10 @@ pub(super) fn events() -> Vec<Event> {
             cluster_id: "k7wq2m".into(),
             history: "h4t9zd".into(),
         },
-        Fact::JobSubmitted(Arc::new(job())),
+        Fact::JobSubmitted(Arc::new(Job {
+            ended: Counts::default(),
+            ..job()
+        })),
         Fact::TaskSubmitted(Arc::new(task())),
         Fact::DependencyMet {
             task: subject(),
@@ -90,7 +97,22 @@ pub(super) fn events() -> Vec<Event> {
         },
         Fact::TaskRetried {
             record: Arc::new(task()),
+            was: PastEnd {
+                state: TaskState::Failed,
+                at: Timestamp(1_700_000_050_000),
+            },
             because: Some(TaskId::stored("fetch-1")),
+        },
+        Fact::TaskRemoved {
+            task: subject(),
+            was: PastEnd {
+                state: TaskState::Cancelled,
+                at: Timestamp(1_699_000_000_000),
+            },
+        },
+        Fact::JobRemoved {
+            number: Number(800),
+            job: JobId::stored("survey"),
         },
         Fact::AgentRegistered(Arc::new(agent())),
         Fact::AgentDeregistered { agent: agent_id() },
@@ -237,6 +259,12 @@ pub(super) fn job() -> Job {
         labels: labels(),
         task_count: 40,
         created: Timestamp(1_700_000_000_000),
+        ended: Counts::from_iter([
+            (TaskState::Succeeded, 20),
+            (TaskState::Failed, 3),
+            (TaskState::Cancelled, 2),
+            (TaskState::Skipped, 300),
+        ]),
     }
 }
 

@@ -30,6 +30,6 @@ mod tests;
 pub use error::StoredError;
 pub use event::{decode, encode};
 pub use record::{
-    decode_agent, decode_job, decode_output, decode_task, encode_agent, encode_job, encode_output,
-    encode_task,
+    decode_agent, decode_ended, decode_job, decode_output, decode_task, encode_agent, encode_ended,
+    encode_job, encode_output, encode_task,
 };

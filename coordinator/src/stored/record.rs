@@ -6,10 +6,11 @@ use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     agent::Agent,
+    counts::Counts,
     id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, Session, TaskId},
     job::Job,
     retry::{RetryPolicy, Tries},
-    task::{Condition, Dependency, End, Output, Phase, Task},
+    task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState},
     time::{Timestamp, millis},
 };
 use swarm_proto::store;
@@ -69,6 +70,23 @@ pub fn decode_agent(bytes: &[u8]) -> Result<Agent, StoredError> {
         .map_err(Fault::from)
         .and_then(read_agent)
         .map_err(StoredError::reading("the record of an agent"))
+}
+
+/// How many tasks have ended, as stored.
+pub fn encode_ended(ended: &Counts) -> Vec<u8> {
+    write_ended(ended).encode_to_vec()
+}
+
+/// Reads how many tasks have ended.
+///
+/// # Errors
+///
+/// When the bytes are no such counts.
+pub fn decode_ended(bytes: &[u8]) -> Result<Counts, StoredError> {
+    store::EndedCounts::decode(bytes)
+        .map(|stored| read_ended(&stored))
+        .map_err(Fault::from)
+        .map_err(StoredError::reading("the counts of ended tasks"))
 }
 
 /// What an attempt printed, as stored.
@@ -274,6 +292,7 @@ pub(super) fn write_job(job: &Job) -> store::JobRecord {
         labels: job.labels.clone(),
         task_count: job.task_count,
         created_ms: job.created.0,
+        ended: (job.ended != Counts::default()).then(|| write_ended(&job.ended)),
     }
 }
 
@@ -285,6 +304,56 @@ pub(super) fn read_job(stored: store::JobRecord) -> Result<Job, Fault> {
         labels: stored.labels,
         task_count: stored.task_count,
         created: Timestamp(stored.created_ms),
+        ended: stored.ended.as_ref().map(read_ended).unwrap_or_default(),
+    })
+}
+
+fn write_ended(ended: &Counts) -> store::EndedCounts {
+    store::EndedCounts {
+        succeeded: ended.of(TaskState::Succeeded),
+        failed: ended.of(TaskState::Failed),
+        cancelled: ended.of(TaskState::Cancelled),
+        skipped: ended.of(TaskState::Skipped),
+    }
+}
+
+fn read_ended(stored: &store::EndedCounts) -> Counts {
+    Counts::from_iter([
+        (TaskState::Succeeded, stored.succeeded),
+        (TaskState::Failed, stored.failed),
+        (TaskState::Cancelled, stored.cancelled),
+        (TaskState::Skipped, stored.skipped),
+    ])
+}
+
+pub(super) fn write_past_end(was: PastEnd) -> store::PastEnd {
+    let kind = match was.state {
+        TaskState::Succeeded => store::EndKind::Succeeded,
+        TaskState::Failed => store::EndKind::Failed,
+        TaskState::Cancelled => store::EndKind::Cancelled,
+        TaskState::Skipped => store::EndKind::Skipped,
+        TaskState::Blocked | TaskState::Delayed | TaskState::Queued | TaskState::Running => {
+            panic!("{} is no end", was.state)
+        }
+    };
+    store::PastEnd {
+        kind: kind.into(),
+        ended_ms: was.at.0,
+    }
+}
+
+pub(super) fn read_past_end(stored: store::PastEnd) -> Result<PastEnd, Fault> {
+    const END: &str = "the end that the task had";
+    let state = match known(END, stored.kind)? {
+        store::EndKind::Unspecified => return Err(Fault::Missing { field: END }),
+        store::EndKind::Succeeded => TaskState::Succeeded,
+        store::EndKind::Failed => TaskState::Failed,
+        store::EndKind::Cancelled => TaskState::Cancelled,
+        store::EndKind::Skipped => TaskState::Skipped,
+    };
+    Ok(PastEnd {
+        state,
+        at: Timestamp(stored.ended_ms),
     })
 }
 

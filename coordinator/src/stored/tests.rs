@@ -8,14 +8,16 @@ use swarm_engine::{
     event::{CancelledAttempt, Fact, Subject},
     id::{Seq, TaskId},
     retry::{RetryPolicy, Tries},
-    task::{Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, Phase, Task},
+    task::{
+        Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task, TaskState,
+    },
     time::Timestamp,
 };
 use swarm_proto::store;
 
 use super::{
-    StoredError, decode, decode_agent, decode_job, decode_output, decode_task, encode, encode_agent,
-    encode_job, encode_output, encode_task, examples,
+    StoredError, decode, decode_agent, decode_ended, decode_job, decode_output, decode_task, encode,
+    encode_agent, encode_ended, encode_job, encode_output, encode_task, examples,
 };
 
 const LOSSES: [Loss; 5] = [
@@ -48,6 +50,8 @@ fn every_record_comes_back_as_it_was() {
         decode_output(&encode_output(&examples::output())).unwrap(),
         examples::output()
     );
+    let ended = examples::job().ended;
+    assert_eq!(decode_ended(&encode_ended(&ended)).unwrap(), ended);
     assert_eq!(
         decode_output(&encode_output(&Output::default())).unwrap(),
         Output::default()
@@ -67,6 +71,10 @@ fn what_is_absent_stays_absent() {
     });
     check_fact(Fact::TaskRetried {
         record: Arc::new(bare_task()),
+        was: PastEnd {
+            state: TaskState::Skipped,
+            at: Timestamp(0),
+        },
         because: None,
     });
     check_task(&bare_task());
@@ -499,6 +507,7 @@ fn golden() -> Vec<(String, Bytes)> {
         ("job_record", encode_job(&examples::job())),
         ("agent_record", encode_agent(&examples::agent())),
         ("output_record", encode_output(&examples::output())),
+        ("ended_counts", encode_ended(&examples::job().ended)),
     ];
     events
         .chain(records.map(|(name, bytes)| (name.to_owned(), bytes.into())))
@@ -516,6 +525,7 @@ fn read_as_everything(bytes: Bytes) {
     let _ = decode_job(&bytes);
     let _ = decode_agent(&bytes);
     let _ = decode_output(&bytes);
+    let _ = decode_ended(&bytes);
     // What could be read can be written again.
     if let Ok(read) = decode(Seq(1), bytes) {
         encode(&read);

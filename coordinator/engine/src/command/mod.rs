@@ -14,3 +14,4 @@ pub mod cancel;
 pub mod retry;
 
 pub mod expire;
+pub mod prune;

@@ -1,9 +1,8 @@
 //! Somebody brings an ended task back.
 
 use crate::{
-    dependency::{retried, settle},
+    dependency::{self, settle},
     draft::Draft,
-    event::Fact,
     id::{Number, Seq, TaskId},
     rejection::Rejection,
     task::{Condition, End, TaskState},
@@ -46,6 +45,15 @@ fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<Number, Rejection> {
             state: task.state(),
         });
     }
+    let removed = task
+        .unmet_dependencies()
+        .find(|dependency| draft.task(&dependency.task).is_none());
+    if let Some(dependency) = removed {
+        return Err(Rejection::DependencyRemoved {
+            task: task.id.clone(),
+            dependency: dependency.task.clone(),
+        });
+    }
     let hopeless = task.unmet_dependencies().find(|dependency| {
         dependency.condition == Condition::Succeeded
             && draft
@@ -59,9 +67,6 @@ fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<Number, Rejection> {
             dependency: dependency.task.clone(),
         });
     }
-    draft.emit(Fact::TaskRetried {
-        record: retried(draft, &task).into(),
-        because: None,
-    });
+    dependency::retry(draft, &task, None);
     Ok(task.number)
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    counts::Counts,
     dependency::settle,
     draft::Draft,
     event::Fact,
@@ -108,6 +109,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Submit) -> Result<Vec<Submitted>, 
             labels,
             task_count: u32::try_from(fresh).unwrap_or(u32::MAX),
             created: draft.now(),
+            ended: Counts::default(),
         })));
     }
     for (task, existed) in tasks.into_iter().zip(&existed) {

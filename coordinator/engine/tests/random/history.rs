@@ -81,8 +81,20 @@ impl History {
                     record.id
                 );
             }
+            Fact::TaskRemoved { task, .. } => {
+                assert!(
+                    self.ended.remove(&task.id),
+                    "{} is removed before its end",
+                    task.id
+                );
+                // The id may begin another life.
+                self.needs.remove(&task.id);
+                self.granted.remove(&task.id);
+                self.failed.retain(|(failed, _)| *failed != task.id);
+            }
             Fact::CoordinatorStarted { .. }
             | Fact::JobSubmitted(_)
+            | Fact::JobRemoved { .. }
             | Fact::DependencyMet { .. }
             | Fact::TaskDue { .. }
             | Fact::LeaseExpired { .. }

@@ -5,6 +5,7 @@
 
 mod history;
 mod requests;
+mod shelf;
 mod world;
 
 use std::collections::BTreeSet;
@@ -21,13 +22,18 @@ fn promises_hold_in_random_worlds() {
         .ok()
         .and_then(|seed| seed.parse().ok())
     {
-        World::run(seed);
+        World::run(seed, true);
         return;
     }
     let mut kinds = BTreeSet::new();
     let mut refused = 0;
+    let (mut forgotten, mut recalled) = (0, 0);
     for seed in 0..SEEDS {
-        let world = World::run(seed);
+        let world = World::run(seed, true);
+        (forgotten, recalled) = (
+            forgotten + world.shelf().forgotten,
+            recalled + world.shelf().recalled,
+        );
         kinds.extend(world.events.iter().map(|event| event.fact.kind()));
         refused += world.refused;
     }
@@ -41,14 +47,36 @@ fn promises_hold_in_random_worlds() {
         refused > 1_000,
         "only {refused} refusals: the test tests too little"
     );
+    assert!(
+        forgotten > 1_000 && recalled > 1_000,
+        "only {forgotten} tasks were forgotten and {recalled} recalled: the test tests too little"
+    );
 }
 
 #[test]
 fn the_same_seed_tells_the_same_story() {
     for seed in 0..10 {
         assert!(
-            World::run(seed).events == World::run(seed).events,
+            World::run(seed, true).events == World::run(seed, true).events,
             "seed {seed} went two ways"
+        );
+    }
+}
+
+#[test]
+fn no_decision_differs_because_a_task_was_forgotten() {
+    for seed in 0..SEEDS / 2 {
+        let (forgetful, whole) = (World::run(seed, true), World::run(seed, false));
+        let differs = forgetful
+            .events
+            .iter()
+            .zip(&whole.events)
+            .find(|(one, other)| one != other);
+        assert!(differs.is_none(), "seed {seed} went another way: {differs:#?}");
+        assert_eq!(
+            (forgetful.events.len(), forgetful.refused),
+            (whole.events.len(), whole.refused),
+            "seed {seed}"
         );
     }
 }

@@ -6,7 +6,7 @@ use swarm_engine::{
     command::{
         cancel, claim, complete,
         complete::{Report, Reported},
-        deregister, register, renew, retry,
+        deregister, prune, register, renew, retry,
         submit::{self, NewJob, NewTask, Submit},
     },
     id::{AgentId, JobId, QueueName, ReportHash, Session, TaskId},
@@ -14,6 +14,7 @@ use swarm_engine::{
     retry::RetryPolicy,
     schedule::Wants,
     task::{Blame, Condition, Failure},
+    time::Timestamp,
 };
 
 use crate::{Random, world::World};
@@ -26,6 +27,10 @@ impl World {
     pub(crate) fn submit(&mut self) {
         let count = 1 + self.random.below(3);
         let tasks: Vec<_> = (0..count).map(|_| self.new_task()).collect();
+        for task in &tasks {
+            self.recall([&task.id]);
+            self.recall(task.dependencies.iter().map(|(id, _)| id));
+        }
         let job = self.random.one_in(3).then(|| {
             let id = JobId::stored(&format!("job-{}", self.random.below(3)));
             NewJob {
@@ -224,6 +229,7 @@ impl World {
 
     pub(crate) fn complete(&mut self, agent: AgentId, report: Report) {
         let proof = report.proof.clone();
+        self.recall([&proof.task]);
         let request = complete::Complete {
             agent,
             reports: vec![report],
@@ -243,12 +249,30 @@ impl World {
 
     pub(crate) fn cancel(&mut self) {
         let tasks = [task_id(self.random.below(TASKS))];
+        self.recall(&tasks);
         self.decide(|draft| Ok(cancel::decide(draft, &tasks)));
     }
 
     pub(crate) fn retry(&mut self) {
         let task = task_id(self.random.below(TASKS));
+        self.recall([&task]);
+        if let Some(record) = self.state.task(&task).cloned() {
+            self.recall(record.unmet_dependencies().map(|dependency| &dependency.task));
+        }
         self.decide(|draft| Ok(retry::decide(draft, &[retry::Retry { task, revision: None }])));
+    }
+
+    /// Some of the kept tasks, whether they may go or not.
+    pub(crate) fn prune(&mut self) {
+        let all = self.all();
+        let chosen = all.values().filter(|_| !self.random.one_in(3));
+        let chosen: Vec<_> = chosen.cloned().collect();
+        self.recall(chosen.iter().map(|task| &task.id));
+        let request = prune::Prune {
+            tasks: chosen.iter().map(|task| task.number).collect(),
+            ended_by: Timestamp(self.now.0.saturating_sub(60_000)),
+        };
+        self.decide(|draft| Ok(prune::decide(draft, &request)));
     }
 
     pub(crate) fn deregister(&mut self) {

@@ -10,16 +10,16 @@ use swarm_engine::{
     },
     draft::{Draft, decide},
     event::Event,
-    id::{AgentId, Number, ReportHash, Session},
+    id::{AgentId, Number, ReportHash, Session, TaskId},
     lease::Proof,
     rejection::Rejection,
     schedule::Wants,
     state::State,
-    task::TaskState,
+    task::{Task, TaskState},
     time::Timestamp,
 };
 
-use crate::{Random, Rerun, history::History, requests::TTL};
+use crate::{Random, Rerun, history::History, requests::TTL, shelf::Shelf};
 
 const STEPS: usize = 250;
 
@@ -38,10 +38,12 @@ pub(crate) struct World {
     /// Reports under way; one may arrive in any order, and more than once.
     pub(crate) reports: Vec<(AgentId, Report)>,
     pub(crate) refused: usize,
+    /// What the state has forgotten; `None` in a world that forgets nothing.
+    shelf: Option<Shelf>,
 }
 
 impl World {
-    pub(crate) fn run(seed: u64) -> World {
+    pub(crate) fn run(seed: u64, forgets: bool) -> World {
         let _rerun = Rerun(seed);
         let mut world = World {
             random: Random { seed, drawn: 0 },
@@ -52,6 +54,7 @@ impl World {
             held: Vec::new(),
             reports: Vec::new(),
             refused: 0,
+            shelf: forgets.then(|| Shelf::new(seed)),
         };
         world.restart();
         for _ in 0..STEPS {
@@ -63,7 +66,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.random.below(24) {
+        match self.random.below(26) {
             0..=2 => self.submit(),
             3..=4 => self.register(),
             5..=9 => self.claim(),
@@ -72,7 +75,8 @@ impl World {
             18 => self.cancel(),
             19 => self.retry(),
             20 => self.deregister(),
-            21 if self.random.one_in(3) => self.restart(),
+            21 => self.prune(),
+            22 if self.random.one_in(3) => self.restart(),
             _ => self.pass_time(),
         }
     }
@@ -90,7 +94,32 @@ impl World {
             .check()
             .unwrap_or_else(|fault| panic!("after seq {}: {fault}", self.state.seq().0));
         self.refused += usize::from(result.is_err());
+        if let Some(shelf) = &mut self.shelf {
+            shelf.forget_some(&mut self.state);
+            self.state
+                .check()
+                .unwrap_or_else(|fault| panic!("after seq {} and forgetting: {fault}", self.state.seq().0));
+        }
         result.ok()
+    }
+
+    /// Brings back what a request names.
+    pub(crate) fn recall<'a>(&mut self, ids: impl IntoIterator<Item = &'a TaskId>) {
+        if let Some(shelf) = &mut self.shelf {
+            shelf.recall(&mut self.state, ids);
+        }
+    }
+
+    pub(crate) fn shelf(&self) -> &Shelf {
+        self.shelf.as_ref().expect("a world that forgets has a shelf")
+    }
+
+    /// Every kept task.
+    pub(crate) fn all(&self) -> BTreeMap<Number, Arc<Task>> {
+        match &self.shelf {
+            Some(shelf) => shelf.all(&self.state),
+            None => Shelf::new(0).all(&self.state),
+        }
     }
 
     fn pass_time(&mut self) {
@@ -170,29 +199,45 @@ impl World {
         }
     }
 
-    /// Replaying the events gives the records again.
+    /// Replaying the events gives the records again, also when tasks are forgotten on the way.
     fn check_fold(&self) {
         let mut replayed = State::default();
         self.events.iter().for_each(|event| replayed.apply(event));
         replayed.check().expect("a replayed state holds together");
+        self.check_same(&replayed, replayed.records().tasks);
+
+        let mut replayed = State::default();
+        let mut shelf = Shelf::new(self.random.seed + 1);
+        for event in &self.events {
+            replayed.apply(event);
+            shelf.note(event);
+            shelf.forget_some(&mut replayed);
+        }
+        let missing = replayed.missing();
+        shelf.recall(&mut replayed, &missing);
+        replayed
+            .check()
+            .expect("a state that forgot while it was replayed holds together");
+        self.check_same(&replayed, shelf.all(&replayed).into_values().collect());
+    }
+
+    fn check_same(&self, replayed: &State, tasks: Vec<Arc<Task>>) {
+        assert!(tasks.iter().eq(self.all().values()), "tasks differ");
+        assert_eq!(replayed.counts(), self.state.counts());
         assert!(
             replayed
-                .tasks_after(Number(0))
-                .eq(self.state.tasks_after(Number(0))),
-            "tasks differ"
+                .jobs_after(Number(0))
+                .eq(self.state.jobs_after(Number(0))),
+            "jobs differ"
         );
+        for job in replayed.jobs_after(Number(0)) {
+            assert_eq!(replayed.job_counts(&job.id), self.state.job_counts(&job.id));
+        }
         assert!(replayed.agents().eq(self.state.agents()), "agents differ");
         assert_eq!(replayed.identity(), self.state.identity());
     }
 
     fn loaded(&self) -> State {
-        State::load(
-            self.state.identity().cloned(),
-            self.state.seq(),
-            self.state.time(),
-            self.state.jobs_after(Number(0)).cloned(),
-            self.state.agents().cloned(),
-            self.state.tasks_after(Number(0)).cloned(),
-        )
+        State::load(self.state.records())
     }
 }

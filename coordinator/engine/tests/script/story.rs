@@ -86,12 +86,14 @@ fn fact(fact: &Fact) -> String {
             )
         }
         Fact::TaskSkipped { task, because } => format!("{} because of {because}", task.id),
-        Fact::TaskRetried { record, because } => {
+        Fact::TaskRetried { record, because, .. } => {
             let because = because
                 .as_ref()
                 .map_or(String::new(), |because| format!(", because of {because}"));
             format!("{}, round {}{because}", where_it_is(record), record.round)
         }
+        Fact::TaskRemoved { task, was } => format!("{}, {} since {}", task.id, was.state, time(was.at)),
+        Fact::JobRemoved { job, .. } => job.to_string(),
         Fact::AgentRegistered(agent) => format!("{} session {}", agent.id, agent.session.0),
         Fact::AgentDeregistered { agent } => agent.to_string(),
     }

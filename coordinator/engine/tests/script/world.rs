@@ -11,6 +11,7 @@
 //! complete laptop a#1 success; b#1 failure exit [blame machine] [retry-after 10s]; c#1 released busy
 //! forge laptop a#2 success                the same with the token of a#1, or one that was never given
 //! cancel a b                              retry a b [revision 7]
+//! prune a b [after 60s]                   those that ended so long ago are removed
 //! advance 90s                             time passes, and `expire` runs whenever it is due
 //! sleep 90s                               time passes and nothing runs
 //! grace                                   every lease has one full TTL again
@@ -21,7 +22,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use swarm_engine::{
     command::{
-        cancel, expire, retry,
+        cancel, expire, prune,
+        prune::Prune,
+        retry,
         retry::Retry,
         start,
         start::Start,
@@ -77,6 +80,7 @@ impl World {
             "forge" => return self.complete(rest, true),
             "cancel" => self.cancel(&mut words)?,
             "retry" => self.retry(&mut words)?,
+            "prune" => self.prune(&mut words)?,
             "advance" => self.advance(words.need_duration()?),
             "sleep" => {
                 self.now = self.now + words.need_duration()?;
@@ -130,14 +134,7 @@ impl World {
     }
 
     fn loaded(&self) -> State {
-        State::load(
-            self.state.identity().cloned(),
-            self.state.seq(),
-            self.state.time(),
-            self.state.jobs_after(Number(0)).cloned(),
-            self.state.agents().cloned(),
-            self.state.tasks_after(Number(0)).cloned(),
-        )
+        State::load(self.state.records())
     }
 
     /// Runs a decision and tells its events, then its answer or refusal.
@@ -258,6 +255,24 @@ impl World {
             });
         }
         Ok(self.decide_items(|draft| retry::decide(draft, &tasks), |state| state.to_string()))
+    }
+
+    fn prune(&mut self, words: &mut Words<'_>) -> Lines {
+        let (mut tasks, mut age) = (Vec::new(), Duration::ZERO);
+        while let Some(word) = words.word() {
+            if word == "after" {
+                age = words.need_duration()?;
+                break;
+            }
+            let task = self.state.task(&TaskId::parse(word)?).ok_or("no such task")?;
+            tasks.push(task.number);
+        }
+        let ended_by = Timestamp(self.now.0.saturating_sub(age.as_millis() as u64));
+        let request = Prune { tasks, ended_by };
+        Ok(self.decide(
+            |draft| Ok(prune::decide(draft, &request)),
+            |removed| vec![format!("{removed} removed")],
+        ))
     }
 
     fn advance(&mut self, duration: Duration) -> Vec<String> {

@@ -57,6 +57,7 @@ pub(crate) fn about(fact: &Fact) -> About<'_> {
         Fact::TaskSubmitted(task)
         | Fact::TaskRetried {
             record: task,
+            was: _,
             because: _,
         } => About {
             task: Some(&task.id),
@@ -67,6 +68,7 @@ pub(crate) fn about(fact: &Fact) -> About<'_> {
         | Fact::TaskDue { task }
         | Fact::TaskFailed { task, .. }
         | Fact::TaskSkipped { task, .. }
+        | Fact::TaskRemoved { task, .. }
         | Fact::TaskCancelled { task, attempt: None } => of_task(task),
         Fact::LeaseGranted { task, lease } => of_attempt(task, lease.attempt, &lease.agent),
         Fact::LeaseExpired {
@@ -87,6 +89,10 @@ pub(crate) fn about(fact: &Fact) -> About<'_> {
             task,
             attempt: Some(attempt),
         } => of_attempt(task, attempt.number, &attempt.agent),
+        Fact::JobRemoved { number: _, job } => About {
+            job: Some(job),
+            ..About::default()
+        },
         Fact::AgentRegistered(agent) => About {
             agent: Some(&agent.id),
             ..About::default()
@@ -185,6 +191,8 @@ mod tests {
                 "task build was cancelled",
                 "task build was skipped because fetch did not succeed",
                 "task build began round 2 because fetch was retried",
+                "task build was removed: it is failed since 1970-01-01T00:00:04Z",
+                "job nightly was removed with its last task",
                 "agent k3x9 (lab\\u{1b}[2J) registered with 4 slots",
                 "agent k3x9 said goodbye",
             ]

@@ -196,7 +196,11 @@ pub(super) fn describe(fact: &Fact) -> (String, Payload) {
                 dependency_id: because.to_string(),
             }),
         ),
-        Fact::TaskRetried { record, because } => {
+        Fact::TaskRetried {
+            record,
+            was: _,
+            because,
+        } => {
             let cause = because
                 .as_ref()
                 .map(|id| format!(" because {id} was retried"))
@@ -209,6 +213,22 @@ pub(super) fn describe(fact: &Fact) -> (String, Payload) {
                 }),
             )
         }
+        Fact::TaskRemoved { task, was } => (
+            format!(
+                "task {} was removed: it is {} since {}",
+                task.id,
+                was.state,
+                timestamp(was.at)
+            ),
+            Payload::TaskRemoved(v1::TaskRemoved {
+                state: state_message(was.state).into(),
+                end_time: Some(timestamp(was.at)),
+            }),
+        ),
+        Fact::JobRemoved { number: _, job } => (
+            format!("job {job} was removed with its last task"),
+            Payload::JobRemoved(v1::JobRemoved {}),
+        ),
         Fact::AgentRegistered(agent) => (
             format!(
                 "agent {}{} registered with {} slots",

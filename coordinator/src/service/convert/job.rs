@@ -1,6 +1,6 @@
 //! Jobs as they go out.
 
-use swarm_engine::{job::Job, state::Counts};
+use swarm_engine::{counts::Counts, job::Job};
 use swarm_proto::v1;
 
 use crate::service::convert::{state::counts_message, time::timestamp};
@@ -36,6 +36,7 @@ mod tests {
             labels: [("team".to_owned(), "x".to_owned())].into(),
             task_count: 3,
             created: Timestamp(5_000),
+            ended: Counts::default(),
         };
         let message = job_message(&job, &Counts::default());
         assert_eq!(

@@ -5,12 +5,16 @@ use std::{sync::Arc, time::Duration};
 use prost::Message as _;
 use swarm_engine::{
     agent::Agent,
+    counts::Counts,
     event::{CancelledAttempt, Fact, Subject},
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     job::Job,
     lease::Lease,
     retry::{RetryPolicy, Tries},
-    task::{Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, Phase, Task},
+    task::{
+        Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
+        TaskState,
+    },
     time::Timestamp,
 };
 use swarm_proto::v1::{self, task_spec::Work};
@@ -162,6 +166,7 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
         labels: [("team".to_owned(), "x".to_owned())].into(),
         task_count: 2,
         created: Timestamp(1_000),
+        ended: Counts::default(),
     };
     let cancelled = CancelledAttempt {
         number: attempt,
@@ -170,6 +175,7 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
         report: Some(report),
         output: output.clone(),
     };
+    let removed = subject();
     let task = subject;
     let agent = || agent.clone();
     [
@@ -254,7 +260,22 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
                 ..running()
             }
             .into(),
+            was: PastEnd {
+                state: TaskState::Failed,
+                at: Timestamp(4_000),
+            },
             because: Some(fetch),
+        },
+        Fact::TaskRemoved {
+            task: removed,
+            was: PastEnd {
+                state: TaskState::Failed,
+                at: Timestamp(4_000),
+            },
+        },
+        Fact::JobRemoved {
+            number: Number(2),
+            job: JobId::stored("nightly"),
         },
         Fact::AgentRegistered(self::agent().into()),
         Fact::AgentDeregistered { agent: agent() },

@@ -1,8 +1,8 @@
 //! States of tasks, and how many tasks are in each.
 
 use swarm_engine::{
+    counts::Counts,
     rejection::{Faults, Rejection},
-    state::Counts,
     task::TaskState,
 };
 use swarm_proto::v1;

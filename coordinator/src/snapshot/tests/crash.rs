@@ -159,8 +159,7 @@ fn a_process_killed_anywhere_loses_nothing_with_its_store_or_without() {
                 }
             }
         }
-        // Not a wait: any moment is as good as any other.
-        thread::sleep(Duration::from_micros(round * 173 % 6_000));
+        wait_for_some_moment(Duration::from_micros(round * 173 % 6_000));
         child.kill().unwrap();
         child.wait().unwrap();
 
@@ -233,8 +232,7 @@ fn a_restoring_killed_anywhere_leaves_no_store_or_a_whole_one() {
                 .map(Result::unwrap)
                 .any(|line| line.contains(wanted))
         );
-        // Not a wait: any moment is as good as any other, to beyond the usual end.
-        thread::sleep(usual * round * 5 / (ROUNDS * 4));
+        wait_for_some_moment(usual * round * 5 / (ROUNDS * 4));
         child.kill().unwrap();
         child.wait().unwrap();
         halves += u32::from(aside.exists());
@@ -289,4 +287,9 @@ fn a_snapshot_in_the_making_is_no_snapshot_however_far_it_came() {
     fill(&store, 5);
     Snapshot::take(&store, &snapshots, &origin(4)).unwrap();
     assert_eq!(list(&snapshots).unwrap(), [4, 3]);
+}
+
+/// Lets time pass, to kill at a moment of chance. No state is waited for: any moment is as good as any other.
+fn wait_for_some_moment(time: Duration) {
+    thread::sleep(time);
 }

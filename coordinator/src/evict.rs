@@ -1,0 +1,239 @@
+//! Finished tasks leave memory once the store holds them, and come back when a request names them.
+//!
+//! A request that names a task which is not in memory pins its tasks first: what is pinned stays, and what
+//! is missing is read from the store and taken back before the request decides. So no decision differs
+//! because a task was forgotten, and no read falls between the two.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use swarm_engine::{
+    draft::Draft,
+    id::{Seq, TaskId},
+    rejection::{FaultKind, Faults, Rejection},
+    task::Task,
+};
+
+use crate::{
+    core::{Answer, Core, Inner},
+    limits::{FORGET_STEP, RECALL_BYTES},
+    records::{self, FindError},
+};
+
+/// The tasks that requests under way have named. There are at most as many sets as store readers.
+#[derive(Default)]
+pub(crate) struct Pins {
+    held: BTreeMap<u64, Arc<BTreeSet<TaskId>>>,
+    next: u64,
+}
+
+impl Pins {
+    fn pin(&mut self, ids: Arc<BTreeSet<TaskId>>) -> u64 {
+        let place = self.next;
+        self.next += 1;
+        self.held.insert(place, ids);
+        place
+    }
+
+    pub(crate) fn holds(&self, task: &TaskId) -> bool {
+        self.held.values().any(|ids| ids.contains(task))
+    }
+
+    /// Whether a request other than the one at this place has named the task.
+    pub(crate) fn holds_for_others(&self, place: u64, task: &TaskId) -> bool {
+        self.held
+            .iter()
+            .any(|(other, ids)| *other != place && ids.contains(task))
+    }
+}
+
+/// A hold on what one request has named; given up also when its caller goes away. What is still finished then
+/// leaves memory again.
+pub(crate) struct Pinned<'a> {
+    core: &'a Core,
+    pub(crate) place: u64,
+}
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.core.lock().pins.held.remove(&self.place);
+        self.core.forget_finished();
+    }
+}
+
+/// Why a request that names tasks was not carried out.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Its decision, or what it asks for, is refused.
+    Rejected(Rejection),
+    /// The tasks that it names cannot be looked up.
+    Unreadable(String),
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Refused {
+        Refused::Rejected(rejection)
+    }
+}
+
+impl From<FindError> for Refused {
+    fn from(error: FindError) -> Refused {
+        match error {
+            FindError::Store(error) => Refused::Unreadable(error),
+            FindError::TooLarge => {
+                let mut faults = Faults::default();
+                let most = RECALL_BYTES >> 20;
+                faults.add(
+                    FaultKind::Field,
+                    "tasks",
+                    format!("finished tasks of more than {most} MiB are named: name fewer in one request"),
+                );
+                Refused::Rejected(Rejection::Invalid(faults))
+            }
+        }
+    }
+}
+
+impl Core {
+    /// As `execute`, for a request that names these tasks: those of them that exist are in memory when it
+    /// decides.
+    ///
+    /// # Errors
+    ///
+    /// The decision's rejection; also when the tasks are too much for memory, or the store cannot be read.
+    pub(crate) async fn execute_naming<T>(
+        &self,
+        ids: BTreeSet<TaskId>,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Result<Answer<T>, Refused> {
+        let (result, as_of) = match self.decide_if_here(&ids, decision) {
+            Ok(decided) => decided,
+            Err(decision) => {
+                let _turn = self.store_readers.acquire().await;
+                let ids = Arc::new(ids);
+                let (pinned, missing) = self.pin(&ids);
+                let found = self.read_store(missing).await?;
+                let decided = self.decide_with(&found, |_, draft| decision(draft));
+                drop(pinned);
+                decided
+            }
+        };
+        self.until_durable(as_of).await;
+        Ok(result.map(|value| Answer { value, as_of })?)
+    }
+
+    /// Decides if all these tasks are in memory; gives the decision back when not.
+    fn decide_if_here<T, D: FnOnce(&mut Draft<'_>) -> Result<T, Rejection>>(
+        &self,
+        ids: &BTreeSet<TaskId>,
+        decision: D,
+    ) -> Result<(Result<T, Rejection>, Seq), D> {
+        let mut inner = self.lock();
+        if ids.iter().any(|id| inner.state.task(id).is_none()) {
+            return Err(decision);
+        }
+        let result = self.decide(&mut inner, decision);
+        self.after_decision(&mut inner);
+        Ok((result, inner.state.seq()))
+    }
+
+    /// Keeps these tasks in memory, and says which are not there.
+    pub(crate) fn pin(&self, ids: &Arc<BTreeSet<TaskId>>) -> (Pinned<'_>, Vec<TaskId>) {
+        let mut inner = self.lock();
+        let place = inner.pins.pin(Arc::clone(ids));
+        let missing = inner.missing(ids.iter());
+        (Pinned { core: self, place }, missing)
+    }
+
+    /// Takes the tasks back that State still lacks, and decides, with what requests have named at hand.
+    pub(crate) fn decide_with<T>(
+        &self,
+        found: &[Arc<Task>],
+        decision: impl FnOnce(&Pins, &mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> (Result<T, Rejection>, Seq) {
+        let mut inner = self.lock();
+        for task in found.iter().filter(|task| task.is_finished()) {
+            inner.state.recall(Arc::clone(task));
+        }
+        let pins = std::mem::take(&mut inner.pins);
+        let result = self.decide(&mut inner, |draft| decision(&pins, draft));
+        inner.pins = pins;
+        self.after_decision(&mut inner);
+        (result, inner.state.seq())
+    }
+
+    /// Those of these tasks that exist, from memory or from the store.
+    ///
+    /// # Errors
+    ///
+    /// When they are too much for memory, or the store cannot be read.
+    pub(crate) async fn find(
+        &self,
+        ids: &[TaskId],
+    ) -> Result<Answer<BTreeMap<TaskId, Arc<Task>>>, FindError> {
+        let (mut found, missing, as_of) = {
+            let inner = self.lock();
+            let here = ids.iter().filter_map(|id| inner.state.task(id).cloned());
+            (
+                here.collect::<Vec<_>>(),
+                inner.missing(ids.iter()),
+                inner.state.seq(),
+            )
+        };
+        if !missing.is_empty() {
+            let _turn = self.store_readers.acquire().await;
+            found.extend(self.read_store(missing).await?);
+        }
+        // What the store had may be newer than the look into memory.
+        let as_of = found.iter().map(|task| task.revision).fold(as_of, Seq::max);
+        self.until_durable(as_of).await;
+        let value = found.into_iter().map(|task| (task.id.clone(), task)).collect();
+        Ok(Answer { value, as_of })
+    }
+
+    /// Off the threads that serve: it may wait for a disk. The caller has a turn.
+    pub(crate) async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
+        let store = self.store.clone();
+        let reading = tokio::task::spawn_blocking(move || records::find(&store, &ids));
+        match reading.await {
+            Ok(found) => found,
+            Err(_) => Err(FindError::Store("the coordinator is stopping".to_owned())),
+        }
+    }
+
+    /// Forgets what the store holds by now and nothing needs, in steps that keep the lock for a short time.
+    pub(crate) fn forget_finished(&self) {
+        loop {
+            let applied = Seq(self.store.applied_seq());
+            let mut inner = self.lock();
+            let step: Vec<Arc<Task>> = inner
+                .state
+                .finished(applied)
+                .filter(|task| !inner.pins.holds(&task.id))
+                .take(FORGET_STEP)
+                .cloned()
+                .collect();
+            for task in &step {
+                inner.state.forget(task.number);
+            }
+            drop(inner);
+            // The records are freed here, not under the lock.
+            if step.len() < FORGET_STEP {
+                return;
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn missing<'a>(&self, ids: impl Iterator<Item = &'a TaskId>) -> Vec<TaskId> {
+        // What was removed is in the store for a little longer.
+        let may_be_stored = |id: &TaskId| self.state.task(id).is_none() && !self.leaving.contains_key(id);
+        ids.filter(|id| may_be_stored(id)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! Forgotten tasks are as good as those in memory, on real files.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use swarm_engine::{
+    draft::replay,
+    id::{Number, Seq},
+    rejection::Rejection,
+    state::State,
+    task::TaskState,
+};
+
+use crate::{
+    core::Entry,
+    data_dir::DataDir,
+    fixture::{Fixture, failure, id, task},
+    open::{self, Opened},
+    store::Store,
+    stored,
+    view::View,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_task_leaves_memory_and_is_still_found() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let tasks = (0..30).map(|index| task(&format!("t{index}"), &[])).collect();
+    swarm.submit(Some("job"), tasks).await.unwrap();
+    swarm.work().await;
+    swarm.settle().await;
+
+    assert_eq!(swarm.tasks_in_memory(), 0);
+    let found = swarm.task("t7").await.unwrap();
+    assert_eq!(found.state(), TaskState::Succeeded);
+    let output = swarm.core.outputs.get(found.number, found.attempt_count).unwrap();
+    assert_eq!(output.unwrap().stdout, b"output of t7");
+    assert!(swarm.task("t30").await.is_none());
+    let counts = swarm.core.lock().state.counts();
+    assert_eq!((counts.of(TaskState::Succeeded), counts.total()), (30, 30));
+    swarm.check();
+
+    let swarm = swarm.restart();
+    assert_eq!(swarm.tasks_in_memory(), 0);
+    let counts = swarm.core.lock().state.counts();
+    assert_eq!((counts.of(TaskState::Succeeded), counts.total()), (30, 30));
+    assert_eq!(swarm.task("t7").await.unwrap(), found);
+    swarm.check();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_may_depend_on_one_that_finished_long_ago() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    swarm
+        .submit(None, vec![task("old", &[]), task("bad", &[])])
+        .await
+        .unwrap();
+    let granted = swarm.claim(2).await;
+    swarm
+        .complete(&granted[..1], swarm_engine::command::complete::Reported::Success)
+        .await;
+    swarm.complete(&granted[1..], failure()).await;
+    swarm.settle().await;
+    let swarm = swarm.restart();
+    assert!(!swarm.is_in_memory("old"));
+
+    let new = vec![task("good", &["old"]), task("skipped", &["bad"])];
+    let states: Vec<TaskState> = swarm
+        .submit(None, new)
+        .await
+        .unwrap()
+        .iter()
+        .map(|task| task.state)
+        .collect();
+    assert_eq!(states, [TaskState::Queued, TaskState::Skipped]);
+    assert!(matches!(
+        swarm.submit(None, vec![task("x", &["never"])]).await,
+        Err(Rejection::Invalid(_))
+    ));
+
+    // What something is skipped because of stays in memory, also after a start, and brings it back.
+    let swarm = swarm.restart();
+    assert!(swarm.is_in_memory("bad") && swarm.is_in_memory("skipped"));
+    swarm.check();
+    assert_eq!(swarm.retry("bad").await, Ok(TaskState::Queued));
+    assert_eq!(swarm.task("skipped").await.unwrap().state(), TaskState::Blocked);
+    swarm.work().await;
+    swarm.settle().await;
+    assert_eq!(swarm.tasks_in_memory(), 0);
+    assert_eq!(
+        swarm.core.lock().state.counts().of(TaskState::Succeeded),
+        4,
+        "all have succeeded in the end"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_name_forgotten_tasks_are_answered_as_ever() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let tasks = || vec![task("a", &[]), task("b", &["a"])];
+    swarm.submit(Some("job"), tasks()).await.unwrap();
+    let proofs = swarm.work().await;
+    swarm.settle().await;
+    let swarm = swarm.restart();
+    let seq = swarm.core.lock().state.seq();
+
+    for accepted in swarm
+        .complete(&proofs, swarm_engine::command::complete::Reported::Success)
+        .await
+    {
+        assert!(accepted.unwrap().already_completed);
+    }
+    let other = swarm.complete(&proofs[..1], failure()).await.remove(0);
+    assert!(other.is_ok(), "a report is known by its hash: {other:?}");
+    let mut stranger = proofs[0].clone();
+    stranger.attempt.0 += 1;
+    let lost = swarm.complete(&[stranger], failure()).await.remove(0);
+    assert!(matches!(lost, Err(Rejection::LeaseLost { .. })), "{lost:?}");
+
+    let again = swarm.submit(Some("job"), tasks()).await.unwrap();
+    assert!(again.iter().all(|task| task.existed));
+    let mut changed = tasks();
+    changed[0].spec = b"another".as_slice().into();
+    assert!(matches!(
+        swarm.submit(None, changed).await,
+        Err(Rejection::Invalid(_))
+    ));
+    assert_eq!(swarm.core.lock().state.seq(), seq, "nothing was changed");
+    assert_eq!(swarm.tasks_in_memory(), 0, "what was named is forgotten again");
+
+    assert_eq!(swarm.retry("a").await, Ok(TaskState::Queued));
+    assert!(!swarm.is_in_memory("b"));
+    let round = swarm.work().await;
+    assert_eq!(round[0].attempt.0, 2, "attempts go on");
+    swarm.settle().await;
+    swarm.check();
+    let job = swarm_engine::id::JobId::stored("job");
+    let counts = swarm.core.lock().state.job_counts(&job);
+    assert_eq!((counts.of(TaskState::Succeeded), counts.total()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_shows_each_task_once_in_order_wherever_it_is() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    for round in 0..4 {
+        let tasks = (0..30).map(|index| task(&format!("t{round}-{index}"), &[]));
+        let job = format!("job-{}", round % 2);
+        let job = (round < 2).then_some(job.as_str());
+        swarm.submit(job, tasks.collect()).await.unwrap();
+        // Every other task is done and forgotten.
+        let granted = swarm.claim(15).await;
+        swarm
+            .complete(&granted, swarm_engine::command::complete::Reported::Success)
+            .await;
+    }
+    swarm.settle().await;
+    assert_eq!(swarm.tasks_in_memory(), 60);
+
+    let all = swarm.list(None, &[], 1_000).await;
+    assert_eq!(all.len(), 120);
+    assert!(all.is_sorted_by(|one, other| one < other));
+    for size in [1, 7, 60] {
+        assert_eq!(swarm.list(None, &[], size).await, all, "pages of {size}");
+        let done = swarm.list(None, &[TaskState::Succeeded], size).await;
+        let queued = swarm.list(None, &[TaskState::Queued], size).await;
+        assert_eq!((done.len(), queued.len()), (60, 60));
+        let mut both: Vec<u64> = done.into_iter().chain(queued).collect();
+        both.sort_unstable();
+        assert_eq!(both, all);
+    }
+    let of_job = swarm.list(Some("job-0"), &[], 4).await;
+    assert_eq!(of_job, all[..30]);
+    assert_eq!(swarm.list(Some("job-1"), &[], 100).await, all[30..60]);
+}
+
+/// Also where the 250 operations of a batch of the store split a submit, whose events are one entry.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_is_exact_wherever_it_was_cut_off() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let tasks = (0..1_500).map(|index| task(&format!("t{index}"), &[])).collect();
+    swarm.submit(Some("big"), tasks).await.unwrap();
+    let granted = swarm.claim(100).await;
+    swarm
+        .complete(&granted[..50], swarm_engine::command::complete::Reported::Success)
+        .await;
+    swarm.complete(&granted[50..], failure()).await;
+    swarm
+        .submit(None, vec![task("skipped", &[granted[60].task.as_str()])])
+        .await
+        .unwrap();
+    swarm.retry(granted[70].task.as_str()).await.unwrap();
+    swarm.settle().await;
+    let files = swarm.stop();
+
+    let whole = files.path().join("data");
+    let expected = contents(&whole);
+    let mut cuts = 0;
+    loop {
+        let cut = files.path().join("cut");
+        let _ = std::fs::remove_dir_all(&cut);
+        std::fs::create_dir_all(cut.join("journal")).unwrap();
+        for file in std::fs::read_dir(whole.join("journal")).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), cut.join("journal").join(file.file_name())).unwrap();
+        }
+        let complete = !build_until(&cut, cuts);
+        let dir = DataDir::open(&cut).unwrap();
+        let Opened { state, .. } = open::open(&dir).unwrap();
+        state.check().unwrap();
+        let counts = state.counts();
+        assert_eq!(
+            (
+                counts.of(TaskState::Succeeded),
+                counts.of(TaskState::Failed),
+                counts.total()
+            ),
+            (50, 49, 1_501),
+            "cut after {cuts} batches"
+        );
+        drop(dir);
+        assert!(contents(&cut) == expected, "cut after {cuts} batches");
+        if complete {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 10, "only {cuts} batches: the test tests too little");
+}
+
+/// Writes the store from the journal up to so many batches; false when there are fewer.
+fn build_until(data: &Path, batches: usize) -> bool {
+    let options = crate::journal::Options::default();
+    let journal =
+        crate::journal::Journal::open(&data.join("journal"), options, crate::journal::Floor::default())
+            .unwrap()
+            .journal;
+    let store = Store::open(&data.join("store")).unwrap();
+    let mut view = View::new(store);
+    let mut state = State::default();
+    let mut done = 0;
+    while state.seq().0 < journal.last_seq() {
+        if done == batches {
+            return true;
+        }
+        let next = state.seq().next().0;
+        for (seq, bytes) in journal.reader().read(next, next, 1).unwrap() {
+            let event = stored::decode(Seq(seq), bytes).unwrap();
+            let applied = view.add(Entry::from(replay(&mut state, event))).unwrap();
+            done += usize::from(!applied.is_empty());
+        }
+    }
+    false
+}
+
+/// Everything in a store.
+fn contents(data: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let store = Store::open(&data.join("store")).unwrap();
+    store.check().unwrap();
+    store.scan(&[], &[]).map(Result::unwrap).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_live_task_depends_on_stays_until_it_ends() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let tasks = vec![task("first", &[]), task("then", &["first"])];
+    swarm.submit(None, tasks).await.unwrap();
+    let granted = swarm.claim(1).await;
+    swarm
+        .complete(&granted, swarm_engine::command::complete::Reported::Success)
+        .await;
+    swarm.settle().await;
+    assert!(swarm.is_in_memory("first"));
+    swarm.work().await;
+    swarm.settle().await;
+    assert_eq!(swarm.tasks_in_memory(), 0);
+    let tasks: Vec<Arc<_>> = vec![
+        swarm.task("first").await.unwrap(),
+        swarm.task("then").await.unwrap(),
+    ];
+    assert!(tasks[0].number < tasks[1].number && tasks[0].number > Number(0));
+    assert_eq!(tasks[1].dependencies[0].task, id("first"));
+}

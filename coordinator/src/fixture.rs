@@ -1,0 +1,305 @@
+//! A core on real files in a directory of its own, for tests.
+
+use std::{sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::{
+        claim::{self, Claim},
+        complete::{self, Accepted, Complete, Report, Reported},
+        register::{self, Register},
+        retry::{self, Retry},
+        submit::{self, NewJob, NewTask, Submit, Submitted},
+    },
+    id::{AgentId, JobId, Number, QueueName, ReportHash, Session, TaskId},
+    lease::Proof,
+    rejection::Rejection,
+    retry::RetryPolicy,
+    schedule::Wants,
+    task::{Condition, Output, Task, TaskState},
+};
+use tempfile::TempDir;
+
+use crate::{core::Core, data_dir::DataDir, evict::Refused, list::Listing, open, random, running::Running};
+
+/// Longer than anything takes; a test that waits for it has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const TTL: Duration = Duration::from_secs(90);
+
+/// See the module.
+pub(crate) struct Fixture {
+    pub(crate) core: Arc<Core>,
+    running: Running,
+    dir: DataDir,
+    /// Gone with its files when the test ends.
+    files: Arc<TempDir>,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Fixture {
+        Fixture::open(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    pub(crate) fn open(files: Arc<TempDir>) -> Fixture {
+        let dir = DataDir::open(&files.path().join("data")).unwrap();
+        let running = Running::start(open::open(&dir).unwrap()).unwrap();
+        Fixture {
+            core: Arc::clone(&running.core),
+            running,
+            dir,
+            files,
+        }
+    }
+
+    /// Ends the coordinator and starts it again.
+    pub(crate) fn restart(self) -> Fixture {
+        Fixture::open(self.stop())
+    }
+
+    pub(crate) fn stop(self) -> Arc<TempDir> {
+        let Fixture {
+            core,
+            running,
+            dir,
+            files,
+        } = self;
+        assert!(running.stop());
+        assert_eq!(Arc::strong_count(&core), 1, "somebody still uses the core");
+        drop((core, dir));
+        files
+    }
+
+    /// Waits until the store has everything and what may be forgotten is forgotten, save what is pinned.
+    pub(crate) async fn settle(&self) {
+        let settled = || {
+            let inner = self.core.lock();
+            let seq = inner.state.seq();
+            let mut finished = inner.state.finished(seq);
+            self.core.store.applied_seq() == seq.0 && finished.all(|task| inner.pins.holds(&task.id))
+        };
+        self.until(settled).await;
+    }
+
+    pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
+        let waiting = async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it takes too long");
+    }
+
+    pub(crate) async fn submit(
+        &self,
+        job: Option<&str>,
+        tasks: Vec<NewTask>,
+    ) -> Result<Vec<Submitted>, Rejection> {
+        let job = job.map(|id| NewJob {
+            id: JobId::stored(id),
+            name: id.into(),
+            labels: [].into(),
+        });
+        let named = tasks
+            .iter()
+            .flat_map(|task| task.dependencies.iter().map(|(id, _)| id).chain([&task.id]));
+        let named = named.cloned().collect();
+        let request = Submit {
+            job,
+            tasks,
+            ..Submit::default()
+        };
+        self.execute_naming(named, |draft| submit::decide(draft, request))
+            .await
+    }
+
+    async fn execute_naming<T>(
+        &self,
+        named: std::collections::BTreeSet<TaskId>,
+        decision: impl FnOnce(&mut swarm_engine::draft::Draft<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        match self.core.execute_naming(named, decision).await {
+            Ok(answer) => Ok(answer.value),
+            Err(Refused::Rejected(rejection)) => Err(rejection),
+            Err(Refused::Unreadable(error)) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) async fn register(&self) {
+        let request = Register {
+            agent: agent(),
+            name: "agent".into(),
+            labels: [].into(),
+            slots: 1,
+            version: "1.0.0".into(),
+            held: Vec::new(),
+            lease_ttl: TTL,
+            jitter: 0,
+        };
+        self.core
+            .execute(|draft| register::decide(draft, request))
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn claim(&self, most: usize) -> Vec<Proof> {
+        let claim = Claim {
+            agent: agent(),
+            session: Session(1),
+            wants: Wants::default(),
+            request_id: "".into(),
+            tokens: (0..most).map(|_| random::token()).collect(),
+            lease_ttl: TTL,
+        };
+        let granted = self.core.execute(|draft| claim::decide(draft, claim)).await;
+        let granted = granted.unwrap().value;
+        granted.iter().map(|task| proof(task)).collect()
+    }
+
+    /// Reports the same for each of these leases.
+    pub(crate) async fn complete(
+        &self,
+        proofs: &[Proof],
+        result: Reported,
+    ) -> Vec<Result<Accepted, Rejection>> {
+        let report = |proof: &Proof| Report {
+            proof: proof.clone(),
+            result: result.clone(),
+            output: Arc::new(output(proof)),
+            hash: ReportHash([7; 16]),
+        };
+        let request = Complete {
+            agent: agent(),
+            reports: proofs.iter().map(report).collect(),
+            jitter: 0,
+        };
+        let named = proofs.iter().map(|proof| proof.task.clone()).collect();
+        let results = self.execute_naming(named, |draft| Ok(complete::decide(draft, request)));
+        results.await.unwrap()
+    }
+
+    /// Runs every queued task to its success.
+    pub(crate) async fn work(&self) -> Vec<Proof> {
+        let mut done = Vec::new();
+        loop {
+            let granted = self.claim(100).await;
+            if granted.is_empty() {
+                return done;
+            }
+            for result in self.complete(&granted, Reported::Success).await {
+                result.unwrap();
+            }
+            done.extend(granted);
+        }
+    }
+
+    pub(crate) async fn retry(&self, task: &str) -> Result<TaskState, Rejection> {
+        let task = id(task);
+        let found = self.core.find(std::slice::from_ref(&task)).await.unwrap().value;
+        let unmet = found.values().flat_map(|task| task.unmet_dependencies());
+        let named = unmet.map(|each| each.task.clone()).chain([task.clone()]);
+        let named = named.collect();
+        let tasks = [Retry { task, revision: None }];
+        let results = self.execute_naming(named, |draft| Ok(retry::decide(draft, &tasks)));
+        results.await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn task(&self, task: &str) -> Option<Arc<Task>> {
+        let found = self.core.find(&[id(task)]).await.unwrap();
+        found.value.into_values().next()
+    }
+
+    pub(crate) fn is_in_memory(&self, task: &str) -> bool {
+        self.core.lock().state.task(&id(task)).is_some()
+    }
+
+    pub(crate) fn tasks_in_memory(&self) -> usize {
+        self.core.lock().state.tasks_after(Number(0)).count()
+    }
+
+    pub(crate) fn check(&self) {
+        self.core.lock().state.check().unwrap();
+    }
+
+    /// The numbers of all tasks that a list shows, page by page.
+    pub(crate) async fn list(&self, job: Option<&str>, states: &[TaskState], size: usize) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        let mut wanted = Listing {
+            job: job.map(JobId::stored),
+            states: states.to_vec(),
+            queue: String::new(),
+            after: Number(0),
+            size,
+        };
+        loop {
+            let page = self.core.list(&wanted).await.unwrap().value;
+            assert!(page.tasks.len() <= size);
+            numbers.extend(page.tasks.iter().map(|task| task.number.0));
+            match page.next {
+                Some(next) => wanted.after = next,
+                None => return numbers,
+            }
+        }
+    }
+}
+
+pub(crate) fn id(task: &str) -> TaskId {
+    TaskId::stored(task)
+}
+
+pub(crate) fn agent() -> AgentId {
+    AgentId::stored("agent")
+}
+
+pub(crate) fn task(name: &str, needs: &[&str]) -> NewTask {
+    NewTask {
+        id: id(name),
+        spec: name.as_bytes().into(),
+        queue: QueueName::stored("default"),
+        priority: 0,
+        dependencies: needs
+            .iter()
+            .map(|need| (id(need), Condition::Succeeded))
+            .collect(),
+        retry: RetryPolicy {
+            max_retries: 0,
+            initial_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(1),
+        },
+        timeout: Duration::from_secs(100),
+        not_before: None,
+        delay: None,
+        deadline: None,
+    }
+}
+
+fn proof(task: &Task) -> Proof {
+    let lease = task.lease().expect("a granted task is leased");
+    Proof {
+        task: task.id.clone(),
+        attempt: lease.attempt,
+        token: Some(lease.token),
+    }
+}
+
+/// What every attempt prints.
+pub(crate) fn output(proof: &Proof) -> Output {
+    Output {
+        stdout: format!("output of {}", proof.task).into_bytes(),
+        ..Output::default()
+    }
+}
+
+pub(crate) fn failure() -> Reported {
+    Reported::Failure {
+        failure: swarm_engine::task::Failure {
+            reason: "exit".into(),
+            blame: swarm_engine::task::Blame::Task,
+            message: "".into(),
+            exit_code: Some(1),
+            signal: None,
+        },
+        retry_after: None,
+    }
+}

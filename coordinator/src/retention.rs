@@ -1,0 +1,169 @@
+//! Retention: what ended long ago is removed, a bounded step at a time.
+//!
+//! The store lists ended tasks in the order of their ends. A sweep goes through those that are old enough and
+//! lets the engine decide about each; the view removes them from the store as it applies the events.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::prune::{self, Prune},
+    event::Event,
+    event::Fact,
+    id::{Number, TaskId},
+    limits::PRUNE_STEP,
+    time::Timestamp,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backlog::Load,
+    core::Core,
+    evict::Refused,
+    limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
+    records::{self, Aged},
+};
+
+/// The shortest pause between two sweeps, for ends that lie close together.
+const LEAST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs until the shutdown. `jump` is how far the clock had gone on since the last event when the coordinator
+/// started: when it is too much, nothing is removed, for a wrong clock would make everything look old.
+pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdown: CancellationToken) {
+    let work = async {
+        if jump > MAX_CLOCK_JUMP {
+            warn_for_ever(jump).await;
+        }
+        loop {
+            let pause = match sweep(&core, keep).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!("cannot remove tasks that ended long ago: {error}");
+                    RETENTION_INTERVAL
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = work => {}
+    }
+}
+
+async fn warn_for_ever(jump: Duration) -> ! {
+    loop {
+        tracing::warn!(
+            "the clock is {} h past the last event before this start: nothing that has ended is removed until the \
+             coordinator is started once more; check the clock first",
+            jump.as_secs() / 3600
+        );
+        tokio::time::sleep(RETENTION_WARNING).await;
+    }
+}
+
+/// Goes once through everything that is old enough. Answers how long there is nothing to do.
+async fn sweep(core: &Core, keep: Duration) -> Result<Duration, String> {
+    let kept_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+    let now = core.clock.now();
+    let Some(ended_by) = now.0.checked_sub(kept_ms).map(Timestamp) else {
+        return Ok(RETENTION_INTERVAL);
+    };
+    let mut from = (Timestamp(0), Number(0));
+    let mut removed = 0;
+    loop {
+        while !core.backlog.admits(Load::Submit) {
+            tokio::time::sleep(BUSY_RETRY_AFTER).await;
+        }
+        let store = core.store.clone();
+        let reading = tokio::task::spawn_blocking(move || records::aged(&store, from, PRUNE_STEP + 1));
+        let mut aged = reading.await.map_err(|error| error.to_string())??;
+        let more = aged.len() > PRUNE_STEP;
+        aged.truncate(PRUNE_STEP);
+        let young = aged.iter().position(|task| task.ended > ended_by);
+        let next = young.map(|index| aged[index].ended);
+        aged.truncate(young.unwrap_or(aged.len()));
+        let last = aged.last().map(|task| (task.ended, Number(task.number.0 + 1)));
+        removed += remove(core, aged, ended_by).await?;
+        match last {
+            Some(last) if more && next.is_none() => from = last,
+            // What waited for a removed task, or was skipped because of it, may be next.
+            _ if removed > 0 => return Ok(LEAST_PAUSE),
+            _ => {
+                let pause = next.map_or(keep, |next| (next + keep) - now);
+                return Ok(pause.clamp(LEAST_PAUSE, RETENTION_INTERVAL));
+            }
+        }
+    }
+}
+
+/// Lets the engine remove those of the tasks that nothing needs. Returns how many went.
+async fn remove(core: &Core, aged: Vec<Aged>, ended_by: Timestamp) -> Result<usize, String> {
+    let candidates: Vec<Aged> = {
+        let inner = core.lock();
+        let may_go = |task: &Aged| !inner.state.is_needed(&task.id) && !inner.leaving.contains_key(&task.id);
+        aged.into_iter().filter(may_go).collect()
+    };
+    let mut removed = 0;
+    let mut rest = candidates.as_slice();
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(rest.len().min(RECALLED_TOGETHER));
+        rest = others;
+        removed += remove_step(core, some, ended_by).await?;
+    }
+    Ok(removed)
+}
+
+/// Records brought into memory together: even the largest stay below what one look may bring.
+const RECALLED_TOGETHER: usize = 256;
+
+async fn remove_step(core: &Core, tasks: &[Aged], ended_by: Timestamp) -> Result<usize, String> {
+    let ids: Arc<BTreeSet<TaskId>> = Arc::new(tasks.iter().map(|task| task.id.clone()).collect());
+    let _turn = core.store_readers.acquire().await;
+    let (pinned, missing) = core.pin(&ids);
+    let found = core
+        .read_store(missing)
+        .await
+        .map_err(|error| match error.into() {
+            Refused::Unreadable(error) => error,
+            Refused::Rejected(rejection) => rejection.to_string(),
+        })?;
+    let (removed, as_of) = core.decide_with(&found, |draft_state, draft| {
+        // A request that is about to decide has named the others.
+        let free = tasks
+            .iter()
+            .filter(|task| !draft_state.holds_for_others(pinned.place, &task.id))
+            .map(|task| task.number);
+        let request = Prune {
+            tasks: free.collect(),
+            ended_by,
+        };
+        Ok(prune::decide(draft, &request))
+    });
+    drop(pinned);
+    core.until_durable(as_of).await;
+    removed.map_err(|rejection| rejection.to_string())
+}
+
+impl Core {
+    /// For the view: these events are in the store.
+    pub(crate) fn left_store(&self, events: &[Arc<Event>]) {
+        let removals = events.iter().filter_map(|event| match &event.fact {
+            Fact::TaskRemoved { task, .. } => Some((&task.id, event.seq)),
+            _ => None,
+        });
+        let removals: Vec<_> = removals.collect();
+        if removals.is_empty() {
+            return;
+        }
+        let mut inner = self.lock();
+        for (task, seq) in removals {
+            // The id may have been used again, and that task removed as well.
+            if inner.leaving.get(task).is_some_and(|(_, latest)| *latest == seq) {
+                inner.leaving.remove(task);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
