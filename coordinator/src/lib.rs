@@ -17,6 +17,7 @@ mod outputs;
 mod retention;
 mod tail;
 mod timer;
+mod upkeep;
 mod waiters;
 
 pub mod journal;
@@ -140,9 +141,11 @@ async fn run(config: Config) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| Failure::new(Exit::Bug, format!("cannot tell the address: {error}"), ""))?;
 
-    let running = Running::start(opened)?;
+    let mut running = Running::start(opened)?;
     let core = Arc::clone(&running.core);
     core.until_durable(running.began).await;
+
+    running.keep_up(&dir, config.keep_events())?;
 
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);

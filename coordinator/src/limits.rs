@@ -72,8 +72,11 @@ pub const STREAM_QUEUE: usize = 16;
 /// A reader that takes no event for this long is cut off; it goes on where it was when it comes back.
 pub const STREAM_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Batches of events on their way to the store. Beyond it the writer waits for the store.
-pub const STORE_QUEUE: usize = 1_024;
+/// Pauses between two looks after the journal's files: what is younger may be cut from its end unnoticed.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause after old events could not be removed: what hinders it takes a person to mend.
+pub const TRIM_RETRY: Duration = Duration::from_secs(60);
 
 /// Bytes of dependencies' outputs in one answer to a claim.
 pub const CLAIM_OUTPUT_BYTES: usize = 1024 * 1024;

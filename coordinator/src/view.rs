@@ -32,14 +32,33 @@ pub(crate) const STORE_FORMAT: &[u8] = &[2];
 const WHOLE_OPERATIONS: usize = 3;
 pub(crate) const IDENTITY: &str = "identity";
 
-/// Writes what the writer hands over until there is no more, then makes it last.
-pub(crate) fn run(core: &Core, entries: &Receiver<Vec<Entry>>) {
+/// What the store's thread is given, in order.
+pub(crate) enum Work {
+    /// Durable events to write.
+    Entries(Vec<Entry>),
+    /// Something to do while the store stands still, reflecting everything that was given before.
+    StandStill(Box<dyn FnOnce(&Store) + Send>),
+}
+
+/// Does what it is given until there is no more, then makes it last.
+pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     let mut view = View::new(core.store.clone());
-    while let Ok(batch) = entries.recv() {
+    while let Ok(first) = work.recv() {
         // Everything that is ready goes together: many changes of one task become one write.
-        for entry in batch.into_iter().chain(entries.try_iter().flatten()) {
-            let applied = view.add(entry);
-            done(core, applied);
+        for next in std::iter::once(first).chain(work.try_iter()) {
+            match next {
+                Work::Entries(entries) => {
+                    for entry in entries {
+                        let applied = view.add(entry);
+                        done(core, applied);
+                    }
+                }
+                Work::StandStill(look) => {
+                    let applied = view.flush();
+                    done(core, applied);
+                    look(&core.store);
+                }
+            }
         }
         let applied = view.flush();
         done(core, applied);

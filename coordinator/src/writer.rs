@@ -3,7 +3,7 @@
 //! It takes whatever has been decided, appends it as one entry, syncs it, and
 //! lets everything that waited for it go. Batches grow by themselves under load.
 
-use std::sync::{Arc, mpsc::SyncSender};
+use std::sync::{Arc, mpsc::Sender};
 
 use bytes::Bytes;
 use swarm_engine::id::Seq;
@@ -13,10 +13,11 @@ use crate::{
     failure::{abort, chain},
     journal::Journal,
     stored,
+    view::Work,
 };
 
 /// Runs until the core is closed and everything decided is durable. Gives the journal back.
-pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &SyncSender<Vec<Entry>>) -> Journal {
+pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &Sender<Work>) -> Journal {
     while let Some(changes) = core.take_pending() {
         let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
         let payloads: Vec<Bytes> = entries.iter().map(|entry| stored::encode(&entry.event)).collect();
@@ -31,7 +32,7 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &SyncSen
         core.tail
             .push(entries.iter().map(|entry| Arc::clone(&entry.event)).zip(sizes));
         core.became_durable(through);
-        if store.send(entries).is_err() {
+        if store.send(Work::Entries(entries)).is_err() {
             abort("the thread that keeps the store has ended");
         }
     }
