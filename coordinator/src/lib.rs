@@ -25,6 +25,7 @@ mod writer;
 
 mod records;
 pub mod snapshot;
+mod space;
 pub mod store;
 pub mod stored;
 mod view;

@@ -24,8 +24,9 @@ use crate::{
     data_dir::DataDir,
     failure::{abort, chain},
     journal,
-    limits::{MAX_CLOCK_JUMP, TRIM_RETRY, UPKEEP_INTERVAL},
+    limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     snapshot::{self, Origin, Snapshot, SnapshotError},
+    space::Shortage,
     store::{Store, StoreError},
     stored,
     view::Work,
@@ -44,6 +45,7 @@ pub(crate) struct Upkeep {
     trim_after: Timestamp,
     mark: Trouble,
     reserve: Trouble,
+    shortage: Shortage,
 }
 
 impl Upkeep {
@@ -75,11 +77,13 @@ impl Upkeep {
             trim_after: Timestamp(0),
             mark: Trouble::default(),
             reserve: Trouble::default(),
+            shortage: Shortage::default(),
         }
     }
 
     /// Runs until the other end of `stop` is dropped, which is when the last entry is on disk.
     pub(crate) fn run(mut self, stop: &Receiver<()>) {
+        self.look();
         while stop.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             self.look();
             self.trim_if_due();
@@ -91,6 +95,33 @@ impl Upkeep {
     fn look(&mut self) {
         self.mark.note(self.journal.write_high_water());
         self.reserve.note(self.journal.replenish());
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        // A file system that does not say is taken for one with space.
+        let Ok(free) = self.core.store.free_bytes() else {
+            return;
+        };
+        let before = self.shortage;
+        self.shortage = before.with(free);
+        if before == self.shortage {
+            return;
+        }
+        self.core.backlog.set_shortage(self.shortage);
+        let (free_mib, reserved) = (free >> 20, self.journal.reserved_bytes());
+        match self.shortage {
+            Shortage::Nothing => tracing::info!(free_mib, "the disk has space again: submits are taken"),
+            Shortage::Submits => tracing::warn!(free_mib, "the disk is almost full: submits are refused"),
+            Shortage::Claims => tracing::error!(
+                free_mib,
+                reserved,
+                "the disk is full: submits and claims are refused, and what has begun can end in what the journal has reserved"
+            ),
+        }
+        if before > self.shortage {
+            self.core.space_returned();
+        }
     }
 
     fn trim_if_due(&mut self) {
@@ -155,8 +186,26 @@ impl Upkeep {
         Ok(kept.map_or(0, |snapshot| snapshot.origin().seq))
     }
 
+    /// A snapshot must not fill the disk.
+    fn check_space(&self) -> Result<(), String> {
+        let usable = snapshot::usable(&self.snapshots).map_err(|error| chain(&error))?;
+        let expected = match usable.first() {
+            Some(last) => last.bytes() / 2 * 3,
+            None => self.core.store.size_on_disk().map_err(|error| chain(&error))?,
+        };
+        match self.core.store.free_bytes() {
+            Ok(free) if free < SUBMIT_FREE_BYTES + expected => Err(format!(
+                "a snapshot comes first, and takes about {} MiB; the disk has {} MiB left",
+                expected >> 20,
+                free >> 20
+            )),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Has the store's thread take a snapshot.
     fn take_snapshot(&mut self) -> Result<(), String> {
+        self.check_space()?;
         let began = self.core.clock.now();
         let (reply, taken) = channel();
         let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());

@@ -10,7 +10,7 @@ use swarm_engine::id::Seq;
 
 use crate::{
     core::{Core, Entry},
-    failure::{abort, chain},
+    failure::{abort, end_after_write},
     journal::Journal,
     stored,
     view::Work,
@@ -24,7 +24,7 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &Sender<
         let through = match journal.append(epoch, &payloads) {
             Ok(through) => Seq(through),
             // What is on disk now is unknown, and a second fsync may report success for lost data.
-            Err(error) => abort(&format!("cannot write to the journal: {}", chain(&error))),
+            Err(error) => end_after_write("the journal", &error, error.kind()),
         };
         let last = entries.last().map(|entry| entry.event.seq);
         assert_eq!(last, Some(through), "the journal and the engine count alike");
