@@ -193,4 +193,23 @@ mod tests {
         );
         assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
     }
+
+    #[test]
+    fn all_faults_are_named_at_once() {
+        let refused = parse(&[
+            "--listen",
+            "0.0.0.0:1",
+            "--lease-ttl",
+            "1ms",
+            "--default-timeout",
+            "0s",
+            "--keep-tasks",
+            "0s",
+        ])
+        .check()
+        .unwrap_err();
+        for word in ["plaintext", "--lease-ttl", "--default-timeout", "--keep-tasks"] {
+            assert!(refused.error.contains(word), "{refused}");
+        }
+    }
 }
