@@ -112,7 +112,9 @@ impl Core {
         let (result, as_of, waiting) = {
             let mut inner = self.lock();
             let result = self.decide(&mut inner, |draft| claim::decide(draft, claim.clone()));
-            let nothing = matches!(&result, Ok(granted) if granted.is_empty());
+            // A slowed agent is told so at once.
+            let nothing = matches!(&result, Ok(granted) if granted.is_empty())
+                && inner.state.slowed_until(&claim.agent, self.clock.now()).is_none();
             let waiting = (nothing && !wait.is_zero() && inner.waiters.count < MAX_WAITERS).then(|| {
                 let wants = claim.wants.clone();
                 let (place, receiver) = inner.waiters.enlist(claim);
@@ -151,7 +153,11 @@ impl Core {
             }
             let before = inner.state.seq();
             let result = self.decide(inner, |draft| claim::decide(draft, waiter.claim.clone()));
-            let nothing = matches!(&result, Ok(granted) if granted.is_empty());
+            let slowed = inner
+                .state
+                .slowed_until(&waiter.claim.agent, self.clock.now())
+                .is_some();
+            let nothing = matches!(&result, Ok(granted) if granted.is_empty()) && !slowed;
             let progress = inner.state.seq() > before;
             let as_of = inner.state.seq();
             // A grant of nothing is an answer too: what looked claimable was past its deadline.
@@ -176,3 +182,6 @@ async fn granted_within(
     drop(place);
     receiver.try_recv().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use swarm_proto::v1::{Assignment, ClaimRequest, ClaimResponse, LeaseRef};
+use swarm_proto::v1::{Assignment, ClaimRequest, ClaimResponse, EmptyReason, LeaseRef};
 use tokio::time::Instant;
 
 use super::{Call, Worker, delivery::Unsent, ground::see_through};
@@ -19,6 +19,9 @@ use crate::{
 
 /// The protocol's limit of a claim.
 const MAX_CLAIMED: u32 = 100;
+/// The coordinator asks for minutes at most. A pause that is longer than this is cut, so that a mistake
+/// elsewhere does not put a machine out of work for good.
+const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// A repeat is known by it; the protocol takes 64 bytes.
 const REQUEST_ID_CHARACTERS: usize = 20;
 
@@ -128,7 +131,9 @@ impl Worker {
         match answer {
             Err(over) => self.take_over(over),
             Ok(answer) if answer.assignments.is_empty() => {
-                self.found_nothing = true;
+                if self.take_nothing(&answer) {
+                    return;
+                }
                 if !wait.is_zero() && begun.elapsed() >= wait / 2 {
                     self.claim_pauses.reset();
                 } else {
@@ -141,6 +146,26 @@ impl Worker {
                 self.take_assignments(answer.assignments, sent);
             }
         }
+    }
+
+    /// Notes that there was nothing to claim; true when the coordinator says how long to wait.
+    pub(super) fn take_nothing(&mut self, answer: &ClaimResponse) -> bool {
+        let slowed = answer.empty_reason == i32::from(EmptyReason::MachineSlowed);
+        // There may be work, only not for this machine at this moment.
+        self.found_nothing = !slowed;
+        let pause = answer
+            .retry_after
+            .and_then(|pause| Duration::try_from(pause).ok());
+        let Some(pause) = pause else { return false };
+        let pause = pause.min(MAX_CLAIM_PAUSE);
+        if slowed {
+            tracing::warn!(
+                "the last attempts failed because of this machine: the coordinator gives it nothing for {} s",
+                pause.as_secs().max(1)
+            );
+        }
+        self.claim_not_before = Instant::now() + pause;
+        true
     }
 
     pub(super) fn take_assignments(&mut self, assignments: Vec<Assignment>, sent: BootTime) {

@@ -119,7 +119,9 @@ impl Worker {
                 let results = mem::take(&mut answer.results);
                 self.take_results(items, results);
                 if let Some(claimed) = answer.claimed {
-                    self.found_nothing = claimed.assignments.is_empty();
+                    if claimed.assignments.is_empty() {
+                        self.take_nothing(&claimed);
+                    }
                     self.take_assignments(claimed.assignments, sent);
                 } else if asked > 0
                     && let Some(refusal) = answer.claim_refusal

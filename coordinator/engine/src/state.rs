@@ -16,6 +16,7 @@ use crate::{
     id::{AgentId, JobId, Number, Seq, TaskId},
     job::Job,
     schedule::Ready,
+    slow::Slow,
     task::Task,
     time::Timestamp,
 };
@@ -68,6 +69,8 @@ pub struct Soft {
     /// Leases that were renewed at least once: their agent knows of them.
     renewed: BTreeSet<Number>,
     presences: BTreeMap<AgentId, Presence>,
+    /// Agents whose machines failed the last attempts that they reported.
+    pub(crate) slowed: BTreeMap<AgentId, Slow>,
 }
 
 /// What is known of an agent at this moment.
