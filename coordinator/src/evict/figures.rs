@@ -80,5 +80,9 @@ async fn figures_of_tasks_through() {
     let began = Clock::start(Timestamp(0)).unwrap();
     let swarm = Fixture::open(files);
     println!("a start with {THROUGH} done takes {:?}", began.uptime());
+    let files = swarm.stop();
+    let began = Clock::start(Timestamp(0)).unwrap();
+    let swarm = Fixture::open(files);
+    println!("and once more {:?}", began.uptime());
     assert_eq!(swarm.tasks_in_memory(), 0);
 }
