@@ -17,7 +17,9 @@ use crate::{
     coordinator::{CallError, Coordinator, sentence},
     executor::command,
     held::{AttemptKey, Order},
+    mark::Series,
     process::{Exit, Process},
+    tree::{Sweeper, Tree},
     workspace::AttemptDirectory,
 };
 
@@ -32,6 +34,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) workspace: &'a Path,
     /// The time between TERM and KILL.
     pub(crate) kill_grace: Duration,
+    /// What marks the attempts' processes.
+    pub(crate) series: &'a Series,
+    /// What ends their trees.
+    pub(crate) sweeper: &'a Sweeper,
 }
 
 /// What is left of an attempt.
@@ -138,7 +144,12 @@ async fn carry_out(
         Err(outcome) => return (outcome, Output::default()),
     };
     let path = command::path_of(&launch.env);
-    let mut process = match Process::start(launch) {
+    let tree = Tree::new(
+        surroundings.series.mark(),
+        key.clone(),
+        surroundings.sweeper.clone(),
+    );
+    let mut process = match Process::start(launch, tree) {
         Ok(process) => process,
         Err(error) => {
             return (

@@ -6,7 +6,7 @@
 //!
 //! - an outcome is on the disk before it is sent, and goes only when it is confirmed;
 //! - a request whose answer was lost is repeated unchanged, for ever;
-//! - a process that was started here is ended here, with all its group;
+//! - a process that was started here is ended here, with all that it started, even when the agent is killed;
 //! - nothing about one coordinator's tasks goes to another.
 
 mod attempt;
@@ -14,9 +14,11 @@ mod backoff;
 mod config;
 mod coordinator;
 mod executor;
+mod guard;
 mod heartbeat;
 mod held;
 mod lease;
+mod mark;
 mod outbox;
 mod process;
 mod random;
@@ -24,23 +26,33 @@ mod session;
 mod shutdown;
 mod slot;
 mod state_directory;
+mod tree;
 mod workspace;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use tokio::task::spawn_blocking;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{Config, LogFormat},
     coordinator::{CallError, Coordinator},
+    guard::Guard,
     held::Held,
-    outbox::Outbox,
+    mark::Series,
+    outbox::{Leftover, Outbox},
     session::{Over, Profile, Session},
     shutdown::{Shutdown, Stage},
-    slot::{Ending, Worker},
+    slot::{Ending, Ground, Worker},
     state_directory::{OpenError, StateDirectory},
+    tree::{Sweeper, Swept},
 };
 
 const EXIT_FAILURE: u8 = 1;
@@ -50,6 +62,11 @@ const EXIT_UNREACHABLE: u8 = 69;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let (guarded, args) = match guard::asked_for(&args) {
+        Some((file, flags)) => (Some(file), flags),
+        None => (None, args),
+    };
     let config = match Config::try_parse_from(args) {
         Ok(config) => config,
         Err(error) => {
@@ -60,6 +77,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if let Err(error) = start_log(&config) {
         return fail(&error);
+    }
+    if let Some(file) = guarded {
+        return guard::stand(&file);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -118,7 +138,29 @@ async fn run(config: Config) -> Result<(), Fault> {
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Fault::new(EXIT_USAGE, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;
     let state = open_state(&config)?;
+    end_left_trees(state.path()).await?;
     let workspace = open_workspace(&config, &state)?;
+    let series = Series::begin(state.path());
+    let guard = Guard::keep(&series, &config);
+    let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
+    // Every attempt has ended its own; this is for those that could not.
+    let last = spawn_blocking(move || series.end()).await;
+    if last.is_ok_and(|swept| !swept.is_gone) {
+        tracing::warn!("processes that attempts left running cannot be ended; the next start tries again");
+    }
+    guard.release().await;
+    ended
+}
+
+async fn work(
+    config: &Arc<Config>,
+    coordinator: &Arc<Coordinator>,
+    shutdown: &Shutdown,
+    state: &StateDirectory,
+    workspace: &Path,
+    series: &Series,
+) -> Result<(), Fault> {
+    let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
         name: state.name().to_owned(),
@@ -135,11 +177,21 @@ async fn run(config: Config) -> Result<(), Fault> {
     loop {
         let mut stage = shutdown.watch();
         let opened = tokio::select! {
-            opened = open_worker(&config, &coordinator, &state, &workspace, &profile) => opened,
+            opened = open_session(config, coordinator, state, &profile) => opened,
             _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(()),
         };
         let ending = match opened? {
-            Ok(worker) => worker.run(&shutdown).await,
+            Ok(opened) => {
+                let ground = Ground {
+                    config: Arc::clone(config),
+                    session: opened.session,
+                    outbox: opened.outbox,
+                    workspace: workspace.to_owned(),
+                    series: series.clone(),
+                    sweeper: sweeper.clone(),
+                };
+                Worker::new(ground, opened.leftovers).run(shutdown).await
+            }
             Err(over) => Ending::Over(over),
         };
         match ending {
@@ -184,14 +236,20 @@ async fn run(config: Config) -> Result<(), Fault> {
     }
 }
 
+/// A registered agent, and what it has still to report.
+struct Opened {
+    session: Session,
+    outbox: Outbox,
+    leftovers: Vec<Leftover>,
+}
+
 /// Finds out whose data the coordinator keeps, opens the outbox for them, and registers.
-async fn open_worker(
+async fn open_session(
     config: &Arc<Config>,
     coordinator: &Arc<Coordinator>,
     state: &StateDirectory,
-    workspace: &std::path::Path,
     profile: &Profile,
-) -> Result<Result<Worker, Over>, Fault> {
+) -> Result<Result<Opened, Over>, Fault> {
     let cluster_id = match coordinator.join_cluster().await {
         Ok(cluster_id) => cluster_id,
         Err(CallError::OtherCluster(found)) => return Ok(Err(Over::OtherCluster(found))),
@@ -221,13 +279,35 @@ async fn open_worker(
         config.slots,
         state.path().display(),
     );
-    Ok(Ok(Worker::new(
-        Arc::clone(config),
+    Ok(Ok(Opened {
         session,
         outbox,
-        workspace.to_owned(),
         leftovers,
-    )))
+    }))
+}
+
+/// Ends what an agent that was killed left running, if its guard was killed, too.
+async fn end_left_trees(state: &Path) -> Result<(), Fault> {
+    let left = Series::left(state)
+        .with_context(|| format!("cannot read the marks in the state directory {}", state.display()))?;
+    let ending = spawn_blocking(move || {
+        for series in left {
+            if series.is_in_use() {
+                // This directory is a copy of that agent's; the coordinator decides between the two.
+                series.forget();
+                continue;
+            }
+            match series.end() {
+                Swept { killed: 0, .. } => {}
+                Swept { killed, .. } => tracing::warn!(
+                    "killed {killed} processes that an earlier process of this agent left running"
+                ),
+            }
+        }
+    });
+    // A panic is our own bug, and has said what it is.
+    let _ = ending.await;
+    Ok(())
 }
 
 fn open_state(config: &Config) -> Result<StateDirectory, Fault> {

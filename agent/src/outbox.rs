@@ -24,6 +24,10 @@ use crate::{
 
 /// Refused results are for people to look at; beyond this the oldest go.
 const MAX_REFUSED: usize = 1000;
+/// A file beyond this is no report of ours: of output there are at most twice 64 KiB.
+const MAX_REPORT_BYTES: u64 = 1024 * 1024;
+/// What must fit for an outcome to be sure to.
+const PROBE_BYTES: usize = 256 * 1024;
 const EXTENSION: &str = "report";
 
 /// The outbox for one coordinator's data.
@@ -67,7 +71,12 @@ impl Outbox {
                 }
                 _ => continue,
             }
-            let written = fs::metadata(&path)?.modified()?;
+            let metadata = fs::metadata(&path)?;
+            let written = metadata.modified()?;
+            if metadata.len() > MAX_REPORT_BYTES {
+                outbox.set_aside(&path)?;
+                continue;
+            }
             match AttemptReport::decode(fs::read(&path)?.as_slice()) {
                 Ok(report) if report.lease.is_some() => leftovers.push(Leftover { report, written }),
                 _ => outbox.set_aside(&path)?,
@@ -80,6 +89,14 @@ impl Outbox {
     /// Puts an outcome on the disk, before it is sent.
     pub(crate) fn put(&self, key: &AttemptKey, report: &AttemptReport) -> io::Result<()> {
         write_durably(&self.file(key), &report.encode_to_vec())
+    }
+
+    /// Finds out whether one more outcome could be written.
+    pub(crate) fn probe(&self) -> io::Result<()> {
+        let file = self.directory.join("probe");
+        let written = write_durably(&file, &[0; PROBE_BYTES]);
+        let _ = fs::remove_file(&file);
+        written
     }
 
     /// The coordinator has it. If the removal is lost in a crash, a repeat does no harm.

@@ -1,5 +1,6 @@
-//! A command as a process group of its own: started, its output captured with a
-//! bound, and ended whole.
+//! A command as a process group of its own: started with a mark, its output
+//! captured with a bound, and ended whole: first its group, then whatever carries
+//! the mark. How an attempt ends makes no difference: nothing of it is left.
 
 mod tail;
 mod unix;
@@ -21,6 +22,7 @@ use tokio::{
 };
 
 use self::{tail::Tail, unix::Group};
+use crate::{mark, tree::Tree};
 
 /// How long output may still come after the command ended: what it started may hold the pipes for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
@@ -37,7 +39,7 @@ pub(crate) struct Launch {
     pub(crate) program: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) directory: PathBuf,
-    /// The whole environment: nothing is inherited.
+    /// The whole environment, but for the mark: nothing is inherited.
     pub(crate) env: Vec<(OsString, OsString)>,
     /// Its standard input; /dev/null when empty.
     pub(crate) stdin: Vec<u8>,
@@ -54,17 +56,18 @@ pub(crate) enum Exit {
     Stuck,
 }
 
-/// A running command. Dropping it kills the whole group.
+/// A running command. Dropping it kills the whole tree.
 pub(crate) struct Process {
     group: Group,
+    tree: Tree,
     stdout: Capture,
     stderr: Capture,
     feeder: Option<JoinHandle<()>>,
 }
 
 impl Process {
-    /// Starts the command in a new process group.
-    pub(crate) fn start(launch: Launch) -> io::Result<Process> {
+    /// Starts the command in a new process group, as the root of this tree.
+    pub(crate) fn start(launch: Launch, tree: Tree) -> io::Result<Process> {
         use std::process::Stdio;
 
         let mut command = Command::new(&launch.program);
@@ -73,6 +76,7 @@ impl Process {
             .current_dir(&launch.directory)
             .env_clear()
             .envs(launch.env)
+            .env(mark::VARIABLE, tree.mark().as_str())
             .stdin(if launch.stdin.is_empty() {
                 Stdio::null()
             } else {
@@ -90,6 +94,7 @@ impl Process {
         });
         Ok(Process {
             group,
+            tree,
             stdout: Capture::of(pipes.stdout),
             stderr: Capture::of(pipes.stderr),
             feeder,
@@ -102,6 +107,7 @@ impl Process {
     }
 
     /// Asks the whole group to end, and kills what is left after `grace` or as soon as `hurry` says so.
+    /// Who left the group is not asked.
     pub(crate) async fn end(&mut self, grace: Duration, hurry: impl Future<Output = ()>) -> io::Result<Exit> {
         self.group.terminate();
         let ended = async {
@@ -111,29 +117,31 @@ impl Process {
             }
             exit
         };
-        tokio::select! {
-            exit = ended => return exit,
-            () = sleep(grace) => {}
-            () = hurry => {}
-        }
-        self.kill().await
+        let exit = tokio::select! {
+            exit = ended => exit,
+            () = sleep(grace) => return self.kill().await,
+            () = hurry => return self.kill().await,
+        };
+        self.tree.end().await;
+        exit
     }
 
-    /// Kills the whole group at once.
+    /// Kills the whole tree at once.
     pub(crate) async fn kill(&mut self) -> io::Result<Exit> {
         self.group.kill();
-        timeout(GONE_AFTER_KILL, self.group.exit())
-            .await
-            .unwrap_or(Ok(Exit::Stuck))
+        let exit = timeout(GONE_AFTER_KILL, self.group.exit()).await;
+        self.tree.end().await;
+        exit.unwrap_or(Ok(Exit::Stuck))
     }
 
-    /// What it printed, after the command ended. Whatever it left running in its group is killed.
+    /// What it printed, after the command ended. Whatever it left running is killed.
     pub(crate) async fn output(mut self) -> Output {
         let deadline = Instant::now() + OUTPUT_AFTER_EXIT;
         self.stdout.finish(deadline).await;
         self.stderr.finish(deadline).await;
         self.group.kill();
-        // Who left the group may still hold the pipes: what they print is no longer the command's.
+        self.tree.end().await;
+        // Who could not be found may still hold the pipes: what they print is no longer the command's.
         let deadline = Instant::now() + OUTPUT_AFTER_EXIT;
         self.stdout.finish(deadline).await;
         self.stderr.finish(deadline).await;
@@ -192,6 +200,16 @@ mod tests {
     use std::future::pending;
 
     use super::*;
+    use crate::{held::AttemptKey, mark::Series, tree::Sweeper};
+
+    fn start(launch: Launch) -> io::Result<Process> {
+        let key = AttemptKey {
+            task_id: "t".to_owned(),
+            attempt: 1,
+        };
+        let mark = Series::begin(&std::env::temp_dir()).mark();
+        Process::start(launch, Tree::new(mark, key, Sweeper::start().unwrap()))
+    }
 
     fn shell(script: &str) -> Launch {
         Launch {
@@ -205,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_grandchild_that_holds_the_pipe_does_not_hang_and_is_ended() {
-        let mut process = Process::start(shell("sleep 600 & echo $!")).unwrap();
+        let mut process = start(shell("sleep 600 & echo $!")).unwrap();
         assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
         let output = timeout(Duration::from_secs(8), process.output())
             .await
@@ -216,8 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_group_that_ignores_the_request_is_killed_after_the_grace() {
-        let mut process =
-            Process::start(shell("trap '' TERM; echo ready; while :; do sleep 1; done")).unwrap();
+        let mut process = start(shell("trap '' TERM; echo ready; while :; do sleep 1; done")).unwrap();
         while process.stdout.tail.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
@@ -229,7 +246,7 @@ mod tests {
     async fn the_grace_belongs_to_the_whole_group() {
         let script =
             "(trap 'sleep 0.3; echo tidied; exit' TERM; echo ready; while :; do sleep 0.05; done) & wait";
-        let mut process = Process::start(shell(script)).unwrap();
+        let mut process = start(shell(script)).unwrap();
         while process.stdout.tail.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
@@ -239,14 +256,14 @@ mod tests {
 
     #[tokio::test]
     async fn input_is_given_and_a_command_that_ignores_it_still_ends() {
-        let mut process = Process::start(Launch {
+        let mut process = start(Launch {
             stdin: b"hello".to_vec(),
             ..shell("cat")
         })
         .unwrap();
         assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
         assert_eq!(process.output().await.stdout, b"hello");
-        let mut process = Process::start(Launch {
+        let mut process = start(Launch {
             stdin: vec![b'x'; 1 << 20],
             ..shell("exit 3")
         })

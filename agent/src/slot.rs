@@ -6,13 +6,13 @@
 
 mod claim;
 mod delivery;
+mod disk;
 mod ground;
 
 use std::{
     collections::VecDeque,
     future::{Future, pending},
     mem,
-    path::PathBuf,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -24,18 +24,18 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+pub(crate) use self::ground::Ground;
 use self::{
     claim::Claim,
     delivery::{Delivery, Unsent},
-    ground::Ground,
+    disk::Trouble,
 };
 use crate::{
     backoff::Backoff,
-    config::Config,
     heartbeat,
     held::Order,
-    outbox::{Leftover, Outbox},
-    session::{Over, Session},
+    outbox::Leftover,
+    session::Over,
     shutdown::{Shutdown, Stage},
 };
 
@@ -81,6 +81,7 @@ pub(crate) struct Worker {
     drain_deadline: Option<Instant>,
     farewell: Option<Instant>,
     over: Option<Over>,
+    trouble: Option<Trouble>,
     claim_pauses: Backoff,
     claim_not_before: Instant,
     delivery_pauses: Backoff,
@@ -89,26 +90,16 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// An agent that is registered, and has these reports still to confirm.
-    pub(crate) fn new(
-        config: Arc<Config>,
-        session: Session,
-        outbox: Outbox,
-        workspace: PathBuf,
-        leftovers: Vec<Leftover>,
-    ) -> Worker {
-        let (claim_pauses, delivery_pauses) = (session.coordinator.backoff(), session.coordinator.backoff());
-        let slots = usize::try_from(config.slots).unwrap_or(1);
+    pub(crate) fn new(ground: Ground, leftovers: Vec<Leftover>) -> Worker {
+        let coordinator = &ground.session.coordinator;
+        let (claim_pauses, delivery_pauses) = (coordinator.backoff(), coordinator.backoff());
+        let slots = usize::try_from(ground.config.slots).unwrap_or(1);
         let unsent = leftovers
             .into_iter()
             .map(|left| Unsent::new(left.report, left.written))
             .collect();
         Worker {
-            ground: Arc::new(Ground {
-                config,
-                session,
-                outbox,
-                workspace,
-            }),
+            ground: Arc::new(ground),
             attempts: JoinSet::new(),
             finished: mpsc::channel(slots),
             unsent,
@@ -122,6 +113,7 @@ impl Worker {
             drain_deadline: None,
             farewell: None,
             over: None,
+            trouble: None,
             claim_pauses,
             claim_not_before: Instant::now(),
             delivery_pauses,
@@ -133,6 +125,7 @@ impl Worker {
     pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Ending {
         let mut stage = shutdown.watch();
         let ground = Arc::clone(&self.ground);
+        self.note_series().await;
         let draining = self.draining.subscribe();
         let mut beat: Option<Call<Over>> = Some(Box::pin(async move {
             heartbeat::beat(&ground.session, ground.config.kill_grace, draining).await
@@ -143,6 +136,7 @@ impl Worker {
             self.close_if_done();
             self.begin_delivery();
             self.begin_claim();
+            self.begin_writing();
             if self.is_over() {
                 break;
             }
@@ -152,6 +146,9 @@ impl Worker {
                 answer = answer_of(self.claim.as_mut().map(|claim| &mut claim.answer)) => self.take_claimed(answer),
                 answer = answer_of(self.delivery.as_mut().map(|delivery| &mut delivery.answer)) => {
                     self.take_delivered(answer);
+                }
+                written = answer_of(self.trouble.as_mut().and_then(|trouble| trouble.writing.as_mut())) => {
+                    self.take_written(written);
                 }
                 over = answer_of(beat.as_mut()) => {
                     beat = None;
@@ -214,6 +211,9 @@ impl Worker {
             .session
             .held
             .report(finished.report.lease.clone().unwrap_or_default());
+        if let Some(error) = &finished.unwritten {
+            self.note_unwritten(&finished.key, error);
+        }
         self.unsent.push_back(finished);
         // Whatever else has ended by now shares the delivery.
         while let Ok(another) = self.finished.1.try_recv() {
@@ -225,9 +225,10 @@ impl Worker {
         match &over {
             Over::Replaced(_) | Over::OtherCluster(_) => {
                 self.ground.session.held.order_all(Order::Lost);
-                // What they carry is in the outbox, and nothing they bring is ours any more.
+                // Nothing they bring is ours any more.
                 self.claim = None;
-                self.delivery = None;
+                let undelivered = self.delivery.take().map(|delivery| delivery.items);
+                self.unsent.extend(undelivered.into_iter().flatten());
             }
             Over::Refused { sentence, .. } => {
                 tracing::error!("the coordinator refuses this agent: {sentence}")
@@ -279,6 +280,7 @@ impl Worker {
             self.farewell,
             (self.room() > 0).then_some(self.claim_not_before),
             (!self.unsent.is_empty()).then_some(self.deliver_not_before),
+            self.trouble.as_ref().map(|trouble| trouble.try_again),
         ]
         .into_iter()
         .flatten()
@@ -292,6 +294,7 @@ impl Worker {
         let unconfirmed =
             self.unsent.len() + self.delivery.as_ref().map_or(0, |delivery| delivery.items.len());
         self.claim = None;
+        self.write_last().await;
         self.delivery = None;
         let tidying = async { while self.attempts.join_next().await.is_some() {} };
         if timeout(TIDY, tidying).await.is_err() {

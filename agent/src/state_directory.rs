@@ -127,16 +127,24 @@ pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("the file has no directory"))?;
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
+    let written = write_synced(Path::new(&partial), content).and_then(|()| fs::rename(&partial, path));
+    if written.is_err() {
+        // On a full disk half a file is in everybody's way.
+        let _ = fs::remove_file(&partial);
+    }
+    written?;
+    File::open(directory)?.sync_all()
+}
+
+fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&partial)?;
+        .open(path)?;
     file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)?;
-    File::open(directory)?.sync_all()
+    file.sync_all()
 }
 
 /// `$XDG_STATE_HOME/swarm/agent`.

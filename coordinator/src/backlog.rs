@@ -1,14 +1,15 @@
 //! How much is decided and not yet in the store, and what is refused because of it.
 //!
-//! Shed in this order: submits, claims, other requests. Heartbeats write nothing
-//! and are never refused; completions have room reserved.
+//! Shed in this order: submits, claims, other requests. Heartbeats write
+//! next to nothing and are never refused; completions have room reserved.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use swarm_engine::{draft::Change, event::Fact};
 
 use crate::limits::{
-    BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_EVENTS, SUBMIT_BACKLOG_EVENTS,
+    BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES, OTHER_BACKLOG_EVENTS,
+    SUBMIT_BACKLOG_EVENTS,
 };
 
 /// Which requests are refused first.
@@ -41,7 +42,7 @@ impl Backlog {
         match load {
             Load::Submit => events < SUBMIT_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
             Load::Claim => events < CLAIM_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
-            Load::Other => events < OTHER_BACKLOG_EVENTS,
+            Load::Other => events < OTHER_BACKLOG_EVENTS && bytes < OTHER_BACKLOG_BYTES,
             Load::Complete => bytes < COMPLETE_BACKLOG_BYTES,
         }
     }
@@ -60,9 +61,9 @@ impl Backlog {
 }
 
 /// Bytes that an event holds on to beyond what every event does.
-fn weight(fact: &Fact) -> u64 {
+pub(crate) fn weight(fact: &Fact) -> u64 {
     let bytes = match fact {
-        Fact::TaskSubmitted(task) => task.spec.len(),
+        Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => task.spec.len(),
         _ => crate::outputs::of(fact).map_or(0, |(_, _, output)| output.stdout.len() + output.stderr.len()),
     };
     bytes as u64

@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use swarm_engine::time::millis;
 
 use crate::failure::{Exit, Failure};
 
@@ -14,7 +16,29 @@ Examples:
 
 /// Keeps tasks durably and hands them to agents.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "coordinator", version, before_help = EXAMPLES)]
+#[command(name = "coordinator", version, before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Program {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// How to serve.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the program does besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Reads a store, because its files may be damaged so that reading never ends.
+    #[command(name = crate::store::probe::VERB, hide = true)]
+    CheckStore {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
 pub struct Config {
     /// Where to serve gRPC; port 0 takes a free one.
     #[arg(
@@ -47,7 +71,7 @@ pub struct Config {
     #[arg(long, env = "SWARM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// Which log lines: error, warn, info, debug, trace, or a tracing filter.
-    #[arg(long, env = "SWARM_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    #[arg(long, env = "SWARM_LOG_LEVEL", default_value = "info", value_parser = log_level, value_name = "LEVEL")]
     pub log_level: String,
 }
 
@@ -129,13 +153,22 @@ impl Config {
     }
 }
 
-/// Reads a duration as people write it: `90s`, `1h 30m`, `500ms`, `7d`.
+/// A word alone has to be a level: a filter would take it for the name of a module, and log nothing.
+fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    if LEVELS.contains(&text) || text.contains('=') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "write one of {}, or a filter such as warn,swarm_coordinator=debug",
+            LEVELS.join(", ")
+        ))
+    }
+}
+
+/// Reads a duration as people write it, in whole milliseconds: so much is kept of it on disk.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text
-        .parse()
-        .and_then(|span: jiff::Span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
-        .map_err(|_| "write a duration such as 90s, 10m, 1h 30m or 7d".to_owned())?;
-    Duration::try_from(parsed).map_err(|_| "a duration must not be negative".to_owned())
+    swarm_proto::duration::parse_duration(text).map(|length| Duration::from_millis(millis(length)))
 }
 
 #[cfg(test)]
@@ -143,7 +176,9 @@ mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Config {
-        Config::try_parse_from(["coordinator"].iter().chain(args)).unwrap()
+        Program::try_parse_from(["coordinator"].iter().chain(args))
+            .unwrap()
+            .config
     }
 
     #[test]
@@ -157,16 +192,6 @@ mod tests {
                 .is_ok()
         );
         assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
-    }
-
-    #[test]
-    fn durations_are_written_as_people_say_them() {
-        for (text, seconds) in [("7d", 7 * 86_400), ("1d 12h", 129_600), ("90s", 90), ("10m", 600)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["7", "1 month", "-1h", ""] {
-            assert!(duration(text).is_err(), "{text:?}");
-        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! and read waits until the last event that it may have seen is durable.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
@@ -24,8 +24,17 @@ use swarm_engine::{
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    backlog::Backlog, clock::Clock, evict::Pins, failure::abort, journal, limits::STORE_READERS,
-    orders::Orders, outputs::Outputs, store::Store, tail::Tail, waiters::Waiters,
+    backlog::{Backlog, weight},
+    clock::Clock,
+    evict::Pins,
+    failure::abort,
+    journal,
+    limits::{COMMIT_BYTES, COMMIT_EVENTS, STORE_READERS},
+    orders::Orders,
+    outputs::Outputs,
+    store::Store,
+    tail::Tail,
+    waiters::Waiters,
 };
 
 /// See the module.
@@ -61,8 +70,11 @@ pub(crate) struct Inner {
     pub(crate) retries: u64,
     /// Removed tasks that the store still has, each with the event that removed it.
     pub(crate) leaving: BTreeMap<TaskId, (Number, Seq)>,
-    pending: Vec<Change>,
+    /// Decisions on their way to the writer; one is never cut in two.
+    pending: VecDeque<Vec<Change>>,
     closed: bool,
+    /// How many tasks had been queued when waiters were last looked at.
+    granted_through: u64,
     /// When the timer means to wake.
     timer: Option<Timestamp>,
 }
@@ -139,8 +151,9 @@ impl Core {
                 pins: Pins::default(),
                 retries: 0,
                 leaving: BTreeMap::new(),
-                pending,
+                pending: VecDeque::from([pending]),
                 closed: false,
+                granted_through: 0,
                 timer: None,
             }),
             work: Condvar::new(),
@@ -178,12 +191,13 @@ impl Core {
         Answer { value, as_of }
     }
 
-    /// Lets the engine handle what is due.
-    pub(crate) fn expire(&self, jitter: u64) {
+    /// Lets the engine handle what is due, and says which event has to be durable before there may be more.
+    pub(crate) fn expire(&self, jitter: u64) -> Seq {
         let mut inner = self.lock();
         let result = self.decide(&mut inner, |draft| expire::decide(draft, jitter));
         assert!(result.is_ok(), "time passing is never refused");
         self.after_decision(&mut inner);
+        inner.state.seq()
     }
 
     /// Gives every lease a full TTL from now on.
@@ -213,13 +227,19 @@ impl Core {
                 _ => {}
             }
         }
-        inner.pending.extend(changes);
+        if !changes.is_empty() {
+            inner.pending.push_back(changes);
+        }
         result
     }
 
     /// Hands what has become claimable to those who wait for it, and wakes the writer and the timer.
     pub(crate) fn after_decision(&self, inner: &mut Inner) {
-        self.grant_to_waiters(inner);
+        let queued = inner.state.ready().insertions();
+        if inner.granted_through != queued {
+            inner.granted_through = queued;
+            self.grant_to_waiters(inner);
+        }
         if !inner.pending.is_empty() {
             self.work.notify_one();
         }
@@ -253,8 +273,8 @@ impl Core {
         &self.history
     }
 
-    /// For the writer: everything that was decided since the last call; waits for something. `None` when the
-    /// core is closed and nothing is left.
+    /// For the writer: what was decided since the last call, as much of it as one group commit takes; waits for
+    /// something. `None` when the core is closed and nothing is left.
     pub(crate) fn take_pending(&self) -> Option<Vec<Change>> {
         let mut inner = self.lock();
         while inner.pending.is_empty() {
@@ -263,7 +283,19 @@ impl Core {
             }
             inner = self.work.wait(inner).unwrap_or_else(|_| poisoned());
         }
-        Some(std::mem::take(&mut inner.pending))
+        let mut commit = Vec::new();
+        let mut bytes = 0;
+        while let Some(decision) = inner.pending.pop_front() {
+            bytes += decision
+                .iter()
+                .map(|change| weight(&change.event.fact))
+                .sum::<u64>();
+            commit.extend(decision);
+            if bytes >= COMMIT_BYTES || commit.len() >= COMMIT_EVENTS {
+                break;
+            }
+        }
+        Some(commit)
     }
 
     /// For the writer: these events are on disk.

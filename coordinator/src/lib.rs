@@ -23,6 +23,7 @@ pub mod journal;
 mod writer;
 
 mod records;
+pub mod snapshot;
 pub mod store;
 pub mod stored;
 mod view;
@@ -41,6 +42,7 @@ mod fixture;
 use std::{
     ffi::OsString,
     io::{IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
     sync::Arc,
 };
@@ -54,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::{Config, LogFormat},
+    config::{Config, LogFormat, Program, Verb},
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
@@ -62,14 +64,17 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let config = match Config::try_parse_from(args) {
-        Ok(config) => config,
+    let Program { verb, config } = match Program::try_parse_from(args) {
+        Ok(program) => program,
         Err(error) => {
             // Nothing can be done about a terminal that does not take the message.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Some(Verb::CheckStore { dir }) = verb {
+        return check_store(&dir);
+    }
     if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
         eprintln!("{failure}");
         return failure.code();
@@ -90,6 +95,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Reads a whole store for another process, which ends this one when it takes too long.
+fn check_store(dir: &Path) -> ExitCode {
+    match store::probe::check(dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((exit, why)) => {
+            eprintln!("{why}");
+            ExitCode::from(exit as u8)
+        }
+    }
+}
+
 fn begin_logging(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
         Failure::new(
@@ -106,13 +122,14 @@ fn begin_logging(config: &Config) -> Result<(), Failure> {
     // A second program in one process keeps the first one's log.
     let _ = match config.log_format {
         LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     };
     Ok(())
 }
 
 /// Serves until SIGTERM or SIGINT.
 async fn run(config: Config) -> Result<(), Failure> {
+    allow_many_files();
     let dir = DataDir::open(&config.data_dir()?)?;
     let opened = open::open(&dir)?;
     let listener = listen(&config).await?;
@@ -151,6 +168,16 @@ async fn run(config: Config) -> Result<(), Failure> {
     drop(dir);
     tracing::info!("stopped; everything is on disk");
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
+}
+
+/// Each connection is an open file, and so is a journal segment: as many as the system lets us have.
+fn allow_many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(errno) = raised {
+        tracing::debug!("the limit on open files stays as it is: {errno}");
+    }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

@@ -12,6 +12,8 @@ pub const OTHER_BACKLOG_EVENTS: u64 = 400_000;
 
 /// Bytes of specs and outputs that the store does not have yet, above which submits and claims are refused.
 pub const BACKLOG_BYTES: u64 = 256 * 1024 * 1024;
+/// The same for everything else but completions and heartbeats.
+pub const OTHER_BACKLOG_BYTES: u64 = 512 * 1024 * 1024;
 /// The same for completions, which carry outputs; the agents keep them until there is room.
 pub const COMPLETE_BACKLOG_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -65,7 +67,10 @@ pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
 pub const RETENTION_WARNING: Duration = Duration::from_secs(3600);
 
 /// Messages between a reader of the journal and its connection; a slow connection stops its reader here.
-pub const STREAM_QUEUE: usize = 64;
+pub const STREAM_QUEUE: usize = 16;
+
+/// A reader that takes no event for this long is cut off; it goes on where it was when it comes back.
+pub const STREAM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Batches of events on their way to the store. Beyond it the writer waits for the store.
 pub const STORE_QUEUE: usize = 1_024;
@@ -121,3 +126,46 @@ pub const MAX_REFUSAL_BYTES: usize = 1_024;
 
 /// Bytes of a caller's text that a message quotes back: enough to recognise it.
 pub const MAX_QUOTED_BYTES: usize = 64;
+
+/// Events in one group commit, beyond which the next decision waits for the next one: far below what a journal
+/// entry may hold, and a reader of old events never has to check much more than it wants.
+pub const COMMIT_EVENTS: usize = 20_000;
+
+/// Bytes of specs and outputs in one group commit, likewise.
+pub const COMMIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Long polls that one agent may have at the same time; ours has one.
+pub const MAX_WAITERS_PER_AGENT: usize = 16;
+
+/// Bytes of one page of a list: half of a message, so that whatever stands around it fits.
+pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of a heartbeat: some two thousand leases.
+pub const MAX_HEARTBEAT_BYTES: usize = 256 * 1024;
+
+/// Connections at the same time; an agent needs one.
+pub const MAX_CONNECTIONS: usize = 16_384;
+
+/// Connections from one address at the same time: a large site behind one router, or a load generator.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = 2_048;
+
+/// A connection that has not begun to speak HTTP/2 after this long is closed.
+pub const PREFACE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a failed accept, which usually means too many open files, nothing is accepted for this long.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A call whose answer has not begun after this long is ended: longer than any long poll.
+pub const CALL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Connections are closed at this age, so that agents spread again after a restart of anything in between.
+pub const CONNECTION_AGE: Duration = Duration::from_secs(3600);
+
+/// What is under way on a connection at that age may still end within this time.
+pub const CONNECTION_GRACE: Duration = Duration::from_secs(60);
+
+/// A timer that wakes later than this part of a TTL has been asleep with the whole coordinator.
+pub const LATE_PART: u32 = 4;
+
+/// How often the timer looks whether the store has caught up, before it goes on with consequences.
+pub const BUSY_PAUSE: Duration = Duration::from_millis(50);

@@ -21,7 +21,10 @@ use crate::{
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
     records::{self, FindError},
-    store::{self, Store, key},
+    store::{
+        self, Store, key,
+        probe::{Found, probe},
+    },
     stored,
     view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
 };
@@ -44,8 +47,15 @@ pub(crate) struct Opened {
 pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
     let (store, loaded) = open_store(&dir.store())?;
     let options = journal::Options::default();
-    let journal::Opened { journal, torn } = Journal::open(&dir.journal(), options, store.applied_seq())
+    let floor = journal::Floor {
+        store_seq: store.applied_seq(),
+        ..journal::Floor::default()
+    };
+    let journal::Opened { journal, torn, notes } = Journal::open(&dir.journal(), options, floor)
         .map_err(|error| Failure::new(Exit::Damaged, chain(&error), error.help()))?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }
@@ -61,13 +71,9 @@ pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
 
 /// Opens and reads the store. One that cannot be read is set aside: the journal has everything.
 fn open_store(dir: &Path) -> Result<(Store, State), Failure> {
-    let damage = match Store::open(dir) {
-        Ok(store) => match load(&store) {
-            Ok(state) => return Ok((store, state)),
-            Err(damage) => damage,
-        },
-        Err(error @ store::OpenError::Damaged { .. }) => chain(&error),
-        Err(error) => return Err(store_failure(&error)),
+    let damage = match open_intact(dir)? {
+        Ok(opened) => return Ok(opened),
+        Err(damage) => damage,
     };
     let aside = dir.with_extension("set-aside");
     let moved = remove_if_there(&aside).and_then(|()| fs::rename(dir, &aside));
@@ -84,6 +90,35 @@ fn open_store(dir: &Path) -> Result<(Store, State), Failure> {
     );
     let store = Store::open(dir).map_err(|error| store_failure(&error))?;
     Ok((store, State::default()))
+}
+
+/// Opens and reads the store, or says in words how it is damaged.
+fn open_intact(dir: &Path) -> Result<Result<(Store, State), String>, Failure> {
+    let found = probe(dir).map_err(|error| {
+        Failure::new(
+            Exit::Bug,
+            format!("cannot start a process that looks at the store: {error}"),
+            "look at the limits on processes and memory, then start the coordinator again",
+        )
+    })?;
+    match found {
+        Found::Intact => {}
+        Found::Damaged(damage) => {
+            return Ok(Err(format!(
+                "the store in {} is damaged: {damage}",
+                dir.display()
+            )));
+        }
+        Found::InUse(why) => {
+            let help = "end the process that has it open, then start the coordinator again";
+            return Err(Failure::new(Exit::Refused, why, help));
+        }
+    }
+    match Store::open(dir) {
+        Ok(store) => Ok(load(&store).map(|state| (store, state))),
+        Err(error @ store::OpenError::Damaged { .. }) => Ok(Err(chain(&error))),
+        Err(error) => Err(store_failure(&error)),
+    }
 }
 
 fn remove_if_there(dir: &Path) -> std::io::Result<()> {
@@ -176,30 +211,42 @@ fn catch_up(state: &mut State, journal: &Journal, store: &Store) -> Result<(), F
     if behind > PAGE_EVENTS as u64 {
         tracing::info!("reading {behind} events from the journal that the store does not have");
     }
-    let damaged = |error: &dyn std::error::Error| {
-        Failure::new(
-            Exit::Damaged,
-            chain(error),
-            "restore the data directory from a backup",
-        )
-    };
     let mut view = View::new(store.clone());
     while state.seq() < last {
         let page = reader
             .read(state.seq().next().0, last.0, PAGE_BYTES)
-            .map_err(|error| damaged(&error))?;
+            .map_err(|error| unreadable(&error))?;
         for (seq, bytes) in page {
-            let event = stored::decode(Seq(seq), bytes).map_err(|error| damaged(&error))?;
+            let event = stored::decode(Seq(seq), bytes).map_err(|error| undecodable(&error))?;
             let entry = Entry::from(replay(state, event));
-            view.add(entry).map_err(|error| damaged(&error))?;
+            view.add(entry).map_err(|error| unwritable(&error))?;
         }
         let finished: Vec<Arc<Task>> = state.finished(Seq(store.applied_seq())).cloned().collect();
         for task in finished {
             state.forget(task.number);
         }
     }
-    view.flush().map_err(|error| damaged(&error))?;
+    view.flush().map_err(|error| unwritable(&error))?;
     Ok(())
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Failure {
+    let help = "keep a copy of the data directory, then restore it from a backup";
+    Failure::new(Exit::Damaged, chain(error), help)
+}
+
+fn undecodable(error: &stored::StoredError) -> Failure {
+    if error.is_from_newer() {
+        let help = "start the coordinator version that wrote this directory, or a newer one";
+        return Failure::new(Exit::Refused, chain(error), help);
+    }
+    unreadable(error)
+}
+
+fn unwritable(error: &store::StoreError) -> Failure {
+    let help =
+        "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
+    Failure::new(Exit::Damaged, chain(error), help)
 }
 
 /// Takes those ended tasks into memory that others wait for, or were skipped because of.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use swarm_engine::{
-    command::renew::{self, Directive, Order, Renew},
+    command::renew::{self, Directive, Renew},
     event::Fact,
     id::AgentId,
     rejection::Rejection,
@@ -63,7 +63,7 @@ impl Core {
         let (result, as_of, parked) = {
             let mut inner = self.lock();
             let result = self.decide(&mut inner, |draft| renew::decide(draft, &request));
-            let nothing = matches!(&result, Ok(directives) if directives.iter().all(is_continue));
+            let nothing = matches!(&result, Ok(directives) if directives.iter().all(Directive::is_continue));
             let parked = (nothing && !wait.is_zero()).then(|| inner.orders.park(request.agent.clone()));
             self.after_decision(&mut inner);
             (result, inner.state.seq(), parked)
@@ -81,8 +81,4 @@ impl Core {
             as_of: answer.as_of,
         })
     }
-}
-
-fn is_continue(directive: &Directive) -> bool {
-    directive.order == Order::Continue
 }

@@ -4,37 +4,49 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{core::Core, random};
-
-/// A timer that wakes later than this part of a TTL has been asleep with the whole coordinator.
-const LATE_PART: u32 = 4;
+use crate::{
+    backlog::Load,
+    core::Core,
+    limits::{BUSY_PAUSE, LATE_PART},
+    random,
+};
 
 /// Runs until the shutdown. A late wake-up means that heartbeats could not arrive: then every lease gets a
 /// full TTL before anything expires.
 pub(crate) async fn run(core: Arc<Core>, lease_ttl: Duration, shutdown: CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = keep_time(&core, lease_ttl) => {}
+    }
+}
+
+async fn keep_time(core: &Core, lease_ttl: Duration) {
+    // The sleep's own clock stands still while the machine sleeps, so no sleep is long.
+    let longest = lease_ttl / LATE_PART;
     loop {
-        let next = core.plan_timer();
         let asleep_since = core.clock.now();
-        let sleep = async {
-            match next {
-                Some(next) => tokio::time::sleep(next - asleep_since).await,
-                None => std::future::pending().await,
-            }
-        };
+        let next = core.plan_timer();
+        let pause = next.map_or(longest, |next| (next - asleep_since).min(longest));
         tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = core.deadline_nearer.notified() => continue,
-            () = sleep => {}
+            () = core.deadline_nearer.notified() => {}
+            () = tokio::time::sleep(pause) => {}
         }
         let now = core.clock.now();
-        let planned = next.unwrap_or(now).max(asleep_since);
-        if now - planned > lease_ttl / LATE_PART {
+        let late = now - (asleep_since + pause);
+        if late > longest {
             tracing::warn!(
-                late_ms = (now - planned).as_millis() as u64,
+                late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
                 "the coordinator was paused: every lease gets a full TTL before it can expire"
             );
             core.grace(lease_ttl);
         }
-        core.expire(random::number());
+        if next.is_some_and(|next| next <= now) {
+            // What follows from one step waits until it is written, so that steps never outrun the disk.
+            let seq = core.expire(random::number());
+            core.until_durable(seq).await;
+            while !core.backlog.admits(Load::Other) {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use swarm_engine::{
     command::claim::{self, Claim},
-    id::Seq,
+    id::{AgentId, Seq},
     rejection::Rejection,
     schedule::Wants,
     task::Task,
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     core::{Answer, Core, Inner},
-    limits::MAX_WAITERS,
+    limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT},
 };
 
 type Granted = (Result<Vec<Arc<Task>>, Rejection>, Seq);
@@ -36,56 +36,65 @@ struct Waiter {
 #[derive(Default)]
 pub(crate) struct Waiters {
     lines: BTreeMap<Wants, VecDeque<Waiter>>,
-    count: usize,
+    /// The same by agent, request id and place.
+    requests: BTreeMap<(AgentId, Arc<str>, u64), Wants>,
     next_place: u64,
 }
 
 impl Waiters {
-    fn enlist(&mut self, claim: Claim) -> (u64, oneshot::Receiver<Granted>) {
+    /// Adds a claim, or not when there are too many. An older one with the same request id is a call whose caller
+    /// has lost its connection: it makes way.
+    fn enlist(&mut self, claim: Claim) -> Option<(u64, oneshot::Receiver<Granted>)> {
+        let of_agent = (claim.agent.clone(), "".into(), 0)..;
+        let of_agent: Vec<_> = self
+            .requests
+            .range(of_agent)
+            .take_while(|((agent, ..), _)| *agent == claim.agent)
+            .map(|((_, request_id, place), wants)| (request_id.clone(), *place, wants.clone()))
+            .collect();
+        let mut count = of_agent.len();
+        for (request_id, place, wants) in of_agent {
+            if !request_id.is_empty() && request_id == claim.request_id {
+                self.leave(&wants, place);
+                count -= 1;
+            }
+        }
+        if self.requests.len() >= MAX_WAITERS || count >= MAX_WAITERS_PER_AGENT {
+            return None;
+        }
         let (reply, receiver) = oneshot::channel();
         let place = self.next_place;
         self.next_place += 1;
-        self.count += 1;
-        self.lines
-            .entry(claim.wants.clone())
-            .or_default()
-            .push_back(Waiter { place, claim, reply });
-        (place, receiver)
+        let key = (claim.agent.clone(), claim.request_id.clone(), place);
+        self.requests.insert(key, claim.wants.clone());
+        let line = self.lines.entry(claim.wants.clone()).or_default();
+        line.push_back(Waiter { place, claim, reply });
+        Some((place, receiver))
     }
 
-    /// Takes a waiter out; false when it is not there any more.
-    fn leave(&mut self, wants: &Wants, place: u64) -> bool {
-        let Some(line) = self.lines.get_mut(wants) else {
-            return false;
-        };
-        let Ok(index) = line.binary_search_by_key(&place, |waiter| waiter.place) else {
-            return false;
-        };
-        line.remove(index);
-        self.count -= 1;
+    /// Takes a waiter out, if it is still there.
+    fn leave(&mut self, wants: &Wants, place: u64) -> Option<Waiter> {
+        let line = self.lines.get_mut(wants)?;
+        let index = line.binary_search_by_key(&place, |waiter| waiter.place).ok()?;
+        let waiter = line.remove(index)?;
         if line.is_empty() {
             self.lines.remove(wants);
         }
-        true
+        let Claim {
+            agent, request_id, ..
+        } = &waiter.claim;
+        self.requests.remove(&(agent.clone(), request_id.clone(), place));
+        Some(waiter)
     }
 
     /// The oldest waiter among the lines for which there is something.
     fn take_oldest(&mut self, mut is_served: impl FnMut(&Wants) -> bool) -> Option<Waiter> {
-        let wants = self
-            .lines
-            .iter()
-            .filter(|(wants, _)| is_served(wants))
+        let served = self.lines.iter().filter(|(wants, _)| is_served(wants));
+        let (place, wants) = served
             .filter_map(|(wants, line)| Some((line.front()?.place, wants)))
-            .min()?
-            .1
-            .clone();
-        let line = self.lines.get_mut(&wants)?;
-        let waiter = line.pop_front()?;
-        self.count -= 1;
-        if line.is_empty() {
-            self.lines.remove(&wants);
-        }
-        Some(waiter)
+            .min()?;
+        let wants = wants.clone();
+        self.leave(&wants, place)
     }
 }
 
@@ -115,24 +124,24 @@ impl Core {
             // A slowed agent is told so at once.
             let nothing = matches!(&result, Ok(granted) if granted.is_empty())
                 && inner.state.slowed_until(&claim.agent, self.clock.now()).is_none();
-            let waiting = (nothing && !wait.is_zero() && inner.waiters.count < MAX_WAITERS).then(|| {
-                let wants = claim.wants.clone();
-                let (place, receiver) = inner.waiters.enlist(claim);
-                (
-                    Place {
-                        core: self,
-                        wants,
-                        place,
-                    },
-                    receiver,
-                )
-            });
+            let waiting = if nothing && !wait.is_zero() {
+                inner.waiters.enlist(claim.clone())
+            } else {
+                None
+            };
             self.after_decision(&mut inner);
             (result, inner.state.seq(), waiting)
         };
         let (result, as_of) = match waiting {
             None => (result, as_of),
             Some((place, receiver)) => {
+                let wants = claim.wants.clone();
+                // Made only now that the lock is given back: it takes the lock when it goes.
+                let place = Place {
+                    core: self,
+                    wants,
+                    place,
+                };
                 let granted = granted_within(receiver, wait, place).await;
                 granted.unwrap_or((result, as_of))
             }
@@ -151,20 +160,10 @@ impl Core {
             if waiter.reply.is_closed() {
                 continue;
             }
-            let before = inner.state.seq();
             let result = self.decide(inner, |draft| claim::decide(draft, waiter.claim.clone()));
-            let slowed = inner
-                .state
-                .slowed_until(&waiter.claim.agent, self.clock.now())
-                .is_some();
-            let nothing = matches!(&result, Ok(granted) if granted.is_empty()) && !slowed;
-            let progress = inner.state.seq() > before;
-            let as_of = inner.state.seq();
-            // A grant of nothing is an answer too: what looked claimable was past its deadline.
-            let _ = waiter.reply.send((result, as_of));
-            if nothing && !progress {
-                return;
-            }
+            // A grant of nothing is an answer too: what looked claimable was past its deadline, or the agent is
+            // slowed or holds all the leases that it may. Each turn takes a waiter out, so this ends.
+            let _ = waiter.reply.send((result, inner.state.seq()));
         }
     }
 }

@@ -29,6 +29,8 @@ fn an_answer_is_written_only_after_the_journal_is_synced() {
     let mut strace = Command::new("strace");
     strace
         .args(["-f", "-yy", "-s", "65536", "-e", "trace=read,recvfrom,recvmsg,readv,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync"])
+        // Long enough that an answer which does not wait for it would be seen before its end.
+        .args(["-e", "inject=fdatasync:delay_enter=200000"])
         .arg("-o")
         .arg(&trace)
         .args(["-p", &coordinator.program().pid().to_string()])
@@ -60,7 +62,7 @@ fn an_answer_is_written_only_after_the_journal_is_synced() {
     );
     let synced = find(
         "sync of the journal",
-        |call| call.on_journal() && call.is_any(&["fdatasync", "fsync"]) && call.text.ends_with("= 0"),
+        |call| call.on_journal() && call.is_any(&["fdatasync", "fsync"]) && call.succeeded(),
         written + 1,
     );
     let answer = find("answer", is_answer, request + 1);
@@ -84,6 +86,13 @@ impl Call {
 
     fn marked(&self) -> bool {
         self.text.contains(MARK)
+    }
+
+    /// Whether it returned 0; strace writes behind it what it did to the call.
+    fn succeeded(&self) -> bool {
+        self.text
+            .rsplit_once("= ")
+            .is_some_and(|(_, result)| result.split(' ').next() == Some("0"))
     }
 
     fn on_socket(&self) -> bool {

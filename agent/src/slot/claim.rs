@@ -8,7 +8,11 @@ use std::{
 use swarm_proto::v1::{Assignment, ClaimRequest, ClaimResponse, EmptyReason, LeaseRef};
 use tokio::time::Instant;
 
-use super::{Call, Worker, delivery::Unsent, ground::see_through};
+use super::{
+    Call, Worker,
+    delivery::{MAX_UNSENT, Unsent},
+    ground::see_through,
+};
 use crate::{
     attempt,
     config::is_file_name,
@@ -39,7 +43,7 @@ pub(super) struct Claim {
 impl Worker {
     /// How many tasks may be asked for now.
     pub(super) fn room(&self) -> u32 {
-        if !self.is_accepting() {
+        if !self.is_accepting() || self.trouble.is_some() || self.unsent.len() >= MAX_UNSENT {
             return 0;
         }
         let asked = self.claim.as_ref().map_or(0, |claim| claim.asked)
@@ -178,6 +182,8 @@ impl Worker {
                 self.give_back(lease, "this agent cannot keep files for a task with this id");
             } else if !self.is_accepting() {
                 self.give_back(lease, "the agent is leaving");
+            } else if self.trouble.is_some() {
+                self.give_back(lease, "the agent cannot write its state directory");
             } else {
                 self.start(assignment, lease, sent);
             }

@@ -1,7 +1,7 @@
 //! Outcomes on their way to the coordinator: together, in one request at a time, each standing for itself.
 
 use std::{
-    mem,
+    io, mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -23,6 +23,8 @@ use crate::{
 
 /// The protocol's limit of a delivery.
 const MAX_DELIVERED: usize = 1000;
+/// With so many outcomes that the coordinator does not take for the moment, nothing more is claimed.
+pub(super) const MAX_UNSENT: usize = MAX_DELIVERED;
 /// A message has at most 4 MiB; what is not output takes the rest.
 const MAX_DELIVERED_BYTES: usize = 3 * 1024 * 1024;
 
@@ -36,6 +38,8 @@ pub(super) struct Unsent {
     pub(super) alone: bool,
     /// It is somebody else's attempt, and the result is set aside already.
     pub(super) lost: bool,
+    /// Why it is not on the disk as it should be.
+    pub(super) unwritten: Option<io::Error>,
 }
 
 /// A delivery in flight.
@@ -161,11 +165,7 @@ impl Worker {
 
     fn confirm(&mut self, item: &Unsent) {
         self.ground.session.held.forget(&item.key);
-        if let Err(error) = self.ground.outbox.confirm(&item.key) {
-            tracing::warn!(
-                "cannot remove a confirmed result from the outbox: {error}; it is sent again at the next start"
-            );
-        }
+        self.ground.forget_written(&item.key);
     }
 
     /// The coordinator does not want this result: it is kept where people can read it.
@@ -189,6 +189,7 @@ impl Unsent {
             since,
             alone: false,
             lost: false,
+            unwritten: None,
         }
     }
 }

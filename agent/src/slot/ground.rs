@@ -1,6 +1,6 @@
 //! What all attempts of an agent stand on, and how one of them is seen through from its lease to its report.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{io, path::PathBuf, sync::Arc, time::SystemTime};
 
 use jiff::Timestamp;
 use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
@@ -15,19 +15,32 @@ use crate::{
     attempt::{self, Conclusion, Surroundings},
     config::Config,
     held::{AttemptKey, Order},
+    mark::Series,
     outbox::Outbox,
     session::Session,
+    tree::Sweeper,
 };
 
 /// What all attempts of one registered agent share.
-pub(super) struct Ground {
-    pub(super) config: Arc<Config>,
-    pub(super) session: Session,
-    pub(super) outbox: Outbox,
-    pub(super) workspace: PathBuf,
+pub(crate) struct Ground {
+    pub(crate) config: Arc<Config>,
+    pub(crate) session: Session,
+    pub(crate) outbox: Outbox,
+    pub(crate) workspace: PathBuf,
+    pub(crate) series: Series,
+    pub(crate) sweeper: Sweeper,
 }
 
 impl Ground {
+    /// The coordinator has this outcome: the outbox need not keep it.
+    pub(super) fn forget_written(&self, key: &AttemptKey) {
+        if let Err(error) = self.outbox.confirm(key) {
+            tracing::warn!(
+                "cannot remove a confirmed result from the outbox: {error}; it is sent again at the next start"
+            );
+        }
+    }
+
     /// Keeps a result that is nobody's any more, and says where, since when and why.
     pub(super) async fn keep_result(
         self: Arc<Self>,
@@ -75,6 +88,8 @@ pub(super) async fn see_through(
             coordinator: &here.session.coordinator,
             workspace: &here.workspace,
             kill_grace: here.config.kill_grace,
+            series: &here.series,
+            sweeper: &here.sweeper,
         };
         attempt::run(surroundings, assignment, orders).await
     });
@@ -97,6 +112,7 @@ pub(super) async fn see_through(
     );
 
     let now = SystemTime::now();
+    let mut unwritten = None;
     if lost {
         let why = "the lease was lost while it ran".to_owned();
         Arc::clone(&ground)
@@ -104,18 +120,14 @@ pub(super) async fn see_through(
             .await;
     } else {
         let (here, name, written) = (Arc::clone(&ground), key.clone(), report.clone());
-        if let Ok(Err(error)) = spawn_blocking(move || here.outbox.put(&name, &written)).await {
-            tracing::error!(
-                task_id = key.task_id,
-                attempt = key.attempt,
-                "cannot write the outcome into the outbox: {error}; it is sent all the same"
-            );
-        }
+        let putting = spawn_blocking(move || here.outbox.put(&name, &written));
+        unwritten = putting.await.map_err(io::Error::other).flatten().err();
     }
     // Nobody receives any more when the whole worker has gone.
     let _ = finished
         .send(Unsent {
             lost,
+            unwritten,
             ..Unsent::new(report, now)
         })
         .await;

@@ -53,13 +53,52 @@ pub(crate) struct World {
     /// Carry out so many claims or completes, and lose the answer.
     pub(crate) lose_claims: usize,
     pub(crate) lose_completes: usize,
+    /// Refuse completes with these, one each.
+    pub(crate) refusals: VecDeque<Status>,
     /// Refuse claims as of an older session, or of an unknown agent.
     pub(crate) replaced: bool,
     pub(crate) forget_agent: bool,
+    /// Answer nothing, as if the connection were cut.
+    pub(crate) away: bool,
+    /// Seconds, instead of 90.
+    pub(crate) lease_ttl: Option<i64>,
     session: u64,
+    /// The newest session of each agent.
+    sessions: BTreeMap<String, u64>,
 }
 
 impl World {
+    /// What every call of an agent meets first.
+    fn admit(&self, agent_id: &str, session: u64) -> Result<(), Status> {
+        if self.away {
+            return Err(cut());
+        }
+        if self.replaced
+            || self
+                .sessions
+                .get(agent_id)
+                .is_some_and(|newest| session < *newest)
+        {
+            return Err(reason::status(
+                Reason::AgentReplaced,
+                "a newer session exists",
+                Details::default(),
+            ));
+        }
+        if self.forget_agent {
+            return Err(reason::status(
+                Reason::AgentNotFound,
+                "never heard of it",
+                Details::default(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn lease_ttl(&self) -> Option<prost_types::Duration> {
+        seconds(self.lease_ttl.unwrap_or(90))
+    }
+
     /// Every accepted or refused report, in order, repeats included.
     pub(crate) fn reports(&self) -> Vec<&AttemptReport> {
         self.completes
@@ -174,7 +213,7 @@ impl Fake {
                 work: Some(Work::Command(command)),
                 ..TaskSpec::default()
             }),
-            lease_ttl: seconds(90),
+            lease_ttl: self.world().lease_ttl(),
             timeout: seconds(3600),
             job_id: "job".to_owned(),
             dependencies: Vec::new(),
@@ -256,13 +295,18 @@ impl CoordinatorService for Fake {
         request: Request<RegisterAgentRequest>,
     ) -> Result<Response<RegisterAgentResponse>, Status> {
         let mut world = self.world();
+        if world.away {
+            return Err(cut());
+        }
         world.session += 1;
         world.forget_agent = false;
-        world.registered.push(request.into_inner());
+        let (request, session) = (request.into_inner(), world.session);
+        world.sessions.insert(request.agent_id.clone(), session);
+        world.registered.push(request);
         Ok(Response::new(RegisterAgentResponse {
             cluster_id: "c1".to_owned(),
-            session: world.session,
-            lease_ttl: seconds(90),
+            session,
+            lease_ttl: world.lease_ttl(),
             heartbeat_interval: seconds(10),
             ..RegisterAgentResponse::default()
         }))
@@ -286,26 +330,13 @@ impl CoordinatorService for Fake {
         let mut changes = self.0.changed.subscribe();
         loop {
             changes.borrow_and_update();
-            let (replaced, forgotten, lost) = {
+            let lost = {
                 let mut world = self.0.world.lock().unwrap();
+                world.admit(&request.agent_id, request.session)?;
                 let lost = !world.queue.is_empty() && world.lose_claims > 0;
                 world.lose_claims -= usize::from(lost);
-                (world.replaced, world.forget_agent, lost)
+                lost
             };
-            if replaced {
-                return Err(reason::status(
-                    Reason::AgentReplaced,
-                    "a newer session exists",
-                    Details::default(),
-                ));
-            }
-            if forgotten {
-                return Err(reason::status(
-                    Reason::AgentNotFound,
-                    "never heard of it",
-                    Details::default(),
-                ));
-            }
             let is_empty = self.0.world.lock().unwrap().queue.is_empty();
             let is_repeat = self
                 .0
@@ -341,7 +372,11 @@ impl CoordinatorService for Fake {
         let mut changes = self.0.changed.subscribe();
         loop {
             changes.borrow_and_update();
-            let orders = self.0.world.lock().unwrap().directives.clone();
+            let (orders, lease_ttl) = {
+                let world = self.0.world.lock().unwrap();
+                world.admit(&request.agent_id, request.session)?;
+                (world.directives.clone(), world.lease_ttl())
+            };
             let ended = timeout_at(deadline, async {
                 if orders.is_empty() {
                     changes.changed().await.unwrap()
@@ -350,17 +385,19 @@ impl CoordinatorService for Fake {
             .await
             .is_err();
             if !orders.is_empty() || ended {
-                let directives = orders
-                    .into_iter()
-                    .map(|(task_id, directive)| LeaseDirective {
-                        task_id,
-                        attempt: 1,
-                        directive: directive.into(),
-                    })
-                    .collect();
+                let order = |lease: &LeaseRef| LeaseDirective {
+                    task_id: lease.task_id.clone(),
+                    attempt: lease.attempt,
+                    directive: orders
+                        .get(&lease.task_id)
+                        .copied()
+                        .unwrap_or(Directive::Continue)
+                        .into(),
+                };
+                let directives = request.leases.iter().map(order).collect();
                 return Ok(Response::new(HeartbeatResponse {
                     directives,
-                    lease_ttl: seconds(90),
+                    lease_ttl,
                     next_heartbeat: seconds(0),
                     ..HeartbeatResponse::default()
                 }));
@@ -373,9 +410,18 @@ impl CoordinatorService for Fake {
         request: Request<CompleteRequest>,
     ) -> Result<Response<CompleteResponse>, Status> {
         let request = request.into_inner();
+        {
+            let mut world = self.world();
+            if world.away {
+                return Err(cut());
+            }
+            world.completes.push(request.clone());
+            if let Some(refusal) = world.refusals.pop_front() {
+                return Err(refusal);
+            }
+        }
         let claimed = request.claim_next.as_ref().map(|claim| self.grant(claim));
         let mut world = self.world();
-        world.completes.push(request.clone());
         if world.lose_completes > 0 {
             world.lose_completes -= 1;
             return Err(Status::unknown("the answer was lost"));
@@ -429,6 +475,9 @@ impl AdminService for Fake {
         &self,
         _: Request<GetServerInfoRequest>,
     ) -> Result<Response<GetServerInfoResponse>, Status> {
+        if self.0.world.lock().unwrap().away {
+            return Err(cut());
+        }
         Ok(Response::new(GetServerInfoResponse {
             as_of: Some(AsOf::default()),
             cluster_id: "c1".to_owned(),
@@ -488,6 +537,11 @@ impl TaskService for Fake {
     async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
         Err(not_for_agents())
     }
+}
+
+/// Not one of our refusals: what a transport makes of a connection that ends.
+fn cut() -> Status {
+    Status::unavailable("the connection was cut")
 }
 
 fn not_for_agents() -> Status {

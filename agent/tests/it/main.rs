@@ -6,6 +6,9 @@ mod fake;
 mod program;
 
 mod delivering;
+mod enduring;
 mod leaving;
 mod running;
 mod starting;
+#[cfg(target_os = "linux")]
+mod trees;

@@ -107,11 +107,22 @@ impl Agent {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(
-            Pid::from_raw(self.child.id().unwrap().try_into().unwrap()),
-            signal,
-        )
-        .unwrap();
+        kill(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().unwrap().try_into().unwrap())
+    }
+
+    /// The process that guards it.
+    pub(crate) async fn guard(&self) -> Pid {
+        let mut found = None;
+        until("there is a guard", || {
+            found = guard_of(self.pid());
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
     }
 
     /// Kills it as a power cut would, and waits until it is gone.
@@ -142,6 +153,37 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     timeout(PATIENCE, waiting)
         .await
         .unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}
+
+/// The child of an agent that guards it.
+fn guard_of(agent: Pid) -> Option<Pid> {
+    processes().find(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut arguments = line.split(|byte| *byte == 0);
+        let is_child = || {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.lines().any(|line| line == format!("PPid:\t{agent}"))
+        };
+        arguments.nth(1) == Some(b"--guard") && is_child()
+    })
+}
+
+/// The processes whose environment has this mark.
+pub(crate) fn carriers(mark: &str) -> Vec<Pid> {
+    let wanted = format!("SWARM_MARK={mark}");
+    processes()
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment
+                .split(|byte| *byte == 0)
+                .any(|entry| entry == wanted.as_bytes())
+        })
+        .collect()
+}
+
+fn processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
 }
 
 /// Whether a process is still at work; a zombie that nobody reaps has no command line.

@@ -25,6 +25,9 @@ pub const MAX_NAMED_FAULTS: usize = 32;
 /// fan-in goes through tasks in between.
 pub const MAX_DEPENDENCIES: usize = 1_000;
 
+/// Dependencies of all tasks in one submit: they are looked at under the lock, in some tens of milliseconds.
+pub const MAX_SUBMIT_DEPENDENCIES: usize = 50_000;
+
 /// Characters of an id: it names directories on agents.
 pub const MAX_ID_BYTES: usize = 128;
 

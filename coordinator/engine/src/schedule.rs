@@ -36,12 +36,6 @@ pub struct Wants {
     pub queues: BTreeSet<QueueName>,
 }
 
-impl Wants {
-    fn accepts(&self, class: &Class) -> bool {
-        self.queues.is_empty() || self.queues.contains(&class.queue)
-    }
-}
-
 /// The place of a task in its class: higher priority first, then the older one.
 type Place = (Reverse<i16>, Number);
 
@@ -50,13 +44,24 @@ fn place(task: &Task) -> Place {
 }
 
 /// All queued tasks, by class and in order. A class without tasks does not exist.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Ready {
     classes: BTreeMap<Class, BTreeSet<Place>>,
+    insertions: u64,
 }
+
+/// How often tasks were queued is history, not contents.
+impl PartialEq for Ready {
+    fn eq(&self, other: &Ready) -> bool {
+        self.classes == other.classes
+    }
+}
+
+impl Eq for Ready {}
 
 impl Ready {
     pub(crate) fn insert(&mut self, task: &Task) {
+        self.insertions += 1;
         self.classes
             .entry(Class::of(task))
             .or_default()
@@ -85,12 +90,22 @@ impl Ready {
 
     /// The task that comes first among those that the agent would take.
     pub fn first(&self, wants: &Wants) -> Option<Number> {
-        self.classes
-            .iter()
-            .filter(|(class, _)| wants.accepts(class))
-            .filter_map(|(_, places)| places.first())
-            .min()
-            .map(|(_, number)| *number)
+        let first = if wants.queues.is_empty() {
+            self.classes.values().filter_map(BTreeSet::first).min()
+        } else {
+            let class = |queue: &QueueName| Class { queue: queue.clone() };
+            wants
+                .queues
+                .iter()
+                .filter_map(|queue| self.classes.get(&class(queue))?.first())
+                .min()
+        };
+        first.map(|(_, number)| *number)
+    }
+
+    /// How often a task was queued: while it stays the same, nobody can be given anything new.
+    pub fn insertions(&self) -> u64 {
+        self.insertions
     }
 
     /// The oldest queued task, whatever its class and priority.
@@ -131,6 +146,7 @@ mod tests {
                 .iter()
                 .map(|(name, of)| (class(name), places(of)))
                 .collect(),
+            insertions: 0,
         }
     }
 

@@ -255,6 +255,13 @@ impl State {
         self.agents.values()
     }
 
+    /// Agents in the order of their ids, from the first one after this id.
+    pub fn agents_after(&self, id: &str) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents
+            .range::<str, _>((Bound::Excluded(id), Bound::Unbounded))
+            .map(|(_, agent)| agent)
+    }
+
     /// The running tasks of an agent.
     pub fn leased_to(&self, agent: &AgentId) -> impl Iterator<Item = &Arc<Task>> {
         self.derived

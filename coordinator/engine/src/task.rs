@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
-    lease::Lease,
+    lease::{Lease, Proof},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     retry::{RetryPolicy, Tries},
     time::Timestamp,
@@ -211,6 +211,13 @@ pub struct Attempt {
     pub stderr_bytes: u64,
 }
 
+impl Attempt {
+    /// Whether this is the attempt that the agent proves to have held.
+    pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
+        self.number == proof.attempt && self.agent == *agent && Some(self.token) == proof.token
+    }
+}
+
 /// What an attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -322,6 +329,14 @@ impl Task {
             Phase::Ended { end, .. } => Some(end),
             _ => None,
         }
+    }
+
+    /// The newest attempt that reported anything.
+    pub fn last_report(&self) -> Option<&Attempt> {
+        self.attempts
+            .iter()
+            .rev()
+            .find(|attempt| attempt.report.is_some())
     }
 
     /// Its final state with its time, once it has one.

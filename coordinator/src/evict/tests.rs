@@ -243,9 +243,10 @@ async fn the_store_is_exact_wherever_it_was_cut_off() {
 /// Writes the store from the journal up to so many batches; false when there are fewer.
 fn build_until(data: &Path, batches: usize) -> bool {
     let options = crate::journal::Options::default();
-    let journal = crate::journal::Journal::open(&data.join("journal"), options, 0)
-        .unwrap()
-        .journal;
+    let journal =
+        crate::journal::Journal::open(&data.join("journal"), options, crate::journal::Floor::default())
+            .unwrap()
+            .journal;
     let store = Store::open(&data.join("store")).unwrap();
     let mut view = View::new(store);
     let mut state = State::default();

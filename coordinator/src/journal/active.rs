@@ -68,8 +68,9 @@ impl Active {
         self.end + entry_bytes <= self.length
     }
 
-    pub(super) fn is_half_full(&self) -> bool {
-        self.end > self.length / 2
+    /// The length of the file, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// Makes the file at least `length` bytes long.

@@ -8,12 +8,24 @@ use std::{
 
 use super::{
     format::{FILE_HEADER_BYTES, FileHeader},
+    high_water::Position,
     segment,
 };
 
 /// Distance between two marks in a segment, in bytes: what a reader walks over
 /// at most before its first event. A gigabyte of journal has 256 KiB of marks.
 const MARK_DISTANCE: u64 = 64 * 1024;
+
+/// A segment of the journal, to decide by how much is kept. Its age is that of its
+/// first event, which a reader reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    pub first_seq: u64,
+    /// One less than `first_seq` while it has no entry.
+    pub last_seq: u64,
+    /// What the file takes.
+    pub bytes: u64,
+}
 
 pub(super) struct Catalog {
     dir: PathBuf,
@@ -32,16 +44,21 @@ pub(super) struct Place {
 }
 
 impl Catalog {
-    pub(super) fn new(dir: &Path, segments: Vec<Marks>, last_seq: u64) -> Catalog {
+    pub(super) fn new(dir: &Path, segments: Vec<Marks>, last: Position) -> Catalog {
         Catalog {
             dir: dir.to_owned(),
-            contents: Mutex::new(Contents { segments, last_seq }),
+            contents: Mutex::new(Contents { segments, last }),
         }
     }
 
     /// The last seq that is on disk; 0 when there is none.
     pub(super) fn last_seq(&self) -> u64 {
-        self.lock().last_seq
+        self.last().seq
+    }
+
+    /// The end of the last entry that is on disk.
+    pub(super) fn last(&self) -> Position {
+        self.lock().last
     }
 
     /// The first seq of the first segment.
@@ -52,15 +69,57 @@ impl Catalog {
             .map_or(1, |segment| segment.first_seq)
     }
 
-    /// A new segment follows the others.
-    pub(super) fn begin_segment(&self, header: &FileHeader) {
-        self.lock().segments.push(Marks::new(header));
+    /// All segments, the oldest first; the last one is being written.
+    pub(super) fn segments(&self) -> Vec<SegmentFacts> {
+        let contents = self.lock();
+        let mut end = contents.last.seq;
+        let newest_first = contents.segments.iter().rev().map(|segment| {
+            let last_seq = std::mem::replace(&mut end, segment.first_seq - 1);
+            SegmentFacts {
+                first_seq: segment.first_seq,
+                last_seq,
+                bytes: segment.bytes,
+            }
+        });
+        let mut facts: Vec<SegmentFacts> = newest_first.collect();
+        facts.reverse();
+        facts
+    }
+
+    /// What all segments take on disk, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.lock().segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// A new segment of `bytes` follows the others.
+    pub(super) fn begin_segment(&self, header: &FileHeader, bytes: u64) {
+        self.lock().segments.push(Marks::new(header, bytes));
+    }
+
+    /// The newest segment is `bytes` long now.
+    pub(super) fn resize_newest(&self, bytes: u64) {
+        if let Some(segment) = self.lock().segments.last_mut() {
+            segment.bytes = bytes;
+        }
+    }
+
+    /// Forgets the oldest segment, if another follows it and it ends before `seq`:
+    /// from now on nobody looks for it.
+    pub(super) fn take_oldest_before(&self, seq: u64) -> Option<Marks> {
+        let mut contents = self.lock();
+        let following = contents.segments.get(1)?.first_seq;
+        (following <= seq).then(|| contents.segments.remove(0))
+    }
+
+    /// Undoes `take_oldest_before`.
+    pub(super) fn put_back_oldest(&self, segment: Marks) {
+        self.lock().segments.insert(0, segment);
     }
 
     /// An entry of the newest segment is on disk.
-    pub(super) fn record(&self, first_seq: u64, last_seq: u64, offset: u64) {
+    pub(super) fn record(&self, first_seq: u64, last: Position, offset: u64) {
         let mut contents = self.lock();
-        contents.last_seq = last_seq;
+        contents.last = last;
         if let Some(segment) = contents.segments.last_mut() {
             segment.record(first_seq, offset);
         }
@@ -80,7 +139,7 @@ impl Catalog {
             last_seq: contents
                 .segments
                 .get(following)
-                .map_or(contents.last_seq, |next| next.first_seq - 1),
+                .map_or(contents.last.seq, |next| next.first_seq - 1),
         })
     }
 
@@ -91,23 +150,26 @@ impl Catalog {
 
 struct Contents {
     segments: Vec<Marks>,
-    last_seq: u64,
+    last: Position,
 }
 
 /// One segment and the places of some of its entries.
 pub(super) struct Marks {
-    first_seq: u64,
+    pub(super) first_seq: u64,
     salt: u64,
+    /// The length of the file.
+    pub(super) bytes: u64,
     /// The first seq and the offset of entries, in order.
     marks: Vec<(u64, u64)>,
 }
 
 impl Marks {
-    pub(super) fn new(header: &FileHeader) -> Marks {
+    pub(super) fn new(header: &FileHeader, bytes: u64) -> Marks {
         let first_entry = (header.first_seq, FILE_HEADER_BYTES as u64);
         Marks {
             first_seq: header.first_seq,
             salt: header.chain,
+            bytes,
             marks: vec![first_entry],
         }
     }

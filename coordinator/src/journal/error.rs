@@ -49,16 +49,29 @@ pub enum OpenError {
     /// A segment's name and its header disagree, or the name is no seq.
     #[error("the journal segment {} does not have the name of its first seq", .file.display())]
     Misnamed { file: PathBuf },
-    /// The store holds events that the journal has lost.
+    /// Events that were confirmed are not there.
     #[error(
-        "the journal in {} ends at seq {last} (offset {offset} of its last file), but events up to seq {known} were confirmed",
-        .dir.display()
+        "the journal ends with seq {last}, at offset {offset} of {}, but {witness} has seq {known}: the events between are lost",
+        .file.display()
     )]
     EndsEarly {
-        dir: PathBuf,
+        /// The last file, or the directory when there is none.
+        file: PathBuf,
         offset: u64,
         last: u64,
         known: u64,
+        witness: Witness,
+    },
+    /// The entry is intact, and yet not the one that was confirmed under its seq.
+    #[error(
+        "the journal has another history: the entry with seq {seq}, at offset {offset} of {}, is not the one that {witness} knows",
+        .file.display()
+    )]
+    OtherHistory {
+        file: PathBuf,
+        offset: u64,
+        seq: u64,
+        witness: Witness,
     },
 }
 
@@ -75,14 +88,16 @@ impl OpenError {
             OpenError::Damaged { file, .. }
             | OpenError::Gap { file, .. }
             | OpenError::WrongChain { file, .. }
-            | OpenError::Misnamed { file } => keep_and_restore(file.parent().unwrap_or(file)),
-            OpenError::EndsEarly { dir, .. } => keep_and_restore(dir),
+            | OpenError::Misnamed { file }
+            | OpenError::EndsEarly { file, .. }
+            | OpenError::OtherHistory { file, .. } => keep_and_restore(file),
         }
     }
 }
 
-fn keep_and_restore(dir: &Path) -> String {
-    let dir = dir.display();
+fn keep_and_restore(file: &Path) -> String {
+    let is_segment = file.extension().is_some();
+    let dir = file.parent().filter(|_| is_segment).unwrap_or(file).display();
     format!(
         "nothing was changed: keep a copy ('cp -a {dir} {dir}.kept'), then restore the data directory from a backup"
     )
@@ -97,6 +112,8 @@ pub enum After {
     Segment { seq: u64 },
     /// The damage is in a file's header, which is on disk before the file has its name.
     Header,
+    /// The file was longer when it got its name.
+    Length { bytes: u64 },
 }
 
 impl fmt::Display for After {
@@ -105,7 +122,26 @@ impl fmt::Display for After {
             After::Entry { offset, seq } => write!(f, "a later entry (seq {seq}, offset {offset}) is intact"),
             After::Segment { seq } => write!(f, "a later segment begins with seq {seq}"),
             After::Header => write!(f, "no interrupted write leaves that in a file's header"),
+            After::Length { bytes } => write!(f, "it was made {bytes} bytes long"),
         }
+    }
+}
+
+/// Who knows that an event was confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    Store,
+    Snapshot,
+    HighWater,
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Witness::Store => "the store",
+            Witness::Snapshot => "the newest snapshot",
+            Witness::HighWater => "the high-water file",
+        })
     }
 }
 
@@ -134,7 +170,7 @@ pub struct FileError {
 
 impl FileError {
     /// For `map_err`: `action` completes "cannot … PATH".
-    pub(super) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    pub(crate) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
         move |source| FileError {
             action,
             path: path.to_owned(),

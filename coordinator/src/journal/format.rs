@@ -9,7 +9,7 @@
 //!  4  u32 format version             4  u32 format version
 //!  8  u64 seq of the first event     8  u64 epoch of the coordinator that wrote it
 //! 16  u64 chain at the start        16  u64 seq of the first event
-//! 24  u32 zero                      24  u64 chain: the hash of the entry before
+//! 24  u32 length when made, or zero  24  u64 chain: the hash of the entry before
 //! 28  u32 CRC32C of bytes 0..28     32  u32 count of events, at least 1
 //!                                   36  u32 payload length in bytes
 //! payload, then zeros up to a       40  u32 CRC32C of the payload
@@ -49,15 +49,28 @@ pub(super) struct FileHeader {
     pub(super) first_seq: u64,
     /// The hash of the entry before this file; it also salts the entries' CRCs.
     pub(super) chain: u64,
+    /// How long the file was made, in bytes: no interrupted write makes it shorter.
+    /// 0 when that does not fit.
+    pub(super) file_bytes: u32,
 }
 
 impl FileHeader {
+    /// The header of a file of `file_bytes`.
+    pub(super) fn new(first_seq: u64, chain: u64, file_bytes: u64) -> FileHeader {
+        FileHeader {
+            first_seq,
+            chain,
+            file_bytes: u32::try_from(file_bytes).unwrap_or(0),
+        }
+    }
+
     pub(super) fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
         let mut bytes = [0; FILE_HEADER_BYTES];
         bytes[0..4].copy_from_slice(&FILE_MAGIC);
         bytes[4..8].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.first_seq.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.chain.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.file_bytes.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..28]);
         bytes[28..32].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -74,6 +87,7 @@ impl FileHeader {
             FORMAT_VERSION => Ok(FileHeader {
                 first_seq: u64_at(bytes, 8),
                 chain: u64_at(bytes, 16),
+                file_bytes: u32_at(bytes, 24),
             }),
             version => Err(Flaw::Version(version)),
         }
@@ -212,7 +226,7 @@ fn length(count: usize) -> u32 {
     u32::try_from(count).expect("an entry is at most MAX_PAYLOAD_BYTES long")
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(
         bytes[at..at + 4]
             .try_into()
@@ -220,7 +234,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     )
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(
         bytes[at..at + 8]
             .try_into()
@@ -245,8 +259,9 @@ mod tests {
         let header = FileHeader {
             first_seq: 0x0102_0304,
             chain: 0x1122_3344_5566_7788,
+            file_bytes: 0x0100_0000,
         };
-        let golden = "53574a4601000000 0403020100000000 8877665544332211 00000000e759d797";
+        let golden = "53574a4601000000 0403020100000000 8877665544332211 00000001e4dabc65";
         assert_eq!(hex(&header.encode()), golden);
         assert_eq!(FileHeader::decode(&header.encode()), Ok(header));
     }

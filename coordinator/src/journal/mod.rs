@@ -12,33 +12,62 @@
 //!   opening.
 //! - After a failed write or sync nothing more is appended: what the disk holds
 //!   is unknown until the journal is opened again.
+//! - Segments are removed oldest first, one after the other, so the journal never has
+//!   a gap. It may begin behind seq 1, if what was before is in a snapshot or the store.
 //!
-//! Reading order: `format` (the bytes), `active` and `segment` (writing), `walk`
-//! (reading), `scan`, `tail` and `open` (starting), `reader`.
+//! What becomes of damage at the next opening:
+//! - In a file's header, in any entry with another behind it, in a missing or cut file:
+//!   refused, naming file and offset.
+//! - In the last entry, or behind it: that cannot be told from an interrupted write. If
+//!   the high-water file, the store or a snapshot reaches beyond what is left, the
+//!   opening is refused. If not, the entry is cut and reported as torn, though it may
+//!   have been confirmed: **this is the one window**, and `Upkeep::write_high_water`
+//!   bounds it to the last entry, and that only while it is younger than the latest
+//!   high-water mark, about a second. Whole entries that are replaced by zeros right to
+//!   the end of the file go unnoticed in the same window, and in no other.
+//! - In the high-water file itself: it is ignored and a note says so.
+//!
+//! Space: a segment is zeroed before it is used, and the next one is prepared while the
+//! active one fills, so a full disk ends the journal only after both. That holds for
+//! file systems that overwrite in place, not for those that copy on write.
+//!
+//! Reading order: `format` (the bytes), `active`, `segment` and `reserve` (writing),
+//! `walk` (reading), `floor`, `high_water`, `scan`, `tail` and `open` (starting),
+//! `catalog`, `reader`, `upkeep` (the rest, from any thread).
 
 mod active;
 mod catalog;
 mod error;
+mod floor;
 mod format;
+mod high_water;
 mod open;
 mod reader;
+mod reserve;
 mod scan;
 mod segment;
-mod spare;
 mod tail;
+mod upkeep;
 mod walk;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 
+use crate::failure::chain;
+
 use active::Active;
 use catalog::Catalog;
 use format::{FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES};
-use spare::Spare;
+use reserve::Reserve;
 
-pub use error::{After, FileError, Flaw, OpenError, ReadError};
+pub use catalog::SegmentFacts;
+pub use error::{After, FileError, Flaw, OpenError, ReadError, Witness};
+pub use floor::Floor;
+pub use high_water::Position;
 pub use reader::Reader;
+pub(crate) use segment::sync_directory;
+pub use upkeep::Upkeep;
 
 /// Small enough that a new data directory takes little space and a segment is
 /// zeroed in some ten milliseconds; large enough that a busy coordinator rolls
@@ -67,6 +96,8 @@ impl Default for Options {
 pub struct Opened {
     pub journal: Journal,
     pub torn: Option<TornTail>,
+    /// Sentences for the log: nothing is lost, but less would be noticed.
+    pub notes: Vec<String>,
 }
 
 /// An entry whose write was interrupted, so that nobody was told of its events.
@@ -100,11 +131,13 @@ pub struct Journal {
     dir: PathBuf,
     options: Options,
     catalog: Arc<Catalog>,
+    reserve: Arc<Reserve>,
+    upkeep: Upkeep,
     active: Active,
-    spare: Option<Spare>,
-    /// The hash of the last entry.
-    chain: u64,
-    last_seq: u64,
+    /// Whether the next segment was asked for since the active one began.
+    asked_for_spare: bool,
+    /// The end of the last entry.
+    last: Position,
     buffer: Vec<u8>,
     failed: bool,
 }
@@ -112,12 +145,17 @@ pub struct Journal {
 impl Journal {
     /// The seq of the last event; 0 when there is none.
     pub fn last_seq(&self) -> u64 {
-        self.last_seq
+        self.last.seq
     }
 
     /// A handle for reading, also what is appended later.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.catalog))
+    }
+
+    /// A handle for everything else, for other threads. It ends with the journal.
+    pub fn upkeep(&self) -> Upkeep {
+        self.upkeep.clone()
     }
 
     /// Appends events as one entry of coordinator epoch `epoch` and returns the seq
@@ -134,13 +172,13 @@ impl Journal {
             ));
         }
         if events.is_empty() {
-            return Ok(self.last_seq);
+            return Ok(self.last.seq);
         }
         // True until everything has gone well, also when something panics.
         self.failed = true;
         self.write_entry(epoch, events)?;
         self.failed = false;
-        Ok(self.last_seq)
+        Ok(self.last.seq)
     }
 
     fn write_entry(&mut self, epoch: u64, events: &[Bytes]) -> io::Result<()> {
@@ -153,31 +191,37 @@ impl Journal {
         }
         self.make_room(format::entry_bytes(payload_bytes))?;
 
-        let first_seq = self.last_seq + 1;
+        let first_seq = self.last.seq + 1;
         let chain = format::encode_entry(
             &mut self.buffer,
             self.active.salt,
             epoch,
             first_seq,
-            self.chain,
+            self.last.chain,
             events,
         );
         let offset = self.active.write(&self.buffer)?;
-        self.chain = chain;
-        self.last_seq += events.len() as u64;
-        self.catalog.record(first_seq, self.last_seq, offset);
+        let seq = self.last.seq + events.len() as u64;
+        self.last = Position { seq, chain };
+        self.catalog.record(first_seq, self.last, offset);
+        self.reserve.set_active(self.active.length(), self.active.end);
 
         if self.buffer.capacity() > KEPT_BUFFER_BYTES {
             self.buffer = Vec::new();
         }
-        if self.spare.is_none() && self.active.is_half_full() {
-            self.spare = Spare::prepare(&self.dir, self.options.segment_bytes)
-                .inspect_err(
-                    |error| tracing::warn!(%error, "cannot start preparing the next journal segment"),
-                )
-                .ok();
-        }
+        self.ask_for_spare();
         Ok(())
+    }
+
+    /// Asks once per segment: after that, trying again is `Upkeep::replenish`'s.
+    fn ask_for_spare(&mut self) {
+        if self.asked_for_spare || !self.reserve.is_spare_due() {
+            return;
+        }
+        self.asked_for_spare = true;
+        if let Err(error) = self.reserve.prepare_if_due() {
+            tracing::warn!("{}", chain(&error));
+        }
     }
 
     fn make_room(&mut self, entry_bytes: u64) -> Result<(), FileError> {
@@ -187,34 +231,33 @@ impl Journal {
         let needed = FILE_HEADER_BYTES as u64 + entry_bytes;
         if self.active.is_empty() {
             // A new segment would have the same first seq, and so the same name.
-            return self.active.grow(needed);
+            self.active.grow(needed)?;
+            self.catalog.resize_newest(self.active.length());
+            return Ok(());
         }
-        let header = FileHeader {
-            first_seq: self.last_seq + 1,
-            chain: self.chain,
-        };
-        self.active = if needed > self.options.segment_bytes {
-            Active::create(&self.dir, &header, needed)?
+        let length = needed.max(self.options.segment_bytes);
+        let header = FileHeader::new(self.last.seq + 1, self.last.chain, length);
+        // The spare has the usual length; an entry too large for it leaves it for the next.
+        let spare = if length == self.options.segment_bytes {
+            self.reserve.take()
         } else {
-            self.begin_segment(&header)?
+            None
         };
-        self.catalog.begin_segment(&header);
+        self.active = match spare {
+            Some((path, file)) => Active::install(&self.dir, &path, file, &header, length)?,
+            None => Active::create(&self.dir, &header, length)?,
+        };
+        self.asked_for_spare = false;
+        self.catalog.begin_segment(&header, length);
         Ok(())
     }
+}
 
-    /// Begins a segment of the usual length, from the spare if that came to be.
-    fn begin_segment(&mut self, header: &FileHeader) -> Result<Active, FileError> {
-        let length = self.options.segment_bytes;
-        match self.spare.take().map(Spare::take) {
-            Some(Ok((path, file))) => Active::install(&self.dir, &path, file, header, length),
-            Some(Err(error)) => {
-                tracing::warn!(error = %error, "the next journal segment could not be prepared, trying again");
-                Active::create(&self.dir, header, length)
-            }
-            None => Active::create(&self.dir, header, length),
-        }
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.upkeep.close();
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,35 +13,39 @@ use super::{
     Active, Journal, Opened, Options, TornTail,
     catalog::{Catalog, Marks},
     error::{FileError, OpenError},
+    floor::{Floor, Known},
     format::{FILE_HEADER_BYTES, FileHeader},
-    scan::{self, LastEntry, Newest},
+    high_water::{self, Found, Position},
+    reserve::Reserve,
+    scan::{self, LastEntry, Newest, Scan},
     segment,
+    upkeep::Upkeep,
 };
 
 impl Journal {
-    /// Opens the journal in `dir`, or begins one there. `known_seq` is the last seq
-    /// that is known from elsewhere to have been confirmed.
+    /// Opens the journal in `dir`, or begins one there. `floor` is what the caller has
+    /// beside it.
     ///
     /// The caller holds the lock on the data directory.
     ///
     /// # Errors
     /// When confirmed entries are damaged or missing, which leaves every segment as
     /// it is, or when the file system refuses.
-    pub fn open(dir: &Path, options: Options, known_seq: u64) -> Result<Opened, OpenError> {
+    pub fn open(dir: &Path, options: Options, floor: Floor) -> Result<Opened, OpenError> {
         // A file has at least room for its header.
         let options = Options {
             segment_bytes: options.segment_bytes.max(FILE_HEADER_BYTES as u64),
         };
         create_directory(dir)?;
-        let mut scan = scan::scan(dir)?;
-        if known_seq > scan.last_seq {
-            return Err(OpenError::EndsEarly {
-                dir: dir.to_owned(),
-                offset: scan.newest.as_ref().map_or(0, |newest| newest.end),
-                last: scan.last_seq,
-                known: known_seq,
-            });
-        }
+        let found = high_water::read(dir)?;
+        let high_water = match found {
+            Found::At(position) => Some(position),
+            Found::Missing | Found::Unreadable(_) => None,
+        };
+        let known = Known { floor, high_water };
+        let mut scan = scan::scan(dir, &known)?;
+        check_end(dir, &scan, &known)?;
+        let notes = notes(dir, &scan, &found, &floor);
         segment::remove_temporaries(dir)?;
         if let Some(torn) = &scan.torn {
             cut(torn)?;
@@ -54,28 +58,81 @@ impl Journal {
             None => {
                 let (active, header) = begin(dir, &options)?;
                 scan.chain = header.chain;
-                scan.segments.push(Marks::new(&header));
+                scan.segments.push(Marks::new(&header, active.length()));
                 active
             }
         };
         // The newest name may have been only in memory as well.
         segment::sync_directory(dir)?;
+        let last = Position {
+            seq: scan.last_seq,
+            chain: scan.chain,
+        };
+        let catalog = Arc::new(Catalog::new(dir, scan.segments, last));
+        catalog.resize_newest(active.length());
+        let reserve = Arc::new(Reserve::new(dir, options.segment_bytes));
+        reserve.set_active(active.length(), active.end);
         let journal = Journal {
             dir: dir.to_owned(),
             options,
-            catalog: Arc::new(Catalog::new(dir, scan.segments, scan.last_seq)),
+            upkeep: Upkeep::new(dir, Arc::clone(&catalog), Arc::clone(&reserve)),
+            catalog,
+            reserve,
             active,
-            spare: None,
-            chain: scan.chain,
-            last_seq: scan.last_seq,
+            asked_for_spare: false,
+            last,
             buffer: Vec::new(),
             failed: false,
         };
         Ok(Opened {
             journal,
             torn: scan.torn,
+            notes,
         })
     }
+}
+
+/// Everything that was confirmed is there.
+fn check_end(dir: &Path, scan: &Scan, known: &Known) -> Result<(), OpenError> {
+    let (confirmed, witness) = known.confirmed();
+    if confirmed <= scan.last_seq {
+        return Ok(());
+    }
+    let newest = scan.newest.as_ref();
+    Err(OpenError::EndsEarly {
+        file: newest.map_or(dir, |newest| &newest.file).to_owned(),
+        offset: newest.map_or(0, |newest| newest.end),
+        last: scan.last_seq,
+        known: confirmed,
+        witness,
+    })
+}
+
+/// What does not stop the opening, and yet is not as it should be.
+fn notes(dir: &Path, scan: &Scan, high_water: &Found, floor: &Floor) -> Vec<String> {
+    let mut notes = Vec::new();
+    let file = high_water::path(dir);
+    let file = file.display();
+    match high_water {
+        Found::At(_) => {}
+        // A new journal has none.
+        Found::Missing if scan.last_seq == 0 => {}
+        Found::Missing => notes.push(format!(
+            "there is no high-water file {file}: that nothing is missing at the journal's end is not certain"
+        )),
+        Found::Unreadable(fault) => notes.push(format!(
+            "ignoring the high-water file {file}, {fault}: that nothing is missing at the journal's end is not certain"
+        )),
+    }
+    let first_seq = scan.segments.first().map_or(1, |segment| segment.first_seq);
+    if first_seq > floor.snapshot_seq.saturating_add(1) {
+        notes.push(format!(
+            "the journal in {} begins with seq {first_seq}, and no snapshot reaches that far: \
+             the store is the only copy of what was before",
+            dir.display()
+        ));
+    }
+    notes
 }
 
 fn create_directory(dir: &Path) -> Result<(), FileError> {
@@ -137,7 +194,7 @@ fn begin(dir: &Path, options: &Options) -> Result<(Active, FileHeader), OpenErro
     let chain = getrandom::u64()
         .map_err(|error| io::Error::other(error.to_string()))
         .map_err(FileError::new("draw a random number for the journal in", dir))?;
-    let header = FileHeader { first_seq: 1, chain };
+    let header = FileHeader::new(1, chain, options.segment_bytes);
     Ok((Active::create(dir, &header, options.segment_bytes)?, header))
 }
 

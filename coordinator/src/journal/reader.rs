@@ -1,6 +1,6 @@
 //! Reads pages of events by seq, beside the writer and as often as wanted.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
@@ -46,15 +46,62 @@ impl Reader {
             full: false,
         };
         while page.wants_more() {
-            let Some(place) = self.catalog.locate(page.next) else {
-                return Err(ReadError::Trimmed {
-                    from: page.next,
-                    oldest: self.oldest_seq(),
-                });
-            };
-            page.fill_from(&place)?;
+            let place = self.place_of(page.next)?;
+            page.fill_from(&place)
+                .map_err(|error| self.explain(error, from))?;
         }
         Ok(page.events)
+    }
+
+    /// The chain after the entry that ends with `seq`; None when no entry ends there.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn chain_after(&self, seq: u64) -> Result<Option<u64>, ReadError> {
+        let last = self.catalog.last();
+        if seq >= last.seq {
+            return Ok((seq == last.seq).then_some(last.chain));
+        }
+        let place = self.place_of(seq)?;
+        chain_after(&place, seq).map_err(|error| self.explain(error, seq))
+    }
+
+    fn place_of(&self, seq: u64) -> Result<Place, ReadError> {
+        self.catalog.locate(seq).ok_or_else(|| self.trimmed(seq))
+    }
+
+    /// A file that was there a moment ago and is gone now was trimmed, and all before it.
+    fn explain(&self, error: ReadError, from: u64) -> ReadError {
+        match error {
+            ReadError::File(gone) if gone.kind() == io::ErrorKind::NotFound && from < self.oldest_seq() => {
+                self.trimmed(from)
+            }
+            error => error,
+        }
+    }
+
+    fn trimmed(&self, from: u64) -> ReadError {
+        ReadError::Trimmed {
+            from,
+            oldest: self.oldest_seq(),
+        }
+    }
+}
+
+fn chain_after(place: &Place, seq: u64) -> Result<Option<u64>, ReadError> {
+    let file = &place.file;
+    let mut walk = Walk::open_at(file, place.salt, place.offset).map_err(|stop| unreadable(file, 0, stop))?;
+    loop {
+        let offset = walk.offset();
+        let failed = |stop| unreadable(file, offset, stop);
+        let header = walk.header().map_err(failed)?;
+        if header.last_seq() < seq {
+            walk.advance(&header);
+        } else if header.last_seq() == seq {
+            return walk.check_payload(&header).map(Some).map_err(failed);
+        } else {
+            return Ok(None);
+        }
     }
 }
 

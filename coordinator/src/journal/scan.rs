@@ -4,7 +4,8 @@
 //! One write is in flight at a time, and none begins before the one before is on
 //! disk. So what an interrupted write leaves has no intact entry behind it; if
 //! something intact stands behind unreadable bytes, these were confirmed once and
-//! are damaged now.
+//! are damaged now. And a file has its whole length before its first entry: one that
+//! is shorter was cut by somebody else.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use super::{
     TornTail,
     catalog::Marks,
     error::{After, FileError, Flaw, OpenError},
+    floor::Known,
     format::{EntryHeader, FileHeader},
     segment, tail,
     walk::{Stop, Walk},
@@ -20,7 +22,7 @@ use super::{
 /// Everything that is known about a journal after reading it.
 pub(super) struct Scan {
     pub(super) segments: Vec<Marks>,
-    /// 0 when the journal is empty.
+    /// One less than the first seq of the first segment when there is no entry.
     pub(super) last_seq: u64,
     /// The chain after the last entry.
     pub(super) chain: u64,
@@ -49,7 +51,7 @@ pub(super) struct Newest {
 ///
 /// # Errors
 /// When confirmed entries are damaged or missing, or a file can't be read.
-pub(super) fn scan(dir: &Path) -> Result<Scan, OpenError> {
+pub(super) fn scan(dir: &Path, known: &Known) -> Result<Scan, OpenError> {
     let mut scan = Scan {
         segments: Vec::new(),
         last_seq: 0,
@@ -65,12 +67,12 @@ pub(super) fn scan(dir: &Path) -> Result<Scan, OpenError> {
         if header.first_seq != first_seq {
             return Err(OpenError::Misnamed { file });
         }
-        scan.check_follows(&file, &header, end.as_mut().map(|(walk, flaw)| (walk, *flaw)))?;
-        if scan.segments.is_empty() {
-            scan.chain = header.chain;
+        match &mut end {
+            None => scan.begin(&file, &header, known)?,
+            Some((walk, flaw)) => scan.check_follows(&file, &header, walk, *flaw)?,
         }
-        scan.segments.push(Marks::new(&header));
-        let flaw = scan.take_in_entries(&file, &mut walk)?;
+        scan.segments.push(Marks::new(&header, walk.file_bytes()));
+        let flaw = scan.take_in_entries(&file, &mut walk, known)?;
         scan.newest = Some(Newest {
             file,
             header,
@@ -85,17 +87,57 @@ pub(super) fn scan(dir: &Path) -> Result<Scan, OpenError> {
 }
 
 impl Scan {
-    /// A segment begins where the one before ended.
+    /// The first segment begins no later than what is known without the journal ends.
+    fn begin(&mut self, file: &Path, header: &FileHeader, known: &Known) -> Result<(), OpenError> {
+        let expected = known.reconstructible().saturating_add(1);
+        let found = header.first_seq;
+        if found == 0 || found > expected {
+            return Err(OpenError::Gap {
+                file: file.to_owned(),
+                offset: 0,
+                expected,
+                found,
+            });
+        }
+        self.last_seq = found - 1;
+        self.chain = header.chain;
+        self.check_history(file, 0, found - 1, known)
+    }
+
+    /// The entry that was just taken in, from `first_seq` on, is the one that others know.
+    fn check_history(
+        &self,
+        file: &Path,
+        offset: u64,
+        first_seq: u64,
+        known: &Known,
+    ) -> Result<(), OpenError> {
+        for (position, witness) in known.positions() {
+            let holds_it = (first_seq..=self.last_seq).contains(&position.seq);
+            if holds_it && (position.seq, position.chain) != (self.last_seq, self.chain) {
+                return Err(OpenError::OtherHistory {
+                    file: file.to_owned(),
+                    offset,
+                    seq: position.seq,
+                    witness,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A segment begins where the one before ended, whose `walk` has stopped at `flaw`.
     fn check_follows(
         &self,
         file: &Path,
         header: &FileHeader,
-        before: Option<(&mut Walk, Flaw)>,
+        walk: &mut Walk,
+        flaw: Flaw,
     ) -> Result<(), OpenError> {
         let expected = self.last_seq + 1;
         let found = header.first_seq;
         if found != expected {
-            if let (Some((walk, flaw)), Some(newest)) = (before, &self.newest)
+            if let Some(newest) = &self.newest
                 && found > expected
                 && !tail::is_blank(walk).map_err(|stop| unreadable(&newest.file, walk.offset(), stop))?
             {
@@ -114,7 +156,7 @@ impl Scan {
                 found,
             });
         }
-        if !self.segments.is_empty() && header.chain != self.chain {
+        if header.chain != self.chain {
             return Err(OpenError::WrongChain {
                 file: file.to_owned(),
                 offset: 0,
@@ -125,7 +167,7 @@ impl Scan {
     }
 
     /// Takes in entry after entry until something else stands there; returns what.
-    fn take_in_entries(&mut self, file: &Path, walk: &mut Walk) -> Result<Flaw, OpenError> {
+    fn take_in_entries(&mut self, file: &Path, walk: &mut Walk, known: &Known) -> Result<Flaw, OpenError> {
         loop {
             let offset = walk.offset();
             match walk
@@ -134,6 +176,7 @@ impl Scan {
             {
                 Ok((header, chain)) => {
                     self.take_in(file, offset, &header, chain)?;
+                    self.check_history(file, offset, header.first_seq, known)?;
                     walk.advance(&header);
                 }
                 Err(Stop::Flaw(flaw)) if !matches!(flaw, Flaw::Version(_)) => return Ok(flaw),
@@ -191,6 +234,15 @@ fn examine_end(
     let file = &newest.file;
     let offset = walk.offset();
     let failed = |stop| unreadable(file, offset, stop);
+    let bytes = u64::from(newest.header.file_bytes);
+    if walk.file_bytes() < bytes {
+        return Err(OpenError::Damaged {
+            file: file.clone(),
+            offset: walk.file_bytes(),
+            flaw: Flaw::CutShort,
+            after: After::Length { bytes },
+        });
+    }
     if tail::is_blank(walk).map_err(failed)? {
         return Ok(None);
     }

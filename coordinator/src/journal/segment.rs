@@ -60,6 +60,8 @@ pub(super) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
 
 /// Creates a file of `bytes` zeros at `path`, all of it on disk: later writes
 /// into it change neither its size nor its blocks, which makes them cheap to sync.
+/// When that fails, nothing is left of it: half a file would keep the space that
+/// the next try needs.
 pub(super) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
     let file = OpenOptions::new()
         .write(true)
@@ -69,10 +71,15 @@ pub(super) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
         .mode(0o600)
         .open(path)
         .map_err(FileError::new("create the journal segment", path))?;
-    fill_with_zeros(&file, 0, bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(FileError::new("reserve space for the journal segment", path))?;
-    Ok(file)
+    match fill_with_zeros(&file, 0, bytes).and_then(|()| file.sync_all()) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            let _ = fs::remove_file(path);
+            Err(FileError::new("reserve space for the journal segment", path)(
+                error,
+            ))
+        }
+    }
 }
 
 /// Turns a blank file into the segment that `header` describes. The header is on
@@ -111,7 +118,7 @@ pub(super) fn fill_with_zeros(file: &File, from: u64, through: u64) -> io::Resul
 }
 
 /// Brings the names in `dir` to disk.
-pub(super) fn sync_directory(dir: &Path) -> Result<(), FileError> {
+pub(crate) fn sync_directory(dir: &Path) -> Result<(), FileError> {
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(FileError::new("sync the directory", dir))

@@ -1,7 +1,11 @@
 //! A journal on real files: appending, rolling over, reading, starting again.
 
 mod damage;
+mod end;
+pub(crate) mod full_disk;
 mod tear;
+mod trim;
+mod window;
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::{Journal, OpenError, Opened, Options, ReadError, TornTail, segment};
+use super::{Floor, Journal, OpenError, Options, ReadError, TornTail, segment};
 
 const EPOCH: u64 = 3;
 
@@ -34,8 +38,8 @@ fn append(journal: &mut Journal, count: u64) {
 }
 
 fn open_with(dir: &Path, segment_bytes: u64) -> Result<(Journal, Option<TornTail>), OpenError> {
-    let Opened { journal, torn } = Journal::open(dir, Options { segment_bytes }, 0)?;
-    Ok((journal, torn))
+    let opened = Journal::open(dir, Options { segment_bytes }, Floor::default())?;
+    Ok((opened.journal, opened.torn))
 }
 
 /// Opens a journal that must be whole.
@@ -46,9 +50,16 @@ fn open(dir: &Path, segment_bytes: u64) -> Journal {
 }
 
 fn assert_holds_events_through(journal: &Journal, last: u64) {
-    assert_eq!(journal.last_seq(), last);
-    let found = journal.reader().read(1, u64::MAX, usize::MAX).unwrap();
-    let expected: Vec<(u64, Bytes)> = (1..=last).map(|seq| (seq, event(seq))).collect();
+    assert_holds_events(journal, 1, last);
+}
+
+fn assert_holds_events(journal: &Journal, oldest: u64, last: u64) {
+    assert_eq!(
+        (journal.reader().oldest_seq(), journal.last_seq()),
+        (oldest, last)
+    );
+    let found = journal.reader().read(oldest, u64::MAX, usize::MAX).unwrap();
+    let expected: Vec<(u64, Bytes)> = (oldest..=last).map(|seq| (seq, event(seq))).collect();
     assert_eq!(found, expected);
 }
 

@@ -53,6 +53,11 @@ impl Walk {
         })
     }
 
+    /// The length of the file.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.window.file_bytes
+    }
+
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }

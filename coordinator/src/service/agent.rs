@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Service,
     convert::{agent as convert, field},
-    page_size,
+    page,
     status::status_of,
 };
 
@@ -47,13 +47,12 @@ impl AgentService for Service {
         request: Request<v1::ListAgentsRequest>,
     ) -> Result<Response<v1::ListAgentsResponse>, Status> {
         let request = request.into_inner();
-        let size = page_size(request.page_size);
+        let size = page::size(request.page_size);
         let answer = self
             .core
             .read(|state| {
                 state
-                    .agents()
-                    .skip_while(|agent| agent.id.as_str() <= request.page_token.as_str())
+                    .agents_after(&request.page_token)
                     .filter(|agent| request.include_gone || !agent.gone)
                     .take(size + 1)
                     .map(|agent| Seen::of(state, agent))
@@ -64,11 +63,12 @@ impl AgentService for Service {
         let mut agents = answer.value;
         let more = agents.len() > size;
         agents.truncate(size);
-        let next_page_token = match agents.last() {
-            Some(last) if more => last.agent.id.to_string(),
-            _ => String::new(),
-        };
+        let next = agents
+            .last()
+            .filter(|_| more)
+            .map(|last| last.agent.id.to_string());
         let agents = agents.iter().map(|seen| self.agent_message(seen)).collect();
+        let (agents, next_page_token) = page::fit(agents, next, |agent: &v1::Agent| agent.agent_id.clone());
         Ok(Response::new(v1::ListAgentsResponse {
             as_of,
             agents,

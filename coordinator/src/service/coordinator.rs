@@ -2,13 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prost::Message as _;
 use swarm_engine::{
-    command::{claim, complete, deregister, register},
+    command::{claim, complete, deregister, register, renew::Directive},
     id::{AgentId, TaskId},
     rejection::Rejection,
     task::Task,
 };
-use swarm_proto::v1::{self, coordinator_service_server::CoordinatorService};
+use swarm_proto::{
+    OUTPUT_TAIL_BYTES,
+    v1::{self, coordinator_service_server::CoordinatorService},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -27,10 +31,13 @@ use super::{
 };
 use crate::{
     backlog::Load,
-    core::Answer,
-    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_WAIT},
+    core::{Answer, Core},
+    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_HEARTBEAT_BYTES, MAX_WAIT},
     random,
 };
+
+/// The pause before the next heartbeat of an agent that has an order to carry out.
+const ORDER_GAP: Duration = Duration::from_secs(1);
 
 /// Records of dependencies looked up together: even the largest stay below what one look may bring.
 const DEPENDENCIES_AT_ONCE: usize = 256;
@@ -69,6 +76,7 @@ impl CoordinatorService for Service {
         &self,
         request: Request<v1::DeregisterAgentRequest>,
     ) -> Result<Response<v1::DeregisterAgentResponse>, Status> {
+        self.admit(Load::Other)?;
         let command = convert::deregister(&request.into_inner(), random::number())
             .map_err(|rejection| status_of(&rejection))?;
         let answer = self
@@ -98,14 +106,28 @@ impl CoordinatorService for Service {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        let (command, wait) = convert::renew(&request.into_inner(), self.settings.lease_ttl)
-            .map_err(|rejection| status_of(&rejection))?;
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        if bytes > MAX_HEARTBEAT_BYTES {
+            let fault = format!("has {bytes} bytes, at most {MAX_HEARTBEAT_BYTES} are allowed");
+            return Err(super::invalid("leases", fault));
+        }
+        let (command, wait) =
+            convert::renew(&request, self.settings.lease_ttl).map_err(|rejection| status_of(&rejection))?;
+        // A call that is parked for longer would let its own leases expire.
+        let wait = wait.min(self.heartbeat_interval());
         let answer = self
             .unless_stopped(self.core.heartbeat(command, wait))
             .await?
             .map_err(|rejection| status_of(&rejection))?;
-        // A parked call has used up the pause between two heartbeats.
-        let next = self.heartbeat_interval().saturating_sub(wait);
+        let interval = self.heartbeat_interval();
+        let next = if answer.value.iter().all(Directive::is_continue) {
+            // A parked call has used up the pause between two heartbeats.
+            interval.saturating_sub(wait)
+        } else {
+            // An order is repeated until it is carried out, which takes its time.
+            interval.min(ORDER_GAP)
+        };
         Ok(Response::new(v1::HeartbeatResponse {
             as_of: self.as_of(&answer),
             directives: answer.value.iter().map(convert::directive_message).collect(),
@@ -155,7 +177,11 @@ impl CoordinatorService for Service {
             reports: good,
             jitter: random::number(),
         };
-        let claim = claim_next.map(|claim| self.claim_command(claim, "claim_next"));
+        let busy = !self.core.backlog.admits(Load::Claim);
+        let claim_refusal = (busy && claim_next.is_some()).then(super::busy_refusal);
+        let claim = claim_next
+            .filter(|_| !busy)
+            .map(|claim| self.claim_command(claim, "claim_next"));
 
         let answer = self
             .core
@@ -192,7 +218,7 @@ impl CoordinatorService for Service {
             as_of: Some(self.position(as_of.0)),
             results,
             claimed: None,
-            claim_refusal: None,
+            claim_refusal,
         };
         match claimed {
             None => {}
@@ -246,7 +272,7 @@ impl Service {
         let mut room = CLAIM_OUTPUT_BYTES;
         let mut assignments = Vec::with_capacity(answer.value.len());
         for task in &answer.value {
-            let dependencies = self.dependency_ends(task).await?;
+            let dependencies = self.dependency_ends(task, room).await;
             assignments.push(assignment(task, &dependencies, &mut room));
         }
         let now = self.core.clock.now();
@@ -265,26 +291,60 @@ impl Service {
         })
     }
 
-    /// How the dependencies of a task ended, and what they printed.
-    async fn dependency_ends(&self, task: &Task) -> Result<Vec<DependencyEnd>, Status> {
+    /// How the dependencies of a task ended, and what they printed as far as it can fit into `room` bytes.
+    async fn dependency_ends(&self, task: &Task, mut room: usize) -> Vec<DependencyEnd> {
         if task.dependencies.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let ids: Vec<TaskId> = task.dependencies.iter().map(|each| each.task.clone()).collect();
         let mut ends = Vec::with_capacity(ids.len());
         for some in ids.chunks(DEPENDENCIES_AT_ONCE) {
-            let known = self.core.find(some).await;
-            let known = known.map_err(|error| status_of_refused(&error.into()))?.value;
-            for dependency in some.iter().filter_map(|id| known.get(id)) {
-                let output = self.output_of(dependency)?.map(|(_, output)| output);
-                ends.push(DependencyEnd {
-                    task: dependency.id.clone(),
-                    state: dependency.state(),
-                    output,
-                });
+            let known = match self.core.find(some).await {
+                Ok(known) => known.value,
+                Err(error) => {
+                    // The agent hears so when it asks for the tasks; it can do everything else meanwhile.
+                    tracing::error!(task_id = %task.id, "cannot look up its dependencies: {error:?}");
+                    continue;
+                }
+            };
+            let core = Arc::clone(&self.core);
+            let known: Vec<Arc<Task>> = some.iter().filter_map(|id| known.get(id).cloned()).collect();
+            let read = tokio::task::spawn_blocking(move || {
+                let mut left = room;
+                let each = |dependency: &Arc<Task>| {
+                    let end = dependency_end(&core, dependency, left);
+                    left -= end.output.as_ref().map_or(0, |output| output.stdout.len());
+                    end
+                };
+                (known.iter().map(each).collect::<Vec<_>>(), left)
+            });
+            if let Ok((read, left)) = read.await {
+                ends.extend(read);
+                room = left;
             }
         }
-        Ok(ends)
+        ends
+    }
+}
+
+/// How a dependency ended, with what it printed unless that is longer than `room` bytes.
+fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd {
+    let reported = dependency.last_report();
+    let fits =
+        reported.is_none_or(|attempt| attempt.stdout_bytes.min(OUTPUT_TAIL_BYTES as u64) <= room as u64);
+    let read = match reported {
+        Some(attempt) if fits => core.outputs.get(dependency.number, attempt.number),
+        _ => Ok(None),
+    };
+    if let Err(error) = &read {
+        // The agent hears so when it asks for the task; it can do everything else meanwhile.
+        tracing::error!(task_id = %dependency.id, "cannot read what the task printed: {error}");
+    }
+    DependencyEnd {
+        task: dependency.id.clone(),
+        state: dependency.state(),
+        left_out: !fits || read.is_err(),
+        output: read.unwrap_or_default(),
     }
 }
 

@@ -7,6 +7,8 @@ mod admin;
 mod agent;
 mod convert;
 mod coordinator;
+mod incoming;
+mod page;
 mod status;
 mod stream;
 mod task;
@@ -22,22 +24,22 @@ use swarm_proto::{
     MAX_MESSAGE_BYTES,
     reason::{Details, Reason},
     v1::{
-        self, admin_service_server::AdminServiceServer, agent_service_server::AgentServiceServer,
-        coordinator_service_server::CoordinatorServiceServer, task_service_server::TaskServiceServer,
+        self, admin_service_server, admin_service_server::AdminServiceServer, agent_service_server,
+        agent_service_server::AgentServiceServer, coordinator_service_server,
+        coordinator_service_server::CoordinatorServiceServer, task_service_server,
+        task_service_server::TaskServiceServer,
     },
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Status,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Status, transport::Server};
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     backlog::Load,
     config::Config,
     core::{Answer, Core},
-    limits::{BUSY_RETRY_AFTER, MAX_STREAMS, STOP_PATIENCE},
+    limits::{BUSY_RETRY_AFTER, CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, MAX_STREAMS, STOP_PATIENCE},
 };
 
 /// Streams on one connection. An agent needs three; a load generator shares one among some hundred calls.
@@ -89,22 +91,12 @@ pub(crate) async fn serve(
         shutdown: shutdown.clone(),
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter
-        .set_serving::<CoordinatorServiceServer<Service>>()
-        .await;
-    let not_serving = {
-        let shutdown = shutdown.clone();
-        async move {
-            shutdown.cancelled().await;
-            health_reporter
-                .set_not_serving::<CoordinatorServiceServer<Service>>()
-                .await;
-            health_reporter
-                .set_service_status("", tonic_health::ServingStatus::NotServing)
-                .await;
-        }
-    };
-    tokio::spawn(not_serving);
+    set_health(&health_reporter, ServingStatus::Serving).await;
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        set_health(&health_reporter, ServingStatus::NotServing).await;
+    });
 
     macro_rules! limited {
         ($server:ident) => {
@@ -119,13 +111,15 @@ pub(crate) async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let router = Server::builder()
+        .timeout(CALL_PATIENCE)
+        .max_connection_age(CONNECTION_AGE)
+        .max_connection_age_grace(CONNECTION_GRACE)
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
         .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .tcp_nodelay(true)
         .add_service(health)
         .add_service(reflection().build_v1().expect("the compiled schema is whole"))
         // grpcurl up to 1.8.7 asks for this one only.
@@ -139,7 +133,7 @@ pub(crate) async fn serve(
         .add_service(limited!(AgentServiceServer))
         .add_service(limited!(AdminServiceServer));
 
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = incoming::accept(listener, shutdown.clone());
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
     let patience = async {
         shutdown.cancelled().await;
@@ -148,6 +142,19 @@ pub(crate) async fn serve(
     tokio::select! {
         served = serving => served,
         () = patience => Ok(()),
+    }
+}
+
+/// All services live and die together, and so does the whole, which has no name.
+async fn set_health(reporter: &HealthReporter, status: ServingStatus) {
+    for name in [
+        "",
+        coordinator_service_server::SERVICE_NAME,
+        task_service_server::SERVICE_NAME,
+        agent_service_server::SERVICE_NAME,
+        admin_service_server::SERVICE_NAME,
+    ] {
+        reporter.set_service_status(name, status).await;
     }
 }
 
@@ -166,27 +173,15 @@ impl Service {
     /// Refuses a request while the coordinator has more to do than it may take on.
     fn admit(&self, load: Load) -> Result<(), Status> {
         if self.core.backlog.admits(load) {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(busy(BUSY))
         }
-        let details = Details {
-            retry_after: Some(BUSY_RETRY_AFTER),
-            ..Details::default()
-        };
-        Err(swarm_proto::reason::status(
-            Reason::Busy,
-            "the coordinator has more to write than it may take on; try again in a second",
-            details,
-        ))
     }
 
     /// What the last reported attempt of a task printed, and which one that was.
     fn output_of(&self, task: &Task) -> Result<Option<(AttemptNumber, Arc<Output>)>, Status> {
-        let Some(reported) = task
-            .attempts
-            .iter()
-            .rev()
-            .find(|attempt| attempt.report.is_some())
-        else {
+        let Some(reported) = task.last_report() else {
             return Ok(None);
         };
         let output = self
@@ -214,29 +209,28 @@ fn stopping() -> Status {
     )
 }
 
+const BUSY: &str = "the coordinator has more to write than it may take on; try again in a second";
+
+/// A refusal to try again a little later.
+fn busy(why: &str) -> Status {
+    let details = Details {
+        retry_after: Some(BUSY_RETRY_AFTER),
+        ..Details::default()
+    };
+    swarm_proto::reason::status(Reason::Busy, why, details)
+}
+
+/// The same for a part of a request.
+fn busy_refusal() -> v1::Refusal {
+    v1::Refusal {
+        reason: Reason::Busy.as_str().to_owned(),
+        message: BUSY.to_owned(),
+    }
+}
+
 /// A status for one bad field.
 fn invalid(field: &str, description: impl Into<String>) -> Status {
     let mut faults = Faults::default();
     faults.add(FaultKind::Field, field, description);
     status::status_of(&Rejection::Invalid(faults))
-}
-
-/// Pages are named by the number of their last item.
-fn page_after(token: &str) -> Result<u64, Status> {
-    match token {
-        "" => Ok(0),
-        token => token
-            .parse()
-            .map_err(|_| invalid("page_token", "is not a next_page_token of this list")),
-    }
-}
-
-/// Items on a page unless asked otherwise.
-const DEFAULT_PAGE: usize = 100;
-
-fn page_size(asked: u32) -> usize {
-    match usize::try_from(asked).unwrap_or(usize::MAX) {
-        0 => DEFAULT_PAGE,
-        size => size.min(swarm_engine::limits::MAX_VISITED),
-    }
 }

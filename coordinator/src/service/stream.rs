@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{
-    Service,
+    Service, busy,
     convert::{
         event::{about, event_message},
         field::Fields,
@@ -32,7 +32,7 @@ use crate::{
     core::Core,
     failure::chain,
     journal::ReadError,
-    limits::{BUSY_RETRY_AFTER, MAX_FILTER_IDS, PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_QUEUE},
+    limits::{MAX_FILTER_IDS, PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
     stored,
 };
 
@@ -47,17 +47,9 @@ impl Service {
         &self,
         request: v1::StreamEventsRequest,
     ) -> Result<ReceiverStream<Result<v1::Event, Status>>, Status> {
-        let permit = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
-            let details = Details {
-                retry_after: Some(BUSY_RETRY_AFTER),
-                ..Details::default()
-            };
-            status(
-                Reason::Busy,
-                "too many event streams are open; try again in a second",
-                details,
-            )
-        })?;
+        let permit = Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| busy("too many event streams are open; try again in a second"))?;
         let durable = self.core.durable();
         let last = *durable.borrow();
         let next = self.first_seq(&request, last)?;
@@ -221,8 +213,8 @@ impl Reader {
             Err(ended) => ended,
         };
         if let Some(status) = failure {
-            // The caller may have gone meanwhile.
-            let _ = self.sender.send(Err(status)).await;
+            // Whoever takes nothing is not told why it ends.
+            let _ = self.sender.try_send(Err(status));
         }
     }
 
@@ -233,6 +225,12 @@ impl Reader {
         loop {
             let last = self.through.unwrap_or_else(|| *self.durable.borrow_and_update());
             while self.next <= last {
+                if self.sender.is_closed() {
+                    return Ok(());
+                }
+                if self.shutdown.is_cancelled() {
+                    return Err(Ended(Some(stopping())));
+                }
                 for event in self.page(last).await? {
                     self.next = event.seq.next();
                     if self.filter.accepts(&event) {
@@ -275,7 +273,7 @@ impl Reader {
     async fn push(&self, event: v1::Event) -> Result<(), Ended> {
         tokio::select! {
             () = self.shutdown.cancelled() => Err(Ended(Some(stopping()))),
-            sent = self.sender.send(Ok(event)) => sent.map_err(|_| Ended(None)),
+            sent = self.sender.send_timeout(Ok(event), STREAM_PATIENCE) => sent.map_err(|_| Ended(None)),
         }
     }
 
@@ -300,7 +298,9 @@ impl Reader {
         });
         match read.await {
             Ok(page) => page.map_err(|status| Ended(Some(status))),
-            Err(_) => Err(Ended(Some(stopping()))),
+            Err(_) => Err(Ended(Some(Status::internal(
+                "reading the journal ended because of a bug",
+            )))),
         }
     }
 }

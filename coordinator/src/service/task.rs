@@ -21,7 +21,7 @@ use super::{
         submit as convert,
         task::task_message,
     },
-    invalid, page_after, page_size,
+    invalid, page,
     status::{refusal_of, status_of, status_of_refused},
 };
 use crate::{backlog::Load, list::Listing};
@@ -97,8 +97,8 @@ impl TaskService for Service {
             job,
             states,
             queue: request.queue,
-            after: Number(page_after(&request.page_token)?),
-            size: page_size(request.page_size),
+            after: Number(page::after(&request.page_token)?),
+            size: page::size(request.page_size),
         };
         let answer = self
             .core
@@ -106,11 +106,14 @@ impl TaskService for Service {
             .await
             .map_err(|refused| status_of_refused(&refused))?;
         let as_of = self.as_of(&answer);
-        let page = answer.value;
+        let listed = answer.value;
+        let tasks = listed.tasks.iter().map(|task| task_message(task, None)).collect();
+        let next = listed.next.map(|number| number.0.to_string());
+        let (tasks, next_page_token) = page::fit(tasks, next, |task: &v1::Task| task.number.to_string());
         Ok(Response::new(v1::ListTasksResponse {
             as_of,
-            tasks: page.tasks.iter().map(|task| task_message(task, None)).collect(),
-            next_page_token: page.next.map(|number| number.0.to_string()).unwrap_or_default(),
+            tasks,
+            next_page_token,
         }))
     }
 
@@ -197,8 +200,8 @@ impl TaskService for Service {
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
         let request = request.into_inner();
-        let after = Number(page_after(&request.page_token)?);
-        let size = page_size(request.page_size);
+        let after = Number(page::after(&request.page_token)?);
+        let size = page::size(request.page_size);
         let answer = self
             .core
             .read(|state| {
@@ -216,14 +219,15 @@ impl TaskService for Service {
         let mut jobs = answer.value;
         let more = jobs.len() > size;
         jobs.truncate(size);
-        let next_page_token = match jobs.last() {
-            Some((last, _)) if more => last.number.0.to_string(),
-            _ => String::new(),
-        };
+        let next = jobs
+            .last()
+            .filter(|_| more)
+            .map(|(last, _)| last.number.0.to_string());
         let jobs = jobs
             .iter()
             .map(|(job, counts)| job_message(job, counts))
             .collect();
+        let (jobs, next_page_token) = page::fit(jobs, next, |job: &v1::Job| job.number.to_string());
         Ok(Response::new(v1::ListJobsResponse {
             as_of,
             jobs,

@@ -30,6 +30,7 @@ mod check;
 mod error;
 pub mod key;
 mod open;
+pub(crate) mod probe;
 mod scan;
 mod sweep;
 mod value;

@@ -53,7 +53,7 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
             core.claim(claim_of(claimant), WAIT).await.unwrap().value
         }));
         swarm
-            .until(|| swarm.core.lock().waiters.count == waiting.len())
+            .until(|| swarm.core.lock().waiters.requests.len() == waiting.len())
             .await;
     }
     swarm.complete(&granted, machine_failure()).await[0]

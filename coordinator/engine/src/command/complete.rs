@@ -90,12 +90,10 @@ fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> 
     let Some(task) = draft.task(&proof.task).cloned() else {
         return Err(Rejection::TaskNotFound(proof.task.clone()));
     };
-    let repeated = task.attempts.iter().any(|attempt| {
-        attempt.number == proof.attempt
-            && attempt.agent == *agent
-            && Some(attempt.token) == proof.token
-            && attempt.report == Some(report.hash)
-    });
+    let repeated = task
+        .attempts
+        .iter()
+        .any(|attempt| attempt.is_proven_by(agent, proof) && attempt.report == Some(report.hash));
     if repeated {
         return Ok(Accepted {
             state: task.state(),
@@ -108,9 +106,10 @@ fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> 
         } else {
             accept(draft, &task, agent, report, task.tries.clone(), false, jitter);
         }
-    } else if task.untouched_loss().is_some_and(|(lost, _)| {
-        lost.number == proof.attempt && lost.agent == *agent && Some(lost.token) == proof.token
-    }) {
+    } else if task
+        .untouched_loss()
+        .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof))
+    {
         accept(draft, &task, agent, report, without_loss(&task), true, jitter);
     } else {
         return Err(Rejection::LeaseLost {

@@ -8,6 +8,7 @@ use crate::{
     event::{Fact, Subject},
     id::{AgentId, AttemptNumber, Session, TaskId},
     lease::Proof,
+    limits::MAX_HELD_LEASES,
     rejection::Rejection,
     state::State,
 };
@@ -36,6 +37,13 @@ pub struct Directive {
     pub attempt: AttemptNumber,
     /// What to do.
     pub order: Order,
+}
+
+impl Directive {
+    /// Whether there is nothing to do but to go on.
+    pub fn is_continue(&self) -> bool {
+        self.order == Order::Continue
+    }
 }
 
 /// What to do with an attempt.
@@ -117,12 +125,10 @@ pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Pro
         draft.renew(task.number, ttl);
         return true;
     }
-    let resumable = task.untouched_loss().is_some_and(|(lost, _)| {
-        lost.number == proof.attempt
-            && lost.agent == *agent
-            && Some(lost.token) == proof.token
-            && lost.ends_by > draft.now()
-    });
+    let resumable = task
+        .untouched_loss()
+        .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && lost.ends_by > draft.now())
+        && draft.leased_to(agent).count() < MAX_HELD_LEASES;
     if resumable {
         draft.emit(Fact::LeaseResumed {
             task: Subject::of(&task),

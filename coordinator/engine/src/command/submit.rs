@@ -13,7 +13,7 @@ use crate::{
     event::Fact,
     id::{AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
     job::Job,
-    limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_TASKS},
+    limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES, MAX_SUBMIT_TASKS},
     rejection::{FaultKind, Faults, Rejection},
     retry::{RetryPolicy, Tries},
     state::State,
@@ -185,6 +185,17 @@ fn check(state: &State, job: Option<&NewJob>, tasks: &[NewTask], faults: &mut Fa
             FaultKind::Field,
             "tasks",
             format!("has {count} tasks, at most {MAX_SUBMIT_TASKS} are allowed"),
+        );
+        return;
+    }
+    let count: usize = tasks.iter().map(|task| task.dependencies.len()).sum();
+    if count > MAX_SUBMIT_DEPENDENCIES {
+        faults.add(
+            FaultKind::Field,
+            "tasks",
+            format!(
+                "have {count} dependencies together, at most {MAX_SUBMIT_DEPENDENCIES} are allowed: put tasks in between"
+            ),
         );
         return;
     }

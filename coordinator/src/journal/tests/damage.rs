@@ -275,46 +275,6 @@ fn a_segment_with_another_name_is_refused() {
 }
 
 #[test]
-fn a_journal_that_ends_before_what_was_confirmed_is_refused_and_not_cut() {
-    let dir = TempDir::new().unwrap();
-    let places = journal_of_entries(dir.path(), 3);
-    let (file, start) = &places[2];
-    change(file, |bytes| bytes.truncate(start + 20));
-    let before = Image::of(dir.path()).0;
-    let options = Options {
-        segment_bytes: SEGMENT_BYTES,
-    };
-    let Err(error) = Journal::open(dir.path(), options, 5) else {
-        panic!("a short journal was opened")
-    };
-    assert!(
-        matches!(
-            error,
-            OpenError::EndsEarly {
-                last: 4,
-                known: 5,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert!(Image::of(dir.path()).0 == before);
-    let opened = Journal::open(dir.path(), options, 4).unwrap();
-    assert!(opened.torn.is_some());
-    assert_holds_events_through(&opened.journal, 4);
-
-    let empty = TempDir::new().unwrap();
-    assert!(matches!(
-        Journal::open(empty.path(), options, 1),
-        Err(OpenError::EndsEarly {
-            last: 0,
-            known: 1,
-            ..
-        })
-    ));
-}
-
-#[test]
 fn a_reader_refuses_what_has_been_damaged_since_the_start() {
     let dir = TempDir::new().unwrap();
     let places = journal_of_entries(dir.path(), 3);

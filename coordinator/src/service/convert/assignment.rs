@@ -17,8 +17,10 @@ pub(crate) struct DependencyEnd {
     pub(crate) task: TaskId,
     /// How it ended.
     pub(crate) state: TaskState,
-    /// What it printed; `None` when there is nothing.
+    /// What it printed; `None` when there is nothing, or when it was left out.
     pub(crate) output: Option<Arc<Output>>,
+    /// It was not even looked up: it is too long, or cannot be read.
+    pub(crate) left_out: bool,
 }
 
 /// A granted task as its agent needs it. `room` is how many bytes of dependencies' outputs the answer still
@@ -57,7 +59,7 @@ fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::Depen
         } else {
             Vec::new()
         },
-        omitted: left.is_none(),
+        omitted: left.is_none() || dependency.left_out,
     }
 }
 
@@ -118,6 +120,7 @@ mod tests {
                 task: TaskId::stored("d"),
                 state: TaskState::Failed,
                 output,
+                left_out: false,
             })
             .collect();
         let mut room = 10;

@@ -1,0 +1,172 @@
+//! The guard: a second process per agent that ends the attempts' trees when the agent dies, in whatever way.
+//!
+//! ```text
+//! agent ──► agent --guard STATE/marks/SERIES     its standard input is a pipe that only the agent holds open
+//! ```
+//!
+//! At the end of the pipe the guard kills everything that carries a mark of the
+//! series, removes the file, and ends. It hears nothing else: no signal but KILL
+//! and STOP reaches it, and it is in a process group of its own, so that what
+//! ends the agent's group or terminal leaves it alone. Its environment is empty:
+//! it carries no mark of an attempt that the agent itself may run in, and so
+//! survives that attempt until its own agent's attempts are ended.
+//!
+//! The agent cannot die unnoticed between two steps of a start: the pipe's end is
+//! also held by a forked child until it has become the command, and by then it
+//! carries its mark.
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
+
+use clap::ValueEnum as _;
+use nix::sys::signal::SigSet;
+use tokio::{
+    process::{Child, Command},
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    backoff::Backoff,
+    config::Config,
+    mark::Series,
+    tree::{self, Swept},
+};
+
+/// Before the file that the guard is for; hidden from `--help`.
+const FLAG: &str = "--guard";
+/// The longest pause before a guard that died is replaced.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a guard may take to end after the agent let go: a sweep gives up after ten seconds.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// The guard's file and the flags behind it, if these arguments of a program ask for a guard.
+pub(crate) fn asked_for(args: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
+    let [program, flag, file, others @ ..] = args else {
+        return None;
+    };
+    let flags = [std::slice::from_ref(program), others].concat();
+    (flag == FLAG).then(|| (PathBuf::from(file), flags))
+}
+
+/// What the guard's process does: waits for the agent's end, and ends what it left.
+pub(crate) fn stand(file: &Path) -> ExitCode {
+    // Whoever ends everything of the agent's by a signal is not to end this first.
+    let _ = SigSet::all().thread_block();
+    let Some(series) = Series::at(file) else {
+        tracing::error!("{} is not about an agent's marks", file.display());
+        return ExitCode::FAILURE;
+    };
+    wait_for_end(io::stdin().lock());
+    match series.end() {
+        Swept { killed: 0, .. } => {}
+        Swept { killed, .. } => {
+            tracing::warn!("the agent has ended; killed {killed} processes that its attempts left running");
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// The agent's side: sees to it that there is a guard, until it is let go.
+pub(crate) struct Guard {
+    release: oneshot::Sender<()>,
+    keeper: JoinHandle<()>,
+}
+
+impl Guard {
+    /// Starts a guard, and another one whenever it ends. Without effect where processes are not found by their marks.
+    pub(crate) fn keep(series: &Series, config: &Config) -> Guard {
+        let (release, released) = oneshot::channel();
+        let flags = [
+            OsString::from(FLAG),
+            series.file().as_os_str().to_owned(),
+            OsString::from("--log-level"),
+            OsString::from(&config.log_level),
+            OsString::from("--log-format"),
+            config
+                .log_format
+                .to_possible_value()
+                .map_or_else(OsString::new, |value| value.get_name().into()),
+        ];
+        let keeper = tokio::spawn(async move {
+            if tree::FINDS_MARKED {
+                keep(&flags, released).await;
+            }
+        });
+        Guard { release, keeper }
+    }
+
+    /// Lets it go, and waits for its end.
+    pub(crate) async fn release(self) {
+        drop(self.release);
+        if timeout(FAREWELL, self.keeper).await.is_err() {
+            tracing::warn!("the guard is still looking for what attempts left running; leaving it to that");
+        }
+    }
+}
+
+async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
+    let mut pauses = Backoff::new(LONGEST_PAUSE, Duration::ZERO);
+    loop {
+        let begun = Instant::now();
+        match start(flags) {
+            Ok(mut guard) => {
+                tracing::debug!("the guard is process {}", guard.id().unwrap_or_default());
+                // Waiting for a child closes the pipe that it has.
+                let pipe = guard.stdin.take();
+                tokio::select! {
+                    status = guard.wait() => {
+                        let why = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                        tracing::warn!("the guard ended ({why}); starting another");
+                    }
+                    _ = &mut released => {
+                        drop(pipe);
+                        let _ = guard.wait().await;
+                        return;
+                    }
+                }
+            }
+            Err(error) => tracing::error!(
+                "cannot start the guard: {error}; if this agent is killed now, what its attempts run is ended \
+                 only at its next start"
+            ),
+        }
+        if begun.elapsed() > LONGEST_PAUSE {
+            pauses.reset();
+        }
+        tokio::select! {
+            () = sleep(pauses.pause()) => {}
+            _ = &mut released => return,
+        }
+    }
+}
+
+fn start(flags: &[OsString]) -> io::Result<Child> {
+    // This very program, even if its file was replaced since: both sides are of one version.
+    Command::new("/proc/self/exe")
+        .arg0("agent")
+        .args(flags)
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+}
+
+fn wait_for_end(mut pipe: impl io::Read) {
+    let mut buffer = [0; 64];
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return,
+            Ok(_) | Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Processes found by the mark in `/proc/PID/environ`, and killed.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Read as _},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal},
+};
+
+use crate::mark;
+
+/// Whether processes are found by their mark here.
+pub(crate) const FINDS_MARKED: bool = true;
+
+/// Arguments and environment together have at most 6 MiB on Linux.
+const MAX_ENVIRONMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// How often to look at a process that is in the middle of starting another program, and how long to pause between.
+/// One that takes longer hangs on a disk, and every sweep would wait for it.
+const LOOKS_AT_ONE: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// For how long a process is taken to have no mark because it had none. Two processes do: one that is forked from
+/// this one and not yet a command, which ends with its group; and one that gets a number that another one had,
+/// which takes much longer than this.
+const RELIABLE: Duration = Duration::from_millis(100);
+
+/// From the kernel's include/linux/sched.h; part of what `/proc/PID/stat` promises.
+const PF_EXITING: u64 = 0x0000_0004;
+const PF_KTHREAD: u64 = 0x0020_0000;
+
+/// Looks through all processes, again and again.
+#[derive(Default)]
+pub(super) struct Scanner {
+    /// Processes without a mark, which get none as long as they live: only what an attempt starts is born with one.
+    unmarked: BTreeSet<i32>,
+    /// When all processes were last looked at.
+    looked: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+/// What a process has to do with marks.
+enum Finding {
+    /// It carries this one.
+    Marked(String),
+    /// It carries none, and that can be relied on for a while.
+    Unmarked,
+    /// It has ended, may not be looked at, or is between two programs.
+    Unknown,
+}
+
+impl Scanner {
+    /// Asks about each process that carries a mark, and kills it if the answer is yes. This process is left out.
+    pub(super) fn kill_marked(&mut self, mut is_wanted: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
+        let now = Instant::now();
+        if self
+            .looked
+            .is_none_or(|looked| now.duration_since(looked) > RELIABLE)
+        {
+            self.unmarked.clear();
+            self.looked = Some(now);
+        }
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let mut unmarked = BTreeSet::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
+            if pid == own {
+                continue;
+            }
+            if self.unmarked.contains(&pid) {
+                unmarked.insert(pid);
+                continue;
+            }
+            match look_at(pid, &mut self.buffer) {
+                Finding::Marked(mark) if is_wanted(pid, &mark) => kill(pid, &mark, &mut self.buffer),
+                Finding::Unmarked => {
+                    unmarked.insert(pid);
+                }
+                Finding::Marked(_) | Finding::Unknown => {}
+            }
+        }
+        self.unmarked = unmarked;
+        Ok(())
+    }
+}
+
+/// What tells this process from every other one of this machine, before and after it.
+pub(crate) fn identity() -> String {
+    i32::try_from(std::process::id())
+        .ok()
+        .and_then(identity_of)
+        .unwrap_or_default()
+}
+
+/// Whether the process with this identity still runs.
+pub(crate) fn is_alive(identity: &str) -> bool {
+    let pid = identity.split(' ').next().and_then(|pid| pid.parse().ok());
+    pid.and_then(identity_of).is_some_and(|found| found == identity)
+}
+
+fn identity_of(pid: i32) -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let began = Status::of(pid)?.start_time;
+    Some(format!("{pid} {began} {}", boot.trim()))
+}
+
+/// Kills a process, unless its number has come to belong to another one since it was looked at.
+fn kill(pid: i32, mark: &str, buffer: &mut Vec<u8>) {
+    let Some(number) = Pid::from_raw(pid) else { return };
+    match pidfd_open(number, PidfdFlags::empty()) {
+        // Whoever carries the mark now is who the descriptor is for, or that one has ended and the signal goes nowhere.
+        Ok(process) => {
+            if carries(pid, mark, buffer) {
+                let _ = pidfd_send_signal(process, Signal::KILL);
+            }
+        }
+        // Kernels before 5.3, and sandboxes that do not know the call: a number that is given anew
+        // between these two lines would be hit. It takes a whole round of all numbers to get there.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            if carries(pid, mark, buffer) {
+                let _ = kill_process(number, Signal::KILL);
+            }
+        }
+        Err(_) => {}
+    }
+}
+
+fn look_at(pid: i32, buffer: &mut Vec<u8>) -> Finding {
+    for look in 0..LOOKS_AT_ONE {
+        if look > 0 {
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        match read(&format!("/proc/{pid}/environ"), buffer) {
+            Ok(()) if !buffer.is_empty() => {
+                return find_mark(buffer).map_or(Finding::Unmarked, Finding::Marked);
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Finding::Unknown,
+            Ok(()) | Err(_) => {}
+        }
+        // Nothing to read: why?
+        let Some(status) = Status::of(pid) else {
+            return Finding::Unknown;
+        };
+        if status.flags & PF_KTHREAD != 0 || status.environment_end != 0 {
+            return Finding::Unmarked;
+        }
+        if status.flags & PF_EXITING != 0 {
+            return if status.threads > 1 {
+                look_at_threads(pid, buffer)
+            } else {
+                Finding::Unknown
+            };
+        }
+        // Between two programs: the new one's environment is there in a moment.
+    }
+    Finding::Unknown
+}
+
+/// The first thread has ended while others go on: only their environment can be read.
+fn look_at_threads(pid: i32, buffer: &mut Vec<u8>) -> Finding {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    for thread in threads.into_iter().flatten().flatten() {
+        let path = thread.path().join("environ");
+        if read(&path.to_string_lossy(), buffer).is_ok()
+            && let Some(mark) = find_mark(buffer)
+        {
+            return Finding::Marked(mark);
+        }
+    }
+    Finding::Unknown
+}
+
+fn carries(pid: i32, mark: &str, buffer: &mut Vec<u8>) -> bool {
+    matches!(look_at(pid, buffer), Finding::Marked(found) if found == mark)
+}
+
+fn read(path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    File::open(path)?
+        .take(MAX_ENVIRONMENT_BYTES)
+        .read_to_end(buffer)?;
+    Ok(())
+}
+
+fn find_mark(environment: &[u8]) -> Option<String> {
+    let value = environment
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(mark::VARIABLE.as_bytes())?.strip_prefix(b"="))?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
+/// What `/proc/PID/stat` says; proc(5) numbers its fields.
+struct Status {
+    flags: u64,
+    threads: u64,
+    start_time: u64,
+    /// Where the environment ends in memory; 0 while there is none.
+    environment_end: u64,
+}
+
+impl Status {
+    fn of(pid: i32) -> Option<Status> {
+        let line = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(&String::from_utf8_lossy(&line))
+    }
+
+    fn parse(line: &str) -> Option<Status> {
+        // The second field, the name in parentheses, may hold anything.
+        let (_, rest) = line.rsplit_once(") ")?;
+        let fields: Vec<_> = rest.split(' ').collect();
+        let field = |number: usize| fields.get(number - 3)?.trim().parse().ok();
+        Some(Status {
+            flags: field(9)?,
+            threads: field(20)?,
+            start_time: field(22)?,
+            environment_end: field(51)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_as_a_whole_variable_only() {
+        assert_eq!(find_mark(b"A=1\0SWARM_MARK=abc\0B=2\0").as_deref(), Some("abc"));
+        assert_eq!(find_mark(b"SWARM_MARK=abc").as_deref(), Some("abc"));
+        assert_eq!(
+            find_mark(b"X=SWARM_MARK=abc\0XSWARM_MARK=abc\0SWARM_MARKS=abc\0"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_process_knows_itself_and_not_a_later_one_with_its_number() {
+        let own = identity();
+        assert!(is_alive(&own), "{own}");
+        let mut words: Vec<_> = own.split(' ').map(str::to_owned).collect();
+        words[1].push('1');
+        assert!(!is_alive(&words.join(" ")));
+        assert!(!is_alive(""));
+    }
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_confuses_nothing() {
+        let own = fs::read_to_string("/proc/self/stat").unwrap();
+        let (number, rest) = own.split_once(' ').unwrap();
+        let (_, rest) = rest.rsplit_once(") ").unwrap();
+        let status = Status::parse(&format!("{number} (a) S 1 (b) {rest}")).unwrap();
+        assert!(status.threads > 0 && status.environment_end > 0 && status.flags & PF_KTHREAD == 0);
+    }
+}

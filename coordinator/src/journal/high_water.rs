@@ -1,0 +1,176 @@
+//! The high-water file: a seq that is known to be on disk, kept apart from the
+//! entries, so that a journal that has lost its end is told from one that never
+//! had more.
+//!
+//! It is written aside and renamed, so it is there whole or as it was before. It
+//! may lag behind: it proves what was confirmed, and never that nothing was since.
+//!
+//! ```text
+//!  0  magic "SWJH"     8  u64 seq of the last event of an entry    24  u32 CRC32C of bytes 0..24
+//!  4  u32 version     16  u64 chain after that entry
+//! ```
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    error::FileError,
+    format::{u32_at, u64_at},
+    segment,
+};
+
+const NAME: &str = "high-water";
+const MAGIC: [u8; 4] = *b"SWJH";
+const FORMAT_VERSION: u32 = 1;
+const BYTES: usize = 28;
+
+/// The end of an entry that is on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The seq of the entry's last event; 0 before the first entry.
+    pub seq: u64,
+    /// The hash of the entry.
+    pub chain: u64,
+}
+
+/// What the high-water file says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    At(Position),
+    Missing,
+    /// Not what was written; the word says how.
+    Unreadable(&'static str),
+}
+
+/// Where the high-water file of the journal in `dir` is.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}
+
+/// Replaces the high-water file; it is on disk when this returns.
+pub(super) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
+    let temporary = segment::temporary_path(dir, NAME);
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| {
+            file.write_all(&encode(position))?;
+            file.sync_all()
+        });
+    if let Err(error) = written {
+        // On a full disk even an empty file is in the way.
+        let _ = fs::remove_file(&temporary);
+        return Err(FileError::new("write the high-water file", &temporary)(error));
+    }
+    let path = path(dir);
+    fs::rename(&temporary, &path).map_err(FileError::new("replace the high-water file", &path))?;
+    segment::sync_directory(dir)
+}
+
+/// Reads the high-water file.
+///
+/// # Errors
+/// When the file system refuses. What the file contains is no error.
+pub(super) fn read(dir: &Path) -> Result<Found, FileError> {
+    let path = path(dir);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(match decode(&bytes) {
+            Ok(position) => Found::At(position),
+            Err(fault) => Found::Unreadable(fault),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
+        Err(error) => Err(FileError::new("read the high-water file", &path)(error)),
+    }
+}
+
+fn encode(position: Position) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    bytes[0..4].copy_from_slice(&MAGIC);
+    bytes[4..8].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes[8..16].copy_from_slice(&position.seq.to_le_bytes());
+    bytes[16..24].copy_from_slice(&position.chain.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[..24]);
+    bytes[24..28].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Result<Position, &'static str> {
+    let Ok(bytes) = <&[u8; BYTES]>::try_from(bytes) else {
+        return Err("it has the wrong length");
+    };
+    if bytes[..4] != MAGIC || crc32c::crc32c(&bytes[..24]) != u32_at(bytes, 24) {
+        return Err("its checksum is wrong");
+    }
+    if u32_at(bytes, 4) != FORMAT_VERSION {
+        return Err("its format version is unknown");
+    }
+    Ok(Position {
+        seq: u64_at(bytes, 8),
+        chain: u64_at(bytes, 16),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const POSITION: Position = Position {
+        seq: 0x0102_0304,
+        chain: 0x1122_3344_5566_7788,
+    };
+
+    #[test]
+    fn a_high_water_file_keeps_its_bytes() {
+        let hex: String = encode(POSITION)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, "53574a480100000004030201000000008877665544332211ad5e941f");
+        assert_eq!(decode(&encode(POSITION)), Ok(POSITION));
+    }
+
+    #[test]
+    fn what_was_written_last_is_read_and_nothing_else_is_left() {
+        let dir = TempDir::new().unwrap();
+        assert_eq!(read(dir.path()).unwrap(), Found::Missing);
+        for seq in [1, 7, 3] {
+            let position = Position { seq, chain: seq * 5 };
+            write(dir.path(), position).unwrap();
+            assert_eq!(read(dir.path()).unwrap(), Found::At(position));
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_is_believed() {
+        let dir = TempDir::new().unwrap();
+        write(dir.path(), POSITION).unwrap();
+        let file = path(dir.path());
+        let whole = fs::read(&file).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&file, bytes).unwrap();
+            assert!(
+                matches!(read(dir.path()).unwrap(), Found::Unreadable(_)),
+                "bit {bit}"
+            );
+        }
+        for length in 0..whole.len() {
+            fs::write(&file, &whole[..length]).unwrap();
+            assert!(
+                matches!(read(dir.path()).unwrap(), Found::Unreadable(_)),
+                "{length} bytes"
+            );
+        }
+    }
+}

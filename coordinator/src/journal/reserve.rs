@@ -1,0 +1,159 @@
+//! The space that the journal has already: what is left of the active segment, and
+//! the next one, zeroed and synced by a thread of its own while the current one
+//! fills. So rolling over costs the writer a rename and no waiting, and there is
+//! room to finish when the disk is full.
+//!
+//! The writer takes from it; other threads ask how much there is, and prepare the
+//! next segment again when an earlier try found the disk full.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use nix::sys::statvfs::statvfs;
+
+use super::{error::FileError, format::FILE_HEADER_BYTES, segment};
+
+pub(super) struct Reserve {
+    dir: PathBuf,
+    /// The length of a spare.
+    segment_bytes: u64,
+    /// What the active segment still takes, in bytes.
+    left: AtomicU64,
+    /// The length of the active segment.
+    length: AtomicU64,
+    spare: Mutex<Spare>,
+}
+
+/// The segment that follows the active one.
+enum Spare {
+    None,
+    Preparing(JoinHandle<Result<File, FileError>>),
+    Ready(File),
+    /// The journal is closed: nothing is written any more.
+    Closed,
+}
+
+impl Reserve {
+    pub(super) fn new(dir: &Path, segment_bytes: u64) -> Reserve {
+        Reserve {
+            dir: dir.to_owned(),
+            segment_bytes,
+            left: AtomicU64::new(0),
+            length: AtomicU64::new(0),
+            spare: Mutex::new(Spare::None),
+        }
+    }
+
+    /// The active segment is `length` bytes long and its entries end at `end`.
+    pub(super) fn set_active(&self, length: u64, end: u64) {
+        self.left.store(length.saturating_sub(end), Ordering::Relaxed);
+        self.length.store(length, Ordering::Relaxed);
+    }
+
+    /// Bytes of entries that are sure to fit even if the disk has none to give.
+    pub(super) fn bytes(&self) -> u64 {
+        let spare = match *self.settled() {
+            Spare::Ready(_) => self.segment_bytes - FILE_HEADER_BYTES as u64,
+            Spare::None | Spare::Preparing(_) | Spare::Closed => 0,
+        };
+        self.left.load(Ordering::Relaxed) + spare
+    }
+
+    /// Whether the active segment is half full.
+    pub(super) fn is_spare_due(&self) -> bool {
+        self.left.load(Ordering::Relaxed) < self.length.load(Ordering::Relaxed) / 2
+    }
+
+    /// Starts to prepare the next segment, if the active one is half full, there is
+    /// none yet, and the disk has the space.
+    pub(super) fn prepare_if_due(&self) -> Result<(), FileError> {
+        if !self.is_spare_due() {
+            return Ok(());
+        }
+        let mut spare = self.settled();
+        if !matches!(*spare, Spare::None) {
+            return Ok(());
+        }
+        let failed = || FileError::new("prepare the next journal segment in", &self.dir);
+        // Otherwise each try would take the last space from everybody else for a while.
+        if free_bytes(&self.dir).is_some_and(|free| free < self.segment_bytes) {
+            return Err(failed()(io::ErrorKind::StorageFull.into()));
+        }
+        let path = self.path();
+        let bytes = self.segment_bytes;
+        let thread = thread::Builder::new()
+            .name("journal-spare".to_owned())
+            .spawn(move || segment::create_blank(&path, bytes))
+            .map_err(failed())?;
+        *spare = Spare::Preparing(thread);
+        Ok(())
+    }
+
+    /// The prepared segment, a blank file, waiting for it while it is in the making.
+    /// None when there is none, or it did not come to be.
+    pub(super) fn take(&self) -> Option<(PathBuf, File)> {
+        let taken = std::mem::replace(&mut *self.lock(), Spare::None);
+        let file = match taken {
+            Spare::Preparing(thread) => finished(thread)?,
+            Spare::Ready(file) => file,
+            Spare::None | Spare::Closed => return None,
+        };
+        Some((self.path(), file))
+    }
+
+    /// Waits until nothing is written any more, and removes the spare.
+    pub(super) fn close(&self) {
+        let taken = std::mem::replace(&mut *self.lock(), Spare::Closed);
+        if let Spare::Preparing(thread) = taken {
+            // Whatever came of it is removed.
+            let _ = thread.join();
+        } else if !matches!(taken, Spare::Ready(_)) {
+            return;
+        }
+        // What cannot be removed now is removed by the next opening.
+        let _ = fs::remove_file(self.path());
+    }
+
+    /// The spare as it is by now.
+    fn settled(&self) -> MutexGuard<'_, Spare> {
+        let mut spare = self.lock();
+        *spare = match std::mem::replace(&mut *spare, Spare::None) {
+            Spare::Preparing(thread) if thread.is_finished() => {
+                finished(thread).map_or(Spare::None, Spare::Ready)
+            }
+            unchanged => unchanged,
+        };
+        spare
+    }
+
+    fn path(&self) -> PathBuf {
+        segment::temporary_path(&self.dir, "spare")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().expect("no holder of this lock panics")
+    }
+}
+
+fn finished(thread: JoinHandle<Result<File, FileError>>) -> Option<File> {
+    match thread.join() {
+        Ok(file) => file
+            .inspect_err(|error| tracing::warn!(%error, "the next journal segment could not be prepared"))
+            .ok(),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// What the file system has left for this user, in bytes; None when it does not say.
+fn free_bytes(dir: &Path) -> Option<u64> {
+    let stat = statvfs(dir).ok()?;
+    Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}

@@ -1,0 +1,43 @@
+//! What can go wrong with a snapshot, in sentences that name the file and offset.
+
+use std::path::PathBuf;
+
+use crate::{
+    journal::FileError,
+    store::{self, StoreError},
+};
+
+/// Why a snapshot could not be taken, read or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It is not what was written and read back. An older one serves as well, if the
+    /// journal still reaches back to it.
+    #[error("the snapshot is damaged at offset {offset} of {}: {fault}", .file.display())]
+    Damaged {
+        file: PathBuf,
+        offset: u64,
+        fault: &'static str,
+    },
+    /// Written by a newer coordinator.
+    #[error(
+        "cannot read the snapshot {}: it has format version {version}, which this coordinator does not know",
+        .file.display()
+    )]
+    UnknownVersion { file: PathBuf, version: u32 },
+    /// The store was not, or did not stay, where the caller said.
+    #[error("cannot take a snapshot as of seq {expected}: the store is at seq {found}")]
+    Moved { expected: u64, found: u64 },
+    /// A snapshot is only restored where nothing is.
+    #[error("cannot restore a snapshot into the store: there is something in it")]
+    NotEmpty,
+    /// A snapshot is only restored where nothing is.
+    #[error("cannot restore a snapshot as {}: it exists", .dir.display())]
+    Exists { dir: PathBuf },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    OpenStore(#[from] store::OpenError),
+    /// The operating system refused an operation on a file or directory.
+    #[error(transparent)]
+    File(#[from] FileError),
+}

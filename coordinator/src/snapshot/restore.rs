@@ -1,0 +1,89 @@
+//! Makes a store out of a snapshot, so that a crash in the middle leaves none.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+use super::{Snapshot, SnapshotError};
+use crate::{
+    journal::{FileError, sync_directory},
+    store::{Batch, MAX_BATCH_OPERATIONS, Store, operations_for},
+};
+
+/// The extension of a store that is being restored.
+const ASIDE_EXTENSION: &str = "restoring";
+
+impl Snapshot {
+    /// Builds the store `dir`, which must not exist, out of this snapshot and opens it. It is built
+    /// aside, as `dir` with the extension `restoring`, and gets its name when it is complete and
+    /// on disk. What an earlier try has left aside is removed.
+    ///
+    /// # Errors
+    /// When the snapshot is damaged, or store or file system refuse. Then there is no `dir`.
+    pub fn restore(&self, dir: &Path) -> Result<Store, SnapshotError> {
+        if dir.exists() {
+            return Err(SnapshotError::Exists { dir: dir.to_owned() });
+        }
+        let aside = dir.with_extension(ASIDE_EXTENSION);
+        remove_if_there(&aside)?;
+        let restored = Store::open(&aside)
+            .map_err(SnapshotError::from)
+            .and_then(|store| self.restore_into(&store));
+        if let Err(error) = restored {
+            // A half of it is of no use; if it stays, the next try removes it.
+            let _ = remove_if_there(&aside);
+            return Err(error);
+        }
+        sync_files(&aside)?;
+        fs::rename(&aside, dir).map_err(FileError::new("give its name to the restored store", dir))?;
+        if let Some(parent) = dir.parent() {
+            sync_directory(parent)?;
+        }
+        Ok(Store::open(dir)?)
+    }
+
+    /// Writes every record into an empty store, which reflects seq 0 until the last batch makes it
+    /// reflect the snapshot's. For a store that nobody opens if this does not return: `restore`
+    /// sees to that. The store is flushed.
+    ///
+    /// # Errors
+    /// When the store is not empty, the snapshot is damaged, or the disk refuses.
+    pub fn restore_into(&self, store: &Store) -> Result<(), SnapshotError> {
+        if store.applied_seq() != 0 || store.scan(&[], &[]).next().transpose()?.is_some() {
+            return Err(SnapshotError::NotEmpty);
+        }
+        let mut batch = Batch::default();
+        for record in self.records()? {
+            let (key, value) = record?;
+            let operations = operations_for(value.len());
+            if batch.operations() + operations > MAX_BATCH_OPERATIONS {
+                store.apply(std::mem::take(&mut batch), 0)?;
+            }
+            // The store's own applied seq is among them; each batch sets it anew.
+            batch.put(key, value);
+        }
+        store.apply(batch, self.origin.seq)?;
+        Ok(store.flush()?)
+    }
+}
+
+/// sled syncs its one large file, and not the small ones nor their names.
+fn sync_files(dir: &Path) -> Result<(), FileError> {
+    let failed = || FileError::new("sync the restored store", dir);
+    for item in fs::read_dir(dir).map_err(failed())? {
+        let item = item.map_err(failed())?;
+        File::open(item.path())
+            .and_then(|file| file.sync_all())
+            .map_err(failed())?;
+    }
+    sync_directory(dir)
+}
+
+fn remove_if_there(dir: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.map_err(FileError::new("remove the half-restored store", dir)),
+    }
+}

@@ -1,0 +1,195 @@
+//! Takes a snapshot: written aside, synced, read back, and only then given its name.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::{
+    Snapshot, SnapshotError, TEMPORARY_EXTENSION, files_with,
+    format::{Footer, Origin, RecordHeader},
+    list, path, read,
+};
+use crate::{
+    journal::{FileError, sync_directory},
+    store::Store,
+};
+
+/// How many snapshots are kept: the one in use, and one for when that is damaged.
+const KEPT: usize = 2;
+
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// Bytes after which what was written is synced: a gigabyte at once would keep the
+/// journal's syncs waiting for seconds on many file systems.
+const SYNC_BYTES: u64 = 8 * 1024 * 1024;
+
+impl Snapshot {
+    /// Writes everything that `store` holds into a snapshot in `dir`, as of `origin.seq`. Nothing
+    /// is applied to the store meanwhile: that is for the caller to see to. The store is flushed, so
+    /// after a crash it is not behind the snapshot. It takes little memory.
+    ///
+    /// When it returns, the snapshot is on disk and was read back from there; older ones than
+    /// the one before it are gone. If there is one as of that seq already, that is it.
+    ///
+    /// # Errors
+    /// When the store is not at that seq, or store or file system refuse. Nothing is left of it.
+    pub fn take(store: &Store, dir: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
+        create_directory(dir)?;
+        remove_temporaries(dir)?;
+        check_position(store, origin)?;
+        // Otherwise a crash might leave the store behind a journal that begins after the snapshot.
+        store.flush()?;
+        if let Ok(snapshot) = Snapshot::open(dir, origin.seq)
+            && snapshot.origin == *origin
+            && snapshot.check().is_ok()
+        {
+            return Ok(snapshot);
+        }
+        let temporary = dir.join(format!("{:020}.{TEMPORARY_EXTENSION}", origin.seq));
+        let snapshot = write_checked(store, &temporary, origin).inspect_err(|_| {
+            // On a full disk it is in the way; what cannot be removed now goes the next time.
+            let _ = fs::remove_file(&temporary);
+        })?;
+        let path = path(dir, origin.seq);
+        fs::rename(&temporary, &path).map_err(FileError::new("give its name to the snapshot", &path))?;
+        sync_directory(dir)?;
+        if let Err(error) = remove_older(dir) {
+            tracing::warn!(
+                "an older snapshot is still there: {}",
+                crate::failure::chain(&error)
+            );
+        }
+        Ok(Snapshot { path, ..snapshot })
+    }
+}
+
+/// Writes the file, and reads it back from the disk.
+fn write_checked(store: &Store, temporary: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
+    let (file, footer) = write(store, temporary, origin)?;
+    check_position(store, origin)?;
+    // Without this it would be read from memory. A file system that cannot do it is no worse than before.
+    let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    drop(file);
+    let snapshot = read::open(temporary)?;
+    snapshot.check()?;
+    if (&snapshot.origin, snapshot.footer) != (origin, footer) {
+        return Err(SnapshotError::Damaged {
+            file: temporary.to_owned(),
+            offset: 0,
+            fault: "what was read back is not what was written",
+        });
+    }
+    Ok(snapshot)
+}
+
+fn write(store: &Store, temporary: &Path, origin: &Origin) -> Result<(File, Footer), SnapshotError> {
+    let failed = |error| FileError::new("write the snapshot", temporary)(error);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // Lease tokens are in the store.
+        .mode(0o600)
+        .open(temporary)
+        .map_err(failed)?;
+    let mut output = Output::new(file);
+    output.write(&origin.encode()).map_err(failed)?;
+    let mut count = 0;
+    for record in store.scan(&[], &[]) {
+        let (key, value) = record?;
+        let header = RecordHeader::of(&key, &value).encode(output.offset);
+        for part in [header.as_slice(), &key, &value] {
+            output.write(part).map_err(failed)?;
+        }
+        output.sync_if_due().map_err(failed)?;
+        count += 1;
+    }
+    let footer = Footer {
+        count,
+        hash: output.hash.digest(),
+    };
+    let file = output.finish(&footer).map_err(failed)?;
+    Ok((file, footer))
+}
+
+struct Output {
+    file: BufWriter<File>,
+    offset: u64,
+    synced: u64,
+    hash: Xxh3Default,
+}
+
+impl Output {
+    fn new(file: File) -> Output {
+        Output {
+            file: BufWriter::with_capacity(WRITE_BYTES, file),
+            offset: 0,
+            synced: 0,
+            hash: Xxh3Default::new(),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync_if_due(&mut self) -> io::Result<()> {
+        if self.offset - self.synced >= SYNC_BYTES {
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+            self.synced = self.offset;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, footer: &Footer) -> io::Result<File> {
+        self.file.write_all(&footer.encode(self.offset))?;
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(file)
+    }
+}
+
+fn check_position(store: &Store, origin: &Origin) -> Result<(), SnapshotError> {
+    let (expected, found) = (origin.seq, store.applied_seq());
+    if expected == found {
+        Ok(())
+    } else {
+        Err(SnapshotError::Moved { expected, found })
+    }
+}
+
+fn create_directory(dir: &Path) -> Result<(), FileError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(FileError::new("create the snapshot directory", dir))?;
+    // Also when it was there: its creator may have died before this.
+    dir.parent().map_or(Ok(()), sync_directory)
+}
+
+fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
+    for file in files_with(dir, TEMPORARY_EXTENSION)? {
+        fs::remove_file(&file).map_err(FileError::new("remove the leftover file", &file))?;
+    }
+    Ok(())
+}
+
+fn remove_older(dir: &Path) -> Result<(), SnapshotError> {
+    for seq in list(dir)?.into_iter().skip(KEPT) {
+        let path = path(dir, seq);
+        fs::remove_file(&path).map_err(FileError::new("remove the older snapshot", &path))?;
+    }
+    Ok(sync_directory(dir)?)
+}

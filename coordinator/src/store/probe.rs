@@ -1,0 +1,172 @@
+//! Looking at a store from another process first.
+//!
+//! On a damaged file sled may panic, or hang for ever and keep its lock. A process
+//! of its own can be ended; then the store is set aside and built anew.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{self, Read as _},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use super::{OpenError, Store};
+use crate::failure::{Exit, chain};
+
+/// The hidden verb under which this program looks at a store and does nothing else.
+pub(crate) const VERB: &str = "check-store";
+
+/// A store is looked at for this long at least: a machine that has just started is slow.
+const LEAST_PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes of a store that are looked at in a second by a slow disk.
+const SLOW_BYTES_PER_SECOND: u64 = 10 * 1024 * 1024;
+/// Of what the other process says about the damage.
+const MAX_MESSAGE_BYTES: u64 = 4 * 1024;
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Everything can be read.
+    Intact,
+    /// Something cannot, or never ends.
+    Damaged(String),
+    /// Somebody else has it open: nothing is known about it.
+    InUse(String),
+}
+
+/// Lets another process open the store in `dir` and read all of it, and ends it when it takes too long.
+///
+/// # Errors
+///
+/// When no process can be started.
+pub(crate) fn probe(dir: &Path) -> io::Result<Found> {
+    let patience = LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND);
+    probe_with(
+        &env::current_exe()?,
+        &[OsStr::new(VERB), dir.as_os_str()],
+        patience,
+    )
+}
+
+fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result<Found> {
+    let mut child = Command::new(program)
+        // Another binary may have this program in it and go by the name.
+        .arg0("coordinator")
+        .args(args)
+        .env_clear()
+        // It ends when this process does: nobody else would end it.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let messages = child.stderr.take();
+    let (sender, ended) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        if let Some(messages) = messages {
+            // What cannot be read is not said; the exit code is what counts.
+            let _ = messages.take(MAX_MESSAGE_BYTES).read_to_string(&mut text);
+        }
+        // The other end gives up when its patience ends.
+        let _ = sender.send(());
+        text
+    });
+    if ended.recv_timeout(patience).is_err() {
+        child.kill()?;
+        child.wait()?;
+        // The reader is left alone: whatever the process started may hold its end of the pipe.
+        return Ok(Found::Damaged(format!(
+            "reading it did not end within {} s",
+            patience.as_secs()
+        )));
+    }
+    // It has closed its messages, so it is ending.
+    let status = child.wait()?;
+    if status.success() {
+        return Ok(Found::Intact);
+    }
+    let text = reader.join().unwrap_or_default();
+    let why = first_line(&text).unwrap_or_else(|| format!("reading it ended with {status}"));
+    if status.code() == Some(Exit::Refused as i32) {
+        return Ok(Found::InUse(why));
+    }
+    Ok(Found::Damaged(why))
+}
+
+fn first_line(text: &str) -> Option<String> {
+    text.lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map(str::to_owned)
+}
+
+fn bytes_in(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| file.metadata().ok())
+        .map(|facts| facts.len())
+        .sum()
+}
+
+/// What the other process does: opens the store and reads all of it.
+///
+/// # Errors
+///
+/// What is wrong with it, and the code to end with.
+pub(crate) fn check(dir: &Path) -> Result<(), (Exit, String)> {
+    thread::spawn(|| {
+        // Nothing is ever written to it: it ends with the process that waits for the answer.
+        let _ = io::stdin().read(&mut [0]);
+        std::process::exit(Exit::Damaged as i32);
+    });
+    let store = Store::open(dir).map_err(|error| match &error {
+        OpenError::InUse { .. } => (Exit::Refused, chain(&error)),
+        OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Damaged, chain(&error)),
+    })?;
+    store.check().map_err(|error| (Exit::Damaged, chain(&error)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, patience: Duration) -> Found {
+        probe_with(
+            Path::new("/bin/sh"),
+            &[OsStr::new("-c"), OsStr::new(script)],
+            patience,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_process_that_never_ends_is_ended_and_means_damage() {
+        let Found::Damaged(why) = shell("exec sleep 600", Duration::from_millis(100)) else {
+            panic!("taken for intact")
+        };
+        assert!(why.contains("did not end"), "{why}");
+    }
+
+    #[test]
+    fn what_it_says_is_passed_on() {
+        assert_eq!(shell("exit 0", LEAST_PATIENCE), Found::Intact);
+        assert_eq!(
+            shell("echo 'live/7 is damaged' >&2; exit 74", LEAST_PATIENCE),
+            Found::Damaged("live/7 is damaged".to_owned())
+        );
+        assert_eq!(
+            shell("echo busy >&2; exit 3", LEAST_PATIENCE),
+            Found::InUse("busy".to_owned())
+        );
+        assert!(matches!(
+            shell("kill -SEGV $$", LEAST_PATIENCE),
+            Found::Damaged(_)
+        ));
+    }
+}
