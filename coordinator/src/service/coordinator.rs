@@ -177,10 +177,10 @@ impl CoordinatorService for Service {
             reports: good,
             jitter: random::number(),
         };
-        let busy = !self.core.backlog.admits(Load::Claim);
-        let claim_refusal = (busy && claim_next.is_some()).then(super::busy_refusal);
+        let obstacle = self.obstacle(Load::Claim).filter(|_| claim_next.is_some());
+        let claim_refusal = obstacle.map(super::refusal);
         let claim = claim_next
-            .filter(|_| !busy)
+            .filter(|_| obstacle.is_none())
             .map(|claim| self.claim_command(claim, "claim_next"));
 
         let answer = self
