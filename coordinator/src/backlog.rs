@@ -3,13 +3,16 @@
 //! Shed in this order: submits, claims, other requests. Heartbeats write
 //! next to nothing and are never refused; completions have room reserved.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use swarm_engine::{draft::Change, event::Fact};
 
-use crate::limits::{
-    BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES, OTHER_BACKLOG_EVENTS,
-    SUBMIT_BACKLOG_EVENTS,
+use crate::{
+    limits::{
+        BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES,
+        OTHER_BACKLOG_EVENTS, SUBMIT_BACKLOG_EVENTS,
+    },
+    space::Shortage,
 };
 
 /// Which requests are refused first.
@@ -30,6 +33,8 @@ pub enum Load {
 pub struct Backlog {
     events: AtomicU64,
     bytes: AtomicU64,
+    /// A `Shortage`.
+    shortage: AtomicU8,
 }
 
 impl Backlog {
@@ -45,6 +50,16 @@ impl Backlog {
             Load::Other => events < OTHER_BACKLOG_EVENTS && bytes < OTHER_BACKLOG_BYTES,
             Load::Complete => bytes < COMPLETE_BACKLOG_BYTES,
         }
+    }
+
+    /// Whether the disk has space for such a request.
+    pub(crate) fn has_space_for(&self, load: Load) -> bool {
+        !Shortage::from(self.shortage.load(Ordering::Relaxed)).refuses(load)
+    }
+
+    /// How short of space the disk is from now on.
+    pub(crate) fn set_shortage(&self, shortage: Shortage) {
+        self.shortage.store(shortage as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn add(&self, change: &Change) {

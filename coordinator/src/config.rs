@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use swarm_engine::time::millis;
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    upkeep::KeepEvents,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,6 +67,12 @@ pub struct Config {
     /// How long a task is kept after its end.
     #[arg(long, env = "SWARM_KEEP_TASKS", default_value = "7d", value_parser = duration, value_name = "DURATION")]
     pub keep_tasks: Duration,
+    /// How long events are kept, unless --keep-events-bytes ends it earlier.
+    #[arg(long, env = "SWARM_KEEP_EVENTS", default_value = "30d", value_parser = duration, value_name = "DURATION")]
+    pub keep_events: Duration,
+    /// How much disk the events may take, unless --keep-events ends it earlier.
+    #[arg(long, env = "SWARM_KEEP_EVENTS_BYTES", default_value = "1GiB", value_parser = bytes, value_name = "BYTES")]
+    pub keep_events_bytes: u64,
     /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
     #[arg(long, env = "SWARM_INSECURE")]
     pub insecure: bool,
@@ -89,8 +98,11 @@ const LEASE_TTL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(24 * 3600);
 
 /// A task has to outlive its last report and whoever looks at it; no disk is for ever.
-const KEEP_TASKS: std::ops::RangeInclusive<Duration> =
+const KEEP: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// Events go in segments of 16 MiB: with fewer than four of them, a quarter is none.
+const LEAST_EVENT_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Config {
     /// Refuses what cannot work, or would be open to everybody.
@@ -117,8 +129,14 @@ impl Config {
         if self.default_timeout.is_zero() || self.default_timeout > swarm_engine::limits::MAX_TIMEOUT {
             errors.push("--default-timeout must be more than nothing and at most 30 days".to_owned());
         }
-        if !KEEP_TASKS.contains(&self.keep_tasks) {
+        if !KEEP.contains(&self.keep_tasks) {
             errors.push("--keep-tasks must be between 1s and 100 years".to_owned());
+        }
+        if !KEEP.contains(&self.keep_events) {
+            errors.push("--keep-events must be between 1s and 100 years".to_owned());
+        }
+        if self.keep_events_bytes < LEAST_EVENT_BYTES {
+            errors.push("--keep-events-bytes must be at least 64MiB".to_owned());
         }
         if errors.is_empty() {
             Ok(())
@@ -128,6 +146,14 @@ impl Config {
                 errors.join("; "),
                 help.join("; "),
             ))
+        }
+    }
+
+    /// Which events are kept.
+    pub(crate) fn keep_events(&self) -> KeepEvents {
+        KeepEvents {
+            age: self.keep_events,
+            bytes: self.keep_events_bytes,
         }
     }
 
@@ -171,6 +197,29 @@ fn duration(text: &str) -> Result<Duration, String> {
     swarm_proto::duration::parse_duration(text).map(|length| Duration::from_millis(millis(length)))
 }
 
+/// Reads a number of bytes as people write it: `1GiB`, `500MB`, `1048576`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: Option<u64> = match unit.trim_start() {
+        "" | "B" => Some(1),
+        "kB" | "KB" => Some(1_000),
+        "MB" => Some(1_000_000),
+        "GB" => Some(1_000_000_000),
+        "TB" => Some(1_000_000_000_000),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        "TiB" => Some(1 << 40),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    let bytes = number
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
+    bytes.ok_or_else(|| "write a number of bytes such as 500MB or 1GiB".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +244,21 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_written_as_people_say_them() {
+        for (text, number) in [
+            ("1GiB", 1 << 30),
+            ("500MB", 500_000_000),
+            ("7", 7),
+            ("64 MiB", 64 << 20),
+        ] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for text in ["", "GiB", "1.5GiB", "-1", "1G", "99999999999TiB"] {
+            assert!(bytes(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn all_faults_are_named_at_once() {
         let refused = parse(&[
             "--listen",
@@ -205,10 +269,21 @@ mod tests {
             "0s",
             "--keep-tasks",
             "0s",
+            "--keep-events",
+            "0s",
+            "--keep-events-bytes",
+            "1MiB",
         ])
         .check()
         .unwrap_err();
-        for word in ["plaintext", "--lease-ttl", "--default-timeout", "--keep-tasks"] {
+        for word in [
+            "plaintext",
+            "--lease-ttl",
+            "--default-timeout",
+            "--keep-tasks",
+            "--keep-events ",
+            "--keep-events-bytes",
+        ] {
             assert!(refused.error.contains(word), "{refused}");
         }
     }

@@ -24,7 +24,7 @@ use swarm_engine::{
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    backlog::{Backlog, weight},
+    backlog::{Backlog, Load, weight},
     clock::Clock,
     evict::Pins,
     failure::abort,
@@ -236,7 +236,7 @@ impl Core {
     /// Hands what has become claimable to those who wait for it, and wakes the writer and the timer.
     pub(crate) fn after_decision(&self, inner: &mut Inner) {
         let queued = inner.state.ready().insertions();
-        if inner.granted_through != queued {
+        if inner.granted_through != queued && self.backlog.has_space_for(Load::Claim) {
             inner.granted_through = queued;
             self.grant_to_waiters(inner);
         }
@@ -247,6 +247,11 @@ impl Core {
         if next.is_some_and(|next| inner.timer.is_none_or(|timer| next < timer)) {
             self.deadline_nearer.notify_one();
         }
+    }
+
+    /// There is space on the disk again: those who wait are granted what has become claimable meanwhile.
+    pub(crate) fn space_returned(&self) {
+        self.after_decision(&mut self.lock());
     }
 
     /// When the timer has to wake next; remembered, so that a nearer deadline wakes it.
@@ -307,6 +312,11 @@ impl Core {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.work.notify_one();
+    }
+
+    /// Whether nothing more is decided.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -88,6 +88,11 @@ impl DataDir {
         self.path.join("journal")
     }
 
+    /// Where the snapshots are.
+    pub fn snapshots(&self) -> PathBuf {
+        self.path.join("snapshot")
+    }
+
     /// Where the store is.
     pub fn store(&self) -> PathBuf {
         self.path.join("store")

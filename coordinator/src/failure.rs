@@ -1,6 +1,6 @@
 //! Why the coordinator cannot go on: a sentence, what to type next, and an exit code.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, io, process::ExitCode};
 
 /// The exit codes that the coordinator uses; the table for all programs is in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,21 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Ends the process because a write failed: when the disk is full, in order and with its exit code, or else at
+/// once. Nothing is answered either way.
+pub fn end_after_write(what: &str, error: &dyn std::error::Error, kind: io::ErrorKind) -> ! {
+    let error = format!("cannot write to {what}: {}", chain(error));
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            let help = "nothing that was acknowledged is lost: make room on the disk, then start the coordinator again";
+            let failure = Failure::new(Exit::Damaged, error, help);
+            eprintln!("{failure}");
+            std::process::exit(failure.exit as i32)
+        }
+        _ => abort(&error),
+    }
 }
 
 /// Ends the process at once: no destructors, no answers. For what must not be survived: a write to the

@@ -19,7 +19,10 @@ use swarm_engine::{
 };
 use tempfile::TempDir;
 
-use crate::{core::Core, data_dir::DataDir, evict::Refused, list::Listing, open, random, running::Running};
+use crate::{
+    core::Core, data_dir::DataDir, evict::Refused, journal, list::Listing, open, random, running::Running,
+    upkeep::KeepEvents,
+};
 
 /// Longer than anything takes; a test that waits for it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,14 +44,27 @@ impl Fixture {
     }
 
     pub(crate) fn open(files: Arc<TempDir>) -> Fixture {
+        Fixture::open_with(files, journal::Options::default())
+    }
+
+    pub(crate) fn open_with(files: Arc<TempDir>, options: journal::Options) -> Fixture {
         let dir = DataDir::open(&files.path().join("data")).unwrap();
-        let running = Running::start(open::open(&dir).unwrap()).unwrap();
+        let running = Running::start(open::open_with(&dir, options).unwrap()).unwrap();
         Fixture {
             core: Arc::clone(&running.core),
             running,
             dir,
             files,
         }
+    }
+
+    pub(crate) fn keep_up(&mut self, keep: KeepEvents) {
+        self.running.keep_up(&self.dir, keep).unwrap();
+    }
+
+    /// Where the data are.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Ends the coordinator and starts it again.
@@ -127,8 +143,12 @@ impl Fixture {
     }
 
     pub(crate) async fn register(&self) {
+        self.register_as(agent()).await;
+    }
+
+    pub(crate) async fn register_as(&self, agent: AgentId) {
         let request = Register {
-            agent: agent(),
+            agent,
             name: "agent".into(),
             labels: [].into(),
             slots: 1,

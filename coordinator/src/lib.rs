@@ -17,6 +17,7 @@ mod outputs;
 mod retention;
 mod tail;
 mod timer;
+mod upkeep;
 mod waiters;
 
 pub mod journal;
@@ -24,10 +25,12 @@ mod writer;
 
 mod records;
 pub mod snapshot;
+mod space;
 pub mod store;
 pub mod stored;
 mod view;
 
+mod base;
 mod clock;
 mod data_dir;
 mod open;
@@ -38,6 +41,8 @@ mod service;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod scene;
 
 use std::{
     ffi::OsString,
@@ -137,9 +142,11 @@ async fn run(config: Config) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| Failure::new(Exit::Bug, format!("cannot tell the address: {error}"), ""))?;
 
-    let running = Running::start(opened)?;
+    let mut running = Running::start(opened)?;
     let core = Arc::clone(&running.core);
     core.until_durable(running.began).await;
+
+    running.keep_up(&dir, config.keep_events())?;
 
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);

@@ -72,8 +72,26 @@ pub const STREAM_QUEUE: usize = 16;
 /// A reader that takes no event for this long is cut off; it goes on where it was when it comes back.
 pub const STREAM_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Batches of events on their way to the store. Beyond it the writer waits for the store.
-pub const STORE_QUEUE: usize = 1_024;
+/// Free bytes of the disk below which submits are refused: some gigabytes of tasks fit into the smallest disks
+/// that people use, and this is little of them.
+pub const SUBMIT_FREE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The same for claims: twice a journal segment, for the next one and for what the store writes of the work that
+/// has begun.
+pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Free bytes below which the store waits: what it may write before it looks again, many times over. It is lower
+/// than that for claims, so that the store has what has ended.
+pub const STORE_FREE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Pauses between two looks for space while the store waits for it.
+pub const SPACE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Pauses between two looks after the journal's files: what is younger may be cut from its end unnoticed.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause after old events could not be removed: what hinders it takes a person to mend.
+pub const TRIM_RETRY: Duration = Duration::from_secs(60);
 
 /// Bytes of dependencies' outputs in one answer to a claim.
 pub const CLAIM_OUTPUT_BYTES: usize = 1024 * 1024;

@@ -1,9 +1,9 @@
 //! Start-up: journal and store are opened, and the state is brought to the journal's end.
 //!
 //! The store says how things were after some event; the journal has the events
-//! since. A store that cannot be read is set aside and built anew from the journal.
+//! since. `base` sees to it that there is a store to go on from.
 
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use swarm_engine::{
     draft::replay,
@@ -15,16 +15,14 @@ use swarm_engine::{
 };
 
 use crate::{
+    base,
     core::Entry,
     data_dir::DataDir,
     failure::{Exit, Failure, chain},
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
     records::{self, FindError},
-    store::{
-        self, Store, key,
-        probe::{Found, probe},
-    },
+    store::{self, Store, key},
     stored,
     view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
 };
@@ -45,22 +43,29 @@ pub(crate) struct Opened {
 ///
 /// When the journal is damaged or ends before what was acknowledged, or the disk refuses.
 pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
-    let (store, loaded) = open_store(&dir.store())?;
-    let options = journal::Options::default();
-    let floor = journal::Floor {
-        store_seq: store.applied_seq(),
-        ..journal::Floor::default()
-    };
-    let journal::Opened { journal, torn, notes } = Journal::open(&dir.journal(), options, floor)
-        .map_err(|error| Failure::new(Exit::Damaged, chain(&error), error.help()))?;
+    open_with(dir, journal::Options::default())
+}
+
+/// The same with another layout of the journal.
+///
+/// # Errors
+///
+/// As `open`.
+pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Opened, Failure> {
+    let snapshots = base::snapshots(&dir.snapshots())?;
+    let found = base::find(&dir.store())?;
+    let floor = base::floor(&snapshots, &found);
+    let journal::Opened { journal, torn, notes } =
+        Journal::open(&dir.journal(), options, floor).map_err(|error| journal_failure(&error))?;
     for note in notes {
         tracing::warn!("{note}");
     }
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }
-    let mut state = loaded;
-    catch_up(&mut state, &journal, &store)?;
+    let (oldest, last) = (journal.reader().oldest_seq(), journal.last_seq());
+    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, oldest, last)?;
+    catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;
     Ok(Opened {
         state,
@@ -69,75 +74,17 @@ pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
     })
 }
 
-/// Opens and reads the store. One that cannot be read is set aside: the journal has everything.
-fn open_store(dir: &Path) -> Result<(Store, State), Failure> {
-    let damage = match open_intact(dir)? {
-        Ok(opened) => return Ok(opened),
-        Err(damage) => damage,
+/// Why a journal cannot be opened, and what to do about it.
+pub(crate) fn journal_failure(error: &journal::OpenError) -> Failure {
+    let exit = match error {
+        journal::OpenError::UnknownVersion { .. } => Exit::Refused,
+        _ => Exit::Damaged,
     };
-    let aside = dir.with_extension("set-aside");
-    let moved = remove_if_there(&aside).and_then(|()| fs::rename(dir, &aside));
-    moved.map_err(|error| {
-        Failure::new(
-            Exit::Damaged,
-            format!("cannot set the damaged store {} aside: {error}", dir.display()),
-            "move it away by hand and start again: it is rebuilt from the journal",
-        )
-    })?;
-    tracing::warn!(
-        "{damage}: set aside as {}, building it anew from the journal",
-        aside.display()
-    );
-    let store = Store::open(dir).map_err(|error| store_failure(&error))?;
-    Ok((store, State::default()))
-}
-
-/// Opens and reads the store, or says in words how it is damaged.
-fn open_intact(dir: &Path) -> Result<Result<(Store, State), String>, Failure> {
-    let found = probe(dir).map_err(|error| {
-        Failure::new(
-            Exit::Bug,
-            format!("cannot start a process that looks at the store: {error}"),
-            "look at the limits on processes and memory, then start the coordinator again",
-        )
-    })?;
-    match found {
-        Found::Intact => {}
-        Found::Damaged(damage) => {
-            return Ok(Err(format!(
-                "the store in {} is damaged: {damage}",
-                dir.display()
-            )));
-        }
-        Found::InUse(why) => {
-            let help = "end the process that has it open, then start the coordinator again";
-            return Err(Failure::new(Exit::Refused, why, help));
-        }
-    }
-    match Store::open(dir) {
-        Ok(store) => Ok(load(&store).map(|state| (store, state))),
-        Err(error @ store::OpenError::Damaged { .. }) => Ok(Err(chain(&error))),
-        Err(error) => Err(store_failure(&error)),
-    }
-}
-
-fn remove_if_there(dir: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
-fn store_failure(error: &store::OpenError) -> Failure {
-    Failure::new(
-        Exit::Damaged,
-        chain(error),
-        "look at the disk, then start the coordinator again",
-    )
+    Failure::new(exit, chain(error), error.help())
 }
 
 /// The state as of the store's last event.
-fn load(store: &Store) -> Result<State, String> {
+pub(crate) fn load(store: &Store) -> Result<State, String> {
     let describe = |error: &dyn std::error::Error| chain(error);
     let format = store.meta(FORMAT).map_err(|error| describe(&error))?;
     if store.applied_seq() > 0 && format.as_deref() != Some(STORE_FORMAT) {
@@ -203,10 +150,17 @@ fn identity(store: &Store) -> Result<Option<Identity>, String> {
     }
 }
 
-/// Applies what the journal has and the store has not, to the state and to the store.
-fn catch_up(state: &mut State, journal: &Journal, store: &Store) -> Result<(), Failure> {
-    let reader = journal.reader();
-    let last = Seq(journal.last_seq());
+/// Applies what the journal has up to `last` and the store has not, to the state and to the store.
+///
+/// # Errors
+///
+/// When the journal cannot be read, or the disk refuses.
+pub(crate) fn catch_up(
+    state: &mut State,
+    reader: &journal::Reader,
+    last: Seq,
+    store: &Store,
+) -> Result<(), Failure> {
     let behind = last.0 - state.seq().0;
     if behind > PAGE_EVENTS as u64 {
         tracing::info!("reading {behind} events from the journal that the store does not have");

@@ -1,7 +1,10 @@
 //! The core with the threads that keep journal and store.
 
 use std::{
-    sync::{Arc, mpsc::sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
     thread,
     time::Duration,
 };
@@ -14,11 +17,14 @@ use swarm_engine::{
 use crate::{
     clock::Clock,
     core::Core,
+    data_dir::DataDir,
     failure::{Exit, Failure, abort},
-    journal::Journal,
-    limits::STORE_QUEUE,
+    journal::{self, Journal},
     open::Opened,
-    random, view, writer,
+    random,
+    upkeep::{KeepEvents, Upkeep},
+    view::{self, Work},
+    writer,
 };
 
 /// See the module.
@@ -31,6 +37,10 @@ pub(crate) struct Running {
     pub(crate) jump: Duration,
     writer: thread::JoinHandle<Journal>,
     view: thread::JoinHandle<()>,
+    /// Ends when its sender is dropped.
+    upkeep: Option<(Sender<()>, thread::JoinHandle<()>)>,
+    journal: journal::Upkeep,
+    to_store: Sender<Work>,
 }
 
 impl Running {
@@ -53,6 +63,7 @@ impl Running {
             version: env!("CARGO_PKG_VERSION").into(),
             cluster_id: random::name().into(),
             history: random::name().into(),
+            new_history: None,
         };
         let before = state.seq();
         let jump = if before == Seq(0) {
@@ -65,14 +76,16 @@ impl Running {
         let epoch = state.identity().map_or(1, |identity| identity.epoch);
         let core = Arc::new(Core::new(state, clock, journal.reader(), store, before, changes));
 
-        let (to_store, entries) = sync_channel(STORE_QUEUE);
+        let upkeep = journal.upkeep();
+        // As long as the backlog, which is bounded: the writer never waits for a store that takes a snapshot.
+        let (to_store, work) = channel();
         let writer = spawn("writer", {
-            let core = Arc::clone(&core);
+            let (core, to_store) = (Arc::clone(&core), to_store.clone());
             move || writer::run(&core, journal, epoch, &to_store)
         })?;
         let view = spawn("store", {
             let core = Arc::clone(&core);
-            move || view::run(&core, &entries)
+            move || view::run(&core, &work)
         })?;
         Ok(Running {
             core,
@@ -81,13 +94,42 @@ impl Running {
             jump,
             writer,
             view,
+            upkeep: None,
+            journal: upkeep,
+            to_store,
         })
+    }
+
+    /// Begins the upkeep of the data directory `dir`, whose data these are.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no more threads.
+    pub(crate) fn keep_up(&mut self, dir: &DataDir, keep: KeepEvents) -> Result<(), Failure> {
+        let upkeep = Upkeep::new(
+            Arc::clone(&self.core),
+            self.journal.clone(),
+            self.to_store.clone(),
+            dir,
+            keep,
+            self.jump,
+        );
+        let (stop, stopped) = channel();
+        self.upkeep = Some((stop, spawn("upkeep", move || upkeep.run(&stopped))?));
+        Ok(())
     }
 
     /// Waits until everything decided is on disk; false when a thread ended because of a bug.
     pub(crate) fn stop(self) -> bool {
         self.core.close();
-        self.writer.join().is_ok() && self.view.join().is_ok()
+        let journal = self.writer.join();
+        // The journal is still open, and its end is on disk: what is marked now is all of it.
+        let upkept = self.upkeep.is_none_or(|(stop, upkeep)| {
+            drop(stop);
+            upkeep.join().is_ok()
+        });
+        drop(self.to_store);
+        self.view.join().is_ok() && journal.is_ok() && upkept
     }
 }
 

@@ -4,7 +4,10 @@
 //! after that event, and says so: the store is exact after every batch, and
 //! replay goes on from there.
 
-use std::sync::{Arc, mpsc::Receiver};
+use std::{
+    sync::{Arc, mpsc::Receiver},
+    thread,
+};
 
 use swarm_engine::{
     counts::Counts,
@@ -13,7 +16,8 @@ use swarm_engine::{
 
 use crate::{
     core::{Core, Entry},
-    failure::{abort, chain},
+    failure::end_after_write,
+    limits::{SPACE_PAUSE, STORE_FREE_BYTES},
     outputs,
     records::{self, Write},
     store::{Batch, MAX_BATCH_OPERATIONS, Store, StoreError, key, operations_for},
@@ -32,21 +36,63 @@ pub(crate) const STORE_FORMAT: &[u8] = &[2];
 const WHOLE_OPERATIONS: usize = 3;
 pub(crate) const IDENTITY: &str = "identity";
 
-/// Writes what the writer hands over until there is no more, then makes it last.
-pub(crate) fn run(core: &Core, entries: &Receiver<Vec<Entry>>) {
+/// What the store's thread is given, in order.
+pub(crate) enum Work {
+    /// Durable events to write.
+    Entries(Vec<Entry>),
+    /// Something to do while the store stands still, reflecting everything that was given before.
+    StandStill(Box<dyn FnOnce(&Store) + Send>),
+}
+
+/// Does what it is given until there is no more, then makes it last.
+pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     let mut view = View::new(core.store.clone());
-    while let Ok(batch) = entries.recv() {
+    while let Ok(first) = work.recv() {
+        if !wait_for_space(core) {
+            // The journal has what is left; the next start goes on from there.
+            while work.recv().is_ok() {}
+            return;
+        }
         // Everything that is ready goes together: many changes of one task become one write.
-        for entry in batch.into_iter().chain(entries.try_iter().flatten()) {
-            let applied = view.add(entry);
-            done(core, applied);
+        for next in std::iter::once(first).chain(work.try_iter()) {
+            match next {
+                Work::Entries(entries) => {
+                    for entry in entries {
+                        let applied = view.add(entry);
+                        done(core, applied);
+                    }
+                }
+                Work::StandStill(look) => {
+                    let applied = view.flush();
+                    done(core, applied);
+                    look(&core.store);
+                }
+            }
         }
         let applied = view.flush();
         done(core, applied);
     }
     if let Err(error) = core.store.flush() {
-        abort(&format!("cannot sync the store: {}", chain(&error)));
+        end_after_write("the store", &error, error.kind());
     }
+}
+
+/// Waits until the disk has space for the store, which must not run out of it in the middle. False when the
+/// coordinator stops before there is.
+fn wait_for_space(core: &Core) -> bool {
+    let lacks_space = || core.store.free_bytes().is_ok_and(|free| free < STORE_FREE_BYTES);
+    if !lacks_space() {
+        return true;
+    }
+    tracing::warn!("the disk is full: the store waits, and the journal goes on in what it has reserved");
+    while lacks_space() {
+        if core.is_closed() {
+            return false;
+        }
+        thread::sleep(SPACE_PAUSE);
+    }
+    tracing::info!("the disk has space again: the store goes on");
+    true
 }
 
 fn done(core: &Core, applied: Result<Vec<Arc<Event>>, StoreError>) {
@@ -60,7 +106,7 @@ fn done(core: &Core, applied: Result<Vec<Arc<Event>>, StoreError>) {
             core.forget_finished();
         }
         // sled may have half of it in memory. The journal has everything: the next start goes on from there.
-        Err(error) => abort(&format!("cannot write to the store: {}", chain(&error))),
+        Err(error) => end_after_write("the store", &error, error.kind()),
     }
 }
 

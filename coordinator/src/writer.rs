@@ -3,27 +3,28 @@
 //! It takes whatever has been decided, appends it as one entry, syncs it, and
 //! lets everything that waited for it go. Batches grow by themselves under load.
 
-use std::sync::{Arc, mpsc::SyncSender};
+use std::sync::{Arc, mpsc::Sender};
 
 use bytes::Bytes;
 use swarm_engine::id::Seq;
 
 use crate::{
     core::{Core, Entry},
-    failure::{abort, chain},
+    failure::{abort, end_after_write},
     journal::Journal,
     stored,
+    view::Work,
 };
 
 /// Runs until the core is closed and everything decided is durable. Gives the journal back.
-pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &SyncSender<Vec<Entry>>) -> Journal {
+pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &Sender<Work>) -> Journal {
     while let Some(changes) = core.take_pending() {
         let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
         let payloads: Vec<Bytes> = entries.iter().map(|entry| stored::encode(&entry.event)).collect();
         let through = match journal.append(epoch, &payloads) {
             Ok(through) => Seq(through),
             // What is on disk now is unknown, and a second fsync may report success for lost data.
-            Err(error) => abort(&format!("cannot write to the journal: {}", chain(&error))),
+            Err(error) => end_after_write("the journal", &error, error.kind()),
         };
         let last = entries.last().map(|entry| entry.event.seq);
         assert_eq!(last, Some(through), "the journal and the engine count alike");
@@ -31,7 +32,7 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &SyncSen
         core.tail
             .push(entries.iter().map(|entry| Arc::clone(&entry.event)).zip(sizes));
         core.became_durable(through);
-        if store.send(entries).is_err() {
+        if store.send(Work::Entries(entries)).is_err() {
             abort("the thread that keeps the store has ended");
         }
     }

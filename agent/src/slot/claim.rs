@@ -6,8 +6,8 @@ use std::{
 };
 
 use swarm_proto::{
-    duration::write_duration,
-    v1::{Assignment, ClaimRequest, ClaimResponse, LeaseRef},
+    duration::{read_duration, write_duration},
+    v1::{Assignment, ClaimRequest, ClaimResponse, EmptyReason, LeaseRef},
 };
 use tokio::time::Instant;
 
@@ -26,6 +26,9 @@ use crate::{
 
 /// The protocol's limit of a claim.
 const MAX_CLAIMED: u32 = 100;
+/// The coordinator asks for minutes at most. A pause that is longer than this is cut, so that a mistake
+/// elsewhere does not put a machine out of work for good.
+const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// A repeat is known by it; the protocol takes 64 bytes.
 const REQUEST_ID_CHARACTERS: usize = 20;
 
@@ -136,8 +139,12 @@ impl Worker {
             Err(over) => self.take_over(over),
             Ok(answer) => {
                 self.found_nothing = answer.assignments.is_empty();
+                if self.found_nothing && self.take_nothing(&answer) {
+                    return;
+                }
+                let empty = answer.assignments.is_empty();
                 let begun_any = self.take_assignments(answer.assignments, sent);
-                let waited = self.found_nothing && !wait.is_zero() && begun.elapsed() >= wait / 2;
+                let waited = empty && !wait.is_zero() && begun.elapsed() >= wait / 2;
                 if begun_any || waited {
                     self.claim_pauses.reset();
                 } else {
@@ -146,6 +153,24 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Notes that there was nothing to claim; true when the coordinator says how long to wait.
+    pub(super) fn take_nothing(&mut self, answer: &ClaimResponse) -> bool {
+        let slowed = answer.empty_reason == i32::from(EmptyReason::MachineSlowed);
+        // There may be work, only not for this machine at this moment.
+        self.found_nothing = !slowed;
+        let pause = answer.retry_after.as_ref().and_then(read_duration);
+        let Some(pause) = pause else { return false };
+        let pause = pause.min(MAX_CLAIM_PAUSE);
+        if slowed {
+            tracing::warn!(
+                "the last attempts failed because of this machine: the coordinator gives it nothing for {} s",
+                pause.as_secs().max(1)
+            );
+        }
+        self.claim_not_before = Instant::now() + pause;
+        true
     }
 
     /// Begins what was granted, or gives it back; says whether anything began.

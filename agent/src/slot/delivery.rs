@@ -118,6 +118,9 @@ impl Worker {
                 self.take_results(items, results);
                 if let Some(claimed) = answer.claimed {
                     self.found_nothing = claimed.assignments.is_empty();
+                    if self.found_nothing {
+                        self.take_nothing(&claimed);
+                    }
                     self.take_assignments(claimed.assignments, sent);
                 } else if asked > 0
                     && let Some(refusal) = answer.claim_refusal

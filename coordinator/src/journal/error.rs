@@ -97,9 +97,12 @@ impl OpenError {
 
 fn keep_and_restore(file: &Path) -> String {
     let is_segment = file.extension().is_some();
-    let dir = file.parent().filter(|_| is_segment).unwrap_or(file).display();
+    let dir = file.parent().filter(|_| is_segment).unwrap_or(file);
+    let (data_dir, dir) = (dir.parent().unwrap_or(dir).display(), dir.display());
     format!(
-        "nothing was changed: keep a copy ('cp -a {dir} {dir}.kept'), then restore the data directory from a backup"
+        "nothing was changed: keep a copy ('cp -a {dir} {dir}.kept'), then restore the data directory from a \
+         backup, or let 'coordinator repair --data-dir {data_dir}' say what it would take to go on without what \
+         is lost, and 'coordinator repair --accept-loss' do it"
     )
 }
 

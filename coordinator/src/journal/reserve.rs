@@ -17,9 +17,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use nix::sys::statvfs::statvfs;
-
 use super::{error::FileError, format::FILE_HEADER_BYTES, segment};
+use crate::space::free_bytes;
 
 pub(super) struct Reserve {
     dir: PathBuf,
@@ -84,7 +83,7 @@ impl Reserve {
         }
         let failed = || FileError::new("prepare the next journal segment in", &self.dir);
         // Otherwise each try would take the last space from everybody else for a while.
-        if free_bytes(&self.dir).is_some_and(|free| free < self.segment_bytes) {
+        if free_bytes(&self.dir).is_ok_and(|free| free < self.segment_bytes) {
             return Err(failed()(io::ErrorKind::StorageFull.into()));
         }
         let path = self.path();
@@ -150,10 +149,4 @@ fn finished(thread: JoinHandle<Result<File, FileError>>) -> Option<File> {
             .ok(),
         Err(panic) => std::panic::resume_unwind(panic),
     }
-}
-
-/// What the file system has left for this user, in bytes; None when it does not say.
-fn free_bytes(dir: &Path) -> Option<u64> {
-    let stat = statvfs(dir).ok()?;
-    Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }

@@ -170,12 +170,22 @@ impl Service {
         }
     }
 
-    /// Refuses a request while the coordinator has more to do than it may take on.
+    /// Refuses a request while the coordinator has more to do than it may take on, or its disk has no space for it.
     fn admit(&self, load: Load) -> Result<(), Status> {
-        if self.core.backlog.admits(load) {
-            Ok(())
+        match self.obstacle(load) {
+            None => Ok(()),
+            Some((reason, why)) => Err(later(reason, why)),
+        }
+    }
+
+    /// Why such a request is refused at the moment.
+    fn obstacle(&self, load: Load) -> Option<(Reason, &'static str)> {
+        if !self.core.backlog.has_space_for(load) {
+            Some((Reason::DiskFull, DISK_FULL))
+        } else if !self.core.backlog.admits(load) {
+            Some((Reason::Busy, BUSY))
         } else {
-            Err(busy(BUSY))
+            None
         }
     }
 
@@ -211,20 +221,26 @@ fn stopping() -> Status {
 
 const BUSY: &str = "the coordinator has more to write than it may take on; try again in a second";
 
+const DISK_FULL: &str = "the disk of the coordinator is almost full; work that has begun can still end";
+
 /// A refusal to try again a little later.
 fn busy(why: &str) -> Status {
+    later(Reason::Busy, why)
+}
+
+fn later(reason: Reason, why: &str) -> Status {
     let details = Details {
         retry_after: Some(BUSY_RETRY_AFTER),
         ..Details::default()
     };
-    swarm_proto::reason::status(Reason::Busy, why, details)
+    swarm_proto::reason::status(reason, why, details)
 }
 
 /// The same for a part of a request.
-fn busy_refusal() -> v1::Refusal {
+fn refusal((reason, why): (Reason, &str)) -> v1::Refusal {
     v1::Refusal {
-        reason: Reason::Busy.as_str().to_owned(),
-        message: BUSY.to_owned(),
+        reason: reason.as_str().to_owned(),
+        message: why.to_owned(),
     }
 }
 

@@ -29,7 +29,7 @@ pub use error::SnapshotError;
 pub use format::Origin;
 pub use read::Records;
 
-use crate::journal::FileError;
+use crate::{failure::chain, journal::FileError};
 use format::Footer;
 
 const EXTENSION: &str = "snapshot";
@@ -127,6 +127,23 @@ pub fn list(dir: &Path) -> Result<Vec<u64>, SnapshotError> {
     }
     seqs.sort_unstable_by(|one, other| other.cmp(one));
     Ok(seqs)
+}
+
+/// The snapshots in `dir` whose beginning and end are intact, the newest first. The others are
+/// named in the log.
+///
+/// # Errors
+/// When one is from a newer coordinator, or the file system refuses.
+pub fn usable(dir: &Path) -> Result<Vec<Snapshot>, SnapshotError> {
+    let mut usable = Vec::new();
+    for seq in list(dir)? {
+        match Snapshot::open(dir, seq) {
+            Ok(snapshot) => usable.push(snapshot),
+            Err(error @ SnapshotError::Damaged { .. }) => tracing::warn!("{}", chain(&error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(usable)
 }
 
 /// Twenty digits hold every u64, so the names sort like the numbers.

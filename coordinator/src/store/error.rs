@@ -37,6 +37,14 @@ impl StoreError {
         }
     }
 
+    /// What the operating system said, when it was asked.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            StoreError::Io { source, .. } => source.kind(),
+            StoreError::DamagedValue { .. } | StoreError::DamagedFile { .. } => io::ErrorKind::InvalidData,
+        }
+    }
+
     /// The value of a key, or the chunk with that key, is damaged.
     pub(super) fn value(damaged: &[u8], fault: &'static str) -> Self {
         let key = match value::split_chunk_key(damaged) {

@@ -44,6 +44,8 @@ pub use open::OpenError;
 pub use scan::{Entry, Scan};
 
 use std::fs::File;
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
@@ -64,6 +66,7 @@ pub struct Store {
 }
 
 struct Shared {
+    dir: PathBuf,
     /// sled's file once more, for the sync that sled leaves out.
     file: File,
     applied_seq: AtomicU64,
@@ -178,6 +181,15 @@ impl Store {
             source,
         })?;
         Ok(())
+    }
+
+    /// What the disk has left for the store, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the file system does not say.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        crate::space::free_bytes(&self.shared.dir)
     }
 
     /// Bytes that the store takes on disk. sled's file never shrinks.

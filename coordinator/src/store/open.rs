@@ -68,6 +68,7 @@ pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenE
     let file = File::open(dir.join("db")).map_err(failed_io)?;
 
     let shared = Shared {
+        dir: dir.to_owned(),
         file,
         applied_seq: AtomicU64::new(0),
         writer: Mutex::new(()),

@@ -13,6 +13,8 @@ pub struct Start {
     pub cluster_id: Arc<str>,
     /// Identifies the sequence of events; used when the data are new.
     pub history: Arc<str>,
+    /// Identifies it from now on, because events that somebody may have seen are no longer part of it.
+    pub new_history: Option<Arc<str>>,
 }
 
 /// Begins another epoch.
@@ -25,7 +27,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Start) -> Result<(), Rejection> {
         Some(identity) => (
             identity.epoch + 1,
             identity.cluster_id.clone(),
-            identity.history.clone(),
+            request.new_history.unwrap_or_else(|| identity.history.clone()),
         ),
         None => (1, request.cluster_id, request.history),
     };

@@ -137,6 +137,7 @@ impl World {
             version: "1.0.0".into(),
             cluster_id,
             history,
+            new_history: None,
         };
         self.decide(|draft| start::decide(draft, request));
     }

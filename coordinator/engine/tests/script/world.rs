@@ -184,6 +184,7 @@ impl World {
             version: "1.0.0".into(),
             cluster_id: "cluster".into(),
             history: "history".into(),
+            new_history: None,
         };
         self.decide(|draft| start::decide(draft, request), |()| Vec::new())
     }

@@ -1,0 +1,264 @@
+//! What the journal is replayed onto at a start: the store as it was left, one restored
+//! from a snapshot, or an empty one.
+//!
+//! The store is looked at first, then the journal is opened, and only then is anything
+//! set aside: a journal that has lost something is refused before the store, which may
+//! prove it, is touched. A store is set aside by its name alone, and a restored one gets
+//! its name when it is whole; so a start that is killed anywhere is simply begun again.
+
+use std::{fs, io, path::Path};
+
+use swarm_engine::state::State;
+
+use crate::{
+    failure::{Exit, Failure, chain},
+    journal::{self, sync_directory},
+    open::load,
+    snapshot::{self, Snapshot, SnapshotError},
+    store::{
+        self, Store,
+        probe::{Found as Looked, probe},
+    },
+};
+
+/// The store of a data directory as it was found.
+pub(crate) enum Found {
+    /// All of it can be read.
+    Intact(Store, Box<State>),
+    /// There is none.
+    Missing,
+    /// It cannot be read; the sentence says why.
+    Damaged(String),
+}
+
+impl Found {
+    fn applied_seq(&self) -> u64 {
+        match self {
+            Found::Intact(store, _) => store.applied_seq(),
+            Found::Missing | Found::Damaged(_) => 0,
+        }
+    }
+}
+
+/// The snapshots of a data directory that can be used, the newest first.
+///
+/// # Errors
+///
+/// When one is from a newer coordinator, or the disk refuses.
+pub(crate) fn snapshots(dir: &Path) -> Result<Vec<Snapshot>, Failure> {
+    snapshot::usable(dir).map_err(|error| snapshot_failure(&error))
+}
+
+/// Opens and reads the store, and changes nothing when it is damaged.
+///
+/// # Errors
+///
+/// When another process has it open, or the disk refuses.
+pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
+    if !dir.exists() {
+        return Ok(Found::Missing);
+    }
+    let looked = probe(dir).map_err(|error| {
+        Failure::new(
+            Exit::Bug,
+            format!("cannot start a process that looks at the store: {error}"),
+            "look at the limits on processes and memory, then start the coordinator again",
+        )
+    })?;
+    match looked {
+        Looked::Intact => {}
+        Looked::Damaged(damage) => {
+            return Ok(Found::Damaged(format!(
+                "the store in {} is damaged: {damage}",
+                dir.display()
+            )));
+        }
+        Looked::InUse(why) => {
+            let help = "end the process that has it open, then start the coordinator again";
+            return Err(Failure::new(Exit::Refused, why, help));
+        }
+    }
+    match Store::open(dir) {
+        Ok(store) => Ok(match load(&store) {
+            Ok(state) => Found::Intact(store, Box::new(state)),
+            Err(damage) => Found::Damaged(damage),
+        }),
+        Err(error @ store::OpenError::Damaged { .. }) => Ok(Found::Damaged(chain(&error))),
+        Err(error) => Err(store_failure(&error)),
+    }
+}
+
+/// What is known beside the journal.
+pub(crate) fn floor(snapshots: &[Snapshot], found: &Found) -> journal::Floor {
+    let newest = snapshots.first().map(Snapshot::origin);
+    journal::Floor {
+        snapshot_seq: newest.map_or(0, |origin| origin.seq),
+        snapshot_chain: newest.and_then(|origin| origin.chain),
+        store_seq: found.applied_seq(),
+    }
+}
+
+/// A store, with its state, that a journal can be replayed onto which begins with seq `oldest`
+/// and ends with `last`: the one that was found, if it serves.
+///
+/// # Errors
+///
+/// When there is none and no snapshot serves either, or the disk refuses.
+pub(crate) fn choose(
+    dir: &Path,
+    found: Found,
+    snapshots: &[Snapshot],
+    oldest: u64,
+    last: u64,
+) -> Result<(Store, State), Failure> {
+    match found {
+        Found::Intact(store, state) if store.applied_seq() + 1 >= oldest => Ok((store, *state)),
+        Found::Intact(store, _) => {
+            let end = store.applied_seq();
+            drop(store);
+            replace(
+                dir,
+                &format!("the store ends with seq {end}, and the journal begins with seq {oldest}"),
+                snapshots,
+                oldest,
+            )
+        }
+        Found::Damaged(damage) => replace(dir, &damage, snapshots, oldest),
+        Found::Missing => {
+            if last > 0 {
+                tracing::warn!("there is no store {}: building it anew", dir.display());
+            }
+            build(dir, snapshots, oldest)
+        }
+    }
+}
+
+/// Puts the store out of the way, under a name that says so. The one set aside before goes.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(crate) fn set_aside(dir: &Path) -> Result<(), Failure> {
+    let aside = dir.with_extension("set-aside");
+    let moved = remove_if_there(&aside)
+        .and_then(|()| fs::rename(dir, &aside))
+        .and_then(|()| Ok(dir.parent().map_or(Ok(()), sync_directory)?));
+    moved.map_err(|error| {
+        Failure::new(
+            Exit::Damaged,
+            format!("cannot set the store {} aside: {}", dir.display(), chain(&error)),
+            "move it away by hand and start again: it is rebuilt from snapshot and journal",
+        )
+    })
+}
+
+fn replace(dir: &Path, why: &str, snapshots: &[Snapshot], oldest: u64) -> Result<(Store, State), Failure> {
+    check_replaceable(why, snapshots, oldest)?;
+    set_aside(dir)?;
+    tracing::warn!(
+        "{why}: set aside as {}, building it anew",
+        dir.with_extension("set-aside").display()
+    );
+    build(dir, snapshots, oldest)
+}
+
+/// Nothing is set aside that could not be built again.
+fn check_replaceable(why: &str, snapshots: &[Snapshot], oldest: u64) -> Result<(), Failure> {
+    let serves = |snapshot: &Snapshot| snapshot.origin().seq + 1 >= oldest;
+    if oldest <= 1 || snapshots.iter().any(serves) {
+        return Ok(());
+    }
+    Err(nothing_serves(&format!("{why}, and "), oldest))
+}
+
+/// Restores the newest snapshot that serves, or begins with nothing.
+fn build(dir: &Path, snapshots: &[Snapshot], oldest: u64) -> Result<(Store, State), Failure> {
+    for snapshot in snapshots {
+        if snapshot.origin().seq + 1 < oldest {
+            break;
+        }
+        match restore(snapshot, dir)? {
+            Ok(base) => return Ok(base),
+            Err(damage) => tracing::warn!("cannot use {}: {damage}", snapshot.path().display()),
+        }
+    }
+    if oldest > 1 {
+        return Err(nothing_serves("", oldest));
+    }
+    let store = Store::open(dir).map_err(|error| store_failure(&error))?;
+    Ok((store, State::default()))
+}
+
+/// The restored store, or what is wrong with the snapshot.
+fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<(Store, State), String>, Failure> {
+    let store = match snapshot.restore(dir) {
+        Ok(store) => store,
+        Err(error @ SnapshotError::Damaged { .. }) => return Ok(Err(chain(&error))),
+        Err(error) => return Err(snapshot_failure(&error)),
+    };
+    match load(&store) {
+        Ok(state) => {
+            tracing::info!(
+                "restored {} records from {}",
+                snapshot.count(),
+                snapshot.path().display()
+            );
+            Ok(Ok((store, state)))
+        }
+        Err(damage) => {
+            drop(store);
+            remove_if_there(dir).map_err(|error| {
+                let sentence = format!("cannot remove the useless store {}: {error}", dir.display());
+                Failure::new(Exit::Damaged, sentence, "remove it by hand and start again")
+            })?;
+            Ok(Err(damage))
+        }
+    }
+}
+
+fn nothing_serves(before: &str, oldest: u64) -> Failure {
+    Failure::new(
+        Exit::Damaged,
+        format!("{before}there is no snapshot of what was before seq {oldest}, where the journal begins"),
+        "restore the data directory from a backup: 'coordinator restore BACKUP'",
+    )
+}
+
+/// A failure to open the store that building it anew does not mend.
+pub(crate) fn store_failure(error: &store::OpenError) -> Failure {
+    Failure::new(
+        Exit::Damaged,
+        chain(error),
+        "look at the disk, then start the coordinator again",
+    )
+}
+
+/// A failure to read a snapshot that an older one does not mend.
+pub(crate) fn snapshot_failure(error: &SnapshotError) -> Failure {
+    let (exit, help) = match error {
+        SnapshotError::UnknownVersion { .. } => (
+            Exit::Refused,
+            "start the coordinator version that wrote this directory, or a newer one",
+        ),
+        _ => (
+            Exit::Damaged,
+            "make room on the disk and look at its state, then start the coordinator again; nothing is lost",
+        ),
+    };
+    Failure::new(exit, chain(error), help)
+}
+
+/// Removes a directory with all that is in it, if there is one.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(crate) fn remove_if_there(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! A data directory with real events, in small journal segments, for tests.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use swarm_engine::{
+    command::{
+        claim::{self, Claim},
+        complete::{self, Complete, Report, Reported},
+        register::{self, Register},
+        start::{self, Start},
+        submit::{self, NewTask, Submit},
+    },
+    draft::{self, Draft},
+    id::{AgentId, QueueName, ReportHash, Seq, Session, TaskId},
+    lease::Proof,
+    rejection::Rejection,
+    retry::RetryPolicy,
+    schedule::Wants,
+    state::State,
+    task::Output,
+};
+use tempfile::TempDir;
+
+use crate::{
+    core::Entry,
+    data_dir::DataDir,
+    failure::Failure,
+    journal::{Journal, Options},
+    open::{self, Opened},
+    random,
+    snapshot::{Origin, Snapshot},
+    store::Store,
+    stored,
+    view::View,
+};
+
+pub(crate) const OPTIONS: Options = Options { segment_bytes: 4096 };
+
+const TTL: Duration = Duration::from_secs(90);
+
+/// See the module.
+pub(crate) struct Scene {
+    files: TempDir,
+}
+
+/// The data directory while somebody works on it.
+pub(crate) struct Work {
+    pub(crate) state: State,
+    pub(crate) journal: Journal,
+    pub(crate) store: Store,
+    view: View,
+    dir: DataDir,
+}
+
+pub(crate) type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
+
+impl Scene {
+    pub(crate) fn new() -> Scene {
+        Scene {
+            files: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// With so many tasks that ran, over several segments.
+    pub(crate) fn with_tasks(count: u64) -> Scene {
+        let scene = Scene::new();
+        let mut work = scene.open();
+        work.start();
+        work.run_tasks(count);
+        scene
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.files.path().join("data")
+    }
+
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path().join("store")
+    }
+
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        let mut segments: Vec<PathBuf> = fs::read_dir(self.path().join("journal"))
+            .unwrap()
+            .map(|item| item.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "seg"))
+            .collect();
+        segments.sort();
+        segments
+    }
+
+    pub(crate) fn open(&self) -> Work {
+        self.try_open().unwrap()
+    }
+
+    pub(crate) fn try_open(&self) -> Result<Work, Failure> {
+        let dir = DataDir::open(&self.path())?;
+        let Opened {
+            state,
+            journal,
+            store,
+            ..
+        } = open::open_with(&dir, OPTIONS)?;
+        Ok(Work {
+            state,
+            journal,
+            view: View::new(store.clone()),
+            store,
+            dir,
+        })
+    }
+
+    /// Everything in the store, and the state's last seq, once it was opened.
+    pub(crate) fn contents(&self) -> (Contents, u64) {
+        let work = self.open();
+        work.state.check().unwrap();
+        (work.contents(), work.state.seq().0)
+    }
+}
+
+impl Work {
+    pub(crate) fn contents(&self) -> Contents {
+        self.store.scan(&[], &[]).map(Result::unwrap).collect()
+    }
+
+    pub(crate) fn start(&mut self) {
+        let start = Start {
+            version: "1.0.0".into(),
+            cluster_id: "cluster".into(),
+            history: "first".into(),
+            new_history: None,
+        };
+        self.decide(|draft| start::decide(draft, start));
+    }
+
+    /// Submits so many tasks, one after the other, and runs them; every third stays where it is.
+    pub(crate) fn run_tasks(&mut self, count: u64) {
+        let agent = AgentId::stored("agent");
+        let register = Register {
+            agent: agent.clone(),
+            name: "agent".into(),
+            labels: [].into(),
+            slots: 1,
+            version: "1.0.0".into(),
+            held: Vec::new(),
+            lease_ttl: TTL,
+            jitter: 0,
+        };
+        let session = self.decide(|draft| register::decide(draft, register)).session;
+        for index in 0..count {
+            self.submit(&format!("task-{}-{index}", self.state.seq().0));
+            if index % 3 != 2 {
+                self.work(&agent, session);
+            }
+        }
+        self.view.flush().unwrap();
+        self.store.flush().unwrap();
+    }
+
+    fn submit(&mut self, name: &str) {
+        let task = NewTask {
+            id: TaskId::stored(name),
+            spec: name.repeat(20).into_bytes().into(),
+            queue: QueueName::stored("default"),
+            priority: 0,
+            dependencies: Vec::new(),
+            retry: RetryPolicy {
+                max_retries: 0,
+                initial_backoff: Duration::from_secs(1),
+                max_backoff: Duration::from_secs(1),
+            },
+            timeout: Duration::from_secs(100),
+            not_before: None,
+            delay: None,
+            deadline: None,
+        };
+        let submit = Submit {
+            tasks: vec![task],
+            ..Submit::default()
+        };
+        self.decide(|draft| submit::decide(draft, submit));
+    }
+
+    fn work(&mut self, agent: &AgentId, session: Session) {
+        let claim = Claim {
+            agent: agent.clone(),
+            session,
+            wants: Wants::default(),
+            request_id: "".into(),
+            tokens: vec![random::token()],
+            lease_ttl: TTL,
+        };
+        let granted = self.decide(|draft| claim::decide(draft, claim));
+        let reports = granted.iter().map(|task| {
+            let lease = task.lease().expect("a granted task is leased");
+            Report {
+                proof: Proof {
+                    task: task.id.clone(),
+                    attempt: lease.attempt,
+                    token: Some(lease.token),
+                },
+                result: Reported::Success,
+                output: Arc::new(Output {
+                    stdout: format!("output of {}", task.id).into_bytes(),
+                    ..Output::default()
+                }),
+                hash: ReportHash([7; 16]),
+            }
+        });
+        let complete = Complete {
+            agent: agent.clone(),
+            reports: reports.collect(),
+            jitter: 0,
+        };
+        for result in self.decide(|draft| Ok(complete::decide(draft, complete))) {
+            result.unwrap();
+        }
+    }
+
+    fn decide<T>(&mut self, decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>) -> T {
+        let now = self.state.time() + Duration::from_secs(60);
+        let (result, changes) = draft::decide(&mut self.state, now, decision);
+        let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
+        let payloads: Vec<Bytes> = entries.iter().map(|entry| stored::encode(&entry.event)).collect();
+        self.journal.append(1, &payloads).unwrap();
+        for entry in entries {
+            self.view.add(entry).unwrap();
+        }
+        result.unwrap()
+    }
+
+    /// Takes a snapshot of what the store has, which is everything.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        self.view.flush().unwrap();
+        let origin = Origin {
+            seq: self.state.seq().0,
+            chain: self.journal.reader().chain_after(self.state.seq().0).unwrap(),
+            history: "first".to_owned(),
+        };
+        assert_eq!(Seq(self.store.applied_seq()), self.state.seq());
+        Snapshot::take(&self.store, &self.dir.snapshots(), &origin).unwrap()
+    }
+
+    /// A snapshot, and the journal without what is before it.
+    pub(crate) fn snapshot_and_trim(&mut self) {
+        let seq = self.snapshot().origin().seq;
+        self.journal.upkeep().trim(seq + 1).unwrap();
+        assert!(self.journal.reader().oldest_seq() > 1, "nothing was trimmed");
+    }
+}

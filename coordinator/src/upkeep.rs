@@ -1,0 +1,278 @@
+//! Upkeep: what has to be done beside serving, about every second, by a thread of its own.
+//!
+//! It marks how far the journal is on disk, keeps space in reserve for it, and removes
+//! events that need not be kept any more, once a snapshot holds what they came to.
+
+mod events;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    time::Duration,
+};
+
+use swarm_engine::time::Timestamp;
+
+pub(crate) use events::KeepEvents;
+
+use crate::{
+    core::Core,
+    data_dir::DataDir,
+    failure::{abort, chain},
+    journal,
+    limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
+    snapshot::{self, Origin, Snapshot, SnapshotError},
+    space::Shortage,
+    store::{Store, StoreError},
+    stored,
+    view::Work,
+};
+
+/// See the module.
+pub(crate) struct Upkeep {
+    core: Arc<Core>,
+    journal: journal::Upkeep,
+    to_store: Sender<Work>,
+    snapshots: PathBuf,
+    keep: KeepEvents,
+    /// Whether the age of events says anything.
+    is_clock_sound: bool,
+    /// After a failure, trimming is not tried before this time.
+    trim_after: Timestamp,
+    mark: Trouble,
+    reserve: Trouble,
+    shortage: Shortage,
+}
+
+impl Upkeep {
+    /// `jump` is how far the clock had gone on since the last event when the coordinator started: when it is too
+    /// much, nothing is removed because of its age, for a wrong clock would make everything look old.
+    pub(crate) fn new(
+        core: Arc<Core>,
+        journal: journal::Upkeep,
+        to_store: Sender<Work>,
+        dir: &DataDir,
+        keep: KeepEvents,
+        jump: Duration,
+    ) -> Upkeep {
+        let is_clock_sound = jump <= MAX_CLOCK_JUMP;
+        if !is_clock_sound {
+            tracing::warn!(
+                "the clock is {} h past the last event before this start: no event is removed because of its age \
+                 until the coordinator is started once more; check the clock first",
+                jump.as_secs() / 3600
+            );
+        }
+        Upkeep {
+            core,
+            journal,
+            to_store,
+            snapshots: dir.snapshots(),
+            keep,
+            is_clock_sound,
+            trim_after: Timestamp(0),
+            mark: Trouble::default(),
+            reserve: Trouble::default(),
+            shortage: Shortage::default(),
+        }
+    }
+
+    /// Runs until the other end of `stop` is dropped, which is when the last entry is on disk.
+    pub(crate) fn run(mut self, stop: &Receiver<()>) {
+        self.look();
+        while stop.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            self.look();
+            self.trim_if_due();
+        }
+        self.look();
+    }
+
+    /// What is not put off for anything.
+    fn look(&mut self) {
+        self.mark.note(self.journal.write_high_water());
+        self.reserve.note(self.journal.replenish());
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        // A file system that does not say is taken for one with space.
+        let Ok(free) = self.core.store.free_bytes() else {
+            return;
+        };
+        let before = self.shortage;
+        self.shortage = before.with(free);
+        if before == self.shortage {
+            return;
+        }
+        self.core.backlog.set_shortage(self.shortage);
+        let (free_mib, reserved) = (free >> 20, self.journal.reserved_bytes());
+        match self.shortage {
+            Shortage::Nothing => tracing::info!(free_mib, "the disk has space again: submits are taken"),
+            Shortage::Submits => tracing::warn!(free_mib, "the disk is almost full: submits are refused"),
+            Shortage::Claims => tracing::error!(
+                free_mib,
+                reserved,
+                "the disk is full: submits and claims are refused, and what has begun can end in what the journal has reserved"
+            ),
+        }
+        if before > self.shortage {
+            self.core.space_returned();
+        }
+    }
+
+    fn trim_if_due(&mut self) {
+        let now = self.core.clock.now();
+        if now < self.trim_after {
+            return;
+        }
+        let trimmed = match self.keep_from(now) {
+            Ok(Some(keep_from)) => self.trim(keep_from),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = trimmed {
+            self.trim_after = now + TRIM_RETRY;
+            tracing::error!("cannot remove old events: {error}");
+        }
+    }
+
+    fn keep_from(&self, now: Timestamp) -> Result<Option<u64>, String> {
+        let segments = self.journal.segments();
+        let too_many = self.keep.trimmed_to_bytes(&segments);
+        if !self.is_clock_sound {
+            return Ok(too_many);
+        }
+        let too_old = self
+            .keep
+            .trimmed_to_age(&segments, now, |seq| self.time_of(seq))?;
+        Ok(too_many.max(too_old))
+    }
+
+    fn time_of(&self, seq: u64) -> Result<Timestamp, String> {
+        let page = self.core.journal.read(seq, seq, 1);
+        let (seq, bytes) = page
+            .map_err(|error| chain(&error))?
+            .pop()
+            .ok_or_else(|| format!("seq {seq} is not on disk yet"))?;
+        let event = stored::decode(swarm_engine::id::Seq(seq), bytes).map_err(|error| chain(&error))?;
+        Ok(event.time)
+    }
+
+    /// Removes what is before `keep_from`, and less when a snapshot would become useless by it.
+    fn trim(&mut self, keep_from: u64) -> Result<(), String> {
+        if self.covered()? + 1 < keep_from {
+            self.take_snapshot()?;
+        }
+        let keep_from = keep_from.min(self.covered()? + 1);
+        let removed = self.journal.trim(keep_from).map_err(|error| chain(&error))?;
+        if removed > 0 {
+            tracing::info!(
+                oldest_seq = self.core.journal.oldest_seq(),
+                bytes = removed,
+                "removed old events: see --keep-events and --keep-events-bytes"
+            );
+        }
+        Ok(())
+    }
+
+    /// The last seq before which the journal is not needed: of two snapshots the older has to stay useful.
+    fn covered(&self) -> Result<u64, String> {
+        let usable = snapshot::usable(&self.snapshots).map_err(|error| chain(&error))?;
+        let kept = usable.get(1).or(usable.first());
+        Ok(kept.map_or(0, |snapshot| snapshot.origin().seq))
+    }
+
+    /// A snapshot must not fill the disk.
+    fn check_space(&self) -> Result<(), String> {
+        let usable = snapshot::usable(&self.snapshots).map_err(|error| chain(&error))?;
+        let expected = match usable.first() {
+            Some(last) => last.bytes() / 2 * 3,
+            None => self.core.store.size_on_disk().map_err(|error| chain(&error))?,
+        };
+        match self.core.store.free_bytes() {
+            Ok(free) if free < SUBMIT_FREE_BYTES + expected => Err(format!(
+                "a snapshot comes first, and takes about {} MiB; the disk has {} MiB left",
+                expected >> 20,
+                free >> 20
+            )),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Has the store's thread take a snapshot.
+    fn take_snapshot(&mut self) -> Result<(), String> {
+        self.check_space()?;
+        let began = self.core.clock.now();
+        let (reply, taken) = channel();
+        let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());
+        let look = Box::new(move |store: &Store| {
+            // Whoever asked waits for it.
+            let _ = reply.send(take(&core, store, &snapshots));
+        });
+        let ended = || "the thread that keeps the store has ended".to_owned();
+        self.to_store.send(Work::StandStill(look)).map_err(|_| ended())?;
+        let snapshot = loop {
+            match taken.recv_timeout(UPKEEP_INTERVAL) {
+                Ok(taken) => break taken?,
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+            }
+        };
+        let took = self.core.clock.now() - began;
+        tracing::info!(
+            seq = snapshot.origin().seq,
+            records = snapshot.count(),
+            bytes = snapshot.bytes(),
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "took a snapshot"
+        );
+        Ok(())
+    }
+}
+
+/// For the store's thread: a snapshot of what the store reflects at this moment.
+fn take(core: &Core, store: &Store, snapshots: &std::path::Path) -> Result<Snapshot, String> {
+    let seq = store.applied_seq();
+    let chain_there = core.journal.chain_after(seq).map_err(|error| chain(&error))?;
+    let origin = Origin {
+        seq,
+        chain: chain_there,
+        history: core.history().to_owned(),
+    };
+    match Snapshot::take(store, snapshots, &origin) {
+        Ok(snapshot) => Ok(snapshot),
+        // What became of an interrupted flush is unknown. The journal has everything.
+        Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {
+            abort(&format!("cannot sync the store: {}", chain(&error)))
+        }
+        Err(error) => Err(format!("cannot take a snapshot: {}", chain(&error))),
+    }
+}
+
+/// What may fail every second, and is told once.
+#[derive(Default)]
+struct Trouble(Option<io::ErrorKind>);
+
+impl Trouble {
+    fn note(&mut self, outcome: io::Result<()>) {
+        match outcome {
+            Ok(()) => {
+                if self.0.take().is_some() {
+                    tracing::info!("the journal's files can be looked after again");
+                }
+            }
+            Err(error) => {
+                if self.0.replace(error.kind()) != Some(error.kind()) {
+                    tracing::warn!("{}", chain(&error));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
