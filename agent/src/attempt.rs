@@ -19,6 +19,7 @@ use crate::{
     held::{AttemptKey, Order},
     mark::Series,
     process::{Exit, Process},
+    session::read_length,
     tree::{Sweeper, Tree},
     workspace::AttemptDirectory,
 };
@@ -164,9 +165,7 @@ async fn carry_out(
         "started '{}'",
         program(work)
     );
-    let timeout = assignment
-        .timeout
-        .and_then(|timeout| Duration::try_from(timeout).ok());
+    let timeout = read_length(assignment.timeout);
     let outcome = supervise(&mut process, timeout, surroundings.kill_grace, orders).await;
     (outcome, process.output().await)
 }
@@ -275,14 +274,10 @@ async fn write_inputs(
             return Err(command::failed("inputs", Blame::Task, sentence));
         }
         let printed = if dependency.omitted {
-            let task = coordinator.get_task(task_id).await.map_err(|error| {
-                let why = match error {
-                    CallError::Final(failure) => sentence(&failure),
-                    CallError::OtherCluster(_) => "another coordinator answers".to_owned(),
-                };
-                let sentence = format!("cannot read what the dependency {task_id} printed: {why}");
-                command::failed("inputs", Blame::Task, sentence)
-            })?;
+            let task = coordinator
+                .get_task(task_id)
+                .await
+                .map_err(|error| unread(task_id, &error))?;
             task.result
                 .and_then(|result| result.output)
                 .unwrap_or_default()
@@ -300,6 +295,19 @@ async fn write_inputs(
         })?;
     }
     Ok(())
+}
+
+/// The outcome when the output of a dependency cannot be had: the task is not to blame.
+fn unread(task_id: &str, error: &CallError) -> Outcome {
+    let what = format!("cannot read what the dependency {task_id} printed");
+    match error {
+        CallError::Failed(failure) => {
+            command::failed("inputs", Blame::Machine, format!("{what}: {}", sentence(failure)))
+        }
+        CallError::OtherCluster(_) => Outcome::Released(Released {
+            reason: format!("{what}: another coordinator answers"),
+        }),
+    }
 }
 
 fn program(work: &Command) -> &str {

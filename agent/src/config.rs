@@ -1,10 +1,12 @@
 //! What the command line and the environment say: flags, defaults and their limits.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser, ValueEnum, builder::FalseyValueParser};
-use jiff::fmt::friendly::SpanParser;
-use swarm_proto::channel::Address;
+use clap::{
+    ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
+    builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
+};
+use swarm_proto::{channel::Address, duration::parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,12 +16,17 @@ Examples:
 
 /// The protocol's limit of a claim's wait.
 const MAX_CLAIM_WAIT: Duration = Duration::from_secs(30);
+/// Clocks cannot count for ever, and nobody waits longer.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The protocol's limit of an agent's slots.
 const MAX_SLOTS: u32 = 1000;
 /// `--slots auto` takes no more: beyond it somebody should choose.
 const MAX_AUTO_SLOTS: usize = 10;
 /// A name is a directory's name and goes to the coordinator, which takes 200 bytes.
 const MAX_NAME_BYTES: usize = 100;
+
+/// The words that stand alone as a log level.
+pub(crate) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
 #[derive(Clone, Debug, Parser)]
@@ -43,7 +50,8 @@ pub(crate) struct Config {
     #[arg(long = "label", env = "SWARM_LABEL", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
 
-    /// Where identity and unconfirmed results are kept [default: $XDG_STATE_HOME/swarm/agent/NAME]
+    /// Where identity and, for each coordinator's data, unconfirmed results are kept; name another one to start
+    /// afresh [default: $XDG_STATE_HOME/swarm/agent/NAME]
     #[arg(long, env = "SWARM_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 
@@ -86,7 +94,7 @@ pub(crate) struct Config {
     pub(crate) max_tasks: Option<u64>,
 
     /// The same as --max-tasks 1
-    #[arg(long, env = "SWARM_ONCE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), conflicts_with = "max_tasks")]
+    #[arg(long, env = "SWARM_ONCE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     once: bool,
 
     /// Leave when a claim finds nothing and nothing runs
@@ -111,8 +119,8 @@ pub(crate) struct Config {
     )]
     pub(crate) log_format: LogFormat,
 
-    /// Which log lines there are: error, warn, info, debug, trace, or directives such as swarm_agent=debug
-    #[arg(long, env = "SWARM_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    /// Which log lines there are: off, error, warn, info, debug, trace, or directives such as warn,swarm_agent=debug
+    #[arg(long, env = "SWARM_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = log_level)]
     pub(crate) log_level: String,
 }
 
@@ -137,6 +145,33 @@ pub(crate) enum LogFormat {
 }
 
 impl Config {
+    /// Reads the command line and the environment; of two that exclude each other the command line's counts.
+    ///
+    /// # Errors
+    ///
+    /// What to print, usage and help included.
+    pub(crate) fn read<T>(args: impl IntoIterator<Item = T>) -> Result<Config, clap::Error>
+    where
+        T: Into<OsString> + Clone,
+    {
+        let matches = Config::command().try_get_matches_from(args)?;
+        let mut config = Config::from_arg_matches(&matches)?;
+        // Looked at only now: that a variable is there says nothing, it may be SWARM_ONCE=0.
+        if config.once && config.max_tasks.is_some() {
+            match (is_typed(&matches, "once"), is_typed(&matches, "max_tasks")) {
+                (true, false) => config.max_tasks = None,
+                (false, true) => config.once = false,
+                _ => {
+                    return Err(Config::command().error(
+                        ErrorKind::ArgumentConflict,
+                        "--once (SWARM_ONCE) and --max-tasks (SWARM_MAX_TASKS) exclude each other",
+                    ));
+                }
+            }
+        }
+        Ok(config)
+    }
+
     /// How many tasks to claim before leaving; `None` is no limit.
     pub(crate) fn task_limit(&self) -> Option<u64> {
         if self.once { Some(1) } else { self.max_tasks }
@@ -184,6 +219,10 @@ fn slots(text: &str) -> Result<u32, String> {
     }
 }
 
+fn is_typed(matches: &ArgMatches, flag: &str) -> bool {
+    matches.value_source(flag) == Some(ValueSource::CommandLine)
+}
+
 fn claim_wait(text: &str) -> Result<Duration, String> {
     let wait = duration(text)?;
     if wait > MAX_CLAIM_WAIT {
@@ -193,18 +232,26 @@ fn claim_wait(text: &str) -> Result<Duration, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
+    let duration = parse_duration(text)?;
+    if duration > LONGEST {
+        return Err(format!("'{text}' is longer than a year"));
     }
-    SpanParser::new()
-        .parse_unsigned_duration(text)
-        .map_err(|_| "expected a duration such as 90s, 5m, 1h 30m or 500ms".to_owned())
+    Ok(duration)
+}
+
+/// A word alone has to be a level: a filter would take it for the name of a module, and log nothing.
+fn log_level(text: &str) -> Result<String, String> {
+    if LEVELS.contains(&text) || text.contains('=') {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "write one of {}, or directives such as warn,swarm_agent=debug",
+        LEVELS.join(", ")
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -213,13 +260,25 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
-        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h 30m", 5400), ("0", 0), ("2h", 7200)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        for text in ["", "5", "-5s", "soon", "5 parsecs"] {
+    fn durations_are_those_of_every_program_up_to_a_year() {
+        assert_eq!(duration("2d"), Ok(Duration::from_secs(2 * 24 * 3600)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        for text in ["1e15", "20000w", "-5s", "soon"] {
             assert!(duration(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_with_the_levels() {
+        let refused = Config::read(["agent", "--log-level", "nope"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("off, error, warn, info, debug, trace"),
+            "{refused}"
+        );
+        for level in ["off", "trace", "warn,swarm_agent=debug"] {
+            assert!(Config::read(["agent", "--log-level", level]).is_ok(), "{level}");
         }
     }
 
@@ -239,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_comma_list_of_coordinators_and_labels_is_read() {
-        let config = Config::try_parse_from([
+        let config = Config::read([
             "agent",
             "--coordinator",
             "a:1,b:2",

@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     held::{AttemptKey, Order},
     lease::{BootTime, TrustWindow},
-    session::{Over, Session},
+    session::{Over, Session, read_length},
 };
 
 /// A coordinator that answers at once is not asked more often than this.
@@ -43,9 +43,7 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
             Ok(None) => sleep(backoff.pause()).await,
             Ok(Some(answer)) => {
                 backoff.reset();
-                let pause = answer
-                    .next_heartbeat
-                    .and_then(|pause| Duration::try_from(pause).ok());
+                let pause = read_length(answer.next_heartbeat);
                 obey(session, kill_grace, sent, answer);
                 let pause = pause.unwrap_or(session.registration().heartbeat_interval);
                 let next = (Instant::now() + pause).max(begun + LEAST_GAP);
@@ -60,10 +58,7 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
 
 /// Takes an answer's renewals and orders to heart.
 fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: HeartbeatResponse) {
-    let ttl = answer
-        .lease_ttl
-        .and_then(|ttl| Duration::try_from(ttl).ok())
-        .unwrap_or(session.registration().lease_ttl);
+    let ttl = read_length(answer.lease_ttl).unwrap_or(session.registration().lease_ttl);
     let renewal = TrustWindow::new(sent, ttl, kill_grace);
     for directive in answer.directives {
         let order = directive.directive();

@@ -11,6 +11,7 @@
 
 mod attempt;
 mod backoff;
+mod bug;
 mod config;
 mod coordinator;
 mod executor;
@@ -18,6 +19,7 @@ mod guard;
 mod heartbeat;
 mod held;
 mod lease;
+mod log;
 mod mark;
 mod outbox;
 mod process;
@@ -31,18 +33,17 @@ mod workspace;
 
 use std::{
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use anyhow::Context as _;
-use clap::Parser as _;
-use tokio::task::spawn_blocking;
-use tracing_subscriber::EnvFilter;
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
-    config::{Config, LogFormat},
+    config::Config,
     coordinator::{CallError, Coordinator},
     guard::Guard,
     held::Held,
@@ -59,6 +60,8 @@ const EXIT_FAILURE: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 const EXIT_REFUSED: u8 = 3;
 const EXIT_UNREACHABLE: u8 = 69;
+const EXIT_BUG: u8 = 70;
+const EXIT_CONFIGURATION: u8 = 78;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -67,7 +70,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some((file, flags)) => (Some(file), flags),
         None => (None, args),
     };
-    let config = match Config::try_parse_from(args) {
+    let config = match Config::read(args) {
         Ok(config) => config,
         Err(error) => {
             // Nobody is left to tell when the terminal is gone.
@@ -75,25 +78,32 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
     };
-    if let Err(error) = start_log(&config) {
-        return fail(&error);
+    if let Err(fault) = log::start(&config) {
+        return fail(&fault);
     }
+    bug::log_panics();
     if let Some(file) = guarded {
         return guard::stand(&file);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return fail(&Fault::from(
-                anyhow::Error::new(error).context("cannot start the runtime"),
-            ));
+    let ended = bug::caught(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        runtime.block_on(run(config))
+    });
+    match ended {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(Unfinished(sentence))) => {
+            tracing::warn!("{sentence}");
+            ExitCode::SUCCESS
         }
-    };
-    match runtime.block_on(run(config)) {
-        Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fail(&fault),
     }
 }
+
+/// What an agent that ended as it was asked to leaves undone: the last thing it says.
+struct Unfinished(String);
 
 /// Why the program ends without having done its work.
 struct Fault {
@@ -133,12 +143,12 @@ fn fail(fault: &Fault) -> ExitCode {
     ExitCode::from(fault.exit)
 }
 
-async fn run(config: Config) -> Result<(), Fault> {
+async fn run(config: Config) -> Result<Option<Unfinished>, Fault> {
     let config = Arc::new(config);
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Fault::new(EXIT_USAGE, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;
     let state = open_state(&config)?;
-    end_left_trees(state.path()).await?;
+    end_left_trees(state.path()).await;
     let workspace = open_workspace(&config, &state)?;
     let series = Series::begin(state.path());
     let guard = Guard::keep(&series, &config);
@@ -159,7 +169,7 @@ async fn work(
     state: &StateDirectory,
     workspace: &Path,
     series: &Series,
-) -> Result<(), Fault> {
+) -> Result<Option<Unfinished>, Fault> {
     let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
@@ -173,15 +183,22 @@ async fn work(
         );
     }
 
-    // Once per coordinator: one with other data that appears at the address is begun with anew.
+    let outbox = state.path().join("outbox");
+    let send = format!(
+        "to send what is kept, start an agent with --state-dir {}",
+        state.path().display()
+    );
+    let mut pauses = coordinator.backoff();
+    // Once per coordinator: one with other data that answers in its place is begun with anew.
     loop {
         let mut stage = shutdown.watch();
         let opened = tokio::select! {
             opened = open_session(config, coordinator, state, &profile) => opened,
-            _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(()),
+            _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
         };
         let ending = match opened? {
             Ok(opened) => {
+                pauses.reset();
                 let ground = Ground {
                     config: Arc::clone(config),
                     session: opened.session,
@@ -195,23 +212,36 @@ async fn work(
             Err(over) => Ending::Over(over),
         };
         match ending {
-            Ending::Done => return Ok(()),
+            Ending::Done => return Ok(None),
             Ending::Unconfirmed(count) => {
                 let sentence = format!(
-                    "{count} results could not be delivered to the coordinator at {}; they are kept in {}",
+                    "cannot deliver {} to the coordinator at {}; what is left is kept in {}",
+                    results(count),
                     coordinator.address(),
-                    state.path().join("outbox").display(),
+                    outbox.display(),
                 );
-                let help = format!(
-                    "they are sent when an agent starts with --state-dir {}",
-                    state.path().display()
+                return Err(Fault::new(EXIT_UNREACHABLE, sentence).help(send));
+            }
+            Ending::Interrupted(count) => {
+                let sentence = format!(
+                    "leaving {} unconfirmed in {}; {send}",
+                    results(count),
+                    outbox.display()
                 );
-                return Err(Fault::new(EXIT_UNREACHABLE, sentence).help(help));
+                return Ok(Some(Unfinished(sentence)));
             }
             Ending::Over(Over::OtherCluster(found)) => {
                 tracing::warn!(
-                    "another coordinator, with other data ({found}), answers now; beginning anew with it"
+                    "beginning anew with the other coordinator ({found}); what the former one has not confirmed \
+                     stays in {}",
+                    outbox.display()
                 );
+                // Two that take turns at one address are not to be followed in a circle at full speed.
+                let mut stage = shutdown.watch();
+                tokio::select! {
+                    () = sleep(pauses.pause()) => {}
+                    _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
+                }
             }
             Ending::Over(Over::Replaced(why)) => {
                 let sentence = format!(
@@ -236,6 +266,11 @@ async fn work(
     }
 }
 
+fn results(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} result{plural}")
+}
+
 /// A registered agent, and what it has still to report.
 struct Opened {
     session: Session,
@@ -253,7 +288,7 @@ async fn open_session(
     let cluster_id = match coordinator.join_cluster().await {
         Ok(cluster_id) => cluster_id,
         Err(CallError::OtherCluster(found)) => return Ok(Err(Over::OtherCluster(found))),
-        Err(CallError::Final(failure)) => {
+        Err(CallError::Failed(failure)) => {
             let sentence = coordinator::sentence(&failure);
             return Ok(Err(Over::Refused {
                 sentence,
@@ -261,7 +296,11 @@ async fn open_session(
             }));
         }
     };
-    let (outbox, leftovers) = Outbox::open(state.path(), &cluster_id)
+    let (directory, name) = (state.path().to_owned(), cluster_id.clone());
+    let (outbox, leftovers) = spawn_blocking(move || Outbox::open(&directory, &name))
+        .await
+        .map_err(io::Error::other)
+        .flatten()
         .with_context(|| format!("cannot open the outbox in {}", state.path().display()))?;
     let held = Arc::new(Held::default());
     for leftover in &leftovers {
@@ -287,9 +326,14 @@ async fn open_session(
 }
 
 /// Ends what an agent that was killed left running, if its guard was killed, too.
-async fn end_left_trees(state: &Path) -> Result<(), Fault> {
-    let left = Series::left(state)
-        .with_context(|| format!("cannot read the marks in the state directory {}", state.display()))?;
+async fn end_left_trees(state: &Path) {
+    let left = Series::left(state).unwrap_or_else(|error| {
+        tracing::warn!(
+            "cannot read in {} what an earlier process of this agent may have left running: {error}",
+            state.display()
+        );
+        Vec::new()
+    });
     let ending = spawn_blocking(move || {
         for series in left {
             if series.is_in_use() {
@@ -307,7 +351,6 @@ async fn end_left_trees(state: &Path) -> Result<(), Fault> {
     });
     // A panic is our own bug, and has said what it is.
     let _ = ending.await;
-    Ok(())
 }
 
 fn open_state(config: &Config) -> Result<StateDirectory, Fault> {
@@ -326,39 +369,17 @@ fn open_workspace(config: &Config, state: &StateDirectory) -> Result<PathBuf, Fa
         // Tasks are told absolute paths. Others may work in a given place too: what is found there is left alone.
         let workspace = std::path::absolute(given)
             .with_context(|| format!("cannot tell where the workspace {} is", given.display()))?;
+        workspace::prove(&workspace).map_err(|error| {
+            let sentence = format!("cannot work in the workspace {}: {error}", workspace.display());
+            Fault::new(EXIT_CONFIGURATION, sentence)
+                .help("name a directory with --workspace that this user can make and write")
+        })?;
         return Ok(workspace);
     }
     let workspace = state.path().join("work");
-    let count = workspace::keep_leftovers(&workspace)
-        .with_context(|| format!("cannot tidy the workspace {}", workspace.display()))?;
+    let count = workspace::keep_leftovers(&workspace);
     if count > 0 {
         tracing::warn!("{count} attempts were cut short when this agent ended; their directories are kept");
     }
     Ok(workspace)
-}
-
-fn start_log(config: &Config) -> Result<(), Fault> {
-    let directives = match config.log_level.as_str() {
-        // The libraries below have much to say that helps nobody here.
-        level @ ("error" | "warn" | "info" | "debug" | "trace") => format!("warn,swarm_agent={level}"),
-        directives => directives.to_owned(),
-    };
-    let filter = EnvFilter::try_new(&directives).map_err(|error| {
-        Fault::new(
-            EXIT_USAGE,
-            format!("cannot use --log-level '{directives}': {error}"),
-        )
-    })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    // A second program in the same process logs into the first one's log.
-    let _ = match config.log_format {
-        LogFormat::Text => log
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-    };
-    Ok(())
 }

@@ -20,6 +20,7 @@ use crate::{
     config::is_file_name,
     held::AttemptKey,
     state_directory::{make_private, write_durably},
+    workspace::keep_newest,
 };
 
 /// Refused results are for people to look at; beyond this the oldest go.
@@ -62,24 +63,16 @@ impl Outbox {
         let mut leftovers = Vec::new();
         for entry in fs::read_dir(&outbox.directory)? {
             let path = entry?.path();
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some(EXTENSION) => {}
+            let read = match path.extension().and_then(|extension| extension.to_str()) {
+                Some(EXTENSION) => outbox.read(&path),
                 // A write that a crash cut short: its attempt was never reported.
-                Some("partial") => {
-                    fs::remove_file(&path)?;
-                    continue;
-                }
-                _ => continue,
-            }
-            let metadata = fs::metadata(&path)?;
-            let written = metadata.modified()?;
-            if metadata.len() > MAX_REPORT_BYTES {
-                outbox.set_aside(&path)?;
-                continue;
-            }
-            match AttemptReport::decode(fs::read(&path)?.as_slice()) {
-                Ok(report) if report.lease.is_some() => leftovers.push(Leftover { report, written }),
-                _ => outbox.set_aside(&path)?,
+                Some("partial") => fs::remove_file(&path).map(|()| None),
+                _ => Ok(None),
+            };
+            // What cannot be read now may be at the next start; the others are not to wait for it.
+            match read {
+                Ok(leftover) => leftovers.extend(leftover),
+                Err(error) => tracing::warn!("cannot tidy {} in the outbox: {error}", path.display()),
             }
         }
         leftovers.sort_by_key(|leftover| leftover.written);
@@ -123,8 +116,22 @@ impl Outbox {
         report.output = Some(output);
         write_durably(&kept.join("report"), &report.encode_to_vec())?;
         self.confirm(key)?;
-        self.forget_oldest_refused()?;
+        keep_newest(&self.refused(), MAX_REFUSED);
         Ok(kept)
+    }
+
+    /// What is in a file; nothing, and it is set aside, when that is no report.
+    fn read(&self, path: &Path) -> io::Result<Option<Leftover>> {
+        let metadata = fs::metadata(path)?;
+        let written = metadata.modified()?;
+        if metadata.len() <= MAX_REPORT_BYTES
+            && let Ok(report) = AttemptReport::decode(fs::read(path)?.as_slice())
+            && report.lease.is_some()
+        {
+            return Ok(Some(Leftover { report, written }));
+        }
+        self.set_aside(path)?;
+        Ok(None)
     }
 
     fn file(&self, key: &AttemptKey) -> PathBuf {
@@ -144,10 +151,6 @@ impl Outbox {
             kept.display()
         );
         Ok(())
-    }
-
-    fn forget_oldest_refused(&self) -> io::Result<()> {
-        crate::workspace::keep_newest(&self.refused(), MAX_REFUSED)
     }
 }
 
@@ -237,6 +240,7 @@ mod tests {
         outbox.put(&key, &sent).unwrap();
         fs::write(outbox.directory.join("b.1.report"), b"\xff\xff").unwrap();
         fs::write(outbox.directory.join("c.1.report.partial"), b"half").unwrap();
+        fs::create_dir(outbox.directory.join("d.1.report.partial")).unwrap();
         let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
         assert_eq!(leftovers.len(), 1);
         assert!(outbox.refused().join("b.1.report").exists());

@@ -11,6 +11,7 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
+    duration::{read_duration, write_duration},
     reason::{Failure, Reason},
     v1::{
         ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, LeaseRef,
@@ -31,6 +32,8 @@ const MAX_LISTED_BYTES: usize = 240 * 1024;
 /// For a coordinator that names none.
 const FALLBACK_LEASE_TTL: Duration = Duration::from_secs(90);
 const FALLBACK_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// Nothing that the coordinator names lasts longer: clocks cannot count for ever.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Who the agent says it is.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ pub(crate) struct Profile {
 pub(crate) enum Over {
     /// Another process works under this identity.
     Replaced(String),
-    /// Another coordinator, with other data, answers now.
+    /// Another coordinator, with other data, answers in place of this agent's own.
     OtherCluster(String),
     /// The coordinator does not want what this agent asks for.
     Refused {
@@ -118,8 +121,7 @@ impl Session {
             request.session = self.registration().session;
             match self.coordinator.claim(&request, wait).await {
                 Ok(answer) => return Ok(answer),
-                Err(CallError::OtherCluster(found)) => return Err(Over::OtherCluster(found)),
-                Err(CallError::Final(failure)) => self.settle(request.session, &failure).await?,
+                Err(failure) => self.settle(request.session, &failure).await?,
             }
         }
     }
@@ -136,13 +138,14 @@ impl Session {
             agent_id: self.profile.agent_id.clone(),
             session,
             leases: listed(&self.held),
-            wait: prost_types::Duration::try_from(wait).ok(),
+            wait: write_duration(wait),
             draining,
         };
         match self.coordinator.heartbeat_once(request, wait).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(failure) if failure.is_transient() || matches!(failure, Failure::Lost { .. }) => Ok(None),
-            Err(failure) => self.settle(session, &failure).await.map(|()| None),
+            Err(CallError::OtherCluster(_) | CallError::Failed(Failure::Lost { .. })) => Ok(None),
+            Err(CallError::Failed(failure)) if failure.is_transient() => Ok(None),
+            Err(CallError::Failed(failure)) => self.settle(session, &failure).await.map(|()| None),
         }
     }
 
@@ -165,13 +168,18 @@ impl Session {
         match failure.reason() {
             Some(Reason::AgentNotFound) => {
                 tracing::info!("the coordinator does not know this agent; registering again");
-                let registration =
-                    register(&self.coordinator, &self.held, &self.profile, &self.cluster_id).await?;
-                *self
-                    .current
-                    .lock()
-                    .expect("nothing panics while it sets a registration") = registration;
-                Ok(())
+                match register(&self.coordinator, &self.held, &self.profile, &self.cluster_id).await {
+                    Ok(registration) => {
+                        *self
+                            .current
+                            .lock()
+                            .expect("nothing panics while it sets a registration") = registration;
+                        Ok(())
+                    }
+                    // What is held here is its own coordinator's; the next call waits for that one.
+                    Err(Over::OtherCluster(_)) => Ok(()),
+                    Err(over) => Err(over),
+                }
             }
             Some(Reason::AgentReplaced) => Err(Over::Replaced(failure.message().to_owned())),
             // A token can be renewed; the pause is the caller's.
@@ -207,7 +215,7 @@ async fn register(
     let answer = match coordinator.register(&request).await {
         Ok(answer) => answer,
         Err(CallError::OtherCluster(found)) => return Err(Over::OtherCluster(found)),
-        Err(CallError::Final(failure)) => return Err(refused(&failure)),
+        Err(CallError::Failed(failure)) => return Err(refused(&failure)),
     };
     if answer.cluster_id != cluster_id {
         return Err(Over::OtherCluster(answer.cluster_id));
@@ -223,8 +231,7 @@ async fn register(
         }
     }
     let duration = |given: Option<prost_types::Duration>, fallback| {
-        given
-            .and_then(|given| Duration::try_from(given).ok())
+        read_length(given)
             .filter(|given| !given.is_zero())
             .unwrap_or(fallback)
     };
@@ -235,6 +242,11 @@ async fn register(
     };
     coordinator.set_lease_ttl(registration.lease_ttl);
     Ok(registration)
+}
+
+/// A length of time that the coordinator names; nothing when it makes no sense.
+pub(crate) fn read_length(given: Option<prost_types::Duration>) -> Option<Duration> {
+    Some(read_duration(&given?)?.min(LONGEST))
 }
 
 fn refused(failure: &Failure) -> Over {
@@ -263,4 +275,20 @@ fn listed(held: &Held) -> Vec<LeaseRef> {
     let count = fitting.count();
     leases.truncate(count);
     leases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_length_that_a_coordinator_names_is_too_strange() {
+        let read = |seconds, nanos| read_length(Some(prost_types::Duration { seconds, nanos }));
+        assert_eq!(read(90, 0), Some(Duration::from_secs(90)));
+        assert_eq!(read(i64::MAX, 0), Some(LONGEST));
+        assert_eq!(
+            (read(i64::MIN, 0), read(0, -1), read_length(None)),
+            (None, None, None)
+        );
+    }
 }

@@ -25,7 +25,8 @@ pub(crate) enum Stage {
 pub(crate) struct Shutdown(Arc<watch::Sender<Stage>>);
 
 impl Shutdown {
-    /// Listens to SIGTERM, SIGINT, SIGHUP (each is one step on) and SIGUSR1 (the last stage at once).
+    /// Listens to SIGTERM and SIGINT (each is one step on, up to `Ending`), SIGHUP (drains, however often it comes)
+    /// and SIGUSR1 (the last stage at once).
     pub(crate) fn listen() -> io::Result<Shutdown> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

@@ -32,6 +32,7 @@ use self::{
 };
 use crate::{
     backoff::Backoff,
+    coordinator::Stranger,
     heartbeat,
     held::Order,
     outbox::Leftover,
@@ -56,8 +57,10 @@ type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) enum Ending {
     /// As it was asked to.
     Done,
-    /// As it was asked to, but so many results could not be delivered.
+    /// There was nothing more to do, but so many results could not be delivered.
     Unconfirmed(usize),
+    /// As a signal asked for, and there was no time to deliver so many results.
+    Interrupted(usize),
     /// The coordinator does not go on with this agent.
     Over(Over),
 }
@@ -82,6 +85,7 @@ pub(crate) struct Worker {
     farewell: Option<Instant>,
     over: Option<Over>,
     trouble: Option<Trouble>,
+    strangers: watch::Receiver<Option<Stranger>>,
     claim_pauses: Backoff,
     claim_not_before: Instant,
     delivery_pauses: Backoff,
@@ -93,6 +97,7 @@ impl Worker {
     pub(crate) fn new(ground: Ground, leftovers: Vec<Leftover>) -> Worker {
         let coordinator = &ground.session.coordinator;
         let (claim_pauses, delivery_pauses) = (coordinator.backoff(), coordinator.backoff());
+        let strangers = coordinator.strangers();
         let slots = usize::try_from(ground.config.slots).unwrap_or(1);
         let unsent = leftovers
             .into_iter()
@@ -114,6 +119,7 @@ impl Worker {
             farewell: None,
             over: None,
             trouble: None,
+            strangers,
             claim_pauses,
             claim_not_before: Instant::now(),
             delivery_pauses,
@@ -134,6 +140,7 @@ impl Worker {
             let reached = *stage.borrow_and_update();
             self.enter(reached);
             self.close_if_done();
+            self.leave_for_stranger();
             self.begin_delivery();
             self.begin_claim();
             self.begin_writing();
@@ -155,6 +162,7 @@ impl Worker {
                     self.take_over(over);
                 }
                 _ = stage.changed() => {}
+                _ = self.strangers.changed() => {}
                 () = sleep_until(wake) => {
                     if self.drain_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         shutdown.raise(Stage::Ending);
@@ -223,18 +231,53 @@ impl Worker {
 
     fn take_over(&mut self, over: Over) {
         match &over {
-            Over::Replaced(_) | Over::OtherCluster(_) => {
+            Over::Replaced(_) => {
                 self.ground.session.held.order_all(Order::Lost);
-                // Nothing they bring is ours any more.
-                self.claim = None;
-                let undelivered = self.delivery.take().map(|delivery| delivery.items);
-                self.unsent.extend(undelivered.into_iter().flatten());
+                self.fall_silent();
             }
+            Over::OtherCluster(_) => self.fall_silent(),
             Over::Refused { sentence, .. } => {
-                tracing::error!("the coordinator refuses this agent: {sentence}")
+                let running = self.ground.session.held.running();
+                if running > 0 {
+                    tracing::error!(
+                        "the coordinator refuses this agent: {sentence}; {running} attempts may finish"
+                    );
+                }
             }
         }
         self.over.get_or_insert(over);
+    }
+
+    /// Nothing that calls in flight bring is ours any more.
+    fn fall_silent(&mut self) {
+        self.claim = None;
+        let undelivered = self.delivery.take().map(|delivery| delivery.items);
+        self.unsent.extend(undelivered.into_iter().flatten());
+    }
+
+    /// Begins anew with another coordinator that answers in place of this agent's own, as when its data were made
+    /// anew. Nothing that runs is ended for it, and for what can still be delivered the own one has a lease's time to
+    /// come back; later the outbox keeps it.
+    fn leave_for_stranger(&mut self) {
+        let found = self.strangers.borrow_and_update().clone();
+        let Some(stranger) = found else { return };
+        if !self.is_accepting() || self.ground.session.held.running() > 0 || self.trouble.is_some() {
+            return;
+        }
+        let undelivered = self.undelivered();
+        if undelivered > 0 && !stranger.is_lasting(Instant::now().into_std(), self.lease_ttl()) {
+            return;
+        }
+        self.take_over(Over::OtherCluster(stranger.cluster_id));
+    }
+
+    /// How many outcomes are not confirmed yet.
+    fn undelivered(&self) -> usize {
+        self.unsent.len() + self.delivery.as_ref().map_or(0, |delivery| delivery.items.len())
+    }
+
+    fn lease_ttl(&self) -> Duration {
+        self.ground.session.registration().lease_ttl
     }
 
     /// Leaves when nothing is left to do and that is what it was started for.
@@ -275,7 +318,9 @@ impl Worker {
 
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
+        let stranger = self.strangers.borrow().as_ref().map(|stranger| stranger.since);
         [
+            stranger.map(|since| Instant::from_std(since) + self.lease_ttl()),
             self.drain_deadline,
             self.farewell,
             (self.room() > 0).then_some(self.claim_not_before),
@@ -291,8 +336,7 @@ impl Worker {
 
     /// Finishes what has begun on the disk, and says goodbye.
     async fn leave(mut self) -> Ending {
-        let unconfirmed =
-            self.unsent.len() + self.delivery.as_ref().map_or(0, |delivery| delivery.items.len());
+        let unconfirmed = self.undelivered();
         self.claim = None;
         self.write_last().await;
         self.delivery = None;
@@ -311,15 +355,9 @@ impl Worker {
         }
         match self.over {
             Some(over) => Ending::Over(over),
-            None if unconfirmed > 0 && self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
-            None => {
-                if unconfirmed > 0 {
-                    tracing::warn!(
-                        "{unconfirmed} results are unconfirmed; they stay in the outbox and are sent at the next start"
-                    );
-                }
-                Ending::Done
-            }
+            None if unconfirmed == 0 => Ending::Done,
+            None if self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
+            None => Ending::Interrupted(unconfirmed),
         }
     }
 }

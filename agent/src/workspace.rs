@@ -7,18 +7,24 @@
 //! ```
 
 use std::{
-    fs, io,
+    fs::{self, Permissions},
+    io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use crate::{config::Keep, held::AttemptKey, state_directory::make_private};
+use crate::{config::Keep, held::AttemptKey, random, state_directory::make_private};
 
 /// Kept directories are for people to look at; beyond this the oldest go.
 const MAX_KEPT: usize = 50;
 /// Directories of one name: leftovers of a crash, or of another coordinator's task with the same id.
 const MAX_NAMESAKES: u32 = 100;
 const KEPT: &str = "kept";
+/// Several agents may start in one place at a time.
+const PROBE_CHARACTERS: usize = 10;
+/// What the owner of a directory needs to change what is in it.
+const OWN: u32 = 0o700;
 
 /// The fresh directories of one attempt.
 #[derive(Debug)]
@@ -66,16 +72,18 @@ impl AttemptDirectory {
     /// Removes them, or moves them to where they are kept and says where that is.
     pub(crate) fn close(self, keep: bool) -> io::Result<Option<PathBuf>> {
         if !keep {
-            fs::remove_dir_all(&self.root)?;
+            remove_tree(&self.root)?;
             return Ok(None);
         }
         let name = self.root.file_name().unwrap_or_default();
         let kept = self.kept.join(name);
         if kept.try_exists()? {
-            fs::remove_dir_all(&kept)?;
+            remove_tree(&kept)?;
         }
+        // A directory that moves is written: it names the one above it.
+        make_writable(&self.root)?;
         fs::rename(&self.root, &kept)?;
-        keep_newest(&self.kept, MAX_KEPT)?;
+        keep_newest(&self.kept, MAX_KEPT);
         Ok(Some(kept))
     }
 }
@@ -91,53 +99,119 @@ impl Keep {
     }
 }
 
-/// Moves what a process that died left in a workspace of this agent's own to where it is kept.
-pub(crate) fn keep_leftovers(workspace: &Path) -> io::Result<usize> {
-    let entries = match fs::read_dir(workspace) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    let mut count = 0;
-    for entry in entries {
-        let root = entry?.path();
-        if root.file_name().is_some_and(|name| name != KEPT) && root.join("work").is_dir() {
-            AttemptDirectory {
-                root,
-                kept: workspace.join(KEPT),
-            }
-            .close(true)?;
-            count += 1;
+/// Makes a workspace, and makes sure that attempts can have directories in it.
+///
+/// # Errors
+///
+/// What stands in the way, unless it is a full disk: that passes.
+pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
+    let probe = workspace.join(format!(".probe-{}", random::base32(PROBE_CHARACTERS)));
+    let proved = make_private(&workspace.join(KEPT))
+        .and_then(|()| make_private(&probe))
+        .and_then(|()| fs::remove_dir(&probe));
+    match proved {
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            tracing::warn!("cannot make directories in {}: {error}", workspace.display());
+            Ok(())
         }
+        proved => proved,
     }
-    Ok(count)
 }
 
-/// Removes all but the newest of what is in a directory. Several agents may tidy one place at a time.
-pub(crate) fn keep_newest(directory: &Path, count: usize) -> io::Result<()> {
-    let mut aged: Vec<(SystemTime, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        match entry.metadata().and_then(|metadata| metadata.modified()) {
-            Ok(modified) => aged.push((modified, entry.path())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+/// Moves what a process that died left in a workspace of this agent's own to where it is kept; says how many
+/// attempts' directories these are. What cannot be moved stays.
+pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
+    let entries = match fs::read_dir(workspace) {
+        Ok(entries) => entries,
+        Err(error) => {
+            if error.kind() != ErrorKind::NotFound {
+                tracing::warn!("cannot tidy the workspace {}: {error}", workspace.display());
+            }
+            return 0;
+        }
+    };
+    let mut count = 0;
+    for root in entries.flatten().map(|entry| entry.path()) {
+        if root.file_name().is_none_or(|name| name == KEPT) || !is_directory(&root) {
+            continue;
+        }
+        let left = AttemptDirectory {
+            root: root.clone(),
+            kept: workspace.join(KEPT),
+        };
+        match make_private(&left.kept).and_then(|()| left.close(true)) {
+            Ok(_) => count += 1,
+            Err(error) => tracing::warn!("cannot move {} to the kept ones: {error}", root.display()),
         }
     }
+    count
+}
+
+/// Removes all but the newest of what is in a directory; what cannot be removed stays. Several agents may tidy one
+/// place at a time.
+pub(crate) fn keep_newest(directory: &Path, count: usize) {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::warn!("cannot tidy {}: {error}", directory.display());
+            return;
+        }
+    };
+    let mut aged: Vec<(SystemTime, PathBuf)> = entries
+        .flatten()
+        // What is gone by now need not go.
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
     aged.sort();
     let surplus = aged.len().saturating_sub(count);
     for (_, path) in aged.into_iter().take(surplus) {
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        if let Err(error) = remove_tree(&path)
+            && error.kind() != ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove {}: {error}", path.display());
         }
     }
-    Ok(())
+}
+
+/// Removes a file, or a directory with all that is in it, also where a task took its own right to do so.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    if !is_directory(path) {
+        return fs::remove_file(path);
+    }
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            make_writable_below(path);
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
+/// Whatever cannot be made writable is named by the removal that follows.
+fn make_writable_below(root: &Path) {
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        let _ = make_writable(&directory);
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+        open.extend(
+            entries
+                .map(|entry| entry.path())
+                .filter(|path| is_directory(path)),
+        );
+    }
+}
+
+fn make_writable(directory: &Path) -> io::Result<()> {
+    let permissions = fs::metadata(directory)?.permissions();
+    if permissions.mode() & OWN == OWN {
+        return Ok(());
+    }
+    fs::set_permissions(directory, Permissions::from_mode(permissions.mode() | OWN))
+}
+
+/// Whether it is a directory and no link to one.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
 #[cfg(test)]
@@ -182,11 +256,94 @@ mod tests {
         let left = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
         fs::write(left.work().join("half"), b"done").unwrap();
         drop(left);
-        assert_eq!(keep_leftovers(workspace.path()).unwrap(), 1);
+        assert_eq!(keep_leftovers(workspace.path()), 1);
         assert_eq!(
             fs::read(workspace.path().join("kept/a.1/work/half")).unwrap(),
             b"done"
         );
-        assert_eq!(keep_leftovers(workspace.path()).unwrap(), 0);
+        assert_eq!(keep_leftovers(workspace.path()), 0);
+    }
+
+    /// Nothing is forbidden to root: while this lives, its rights on files are somebody else's, on this thread.
+    #[cfg(target_os = "linux")]
+    struct Commoner(nix::unistd::Uid);
+
+    #[cfg(target_os = "linux")]
+    impl Commoner {
+        fn owning(directories: &[&Path]) -> Commoner {
+            use nix::unistd::{Uid, chown, setfsuid};
+            if !Uid::effective().is_root() {
+                return Commoner(Uid::effective());
+            }
+            let nobody = Uid::from_raw(65534);
+            for directory in directories {
+                chown(*directory, Some(nobody), None).unwrap();
+            }
+            Commoner(setfsuid(nobody))
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    impl Drop for Commoner {
+        fn drop(&mut self) {
+            nix::unistd::setfsuid(self.0);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn forbid(directory: &Path, mode: u32) {
+        fs::set_permissions(directory, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_task_forbade_itself_is_removed_and_kept_all_the_same() {
+        let workspace = tempfile::tempdir().unwrap();
+        let _commoner = Commoner::owning(&[workspace.path()]);
+        for keep in [false, true] {
+            let directory = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
+            let deep = directory.work().join("x/y");
+            fs::create_dir_all(&deep).unwrap();
+            fs::write(deep.join("file"), "").unwrap();
+            std::os::unix::fs::symlink("/", deep.join("link")).unwrap();
+            forbid(&deep, 0o555);
+            forbid(&directory.work().join("x"), 0o000);
+            forbid(&directory.root, 0o555);
+            let root = directory.root.clone();
+            let kept = directory.close(keep).unwrap();
+            assert!(!root.exists());
+            assert_eq!(kept.is_some_and(|kept| kept.exists()), keep);
+        }
+        keep_newest(&workspace.path().join(KEPT), 0);
+        assert_eq!(fs::read_dir(workspace.path().join(KEPT)).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_cannot_be_tidied_stops_nothing_else() {
+        let workspace = tempfile::tempdir().unwrap();
+        // Where the first of them is to be kept there is something of another user's, unless root is not at hand.
+        let kept = workspace.path().join(KEPT);
+        fs::create_dir_all(kept.join("a.1/x/y")).unwrap();
+        let commoner = Commoner::owning(&[workspace.path(), &kept]);
+        let obstacles = usize::from(commoner.0.is_root());
+        for name in ["a", "b", "c"] {
+            AttemptDirectory::make(workspace.path(), &key(name)).unwrap();
+        }
+        assert_eq!(keep_leftovers(workspace.path()), 3 - obstacles);
+        keep_newest(&kept, 0);
+        assert_eq!(fs::read_dir(&kept).unwrap().count(), obstacles);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_workspace_is_made_and_proved_or_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let _commoner = Commoner::owning(&[place.path()]);
+        let workspace = place.path().join("new/one");
+        prove(&workspace).unwrap();
+        assert_eq!(fs::read_dir(&workspace).unwrap().count(), 1);
+        forbid(&workspace, 0o555);
+        assert_eq!(prove(&workspace).unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use swarm_proto::channel::Address;
+use swarm_proto::{channel::Address, duration::parse_duration};
 
-use crate::{command, jobfile::value};
+use crate::command;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,11 +65,11 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub color: Color,
-    /// How long to repeat a request whose answer was lost
+    /// How long to wait for the answer to a request, which is repeated when its answer is lost
     #[arg(
         long,
         global = true,
-        value_parser = value::parse_duration,
+        value_parser = parse_duration,
         default_value = "30s",
         value_name = "DURATION",
         help_heading = "Global options"
@@ -85,15 +85,17 @@ impl Globals {
 
     /// A command line for the same coordinator, to be typed next.
     pub fn next(&self, rest: &str) -> String {
-        let named = std::env::var("SWARM_COORDINATOR").unwrap_or_else(|_| DEFAULT_COORDINATOR.to_owned());
-        if named
-            .parse()
-            .is_ok_and(|named: Address| named == self.coordinator)
-        {
-            format!("swarmctl {rest}")
-        } else {
-            format!("swarmctl --coordinator {} {rest}", self.coordinator)
-        }
+        next(&self.coordinator, rest)
+    }
+}
+
+/// A command line for this coordinator, to be typed next; it is named unless it is the one that is asked anyway.
+pub fn next(coordinator: &Address, rest: &str) -> String {
+    let named = std::env::var("SWARM_COORDINATOR").unwrap_or_else(|_| DEFAULT_COORDINATOR.to_owned());
+    if named.parse().is_ok_and(|named: Address| named == *coordinator) {
+        format!("swarmctl {rest}")
+    } else {
+        format!("swarmctl --coordinator {coordinator} {rest}")
     }
 }
 

@@ -10,11 +10,11 @@ use swarm_proto::{
 use crate::{
     client::Client,
     follow::Follower,
-    output::{event, note, progress::LINE_INTERVAL, progress::Progress, state},
+    output::{event, progress::LINE_INTERVAL, progress::Progress, state},
     subject::{self, Subject},
 };
 
-/// The most ids that a coordinator filters by; for more, all events are read and filtered here.
+/// The most tasks, and the most jobs, that a coordinator filters by; for more, all events are read and filtered here.
 const MAX_FILTER_IDS: usize = 1_000;
 
 /// The events after which a task may have ended, or not have ended any more.
@@ -70,27 +70,24 @@ impl Awaited {
         }
     }
 
-    /// What an id names.
+    /// What an id, or the name of a job, means.
     ///
     /// # Errors
     ///
-    /// When it names nothing, or the coordinator cannot be asked.
+    /// When it means nothing, or the coordinator cannot be asked.
     pub async fn find(client: &Client, id: &str) -> anyhow::Result<Awaited> {
-        match subject::find(client, id)
-            .await
-            .map_err(client.trouble(format!("cannot wait for {id}")))?
-        {
+        match subject::find(client, id, &format!("cannot wait for {id}")).await? {
             Some((Subject::Task(task), seq)) => {
                 let mut awaited = Awaited::task(id);
                 awaited.see_task(&task, seq);
                 Ok(awaited)
             }
             Some((Subject::Job(job), seq)) => {
-                let mut awaited = Awaited::job(id);
+                let mut awaited = Awaited::job(&job.job_id);
                 awaited.see_job(&job, seq);
                 Ok(awaited)
             }
-            None => Err(subject::nothing_named(id).into()),
+            None => Err(subject::nothing_named(client, id).into()),
         }
     }
 
@@ -234,7 +231,7 @@ async fn listen(
                 continue;
             }
             if !std::mem::replace(&mut shown, true) {
-                note(event::line(&event));
+                progress.note(event::line(&event));
             }
             one.count(&event.kind);
             if quiet || one.ended >= one.total {
@@ -259,14 +256,14 @@ fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     if !show_events {
         request.kinds = ENDINGS.iter().map(|kind| (*kind).to_owned()).collect();
     }
-    // The filters narrow each other: one of a kind can be used, or none.
-    let ids = || open().map(|one| one.id.clone()).collect();
-    if open().count() <= MAX_FILTER_IDS {
-        if open().all(|one| !one.is_job) {
-            request.task_ids = ids();
-        } else if open().all(|one| one.is_job) {
-            request.job_ids = ids();
-        }
+    // Tasks and jobs add up: an event of any of them is sent.
+    let ids = |is_job| -> Vec<String> {
+        let named = open().filter(|one| one.is_job == is_job);
+        named.map(|one| one.id.clone()).collect()
+    };
+    let (task_ids, job_ids) = (ids(false), ids(true));
+    if task_ids.len() <= MAX_FILTER_IDS && job_ids.len() <= MAX_FILTER_IDS {
+        (request.task_ids, request.job_ids) = (task_ids, job_ids);
     }
     request
 }

@@ -1,13 +1,19 @@
 //! Calls to the coordinator; a lost answer is asked for again with the same request.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    pin::Pin,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use swarm_proto::{
     MAX_MESSAGE_BYTES,
     channel::{self, Address},
+    duration::format_duration,
+    probe::{self, Peer},
     reason::Failure,
     v1::{
         CancelTasksRequest, CancelTasksResponse, Event, GetAgentRequest, GetAgentResponse, GetJobRequest,
@@ -21,10 +27,19 @@ use swarm_proto::{
 };
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
 
-use crate::{args::Globals, exit::Exit, output::note, patience::Patience, trouble::Trouble};
+use crate::{
+    args::{self, Globals},
+    exit::Exit,
+    output::note,
+    patience::Patience,
+    trouble::Trouble,
+};
 
 /// A call that has not been answered for this long is lost. Everything that swarmctl asks is answered at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// When nothing was ever heard from an address and a call takes this long, it is looked who is there.
+const SUSPICION: Duration = Duration::from_secs(2);
 
 /// A coordinator that may be away for a while.
 #[derive(Debug)]
@@ -34,6 +49,8 @@ pub struct Client {
     retry_for: Duration,
     patient: bool,
     reached: AtomicBool,
+    /// Who answers there, when it is no coordinator.
+    stranger: OnceLock<Peer>,
 }
 
 macro_rules! calls {
@@ -95,6 +112,7 @@ impl Client {
             retry_for: globals.retry_for,
             patient: false,
             reached: AtomicBool::new(false),
+            stranger: OnceLock::new(),
         })
     }
 
@@ -110,6 +128,11 @@ impl Client {
         &self.address
     }
 
+    /// A command line for this coordinator, to be typed next.
+    pub fn next(&self, rest: &str) -> String {
+        args::next(&self.address, rest)
+    }
+
     /// Opens a stream of events, once: following it across losses is what `follow.rs` does.
     pub(crate) async fn stream_events(
         &self,
@@ -118,13 +141,13 @@ impl Client {
         let mut service = CoordinatorServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        match service.stream_events(request).await {
-            Ok(response) => {
-                self.reached.store(true, Ordering::Relaxed);
-                Ok(response.into_inner())
-            }
-            Err(status) => Err(self.failure(&status)),
-        }
+        let opening = Box::pin(async {
+            let stream = service.stream_events(request).await;
+            stream.map_err(|status| failure_of(&status))
+        });
+        let stream = self.recognising(opening).await?.into_inner();
+        self.reached.store(true, Ordering::Relaxed);
+        Ok(stream)
     }
 
     /// How long lost answers are asked for again.
@@ -144,7 +167,8 @@ impl Client {
     ) -> Result<(), Box<Failure>> {
         let first_connection_failed =
             matches!(*failure, Failure::Lost { unsent: true, .. }) && !self.reached.load(Ordering::Relaxed);
-        if !failure.is_transient() || (first_connection_failed && !self.patient) {
+        let is_final = !failure.is_transient() || self.stranger.get().is_some();
+        if is_final || (first_connection_failed && !self.patient) {
             return Err(failure);
         }
         let at_least = match &*failure {
@@ -175,7 +199,11 @@ impl Client {
         let doing = doing.into();
         let reached = self.reached.load(Ordering::Relaxed);
         let address = self.address.clone();
-        move |failure| Trouble::of_failure(&doing, &failure, &address, reached).into()
+        let stranger = self.stranger.get().copied();
+        move |failure| match stranger {
+            Some(peer) => Trouble::of_stranger(peer, &address).into(),
+            None => Trouble::of_failure(&doing, &failure, &address, reached).into(),
+        }
     }
 
     async fn call<Q: Clone, A>(
@@ -185,30 +213,78 @@ impl Client {
     ) -> Result<A, Box<Failure>> {
         let mut patience = self.patience();
         loop {
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, send(self.channel.clone(), request.clone()));
-            let failure = match answer.await {
-                Ok(Ok(response)) => {
-                    self.answered(&mut patience);
-                    return Ok(response.into_inner());
+            let limit = patience.answer_limit(ANSWER_TIMEOUT);
+            let answer = Box::pin(async {
+                match tokio::time::timeout(limit, send(self.channel.clone(), request.clone())).await {
+                    Ok(Ok(response)) => Ok(response.into_inner()),
+                    Ok(Err(status)) => Err(failure_of(&status)),
+                    Err(_elapsed) => Err(Box::new(Failure::Lost {
+                        code: Code::DeadlineExceeded,
+                        message: format!("no answer within {}", format_duration(limit)),
+                        unsent: false,
+                    })),
                 }
-                Ok(Err(status)) => self.failure(&status),
-                Err(_elapsed) => Box::new(Failure::Lost {
-                    code: Code::DeadlineExceeded,
-                    message: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
-                    unsent: false,
-                }),
+            });
+            let failure = match self.recognising(answer).await {
+                Ok(answer) => {
+                    self.answered(&mut patience);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
             };
             self.pause_after(failure, &mut patience).await?;
         }
     }
 
-    fn failure(&self, status: &Status) -> Box<Failure> {
-        let mut failure = Failure::of(status);
-        match &mut failure {
-            Failure::Refused { .. } => self.reached.store(true, Ordering::Relaxed),
-            // A name that does not resolve is as final as a refused connection.
-            Failure::Lost { message, unsent, .. } => *unsent |= message.contains("dns error"),
+    /// Waits for an answer. While nothing was ever heard from there, a failure or a long silence is a reason to look
+    /// who is there: a wrong port is told at once instead of being asked again and again.
+    async fn recognising<A>(
+        &self,
+        mut answer: Pin<Box<impl Future<Output = Result<A, Box<Failure>>>>>,
+    ) -> Result<A, Box<Failure>> {
+        if self.reached.load(Ordering::Relaxed) {
+            return answer.await;
         }
-        Box::new(failure)
+        let answered = match tokio::time::timeout(SUSPICION, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_elapsed) => tokio::select! {
+                answered = &mut answer => answered,
+                failure = async {
+                    match self.recognise().await {
+                        Some(failure) => failure,
+                        None => std::future::pending().await,
+                    }
+                } => return Err(failure),
+            },
+        };
+        match answered {
+            Err(failure) if matches!(*failure, Failure::Lost { unsent: false, .. }) => {
+                Err(self.recognise().await.unwrap_or(failure))
+            }
+            Err(failure) => {
+                if matches!(*failure, Failure::Refused { .. }) {
+                    self.reached.store(true, Ordering::Relaxed);
+                }
+                Err(failure)
+            }
+            Ok(answer) => Ok(answer),
+        }
     }
+
+    /// Looks who is there; the failure that it is when it is no coordinator.
+    async fn recognise(&self) -> Option<Box<Failure>> {
+        let peer = probe::probe(&self.address).await;
+        // A coordinator that hangs may go on; who waits for as long as it takes waits for that, too.
+        let fault = peer.fault().filter(|_| !(self.patient && peer == Peer::Silent))?;
+        self.stranger.get_or_init(|| peer);
+        Some(Box::new(Failure::Lost {
+            code: Code::Unavailable,
+            message: fault.to_owned(),
+            unsent: false,
+        }))
+    }
+}
+
+fn failure_of(status: &Status) -> Box<Failure> {
+    Box::new(Failure::of(status))
 }

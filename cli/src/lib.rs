@@ -13,11 +13,18 @@ pub mod follow;
 mod interrupt;
 pub mod jobfile;
 pub mod output;
+mod pages;
 mod patience;
 pub mod subject;
 pub mod trouble;
 
-use std::{ffi::OsString, io, pin::Pin, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io,
+    panic::{self, AssertUnwindSafe, PanicHookInfo},
+    pin::Pin,
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 
@@ -43,10 +50,30 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match run(program) {
-        Ok(exit) => exit.into(),
-        Err(error) => report(&error).into(),
+    panic::set_hook(Box::new(tell_bug));
+    unless_bug(|| run(program)).into()
+}
+
+/// What the work comes to; a mistake of ours has its own exit code.
+fn unless_bug(work: impl FnOnce() -> anyhow::Result<Exit>) -> Exit {
+    // Nothing that a panic may have left half done is used any more.
+    match panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => report(&error),
+        Err(_told) => Exit::Bug,
     }
+}
+
+/// Tells a person of a panic, in place of the runtime's own words.
+fn tell_bug(panic: &PanicHookInfo<'_>) {
+    let what = panic.payload_as_str().unwrap_or("it did not say why");
+    let place = panic.location().map_or_else(String::new, |place| {
+        format!(" ({}:{})", place.file(), place.line())
+    });
+    output::note(format!(
+        "error: swarmctl had to stop because of a bug of ours: {what}{place}"
+    ));
+    output::note("help: please report it, with the command line and these lines");
 }
 
 fn run(program: Program) -> anyhow::Result<Exit> {
@@ -74,21 +101,31 @@ fn run(program: Program) -> anyhow::Result<Exit> {
 
 /// Tells a person what went wrong; gives what a script is told.
 fn report(error: &anyhow::Error) -> Exit {
+    if let Some(trouble) = error.downcast_ref::<Trouble>() {
+        trouble.tell();
+        return trouble.exit;
+    }
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     // `swarmctl list | head -1` closes the pipe when it has seen enough.
-    if error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    {
+    if kind == Some(io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
-    match error.downcast_ref::<Trouble>() {
-        Some(trouble) => {
-            trouble.tell();
-            trouble.exit
-        }
-        None => {
-            output::note(format!("error: {error:#}"));
-            Exit::Failed
-        }
+    output::note(format!("error: {error:#}"));
+    match kind {
+        Some(io::ErrorKind::StorageFull) => Exit::Disk,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_bug_of_ours() {
+        assert_eq!(unless_bug(|| panic!("a broken promise")), Exit::Bug);
+        assert_eq!(unless_bug(|| Ok(Exit::Done)), Exit::Done);
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(unless_bug(|| Err(full.into())), Exit::Disk);
     }
 }

@@ -4,10 +4,11 @@ use std::{error::Error, fmt};
 
 use swarm_proto::{
     channel::Address,
+    probe::Peer,
     reason::{Failure, FieldFault, Reason},
 };
 
-use crate::{exit::Exit, output::note};
+use crate::{args::next, exit::Exit, output::note};
 
 /// A sentence for people with the exit code for scripts.
 #[derive(Debug)]
@@ -46,34 +47,29 @@ impl Trouble {
     pub fn of_failure(doing: &str, failure: &Failure, address: &Address, reached: bool) -> Trouble {
         let exit = Exit::of_failure(failure);
         match failure {
-            Failure::Lost { message, unsent, .. } if exit == Exit::Unreachable && !reached => {
-                let trouble = Trouble::new(
-                    exit,
-                    format!(
-                        "cannot reach the coordinator at {address}: {}",
-                        root_cause(message)
-                    ),
-                );
+            Failure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
+                let trouble = unreachable(address, &failure.plain_cause());
                 if *unsent {
-                    trouble.help(
-                        "is it running? start one with: coordinator --data-dir …, or try everything with: swarmctl dev",
-                    )
+                    trouble.help(how_to_start(address))
                 } else {
                     trouble.help("is that the gRPC port of a coordinator? another one is given with --coordinator HOST:PORT")
                 }
             }
-            Failure::Lost { message, .. } if exit == Exit::Unreachable => Trouble::new(
+            Failure::Lost { .. } if exit == Exit::Unreachable => Trouble::new(
                 exit,
                 format!(
                     "{doing}: lost the coordinator at {address}: {}",
-                    root_cause(message)
+                    failure.plain_cause()
                 ),
             )
-            .help(
-                "whether the request was carried out is not known: look with swarmctl list once it is back",
-            ),
-            Failure::Lost { message, .. } => Trouble::new(exit, format!("{doing}: {message}"))
-                .help("are coordinator and swarmctl of the same version? see: swarmctl status"),
+            .help(format!(
+                "whether the request was carried out is not known: look with {} once it is back",
+                next(address, "list")
+            )),
+            Failure::Lost { message, .. } => Trouble::new(exit, format!("{doing}: {message}")).help(format!(
+                "are coordinator and swarmctl of the same version? see: {}",
+                next(address, "status")
+            )),
             Failure::Refused {
                 reason,
                 message,
@@ -86,10 +82,23 @@ impl Trouble {
                 let oldest = metadata.get("oldest_seq").map(String::as_str);
                 trouble
                     .help
-                    .extend(reason.and_then(|reason| advice(reason, oldest)));
+                    .extend(reason.and_then(|reason| advice(reason, oldest, address)));
                 trouble
             }
         }
+    }
+
+    /// Somebody answers at the address of the coordinator, and is none.
+    pub fn of_stranger(peer: Peer, address: &Address) -> Trouble {
+        let mut trouble = unreachable(
+            address,
+            peer.fault().unwrap_or("what answers there is no coordinator"),
+        );
+        trouble.help.extend(
+            peer.help()
+                .map(|help| format!("{help}; another one is given with --coordinator HOST:PORT")),
+        );
+        trouble
     }
 
     /// Writes it to stderr.
@@ -112,15 +121,24 @@ impl fmt::Display for Trouble {
 
 impl Error for Trouble {}
 
-/// The last link of a chain joined with `: `, without the number that the system gives it.
-pub fn root_cause(chain: &str) -> String {
-    let last = chain.rsplit(": ").next().unwrap_or(chain);
-    let cause = last.split(" (os error").next().unwrap_or(last);
-    let mut letters = cause.chars();
-    match letters.next() {
-        Some(first) if !cause.starts_with("HTTP") => first.to_lowercase().chain(letters).collect(),
-        _ => cause.to_owned(),
-    }
+fn unreachable(address: &Address, why: &str) -> Trouble {
+    Trouble::new(
+        Exit::Unreachable,
+        format!("cannot reach the coordinator at {address}: {why}"),
+    )
+}
+
+/// What to type so that a coordinator listens at the address.
+fn how_to_start(address: &Address) -> String {
+    // A coordinator listens on a number; off this machine it has to be told that the network is trusted.
+    let (where_to, listen) = match (address.is_loopback(), address.host()) {
+        (true, "localhost") => ("", format!("127.0.0.1:{}", address.port())),
+        (true, _) => ("", address.to_string()),
+        (false, _) => (" there", format!("0.0.0.0:{} --insecure", address.port())),
+    };
+    format!(
+        "is it running? start one{where_to} with: coordinator --listen {listen}, or try everything with: swarmctl dev"
+    )
 }
 
 /// The beginning of a message that goes on with the faults; they get lines of their own.
@@ -136,19 +154,26 @@ fn fault_line(fault: &FieldFault) -> String {
 }
 
 /// What to do about a refusal; nothing when its message says it all.
-fn advice(reason: Reason, oldest_seq: Option<&str>) -> Option<String> {
+fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option<String> {
+    let next = |rest| next(address, rest);
     let advice = match reason {
-        Reason::TaskNotFound => "swarmctl list shows the tasks there are",
-        Reason::JobNotFound => "swarmctl job list shows the jobs there are",
-        Reason::AgentNotFound => "swarmctl agent list shows the agents there are",
+        Reason::TaskNotFound => return Some(format!("{} shows the tasks there are", next("list"))),
+        Reason::JobNotFound => return Some(format!("{} shows the jobs there are", next("job list"))),
+        Reason::AgentNotFound => return Some(format!("{} shows the agents there are", next("agent list"))),
         Reason::DependencyUnknown => {
-            "submit that task first, or in the same job file; swarmctl list shows the tasks there are"
+            return Some(format!(
+                "submit that task first, or in the same job file; {} shows the tasks there are",
+                next("list")
+            ));
         }
         Reason::TaskExists => {
-            "the id belongs to a task with another spec: choose another id; swarmctl inspect ID shows that task"
+            return Some(format!(
+                "the id belongs to a task with another spec: choose another id; {} shows that task",
+                next("inspect ID")
+            ));
         }
         Reason::JobExists => "the id belongs to a job with other tasks: choose another id, or leave it out",
-        Reason::RevisionMismatch => "look at it again with: swarmctl inspect ID",
+        Reason::RevisionMismatch => return Some(format!("look at it again with: {}", next("inspect ID"))),
         Reason::DependencyFailed => {
             "retry the dependency instead; it brings back what was skipped because of it"
         }
@@ -190,16 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn the_root_cause_reads_as_part_of_a_sentence() {
-        for (chain, expected) in [
+    fn what_to_start_can_be_typed() {
+        for (address, expected) in [
+            ("127.0.0.1:7", "start one with: coordinator --listen 127.0.0.1:7,"),
+            ("localhost:7", "start one with: coordinator --listen 127.0.0.1:7,"),
+            ("[::1]:7", "start one with: coordinator --listen [::1]:7,"),
             (
-                "transport error: tcp connect error: Connection refused (os error 111)",
-                "connection refused",
+                "lab-3:7",
+                "start one there with: coordinator --listen 0.0.0.0:7 --insecure,",
             ),
-            ("HTTP/1.1 peer", "HTTP/1.1 peer"),
-            ("", ""),
         ] {
-            assert_eq!(root_cause(chain), expected);
+            let help = how_to_start(&address.parse().unwrap());
+            assert!(help.contains(expected), "{help}");
         }
     }
 }

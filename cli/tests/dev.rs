@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader},
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
 };
@@ -58,7 +60,22 @@ fn a_taken_port_is_avoided() {
 #[test]
 fn a_child_that_ends_by_itself_is_told_with_the_end_of_its_log() {
     let dir = tempfile::tempdir().unwrap();
-    let (first, _stderr, _) = start(dir.path(), &["--listen", "127.0.0.1:0", "--agents", "0"]);
+    // A coordinator that no dev started has the data.
+    let mut first = Command::new(env!("CARGO_BIN_EXE_swarmctl"));
+    let data = dir.path().join("swarm/dev/coordinator");
+    first
+        .arg0("coordinator")
+        .args(["--listen", "127.0.0.1:0", "--data-dir"]);
+    let mut first = first
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(first.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on "), "{line}");
 
     let second = dev(dir.path(), &["--listen", "127.0.0.1:0"]).output().unwrap();
 
@@ -69,5 +86,23 @@ fn a_child_that_ends_by_itself_is_told_with_the_end_of_its_log() {
         "{told}"
     );
     assert!(told.lines().count() > 1, "{told}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn a_second_dev_on_a_directory_is_refused_and_leaves_the_logs_of_the_first_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _stderr, _) = start(dir.path(), &["--listen", "127.0.0.1:0", "--agents", "0"]);
+    let log = dir.path().join("swarm/dev/logs/coordinator.log");
+    let before = fs::read(&log).unwrap();
+    assert!(!before.is_empty());
+
+    let second = dev(dir.path(), &["--listen", "127.0.0.1:0"]).output().unwrap();
+
+    let told = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(3), "{told}");
+    assert!(told.starts_with("error: another swarmctl dev uses "), "{told}");
+    assert!(fs::read(&log).unwrap().starts_with(&before));
     assert_eq!(interrupt(first), Some(0));
 }

@@ -236,4 +236,6 @@ impl Inner {
 }
 
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod tests;

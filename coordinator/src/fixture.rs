@@ -143,8 +143,12 @@ impl Fixture {
     }
 
     pub(crate) async fn register(&self) {
+        self.register_as(agent()).await;
+    }
+
+    pub(crate) async fn register_as(&self, agent: AgentId) {
         let request = Register {
-            agent: agent(),
+            agent,
             name: "agent".into(),
             labels: [].into(),
             slots: 1,

@@ -62,7 +62,7 @@ async fn warn_for_ever(jump: Duration) -> ! {
 }
 
 /// Goes once through everything that is old enough. Answers how long there is nothing to do.
-async fn sweep(core: &Core, keep: Duration) -> Result<Duration, String> {
+pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, String> {
     let kept_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     let now = core.clock.now();
     let Some(ended_by) = now.0.checked_sub(kept_ms).map(Timestamp) else {

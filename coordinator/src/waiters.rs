@@ -121,7 +121,9 @@ impl Core {
         let (result, as_of, waiting) = {
             let mut inner = self.lock();
             let result = self.decide(&mut inner, |draft| claim::decide(draft, claim.clone()));
-            let nothing = matches!(&result, Ok(granted) if granted.is_empty());
+            // A slowed agent is told so at once.
+            let nothing = matches!(&result, Ok(granted) if granted.is_empty())
+                && inner.state.slowed_until(&claim.agent, self.clock.now()).is_none();
             let waiting = if nothing && !wait.is_zero() {
                 inner.waiters.enlist(claim.clone())
             } else {
@@ -159,8 +161,8 @@ impl Core {
                 continue;
             }
             let result = self.decide(inner, |draft| claim::decide(draft, waiter.claim.clone()));
-            // A grant of nothing is an answer too: what looked claimable was past its deadline, or the agent holds
-            // all the leases that it may. Each turn takes a waiter out, so this ends.
+            // A grant of nothing is an answer too: what looked claimable was past its deadline, or the agent is
+            // slowed or holds all the leases that it may. Each turn takes a waiter out, so this ends.
             let _ = waiter.reply.send((result, inner.state.seq()));
         }
     }
@@ -179,3 +181,6 @@ async fn granted_within(
     drop(place);
     receiver.try_recv().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,16 @@ pub struct Address {
 }
 
 impl Address {
+    /// The host as it is written in an address: a name, or a number in brackets if it has colons.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Whether packets to this address stay on this machine.
     pub fn is_loopback(&self) -> bool {
         let bare = self.host.trim_matches(['[', ']']);

@@ -2,6 +2,8 @@
 //! connection must agree on. The .proto files beside this crate are the manual.
 
 pub mod channel;
+pub mod duration;
+pub mod probe;
 pub mod reason;
 
 /// Messages and services of the wire, package `swarm.v1`.

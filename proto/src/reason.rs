@@ -3,7 +3,9 @@
 //! A refusal is a canonical code plus `google.rpc.ErrorInfo` with the domain
 //! `swarm` and a stable reason. A status without it comes from the transport.
 
-use std::{collections::BTreeMap, error::Error, time::Duration};
+mod cause;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -136,7 +138,7 @@ pub enum Failure {
         code: Code,
         /// The whole source chain, for people.
         message: String,
-        /// Nothing listens at the address, or it cannot be reached at all: the request was never sent.
+        /// The name does not resolve, or nothing at the address takes a connection: the request was never sent.
         unsent: bool,
     },
 }
@@ -169,8 +171,8 @@ impl Failure {
             },
             _ => Failure::Lost {
                 code: status.code(),
-                message: describe_chain(status),
-                unsent: connect_failed(status),
+                message: cause::chain(status),
+                unsent: cause::is_unsent(status),
             },
         }
     }
@@ -211,43 +213,14 @@ impl Failure {
             Failure::Refused { message, .. } | Failure::Lost { message, .. } => message,
         }
     }
-}
 
-/// The status and everything that caused it, joined with `: `; tonic's own Display hides the causes.
-fn describe_chain(status: &Status) -> String {
-    let mut parts = vec![status.message().to_owned()];
-    let mut source = status.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !text.is_empty() && !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
+    /// Why, in a few plain words that go on a sentence: `connection refused`. A refusal gives its message.
+    pub fn plain_cause(&self) -> String {
+        match self {
+            Failure::Refused { message, .. } => message.clone(),
+            Failure::Lost { message, .. } => cause::plain(message),
         }
-        source = error.source();
     }
-    parts.retain(|part| !part.is_empty());
-    if parts.is_empty() {
-        format!("the call ended with {:?}", status.code())
-    } else {
-        parts.join(": ")
-    }
-}
-
-/// Whether the chain ends in a connection that was never made.
-fn connect_failed(status: &Status) -> bool {
-    let mut source = status.source();
-    while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return matches!(
-                io.kind(),
-                std::io::ErrorKind::ConnectionRefused
-                    | std::io::ErrorKind::HostUnreachable
-                    | std::io::ErrorKind::NetworkUnreachable
-                    | std::io::ErrorKind::AddrNotAvailable
-            );
-        }
-        source = error.source();
-    }
-    false
 }
 
 #[cfg(test)]
@@ -306,6 +279,28 @@ mod tests {
             "{} bytes of details",
             sent.details().len()
         );
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_made_is_told_plainly_and_its_request_was_not_sent() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap()
+            .port();
+        for (address, cause) in [
+            (format!("127.0.0.1:{port}"), "connection refused"),
+            ("no-such-host.invalid:1".to_owned(), "the name does not resolve: "),
+        ] {
+            let channel = crate::channel::open(&address.parse().unwrap()).unwrap();
+            let mut service = crate::v1::admin_service_client::AdminServiceClient::new(channel);
+            let status = service.get_server_info(crate::v1::GetServerInfoRequest {}).await;
+            let failure = Failure::of(&status.unwrap_err());
+            assert!(
+                matches!(failure, Failure::Lost { unsent: true, .. }),
+                "{failure:?}"
+            );
+            assert!(failure.plain_cause().starts_with(cause), "{failure:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::{
     coordinator::Coordinator,
+    copy_dir,
     program::{Program, command},
 };
 
@@ -37,6 +38,19 @@ impl RealAgent {
     pub(crate) fn start_again(&mut self, coordinator: &Coordinator) {
         assert!(self.program.ended().is_some());
         self.program = launch(coordinator, &self.name, self.dir.path(), &self.flags);
+    }
+
+    /// Starts another one with a copy of its state directory, as on another host.
+    pub(crate) fn start_copy(&self, coordinator: &Coordinator) -> RealAgent {
+        let dir = tempfile::tempdir().unwrap();
+        copy_dir(&self.state_dir(), &dir.path().join("state"));
+        let program = launch(coordinator, &self.name, dir.path(), &self.flags);
+        RealAgent {
+            program,
+            name: self.name.clone(),
+            flags: self.flags.clone(),
+            dir,
+        }
     }
 
     /// Its state directory.

@@ -4,6 +4,8 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{ChildStdout, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 use super::{
     PATIENCE,
     client::Client,
+    copy_dir,
     program::{Ended, Program, command},
     swarmctl::swarmctl,
 };
@@ -43,6 +46,22 @@ impl Coordinator {
             program,
             address,
             flags,
+            _stdout: stdout,
+            dir,
+        }
+    }
+
+    /// Starts one with a copy of this data directory, which nobody uses now, after a change to the copy.
+    pub(crate) fn with_copy(data: &Path, change: impl FnOnce(&Path)) -> Coordinator {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("data");
+        copy_dir(data, &copy);
+        change(&copy);
+        let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &[]);
+        Coordinator {
+            program,
+            address,
+            flags: Vec::new(),
             _stdout: stdout,
             dir,
         }
@@ -113,9 +132,17 @@ fn serve(dir: &Path, listen: &str, flags: &[String]) -> (Program, String, BufRea
         Signal::SIGTERM,
     );
     let mut stdout = BufReader::new(program.child().stdout.take().unwrap());
-    let mut line = String::new();
-    // Ends with the line, or with the program.
-    stdout.read_line(&mut line).unwrap();
+    let (opened, line) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        // Ends with the line, or with the program.
+        let read = stdout.read_line(&mut line);
+        let _ = opened.send(read.map(|_| (stdout, line)));
+    });
+    let (stdout, line) = line
+        .recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| panic!("the coordinator does not open its port in {PATIENCE:?}"))
+        .unwrap();
     let Some(address) = line.trim_end().strip_prefix("listening on ") else {
         let code = program.wait(PATIENCE);
         panic!("the coordinator printed {line:?} and ended with {code}");

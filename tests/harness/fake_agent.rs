@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use swarm_proto::v1::{
-    Assignment, AttemptReport, ClaimRequest, CompleteRequest, HeartbeatRequest, HeartbeatResponse, LeaseRef,
-    Output, RegisterAgentRequest, ReportResult, Success, attempt_report::Outcome,
+    Assignment, AttemptReport, ClaimRequest, ClaimResponse, CompleteRequest, HeartbeatRequest,
+    HeartbeatResponse, LeaseRef, Output, RegisterAgentRequest, ReportResult, Success,
+    attempt_report::Outcome,
 };
 use tonic::Status;
 
@@ -89,32 +90,53 @@ impl FakeAgent {
             .map(tonic::Response::into_inner)
     }
 
+    /// Asks for up to this many tasks, and for an answer at once.
+    pub(crate) fn claim_now(&mut self, max_tasks: u32) -> ClaimResponse {
+        let request = ClaimRequest {
+            max_tasks,
+            ..self.claim_request(Duration::ZERO)
+        };
+        self.client
+            .call(self.client.coordinator_service().claim(request))
+            .unwrap()
+            .into_inner()
+    }
+
     /// Reports that an attempt succeeded and printed this.
     pub(crate) fn succeed(&self, lease: &LeaseRef, stdout: &str) -> ReportResult {
-        let output = Output {
-            stdout: stdout.as_bytes().to_vec(),
-            stdout_bytes: stdout.len() as u64,
-            ..Default::default()
-        };
-        let report = AttemptReport {
-            lease: Some(lease.clone()),
-            outcome: Some(Outcome::Success(Success {})),
-            output: Some(output),
-        };
+        self.report(vec![success(lease, stdout)]).remove(0)
+    }
+
+    /// Sends reports together; gives what became of each.
+    pub(crate) fn report(&self, results: Vec<AttemptReport>) -> Vec<ReportResult> {
         let request = CompleteRequest {
             agent_id: self.agent_id.clone(),
-            results: vec![report],
+            results,
             claim_next: None,
         };
         let response = self
             .client
             .call(self.client.coordinator_service().complete(request))
             .unwrap();
-        response.into_inner().results.remove(0)
+        response.into_inner().results
     }
 
     /// The connection of this agent.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+}
+
+/// The report of an attempt that succeeded and printed this.
+pub(crate) fn success(lease: &LeaseRef, stdout: &str) -> AttemptReport {
+    let output = Output {
+        stdout: stdout.as_bytes().to_vec(),
+        stdout_bytes: stdout.len() as u64,
+        ..Default::default()
+    };
+    AttemptReport {
+        lease: Some(lease.clone()),
+        outcome: Some(Outcome::Success(Success {})),
+        output: Some(output),
     }
 }

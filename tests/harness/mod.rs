@@ -5,8 +5,10 @@ pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod coordinator;
 pub(crate) mod fake_agent;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod seeded;
 pub(crate) mod swarmctl;
 
 use std::{
@@ -53,12 +55,16 @@ pub(crate) fn workspace_root() -> &'static Path {
         .expect("the tests are a member of the workspace")
 }
 
-/// Whether a process exists that is more than an exit status nobody has read.
-pub(crate) fn is_running(pid: i32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    // The name in parentheses may hold anything; the state follows the last one.
-    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
-    !state.is_some_and(|state| state.starts_with(['Z', 'X']))
+/// Copies a directory with all that is in it.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -13,7 +13,8 @@ use crate::harness::{
     agent::RealAgent,
     client::{duration, quoted, shell_task, with},
     coordinator::Coordinator,
-    is_running, wait_for, wait_until,
+    process::is_running,
+    wait_for, wait_until,
 };
 
 /// A cancel travels at once; most of this is for a busy machine.

@@ -9,17 +9,24 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod absence;
 mod big_job;
 mod control;
 mod deploy;
 mod dev;
 mod durability;
 mod errors;
+mod eviction;
+mod faults;
 mod fencing;
 mod hostile;
 mod lifecycle;
+mod rebuild;
 mod schema;
+mod slowed;
 mod stop;
 mod stream;
 mod tidy;
+mod trees;
+mod twins;
 mod writes;

@@ -12,7 +12,8 @@ use crate::harness::{
     client::{duration, quoted, shell_task},
     coordinator::Coordinator,
     fake_agent::FakeAgent,
-    is_running, wait_for, wait_until,
+    process::is_running,
+    wait_for, wait_until,
 };
 
 /// For ends that include a task's.

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use swarm_proto::v1::{Assignment, ClaimRequest, ClaimResponse, LeaseRef};
+use swarm_proto::{
+    duration::{read_duration, write_duration},
+    v1::{Assignment, ClaimRequest, ClaimResponse, EmptyReason, LeaseRef},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -18,11 +21,14 @@ use crate::{
     config::is_file_name,
     lease::{BootTime, TrustWindow},
     random,
-    session::Over,
+    session::{Over, read_length},
 };
 
 /// The protocol's limit of a claim.
 const MAX_CLAIMED: u32 = 100;
+/// The coordinator asks for minutes at most. A pause that is longer than this is cut, so that a mistake
+/// elsewhere does not put a machine out of work for good.
+const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// A repeat is known by it; the protocol takes 64 bytes.
 const REQUEST_ID_CHARACTERS: usize = 20;
 
@@ -66,7 +72,7 @@ impl Worker {
             agent_id: self.ground.session.agent_id().to_owned(),
             session: self.ground.session.registration().session,
             max_tasks: asked,
-            wait: prost_types::Duration::try_from(wait).ok(),
+            wait: write_duration(wait),
             queues: self.ground.config.queues.clone(),
             request_id: random::base32(REQUEST_ID_CHARACTERS),
         }
@@ -131,23 +137,45 @@ impl Worker {
         };
         match answer {
             Err(over) => self.take_over(over),
-            Ok(answer) if answer.assignments.is_empty() => {
-                self.found_nothing = true;
-                if !wait.is_zero() && begun.elapsed() >= wait / 2 {
+            Ok(answer) => {
+                self.found_nothing = answer.assignments.is_empty();
+                if self.found_nothing && self.take_nothing(&answer) {
+                    return;
+                }
+                let empty = answer.assignments.is_empty();
+                let begun_any = self.take_assignments(answer.assignments, sent);
+                let waited = empty && !wait.is_zero() && begun.elapsed() >= wait / 2;
+                if begun_any || waited {
                     self.claim_pauses.reset();
                 } else {
-                    // It did not wait, so we do.
+                    // It did not wait, or gave nothing that can be done here, so we wait.
                     self.claim_not_before = Instant::now() + self.claim_pauses.pause();
                 }
-            }
-            Ok(answer) => {
-                self.claim_pauses.reset();
-                self.take_assignments(answer.assignments, sent);
             }
         }
     }
 
-    pub(super) fn take_assignments(&mut self, assignments: Vec<Assignment>, sent: BootTime) {
+    /// Notes that there was nothing to claim; true when the coordinator says how long to wait.
+    pub(super) fn take_nothing(&mut self, answer: &ClaimResponse) -> bool {
+        let slowed = answer.empty_reason == i32::from(EmptyReason::MachineSlowed);
+        // There may be work, only not for this machine at this moment.
+        self.found_nothing = !slowed;
+        let pause = answer.retry_after.as_ref().and_then(read_duration);
+        let Some(pause) = pause else { return false };
+        let pause = pause.min(MAX_CLAIM_PAUSE);
+        if slowed {
+            tracing::warn!(
+                "the last attempts failed because of this machine: the coordinator gives it nothing for {} s",
+                pause.as_secs().max(1)
+            );
+        }
+        self.claim_not_before = Instant::now() + pause;
+        true
+    }
+
+    /// Begins what was granted, or gives it back; says whether anything began.
+    pub(super) fn take_assignments(&mut self, assignments: Vec<Assignment>, sent: BootTime) -> bool {
+        let mut begun_any = false;
         for assignment in assignments {
             let Some(lease) = assignment.lease.clone() else {
                 continue;
@@ -160,18 +188,19 @@ impl Worker {
             } else if self.trouble.is_some() {
                 self.give_back(lease, "the agent cannot write its state directory");
             } else {
-                self.start(assignment, lease, sent);
+                begun_any |= self.start(assignment, lease, sent);
             }
         }
+        begun_any
     }
 
-    fn start(&mut self, assignment: Assignment, lease: LeaseRef, sent: BootTime) {
-        let ttl = assignment.lease_ttl.and_then(|ttl| Duration::try_from(ttl).ok());
+    fn start(&mut self, assignment: Assignment, lease: LeaseRef, sent: BootTime) -> bool {
+        let ttl = read_length(assignment.lease_ttl);
         let ttl = ttl.unwrap_or(self.ground.session.registration().lease_ttl);
         let trust = TrustWindow::new(sent, ttl, self.ground.config.kill_grace);
         // A repeated answer brings leases that are at work already.
         let Some(orders) = self.ground.session.held.take(lease, trust) else {
-            return;
+            return false;
         };
         self.claimed += 1;
         self.found_nothing = false;
@@ -186,6 +215,7 @@ impl Worker {
         let (ground, finished) = (Arc::clone(&self.ground), self.finished.0.clone());
         self.attempts
             .spawn(see_through(ground, assignment, orders, finished));
+        true
     }
 
     fn give_back(&mut self, lease: LeaseRef, reason: &str) {

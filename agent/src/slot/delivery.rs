@@ -8,18 +8,13 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
-    reason::Reason,
+    reason::{Failure, Reason},
     v1::{AttemptReport, CompleteRequest, CompleteResponse, ReportResult},
 };
 use tokio::time::Instant;
 
 use super::{Call, Worker};
-use crate::{
-    coordinator::{CallError, sentence},
-    held::AttemptKey,
-    lease::BootTime,
-    session::Over,
-};
+use crate::{coordinator::sentence, held::AttemptKey, lease::BootTime, session::Over};
 
 /// The protocol's limit of a delivery.
 const MAX_DELIVERED: usize = 1000;
@@ -44,7 +39,7 @@ pub(super) struct Unsent {
 
 /// A delivery in flight.
 pub(super) struct Delivery {
-    pub(super) answer: Call<Result<CompleteResponse, CallError>>,
+    pub(super) answer: Call<Result<CompleteResponse, Failure>>,
     pub(super) items: Vec<Unsent>,
     pub(super) asked: u32,
     pub(super) sent: BootTime,
@@ -86,7 +81,7 @@ impl Worker {
         });
     }
 
-    pub(super) fn take_delivered(&mut self, answer: Result<CompleteResponse, CallError>) {
+    pub(super) fn take_delivered(&mut self, answer: Result<CompleteResponse, Failure>) {
         let Some(Delivery {
             mut items,
             sent,
@@ -97,18 +92,17 @@ impl Worker {
             return;
         };
         match answer {
-            Err(CallError::OtherCluster(found)) => self.take_over(Over::OtherCluster(found)),
             // Whoever claims or renews registers again; what was done is not lost by that.
-            Err(CallError::Final(failure)) if failure.reason() == Some(Reason::AgentNotFound) => {
+            Err(failure) if failure.reason() == Some(Reason::AgentNotFound) => {
                 self.unsent.extend(items);
                 self.deliver_not_before = Instant::now() + self.delivery_pauses.pause();
             }
-            Err(CallError::Final(failure)) if items.len() == 1 => {
+            Err(failure) if items.len() == 1 => {
                 for item in items {
                     self.set_aside(item, sentence(&failure));
                 }
             }
-            Err(CallError::Final(failure)) => {
+            Err(failure) => {
                 // One of them is at fault; by themselves the others get through.
                 tracing::warn!(
                     "a delivery was refused ({}); its results are sent one by one",
@@ -124,6 +118,9 @@ impl Worker {
                 self.take_results(items, results);
                 if let Some(claimed) = answer.claimed {
                     self.found_nothing = claimed.assignments.is_empty();
+                    if self.found_nothing {
+                        self.take_nothing(&claimed);
+                    }
                     self.take_assignments(claimed.assignments, sent);
                 } else if asked > 0
                     && let Some(refusal) = answer.claim_refusal
@@ -137,11 +134,11 @@ impl Worker {
 
     fn take_results(&mut self, items: Vec<Unsent>, results: Vec<ReportResult>) {
         let mut results = results.into_iter();
-        let mut again = false;
+        let (mut again, mut confirmed) = (false, Vec::new());
         for item in items {
             let result = results.next().filter(|result| result.task_id == item.key.task_id);
             match result {
-                Some(ReportResult { refusal: None, .. }) => self.confirm(&item),
+                Some(ReportResult { refusal: None, .. }) => confirmed.push(item.key),
                 Some(ReportResult {
                     refusal: Some(refusal),
                     ..
@@ -154,6 +151,7 @@ impl Worker {
                 }
             }
         }
+        self.confirm(confirmed);
         if again {
             self.deliver_not_before = Instant::now() + self.delivery_pauses.pause();
         } else {
@@ -161,9 +159,20 @@ impl Worker {
         }
     }
 
-    fn confirm(&mut self, item: &Unsent) {
-        self.ground.session.held.forget(&item.key);
-        self.ground.forget_written(&item.key);
+    /// The coordinator has these outcomes: nothing of them needs to be kept.
+    pub(super) fn confirm(&mut self, keys: Vec<AttemptKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        for key in &keys {
+            self.ground.session.held.forget(key);
+        }
+        let ground = Arc::clone(&self.ground);
+        self.attempts.spawn_blocking(move || {
+            for key in &keys {
+                ground.forget_written(key);
+            }
+        });
     }
 
     /// The coordinator does not want this result: it is kept where people can read it.

@@ -85,13 +85,15 @@ impl Worker {
     pub(super) fn take_written(&mut self, written: Written) {
         let waiting = self.delivery.iter_mut().flat_map(|delivery| &mut delivery.items);
         let mut waiting: Vec<&mut Unsent> = waiting.chain(&mut self.unsent).collect();
-        for key in &written.keys {
-            match waiting.iter_mut().find(|item| item.key == *key) {
+        let mut confirmed = Vec::new();
+        for key in written.keys {
+            match waiting.iter_mut().find(|item| item.key == key) {
                 Some(item) => item.unwritten = None,
-                // It was confirmed meanwhile.
-                None => self.ground.forget_written(key),
+                // Meanwhile, while it was written.
+                None => confirmed.push(key),
             }
         }
+        self.confirm(confirmed);
         let Some(trouble) = &mut self.trouble else { return };
         trouble.writing = None;
         match written.result {

@@ -32,7 +32,7 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// The coordinator has this outcome: the outbox need not keep it.
+    /// The coordinator has this outcome: the outbox need not keep it. Blocks on the disk.
     pub(super) fn forget_written(&self, key: &AttemptKey) {
         if let Err(error) = self.outbox.confirm(key) {
             tracing::warn!(

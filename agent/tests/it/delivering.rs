@@ -1,6 +1,6 @@
 //! How outcomes reach the coordinator, and what becomes of those that it does not want.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use nix::sys::signal::Signal;
 use swarm_proto::v1::{Directive, attempt_report::Outcome};
@@ -137,4 +137,40 @@ async fn an_agent_that_is_not_known_any_more_registers_again() {
     assert_eq!(fake.world().claims.last().unwrap().session, 2);
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn a_coordinator_that_does_not_wait_is_asked_with_pauses() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.world().hasty = true;
+    let _agent = home.start(&fake, &[]);
+    let (first, last) = fake
+        .until("claims", |world| {
+            Some((*world.claimed_at.first()?, *world.claimed_at.get(12)?))
+        })
+        .await;
+    // Twelve random pauses up to 200 ms, few of them below 100.
+    let taken = last - first;
+    assert!(taken > Duration::from_millis(600), "{taken:?}");
+}
+
+#[tokio::test]
+async fn lengths_of_time_that_make_no_sense_do_no_harm() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    for (n, seconds) in [i64::MIN, i64::MAX, -1].into_iter().enumerate() {
+        {
+            let mut world = fake.world();
+            (world.lease_ttl, world.next_heartbeat) = (Some(seconds), seconds);
+        }
+        let agent = home.start(&fake, &["--claim-wait", "100ms"]);
+        let task_id = format!("t{n}");
+        fake.submit_with(&task_id, "sleep 0.3", |assignment| {
+            assignment.timeout = Some(prost_types::Duration { seconds, nanos: -1 });
+        });
+        let report = fake.report(&task_id).await;
+        assert!(matches!(report.outcome, Some(Outcome::Success(_))), "{report:?}");
+        agent.signal(Signal::SIGTERM);
+        let (code, log) = agent.end().await;
+        assert!(code == 0 && !log.contains("bug"), "{log}");
+    }
 }

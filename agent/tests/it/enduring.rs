@@ -14,35 +14,14 @@ use crate::{
     program::{Home, until},
 };
 
-/// A script that notes its beginnings, and works until `name.go` is there.
-fn patient(home: &Home, name: &str) -> String {
-    let path = home.path().join(name);
-    let path = path.display();
-    format!("echo begun >> {path}.begun; until [ -e {path}.go ]; do sleep 0.02; done; echo done")
-}
-
-async fn begun(home: &Home, name: &str) {
-    let file = home.path().join(format!("{name}.begun"));
-    until("the command runs", || file.exists()).await;
-}
-
-fn go(home: &Home, name: &str) {
-    fs::write(home.path().join(format!("{name}.go")), "").unwrap();
-}
-
-fn beginnings(home: &Home, name: &str) -> usize {
-    let text = fs::read_to_string(home.path().join(format!("{name}.begun"))).unwrap();
-    text.lines().count()
-}
-
 #[tokio::test]
 async fn of_two_copies_of_an_identity_the_older_ends_and_the_newer_works() {
     let (fake, home) = (Fake::start().await, Home::new());
     let (one, two) = (home.path().join("one"), home.path().join("two"));
     let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
-    fake.submit("a", &patient(&home, "a"));
+    fake.submit("a", &home.patient("a"));
     let first = home.start(&fake, &["--state-dir", one]);
-    begun(&home, "a").await;
+    home.begun("a").await;
     let copied = Command::new("cp").args(["-r", one, two]).status().unwrap();
     assert!(copied.success());
     let second = home.start(&fake, &["--state-dir", two]);
@@ -75,21 +54,21 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
     let (fake, home) = (Fake::start().await, Home::new());
     // The trust window is the TTL less five seconds.
     fake.world().lease_ttl = Some(6);
-    fake.submit("a", &patient(&home, "a"));
-    fake.submit("b", &patient(&home, "b"));
+    fake.submit("a", &home.patient("a"));
+    fake.submit("b", &home.patient("b"));
     let agent = home.start(&fake, &["--slots", "2", "--kill-grace", "1s"]);
-    begun(&home, "a").await;
-    begun(&home, "b").await;
+    home.begun("a").await;
+    home.begun("b").await;
     fake.world().away = true;
     agent.until_log("the lease was not renewed since").await;
-    go(&home, "a");
+    home.go("a");
     until("the outcome is kept", || {
         !home.find("outbox/c1/a.1.report").is_empty()
     })
     .await;
-    let tries = fake.world().heartbeats.len();
-    fake.until("more heartbeats in vain", |world| {
-        (world.heartbeats.len() > tries + 5).then_some(())
+    let tries = fake.world().asked;
+    fake.until("more tries in vain", |world| {
+        (world.asked > tries + 5).then_some(())
     })
     .await;
     assert!(fake.world().reports().is_empty());
@@ -98,7 +77,7 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
         fake.report("a").await.outcome,
         Some(Outcome::Success(_))
     ));
-    go(&home, "b");
+    home.go("b");
     assert!(matches!(
         fake.report("b").await.outcome,
         Some(Outcome::Success(_))
@@ -106,7 +85,7 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
     agent.signal(Signal::SIGTERM);
     let (code, log) = agent.end().await;
     assert_eq!(code, 0, "{log}");
-    assert_eq!((beginnings(&home, "a"), beginnings(&home, "b")), (1, 1));
+    assert_eq!((home.beginnings("a"), home.beginnings("b")), (1, 1));
     assert_eq!(fake.world().registered.len(), 1);
     assert!(log.contains("answers again after"), "{log}");
 }
@@ -115,14 +94,14 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
 async fn a_stopped_agent_notices_the_silence_when_it_goes_on_and_reports_once() {
     let (fake, home) = (Fake::start().await, Home::new());
     fake.world().lease_ttl = Some(6);
-    fake.submit("a", &patient(&home, "a"));
-    fake.submit("b", &patient(&home, "b"));
+    fake.submit("a", &home.patient("a"));
+    fake.submit("b", &home.patient("b"));
     let agent = home.start(&fake, &["--slots", "2", "--kill-grace", "1s"]);
-    begun(&home, "a").await;
-    begun(&home, "b").await;
+    home.begun("a").await;
+    home.begun("b").await;
     fake.world().away = true;
     agent.signal(Signal::SIGSTOP);
-    go(&home, "a");
+    home.go("a");
     let work = home.find("work/a.1/work");
     let work = work[0].to_str().unwrap().to_owned();
     until("the command has ended unseen", || !runs_in(&work)).await;
@@ -132,7 +111,7 @@ async fn a_stopped_agent_notices_the_silence_when_it_goes_on_and_reports_once() 
     let report = fake.report("a").await;
     assert!(matches!(report.outcome, Some(Outcome::Success(_))), "{report:?}");
     assert_eq!(report.output.unwrap().stdout, b"done\n");
-    go(&home, "b");
+    home.go("b");
     fake.report("b").await;
     let reports = fake.world().reports().len();
     assert_eq!(reports, 2);
@@ -191,15 +170,15 @@ async fn refusals_that_can_pass_keep_an_outcome_and_final_ones_do_not_block_the_
 #[tokio::test]
 async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed() {
     let (fake, home) = (Fake::start().await, Home::new());
-    fake.submit("a", &patient(&home, "a"));
+    fake.submit("a", &home.patient("a"));
     let agent = home.start(&fake, &["--slots", "2"]);
-    begun(&home, "a").await;
+    home.begun("a").await;
     // A directory in its place cannot be written, not even by root.
     let outbox = home.find("outbox/c1").remove(0);
     let obstacle = outbox.join("a.1.report.partial");
     fs::create_dir(&obstacle).unwrap();
     fake.world().lose_completes = usize::MAX;
-    go(&home, "a");
+    home.go("a");
     agent.until_log("cannot write the outcome into the outbox").await;
     fake.submit("b", "echo b");
     let tries = fake.world().completes.len();
@@ -249,9 +228,9 @@ async fn an_agent_that_starts_on_a_full_disk_claims_nothing_before_it_can_write(
 #[tokio::test]
 async fn an_agent_that_registers_again_lists_what_runs() {
     let (fake, home) = (Fake::start().await, Home::new());
-    fake.submit("a", &patient(&home, "a"));
+    fake.submit("a", &home.patient("a"));
     let agent = home.start(&fake, &["--slots", "2"]);
-    begun(&home, "a").await;
+    home.begun("a").await;
     fake.world().forget_agent = true;
     fake.until("the second registration", |world| {
         (world.registered.len() == 2).then_some(())
@@ -263,12 +242,12 @@ async fn an_agent_that_registers_again_lists_what_runs() {
         .map(|lease| lease.task_id.clone())
         .collect();
     assert_eq!(held, ["a"]);
-    go(&home, "a");
+    home.go("a");
     assert!(matches!(
         fake.report("a").await.outcome,
         Some(Outcome::Success(_))
     ));
-    assert_eq!(beginnings(&home, "a"), 1);
+    assert_eq!(home.beginnings("a"), 1);
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.end().await.0, 0);
 }

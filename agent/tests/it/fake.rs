@@ -46,6 +46,21 @@ pub(crate) struct World {
     pub(crate) heartbeats: Vec<HeartbeatRequest>,
     pub(crate) completes: Vec<CompleteRequest>,
     pub(crate) goodbyes: usize,
+    /// How often it was asked whose data it keeps.
+    pub(crate) asked: usize,
+    /// Whose data it keeps, if not `c1`.
+    pub(crate) cluster_id: Option<&'static str>,
+    /// When each claim came.
+    pub(crate) claimed_at: Vec<Instant>,
+    /// Answer claims at once, whatever they ask for.
+    pub(crate) hasty: bool,
+    /// Refuse registrations, and to show tasks.
+    pub(crate) refuse_register: Option<Status>,
+    pub(crate) refuse_get_task: Option<Status>,
+    /// Whose data are there from then on.
+    pub(crate) cluster_id_after_get_task: Option<&'static str>,
+    /// Seconds, instead of 0.
+    pub(crate) next_heartbeat: i64,
     /// Answer heartbeats with this about a task.
     pub(crate) directives: BTreeMap<String, Directive>,
     /// Refuse reports about these tasks with LEASE_LOST.
@@ -93,6 +108,10 @@ impl World {
             ));
         }
         Ok(())
+    }
+
+    fn cluster_id(&self) -> String {
+        self.cluster_id.unwrap_or("c1").to_owned()
     }
 
     fn lease_ttl(&self) -> Option<prost_types::Duration> {
@@ -298,13 +317,16 @@ impl CoordinatorService for Fake {
         if world.away {
             return Err(cut());
         }
+        if let Some(refusal) = &world.refuse_register {
+            return Err(refusal.clone());
+        }
         world.session += 1;
         world.forget_agent = false;
         let (request, session) = (request.into_inner(), world.session);
         world.sessions.insert(request.agent_id.clone(), session);
         world.registered.push(request);
         Ok(Response::new(RegisterAgentResponse {
-            cluster_id: "c1".to_owned(),
+            cluster_id: world.cluster_id(),
             session,
             lease_ttl: world.lease_ttl(),
             heartbeat_interval: seconds(10),
@@ -322,7 +344,12 @@ impl CoordinatorService for Fake {
 
     async fn claim(&self, request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
         let request = request.into_inner();
-        self.world().claims.push(request.clone());
+        let is_hasty = {
+            let mut world = self.world();
+            world.claims.push(request.clone());
+            world.claimed_at.push(Instant::now());
+            world.hasty
+        };
         let wait = request
             .wait
             .map_or(Duration::ZERO, |wait| Duration::try_from(wait).unwrap());
@@ -345,7 +372,7 @@ impl CoordinatorService for Fake {
                 .unwrap()
                 .granted
                 .contains_key(&request.request_id);
-            if !is_empty || is_repeat {
+            if !is_empty || is_repeat || is_hasty {
                 let answer = self.grant(&request);
                 return if lost {
                     Err(Status::unknown("the answer was lost"))
@@ -372,10 +399,14 @@ impl CoordinatorService for Fake {
         let mut changes = self.0.changed.subscribe();
         loop {
             changes.borrow_and_update();
-            let (orders, lease_ttl) = {
+            let (orders, lease_ttl, next_heartbeat) = {
                 let world = self.0.world.lock().unwrap();
                 world.admit(&request.agent_id, request.session)?;
-                (world.directives.clone(), world.lease_ttl())
+                (
+                    world.directives.clone(),
+                    world.lease_ttl(),
+                    seconds(world.next_heartbeat),
+                )
             };
             let ended = timeout_at(deadline, async {
                 if orders.is_empty() {
@@ -398,7 +429,7 @@ impl CoordinatorService for Fake {
                 return Ok(Response::new(HeartbeatResponse {
                     directives,
                     lease_ttl,
-                    next_heartbeat: seconds(0),
+                    next_heartbeat,
                     ..HeartbeatResponse::default()
                 }));
             }
@@ -475,12 +506,14 @@ impl AdminService for Fake {
         &self,
         _: Request<GetServerInfoRequest>,
     ) -> Result<Response<GetServerInfoResponse>, Status> {
-        if self.0.world.lock().unwrap().away {
+        let mut world = self.world();
+        world.asked += 1;
+        if world.away {
             return Err(cut());
         }
         Ok(Response::new(GetServerInfoResponse {
             as_of: Some(AsOf::default()),
-            cluster_id: "c1".to_owned(),
+            cluster_id: world.cluster_id(),
             lease_ttl: seconds(90),
             ..GetServerInfoResponse::default()
         }))
@@ -490,6 +523,13 @@ impl AdminService for Fake {
 #[tonic::async_trait]
 impl TaskService for Fake {
     async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
+        {
+            let mut world = self.world();
+            world.cluster_id = world.cluster_id_after_get_task.or(world.cluster_id);
+            if let Some(refusal) = &world.refuse_get_task {
+                return Err(refusal.clone());
+            }
+        }
         let stdout = format!("all that {} printed", request.into_inner().task_id).into_bytes();
         let output = Some(Output {
             stdout,

@@ -154,3 +154,18 @@ async fn an_agent_that_is_to_leave_when_idle_does_the_rest_first() {
         (0, 7, 1)
     );
 }
+
+#[tokio::test]
+async fn the_last_word_of_an_interrupted_agent_is_what_is_unconfirmed() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.world().lose_completes = usize::MAX;
+    fake.submit("a", "true");
+    let agent = home.start(&fake, &[]);
+    fake.report("a").await;
+    agent.signal(Signal::SIGUSR1);
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("leaving 1 result unconfirmed in "), "{log}");
+    assert_eq!(home.find("outbox/c1/a.1.report").len(), 1);
+}

@@ -10,5 +10,6 @@ mod enduring;
 mod leaving;
 mod running;
 mod starting;
+mod strangers;
 #[cfg(target_os = "linux")]
 mod trees;

@@ -47,6 +47,11 @@ impl Home {
 
     /// The same, for these coordinators.
     pub(crate) fn start_with(&self, coordinators: &str, flags: &[&str]) -> Agent {
+        self.start_in(&[("SWARM_COORDINATOR", coordinators)], flags)
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Agent {
         let log = (0..)
             .map(|n| self.path().join(format!("log{n}")))
             .find(|log| !log.exists())
@@ -54,16 +59,11 @@ impl Home {
         let written = File::create(&log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
         command
-            .args([
-                "--coordinator",
-                coordinators,
-                "--backoff-max",
-                "200ms",
-                "--log-level",
-                "debug",
-            ])
             .args(flags)
             .env_clear()
+            .envs(environment.iter().copied())
+            .env("SWARM_BACKOFF_MAX", "200ms")
+            .env("SWARM_LOG_LEVEL", "debug")
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.path())
             .env("XDG_STATE_HOME", self.path())
@@ -79,6 +79,30 @@ impl Home {
             child: command.spawn().unwrap(),
             log,
         }
+    }
+
+    /// A script that notes its beginnings, and works until it is told to [go](Self::go).
+    pub(crate) fn patient(&self, name: &str) -> String {
+        let path = self.path().join(name);
+        let path = path.display();
+        format!("echo begun >> {path}.begun; until [ -e {path}.go ]; do sleep 0.02; done; echo done")
+    }
+
+    /// Waits until a patient script works.
+    pub(crate) async fn begun(&self, name: &str) {
+        let file = self.path().join(format!("{name}.begun"));
+        until("the command runs", || file.exists()).await;
+    }
+
+    /// Lets a patient script end.
+    pub(crate) fn go(&self, name: &str) {
+        fs::write(self.path().join(format!("{name}.go")), "").unwrap();
+    }
+
+    /// How often a patient script was begun.
+    pub(crate) fn beginnings(&self, name: &str) -> usize {
+        let text = fs::read_to_string(self.path().join(format!("{name}.begun"))).unwrap();
+        text.lines().count()
     }
 
     /// The files below this home whose path ends so.

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use swarm_proto::reason::{Details, FieldFault, Reason, status};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::{
     fake::Fake,
     program::{Home, until},
@@ -93,8 +96,115 @@ async fn bad_flags_are_usage_errors() {
         ["--name", "a/b"],
         ["--label", "x"],
         ["--max-tasks", "0"],
+        ["--log-level", "nope"],
+        ["--drain-timeout", "soon"],
     ] {
         let (code, log) = home.start(&fake, &flags).end().await;
         assert_eq!(code, 2, "{flags:?}: {log}");
     }
+}
+
+#[tokio::test]
+async fn of_once_and_max_tasks_the_typed_one_counts_and_a_variable_that_says_no_is_none() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let address = fake.address();
+    let environment = |once| [("SWARM_COORDINATOR", address.as_str()), ("SWARM_ONCE", once)];
+    for once in ["0", "false", "1"] {
+        fake.submit(&format!("one-{once}"), "true");
+        fake.submit(&format!("two-{once}"), "true");
+        let before = fake.world().reports().len();
+        let agent = home.start_in(&environment(once), &["--max-tasks", "2", "--slots", "2"]);
+        let (code, log) = agent.end().await;
+        assert_eq!(code, 0, "{log}");
+        assert_eq!(fake.world().reports().len() - before, 2, "{log}");
+    }
+    let both = home
+        .start_in(&environment("0"), &["--once", "--max-tasks", "2"])
+        .end();
+    let (code, log) = both.await;
+    assert!(code == 2 && log.contains("exclude each other"), "{log}");
+}
+
+#[tokio::test]
+async fn a_workspace_that_cannot_be_used_is_refused_at_the_start() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    // Below a file nobody can make a directory, not even root.
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let workspace = file.join("work");
+    let (code, log) = home
+        .start(&fake, &["--workspace", workspace.to_str().unwrap()])
+        .end()
+        .await;
+    assert_eq!(code, 78, "{log}");
+    let sentence = format!("error: cannot work in the workspace {}: ", workspace.display());
+    assert!(log.contains(&sentence) && log.contains("help: "), "{log}");
+    assert!(fake.world().registered.is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_that_is_refused_says_once_what_is_wrong() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let fault = FieldFault {
+        field: "labels".to_owned(),
+        description: "there are more than 64".to_owned(),
+    };
+    fake.world().refuse_register = Some(status(
+        Reason::FieldInvalid,
+        "labels: there are more than 64",
+        Details {
+            faults: vec![fault],
+            ..Details::default()
+        },
+    ));
+    let (code, log) = home.start(&fake, &["--log-level", "info"]).end().await;
+    assert_eq!(code, 2, "{log}");
+    let sentence = format!(
+        "error: the coordinator at {} refuses this agent: labels: there are more than 64\n",
+        fake.address()
+    );
+    assert!(log.ends_with(&sentence), "{log}");
+    assert_eq!(log.matches("more than 64").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn an_agent_says_what_answers_on_a_wrong_port() {
+    let home = Home::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let agent = home.start_with(&address, &[]);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = [0; 16];
+            let _ = stream.read(&mut heard).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    agent
+        .until_log(&format!(
+            "error: cannot reach the coordinator at {address}: that port speaks HTTP/1.1"
+        ))
+        .await;
+    agent.until_log("help: the usual port is 50051").await;
+}
+
+#[tokio::test]
+async fn json_log_lines_are_objects_with_the_fields_beside_the_message() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.submit("a", "true");
+    let (code, log) = home.start(&fake, &["--once", "--log-format", "json"]).end().await;
+    assert_eq!(code, 0, "{log}");
+    assert!(
+        log.contains(r#""message":"begins","task_id":"a","attempt":1}"#),
+        "{log}"
+    );
+    assert!(
+        log.lines().all(|line| line.starts_with(r#"{"timestamp":""#)),
+        "{log}"
+    );
+    assert!(
+        !log.contains(r#""target""#) && !log.contains(r#""fields""#),
+        "{log}"
+    );
 }

@@ -1,18 +1,17 @@
 //! `swarmctl agent`: the agents as the coordinator knows them.
 
 use clap::Subcommand;
-use swarm_proto::v1::{GetAgentRequest, ListAgentsRequest};
+use swarm_proto::v1::ListAgentsRequest;
 
-use super::describe;
+use super::{describe, listing};
 use crate::{
     args::Globals,
     client::Client,
     exit::Exit,
     output::{Output, json, note},
+    pages::Pages,
+    subject,
 };
-
-/// The largest page that a coordinator gives.
-const PAGE_SIZE: u32 = 1_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,11 +35,13 @@ enum AgentVerb {
         /// Also those that said goodbye
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        limit: listing::Limit,
     },
     /// Show one agent with its leases
     #[command(before_help = EXAMPLES)]
     Inspect {
-        /// The agent
+        /// The agent: its id, or its name if no other has it
         id: String,
     },
 }
@@ -54,49 +55,29 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     match args.verb {
-        AgentVerb::List { all } => list(&client, all, &output).await?,
+        AgentVerb::List { all, limit } => {
+            let request = ListAgentsRequest {
+                include_gone: all,
+                ..ListAgentsRequest::default()
+            };
+            let pages = Pages::new(&client, request);
+            if listing::print(pages, limit, describe::agents, &output).await? == 0 {
+                note(format!(
+                    "help: start one with: agent --coordinator {}",
+                    client.address()
+                ));
+            }
+        }
         AgentVerb::Inspect { id } => {
-            let request = GetAgentRequest { agent_id: id.clone() };
-            let answer = client.get_agent(request).await;
-            let agent = answer
-                .map_err(client.trouble(format!("cannot inspect agent {id}")))?
-                .agent;
-            let agent = agent.unwrap_or_default();
+            let doing = format!("cannot inspect agent {id}");
+            let agent = subject::find_agent(&client, &id, &doing).await?;
+            let agent = agent.ok_or_else(|| subject::no_agent(&client, &id))?;
             output.one(
                 &json::of("Agent", &agent),
                 &agent.agent_id,
-                &describe::agent_page(&agent),
+                &describe::agent_page(&agent, output.width()),
             )?;
         }
     }
     Ok(Exit::Done)
-}
-
-async fn list(client: &Client, include_gone: bool, output: &Output) -> anyhow::Result<()> {
-    let mut agents = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = ListAgentsRequest {
-            include_gone,
-            page_size: PAGE_SIZE,
-            page_token,
-        };
-        let page = client
-            .list_agents(request)
-            .await
-            .map_err(client.trouble("cannot list the agents"))?;
-        agents.extend(page.agents);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    output.list(&describe::agents(&agents))?;
-    if agents.is_empty() {
-        note(format!(
-            "no agents; start one with: agent --coordinator {}",
-            client.address()
-        ));
-    }
-    Ok(())
 }

@@ -1,18 +1,18 @@
 //! `swarmctl cancel`: tasks, and all that is left of jobs.
 
-use std::collections::VecDeque;
-
 use swarm_proto::{
     reason::Reason,
-    v1::{CancelTasksRequest, GetJobRequest, ListTasksRequest, TaskChange, TaskState},
+    v1::{CancelTasksRequest, ListTasksRequest, TaskChange, TaskState},
 };
 
-use super::{changes, list::Pages};
+use super::changes;
 use crate::{
     args::Globals,
     client::Client,
     exit::Exit,
+    jobfile::value,
     output::{Output, note},
+    pages::Pages,
     subject,
 };
 
@@ -21,15 +21,15 @@ const BATCH: usize = 1_000;
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl cancel fetch                        one task; a running one is ended on its agent
-  swarmctl cancel nightly                      all tasks of a job that have not ended
+  swarmctl cancel k3v7q2mzdh                   one task; a running one is ended on its agent
+  swarmctl cancel nightly                      all tasks of a job, by its name, that have not ended
   swarmctl list --state queued -q | swarmctl cancel -";
 
 /// What to cancel.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Tasks and jobs; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; - reads ids from stdin, one a line
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
 }
@@ -43,22 +43,19 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let ids = subject::ids(&args.ids)?;
-    if ids.is_empty() {
-        note("nothing to cancel: no ids were given");
-        return Ok(Exit::Done);
-    }
-    let mut changes = Vec::with_capacity(ids.len());
-    for change in cancel(&client, &ids).await? {
-        let unknown = change
-            .refusal
-            .as_ref()
-            .and_then(|refusal| Reason::parse(&refusal.reason))
-            == Some(Reason::TaskNotFound);
-        match if unknown {
-            unended_tasks(&client, &change.task_id).await?
-        } else {
-            None
-        } {
+    // What cannot be an id may still be the name of a job.
+    let (possible, other): (Vec<String>, Vec<String>) =
+        ids.into_iter().partition(|id| value::check_id(id).is_ok());
+    let mut answers = cancel(&client, &possible).await?;
+    answers.extend(other.iter().map(|id| changes::unknown(id)));
+
+    let mut changes = Vec::with_capacity(answers.len());
+    for change in answers {
+        let tasks = match changes::reason(&change) {
+            Some(Reason::TaskNotFound) => unended_tasks(&client, &change.task_id).await?,
+            _ => None,
+        };
+        match tasks {
             Some(tasks) if tasks.is_empty() => {
                 note(format!("job {}: all of its tasks have ended", change.task_id));
             }
@@ -66,11 +63,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             None => changes.push(change),
         }
     }
-    changes::tell(&changes, &output, "cannot cancel")
+    changes::tell(&changes, &output, "cannot cancel", globals)
 }
 
-async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<VecDeque<TaskChange>> {
-    let mut changes = VecDeque::with_capacity(ids.len());
+async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<Vec<TaskChange>> {
+    let mut changes = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
         let request = CancelTasksRequest {
             task_ids: batch.to_vec(),
@@ -83,16 +80,10 @@ async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<VecDeque<Task
 
 /// The tasks of a job that have not ended; nothing when there is no such job.
 async fn unended_tasks(client: &Client, job_id: &str) -> anyhow::Result<Option<Vec<String>>> {
-    match client
-        .get_job(GetJobRequest {
-            job_id: job_id.to_owned(),
-        })
-        .await
-    {
-        Ok(_) => {}
-        Err(failure) if failure.reason() == Some(Reason::JobNotFound) => return Ok(None),
-        Err(failure) => return Err(client.trouble(format!("cannot cancel {job_id}"))(failure)),
-    }
+    let doing = format!("cannot cancel {job_id}");
+    let Some((job, _)) = subject::find_job(client, job_id, &doing).await? else {
+        return Ok(None);
+    };
     let states = [
         TaskState::Blocked,
         TaskState::Delayed,
@@ -101,7 +92,7 @@ async fn unended_tasks(client: &Client, job_id: &str) -> anyhow::Result<Option<V
         TaskState::Waiting,
     ];
     let filter = ListTasksRequest {
-        job_id: job_id.to_owned(),
+        job_id: job.job_id,
         states: states.map(Into::into).to_vec(),
         ..ListTasksRequest::default()
     };

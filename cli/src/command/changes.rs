@@ -1,8 +1,12 @@
 //! What became of each task of a request to change several.
 
-use swarm_proto::{reason::Reason, v1::TaskChange};
+use swarm_proto::{
+    reason::Reason,
+    v1::{Refusal, TaskChange},
+};
 
 use crate::{
+    args::Globals,
     exit::Exit,
     output::{Listing, Output, json, state, table::Table, text},
     trouble::Trouble,
@@ -13,7 +17,12 @@ use crate::{
 /// # Errors
 ///
 /// When any was refused, or stdout is closed.
-pub(super) fn tell(changes: &[TaskChange], output: &Output, doing: &str) -> anyhow::Result<Exit> {
+pub(super) fn tell(
+    changes: &[TaskChange],
+    output: &Output,
+    doing: &str,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
     let (accepted, refused): (Vec<&TaskChange>, Vec<&TaskChange>) =
         changes.iter().partition(|change| change.refusal.is_none());
     let mut table = Table::new(["ID", "STATE"]);
@@ -32,19 +41,32 @@ pub(super) fn tell(changes: &[TaskChange], output: &Output, doing: &str) -> anyh
     if refused.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(trouble(&refused, changes.len(), doing).into())
+    Err(trouble(&refused, changes.len(), doing, globals).into())
 }
 
-fn trouble(refused: &[&TaskChange], total: usize, doing: &str) -> Trouble {
-    let reasons: Vec<Option<Reason>> = refused
-        .iter()
-        .map(|change| {
-            change
-                .refusal
-                .as_ref()
-                .and_then(|refusal| Reason::parse(&refusal.reason))
-        })
-        .collect();
+/// Why a change was refused; nothing when it was not, or for a reason newer than this program.
+pub(super) fn reason(change: &TaskChange) -> Option<Reason> {
+    change
+        .refusal
+        .as_ref()
+        .and_then(|refusal| Reason::parse(&refusal.reason))
+}
+
+/// The change of a task that does not exist.
+pub(super) fn unknown(id: &str) -> TaskChange {
+    let refusal = Refusal {
+        reason: Reason::TaskNotFound.as_str().to_owned(),
+        message: format!("there is no task '{id}'"),
+    };
+    TaskChange {
+        task_id: id.to_owned(),
+        refusal: Some(refusal),
+        ..TaskChange::default()
+    }
+}
+
+fn trouble(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals) -> Trouble {
+    let reasons: Vec<Option<Reason>> = refused.iter().map(|change| reason(change)).collect();
     let all_unknown = reasons.iter().all(|reason| *reason == Some(Reason::TaskNotFound));
     let exit = if all_unknown {
         Exit::NotFound
@@ -73,11 +95,13 @@ fn trouble(refused: &[&TaskChange], total: usize, doing: &str) -> Trouble {
         }
     };
     if reasons.contains(&Some(Reason::TaskNotFound)) {
-        trouble = trouble.help("swarmctl list shows the tasks there are");
+        trouble = trouble.help(format!("{} shows the tasks there are", globals.next("list")));
     }
     if reasons.contains(&Some(Reason::RevisionMismatch)) {
-        trouble =
-            trouble.help("a task changed meanwhile: look at it with swarmctl inspect ID, and try again");
+        trouble = trouble.help(format!(
+            "a task changed meanwhile: look at it with {}, and try again",
+            globals.next("inspect ID")
+        ));
     }
     if reasons.contains(&Some(Reason::DependencyFailed)) {
         trouble = trouble.help("retry the dependency instead; it brings back what was skipped because of it");

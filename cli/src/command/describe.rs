@@ -21,7 +21,9 @@ pub(super) fn tasks(tasks: &[Task]) -> Listing {
         "ATTEMPTS",
         "SUBMITTED",
         "REASON",
-    ]);
+    ])
+    .free_text(&["WHAT", "REASON"])
+    .dispensable(&["PRIORITY", "ATTEMPTS", "QUEUE", "SUBMITTED", "REASON"]);
     for task in tasks {
         let spec = task.spec.clone().unwrap_or_default();
         table.row([
@@ -45,7 +47,9 @@ pub(super) fn tasks(tasks: &[Task]) -> Listing {
 
 /// Jobs as a list.
 pub(super) fn jobs(jobs: &[Job]) -> Listing {
-    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED"]);
+    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED"])
+        .free_text(&["NAME", "STATES"])
+        .dispensable(&["ENDED", "SUBMITTED"]);
     for job in jobs {
         let counts = job.counts.unwrap_or_default();
         table.row([
@@ -69,7 +73,9 @@ pub(super) fn jobs(jobs: &[Job]) -> Listing {
 pub(super) fn agents(agents: &[Agent]) -> Listing {
     let mut table = Table::new([
         "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION",
-    ]);
+    ])
+    .free_text(&["NAME", "LABELS"])
+    .dispensable(&["VERSION", "SEEN", "LABELS"]);
     for agent in agents {
         table.row([
             agent.agent_id.clone(),
@@ -90,8 +96,8 @@ pub(super) fn agents(agents: &[Agent]) -> Listing {
     }
 }
 
-/// Everything about a task that fits a page, without its output.
-pub(super) fn task_page(task: &Task) -> String {
+/// Everything about a task that fits a page of this width, without its output.
+pub(super) fn task_page(task: &Task, width: Option<usize>) -> String {
     let spec = task.spec.clone().unwrap_or_default();
     let mut fields = Fields::default();
     fields
@@ -141,7 +147,7 @@ pub(super) fn task_page(task: &Task) -> String {
     let mut page = fields.to_string();
     if !task.attempts.is_empty() {
         page.push_str("\nattempts\n");
-        page.push_str(&attempts(task).to_string());
+        page.push_str(&attempts(task).within(width));
         let left_out = task.attempt_count as usize - task.attempts.len().min(task.attempt_count as usize);
         if left_out > 0 {
             let _ = writeln!(
@@ -170,8 +176,8 @@ pub(super) fn job_page(job: &Job) -> String {
     fields.to_string()
 }
 
-/// Everything about an agent that fits a page.
-pub(super) fn agent_page(agent: &Agent) -> String {
+/// Everything about an agent that fits a page of this width.
+pub(super) fn agent_page(agent: &Agent, width: Option<usize>) -> String {
     let mut fields = Fields::default();
     fields
         .add("agent", &agent.agent_id)
@@ -184,7 +190,8 @@ pub(super) fn agent_page(agent: &Agent) -> String {
         .add("seen", text::time(agent.seen_time.as_ref()));
     let mut page = fields.to_string();
     if !agent.leases.is_empty() {
-        let mut table = Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"]);
+        let mut table =
+            Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"]).dispensable(&["GRANTED", "EXPIRES"]);
         for lease in &agent.leases {
             table.row([
                 lease.task_id.clone(),
@@ -194,7 +201,7 @@ pub(super) fn agent_page(agent: &Agent) -> String {
             ]);
         }
         page.push_str("\nleases\n");
-        page.push_str(&table.to_string());
+        page.push_str(&table.within(width));
     }
     page
 }
@@ -229,7 +236,9 @@ pub(super) fn present_counts(counts: &StateCounts) -> String {
 }
 
 fn attempts(task: &Task) -> Table {
-    let mut table = Table::new(["#", "OUTCOME", "AGENT", "STARTED", "TOOK", "WHY"]);
+    let mut table = Table::new(["#", "OUTCOME", "AGENT", "STARTED", "TOOK", "WHY"])
+        .free_text(&["WHY"])
+        .dispensable(&["STARTED", "TOOK", "AGENT"]);
     for attempt in &task.attempts {
         let ending = match (attempt.exit_code, attempt.signal) {
             (_, Some(signal)) => format!("signal {signal}"),

@@ -141,7 +141,7 @@ fn announce(args: &Args, coordinator: &Address, place: &Place) {
     };
     note(format!("coordinator on {coordinator}, {agents}"));
     let fate = match place {
-        Place::Kept(_) => "",
+        Place::Kept { .. } => "",
         Place::Temporary(_) => " (removed at the end)",
     };
     let directory = place.path();

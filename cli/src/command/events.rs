@@ -10,6 +10,7 @@ use crate::{
     follow::Follower,
     interrupt::unless_interrupted,
     output::{Output, event, note},
+    subject,
 };
 
 const EXAMPLES: &str = "\
@@ -31,13 +32,13 @@ pub struct Args {
     /// Only events of this task; may be repeated, or separated by commas
     #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
     tasks: Vec<String>,
-    /// Only events of this job and its tasks; may be repeated, or separated by commas
-    #[arg(long = "job", value_name = "ID", value_delimiter = ',')]
+    /// Only events of this job, by id or name, and its tasks; may be repeated, or separated by commas
+    #[arg(long = "job", value_name = "JOB", value_delimiter = ',')]
     jobs: Vec<String>,
-    /// Only events of this agent; may be repeated, or separated by commas
-    #[arg(long = "agent", value_name = "ID", value_delimiter = ',')]
+    /// Only events of this agent, by id or name; may be repeated, or separated by commas
+    #[arg(long = "agent", value_name = "AGENT", value_delimiter = ',')]
     agents: Vec<String>,
-    /// Only this kind, such as task_succeeded; may be repeated, or separated by commas
+    /// Of these, or of all, only this kind, such as task_succeeded; may be repeated, or separated by commas
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<String>,
     /// End after this many
@@ -84,10 +85,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 
 async fn print(
     client: &Client,
-    request: StreamEventsRequest,
+    mut request: StreamEventsRequest,
     output: &Output,
     position: &mut Option<u64>,
 ) -> anyhow::Result<()> {
+    resolve(client, &mut request).await?;
     // An endless list never gets its closing bracket: followed events are always one object a line.
     let whole = output.format == Format::Json && !request.follow;
     let mut collected: Vec<Value> = Vec::new();
@@ -107,6 +109,21 @@ async fn print(
     }
     if whole {
         output.json(&json!({ "events": collected }))?;
+    }
+    Ok(())
+}
+
+/// Puts ids in place of names. What is neither is left as it is: the journal may know it still.
+async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<()> {
+    for id in &mut request.job_ids {
+        if let Some((job, _)) = subject::find_job(client, id, "cannot look for a job").await? {
+            *id = job.job_id;
+        }
+    }
+    for id in &mut request.agent_ids {
+        if let Some(agent) = subject::find_agent(client, id, "cannot look for an agent").await? {
+            *id = agent.agent_id;
+        }
     }
     Ok(())
 }

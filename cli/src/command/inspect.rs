@@ -22,15 +22,15 @@ const SHOWN_LINES: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl inspect fetch                       attempts, events and the end of its output
-  swarmctl inspect nightly                     a job
-  swarmctl inspect fetch -o json               the Task message";
+  swarmctl inspect k3v7q2mzdh                  attempts, events and the end of its output
+  swarmctl inspect nightly                     a job, by its name
+  swarmctl inspect k3v7q2mzdh -o json          the Task message";
 
 /// What to show.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// A task or a job
+    /// A task or a job; a job may be named by its name if no other has it
     id: String,
 }
 
@@ -43,25 +43,22 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let doing = format!("cannot inspect {}", args.id);
-    match subject::find(&client, &args.id)
-        .await
-        .map_err(client.trouble(doing))?
-    {
+    match subject::find(&client, &args.id, &doing).await? {
         Some((Subject::Task(task), _)) => {
             let page = match output.format {
-                Format::Table => page(&client, &task).await?,
+                Format::Table => page(&client, &task, &output).await?,
                 Format::Json | Format::Jsonl | Format::Name => String::new(),
             };
             output.one(&json::of("Task", &*task), &task.task_id, &page)?;
         }
         Some((Subject::Job(job), _)) => super::job::show(&job, &output, globals)?,
-        None => return Err(subject::nothing_named(&args.id).into()),
+        None => return Err(subject::nothing_named(&client, &args.id).into()),
     }
     Ok(Exit::Done)
 }
 
-async fn page(client: &Client, task: &Task) -> anyhow::Result<String> {
-    let mut page = describe::task_page(task);
+async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<String> {
+    let mut page = describe::task_page(task, output.width());
     let events = newest_events(client, &task.task_id).await?;
     if !events.is_empty() {
         page.push_str("\nevents\n");

@@ -1,7 +1,7 @@
 //! `swarmctl logs`: what a task printed.
 
 use clap::ValueEnum;
-use swarm_proto::v1::{GetTaskRequest, Output as TaskOutput, Task};
+use swarm_proto::v1::{GetTaskRequest, Output as TaskOutput, Task, TaskResult};
 
 use super::wait;
 use crate::{
@@ -16,9 +16,9 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl logs fetch                          its stdout to stdout, its stderr to stderr
-  swarmctl logs fetch --stream stderr --tail 20
-  swarmctl logs fetch -f                       waits for its end first";
+  swarmctl logs k3v7q2mzdh                     its stdout to stdout, its stderr to stderr
+  swarmctl logs k3v7q2mzdh --stream stderr --tail 20
+  swarmctl logs k3v7q2mzdh -f                  waits for its end first";
 
 /// What to print.
 #[derive(Debug, clap::Args)]
@@ -75,7 +75,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         task = get(&client, &args.id).await?;
     }
     let Some(result) = &task.result else {
-        return nothing_yet(&args, &task);
+        return nothing_yet(&args, &task, &output, globals);
     };
     if let Which::Number(number) = args.attempt
         && number != result.attempt
@@ -144,7 +144,7 @@ async fn get(client: &Client, id: &str) -> anyhow::Result<Task> {
     Ok(answer.task.unwrap_or_default())
 }
 
-fn nothing_yet(args: &Args, task: &Task) -> anyhow::Result<Exit> {
+fn nothing_yet(args: &Args, task: &Task, output: &Output, globals: &Globals) -> anyhow::Result<Exit> {
     let id = &args.id;
     let state = state::word(task.state());
     if state::is_final(task.state()) {
@@ -155,7 +155,17 @@ fn nothing_yet(args: &Args, task: &Task) -> anyhow::Result<Exit> {
         note(format!(
             "no output of {id} yet: it is {state}, and output comes with the end of an attempt"
         ));
-        note(format!("help: swarmctl logs -f {id} waits for it"));
+        note(format!(
+            "help: {} waits for it",
+            globals.next(&format!("logs -f {id}"))
+        ));
+    }
+    // A script that reads JSON gets some: a result without an output, and no attempt.
+    let nothing = || json::of("TaskResult", &TaskResult::default());
+    match output.format {
+        Format::Table | Format::Name => {}
+        Format::Json => output.json(&nothing())?,
+        Format::Jsonl => output.json_line(&nothing())?,
     }
     Ok(Exit::Done)
 }

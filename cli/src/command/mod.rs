@@ -9,6 +9,7 @@ pub mod events;
 pub mod inspect;
 pub mod job;
 pub mod list;
+mod listing;
 pub mod logs;
 pub mod retry;
 pub mod run;

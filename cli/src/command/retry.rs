@@ -2,15 +2,16 @@
 
 use swarm_proto::{
     reason::Reason,
-    v1::{GetTaskRequest, ListTasksRequest, Refusal, RetryTask, RetryTasksRequest, TaskChange, TaskState},
+    v1::{GetTaskRequest, ListTasksRequest, RetryTask, RetryTasksRequest, TaskChange, TaskState},
 };
 
-use super::{changes, list::Pages};
+use super::changes;
 use crate::{
     args::Globals,
     client::Client,
     exit::Exit,
     output::{Output, note},
+    pages::Pages,
     subject,
 };
 
@@ -19,7 +20,7 @@ const BATCH: usize = 1_000;
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl retry fetch                         one task, and what was skipped because of it
+  swarmctl retry k3v7q2mzdh                    one task, and what was skipped because of it
   swarmctl retry --failed                      every failed task
   swarmctl retry --failed --job nightly        those of one job";
 
@@ -37,8 +38,8 @@ pub struct Args {
     /// Every failed task
     #[arg(long)]
     failed: bool,
-    /// With --failed: only tasks of this job
-    #[arg(long, requires = "failed", conflicts_with = "ids", value_name = "ID")]
+    /// With --failed: only tasks of the job with this id or name
+    #[arg(long, requires = "failed", conflicts_with = "ids", value_name = "JOB")]
     job: Option<String>,
 }
 
@@ -51,14 +52,18 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let changes = if args.failed {
-        retry_failed(&client, args.job.unwrap_or_default()).await?
+        let job_id = match &args.job {
+            Some(job) => subject::job_id(&client, job).await?,
+            None => String::new(),
+        };
+        retry_failed(&client, job_id).await?
     } else {
         retry_named(&client, &subject::ids(&args.ids)?).await?
     };
     if changes.is_empty() {
         note("nothing to retry");
     }
-    changes::tell(&changes, &output, "cannot retry")
+    changes::tell(&changes, &output, "cannot retry", globals)
 }
 
 /// Each failed task as it was listed; one that changed since is refused, not retried twice.
@@ -93,8 +98,13 @@ async fn retry_named(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Task
                     revision,
                 });
             }
-            Err(failure) if failure.reason() == Some(Reason::TaskNotFound) => {
-                changes.push(unknown(id, failure.message()));
+            Err(failure)
+                if matches!(
+                    failure.reason(),
+                    Some(Reason::TaskNotFound | Reason::FieldInvalid)
+                ) =>
+            {
+                changes.push(changes::unknown(id));
             }
             Err(failure) => return Err(client.trouble(format!("cannot retry {id}"))(failure)),
         }
@@ -111,16 +121,4 @@ async fn retry(client: &Client, tasks: Vec<RetryTask>) -> anyhow::Result<Vec<Tas
     }
     let answer = client.retry_tasks(RetryTasksRequest { tasks }).await;
     Ok(answer.map_err(client.trouble("cannot retry"))?.results)
-}
-
-fn unknown(id: &str, message: &str) -> TaskChange {
-    let refusal = Refusal {
-        reason: Reason::TaskNotFound.as_str().to_owned(),
-        message: message.to_owned(),
-    };
-    TaskChange {
-        task_id: id.to_owned(),
-        refusal: Some(refusal),
-        ..TaskChange::default()
-    }
 }

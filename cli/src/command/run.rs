@@ -1,6 +1,6 @@
 //! `swarmctl run`: a command somewhere, with its output and exit code here.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, io};
 
 use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
 
@@ -83,24 +83,33 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return Ok(wait::detached(globals, std::slice::from_ref(&task_id)));
     };
     let task = ended?.unwrap_or_default();
-    match output.format {
+    let written = match output.format {
         Format::Table => {
             let printed = task
                 .result
                 .as_ref()
                 .and_then(|result| result.output.clone())
                 .unwrap_or_default();
-            task_stdout(&printed.stdout)?;
+            let written = task_stdout(&printed.stdout);
             task_stderr(&printed.stderr);
             logs::tell_all_cuts(&printed);
+            written
         }
-        Format::Json => output.json(&json::of("Task", &task))?,
-        Format::Jsonl => output.json_line(&json::of("Task", &task))?,
-        Format::Name => output.line(&task_id)?,
-    }
+        Format::Json => output.json(&json::of("Task", &task)),
+        Format::Jsonl => output.json_line(&json::of("Task", &task)),
+        Format::Name => output.line(&task_id),
+    };
     let (exit, whose) = exit_of(&task);
     note(whose);
-    Ok(exit)
+    match written {
+        // The task did what it did: a pipe that its reader closed has no say in it, and a failure stays the task's.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe || exit != Exit::Task(0) => {
+            note(error.to_string());
+            Ok(exit)
+        }
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(exit),
+    }
 }
 
 /// The exit code, and a line that says whose it is.
@@ -116,7 +125,7 @@ fn exit_of(task: &Task) -> (Exit, String) {
             Exit::Task(0),
             format!("task {id} succeeded: exit code 0 is the task's"),
         ),
-        (TaskState::Failed, Some(last)) => match code_of(last) {
+        (TaskState::Failed, Some(last)) => match code_of(last, &task.reason) {
             Some((code, how)) => (
                 Exit::Task(code),
                 format!(
@@ -157,9 +166,15 @@ fn exit_of(task: &Task) -> (Exit, String) {
 }
 
 /// The code of a failed attempt as a shell would give it, and how it came about.
-fn code_of(attempt: &Attempt) -> Option<(u8, String)> {
+fn code_of(attempt: &Attempt, why_failed: &str) -> Option<(u8, String)> {
     if attempt.failure_reason == "timeout" {
-        return Some((TIMED_OUT, ", which ran into its timeout".to_owned()));
+        // A deadline shortens the time of an attempt; only the task's reason tells which of the two it met.
+        let limit = if why_failed.contains("deadline") {
+            "deadline"
+        } else {
+            "timeout"
+        };
+        return Some((TIMED_OUT, format!(", which ran into its {limit}")));
     }
     if let Some(signal) = attempt.signal {
         let code = u8::try_from(SIGNALLED + signal).unwrap_or(u8::MAX);
@@ -237,6 +252,25 @@ mod tests {
             let (exit, whose) = exit_of(&task);
             assert_eq!(exit.code(), code, "{whose}");
             assert!(whose.contains(&format!("exit code {code} is")), "{whose}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_that_the_deadline_made_is_told_as_one() {
+        let timed_out = failed(Attempt {
+            failure_reason: "timeout".into(),
+            ..Attempt::default()
+        });
+        for (reason, expected) in [
+            ("its deadline has passed", "which ran into its deadline"),
+            ("failed 1 time", "which ran into its timeout"),
+        ] {
+            let task = Task {
+                reason: reason.into(),
+                ..timed_out.clone()
+            };
+            let (exit, whose) = exit_of(&task);
+            assert!(exit == Exit::Task(124) && whose.ends_with(expected), "{whose}");
         }
     }
 }

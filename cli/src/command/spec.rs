@@ -1,14 +1,23 @@
 //! The flags that describe one task: what `submit` and `run` share.
 
-use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::Context as _;
 use swarm_proto::{
+    duration::{parse_duration, write_duration},
     reason::FieldFault,
     v1::{Command, Dependency, NewTask, Retry, TaskSpec, task_spec::Work},
 };
 
-use crate::{exit::Exit, jobfile::value, trouble::Trouble};
+use crate::{exit::Exit, jobfile::value, output::text, trouble::Trouble};
+
+/// The most that a coordinator takes as the whole spec of a task, and so of its input.
+const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// What a shell would do something with: one word with any of these is a line for `sh -c`.
 const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
@@ -35,7 +44,7 @@ pub(super) struct TaskFlags {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     pub labels: Vec<(String, String)>,
     /// How long one attempt may run
-    #[arg(long, value_name = "DURATION", value_parser = value::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
     /// Fails unless it has ended by then: a time, or a duration from now
     #[arg(long, value_name = "TIME", value_parser = deadline)]
@@ -44,7 +53,7 @@ pub(super) struct TaskFlags {
     #[arg(long, value_name = "TIME", value_parser = value::parse_time, conflicts_with = "delay")]
     pub not_before: Option<jiff::Timestamp>,
     /// Is not started before this long from now
-    #[arg(long, value_name = "DURATION", value_parser = value::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub delay: Option<Duration>,
     /// Further tries after the first failure
     #[arg(long, value_name = "N")]
@@ -75,8 +84,7 @@ impl TaskFlags {
             None => value::generate_id().map_err(anyhow::Error::msg)?,
         };
         let stdin = match &self.stdin_file {
-            Some(path) => fs::read(path)
-                .with_context(|| format!("cannot read the task's input from {}", path.display()))?,
+            Some(path) => input(path)?,
             None => Vec::new(),
         };
         let command = Command {
@@ -113,6 +121,25 @@ impl TaskFlags {
             spec: Some(spec),
         })
     }
+}
+
+/// What the task reads from its standard input; never more than can be submitted is read.
+fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            let sentence = format!("--stdin-file: cannot read {}: {error}", path.display());
+            Trouble::new(Exit::Usage, sentence)
+        })?;
+    if bytes.len() as u64 > MAX_INPUT_BYTES {
+        let most = text::bytes(MAX_INPUT_BYTES);
+        let sentence = format!("--stdin-file: {} has more than {most}", path.display());
+        return Err(Trouble::new(Exit::Usage, sentence).help(format!(
+            "a task with its input has at most {most}: let the command fetch larger inputs"
+        )));
+    }
+    Ok(bytes)
 }
 
 /// A fault of the coordinator's answer, named by the flag that it is about.
@@ -175,8 +202,8 @@ fn deadline(text: &str) -> Result<jiff::Timestamp, String> {
 }
 
 fn wire_duration(duration: Duration) -> anyhow::Result<prost_types::Duration> {
-    prost_types::Duration::try_from(duration)
-        .map_err(|_| Trouble::new(Exit::Usage, format!("{} s is too long", duration.as_secs())).into())
+    write_duration(duration)
+        .ok_or_else(|| Trouble::new(Exit::Usage, format!("{} s is too long", duration.as_secs())).into())
 }
 
 fn wire_time(time: jiff::Timestamp) -> prost_types::Timestamp {

@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
 use prost::Message as _;
 use serde_json::json;
 use swarm_proto::{
@@ -205,13 +204,19 @@ async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
     let (origin, text) = if path == Path::new("-") {
         (
             "stdin".to_owned(),
-            bounded(io::stdin().lock()).context("cannot read the job file from stdin")?,
+            bounded(io::stdin().lock()).map_err(|why| {
+                Trouble::new(
+                    Exit::Usage,
+                    format!("cannot read the job file from standard input: {why}"),
+                )
+            })?,
         )
     } else {
         let origin = path.display().to_string();
-        let file = fs::File::open(path).and_then(bounded).map_err(|error| {
-            Trouble::new(Exit::Usage, format!("cannot read the job file {origin}: {error}"))
-        })?;
+        let file = fs::File::open(path).map_err(|error| error.to_string());
+        let file = file
+            .and_then(bounded)
+            .map_err(|why| Trouble::new(Exit::Usage, format!("cannot read the job file {origin}: {why}")))?;
         (origin, file)
     };
     match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
@@ -243,12 +248,26 @@ async fn look_up_external(client: &Client, faults: &mut Faults) {
 }
 
 /// A text of at most as many bytes as a job file may have, and one more for the parser to complain about.
-fn bounded(reader: impl io::Read) -> io::Result<String> {
-    let mut text = String::new();
+fn bounded(reader: impl io::Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
     reader
         .take(jobfile::MAX_FILE_BYTES as u64 + 1)
-        .read_to_string(&mut text)?;
-    Ok(text)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).or_else(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        // The bound may have cut a character in two.
+        if error.as_bytes().len() > jobfile::MAX_FILE_BYTES && error.utf8_error().error_len().is_none() {
+            let mut bytes = error.into_bytes();
+            bytes.truncate(valid);
+            return String::from_utf8(bytes).map_err(|error| error.to_string());
+        }
+        let line = 1 + error.as_bytes()[..valid]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        Err(format!("it is not UTF-8: see line {line}"))
+    })
 }
 
 fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {

@@ -1,19 +1,22 @@
 //! `swarmctl wait`: until tasks and jobs have ended.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use serde_json::json;
-use swarm_proto::v1::{GetTaskRequest, ListTasksRequest, Task, TaskState};
+use swarm_proto::{
+    duration::{format_duration, parse_duration},
+    v1::{GetTaskRequest, ListTasksRequest, Task, TaskState},
+};
 
-use super::{describe, list::Pages};
+use super::describe;
 use crate::{
     args::{Format, Globals},
     awaited::{self, Awaited},
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    jobfile::value,
-    output::{Output, note, text},
+    output::{Output, note, terminal_width, text},
+    pages::Pages,
     subject,
 };
 
@@ -25,19 +28,19 @@ const MAX_REPEATED_IDS: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl wait fetch build                    until both have ended
-  swarmctl wait nightly --timeout 1h           a job; exits with 5 after an hour
+  swarmctl wait k3v7q2mzdh x5t2n6wqpa          until both have ended
+  swarmctl wait nightly --timeout 1h           a job, by its name; exits with 5 after an hour
   swarmctl submit -q -f tasks.yaml | swarmctl wait -";
 
 /// What to wait for.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Tasks and jobs; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; - reads ids from stdin, one a line
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// Give up after this long, with exit code 5; the tasks go on
-    #[arg(long, value_name = "DURATION", value_parser = value::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
 }
 
@@ -70,7 +73,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let timeout = args.timeout.unwrap_or_default();
             note(format!(
                 "error: not all had ended after {}",
-                text::duration(&wire(timeout))
+                format_duration(timeout)
             ));
             note(format!(
                 "help: they go on; to wait again: {}",
@@ -123,7 +126,7 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
         }))?,
         Some(output) => output.list(&listing)?,
         None if tasks.is_empty() => {}
-        None => note(listing.table.to_string().trim_end()),
+        None => note(listing.table.within(terminal_width(io::stderr())).trim_end()),
     }
     if unsuccessful == 0 {
         let tasks = text::counted(total, "task");
@@ -140,8 +143,10 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
     ));
     if let Some(task) = tasks.first() {
         note(format!(
-            "help: swarmctl logs {0} shows what {0} printed, swarmctl inspect {0} the rest",
-            task.task_id
+            "help: {} shows what {} printed, {} the rest",
+            client.next(&format!("logs {}", task.task_id)),
+            task.task_id,
+            client.next(&format!("inspect {}", task.task_id))
         ));
     }
     Ok(Exit::Failed)
@@ -187,8 +192,4 @@ fn again(globals: &Globals, ids: &[String]) -> String {
     } else {
         globals.next(&format!("wait {}", ids.join(" ")))
     }
-}
-
-fn wire(duration: Duration) -> prost_types::Duration {
-    prost_types::Duration::try_from(duration).unwrap_or_default()
 }

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, rc::Rc, slice, time::Duration};
 
+use swarm_proto::duration::{parse_duration, write_duration};
+
 use super::{
     Faults, Position,
     nearest::nearest,
     tree::{Content, Entry, Node},
-    value,
 };
 
 /// The text of a single value, whatever it looks like: `1.10` stays `1.10`.
@@ -68,9 +69,9 @@ pub(super) fn duration(
     longest: (Duration, &str),
     faults: &mut Faults,
 ) -> Option<prost_types::Duration> {
-    let duration = read(node, field, faults, value::parse_duration)?;
-    match prost_types::Duration::try_from(duration) {
-        Ok(wire) if duration <= longest.0 => Some(wire),
+    let duration = read(node, field, faults, parse_duration)?;
+    match write_duration(duration) {
+        Some(wire) if duration <= longest.0 => Some(wire),
         _ => {
             let text = text(node, field, faults)?;
             faults.push(
@@ -82,7 +83,7 @@ pub(super) fn duration(
     }
 }
 
-/// A single value read by one of [`value`]'s functions.
+/// A single value read by one of `value.rs`'s functions.
 pub(super) fn read<T>(
     node: &Node,
     field: &str,

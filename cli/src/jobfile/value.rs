@@ -1,8 +1,7 @@
-//! Single values as people write them: durations, priorities, times and ids. Flags read theirs here too.
+//! Single values as people write them: priorities, times and ids. Flags read theirs here too.
 
-use std::time::Duration;
-
-use jiff::{SpanRelativeTo, Timestamp, fmt::friendly::SpanParser};
+use jiff::Timestamp;
+use swarm_proto::duration::parse_duration;
 
 /// Characters of an id.
 pub const MAX_ID_BYTES: usize = 128;
@@ -18,30 +17,6 @@ const PRIORITIES: &[(&str, i32)] = &[("low", -50), ("normal", 0), ("high", 50), 
 
 /// The lowest and the highest priority.
 const PRIORITY_RANGE: std::ops::RangeInclusive<i32> = -100..=100;
-
-/// Reads `90s`, `10m`, `1h 30m`, `2d`, or a number of seconds.
-///
-/// # Errors
-///
-/// A sentence that quotes the text.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let trimmed = text.trim();
-    if let Ok(seconds) = trimmed.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|_| format!("'{text}' is not a number of seconds from 0 upwards"));
-    }
-    let nonsense = || format!("'{text}' is not a duration, such as 90s, 10m or 1h 30m");
-    let span = SpanParser::new().parse_span(trimmed).map_err(|_| nonsense())?;
-    if span.get_years() != 0 || span.get_months() != 0 {
-        return Err(format!(
-            "'{text}' has years or months, which differ in length: use days"
-        ));
-    }
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| nonsense())?;
-    Duration::try_from(duration).map_err(|_| format!("'{text}' is negative; a duration is at least 0"))
-}
 
 /// Reads `low`, `normal`, `high`, `critical`, or a number from -100 to 100.
 ///
@@ -166,45 +141,6 @@ fn quote(c: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_read_as_people_write_them() {
-        for (text, seconds) in [
-            ("90s", 90.0),
-            ("10m", 600.0),
-            ("1h 30m", 5_400.0),
-            ("1h30m", 5_400.0),
-            ("500ms", 0.5),
-            ("2 minutes", 120.0),
-            ("1d", 86_400.0),
-            ("1w", 604_800.0),
-            ("45", 45.0),
-            ("1.5", 1.5),
-            ("0", 0.0),
-            (" 5s ", 5.0),
-        ] {
-            assert_eq!(
-                parse_duration(text).map(|d| d.as_secs_f64()),
-                Ok(seconds),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            "ten",
-            "5 parsecs",
-            "-5s",
-            "-1",
-            "5s ago",
-            "1y",
-            "2mo",
-            "inf",
-            "NaN",
-            "1e300",
-        ] {
-            assert!(parse_duration(text).is_err(), "{text:?} was read");
-        }
-    }
 
     #[test]
     fn priorities_are_names_or_numbers_in_range() {

@@ -5,12 +5,16 @@
 
 pub mod event;
 pub mod json;
+pub mod pages;
 pub mod progress;
 pub mod state;
 pub mod table;
 pub mod text;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    os::fd::AsFd,
+};
 
 use anstream::{AutoStream, ColorChoice};
 use serde_json::{Value, json};
@@ -24,6 +28,8 @@ pub struct Output {
     /// How to print, with `-q` taken into account.
     pub format: Format,
     colored: bool,
+    /// Columns of the terminal, when stdout is one.
+    width: Option<usize>,
 }
 
 /// Some things of one kind, ready to be printed in any format.
@@ -50,7 +56,13 @@ impl Output {
         Output {
             format: globals.format(),
             colored,
+            width: terminal_width(io::stdout()),
         }
+    }
+
+    /// Columns of the terminal, when stdout is one.
+    pub fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// Prints a list.
@@ -88,7 +100,7 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn table(&self, table: &Table) -> io::Result<()> {
-        self.page(&table.to_string())
+        self.page(&table.within(self.width))
     }
 
     /// Prints text that is already clean, with the states coloured if colours are wanted.
@@ -97,16 +109,15 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn page(&self, page: &str) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        if self.colored {
-            stdout.write_all(state::paint(page).as_bytes())?;
+        let mut shown = if self.colored {
+            state::paint(page)
         } else {
-            stdout.write_all(page.as_bytes())?;
+            page.to_owned()
+        };
+        if !shown.ends_with('\n') {
+            shown.push('\n');
         }
-        if !page.ends_with('\n') {
-            stdout.write_all(b"\n")?;
-        }
-        stdout.flush()
+        write_stdout(shown.as_bytes())
     }
 
     /// Prints one line of untrusted text.
@@ -124,7 +135,7 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn json(&self, value: &Value) -> io::Result<()> {
-        write_stdout(json::escape(&format!("{value:#}\n")).as_bytes())
+        self.json_text(&format!("{value:#}\n"))
     }
 
     /// Prints a JSON value on one line.
@@ -133,8 +144,17 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn json_line(&self, value: &Value) -> io::Result<()> {
-        write_stdout(json::escape(&format!("{value}\n")).as_bytes())
+        self.json_text(&format!("{value}\n"))
     }
+
+    fn json_text(&self, text: &str) -> io::Result<()> {
+        write_stdout(json::escape(text).as_bytes())
+    }
+}
+
+/// Columns of a terminal; nothing when it is none, or does not say.
+pub fn terminal_width(stream: impl AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
 /// Tells a person something on stderr; what a script wants is on stdout.
@@ -171,6 +191,7 @@ pub fn task_stderr(bytes: &[u8]) {
 
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    // The kind stays: a pipe that its reader closed is no trouble.
+    written.map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
 }

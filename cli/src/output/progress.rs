@@ -58,6 +58,14 @@ impl Progress {
         }
     }
 
+    /// Tells a person something while the bar is there; it stays below.
+    pub fn note(&self, text: impl AsRef<str>) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+
     /// Time has passed.
     pub fn tick(&mut self) {
         if self.bar.is_none() && self.told_at.elapsed() >= LINE_INTERVAL {

@@ -1,9 +1,7 @@
 //! Text for people: cleaned of what could steer a terminal, times, sizes, cut lines.
 
 use prost_types::{Duration, Timestamp};
-
-/// The longest free text in one cell of a table, in characters.
-const CELL_CHARS: usize = 60;
+use swarm_proto::duration::{format_duration, read_duration};
 
 /// Removes everything that could steer a terminal, except line ends and tabs.
 ///
@@ -30,15 +28,6 @@ pub fn clean(text: &str) -> String {
 /// Like [`clean`], on one line: what separates lines becomes a space.
 pub fn clean_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
-}
-
-/// One line, cut to what a table can bear.
-pub fn cell(text: &str) -> String {
-    let line = clean_line(text);
-    match line.char_indices().nth(CELL_CHARS) {
-        Some(_) => line.chars().take(CELL_CHARS - 1).chain(['…']).collect(),
-        None => line,
-    }
 }
 
 /// What follows a well-formed `[…letter` control sequence of at most 32 characters.
@@ -71,24 +60,9 @@ pub fn moment(time: &Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::new(time.seconds, time.nanos).ok()
 }
 
-/// A duration: `1h 2m 3s`, or with three digits after the point below a minute.
+/// A duration: `1h 2m 3s`, or with three digits after the point below a minute; a negative one is none.
 pub fn duration(duration: &Duration) -> String {
-    let seconds = duration.seconds.max(0);
-    let millis = duration.nanos.max(0) / 1_000_000;
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    if seconds < 60 && millis > 0 {
-        return format!("{seconds}.{millis:03}s");
-    }
-    let parts: Vec<String> = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, unit)| format!("{number}{unit}"))
-        .collect();
-    if parts.is_empty() {
-        "0s".to_owned()
-    } else {
-        parts.join(" ")
-    }
+    format_duration(read_duration(duration).unwrap_or_default())
 }
 
 /// How long something took, when both ends are known.
@@ -162,24 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_one_bounded_line() {
-        assert_eq!(cell("a\nb"), "a b");
-        assert_eq!(cell(&"x".repeat(100)).chars().count(), CELL_CHARS);
-    }
-
-    #[test]
     fn sizes_and_durations_read_well() {
         assert_eq!(
             [bytes(12), bytes(65_536), bytes(1_600_000)],
             ["12 B", "64 KiB", "1.5 MiB"]
         );
-        for (seconds, nanos, expected) in [
-            (0, 0, "0s"),
-            (1, 500_000_000, "1.500s"),
-            (3_723, 0, "1h 2m 3s"),
-            (86_400, 5, "1d"),
-        ] {
-            assert_eq!(duration(&Duration { seconds, nanos }), expected);
-        }
+        let shown = |seconds, nanos| duration(&Duration { seconds, nanos });
+        assert_eq!([shown(3_723, 0), shown(i64::MIN, 0)], ["1h 2m 3s", "0s"]);
     }
 }

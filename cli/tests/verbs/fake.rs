@@ -35,6 +35,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// So many answers are lost after the request was carried out.
     pub lost_answers: usize,
+    /// Whoever asks for the status never gets an answer.
+    pub is_hanging: bool,
     /// The next streams end without a word after so many events.
     pub cuts: VecDeque<usize>,
     /// What happens when the next streams are opened.
@@ -489,17 +491,26 @@ impl TaskService for Service {
 
     async fn list_jobs(
         &self,
-        _request: Request<ListJobsRequest>,
+        request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsResponse>, Status> {
+        let request = request.into_inner();
         let world = self.world();
-        let jobs = world.jobs.iter().map(|job| world.job_now(job)).collect();
+        let from: usize = request.page_token.parse().unwrap_or(0);
+        let end = from + world.page_size.min(request.page_size as usize);
+        let page = world.jobs.iter().skip(from).take(end - from);
+        let jobs = page.map(|job| world.job_now(job)).collect();
+        let next_page_token = if end < world.jobs.len() {
+            end.to_string()
+        } else {
+            String::new()
+        };
         let as_of = world.as_of();
         Self::answer(
             world,
             ListJobsResponse {
                 as_of,
                 jobs,
-                next_page_token: String::new(),
+                next_page_token,
             },
         )
     }
@@ -548,6 +559,10 @@ impl AdminService for Service {
         &self,
         _request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
+        let is_hanging = self.world().is_hanging;
+        if is_hanging {
+            std::future::pending::<()>().await;
+        }
         let world = self.world();
         let of = |state| world.tasks.iter().filter(|task| task.state() == state).count() as u64;
         let status = GetStatusResponse {
@@ -605,10 +620,14 @@ impl CoordinatorService for Service {
         if let Some(step) = world.steps.pop_front() {
             step(&mut world);
         }
+        let is_unfiltered =
+            request.task_ids.is_empty() && request.job_ids.is_empty() && request.agent_ids.is_empty();
         let fits = |event: &&Event| {
             event.seq >= request.from_seq.unwrap_or(u64::MAX)
-                && (request.task_ids.is_empty() || request.task_ids.contains(&event.task_id))
-                && (request.job_ids.is_empty() || request.job_ids.contains(&event.job_id))
+                && (is_unfiltered
+                    || request.task_ids.contains(&event.task_id)
+                    || request.job_ids.contains(&event.job_id)
+                    || request.agent_ids.contains(&event.agent_id))
                 && (request.kinds.is_empty() || request.kinds.contains(&event.kind))
         };
         let limit = if request.limit == 0 {

@@ -65,10 +65,7 @@ fn list_reads_as_many_pages_as_it_needs() {
     });
     let ended = fake.ctl(&["list", "-q", "--limit", "5"]);
     assert_eq!(ended.stdout, "t0\nt1\nt2\nt3\nt4\n");
-    assert_eq!(
-        ended.stderr,
-        "there are more: --limit 50 shows them, --limit 0 all\n"
-    );
+    assert_eq!(ended.stderr, "2 more; --limit 0 shows all\n");
     assert_eq!(
         fake.ctl(&["list", "-q", "--limit", "0"]).stdout.lines().count(),
         7
@@ -78,6 +75,75 @@ fn list_reads_as_many_pages_as_it_needs() {
         "t1\nt3\nt5\n"
     );
     assert_eq!(fake.ctl(&["list", "--state", "waiting"]).stderr, "no tasks\n");
+}
+
+#[test]
+fn people_get_the_first_hundred_and_scripts_get_all() {
+    let fake = Fake::start(|world| {
+        world.page_size = 70;
+        for n in 0..250 {
+            world.task(&format!("t{n}"), TaskState::Queued);
+            world.jobs.push(Job {
+                job_id: format!("j{n}"),
+                ..Default::default()
+            });
+        }
+    });
+    for (verb, key, last) in [
+        (&["list"][..], "tasks", "t249"),
+        (&["job", "list"], "jobs", "j249"),
+    ] {
+        let with = |flags: &[&str]| fake.ctl(&[verb, flags].concat());
+        let table = with(&[]);
+        assert_eq!(table.stdout.lines().count(), 101, "{verb:?}");
+        assert_eq!(table.stderr, "150 more; --limit 0 shows all\n");
+        assert_eq!(with(&["--limit", "0"]).stdout.lines().count(), 251);
+
+        let names = with(&["-q"]);
+        assert_eq!(
+            (
+                names.stdout.lines().count(),
+                names.stdout.lines().last(),
+                names.stderr.as_str()
+            ),
+            (250, Some(last), "")
+        );
+        assert_eq!(with(&["-o", "jsonl"]).stdout.lines().count(), 250);
+        let whole: Value = serde_json::from_str(&with(&["-o", "json"]).stdout).unwrap();
+        assert_eq!(whole[key].as_array().unwrap().len(), 250);
+        assert_eq!(with(&["-q", "--limit", "3"]).stdout.lines().count(), 3);
+    }
+}
+
+#[test]
+fn an_empty_list_is_a_list() {
+    let fake = Fake::start(|_| {});
+    let ended = fake.ctl(&["list", "-o", "json"]);
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.as_str()),
+        ("{\n  \"tasks\": []\n}\n", "no tasks\n")
+    );
+}
+
+#[test]
+fn what_an_attempt_said_is_not_cut_when_there_is_room() {
+    let message = "a message of more than sixty characters, which is what a table used to cut it to";
+    let fake = Fake::start(|world| {
+        failed_task(world);
+        world.tasks[0].attempts[0].message = message.into();
+    });
+    assert!(fake.ctl(&["inspect", "build"]).stdout.contains(message));
+}
+
+#[test]
+fn logs_without_output_are_json_all_the_same() {
+    let fake = Fake::start(|world| {
+        world.task("t", TaskState::Running);
+    });
+    let ended = fake.ctl(&["logs", "t", "-o", "json"]);
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(result, json!({ "attempt": 0 }));
+    assert!(ended.stderr.contains("no output of t yet"), "{}", ended.stderr);
 }
 
 fn failed_task(world: &mut World) {

@@ -6,6 +6,7 @@ mod changes;
 mod events;
 mod fake;
 mod look;
+mod names;
 mod submit;
 mod terminal;
 mod trouble;

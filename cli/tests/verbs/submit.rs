@@ -262,6 +262,38 @@ fn a_request_that_is_too_large_is_not_sent() {
 }
 
 #[test]
+fn an_input_that_is_too_large_is_named_by_its_flag_and_not_read_to_its_end() {
+    let fake = Fake::start(one_agent);
+    let ended = fake.ctl(&["submit", "--stdin-file", "/dev/zero", "--", "cat"]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended
+            .stderr
+            .starts_with("error: --stdin-file: /dev/zero has more than 64 KiB\nhelp: "),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_job_file_that_is_not_text_is_wrong_usage() {
+    let fake = Fake::start(one_agent);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tasks.yaml");
+    fs::write(&path, b"tasks:\n  - run: \xff\n").unwrap();
+    let ended = fake.ctl(&["submit", "-f", path.to_str().unwrap()]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("it is not UTF-8: see line 2"),
+        "{}",
+        ended.stderr
+    );
+    let input = fs::File::open(&path).unwrap();
+    let output = fake.command(&["submit", "-"]).stdin(input).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn submit_can_wait_and_follow() {
     let fake = Fake::start(|world| {
         one_agent(world);
@@ -286,32 +318,34 @@ fn submit_can_wait_and_follow() {
     );
 }
 
+fn a_run_that_exits_with_3(world: &mut World) {
+    one_agent(world);
+    world.then(|world| {
+        let output = Output {
+            stdout: b"out\x1b[31m\n".to_vec(),
+            stderr: b"err\n".to_vec(),
+            stdout_bytes: 9,
+            stderr_bytes: 4,
+        };
+        let task = &mut world.tasks[0];
+        task.result = Some(TaskResult {
+            attempt: 1,
+            output: Some(output),
+        });
+        task.attempts = vec![Attempt {
+            attempt: 1,
+            agent_id: "lab".into(),
+            outcome: AttemptOutcome::Failed.into(),
+            exit_code: Some(3),
+            ..Default::default()
+        }];
+        world.becomes("r", TaskState::Failed);
+    });
+}
+
 #[test]
 fn run_prints_what_the_task_printed_and_exits_as_it_did() {
-    let fake = Fake::start(|world| {
-        one_agent(world);
-        world.then(|world| {
-            let output = Output {
-                stdout: b"out\x1b[31m\n".to_vec(),
-                stderr: b"err\n".to_vec(),
-                stdout_bytes: 9,
-                stderr_bytes: 4,
-            };
-            let task = &mut world.tasks[0];
-            task.result = Some(TaskResult {
-                attempt: 1,
-                output: Some(output),
-            });
-            task.attempts = vec![Attempt {
-                attempt: 1,
-                agent_id: "lab".into(),
-                outcome: AttemptOutcome::Failed.into(),
-                exit_code: Some(3),
-                ..Default::default()
-            }];
-            world.becomes("r", TaskState::Failed);
-        });
-    });
+    let fake = Fake::start(a_run_that_exits_with_3);
     let ended = fake.ctl(&["run", "--id", "r", "--", "false"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (3, "out\u{1b}[31m\n"));
     assert_eq!(
@@ -320,4 +354,17 @@ fn run_prints_what_the_task_printed_and_exits_as_it_did() {
     );
     let spec = fake.world().submits.remove(0).tasks.remove(0).spec.unwrap();
     assert_eq!(spec.retry.unwrap().max_retries, Some(0));
+}
+
+#[test]
+fn run_exits_as_the_task_did_when_nobody_reads_its_output() {
+    let fake = Fake::start(a_run_that_exits_with_3);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut run = fake.command(&["run", "--id", "r", "--", "false"]);
+    let output = run.stdout(writer).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("cannot write to standard output: "), "{told}");
+    assert!(told.contains("exit code 3 is the task's\n"), "{told}");
 }

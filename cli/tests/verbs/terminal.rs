@@ -1,9 +1,13 @@
 //! Colours when they are wanted, and never anything that steers a terminal.
 
-use std::{fs::File, io::Read as _, process::Stdio};
+use std::{
+    fs::File,
+    io::Read as _,
+    process::{Command, Stdio},
+};
 
-use nix::pty::openpty;
-use swarm_proto::v1::{Output, TaskResult, TaskState};
+use nix::pty::{Winsize, openpty};
+use swarm_proto::v1::{Agent, Output, TaskResult, TaskState};
 
 use crate::fake::{Fake, World};
 
@@ -16,6 +20,79 @@ fn hostile_task(world: &mut World) {
     task.spec.as_mut().unwrap().name = HOSTILE.into();
     world.becomes("a", TaskState::Failed);
     world.events[0].summary = HOSTILE.into();
+}
+
+/// What a command that succeeds shows on a terminal, which may be of so many columns.
+fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
+    let size = columns.map(|ws_col| Winsize {
+        ws_row: 24,
+        ws_col,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    });
+    let pty = openpty(size.as_ref(), None).unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(pty.slave.try_clone().unwrap())
+        .stderr(pty.slave)
+        .spawn()
+        .unwrap();
+    // The command holds the terminal's other end; without it, reading ends with the program.
+    drop(command);
+    let mut shown = Vec::new();
+    // A terminal whose last user is gone answers with an error instead of an end.
+    let _ = File::from(pty.master).read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn a_table_fits_its_terminal() {
+    let fake = Fake::start(|world| {
+        let task = world.task("k3v7q2mzdh", TaskState::Failed);
+        task.reason = "failed 3 times, and a long sentence about why it did".into();
+        task.spec.as_mut().unwrap().name = "a name that is far longer than anybody has room for".into();
+    });
+    for columns in [60, 80, 200] {
+        let shown = on_a_terminal(fake.command(&["list", "--color", "never"]), Some(columns));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 2, "{shown}");
+        assert!(lines[1].starts_with("k3v7q2mzdh  ✘ failed"), "{shown}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.chars().count() <= usize::from(columns)),
+            "{columns}:\n{shown}"
+        );
+        assert_eq!(shown.contains('…'), columns < 200, "{shown}");
+    }
+}
+
+#[test]
+fn followed_events_and_the_bar_do_not_mix() {
+    let fake = Fake::start(|world| {
+        world.agents.push(Agent::default());
+        world.then(|world| {
+            for id in ["a", "b"] {
+                world.becomes(id, TaskState::Running);
+            }
+            for id in ["a", "b"] {
+                world.becomes(id, TaskState::Succeeded);
+            }
+        });
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tasks.yaml");
+    std::fs::write(&path, "tasks: [{id: a, run: x}, {id: b, run: x}]\n").unwrap();
+    let submit = fake.command(&["submit", "-q", "--follow", "-f", path.to_str().unwrap()]);
+    let shown = on_a_terminal(submit, Some(100));
+    assert!(shown.contains("/2 ended"), "no bar: {shown:?}");
+    for event in ["a: lease_granted", "b: lease_granted", "a: task_succeeded"] {
+        let (before, after) = shown.split_once(event).unwrap();
+        assert!(after.starts_with("\r\n"), "{after:?}");
+        let line = before.rsplit(['\n', '\r']).next().unwrap();
+        assert!(!line.contains("ended"), "the bar is on the line: {line:?}");
+    }
 }
 
 #[test]
@@ -58,21 +135,8 @@ fn what_a_task_printed_is_cleaned_for_a_terminal_and_only_for_one() {
             output: Some(output),
         });
     });
-    let pty = openpty(None, None).unwrap();
-    let mut logs = fake.command(&["logs", "a"]);
-    let mut child = logs
-        .stdin(Stdio::null())
-        .stdout(pty.slave.try_clone().unwrap())
-        .stderr(pty.slave)
-        .spawn()
-        .unwrap();
-    // The command holds the terminal's other end; without it, reading ends with the program.
-    drop(logs);
-    let mut shown = Vec::new();
-    // A terminal whose last user is gone answers with an error instead of an end.
-    let _ = File::from(pty.master).read_to_end(&mut shown);
-    assert!(child.wait().unwrap().success());
-    assert_eq!(String::from_utf8(shown).unwrap(), "]0;owned2J0;xx]0;owned2J0;xx");
+    let shown = on_a_terminal(fake.command(&["logs", "a"]), None);
+    assert_eq!(shown, "]0;owned2J0;xx]0;owned2J0;xx");
 
     let piped = fake.ctl(&["logs", "a"]);
     assert_eq!((piped.stdout.as_str(), piped.stderr.as_str()), (HOSTILE, HOSTILE));

@@ -1,9 +1,11 @@
 //! What people and scripts are told when something is wrong.
 
 use std::{
-    io::Read as _,
+    fs::File,
+    io::{Read as _, Write as _},
     net::TcpListener,
     process::{Command, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -45,7 +47,7 @@ fn an_unreachable_coordinator_is_told_at_once() {
             ended.stderr,
             format!(
                 "error: cannot reach the coordinator at {nowhere}: connection refused\n\
-                 help: is it running? start one with: coordinator --data-dir …, or try everything with: swarmctl dev\n"
+                 help: is it running? start one with: coordinator --listen {nowhere}, or try everything with: swarmctl dev\n"
             )
         );
     }
@@ -112,12 +114,134 @@ fn wrong_usage_is_told_by_exit_code_2() {
         &["submit", "--id", "bad id", "--", "true"],
         &["list", "--coordinator", "http://"],
         &["retry"],
+        &["submit", "--stdin-file", "/nosuch/input", "--", "cat"],
         &["frobnicate"],
     ] {
         let ended = swarmctl(args);
         assert_eq!(ended.code, 2, "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.starts_with("error: "), "{args:?}: {}", ended.stderr);
     }
+}
+
+/// Serves every connection with this answer; with none it keeps the connection and says nothing.
+fn stranger(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The beginning of the preface: then no bytes of it are left to reset the connection with.
+            let mut preface = [0; 24];
+            if !answer.is_empty() && stream.read_exact(&mut preface).is_ok() {
+                let _ = stream.write_all(answer);
+            }
+            kept.push(stream);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_wrong_port_is_told_for_what_it_is() {
+    let web = stranger(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    let tls = stranger(b"\x15\x03\x01\x00\x02\x02\x46\x00\x00\x00");
+    let silent = stranger(b"");
+    for (address, why) in [
+        (&web, "that port speaks HTTP/1.1, not gRPC"),
+        (&tls, "that port speaks TLS, and this program speaks plaintext"),
+        (&silent, "something takes connections there and does not answer"),
+    ] {
+        let started = Instant::now();
+        // To hear nothing takes a while: once is enough.
+        let verbs = [&["list"][..], &["events"], &["submit", "--", "true"]];
+        let tried = if address == &silent {
+            &verbs[1..2]
+        } else {
+            &verbs[..]
+        };
+        for args in tried {
+            let ended = swarmctl(&[&["--coordinator", address], *args].concat());
+            assert_eq!(ended.code, 69, "{args:?}: {}", ended.stderr);
+            let told = format!("error: cannot reach the coordinator at {address}: {why}\nhelp: ");
+            assert!(ended.stderr.starts_with(&told), "{args:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("50051"), "{}", ended.stderr);
+        }
+        assert!(started.elapsed().as_secs() < 20, "it was asked again and again");
+    }
+    // It is no coordinator that is away: nobody waits for it.
+    assert_eq!(swarmctl(&["wait", "x", "--coordinator", &web]).code, 69);
+}
+
+#[test]
+fn the_time_for_retries_bounds_each_answer() {
+    let fake = Fake::start(|world| world.is_hanging = true);
+    let started = Instant::now();
+    let ended = fake.ctl(&["status", "--retry-for", "2s"]);
+    assert_eq!(ended.code, 69);
+    assert!(ended.stderr.contains("no answer within "), "{}", ended.stderr);
+    assert!(
+        started.elapsed().as_secs() < 15,
+        "an answer was waited for beyond it"
+    );
+}
+
+#[test]
+fn no_ids_on_standard_input_are_wrong_usage() {
+    let fake = Fake::start(|_| {});
+    for verb in ["wait", "cancel", "retry"] {
+        let ended = fake.ctl_with(&[verb, "-"], "\n \n", &[]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (2, "", "error: no ids were given on standard input\n"),
+            "{verb}"
+        );
+    }
+}
+
+#[test]
+fn advice_is_for_the_coordinator_that_was_named() {
+    let fake = Fake::start(|world| {
+        world.task("t", TaskState::Failed);
+    });
+    let address = fake.address.to_string();
+    let named = format!("swarmctl --coordinator {address} ");
+    for args in [
+        &["inspect", "nosuch"][..],
+        &["wait", "nosuch"],
+        &["wait", "t"],
+        &["cancel", "nosuch"],
+        &["retry", "nosuch"],
+        &["logs", "nosuch"],
+        &["logs", "t", "--coordinator", &address],
+        &["job", "inspect", "nosuch"],
+        &["agent", "inspect", "nosuch"],
+        &["list", "--job", "nosuch"],
+    ] {
+        let ended = swarmctl(&[&["--coordinator", &address], args].concat());
+        let commands = ended.stderr.matches("swarmctl ").count();
+        assert_eq!(
+            ended.stderr.matches(&named).count(),
+            commands,
+            "{args:?}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Queued);
+    });
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = fake.command(&["list"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(74));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.starts_with("error: cannot write to standard output: "),
+        "{told}"
+    );
 }
 
 #[test]

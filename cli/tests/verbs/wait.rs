@@ -68,7 +68,13 @@ fn tasks_and_jobs_are_waited_for_until_all_have_ended() {
         .iter()
         .map(|stream| stream.from_seq)
         .collect();
-    assert_eq!(from, [Some(1), Some(3)]);
+    assert_eq!(from, [Some(1), Some(4)]);
+    // Tasks and jobs are asked for together.
+    let world = fake.world();
+    assert_eq!(
+        (&world.streams[0].task_ids, &world.streams[0].job_ids),
+        (&vec!["a".to_owned()], &vec!["j".to_owned()])
+    );
 }
 
 #[test]
@@ -123,9 +129,9 @@ fn an_id_that_names_nothing_is_not_waited_for() {
     let ended = fake.ctl(&["wait", "nosuch"]);
     assert_eq!(ended.code, 4);
     assert!(
-        ended
-            .stderr
-            .starts_with("error: there is no task and no job with the id nosuch\nhelp: "),
+        ended.stderr.starts_with(
+            "error: there is no task with the id nosuch, and no job with that id or name\nhelp: "
+        ),
         "{}",
         ended.stderr
     );

@@ -65,7 +65,7 @@ impl State {
                 assert_eq!(task.state(), TaskState::Queued, "only a queued task is granted");
                 assert!(lease.attempt > task.attempt_count, "attempts only rise");
                 task.attempt_count = lease.attempt;
-                task.phase = Phase::Running(lease.clone());
+                task.phase = Phase::Running(Box::new(lease.clone()));
             }),
             Fact::LeaseExpired {
                 task,
@@ -86,7 +86,7 @@ impl State {
                 task.tries = without_loss(task);
                 let lost = task.attempts.pop().expect("a resumed lease was lost before");
                 assert_eq!(lost.number, *attempt, "the newest attempt is resumed");
-                task.phase = Phase::Running(Lease {
+                task.phase = Phase::Running(Box::new(Lease {
                     attempt: lost.number,
                     agent: lost.agent,
                     token: lost.token,
@@ -95,7 +95,7 @@ impl State {
                     ttl: lost.ttl,
                     ends_by: lost.ends_by,
                     cancel_asked: false,
-                });
+                }));
             }),
             Fact::LeaseReleased {
                 task,

@@ -125,6 +125,16 @@ impl Draft<'_> {
         self.state.renew(number, self.now, ttl);
     }
 
+    /// Notes that an agent's machine failed an attempt: a soft fact, not an event.
+    pub fn machine_failed(&mut self, agent: &AgentId) {
+        self.state.machine_failed(agent, self.now);
+    }
+
+    /// Notes that an agent's machine carried an attempt through: a soft fact, not an event.
+    pub fn machine_worked(&mut self, agent: &AgentId) {
+        self.state.machine_worked(agent);
+    }
+
     /// Notes that an agent was heard of, if it is one we know: a soft fact, not an event.
     pub fn known_agent_seen(&mut self, agent: &AgentId) {
         if self.state.agent(agent).is_some_and(|known| !known.gone) {

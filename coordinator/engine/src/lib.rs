@@ -62,6 +62,7 @@ pub mod state;
 pub mod dependency;
 pub mod retry;
 pub mod schedule;
+mod slow;
 
 pub mod command;
 

@@ -83,6 +83,12 @@ pub const PROVIDER_BACKOFF: Duration = Duration::from_secs(5);
 /// A wait for a provider that grows past this fails the task.
 pub const MAX_PROVIDER_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// The pause of an agent whose machine fails, doubled with each failure in a row.
+pub const SLOWDOWN: Duration = Duration::from_secs(5);
+
+/// The longest such pause: a mended machine is back at work within it.
+pub const MAX_SLOWDOWN: Duration = Duration::from_secs(5 * 60);
+
 /// How long one attempt may run at most.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 

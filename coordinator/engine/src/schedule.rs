@@ -78,6 +78,16 @@ impl Ready {
         }
     }
 
+    /// The name of a queue, shared with the tasks that wait in it when there are some: a million tasks of one
+    /// queue have one name.
+    pub(crate) fn shared_name(&self, queue: QueueName) -> QueueName {
+        let class = Class { queue };
+        match self.classes.get_key_value(&class) {
+            Some((known, _)) => known.queue.clone(),
+            None => class.queue,
+        }
+    }
+
     /// The task that comes first among those that the agent would take.
     pub fn first(&self, wants: &Wants) -> Option<Number> {
         let first = if wants.queues.is_empty() {

@@ -13,9 +13,10 @@ use crate::{
     agent::Agent,
     counts::Counts,
     derived::Derived,
-    id::{AgentId, JobId, Number, Seq, TaskId},
+    id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
     job::Job,
     schedule::Ready,
+    slow::Slow,
     task::Task,
     time::Timestamp,
 };
@@ -68,6 +69,8 @@ pub struct Soft {
     /// Leases that were renewed at least once: their agent knows of them.
     renewed: BTreeSet<Number>,
     presences: BTreeMap<AgentId, Presence>,
+    /// Agents whose machines failed the last attempts that they reported.
+    pub(crate) slowed: BTreeMap<AgentId, Slow>,
 }
 
 /// What is known of an agent at this moment.
@@ -117,7 +120,9 @@ impl State {
         for agent in records.agents {
             state.agents.insert(agent.id.clone(), agent);
         }
-        for task in records.tasks {
+        let mut queues = BTreeSet::new();
+        for mut task in records.tasks {
+            state.share_names(&mut task, &mut queues);
             state.numbers.insert(task.id.clone(), task.number);
             state.tasks.insert(task.number, task);
         }
@@ -129,6 +134,20 @@ impl State {
             }
         }
         state
+    }
+
+    /// Lets a record that was read by itself share its names with others, as those do that came together.
+    fn share_names(&self, task: &mut Arc<Task>, queues: &mut BTreeSet<QueueName>) {
+        let Some(record) = Arc::get_mut(task) else { return };
+        match queues.get(&record.queue) {
+            Some(queue) => record.queue = queue.clone(),
+            None => {
+                queues.insert(record.queue.clone());
+            }
+        }
+        if let Some(job) = record.job.as_ref().and_then(|job| self.job(job)) {
+            record.job = Some(job.id.clone());
+        }
     }
 
     /// Its records: loading them gives the state again, without its soft facts.

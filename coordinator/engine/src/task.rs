@@ -91,8 +91,8 @@ pub enum Phase {
         /// It waits for this time; taken away by the event that says it has come.
         due: Option<Timestamp>,
     },
-    /// Leased to an agent.
-    Running(Lease),
+    /// Leased to an agent. Boxed, for most tasks wait, and each would have the room.
+    Running(Box<Lease>),
     /// In a final state.
     Ended {
         /// Which one.

@@ -1,11 +1,20 @@
 //! Forgotten tasks are as good as those in memory, on real files.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use swarm_engine::{
     draft::replay,
     id::{Number, Seq},
     rejection::Rejection,
+    retry::mix,
     state::State,
     task::TaskState,
 };
@@ -15,6 +24,7 @@ use crate::{
     data_dir::DataDir,
     fixture::{Fixture, failure, id, task},
     open::{self, Opened},
+    retention::sweep,
     store::Store,
     stored,
     view::View,
@@ -283,4 +293,94 @@ async fn what_a_live_task_depends_on_stays_until_it_ends() {
     ];
     assert!(tasks[0].number < tasks[1].number && tasks[0].number > Number(0));
     assert_eq!(tasks[1].dependencies[0].task, id("first"));
+}
+
+/// Requests of every kind at once, over few tasks, while finished ones are forgotten and removed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
+    /// Long enough for some retries to come in time.
+    const KEEP: Duration = Duration::from_millis(20);
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let name = |index: u64| format!("t{}", index % 40);
+    let over = AtomicBool::new(false);
+    let is_over = || over.load(Ordering::Relaxed);
+    // It goes on until enough of everything has happened.
+    let enough = || {
+        let last = swarm.core.lock().state.seq();
+        let events = swarm.core.tail.page(Seq(1), last, usize::MAX).unwrap();
+        let seen = |kind| events.iter().filter(|event| event.fact.kind() == kind).count();
+        seen("task_retried") >= 30 && seen("task_removed") >= 100 && seen("task_succeeded") >= 150
+    };
+    let submitting = async {
+        for round in 0..10_000 {
+            if round % 20 == 0 && enough() {
+                break;
+            }
+            let of = mix(1, round);
+            let (own, need) = (name(of), name(of >> 32));
+            let _ = swarm
+                .submit(Some(&format!("j{}", round % 5)), vec![task(&own, &[])])
+                .await;
+            // The needed task may be unknown or removed, and then the new one is refused.
+            let _ = swarm
+                .submit(None, vec![task(&format!("{own}-{round}"), &[&need])])
+                .await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let working = async {
+        for round in 0.. {
+            if is_over() {
+                return;
+            }
+            let granted = swarm.claim(4).await;
+            let result = if mix(2, round).is_multiple_of(4) {
+                failure()
+            } else {
+                swarm_engine::command::complete::Reported::Success
+            };
+            swarm.complete(&granted, result).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let retrying = async {
+        for round in 0.. {
+            if is_over() {
+                return;
+            }
+            let _ = swarm.retry(&name(mix(3, round))).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let removing = async {
+        while !is_over() {
+            sweep(&swarm.core, KEEP).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let looking = async {
+        for round in 0.. {
+            if is_over() {
+                return;
+            }
+            let listed = swarm.list(None, &[], 7).await;
+            assert!(listed.is_sorted_by(|one, other| one < other));
+            swarm.task(&name(mix(4, round))).await;
+            swarm.check();
+        }
+    };
+    tokio::join!(submitting, working, retrying, removing, looking);
+    swarm.settle().await;
+    swarm.check();
+    let counts = swarm.core.lock().state.counts();
+    assert_eq!(swarm.list(None, &[], 100).await.len() as u64, counts.total());
+    assert!(enough(), "the test tests too little");
+    assert_eq!(swarm.core.lock().leaving.len(), 0);
+    assert!(!swarm.core.lock().pins.holds(&id("t1")));
+
+    let swarm = swarm.restart();
+    swarm.check();
+    assert_eq!(swarm.core.lock().state.counts(), counts);
+    assert_eq!(swarm.list(None, &[], 100).await.len() as u64, counts.total());
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use prost::Message as _;
 use swarm_engine::{
     command::{claim, complete, deregister, register, renew::Directive},
-    id::TaskId,
+    id::{AgentId, TaskId},
     rejection::Rejection,
     task::Task,
 };
@@ -94,11 +94,12 @@ impl CoordinatorService for Service {
         let (command, wait) = self
             .claim_command(request.into_inner(), "")
             .map_err(|rejection| status_of(&rejection))?;
+        let agent = command.agent.clone();
         let answer = self
             .unless_stopped(self.core.claim(command, wait))
             .await?
             .map_err(|rejection| status_of(&rejection))?;
-        Ok(Response::new(self.claim_response(answer).await?))
+        Ok(Response::new(self.claim_response(&agent, answer).await?))
     }
 
     async fn heartbeat(
@@ -169,6 +170,7 @@ impl CoordinatorService for Service {
             .filter_map(|report| report.as_ref().ok())
             .cloned()
             .collect();
+        let claimant = agent.clone();
         let named = good.iter().map(|report| report.proof.task.clone()).collect();
         let command = complete::Complete {
             agent,
@@ -222,10 +224,13 @@ impl CoordinatorService for Service {
             None => {}
             Some(Ok(granted)) => {
                 response.claimed = Some(
-                    self.claim_response(Answer {
-                        value: granted,
-                        as_of,
-                    })
+                    self.claim_response(
+                        &claimant,
+                        Answer {
+                            value: granted,
+                            as_of,
+                        },
+                    )
                     .await?,
                 );
             }
@@ -258,7 +263,11 @@ impl Service {
     }
 
     /// The granted tasks with what is to be done, and what their dependencies printed.
-    async fn claim_response(&self, answer: Answer<Vec<Arc<Task>>>) -> Result<v1::ClaimResponse, Status> {
+    async fn claim_response(
+        &self,
+        agent: &AgentId,
+        answer: Answer<Vec<Arc<Task>>>,
+    ) -> Result<v1::ClaimResponse, Status> {
         let as_of = self.as_of(&answer);
         let mut room = CLAIM_OUTPUT_BYTES;
         let mut assignments = Vec::with_capacity(answer.value.len());
@@ -266,17 +275,19 @@ impl Service {
             let dependencies = self.dependency_ends(task, room).await;
             assignments.push(assignment(task, &dependencies, &mut room));
         }
-        let empty_reason = if assignments.is_empty() {
-            v1::EmptyReason::NothingQueued
-        } else {
-            v1::EmptyReason::Unspecified
+        let now = self.core.clock.now();
+        let slowed_until = self.core.lock().state.slowed_until(agent, now);
+        let (empty_reason, retry_after) = match slowed_until {
+            _ if !assignments.is_empty() => (v1::EmptyReason::Unspecified, None),
+            Some(until) => (v1::EmptyReason::MachineSlowed, Some(duration(until - now))),
+            None => (v1::EmptyReason::NothingQueued, None),
         };
-        let server_time = Some(timestamp(self.core.clock.now()));
         Ok(v1::ClaimResponse {
             as_of,
             assignments,
             empty_reason: empty_reason.into(),
-            server_time,
+            server_time: Some(timestamp(now)),
+            retry_after,
         })
     }
 

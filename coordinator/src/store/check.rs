@@ -1,7 +1,7 @@
 //! Checking the whole store: every value, every chunk, and that each chunk has its value.
 
 use super::error::{StoreError, at_sled};
-use super::key::CHUNK;
+use super::key::FIRST_CHUNK;
 use super::{Store, sweep, value};
 
 impl Store {
@@ -17,7 +17,7 @@ impl Store {
             values += 1;
         }
         let mut chunks = 0;
-        for entry in self.db.range([CHUNK, 0].as_slice()..) {
+        for entry in self.db.range(FIRST_CHUNK..) {
             let (chunk_key, raw) = entry.map_err(at_sled("read"))?;
             value::decode_chunk(&chunk_key, &raw)?;
             if !sweep::has_value(&self.db, &chunk_key)? {
@@ -30,6 +30,7 @@ impl Store {
                 fault: format!("it has {chunks} chunks of long values, and should have {chunks_expected}"),
             });
         }
+        self.check_digest()?;
         Ok(values)
     }
 }

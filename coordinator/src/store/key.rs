@@ -29,6 +29,9 @@ pub(super) const APPLIED_SEQ: &str = "applied_seq";
 /// Begins the keys of chunks and sorts them behind all others; no name begins so.
 pub(super) const CHUNK: u8 = 0xFF;
 
+/// No chunk's key sorts before this one: names begin with a letter.
+pub(super) const FIRST_CHUNK: &[u8] = &[CHUNK, 1];
+
 /// The key of a task that has to be in memory.
 pub fn live(number: u64) -> Vec<u8> {
     numbered(LIVE, number)

@@ -17,16 +17,19 @@
 //! output/<number><attempt>    what an attempt printed
 //! meta/<name>                 facts about the store itself, applied_seq among them
 //! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them
+//! 0xFF 0                      the digest of everything stored: internal too
 //! ```
 //!
 //! Known hazards of sled 0.34 and what is done about each: an unfinished snapshot stops it from
 //! opening (`open.rs` deletes it); its `flush` never empties the disk's cache (`Store::flush` does);
-//! it can lose or keep a page without a word (`value.rs` has checksums); items over 128 KiB become
+//! it can lose or keep a page without a word (`value.rs` has checksums,
+//! `digest.rs` a sum over all); items over 128 KiB become
 //! files that are never synced (`value.rs` cuts values); large batches leak memory
 //! (`MAX_BATCH_OPERATIONS`, `sweep.rs`).
 
 mod batch;
 mod check;
+mod digest;
 mod error;
 pub mod key;
 mod open;
@@ -142,10 +145,20 @@ impl Store {
 
         let mut writes = sled::Batch::default();
         let mut surplus = Vec::new();
+        let mut digest = self.kept_digest()?;
         for (key, value) in batch.into_writes() {
-            let before = self.chunks_of(&key)?;
+            let stored = self.db.get(&key).map_err(at_sled("read"))?;
+            if let Some(raw) = &stored {
+                digest.remove(&key, raw);
+            }
+            let before = chunks_of(&key, stored.as_deref())?;
             let after = match value {
-                Some(value) => value::encode(&key, &value, |key, raw| writes.insert(key, raw)),
+                Some(value) => value::encode(&key, &value, |written, raw| {
+                    if written == key {
+                        digest.add(&written, &raw);
+                    }
+                    writes.insert(written, raw);
+                }),
                 None => {
                     writes.remove(key.as_slice());
                     0
@@ -158,6 +171,9 @@ impl Store {
             applied_key.as_slice(),
             value::encode_short(&applied_key, &through.to_be_bytes()),
         );
+
+        let (digest_key, digest) = digest.stored();
+        writes.insert(digest_key, digest);
 
         let later = sweep::plan(&mut writes, operations, surplus);
         {
@@ -201,17 +217,6 @@ impl Store {
         self.shared.exact.read().expect(WHOLE)
     }
 
-    /// How many chunks the stored value of a key has.
-    fn chunks_of(&self, key: &[u8]) -> Result<u32, StoreError> {
-        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
-            return Ok(0);
-        };
-        Ok(match value::decode(key, &raw)? {
-            Stored::Short(_) => 0,
-            Stored::Long(long) => long.chunks(),
-        })
-    }
-
     /// The value behind what sled has under a key. The caller holds `exact`.
     fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
         match value::decode(key, raw)? {
@@ -237,4 +242,13 @@ impl Reading<'_> {
         };
         self.store.whole(key, &raw).map(Some)
     }
+}
+
+/// How many chunks the stored value of a key has.
+fn chunks_of(key: &[u8], stored: Option<&[u8]>) -> Result<u32, StoreError> {
+    let Some(raw) = stored else { return Ok(0) };
+    Ok(match value::decode(key, raw)? {
+        Stored::Short(_) => 0,
+        Stored::Long(long) => long.chunks(),
+    })
 }

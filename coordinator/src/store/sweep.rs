@@ -7,7 +7,7 @@
 
 use super::MAX_BATCH_OPERATIONS;
 use super::error::{StoreError, at_sled};
-use super::key::CHUNK;
+use super::key::{CHUNK, FIRST_CHUNK};
 use super::value::{self, Stored};
 
 /// Stands in the store while there may be chunks without a value. No chunk's key is as short.
@@ -44,7 +44,7 @@ pub(super) fn finish(db: &sled::Db) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut orphans = Vec::new();
-    for entry in db.range([CHUNK, 0].as_slice()..).keys() {
+    for entry in db.range(FIRST_CHUNK..).keys() {
         let chunk_key = entry.map_err(at_sled("read"))?;
         if !has_value(db, &chunk_key)? {
             orphans.push(chunk_key.to_vec());

@@ -187,7 +187,7 @@ pub(super) fn task() -> Task {
             undelivered: 4,
             lost_on: vec![AgentId::stored("lab-1"), AgentId::stored("lab-2")],
         },
-        phase: Phase::Running(lease()),
+        phase: Phase::Running(Box::new(lease())),
     }
 }
 

@@ -240,7 +240,7 @@ fn read_phase(stored: store::task_record::Phase) -> Result<Phase, Fault> {
         store::task_record::Phase::Pending(pending) => Phase::Pending {
             due: pending.due_ms.map(Timestamp),
         },
-        store::task_record::Phase::Lease(lease) => Phase::Running(read_lease(lease)?),
+        store::task_record::Phase::Lease(lease) => Phase::Running(Box::new(read_lease(lease)?)),
         store::task_record::Phase::Ended(ended) => Phase::Ended {
             at: Timestamp(ended.ended_ms),
             end: read_end(ended)?,

@@ -1,7 +1,7 @@
 //! Where `dev` keeps data and logs.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
 };
 
@@ -9,12 +9,17 @@ use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use tempfile::TempDir;
 
-use crate::output::note;
+use crate::{exit::Exit, output::note, trouble::Trouble};
 
 /// A directory of `dev`, kept or not.
 pub(super) enum Place {
     /// Stays when `dev` ends.
-    Kept(PathBuf),
+    Kept {
+        /// Where it is.
+        path: PathBuf,
+        /// Held so that no other `dev` writes to the same logs.
+        _lock: File,
+    },
     /// Goes when `dev` ends well.
     Temporary(TempDir),
 }
@@ -24,7 +29,7 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// When it cannot be made.
+    /// When it cannot be made, or another `dev` uses it.
     pub(super) fn open(given: Option<&Path>, is_temporary: bool) -> anyhow::Result<Place> {
         if given.is_none() && is_temporary {
             let made = tempfile::Builder::new().prefix("swarm-demo-").tempdir();
@@ -42,12 +47,15 @@ impl Place {
             }
         };
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        Ok(Place::Kept(directory))
+        Ok(Place::Kept {
+            _lock: lock(&directory)?,
+            path: directory,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
         match self {
-            Place::Kept(path) => path,
+            Place::Kept { path, .. } => path,
             Place::Temporary(directory) => directory.path(),
         }
     }
@@ -65,6 +73,24 @@ impl Place {
         let path = directory.path().to_owned();
         if let Err(error) = directory.close() {
             note(format!("warning: cannot remove {}: {error}", path.display()));
+        }
+    }
+}
+
+/// The right to use the directory, for as long as the file is open.
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join("dev.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let sentence = format!("another swarmctl dev uses {}", directory.display());
+            Err(Trouble::new(Exit::Refused, sentence)
+                .help("stop that one, or name another place with --data-dir DIR")
+                .into())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
 }

@@ -34,7 +34,8 @@ pub struct Claim {
 
 /// Grants leases: highest priority first, then the oldest.
 ///
-/// The answer is the granted tasks, each with its lease; none when nothing is queued.
+/// The answer is the granted tasks, each with its lease; none when nothing is queued, or when the agent's
+/// machine failed what it was given last ([`State::slowed_until`]).
 ///
 /// # Errors
 ///
@@ -49,6 +50,9 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
             draft.extend(task.number, request.lease_ttl);
         }
         return Ok(granted);
+    }
+    if draft.slowed_until(&request.agent, draft.now()).is_some() {
+        return Ok(Vec::new());
     }
     let granted = grant(draft, &request);
     settle(draft);

@@ -10,7 +10,7 @@ use crate::{
     lease::Proof,
     rejection::Rejection,
     retry::{Tries, Verdict, after_failure, mix, without_loss},
-    task::{Failure, Outcome, Output, Task, TaskState},
+    task::{Blame, Failure, Outcome, Output, Task, TaskState},
 };
 
 /// Outcomes to accept. The lease alone proves the right to report: an outbox outlives sessions.
@@ -140,6 +140,7 @@ fn accept(
     let (agent, hash, output) = (agent.clone(), report.hash, report.output);
     match report.result {
         Reported::Success => {
+            draft.machine_worked(&agent);
             draft.emit(Fact::TaskSucceeded {
                 task: subject,
                 attempt,
@@ -151,6 +152,11 @@ fn accept(
         }
         Reported::Failure { failure, retry_after } => {
             tries.charge_failure(failure.blame, &agent);
+            match failure.blame {
+                Blame::Machine => draft.machine_failed(&agent),
+                Blame::Task => draft.machine_worked(&agent),
+                Blame::Provider => {}
+            }
             let verdict = after_failure(task, &tries, failure.blame, retry_after, draft.now(), jitter);
             let due = match &verdict {
                 Verdict::Again(due) => *due,

@@ -155,7 +155,7 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         id: task.id,
         job,
         spec: task.spec,
-        queue: task.queue,
+        queue: draft.ready().shared_name(task.queue),
         priority: task.priority,
         unmet: u32::try_from(unmet).unwrap_or(u32::MAX),
         dependencies,

@@ -102,7 +102,7 @@ pub(super) fn running() -> Task {
         }],
         attempt_count: AttemptNumber(2),
         tries: Tries::default(),
-        phase: Phase::Running(lease()),
+        phase: Phase::Running(Box::new(lease())),
     }
 }
 

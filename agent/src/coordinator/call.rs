@@ -1,0 +1,322 @@
+//! How a call is made: whom it is sent to, when it is repeated, who is believed, and what is said meanwhile.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use swarm_proto::{
+    channel::Address,
+    probe::{Peer, probe},
+    reason::Failure,
+};
+use tokio::time::sleep;
+use tonic::{Code, Response, Status, transport::Channel};
+
+use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::Doubt, look_at};
+use crate::config::LogFormat;
+
+impl Coordinator {
+    /// Makes a call until it is answered or refused for good, however often another coordinator answers meanwhile.
+    pub(super) async fn call_own<T, Call>(
+        &self,
+        what: &str,
+        limit: Duration,
+        send: impl Fn(Channel) -> Call,
+        is_doubtful: impl Fn(&T) -> bool,
+    ) -> Result<T, Failure>
+    where
+        Call: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut backoff = self.backoff();
+        loop {
+            match self.call(what, limit, &send, &is_doubtful).await {
+                Ok(answer) => return Ok(answer),
+                Err(CallError::Failed(failure)) => return Err(failure),
+                Err(CallError::OtherCluster(_)) => sleep(backoff.pause()).await,
+            }
+        }
+    }
+
+    /// Makes a call until it is answered or refused for good, or another coordinator answers.
+    pub(super) async fn call<T, Call>(
+        &self,
+        what: &str,
+        limit: Duration,
+        send: impl Fn(Channel) -> Call,
+        is_doubtful: impl Fn(&T) -> bool,
+    ) -> Result<T, CallError>
+    where
+        Call: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut backoff = self.backoff();
+        loop {
+            let asked = match self.once(what, limit, &send, &is_doubtful).await {
+                Err(CallError::Failed(failure)) if is_worth_repeating(&failure) => match failure {
+                    Failure::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+                    Failure::Lost { .. } => Duration::ZERO,
+                },
+                ended => return ended,
+            };
+            sleep(asked.min(self.backoff_max) + backoff.pause()).await;
+        }
+    }
+
+    /// Makes a call once, and notes who answered.
+    pub(super) async fn once<T, Call>(
+        &self,
+        what: &str,
+        limit: Duration,
+        send: &impl Fn(Channel) -> Call,
+        is_doubtful: impl Fn(&T) -> bool,
+    ) -> Result<T, CallError>
+    where
+        Call: Future<Output = Result<Response<T>, Status>>,
+    {
+        let target = self.target();
+        let ended = self.ask(target, limit, send, is_doubtful).await;
+        match &ended {
+            Ok(_) => self.note_answer(),
+            Err(CallError::Failed(failure)) => self.note_failure(what, target, failure),
+            Err(CallError::OtherCluster(found)) => self.note_stranger(target, found),
+        }
+        ended
+    }
+
+    /// Nothing about one cluster's tasks goes to another, and nothing that another one says is acted on.
+    async fn ask<T, Call>(
+        &self,
+        target: usize,
+        limit: Duration,
+        send: &impl Fn(Channel) -> Call,
+        is_doubtful: impl Fn(&T) -> bool,
+    ) -> Result<T, CallError>
+    where
+        Call: Future<Output = Result<Response<T>, Status>>,
+    {
+        let doubt = self.contact().doubt(target);
+        self.resolve(target, doubt).await?;
+        let answer = limited(limit, send(self.targets[target].1.clone())).await;
+        // A connection that was idle may have been made anew, to another coordinator, without any lost answer.
+        let is_final = match &answer {
+            Ok(answer) => is_doubtful(answer),
+            Err(failure @ Failure::Refused { .. }) => !failure.is_transient(),
+            Err(Failure::Lost { .. }) => false,
+        };
+        if is_final {
+            let question = self.contact().question(target);
+            self.resolve(target, question).await?;
+        }
+        answer.map_err(CallError::Failed)
+    }
+
+    /// Finds out whose data are there.
+    async fn resolve(&self, target: usize, doubt: Option<Doubt>) -> Result<(), CallError> {
+        let Some(doubt) = doubt else { return Ok(()) };
+        let found = limited(ANSWER_LIMIT, cluster_id(self.targets[target].1.clone()))
+            .await
+            .map_err(CallError::Failed)?;
+        if found != doubt.expected {
+            return Err(CallError::OtherCluster(found));
+        }
+        self.contact().settle(target, &doubt);
+        // The answer itself may be held back for long.
+        self.note_answer();
+        Ok(())
+    }
+
+    fn note_answer(&self) {
+        let away = self.contact().answered(Instant::now());
+        if let Some(away) = away {
+            self.tell_stranger();
+            tracing::info!(
+                "the coordinator at {} answers again after {} s",
+                self.address(),
+                away.as_secs()
+            );
+        }
+    }
+
+    /// Turns to the next address when nobody answered, and says so once and then once a minute.
+    fn note_failure(&self, what: &str, target: usize, failure: &Failure) {
+        let address = &self.targets[target].0;
+        if matches!(failure, Failure::Refused { .. }) {
+            tracing::debug!("cannot {what} at {address}: {}", failure.message());
+            return;
+        }
+        let due = self.contact().lost(target, Instant::now());
+        if due {
+            let contact = Arc::clone(&self.contact);
+            tokio::spawn(say_away(
+                self.log_format,
+                address.clone(),
+                failure.clone(),
+                contact,
+            ));
+        }
+        self.turn_from(target);
+    }
+
+    /// Turns to the next address when another coordinator answered, and says so once and then once a minute.
+    fn note_stranger(&self, target: usize, cluster_id: &str) {
+        let due = self.contact().met(target, cluster_id, Instant::now());
+        if due {
+            tracing::warn!(
+                "another coordinator, with other data ({cluster_id}), answers at {}: nothing is sent to it for now; \
+                 what runs goes on, and is reported if the former one comes back",
+                self.targets[target].0
+            );
+        }
+        self.tell_stranger();
+        self.turn_from(target);
+    }
+
+    pub(super) fn tell_stranger(&self) {
+        let contact = self.contact();
+        self.strangers.send_replace(contact.stranger().cloned());
+    }
+
+    fn turn_from(&self, target: usize) {
+        let next = (target + 1) % self.targets.len();
+        // Another call may have turned already; turning twice would come back to the silent one.
+        let _ = self
+            .current
+            .compare_exchange(target, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// What a final refusal says, for people.
+pub(crate) fn sentence(failure: &Failure) -> String {
+    match failure {
+        // What is wrong with a request says more than the word for it.
+        Failure::Refused {
+            code: Code::InvalidArgument,
+            message,
+            faults,
+            ..
+        } => {
+            let unnamed = faults
+                .iter()
+                .filter(|fault| !message.contains(&fault.description));
+            let unnamed: String = unnamed
+                .map(|fault| format!("; {}: {}", fault.field, fault.description))
+                .collect();
+            format!("{message}{unnamed}")
+        }
+        Failure::Refused { word, message, .. } => format!("{message} ({word})"),
+        Failure::Lost { .. } => failure.plain_cause(),
+    }
+}
+
+/// Says that nobody answers, and what answers instead.
+async fn say_away(log_format: LogFormat, address: Address, failure: Failure, contact: Arc<Mutex<Contact>>) {
+    let is_unsent = matches!(failure, Failure::Lost { unsent: true, .. });
+    let peer = if is_unsent {
+        Peer::Unknown
+    } else {
+        let peer = probe(&address).await;
+        if !look_at(&contact).is_silent() {
+            // It answers again, and nobody wants to hear now that it did not.
+            return;
+        }
+        peer
+    };
+    let cause = match peer.fault() {
+        Some(fault) => fault.to_owned(),
+        None => failure.plain_cause(),
+    };
+    let help = match peer.help() {
+        Some(help) => help,
+        None if is_unsent => format!(
+            "nothing listens there: start one with `coordinator --listen {address}`, or name another with \
+             --coordinator HOST:PORT"
+        ),
+        None => "the connection was lost, or is no coordinator's".to_owned(),
+    };
+    let help = format!("{help}; trying again until it answers");
+    match log_format {
+        LogFormat::Text => {
+            eprintln!("error: cannot reach the coordinator at {address}: {cause}\nhelp: {help}")
+        }
+        LogFormat::Json => tracing::error!(help, "cannot reach the coordinator at {address}: {cause}"),
+    }
+}
+
+/// Waits for an answer, but not longer than this: a peer that fell silent is a lost answer.
+async fn limited<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Failure> {
+    let call = pin!(call);
+    match tokio::time::timeout(limit, call).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
+        Ok(Err(status)) => Err(Failure::of(&status)),
+        Err(_) => Err(Failure::Lost {
+            code: Code::DeadlineExceeded,
+            message: format!("no answer within {} s", limit.as_secs()),
+            unsent: false,
+        }),
+    }
+}
+
+/// Whether a repeat can ever change the answer.
+fn is_worth_repeating(failure: &Failure) -> bool {
+    match failure {
+        // A token can be renewed while an agent runs, and what it holds must not be thrown away meanwhile.
+        Failure::Refused {
+            code: Code::Unauthenticated,
+            ..
+        } => true,
+        // Whoever answers there is no coordinator; one may come back.
+        Failure::Lost {
+            code: Code::Unimplemented,
+            ..
+        } => true,
+        other => other.is_transient(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::reason::{Details, FieldFault, Reason, status};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_a_request_names_each_fault_once() {
+        let fault = |field: &str, description: &str| FieldFault {
+            field: field.to_owned(),
+            description: description.to_owned(),
+        };
+        let details = Details {
+            faults: vec![
+                fault("slots", "must be at most 1000"),
+                fault("name", "is too long"),
+            ],
+            ..Details::default()
+        };
+        let refusal = status(Reason::FieldInvalid, "slots: must be at most 1000", details);
+        assert_eq!(
+            sentence(&Failure::of(&refusal)),
+            "slots: must be at most 1000; name: is too long"
+        );
+        let refusal = status(Reason::LeaseLost, "somebody else has it", Details::default());
+        assert_eq!(
+            sentence(&Failure::of(&refusal)),
+            "somebody else has it (LEASE_LOST)"
+        );
+    }
+
+    #[test]
+    fn an_expired_token_and_a_wrong_peer_are_waited_out_and_refusals_are_not() {
+        let failure = |status: Status| Failure::of(&status);
+        assert!(is_worth_repeating(&failure(Status::unimplemented(
+            "no such service"
+        ))));
+        assert!(is_worth_repeating(&failure(Status::unknown("broken pipe"))));
+        let refusal = status(Reason::FieldInvalid, "bad", Details::default());
+        assert!(!is_worth_repeating(&failure(refusal)));
+    }
+}

@@ -1,0 +1,230 @@
+//! What is known about who answers at the coordinator's addresses (pure).
+//!
+//! An address may come to belong to another coordinator, one with other data.
+//! So after every lost answer it is asked again whose data are there, before
+//! anything that belongs to one coordinator is sent.
+
+use std::time::{Duration, Instant};
+
+/// While the coordinator is away, it is said this often.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// What is known about all addresses.
+pub(super) struct Contact {
+    /// The data that this agent works for, once it knows.
+    cluster_id: Option<String>,
+    standings: Vec<Standing>,
+    silence: Option<Silence>,
+    stranger: Option<Stranger>,
+}
+
+/// What is known about one address.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// How often the answer was lost, or came from another coordinator.
+    losses: u64,
+    /// So many losses there were when it was last asked whose data are there, and they were the right ones.
+    verified: Option<u64>,
+}
+
+/// Nobody answers.
+struct Silence {
+    since: Instant,
+    said: Instant,
+}
+
+/// Another coordinator, with other data, which answers at the address of this agent's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Stranger {
+    /// Its data.
+    pub(crate) cluster_id: String,
+    /// When it was first met.
+    pub(crate) since: Instant,
+    said: Instant,
+}
+
+impl Stranger {
+    /// Whether our own did not answer for this long, since it was first met.
+    pub(crate) fn is_lasting(&self, now: Instant, long: Duration) -> bool {
+        now.duration_since(self.since) >= long
+    }
+}
+
+/// What has to be found out before an address is believed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Whose data have to be there.
+    pub(super) expected: String,
+    losses: u64,
+}
+
+impl Contact {
+    /// Nothing is known about so many addresses.
+    pub(super) fn new(addresses: usize) -> Contact {
+        Contact {
+            cluster_id: None,
+            standings: vec![Standing::default(); addresses],
+            silence: None,
+            stranger: None,
+        }
+    }
+
+    /// From now on these are the data that this agent works for; `None` for whatever is there.
+    pub(super) fn work_for(&mut self, cluster_id: Option<String>) {
+        self.cluster_id = cluster_id;
+        self.stranger = None;
+        for standing in &mut self.standings {
+            standing.verified = None;
+        }
+    }
+
+    /// What has to be found out about an address before the next call, if anything.
+    pub(super) fn doubt(&self, address: usize) -> Option<Doubt> {
+        let standing = self.standings[address];
+        let is_verified = standing.verified == Some(standing.losses);
+        if is_verified { None } else { self.question(address) }
+    }
+
+    /// What has to be found out to believe what an address just said.
+    pub(super) fn question(&self, address: usize) -> Option<Doubt> {
+        Some(Doubt {
+            expected: self.cluster_id.clone()?,
+            losses: self.standings[address].losses,
+        })
+    }
+
+    /// The right data are there, unless an answer was lost since the doubt arose.
+    pub(super) fn settle(&mut self, address: usize, doubt: &Doubt) {
+        self.standings[address].verified = Some(doubt.losses);
+    }
+
+    /// This agent's own coordinator answers; says for how long it did not.
+    pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
+        let stranger = self.stranger.take().map(|stranger| stranger.since);
+        let silence = self.silence.take().map(|silence| silence.since);
+        let since = stranger.into_iter().chain(silence).min()?;
+        Some(now.duration_since(since))
+    }
+
+    /// Whether an answer was lost since the last that came.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silence.is_some()
+    }
+
+    /// An answer was lost; says whether that is to be told.
+    pub(super) fn lost(&mut self, address: usize, now: Instant) -> bool {
+        self.standings[address].losses += 1;
+        let Some(silence) = &mut self.silence else {
+            self.silence = Some(Silence {
+                since: now,
+                said: now,
+            });
+            return true;
+        };
+        say_again(&mut silence.said, now)
+    }
+
+    /// Another coordinator answered; says whether that is to be told.
+    pub(super) fn met(&mut self, address: usize, cluster_id: &str, now: Instant) -> bool {
+        self.standings[address].losses += 1;
+        let Some(stranger) = &mut self.stranger else {
+            self.stranger = Some(Stranger {
+                cluster_id: cluster_id.to_owned(),
+                since: now,
+                said: now,
+            });
+            return true;
+        };
+        // Behind several addresses there may be several.
+        cluster_id.clone_into(&mut stranger.cluster_id);
+        say_again(&mut stranger.said, now)
+    }
+
+    /// The other coordinator, if one answered since our own did.
+    pub(super) fn stranger(&self) -> Option<&Stranger> {
+        self.stranger.as_ref()
+    }
+}
+
+/// Whether it is time to say something again; if so it counts as said.
+fn say_again(said: &mut Instant, now: Instant) -> bool {
+    let due = now.duration_since(*said) >= SAY_AGAIN;
+    if due {
+        *said = now;
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn own() -> Contact {
+        let mut contact = Contact::new(2);
+        contact.work_for(Some("own".to_owned()));
+        contact
+    }
+
+    fn verify(contact: &mut Contact, address: usize) {
+        let doubt = contact.doubt(address).unwrap();
+        contact.settle(address, &doubt);
+    }
+
+    #[test]
+    fn each_address_is_asked_once_and_again_after_each_loss() {
+        let mut contact = own();
+        verify(&mut contact, 0);
+        assert_eq!(contact.doubt(0), None);
+        assert!(contact.doubt(1).is_some());
+        contact.lost(0, Instant::now());
+        verify(&mut contact, 0);
+        contact.met(0, "other", Instant::now());
+        assert_eq!(contact.doubt(0).unwrap().expected, "own");
+    }
+
+    #[test]
+    fn an_answer_that_was_asked_for_before_a_loss_proves_nothing() {
+        let mut contact = own();
+        let doubt = contact.doubt(0).unwrap();
+        contact.lost(0, Instant::now());
+        contact.settle(0, &doubt);
+        assert!(contact.doubt(0).is_some());
+    }
+
+    #[test]
+    fn whoever_is_there_is_believed_before_a_choice_is_made() {
+        assert_eq!(Contact::new(1).doubt(0), None);
+    }
+
+    #[test]
+    fn silence_is_told_at_once_and_then_once_a_minute() {
+        let (mut contact, begin) = (own(), Instant::now());
+        let told: Vec<_> = (0..130)
+            .filter(|n| contact.lost(0, begin + *n * SECOND))
+            .collect();
+        assert_eq!(told, [0, 60, 120]);
+        assert_eq!(contact.answered(begin + 130 * SECOND), Some(130 * SECOND));
+        assert_eq!(contact.answered(begin + 140 * SECOND), None);
+        assert!(contact.lost(0, begin + 141 * SECOND));
+    }
+
+    #[test]
+    fn a_stranger_lasts_from_its_first_answer_until_our_own_answers() {
+        let (mut contact, begin) = (own(), Instant::now());
+        let told: Vec<_> = (0..70)
+            .filter(|n| contact.met(0, "other", begin + *n * SECOND))
+            .collect();
+        assert_eq!(told, [0, 60]);
+        let lasts = |contact: &Contact, seconds: u32| {
+            let stranger = contact.stranger().unwrap();
+            stranger.is_lasting(begin + seconds * SECOND, 70 * SECOND)
+        };
+        assert!(!lasts(&contact, 69) && lasts(&contact, 70));
+        contact.answered(begin + 71 * SECOND);
+        assert!(contact.stranger().is_none());
+        assert!(contact.met(0, "other", begin + 72 * SECOND));
+        assert!(!lasts(&contact, 73));
+    }
+}

@@ -1,0 +1,58 @@
+//! Machines that fail whatever they are given are given less.
+//!
+//! A host with a full disk or a missing tool ends tasks faster than any other, so it would take them all. What
+//! is known of it is soft: it is forgotten with a restart, and the first success makes up for everything.
+
+use std::time::Duration;
+
+use crate::{
+    id::AgentId,
+    limits::{MAX_SLOWDOWN, SLOWDOWN},
+    state::State,
+    time::Timestamp,
+};
+
+/// Failures in a row that were a machine's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slow {
+    failures: u32,
+    until: Timestamp,
+}
+
+impl State {
+    /// Until when an agent is given nothing, because its machine failed what it was given; `None` when it may
+    /// claim now.
+    pub fn slowed_until(&self, agent: &AgentId, now: Timestamp) -> Option<Timestamp> {
+        let slow = self.soft.slowed.get(agent)?;
+        (slow.until > now).then_some(slow.until)
+    }
+
+    pub(crate) fn machine_failed(&mut self, agent: &AgentId, now: Timestamp) {
+        let failures = self.soft.slowed.get(agent).map_or(0, |slow| slow.failures) + 1;
+        let until = now + slowdown(failures);
+        self.soft.slowed.insert(agent.clone(), Slow { failures, until });
+    }
+
+    pub(crate) fn machine_worked(&mut self, agent: &AgentId) {
+        self.soft.slowed.remove(agent);
+    }
+}
+
+fn slowdown(failures: u32) -> Duration {
+    let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
+    SLOWDOWN.saturating_mul(factor).min(MAX_SLOWDOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_its_limit() {
+        let seconds = |failures| slowdown(failures).as_secs();
+        assert_eq!(
+            [1, 2, 3, 5, 6, 40, u32::MAX].map(seconds),
+            [10, 20, 40, 160, 300, 300, 300]
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Claims that wait, on real files.
+
+use swarm_engine::{
+    command::complete::Reported,
+    id::{AgentId, Session},
+    task::{Blame, Failure},
+};
+
+use super::*;
+use crate::{
+    fixture::{Fixture, TTL, agent, id, task},
+    random,
+};
+
+fn claim_of(agent: AgentId) -> Claim {
+    Claim {
+        agent,
+        session: Session(1),
+        wants: Wants::default(),
+        request_id: "".into(),
+        tokens: vec![random::token()],
+        lease_ttl: TTL,
+    }
+}
+
+fn machine_failure() -> Reported {
+    Reported::Failure {
+        failure: Failure {
+            reason: "disk-full".into(),
+            blame: Blame::Machine,
+            message: "".into(),
+            exit_code: None,
+            signal: None,
+        },
+        retry_after: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
+    const WAIT: Duration = Duration::from_secs(30);
+    let swarm = Fixture::new();
+    let other = AgentId::stored("other");
+    swarm.register().await;
+    swarm.register_as(other.clone()).await;
+    swarm.submit(None, vec![task("a", &[])]).await.unwrap();
+    let granted = swarm.claim(1).await;
+
+    let mut waiting = Vec::new();
+    for claimant in [agent(), other] {
+        let core = Arc::clone(&swarm.core);
+        waiting.push(tokio::spawn(async move {
+            core.claim(claim_of(claimant), WAIT).await.unwrap().value
+        }));
+        swarm
+            .until(|| swarm.core.lock().waiters.requests.len() == waiting.len())
+            .await;
+    }
+    swarm.complete(&granted, machine_failure()).await[0]
+        .as_ref()
+        .unwrap();
+    let at_once = swarm.core.claim(claim_of(agent()), WAIT).await.unwrap().value;
+    assert!(at_once.is_empty());
+    let now = swarm.core.clock.now();
+    assert!(swarm.core.lock().state.slowed_until(&agent(), now).is_some());
+
+    swarm.submit(None, vec![task("b", &[])]).await.unwrap();
+    let taken = waiting.pop().unwrap().await.unwrap();
+    assert_eq!(taken[0].id, id("b"));
+    let slowed = waiting.pop().unwrap().await.unwrap();
+    assert!(slowed.is_empty(), "the machine failed, and was given {slowed:?}");
+}
