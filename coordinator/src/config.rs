@@ -1,14 +1,19 @@
 //! What the operator asked for.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use swarm_engine::time::millis;
 
 use crate::{
     failure::{Exit, Failure},
     upkeep::KeepEvents,
+    verb::Verb,
 };
 
 const EXAMPLES: &str = "\
@@ -27,17 +32,6 @@ pub struct Program {
     /// How to serve.
     #[command(flatten)]
     pub config: Config,
-}
-
-/// What the program does besides serving.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Verb {
-    /// Reads a store, because its files may be damaged so that reading never ends.
-    #[command(name = crate::store::probe::VERB, hide = true)]
-    CheckStore {
-        /// The store's directory.
-        dir: PathBuf,
-    },
 }
 
 /// How to serve.
@@ -161,22 +155,31 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When none is named and the user has no home directory.
+    /// As the function `data_dir`.
     pub fn data_dir(&self) -> Result<PathBuf, Failure> {
-        use etcetera::BaseStrategy as _;
-        if let Some(dir) = &self.data_dir {
-            return Ok(dir.clone());
-        }
-        let base = etcetera::choose_base_strategy().map_err(|error| {
-            Failure::new(
-                Exit::Configuration,
-                format!("cannot tell where to keep the data: {error}"),
-                "name a directory: --data-dir DIR",
-            )
-        })?;
-        let state = base.state_dir().unwrap_or_else(|| base.data_dir());
-        Ok(state.join("swarm").join("coordinator"))
+        data_dir(self.data_dir.as_deref())
     }
+}
+
+/// Where the data are kept, if this directory is named for them.
+///
+/// # Errors
+///
+/// When none is named and the user has no home directory.
+pub(crate) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    use etcetera::BaseStrategy as _;
+    if let Some(dir) = named {
+        return Ok(dir.to_owned());
+    }
+    let base = etcetera::choose_base_strategy().map_err(|error| {
+        Failure::new(
+            Exit::Configuration,
+            format!("cannot tell where to keep the data: {error}"),
+            "name a directory: --data-dir DIR",
+        )
+    })?;
+    let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+    Ok(state.join("swarm").join("coordinator"))
 }
 
 /// A word alone has to be a level: a filter would take it for the name of a module, and log nothing.

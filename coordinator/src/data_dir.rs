@@ -78,6 +78,23 @@ impl DataDir {
         })
     }
 
+    /// Locks a directory that has a coordinator's data in it.
+    ///
+    /// # Errors
+    ///
+    /// When it has none, or as `open`.
+    pub fn of_data(path: &Path) -> Result<DataDir, Failure> {
+        let has = |name: &str| path.join(name).exists();
+        if has("journal") || has("snapshot") || has("store") {
+            return DataDir::open(path);
+        }
+        Err(Failure::new(
+            Exit::Configuration,
+            format!("there are no data of a coordinator in {}", path.display()),
+            "name the directory that has them: --data-dir DIR",
+        ))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

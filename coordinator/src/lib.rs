@@ -9,6 +9,7 @@ mod failure;
 mod limits;
 
 mod backlog;
+mod backup;
 mod core;
 mod evict;
 mod list;
@@ -32,12 +33,16 @@ mod view;
 
 mod base;
 mod clock;
+mod copy;
 mod data_dir;
+mod new_history;
 mod open;
 mod random;
+mod restoring;
 mod running;
 
 mod service;
+mod verb;
 
 #[cfg(test)]
 mod fixture;
@@ -61,10 +66,11 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::{Config, LogFormat, Program, Verb},
+    config::{Config, LogFormat, Program},
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
+    verb::Verb,
 };
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
@@ -83,6 +89,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
         eprintln!("{failure}");
         return failure.code();
+    }
+    if let Some(verb) = verb {
+        return match verb.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("{failure}");
+                failure.code()
+            }
+        };
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -145,6 +160,9 @@ async fn run(config: Config) -> Result<(), Failure> {
     let mut running = Running::start(opened)?;
     let core = Arc::clone(&running.core);
     core.until_durable(running.began).await;
+    if let Err(error) = new_history::begun(dir.path()) {
+        tracing::warn!("{}", chain(&error));
+    }
 
     running.keep_up(&dir, config.keep_events())?;
 

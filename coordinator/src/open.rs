@@ -21,7 +21,9 @@ use crate::{
     failure::{Exit, Failure, chain},
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
+    new_history,
     records::{self, FindError},
+    restoring,
     store::{self, Store, key},
     stored,
     view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
@@ -35,6 +37,8 @@ pub(crate) struct Opened {
     pub(crate) state: State,
     pub(crate) journal: Journal,
     pub(crate) store: Store,
+    /// The history to begin, if the one so far must not go on.
+    pub(crate) new_history: Option<Arc<str>>,
 }
 
 /// Opens what the data directory holds.
@@ -52,6 +56,7 @@ pub(crate) fn open(dir: &DataDir) -> Result<Opened, Failure> {
 ///
 /// As `open`.
 pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Opened, Failure> {
+    restoring::check(dir)?;
     let snapshots = base::snapshots(&dir.snapshots())?;
     let found = base::find(&dir.store())?;
     let floor = base::floor(&snapshots, &found);
@@ -67,7 +72,10 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     let (store, mut state) = base::choose(&dir.store(), found, &snapshots, oldest, last)?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;
+    let new_history = new_history::pending(dir.path(), state.identity())
+        .map_err(|error| Failure::new(Exit::Damaged, chain(&error), "look at the disk, then start again"))?;
     Ok(Opened {
+        new_history,
         state,
         journal,
         store,
@@ -204,7 +212,7 @@ fn unwritable(error: &store::StoreError) -> Failure {
 }
 
 /// Takes those ended tasks into memory that others wait for, or were skipped because of.
-fn recall_missing(state: &mut State, store: &Store) -> Result<(), Failure> {
+pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Failure> {
     let damaged = |error: String| {
         Failure::new(
             Exit::Damaged,

@@ -54,16 +54,20 @@ impl Running {
             mut state,
             journal,
             store,
+            new_history,
         } = opened;
         let clock = Clock::start(state.time()).map_err(|error| {
             Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}"), "")
         })?;
+        if let Some(history) = &new_history {
+            tracing::warn!(%history, "beginning a new history: readers of events start over");
+        }
         // The first event of this epoch is written by hand: nothing else runs yet.
         let started = Start {
             version: env!("CARGO_PKG_VERSION").into(),
             cluster_id: random::name().into(),
             history: random::name().into(),
-            new_history: None,
+            new_history,
         };
         let before = state.seq();
         let jump = if before == Seq(0) {

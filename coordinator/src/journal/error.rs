@@ -76,6 +76,20 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The segment that is damaged, missing its predecessor or of another history; `None` when the error says
+    /// nothing about the journal itself.
+    pub(super) fn damaged_file(&self) -> Option<&Path> {
+        match self {
+            OpenError::File(_) | OpenError::UnknownVersion { .. } => None,
+            OpenError::Damaged { file, .. }
+            | OpenError::Gap { file, .. }
+            | OpenError::WrongChain { file, .. }
+            | OpenError::Misnamed { file }
+            | OpenError::EndsEarly { file, .. }
+            | OpenError::OtherHistory { file, .. } => Some(file),
+        }
+    }
+
     /// What the operator can do about it: one sentence for a `help:` line.
     pub fn help(&self) -> String {
         match self {

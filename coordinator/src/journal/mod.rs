@@ -33,7 +33,8 @@
 //!
 //! Reading order: `format` (the bytes), `active`, `segment` and `reserve` (writing),
 //! `walk` (reading), `floor`, `high_water`, `scan`, `tail` and `open` (starting),
-//! `catalog`, `reader`, `upkeep` (the rest, from any thread).
+//! `catalog`, `reader`, `upkeep` (the rest, from any thread), `inspect`, `salvage`, `live`
+//! (for the operator).
 
 mod active;
 mod catalog;
@@ -41,9 +42,12 @@ mod error;
 mod floor;
 mod format;
 mod high_water;
+mod inspect;
+mod live;
 mod open;
 mod reader;
 mod reserve;
+mod salvage;
 mod scan;
 mod segment;
 mod tail;
@@ -65,7 +69,10 @@ pub use catalog::SegmentFacts;
 pub use error::{After, FileError, Flaw, OpenError, ReadError, Witness};
 pub use floor::Floor;
 pub use high_water::Position;
+pub use inspect::{Inspected, inspect};
+pub use live::Live;
 pub use reader::Reader;
+pub use salvage::Salvage;
 pub(crate) use segment::sync_directory;
 pub use upkeep::Upkeep;
 

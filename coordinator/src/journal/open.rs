@@ -56,7 +56,7 @@ impl Journal {
         let active = match &scan.newest {
             Some(newest) => go_on_in(newest, &options)?,
             None => {
-                let (active, header) = begin(dir, &options)?;
+                let (active, header) = begin(dir, &options, 1, None)?;
                 scan.chain = header.chain;
                 scan.segments.push(Marks::new(&header, active.length()));
                 active
@@ -93,7 +93,7 @@ impl Journal {
 }
 
 /// Everything that was confirmed is there.
-fn check_end(dir: &Path, scan: &Scan, known: &Known) -> Result<(), OpenError> {
+pub(super) fn check_end(dir: &Path, scan: &Scan, known: &Known) -> Result<(), OpenError> {
     let (confirmed, witness) = known.confirmed();
     if confirmed <= scan.last_seq {
         return Ok(());
@@ -188,13 +188,35 @@ fn go_on_in(newest: &Newest, options: &Options) -> Result<Active, FileError> {
     Ok(active)
 }
 
+/// Begins a journal, whose directory may be missing, with the event `first_seq`; `chain` is the hash before it.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn begin_at(
+    dir: &Path,
+    options: &Options,
+    first_seq: u64,
+    chain: Option<u64>,
+) -> Result<(), OpenError> {
+    create_directory(dir)?;
+    begin(dir, options, first_seq, chain).map(drop)
+}
+
 /// Creates the first segment of a new journal.
-fn begin(dir: &Path, options: &Options) -> Result<(Active, FileHeader), OpenError> {
+fn begin(
+    dir: &Path,
+    options: &Options,
+    first_seq: u64,
+    chain: Option<u64>,
+) -> Result<(Active, FileHeader), OpenError> {
     // A random start makes two journals' chains different from their first entry on.
-    let chain = getrandom::u64()
-        .map_err(|error| io::Error::other(error.to_string()))
-        .map_err(FileError::new("draw a random number for the journal in", dir))?;
-    let header = FileHeader::new(1, chain, options.segment_bytes);
+    let random = || {
+        getrandom::u64()
+            .map_err(|error| io::Error::other(error.to_string()))
+            .map_err(FileError::new("draw a random number for the journal in", dir))
+    };
+    let chain = chain.map_or_else(random, Ok)?;
+    let header = FileHeader::new(first_seq, chain, options.segment_bytes);
     Ok((Active::create(dir, &header, options.segment_bytes)?, header))
 }
 

@@ -20,6 +20,7 @@ use super::{
 };
 
 /// Everything that is known about a journal after reading it.
+#[derive(Default)]
 pub(super) struct Scan {
     pub(super) segments: Vec<Marks>,
     /// One less than the first seq of the first segment when there is no entry.
@@ -40,6 +41,7 @@ pub(super) struct LastEntry {
     pub(super) epoch: u64,
 }
 
+#[derive(Debug)]
 pub(super) struct Newest {
     pub(super) file: PathBuf,
     pub(super) header: FileHeader,
@@ -52,33 +54,15 @@ pub(super) struct Newest {
 /// # Errors
 /// When confirmed entries are damaged or missing, or a file can't be read.
 pub(super) fn scan(dir: &Path, known: &Known) -> Result<Scan, OpenError> {
-    let mut scan = Scan {
-        segments: Vec::new(),
-        last_seq: 0,
-        chain: 0,
-        last_entry: None,
-        newest: None,
-        torn: None,
-    };
-    let mut end: Option<(Walk, Flaw)> = None;
-    for first_seq in segment::list(dir)? {
-        let file = segment::path(dir, first_seq);
-        let (mut walk, header) = Walk::open(&file).map_err(|stop| unreadable(&file, 0, stop))?;
-        if header.first_seq != first_seq {
-            return Err(OpenError::Misnamed { file });
-        }
-        match &mut end {
-            None => scan.begin(&file, &header, known)?,
-            Some((walk, flaw)) => scan.check_follows(&file, &header, walk, *flaw)?,
-        }
-        scan.segments.push(Marks::new(&header, walk.file_bytes()));
-        let flaw = scan.take_in_entries(&file, &mut walk, known)?;
-        scan.newest = Some(Newest {
-            file,
-            header,
-            end: walk.offset(),
-        });
-        end = Some((walk, flaw));
+    scan_segments(dir, &segment::list(dir)?, known)
+}
+
+/// The same as if there were only the segments with these first seqs.
+pub(super) fn scan_segments(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
+    let mut scan = Scan::default();
+    let mut end = None;
+    for &first_seq in first_seqs {
+        end = Some(scan.take_in_segment(dir, first_seq, end, known)?);
     }
     if let (Some((mut walk, flaw)), Some(newest)) = (end, &scan.newest) {
         scan.torn = examine_end(&scan, newest, &mut walk, flaw)?;
@@ -86,7 +70,51 @@ pub(super) fn scan(dir: &Path, known: &Known) -> Result<Scan, OpenError> {
     Ok(scan)
 }
 
+/// Reads entry after entry until damage of any kind; what was read up to there is the result.
+///
+/// # Errors
+/// When the file system refuses, or a newer coordinator wrote it.
+pub(super) fn scan_to_damage(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
+    let mut scan = Scan::default();
+    let mut end = None;
+    for &first_seq in first_seqs {
+        match scan.take_in_segment(dir, first_seq, end, known) {
+            Ok(stopped) => end = Some(stopped),
+            Err(error) if error.damaged_file().is_some() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(scan)
+}
+
 impl Scan {
+    /// Takes in what is intact of one more segment; returns where that ends, and why.
+    fn take_in_segment(
+        &mut self,
+        dir: &Path,
+        first_seq: u64,
+        end: Option<(Walk, Flaw)>,
+        known: &Known,
+    ) -> Result<(Walk, Flaw), OpenError> {
+        let file = segment::path(dir, first_seq);
+        let (mut walk, header) = Walk::open(&file).map_err(|stop| unreadable(&file, 0, stop))?;
+        if header.first_seq != first_seq {
+            return Err(OpenError::Misnamed { file });
+        }
+        match end {
+            None => self.begin(&file, &header, known)?,
+            Some((mut walk, flaw)) => self.check_follows(&file, &header, &mut walk, flaw)?,
+        }
+        self.segments.push(Marks::new(&header, walk.file_bytes()));
+        let stopped = self.take_in_entries(&file, &mut walk, known);
+        self.newest = Some(Newest {
+            file,
+            header,
+            end: walk.offset(),
+        });
+        Ok((walk, stopped?))
+    }
+
     /// The first segment begins no later than what is known without the journal ends.
     fn begin(&mut self, file: &Path, header: &FileHeader, known: &Known) -> Result<(), OpenError> {
         let expected = known.reconstructible().saturating_add(1);
@@ -266,7 +294,7 @@ fn examine_end(
 }
 
 /// For what stops the reading for good: the file system, or an unknown version.
-fn unreadable(file: &Path, offset: u64, stop: Stop) -> OpenError {
+pub(super) fn unreadable(file: &Path, offset: u64, stop: Stop) -> OpenError {
     let file = file.to_owned();
     match stop {
         Stop::File(error) => FileError::new("read the journal segment", &file)(error).into(),

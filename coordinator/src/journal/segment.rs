@@ -37,17 +37,32 @@ pub(super) fn temporary_path(dir: &Path, name: &str) -> PathBuf {
 pub(super) fn list(dir: &Path) -> Result<Vec<u64>, OpenError> {
     let mut first_seqs = Vec::new();
     for file in files_with(dir, EXTENSION)? {
-        let name = file
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        match name.parse::<u64>() {
-            Ok(first_seq) if path(dir, first_seq) == file => first_seqs.push(first_seq),
-            _ => return Err(OpenError::Misnamed { file }),
+        match first_seq_of(dir, &file) {
+            Some(first_seq) => first_seqs.push(first_seq),
+            None => return Err(OpenError::Misnamed { file }),
         }
     }
     first_seqs.sort_unstable();
     Ok(first_seqs)
+}
+
+/// The same, with the files whose names are no seqs apart.
+///
+/// # Errors
+/// When the directory can't be read. A missing one has no segments.
+pub(super) fn list_with_strays(dir: &Path) -> Result<(Vec<u64>, Vec<PathBuf>), FileError> {
+    let (mut first_seqs, mut strays) = (Vec::new(), Vec::new());
+    if !dir.exists() {
+        return Ok((first_seqs, strays));
+    }
+    for file in files_with(dir, EXTENSION)? {
+        match first_seq_of(dir, &file) {
+            Some(first_seq) => first_seqs.push(first_seq),
+            None => strays.push(file),
+        }
+    }
+    first_seqs.sort_unstable();
+    Ok((first_seqs, strays))
 }
 
 /// Removes what a crash left of segments in the making.
@@ -122,6 +137,11 @@ pub(crate) fn sync_directory(dir: &Path) -> Result<(), FileError> {
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(FileError::new("sync the directory", dir))
+}
+
+fn first_seq_of(dir: &Path, file: &Path) -> Option<u64> {
+    let first_seq = file.file_stem()?.to_str()?.parse().ok()?;
+    (path(dir, first_seq) == file).then_some(first_seq)
 }
 
 fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {

@@ -6,8 +6,9 @@ use swarm_proto::{
     channel::{self, Address},
     reason::{Failure, Reason},
     v1::{
-        AttemptReport, ClaimRequest, Command, CompleteRequest, GetTaskRequest, LeaseRef, NewTask, Output,
-        RegisterAgentRequest, SubmitTasksRequest, Success, TaskSpec, TaskState, attempt_report::Outcome,
+        AttemptReport, ClaimRequest, Command, CompleteRequest, GetStatusRequest, GetTaskRequest, LeaseRef,
+        NewTask, Output, RegisterAgentRequest, StreamEventsRequest, SubmitTasksRequest, Success, TaskSpec,
+        TaskState, admin_service_client::AdminServiceClient, attempt_report::Outcome,
         coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
         task_spec::Work,
     },
@@ -123,6 +124,28 @@ impl Client {
         };
         let response = self.call(self.tasks().get_task(request))?.into_inner();
         Ok(response.task.unwrap().state())
+    }
+
+    /// The history of the events and the seq of the last.
+    pub(crate) fn position(&self) -> (String, u64) {
+        let mut admin = AdminServiceClient::new(self.channel.clone());
+        let response = self.call(admin.get_status(GetStatusRequest {})).unwrap();
+        let as_of = response.into_inner().as_of.unwrap();
+        (as_of.history, as_of.seq)
+    }
+
+    /// The first event from this seq on, of this history.
+    pub(crate) fn event(&self, history: &str, from: u64) -> Result<u64, Status> {
+        let request = StreamEventsRequest {
+            history: history.to_owned(),
+            from_seq: Some(from),
+            limit: 1,
+            ..StreamEventsRequest::default()
+        };
+        self.call(async {
+            let mut stream = self.agents().stream_events(request).await?.into_inner();
+            Ok(stream.message().await?.map_or(0, |event| event.seq))
+        })
     }
 }
 

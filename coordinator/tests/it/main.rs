@@ -6,3 +6,4 @@ mod client;
 mod disk;
 mod full_disk;
 mod program;
+mod verbs;

@@ -1,10 +1,10 @@
-//! The coordinator as a process, serving.
+//! The coordinator as a process, serving or carrying out a verb.
 
 use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
     time::Duration,
 };
@@ -63,6 +63,12 @@ impl Coordinator {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Ends it with SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it with SIGTERM, in order.
     pub(crate) fn stop(mut self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap());
@@ -83,8 +89,19 @@ impl Drop for Coordinator {
     }
 }
 
+/// Carries out a verb on this data directory.
+pub(crate) fn verb(verb: &str, data: &Path, args: &[&str]) -> Output {
+    command()
+        .arg(verb)
+        .args(args)
+        .arg("--data-dir")
+        .arg(data)
+        .output()
+        .unwrap()
+}
+
 /// The program, without the settings of whoever runs the tests.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coordinator"));
     command.env_clear().env("NO_COLOR", "1");
     command

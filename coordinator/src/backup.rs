@@ -1,0 +1,58 @@
+//! What makes a directory a backup: the file that is written last.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use crate::journal::{FileError, sync_directory};
+
+const NAME: &str = "backup";
+const FIRST_LINE: &str = "a backup of a swarm coordinator, version 1";
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// The last event.
+    pub(crate) last_seq: u64,
+}
+
+/// Says that the backup in `dir` is whole; all of it is on disk when this returns.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(crate) fn finish(dir: &Path, copied: &Copied) -> Result<(), FileError> {
+    let file = path(dir);
+    File::create_new(&file)
+        .and_then(|mut file| {
+            writeln!(file, "{FIRST_LINE}\nlast seq {}", copied.last_seq)?;
+            file.sync_all()
+        })
+        .map_err(FileError::new("write the file", &file))?;
+    sync_directory(dir)
+}
+
+/// What the backup in `dir` says of itself; `None` when it is none, or not whole.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(crate) fn read(dir: &Path) -> Result<Option<Copied>, FileError> {
+    let file = path(dir);
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FileError::new("read the file", &file)(error)),
+    };
+    let mut lines = text.lines();
+    let copied = (lines.next() == Some(FIRST_LINE))
+        .then(|| lines.next()?.strip_prefix("last seq ")?.parse().ok())
+        .flatten();
+    Ok(copied.map(|last_seq| Copied { last_seq }))
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}

@@ -1,0 +1,186 @@
+//! What can be kept of a journal that cannot be opened, and the repair that keeps it.
+//!
+//! The beginning up to the damage is one possibility. Where the state is known up to some
+//! seq without the journal, the end behind the damage is another, and a better one. What is
+//! not kept is moved into a directory beside the journal, never deleted. A repair that is
+//! killed is begun again: until it is done, the journal is refused as before, or it is as
+//! the repair would have left it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Options,
+    error::{FileError, OpenError},
+    floor::{Floor, Known},
+    high_water::{self, Found},
+    open::begin_at,
+    scan::{Newest, scan_segments, scan_to_damage},
+    segment,
+};
+
+/// What remains of a journal.
+#[derive(Debug)]
+pub struct Salvage {
+    dir: PathBuf,
+    /// The last seq that is known without the journal, and the chain after it.
+    base: (u64, Option<u64>),
+    /// Segments that go, in the order in which they go.
+    goes: Vec<PathBuf>,
+    plan: Plan,
+    high_water: u64,
+}
+
+#[derive(Debug)]
+enum Plan {
+    /// Everything in the segments that stay.
+    Keep { oldest: u64, last: u64 },
+    /// The same, but the newest of them ends earlier.
+    Cut { newest: Newest, last: u64 },
+    /// No entry: the journal goes on right behind the base.
+    Begin,
+}
+
+impl Salvage {
+    /// What can be kept of the journal in `dir`, when everything up to the seq in `base` is known without it;
+    /// `chain` is the hash there, if it is known. Changes nothing. With `is_foreign` the journal is known
+    /// to be of another history than the base: then it is of no use.
+    ///
+    /// # Errors
+    /// When the file system refuses, or a newer coordinator wrote it.
+    pub fn of(dir: &Path, base: u64, chain: Option<u64>, is_foreign: bool) -> Result<Salvage, OpenError> {
+        let high_water = match high_water::read(dir)? {
+            Found::At(position) => position.seq,
+            Found::Missing | Found::Unreadable(_) => 0,
+        };
+        let (seqs, mut strays) = segment::list_with_strays(dir)?;
+        let known = Known {
+            floor: Floor {
+                snapshot_seq: base,
+                ..Floor::default()
+            },
+            high_water: None,
+        };
+        let (plan, goes) = if is_foreign {
+            (Plan::Begin, seqs)
+        } else {
+            plan(dir, &seqs, &known)?
+        };
+        strays.extend(goes.into_iter().map(|seq| segment::path(dir, seq)));
+        Ok(Salvage {
+            dir: dir.to_owned(),
+            base: (base, chain),
+            goes: strays,
+            plan,
+            high_water,
+        })
+    }
+
+    /// The last event that is kept, in the journal or without it.
+    pub fn last_seq(&self) -> u64 {
+        match &self.plan {
+            Plan::Keep { last, .. } | Plan::Cut { last, .. } => *last,
+            Plan::Begin => self.base.0,
+        }
+    }
+
+    /// The first event that can still be read, or could be if it existed.
+    pub fn oldest_seq(&self) -> Option<u64> {
+        match &self.plan {
+            Plan::Keep { oldest, .. } => Some(*oldest),
+            Plan::Cut { .. } => None,
+            Plan::Begin => Some(self.base.0 + 1),
+        }
+    }
+
+    /// The last event that was on disk, as far as the high-water file knows; 0 when it knows nothing.
+    pub fn high_water(&self) -> u64 {
+        self.high_water
+    }
+
+    /// Does it. What goes is moved into `aside`.
+    ///
+    /// # Errors
+    /// When the file system refuses. Then it can be done again.
+    pub fn carry_out(&self, aside: &Path) -> Result<(), OpenError> {
+        fs::create_dir_all(aside).map_err(FileError::new("create the directory", aside))?;
+        for file in &self.goes {
+            let name = file.file_name().unwrap_or_default();
+            let target = aside.join(name);
+            fs::rename(file, &target).map_err(FileError::new("move aside the journal segment", file))?;
+            segment::sync_directory(&self.dir)?;
+        }
+        segment::sync_directory(aside)?;
+        match &self.plan {
+            Plan::Keep { .. } => {}
+            Plan::Cut { newest, .. } => cut(newest, aside)?,
+            Plan::Begin => begin_at(&self.dir, &Options::default(), self.base.0 + 1, self.base.1)?,
+        }
+        // It may know of what is lost.
+        let mark = high_water::path(&self.dir);
+        if mark.exists() {
+            fs::remove_file(&mark).map_err(FileError::new("remove the high-water file", &mark))?;
+        }
+        Ok(segment::sync_directory(&self.dir)?)
+    }
+}
+
+/// The plan that keeps most, and the first seqs of the segments that go.
+fn plan(dir: &Path, seqs: &[u64], known: &Known) -> Result<(Plan, Vec<u64>), OpenError> {
+    let base = known.floor.snapshot_seq;
+    let mut skipped = 0;
+    while skipped < seqs.len() {
+        match scan_segments(dir, &seqs[skipped..], known) {
+            Ok(scan) if scan.last_seq >= base => {
+                let plan = Plan::Keep {
+                    oldest: seqs[skipped],
+                    last: scan.last_seq,
+                };
+                // Oldest first, so that what is left never has a gap.
+                return Ok((plan, seqs[..skipped].to_vec()));
+            }
+            Ok(_) => break,
+            Err(error) => {
+                let Some(file) = error.damaged_file() else {
+                    return Err(error);
+                };
+                let at = seqs.iter().position(|&seq| segment::path(dir, seq) == file);
+                // It may be intact by itself, and only not follow on the one before.
+                skipped = at.filter(|&at| at > skipped).unwrap_or(skipped + 1);
+            }
+        }
+    }
+    let scan = scan_to_damage(dir, seqs, known)?;
+    match scan.newest {
+        Some(newest) if scan.last_seq >= base => {
+            // Newest first, likewise.
+            let goes = seqs.iter().rev().copied();
+            let goes = goes.take_while(|&seq| seq > newest.header.first_seq).collect();
+            let last = scan.last_seq;
+            Ok((Plan::Cut { newest, last }, goes))
+        }
+        _ => Ok((Plan::Begin, seqs.to_vec())),
+    }
+}
+
+/// Zeroes a segment from where its intact entries end; it gets the length that it was made with.
+fn cut(newest: &Newest, aside: &Path) -> Result<(), FileError> {
+    let path = &newest.file;
+    let copy = aside.join(path.file_name().unwrap_or_default());
+    fs::copy(path, &copy)
+        .and_then(|_| File::open(&copy)?.sync_all())
+        .map_err(FileError::new("keep a copy of the journal segment as", &copy))?;
+    segment::sync_directory(aside)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(FileError::new("open the journal segment", path))?;
+    let cut = file.metadata().and_then(|facts| {
+        let end = facts.len().max(u64::from(newest.header.file_bytes));
+        segment::fill_with_zeros(&file, newest.end, end)?;
+        file.sync_all()
+    });
+    cut.map_err(FileError::new("cut the journal segment", path))
+}

@@ -1,0 +1,45 @@
+//! The directory in which a backup is laid out before it becomes the data of a coordinator.
+//!
+//! As long as there is something in it, the restoring did not finish: the coordinator does
+//! not start there, for it would begin with nothing.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    data_dir::DataDir,
+    failure::{Exit, Failure},
+};
+
+/// Where it is in a data directory.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("restoring")
+}
+
+/// Refuses a data directory into which a backup was restored in part only.
+///
+/// # Errors
+///
+/// In that case, or when the file system refuses.
+pub(crate) fn check(dir: &DataDir) -> Result<(), Failure> {
+    // An empty one is what a restoring that was killed at its very end has left.
+    match fs::remove_dir(path(dir.path())) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Err(Failure::new(
+            Exit::Refused,
+            format!("restoring a backup into {} did not finish", dir.path().display()),
+            "run 'coordinator restore' again",
+        )),
+        Err(error) => Err(Failure::new(
+            Exit::Damaged,
+            format!(
+                "cannot remove the directory {}: {error}",
+                path(dir.path()).display()
+            ),
+            "look at the directory's owner and mode",
+        )),
+    }
+}

@@ -1,0 +1,68 @@
+//! `coordinator rebuild`: the store is set aside and built anew from snapshot and journal.
+
+use clap::Args;
+
+use super::Place;
+use crate::{
+    base,
+    data_dir::DataDir,
+    failure::{Exit, Failure},
+    journal, open,
+    snapshot::Snapshot,
+};
+
+const EXAMPLES: &str = "\
+Example:
+  coordinator rebuild --data-dir /var/lib/swarm
+
+The coordinator must not be running. A start does the same by itself when it finds the store damaged.";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+impl Rebuild {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let dir = DataDir::of_data(&self.place.path()?)?;
+        let store = dir.store();
+        let snapshots = base::snapshots(&dir.snapshots())?;
+        // A store that is ahead of the journal proves a loss, and is not thrown away before that is accepted.
+        let found = base::find(&store)?;
+        let floor = base::floor(&snapshots, &found);
+        let journal =
+            journal::inspect(&dir.journal(), floor).map_err(|error| open::journal_failure(&error))?;
+        let oldest = journal.reader.oldest_seq();
+        check_source(&snapshots, oldest)?;
+        drop(found);
+        if store.exists() {
+            base::set_aside(&store)?;
+        }
+        let rebuilt = open::open(&dir)?;
+        println!(
+            "rebuilt the store as of seq {}; the one before is {}",
+            rebuilt.store.applied_seq(),
+            store.with_extension("set-aside").display()
+        );
+        Ok(())
+    }
+}
+
+/// There is something to build it from, all of it.
+fn check_source(snapshots: &[Snapshot], oldest: u64) -> Result<(), Failure> {
+    let mut serving = snapshots
+        .iter()
+        .filter(|snapshot| snapshot.origin().seq + 1 >= oldest);
+    if oldest <= 1 || serving.any(|snapshot| snapshot.check().is_ok()) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Damaged,
+        format!(
+            "no snapshot has what was before seq {oldest}, where the journal begins: the store is all there is"
+        ),
+        "nothing was changed: restore the data directory from a backup if the store is damaged",
+    ))
+}

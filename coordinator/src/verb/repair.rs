@@ -1,0 +1,215 @@
+//! `coordinator repair`: goes on without what a damaged or missing part of the journal held.
+//!
+//! Of everything that tells how things were, what tells most is kept: the journal's
+//! beginning up to the damage, or its end behind it, with what store and snapshots know.
+//! A new history begins, because readers may have seen events that are gone.
+
+use clap::Args;
+use swarm_engine::state::State;
+
+use super::{Place, disk_failure};
+use crate::{
+    base::{self, Found},
+    data_dir::DataDir,
+    failure::{Exit, Failure, chain},
+    journal::{self, OpenError, Salvage, Witness},
+    new_history, open,
+    snapshot::{Origin, Snapshot},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  coordinator repair --data-dir /var/lib/swarm                  say what would be lost, change nothing
+  coordinator repair --data-dir /var/lib/swarm --accept-loss    go on without it
+
+The coordinator must not be running. A backup may have more than what is left: see 'coordinator restore'.";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Repair {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Do it; without this, only say what would be lost.
+    #[arg(long)]
+    pub(super) accept_loss: bool,
+}
+
+/// What tells how things were, apart from the journal.
+struct Witnesses {
+    found: Found,
+    /// The snapshots of which every byte is as it was written, the newest first.
+    intact: Vec<Snapshot>,
+    /// The others.
+    damaged: Vec<Snapshot>,
+}
+
+impl Repair {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let dir = DataDir::of_data(&self.place.path()?)?;
+        let witnesses = Witnesses::of(&dir)?;
+        let error = match witnesses.fault(&dir)? {
+            None => {
+                println!("there is nothing to repair: the coordinator can start");
+                return Ok(());
+            }
+            Some(fault) => fault,
+        };
+        println!("{}", error.describe());
+        let salvage = witnesses.salvage(&dir, &error)?;
+        let loss = describe(&salvage, &witnesses);
+        if !self.accept_loss {
+            return Err(Failure::new(
+                Exit::Damaged,
+                format!("going on would mean a loss: {loss}"),
+                "nothing was changed: restore the data from a backup, or accept the loss with --accept-loss",
+            ));
+        }
+        println!("{loss}");
+        carry_out(&dir, &witnesses, &salvage)?;
+        drop(witnesses);
+        let opened = open::open(&dir)?;
+        println!(
+            "repaired: the coordinator goes on behind seq {}, with a new history; what was cut is in {}",
+            opened.state.seq().0,
+            dir.path().join(ASIDE).display()
+        );
+        Ok(())
+    }
+}
+
+/// Where the parts of the journal are put that are not kept.
+const ASIDE: &str = "journal.set-aside";
+
+/// Why the coordinator cannot start.
+enum Fault {
+    Journal(OpenError),
+    /// The journal begins with this seq, and nothing has what was before.
+    NoBase(u64),
+}
+
+impl Fault {
+    fn describe(&self) -> String {
+        match self {
+            Fault::Journal(error) => chain(error),
+            Fault::NoBase(oldest) => {
+                format!("nothing has what was before seq {oldest}, where the journal begins")
+            }
+        }
+    }
+
+    /// Whether store or snapshot belong to another history than the journal.
+    fn is_foreign(&self) -> bool {
+        matches!(
+            self,
+            Fault::Journal(OpenError::OtherHistory {
+                witness: Witness::Snapshot | Witness::Store,
+                ..
+            })
+        )
+    }
+}
+
+impl Witnesses {
+    fn of(dir: &DataDir) -> Result<Witnesses, Failure> {
+        let usable = base::snapshots(&dir.snapshots())?;
+        let (intact, damaged) = usable.into_iter().partition(|snapshot| snapshot.check().is_ok());
+        Ok(Witnesses {
+            found: base::find(&dir.store())?,
+            intact,
+            damaged,
+        })
+    }
+
+    /// What hinders a start, if anything does.
+    fn fault(&self, dir: &DataDir) -> Result<Option<Fault>, Failure> {
+        let mut snapshots: Vec<Snapshot> = self.intact.iter().chain(&self.damaged).cloned().collect();
+        snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.origin().seq));
+        let floor = base::floor(&snapshots, &self.found);
+        if !dir.journal().exists() {
+            let known = floor.snapshot_seq.max(floor.store_seq);
+            return Ok((known > 0).then_some(Fault::NoBase(1)));
+        }
+        let oldest = match journal::inspect(&dir.journal(), floor) {
+            Ok(journal) => journal.reader.oldest_seq(),
+            Err(error @ (OpenError::File(_) | OpenError::UnknownVersion { .. })) => {
+                return Err(open::journal_failure(&error));
+            }
+            Err(error) => return Ok(Some(Fault::Journal(error))),
+        };
+        let serves = oldest <= 1 || self.base().0 + 1 >= oldest;
+        Ok((!serves).then_some(Fault::NoBase(oldest)))
+    }
+
+    /// The last seq that store or snapshots know, and the hash there.
+    fn base(&self) -> (u64, Option<u64>) {
+        let snapshot = self.intact.first().map(Snapshot::origin);
+        let (seq, chain) = snapshot.map_or((0, None), |origin| (origin.seq, origin.chain));
+        match &self.found {
+            Found::Intact(store, _) if store.applied_seq() > seq => (store.applied_seq(), None),
+            _ => (seq, chain),
+        }
+    }
+
+    fn salvage(&self, dir: &DataDir, fault: &Fault) -> Result<Salvage, Failure> {
+        let (seq, chain_there) = self.base();
+        Salvage::of(&dir.journal(), seq, chain_there, fault.is_foreign())
+            .map_err(|error| open::journal_failure(&error))
+    }
+}
+
+/// What is kept and what is lost, in one sentence.
+fn describe(salvage: &Salvage, witnesses: &Witnesses) -> String {
+    let (last, base) = (salvage.last_seq(), witnesses.base().0);
+    let kept = if last == 0 {
+        "nothing is kept".to_owned()
+    } else {
+        format!("the tasks are kept as they were at seq {last}")
+    };
+    let lost = match salvage.high_water().max(base) {
+        known if known > last => format!("what happened from seq {} to at least {known} is lost", last + 1),
+        _ => format!("whatever happened after seq {last} is lost, if anything did"),
+    };
+    let unread = match salvage.oldest_seq() {
+        Some(oldest) if oldest > 1 => {
+            format!("; the events before seq {oldest} can no longer be read")
+        }
+        _ => String::new(),
+    };
+    format!("{kept}; {lost}{unread}")
+}
+
+/// Does it, in an order in which it can be killed anywhere and begun again.
+fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<(), Failure> {
+    new_history::ask(dir.path()).map_err(|error| disk_failure(&error))?;
+    // What begins behind seq 1 needs a snapshot of what was before.
+    if salvage.oldest_seq().is_some_and(|oldest| oldest > 1)
+        && let Found::Intact(store, state) = &witnesses.found
+        && store.applied_seq() == witnesses.base().0
+        && witnesses
+            .intact
+            .first()
+            .is_none_or(|snapshot| snapshot.origin().seq < store.applied_seq())
+    {
+        let origin = Origin {
+            seq: store.applied_seq(),
+            chain: None,
+            history: history(state),
+        };
+        Snapshot::take(store, &dir.snapshots(), &origin).map_err(|error| base::snapshot_failure(&error))?;
+    }
+    // A damaged snapshot would still bear witness of what it cannot give.
+    for snapshot in &witnesses.damaged {
+        let aside = snapshot.path().with_extension("damaged");
+        std::fs::rename(snapshot.path(), &aside).map_err(|error| disk_failure(&error))?;
+    }
+    salvage
+        .carry_out(&dir.path().join(ASIDE))
+        .map_err(|error| open::journal_failure(&error))
+}
+
+fn history(state: &State) -> String {
+    state
+        .identity()
+        .map(|identity| identity.history.to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,147 @@
+//! `coordinator restore`: lays a backup out in an empty data directory.
+//!
+//! It is laid out and read from end to end in a directory of its own first. Then its parts
+//! get their names, the journal last: with it the data are there. The next start builds the
+//! store, and begins a new history, because readers may have seen what came after the backup.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::{Place, disk_failure};
+use crate::{
+    backup, base,
+    copy::{copy_files, make_directory},
+    data_dir::DataDir,
+    failure::{Exit, Failure},
+    journal::{self, Floor, sync_directory},
+    new_history, open, restoring,
+    snapshot::Snapshot,
+};
+
+const EXAMPLES: &str = "\
+Example:
+  coordinator restore --data-dir /var/lib/swarm-again /backup/swarm-2030-01-01
+
+The data directory must be empty or not exist. Agents that still run tasks of the time after the backup are told \
+that their leases are lost.";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Restore {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// What 'coordinator backup' has made.
+    #[arg(value_name = "BACKUP")]
+    source: PathBuf,
+}
+
+impl Restore {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let copied = backup::read(&self.source).map_err(|error| disk_failure(&error))?;
+        let Some(copied) = copied else {
+            return Err(Failure::new(
+                Exit::Configuration,
+                format!("{} is no backup, or not a whole one", self.source.display()),
+                "name a directory that 'coordinator backup' has made",
+            ));
+        };
+        let path = self.place.path()?;
+        check_empty(&path)?;
+        let dir = DataDir::open(&path)?;
+        let aside = restoring::path(dir.path());
+        // What an earlier one has left, before it was killed.
+        for left in [aside.clone(), dir.snapshots()] {
+            base::remove_if_there(&left).map_err(|error| disk_failure(&error))?;
+        }
+        lay_out(&self.source, &aside)?;
+        check(&aside, copied.last_seq)?;
+        take_over(&dir, &aside).map_err(|error| disk_failure(&error))?;
+        println!(
+            "restored everything up to seq {} to {}; the next start begins a new history",
+            copied.last_seq,
+            dir.path().display()
+        );
+        Ok(())
+    }
+}
+
+/// There is nothing, or only what an earlier restoring has left before it was killed.
+fn check_empty(path: &Path) -> Result<(), Failure> {
+    let items = match fs::read_dir(path) {
+        Ok(items) => items,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(disk_failure(&error)),
+    };
+    let names: Vec<String> = items
+        .map(|item| item.map(|item| item.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()
+        .map_err(|error| disk_failure(&error))?;
+    let is_begun = names.iter().any(|name| name == "restoring");
+    let may_be = |name: &str| {
+        name == "lock"
+            || is_begun && ["restoring", "snapshot", "new-history", "new-history.tmp"].contains(&name)
+    };
+    match names.iter().find(|name| !may_be(name)) {
+        None => Ok(()),
+        Some(name) => Err(Failure::new(
+            Exit::Refused,
+            format!("cannot restore into {}: there is {name} in it", path.display()),
+            "name a directory that is empty or does not exist: --data-dir DIR",
+        )),
+    }
+}
+
+fn lay_out(source: &Path, aside: &Path) -> Result<(), Failure> {
+    let laid_out = make_directory(aside).and_then(|()| {
+        for part in ["snapshot", "journal"] {
+            copy_files(&source.join(part), &aside.join(part))?;
+        }
+        sync_directory(aside)
+    });
+    laid_out.map_err(|error| disk_failure(&error))
+}
+
+/// Reads all of it.
+fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
+    let damaged = |error: String| {
+        let help = "nothing was restored: take another backup";
+        Failure::new(Exit::Damaged, format!("the backup is damaged: {error}"), help)
+    };
+    let described = |error: &dyn std::error::Error| damaged(crate::failure::chain(error));
+    let snapshot = Snapshot::newest(&aside.join("snapshot")).map_err(|error| described(&error))?;
+    if let Some(snapshot) = &snapshot {
+        snapshot.check().map_err(|error| described(&error))?;
+    }
+    let origin = snapshot.as_ref().map(Snapshot::origin);
+    let floor = Floor {
+        snapshot_seq: origin.map_or(0, |origin| origin.seq),
+        snapshot_chain: origin.and_then(|origin| origin.chain),
+        store_seq: 0,
+    };
+    let journal = journal::inspect(&aside.join("journal"), floor).map_err(|error| match &error {
+        journal::OpenError::UnknownVersion { .. } => open::journal_failure(&error),
+        _ => described(&error),
+    })?;
+    if journal.last.seq == last_seq {
+        return Ok(());
+    }
+    Err(damaged(format!(
+        "it ends with seq {}, not {last_seq}",
+        journal.last.seq
+    )))
+}
+
+/// Gives everything its name; with the journal's the data are there.
+fn take_over(dir: &DataDir, aside: &Path) -> io::Result<()> {
+    new_history::ask(dir.path())?;
+    fs::rename(aside.join("snapshot"), dir.snapshots())?;
+    sync_directory(dir.path())?;
+    fs::rename(aside.join("journal"), dir.journal())?;
+    sync_directory(dir.path())?;
+    fs::remove_dir(aside)?;
+    Ok(sync_directory(dir.path())?)
+}

@@ -1,0 +1,212 @@
+//! `coordinator verify`: whether the data are whole, and the store is what the journal says.
+//!
+//! Nothing is changed. sled repairs what it opens, so the store is copied first, and the
+//! copy is compared with a store built from snapshot and journal beside it.
+
+use std::{fs, path::Path};
+
+use clap::Args;
+use swarm_engine::{id::Seq, state::State};
+
+use super::{Place, disk_failure};
+use crate::{
+    base::{self, Found},
+    copy::copy_files,
+    data_dir::DataDir,
+    failure::{Exit, Failure},
+    journal::{self, Inspected},
+    open,
+    snapshot::{self, Snapshot},
+    store::{Store, key},
+};
+
+const EXAMPLES: &str = "\
+Example:
+  coordinator verify --data-dir /var/lib/swarm
+
+The coordinator must not be running. It takes as much disk again as the store does, for a while.";
+
+/// Differing records that are named; the rest is a number.
+const MOST_NAMED: usize = 50;
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Verify {
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let dir = DataDir::of_data(&self.place.path()?)?;
+        let scratch = dir.path().join("verifying");
+        let cleared = || base::remove_if_there(&scratch).map_err(|error| disk_failure(&error));
+        // What a kill has left of an earlier one.
+        cleared()?;
+        let verified = verify(&dir, &scratch);
+        cleared()?;
+        verified
+    }
+}
+
+fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
+    let snapshots = check_snapshots(dir)?;
+    let store_copy = scratch.join("store");
+    if dir.store().exists() {
+        copy_files(&dir.store(), &store_copy).map_err(|error| disk_failure(&error))?;
+    }
+    let found = base::find(&store_copy)?;
+    let floor = base::floor(&snapshots, &found);
+    let journal = journal::inspect(&dir.journal(), floor).map_err(|error| open::journal_failure(&error))?;
+    describe(&journal);
+    let store = match found {
+        Found::Intact(store, _) => store,
+        Found::Missing => return Err(broken("there is no store".to_owned())),
+        Found::Damaged(damage) => return Err(broken(damage)),
+    };
+    let (expected, mut state) = begin(&snapshots, &store, &journal, &scratch.join("expected"))?;
+    let end = Seq(store.applied_seq());
+    open::catch_up(&mut state, &journal.reader, end, &expected)?;
+    let records = compare(&store, &expected)?;
+    println!(
+        "store: {records} records as of seq {}, each as the journal says",
+        end.0
+    );
+
+    open::catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
+    open::recall_missing(&mut state, &expected)?;
+    state.check().map_err(|fault| {
+        let help = "this is a bug; keep a copy of the data directory and report it";
+        Failure::new(Exit::Bug, format!("the state contradicts itself: {fault}"), help)
+    })?;
+    let tasks = state.counts().total();
+    println!(
+        "state: {tasks} tasks as of seq {}, without contradiction",
+        journal.last.seq
+    );
+    Ok(())
+}
+
+fn check_snapshots(dir: &DataDir) -> Result<Vec<Snapshot>, Failure> {
+    let seqs = snapshot::list(&dir.snapshots()).map_err(|error| base::snapshot_failure(&error))?;
+    let mut snapshots = Vec::new();
+    for seq in seqs {
+        let checked = Snapshot::open(&dir.snapshots(), seq).and_then(|snapshot| {
+            snapshot.check()?;
+            Ok(snapshot)
+        });
+        let snapshot = checked.map_err(|error| base::snapshot_failure(&error))?;
+        println!("snapshot: {} records as of seq {seq}, intact", snapshot.count());
+        snapshots.push(snapshot);
+    }
+    Ok(snapshots)
+}
+
+fn describe(journal: &Inspected) {
+    println!(
+        "journal: {} segments, seq {} to {}, intact",
+        journal.segments,
+        journal.reader.oldest_seq(),
+        journal.last.seq
+    );
+    if let Some(torn) = &journal.torn {
+        println!("journal: the next start cuts what nobody was told of: {torn}");
+    }
+    if journal.high_water.is_none() {
+        println!("journal: no high-water file says that nothing is missing at its end");
+    }
+}
+
+/// A store to replay onto, built from the newest snapshot that is not ahead of the one to verify.
+fn begin(
+    snapshots: &[Snapshot],
+    store: &Store,
+    journal: &Inspected,
+    dir: &Path,
+) -> Result<(Store, State), Failure> {
+    let (end, oldest) = (store.applied_seq(), journal.reader.oldest_seq());
+    let serves = |snapshot: &&Snapshot| (oldest..=end + 1).contains(&(snapshot.origin().seq + 1));
+    if let Some(snapshot) = snapshots.iter().find(serves) {
+        let restored = snapshot
+            .restore(dir)
+            .map_err(|error| base::snapshot_failure(&error))?;
+        let state = open::load(&restored).map_err(broken)?;
+        return Ok((restored, state));
+    }
+    if oldest > 1 {
+        return Err(broken(format!(
+            "the store is at seq {end}: snapshots and journal do not say any more what it should hold there"
+        )));
+    }
+    fs::create_dir_all(dir).map_err(|error| disk_failure(&error))?;
+    let empty = Store::open(dir).map_err(|error| base::store_failure(&error))?;
+    Ok((empty, State::default()))
+}
+
+/// How many records there are, when all are equal.
+fn compare(found: &Store, expected: &Store) -> Result<u64, Failure> {
+    let mut differences = Vec::new();
+    let mut count = 0;
+    let mut more = 0;
+    let mut differs = |key: &[u8], how: &str| {
+        if differences.len() < MOST_NAMED {
+            differences.push(format!("{} {how}", key::name(key)));
+        } else {
+            more += 1;
+        }
+    };
+    let damaged = |error| disk_failure(&error);
+    let mut theirs = found.scan(&[], &[]);
+    let mut ours = expected.scan(&[], &[]);
+    let mut one = theirs.next().transpose().map_err(damaged)?;
+    let mut other = ours.next().transpose().map_err(damaged)?;
+    loop {
+        let order = match (&one, &other) {
+            (None, None) => break,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some((key, _)), Some((expected, _))) => key.cmp(expected),
+        };
+        if order.is_eq() && one != other {
+            differs(
+                &one.as_ref().map(|(key, _)| key.clone()).unwrap_or_default(),
+                "is different",
+            );
+        }
+        if order.is_le() {
+            if let Some((key, _)) = &one
+                && order.is_lt()
+            {
+                differs(key, "should not be there");
+            }
+            count += 1;
+            one = theirs.next().transpose().map_err(damaged)?;
+        }
+        if order.is_ge() {
+            if let Some((key, _)) = &other
+                && order.is_gt()
+            {
+                differs(key, "is missing");
+            }
+            other = ours.next().transpose().map_err(damaged)?;
+        }
+    }
+    if differences.is_empty() {
+        return Ok(count);
+    }
+    let rest = if more > 0 {
+        format!(", and {more} more")
+    } else {
+        String::new()
+    };
+    Err(broken(format!(
+        "the store is not what the journal says: {}{rest}",
+        differences.join(", ")
+    )))
+}
+
+/// The store is wrong, and the journal is not.
+fn broken(error: String) -> Failure {
+    let help = "nothing is lost: 'coordinator rebuild' builds the store anew";
+    Failure::new(Exit::Damaged, error, help)
+}
