@@ -86,18 +86,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(Verb::CheckStore { dir }) = verb {
         return check_store(&dir);
     }
-    if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
-        eprintln!("{failure}");
-        return failure.code();
-    }
     if let Some(verb) = verb {
-        return match verb.run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                eprintln!("{failure}");
-                failure.code()
-            }
-        };
+        return ended(begin_logging(&config).and_then(|()| verb.run()));
+    }
+    if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
+        return ended(Err(failure));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -106,7 +99,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(Exit::Bug as u8);
         }
     };
-    match runtime.block_on(run(config)) {
+    ended(runtime.block_on(run(config)))
+}
+
+fn ended(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");

@@ -19,7 +19,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  coordinator repair --data-dir /var/lib/swarm                  say what would be lost, change nothing
+  coordinator repair --data-dir /var/lib/swarm                  say what would be lost
   coordinator repair --data-dir /var/lib/swarm --accept-loss    go on without it
 
 The coordinator must not be running. A backup may have more than what is left: see 'coordinator restore'.";

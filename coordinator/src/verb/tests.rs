@@ -8,6 +8,7 @@ use std::{
 
 use super::*;
 use crate::{
+    journal::Live,
     scene::{Contents, Scene, Work},
     store::{Batch, Store, key},
 };
@@ -301,6 +302,42 @@ fn every_cut_and_flip_near_the_end_is_repaired_or_needs_no_repair() {
     }
     println!("{cut} repaired, {fine} opened");
     assert!(cut > 50);
+}
+
+#[test]
+fn a_copy_is_begun_again_when_segments_are_removed_meanwhile() {
+    let scene = Scene::with_tasks(40);
+    let mut work = scene.open();
+    let live = Live::look(&scene.path().join("journal")).unwrap();
+    assert_eq!(
+        live.copy(&scene.beside("one")).unwrap(),
+        Some(work.journal.last_seq())
+    );
+    work.run_tasks(5);
+    work.snapshot_and_trim();
+    assert!(live.has_been_trimmed());
+    assert_eq!(live.copy(&scene.beside("two")).unwrap(), None);
+}
+
+#[test]
+fn what_is_only_being_written_is_left_out_of_a_copy_and_damage_is_not() {
+    let scene = Scene::with_tasks(40);
+    let (_, last) = scene.contents();
+    let newest = scene.segments().pop().unwrap();
+    let whole = fs::read(&newest).unwrap();
+    let end = whole.iter().rposition(|&byte| byte != 0).unwrap();
+    // The last entry is there in part.
+    let mut bytes = whole.clone();
+    bytes[end - 5..].fill(0);
+    fs::write(&newest, bytes).unwrap();
+    let live = Live::look(&scene.path().join("journal")).unwrap();
+    let copied = live.copy(&scene.beside("one")).unwrap().unwrap();
+    assert!(copied < last && copied + 3 > last, "{copied} of {last}");
+    // An earlier one is damaged.
+    fs::write(&newest, whole).unwrap();
+    flip(&newest, 100);
+    let refused = live.copy(&scene.beside("two")).unwrap_err();
+    assert!(refused.to_string().contains("is intact"), "{refused}");
 }
 
 #[test]

@@ -103,8 +103,13 @@ fn check_snapshots(dir: &DataDir) -> Result<Vec<Snapshot>, Failure> {
 }
 
 fn describe(journal: &Inspected) {
+    let segments = if journal.segments == 1 {
+        "segment"
+    } else {
+        "segments"
+    };
     println!(
-        "journal: {} segments, seq {} to {}, intact",
+        "journal: {} {segments}, seq {} to {}, intact",
         journal.segments,
         journal.reader.oldest_seq(),
         journal.last.seq
