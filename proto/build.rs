@@ -7,11 +7,13 @@ use prost::Message as _;
 const PUBLIC: &[&str] = &[
     "swarm/v1/common.proto",
     "swarm/v1/task.proto",
+    "swarm/v1/hold.proto",
     "swarm/v1/agent.proto",
     "swarm/v1/event.proto",
     "swarm/v1/coordinator_service.proto",
     "swarm/v1/task_service.proto",
     "swarm/v1/agent_service.proto",
+    "swarm/v1/queue_service.proto",
     "swarm/v1/admin_service.proto",
 ];
 const STORED: &[&str] = &["swarm/store/v1/record.proto", "swarm/store/v1/event.proto"];

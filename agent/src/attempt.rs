@@ -93,6 +93,7 @@ pub(crate) fn released(lease: LeaseRef, reason: &str) -> AttemptReport {
         lease,
         Outcome::Released(Released {
             reason: reason.to_owned(),
+            refused: false,
         }),
         Output::default(),
     )
@@ -127,6 +128,7 @@ async fn carry_out(
         return (
             Outcome::Released(Released {
                 reason: reason.to_owned(),
+                refused: false,
             }),
             Output::default(),
         );
@@ -247,9 +249,11 @@ fn outcome_of(order: Order) -> Outcome {
         Order::Cancel => Outcome::Cancelled(Cancelled {}),
         Order::GoOn | Order::Release | Order::Stop => Outcome::Released(Released {
             reason: "the agent was stopped".to_owned(),
+            refused: false,
         }),
         Order::Lost => Outcome::Released(Released {
             reason: "the lease was lost".to_owned(),
+            refused: false,
         }),
     }
 }
@@ -306,6 +310,7 @@ fn unread(task_id: &str, error: &CallError) -> Outcome {
         }
         CallError::OtherCluster(_) => Outcome::Released(Released {
             reason: format!("{what}: another coordinator answers"),
+            refused: false,
         }),
     }
 }

@@ -68,6 +68,16 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
         };
         match order {
             Directive::Unspecified | Directive::Continue => session.held.renew(&key, renewal),
+            Directive::Release => {
+                session.held.renew(&key, renewal);
+                if session.held.order(&key, Order::Release).is_some() {
+                    tracing::info!(
+                        task_id = key.task_id,
+                        attempt = key.attempt,
+                        "somebody drains or stops this agent; giving the attempt back"
+                    );
+                }
+            }
             Directive::Cancel => {
                 session.held.renew(&key, renewal);
                 if session.held.order(&key, Order::Cancel).is_some() {

@@ -211,6 +211,7 @@ async fn register(
         slots: profile.slots,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         held: listed(held),
+        executors: Vec::new(),
     };
     let answer = match coordinator.register(&request).await {
         Ok(answer) => answer,

@@ -75,6 +75,8 @@ impl Worker {
             wait: write_duration(wait),
             queues: self.ground.config.queues.clone(),
             request_id: random::base32(REQUEST_ID_CHARACTERS),
+            shard: None,
+            scan_limit: 0,
         }
     }
 

@@ -12,11 +12,13 @@ use swarm_proto::{
     v1::{
         AgentCounts, AsOf, Assignment, AttemptReport, CancelTasksRequest, CancelTasksResponse, ClaimRequest,
         ClaimResponse, Command, CompleteRequest, CompleteResponse, DeregisterAgentRequest,
-        DeregisterAgentResponse, Directive, EmptyReason, Event, GetJobRequest, GetJobResponse,
-        GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, GetTaskRequest,
-        GetTaskResponse, HeartbeatRequest, HeartbeatResponse, LeaseDirective, LeaseRef, ListJobsRequest,
-        ListJobsResponse, ListTasksRequest, ListTasksResponse, Output, Refusal, RegisterAgentRequest,
-        RegisterAgentResponse, ReportResult, RetryTasksRequest, RetryTasksResponse, StreamEventsRequest,
+        DeregisterAgentResponse, Directive, EmptyReason, Event, ExplainTaskRequest, ExplainTaskResponse,
+        FindIdsRequest, FindIdsResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest,
+        GetServerInfoResponse, GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse,
+        HeartbeatRequest, HeartbeatResponse, LeaseDirective, LeaseRef, ListJobsRequest, ListJobsResponse,
+        ListTasksRequest, ListTasksResponse, Output, PauseRequest, PauseResponse, Refusal,
+        RegisterAgentRequest, RegisterAgentResponse, ReportResult, ResumeRequest, ResumeResponse,
+        RetryTasksRequest, RetryTasksResponse, StopAllRequest, StopAllResponse, StreamEventsRequest,
         SubmitTasksRequest, SubmitTasksResponse, Task, TaskResult, TaskSpec, TaskState,
         admin_service_server::{AdminService, AdminServiceServer},
         coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
@@ -518,6 +520,18 @@ impl AdminService for Fake {
             ..GetServerInfoResponse::default()
         }))
     }
+
+    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn stop_all(&self, _: Request<StopAllRequest>) -> Result<Response<StopAllResponse>, Status> {
+        Err(not_for_agents())
+    }
 }
 
 #[tonic::async_trait]
@@ -575,6 +589,17 @@ impl TaskService for Fake {
     }
 
     async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn explain_task(
+        &self,
+        _: Request<ExplainTaskRequest>,
+    ) -> Result<Response<ExplainTaskResponse>, Status> {
+        Err(not_for_agents())
+    }
+
+    async fn find_ids(&self, _: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
         Err(not_for_agents())
     }
 }

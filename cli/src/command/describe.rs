@@ -320,7 +320,7 @@ fn what(spec: &TaskSpec) -> String {
 fn command(spec: &TaskSpec) -> Option<&Command> {
     match &spec.work {
         Some(Work::Command(command)) => Some(command),
-        None => None,
+        Some(Work::Prompt(_)) | None => None,
     }
 }
 

@@ -67,6 +67,7 @@ pub fn agent(state: AgentState) -> &'static str {
         AgentState::Unspecified => "? unknown",
         AgentState::Online => "● online",
         AgentState::Draining => "◑ draining",
+        AgentState::Paused => "◫ paused",
         AgentState::Lost => "✘ lost",
         AgentState::Gone => "○ gone",
     }
@@ -86,6 +87,7 @@ pub fn paint(page: &str) -> String {
         ("↷ skipped", AnsiColor::Yellow),
         ("● online", AnsiColor::Green),
         ("◑ draining", AnsiColor::Yellow),
+        ("◫ paused", AnsiColor::Yellow),
         ("○ gone", AnsiColor::BrightBlack),
     ];
     PAINTED.iter().fold(page.to_owned(), |page, (plain, color)| {

@@ -340,7 +340,14 @@ impl TaskService for Service {
             });
         }
         let as_of = world.as_of();
-        Self::answer(world, SubmitTasksResponse { as_of, tasks })
+        Self::answer(
+            world,
+            SubmitTasksResponse {
+                as_of,
+                tasks,
+                unmatched: Vec::new(),
+            },
+        )
     }
 
     async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
@@ -514,6 +521,17 @@ impl TaskService for Service {
             },
         )
     }
+
+    async fn explain_task(
+        &self,
+        _: Request<ExplainTaskRequest>,
+    ) -> Result<Response<ExplainTaskResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
+
+    async fn find_ids(&self, _: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
 }
 
 #[tonic::async_trait]
@@ -551,6 +569,20 @@ impl AgentService for Service {
             )),
         }
     }
+
+    async fn drain_agent(
+        &self,
+        _: Request<DrainAgentRequest>,
+    ) -> Result<Response<DrainAgentResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
+
+    async fn undrain_agent(
+        &self,
+        _: Request<UndrainAgentRequest>,
+    ) -> Result<Response<UndrainAgentResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
 }
 
 #[tonic::async_trait]
@@ -573,6 +605,7 @@ impl AdminService for Service {
                 ..Default::default()
             }),
             agents: Some(AgentCounts {
+                paused: 0,
                 online: world.agents.len() as u64,
                 draining: 0,
                 lost: 0,
@@ -603,6 +636,18 @@ impl AdminService for Service {
             }),
             ..Default::default()
         }))
+    }
+
+    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
+
+    async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
+
+    async fn stop_all(&self, _: Request<StopAllRequest>) -> Result<Response<StopAllResponse>, Status> {
+        Err(Status::unimplemented("not played"))
     }
 }
 

@@ -45,6 +45,7 @@ impl AdminService for Service {
                 }
                 v1::AgentState::Draining => agent_counts.draining += 1,
                 v1::AgentState::Lost => agent_counts.lost += 1,
+                v1::AgentState::Paused => agent_counts.paused += 1,
                 v1::AgentState::Gone | v1::AgentState::Unspecified => {}
             }
         }
@@ -59,6 +60,7 @@ impl AdminService for Service {
             store_seq: self.core.store.applied_seq(),
             server_time: Some(time::timestamp(self.core.clock.now())),
             wall_clock_ahead_ms: self.core.clock.wall_ahead_ms(),
+            ..Default::default()
         }))
     }
 
@@ -82,5 +84,20 @@ impl AdminService for Service {
             default_retries: self.settings.default_retries,
             listen_address: self.settings.address.to_string(),
         }))
+    }
+
+    async fn pause(&self, _: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    async fn resume(&self, _: Request<v1::ResumeRequest>) -> Result<Response<v1::ResumeResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    async fn stop_all(
+        &self,
+        _: Request<v1::StopAllRequest>,
+    ) -> Result<Response<v1::StopAllResponse>, Status> {
+        Err(Status::unimplemented("not served"))
     }
 }

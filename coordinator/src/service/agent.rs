@@ -95,6 +95,20 @@ impl AgentService for Service {
             agent: Some(self.agent_message(&seen)),
         }))
     }
+
+    async fn drain_agent(
+        &self,
+        _: Request<v1::DrainAgentRequest>,
+    ) -> Result<Response<v1::DrainAgentResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    async fn undrain_agent(
+        &self,
+        _: Request<v1::UndrainAgentRequest>,
+    ) -> Result<Response<v1::UndrainAgentResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
 }
 
 impl Service {

@@ -133,6 +133,7 @@ impl CoordinatorService for Service {
             directives: answer.value.iter().map(convert::directive_message).collect(),
             lease_ttl: Some(duration(self.settings.lease_ttl)),
             next_heartbeat: Some(duration(next)),
+            hold: None,
         }))
     }
 
@@ -288,6 +289,7 @@ impl Service {
             empty_reason: empty_reason.into(),
             server_time: Some(timestamp(now)),
             retry_after,
+            passed: Vec::new(),
         })
     }
 

@@ -53,6 +53,7 @@ impl TaskService for Service {
         Ok(Response::new(v1::SubmitTasksResponse {
             as_of,
             tasks: answer.value.into_iter().map(submitted).collect(),
+            unmatched: Vec::new(),
         }))
     }
 
@@ -193,6 +194,20 @@ impl TaskService for Service {
             as_of,
             job: Some(job_message(&job, &counts)),
         }))
+    }
+
+    async fn explain_task(
+        &self,
+        _: Request<v1::ExplainTaskRequest>,
+    ) -> Result<Response<v1::ExplainTaskResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    async fn find_ids(
+        &self,
+        _: Request<v1::FindIdsRequest>,
+    ) -> Result<Response<v1::FindIdsResponse>, Status> {
+        Err(Status::unimplemented("not served"))
     }
 
     async fn list_jobs(

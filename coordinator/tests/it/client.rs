@@ -59,6 +59,7 @@ impl Client {
             version: "1.0.0".to_owned(),
             labels,
             held: Vec::new(),
+            executors: Vec::new(),
         };
         let response = self.call(self.agents().register_agent(request))?;
         Ok(response.into_inner().session)

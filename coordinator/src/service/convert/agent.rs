@@ -202,6 +202,7 @@ pub(crate) fn agent_message<'a>(
             .into_iter()
             .filter_map(|(task, expiry)| held_lease(task, expiry))
             .collect(),
+        ..v1::Agent::default()
     }
 }
 
@@ -269,6 +270,7 @@ mod tests {
             slots: 0,
             version: "v".repeat(201),
             held: vec![v1::LeaseRef::default(); MAX_HELD_LEASES + 1],
+            executors: Vec::new(),
         };
         let expected = ["agent_id", "name", "labels", "slots", "version", "held"];
         assert_eq!(paths(register(bad, TTL, 7)), expected);
@@ -300,6 +302,8 @@ mod tests {
             wait: seconds(31),
             queues: vec!["gpu".into(), "a b".into()],
             request_id: "r".repeat(65),
+            shard: None,
+            scan_limit: 0,
         };
         let faulty = claim(request, "claim_next", TTL, || {
             panic!("no token is drawn for a faulty claim")

@@ -146,6 +146,7 @@ mod tests {
             (
                 Outcome::Released(v1::Released {
                     reason: "full".into(),
+                    refused: false,
                 }),
                 "Released { reason: \"full\" }",
             ),

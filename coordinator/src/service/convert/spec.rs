@@ -36,6 +36,10 @@ pub(super) fn read(
 ) -> NewTask {
     match &spec.work {
         Some(Work::Command(command)) => command::check(command, &mut fields.below("command")),
+        Some(Work::Prompt(prompt)) if prompt.text.is_empty() => {
+            fields.refuse_place("says nothing to do: prompt.text is empty")
+        }
+        Some(Work::Prompt(_)) => {}
         None => fields.refuse_place("says nothing to do: set command, or use a newer coordinator"),
     }
     fields.text("name", &spec.name, MAX_NAME_BYTES);
@@ -66,7 +70,7 @@ pub(super) fn masked(stored: &[u8]) -> v1::TaskSpec {
     let mut spec = whole(stored);
     match &mut spec.work {
         Some(Work::Command(command)) => command::mask(command),
-        None => {}
+        Some(Work::Prompt(_)) | None => {}
     }
     spec
 }
