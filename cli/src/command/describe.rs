@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use swarm_proto::v1::{Agent, Command, Job, StateCounts, Task, TaskSpec, TaskState, task_spec::Work};
 
 use crate::output::{
-    Listing, json, state,
+    Listing, hold, json, state,
     table::{Fields, Table},
     text,
 };
@@ -72,10 +72,10 @@ pub(super) fn jobs(jobs: &[Job]) -> Listing {
 /// Agents as a list.
 pub(super) fn agents(agents: &[Agent]) -> Listing {
     let mut table = Table::new([
-        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION",
+        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION", "HOLD",
     ])
-    .free_text(&["NAME", "LABELS"])
-    .dispensable(&["VERSION", "SEEN", "LABELS"]);
+    .free_text(&["NAME", "LABELS", "HOLD"])
+    .dispensable(&["VERSION", "SEEN", "LABELS", "HOLD"]);
     for agent in agents {
         table.row([
             agent.agent_id.clone(),
@@ -86,6 +86,7 @@ pub(super) fn agents(agents: &[Agent]) -> Listing {
             pairs(&agent.labels),
             text::time(agent.seen_time.as_ref()),
             agent.version.clone(),
+            hold::beside(agent.hold.as_ref()),
         ]);
     }
     Listing {
@@ -183,8 +184,20 @@ pub(super) fn agent_page(agent: &Agent, width: Option<usize>) -> String {
         .add("agent", &agent.agent_id)
         .add("name", &agent.name)
         .add("state", state::agent(agent.state()))
+        .add(
+            "hold",
+            agent
+                .hold
+                .as_ref()
+                .map(|held| format!("{} {}", hold::word(held.kind()), hold::beside(Some(held))))
+                .unwrap_or_default(),
+        )
+        .add("slowed until", text::time(agent.slowed_until.as_ref()))
         .add("slots", format!("{}, {} busy", agent.slots, agent.leases.len()))
         .add("labels", pairs(&agent.labels))
+        .add("carries out", agent.executors.join(", "))
+        .add("queues", agent.queues.join(", "))
+        .add("shards", shards(agent))
         .add("version", &agent.version)
         .add("registered", text::time(agent.register_time.as_ref()))
         .add("seen", text::time(agent.seen_time.as_ref()));
@@ -204,6 +217,25 @@ pub(super) fn agent_page(agent: &Agent, width: Option<usize>) -> String {
         page.push_str(&table.within(width));
     }
     page
+}
+
+/// Which part of all tasks an agent takes; nothing when it takes them all.
+fn shards(agent: &Agent) -> String {
+    let Some(shard) = &agent.shard else {
+        return String::new();
+    };
+    match shard.index {
+        Some(index) => format!("{index} of {}", shard.count),
+        None if agent.shards.is_empty() => format!("none of {} yet", shard.count),
+        None => {
+            let given: Vec<String> = agent.shards.iter().map(u32::to_string).collect();
+            format!(
+                "{} of {}, given by the coordinator",
+                given.join(", "),
+                shard.count
+            )
+        }
+    }
 }
 
 /// The counts with their states, in the order of a task's life.

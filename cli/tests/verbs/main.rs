@@ -4,9 +4,12 @@
 
 mod changes;
 mod events;
+mod explain;
 mod fake;
+mod hold;
 mod look;
 mod names;
+mod queue;
 mod submit;
 mod terminal;
 mod trouble;
