@@ -107,7 +107,15 @@ pub(super) fn task_page(task: &Task, width: Option<usize>) -> String {
         .add("state", task_state(task))
         .add("reason", &task.reason)
         .add("job", &task.job_id)
-        .add("command", command_line(&spec))
+        .add(
+            if matches!(spec.work, Some(Work::Prompt(_))) {
+                "prompt"
+            } else {
+                "command"
+            },
+            command_line(&spec),
+        )
+        .add("model", model(&spec))
         .add("directory", command(&spec).map_or("", |command| &command.cwd))
         .add(
             "environment",
@@ -116,6 +124,15 @@ pub(super) fn task_page(task: &Task, width: Option<usize>) -> String {
         .add("queue", queue(&spec))
         .add("priority", spec.priority.to_string())
         .add("labels", pairs(&spec.labels))
+        .add(
+            "requires",
+            spec.requirements
+                .as_ref()
+                .map(|asked| asked.labels.join(", "))
+                .unwrap_or_default(),
+        )
+        .add("exclusive", &spec.exclusive_group)
+        .add("shard key", &spec.shard_key)
         .add("metadata", pairs(&spec.metadata))
         .add(
             "depends on",
@@ -341,7 +358,8 @@ fn tries(task: &Task) -> String {
     parts.join(", ")
 }
 
-fn what(spec: &TaskSpec) -> String {
+/// What a task does, in a few words: its name, or else its work.
+pub(super) fn what(spec: &TaskSpec) -> String {
     if spec.name.is_empty() {
         command_line(spec)
     } else {
@@ -356,7 +374,14 @@ fn command(spec: &TaskSpec) -> Option<&Command> {
     }
 }
 
-/// The command as one would type it; the script alone when a shell runs it.
+fn model(spec: &TaskSpec) -> &str {
+    match &spec.work {
+        Some(Work::Prompt(prompt)) => &prompt.model,
+        Some(Work::Command(_)) | None => "",
+    }
+}
+
+/// The command as one would type it; the script alone when a shell runs it, the text of a prompt.
 fn command_line(spec: &TaskSpec) -> String {
     match command(spec).map(|command| command.argv.as_slice()) {
         Some([sh, c, script]) if sh == "sh" && c == "-c" => script.clone(),
@@ -365,11 +390,15 @@ fn command_line(spec: &TaskSpec) -> String {
             .map(|word| text::shell_word(word))
             .collect::<Vec<_>>()
             .join(" "),
-        None => String::new(),
+        None => match &spec.work {
+            Some(Work::Prompt(prompt)) => prompt.text.clone(),
+            Some(Work::Command(_)) | None => String::new(),
+        },
     }
 }
 
-fn queue(spec: &TaskSpec) -> &str {
+/// The line that a task waits in.
+pub(super) fn queue(spec: &TaskSpec) -> &str {
     if spec.queue.is_empty() {
         "default"
     } else {

@@ -10,6 +10,7 @@ mod hold;
 mod look;
 mod names;
 mod queue;
+mod require;
 mod submit;
 mod terminal;
 mod trouble;
