@@ -284,10 +284,10 @@ pub(crate) fn task(name: &str, needs: &[&str]) -> NewTask {
             .collect(),
         retry: RetryPolicy {
             max_retries: 0,
-            initial_backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(1),
+            initial_backoff: Duration::from_secs(1).into(),
+            max_backoff: Duration::from_secs(1).into(),
         },
-        timeout: Duration::from_secs(100),
+        timeout: Duration::from_secs(100).into(),
         not_before: None,
         delay: None,
         deadline: None,

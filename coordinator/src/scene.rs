@@ -170,10 +170,10 @@ impl Work {
             dependencies: Vec::new(),
             retry: RetryPolicy {
                 max_retries: 0,
-                initial_backoff: Duration::from_secs(1),
-                max_backoff: Duration::from_secs(1),
+                initial_backoff: Duration::from_secs(1).into(),
+                max_backoff: Duration::from_secs(1).into(),
             },
-            timeout: Duration::from_secs(100),
+            timeout: Duration::from_secs(100).into(),
             not_before: None,
             delay: None,
             deadline: None,

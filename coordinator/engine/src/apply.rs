@@ -83,7 +83,7 @@ impl State {
                 attempt,
                 agent: _,
             } => self.change(task, seq, |task| {
-                task.tries = without_loss(task);
+                task.tries = without_loss(task).into();
                 let lost = task.attempts.pop().expect("a resumed lease was lost before");
                 assert_eq!(lost.number, *attempt, "the newest attempt is resumed");
                 task.phase = Phase::Running(Box::new(Lease {
@@ -138,10 +138,7 @@ impl State {
             } => {
                 self.change(task, seq, |task| {
                     task.end_attempt(*attempt, Outcome::Succeeded, Some(*report), output, time);
-                    task.phase = Phase::Ended {
-                        end: End::Succeeded,
-                        at: time,
-                    };
+                    task.phase = Phase::ended(End::Succeeded, time);
                 });
             }
             Fact::TaskFailed { task, reason } => self.change(task, seq, |task| {
@@ -149,12 +146,12 @@ impl State {
                     matches!(task.phase, Phase::Pending { .. }),
                     "only a pending task fails"
                 );
-                task.phase = Phase::Ended {
-                    end: End::Failed {
+                task.phase = Phase::ended(
+                    End::Failed {
                         reason: reason.clone(),
                     },
-                    at: time,
-                };
+                    time,
+                );
             }),
             Fact::CancelRequested {
                 task,
@@ -178,22 +175,19 @@ impl State {
                     );
                 }
                 assert!(task.end().is_none(), "an ended task is not cancelled");
-                task.phase = Phase::Ended {
-                    end: End::Cancelled,
-                    at: time,
-                };
+                task.phase = Phase::ended(End::Cancelled, time);
             }),
             Fact::TaskSkipped { task, because } => self.change(task, seq, |task| {
                 assert!(
                     matches!(task.phase, Phase::Pending { .. }),
                     "only a pending task is skipped"
                 );
-                task.phase = Phase::Ended {
-                    end: End::Skipped {
+                task.phase = Phase::ended(
+                    End::Skipped {
                         because: because.clone(),
                     },
-                    at: time,
-                };
+                    time,
+                );
             }),
             Fact::TaskRetried {
                 record,
@@ -337,7 +331,7 @@ impl Task {
                 stderr_bytes: output.stderr_bytes,
             }
         } else {
-            self.tries = without_loss(self);
+            self.tries = without_loss(self).into();
             let lost = self
                 .attempts
                 .pop()

@@ -75,7 +75,7 @@ impl State {
                 if let Some(due) = due {
                     self.derived.due.insert((*due, number));
                 }
-                if let Some(deadline) = task.deadline {
+                if let Some(deadline) = task.times.deadline {
                     self.derived.deadlines.insert((deadline, number));
                 }
                 if state == TaskState::Queued {
@@ -100,22 +100,21 @@ impl State {
                     self.set_expiry(number, (self.time + lease.ttl).min(lease.ends_by));
                 }
             }
-            Phase::Ended {
-                end: End::Skipped { because },
-                ..
-            } => {
-                self.derived
-                    .skipped
-                    .entry(because.clone())
-                    .or_default()
-                    .insert(number);
-                self.refresh_unsettled(because);
-            }
-            Phase::Ended { .. } => {
-                if !self.is_needed(&task.id) {
-                    self.derived.finished.insert((task.revision, number));
+            Phase::Ended(ended) => match &ended.end {
+                End::Skipped { because } => {
+                    self.derived
+                        .skipped
+                        .entry(because.clone())
+                        .or_default()
+                        .insert(number);
+                    self.refresh_unsettled(because);
                 }
-            }
+                End::Succeeded | End::Failed { .. } | End::Cancelled => {
+                    if !self.is_needed(&task.id) {
+                        self.derived.finished.insert((task.revision, number));
+                    }
+                }
+            },
         }
         self.refresh_unsettled(&task.id);
     }
@@ -135,7 +134,7 @@ impl State {
                 if let Some(due) = due {
                     self.derived.due.remove(&(*due, number));
                 }
-                if let Some(deadline) = task.deadline {
+                if let Some(deadline) = task.times.deadline {
                     self.derived.deadlines.remove(&(deadline, number));
                 }
                 if state == TaskState::Queued {
@@ -153,21 +152,20 @@ impl State {
                     }
                 }
             }
-            Phase::Ended {
-                end: End::Skipped { because },
-                ..
-            } => {
-                if let Some(skipped) = self.derived.skipped.get_mut(because) {
-                    skipped.remove(&number);
-                    if skipped.is_empty() {
-                        self.derived.skipped.remove(because);
+            Phase::Ended(ended) => match &ended.end {
+                End::Skipped { because } => {
+                    if let Some(skipped) = self.derived.skipped.get_mut(because) {
+                        skipped.remove(&number);
+                        if skipped.is_empty() {
+                            self.derived.skipped.remove(because);
+                        }
                     }
+                    self.refresh_unsettled(because);
                 }
-                self.refresh_unsettled(because);
-            }
-            Phase::Ended { .. } => {
-                self.derived.finished.remove(&(task.revision, number));
-            }
+                End::Succeeded | End::Failed { .. } | End::Cancelled => {
+                    self.derived.finished.remove(&(task.revision, number));
+                }
+            },
         }
     }
 

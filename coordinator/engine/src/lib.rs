@@ -48,6 +48,7 @@ pub mod agent;
 pub mod counts;
 pub mod job;
 pub mod lease;
+pub mod rare;
 pub mod task;
 
 pub mod event;

@@ -6,7 +6,6 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
 };
 
 use crate::{
@@ -36,17 +35,22 @@ pub struct Wants {
     pub queues: BTreeSet<QueueName>,
 }
 
-/// The place of a task in its class: higher priority first, then the older one.
+/// The queued tasks of a class by priority, the higher one first, and then by age. A priority without tasks
+/// does not exist.
+type Line = BTreeMap<Reverse<i16>, BTreeSet<Number>>;
+
+/// The place of a task: higher priority first, then the older one.
 type Place = (Reverse<i16>, Number);
 
-fn place(task: &Task) -> Place {
-    (Reverse(task.priority), task.number)
+fn first_of(line: &Line) -> Option<Place> {
+    let (priority, numbers) = line.first_key_value()?;
+    Some((*priority, *numbers.first()?))
 }
 
 /// All queued tasks, by class and in order. A class without tasks does not exist.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
-    classes: BTreeMap<Class, BTreeSet<Place>>,
+    classes: BTreeMap<Class, Line>,
     insertions: u64,
 }
 
@@ -65,16 +69,25 @@ impl Ready {
         self.classes
             .entry(Class::of(task))
             .or_default()
-            .insert(place(task));
+            .entry(Reverse(task.priority))
+            .or_default()
+            .insert(task.number);
     }
 
     pub(crate) fn remove(&mut self, task: &Task) {
         let class = Class::of(task);
-        if let Some(places) = self.classes.get_mut(&class) {
-            places.remove(&place(task));
-            if places.is_empty() {
-                self.classes.remove(&class);
+        let Some(line) = self.classes.get_mut(&class) else {
+            return;
+        };
+        let priority = Reverse(task.priority);
+        if let Some(numbers) = line.get_mut(&priority) {
+            numbers.remove(&task.number);
+            if numbers.is_empty() {
+                line.remove(&priority);
             }
+        }
+        if line.is_empty() {
+            self.classes.remove(&class);
         }
     }
 
@@ -91,16 +104,16 @@ impl Ready {
     /// The task that comes first among those that the agent would take.
     pub fn first(&self, wants: &Wants) -> Option<Number> {
         let first = if wants.queues.is_empty() {
-            self.classes.values().filter_map(BTreeSet::first).min()
+            self.classes.values().filter_map(first_of).min()
         } else {
             let class = |queue: &QueueName| Class { queue: queue.clone() };
             wants
                 .queues
                 .iter()
-                .filter_map(|queue| self.classes.get(&class(queue))?.first())
+                .filter_map(|queue| first_of(self.classes.get(&class(queue))?))
                 .min()
         };
-        first.map(|(_, number)| *number)
+        first.map(|(_, number)| number)
     }
 
     /// How often a task was queued: while it stays the same, nobody can be given anything new.
@@ -110,31 +123,23 @@ impl Ready {
 
     /// The oldest queued task, whatever its class and priority.
     pub fn oldest(&self) -> Option<Number> {
-        self.classes.values().filter_map(oldest_of).min()
+        let lines = self.classes.values().flat_map(BTreeMap::values);
+        lines.filter_map(BTreeSet::first).min().copied()
     }
-}
-
-/// The first of each priority is the oldest of it; there are at most some hundred priorities.
-fn oldest_of(places: &BTreeSet<Place>) -> Option<Number> {
-    let mut oldest: Option<Number> = None;
-    let mut next = places.first();
-    while let Some((priority, number)) = next {
-        oldest = Some(oldest.map_or(*number, |before| before.min(*number)));
-        next = places
-            .range((Bound::Excluded((*priority, Number(u64::MAX))), Bound::Unbounded))
-            .next();
-    }
-    oldest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn places(of: &[(i16, u64)]) -> BTreeSet<Place> {
-        of.iter()
-            .map(|(priority, number)| (Reverse(*priority), Number(*number)))
-            .collect()
+    fn line(of: &[(i16, u64)]) -> Line {
+        let mut line = Line::new();
+        for (priority, number) in of {
+            line.entry(Reverse(*priority))
+                .or_default()
+                .insert(Number(*number));
+        }
+        line
     }
 
     fn ready(classes: &[(&str, &[(i16, u64)])]) -> Ready {
@@ -142,10 +147,7 @@ mod tests {
             queue: QueueName::stored(name),
         };
         Ready {
-            classes: classes
-                .iter()
-                .map(|(name, of)| (class(name), places(of)))
-                .collect(),
+            classes: classes.iter().map(|(name, of)| (class(name), line(of))).collect(),
             insertions: 0,
         }
     }

@@ -277,10 +277,10 @@ fn task(id: &str, needs: &[&str]) -> NewTask {
             .collect(),
         retry: RetryPolicy {
             max_retries: 0,
-            initial_backoff: TTL,
-            max_backoff: TTL,
+            initial_backoff: TTL.into(),
+            max_backoff: TTL.into(),
         },
-        timeout: TTL,
+        timeout: TTL.into(),
         not_before: None,
         delay: None,
         deadline: None,

@@ -9,10 +9,11 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     job::Job,
     lease::Lease,
+    rare::Rare,
     retry::{RetryPolicy, Tries},
     task::{
         Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
-        TaskState,
+        TaskState, Times,
     },
     time::Timestamp,
 };
@@ -156,16 +157,19 @@ pub(super) fn task() -> Task {
                 condition: Condition::Finished,
                 met: false,
             },
-        ],
+        ]
+        .into(),
         unmet: 1,
         retry: RetryPolicy {
             max_retries: 2,
-            initial_backoff: Duration::from_secs(5),
-            max_backoff: Duration::from_secs(300),
+            initial_backoff: Duration::from_secs(5).into(),
+            max_backoff: Duration::from_secs(300).into(),
         },
-        timeout: Duration::from_secs(3_600),
-        not_before: Some(Timestamp(1_700_000_300_000)),
-        deadline: Some(Timestamp(1_700_086_400_000)),
+        timeout: Duration::from_secs(3_600).into(),
+        times: Rare::from(Times {
+            not_before: Some(Timestamp(1_700_000_300_000)),
+            deadline: Some(Timestamp(1_700_086_400_000)),
+        }),
         created: Timestamp(1_700_000_000_000),
         revision: Seq(899),
         round: 2,
@@ -178,7 +182,8 @@ pub(super) fn task() -> Task {
                     reason: "the machine is needed".into(),
                 },
             ),
-        ],
+        ]
+        .into(),
         attempt_count: AttemptNumber(4),
         tries: Tries {
             failures: 1,
@@ -186,7 +191,8 @@ pub(super) fn task() -> Task {
             provider_limits: 3,
             undelivered: 4,
             lost_on: vec![AgentId::stored("lab-1"), AgentId::stored("lab-2")],
-        },
+        }
+        .into(),
         phase: Phase::Running(Box::new(lease())),
     }
 }

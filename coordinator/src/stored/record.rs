@@ -9,8 +9,9 @@ use swarm_engine::{
     counts::Counts,
     id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, Session, TaskId},
     job::Job,
+    rare::Rare,
     retry::{RetryPolicy, Tries},
-    task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState},
+    task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState, Times},
     time::{Timestamp, millis},
 };
 use swarm_proto::store;
@@ -117,12 +118,12 @@ pub(super) fn write_task(task: &Task) -> store::TaskRecord {
         dependencies: task.dependencies.iter().map(write_dependency).collect(),
         retry: Some(store::RetryPolicy {
             max_retries: task.retry.max_retries,
-            initial_backoff_ms: millis(task.retry.initial_backoff),
-            max_backoff_ms: millis(task.retry.max_backoff),
+            initial_backoff_ms: millis(task.retry.initial_backoff.into()),
+            max_backoff_ms: millis(task.retry.max_backoff.into()),
         }),
-        timeout_ms: millis(task.timeout),
-        not_before_ms: task.not_before.map(|time| time.0),
-        deadline_ms: task.deadline.map(|deadline| deadline.0),
+        timeout_ms: millis(task.timeout.into()),
+        not_before_ms: task.times.not_before.map(|time| time.0),
+        deadline_ms: task.times.deadline.map(|deadline| deadline.0),
         created_ms: task.created.0,
         revision: task.revision.0,
         round: task.round,
@@ -159,11 +160,13 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
             .iter()
             .map(|dependency| u32::from(!dependency.met))
             .sum(),
-        dependencies,
+        dependencies: dependencies.into(),
         retry: read_retry(required("the task's retry policy", stored.retry)?),
-        timeout: Duration::from_millis(stored.timeout_ms),
-        not_before: stored.not_before_ms.map(Timestamp),
-        deadline: stored.deadline_ms.map(Timestamp),
+        timeout: Duration::from_millis(stored.timeout_ms).into(),
+        times: Rare::from(Times {
+            not_before: stored.not_before_ms.map(Timestamp),
+            deadline: stored.deadline_ms.map(Timestamp),
+        }),
         created: Timestamp(stored.created_ms),
         revision: Seq(stored.revision),
         round: stored.round,
@@ -171,9 +174,10 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
             .attempts
             .into_iter()
             .map(read_attempt)
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
         attempt_count: AttemptNumber(stored.attempt_count),
-        tries: read_tries(required("the task's tries", stored.tries)?)?,
+        tries: read_tries(required("the task's tries", stored.tries)?)?.into(),
         phase: read_phase(stored.phase.ok_or(Fault::UnknownPhase)?)?,
     })
 }
@@ -204,8 +208,8 @@ fn read_dependency(stored: &store::DependencyRecord) -> Result<Dependency, Fault
 fn read_retry(stored: store::RetryPolicy) -> RetryPolicy {
     RetryPolicy {
         max_retries: stored.max_retries,
-        initial_backoff: Duration::from_millis(stored.initial_backoff_ms),
-        max_backoff: Duration::from_millis(stored.max_backoff_ms),
+        initial_backoff: Duration::from_millis(stored.initial_backoff_ms).into(),
+        max_backoff: Duration::from_millis(stored.max_backoff_ms).into(),
     }
 }
 
@@ -231,7 +235,7 @@ fn write_phase(phase: &Phase) -> store::task_record::Phase {
             due_ms: due.map(|due| due.0),
         }),
         Phase::Running(lease) => store::task_record::Phase::Lease(write_lease(lease)),
-        Phase::Ended { end, at } => store::task_record::Phase::Ended(write_end(end, *at)),
+        Phase::Ended(ended) => store::task_record::Phase::Ended(write_end(&ended.end, ended.at)),
     }
 }
 
@@ -241,10 +245,10 @@ fn read_phase(stored: store::task_record::Phase) -> Result<Phase, Fault> {
             due: pending.due_ms.map(Timestamp),
         },
         store::task_record::Phase::Lease(lease) => Phase::Running(Box::new(read_lease(lease)?)),
-        store::task_record::Phase::Ended(ended) => Phase::Ended {
-            at: Timestamp(ended.ended_ms),
-            end: read_end(ended)?,
-        },
+        store::task_record::Phase::Ended(ended) => {
+            let at = Timestamp(ended.ended_ms);
+            Phase::ended(read_end(ended)?, at)
+        }
     })
 }
 

@@ -7,9 +7,11 @@ use prost::Message as _;
 use swarm_engine::{
     event::{CancelledAttempt, Fact, Subject},
     id::{Seq, TaskId},
-    retry::{RetryPolicy, Tries},
+    rare::Rare,
+    retry::RetryPolicy,
     task::{
         Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task, TaskState,
+        Times,
     },
     time::Timestamp,
 };
@@ -128,7 +130,10 @@ fn what_is_absent_stays_absent() {
 #[test]
 fn zero_is_told_from_absent() {
     check_task(&Task {
-        deadline: Some(Timestamp(0)),
+        times: Rare::from(Times {
+            deadline: Some(Timestamp(0)),
+            ..*bare_task().times
+        }),
         phase: Phase::Pending {
             due: Some(Timestamp(0)),
         },
@@ -141,7 +146,7 @@ fn zero_is_told_from_absent() {
     };
     let attempt = examples::attempt(1, Outcome::Failed(failure));
     check_task(&Task {
-        attempts: vec![attempt],
+        attempts: vec![attempt].into(),
         ..examples::task()
     });
 }
@@ -159,7 +164,7 @@ fn every_phase_and_end_comes_back() {
             because: TaskId::stored("fetch-1"),
         },
     ];
-    let ended = ends.map(|end| Phase::Ended { end, at });
+    let ended = ends.map(|end| Phase::ended(end, at));
     for phase in [Phase::Pending { due: None }, Phase::Pending { due: Some(at) }]
         .into_iter()
         .chain(ended)
@@ -204,12 +209,12 @@ fn every_outcome_loss_and_blame_comes_back() {
     for outcome in reported.into_iter().chain(LOSSES.map(Outcome::Lost)) {
         let mut attempt = examples::attempt(1, outcome);
         check_task(&Task {
-            attempts: vec![attempt.clone()],
+            attempts: vec![attempt.clone()].into(),
             ..examples::task()
         });
         attempt.report = None;
         check_task(&Task {
-            attempts: vec![attempt],
+            attempts: vec![attempt].into(),
             ..examples::task()
         });
     }
@@ -242,7 +247,7 @@ fn extreme_values_come_back() {
             ..examples::task()
         });
     }
-    let longest = Duration::from_millis(u64::MAX);
+    let longest = Duration::MAX.into();
     check_task(&Task {
         timeout: longest,
         retry: RetryPolicy {
@@ -259,7 +264,7 @@ fn extreme_values_come_back() {
         ..examples::failure()
     };
     check_task(&Task {
-        attempts: vec![examples::attempt(u32::MAX, Outcome::Failed(failure))],
+        attempts: vec![examples::attempt(u32::MAX, Outcome::Failed(failure))].into(),
         ..examples::task()
     });
 }
@@ -277,7 +282,7 @@ fn unmet_dependencies_are_counted_from_the_flags() {
         dependency("c", false),
     ];
     let wrong = Task {
-        dependencies,
+        dependencies: dependencies.into(),
         unmet: 99,
         ..examples::task()
     };
@@ -480,11 +485,14 @@ fn bare_task() -> Task {
     Task {
         job: None,
         spec: Arc::default(),
-        dependencies: Vec::new(),
+        dependencies: Rare::default(),
         unmet: 0,
-        deadline: None,
-        attempts: Vec::new(),
-        tries: Tries::default(),
+        times: Rare::from(Times {
+            deadline: None,
+            ..*examples::task().times
+        }),
+        attempts: Rare::default(),
+        tries: Rare::default(),
         phase: Phase::Pending { due: None },
         ..examples::task()
     }

@@ -83,7 +83,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let mut overdue = 0;
     while let Some(number) = draft.ready().first(&request.wants) {
         let task = draft.tasks[&number].clone();
-        if task.deadline.is_some_and(|deadline| deadline <= now) {
+        if task.times.deadline.is_some_and(|deadline| deadline <= now) {
             if overdue == request.tokens.len() {
                 break;
             }

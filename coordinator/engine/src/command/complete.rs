@@ -104,7 +104,7 @@ fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> 
         if lease.cancel_asked {
             cancel(draft, &task, agent, report);
         } else {
-            accept(draft, &task, agent, report, task.tries.clone(), false, jitter);
+            accept(draft, &task, agent, report, (*task.tries).clone(), false, jitter);
         }
     } else if task
         .untouched_loss()

@@ -14,11 +14,12 @@ use crate::{
     id::{AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
     job::Job,
     limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES, MAX_SUBMIT_TASKS},
+    rare::Rare,
     rejection::{FaultKind, Faults, Rejection},
-    retry::{RetryPolicy, Tries},
+    retry::RetryPolicy,
     state::State,
-    task::{Condition, Dependency, Phase, Task, TaskState},
-    time::Timestamp,
+    task::{Condition, Dependency, Phase, Task, TaskState, Times},
+    time::{Millis, Timestamp},
 };
 
 /// Tasks to accept, and the job they form.
@@ -59,7 +60,7 @@ pub struct NewTask {
     /// How it is tried again.
     pub retry: RetryPolicy,
     /// How long one attempt may run.
-    pub timeout: Duration,
+    pub timeout: Millis,
     /// It is not started before this time.
     pub not_before: Option<Timestamp>,
     /// It is not started before this long after the submit.
@@ -158,17 +159,19 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         queue: draft.ready().shared_name(task.queue),
         priority: task.priority,
         unmet: u32::try_from(unmet).unwrap_or(u32::MAX),
-        dependencies,
+        dependencies: dependencies.into(),
         retry: task.retry,
         timeout: task.timeout,
-        not_before,
-        deadline: task.deadline,
+        times: Rare::from(Times {
+            not_before,
+            deadline: task.deadline,
+        }),
         created: draft.now(),
         revision: Seq(seq.0),
         round: 1,
-        attempts: Vec::new(),
+        attempts: Rare::default(),
         attempt_count: AttemptNumber(0),
-        tries: Tries::default(),
+        tries: Rare::default(),
         phase: Phase::Pending {
             due: not_before.filter(|due| *due > draft.now()),
         },

@@ -75,10 +75,10 @@ impl World {
             dependencies: dependencies.into_iter().collect(),
             retry: RetryPolicy {
                 max_retries: nature.below(3) as u32,
-                initial_backoff: Duration::from_secs(5),
-                max_backoff: Duration::from_secs(60),
+                initial_backoff: Duration::from_secs(5).into(),
+                max_backoff: Duration::from_secs(60).into(),
             },
-            timeout: Duration::from_secs(100),
+            timeout: Duration::from_secs(100).into(),
             not_before: None,
             delay: nature.one_in(3).then(|| Duration::from_secs(nature.below(200))),
             deadline: nature.one_in(4).then(|| self.now + Duration::from_secs(600)),

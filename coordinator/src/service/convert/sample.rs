@@ -10,7 +10,8 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     job::Job,
     lease::Lease,
-    retry::{RetryPolicy, Tries},
+    rare::Rare,
+    retry::RetryPolicy,
     task::{
         Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
         TaskState,
@@ -72,16 +73,16 @@ pub(super) fn running() -> Task {
             task: TaskId::stored("fetch"),
             condition: Condition::Succeeded,
             met: true,
-        }],
+        }]
+        .into(),
         unmet: 0,
         retry: RetryPolicy {
             max_retries: 2,
-            initial_backoff: Duration::from_secs(5),
-            max_backoff: Duration::from_secs(300),
+            initial_backoff: Duration::from_secs(5).into(),
+            max_backoff: Duration::from_secs(300).into(),
         },
-        timeout: Duration::from_secs(3600),
-        not_before: None,
-        deadline: None,
+        timeout: Duration::from_secs(3600).into(),
+        times: Rare::default(),
         created: Timestamp(1_000),
         revision: Seq(9),
         round: 1,
@@ -99,19 +100,17 @@ pub(super) fn running() -> Task {
             report: Some(ReportHash([1; 16])),
             stdout_bytes: 1,
             stderr_bytes: 2,
-        }],
+        }]
+        .into(),
         attempt_count: AttemptNumber(2),
-        tries: Tries::default(),
+        tries: Rare::default(),
         phase: Phase::Running(Box::new(lease())),
     }
 }
 
 /// The running task, and what may become of it.
 pub(super) fn tasks() -> [Task; 3] {
-    let ended = Phase::Ended {
-        end: End::Succeeded,
-        at: Timestamp(9_000),
-    };
+    let ended = Phase::ended(End::Succeeded, Timestamp(9_000));
     let pending = Phase::Pending {
         due: Some(Timestamp(9_000)),
     };

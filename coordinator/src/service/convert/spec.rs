@@ -52,7 +52,7 @@ pub(super) fn read(
         priority: read_priority(spec.priority, fields),
         dependencies: read_dependencies(&spec.depends_on, fields),
         retry: read_retry(spec.retry.as_ref(), defaults, fields),
-        timeout: read_timeout(spec.timeout.as_ref(), defaults, fields),
+        timeout: read_timeout(spec.timeout.as_ref(), defaults, fields).into(),
         not_before,
         delay,
         deadline,
@@ -156,8 +156,12 @@ fn read_retry(retry: Option<&v1::Retry>, defaults: Defaults, fields: &mut Fields
     }
     RetryPolicy {
         max_retries,
-        initial_backoff: initial.unwrap_or_else(|| INITIAL_BACKOFF.min(max.unwrap_or(MAX_BACKOFF))),
-        max_backoff: max.unwrap_or_else(|| MAX_BACKOFF.max(initial.unwrap_or(INITIAL_BACKOFF))),
+        initial_backoff: initial
+            .unwrap_or_else(|| INITIAL_BACKOFF.min(max.unwrap_or(MAX_BACKOFF)))
+            .into(),
+        max_backoff: max
+            .unwrap_or_else(|| MAX_BACKOFF.max(initial.unwrap_or(INITIAL_BACKOFF)))
+            .into(),
     }
 }
 
@@ -270,14 +274,14 @@ mod tests {
         assert!(faults.is_empty(), "{faults}");
         assert_eq!(
             (task.queue.as_str(), task.priority, task.timeout),
-            ("default", 0, DEFAULTS.timeout)
+            ("default", 0, DEFAULTS.timeout.into())
         );
         assert_eq!(
             task.retry,
             RetryPolicy {
                 max_retries: 2,
-                initial_backoff: INITIAL_BACKOFF,
-                max_backoff: MAX_BACKOFF
+                initial_backoff: INITIAL_BACKOFF.into(),
+                max_backoff: MAX_BACKOFF.into()
             }
         );
         assert_eq!((task.not_before, task.delay, task.deadline), (None, None, None));
@@ -313,7 +317,7 @@ mod tests {
         assert_eq!(task.spec[..], spec.encode_to_vec()[..]);
         assert_eq!(
             (task.queue.as_str(), task.priority, task.timeout),
-            ("gpu", -100, Duration::from_secs(7))
+            ("gpu", -100, Duration::from_secs(7).into())
         );
         assert_eq!(
             task.dependencies,
@@ -322,7 +326,7 @@ mod tests {
                 (TaskId::stored("b"), Condition::Finished)
             ]
         );
-        let ten_minutes = Duration::from_secs(600);
+        let ten_minutes = Duration::from_secs(600).into();
         assert_eq!(
             task.retry,
             RetryPolicy {
