@@ -38,6 +38,7 @@ mod data_dir;
 mod new_history;
 mod open;
 mod random;
+mod rates;
 mod restoring;
 mod running;
 
