@@ -62,7 +62,7 @@ impl Rates {
         for second in self.second.saturating_sub(whole)..self.second {
             let one = &self.seconds[second as usize % WINDOW];
             sum.submitted += one.submitted;
-            sum.failed += one.granted;
+            sum.granted += one.granted;
             sum.succeeded += one.succeeded;
             sum.failed += one.failed;
         }
@@ -127,7 +127,7 @@ mod tests {
         let mut rates = Rates::default();
         rates.note(&expired(), Timestamp(100_500));
         let (sum, seconds) = rates.last_minute(Timestamp(102_000), Duration::from_secs(2));
-        assert_eq!((sum.failed, seconds), (1, 2.0));
+        assert_eq!((sum.failed, sum.granted, seconds), (1, 0, 2.0));
         let (_, seconds) = rates.last_minute(Timestamp(102_000), Duration::ZERO);
         assert_eq!(seconds, 1.0);
     }
