@@ -15,8 +15,8 @@ use tonic::{Request, Response, Status};
 use super::{
     Service,
     convert::{
-        agent::agent_state,
         hold::{self, Named},
+        seen::agent_state,
         state::counts_message,
         time,
     },
