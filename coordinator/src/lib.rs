@@ -40,6 +40,7 @@ mod open;
 mod random;
 mod restoring;
 mod running;
+mod usage;
 
 mod service;
 mod verb;

@@ -9,6 +9,7 @@ use super::{
     Service,
     convert::{agent::agent_state, state::counts_message, time},
 };
+use crate::usage::Usage;
 
 #[tonic::async_trait]
 impl AdminService for Service {
@@ -59,6 +60,14 @@ impl AdminService for Service {
             store_seq: self.core.store.applied_seq(),
             server_time: Some(time::timestamp(self.core.clock.now())),
             wall_clock_ahead_ms: self.core.clock.wall_ahead_ms(),
+            process: Usage::now().map(|usage| v1::ProcessUsage {
+                cpu_time: Some(time::duration(usage.cpu)),
+                resident_bytes: usage.resident_bytes,
+                peak_resident_bytes: usage.peak_resident_bytes,
+            }),
+            journal_bytes: self.core.journal.bytes(),
+            // A figure for people: a file system that does not say is no reason to refuse the others.
+            store_bytes: self.core.store.size_on_disk().unwrap_or_default(),
         }))
     }
 
