@@ -41,6 +41,7 @@ mod random;
 mod rates;
 mod restoring;
 mod running;
+mod usage;
 
 mod service;
 mod verb;

@@ -23,6 +23,11 @@ impl Reader {
         Reader { catalog }
     }
 
+    /// What all segments take on disk, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.catalog.bytes()
+    }
+
     /// The first seq that can be read, or could be if it existed.
     pub fn oldest_seq(&self) -> u64 {
         self.catalog.oldest_seq()
