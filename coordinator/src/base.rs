@@ -6,6 +6,8 @@
 //! prove it, is touched. A store is set aside by its name alone, and a restored one gets
 //! its name when it is whole; so a start that is killed anywhere is simply begun again.
 
+mod origin;
+
 use std::{fs, io, path::Path};
 
 use swarm_engine::state::State;
@@ -128,8 +130,8 @@ pub(crate) fn floor(snapshots: &[Snapshot], found: &Found) -> journal::Floor {
     }
 }
 
-/// A store, with its state, that a journal can be replayed onto which begins with seq `oldest`
-/// and ends with `last`: the one that was found, if it serves.
+/// A store, with its state, that the journal can be replayed onto, which ends with seq `last`: the one that
+/// was found, if it serves.
 ///
 /// # Errors
 ///
@@ -138,11 +140,22 @@ pub(crate) fn choose(
     dir: &Path,
     found: Found,
     snapshots: &[Snapshot],
-    oldest: u64,
+    journal: &journal::Reader,
     last: u64,
 ) -> Result<(Store, State), Failure> {
+    let oldest = journal.oldest_seq();
     match found {
-        Found::Intact(store, state) if store.applied_seq() + 1 >= oldest => Ok((store, *state)),
+        Found::Intact(store, state) if store.applied_seq() + 1 >= oldest => {
+            if origin::is_of(&store, &state, snapshots, journal, last)? {
+                return Ok((store, *state));
+            }
+            drop(store);
+            let why = format!(
+                "the store in {} is of another history than the journal",
+                dir.display()
+            );
+            replace(dir, &why, snapshots, oldest)
+        }
         Found::Intact(store, _) => {
             let end = store.applied_seq();
             drop(store);

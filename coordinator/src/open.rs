@@ -68,8 +68,8 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }
-    let (oldest, last) = (journal.reader().oldest_seq(), journal.last_seq());
-    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, oldest, last)?;
+    let last = journal.last_seq();
+    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, &journal.reader(), last)?;
     seal::open(&dir.store()).map_err(|error| base::seal_failure(&error))?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;

@@ -193,7 +193,7 @@ fn unsealed(text: &str) -> Option<Vec<&str>> {
     (crc.parse() == Ok(crc32c::crc32c(body.as_bytes()))).then(|| words.split(' ').collect())
 }
 
-fn write(dir: &Path, words: &str) -> Result<(), FileError> {
+pub(super) fn write(dir: &Path, words: &str) -> Result<(), FileError> {
     let (seal, temporary) = (path(dir), dir.with_extension("seal.tmp"));
     let body = format!("{MAGIC}\n{words}");
     let text = format!("{body}\n{}\n", crc32c::crc32c(body.as_bytes()));
