@@ -6,7 +6,7 @@ use super::key::{self, FIRST_CHUNK};
 use super::{Store, sweep, value};
 
 /// Values that a sample takes from each end of each kind, and from between.
-const SAMPLED: u64 = 1_000;
+const SAMPLED: u64 = 250;
 
 impl Store {
     /// Reads everything and compares all checksums; returns the number of values, those in `meta/`
