@@ -11,6 +11,8 @@ pub enum Exit {
     Bug = 70,
     /// The journal is damaged, or the disk fails.
     Damaged = 74,
+    /// What was found is mended by the next start.
+    Again = 75,
     /// The configuration cannot work here.
     Configuration = 78,
 }

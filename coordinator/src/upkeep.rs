@@ -135,6 +135,10 @@ impl Upkeep {
             Err(error) => Err(error),
         };
         if let Err(error) = trimmed {
+            if self.core.is_closed() {
+                // The next run has as much time for it as it takes.
+                return;
+            }
             self.trim_after = now + TRIM_RETRY;
             tracing::error!("cannot remove old events: {error}");
         }
@@ -243,7 +247,7 @@ fn take(core: &Core, store: &Store, snapshots: &std::path::Path) -> Result<Snaps
         chain: chain_there,
         history: core.history().to_owned(),
     };
-    match Snapshot::take(store, snapshots, &origin) {
+    match Snapshot::take_unless(store, snapshots, &origin, &|| core.is_closed()) {
         Ok(snapshot) => Ok(snapshot),
         // What became of an interrupted flush is unknown. The journal has everything.
         Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {

@@ -24,6 +24,7 @@ mod hostile;
 mod lifecycle;
 mod rebuild;
 mod schema;
+mod sealed;
 mod slowed;
 mod stop;
 mod stream;
