@@ -17,6 +17,7 @@ mod dev;
 mod durability;
 mod errors;
 mod eviction;
+mod failing_disk;
 mod faults;
 mod fencing;
 mod hostile;
