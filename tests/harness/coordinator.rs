@@ -31,7 +31,24 @@ pub(crate) struct Coordinator {
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     _stdout: BufReader<ChildStdout>,
     // Last, so that it is removed when the program has ended.
-    dir: TempDir,
+    dir: Place,
+}
+
+/// Where a coordinator's files are.
+enum Place {
+    /// In a directory that is removed with it.
+    Own(TempDir),
+    /// In one of the test's.
+    Given(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Place::Own(dir) => dir.path(),
+            Place::Given(dir) => dir,
+        }
+    }
 }
 
 impl Coordinator {
@@ -42,11 +59,20 @@ impl Coordinator {
 
     /// Starts one with these flags besides its address and data directory.
     pub(crate) fn with(flags: &[&str]) -> Coordinator {
-        Coordinator::in_dir(tempfile::tempdir().unwrap(), flags, None)
+        Coordinator::on(Place::Own(tempfile::tempdir().unwrap()), flags, None)
     }
 
     /// Starts one with its files in this directory, whose disk does what the plan says.
-    pub(crate) fn in_dir(dir: TempDir, flags: &[&str], disk: Option<Plan>) -> Coordinator {
+    pub(crate) fn with_disk(dir: TempDir, disk: Plan) -> Coordinator {
+        Coordinator::on(Place::Own(dir), &[], Some(disk))
+    }
+
+    /// Starts one with its files in this directory, which stays.
+    pub(crate) fn serving(dir: &Path, flags: &[&str]) -> Coordinator {
+        Coordinator::on(Place::Given(dir.to_owned()), flags, None)
+    }
+
+    fn on(dir: Place, flags: &[&str], disk: Option<Plan>) -> Coordinator {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &flags, disk.as_ref());
         Coordinator {
@@ -65,7 +91,7 @@ impl Coordinator {
         let copy = dir.path().join("data");
         copy_dir(data, &copy);
         change(&copy);
-        Coordinator::in_dir(dir, &[], None)
+        Coordinator::on(Place::Own(dir), &[], None)
     }
 
     /// Where it listens.

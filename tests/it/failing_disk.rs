@@ -105,7 +105,7 @@ fn check(cases: &[Case]) {
             .calls(case.call)
             .when_armed()
             .at(case.at, case.deed);
-        let mut coordinator = Coordinator::in_dir(dir, &[], Some(plan.clone()));
+        let mut coordinator = Coordinator::with_disk(dir, plan.clone());
 
         let load = Load::default();
         thread::scope(|scope| {
