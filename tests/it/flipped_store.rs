@@ -29,6 +29,8 @@ use swarm_proto::v1::TaskState;
 /// In the ordinary run.
 const FLIPS: usize = 300;
 const FLIPS_BY_HAND: usize = 10_000;
+/// A line is printed after so many.
+const PROGRESS: usize = 250;
 /// Most of those that hang wait for something, and cost nothing.
 const THREADS: usize = 8;
 /// What does not end within this would be set aside by a start as well, only later: an intact store of this size is
@@ -87,27 +89,39 @@ fn flip(count: usize) {
                 while let Some(&(file, bit)) = flips.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let name = files[file].0.strip_prefix(&data).unwrap();
                     let outcome = outcome(&data, name, Some(bit));
-                    outcomes.lock().unwrap().push(outcome);
+                    let mut outcomes = outcomes.lock().unwrap();
+                    outcomes.push(outcome);
+                    if outcomes.len() % PROGRESS == 0 {
+                        println!("{}", tally(&outcomes));
+                    }
                 }
             });
         }
     });
     let outcomes = outcomes.into_inner().unwrap();
-    let number = |wanted| outcomes.iter().filter(|&&outcome| outcome == wanted).count();
-    let (same, refused, hung) = (
-        number(Outcome::Same),
-        number(Outcome::Refused),
-        number(Outcome::Hung),
-    );
     println!(
-        "{} flipped bits in {} files of the store: {same} made no difference, {refused} refused, {hung} hung and \
-         given up, none unnoticed, in {:?}",
-        outcomes.len(),
+        "{} files of the store, in {:?}: {}",
         files.len(),
-        start.elapsed()
+        start.elapsed(),
+        tally(&outcomes)
     );
     assert_eq!(outcomes.len(), count);
-    assert!(same > 0 && refused > 0, "a kind never occurred");
+    let has = |outcome| outcomes.contains(&outcome);
+    assert!(
+        has(Outcome::Same) && has(Outcome::Refused),
+        "a kind never occurred"
+    );
+}
+
+fn tally(outcomes: &[Outcome]) -> String {
+    let number = |wanted| outcomes.iter().filter(|&&outcome| outcome == wanted).count();
+    format!(
+        "{} flipped bits: {} made no difference, {} refused, {} hung and given up, none unnoticed",
+        outcomes.len(),
+        number(Outcome::Same),
+        number(Outcome::Refused),
+        number(Outcome::Hung)
+    )
 }
 
 /// A coordinator that has ended, with tasks that ran and some that wait.
