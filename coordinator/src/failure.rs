@@ -69,6 +69,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Whether the disk itself has failed: it is not full, and there is no lack of descriptors or rights.
+pub fn is_of_the_disk(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let code = cause.downcast_ref().and_then(io::Error::raw_os_error);
+        code == Some(nix::errno::Errno::EIO as i32)
+    })
+}
+
 /// Ends the process because a write failed: when the disk is full, in order and with its exit code, or else at
 /// once. Nothing is answered either way.
 pub fn end_after_write(what: &str, error: &dyn std::error::Error, kind: io::ErrorKind) -> ! {
