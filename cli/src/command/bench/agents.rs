@@ -117,6 +117,8 @@ impl Agent {
             wait: write_duration(wait),
             queues: vec![target.queue.clone()],
             request_id: number.to_string(),
+            shard: None,
+            scan_limit: 0,
         }
     }
 }
