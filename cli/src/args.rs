@@ -166,4 +166,6 @@ pub enum Verb {
     Undrain(command::undrain::Args),
     /// End everything that runs on every agent at once
     Stop(command::stop::Args),
+    /// Load a coordinator and measure what it takes
+    Bench(command::bench::Args),
 }

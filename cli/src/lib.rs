@@ -104,6 +104,7 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Drain(args) => Box::pin(command::drain::run(args, &globals)),
         Verb::Undrain(args) => Box::pin(command::undrain::run(args, &globals)),
         Verb::Stop(args) => Box::pin(command::stop::run(args, &globals)),
+        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
     };
     runtime.block_on(working)
 }
