@@ -18,6 +18,7 @@ mod executor;
 mod guard;
 mod heartbeat;
 mod held;
+mod hold;
 mod lease;
 mod log;
 mod mark;
@@ -29,6 +30,7 @@ mod shutdown;
 mod slot;
 mod state_directory;
 mod tree;
+mod veto;
 mod workspace;
 
 use std::{
@@ -177,6 +179,11 @@ async fn work(
         labels: config.label_map(),
         slots: config.slots,
     };
+    if config.no_command {
+        tracing::warn!(
+            "commands are all that this agent can do, and with --no-command it gives every one back"
+        );
+    }
     for address in config.coordinator.iter().filter(|address| !address.is_loopback()) {
         tracing::warn!(
             "the connection to {address} is not encrypted: whoever can listen there sees tasks and results"

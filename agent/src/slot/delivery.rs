@@ -65,7 +65,8 @@ impl Worker {
             }
             items.extend(self.unsent.pop_front());
         }
-        let asked = self.room();
+        let is_waiting = self.is_refusing && Instant::now() < self.claim_not_before;
+        let asked = if is_waiting { 0 } else { self.room() };
         let request = CompleteRequest {
             agent_id: self.ground.session.agent_id().to_owned(),
             results: items.iter().map(|item| item.report.clone()).collect(),
@@ -122,6 +123,9 @@ impl Worker {
                         self.take_nothing(&claimed);
                     }
                     self.take_assignments(claimed.assignments, sent);
+                    if self.is_refusing {
+                        self.claim_not_before = Instant::now() + self.claim_pauses.pause();
+                    }
                 } else if asked > 0
                     && let Some(refusal) = answer.claim_refusal
                 {

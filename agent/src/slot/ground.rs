@@ -80,7 +80,14 @@ pub(super) async fn see_through(
     let lease = assignment.lease.clone().unwrap_or_default();
     let key = AttemptKey::of(&lease);
     let begun = Instant::now();
-    tracing::info!(task_id = key.task_id, attempt = key.attempt, "begins");
+    let queue = assignment.spec.as_ref().map_or("", |spec| spec.queue.as_str());
+    tracing::info!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        job_id = assignment.job_id,
+        queue,
+        "begins"
+    );
     let here = Arc::clone(&ground);
     // By itself, so that a bug in an attempt ends that attempt only.
     let running = tokio::spawn(async move {
@@ -88,6 +95,7 @@ pub(super) async fn see_through(
             coordinator: &here.session.coordinator,
             workspace: &here.workspace,
             kill_grace: here.config.kill_grace,
+            lease_ttl: here.session.registration().lease_ttl,
             series: &here.series,
             sweeper: &here.sweeper,
         };
@@ -103,12 +111,14 @@ pub(super) async fn see_through(
         directory: None,
     });
     let succeeded = matches!(report.outcome, Some(Outcome::Success(_)));
+    let took = begun.elapsed();
     tracing::info!(
         task_id = key.task_id,
         attempt = key.attempt,
-        "{} after {:.1?}",
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        reason = reason_of(&report),
+        "{} after {took:.1?}",
         describe(&report),
-        begun.elapsed()
     );
 
     let now = SystemTime::now();
@@ -154,13 +164,22 @@ pub(super) async fn see_through(
     }
 }
 
+/// The stable word for a failure, or why an attempt is given back; nothing when the work was done.
+fn reason_of(report: &AttemptReport) -> Option<&str> {
+    match report.outcome.as_ref()? {
+        Outcome::Failure(failure) => Some(&failure.reason),
+        Outcome::Released(released) => Some(&released.reason),
+        Outcome::Success(_) | Outcome::Cancelled(_) => None,
+    }
+}
+
 /// An outcome in a few words, without anything the command printed.
 fn describe(report: &AttemptReport) -> String {
     match &report.outcome {
         Some(Outcome::Success(_)) => "succeeded".to_owned(),
-        Some(Outcome::Failure(failure)) => format!("failed ({}): {}", failure.reason, failure.message),
+        Some(Outcome::Failure(failure)) => format!("failed: {}", failure.message),
         Some(Outcome::Cancelled(_)) => "cancelled".to_owned(),
-        Some(Outcome::Released(released)) => format!("released: {}", released.reason),
+        Some(Outcome::Released(_)) => "released".to_owned(),
         None => "ended".to_owned(),
     }
 }
