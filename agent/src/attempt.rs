@@ -240,7 +240,7 @@ async fn supervise(
         Ok(Exit::Stuck) => {
             tracing::warn!("a killed command is still not gone; it is left to the operating system")
         }
-        Err(error) => tracing::warn!("cannot wait for a command that was ended: {error}"),
+        Err(error) => tracing::warn!(%error, "cannot wait for a command that was ended"),
         Ok(Exit::Code(_) | Exit::Signal(_)) => {}
     }
     outcome

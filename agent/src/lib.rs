@@ -43,9 +43,10 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::{task::spawn_blocking, time::sleep};
+use tracing::Level;
 
 use crate::{
-    config::Config,
+    config::{Config, LogFormat},
     coordinator::{CallError, Coordinator},
     guard::Guard,
     held::Held,
@@ -83,6 +84,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(fault) = log::start(&config) {
         return fail(&fault);
     }
+    let log_format = config.log_format;
     bug::log_panics();
     if let Some(file) = guarded {
         return guard::stand(&file);
@@ -99,6 +101,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Some(Unfinished(sentence))) => {
             tracing::warn!("{sentence}");
             ExitCode::SUCCESS
+        }
+        // Whoever reads the log line by line does not want to meet another form at its end.
+        Err(fault) if log_format == LogFormat::Json && tracing::enabled!(Level::ERROR) => {
+            tracing::error!(help = fault.help, "{}", fault.sentence);
+            ExitCode::from(fault.exit)
         }
         Err(fault) => fail(&fault),
     }
@@ -336,7 +343,8 @@ async fn open_session(
 async fn end_left_trees(state: &Path) {
     let left = Series::left(state).unwrap_or_else(|error| {
         tracing::warn!(
-            "cannot read in {} what an earlier process of this agent may have left running: {error}",
+            %error,
+            "cannot read in {} what an earlier process of this agent may have left running",
             state.display()
         );
         Vec::new()

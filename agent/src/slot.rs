@@ -267,7 +267,8 @@ impl Worker {
                 let running = self.ground.session.held.running();
                 if running > 0 {
                     tracing::error!(
-                        "the coordinator refuses this agent: {sentence}; {running} attempts may finish"
+                        error = sentence,
+                        "the coordinator refuses this agent; {running} attempts may finish"
                     );
                 }
             }

@@ -106,8 +106,8 @@ impl Worker {
             Err(failure) => {
                 // One of them is at fault; by themselves the others get through.
                 tracing::warn!(
-                    "a delivery was refused ({}); its results are sent one by one",
-                    sentence(&failure)
+                    error = sentence(&failure),
+                    "a delivery was refused; its results are sent one by one"
                 );
                 for item in &mut items {
                     item.alone = true;
@@ -130,7 +130,7 @@ impl Worker {
                     && let Some(refusal) = answer.claim_refusal
                 {
                     // The claim that follows meets the same refusal and deals with it.
-                    tracing::debug!("the next claim was refused: {}", refusal.message);
+                    tracing::debug!(error = refusal.message, "the next claim was refused");
                 }
             }
         }

@@ -36,7 +36,8 @@ impl Ground {
     pub(super) fn forget_written(&self, key: &AttemptKey) {
         if let Err(error) = self.outbox.confirm(key) {
             tracing::warn!(
-                "cannot remove a confirmed result from the outbox: {error}; it is sent again at the next start"
+                %error,
+                "cannot remove a confirmed result from the outbox; it is sent again at the next start"
             );
         }
     }
@@ -57,13 +58,16 @@ impl Ground {
             Ok(Ok(place)) => tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "the outcome of {since} was not accepted: {why}; the result is kept in {}",
+                reason = why,
+                "the outcome of {since} was not accepted; the result is kept in {}",
                 place.display()
             ),
             Ok(Err(error)) => tracing::error!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "the outcome of {since} was not accepted: {why}; and it cannot be kept: {error}"
+                reason = why,
+                %error,
+                "the outcome of {since} was not accepted; and it cannot be kept"
             ),
             Err(_) => {}
         }
@@ -158,7 +162,8 @@ pub(super) async fn see_through(
             tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "cannot tidy its directory: {error}"
+                %error,
+                "cannot tidy its directory"
             );
         }
     }
