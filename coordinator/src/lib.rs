@@ -39,6 +39,7 @@ mod data_dir;
 mod new_history;
 mod open;
 mod random;
+mod rates;
 mod restoring;
 mod running;
 

@@ -119,6 +119,20 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
             stored::decode_agent(&bytes).map_err(|error| describe(&error))?,
         ));
     }
+    let mut holds = Vec::new();
+    for record in store.scan(key::HOLD, &[]) {
+        let (_, bytes) = record.map_err(|error| describe(&error))?;
+        holds.push(Arc::new(
+            stored::decode_hold(&bytes).map_err(|error| describe(&error))?,
+        ));
+    }
+    let mut limits = Vec::new();
+    for record in store.scan(key::LIMIT, &[]) {
+        let (_, bytes) = record.map_err(|error| describe(&error))?;
+        limits.push(Arc::new(
+            stored::decode_limit(&bytes).map_err(|error| describe(&error))?,
+        ));
+    }
     let time = store.meta(LAST_TIME).map_err(|error| describe(&error))?;
     let time = match time.map(<[u8; 8]>::try_from) {
         None => Timestamp::default(),
@@ -134,6 +148,8 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
         ended: ended.map_err(|error| describe(&error))?.unwrap_or_default(),
         jobs,
         agents,
+        holds,
+        limits,
         tasks,
     }))
 }

@@ -12,6 +12,7 @@ use std::{
 use swarm_engine::{
     counts::Counts,
     event::{Event, Fact},
+    queue::QueueLimit,
 };
 
 use crate::{
@@ -191,6 +192,26 @@ impl View {
             }
             Fact::TaskRemoved { task, was } => {
                 writes.extend(records::removal(&self.store, &self.batch, task, *was)?);
+            }
+            Fact::HoldPlaced(hold) => {
+                writes.push((
+                    key::hold(&hold.scope.to_string()),
+                    Some(stored::encode_hold(hold)),
+                ));
+            }
+            Fact::HoldLifted { hold, actor: _ } => writes.push((key::hold(&hold.scope.to_string()), None)),
+            Fact::QueueLimited {
+                queue,
+                max_running,
+                actor,
+            } => {
+                let limit = max_running.map(|max_running| QueueLimit {
+                    queue: queue.clone(),
+                    max_running,
+                    actor: actor.clone(),
+                });
+                let value = limit.as_ref().map(stored::encode_limit);
+                writes.push((key::limit(queue.as_str()), value));
             }
             Fact::JobRemoved { number, job: _ } => writes.push((key::job(number.0), None)),
             _ => {}

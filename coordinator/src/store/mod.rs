@@ -14,6 +14,8 @@
 //! job/<number>                a job
 //! jobtask/<job id>\0<number>  empty: a task of the job, one under done/
 //! agent/<id>                  an agent
+//! hold/<scope>                a hold
+//! limit/<queue>               the limit of a queue
 //! output/<number><attempt>    what an attempt printed
 //! meta/<name>                 facts about the store itself, applied_seq among them
 //! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them

@@ -1,6 +1,6 @@
 //! Agents: their requests as they come in, and how others see them.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use swarm_engine::{
     agent::Agent,
@@ -10,20 +10,23 @@ use swarm_engine::{
         register::Register,
         renew::{Directive, Order, Renew},
     },
+    fit::Look,
+    hold::{Hold, HoldKind, Scope},
     id::{AgentId, LeaseToken, QueueName, Session},
-    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES},
+    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SHARDS},
+    needs::{Executor, Shard, Wants},
     rejection::{Faults, Rejection},
-    schedule::Wants,
-    state::Presence,
+    state::{Presence, State},
     task::Task,
     time::Timestamp,
 };
 use swarm_proto::v1;
 
 use crate::{
-    limits::{MAX_CLAIM_QUEUES, MAX_NAME_BYTES, MAX_REQUEST_ID_BYTES, MAX_SLOTS, MAX_WAIT},
+    limits::{MAX_CLAIM_QUEUES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_REQUEST_ID_BYTES, MAX_SLOTS, MAX_WAIT},
     service::convert::{
         field::{Fields, agent_id, unless_faulty},
+        hold::hold_message,
         lease::proof,
         time::{describe, timestamp},
     },
@@ -51,6 +54,7 @@ pub(crate) fn register(
         );
     }
     fields.text("version", &request.version, MAX_NAME_BYTES);
+    fields.count("executors", request.executors.len(), MAX_EXECUTORS);
     fields.count("held", request.held.len(), MAX_HELD_LEASES);
     let agent = unless_faulty(agent, faults)?;
     Ok(Register {
@@ -58,6 +62,11 @@ pub(crate) fn register(
         name: request.name.into(),
         labels: request.labels,
         slots: request.slots,
+        // Those that only newer coordinators know are of no use to this one.
+        executors: match request.executors.as_slice() {
+            [] => [Executor::Command].into(),
+            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
         version: request.version.into(),
         held: request.held.iter().map(proof).collect(),
         lease_ttl,
@@ -108,16 +117,47 @@ pub(crate) fn claim(
         queues.extend(fields.name(format_args!("queues[{index}]"), queue, QueueName::parse));
     }
     fields.text("request_id", &request.request_id, MAX_REQUEST_ID_BYTES);
+    let shard = request.shard.and_then(|shard| read_shard(shard, &mut fields));
+    if request.scan_limit > MAX_SCAN {
+        let limit = request.scan_limit;
+        fields.refuse(
+            "scan_limit",
+            format!("is {limit}, at most {MAX_SCAN} are allowed"),
+        );
+    }
     let agent = unless_faulty(agent, faults)?;
     let claim = Claim {
         agent,
         session: Session(request.session),
-        wants: Wants { queues },
+        wants: Wants {
+            queues,
+            shard,
+            scan_limit: request.scan_limit,
+        },
         request_id: request.request_id.into(),
         tokens: std::iter::repeat_with(draw).take(tasks).collect(),
         lease_ttl,
     };
     Ok((claim, wait))
+}
+
+fn read_shard(shard: v1::Shard, fields: &mut Fields<'_>) -> Option<Shard> {
+    let count = u16::try_from(shard.count).unwrap_or(u16::MAX);
+    if !(1..=MAX_SHARDS).contains(&count) {
+        let fault = format!("is {}, it must be between 1 and {MAX_SHARDS}", shard.count);
+        fields.refuse("shard.count", fault);
+        return None;
+    }
+    let index = match shard.index {
+        None => None,
+        Some(index) if index < u32::from(count) => Some(index as u16),
+        Some(index) => {
+            let fault = format!("is {index}, the last one of {count} is {}", count - 1);
+            fields.refuse("shard.index", fault);
+            return None;
+        }
+    };
+    Some(Shard { count, index })
 }
 
 /// Reads a heartbeat, and how long its answer may be held back.
@@ -153,56 +193,115 @@ pub(crate) fn directive_message(directive: &Directive) -> v1::LeaseDirective {
         directive: match directive.order {
             Order::Continue => v1::Directive::Continue,
             Order::Cancel => v1::Directive::Cancel,
+            Order::Release => v1::Directive::Release,
             Order::Lost => v1::Directive::Lost,
         }
         .into(),
     }
 }
 
-/// When agents are looked at: it decides which of them are lost.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    /// The time of the look.
-    pub(crate) now: Timestamp,
-    /// When the coordinator started: an agent not heard of since is counted on for one TTL from here.
-    pub(crate) started: Timestamp,
-    /// How long a lease lasts.
-    pub(crate) lease_ttl: Duration,
-}
-
 /// Whether an agent can be counted on.
-pub(crate) fn agent_state(agent: &Agent, presence: Option<Presence>, look: Look) -> v1::AgentState {
+pub(crate) fn agent_state(
+    agent: &Agent,
+    presence: Option<&Presence>,
+    hold: Option<&Hold>,
+    look: Look,
+) -> v1::AgentState {
     let seen = presence.map_or(look.started, |presence| presence.seen);
-    match presence {
+    let own = hold.filter(|hold| hold.scope != Scope::Everything);
+    match (presence, own.map(|hold| hold.kind)) {
         _ if agent.gone => v1::AgentState::Gone,
-        _ if look.now - seen > look.lease_ttl => v1::AgentState::Lost,
-        Some(Presence { draining: true, .. }) => v1::AgentState::Draining,
-        Some(_) | None => v1::AgentState::Online,
+        _ if look.now - seen > look.ttl => v1::AgentState::Lost,
+        (Some(Presence { draining: true, .. }), _) | (_, Some(HoldKind::Drain { .. })) => {
+            v1::AgentState::Draining
+        }
+        (_, Some(HoldKind::Pause | HoldKind::Stop)) => v1::AgentState::Paused,
+        (_, None) => v1::AgentState::Online,
     }
 }
 
-/// An agent with the running tasks that are leased to it, each with when its lease expires.
-pub(crate) fn agent_message<'a>(
-    agent: &Agent,
-    presence: Option<Presence>,
-    leased: impl IntoIterator<Item = (&'a Task, Option<Timestamp>)>,
-    look: Look,
-) -> v1::Agent {
+/// An agent, and what is known of it at this moment.
+pub(crate) struct Seen {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) presence: Option<Presence>,
+    /// The hold on it alone.
+    pub(crate) hold: Option<Arc<Hold>>,
+    pub(crate) slowed_until: Option<Timestamp>,
+    /// The shards that it takes, of those that its newest claim cut the tasks into.
+    pub(crate) shards: Vec<u16>,
+    /// The running tasks that are leased to it, each with when its lease expires.
+    pub(crate) leases: Vec<(Arc<Task>, Option<Timestamp>)>,
+}
+
+impl Seen {
+    /// Looks at an agent.
+    pub(crate) fn of(state: &State, agent: &Arc<Agent>, look: Look) -> Seen {
+        let presence = state.presence(&agent.id);
+        let wants = presence.as_ref().and_then(|presence| presence.wants.as_deref());
+        let shards = match wants.and_then(|wants| wants.shard) {
+            Some(Shard { count, index: None }) => state.shards(&agent.id, count, look.now, look.ttl),
+            Some(Shard {
+                index: Some(index), ..
+            }) => vec![index],
+            None => Vec::new(),
+        };
+        let leases = state
+            .leased_to(&agent.id)
+            .map(|task| (task.clone(), state.expiry(task.number)))
+            .collect();
+        Seen {
+            agent: agent.clone(),
+            hold: state.hold(&Scope::Agent(agent.id.clone())).cloned(),
+            slowed_until: state.slowed_until(&agent.id, look.now),
+            presence,
+            shards,
+            leases,
+        }
+    }
+}
+
+/// An agent with its leases, without their tokens.
+pub(crate) fn agent_message(seen: &Seen, look: Look) -> v1::Agent {
+    let Seen {
+        agent,
+        presence,
+        hold,
+        slowed_until,
+        shards,
+        leases,
+    } = seen;
+    let presence = presence.as_ref();
+    let wants = presence.and_then(|presence| presence.wants.as_deref());
     v1::Agent {
         agent_id: agent.id.to_string(),
         name: agent.name.to_string(),
         labels: agent.labels.clone(),
         slots: agent.slots,
         version: agent.version.to_string(),
-        state: agent_state(agent, presence, look).into(),
+        state: agent_state(agent, presence, hold.as_deref(), look).into(),
         session: agent.session.0,
         register_time: Some(timestamp(agent.registered)),
         seen_time: presence.map(|presence| timestamp(presence.seen)),
-        leases: leased
-            .into_iter()
-            .filter_map(|(task, expiry)| held_lease(task, expiry))
+        leases: leases
+            .iter()
+            .filter_map(|(task, expiry)| held_lease(task, *expiry))
             .collect(),
-        ..v1::Agent::default()
+        hold: hold.as_deref().map(hold_message),
+        executors: agent.executors.iter().map(ToString::to_string).collect(),
+        queues: wants
+            .map(|wants| wants.queues.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        shard: wants.and_then(|wants| wants.shard).map(shard_message),
+        shards: shards.iter().map(|shard| u32::from(*shard)).collect(),
+        slowed_until: slowed_until.map(timestamp),
+    }
+}
+
+/// A part of all tasks.
+pub(crate) fn shard_message(shard: Shard) -> v1::Shard {
+    v1::Shard {
+        count: shard.count.into(),
+        index: shard.index.map(u32::from),
     }
 }
 
@@ -361,6 +460,7 @@ mod tests {
             Some(Presence {
                 seen: Timestamp(seconds * 1000),
                 draining,
+                wants: None,
             })
         };
         for (agent, presence, now, expected) in [
@@ -375,10 +475,10 @@ mod tests {
             let look = Look {
                 now: Timestamp(now * 1000),
                 started: Timestamp(50_000),
-                lease_ttl: TTL,
+                ttl: TTL,
             };
             assert_eq!(
-                agent_state(agent, presence, look),
+                agent_state(agent, presence.as_ref(), None, look),
                 expected,
                 "{presence:?} at {now}"
             );
@@ -391,9 +491,17 @@ mod tests {
         let look = Look {
             now: Timestamp(0),
             started: Timestamp(0),
-            lease_ttl: TTL,
+            ttl: TTL,
         };
-        let message = agent_message(&sample::agent(), None, [(&task, Some(Timestamp(7_000)))], look);
+        let seen = Seen {
+            agent: Arc::new(sample::agent()),
+            presence: None,
+            hold: None,
+            slowed_until: None,
+            shards: Vec::new(),
+            leases: vec![(Arc::new(task), Some(Timestamp(7_000)))],
+        };
+        let message = agent_message(&seen, look);
         sample::assert_keeps_secrets(&message.encode_to_vec());
         assert_eq!((message.leases.len(), message.leases[0].attempt), (1, 2));
         assert_eq!(message.leases[0].expire_time, Some(timestamp(Timestamp(7_000))));

@@ -18,6 +18,8 @@ pub(crate) mod task;
 
 pub(crate) mod agent;
 pub(crate) mod assignment;
+pub(crate) mod explanation;
+pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod report;
 
