@@ -79,6 +79,7 @@ pub(crate) struct Worker {
     delivery: Option<Delivery>,
     /// Tasks taken so far, without those that were given back undone.
     claimed: u64,
+    has_asked: bool,
     /// The last answer brought nothing, and nothing has ended since.
     found_nothing: bool,
     /// Nothing was left to do, and that is when it was to leave.
@@ -125,6 +126,7 @@ impl Worker {
             claim: None,
             delivery: None,
             claimed: 0,
+            has_asked: false,
             found_nothing: false,
             closed: false,
             is_refusing: false,

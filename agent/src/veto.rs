@@ -18,8 +18,7 @@ pub(crate) fn objection(config: &Config, spec: &TaskSpec) -> Option<String> {
         }
         None => return Some("this agent does not know this kind of work; a newer version may".into()),
     };
-    let queue = Some(spec.queue.as_str()).filter(|queue| !queue.is_empty());
-    let queue = queue.unwrap_or(DEFAULT_QUEUE);
+    let queue = queue_of(spec);
     if !config.queues.is_empty() && !config.queues.iter().any(|own| own == queue) {
         return Some(format!(
             "the owner of this agent serves no tasks of the queue {queue} (--queues)"
@@ -40,6 +39,14 @@ pub(crate) fn objection(config: &Config, spec: &TaskSpec) -> Option<String> {
     // An allowed name would mean another program there.
     let renamed = command.env.contains_key("PATH") && !program.contains('/');
     renamed.then(|| format!("with a PATH of its own '{program}' may be any program (--allow-command)"))
+}
+
+/// The queue that a task waited in.
+pub(crate) fn queue_of(spec: &TaskSpec) -> &str {
+    match spec.queue.as_str() {
+        "" => DEFAULT_QUEUE,
+        named => named,
+    }
 }
 
 /// Whether a text fits a pattern in which `*` stands for any characters and `?` for one.

@@ -22,6 +22,7 @@ mod fencing;
 mod hostile;
 mod lifecycle;
 mod logs;
+mod obeying;
 mod rebuild;
 mod schema;
 mod slowed;

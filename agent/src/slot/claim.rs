@@ -1,6 +1,7 @@
 //! Asking for work: never for more than there are free slots, with one claim in flight.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -95,7 +96,9 @@ impl Worker {
         if self.claim.is_some() || asked == 0 || Instant::now() < self.claim_not_before {
             return;
         }
-        let wait = if idle {
+        // At the start an owner wants to know at once what there is, or why there is nothing.
+        let is_first = !mem::replace(&mut self.has_asked, true);
+        let wait = if idle || is_first {
             Duration::ZERO
         } else {
             // What is granted after a long wait is trusted from when it was asked for.

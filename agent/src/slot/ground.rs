@@ -19,6 +19,7 @@ use crate::{
     outbox::Outbox,
     session::Session,
     tree::Sweeper,
+    veto::queue_of,
 };
 
 /// What all attempts of one registered agent share.
@@ -84,12 +85,12 @@ pub(super) async fn see_through(
     let lease = assignment.lease.clone().unwrap_or_default();
     let key = AttemptKey::of(&lease);
     let begun = Instant::now();
-    let queue = assignment.spec.as_ref().map_or("", |spec| spec.queue.as_str());
+    let job_id = Some(assignment.job_id.as_str()).filter(|job_id| !job_id.is_empty());
     tracing::info!(
         task_id = key.task_id,
         attempt = key.attempt,
-        job_id = assignment.job_id,
-        queue,
+        job_id,
+        queue = assignment.spec.as_ref().map(queue_of),
         "begins"
     );
     let here = Arc::clone(&ground);
