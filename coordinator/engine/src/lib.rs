@@ -58,11 +58,13 @@ pub mod apply;
 mod derived;
 pub mod draft;
 pub mod evict;
+pub mod order;
 pub mod state;
 
 pub mod dependency;
 pub mod retry;
 pub mod schedule;
+pub mod selector;
 mod slow;
 
 pub mod command;

@@ -50,6 +50,15 @@ pub const MAX_HELD_LEASES: usize = 2_000;
 /// Tasks visited by one read under the lock.
 pub const MAX_VISITED: usize = 1_000;
 
+/// Terms of one selector: each is looked at for each agent.
+pub const MAX_SELECTOR_TERMS: usize = 16;
+
+/// Bytes of a label's key.
+pub const MAX_LABEL_KEY_BYTES: usize = 63;
+
+/// Bytes of a label's value.
+pub const MAX_LABEL_BYTES: usize = 200;
+
 /// The first attempts that a task remembers; they show how it began.
 pub const FIRST_ATTEMPTS: usize = 2;
 
