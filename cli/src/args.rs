@@ -154,6 +154,8 @@ pub enum Verb {
     Job(command::job::Args),
     /// List, show, pause and drain agents
     Agent(command::agent::Args),
+    /// Load a coordinator and measure what it takes
+    Bench(command::bench::Args),
     /// List, show, limit and pause queues
     Queue(command::queue::Args),
     /// Give no more work to anybody, of a queue, or to an agent
@@ -166,6 +168,4 @@ pub enum Verb {
     Undrain(command::undrain::Args),
     /// End everything that runs on every agent at once
     Stop(command::stop::Args),
-    /// Load a coordinator and measure what it takes
-    Bench(command::bench::Args),
 }

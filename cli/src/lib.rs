@@ -98,13 +98,13 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Retry(args) => Box::pin(command::retry::run(args, &globals)),
         Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
         Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
+        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
         Verb::Queue(args) => Box::pin(command::queue::run(args, &globals)),
         Verb::Pause(args) => Box::pin(command::pause::run(args, &globals)),
         Verb::Resume(args) => Box::pin(command::resume::run(args, &globals)),
         Verb::Drain(args) => Box::pin(command::drain::run(args, &globals)),
         Verb::Undrain(args) => Box::pin(command::undrain::run(args, &globals)),
         Verb::Stop(args) => Box::pin(command::stop::run(args, &globals)),
-        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
     };
     runtime.block_on(working)
 }

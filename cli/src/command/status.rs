@@ -113,9 +113,9 @@ fn page(
         )
         .add("time", text::time(status.server_time.as_ref()))
         .add("clock", clock_difference(status.wall_clock_ahead_ms))
-        .add("journal", journal(status))
         .add("disk", disk(status))
         .add("process", process(status))
+        .add("journal", journal(status))
         .add(
             "lease",
             server.lease_ttl.as_ref().map(text::duration).unwrap_or_default(),
@@ -173,6 +173,29 @@ fn page(
     page
 }
 
+fn disk(status: &GetStatusResponse) -> String {
+    if status.journal_bytes == 0 {
+        return String::new();
+    }
+    format!(
+        "journal {}, store {}",
+        text::bytes(status.journal_bytes),
+        text::bytes(status.store_bytes)
+    )
+}
+
+fn process(status: &GetStatusResponse) -> String {
+    let Some(process) = &status.process else {
+        return String::new();
+    };
+    format!(
+        "{} of memory, {} at most, {} of processor time",
+        text::bytes(process.resident_bytes),
+        text::bytes(process.peak_resident_bytes),
+        process.cpu_time.as_ref().map(text::duration).unwrap_or_default()
+    )
+}
+
 /// How far the journal is, and who lags behind it.
 fn journal(status: &GetStatusResponse) -> String {
     let as_of = status.as_of.as_ref().map_or(0, |as_of| as_of.seq);
@@ -223,29 +246,6 @@ fn per_second(rate: f64) -> String {
         rate if rate >= 0.1 => format!("{rate:.2}"),
         rate => format!("{rate:.3}"),
     }
-}
-
-fn disk(status: &GetStatusResponse) -> String {
-    if status.journal_bytes == 0 {
-        return String::new();
-    }
-    format!(
-        "journal {}, store {}",
-        text::bytes(status.journal_bytes),
-        text::bytes(status.store_bytes)
-    )
-}
-
-fn process(status: &GetStatusResponse) -> String {
-    let Some(process) = &status.process else {
-        return String::new();
-    };
-    format!(
-        "{} of memory, {} at most, {} of processor time",
-        text::bytes(process.resident_bytes),
-        text::bytes(process.peak_resident_bytes),
-        process.cpu_time.as_ref().map(text::duration).unwrap_or_default()
-    )
 }
 
 fn clock_difference(ahead_ms: i64) -> String {
