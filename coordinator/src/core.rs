@@ -57,6 +57,8 @@ pub struct Core {
     /// Wakes the writer.
     work: Condvar,
     durable: watch::Sender<Seq>,
+    /// Whether it is known that no id is missing in the store.
+    pub(crate) ids_read: watch::Sender<bool>,
     /// Wakes the timer when the next deadline has come nearer.
     pub(crate) deadline_nearer: Notify,
 }
@@ -134,6 +136,7 @@ impl Core {
         let history = state
             .identity()
             .map_or_else(|| "".into(), |identity| identity.history.clone());
+        let ids_read = watch::Sender::new(store.is_read());
         let backlog = Backlog::default();
         for change in &pending {
             backlog.add(change);
@@ -162,6 +165,7 @@ impl Core {
             }),
             work: Condvar::new(),
             durable: watch::Sender::new(durable),
+            ids_read,
             deadline_nearer: Notify::new(),
         }
     }

@@ -138,7 +138,7 @@ impl Fixture {
         match self.core.execute_naming(named, decision).await {
             Ok(answer) => Ok(answer.value),
             Err(Refused::Rejected(rejection)) => Err(rejection),
-            Err(Refused::Unreadable(error)) => panic!("{error}"),
+            Err(refused) => panic!("{refused:?}"),
         }
     }
 

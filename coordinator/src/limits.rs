@@ -44,6 +44,13 @@ pub const PAGE_EVENTS: usize = 1_000;
 /// Bytes in one page of a reader.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
+/// How long a request that names what memory does not have may wait after a start, until the ids in the store have
+/// been read through: some millions of them.
+pub const IDS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A page of the store that is not read within this time never is: a slow disk reads it in a second.
+pub const SCRUB_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Tasks forgotten at a time: each costs a few map operations under the lock.
 pub const FORGET_STEP: usize = 1_000;
 

@@ -24,7 +24,7 @@ use crate::{
     new_history,
     records::{self, FindError},
     restoring,
-    store::{self, Store, key},
+    store::{self, Store, key, seal},
     stored,
     view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
 };
@@ -68,8 +68,9 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }
-    let (oldest, last) = (journal.reader().oldest_seq(), journal.last_seq());
-    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, oldest, last)?;
+    let last = journal.last_seq();
+    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, &journal.reader(), last)?;
+    seal::open(&dir.store()).map_err(|error| base::seal_failure(&error))?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;
     let new_history = new_history::pending(dir.path(), state.identity())
@@ -240,6 +241,7 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
     for some in missing.chunks(RECALL_STEP) {
         let found = records::find(store, some).map_err(|error| match error {
             FindError::Store(error) => damaged(error),
+            FindError::TooSoon => damaged("nobody knows yet which tasks the store has".to_owned()),
             FindError::TooLarge => damaged("the store has records that are too large".to_owned()),
         })?;
         for task in found {

@@ -128,10 +128,15 @@ impl Work {
     }
 
     pub(crate) fn start(&mut self) {
+        self.start_as("first");
+    }
+
+    /// Starts with this history.
+    pub(crate) fn start_as(&mut self, history: &str) {
         let start = Start {
             version: "1.0.0".into(),
             cluster_id: "cluster".into(),
-            history: "first".into(),
+            history: history.into(),
             new_history: None,
         };
         self.decide(|draft| start::decide(draft, start));

@@ -35,7 +35,9 @@ pub(crate) const STORE_FORMAT: &[u8] = &[2];
 
 /// Operations of a batch that are kept for what is known about the whole.
 const WHOLE_OPERATIONS: usize = 3;
+/// The event that the last start wrote, and its seq.
 pub(crate) const IDENTITY: &str = "identity";
+pub(crate) const STARTED: &str = "started_seq";
 
 /// What the store's thread is given, in order.
 pub(crate) enum Work {
@@ -189,6 +191,7 @@ impl View {
             // The event itself says all there is to say.
             Fact::CoordinatorStarted { .. } => {
                 writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
+                writes.push((key::meta(STARTED), Some(event.seq.0.to_be_bytes().to_vec())));
             }
             Fact::TaskRemoved { task, was } => {
                 writes.extend(records::removal(&self.store, &self.batch, task, *was)?);

@@ -15,14 +15,14 @@ use tonic::{Request, Response, Status};
 use super::{
     Service,
     convert::{
-        agent::agent_state,
         hold::{self, Named},
+        seen::agent_state,
         state::counts_message,
         time,
     },
     status::status_of,
 };
-use crate::{core::Answer, limits::MAX_CLASSES_VISITED};
+use crate::{core::Answer, limits::MAX_CLASSES_VISITED, usage::Usage};
 
 #[tonic::async_trait]
 impl AdminService for Service {
@@ -102,6 +102,14 @@ impl AdminService for Service {
             journal_seq: answer.as_of.0,
             journal_lag,
             unmatched,
+            process: Usage::now().map(|usage| v1::ProcessUsage {
+                cpu_time: Some(time::duration(usage.cpu)),
+                resident_bytes: usage.resident_bytes,
+                peak_resident_bytes: usage.peak_resident_bytes,
+            }),
+            journal_bytes: self.core.journal.bytes(),
+            // A figure for people: a file system that does not say is no reason to refuse the others.
+            store_bytes: self.core.store.size_on_disk().unwrap_or_default(),
         }))
     }
 

@@ -12,9 +12,9 @@ use tonic::{Request, Response, Status};
 use super::{
     Service,
     convert::{
-        agent::{self as convert, Seen},
         field,
         hold::{self, Named},
+        seen::{Seen, agent_message},
     },
     page,
     status::status_of,
@@ -128,7 +128,7 @@ impl AgentService for Service {
 
 impl Service {
     fn agent_message(&self, seen: &Seen) -> v1::Agent {
-        convert::agent_message(seen, self.look())
+        agent_message(seen, self.look())
     }
 
     /// How agents are looked at now.

@@ -22,6 +22,7 @@ pub(crate) mod explanation;
 pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod report;
+pub(crate) mod seen;
 
 pub(crate) mod event;
 mod fact;
