@@ -13,6 +13,7 @@ mod backlog;
 mod backup;
 mod core;
 mod evict;
+mod ids;
 mod list;
 mod orders;
 mod outputs;
