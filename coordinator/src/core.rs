@@ -33,6 +33,7 @@ use crate::{
     orders::Orders,
     outputs::Outputs,
     store::Store,
+    stored_ids::StoredIds,
     tail::Tail,
     waiters::Waiters,
 };
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) waiters: Waiters,
     pub(crate) orders: Orders,
     pub(crate) pins: Pins,
+    /// What the store may have that `state` has not.
+    pub(crate) stored_ids: StoredIds,
     /// How many tasks were brought back since the start.
     pub(crate) retries: u64,
     /// Removed tasks that the store still has, each with the event that removed it.
@@ -149,6 +152,7 @@ impl Core {
                 waiters: Waiters::default(),
                 orders: Orders::default(),
                 pins: Pins::default(),
+                stored_ids: StoredIds::default(),
                 retries: 0,
                 leaving: BTreeMap::new(),
                 pending: VecDeque::from([pending]),

@@ -124,14 +124,14 @@ impl Core {
         Ok(result.map(|value| Answer { value, as_of })?)
     }
 
-    /// Decides if all these tasks are in memory; gives the decision back when not.
+    /// Decides if all these tasks that exist are in memory; gives the decision back when the store has to be asked.
     fn decide_if_here<T, D: FnOnce(&mut Draft<'_>) -> Result<T, Rejection>>(
         &self,
         ids: &BTreeSet<TaskId>,
         decision: D,
     ) -> Result<(Result<T, Rejection>, Seq), D> {
         let mut inner = self.lock();
-        if ids.iter().any(|id| inner.state.task(id).is_none()) {
+        if ids.iter().any(|id| inner.may_be_stored(id)) {
             return Err(decision);
         }
         let result = self.decide(&mut inner, decision);
@@ -216,7 +216,9 @@ impl Core {
                 .cloned()
                 .collect();
             for task in &step {
-                inner.state.forget(task.number);
+                if inner.state.forget(task.number) {
+                    inner.stored_ids.add(task.id.as_str());
+                }
             }
             drop(inner);
             // The records are freed here, not under the lock.
@@ -229,9 +231,12 @@ impl Core {
 
 impl Inner {
     fn missing<'a>(&self, ids: impl Iterator<Item = &'a TaskId>) -> Vec<TaskId> {
-        // What was removed is in the store for a little longer.
-        let may_be_stored = |id: &TaskId| self.state.task(id).is_none() && !self.leaving.contains_key(id);
-        ids.filter(|id| may_be_stored(id)).cloned().collect()
+        ids.filter(|id| self.may_be_stored(id)).cloned().collect()
+    }
+
+    /// Whether only the store can say if there is such a task. What was removed is in it for a little longer.
+    fn may_be_stored(&self, id: &TaskId) -> bool {
+        self.state.task(id).is_none() && !self.leaving.contains_key(id) && self.stored_ids.may_have(id)
     }
 }
 
