@@ -10,6 +10,7 @@
 mod harness;
 
 mod absence;
+mod answering;
 mod bench;
 mod big_job;
 mod control;
