@@ -6,6 +6,8 @@ mod changes;
 mod describe;
 pub mod dev;
 pub mod events;
+pub mod export;
+pub mod import;
 pub mod inspect;
 pub mod job;
 pub mod list;

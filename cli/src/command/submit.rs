@@ -171,7 +171,7 @@ pub(super) async fn warn_without_agents(client: &Client) {
     }
 }
 
-fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyhow::Result<()> {
+pub(super) fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyhow::Result<()> {
     let mut table = Table::new(["ID", "STATE", "SUBMITTED"]);
     for task in tasks {
         let submitted = if task.existed { "before" } else { "now" };
@@ -201,24 +201,7 @@ fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyh
 }
 
 async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
-    let (origin, text) = if path == Path::new("-") {
-        (
-            "stdin".to_owned(),
-            bounded(io::stdin().lock()).map_err(|why| {
-                Trouble::new(
-                    Exit::Usage,
-                    format!("cannot read the job file from standard input: {why}"),
-                )
-            })?,
-        )
-    } else {
-        let origin = path.display().to_string();
-        let file = fs::File::open(path).map_err(|error| error.to_string());
-        let file = file
-            .and_then(bounded)
-            .map_err(|why| Trouble::new(Exit::Usage, format!("cannot read the job file {origin}: {why}")))?;
-        (origin, file)
-    };
+    let (origin, text) = text_of(path, "the job file")?;
     match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
         Ok(file) => Ok(file),
         Err(mut faults) => {
@@ -228,8 +211,29 @@ async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
     }
 }
 
+/// What stands in a file, or on standard input when its name is `-`; and what to call it. `what` names it in a sentence.
+///
+/// # Errors
+///
+/// When it cannot be read, or is no UTF-8.
+pub(super) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String)> {
+    let (origin, place, text) = if path == Path::new("-") {
+        (
+            "stdin".to_owned(),
+            "from standard input".to_owned(),
+            bounded(io::stdin().lock()),
+        )
+    } else {
+        let origin = path.display().to_string();
+        let file = fs::File::open(path).map_err(|error| error.to_string());
+        (origin.clone(), origin, file.and_then(bounded))
+    };
+    let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read {what} {place}: {why}"));
+    Ok((origin, text.map_err(unreadable)?))
+}
+
 /// Asks for the tasks that a faulty file refers to, so that a person hears of everything at once.
-async fn look_up_external(client: &Client, faults: &mut Faults) {
+pub(super) async fn look_up_external(client: &Client, faults: &mut Faults) {
     for external in std::mem::take(&mut faults.external).iter().take(MAX_LOOKUPS) {
         match client
             .get_task(GetTaskRequest {
@@ -270,7 +274,7 @@ fn bounded(reader: impl io::Read) -> Result<String, String> {
     })
 }
 
-fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
+pub(super) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
     let size = request.encoded_len();
     if size + ENVELOPE_BYTES <= MAX_MESSAGE_BYTES {
         return Ok(());
@@ -286,7 +290,7 @@ fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
 }
 
 /// What a refused submit of a job file means, with the faults named by their places.
-fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
+pub(super) fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
     let mut located = file.no_faults();
     let mut elsewhere = Vec::new();
     if let Failure::Refused { faults, .. } = &*failure {
@@ -309,7 +313,7 @@ fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyho
     )
 }
 
-fn faults_trouble(faults: &Faults) -> Trouble {
+pub(super) fn faults_trouble(faults: &Faults) -> Trouble {
     let count = text::counted(faults.faults.len() as u64, "fault");
     let mut trouble = Trouble::new(
         Exit::Usage,

@@ -38,6 +38,7 @@ pub(super) const SHARED_FIELDS: &[&str] = &[
     "retry",
     "cwd",
     "stdin",
+    "stdin_base64",
     "queue",
     "labels",
     "not_before",
@@ -163,7 +164,7 @@ impl<'a> Reader<'a> {
                 Content::Map(entries) => self.read_command(entries, draft),
                 _ => self.read_argv(key, entry, draft),
             },
-            "cwd" | "stdin" | "env" => self.read_command_field(key, key, entry, draft),
+            "cwd" | "stdin" | "stdin_base64" | "env" => self.read_command_field(key, key, entry, draft),
             "depends_on" | "dependencies" => self.read_references(key, entry, draft),
             "retries" => {
                 self.begin("spec.retry.max_retries", key, entry);
