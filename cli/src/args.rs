@@ -156,4 +156,6 @@ pub enum Verb {
     Job(command::job::Args),
     /// List and show agents
     Agent(command::agent::Args),
+    /// Load a coordinator and measure what it takes
+    Bench(command::bench::Args),
 }

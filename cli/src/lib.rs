@@ -98,6 +98,7 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Export(args) => Box::pin(command::export::run(args, &globals)),
         Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
         Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
+        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
     };
     runtime.block_on(working)
 }

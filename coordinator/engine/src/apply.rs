@@ -10,6 +10,7 @@ use crate::{
     event::{Event, Fact, Subject},
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     lease::Lease,
+    queue::QueueLimit,
     retry::without_loss,
     state::{Identity, State},
     task::{Attempt, End, Outcome, Output, Phase, Task, TaskState},
@@ -83,7 +84,7 @@ impl State {
                 attempt,
                 agent: _,
             } => self.change(task, seq, |task| {
-                task.tries = without_loss(task);
+                task.tries = without_loss(task).into();
                 let lost = task.attempts.pop().expect("a resumed lease was lost before");
                 assert_eq!(lost.number, *attempt, "the newest attempt is resumed");
                 task.phase = Phase::Running(Box::new(Lease {
@@ -101,12 +102,14 @@ impl State {
                 task,
                 attempt,
                 reason,
+                refused,
                 report,
                 agent: _,
             } => {
                 self.change(task, seq, |task| {
                     let outcome = Outcome::Released {
                         reason: reason.clone(),
+                        refused: *refused,
                     };
                     task.end_attempt(*attempt, outcome, Some(*report), &Output::default(), time);
                     task.phase = Phase::Pending { due: None };
@@ -138,10 +141,7 @@ impl State {
             } => {
                 self.change(task, seq, |task| {
                     task.end_attempt(*attempt, Outcome::Succeeded, Some(*report), output, time);
-                    task.phase = Phase::Ended {
-                        end: End::Succeeded,
-                        at: time,
-                    };
+                    task.phase = Phase::ended(End::Succeeded, time);
                 });
             }
             Fact::TaskFailed { task, reason } => self.change(task, seq, |task| {
@@ -149,12 +149,12 @@ impl State {
                     matches!(task.phase, Phase::Pending { .. }),
                     "only a pending task fails"
                 );
-                task.phase = Phase::Ended {
-                    end: End::Failed {
+                task.phase = Phase::ended(
+                    End::Failed {
                         reason: reason.clone(),
                     },
-                    at: time,
-                };
+                    time,
+                );
             }),
             Fact::CancelRequested {
                 task,
@@ -178,22 +178,19 @@ impl State {
                     );
                 }
                 assert!(task.end().is_none(), "an ended task is not cancelled");
-                task.phase = Phase::Ended {
-                    end: End::Cancelled,
-                    at: time,
-                };
+                task.phase = Phase::ended(End::Cancelled, time);
             }),
             Fact::TaskSkipped { task, because } => self.change(task, seq, |task| {
                 assert!(
                     matches!(task.phase, Phase::Pending { .. }),
                     "only a pending task is skipped"
                 );
-                task.phase = Phase::Ended {
-                    end: End::Skipped {
+                task.phase = Phase::ended(
+                    End::Skipped {
                         because: because.clone(),
                     },
-                    at: time,
-                };
+                    time,
+                );
             }),
             Fact::TaskRetried {
                 record,
@@ -230,6 +227,33 @@ impl State {
                 self.jobs.remove(number);
                 self.job_numbers.remove(job);
                 self.derived.jobs.remove(job);
+            }
+            Fact::HoldPlaced(hold) => {
+                self.holds.insert(hold.scope.clone(), hold.clone());
+            }
+            Fact::HoldLifted { hold, actor: _ } => {
+                self.holds.remove(&hold.scope);
+                self.derived.ready.open();
+            }
+            Fact::QueueLimited {
+                queue,
+                max_running,
+                actor,
+            } => {
+                match max_running {
+                    Some(max_running) => {
+                        let limit = QueueLimit {
+                            queue: queue.clone(),
+                            max_running: *max_running,
+                            actor: actor.clone(),
+                        };
+                        self.limits.insert(queue.clone(), Arc::new(limit));
+                    }
+                    None => {
+                        self.limits.remove(queue);
+                    }
+                }
+                self.derived.ready.open();
             }
             Fact::AgentRegistered(agent) => {
                 self.agents.insert(agent.id.clone(), agent.clone());
@@ -337,7 +361,7 @@ impl Task {
                 stderr_bytes: output.stderr_bytes,
             }
         } else {
-            self.tries = without_loss(self);
+            self.tries = without_loss(self).into();
             let lost = self
                 .attempts
                 .pop()

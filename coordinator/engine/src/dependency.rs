@@ -10,8 +10,8 @@ use crate::{
     event::{Fact, Subject},
     id::{Number, TaskId},
     limits::SETTLE_STEP,
-    retry::Tries,
-    task::{End, Phase, Task},
+    rare::Rare,
+    task::{End, Phase, Task, Times},
 };
 
 /// Settles consequences, at most [`SETTLE_STEP`] of them.
@@ -76,11 +76,14 @@ fn retried(draft: &Draft<'_>, task: &Task) -> Task {
     Task {
         revision: draft.seq().next(),
         round: task.round + 1,
-        tries: Tries::default(),
+        tries: Rare::default(),
         phase: Phase::Pending {
-            due: task.not_before.filter(|time| *time > draft.now()),
+            due: task.times.not_before.filter(|time| *time > draft.now()),
         },
-        deadline: task.deadline.filter(|deadline| *deadline > draft.now()),
+        times: Rare::from(Times {
+            deadline: task.times.deadline.filter(|deadline| *deadline > draft.now()),
+            ..*task.times
+        }),
         ..task.clone()
     }
 }

@@ -90,7 +90,7 @@ impl State {
 
     /// Notes that what this task depends on is needed, when it begins to be.
     pub(crate) fn hold_dependencies(&mut self, task: &Task) {
-        for dependency in &task.dependencies {
+        for dependency in task.dependencies.iter() {
             if let Some(holders) = self.derived.needed.get_mut(&dependency.task) {
                 *holders += 1;
             } else {
@@ -102,7 +102,7 @@ impl State {
 
     /// Notes that this task needs its dependencies no longer.
     pub(crate) fn release_dependencies(&mut self, task: &Task) {
-        for dependency in &task.dependencies {
+        for dependency in task.dependencies.iter() {
             let holders = self
                 .derived
                 .needed

@@ -9,7 +9,7 @@ use crate::{
         PROVIDER_BACKOFF,
     },
     task::{Blame, Loss, Outcome, Task},
-    time::{Timestamp, millis},
+    time::{Millis, Timestamp, millis},
 };
 
 /// How a failed task is tried again.
@@ -18,9 +18,9 @@ pub struct RetryPolicy {
     /// Further tries after the first failure.
     pub max_retries: u32,
     /// The upper end of the first delay; it doubles with every failure.
-    pub initial_backoff: Duration,
+    pub initial_backoff: Millis,
     /// The upper end of every delay.
-    pub max_backoff: Duration,
+    pub max_backoff: Millis,
 }
 
 /// What counts against a task's limits in this round. Each count is charged when it happens.
@@ -67,7 +67,7 @@ impl Tries {
 
 /// The counts of a task as if its untouched loss had never been.
 pub fn without_loss(task: &Task) -> Tries {
-    let mut tries = task.tries.clone();
+    let mut tries = (*task.tries).clone();
     let Some((lost, loss)) = task.untouched_loss() else {
         return tries;
     };
@@ -116,7 +116,7 @@ pub fn after_failure(
     now: Timestamp,
     jitter: u64,
 ) -> Verdict {
-    if task.deadline.is_some_and(|deadline| deadline <= now) {
+    if task.times.deadline.is_some_and(|deadline| deadline <= now) {
         return Verdict::Enough("its deadline has passed".into());
     }
     let policy = &task.retry;
@@ -125,8 +125,9 @@ pub fn after_failure(
             Verdict::Enough(format!("failed {}", times(tries.failures)).into())
         }
         Blame::Task => {
-            let upper = doubled(policy.initial_backoff, tries.failures, policy.max_backoff);
-            let delay = spread(upper, jitter).max(retry_after.unwrap_or_default().min(policy.max_backoff));
+            let most = policy.max_backoff.into();
+            let upper = doubled(policy.initial_backoff.into(), tries.failures, most);
+            let delay = spread(upper, jitter).max(retry_after.unwrap_or_default().min(most));
             Verdict::Again(Some(now + delay))
         }
         Blame::Machine => after_machine_loss(tries, now, jitter),
@@ -136,7 +137,7 @@ pub fn after_failure(
             let due = now + wait;
             if wait > MAX_PROVIDER_WAIT {
                 Verdict::Enough(format!("met a provider's limit {}", times(tries.provider_limits)).into())
-            } else if task.deadline.is_some_and(|deadline| deadline <= due) {
+            } else if task.times.deadline.is_some_and(|deadline| deadline <= due) {
                 Verdict::Enough("a provider's limit lasts beyond its deadline".into())
             } else {
                 Verdict::Again(Some(due))
@@ -147,7 +148,7 @@ pub fn after_failure(
 
 /// What follows from a loss, with the counts as they are after it.
 pub fn after_loss(task: &Task, tries: &Tries, loss: Loss, now: Timestamp, jitter: u64) -> Verdict {
-    if task.deadline.is_some_and(|deadline| deadline <= now) {
+    if task.times.deadline.is_some_and(|deadline| deadline <= now) {
         return Verdict::Enough("its deadline has passed".into());
     }
     match loss {

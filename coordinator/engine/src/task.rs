@@ -6,8 +6,10 @@ use crate::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
     lease::{Lease, Proof},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
+    needs::{Bucket, Needs},
+    rare::Rare,
     retry::{RetryPolicy, Tries},
-    time::Timestamp,
+    time::{Millis, Timestamp},
 };
 
 /// A task's record: everything durable about it. Its [`TaskState`] follows from the record alone.
@@ -21,22 +23,22 @@ pub struct Task {
     pub job: Option<JobId>,
     /// The encoded spec as sent. The engine decides on the fields below and never looks inside.
     pub spec: Arc<[u8]>,
-    /// The line it waits in.
-    pub queue: QueueName,
+    /// Who may be given it, and when.
+    pub needs: Arc<Needs>,
+    /// The part of all tasks that it belongs to.
+    pub bucket: Bucket,
     /// Higher first.
     pub priority: i16,
     /// Tasks that have to end first.
-    pub dependencies: Vec<Dependency>,
+    pub dependencies: Rare<Vec<Dependency>>,
     /// How many of them still have to end; kept beside the flags so that the state is known at once.
     pub unmet: u32,
     /// How it is tried again.
     pub retry: RetryPolicy,
     /// How long one attempt may run.
-    pub timeout: Duration,
-    /// It is not started before this time: what was asked for and the delay, whichever is later.
-    pub not_before: Option<Timestamp>,
-    /// It fails when it has not ended by then.
-    pub deadline: Option<Timestamp>,
+    pub timeout: Millis,
+    /// When it may run at all.
+    pub times: Rare<Times>,
     /// When it was submitted.
     pub created: Timestamp,
     /// The seq of its last event.
@@ -44,13 +46,22 @@ pub struct Task {
     /// From 1; each retry of the ended task begins another.
     pub round: u32,
     /// Its ended attempts: the first two and the last eight, in order.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Rare<Vec<Attempt>>,
     /// The number of its newest attempt.
     pub attempt_count: AttemptNumber,
     /// What counts against its limits in this round.
-    pub tries: Tries,
+    pub tries: Rare<Tries>,
     /// Where it is.
     pub phase: Phase,
+}
+
+/// When a task may run at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// It is not started before this time: what was asked for and the delay, whichever is later.
+    pub not_before: Option<Timestamp>,
+    /// It fails when it has not ended by then.
+    pub deadline: Option<Timestamp>,
 }
 
 /// A task that has to end before another one.
@@ -93,13 +104,24 @@ pub enum Phase {
     },
     /// Leased to an agent. Boxed, for most tasks wait, and each would have the room.
     Running(Box<Lease>),
-    /// In a final state.
-    Ended {
-        /// Which one.
-        end: End,
-        /// Since when.
-        at: Timestamp,
-    },
+    /// In a final state. Boxed for the same reason.
+    Ended(Box<Ended>),
+}
+
+/// A final state, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which one.
+    pub end: End,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl Phase {
+    /// The final state that begins at this time.
+    pub fn ended(end: End, at: Timestamp) -> Phase {
+        Phase::Ended(Box::new(Ended { end, at }))
+    }
 }
 
 /// The end that a task had, told when it has it no longer.
@@ -233,6 +255,8 @@ pub enum Outcome {
     Released {
         /// Why, in words.
         reason: Arc<str>,
+        /// The agent will not do this task.
+        refused: bool,
     },
 }
 
@@ -291,6 +315,11 @@ pub struct Output {
 }
 
 impl Task {
+    /// The line it waits in.
+    pub fn queue(&self) -> &QueueName {
+        &self.needs.class.queue
+    }
+
     /// Where it is in its life.
     pub fn state(&self) -> TaskState {
         match &self.phase {
@@ -298,20 +327,20 @@ impl Task {
             Phase::Pending { due: Some(_) } => TaskState::Delayed,
             Phase::Pending { due: None } => TaskState::Queued,
             Phase::Running(_) => TaskState::Running,
-            Phase::Ended {
-                end: End::Succeeded, ..
-            } => TaskState::Succeeded,
-            Phase::Ended {
-                end: End::Failed { .. },
-                ..
-            } => TaskState::Failed,
-            Phase::Ended {
-                end: End::Cancelled, ..
-            } => TaskState::Cancelled,
-            Phase::Ended {
-                end: End::Skipped { .. },
-                ..
-            } => TaskState::Skipped,
+            Phase::Ended(ended) => match ended.end {
+                End::Succeeded => TaskState::Succeeded,
+                End::Failed { .. } => TaskState::Failed,
+                End::Cancelled => TaskState::Cancelled,
+                End::Skipped { .. } => TaskState::Skipped,
+            },
+        }
+    }
+
+    /// The time that it waits for.
+    pub fn due(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Pending { due } => *due,
+            Phase::Running(_) | Phase::Ended(_) => None,
         }
     }
 
@@ -326,7 +355,7 @@ impl Task {
     /// Its final state, once it has one.
     pub fn end(&self) -> Option<&End> {
         match &self.phase {
-            Phase::Ended { end, .. } => Some(end),
+            Phase::Ended(ended) => Some(&ended.end),
             _ => None,
         }
     }
@@ -342,9 +371,9 @@ impl Task {
     /// Its final state with its time, once it has one.
     pub fn past_end(&self) -> Option<PastEnd> {
         match &self.phase {
-            Phase::Ended { at, .. } => Some(PastEnd {
+            Phase::Ended(ended) => Some(PastEnd {
                 state: self.state(),
-                at: *at,
+                at: ended.at,
             }),
             _ => None,
         }
@@ -357,9 +386,10 @@ impl Task {
 
     /// How long an attempt granted at this time may run: the timeout, shortened by the deadline.
     pub fn time_limit(&self, granted: Timestamp) -> Duration {
-        match self.deadline {
-            Some(deadline) => self.timeout.min(deadline - granted),
-            None => self.timeout,
+        let timeout = self.timeout.into();
+        match self.times.deadline {
+            Some(deadline) => (deadline - granted).min(timeout),
+            None => timeout,
         }
     }
 

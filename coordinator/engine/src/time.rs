@@ -26,6 +26,23 @@ impl Sub for Timestamp {
     }
 }
 
+/// A length of time in four bytes: at most 49 days, and none of a task's limits may be longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(u32);
+
+impl From<Duration> for Millis {
+    /// What is too long becomes the longest.
+    fn from(duration: Duration) -> Millis {
+        Millis(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(millis: Millis) -> Duration {
+        Duration::from_millis(millis.0.into())
+    }
+}
+
 /// Whole milliseconds of a duration, as they are stored.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -1,5 +1,5 @@
 //! Figures, not promises: memory and time for many tasks. By hand:
-//! `cargo test -p swarm-coordinator figures -- --ignored --nocapture --test-threads 1`
+//! `cargo test --release -p swarm-coordinator --lib figures -- --ignored --nocapture --test-threads 1`
 
 use swarm_engine::{
     command::submit::{self, NewTask, Submit},
@@ -36,7 +36,7 @@ fn tasks(from: usize) -> Vec<NewTask> {
 #[test]
 #[ignore = "a figure"]
 fn figures_of_queued_tasks() {
-    const QUEUED: usize = 300_000;
+    const QUEUED: usize = 1_000_000;
     let mut state = State::default();
     let before = resident();
     let began = Clock::start(Timestamp(0)).unwrap();

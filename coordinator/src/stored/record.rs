@@ -1,16 +1,19 @@
 //! Records of tasks, jobs and agents, and what attempts printed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     agent::Agent,
     counts::Counts,
-    id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, Session, TaskId},
+    id::{AgentId, AttemptNumber, GroupName, JobId, Number, QueueName, Seq, Session, TaskId},
     job::Job,
+    needs::{Bucket, Class, Executor, Needs},
+    rare::Rare,
     retry::{RetryPolicy, Tries},
-    task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState},
+    selector::Selector,
+    task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState, Times},
     time::{Timestamp, millis},
 };
 use swarm_proto::store;
@@ -112,17 +115,36 @@ pub(super) fn write_task(task: &Task) -> store::TaskRecord {
         task_id: task.id.to_string(),
         job_id: write_job_id(task.job.as_ref()),
         spec: Bytes::from_owner(task.spec.clone()),
-        queue: task.queue.to_string(),
+        queue: task.queue().to_string(),
+        required_labels: task
+            .needs
+            .class
+            .selector
+            .terms()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        exclusive_group: task
+            .needs
+            .group
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        executor: match task.needs.class.executor {
+            Executor::Command => String::new(),
+            other => other.name().to_owned(),
+        },
+        bucket: task.bucket.0.into(),
         priority: i32::from(task.priority),
         dependencies: task.dependencies.iter().map(write_dependency).collect(),
         retry: Some(store::RetryPolicy {
             max_retries: task.retry.max_retries,
-            initial_backoff_ms: millis(task.retry.initial_backoff),
-            max_backoff_ms: millis(task.retry.max_backoff),
+            initial_backoff_ms: millis(task.retry.initial_backoff.into()),
+            max_backoff_ms: millis(task.retry.max_backoff.into()),
         }),
-        timeout_ms: millis(task.timeout),
-        not_before_ms: task.not_before.map(|time| time.0),
-        deadline_ms: task.deadline.map(|deadline| deadline.0),
+        timeout_ms: millis(task.timeout.into()),
+        not_before_ms: task.times.not_before.map(|time| time.0),
+        deadline_ms: task.times.deadline.map(|deadline| deadline.0),
         created_ms: task.created.0,
         revision: task.revision.0,
         round: task.round,
@@ -150,7 +172,11 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
         id: TaskId::stored(filled("the task's id", &stored.task_id)?),
         job: read_job_id(&stored.job_id),
         spec: Arc::from(stored.spec.as_ref()),
-        queue: QueueName::stored(filled("the task's queue", &stored.queue)?),
+        needs: Arc::new(read_needs(&stored)?),
+        bucket: Bucket(u8::try_from(stored.bucket).map_err(|_| Fault::OutOfRange {
+            field: "the task's bucket",
+            value: stored.bucket.to_string(),
+        })?),
         priority: i16::try_from(stored.priority).map_err(|_| Fault::OutOfRange {
             field: "the task's priority",
             value: stored.priority.to_string(),
@@ -159,11 +185,13 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
             .iter()
             .map(|dependency| u32::from(!dependency.met))
             .sum(),
-        dependencies,
+        dependencies: dependencies.into(),
         retry: read_retry(required("the task's retry policy", stored.retry)?),
-        timeout: Duration::from_millis(stored.timeout_ms),
-        not_before: stored.not_before_ms.map(Timestamp),
-        deadline: stored.deadline_ms.map(Timestamp),
+        timeout: Duration::from_millis(stored.timeout_ms).into(),
+        times: Rare::from(Times {
+            not_before: stored.not_before_ms.map(Timestamp),
+            deadline: stored.deadline_ms.map(Timestamp),
+        }),
         created: Timestamp(stored.created_ms),
         revision: Seq(stored.revision),
         round: stored.round,
@@ -171,10 +199,34 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
             .attempts
             .into_iter()
             .map(read_attempt)
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
         attempt_count: AttemptNumber(stored.attempt_count),
-        tries: read_tries(required("the task's tries", stored.tries)?)?,
+        tries: read_tries(required("the task's tries", stored.tries)?)?.into(),
         phase: read_phase(stored.phase.ok_or(Fault::UnknownPhase)?)?,
+    })
+}
+
+fn read_needs(stored: &store::TaskRecord) -> Result<Needs, Fault> {
+    const EXECUTOR: &str = "the task's executor";
+    let executor = match optional(&stored.executor) {
+        None => Executor::Command,
+        Some(name) => Executor::named(name).ok_or_else(|| Fault::OutOfRange {
+            field: EXECUTOR,
+            value: name.to_owned(),
+        })?,
+    };
+    let selector = Selector::parse(&stored.required_labels).map_err(|_| Fault::OutOfRange {
+        field: "the labels that the task requires",
+        value: stored.required_labels.join(", "),
+    })?;
+    Ok(Needs {
+        class: Class {
+            queue: QueueName::stored(filled("the task's queue", &stored.queue)?),
+            executor,
+            selector,
+        },
+        group: optional(&stored.exclusive_group).map(GroupName::stored),
     })
 }
 
@@ -204,8 +256,8 @@ fn read_dependency(stored: &store::DependencyRecord) -> Result<Dependency, Fault
 fn read_retry(stored: store::RetryPolicy) -> RetryPolicy {
     RetryPolicy {
         max_retries: stored.max_retries,
-        initial_backoff: Duration::from_millis(stored.initial_backoff_ms),
-        max_backoff: Duration::from_millis(stored.max_backoff_ms),
+        initial_backoff: Duration::from_millis(stored.initial_backoff_ms).into(),
+        max_backoff: Duration::from_millis(stored.max_backoff_ms).into(),
     }
 }
 
@@ -231,7 +283,7 @@ fn write_phase(phase: &Phase) -> store::task_record::Phase {
             due_ms: due.map(|due| due.0),
         }),
         Phase::Running(lease) => store::task_record::Phase::Lease(write_lease(lease)),
-        Phase::Ended { end, at } => store::task_record::Phase::Ended(write_end(end, *at)),
+        Phase::Ended(ended) => store::task_record::Phase::Ended(write_end(&ended.end, ended.at)),
     }
 }
 
@@ -241,10 +293,10 @@ fn read_phase(stored: store::task_record::Phase) -> Result<Phase, Fault> {
             due: pending.due_ms.map(Timestamp),
         },
         store::task_record::Phase::Lease(lease) => Phase::Running(Box::new(read_lease(lease)?)),
-        store::task_record::Phase::Ended(ended) => Phase::Ended {
-            at: Timestamp(ended.ended_ms),
-            end: read_end(ended)?,
-        },
+        store::task_record::Phase::Ended(ended) => {
+            let at = Timestamp(ended.ended_ms);
+            Phase::ended(read_end(ended)?, at)
+        }
     })
 }
 
@@ -363,11 +415,20 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
         name: agent.name.to_string(),
         labels: agent.labels.clone(),
         slots: agent.slots,
+        executors: write_executors(&agent.executors),
         version: agent.version.to_string(),
         session: agent.session.0,
         registered_ms: agent.registered.0,
         gone: agent.gone,
     }
+}
+
+/// As agents wrote it that ran commands only: nothing.
+fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
+    if executors.iter().eq(&[Executor::Command]) {
+        return Vec::new();
+    }
+    executors.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
@@ -376,6 +437,10 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
         name: stored.name.into(),
         labels: stored.labels,
         slots: stored.slots,
+        executors: match stored.executors.as_slice() {
+            [] => [Executor::Command].into(),
+            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
         version: stored.version.into(),
         session: Session(stored.session),
         registered: Timestamp(stored.registered_ms),

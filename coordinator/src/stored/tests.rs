@@ -7,17 +7,20 @@ use prost::Message as _;
 use swarm_engine::{
     event::{CancelledAttempt, Fact, Subject},
     id::{Seq, TaskId},
-    retry::{RetryPolicy, Tries},
+    rare::Rare,
+    retry::RetryPolicy,
     task::{
         Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task, TaskState,
+        Times,
     },
     time::Timestamp,
 };
 use swarm_proto::store;
 
 use super::{
-    StoredError, decode, decode_agent, decode_ended, decode_job, decode_output, decode_task, encode,
-    encode_agent, encode_ended, encode_job, encode_output, encode_task, examples,
+    StoredError, decode, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
+    decode_task, encode, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
+    encode_task, examples,
 };
 
 const LOSSES: [Loss; 5] = [
@@ -38,6 +41,17 @@ fn every_fact_comes_back_as_it_was() {
 #[test]
 fn every_record_comes_back_as_it_was() {
     check_task(&examples::task());
+    check_task(&examples::demanding_task());
+    let gifted = examples::gifted_agent();
+    assert_eq!(decode_agent(&encode_agent(&gifted)).unwrap(), gifted);
+    assert_eq!(
+        decode_hold(&encode_hold(&examples::hold())).unwrap(),
+        examples::hold()
+    );
+    assert_eq!(
+        decode_limit(&encode_limit(&examples::limit())).unwrap(),
+        examples::limit()
+    );
     assert_eq!(
         decode_job(&encode_job(&examples::job())).unwrap(),
         examples::job()
@@ -128,7 +142,10 @@ fn what_is_absent_stays_absent() {
 #[test]
 fn zero_is_told_from_absent() {
     check_task(&Task {
-        deadline: Some(Timestamp(0)),
+        times: Rare::from(Times {
+            deadline: Some(Timestamp(0)),
+            ..*bare_task().times
+        }),
         phase: Phase::Pending {
             due: Some(Timestamp(0)),
         },
@@ -141,7 +158,7 @@ fn zero_is_told_from_absent() {
     };
     let attempt = examples::attempt(1, Outcome::Failed(failure));
     check_task(&Task {
-        attempts: vec![attempt],
+        attempts: vec![attempt].into(),
         ..examples::task()
     });
 }
@@ -159,7 +176,7 @@ fn every_phase_and_end_comes_back() {
             because: TaskId::stored("fetch-1"),
         },
     ];
-    let ended = ends.map(|end| Phase::Ended { end, at });
+    let ended = ends.map(|end| Phase::ended(end, at));
     for phase in [Phase::Pending { due: None }, Phase::Pending { due: Some(at) }]
         .into_iter()
         .chain(ended)
@@ -183,6 +200,7 @@ fn every_outcome_loss_and_blame_comes_back() {
         Outcome::Succeeded,
         Outcome::Cancelled,
         Outcome::Released {
+            refused: true,
             reason: "full disk".into(),
         },
     ]
@@ -204,12 +222,12 @@ fn every_outcome_loss_and_blame_comes_back() {
     for outcome in reported.into_iter().chain(LOSSES.map(Outcome::Lost)) {
         let mut attempt = examples::attempt(1, outcome);
         check_task(&Task {
-            attempts: vec![attempt.clone()],
+            attempts: vec![attempt.clone()].into(),
             ..examples::task()
         });
         attempt.report = None;
         check_task(&Task {
-            attempts: vec![attempt],
+            attempts: vec![attempt].into(),
             ..examples::task()
         });
     }
@@ -242,7 +260,7 @@ fn extreme_values_come_back() {
             ..examples::task()
         });
     }
-    let longest = Duration::from_millis(u64::MAX);
+    let longest = Duration::MAX.into();
     check_task(&Task {
         timeout: longest,
         retry: RetryPolicy {
@@ -259,7 +277,7 @@ fn extreme_values_come_back() {
         ..examples::failure()
     };
     check_task(&Task {
-        attempts: vec![examples::attempt(u32::MAX, Outcome::Failed(failure))],
+        attempts: vec![examples::attempt(u32::MAX, Outcome::Failed(failure))].into(),
         ..examples::task()
     });
 }
@@ -277,7 +295,7 @@ fn unmet_dependencies_are_counted_from_the_flags() {
         dependency("c", false),
     ];
     let wrong = Task {
-        dependencies,
+        dependencies: dependencies.into(),
         unmet: 99,
         ..examples::task()
     };
@@ -480,11 +498,14 @@ fn bare_task() -> Task {
     Task {
         job: None,
         spec: Arc::default(),
-        dependencies: Vec::new(),
+        dependencies: Rare::default(),
         unmet: 0,
-        deadline: None,
-        attempts: Vec::new(),
-        tries: Tries::default(),
+        times: Rare::from(Times {
+            deadline: None,
+            ..*examples::task().times
+        }),
+        attempts: Rare::default(),
+        tries: Rare::default(),
         phase: Phase::Pending { due: None },
         ..examples::task()
     }
@@ -506,6 +527,10 @@ fn golden() -> Vec<(String, Bytes)> {
         ("task_record", encode_task(&examples::task())),
         ("job_record", encode_job(&examples::job())),
         ("agent_record", encode_agent(&examples::agent())),
+        ("demanding_task_record", encode_task(&examples::demanding_task())),
+        ("gifted_agent_record", encode_agent(&examples::gifted_agent())),
+        ("hold_record", encode_hold(&examples::hold())),
+        ("queue_limit_record", encode_limit(&examples::limit())),
         ("output_record", encode_output(&examples::output())),
         ("ended_counts", encode_ended(&examples::job().ended)),
     ];
@@ -524,6 +549,8 @@ fn read_as_everything(bytes: Bytes) {
     let _ = decode_task(&bytes);
     let _ = decode_job(&bytes);
     let _ = decode_agent(&bytes);
+    let _ = decode_hold(&bytes);
+    let _ = decode_limit(&bytes);
     let _ = decode_output(&bytes);
     let _ = decode_ended(&bytes);
     // What could be read can be written again.

@@ -34,8 +34,8 @@ fn cancel(draft: &mut Draft<'_>, id: &TaskId) -> Result<TaskState, Rejection> {
             agent: lease.agent.clone(),
         }),
         Phase::Running(_) => {}
-        Phase::Ended { .. } if task.state() == TaskState::Cancelled => {}
-        Phase::Ended { .. } => {
+        Phase::Ended(_) if task.state() == TaskState::Cancelled => {}
+        Phase::Ended(_) => {
             return Err(Rejection::TaskFinished {
                 task: id.clone(),
                 state: task.state(),

@@ -77,7 +77,7 @@ pub(crate) fn lose(draft: &mut Draft<'_>, number: Number, cause: Loss, jitter: u
     let task = draft.tasks[&number].clone();
     let Some(lease) = task.lease() else { return };
     let subject = Subject::of(&task);
-    let mut tries = task.tries.clone();
+    let mut tries = (*task.tries).clone();
     tries.charge_loss(cause, &lease.agent);
     let verdict = after_loss(&task, &tries, cause, draft.now(), mix(jitter, number.0));
     let due = match &verdict {

@@ -11,14 +11,16 @@ use crate::{
     dependency::settle,
     draft::Draft,
     event::Fact,
-    id::{AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
+    id::{AttemptNumber, JobId, Number, Seq, TaskId},
     job::Job,
     limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES, MAX_SUBMIT_TASKS},
+    needs::{Bucket, Needs},
+    rare::Rare,
     rejection::{FaultKind, Faults, Rejection},
-    retry::{RetryPolicy, Tries},
+    retry::RetryPolicy,
     state::State,
-    task::{Condition, Dependency, Phase, Task, TaskState},
-    time::Timestamp,
+    task::{Condition, Dependency, Phase, Task, TaskState, Times},
+    time::{Millis, Timestamp},
 };
 
 /// Tasks to accept, and the job they form.
@@ -50,8 +52,10 @@ pub struct NewTask {
     pub id: TaskId,
     /// The encoded spec as sent.
     pub spec: Arc<[u8]>,
-    /// The line it waits in.
-    pub queue: QueueName,
+    /// Who may be given it, and when.
+    pub needs: Needs,
+    /// The part of all tasks that it belongs to.
+    pub bucket: Bucket,
     /// Higher first.
     pub priority: i16,
     /// Tasks that have to end first.
@@ -59,7 +63,7 @@ pub struct NewTask {
     /// How it is tried again.
     pub retry: RetryPolicy,
     /// How long one attempt may run.
-    pub timeout: Duration,
+    pub timeout: Millis,
     /// It is not started before this time.
     pub not_before: Option<Timestamp>,
     /// It is not started before this long after the submit.
@@ -155,20 +159,23 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         id: task.id,
         job,
         spec: task.spec,
-        queue: draft.ready().shared_name(task.queue),
+        needs: draft.ready().shared(task.needs),
+        bucket: task.bucket,
         priority: task.priority,
         unmet: u32::try_from(unmet).unwrap_or(u32::MAX),
-        dependencies,
+        dependencies: dependencies.into(),
         retry: task.retry,
         timeout: task.timeout,
-        not_before,
-        deadline: task.deadline,
+        times: Rare::from(Times {
+            not_before,
+            deadline: task.deadline,
+        }),
         created: draft.now(),
         revision: Seq(seq.0),
         round: 1,
-        attempts: Vec::new(),
+        attempts: Rare::default(),
         attempt_count: AttemptNumber(0),
-        tries: Tries::default(),
+        tries: Rare::default(),
         phase: Phase::Pending {
             due: not_before.filter(|due| *due > draft.now()),
         },

@@ -4,8 +4,10 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use swarm_engine::{
     command::{complete::Reported, submit::NewTask},
-    id::{AttemptNumber, QueueName, TaskId},
+    id::{AttemptNumber, GroupName, QueueName, TaskId},
+    needs::{Bucket, Executor, Needs},
     retry::RetryPolicy,
+    selector::Selector,
     task::{Blame, Condition, Failure},
     time::Timestamp,
 };
@@ -91,15 +93,16 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
     let mut task = NewTask {
         id: TaskId::parse(words.need("a task id")?)?,
         spec: text.trim().as_bytes().into(),
-        queue: QueueName::stored("default"),
+        needs: Needs::command(QueueName::stored("default")),
+        bucket: Bucket(0),
         priority: 0,
         dependencies: Vec::new(),
         retry: RetryPolicy {
             max_retries: 2,
-            initial_backoff: Duration::from_secs(5),
-            max_backoff: Duration::from_secs(300),
+            initial_backoff: Duration::from_secs(5).into(),
+            max_backoff: Duration::from_secs(300).into(),
         },
-        timeout: Duration::from_secs(3600),
+        timeout: Duration::from_secs(3600).into(),
         not_before: None,
         delay: None,
         deadline: None,
@@ -117,8 +120,15 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
             }
             "priority" => task.priority = words.need_number("priority")?,
             "retries" => task.retry.max_retries = words.need_number("retries")?,
-            "queue" => task.queue = QueueName::parse(words.need("a queue")?)?,
-            "timeout" => task.timeout = words.need_duration()?,
+            "queue" => task.needs.class.queue = QueueName::parse(words.need("a queue")?)?,
+            "requires" => {
+                let terms: Vec<&str> = words.need("terms")?.split(',').collect();
+                task.needs.class.selector = Selector::parse(&terms).map_err(|faults| faults[0].1.clone())?;
+            }
+            "prompt" => task.needs.class.executor = Executor::Prompt,
+            "group" => task.needs.group = Some(GroupName::parse(words.need("a group")?)?),
+            "bucket" => task.bucket = Bucket(words.need_number("bucket")?),
+            "timeout" => task.timeout = words.need_duration()?.into(),
             "delay" => task.delay = Some(words.need_duration()?),
             "not-before" => task.not_before = Some(Timestamp(0) + words.need_duration()?),
             "deadline" => task.deadline = Some(now + words.need_duration()?),
@@ -136,6 +146,7 @@ pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
         "cancelled" => Ok(Reported::Cancelled),
         "released" => Ok(Reported::Released {
             reason: words.need("a reason")?.into(),
+            refused: words.takes("refused"),
         }),
         "failure" => {
             let reason: Arc<str> = words.need("a reason")?.into();

@@ -67,7 +67,7 @@ fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::Depen
 mod tests {
     use std::time::Duration;
 
-    use swarm_engine::time::Timestamp;
+    use swarm_engine::{rare::Rare, task::Times, time::Timestamp};
 
     use super::*;
     use crate::service::convert::sample;
@@ -87,20 +87,26 @@ mod tests {
             (message.job_id.as_str(), message.lease_ttl.unwrap().seconds),
             ("nightly", 90)
         );
-        assert_eq!(message.timeout, Some(duration(task.timeout)));
+        assert_eq!(message.timeout, Some(duration(task.timeout.into())));
     }
 
     #[test]
     fn the_deadline_shortens_the_timeout() {
         let task = sample::running();
         let granted = task.lease().unwrap().granted;
+        let by = |deadline| {
+            Rare::from(Times {
+                deadline: Some(deadline),
+                ..Times::default()
+            })
+        };
         let task = Task {
-            deadline: Some(granted + Duration::from_secs(5)),
+            times: by(granted + Duration::from_secs(5)),
             ..task
         };
         assert_eq!(assignment(&task, &[], &mut 0).timeout.unwrap().seconds, 5);
         let task = Task {
-            deadline: Some(Timestamp(0)),
+            times: by(Timestamp(0)),
             ..task
         };
         assert_eq!(assignment(&task, &[], &mut 0).timeout.unwrap().seconds, 0);

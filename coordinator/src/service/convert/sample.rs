@@ -7,10 +7,13 @@ use swarm_engine::{
     agent::Agent,
     counts::Counts,
     event::{CancelledAttempt, Fact, Subject},
+    hold::{Hold, HoldKind, Scope},
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     job::Job,
     lease::Lease,
-    retry::{RetryPolicy, Tries},
+    needs::{Bucket, Executor, Needs},
+    rare::Rare,
+    retry::RetryPolicy,
     task::{
         Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
         TaskState,
@@ -66,22 +69,23 @@ pub(super) fn running() -> Task {
         id: TaskId::stored("build"),
         job: Some(JobId::stored("nightly")),
         spec: spec().encode_to_vec().into(),
-        queue: QueueName::stored("default"),
+        needs: Needs::command(QueueName::stored("default")).into(),
+        bucket: Bucket(0),
         priority: 0,
         dependencies: vec![Dependency {
             task: TaskId::stored("fetch"),
             condition: Condition::Succeeded,
             met: true,
-        }],
+        }]
+        .into(),
         unmet: 0,
         retry: RetryPolicy {
             max_retries: 2,
-            initial_backoff: Duration::from_secs(5),
-            max_backoff: Duration::from_secs(300),
+            initial_backoff: Duration::from_secs(5).into(),
+            max_backoff: Duration::from_secs(300).into(),
         },
-        timeout: Duration::from_secs(3600),
-        not_before: None,
-        deadline: None,
+        timeout: Duration::from_secs(3600).into(),
+        times: Rare::default(),
         created: Timestamp(1_000),
         revision: Seq(9),
         round: 1,
@@ -99,19 +103,17 @@ pub(super) fn running() -> Task {
             report: Some(ReportHash([1; 16])),
             stdout_bytes: 1,
             stderr_bytes: 2,
-        }],
+        }]
+        .into(),
         attempt_count: AttemptNumber(2),
-        tries: Tries::default(),
+        tries: Rare::default(),
         phase: Phase::Running(Box::new(lease())),
     }
 }
 
 /// The running task, and what may become of it.
 pub(super) fn tasks() -> [Task; 3] {
-    let ended = Phase::Ended {
-        end: End::Succeeded,
-        at: Timestamp(9_000),
-    };
+    let ended = Phase::ended(End::Succeeded, Timestamp(9_000));
     let pending = Phase::Pending {
         due: Some(Timestamp(9_000)),
     };
@@ -134,6 +136,7 @@ pub(super) fn subject() -> Subject {
 
 pub(super) fn agent() -> Agent {
     Agent {
+        executors: [Executor::Command].into(),
         id: AgentId::stored("k3x9"),
         name: "lab\u{1b}[2J".into(),
         labels: [("os".to_owned(), "linux".to_owned())].into(),
@@ -210,6 +213,7 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
             agent: agent(),
         },
         Fact::LeaseReleased {
+            refused: false,
             task: task(),
             attempt,
             agent: agent(),
@@ -277,6 +281,16 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
             number: Number(2),
             job: JobId::stored("nightly"),
         },
+        Fact::HoldPlaced(hold().into()),
+        Fact::HoldLifted {
+            hold: hold().into(),
+            actor: "bob@desk".into(),
+        },
+        Fact::QueueLimited {
+            queue: QueueName::stored("nightly"),
+            max_running: Some(4),
+            actor: "ann@laptop".into(),
+        },
         Fact::AgentRegistered(self::agent().into()),
         Fact::AgentDeregistered { agent: agent() },
     ]
@@ -293,5 +307,15 @@ fn lease() -> Lease {
         ttl: Duration::from_secs(90),
         ends_by: Timestamp(5_000_000),
         cancel_asked: false,
+    }
+}
+
+pub(super) fn hold() -> Hold {
+    Hold {
+        scope: Scope::Agent(AgentId::stored("lab-2")),
+        kind: HoldKind::Drain { deadline: None },
+        actor: "ann@laptop".into(),
+        reason: "maintenance".into(),
+        placed: Timestamp(1_700_000_000_000),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn task_message(task: &Task, output: Option<(AttemptNumber, &Output)>
     let (due, ended) = match &task.phase {
         Phase::Pending { due } => (*due, None),
         Phase::Running(_) => (None, None),
-        Phase::Ended { at, .. } => (None, Some(*at)),
+        Phase::Ended(ended) => (None, Some(ended.at)),
     };
     v1::Task {
         task_id: task.id.to_string(),
@@ -62,7 +62,7 @@ fn reason(task: &Task) -> String {
         },
         Phase::Running(lease) if lease.cancel_asked => "is being cancelled".to_owned(),
         Phase::Running(_) => String::new(),
-        Phase::Ended { end, .. } => match end {
+        Phase::Ended(ended) => match &ended.end {
             End::Succeeded | End::Cancelled => String::new(),
             End::Failed { reason } => reason.to_string(),
             End::Skipped { because } => format!("because {because} did not succeed"),
@@ -141,10 +141,7 @@ mod tests {
             ..sample::running()
         };
         let ended = |end| Task {
-            phase: Phase::Ended {
-                end,
-                at: Timestamp(9_000),
-            },
+            phase: Phase::ended(end, Timestamp(9_000)),
             ..sample::running()
         };
         let because = TaskId::stored("fetch");
@@ -192,7 +189,8 @@ mod tests {
                 number: AttemptNumber(n),
                 ..one.clone()
             })
-            .collect();
+            .collect::<Vec<_>>()
+            .into();
         if let Phase::Running(lease) = &mut task.phase {
             (lease.attempt, lease.cancel_asked) = (AttemptNumber(11), true);
         }
@@ -226,6 +224,7 @@ mod tests {
         assert_eq!(lost.outcome(), v1::AttemptOutcome::Lost);
         assert_eq!(lost.message, "nothing was heard of its agent in time");
         let released = of(Outcome::Released {
+            refused: false,
             reason: "drained".into(),
         });
         assert_eq!(
@@ -246,7 +245,7 @@ mod tests {
             })
             .collect();
         let task = Task {
-            dependencies,
+            dependencies: dependencies.into(),
             unmet: 130,
             phase: Phase::Pending { due: None },
             ..sample::running()
@@ -268,7 +267,8 @@ mod tests {
             provider_limits: 3,
             undelivered: 4,
             lost_on: vec![AgentId::stored("x")],
-        };
+        }
+        .into();
         let output = Output {
             stdout: b"o".to_vec(),
             stderr: b"e".to_vec(),

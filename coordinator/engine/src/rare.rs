@@ -1,0 +1,112 @@
+//! Values that most tasks do not have: a million queued tasks would each have the room for them.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+use crate::{
+    retry::Tries,
+    task::{Attempt, Dependency, Times},
+};
+
+/// A value that takes one pointer while it is its type's empty one. It reads and changes as the value itself.
+#[derive(Clone)]
+pub struct Rare<T>(Option<Box<T>>);
+
+/// What a [`Rare`] value is while there is nothing to keep.
+pub trait Empty: Default + PartialEq + 'static {
+    /// The same as the default, to be borrowed.
+    const EMPTY: &'static Self;
+}
+
+impl Empty for Vec<Attempt> {
+    const EMPTY: &'static Self = &Vec::new();
+}
+
+impl Empty for Vec<Dependency> {
+    const EMPTY: &'static Self = &Vec::new();
+}
+
+impl Empty for Tries {
+    const EMPTY: &'static Self = &Tries {
+        failures: 0,
+        losses: 0,
+        provider_limits: 0,
+        undelivered: 0,
+        lost_on: Vec::new(),
+    };
+}
+
+impl Empty for Times {
+    const EMPTY: &'static Self = &Times {
+        not_before: None,
+        deadline: None,
+    };
+}
+
+impl<T: Empty> From<T> for Rare<T> {
+    fn from(value: T) -> Rare<T> {
+        Rare((value != *T::EMPTY).then(|| Box::new(value)))
+    }
+}
+
+impl<T> Default for Rare<T> {
+    fn default() -> Rare<T> {
+        Rare(None)
+    }
+}
+
+impl<T: Empty> Deref for Rare<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_deref().unwrap_or(T::EMPTY)
+    }
+}
+
+impl<T: Empty> DerefMut for Rare<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl<T: Empty> PartialEq for Rare<T> {
+    fn eq(&self, other: &Rare<T>) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Empty + Eq> Eq for Rare<T> {}
+
+impl<T: Empty + fmt::Debug> fmt::Debug for Rare<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::AgentId,
+        task::{Blame, Task},
+    };
+
+    /// With the counts of its `Arc` and the allocator's own word it is a block of 192 bytes.
+    #[test]
+    fn a_waiting_task_has_no_room_for_what_few_tasks_have() {
+        assert!(size_of::<Task>() <= 168, "{}", size_of::<Task>());
+    }
+
+    #[test]
+    fn an_empty_value_is_the_same_with_and_without_its_room() {
+        let mut tries = Rare::from(Tries::default());
+        assert_eq!((&*tries, tries.0.is_none()), (&Tries::default(), true));
+        tries.charge_failure(Blame::Task, &AgentId::stored("a"));
+        assert_eq!(tries.failures, 1);
+        tries.failures = 0;
+        assert!(tries.0.is_some());
+        assert_eq!(tries, Rare::default());
+    }
+}
