@@ -5,19 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use swarm_proto::{
-    reason::Reason,
-    v1::{GetTaskRequest, NewTask, task_spec::Work},
-};
+use swarm_proto::{reason::Reason, v1::GetTaskRequest};
 
-use super::submit;
+use super::{dry_run::DryRun, submit, unmatched};
 use crate::{
-    args::{Format as Printed, Globals},
+    args::Globals,
     client::Client,
     exchange::{self, Format, Import, Options, execution_log},
     exit::Exit,
-    jobfile::{JobFile, value},
-    output::{Listing, Output, json, note, table::Table, text},
+    jobfile::value,
+    output::{Output, note, text},
     trouble::Trouble,
 };
 
@@ -66,7 +63,10 @@ pub struct Args {
     /// Submit completed and cancelled tasks too
     #[arg(long)]
     all: bool,
-    /// Print what would be submitted, and submit nothing; -o json prints the request
+    /// End with exit code 9 when no live agent can run what was submitted; it stays submitted
+    #[arg(long)]
+    require_match: bool,
+    /// Check what can be checked, print what would be submitted, and change nothing; -o json prints the request
     #[arg(long)]
     dry_run: bool,
 }
@@ -109,29 +109,33 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     submit::check_size(&file.request)?;
     if args.dry_run {
-        check_external(&client, &file).await?;
-        print(&file, &output)?;
+        let dry_run = DryRun {
+            client: &client,
+            request: &file.request,
+            file: Some(&file),
+            require_match: args.require_match,
+        };
+        let exit = dry_run.run(&output).await?;
         import.notes.iter().for_each(note);
-        let count = text::counted(file.request.tasks.len() as u64, "task");
-        note(format!("{count} of {what} would be submitted"));
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let job_id = file.request.job.as_ref().map(|job| job.job_id.clone());
     let answer = client
         .submit_tasks(file.request.clone())
         .await
         .map_err(|failure| submit::file_trouble(&client, &file, failure))?;
-    submit::print(&answer.tasks, job_id.as_deref(), &output)?;
+    submit::print(&answer, job_id.as_deref(), &output)?;
     import.notes.iter().for_each(note);
-    let (count, new) = (
-        answer.tasks.len(),
-        answer.tasks.iter().filter(|task| !task.existed).count(),
-    );
     submit::tell_existing(&answer.tasks);
-    note(format!(
-        "submitted {new} of {} of {what}",
-        text::counted(count as u64, "task")
-    ));
+    let new = answer.tasks.iter().filter(|task| !task.existed).count();
+    let count = text::counted(answer.tasks.len() as u64, "task");
+    note(format!("submitted {new} of {count} of {what}"));
+    let is_refused = args.require_match && !answer.unmatched.is_empty();
+    let label = if is_refused { "error: " } else { "" };
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
+    if is_refused {
+        return Ok(Exit::Unmatched);
+    }
     if new > 0 {
         submit::warn_without_agents(&client).await;
         if let Some(job_id) = job_id {
@@ -183,64 +187,6 @@ fn job_name(file: &Path) -> String {
     let stem = file.file_stem().filter(|_| file != Path::new("-"));
     let name = stem.map_or_else(|| "import".to_owned(), |stem| stem.to_string_lossy().into_owned());
     name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned()
-}
-
-/// Asks for the tasks that the file refers to and does not have: a submit would be refused for one that is unknown.
-async fn check_external(client: &Client, file: &JobFile) -> anyhow::Result<()> {
-    let mut faults = file.no_faults();
-    faults.external.clone_from(&file.external);
-    submit::look_up_external(client, &mut faults).await;
-    if faults.is_empty() {
-        return Ok(());
-    }
-    Err(submit::faults_trouble(&faults).into())
-}
-
-fn print(file: &JobFile, output: &Output) -> anyhow::Result<()> {
-    if output.format == Printed::Json {
-        return Ok(output.json(&json::of("SubmitTasksRequest", &file.request))?);
-    }
-    let tasks = &file.request.tasks;
-    let mut table = Table::new(["ID", "QUEUE", "DEPENDS ON", "WORK"]);
-    for task in tasks {
-        table.row(row(task));
-    }
-    Ok(output.list(&Listing {
-        key: "tasks",
-        values: tasks.iter().map(|task| json::of("NewTask", task)).collect(),
-        names: tasks.iter().map(|task| task.task_id.clone()).collect(),
-        table,
-    })?)
-}
-
-fn row(task: &NewTask) -> [String; 4] {
-    let Some(spec) = &task.spec else {
-        return [task.task_id.clone(), String::new(), String::new(), String::new()];
-    };
-    let queue = if spec.queue.is_empty() {
-        "default"
-    } else {
-        &spec.queue
-    };
-    let depends_on: Vec<&str> = spec
-        .depends_on
-        .iter()
-        .map(|other| other.task_id.as_str())
-        .collect();
-    let work = match &spec.work {
-        Some(Work::Command(command)) => {
-            let words = command.argv.iter().map(|word| text::shell_word(word));
-            words.collect::<Vec<_>>().join(" ")
-        }
-        Some(Work::Prompt(prompt)) => format!("prompt: {}", prompt.text),
-        None => String::new(),
-    };
-    [
-        task.task_id.clone(),
-        queue.to_owned(),
-        depends_on.join(", "),
-        work,
-    ]
 }
 
 /// A prefix goes before ids, so it begins like one.

@@ -16,10 +16,12 @@ pub(crate) mod fields;
 mod file;
 mod nearest;
 mod references;
+pub mod requirement;
 mod surrogates;
 mod task;
 pub(crate) mod tree;
 pub mod value;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -129,6 +131,7 @@ pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) 
     let mut places = Places::default();
     let mut file = file::read_file(root, now, &mut faults, &mut places);
     let ids = references::assign_ids(&file.tasks, &mut faults);
+    references::check_requires(&file.tasks, &ids, &mut faults);
     let external = references::resolve(&mut file.tasks, &ids, &mut faults, &mut places);
     file::check_sizes(&file.tasks, &mut faults);
     faults.external.clone_from(&external);
