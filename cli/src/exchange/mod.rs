@@ -36,6 +36,9 @@ mod status;
 mod top;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 /// What a coordinator shows in the place of an environment variable's value.
 const MASK: &str = "***";
 
