@@ -18,6 +18,7 @@ mod dev;
 mod durability;
 mod errors;
 mod eviction;
+mod exchange;
 mod failing_disk;
 mod faults;
 mod fencing;
