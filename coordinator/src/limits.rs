@@ -58,6 +58,13 @@ pub const FORGET_STEP: usize = 1_000;
 /// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size.
 pub const RECALL_BYTES: usize = 64 * 1024 * 1024;
 
+/// Memory of what is known of the ids in the store: room for thirty million. With more of them, new ones are looked up
+/// in vain more often.
+pub const MAX_STORED_IDS_BYTES: usize = 64 * 1024 * 1024;
+
+/// Ids noted under one lock.
+pub const STORED_IDS_STEP: usize = 1_000;
+
 /// Requests that read the store at the same time, so that what they bring into memory is bounded.
 pub const STORE_READERS: usize = 8;
 

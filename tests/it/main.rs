@@ -10,6 +10,7 @@
 mod harness;
 
 mod absence;
+mod answering;
 mod bench;
 mod big_job;
 mod control;
@@ -19,6 +20,7 @@ mod durability;
 mod errors;
 mod eviction;
 mod exchange;
+mod explaining;
 mod failing_disk;
 mod faults;
 mod fencing;
@@ -31,6 +33,7 @@ mod obeying;
 mod rebuild;
 mod schema;
 mod sealed;
+mod sharding;
 mod slowed;
 mod stop;
 mod stream;

@@ -49,7 +49,7 @@ Examples:
   swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
   swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
   swarmctl submit --require gpu=a100,!spot -- ./train
-  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$SWARM_ENTRY\"'
+  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
   swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
 
 /// What to submit.

@@ -83,10 +83,14 @@ impl State {
         if let Some(avoided) = self.avoids(task, agent, look) {
             return Fit::Avoided(avoided);
         }
-        if self.leased_to(&agent.id).count() >= agent.slots as usize {
+        if !self.has_free_slot(agent) {
             return Fit::Busy;
         }
         Fit::Fits
+    }
+
+    fn has_free_slot(&self, agent: &Agent) -> bool {
+        self.leased_to(&agent.id).count() < agent.slots as usize
     }
 
     /// The same for any task of a class, and a bucket if one is meant, without what goes away by itself.
@@ -122,7 +126,7 @@ impl State {
     }
 
     /// Whether an agent should not be given the task now: it refused it, or it failed it and another live
-    /// agent could be given it.
+    /// agent with a free slot could be given it.
     pub fn avoids(&self, task: &Task, agent: &Agent, look: Look) -> Option<Avoided> {
         let own = avoided(task, &agent.id, look.now)?;
         if own.refused {
@@ -135,6 +139,7 @@ impl State {
             .take(MAX_AGENTS_VISITED)
             .any(|other| {
                 self.fit_for(class, Some(task.bucket), other, look) == Fit::Fits
+                    && self.has_free_slot(other)
                     && avoided(task, &other.id, look.now).is_none()
                     && self.slowed_until(&other.id, look.now).is_none()
             });
