@@ -165,7 +165,7 @@ pub const MAX_UNMATCHED_IDS: usize = 10;
 pub const MAX_PASSED: usize = 10;
 
 /// Classes of queued tasks for which the status looks for an agent.
-pub const MAX_CLASSES_VISITED: usize = 1_000;
+pub const MAX_CLASSES_VISITED: usize = 200;
 
 /// Bytes of an event's summary: one line, also where an agent sent a long message.
 pub const MAX_SUMMARY_BYTES: usize = 300;
