@@ -19,6 +19,7 @@ mod dev;
 mod durability;
 mod errors;
 mod eviction;
+mod exchange;
 mod explaining;
 mod failing_disk;
 mod faults;
