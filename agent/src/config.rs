@@ -1,6 +1,6 @@
 //! What the command line and the environment say: flags, defaults and their limits.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
@@ -8,11 +8,12 @@ use clap::{
 };
 use swarm_proto::{channel::Address, duration::parse_duration};
 
-const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Examples:
   agent --coordinator 10.0.0.5:50051               lend this machine until Ctrl-C
   agent --name lab-3 --label gpu=a100 --slots 4    with a name, a label and four slots
-  agent --exit-when-idle                           work until nothing is left, then leave";
+  agent --exit-when-idle                           work until nothing is left, then leave
+  agent doctor                                     look whether this machine can work for the coordinator";
 
 /// The protocol's limit of a claim's wait.
 const MAX_CLAIM_WAIT: Duration = Duration::from_secs(30);
@@ -145,7 +146,7 @@ pub(crate) enum LogFormat {
 }
 
 impl Config {
-    /// Reads the command line and the environment; of two that exclude each other the command line's counts.
+    /// Reads a command line and the environment alone; `verb::read` also reads files.
     ///
     /// # Errors
     ///
@@ -155,13 +156,22 @@ impl Config {
         T: Into<OsString> + Clone,
     {
         let matches = Config::command().try_get_matches_from(args)?;
-        let mut config = Config::from_arg_matches(&matches)?;
+        let strength = is_typed(&matches, "once").cmp(&is_typed(&matches, "max_tasks"));
+        Config::from_arg_matches(&matches)?.settled(strength)
+    }
+
+    /// Of two that exclude each other the one that was said by the stronger counts.
+    ///
+    /// # Errors
+    ///
+    /// When both are said by the same.
+    pub(crate) fn settled(mut self, once_to_max_tasks: Ordering) -> Result<Config, clap::Error> {
         // Looked at only now: that a variable is there says nothing, it may be SWARM_ONCE=0.
-        if config.once && config.max_tasks.is_some() {
-            match (is_typed(&matches, "once"), is_typed(&matches, "max_tasks")) {
-                (true, false) => config.max_tasks = None,
-                (false, true) => config.once = false,
-                _ => {
+        if self.once && self.max_tasks.is_some() {
+            match once_to_max_tasks {
+                Ordering::Greater => self.max_tasks = None,
+                Ordering::Less => self.once = false,
+                Ordering::Equal => {
                     return Err(Config::command().error(
                         ErrorKind::ArgumentConflict,
                         "--once (SWARM_ONCE) and --max-tasks (SWARM_MAX_TASKS) exclude each other",
@@ -169,7 +179,7 @@ impl Config {
                 }
             }
         }
-        Ok(config)
+        Ok(self)
     }
 
     /// How many tasks to claim before leaving; `None` is no limit.

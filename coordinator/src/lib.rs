@@ -57,7 +57,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::Parser as _;
+use swarm_settings::{Refusal, Settings};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -66,7 +66,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::{Config, LogFormat, Program},
+    config::{Config, LogFormat, PROGRAM, Program},
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
@@ -75,21 +75,31 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Program { verb, config } = match Program::try_parse_from(args) {
-        Ok(program) => program,
-        Err(error) => {
+    let (Program { verb, config }, settings) = match PROGRAM.parse(args) {
+        Ok(parsed) => parsed,
+        Err(Refusal::Usage(error)) => {
             // Nothing can be done about a terminal that does not take the message.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+        Err(Refusal::Wrong(wrong)) => {
+            return ended(Err(Failure::new(
+                Exit::Configuration,
+                wrong.to_string(),
+                wrong.help,
+            )));
         }
     };
     if let Some(Verb::CheckStore { dir }) = verb {
         return check_store(&dir);
     }
-    if let Some(verb) = verb {
-        return ended(begin_logging(&config).and_then(|()| verb.run()));
+    if let Some(Verb::Config(show)) = verb {
+        return ended(begin_logging(&config, &settings).and_then(|()| show.run(settings)));
     }
-    if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
+    if let Some(verb) = verb {
+        return ended(begin_logging(&config, &settings).and_then(|()| verb.run()));
+    }
+    if let Err(failure) = config.check().and_then(|()| begin_logging(&config, &settings)) {
         return ended(Err(failure));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -123,7 +133,7 @@ fn check_store(dir: &Path) -> ExitCode {
     }
 }
 
-fn begin_logging(config: &Config) -> Result<(), Failure> {
+fn begin_logging(config: &Config, settings: &Settings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
         Failure::new(
             Exit::Configuration,
@@ -141,6 +151,9 @@ fn begin_logging(config: &Config) -> Result<(), Failure> {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     };
+    for note in settings.notes() {
+        tracing::warn!("{note}");
+    }
     Ok(())
 }
 

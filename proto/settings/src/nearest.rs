@@ -1,0 +1,41 @@
+//! Finds the word that was probably meant.
+
+/// A word this long that begins another one is taken for its short form.
+const SHORT_FORM_CHARS: usize = 3;
+
+/// The candidate most similar to `word`, or that it begins, unless all are too different.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    // A third of the letters may be wrong, as in cargo's suggestions; one always.
+    let limit = (word.chars().count() / 3).max(1);
+    let distance = |candidate: &str| {
+        if word.chars().count() >= SHORT_FORM_CHARS && candidate.starts_with(word) {
+            limit
+        } else {
+            strsim::damerau_levenshtein(word, candidate)
+        }
+    };
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_and_a_short_form_find_the_word_and_nonsense_finds_none() {
+        let fields = ["priority", "depends_on", "run", "retries"];
+        for (word, expected) in [
+            ("prio", Some("priority")),
+            ("depend_on", Some("depends_on")),
+            ("runs", Some("run")),
+            ("zzz", None),
+        ] {
+            assert_eq!(nearest(word, fields), expected, "{word}");
+        }
+    }
+}
