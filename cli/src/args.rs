@@ -166,6 +166,8 @@ pub enum Verb {
     Job(command::job::Args),
     /// List and show agents
     Agent(command::agent::Args),
+    /// Load a coordinator and measure what it takes
+    Bench(command::bench::Args),
     /// Look what is wrong with the coordinator, its agents and this machine
     Doctor(command::doctor::Args),
     /// Show the settings of this program

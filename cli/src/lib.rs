@@ -101,6 +101,7 @@ fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
         Verb::Retry(args) => Box::pin(command::retry::run(args, &globals)),
         Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
         Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
+        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
         Verb::Doctor(args) => Box::pin(command::doctor::run(args, &globals)),
         Verb::Config(args) => return command::config::run(args, &globals, settings),
         Verb::Completions(args) => return command::program::print_completions(&args),

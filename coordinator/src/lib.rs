@@ -16,6 +16,7 @@ mod list;
 mod orders;
 mod outputs;
 mod retention;
+mod scrub;
 mod tail;
 mod timer;
 mod upkeep;
@@ -38,8 +39,10 @@ mod data_dir;
 mod new_history;
 mod open;
 mod random;
+mod rates;
 mod restoring;
 mod running;
+mod usage;
 
 mod service;
 mod verb;
@@ -90,8 +93,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             )));
         }
     };
-    if let Some(Verb::CheckStore { dir }) = verb {
-        return check_store(&dir);
+    if let Some(Verb::CheckStore { dir, look }) = verb {
+        return check_store(&dir, look);
     }
     if let Some(Verb::Config(show)) = verb {
         return ended(begin_logging(&config, &settings).and_then(|()| show.run(settings)));
@@ -122,9 +125,9 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Reads a whole store for another process, which ends this one when it takes too long.
-fn check_store(dir: &Path) -> ExitCode {
-    match store::probe::check(dir) {
+/// Reads a store for another process, which ends this one when it takes too long.
+fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
+    match store::probe::check(dir, look) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");
@@ -200,9 +203,23 @@ async fn run(config: Config) -> Result<(), Failure> {
         abort("a thread of the coordinator ended because of a bug");
     }
     let _ = (timer.await, retention.await);
+    let contents = core.store.contents();
+    drop(core);
+    if let Ok(contents) = contents {
+        tokio::task::block_in_place(|| note_closed(&dir, contents));
+    }
     drop(dir);
     tracing::info!("stopped; everything is on disk");
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
+}
+
+/// Says how the store is left, so that the next start need not read all of it first.
+fn note_closed(dir: &DataDir, contents: store::seal::Contents) {
+    match store::seal::close(&dir.store(), contents) {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("the store is still in use: the next start looks at it more closely"),
+        Err(error) => tracing::warn!("{}", chain(&error)),
+    }
 }
 
 /// Each connection is an open file, and so is a journal segment: as many as the system lets us have.

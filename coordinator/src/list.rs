@@ -53,7 +53,7 @@ pub(crate) struct Page {
 impl Listing {
     fn accepts(&self, task: &Task) -> bool {
         (self.states.is_empty() || self.states.contains(&task.state()))
-            && (self.queue.is_empty() || task.queue.as_str() == self.queue)
+            && (self.queue.is_empty() || task.queue().as_str() == self.queue)
     }
 
     /// Whether it can show anything that is not in memory.

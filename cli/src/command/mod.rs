@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod agent;
+pub mod bench;
 pub mod cancel;
 mod changes;
 pub mod complete_ids;

@@ -113,6 +113,8 @@ fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoRespo
             "journal",
             format!("event {}, store at {}", as_of.seq, status.store_seq),
         )
+        .add("disk", disk(status))
+        .add("process", process(status))
         .add(
             "lease",
             server.lease_ttl.as_ref().map(text::duration).unwrap_or_default(),
@@ -142,6 +144,29 @@ fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoRespo
         ));
     }
     page
+}
+
+fn disk(status: &GetStatusResponse) -> String {
+    if status.journal_bytes == 0 {
+        return String::new();
+    }
+    format!(
+        "journal {}, store {}",
+        text::bytes(status.journal_bytes),
+        text::bytes(status.store_bytes)
+    )
+}
+
+fn process(status: &GetStatusResponse) -> String {
+    let Some(process) = &status.process else {
+        return String::new();
+    };
+    format!(
+        "{} of memory, {} at most, {} of processor time",
+        text::bytes(process.resident_bytes),
+        text::bytes(process.peak_resident_bytes),
+        process.cpu_time.as_ref().map(text::duration).unwrap_or_default()
+    )
 }
 
 fn clock_difference(ahead_ms: i64) -> String {

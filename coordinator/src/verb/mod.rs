@@ -17,6 +17,7 @@ use swarm_settings::{completions, manual};
 use crate::{
     config::data_dir,
     failure::{Exit, Failure, chain},
+    store::probe::Look,
 };
 
 /// See the module.
@@ -43,6 +44,8 @@ pub enum Verb {
     CheckStore {
         /// The store's directory.
         dir: PathBuf,
+        /// How much of it to read.
+        look: Look,
     },
 }
 

@@ -1,0 +1,231 @@
+//! Selectors: terms that labels have to meet.
+//!
+//! `k=v` has that value, `k!=v` has another or none, `k` is there, `!k` is not there. The form is that of
+//! Kubernetes' label selectors.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crate::limits::{MAX_LABEL_BYTES, MAX_LABEL_KEY_BYTES, MAX_SELECTOR_TERMS};
+
+/// One thing that labels have to meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Term {
+    key: Arc<str>,
+    wanted: Wanted,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    Value(Arc<str>),
+    OtherThan(Arc<str>),
+    Any,
+    None,
+}
+
+impl Term {
+    /// Reads a term.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Term, String> {
+        let (key, wanted) = if let Some(key) = text.strip_prefix('!') {
+            (key, Wanted::None)
+        } else if let Some((key, value)) = text.split_once("!=") {
+            (key, Wanted::OtherThan(value.into()))
+        } else if let Some((key, value)) = text.split_once('=') {
+            (key, Wanted::Value(value.into()))
+        } else {
+            (text, Wanted::Any)
+        };
+        let (plain_key, plain_value) = (
+            is_plain(key, MAX_LABEL_KEY_BYTES) && !key.is_empty(),
+            match &wanted {
+                Wanted::Value(value) | Wanted::OtherThan(value) => is_plain(value, MAX_LABEL_BYTES),
+                Wanted::Any | Wanted::None => true,
+            },
+        );
+        if !plain_key || !plain_value {
+            return Err(format!(
+                "{text:?} is not one of k=v, k!=v, k and !k with letters, digits and . _ / -"
+            ));
+        }
+        Ok(Term {
+            key: key.into(),
+            wanted,
+        })
+    }
+
+    /// Whether labels meet it.
+    pub fn is_met_by(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = labels.get(&*self.key).map(String::as_str);
+        match &self.wanted {
+            Wanted::Value(wanted) => value == Some(wanted),
+            Wanted::OtherThan(other) => value != Some(other),
+            Wanted::Any => value.is_some(),
+            Wanted::None => value.is_none(),
+        }
+    }
+
+    /// A label that meets it, as `key=value`; `None` when a label has to go.
+    pub fn example(&self) -> Option<String> {
+        match &self.wanted {
+            Wanted::Value(value) => Some(format!("{}={value}", self.key)),
+            Wanted::Any => Some(format!("{}=yes", self.key)),
+            Wanted::OtherThan(_) | Wanted::None => None,
+        }
+    }
+}
+
+fn is_plain(text: &str, most: usize) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-');
+    text.len() <= most && text.chars().all(plain)
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.wanted {
+            Wanted::Value(value) => write!(f, "{}={value}", self.key),
+            Wanted::OtherThan(value) => write!(f, "{}!={value}", self.key),
+            Wanted::Any => f.write_str(&self.key),
+            Wanted::None => write!(f, "!{}", self.key),
+        }
+    }
+}
+
+/// Terms, all of which have to be met; sorted, each once. Without terms everything meets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selector(Arc<[Term]>);
+
+impl Selector {
+    /// Reads terms.
+    ///
+    /// # Errors
+    ///
+    /// Each bad term by its index, with a sentence; an index past the last one when there are too many.
+    pub fn parse<T: AsRef<str>>(terms: &[T]) -> Result<Selector, Vec<(usize, String)>> {
+        let mut faults = Vec::new();
+        if terms.len() > MAX_SELECTOR_TERMS {
+            let count = terms.len();
+            let fault = format!("has {count} terms, at most {MAX_SELECTOR_TERMS} are allowed");
+            return Err(vec![(count, fault)]);
+        }
+        let mut read = Vec::with_capacity(terms.len());
+        for (index, text) in terms.iter().enumerate() {
+            match Term::parse(text.as_ref()) {
+                Ok(term) => read.push(term),
+                Err(fault) => faults.push((index, fault)),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        read.sort();
+        read.dedup();
+        Ok(Selector(read.into()))
+    }
+
+    /// Whether labels meet all terms.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.first_unmet(labels).is_none()
+    }
+
+    /// The first term that labels do not meet.
+    pub fn first_unmet(&self, labels: &BTreeMap<String, String>) -> Option<&Term> {
+        self.0.iter().find(|term| !term.is_met_by(labels))
+    }
+
+    /// The terms.
+    pub fn terms(&self) -> &[Term] {
+        &self.0
+    }
+
+    /// Whether everything meets it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+        of.iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn each_form_of_a_term_means_what_it_says() {
+        let here = labels(&[("gpu", "a100"), ("region", "eu"), ("empty", "")]);
+        for met in [
+            "gpu=a100",
+            "gpu!=h100",
+            "disk!=ssd",
+            "gpu",
+            "!spot",
+            "empty=",
+            "empty",
+        ] {
+            assert!(Term::parse(met).unwrap().is_met_by(&here), "{met} is met");
+        }
+        for unmet in ["gpu=h100", "gpu!=a100", "disk", "!gpu", "disk=ssd", "empty=x"] {
+            assert!(
+                !Term::parse(unmet).unwrap().is_met_by(&here),
+                "{unmet} is not met"
+            );
+        }
+    }
+
+    #[test]
+    fn a_term_reads_as_it_was_written() {
+        for text in ["gpu=a100", "gpu!=h100", "gpu", "!spot", "k8s.io/zone=a_b-c"] {
+            assert_eq!(Term::parse(text).unwrap().to_string(), text);
+        }
+        for bad in [
+            "",
+            "!",
+            "=v",
+            "!=v",
+            "a b",
+            "k=v w",
+            "!k=v",
+            "k==v",
+            &"k".repeat(64),
+        ] {
+            assert!(Term::parse(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_or_in_another_order_is_the_same_selector() {
+        let one = Selector::parse(&["gpu", "!spot", "gpu"]).unwrap();
+        let other = Selector::parse(&["!spot", "gpu"]).unwrap();
+        assert_eq!(one, other);
+        assert_eq!(
+            one.first_unmet(&labels(&[("spot", "yes")])).unwrap().to_string(),
+            "gpu"
+        );
+        assert_eq!(
+            Selector::parse(&["a b", "gpu", "="])
+                .unwrap_err()
+                .iter()
+                .map(|(index, _)| *index)
+                .collect::<Vec<_>>(),
+            [0, 2]
+        );
+        assert!(Selector::parse(&["a"; MAX_SELECTOR_TERMS + 1]).is_err());
+    }
+
+    #[test]
+    fn the_example_of_a_term_meets_it() {
+        for text in ["gpu=a100", "gpu"] {
+            let term = Term::parse(text).unwrap();
+            let example = term.example().unwrap();
+            let (key, value) = example.split_once('=').unwrap();
+            assert!(term.is_met_by(&labels(&[(key, value)])));
+        }
+        assert_eq!(Term::parse("!gpu").unwrap().example(), None);
+    }
+}
