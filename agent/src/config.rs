@@ -13,7 +13,7 @@ Examples:
   agent --coordinator 10.0.0.5:50051               lend this machine until Ctrl-C
   agent --name lab-3 --label gpu=a100 --slots 4    with a name, a label and four slots
   agent --exit-when-idle                           work until nothing is left, then leave
-  agent doctor                                     look whether this machine can work for the coordinator";
+  agent doctor                                     look whether this machine can work";
 
 /// The protocol's limit of a claim's wait.
 const MAX_CLAIM_WAIT: Duration = Duration::from_secs(30);

@@ -19,6 +19,9 @@ use crate::{
     value::{check, is_switch, values_of},
 };
 
+/// What is said of a file that cannot be opened.
+const UNREADABLE: &str = "cannot be read";
+
 /// The flag that names a file.
 const CONFIG: &str = "config";
 
@@ -171,13 +174,12 @@ impl Program {
         let (given, notes, faults) = self.given(surroundings, &command, leaf(&first));
         let is_internal = is_hidden(&command, &first);
         if !faults.is_empty() && !is_internal {
-            return Err(Refusal::Wrong(Wrong {
-                faults,
-                help: format!(
-                    "a key is a flag with underscores, see {} --help; a flag or SWARM_ variable counts before a file",
-                    self.name
-                ),
-            }));
+            let help = if faults.iter().all(|fault| fault.contains(UNREADABLE)) {
+                "name a file that is there and may be read".to_owned()
+            } else {
+                format!("each key is a flag with underscores: see {} --help", self.name)
+            };
+            return Err(Refusal::Wrong(Wrong { faults, help }));
         }
         let matches = with_defaults(command.clone(), &given)
             .try_get_matches_from(args)
@@ -286,7 +288,7 @@ fn is_hidden(command: &Command, matches: &ArgMatches) -> bool {
 fn unreadable(path: &Path, error: &io::Error) -> String {
     let error = error.to_string();
     let why = error.split(" (os error").next().unwrap_or(&error);
-    format!("{}: cannot be read: {}", path.display(), lower_first(why))
+    format!("{}: {UNREADABLE}: {}", path.display(), lower_first(why))
 }
 
 fn lower_first(text: &str) -> String {

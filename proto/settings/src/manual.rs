@@ -38,9 +38,7 @@ pub fn run(command: &Command, args: &Args) -> io::Result<Vec<u8>> {
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut command = command.clone();
     command.build();
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    Ok(page)
+    rendered(command)
 }
 
 /// Writes every page into a directory, which is made if need be. Gives their paths.
@@ -55,9 +53,7 @@ fn write(command: &Command, dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn write_with_verbs(command: &Command, name: &str, dir: &Path, pages: &mut Vec<PathBuf>) -> io::Result<()> {
     let path = dir.join(format!("{name}.1"));
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone().name(name.to_owned())).render(&mut page)?;
-    fs::write(&path, page)?;
+    fs::write(&path, rendered(command.clone().name(name.to_owned()))?)?;
     pages.push(path);
     let verbs = command
         .get_subcommands()
@@ -68,6 +64,27 @@ fn write_with_verbs(command: &Command, name: &str, dir: &Path, pages: &mut Vec<P
     Ok(())
 }
 
+/// One page. The examples with which `--help` begins are at its end, as pages have them.
+fn rendered(command: Command) -> io::Result<Vec<u8>> {
+    let examples = command.get_before_help().map(ToString::to_string);
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    let lines = examples.as_deref().unwrap_or_default();
+    if let Some(lines) = lines.strip_prefix("Examples:\n") {
+        page.extend_from_slice(b".SH EXAMPLES\n.nf\n");
+        for line in lines.lines() {
+            // A dash would become a hyphen, which no shell takes. The indentation keeps dots and quotes from the start.
+            let line = line
+                .replace('\\', "\\e")
+                .replace('-', "\\-")
+                .replace('\'', "\\(aq");
+            page.extend_from_slice(format!("{line}\n").as_bytes());
+        }
+        page.extend_from_slice(b".fi\n");
+    }
+    Ok(page)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,7 +93,10 @@ mod tests {
     fn each_verb_has_a_page_and_hidden_ones_have_none() {
         let verb = Command::new("agent").subcommand(Command::new("list"));
         let hidden = Command::new("internal").hide(true);
-        let command = Command::new("prog").subcommand(verb).subcommand(hidden);
+        let command = Command::new("prog")
+            .before_help("Examples:\n  prog --it 'x'")
+            .subcommand(verb)
+            .subcommand(hidden);
         let dir = tempfile::tempdir().unwrap();
         let pages = write(&command, &dir.path().join("man")).unwrap();
         let names: Vec<_> = pages
@@ -86,5 +106,9 @@ mod tests {
         assert_eq!(names, ["prog.1", "prog-agent.1", "prog-agent-list.1"]);
         let page = fs::read_to_string(&pages[0]).unwrap();
         assert!(page.contains("prog\\-agent"), "{page}");
+        assert!(
+            page.ends_with(".SH EXAMPLES\n.nf\n  prog \\-\\-it \\(aqx\\(aq\n.fi\n"),
+            "{page}"
+        );
     }
 }
