@@ -19,6 +19,7 @@ mod executor;
 mod guard;
 mod heartbeat;
 mod held;
+mod hold;
 mod lease;
 mod log;
 mod mark;
@@ -31,6 +32,7 @@ mod slot;
 mod state_directory;
 mod tree;
 mod verb;
+mod veto;
 mod workspace;
 
 use std::{
@@ -44,9 +46,10 @@ use std::{
 use anyhow::Context as _;
 use swarm_settings::{Refusal, Settings};
 use tokio::{task::spawn_blocking, time::sleep};
+use tracing::Level;
 
 use crate::{
-    config::Config,
+    config::{Config, LogFormat},
     coordinator::{CallError, Coordinator},
     guard::Guard,
     held::Held,
@@ -107,6 +110,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(verb) = verb {
         return verb.run(&config, &settings).unwrap_or_else(|fault| fail(&fault));
     }
+    let log_format = config.log_format;
     bug::log_panics();
     if let Some(file) = guarded {
         return guard::stand(&file);
@@ -123,6 +127,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Some(Unfinished(sentence))) => {
             tracing::warn!("{sentence}");
             ExitCode::SUCCESS
+        }
+        // Whoever reads the log line by line does not want to meet another form at its end.
+        Err(fault) if log_format == LogFormat::Json && tracing::enabled!(Level::ERROR) => {
+            tracing::error!(help = fault.help, "{}", fault.sentence);
+            ExitCode::from(fault.exit)
         }
         Err(fault) => fail(&fault),
     }
@@ -203,6 +212,11 @@ async fn work(
         labels: config.label_map(),
         slots: config.slots,
     };
+    if config.no_command {
+        tracing::warn!(
+            "commands are all that this agent can do, and with --no-command it gives every one back"
+        );
+    }
     for address in config.coordinator.iter().filter(|address| !address.is_loopback()) {
         tracing::warn!(
             "the connection to {address} is not encrypted: whoever can listen there sees tasks and results"
@@ -355,7 +369,8 @@ async fn open_session(
 async fn end_left_trees(state: &Path) {
     let left = Series::left(state).unwrap_or_else(|error| {
         tracing::warn!(
-            "cannot read in {} what an earlier process of this agent may have left running: {error}",
+            %error,
+            "cannot read in {} what an earlier process of this agent may have left running",
             state.display()
         );
         Vec::new()

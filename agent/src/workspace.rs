@@ -108,7 +108,7 @@ pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
     let proved = make_private(&workspace.join(KEPT)).and_then(|()| try_directory(workspace));
     match proved {
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-            tracing::warn!("cannot make directories in {}: {error}", workspace.display());
+            tracing::warn!(%error, "cannot make directories in {}", workspace.display());
             Ok(())
         }
         proved => proved,
@@ -128,7 +128,7 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
         Ok(entries) => entries,
         Err(error) => {
             if error.kind() != ErrorKind::NotFound {
-                tracing::warn!("cannot tidy the workspace {}: {error}", workspace.display());
+                tracing::warn!(%error, "cannot tidy the workspace {}", workspace.display());
             }
             return 0;
         }
@@ -144,7 +144,7 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
         };
         match make_private(&left.kept).and_then(|()| left.close(true)) {
             Ok(_) => count += 1,
-            Err(error) => tracing::warn!("cannot move {} to the kept ones: {error}", root.display()),
+            Err(error) => tracing::warn!(%error, "cannot move {} to the kept ones", root.display()),
         }
     }
     count
@@ -156,7 +156,7 @@ pub(crate) fn keep_newest(directory: &Path, count: usize) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!("cannot tidy {}: {error}", directory.display());
+            tracing::warn!(%error, "cannot tidy {}", directory.display());
             return;
         }
     };
@@ -171,7 +171,7 @@ pub(crate) fn keep_newest(directory: &Path, count: usize) {
         if let Err(error) = remove_tree(&path)
             && error.kind() != ErrorKind::NotFound
         {
-            tracing::warn!("cannot remove {}: {error}", path.display());
+            tracing::warn!(%error, "cannot remove {}", path.display());
         }
     }
 }

@@ -13,6 +13,7 @@ use swarm_engine::{
     id::{AgentId, JobId, Number, QueueName, ReportHash, Session, TaskId},
     lease::Proof,
     needs::{Bucket, Executor, Needs, Wants},
+    order::Order,
     rejection::Rejection,
     retry::RetryPolicy,
     task::{Condition, Output, Task, TaskState},
@@ -243,25 +244,44 @@ impl Fixture {
         self.core.lock().state.check().unwrap();
     }
 
-    /// The numbers of all tasks that a list shows, page by page.
+    /// The numbers of all tasks of these states that a list shows, page by page; of any when there are none.
     pub(crate) async fn list(&self, job: Option<&str>, states: &[TaskState], size: usize) -> Vec<u64> {
+        let mut wanted = everything(size);
+        wanted.job = job.map(JobId::stored);
+        if !states.is_empty() {
+            wanted.states = states.to_vec();
+        }
+        self.list_all(wanted).await
+    }
+
+    /// The numbers of all tasks that a list shows, page by page.
+    pub(crate) async fn list_all(&self, mut wanted: Listing) -> Vec<u64> {
         let mut numbers = Vec::new();
-        let mut wanted = Listing {
-            job: job.map(JobId::stored),
-            states: states.to_vec(),
-            queue: String::new(),
-            after: Number(0),
-            size,
-        };
         loop {
             let page = self.core.list(&wanted).await.unwrap().value;
-            assert!(page.tasks.len() <= size);
+            assert!(page.tasks.len() <= wanted.size);
             numbers.extend(page.tasks.iter().map(|task| task.number.0));
             match page.next {
-                Some(next) => wanted.after = next,
+                Some(next) => wanted.cursor = next,
                 None => return numbers,
             }
         }
+    }
+}
+
+/// A list of all tasks, in pages of this size.
+pub(crate) fn everything(size: usize) -> Listing {
+    Listing {
+        job: None,
+        states: TaskState::ALL.to_vec(),
+        queue: String::new(),
+        agent: None,
+        from: None,
+        before: None,
+        spec: None,
+        order: Order::OldestFirst,
+        cursor: Order::OldestFirst.start(),
+        size,
     }
 }
 

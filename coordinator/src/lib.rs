@@ -7,11 +7,13 @@
 mod config;
 mod failure;
 mod limits;
+mod log;
 
 mod backlog;
 mod backup;
 mod core;
 mod evict;
+mod ids;
 mod list;
 mod orders;
 mod outputs;
@@ -52,13 +54,7 @@ mod fixture;
 #[cfg(test)]
 mod scene;
 
-use std::{
-    ffi::OsString,
-    io::{IsTerminal as _, Write as _},
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
 use swarm_settings::{Refusal, Settings};
 use tokio::{
@@ -66,10 +62,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::{Config, LogFormat, PROGRAM, Program},
+    config::{Config, PROGRAM, Program},
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
@@ -97,12 +92,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return check_store(&dir, look);
     }
     if let Some(Verb::Config(show)) = verb {
-        return ended(begin_logging(&config, &settings).and_then(|()| show.run(settings)));
+        return ended(begin_log(&config, &settings).and_then(|()| show.run(settings)));
     }
     if let Some(verb) = verb {
-        return ended(begin_logging(&config, &settings).and_then(|()| verb.run()));
+        return ended(begin_log(&config, &settings).and_then(|()| verb.run()));
     }
-    if let Err(failure) = config.check().and_then(|()| begin_logging(&config, &settings)) {
+    if let Err(failure) = config.check().and_then(|()| begin_log(&config, &settings)) {
         return ended(Err(failure));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -136,24 +131,8 @@ fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
     }
 }
 
-fn begin_logging(config: &Config, settings: &Settings) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
-        Failure::new(
-            Exit::Configuration,
-            format!("'{}' is not a log level: {error}", config.log_level),
-            "write --log-level info, or debug, warn, error",
-        )
-    })?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr);
-    // A second program in one process keeps the first one's log.
-    let _ = match config.log_format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
-    };
+fn begin_log(config: &Config, settings: &Settings) -> Result<(), Failure> {
+    log::start(config)?;
     for note in settings.notes() {
         tracing::warn!("{note}");
     }

@@ -1,7 +1,8 @@
-//! Pages of tasks in the order of their numbers, over memory and store.
+//! Pages of tasks in the order of their numbers or against it, over memory and store.
 //!
 //! Memory is looked at first, under the lock, then the store: a task that is forgotten in between is found in
-//! both and shown once. Only a retry goes the other way; then the page is read again.
+//! both and shown once. Only a retry goes the other way; then the page is read again. What takes longer to look
+//! at than the lock is held for, a task's spec, is looked at afterwards.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,10 +10,13 @@ use std::{
 };
 
 use swarm_engine::{
-    id::{JobId, Number, Seq},
+    id::{AgentId, JobId, Number, Seq},
     limits::MAX_VISITED,
+    order::{Order, before_time},
     rejection::Rejection,
+    state::State,
     task::{Task, TaskState},
+    time::Timestamp,
 };
 
 use crate::{
@@ -26,17 +30,30 @@ use crate::{
 /// How often a page is read again because tasks were retried meanwhile; after that it may miss one of those.
 const MAX_READS: usize = 3;
 
+/// A condition on what a task's spec says.
+pub(crate) type SpecFilter = Arc<dyn Fn(&Task) -> bool + Send + Sync>;
+
 /// What a list is to show.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Listing {
     /// Tasks of this job; of all when `None`.
     pub(crate) job: Option<JobId>,
-    /// Tasks in these states; in any when empty.
+    /// Tasks in these states.
     pub(crate) states: Vec<TaskState>,
     /// Tasks of this queue; of any when empty.
     pub(crate) queue: String,
+    /// Tasks whose newest attempt is or was with this agent.
+    pub(crate) agent: Option<AgentId>,
+    /// Tasks submitted at this time or later.
+    pub(crate) from: Option<Timestamp>,
+    /// Tasks submitted before this time.
+    pub(crate) before: Option<Timestamp>,
+    /// Tasks whose spec meets this.
+    pub(crate) spec: Option<SpecFilter>,
+    /// From which end.
+    pub(crate) order: Order,
     /// Tasks behind this one.
-    pub(crate) after: Number,
+    pub(crate) cursor: Number,
     /// So many at most.
     pub(crate) size: usize,
 }
@@ -51,19 +68,61 @@ pub(crate) struct Page {
 }
 
 impl Listing {
+    /// Everything but the spec.
     fn accepts(&self, task: &Task) -> bool {
-        (self.states.is_empty() || self.states.contains(&task.state()))
+        self.states.contains(&task.state())
             && (self.queue.is_empty() || task.queue().as_str() == self.queue)
+            && self
+                .agent
+                .as_ref()
+                .is_none_or(|agent| newest_agent(task) == Some(agent))
+            && self.from.is_none_or(|from| task.created >= from)
+            && self.before.is_none_or(|before| task.created < before)
+    }
+
+    fn accepts_spec(&self, task: &Task) -> bool {
+        self.spec.as_ref().is_none_or(|meets| meets(task))
+    }
+
+    /// Whether no task behind this one was submitted in the wanted time.
+    fn is_last(&self, task: &Task) -> bool {
+        match self.order {
+            Order::OldestFirst => self.before.is_some_and(|before| task.created >= before),
+            Order::NewestFirst => self.from.is_some_and(|from| task.created < from),
+        }
+    }
+
+    /// Where to begin looking: tasks that were submitted too early or too late for a first page are passed over.
+    fn begin<E>(
+        &self,
+        next: impl FnMut(Number) -> Result<Option<(Number, Timestamp)>, E>,
+    ) -> Result<Number, E> {
+        if self.cursor != self.order.start() {
+            return Ok(self.cursor);
+        }
+        match (self.order, self.from, self.before) {
+            (Order::OldestFirst, Some(from), _) => before_time(from, next),
+            (Order::NewestFirst, _, Some(before)) => {
+                let last = before_time(before, next)?;
+                Ok(Number(last.0.saturating_add(1)))
+            }
+            _ => Ok(self.cursor),
+        }
     }
 
     /// Whether it can show anything that is not in memory.
     fn wants_finished(&self) -> bool {
         let finished = [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled];
-        self.states.is_empty() || finished.iter().any(|state| self.states.contains(state))
+        finished.iter().any(|state| self.states.contains(state))
     }
 }
 
-/// What one side has: every wanted task behind `after`, as far as it was looked at.
+fn newest_agent(task: &Task) -> Option<&AgentId> {
+    let ended = || task.attempts.last().map(|attempt| &attempt.agent);
+    task.lease().map(|lease| &lease.agent).or_else(ended)
+}
+
+/// What one side has: every wanted task behind the cursor, as far as it was looked at.
 #[derive(Default)]
 struct Side {
     tasks: Vec<Arc<Task>>,
@@ -91,18 +150,13 @@ impl Core {
                     inner.retries,
                 )
             };
-            let store = if wanted.wants_finished() {
-                let (store, wanted) = (self.store.clone(), wanted.clone());
-                let reading = tokio::task::spawn_blocking(move || look_into_store(&store, &wanted));
-                let stopping = |_| Refused::Unreadable("the coordinator is stopping".to_owned());
-                reading.await.map_err(stopping)?.map_err(Refused::Unreadable)?
-            } else {
-                Side::default()
-            };
+            let (store, wanted) = (self.store.clone(), wanted.clone());
+            let reading = tokio::task::spawn_blocking(move || look_further(memory, &store, &wanted));
+            let stopping = |_| Refused::Unreadable("the coordinator is stopping".to_owned());
+            let page = reading.await.map_err(stopping)?.map_err(Refused::Unreadable)?;
             if self.lock().retries != retries && reads < MAX_READS {
                 continue;
             }
-            let page = merge(memory, store, wanted.size);
             as_of = page.tasks.iter().map(|task| task.revision).fold(as_of, Seq::max);
             self.until_durable(as_of).await;
             return Ok(Answer { value: page, as_of });
@@ -112,23 +166,34 @@ impl Core {
 
 fn look_into_memory(inner: &Inner, wanted: &Listing) -> Result<Side, Rejection> {
     let state = &inner.state;
-    let candidates: Box<dyn Iterator<Item = &Arc<Task>>> = match &wanted.job {
+    let begin = wanted.begin(|after| Ok::<_, Rejection>(next_in_memory(state, after)))?;
+    let candidates = match &wanted.job {
         Some(job) if state.job(job).is_none() => return Err(Rejection::JobNotFound(job.clone())),
-        Some(job) => Box::new(state.job_tasks_after(job, wanted.after)),
-        None => Box::new(state.tasks_after(wanted.after)),
+        Some(job) => state.job_tasks_behind(job, begin, wanted.order),
+        None => state.tasks_behind(begin, wanted.order),
     };
     let mut side = Side::default();
     // What was removed is in the store for a little longer.
     side.others
         .extend(inner.leaving.values().map(|(number, _)| *number));
-    let mut last = wanted.after;
+    // What the specs say is not known yet: more may be needed than the page takes.
+    let most = if wanted.spec.is_some() {
+        MAX_VISITED
+    } else {
+        wanted.size
+    };
+    let (mut last, mut bytes) = (begin, 0);
     for (visited, task) in candidates.enumerate() {
-        if side.tasks.len() == wanted.size || visited == MAX_VISITED {
+        if wanted.is_last(task) {
+            break;
+        }
+        if side.tasks.len() == most || visited == MAX_VISITED || bytes >= LIST_BYTES {
             side.through = Some(last);
             break;
         }
         last = task.number;
         if wanted.accepts(task) {
+            bytes += task.spec.len();
             side.tasks.push(task.clone());
         } else {
             side.others.insert(task.number);
@@ -137,18 +202,44 @@ fn look_into_memory(inner: &Inner, wanted: &Listing) -> Result<Side, Rejection> 
     Ok(side)
 }
 
+fn next_in_memory(state: &State, after: Number) -> Option<(Number, Timestamp)> {
+    let next = state.tasks_behind(after, Order::OldestFirst).next();
+    next.map(|task| (task.number, task.created))
+}
+
+/// What takes longer than the lock is held for.
+fn look_further(mut memory: Side, store: &Store, wanted: &Listing) -> Result<Page, String> {
+    let (tasks, others): (Vec<_>, Vec<_>) = memory
+        .tasks
+        .into_iter()
+        .partition(|task| wanted.accepts_spec(task));
+    memory.tasks = tasks;
+    memory.others.extend(others.iter().map(|task| task.number));
+    let store = if wanted.wants_finished() {
+        look_into_store(store, wanted)?
+    } else {
+        Side::default()
+    };
+    Ok(merge(memory, store, wanted))
+}
+
 fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
     let mut side = Side::default();
-    let (mut last, mut bytes) = (wanted.after, 0);
-    for (visited, found) in records::finished_after(store, wanted.job.as_ref(), wanted.after).enumerate() {
+    let begin = wanted.begin(|after| records::next_finished(store, after))?;
+    let (mut last, mut bytes) = (begin, 0);
+    let candidates = records::finished_behind(store, wanted.job.as_ref(), begin, wanted.order);
+    for (visited, found) in candidates.enumerate() {
+        let (task, size) = found?;
+        if wanted.is_last(&task) {
+            break;
+        }
         if side.tasks.len() == wanted.size || visited == MAX_VISITED || bytes >= LIST_BYTES {
             side.through = Some(last);
             break;
         }
-        let (task, size) = found?;
         last = task.number;
         bytes += size;
-        if wanted.accepts(&task) {
+        if wanted.accepts(&task) && wanted.accepts_spec(&task) {
             side.tasks.push(task);
         }
     }
@@ -156,23 +247,24 @@ fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
 }
 
 /// Both sides in order, as far as both were looked at. What is in memory is newer than what is in the store.
-fn merge(memory: Side, store: Side, size: usize) -> Page {
-    let through = match (memory.through, store.through) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    };
+fn merge(memory: Side, store: Side, wanted: &Listing) -> Page {
+    let place = |number| wanted.order.place(number);
+    let through = [memory.through, store.through]
+        .into_iter()
+        .flatten()
+        .min_by_key(|through| place(*through));
     let newer = memory.others;
     let store = store
         .tasks
         .into_iter()
         .filter(|task| !newer.contains(&task.number));
     let both = store.chain(memory.tasks);
-    let tasks: BTreeMap<Number, Arc<Task>> = both
-        .filter(|task| through.is_none_or(|through| task.number <= through))
-        .map(|task| (task.number, task))
+    let tasks: BTreeMap<u64, Arc<Task>> = both
+        .filter(|task| through.is_none_or(|through| place(task.number) <= place(through)))
+        .map(|task| (place(task.number), task))
         .collect();
-    let more = tasks.len() > size;
-    let tasks: Vec<Arc<Task>> = tasks.into_values().take(size).collect();
+    let more = tasks.len() > wanted.size;
+    let tasks: Vec<Arc<Task>> = tasks.into_values().take(wanted.size).collect();
     let next = if more {
         tasks.last().map(|task| task.number)
     } else {
@@ -180,3 +272,6 @@ fn merge(memory: Side, store: Side, size: usize) -> Page {
     };
     Page { tasks, next }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use swarm_engine::{
     event::{Fact, Subject},
     id::{JobId, Number, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
+    order::Order,
     task::{PastEnd, Task, TaskState},
     time::Timestamp,
 };
@@ -16,7 +17,7 @@ use swarm_engine::{
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{Batch, Store, StoreError, key},
+    store::{Batch, Scan, Store, StoreError, key},
     stored,
 };
 
@@ -145,24 +146,22 @@ pub(crate) fn find(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, Find
     Ok(found)
 }
 
-/// Finished tasks in the order of their numbers, of one job or all, from the first one after `after`; each
-/// with the bytes of its record.
-pub(crate) fn finished_after(
+/// Finished tasks behind a number, of one job or all; each with the bytes of its record.
+pub(crate) fn finished_behind(
     store: &Store,
     job: Option<&JobId>,
-    after: Number,
+    cursor: Number,
+    order: Order,
 ) -> Box<dyn Iterator<Item = Listed>> {
-    let Some(first) = after.0.checked_add(1) else {
-        return Box::new(std::iter::empty());
-    };
     let Some(job) = job else {
-        let records = store.scan(key::DONE, &key::done(first));
+        let records = behind(store, key::DONE, key::done, cursor, order);
         return Box::new(records.map(|entry| {
             let (_, record) = entry.map_err(|error| chain(&error))?;
             Ok((decode(&record)?, record.len()))
         }));
     };
-    let keys = store.scan(&key::tasks_of(job.as_str()), &key::task_of(job.as_str(), first));
+    let of_job = |number| key::task_of(job.as_str(), number);
+    let keys = behind(store, &key::tasks_of(job.as_str()), of_job, cursor, order);
     let store = store.clone();
     Box::new(keys.filter_map(move |entry| {
         let record = entry.and_then(|(key, _)| {
@@ -176,6 +175,46 @@ pub(crate) fn finished_after(
             Err(error) => Some(Err(chain(&error))),
         }
     }))
+}
+
+fn behind(store: &Store, prefix: &[u8], key: impl Fn(u64) -> Vec<u8>, cursor: Number, order: Order) -> Scan {
+    match (order, cursor.0.checked_add(1)) {
+        (Order::OldestFirst, Some(first)) => store.scan(prefix, &key(first)),
+        // Nothing is behind the largest number.
+        (Order::OldestFirst, None) => store.scan_back(prefix, prefix),
+        (Order::NewestFirst, _) => store.scan_back(prefix, &key(cursor.0)),
+    }
+}
+
+/// The first finished task behind a number, of all, and when it was submitted.
+pub(crate) fn next_finished(store: &Store, after: Number) -> Result<Option<(Number, Timestamp)>, String> {
+    let Some(first) = after.0.checked_add(1) else {
+        return Ok(None);
+    };
+    let found = store.first(key::DONE, &key::done(first));
+    let Some((_, record)) = found.map_err(|error| chain(&error))? else {
+        return Ok(None);
+    };
+    let task = decode(&record)?;
+    Ok(Some((task.number, task.created)))
+}
+
+/// Ids of stored tasks that begin so, in alphabetical order, each with its task's number.
+pub(crate) fn ids(store: &Store, prefix: &str, most: usize) -> Result<Vec<(TaskId, Number)>, String> {
+    let found = store.scan(&key::id(prefix), b"").take(most);
+    found
+        .map(|entry| {
+            let (key, number) = entry.map_err(|error| chain(&error))?;
+            let id = key
+                .strip_prefix(key::ID)
+                .and_then(|id| std::str::from_utf8(id).ok());
+            let number = <[u8; 8]>::try_from(number).ok();
+            let (id, number) = id
+                .zip(number)
+                .ok_or("the store's list of ids has an entry that cannot be")?;
+            Ok((TaskId::stored(id), Number(u64::from_be_bytes(number))))
+        })
+        .collect()
 }
 
 /// An ended task's place among all by age.

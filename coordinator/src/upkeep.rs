@@ -238,7 +238,7 @@ impl Upkeep {
             seq = snapshot.origin().seq,
             records = snapshot.count(),
             bytes = snapshot.bytes(),
-            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "took a snapshot"
         );
         Ok(())

@@ -25,6 +25,8 @@ mod flipped_store;
 mod hostile;
 mod killed;
 mod lifecycle;
+mod logs;
+mod obeying;
 mod rebuild;
 mod schema;
 mod sealed;

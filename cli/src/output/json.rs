@@ -218,6 +218,7 @@ mod tests {
                 "labels": {"a": "1", "b": "2"},
                 "retry": {"max_retries": 0},
                 "timeout": 90, "not_before": "2023-11-14T22:13:20Z", "delay": 1.5, "metadata": {},
+                "exclusive_group": "", "shard_key": "",
             })
         );
     }

@@ -4,12 +4,14 @@
 //! from outside is cleaned of control characters before a terminal sees it.
 
 pub mod event;
+pub mod hold;
 pub mod json;
 pub mod pages;
 pub mod progress;
 pub mod state;
 pub mod table;
 pub mod text;
+pub mod wrapped;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},

@@ -4,9 +4,13 @@
 
 mod changes;
 mod events;
+mod explain;
 mod fake;
+mod hold;
 mod look;
 mod names;
+mod queue;
+mod require;
 mod submit;
 mod terminal;
 mod trouble;

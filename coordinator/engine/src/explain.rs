@@ -31,6 +31,8 @@ pub struct Explanation {
 pub struct Obstacle {
     /// 0 for the task itself, 1 for what keeps its dependency, and so on.
     pub depth: u32,
+    /// The task that it keeps.
+    pub keeps: Arc<Task>,
     /// What it is.
     pub cause: Cause,
 }
@@ -128,7 +130,13 @@ fn obstruct(
     seen: &mut BTreeSet<TaskId>,
     obstacles: &mut Vec<Obstacle>,
 ) {
-    let mut add = |cause| obstacles.push(Obstacle { depth, cause });
+    let mut add = |cause| {
+        obstacles.push(Obstacle {
+            depth,
+            keeps: task.clone(),
+            cause,
+        });
+    };
     match task.state() {
         TaskState::Blocked => {}
         TaskState::Delayed => match task.due() {
@@ -171,6 +179,7 @@ fn obstruct(
         let other = state.task(&dependency.task).cloned();
         obstacles.push(Obstacle {
             depth,
+            keeps: task.clone(),
             cause: Cause::Dependency {
                 task: dependency.task.clone(),
                 condition: dependency.condition,
@@ -189,6 +198,7 @@ fn obstruct(
     if more > 0 {
         obstacles.push(Obstacle {
             depth,
+            keeps: task.clone(),
             cause: Cause::MoreDependencies(more),
         });
     }

@@ -61,6 +61,7 @@ pub mod apply;
 mod derived;
 pub mod draft;
 pub mod evict;
+pub mod order;
 pub mod state;
 
 pub mod avoid;

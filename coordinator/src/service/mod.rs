@@ -8,6 +8,7 @@ mod agent;
 mod convert;
 mod coordinator;
 mod incoming;
+mod lookup;
 mod nothing;
 mod page;
 mod queue;

@@ -1,7 +1,9 @@
 //! Pages of lists: how they are asked for, and where they end.
 
 use prost::Message;
+use swarm_engine::{id::Number, order::Order};
 use tonic::Status;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::invalid;
 use crate::limits::MAX_PAGE_BYTES;
@@ -9,13 +11,43 @@ use crate::limits::MAX_PAGE_BYTES;
 /// Items on a page unless asked otherwise.
 const DEFAULT_ITEMS: usize = 100;
 
-/// The number of the last item on the page before; 0 for the first page.
-pub(super) fn after(token: &str) -> Result<u64, Status> {
-    match token {
-        "" => Ok(0),
-        token => token
-            .parse()
-            .map_err(|_| invalid("page_token", "is not a next_page_token of this list")),
+/// The page tokens of one list: each is the number of the last item on the page before, and belongs to the
+/// list's filter and order.
+pub(super) struct Tokens {
+    list: u32,
+    order: Order,
+}
+
+impl Tokens {
+    /// Those of the list that a request asks for, its page left out.
+    pub(super) fn of(list: &impl Message, order: Order) -> Tokens {
+        let hash = xxh3_64(&list.encode_to_vec());
+        Tokens {
+            // A mistake is to be noticed, no forgery.
+            list: hash as u32,
+            order,
+        }
+    }
+
+    /// Where the page begins: behind this number.
+    pub(super) fn read(&self, token: &str) -> Result<Number, Status> {
+        if token.is_empty() {
+            return Ok(self.order.start());
+        }
+        let parts = token.split_once('-');
+        let number = parts.and_then(|(number, _)| number.parse().ok()).map(Number);
+        match number {
+            Some(number) if self.write(number) == token => Ok(number),
+            _ => Err(invalid(
+                "page_token",
+                "is not a next_page_token of this list, with this filter and order",
+            )),
+        }
+    }
+
+    /// The token of the page behind this number.
+    pub(super) fn write(&self, number: Number) -> String {
+        format!("{}-{:08x}", number.0, self.list)
     }
 }
 
@@ -52,7 +84,7 @@ pub(super) fn fit<M: Message>(
 
 #[cfg(test)]
 mod tests {
-    use swarm_proto::v1::Job;
+    use swarm_proto::v1::{Job, ListTasksRequest};
 
     use super::*;
 
@@ -75,5 +107,26 @@ mod tests {
             job.number.to_string()
         });
         assert_eq!(next, "7");
+    }
+
+    #[test]
+    fn a_token_belongs_to_its_list() {
+        let of_queue = |queue: &str, order| {
+            let request = ListTasksRequest {
+                queue: queue.to_owned(),
+                ..ListTasksRequest::default()
+            };
+            Tokens::of(&request, order)
+        };
+        let list = of_queue("nightly", Order::OldestFirst);
+        let token = list.write(Number(42));
+        assert_eq!(list.read(&token).unwrap(), Number(42));
+        assert_eq!(list.read("").unwrap(), Number(0));
+        let other = of_queue("daily", Order::NewestFirst);
+        assert_eq!(other.read("").unwrap(), Number(u64::MAX));
+        for wrong in [token.as_str(), "42", "-", "x-1", "42-", "042-00000000"] {
+            let status = other.read(wrong).unwrap_err();
+            assert!(status.message().contains("page_token"), "{wrong}: {status:?}");
+        }
     }
 }

@@ -1,15 +1,12 @@
 //! People's side: `TaskService`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     command::{cancel, retry, submit},
     explain::explain,
     fit::Look,
-    id::{Number, Seq, TaskId},
+    id::{Seq, TaskId},
     limits::MAX_ITEMS,
     needs::Class,
     rejection::Rejection,
@@ -25,17 +22,16 @@ use super::{
         explanation::{explanation_message, unmatched_in_words},
         field,
         job::job_message,
-        state::{state_filter, state_message},
+        state::state_message,
         submit as convert,
         task::task_message,
     },
-    invalid, page,
+    invalid,
     status::{refusal_of, status_of, status_of_refused},
 };
 use crate::{
     backlog::Load,
     limits::{MAX_CLASSES_VISITED, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
-    list::Listing,
 };
 
 #[tonic::async_trait]
@@ -106,34 +102,7 @@ impl TaskService for Service {
         &self,
         request: Request<v1::ListTasksRequest>,
     ) -> Result<Response<v1::ListTasksResponse>, Status> {
-        let request = request.into_inner();
-        let states = state_filter(&request.states).map_err(|rejection| status_of(&rejection))?;
-        let job = match request.job_id.as_str() {
-            "" => None,
-            id => Some(field::job_id("job_id", id).map_err(|rejection| status_of(&rejection))?),
-        };
-        let wanted = Listing {
-            job,
-            states,
-            queue: request.queue,
-            after: Number(page::after(&request.page_token)?),
-            size: page::size(request.page_size),
-        };
-        let answer = self
-            .core
-            .list(&wanted)
-            .await
-            .map_err(|refused| status_of_refused(&refused))?;
-        let as_of = self.as_of(&answer);
-        let listed = answer.value;
-        let tasks = listed.tasks.iter().map(|task| task_message(task, None)).collect();
-        let next = listed.next.map(|number| number.0.to_string());
-        let (tasks, next_page_token) = page::fit(tasks, next, |task: &v1::Task| task.number.to_string());
-        Ok(Response::new(v1::ListTasksResponse {
-            as_of,
-            tasks,
-            next_page_token,
-        }))
+        self.tasks_listed(request.into_inner()).await.map(Response::new)
     }
 
     async fn cancel_tasks(
@@ -246,49 +215,16 @@ impl TaskService for Service {
 
     async fn find_ids(
         &self,
-        _: Request<v1::FindIdsRequest>,
+        request: Request<v1::FindIdsRequest>,
     ) -> Result<Response<v1::FindIdsResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+        self.ids_found(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_jobs(
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
-        let request = request.into_inner();
-        let after = Number(page::after(&request.page_token)?);
-        let size = page::size(request.page_size);
-        let answer = self
-            .core
-            .read(|state| {
-                let with_counts = |job: &Arc<_>| -> (Arc<swarm_engine::job::Job>, _) {
-                    (Arc::clone(job), state.job_counts(&job.id))
-                };
-                state
-                    .jobs_after(after)
-                    .take(size + 1)
-                    .map(with_counts)
-                    .collect::<Vec<_>>()
-            })
-            .await;
-        let as_of = self.as_of(&answer);
-        let mut jobs = answer.value;
-        let more = jobs.len() > size;
-        jobs.truncate(size);
-        let next = jobs
-            .last()
-            .filter(|_| more)
-            .map(|(last, _)| last.number.0.to_string());
-        let jobs = jobs
-            .iter()
-            .map(|(job, counts)| job_message(job, counts))
-            .collect();
-        let (jobs, next_page_token) = page::fit(jobs, next, |job: &v1::Job| job.number.to_string());
-        Ok(Response::new(v1::ListJobsResponse {
-            as_of,
-            jobs,
-            next_page_token,
-        }))
+        self.jobs_listed(request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading many values in the order of their keys, a page at a time.
+//! Reading many values in the order of their keys or against it, a page at a time.
 
 use std::vec;
 
@@ -14,42 +14,84 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// A key and its whole value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-/// Keys and whole values, in the order of keys; made by `Store::scan`.
+/// Keys and whole values, in the order of keys or against it; made by `Store::scan` and `Store::scan_back`.
 pub struct Scan {
     store: Store,
-    /// Where the next page begins, and before which key the last one ends; nothing is left when they meet.
-    next: Vec<u8>,
-    end: Vec<u8>,
+    /// What is left is between the two; nothing when they meet.
+    from: Vec<u8>,
+    to: Vec<u8>,
+    backwards: bool,
     page: vec::IntoIter<Entry>,
+}
+
+impl Store {
+    /// The keys that begin with `prefix`, from the last one before `before` back to the first one, and their values.
+    /// It is read as `scan` is.
+    pub fn scan_back(&self, prefix: &[u8], before: &[u8]) -> Scan {
+        Scan {
+            store: self.clone(),
+            from: prefix.to_vec(),
+            to: key::end_of(prefix).as_slice().min(before).to_vec(),
+            backwards: true,
+            page: Vec::new().into_iter(),
+        }
+    }
+
+    /// The first key that begins with `prefix`, from `from` on (inclusive), and its value.
+    pub fn first(&self, prefix: &[u8], from: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let (from, to) = (prefix.max(from), key::end_of(prefix));
+        if from >= to.as_slice() {
+            return Ok(None);
+        }
+        let _exact = self.exact();
+        let found = self.db.range(from..to.as_slice()).next().transpose();
+        match found.map_err(at_sled("read"))? {
+            Some((key, raw)) => Ok(Some((key.to_vec(), self.whole(&key, &raw)?))),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Scan {
     pub(super) fn new(store: Store, prefix: &[u8], from: &[u8]) -> Scan {
-        let next = prefix.max(from).to_vec();
         Scan {
             store,
-            next,
-            end: key::end_of(prefix),
+            from: prefix.max(from).to_vec(),
+            to: key::end_of(prefix),
+            backwards: false,
             page: Vec::new().into_iter(),
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.from >= self.to
     }
 
     fn read_page(&mut self) -> Result<Vec<Entry>, StoreError> {
         let _exact = self.store.exact();
         let mut page = Vec::new();
         let mut bytes = 0;
-        for entry in self.store.db.range(self.next.as_slice()..self.end.as_slice()) {
+        let mut left = self.store.db.range(self.from.as_slice()..self.to.as_slice());
+        while let Some(entry) = if self.backwards {
+            left.next_back()
+        } else {
+            left.next()
+        } {
             let (key, raw) = entry.map_err(at_sled("read"))?;
             let value = self.store.whole(&key, &raw)?;
             bytes += value.len();
             page.push((key.to_vec(), value));
             if page.len() == PAGE_VALUES || bytes >= PAGE_BYTES {
-                // The first key that could follow.
-                self.next = [&key, [0].as_slice()].concat();
+                if self.backwards {
+                    self.to = key.to_vec();
+                } else {
+                    // The first key that could follow.
+                    self.from = [&key, [0].as_slice()].concat();
+                }
                 return Ok(page);
             }
         }
-        self.next.clone_from(&self.end);
+        self.from.clone_from(&self.to);
         Ok(page)
     }
 }
@@ -61,7 +103,7 @@ impl Iterator for Scan {
         if let Some(entry) = self.page.next() {
             return Some(Ok(entry));
         }
-        if self.next >= self.end {
+        if self.is_done() {
             return None;
         }
         match self.read_page() {
@@ -70,7 +112,7 @@ impl Iterator for Scan {
                 self.page.next().map(Ok)
             }
             Err(error) => {
-                self.next.clone_from(&self.end);
+                self.from.clone_from(&self.to);
                 Some(Err(error))
             }
         }

@@ -16,6 +16,7 @@ use crate::{
     file::{Entry, Fault, SettingsFile},
     nearest::nearest,
     shown::{Origin, Settings},
+    usage,
     value::{check, is_switch, values_of},
 };
 
@@ -167,10 +168,7 @@ impl Program {
     ) -> Result<Read, Refusal> {
         let command = self.command(command);
         // Help and wrong usage come first, whatever the files say.
-        let first = command
-            .clone()
-            .try_get_matches_from(args)
-            .map_err(Refusal::Usage)?;
+        let first = usage::matches(command.clone(), args).map_err(Refusal::Usage)?;
         let (given, notes, faults) = self.given(surroundings, &command, leaf(&first));
         let is_internal = is_hidden(&command, &first);
         if !faults.is_empty() && !is_internal {

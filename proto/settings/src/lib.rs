@@ -15,6 +15,8 @@ mod alias;
 mod file;
 mod value;
 
+pub mod usage;
+
 pub mod completions;
 pub mod manual;
 pub mod nearest;

@@ -239,7 +239,7 @@ pub(crate) fn refusal(rejection: &Rejection) -> Vec<String> {
     lines
 }
 
-fn hold_kind(kind: HoldKind) -> String {
+pub(crate) fn hold_kind(kind: HoldKind) -> String {
     match kind {
         HoldKind::Pause => "pause".to_owned(),
         HoldKind::Drain { deadline: None } => "drain".to_owned(),

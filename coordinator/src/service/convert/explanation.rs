@@ -98,7 +98,8 @@ pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::
 }
 
 fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look) -> Told {
-    let task = &explanation.task;
+    let task = &obstacle.keeps;
+    let is_other = obstacle.depth > 0;
     match &obstacle.cause {
         Cause::Dependency {
             task: other,
@@ -149,8 +150,14 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
             } else {
                 "no_match"
             };
-            Told::new(kind, unmatched_in_words(unmatched)).change(change_of(explanation))
+            let told = Told::new(kind, unmatched_in_words(unmatched));
+            if is_other {
+                told.change(format!("swarmctl explain {}", task.id))
+            } else {
+                told.change(change_of(explanation))
+            }
         }
+        Cause::Turn if is_other => Told::new("turn", "it waits for its turn"),
         Cause::Turn => turn(explanation),
         Cause::Running => {
             let agent = task.lease().map(|lease| lease.agent.to_string());
@@ -164,9 +171,7 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
             "cancelling",
             "somebody cancelled it; it runs until its agent has ended it",
         ),
-        Cause::Ended { because, job: _ } => {
-            ended(obstacle.depth, task, because.as_ref().map(|id| id.as_str()))
-        }
+        Cause::Ended { because, job: _ } => ended(task, because.as_ref().map(|id| id.as_str())),
     }
 }
 
@@ -181,11 +186,7 @@ fn dependency(id: &str, condition: Condition, state: Option<TaskState>) -> Told 
     }
 }
 
-/// At another depth the task itself is not at hand; the line before names it.
-fn ended(depth: u32, task: &Task, because: Option<&str>) -> Told {
-    if depth > 0 {
-        return Told::new("ended", "that task has ended; what waits for it goes on at once");
-    }
+fn ended(task: &Task, because: Option<&str>) -> Told {
     let retry = format!("swarmctl retry {}", task.id);
     match (task.end(), because) {
         (_, Some(dependency)) => Told::new(

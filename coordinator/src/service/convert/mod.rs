@@ -12,6 +12,7 @@ mod spec;
 pub(crate) mod submit;
 
 mod attempt;
+pub(crate) mod filter;
 pub(crate) mod job;
 pub(crate) mod state;
 pub(crate) mod task;

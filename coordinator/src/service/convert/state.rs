@@ -1,13 +1,9 @@
 //! States of tasks, and how many tasks are in each.
 
-use swarm_engine::{
-    counts::Counts,
-    rejection::{Faults, Rejection},
-    task::TaskState,
-};
+use swarm_engine::{counts::Counts, task::TaskState};
 use swarm_proto::v1;
 
-use crate::service::convert::field::{Fields, unless_faulty};
+use crate::service::convert::field::Fields;
 
 /// A state as it goes out.
 pub(crate) fn state_message(state: TaskState) -> v1::TaskState {
@@ -40,13 +36,7 @@ pub(crate) fn counts_message(counts: &Counts) -> v1::StateCounts {
 
 /// The states that a list is to show: every one when the filter is empty or has the unspecified one. A state
 /// that no task can be in yet is nobody's, so the answer may be empty.
-///
-/// # Errors
-///
-/// [`Rejection::Invalid`] for a value that is no state.
-pub(crate) fn state_filter(wanted: &[i32]) -> Result<Vec<TaskState>, Rejection> {
-    let mut faults = Faults::default();
-    let mut fields = Fields::of_request(&mut faults);
+pub(crate) fn read_states(wanted: &[i32], fields: &mut Fields<'_>) -> Vec<TaskState> {
     let mut any = wanted.is_empty();
     let mut values = Vec::new();
     for (index, value) in wanted.iter().enumerate() {
@@ -59,15 +49,21 @@ pub(crate) fn state_filter(wanted: &[i32]) -> Result<Vec<TaskState>, Rejection> 
             }
         }
     }
-    let states = TaskState::ALL
-        .into_iter()
-        .filter(|state| any || values.contains(&state_message(*state)));
-    unless_faulty(Some(states.collect()), faults)
+    let wanted = |state: &TaskState| any || values.contains(&state_message(*state));
+    TaskState::ALL.into_iter().filter(wanted).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use swarm_engine::rejection::Faults;
+
     use super::*;
+
+    fn read(wanted: &[i32]) -> (Vec<TaskState>, Faults) {
+        let mut faults = Faults::default();
+        let states = read_states(wanted, &mut Fields::of_request(&mut faults));
+        (states, faults)
+    }
 
     #[test]
     fn each_state_has_its_own_word_on_the_wire() {
@@ -81,7 +77,9 @@ mod tests {
     fn a_filter_names_states() {
         use v1::TaskState::{Queued, Running, Unspecified, Waiting};
         let filter = |wanted: &[v1::TaskState]| {
-            state_filter(&wanted.iter().map(|state| *state as i32).collect::<Vec<_>>()).unwrap()
+            let (states, faults) = read(&wanted.iter().map(|state| *state as i32).collect::<Vec<_>>());
+            assert!(faults.is_empty());
+            states
         };
         assert_eq!(filter(&[]), TaskState::ALL);
         assert_eq!(filter(&[Queued, Unspecified]), TaskState::ALL);
@@ -94,9 +92,7 @@ mod tests {
 
     #[test]
     fn what_is_no_state_is_refused_with_its_place() {
-        let Err(Rejection::Invalid(faults)) = state_filter(&[1, 99, -1]) else {
-            panic!("accepted")
-        };
+        let (_, faults) = read(&[1, 99, -1]);
         let paths: Vec<&str> = faults.named().iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(paths, ["states[1]", "states[2]"]);
     }

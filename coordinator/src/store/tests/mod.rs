@@ -169,6 +169,30 @@ fn scans_see_one_prefix_in_order_from_a_key_on_and_no_chunks() {
     assert_eq!(store.scan(key::JOB, b"").count(), 1);
     assert_eq!(store.scan(key::AGENT, b"").count(), 0);
     assert_eq!(store.scan(b"", b"").count(), 603);
+
+    for (prefix, before) in [
+        (key::LIVE, key::live(u64::MAX)),
+        (key::LIVE, key::live(299)),
+        (key::LIVE, key::live(0)),
+        (b"".as_slice(), vec![0xFF]),
+    ] {
+        let ahead = store.scan(prefix, b"").map(Result::unwrap);
+        let mut expected: Vec<_> = ahead.filter(|(key, _)| *key < before).collect();
+        expected.reverse();
+        let back: Vec<_> = store.scan_back(prefix, &before).map(Result::unwrap).collect();
+        assert!(
+            back == expected,
+            "{} before {}",
+            key::name(prefix),
+            key::name(&before)
+        );
+    }
+    assert_eq!(
+        store.first(key::LIVE, &key::live(299)).unwrap().unwrap().0,
+        key::live(299)
+    );
+    assert_eq!(store.first(key::LIVE, &key::live(600)).unwrap(), None);
+    assert_eq!(store.first(key::LIVE, &key::outputs_of(0)).unwrap(), None);
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! All faults of a command line and the environment at once: clap alone stops at the first.
+
+use std::ffi::OsString;
+
+use clap::{
+    ArgMatches, Command,
+    builder::ValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+/// What the command line and the environment say.
+///
+/// # Errors
+///
+/// What to print; every value that its flag does not take is named, up to the first flag that there is not.
+pub fn matches<T>(command: Command, args: impl IntoIterator<Item = T>) -> Result<ArgMatches, clap::Error>
+where
+    T: Into<OsString> + Clone,
+{
+    let mut args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let (mut faults, mut lenient, mut other) = (Vec::new(), command.clone(), None);
+    loop {
+        let error = match lenient.clone().try_get_matches_from(&args) {
+            Ok(matches) if faults.is_empty() => return other.map_or(Ok(matches), Err),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        // A flag is asked about once: from then on it takes any text.
+        if let Some(flag) = refused(&lenient, &error) {
+            faults.push(sentence(&error));
+            lenient = lenient.mut_arg(flag, |arg| arg.value_parser(ValueParser::os_string()));
+        } else if let Some(place) = unknown(&args, &error) {
+            // Whether what follows belongs to it cannot be known; what stands before it is looked at.
+            args.truncate(place);
+            other = Some(error);
+        } else {
+            return Err(error);
+        }
+    }
+    faults.extend(other.as_ref().map(sentence));
+    Err(together(command, &faults))
+}
+
+/// One message for all of them.
+pub fn together(mut command: Command, faults: &[String]) -> clap::Error {
+    command.error(ErrorKind::ValueValidation, faults.join("\nerror: "))
+}
+
+/// The flag whose value an error is about, unless it takes any text already.
+fn refused(command: &Command, error: &clap::Error) -> Option<String> {
+    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+        return None;
+    }
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let any_text = ValueParser::os_string().type_id();
+    // Only then do flags know how they are shown.
+    let mut command = command.clone();
+    command.build();
+    let flag = command.get_arguments().find(|arg| arg.to_string() == *shown)?;
+    (flag.get_value_parser().type_id() != any_text).then(|| flag.get_id().to_string())
+}
+
+/// Where the flag is that an error does not know.
+fn unknown(args: &[OsString], error: &clap::Error) -> Option<usize> {
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(shown))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
+    };
+    let is_it = |arg: &OsString| {
+        arg.to_str()
+            .is_some_and(|arg| arg.split('=').next() == Some(shown))
+    };
+    args.iter().skip(1).position(is_it).map(|place| place + 1)
+}
+
+/// What an error says, without how to get help.
+fn sentence(error: &clap::Error) -> String {
+    let rendered = error.to_string();
+    let told = rendered.split("\n\n").next().unwrap_or(&rendered);
+    told.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, value_parser};
+
+    use super::*;
+
+    fn said(args: &[&str]) -> clap::Error {
+        let number = |name: &'static str| Arg::new(name).long(name).value_parser(value_parser!(u8));
+        let command = Command::new("prog").args([number("slots"), number("most"), number("least")]);
+        matches(command, ["prog"].iter().chain(args)).unwrap_err()
+    }
+
+    #[test]
+    fn every_wrong_value_is_named() {
+        let refused = said(&["--slots", "x", "--most=300", "--odd", "--least", "y"]);
+        let text = refused.to_string();
+        for (part, count) in [
+            ("error: invalid value 'x' for '--slots <slots>'", 1),
+            ("error: invalid value '300' for '--most <most>'", 1),
+            ("error: unexpected argument '--odd' found", 1),
+            ("--least", 0),
+        ] {
+            assert_eq!(text.matches(part).count(), count, "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_single_fault_and_help_are_claps_own() {
+        assert!(!said(&["--help"]).use_stderr());
+        let unknown = said(&["--slot", "1"]).to_string();
+        assert!(unknown.contains("--slots"), "{unknown}");
+    }
+}
