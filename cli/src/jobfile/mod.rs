@@ -12,7 +12,7 @@ mod command;
 mod dependency;
 mod fields;
 mod file;
-mod nearest;
+pub(crate) use swarm_settings::nearest;
 mod references;
 pub mod requirement;
 mod surrogates;

@@ -106,7 +106,11 @@ async fn resolves(report: &mut Report, address: &Address) -> bool {
 
 async fn connects(report: &mut Report, address: &Address) -> bool {
     let why = match timeout(PATIENCE, TcpStream::connect(address.to_string())).await {
-        Ok(Ok(_connection)) => return speaks(report, address).await,
+        Ok(Ok(connection)) => {
+            // Some serve one at a time.
+            drop(connection);
+            return speaks(report, address).await;
+        }
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "connection refused: nothing listens there".to_owned()
         }

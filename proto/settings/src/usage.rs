@@ -33,12 +33,20 @@ where
             // Whether what follows belongs to it cannot be known; what stands before it is looked at.
             args.truncate(place);
             other = Some(error);
+        } else if error.use_stderr() && (other.is_some() || !faults.is_empty()) {
+            // What is missing may be so only because of what is wrong.
+            break;
         } else {
             return Err(error);
         }
     }
-    faults.extend(other.as_ref().map(sentence));
-    Err(together(command, &faults))
+    match other {
+        Some(error) if faults.is_empty() => Err(error),
+        other => {
+            faults.extend(other.as_ref().map(sentence));
+            Err(together(command, &faults))
+        }
+    }
 }
 
 /// One message for all of them.
@@ -107,6 +115,16 @@ mod tests {
         ] {
             assert_eq!(text.matches(part).count(), count, "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn an_unknown_flag_is_told_before_a_missing_verb() {
+        let command = Command::new("prog")
+            .arg_required_else_help(true)
+            .subcommand_required(true)
+            .subcommand(Command::new("go"));
+        let said = matches(command, ["prog", "--odd"]).unwrap_err();
+        assert_eq!(said.kind(), ErrorKind::UnknownArgument);
     }
 
     #[test]
