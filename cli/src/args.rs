@@ -164,6 +164,10 @@ pub enum Verb {
     Cancel(command::cancel::Args),
     /// Bring ended tasks back, with fresh counts of tries
     Retry(command::retry::Args),
+    /// Submit the tasks of another system's file, or of ours
+    Import(command::import::Args),
+    /// Write tasks in the format of another system, or in ours
+    Export(command::export::Args),
     /// List and show jobs
     Job(command::job::Args),
     /// List, show, pause and drain agents

@@ -10,6 +10,7 @@ pub mod client;
 pub mod command;
 mod confirmation;
 mod demo;
+mod exchange;
 pub mod exit;
 pub mod follow;
 mod interrupt;
@@ -102,6 +103,8 @@ fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
         Verb::Logs(args) => Box::pin(command::logs::run(args, &globals)),
         Verb::Cancel(args) => Box::pin(command::cancel::run(args, &globals)),
         Verb::Retry(args) => Box::pin(command::retry::run(args, &globals)),
+        Verb::Import(args) => Box::pin(command::import::run(args, &globals)),
+        Verb::Export(args) => Box::pin(command::export::run(args, &globals)),
         Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
         Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
         Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),

@@ -32,6 +32,7 @@ pub mod snapshot;
 mod space;
 pub mod store;
 pub mod stored;
+mod stored_ids;
 mod view;
 
 mod base;
@@ -169,6 +170,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         running.jump,
         shutdown.clone(),
     ));
+    let stored_ids = tokio::spawn(stored_ids::run(Arc::clone(&core), shutdown.clone()));
 
     announce(address);
     tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
@@ -181,7 +183,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     ) {
         abort("a thread of the coordinator ended because of a bug");
     }
-    let _ = (timer.await, retention.await);
+    let _ = (timer.await, retention.await, stored_ids.await);
     let contents = core.store.contents();
     drop(core);
     if let Ok(contents) = contents {

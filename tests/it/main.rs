@@ -10,6 +10,7 @@
 mod harness;
 
 mod absence;
+mod answering;
 mod bench;
 mod big_job;
 mod completions;
@@ -20,6 +21,7 @@ mod doctor;
 mod durability;
 mod errors;
 mod eviction;
+mod explaining;
 mod failing_disk;
 mod faults;
 mod fencing;
@@ -33,6 +35,7 @@ mod rebuild;
 mod schema;
 mod sealed;
 mod settings;
+mod sharding;
 mod slowed;
 mod stop;
 mod stream;

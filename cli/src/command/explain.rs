@@ -95,16 +95,19 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn of(&self, explanation: &Explanation) -> String {
-        let state = format!("{}: ", state::task(explanation.state()));
+        // A single obstacle that says what the summary says would be the same line again.
+        let only = match explanation.obstacles.as_slice() {
+            [only] if only.message == explanation.summary => Some(only),
+            _ => None,
+        };
+        let until = only.and_then(|only| only.until.as_ref());
+        let summary = with_time(&explanation.summary, until);
         let mut page = wrapped(
             "",
-            &text::clean_line(&format!("{state}{}", explanation.summary)),
+            &format!("{}: {summary}", state::task(explanation.state())),
             self.width,
         );
-        // A single obstacle that says what the summary says would be the same line again.
-        let is_told =
-            |obstacle: &Obstacle| obstacle.message == explanation.summary && obstacle.until.is_none();
-        if !explanation.obstacles.iter().all(is_told) {
+        if only.is_none() && !explanation.obstacles.is_empty() {
             page.push_str("\nin the way\n");
             for obstacle in &explanation.obstacles {
                 page.push_str(&self.obstacle(obstacle, &explanation.change));
@@ -191,7 +194,8 @@ impl Page<'_> {
         let change = text::clean_line(change);
         match change.strip_prefix("swarmctl ") {
             Some(rest) => self.client.next(rest),
-            None => change,
+            // A coordinator does not know under which name it is reached.
+            None => change.replace("HOST:PORT", &self.client.address().to_string()),
         }
     }
 }

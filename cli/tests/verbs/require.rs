@@ -169,12 +169,7 @@ fn series(fake: &Fake) -> Vec<(String, String, String, Option<String>)> {
             panic!("no command")
         };
         let env = |name: &str| command.env.get(name).cloned();
-        (
-            task.task_id,
-            spec.name,
-            env("SWARM_ARRAY_INDEX").unwrap(),
-            env("SWARM_ENTRY"),
-        )
+        (task.task_id, spec.name, env("ARRAY_INDEX").unwrap(), env("ENTRY"))
     });
     tasks.collect()
 }
