@@ -14,7 +14,7 @@ mod command;
 mod dependency;
 pub(crate) mod fields;
 mod file;
-mod nearest;
+pub(crate) use swarm_settings::nearest;
 mod references;
 pub mod requirement;
 mod surrogates;
