@@ -98,6 +98,9 @@ pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 /// than that for claims, so that the store has what has ended.
 pub const STORE_FREE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Pauses of the store before it takes what has come meanwhile: some group commits of the journal.
+pub const STORE_PAUSE: Duration = Duration::from_millis(10);
+
 /// Pauses between two looks for space while the store waits for it.
 pub const SPACE_PAUSE: Duration = Duration::from_millis(200);
 
