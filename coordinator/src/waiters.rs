@@ -175,7 +175,7 @@ impl Core {
                     again = true;
                 }
                 let agent = inner.state.agent(&claim.agent).cloned();
-                let offer = agent.map(|agent| Arc::new(inner.state.offer(&agent, &claim.wants, look)));
+                let offer = agent.map(|agent| Arc::new(inner.state.offer(&agent, &claim.wants)));
                 waiting = offer.and_then(|offer| {
                     let (place, receiver) = inner.waiters.enlist(claim.clone(), offer.clone())?;
                     Some((offer, place, receiver))

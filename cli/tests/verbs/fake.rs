@@ -38,6 +38,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// So many answers are lost after the request was carried out.
     pub lost_answers: usize,
+    /// After so many lists their answers are lost.
+    pub lists_until_lost: Option<usize>,
     /// Whoever asks for the status never gets an answer.
     pub is_hanging: bool,
     /// The next streams end without a word after so many events.
@@ -380,6 +382,12 @@ impl TaskService for Service {
         let request = request.into_inner();
         let mut world = self.world();
         world.lists.push(request.clone());
+        if world
+            .lists_until_lost
+            .is_some_and(|lists| world.lists.len() > lists)
+        {
+            return Err(Status::unknown("the connection broke"));
+        }
         let from: u64 = request.page_token.parse().unwrap_or(0);
         let fits = |task: &&Task| {
             task.number > from

@@ -7,7 +7,7 @@ use crate::{
     avoid::{Avoided, avoided},
     hold::{Hold, HoldKind, Scope},
     id::QueueName,
-    limits::MAX_AGENTS_VISITED,
+    limits::{MAX_AGENTS_VISITED, MAX_OTHERS_VISITED},
     needs::{Bucket, Buckets, Class, Executor, Offer, Shard, Wants},
     selector::Term,
     state::State,
@@ -62,10 +62,10 @@ pub struct Look {
 
 impl State {
     /// What an agent offers when it asks for these tasks.
-    pub fn offer(&self, agent: &Agent, wants: &Wants, look: Look) -> Offer {
+    pub fn offer(&self, agent: &Agent, wants: &Wants) -> Offer {
         Offer {
             queues: wants.queues.clone(),
-            buckets: self.buckets(&agent.id, wants, look.now, look.ttl),
+            buckets: self.buckets(&agent.id, wants),
             executors: agent.executors.clone(),
             labels: agent.labels.clone(),
         }
@@ -111,7 +111,7 @@ impl State {
                 return Fit::Queue(class.queue.clone());
             }
             if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
-                && !self.buckets(&agent.id, wants, look.now, look.ttl).has(bucket)
+                && !self.buckets(&agent.id, wants).has(bucket)
             {
                 return Fit::Shard(shard, shard.index_of(bucket));
             }
@@ -136,7 +136,7 @@ impl State {
         let other = self
             .agents()
             .filter(|other| other.id != agent.id && !other.gone)
-            .take(MAX_AGENTS_VISITED)
+            .take(MAX_OTHERS_VISITED)
             .any(|other| {
                 self.fit_for(class, Some(task.bucket), other, look) == Fit::Fits
                     && self.has_free_slot(other)
@@ -173,8 +173,8 @@ impl State {
     }
 
     /// What a claim passed over, when there is nothing for it: how many queued tasks, for each reason.
-    pub fn passed(&self, agent: &Agent, wants: &Wants, look: Look) -> Vec<(Passed, u64)> {
-        let offer = self.offer(agent, wants, look);
+    pub fn passed(&self, agent: &Agent, wants: &Wants) -> Vec<(Passed, u64)> {
+        let offer = self.offer(agent, wants);
         let mut passed: BTreeMap<Passed, u64> = BTreeMap::new();
         let mut add = |reason, count| {
             if count > 0 {
