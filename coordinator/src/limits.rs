@@ -208,6 +208,21 @@ pub const PREFACE_PATIENCE: Duration = Duration::from_secs(10);
 /// After a failed accept, which usually means too many open files, nothing is accepted for this long.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Queues that have figures of their own among the metrics; the others have theirs together.
+pub const MAX_METERED_QUEUES: usize = 100;
+
+/// Connections for metrics at the same time: a scraper or two need one each, for milliseconds.
+pub const MAX_HTTP_CONNECTIONS: usize = 16;
+
+/// A connection for metrics is closed after this long, whatever it does: a scrape takes milliseconds.
+pub const HTTP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes of an HTTP request's line and headers: those of scrapers and browsers, several times over.
+pub const MAX_HTTP_HEADER_BYTES: usize = 16 * 1024;
+
+/// Header lines of an HTTP request, likewise.
+pub const MAX_HTTP_HEADERS: usize = 64;
+
 /// A call whose answer has not begun after this long is ended: longer than any long poll.
 pub const CALL_PATIENCE: Duration = Duration::from_secs(60);
 
