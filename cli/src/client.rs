@@ -16,11 +16,11 @@ use swarm_proto::{
     probe::{self, Peer},
     reason::Failure,
     v1::{
-        CancelTasksRequest, CancelTasksResponse, Event, GetAgentRequest, GetAgentResponse, GetJobRequest,
-        GetJobResponse, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
-        GetTaskRequest, GetTaskResponse, ListAgentsRequest, ListAgentsResponse, ListJobsRequest,
-        ListJobsResponse, ListTasksRequest, ListTasksResponse, RetryTasksRequest, RetryTasksResponse,
-        StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse,
+        CancelTasksRequest, CancelTasksResponse, Event, FindIdsRequest, FindIdsResponse, GetAgentRequest,
+        GetAgentResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest, GetServerInfoResponse,
+        GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse, ListAgentsRequest,
+        ListAgentsResponse, ListJobsRequest, ListJobsResponse, ListTasksRequest, ListTasksResponse,
+        RetryTasksRequest, RetryTasksResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse,
         admin_service_client::AdminServiceClient, agent_service_client::AgentServiceClient,
         coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
     },
@@ -86,6 +86,7 @@ calls! {
         retry_tasks(RetryTasksRequest) -> RetryTasksResponse;
         get_job(GetJobRequest) -> GetJobResponse;
         list_jobs(ListJobsRequest) -> ListJobsResponse;
+        find_ids(FindIdsRequest) -> FindIdsResponse;
     }
     AgentServiceClient {
         list_agents(ListAgentsRequest) -> ListAgentsResponse;

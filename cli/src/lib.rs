@@ -7,6 +7,7 @@ pub mod args;
 pub mod awaited;
 pub mod client;
 pub mod command;
+mod confirmation;
 mod demo;
 pub mod exit;
 pub mod follow;
@@ -14,6 +15,7 @@ mod interrupt;
 pub mod jobfile;
 pub mod output;
 mod pages;
+mod past;
 mod patience;
 pub mod subject;
 pub mod trouble;
@@ -78,6 +80,7 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
 
 fn run(program: Program) -> anyhow::Result<Exit> {
     let Program { globals, verb } = program;
+    globals.check()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

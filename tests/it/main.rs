@@ -21,6 +21,7 @@ mod faults;
 mod fencing;
 mod hostile;
 mod lifecycle;
+mod listing;
 mod rebuild;
 mod schema;
 mod slowed;

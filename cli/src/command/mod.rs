@@ -1,11 +1,13 @@
 //! The verbs, one file each.
 
 pub mod agent;
+mod bulk;
 pub mod cancel;
 mod changes;
 mod describe;
 pub mod dev;
 pub mod events;
+mod filter;
 pub mod inspect;
 pub mod job;
 pub mod list;

@@ -20,7 +20,7 @@ use super::{
     wait,
 };
 use crate::{
-    args::{Format, Globals},
+    args::Globals,
     awaited::Awaited,
     client::Client,
     exit::Exit,
@@ -183,12 +183,17 @@ fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyh
     }
     let listing = Listing {
         key: "tasks",
+        message: "SubmittedTask",
         values: tasks.iter().map(|task| json::of("SubmittedTask", task)).collect(),
         names: tasks.iter().map(|task| task.task_id.clone()).collect(),
         table,
     };
     match (output.format, job_id) {
-        (Format::Json, Some(job_id)) => output.json(&json!({ "job_id": job_id, "tasks": listing.values }))?,
+        (format, Some(job_id)) if format.is_one_value() => {
+            output.check_fields(&listing)?;
+            let tasks = listing.values.iter().map(|task| output.fields().of(task));
+            output.value(&json!({ "job_id": job_id, "tasks": tasks.collect::<Vec<_>>() }))?;
+        }
         _ => output.list(&listing)?,
     }
     if let Some(job_id) = job_id {

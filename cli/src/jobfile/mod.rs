@@ -12,7 +12,7 @@ mod command;
 mod dependency;
 mod fields;
 mod file;
-mod nearest;
+pub(crate) mod nearest;
 mod references;
 mod surrogates;
 mod task;

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use prost::Message;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage as _,
-    Value as Field,
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor,
+    ReflectMessage as _, Value as Field,
 };
 use serde_json::{Map, Number, Value};
 
@@ -20,12 +20,15 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 
 /// The JSON form of a message; `name` is its type's name in package `swarm.v1`, such as `Task`.
 pub fn of(name: &str, message: &impl Message) -> Value {
-    let descriptor = POOL
-        .get_message_by_name(&format!("swarm.v1.{name}"))
-        .expect("the schema names every message");
-    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+    let message = DynamicMessage::decode(descriptor(name), message.encode_to_vec().as_slice())
         .expect("what was encoded can be decoded");
     message_value(&message)
+}
+
+/// A message's type in package `swarm.v1`.
+pub(super) fn descriptor(name: &str) -> MessageDescriptor {
+    POOL.get_message_by_name(&format!("swarm.v1.{name}"))
+        .expect("the schema names every message")
 }
 
 /// Writes DEL and the C1 control characters as JSON escapes; the serializer leaves them as they are.
@@ -217,7 +220,8 @@ mod tests {
                 "depends_on": [{"task_id": "x", "condition": "finished"}],
                 "labels": {"a": "1", "b": "2"},
                 "retry": {"max_retries": 0},
-                "timeout": 90, "not_before": "2023-11-14T22:13:20Z", "delay": 1.5, "metadata": {},
+                "timeout": 90, "not_before": "2023-11-14T22:13:20Z", "delay": 1.5, "metadata": {}, "exclusive_group": "",
+                "shard_key": "",
             })
         );
     }

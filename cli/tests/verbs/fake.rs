@@ -24,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, transport::Server};
 
+mod lists;
+
 pub type Step = Box<dyn FnOnce(&mut World) + Send>;
 
 /// What the fake coordinator knows, and how it misbehaves.
@@ -48,6 +50,8 @@ pub struct World {
     pub streams: Vec<StreamEventsRequest>,
     pub retries: Vec<RetryTasksRequest>,
     pub lists: Vec<ListTasksRequest>,
+    /// The beginnings of ids that were asked for.
+    pub prefixes: Vec<String>,
 }
 
 impl World {
@@ -313,10 +317,12 @@ impl TaskService for Service {
             && !world.jobs.iter().any(|known| known.job_id == job.job_id)
         {
             let task_count = request.tasks.len() as u32;
+            let number = world.tasks.len() as u64;
             world.jobs.push(Job {
                 job_id: job.job_id,
                 name: job.name,
                 task_count,
+                number,
                 ..Default::default()
             });
         }
@@ -372,33 +378,9 @@ impl TaskService for Service {
         &self,
         request: Request<ListTasksRequest>,
     ) -> Result<Response<ListTasksResponse>, Status> {
-        let request = request.into_inner();
         let mut world = self.world();
-        world.lists.push(request.clone());
-        let from: u64 = request.page_token.parse().unwrap_or(0);
-        let fits = |task: &&Task| {
-            task.number > from
-                && (request.states.is_empty() || request.states.contains(&task.state))
-                && (request.job_id.is_empty() || request.job_id == task.job_id)
-        };
-        let size = world.page_size.min(request.page_size as usize);
-        let mut tasks: Vec<Task> = world.tasks.iter().filter(fits).take(size + 1).cloned().collect();
-        let more = tasks.len() > size;
-        tasks.truncate(size);
-        let next_page_token = if more {
-            tasks.last().unwrap().number.to_string()
-        } else {
-            String::new()
-        };
-        let as_of = world.as_of();
-        Self::answer(
-            world,
-            ListTasksResponse {
-                as_of,
-                tasks,
-                next_page_token,
-            },
-        )
+        let answer = lists::tasks(&mut world, request.into_inner());
+        Self::answer(world, answer)
     }
 
     async fn cancel_tasks(
@@ -500,26 +482,9 @@ impl TaskService for Service {
         &self,
         request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsResponse>, Status> {
-        let request = request.into_inner();
         let world = self.world();
-        let from: usize = request.page_token.parse().unwrap_or(0);
-        let end = from + world.page_size.min(request.page_size as usize);
-        let page = world.jobs.iter().skip(from).take(end - from);
-        let jobs = page.map(|job| world.job_now(job)).collect();
-        let next_page_token = if end < world.jobs.len() {
-            end.to_string()
-        } else {
-            String::new()
-        };
-        let as_of = world.as_of();
-        Self::answer(
-            world,
-            ListJobsResponse {
-                as_of,
-                jobs,
-                next_page_token,
-            },
-        )
+        let answer = lists::jobs(&world, &request.into_inner());
+        Self::answer(world, answer)
     }
 
     async fn explain_task(
@@ -529,8 +494,10 @@ impl TaskService for Service {
         Err(Status::unimplemented("not played"))
     }
 
-    async fn find_ids(&self, _: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+    async fn find_ids(&self, request: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
+        let mut world = self.world();
+        let answer = lists::ids(&mut world, &request.into_inner());
+        Self::answer(world, answer)
     }
 }
 
