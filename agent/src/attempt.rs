@@ -16,7 +16,8 @@ use crate::{
     config::is_file_name,
     coordinator::{CallError, Coordinator, sentence},
     executor::command,
-    held::{AttemptKey, Order},
+    held::{AttemptKey, Order, Why},
+    lease,
     mark::Series,
     process::{Exit, Process},
     session::read_length,
@@ -27,6 +28,10 @@ use crate::{
 /// An assignment that names no timeout; the protocol's longest.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// The mildest orders that end an attempt in silence, and that kill it.
+const SILENCED: Order = Order::Release(Why::Silence);
+const STOPPED: Order = Order::Stop(Why::Leaving);
+
 /// What every attempt of this agent needs.
 pub(crate) struct Surroundings<'a> {
     /// Gives the dependencies' outputs that did not fit into the assignment.
@@ -35,6 +40,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) workspace: &'a Path,
     /// The time between TERM and KILL.
     pub(crate) kill_grace: Duration,
+    /// How long a lease lasts.
+    pub(crate) lease_ttl: Duration,
     /// What marks the attempts' processes.
     pub(crate) series: &'a Series,
     /// What ends their trees.
@@ -87,16 +94,18 @@ pub(crate) async fn run(
     }
 }
 
-/// The report that gives an attempt back.
+/// The report that gives an attempt back, for this agent cannot do it now.
 pub(crate) fn released(lease: LeaseRef, reason: &str) -> AttemptReport {
-    report(
-        lease,
-        Outcome::Released(Released {
-            reason: reason.to_owned(),
-            refused: false,
-        }),
-        Output::default(),
-    )
+    report(lease, given_back(reason), Output::default())
+}
+
+/// The report that gives an attempt back, for this agent will not do the task.
+pub(crate) fn refused(lease: LeaseRef, reason: String) -> AttemptReport {
+    let outcome = Outcome::Released(Released {
+        reason,
+        refused: true,
+    });
+    report(lease, outcome, Output::default())
 }
 
 /// The report of an attempt that a bug of ours ended.
@@ -124,14 +133,7 @@ async fn carry_out(
     orders: &mut watch::Receiver<Order>,
 ) -> (Outcome, Output) {
     let Some(Work::Command(work)) = assignment.spec.as_ref().and_then(|spec| spec.work.as_ref()) else {
-        let reason = "this agent does not know this kind of work; a newer version may";
-        return (
-            Outcome::Released(Released {
-                reason: reason.to_owned(),
-                refused: false,
-            }),
-            Output::default(),
-        );
+        return (given_back("the task is no command"), Output::default());
     };
     let inputs = directory.inputs();
     tokio::select! {
@@ -168,15 +170,27 @@ async fn carry_out(
         program(work)
     );
     let timeout = read_length(assignment.timeout);
-    let outcome = supervise(&mut process, timeout, surroundings.kill_grace, orders).await;
+    let margin = lease::margin(surroundings.lease_ttl, surroundings.kill_grace);
+    let graces = Graces {
+        usual: surroundings.kill_grace,
+        silent: surroundings.kill_grace.min(margin / 2),
+    };
+    let outcome = supervise(&mut process, timeout, graces, orders).await;
     (outcome, process.output().await)
+}
+
+/// The time between TERM and KILL.
+struct Graces {
+    usual: Duration,
+    /// After a silence: nothing is left of the attempt when its lease ends.
+    silent: Duration,
 }
 
 /// Waits for the command, its timeout or an order, whichever comes first, and sees to it that the command ends.
 async fn supervise(
     process: &mut Process,
     timeout: Option<Duration>,
-    kill_grace: Duration,
+    graces: Graces,
     orders: &mut watch::Receiver<Order>,
 ) -> Outcome {
     enum First {
@@ -207,16 +221,18 @@ async fn supervise(
                 "the command was ended: it ran longer than its timeout of {} s",
                 limit.as_secs_f64()
             );
-            let hurry = hurried(orders);
             (
                 command::failed("timeout", Blame::Task, sentence),
-                process.end(kill_grace, hurry).await,
+                process.end(graces.usual, hurried(orders, SILENCED)).await,
             )
         }
-        First::Order(order @ (Order::Stop | Order::Lost)) => (outcome_of(order), process.kill().await),
+        First::Order(order @ (Order::Stop(_) | Order::Lost)) => (outcome_of(order), process.kill().await),
         First::Order(order) => {
-            let hurry = hurried(orders);
-            let ending = process.end(kill_grace, hurry).await;
+            let ending = if order == SILENCED {
+                process.end(graces.silent, hurried(orders, STOPPED)).await
+            } else {
+                process.end(graces.usual, hurried(orders, SILENCED)).await
+            };
             (outcome_of(order), ending)
         }
     };
@@ -224,7 +240,7 @@ async fn supervise(
         Ok(Exit::Stuck) => {
             tracing::warn!("a killed command is still not gone; it is left to the operating system")
         }
-        Err(error) => tracing::warn!("cannot wait for a command that was ended: {error}"),
+        Err(error) => tracing::warn!(%error, "cannot wait for a command that was ended"),
         Ok(Exit::Code(_) | Exit::Signal(_)) => {}
     }
     outcome
@@ -235,27 +251,36 @@ async fn ordered(orders: &mut watch::Receiver<Order>, least: Order) -> Order {
     match orders.wait_for(|order| *order >= least).await {
         Ok(order) => *order,
         // Whoever gives orders has gone, and the agent with it.
-        Err(_) => Order::Stop,
+        Err(_) => Order::Stop(Why::Leaving),
     }
 }
 
-/// Waits until an ending attempt may not take its grace.
-async fn hurried(orders: &mut watch::Receiver<Order>) {
-    ordered(orders, Order::Stop).await;
+/// Waits for an order that leaves an ending attempt no grace.
+async fn hurried(orders: &mut watch::Receiver<Order>, least: Order) {
+    ordered(orders, least).await;
 }
 
 fn outcome_of(order: Order) -> Outcome {
     match order {
         Order::Cancel => Outcome::Cancelled(Cancelled {}),
-        Order::GoOn | Order::Release | Order::Stop => Outcome::Released(Released {
-            reason: "the agent was stopped".to_owned(),
-            refused: false,
+        Order::GoOn => given_back("the agent was stopped"),
+        Order::Release(why) | Order::Stop(why) => given_back(match why {
+            Why::Leaving => "the agent was stopped",
+            Why::Held => "the agent was told to give back what it runs",
+            Why::Silence => {
+                "nothing was heard from the coordinator, and an attempt in an exclusive group ends before its lease does"
+            }
         }),
-        Order::Lost => Outcome::Released(Released {
-            reason: "the lease was lost".to_owned(),
-            refused: false,
-        }),
+        Order::Lost => given_back("the lease was lost"),
     }
+}
+
+/// The outcome of an attempt that this agent does not finish; nobody is to blame.
+fn given_back(reason: &str) -> Outcome {
+    Outcome::Released(Released {
+        reason: reason.to_owned(),
+        refused: false,
+    })
 }
 
 async fn make_directory(workspace: &Path, key: &AttemptKey) -> io::Result<AttemptDirectory> {
@@ -308,10 +333,7 @@ fn unread(task_id: &str, error: &CallError) -> Outcome {
         CallError::Failed(failure) => {
             command::failed("inputs", Blame::Machine, format!("{what}: {}", sentence(failure)))
         }
-        CallError::OtherCluster(_) => Outcome::Released(Released {
-            reason: format!("{what}: another coordinator answers"),
-            refused: false,
-        }),
+        CallError::OtherCluster(_) => given_back(&format!("{what}: another coordinator answers")),
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the command line and the environment say: flags, defaults and their limits.
 
+mod faults;
+pub(crate) mod shard;
+
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
@@ -7,6 +10,8 @@ use clap::{
     builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
 };
 use swarm_proto::{channel::Address, duration::parse_duration};
+
+use self::shard::ShardId;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,8 +27,17 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 const MAX_SLOTS: u32 = 1000;
 /// `--slots auto` takes no more: beyond it somebody should choose.
 const MAX_AUTO_SLOTS: usize = 10;
+/// The protocol's limits of a claim.
+const MAX_SCAN_LIMIT: i64 = 1000;
+const MAX_QUEUES: usize = 64;
+/// The protocol's limits of an agent's labels.
+const MAX_LABELS: usize = 64;
+const MAX_KEY_BYTES: usize = 128;
 /// A name is a directory's name and goes to the coordinator, which takes 200 bytes.
 const MAX_NAME_BYTES: usize = 100;
+
+/// What every agent says about its machine, unless its owner says otherwise.
+const AUTOMATIC_LABELS: [(&str, &str); 2] = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
 
 /// The words that stand alone as a log level.
 pub(crate) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -46,7 +60,7 @@ pub(crate) struct Config {
     #[arg(long, env = "SWARM_NAME", value_parser = name)]
     pub(crate) name: Option<String>,
 
-    /// What to say about this machine; may be repeated
+    /// What to say about this machine, for tasks that ask for it; may be repeated. os and arch are there unless given
     #[arg(long = "label", env = "SWARM_LABEL", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
 
@@ -60,12 +74,39 @@ pub(crate) struct Config {
     pub(crate) slots: u32,
 
     /// Only tasks of these queues, comma-separated [default: all]
-    #[arg(long, env = "SWARM_QUEUES", value_name = "QUEUE", value_delimiter = ',')]
+    #[arg(long, env = "SWARM_QUEUES", value_name = "QUEUE", value_delimiter = ',', value_parser = queue)]
     pub(crate) queues: Vec<String>,
 
-    /// How long a claim may wait at the coordinator for work, at most 30s; 0 is plain polling
+    /// Into how many shards all tasks are cut, at most 256; with 1 this agent takes any task
+    #[arg(long, env = "SWARM_SHARD_COUNT", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=shard::MAX_COUNT))]
+    pub(crate) shard_count: u32,
+
+    /// Which shard this agent works on, from 0; with auto the coordinator gives every shard to some live agent
+    #[arg(long, env = "SWARM_SHARD_ID", value_name = "auto|I", default_value = "auto")]
+    pub(crate) shard_id: ShardId,
+
+    /// How many queued tasks that this agent failed or refused lately one claim looks past; 0 is the coordinator's 100
+    #[arg(long, env = "SWARM_SCAN_LIMIT", value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(..=MAX_SCAN_LIMIT))]
+    pub(crate) scan_limit: u32,
+
+    /// Give every command back undone
+    #[arg(long, env = "SWARM_NO_COMMAND", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(crate) no_command: bool,
+
+    /// Run only commands whose program, as the task names it, is one of these, comma-separated; * and ? stand for any
+    /// characters and for one. It is a rule about names, no fence: what is allowed can start what is not
+    #[arg(long, env = "SWARM_ALLOW_COMMAND", value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) allow_command: Vec<String>,
+
+    /// How long a claim may wait at the coordinator for work, at most 30s and a quarter of a lease; 0 is plain polling
     #[arg(long, env = "SWARM_CLAIM_WAIT", value_name = "DURATION", default_value = "20s", value_parser = claim_wait)]
     pub(crate) claim_wait: Duration,
+
+    /// The pause after a claim that found nothing, when claims do not wait
+    #[arg(long, env = "SWARM_POLL_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) poll_interval: Duration,
 
     /// The longest pause after errors and between empty claims; never more than a quarter of a lease
     #[arg(long, env = "SWARM_BACKOFF_MAX", value_name = "DURATION", default_value = "30s", value_parser = duration)]
@@ -89,7 +130,7 @@ pub(crate) struct Config {
     )]
     pub(crate) keep_workspace: Keep,
 
-    /// Claim this many tasks, finish them, and leave
+    /// Claim this many tasks, finish them, and leave; one that is given back undone does not count
     #[arg(long, env = "SWARM_MAX_TASKS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_tasks: Option<u64>,
 
@@ -97,7 +138,8 @@ pub(crate) struct Config {
     #[arg(long, env = "SWARM_ONCE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     once: bool,
 
-    /// Leave when a claim finds nothing and nothing runs
+    /// Leave when a claim finds nothing and nothing runs; while everything or this agent is paused, or all agents are
+    /// stopped, wait for the end of that
     #[arg(long, env = "SWARM_EXIT_WHEN_IDLE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) exit_when_idle: bool,
 
@@ -154,7 +196,7 @@ impl Config {
     where
         T: Into<OsString> + Clone,
     {
-        let matches = Config::command().try_get_matches_from(args)?;
+        let matches = faults::matches(Config::command(), args)?;
         let mut config = Config::from_arg_matches(&matches)?;
         // Looked at only now: that a variable is there says nothing, it may be SWARM_ONCE=0.
         if config.once && config.max_tasks.is_some() {
@@ -169,7 +211,34 @@ impl Config {
                 }
             }
         }
-        Ok(config)
+        match config.faults() {
+            faults if faults.is_empty() => Ok(config),
+            faults => Err(faults::together(Config::command(), &faults)),
+        }
+    }
+
+    /// What is wrong with settings that are right by themselves, all of it.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        faults.extend(shard::fault(self.shard_count, self.shard_id));
+        if self.queues.len() > MAX_QUEUES {
+            let count = self.queues.len();
+            faults.push(format!(
+                "--queues names {count} queues, at most {MAX_QUEUES} will do"
+            ));
+        }
+        if self.label_map().len() > MAX_LABELS {
+            let own = MAX_LABELS - AUTOMATIC_LABELS.len();
+            faults.push(format!(
+                "--label is given too often: with os and arch there are {} labels, at most {MAX_LABELS} will do, \
+                 which leaves {own} of your own",
+                self.label_map().len()
+            ));
+        }
+        if self.no_command && !self.allow_command.is_empty() {
+            faults.push("--no-command and --allow-command exclude each other".to_owned());
+        }
+        faults
     }
 
     /// How many tasks to claim before leaving; `None` is no limit.
@@ -177,9 +246,10 @@ impl Config {
         if self.once { Some(1) } else { self.max_tasks }
     }
 
-    /// The labels by key; the last of equal keys counts.
+    /// The labels by key, those that every agent has included; the last of equal keys counts.
     pub(crate) fn label_map(&self) -> BTreeMap<String, String> {
-        self.labels.iter().cloned().collect()
+        let automatic = AUTOMATIC_LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        automatic.into_iter().chain(self.labels.iter().cloned()).collect()
     }
 }
 
@@ -202,9 +272,19 @@ fn name(text: &str) -> Result<String, String> {
 
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some((key, _)) if key.len() > MAX_KEY_BYTES => {
+            Err(format!("a label's key has at most {MAX_KEY_BYTES} bytes"))
+        }
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a label is KEY=VALUE".to_owned()),
     }
+}
+
+fn queue(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("a queue has a name; leave --queues out for all".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn slots(text: &str) -> Result<u32, String> {

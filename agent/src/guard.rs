@@ -123,7 +123,7 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
                 tokio::select! {
                     status = guard.wait() => {
                         let why = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                        tracing::warn!("the guard ended ({why}); starting another");
+                        tracing::warn!(reason = why, "the guard ended; starting another");
                     }
                     _ = &mut released => {
                         drop(pipe);
@@ -133,7 +133,8 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
                 }
             }
             Err(error) => tracing::error!(
-                "cannot start the guard: {error}; if this agent is killed now, what its attempts run is ended \
+                %error,
+                "cannot start the guard; if this agent is killed now, what its attempts run is ended \
                  only at its next start"
             ),
         }

@@ -3,22 +3,28 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use swarm_proto::v1::{Directive, HeartbeatResponse};
+use swarm_proto::v1::{Directive, HeartbeatResponse, HoldKind};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
-    held::{AttemptKey, Order},
+    held::{AttemptKey, Order, Untrusted, Why},
+    hold,
     lease::{BootTime, TrustWindow},
-    session::{Over, Session, read_length},
+    session::{MAX_HEARTBEAT_WAIT, Over, Session, read_length},
 };
 
 /// A coordinator that answers at once is not asked more often than this.
 const LEAST_GAP: Duration = Duration::from_millis(200);
 /// How often trust windows are looked at; a sleep of the machine is noticed this long after it.
-const TRUST_CHECK: Duration = Duration::from_secs(2);
+const TRUST_CHECK: Duration = Duration::from_secs(1);
+/// After an answer that was not held back for as long as it could have been, the next renewal goes out this soon: one
+/// that is parked hears orders.
+const SOON: Duration = Duration::from_secs(1);
+/// How many renewals an exclusive attempt's trust window has room for: the answer of one, the pause, and the next one.
+const RENEWALS_PER_WINDOW: u32 = 3;
 
 /// Renews until the agent cannot go on. `draining` turns true when nothing more is claimed.
 pub(crate) async fn beat(session: &Session, kill_grace: Duration, draining: watch::Receiver<bool>) -> Over {
@@ -30,29 +36,56 @@ pub(crate) async fn beat(session: &Session, kill_grace: Duration, draining: watc
 
 async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Receiver<bool>) -> Over {
     let mut backoff = session.coordinator.backoff();
+    let mut is_asked_for = false;
     loop {
         let (sent, begun) = (BootTime::now(), Instant::now());
         let is_draining = *draining.borrow_and_update();
+        let interval = session.registration().heartbeat_interval;
+        let longest = longest_wait(session, interval);
+        let wait = if is_asked_for { Duration::ZERO } else { longest };
         let answer = tokio::select! {
-            answer = session.heartbeat(is_draining) => answer,
+            answer = session.heartbeat(is_draining, wait) => answer,
             // The parked one is given up, so that the coordinator hears the news now. It renewed on arrival.
             Ok(()) = draining.changed() => continue,
+            () = session.beat_now.notified() => {
+                is_asked_for = true;
+                sleep_until(begun + LEAST_GAP).await;
+                continue;
+            }
         };
+        is_asked_for = false;
         match answer {
             Err(over) => return over,
             Ok(None) => sleep(backoff.pause()).await,
             Ok(Some(answer)) => {
                 backoff.reset();
-                let pause = read_length(answer.next_heartbeat);
+                let pause = read_length(answer.next_heartbeat).unwrap_or(interval);
+                let pause = if wait < interval {
+                    pause.min(SOON).min(longest)
+                } else {
+                    pause
+                };
                 obey(session, kill_grace, sent, answer);
-                let pause = pause.unwrap_or(session.registration().heartbeat_interval);
                 let next = (Instant::now() + pause).max(begun + LEAST_GAP);
                 tokio::select! {
                     () = sleep_until(next) => {}
                     Ok(()) = draining.changed() => {}
+                    () = session.beat_now.notified() => {
+                        is_asked_for = true;
+                        sleep_until(begun + LEAST_GAP).await;
+                    }
                 }
             }
         }
+    }
+}
+
+/// How long an answer may be held back. Only with the answer is a renewal known here.
+fn longest_wait(session: &Session, interval: Duration) -> Duration {
+    let longest = interval.min(MAX_HEARTBEAT_WAIT);
+    match session.held.exclusive_window() {
+        Some(window) => longest.min(window / RENEWALS_PER_WINDOW),
+        None => longest,
     }
 }
 
@@ -60,6 +93,11 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
 fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: HeartbeatResponse) {
     let ttl = read_length(answer.lease_ttl).unwrap_or(session.registration().lease_ttl);
     let renewal = TrustWindow::new(sent, ttl, kill_grace);
+    let hold = answer.hold;
+    let release = match hold.as_ref().map(|hold| hold.kind()) {
+        Some(HoldKind::Stop) => Order::Stop(Why::Held),
+        Some(HoldKind::Drain | HoldKind::Pause | HoldKind::Unspecified) | None => Order::Release(Why::Held),
+    };
     for directive in answer.directives {
         let order = directive.directive();
         let key = AttemptKey {
@@ -70,11 +108,15 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
             Directive::Unspecified | Directive::Continue => session.held.renew(&key, renewal),
             Directive::Release => {
                 session.held.renew(&key, renewal);
-                if session.held.order(&key, Order::Release).is_some() {
-                    tracing::info!(
+                if session.held.order(&key, release).is_some() {
+                    let why = hold.as_ref().map(hold::sentence);
+                    tracing::warn!(
                         task_id = key.task_id,
                         attempt = key.attempt,
-                        "somebody drains or stops this agent; giving the attempt back"
+                        reason = why
+                            .as_deref()
+                            .unwrap_or("somebody drained this agent, or stopped all"),
+                        "told to end the attempt and give it back"
                     );
                 }
             }
@@ -100,20 +142,50 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
             }
         }
     }
+    session.hold.send_if_modified(|current| {
+        let is_news = *current != hold;
+        *current = hold;
+        is_news
+    });
 }
 
-/// Says when the coordinator has been silent for so long that it may give attempts to others.
+/// Notices when the coordinator has been silent for so long that it may give attempts to others: what must never
+/// overlap ends then.
 async fn notice_silence(session: &Session) {
     loop {
-        for (key, silence) in session.held.newly_untrusted(BootTime::now()) {
+        for untrusted in session.held.newly_untrusted(BootTime::now()) {
+            let Untrusted {
+                key,
+                silence,
+                ended,
+                exclusive,
+            } = untrusted;
+            if !exclusive {
+                tracing::warn!(
+                    task_id = key.task_id,
+                    attempt = key.attempt,
+                    "the lease was not renewed since {}: the task may be given to somebody else; working on",
+                    ago(silence),
+                );
+                continue;
+            }
+            // After a sleep of the machine nothing is left of the margin.
+            let order = if ended <= TRUST_CHECK {
+                Order::Release(Why::Silence)
+            } else {
+                Order::Stop(Why::Silence)
+            };
+            session.held.order(&key, order);
             tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "the lease was not renewed since {}: the task may be given to somebody else; working on",
+                "the lease was not renewed since {}, and no other task of its exclusive group may run beside it: \
+                 ending the attempt",
                 ago(silence),
             );
         }
-        sleep(TRUST_CHECK).await;
+        let next = session.held.exclusive_rest(BootTime::now());
+        sleep(next.unwrap_or(TRUST_CHECK).min(TRUST_CHECK)).await;
     }
 }
 

@@ -37,6 +37,17 @@ impl fmt::Display for AttemptKey {
     }
 }
 
+/// Why an attempt is given back before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// This agent ends.
+    Leaving,
+    /// Somebody drains this agent, and its time is over, or stopped all agents.
+    Held,
+    /// Nothing was heard from the coordinator, and the attempt must not overlap with another one.
+    Silence,
+}
+
 /// What an attempt is told from outside, the mildest first; a milder one never takes back a stronger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Order {
@@ -44,10 +55,10 @@ pub(crate) enum Order {
     GoOn,
     /// The task was cancelled: end politely, report `cancelled`.
     Cancel,
-    /// The agent ends: end politely, report `released`.
-    Release,
-    /// The agent ends now: kill, report `released`.
-    Stop,
+    /// End politely, report `released`.
+    Release(Why),
+    /// Kill, report `released`.
+    Stop(Why),
     /// The attempt is somebody else's: kill, report nothing, keep what there is.
     Lost,
 }
@@ -66,14 +77,32 @@ enum HoldingStage {
     Running {
         trust: TrustWindow,
         orders: watch::Sender<Order>,
+        /// It must never overlap with another attempt of its group.
+        exclusive: bool,
     },
     /// Its outcome is known here and not yet confirmed.
     Reported,
 }
 
+/// An attempt whose trust window has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Untrusted {
+    pub(crate) key: AttemptKey,
+    /// For how long it had no renewal.
+    pub(crate) silence: Duration,
+    /// How long ago the window ended.
+    pub(crate) ended: Duration,
+    pub(crate) exclusive: bool,
+}
+
 impl Held {
     /// Takes up a lease; its attempt listens to the returned orders. `None` when it is held already.
-    pub(crate) fn take(&self, lease: LeaseRef, trust: TrustWindow) -> Option<watch::Receiver<Order>> {
+    pub(crate) fn take(
+        &self,
+        lease: LeaseRef,
+        trust: TrustWindow,
+        exclusive: bool,
+    ) -> Option<watch::Receiver<Order>> {
         let key = AttemptKey::of(&lease);
         let mut held = self.lock();
         if held.contains_key(&key) {
@@ -84,7 +113,11 @@ impl Held {
             key,
             Holding {
                 lease,
-                stage: HoldingStage::Running { trust, orders },
+                stage: HoldingStage::Running {
+                    trust,
+                    orders,
+                    exclusive,
+                },
             },
         );
         Some(listener)
@@ -131,7 +164,7 @@ impl Held {
     /// Gives an order to one attempt; says since when its lease was not renewed if the order is news to it.
     pub(crate) fn order(&self, key: &AttemptKey, order: Order) -> Option<BootTime> {
         let held = self.lock();
-        let HoldingStage::Running { trust, orders } = &held.get(key)?.stage else {
+        let HoldingStage::Running { trust, orders, .. } = &held.get(key)?.stage else {
             return None;
         };
         raise(orders, order).then(|| trust.renewed())
@@ -157,18 +190,47 @@ impl Held {
         }
     }
 
-    /// The attempts whose trust window has ended since this was last asked, and for how long they had no renewal.
-    pub(crate) fn newly_untrusted(&self, now: BootTime) -> Vec<(AttemptKey, Duration)> {
+    /// The attempts whose trust window has ended since this was last asked.
+    pub(crate) fn newly_untrusted(&self, now: BootTime) -> Vec<Untrusted> {
         let mut held = self.lock();
         let mut untrusted = Vec::new();
         for (key, holding) in held.iter_mut() {
-            if let HoldingStage::Running { trust, .. } = &mut holding.stage
+            if let HoldingStage::Running { trust, exclusive, .. } = &mut holding.stage
                 && trust.notice_end(now)
             {
-                untrusted.push((key.clone(), now.since(trust.renewed())));
+                let silence = now.since(trust.renewed());
+                untrusted.push(Untrusted {
+                    key: key.clone(),
+                    silence,
+                    ended: silence.saturating_sub(trust.length()),
+                    exclusive: *exclusive,
+                });
             }
         }
         untrusted
+    }
+
+    /// The shortest trust window of the exclusive attempts at work: their renewals must be known before it ends.
+    pub(crate) fn exclusive_window(&self) -> Option<Duration> {
+        self.exclusive_trusts(|trust| trust.length())
+    }
+
+    /// When the first open trust window of an exclusive attempt ends, from now on.
+    pub(crate) fn exclusive_rest(&self, now: BootTime) -> Option<Duration> {
+        self.exclusive_trusts(|trust| trust.rest(now))
+    }
+
+    fn exclusive_trusts(&self, length: impl Fn(&TrustWindow) -> Duration) -> Option<Duration> {
+        let held = self.lock();
+        let trusts = held.values().filter_map(|holding| match &holding.stage {
+            HoldingStage::Running {
+                trust,
+                exclusive: true,
+                ..
+            } => Some(length(trust)),
+            _ => None,
+        });
+        trusts.filter(|length| !length.is_zero()).min()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<AttemptKey, Holding>> {
@@ -207,31 +269,47 @@ mod tests {
     #[test]
     fn a_lease_that_comes_twice_is_taken_once() {
         let held = Held::default();
-        assert!(held.take(lease("a"), trust()).is_some());
-        assert!(held.take(lease("a"), trust()).is_none());
+        assert!(held.take(lease("a"), trust(), false).is_some());
+        assert!(held.take(lease("a"), trust(), false).is_none());
         held.report(lease("a"));
-        assert!(held.take(lease("a"), trust()).is_none());
+        assert!(held.take(lease("a"), trust(), false).is_none());
     }
 
     #[test]
     fn orders_only_grow_stronger_and_are_news_once() {
         let held = Held::default();
-        let orders = held.take(lease("a"), trust()).unwrap();
+        let orders = held.take(lease("a"), trust(), false).unwrap();
         let key = AttemptKey::of(&lease("a"));
-        assert!(held.order(&key, Order::Stop).is_some());
+        let stop = Order::Stop(Why::Leaving);
+        assert!(held.order(&key, stop).is_some());
         assert!(held.order(&key, Order::Cancel).is_none());
-        assert!(held.order(&key, Order::Stop).is_none());
-        assert_eq!(*orders.borrow(), Order::Stop);
+        assert!(held.order(&key, Order::Release(Why::Silence)).is_none());
+        assert!(held.order(&key, stop).is_none());
+        assert_eq!(*orders.borrow(), stop);
     }
 
     #[test]
     fn a_reported_attempt_takes_no_orders_and_is_listed_last() {
         let held = Held::default();
         held.report(lease("a"));
-        held.take(lease("b"), trust()).unwrap();
+        held.take(lease("b"), trust(), true).unwrap();
         assert_eq!(held.order(&AttemptKey::of(&lease("a")), Order::Lost), None);
         let listed: Vec<_> = held.leases(10).into_iter().map(|lease| lease.task_id).collect();
         assert_eq!(listed, ["b", "a"]);
         assert_eq!((held.leases(1).len(), held.running()), (1, 1));
+    }
+
+    #[test]
+    fn only_exclusive_attempts_ask_for_renewals_in_time() {
+        let held = Held::default();
+        let (begun, window) = (BootTime::now(), Duration::from_secs(80));
+        let _other = held.take(lease("a"), trust(), false).unwrap();
+        assert_eq!(
+            (held.exclusive_window(), held.exclusive_rest(begun)),
+            (None, None)
+        );
+        let _exclusive = held.take(lease("b"), trust(), true).unwrap();
+        assert_eq!(held.exclusive_window(), Some(window));
+        assert!(held.exclusive_rest(begun) <= Some(window));
     }
 }

@@ -3,6 +3,7 @@
 //! It is shorter than the lease: counted from when the renewal was *sent*, less
 //! a margin, because the coordinator counts from when it arrived, and because
 //! ending an attempt takes its time. The clock goes on while the machine sleeps.
+//! When it ends in silence, only attempts that must never overlap are ended.
 
 use std::time::Duration;
 
@@ -43,10 +44,9 @@ pub(crate) struct TrustWindow {
 impl TrustWindow {
     /// Opens with a grant or renewal that was asked for at `sent` and lasts `lease_ttl`.
     pub(crate) fn new(sent: BootTime, lease_ttl: Duration, kill_grace: Duration) -> TrustWindow {
-        let length = lease_ttl.saturating_sub(kill_grace.max(LEAST_MARGIN));
         TrustWindow {
             renewed: sent,
-            length,
+            length: lease_ttl.saturating_sub(margin(lease_ttl, kill_grace)),
             end_noticed: false,
         }
     }
@@ -63,9 +63,19 @@ impl TrustWindow {
         self.renewed
     }
 
+    /// How long it is open after a renewal was sent.
+    pub(crate) fn length(&self) -> Duration {
+        self.length
+    }
+
     /// Whether the window has ended by now.
     pub(crate) fn has_ended(&self, now: BootTime) -> bool {
         now.since(self.renewed) >= self.length
+    }
+
+    /// How long it is still open; nothing when it has ended.
+    pub(crate) fn rest(&self, now: BootTime) -> Duration {
+        self.length.saturating_sub(now.since(self.renewed))
     }
 
     /// Whether the window has ended and nobody was told yet: true once per renewal.
@@ -74,6 +84,11 @@ impl TrustWindow {
         self.end_noticed |= first;
         first
     }
+}
+
+/// How much earlier than the lease the trust in it ends. A lease of a few seconds, as in a test, leaves half of itself.
+pub(crate) fn margin(lease_ttl: Duration, kill_grace: Duration) -> Duration {
+    kill_grace.max(LEAST_MARGIN).min(lease_ttl / 2)
 }
 
 #[cfg(test)]
@@ -102,8 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_ttl_within_the_margin_is_never_trusted() {
-        assert!(TrustWindow::new(at(7), Duration::from_secs(3), GRACE).has_ended(at(7)));
+    fn of_a_ttl_within_the_margin_half_is_trusted() {
+        let window = TrustWindow::new(at(7), Duration::from_secs(4), GRACE);
+        assert!(!window.has_ended(at(8)) && window.has_ended(at(9)));
+        assert_eq!(
+            (window.rest(at(8)), window.rest(at(20))),
+            (Duration::from_secs(1), Duration::ZERO)
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod executor;
 mod guard;
 mod heartbeat;
 mod held;
+mod hold;
 mod lease;
 mod log;
 mod mark;
@@ -29,6 +30,7 @@ mod shutdown;
 mod slot;
 mod state_directory;
 mod tree;
+mod veto;
 mod workspace;
 
 use std::{
@@ -41,9 +43,10 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::{task::spawn_blocking, time::sleep};
+use tracing::Level;
 
 use crate::{
-    config::Config,
+    config::{Config, LogFormat},
     coordinator::{CallError, Coordinator},
     guard::Guard,
     held::Held,
@@ -81,6 +84,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(fault) = log::start(&config) {
         return fail(&fault);
     }
+    let log_format = config.log_format;
     bug::log_panics();
     if let Some(file) = guarded {
         return guard::stand(&file);
@@ -97,6 +101,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Some(Unfinished(sentence))) => {
             tracing::warn!("{sentence}");
             ExitCode::SUCCESS
+        }
+        // Whoever reads the log line by line does not want to meet another form at its end.
+        Err(fault) if log_format == LogFormat::Json && tracing::enabled!(Level::ERROR) => {
+            tracing::error!(help = fault.help, "{}", fault.sentence);
+            ExitCode::from(fault.exit)
         }
         Err(fault) => fail(&fault),
     }
@@ -177,6 +186,11 @@ async fn work(
         labels: config.label_map(),
         slots: config.slots,
     };
+    if config.no_command {
+        tracing::warn!(
+            "commands are all that this agent can do, and with --no-command it gives every one back"
+        );
+    }
     for address in config.coordinator.iter().filter(|address| !address.is_loopback()) {
         tracing::warn!(
             "the connection to {address} is not encrypted: whoever can listen there sees tasks and results"
@@ -329,7 +343,8 @@ async fn open_session(
 async fn end_left_trees(state: &Path) {
     let left = Series::left(state).unwrap_or_else(|error| {
         tracing::warn!(
-            "cannot read in {} what an earlier process of this agent may have left running: {error}",
+            %error,
+            "cannot read in {} what an earlier process of this agent may have left running",
             state.display()
         );
         Vec::new()

@@ -109,7 +109,7 @@ impl Series {
     pub(crate) fn forget(&self) {
         match fs::remove_file(&self.file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!("cannot remove {}: {error}", self.file.display());
+                tracing::warn!(%error, "cannot remove {}", self.file.display());
             }
             _ => {}
         }

@@ -72,7 +72,7 @@ impl Outbox {
             // What cannot be read now may be at the next start; the others are not to wait for it.
             match read {
                 Ok(leftover) => leftovers.extend(leftover),
-                Err(error) => tracing::warn!("cannot tidy {} in the outbox: {error}", path.display()),
+                Err(error) => tracing::warn!(%error, "cannot tidy {} in the outbox", path.display()),
             }
         }
         leftovers.sort_by_key(|leftover| leftover.written);

@@ -14,10 +14,11 @@ use swarm_proto::{
     duration::{read_duration, write_duration},
     reason::{Failure, Reason},
     v1::{
-        ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, LeaseRef,
-        RegisterAgentRequest,
+        ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, Hold,
+        LeaseRef, RegisterAgentRequest,
     },
 };
+use tokio::sync::{Notify, watch};
 use tonic::Code;
 
 use crate::{
@@ -29,6 +30,10 @@ use crate::{
 const MAX_LISTED: usize = 2000;
 /// The protocol's limit of a heartbeat is 256 KiB; the rest is for its other fields.
 const MAX_LISTED_BYTES: usize = 240 * 1024;
+/// The protocol's limit of a heartbeat's wait.
+pub(crate) const MAX_HEARTBEAT_WAIT: Duration = Duration::from_secs(30);
+/// The kinds of work that this program carries out.
+const EXECUTORS: [&str; 1] = ["command"];
 /// For a coordinator that names none.
 const FALLBACK_LEASE_TTL: Duration = Duration::from_secs(90);
 const FALLBACK_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -75,6 +80,10 @@ pub(crate) struct Registration {
 pub(crate) struct Session {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) held: Arc<Held>,
+    /// The hold on this agent or on everything, as the last heartbeat brought it.
+    pub(crate) hold: watch::Sender<Option<Hold>>,
+    /// Something is to be told to the coordinator, or heard from it, now: the parked heartbeat is sent anew.
+    pub(crate) beat_now: Notify,
     profile: Profile,
     cluster_id: String,
     current: Mutex<Registration>,
@@ -94,6 +103,8 @@ impl Session {
         Ok(Session {
             coordinator,
             held,
+            hold: watch::channel(None).0,
+            beat_now: Notify::new(),
             profile,
             cluster_id,
             current: Mutex::new(registration),
@@ -126,14 +137,14 @@ impl Session {
         }
     }
 
-    /// Renews every held lease once. `None` when there is no answer: the next one renews them again.
-    pub(crate) async fn heartbeat(&self, draining: bool) -> Result<Option<HeartbeatResponse>, Over> {
-        let Registration {
-            session,
-            heartbeat_interval,
-            ..
-        } = self.registration();
-        let wait = heartbeat_interval.min(Duration::from_secs(30));
+    /// Renews every held lease once; the answer may be held back for `wait`. `None` when there is no answer: the next
+    /// one renews them again.
+    pub(crate) async fn heartbeat(
+        &self,
+        draining: bool,
+        wait: Duration,
+    ) -> Result<Option<HeartbeatResponse>, Over> {
+        let session = self.registration().session;
         let request = HeartbeatRequest {
             agent_id: self.profile.agent_id.clone(),
             session,
@@ -211,7 +222,7 @@ async fn register(
         slots: profile.slots,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         held: listed(held),
-        executors: Vec::new(),
+        executors: EXECUTORS.map(str::to_owned).to_vec(),
     };
     let answer = match coordinator.register(&request).await {
         Ok(answer) => answer,

@@ -8,6 +8,8 @@ mod claim;
 mod delivery;
 mod disk;
 mod ground;
+mod lull;
+mod standstill;
 
 use std::{
     collections::VecDeque,
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use swarm_proto::v1::{Hold, attempt_report::Outcome};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -29,12 +32,13 @@ use self::{
     claim::Claim,
     delivery::{Delivery, Unsent},
     disk::Trouble,
+    lull::Lull,
 };
 use crate::{
     backoff::Backoff,
     coordinator::Stranger,
     heartbeat,
-    held::Order,
+    held::{Order, Why},
     outbox::Leftover,
     session::Over,
     shutdown::{Shutdown, Stage},
@@ -73,12 +77,22 @@ pub(crate) struct Worker {
     unsent: VecDeque<Unsent>,
     claim: Option<Claim>,
     delivery: Option<Delivery>,
-    /// Tasks taken so far.
+    /// Tasks taken so far, without those that were given back undone.
     claimed: u64,
+    has_asked: bool,
     /// The last answer brought nothing, and nothing has ended since.
     found_nothing: bool,
-    /// Nothing more is claimed, for a reason other than a signal.
+    /// Nothing was left to do, and that is when it was to leave.
     closed: bool,
+    /// All of the last assignments were refused: what would come next is not asked for at once.
+    is_refusing: bool,
+    lull: Lull,
+    /// As the log knows it.
+    hold: Option<Hold>,
+    holds: watch::Receiver<Option<Hold>>,
+    held_since: Option<Instant>,
+    /// A heartbeat was sent to ask for a hold that a claim told of.
+    was_hold_asked_for: bool,
     draining: watch::Sender<bool>,
     stage: Stage,
     drain_deadline: Option<Instant>,
@@ -98,6 +112,7 @@ impl Worker {
         let coordinator = &ground.session.coordinator;
         let (claim_pauses, delivery_pauses) = (coordinator.backoff(), coordinator.backoff());
         let strangers = coordinator.strangers();
+        let holds = ground.session.hold.subscribe();
         let slots = usize::try_from(ground.config.slots).unwrap_or(1);
         let unsent = leftovers
             .into_iter()
@@ -111,8 +126,15 @@ impl Worker {
             claim: None,
             delivery: None,
             claimed: 0,
+            has_asked: false,
             found_nothing: false,
             closed: false,
+            is_refusing: false,
+            lull: Lull::default(),
+            hold: None,
+            holds,
+            held_since: None,
+            was_hold_asked_for: false,
             draining: watch::channel(false).0,
             stage: Stage::Working,
             drain_deadline: None,
@@ -139,6 +161,7 @@ impl Worker {
         loop {
             let reached = *stage.borrow_and_update();
             self.enter(reached);
+            self.take_hold();
             self.close_if_done();
             self.leave_for_stranger();
             self.begin_delivery();
@@ -163,6 +186,7 @@ impl Worker {
                 }
                 _ = stage.changed() => {}
                 _ = self.strangers.changed() => {}
+                _ = self.holds.changed() => {}
                 () = sleep_until(wake) => {
                     if self.drain_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         shutdown.raise(Stage::Ending);
@@ -196,17 +220,19 @@ impl Worker {
             }
             Stage::Ending => {
                 tracing::info!("ending {running} attempts");
-                self.ground.session.held.order_all(Order::Release);
+                self.ground.session.held.order_all(Order::Release(Why::Leaving));
             }
             Stage::Stopping => {
                 tracing::info!("killing {running} attempts");
-                self.ground.session.held.order_all(Order::Stop);
+                self.ground.session.held.order_all(Order::Stop(Why::Leaving));
             }
         }
     }
 
     fn is_accepting(&self) -> bool {
-        self.stage == Stage::Working && self.over.is_none() && !self.closed
+        let limit = self.ground.config.task_limit();
+        let has_all = limit.is_some_and(|limit| self.claimed >= limit);
+        self.stage == Stage::Working && self.over.is_none() && !self.closed && !has_all
     }
 
     fn take_finished(&mut self, finished: Unsent) {
@@ -219,6 +245,9 @@ impl Worker {
             .session
             .held
             .report(finished.report.lease.clone().unwrap_or_default());
+        if let Some(Outcome::Released(_)) = finished.report.outcome {
+            self.claimed = self.claimed.saturating_sub(1);
+        }
         if let Some(error) = &finished.unwritten {
             self.note_unwritten(&finished.key, error);
         }
@@ -240,7 +269,8 @@ impl Worker {
                 let running = self.ground.session.held.running();
                 if running > 0 {
                     tracing::error!(
-                        "the coordinator refuses this agent: {sentence}; {running} attempts may finish"
+                        error = sentence,
+                        "the coordinator refuses this agent; {running} attempts may finish"
                     );
                 }
             }
@@ -290,10 +320,9 @@ impl Worker {
             tracing::info!("nothing is left to do");
             self.closed = true;
         }
-        if !self.is_accepting() {
-            self.draining
-                .send_if_modified(|draining| !mem::replace(draining, true));
-        }
+        let is_draining = !self.is_accepting();
+        self.draining
+            .send_if_modified(|draining| mem::replace(draining, is_draining) != is_draining);
     }
 
     fn is_over(&mut self) -> bool {

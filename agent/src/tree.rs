@@ -244,7 +244,7 @@ fn scan<'a>(scanner: &mut Scanner, sweeps: impl IntoIterator<Item = &'a mut Swee
         is_wanted
     });
     if let Err(error) = looked {
-        tracing::warn!("cannot look through /proc for what attempts left running: {error}");
+        tracing::warn!(%error, "cannot look through /proc for what attempts left running");
         for sweep in sweeps {
             sweep.clean = 0;
             sweep.is_blind = true;

@@ -111,7 +111,7 @@ pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
         .and_then(|()| fs::remove_dir(&probe));
     match proved {
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-            tracing::warn!("cannot make directories in {}: {error}", workspace.display());
+            tracing::warn!(%error, "cannot make directories in {}", workspace.display());
             Ok(())
         }
         proved => proved,
@@ -125,7 +125,7 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
         Ok(entries) => entries,
         Err(error) => {
             if error.kind() != ErrorKind::NotFound {
-                tracing::warn!("cannot tidy the workspace {}: {error}", workspace.display());
+                tracing::warn!(%error, "cannot tidy the workspace {}", workspace.display());
             }
             return 0;
         }
@@ -141,7 +141,7 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
         };
         match make_private(&left.kept).and_then(|()| left.close(true)) {
             Ok(_) => count += 1,
-            Err(error) => tracing::warn!("cannot move {} to the kept ones: {error}", root.display()),
+            Err(error) => tracing::warn!(%error, "cannot move {} to the kept ones", root.display()),
         }
     }
     count
@@ -153,7 +153,7 @@ pub(crate) fn keep_newest(directory: &Path, count: usize) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!("cannot tidy {}: {error}", directory.display());
+            tracing::warn!(%error, "cannot tidy {}", directory.display());
             return;
         }
     };
@@ -168,7 +168,7 @@ pub(crate) fn keep_newest(directory: &Path, count: usize) {
         if let Err(error) = remove_tree(&path)
             && error.kind() != ErrorKind::NotFound
         {
-            tracing::warn!("cannot remove {}: {error}", path.display());
+            tracing::warn!(%error, "cannot remove {}", path.display());
         }
     }
 }

@@ -177,6 +177,8 @@ pub enum Verb {
     Wait(command::wait::Args),
     /// List tasks
     List(command::list::Args),
+    /// Say why a task is not running, and what would change that
+    Explain(command::explain::Args),
     /// Show one task or job with everything known about it
     Inspect(command::inspect::Args),
     /// Show everything on one page
@@ -191,6 +193,20 @@ pub enum Verb {
     Retry(command::retry::Args),
     /// List and show jobs
     Job(command::job::Args),
-    /// List and show agents
+    /// List, show, pause and drain agents
     Agent(command::agent::Args),
+    /// Load a coordinator and measure what it takes
+    Bench(command::bench::Args),
+    /// List, show, limit and pause queues
+    Queue(command::queue::Args),
+    /// Give no more work to anybody, of a queue, or to an agent
+    Pause(command::pause::Args),
+    /// Give work again
+    Resume(command::resume::Args),
+    /// Give an agent nothing more, and let it finish
+    Drain(command::drain::Args),
+    /// Let a drained agent work again
+    Undrain(command::undrain::Args),
+    /// End everything that runs on every agent at once
+    Stop(command::stop::Args),
 }

@@ -16,13 +16,17 @@ use swarm_proto::{
     probe::{self, Peer},
     reason::Failure,
     v1::{
-        CancelTasksRequest, CancelTasksResponse, Event, FindIdsRequest, FindIdsResponse, GetAgentRequest,
+        CancelTasksRequest, CancelTasksResponse, DrainAgentRequest, DrainAgentResponse, Event,
+        ExplainTaskRequest, ExplainTaskResponse, FindIdsRequest, FindIdsResponse, GetAgentRequest,
         GetAgentResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest, GetServerInfoResponse,
-        GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse, ListAgentsRequest,
-        ListAgentsResponse, ListJobsRequest, ListJobsResponse, ListTasksRequest, ListTasksResponse,
-        RetryTasksRequest, RetryTasksResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse,
-        admin_service_client::AdminServiceClient, agent_service_client::AgentServiceClient,
-        coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
+        GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse, LimitQueueRequest,
+        LimitQueueResponse, ListAgentsRequest, ListAgentsResponse, ListJobsRequest, ListJobsResponse,
+        ListQueuesRequest, ListQueuesResponse, ListTasksRequest, ListTasksResponse, PauseRequest,
+        PauseResponse, ResumeRequest, ResumeResponse, RetryTasksRequest, RetryTasksResponse, StopAllRequest,
+        StopAllResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse, UndrainAgentRequest,
+        UndrainAgentResponse, admin_service_client::AdminServiceClient,
+        agent_service_client::AgentServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        queue_service_client::QueueServiceClient, task_service_client::TaskServiceClient,
     },
 };
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
@@ -86,15 +90,25 @@ calls! {
         retry_tasks(RetryTasksRequest) -> RetryTasksResponse;
         get_job(GetJobRequest) -> GetJobResponse;
         list_jobs(ListJobsRequest) -> ListJobsResponse;
+        explain_task(ExplainTaskRequest) -> ExplainTaskResponse;
         find_ids(FindIdsRequest) -> FindIdsResponse;
     }
     AgentServiceClient {
         list_agents(ListAgentsRequest) -> ListAgentsResponse;
         get_agent(GetAgentRequest) -> GetAgentResponse;
+        drain_agent(DrainAgentRequest) -> DrainAgentResponse;
+        undrain_agent(UndrainAgentRequest) -> UndrainAgentResponse;
     }
     AdminServiceClient {
         get_status(GetStatusRequest) -> GetStatusResponse;
         get_server_info(GetServerInfoRequest) -> GetServerInfoResponse;
+        pause(PauseRequest) -> PauseResponse;
+        resume(ResumeRequest) -> ResumeResponse;
+        stop_all(StopAllRequest) -> StopAllResponse;
+    }
+    QueueServiceClient {
+        list_queues(ListQueuesRequest) -> ListQueuesResponse;
+        limit_queue(LimitQueueRequest) -> LimitQueueResponse;
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Exit {
     NotFound,
     /// It waited for as long as it was told to.
     TimedOut,
+    /// It was accepted, and no live agent can run it.
+    Unmatched,
     /// The coordinator cannot be reached.
     Unreachable,
     /// A mistake in Swarm itself.
@@ -44,6 +46,7 @@ impl Exit {
             Exit::Refused => 3,
             Exit::NotFound => 4,
             Exit::TimedOut => 5,
+            Exit::Unmatched => 9,
             Exit::Unreachable => 69,
             Exit::Bug => 70,
             Exit::Disk => 74,

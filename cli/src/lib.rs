@@ -3,6 +3,7 @@
 //! A verb is a file in `command/`. It asks through `client.rs`, prints through
 //! `output/`, and ends with an `Exit` or a `Trouble`.
 
+mod actor;
 pub mod args;
 pub mod awaited;
 pub mod client;
@@ -90,6 +91,7 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Run(args) => Box::pin(command::run::run(args, &globals)),
         Verb::Wait(args) => Box::pin(command::wait::run(args, &globals)),
         Verb::List(args) => Box::pin(command::list::run(args, &globals)),
+        Verb::Explain(args) => Box::pin(command::explain::run(args, &globals)),
         Verb::Inspect(args) => Box::pin(command::inspect::run(args, &globals)),
         Verb::Status(args) => Box::pin(command::status::run(args, &globals)),
         Verb::Events(args) => Box::pin(command::events::run(args, &globals)),
@@ -98,6 +100,13 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Retry(args) => Box::pin(command::retry::run(args, &globals)),
         Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
         Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
+        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
+        Verb::Queue(args) => Box::pin(command::queue::run(args, &globals)),
+        Verb::Pause(args) => Box::pin(command::pause::run(args, &globals)),
+        Verb::Resume(args) => Box::pin(command::resume::run(args, &globals)),
+        Verb::Drain(args) => Box::pin(command::drain::run(args, &globals)),
+        Verb::Undrain(args) => Box::pin(command::undrain::run(args, &globals)),
+        Verb::Stop(args) => Box::pin(command::stop::run(args, &globals)),
     };
     runtime.block_on(working)
 }

@@ -2,7 +2,7 @@
 
 use swarm_proto::{
     reason::Failure,
-    v1::{Agent, Job, ListAgentsRequest, ListJobsRequest, ListTasksRequest, Task},
+    v1::{Agent, Job, ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, Queue, Task},
 };
 
 use crate::client::Client;
@@ -52,6 +52,7 @@ paged! {
     ListTasksRequest, list_tasks, tasks -> Task;
     ListJobsRequest, list_jobs, jobs -> Job;
     ListAgentsRequest, list_agents, agents -> Agent;
+    ListQueuesRequest, list_queues, queues -> Queue;
 }
 
 /// The pages of a list, one after another.

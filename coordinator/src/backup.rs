@@ -24,13 +24,15 @@ pub(crate) struct Copied {
 ///
 /// When the file system refuses.
 pub(crate) fn finish(dir: &Path, copied: &Copied) -> Result<(), FileError> {
-    let file = path(dir);
-    File::create_new(&file)
+    let (file, temporary) = (path(dir), dir.join("backup.tmp"));
+    // Half of the number would be another number.
+    File::create(&temporary)
         .and_then(|mut file| {
-            writeln!(file, "{FIRST_LINE}\nlast seq {}", copied.last_seq)?;
+            file.write_all(format!("{FIRST_LINE}\nlast seq {}\n", copied.last_seq).as_bytes())?;
             file.sync_all()
         })
-        .map_err(FileError::new("write the file", &file))?;
+        .map_err(FileError::new("write the file", &temporary))?;
+    fs::rename(&temporary, &file).map_err(FileError::new("write the file", &file))?;
     sync_directory(dir)
 }
 

@@ -6,6 +6,8 @@
 //! prove it, is touched. A store is set aside by its name alone, and a restored one gets
 //! its name when it is whole; so a start that is killed anywhere is simply begun again.
 
+mod origin;
+
 use std::{fs, io, path::Path};
 
 use swarm_engine::state::State;
@@ -17,13 +19,14 @@ use crate::{
     snapshot::{self, Snapshot, SnapshotError},
     store::{
         self, Store,
-        probe::{Found as Looked, probe},
+        probe::{Found as Looked, Look, probe},
+        seal::{self, Left},
     },
 };
 
 /// The store of a data directory as it was found.
 pub(crate) enum Found {
-    /// All of it can be read.
+    /// It can be read, all of it or as much as a start needs: `Store::is_read` says which.
     Intact(Store, Box<State>),
     /// There is none.
     Missing,
@@ -58,7 +61,19 @@ pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
     if !dir.exists() {
         return Ok(Found::Missing);
     }
-    let looked = probe(dir).map_err(|error| {
+    let left = seal::left(dir);
+    let look = match &left {
+        Left::Closed(_) | Left::Killed => Look::Sample,
+        Left::Unknown(why) => {
+            tracing::info!("reading the whole store before serving: {why}");
+            Look::Everything
+        }
+    };
+    if look == Look::Sample {
+        // From here on sled writes to its files.
+        seal::open(dir).map_err(|error| seal_failure(&error))?;
+    }
+    let looked = probe(dir, look).map_err(|error| {
         Failure::new(
             Exit::Bug,
             format!("cannot start a process that looks at the store: {error}"),
@@ -77,12 +92,29 @@ pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
             let help = "end the process that has it open, then start the coordinator again";
             return Err(Failure::new(Exit::Refused, why, help));
         }
+        Looked::NoSpace(why) => {
+            let help = "make room on the disk, then start the coordinator again; nothing is lost";
+            return Err(Failure::new(Exit::Damaged, why, help));
+        }
     }
     match Store::open(dir) {
-        Ok(store) => Ok(match load(&store) {
-            Ok(state) => Found::Intact(store, Box::new(state)),
-            Err(damage) => Found::Damaged(damage),
-        }),
+        Ok(store) => {
+            if let Left::Closed(contents) = left
+                && store.contents().ok() != Some(contents)
+            {
+                let dir = dir.display();
+                return Ok(Found::Damaged(format!(
+                    "the store in {dir} is not what it was when it was closed"
+                )));
+            }
+            if look == Look::Everything {
+                store.was_read();
+            }
+            Ok(match load(&store) {
+                Ok(state) => Found::Intact(store, Box::new(state)),
+                Err(damage) => Found::Damaged(damage),
+            })
+        }
         Err(error @ store::OpenError::Damaged { .. }) => Ok(Found::Damaged(chain(&error))),
         Err(error) => Err(store_failure(&error)),
     }
@@ -98,8 +130,8 @@ pub(crate) fn floor(snapshots: &[Snapshot], found: &Found) -> journal::Floor {
     }
 }
 
-/// A store, with its state, that a journal can be replayed onto which begins with seq `oldest`
-/// and ends with `last`: the one that was found, if it serves.
+/// A store, with its state, that the journal can be replayed onto, which ends with seq `last`: the one that
+/// was found, if it serves.
 ///
 /// # Errors
 ///
@@ -108,11 +140,22 @@ pub(crate) fn choose(
     dir: &Path,
     found: Found,
     snapshots: &[Snapshot],
-    oldest: u64,
+    journal: &journal::Reader,
     last: u64,
 ) -> Result<(Store, State), Failure> {
+    let oldest = journal.oldest_seq();
     match found {
-        Found::Intact(store, state) if store.applied_seq() + 1 >= oldest => Ok((store, *state)),
+        Found::Intact(store, state) if store.applied_seq() + 1 >= oldest => {
+            if origin::is_of(&store, &state, snapshots, journal, last)? {
+                return Ok((store, *state));
+            }
+            drop(store);
+            let why = format!(
+                "the store in {} is of another history than the journal",
+                dir.display()
+            );
+            replace(dir, &why, snapshots, oldest)
+        }
         Found::Intact(store, _) => {
             let end = store.applied_seq();
             drop(store);
@@ -186,6 +229,7 @@ fn build(dir: &Path, snapshots: &[Snapshot], oldest: u64) -> Result<(Store, Stat
         return Err(nothing_serves("", oldest));
     }
     let store = Store::open(dir).map_err(|error| store_failure(&error))?;
+    store.was_read();
     Ok((store, State::default()))
 }
 
@@ -196,6 +240,7 @@ fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<(Store, State), Str
         Err(error @ SnapshotError::Damaged { .. }) => return Ok(Err(chain(&error))),
         Err(error) => return Err(snapshot_failure(&error)),
     };
+    store.was_read();
     match load(&store) {
         Ok(state) => {
             tracing::info!(
@@ -233,6 +278,13 @@ pub(crate) fn store_failure(error: &store::OpenError) -> Failure {
     )
 }
 
+/// A failure to note how the store is left.
+pub(crate) fn seal_failure(error: &journal::FileError) -> Failure {
+    let help =
+        "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
+    Failure::new(Exit::Damaged, chain(error), help)
+}
+
 /// A failure to read a snapshot that an older one does not mend.
 pub(crate) fn snapshot_failure(error: &SnapshotError) -> Failure {
     let (exit, help) = match error {
@@ -260,5 +312,7 @@ pub(crate) fn remove_if_there(dir: &Path) -> io::Result<()> {
     }
 }
 
+#[cfg(test)]
+mod figures;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ use crate::{
     limits::{COMMIT_BYTES, COMMIT_EVENTS, STORE_READERS},
     orders::Orders,
     outputs::Outputs,
+    rates::{Happened, Rates},
     store::Store,
     tail::Tail,
     waiters::Waiters,
@@ -56,6 +57,8 @@ pub struct Core {
     /// Wakes the writer.
     work: Condvar,
     durable: watch::Sender<Seq>,
+    /// Whether it is known that no id is missing in the store.
+    pub(crate) ids_read: watch::Sender<bool>,
     /// Wakes the timer when the next deadline has come nearer.
     pub(crate) deadline_nearer: Notify,
 }
@@ -66,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) waiters: Waiters,
     pub(crate) orders: Orders,
     pub(crate) pins: Pins,
+    /// How often things happen.
+    pub(crate) rates: Rates,
     /// How many tasks were brought back since the start.
     pub(crate) retries: u64,
     /// Removed tasks that the store still has, each with the event that removed it.
@@ -131,6 +136,7 @@ impl Core {
         let history = state
             .identity()
             .map_or_else(|| "".into(), |identity| identity.history.clone());
+        let ids_read = watch::Sender::new(store.is_read());
         let backlog = Backlog::default();
         for change in &pending {
             backlog.add(change);
@@ -149,6 +155,7 @@ impl Core {
                 waiters: Waiters::default(),
                 orders: Orders::default(),
                 pins: Pins::default(),
+                rates: Rates::default(),
                 retries: 0,
                 leaving: BTreeMap::new(),
                 pending: VecDeque::from([pending]),
@@ -158,6 +165,7 @@ impl Core {
             }),
             work: Condvar::new(),
             durable: watch::Sender::new(durable),
+            ids_read,
             deadline_nearer: Notify::new(),
         }
     }
@@ -218,6 +226,7 @@ impl Core {
             self.backlog.add(change);
             self.outputs.keep(&change.event);
             inner.orders.wake(&change.event.fact);
+            inner.rates.note(&change.event.fact, change.event.time);
             match &change.event.fact {
                 Fact::TaskRetried { .. } => inner.retries += 1,
                 Fact::TaskRemoved { task, .. } => {
@@ -235,7 +244,7 @@ impl Core {
 
     /// Hands what has become claimable to those who wait for it, and wakes the writer and the timer.
     pub(crate) fn after_decision(&self, inner: &mut Inner) {
-        let queued = inner.state.ready().insertions();
+        let queued = inner.state.ready().openings();
         if inner.granted_through != queued && self.backlog.has_space_for(Load::Claim) {
             inner.granted_through = queued;
             self.grant_to_waiters(inner);
@@ -271,6 +280,17 @@ impl Core {
     /// Follows the last durable event.
     pub fn durable(&self) -> watch::Receiver<Seq> {
         self.durable.subscribe()
+    }
+
+    /// The last event that was decided, durable or not.
+    pub(crate) fn decided(&self) -> Seq {
+        self.lock().state.seq()
+    }
+
+    /// What happened in the last minute, and how many seconds that is.
+    pub(crate) fn last_minute(&self) -> (Happened, f64) {
+        let (now, uptime) = (self.clock.now(), self.clock.uptime());
+        self.lock().rates.last_minute(now, uptime)
     }
 
     /// Identifies this sequence of events.

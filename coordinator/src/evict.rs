@@ -18,7 +18,7 @@ use swarm_engine::{
 
 use crate::{
     core::{Answer, Core, Inner},
-    limits::{FORGET_STEP, RECALL_BYTES},
+    limits::{FORGET_STEP, IDS_PATIENCE, RECALL_BYTES},
     records::{self, FindError},
 };
 
@@ -70,6 +70,8 @@ pub(crate) enum Refused {
     Rejected(Rejection),
     /// The tasks that it names cannot be looked up.
     Unreadable(String),
+    /// It cannot be said yet that a task does not exist.
+    TooSoon,
 }
 
 impl From<Rejection> for Refused {
@@ -82,6 +84,7 @@ impl From<FindError> for Refused {
     fn from(error: FindError) -> Refused {
         match error {
             FindError::Store(error) => Refused::Unreadable(error),
+            FindError::TooSoon => Refused::TooSoon,
             FindError::TooLarge => {
                 let mut faults = Faults::default();
                 let most = RECALL_BYTES >> 20;
@@ -111,13 +114,18 @@ impl Core {
         let (result, as_of) = match self.decide_if_here(&ids, decision) {
             Ok(decided) => decided,
             Err(decision) => {
-                let _turn = self.store_readers.acquire().await;
                 let ids = Arc::new(ids);
-                let (pinned, missing) = self.pin(&ids);
-                let found = self.read_store(missing).await?;
-                let decided = self.decide_with(&found, |_, draft| decision(draft));
-                drop(pinned);
-                decided
+                loop {
+                    let turn = self.store_readers.acquire().await;
+                    let (pinned, missing) = self.pin(&ids);
+                    let wanted = missing.len();
+                    let found = self.read_store(missing).await?;
+                    if found.len() == wanted || *self.ids_read.borrow() {
+                        break self.decide_with(&found, |_, draft| decision(draft));
+                    }
+                    drop((turn, pinned, found));
+                    self.until_ids_are_read().await?;
+                }
             }
         };
         self.until_durable(as_of).await;
@@ -183,14 +191,35 @@ impl Core {
             )
         };
         if !missing.is_empty() {
-            let _turn = self.store_readers.acquire().await;
-            found.extend(self.read_store(missing).await?);
+            let turn = self.store_readers.acquire().await;
+            let wanted = missing.len();
+            let stored = self.read_store(missing).await?;
+            drop(turn);
+            if stored.len() < wanted {
+                self.until_ids_are_read().await?;
+            }
+            found.extend(stored);
         }
         // What the store had may be newer than the look into memory.
         let as_of = found.iter().map(|task| task.revision).fold(as_of, Seq::max);
         self.until_durable(as_of).await;
         let value = found.into_iter().map(|task| (task.id.clone(), task)).collect();
         Ok(Answer { value, as_of })
+    }
+
+    /// For the scrub: no id is missing in the store.
+    pub(crate) fn ids_are_read(&self) {
+        self.ids_read.send_replace(true);
+    }
+
+    /// After a start, waits until the ids in the store have been read through. Before that, one that is not found
+    /// may be one that sled has lost, and what is decided because it is not there would be wrong for ever.
+    async fn until_ids_are_read(&self) -> Result<(), FindError> {
+        let mut ids_read = self.ids_read.subscribe();
+        match tokio::time::timeout(IDS_PATIENCE, ids_read.wait_for(|are_read| *are_read)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(FindError::TooSoon),
+        }
     }
 
     /// Off the threads that serve: it may wait for a disk. The caller has a turn.

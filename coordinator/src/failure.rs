@@ -11,6 +11,8 @@ pub enum Exit {
     Bug = 70,
     /// The journal is damaged, or the disk fails.
     Damaged = 74,
+    /// What was found is mended by the next start.
+    Again = 75,
     /// The configuration cannot work here.
     Configuration = 78,
 }
@@ -65,6 +67,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Whether the disk itself has failed: it is not full, and there is no lack of descriptors or rights.
+pub fn is_of_the_disk(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let code = cause.downcast_ref().and_then(io::Error::raw_os_error);
+        code == Some(nix::errno::Errno::EIO as i32)
+    })
 }
 
 /// Ends the process because a write failed: when the disk is full, in order and with its exit code, or else at

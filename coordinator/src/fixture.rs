@@ -12,10 +12,10 @@ use swarm_engine::{
     },
     id::{AgentId, JobId, Number, QueueName, ReportHash, Session, TaskId},
     lease::Proof,
+    needs::{Bucket, Executor, Needs, Wants},
     order::Order,
     rejection::Rejection,
     retry::RetryPolicy,
-    schedule::Wants,
     task::{Condition, Output, Task, TaskState},
 };
 use tempfile::TempDir;
@@ -139,7 +139,7 @@ impl Fixture {
         match self.core.execute_naming(named, decision).await {
             Ok(answer) => Ok(answer.value),
             Err(Refused::Rejected(rejection)) => Err(rejection),
-            Err(Refused::Unreadable(error)) => panic!("{error}"),
+            Err(refused) => panic!("{refused:?}"),
         }
     }
 
@@ -149,6 +149,7 @@ impl Fixture {
 
     pub(crate) async fn register_as(&self, agent: AgentId) {
         let request = Register {
+            executors: [Executor::Command].into(),
             agent,
             name: "agent".into(),
             labels: [].into(),
@@ -296,7 +297,8 @@ pub(crate) fn task(name: &str, needs: &[&str]) -> NewTask {
     NewTask {
         id: id(name),
         spec: name.as_bytes().into(),
-        queue: QueueName::stored("default"),
+        needs: Needs::command(QueueName::stored("default")),
+        bucket: Bucket(0),
         priority: 0,
         dependencies: needs
             .iter()

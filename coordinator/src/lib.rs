@@ -7,6 +7,7 @@
 mod config;
 mod failure;
 mod limits;
+mod log;
 
 mod backlog;
 mod backup;
@@ -17,6 +18,7 @@ mod list;
 mod orders;
 mod outputs;
 mod retention;
+mod scrub;
 mod tail;
 mod timer;
 mod upkeep;
@@ -39,8 +41,10 @@ mod data_dir;
 mod new_history;
 mod open;
 mod random;
+mod rates;
 mod restoring;
 mod running;
+mod usage;
 
 mod service;
 mod verb;
@@ -50,13 +54,7 @@ mod fixture;
 #[cfg(test)]
 mod scene;
 
-use std::{
-    ffi::OsString,
-    io::{IsTerminal as _, Write as _},
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser as _;
 use tokio::{
@@ -64,10 +62,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::{Config, LogFormat, Program},
+    config::{Config, Program},
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
@@ -84,13 +81,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    if let Some(Verb::CheckStore { dir }) = verb {
-        return check_store(&dir);
+    if let Some(Verb::CheckStore { dir, look }) = verb {
+        return check_store(&dir, look);
     }
     if let Some(verb) = verb {
-        return ended(begin_logging(&config).and_then(|()| verb.run()));
+        return ended(log::start(&config).and_then(|()| verb.run()));
     }
-    if let Err(failure) = config.check().and_then(|()| begin_logging(&config)) {
+    if let Err(failure) = config.check().and_then(|()| log::start(&config)) {
         return ended(Err(failure));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -113,36 +110,15 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Reads a whole store for another process, which ends this one when it takes too long.
-fn check_store(dir: &Path) -> ExitCode {
-    match store::probe::check(dir) {
+/// Reads a store for another process, which ends this one when it takes too long.
+fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
+    match store::probe::check(dir, look) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");
             ExitCode::from(exit as u8)
         }
     }
-}
-
-fn begin_logging(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| {
-        Failure::new(
-            Exit::Configuration,
-            format!("'{}' is not a log level: {error}", config.log_level),
-            "write --log-level info, or debug, warn, error",
-        )
-    })?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr);
-    // A second program in one process keeps the first one's log.
-    let _ = match config.log_format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
-    };
-    Ok(())
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -188,9 +164,23 @@ async fn run(config: Config) -> Result<(), Failure> {
         abort("a thread of the coordinator ended because of a bug");
     }
     let _ = (timer.await, retention.await);
+    let contents = core.store.contents();
+    drop(core);
+    if let Ok(contents) = contents {
+        tokio::task::block_in_place(|| note_closed(&dir, contents));
+    }
     drop(dir);
     tracing::info!("stopped; everything is on disk");
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
+}
+
+/// Says how the store is left, so that the next start need not read all of it first.
+fn note_closed(dir: &DataDir, contents: store::seal::Contents) {
+    match store::seal::close(&dir.store(), contents) {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("the store is still in use: the next start looks at it more closely"),
+        Err(error) => tracing::warn!("{}", chain(&error)),
+    }
 }
 
 /// Each connection is an open file, and so is a journal segment: as many as the system lets us have.

@@ -44,6 +44,13 @@ pub const PAGE_EVENTS: usize = 1_000;
 /// Bytes in one page of a reader.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
+/// How long a request that names what memory does not have may wait after a start, until the ids in the store have
+/// been read through: some millions of them.
+pub const IDS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A page of the store that is not read within this time never is: a slow disk reads it in a second.
+pub const SCRUB_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Tasks forgotten at a time: each costs a few map operations under the lock.
 pub const FORGET_STEP: usize = 1_000;
 
@@ -134,6 +141,24 @@ pub const MAX_FAILURE_MESSAGE_BYTES: usize = 2 * 1024;
 
 /// Unmet dependencies named in one task's message; the rest is a number.
 pub const MAX_SHOWN_DEPENDENCIES: usize = 100;
+
+/// Bytes of the reason for a hold: a sentence.
+pub const MAX_REASON_BYTES: usize = 500;
+
+/// Ways to carry out tasks that an agent may name; there are few.
+pub const MAX_EXECUTORS: usize = 16;
+
+/// Entries of tasks that no agent can run, in the answer to a submit; a person reads the first few.
+pub const MAX_UNMATCHED: usize = 32;
+
+/// Tasks named in such an entry.
+pub const MAX_UNMATCHED_IDS: usize = 10;
+
+/// Kinds of passed tasks told with an empty claim.
+pub const MAX_PASSED: usize = 10;
+
+/// Classes of queued tasks for which the status looks for an agent.
+pub const MAX_CLASSES_VISITED: usize = 1_000;
 
 /// Bytes of an event's summary: one line, also where an agent sent a long message.
 pub const MAX_SUMMARY_BYTES: usize = 300;

@@ -71,7 +71,7 @@ impl Listing {
     /// Everything but the spec.
     fn accepts(&self, task: &Task) -> bool {
         self.states.contains(&task.state())
-            && (self.queue.is_empty() || task.queue.as_str() == self.queue)
+            && (self.queue.is_empty() || task.queue().as_str() == self.queue)
             && self
                 .agent
                 .as_ref()

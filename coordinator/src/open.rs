@@ -24,7 +24,7 @@ use crate::{
     new_history,
     records::{self, FindError},
     restoring,
-    store::{self, Store, key},
+    store::{self, Store, key, seal},
     stored,
     view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
 };
@@ -68,8 +68,9 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     if let Some(torn) = torn {
         tracing::warn!("{torn}; nobody had been told of it");
     }
-    let (oldest, last) = (journal.reader().oldest_seq(), journal.last_seq());
-    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, oldest, last)?;
+    let last = journal.last_seq();
+    let (store, mut state) = base::choose(&dir.store(), found, &snapshots, &journal.reader(), last)?;
+    seal::open(&dir.store()).map_err(|error| base::seal_failure(&error))?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;
     let new_history = new_history::pending(dir.path(), state.identity())
@@ -119,6 +120,20 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
             stored::decode_agent(&bytes).map_err(|error| describe(&error))?,
         ));
     }
+    let mut holds = Vec::new();
+    for record in store.scan(key::HOLD, &[]) {
+        let (_, bytes) = record.map_err(|error| describe(&error))?;
+        holds.push(Arc::new(
+            stored::decode_hold(&bytes).map_err(|error| describe(&error))?,
+        ));
+    }
+    let mut limits = Vec::new();
+    for record in store.scan(key::LIMIT, &[]) {
+        let (_, bytes) = record.map_err(|error| describe(&error))?;
+        limits.push(Arc::new(
+            stored::decode_limit(&bytes).map_err(|error| describe(&error))?,
+        ));
+    }
     let time = store.meta(LAST_TIME).map_err(|error| describe(&error))?;
     let time = match time.map(<[u8; 8]>::try_from) {
         None => Timestamp::default(),
@@ -134,6 +149,8 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
         ended: ended.map_err(|error| describe(&error))?.unwrap_or_default(),
         jobs,
         agents,
+        holds,
+        limits,
         tasks,
     }))
 }
@@ -224,6 +241,7 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
     for some in missing.chunks(RECALL_STEP) {
         let found = records::find(store, some).map_err(|error| match error {
             FindError::Store(error) => damaged(error),
+            FindError::TooSoon => damaged("nobody knows yet which tasks the store has".to_owned()),
             FindError::TooLarge => damaged("the store has records that are too large".to_owned()),
         })?;
         for task in found {

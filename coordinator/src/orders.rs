@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use swarm_engine::{
     command::renew::{self, Directive, Renew},
     event::Fact,
+    hold::Scope,
     id::AgentId,
     rejection::Rejection,
 };
@@ -33,6 +34,16 @@ impl Orders {
             | Fact::LeaseExpired { agent, .. }
             | Fact::AgentDeregistered { agent } => agent,
             Fact::AgentRegistered(agent) => &agent.id,
+            Fact::HoldPlaced(hold) | Fact::HoldLifted { hold, .. } => match &hold.scope {
+                Scope::Agent(agent) => agent,
+                Scope::Queue(_) => return,
+                Scope::Everything => {
+                    for (_, parked) in std::mem::take(&mut self.parked) {
+                        let _ = parked.send(());
+                    }
+                    return;
+                }
+            },
             _ => return,
         };
         if let Some(parked) = self.parked.remove(agent) {
@@ -58,12 +69,17 @@ impl Core {
     pub async fn heartbeat(
         &self,
         request: Renew,
-        wait: Duration,
+        mut wait: Duration,
     ) -> Result<Answer<Vec<Directive>>, Rejection> {
         let (result, as_of, parked) = {
             let mut inner = self.lock();
             let result = self.decide(&mut inner, |draft| renew::decide(draft, &request));
             let nothing = matches!(&result, Ok(directives) if directives.iter().all(Directive::is_continue));
+            // A drained agent gives back what it holds at its deadline.
+            let (give_back, now) = (inner.state.gives_back_at(&request.agent), self.clock.now());
+            if let Some(at) = give_back.filter(|at| *at > now) {
+                wait = wait.min(at - now);
+            }
             let parked = (nothing && !wait.is_zero()).then(|| inner.orders.park(request.agent.clone()));
             self.after_decision(&mut inner);
             (result, inner.state.seq(), parked)
@@ -74,7 +90,8 @@ impl Core {
         };
         // An order, the end of the wait, and a newer call all end it; what holds now is the answer.
         let _ = tokio::time::timeout(wait, parked).await;
-        let answer = self.read(|state| renew::directives(state, &request)).await;
+        let now = self.clock.now();
+        let answer = self.read(|state| renew::directives(state, &request, now)).await;
         self.lock().orders.tidy(&request.agent);
         answer.value.map(|value| Answer {
             value,

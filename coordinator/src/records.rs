@@ -109,6 +109,8 @@ fn forgotten_attempt(task: &Task) -> Option<u32> {
 pub(crate) enum FindError {
     /// They are more than one request may bring into memory.
     TooLarge,
+    /// It cannot be said yet that one does not exist.
+    TooSoon,
     /// The store cannot be read; the sentence says what is wrong with it.
     Store(String),
 }

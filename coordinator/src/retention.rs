@@ -125,6 +125,7 @@ async fn remove_step(core: &Core, tasks: &[Aged], ended_by: Timestamp) -> Result
         .await
         .map_err(|error| match error.into() {
             Refused::Unreadable(error) => error,
+            Refused::TooSoon => "the store is still being read through".to_owned(),
             Refused::Rejected(rejection) => rejection.to_string(),
         })?;
     let (removed, as_of) = core.decide_with(&found, |draft_state, draft| {

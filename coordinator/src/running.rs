@@ -21,7 +21,7 @@ use crate::{
     failure::{Exit, Failure, abort},
     journal::{self, Journal},
     open::Opened,
-    random,
+    random, scrub,
     upkeep::{KeepEvents, Upkeep},
     view::{self, Work},
     writer,
@@ -37,6 +37,8 @@ pub(crate) struct Running {
     pub(crate) jump: Duration,
     writer: thread::JoinHandle<Journal>,
     view: thread::JoinHandle<()>,
+    /// Ends when its sender is dropped, or when it is through.
+    scrub: Option<(Sender<()>, thread::JoinHandle<()>)>,
     /// Ends when its sender is dropped.
     upkeep: Option<(Sender<()>, thread::JoinHandle<()>)>,
     journal: journal::Upkeep,
@@ -91,6 +93,13 @@ impl Running {
             let core = Arc::clone(&core);
             move || view::run(&core, &work)
         })?;
+        let scrub = if core.store.is_read() {
+            None
+        } else {
+            let (stop, stopped) = channel();
+            let core = Arc::clone(&core);
+            Some((stop, spawn("scrub-watch", move || scrub::run(&core, stopped))?))
+        };
         Ok(Running {
             core,
             epoch,
@@ -98,6 +107,7 @@ impl Running {
             jump,
             writer,
             view,
+            scrub,
             upkeep: None,
             journal: upkeep,
             to_store,
@@ -132,8 +142,12 @@ impl Running {
             drop(stop);
             upkeep.join().is_ok()
         });
+        let scrubbed = self.scrub.is_none_or(|(stop, scrub)| {
+            drop(stop);
+            scrub.join().is_ok()
+        });
         drop(self.to_store);
-        self.view.join().is_ok() && journal.is_ok() && upkept
+        self.view.join().is_ok() && journal.is_ok() && upkept && scrubbed
     }
 }
 

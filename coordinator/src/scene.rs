@@ -14,9 +14,9 @@ use swarm_engine::{
     draft::{self, Draft},
     id::{AgentId, QueueName, ReportHash, Seq, Session, TaskId},
     lease::Proof,
+    needs::{Bucket, Executor, Needs, Wants},
     rejection::Rejection,
     retry::RetryPolicy,
-    schedule::Wants,
     state::State,
     task::Output,
 };
@@ -128,10 +128,15 @@ impl Work {
     }
 
     pub(crate) fn start(&mut self) {
+        self.start_as("first");
+    }
+
+    /// Starts with this history.
+    pub(crate) fn start_as(&mut self, history: &str) {
         let start = Start {
             version: "1.0.0".into(),
             cluster_id: "cluster".into(),
-            history: "first".into(),
+            history: history.into(),
             new_history: None,
         };
         self.decide(|draft| start::decide(draft, start));
@@ -141,6 +146,7 @@ impl Work {
     pub(crate) fn run_tasks(&mut self, count: u64) {
         let agent = AgentId::stored("agent");
         let register = Register {
+            executors: [Executor::Command].into(),
             agent: agent.clone(),
             name: "agent".into(),
             labels: [].into(),
@@ -165,7 +171,8 @@ impl Work {
         let task = NewTask {
             id: TaskId::stored(name),
             spec: name.repeat(20).into_bytes().into(),
-            queue: QueueName::stored("default"),
+            needs: Needs::command(QueueName::stored("default")),
+            bucket: Bucket(0),
             priority: 0,
             dependencies: Vec::new(),
             retry: RetryPolicy {

@@ -22,7 +22,7 @@ pub(crate) use events::KeepEvents;
 use crate::{
     core::Core,
     data_dir::DataDir,
-    failure::{abort, chain},
+    failure::{abort, chain, is_of_the_disk},
     journal,
     limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     snapshot::{self, Origin, Snapshot, SnapshotError},
@@ -93,7 +93,14 @@ impl Upkeep {
 
     /// What is not put off for anything.
     fn look(&mut self) {
-        self.mark.note(self.journal.write_high_water());
+        let marked = self.journal.write_high_water();
+        if let Err(error) = &marked
+            && is_of_the_disk(error)
+        {
+            // As in the journal: on a disk that fails, a second try that succeeds says nothing.
+            abort(&chain(error));
+        }
+        self.mark.note(marked);
         self.reserve.note(self.journal.replenish());
         self.measure();
     }
@@ -135,6 +142,10 @@ impl Upkeep {
             Err(error) => Err(error),
         };
         if let Err(error) = trimmed {
+            if self.core.is_closed() {
+                // The next run has as much time for it as it takes.
+                return;
+            }
             self.trim_after = now + TRIM_RETRY;
             tracing::error!("cannot remove old events: {error}");
         }
@@ -227,7 +238,7 @@ impl Upkeep {
             seq = snapshot.origin().seq,
             records = snapshot.count(),
             bytes = snapshot.bytes(),
-            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "took a snapshot"
         );
         Ok(())
@@ -243,7 +254,7 @@ fn take(core: &Core, store: &Store, snapshots: &std::path::Path) -> Result<Snaps
         chain: chain_there,
         history: core.history().to_owned(),
     };
-    match Snapshot::take(store, snapshots, &origin) {
+    match Snapshot::take_unless(store, snapshots, &origin, &|| core.is_closed()) {
         Ok(snapshot) => Ok(snapshot),
         // What became of an interrupted flush is unknown. The journal has everything.
         Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {

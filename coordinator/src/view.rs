@@ -12,6 +12,7 @@ use std::{
 use swarm_engine::{
     counts::Counts,
     event::{Event, Fact},
+    queue::QueueLimit,
 };
 
 use crate::{
@@ -34,7 +35,9 @@ pub(crate) const STORE_FORMAT: &[u8] = &[2];
 
 /// Operations of a batch that are kept for what is known about the whole.
 const WHOLE_OPERATIONS: usize = 3;
+/// The event that the last start wrote, and its seq.
 pub(crate) const IDENTITY: &str = "identity";
+pub(crate) const STARTED: &str = "started_seq";
 
 /// What the store's thread is given, in order.
 pub(crate) enum Work {
@@ -188,9 +191,30 @@ impl View {
             // The event itself says all there is to say.
             Fact::CoordinatorStarted { .. } => {
                 writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
+                writes.push((key::meta(STARTED), Some(event.seq.0.to_be_bytes().to_vec())));
             }
             Fact::TaskRemoved { task, was } => {
                 writes.extend(records::removal(&self.store, &self.batch, task, *was)?);
+            }
+            Fact::HoldPlaced(hold) => {
+                writes.push((
+                    key::hold(&hold.scope.to_string()),
+                    Some(stored::encode_hold(hold)),
+                ));
+            }
+            Fact::HoldLifted { hold, actor: _ } => writes.push((key::hold(&hold.scope.to_string()), None)),
+            Fact::QueueLimited {
+                queue,
+                max_running,
+                actor,
+            } => {
+                let limit = max_running.map(|max_running| QueueLimit {
+                    queue: queue.clone(),
+                    max_running,
+                    actor: actor.clone(),
+                });
+                let value = limit.as_ref().map(stored::encode_limit);
+                writes.push((key::limit(queue.as_str()), value));
             }
             Fact::JobRemoved { number, job: _ } => writes.push((key::job(number.0), None)),
             _ => {}

@@ -16,6 +16,7 @@ use super::{
     PATIENCE,
     client::Client,
     copy_dir,
+    disk::Plan,
     program::{Ended, Program, command},
     swarmctl::swarmctl,
 };
@@ -25,10 +26,29 @@ pub(crate) struct Coordinator {
     program: Program,
     address: String,
     flags: Vec<String>,
+    /// What becomes of its disk; nothing when there is none.
+    disk: Option<Plan>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     _stdout: BufReader<ChildStdout>,
     // Last, so that it is removed when the program has ended.
-    dir: TempDir,
+    dir: Place,
+}
+
+/// Where a coordinator's files are.
+enum Place {
+    /// In a directory that is removed with it.
+    Own(TempDir),
+    /// In one of the test's.
+    Given(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Place::Own(dir) => dir.path(),
+            Place::Given(dir) => dir,
+        }
+    }
 }
 
 impl Coordinator {
@@ -39,13 +59,27 @@ impl Coordinator {
 
     /// Starts one with these flags besides its address and data directory.
     pub(crate) fn with(flags: &[&str]) -> Coordinator {
-        let dir = tempfile::tempdir().unwrap();
+        Coordinator::on(Place::Own(tempfile::tempdir().unwrap()), flags, None)
+    }
+
+    /// Starts one with its files in this directory, whose disk does what the plan says.
+    pub(crate) fn with_disk(dir: TempDir, disk: Plan) -> Coordinator {
+        Coordinator::on(Place::Own(dir), &[], Some(disk))
+    }
+
+    /// Starts one with its files in this directory, which stays.
+    pub(crate) fn serving(dir: &Path, flags: &[&str]) -> Coordinator {
+        Coordinator::on(Place::Given(dir.to_owned()), flags, None)
+    }
+
+    fn on(dir: Place, flags: &[&str], disk: Option<Plan>) -> Coordinator {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &flags);
+        let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &flags, disk.as_ref());
         Coordinator {
             program,
             address,
             flags,
+            disk,
             _stdout: stdout,
             dir,
         }
@@ -57,14 +91,7 @@ impl Coordinator {
         let copy = dir.path().join("data");
         copy_dir(data, &copy);
         change(&copy);
-        let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &[]);
-        Coordinator {
-            program,
-            address,
-            flags: Vec::new(),
-            _stdout: stdout,
-            dir,
-        }
+        Coordinator::on(Place::Own(dir), &[], None)
     }
 
     /// Where it listens.
@@ -92,9 +119,15 @@ impl Coordinator {
         self.program.kill();
     }
 
+    /// From its next start on its disk is as it should be.
+    pub(crate) fn mend_disk(&mut self) {
+        self.disk = None;
+    }
+
     /// Starts it again after its end, with the same address, data and flags.
     pub(crate) fn start_again(&mut self) {
-        let (program, address, stdout) = serve(self.dir.path(), &self.address, &self.flags);
+        let (program, address, stdout) =
+            serve(self.dir.path(), &self.address, &self.flags, self.disk.as_ref());
         assert_eq!(address, self.address);
         self.program = program;
         self._stdout = stdout;
@@ -118,12 +151,18 @@ impl Coordinator {
 }
 
 /// Starts the program and waits until its port is open.
-fn serve(dir: &Path, listen: &str, flags: &[String]) -> (Program, String, BufReader<ChildStdout>) {
+fn serve(
+    dir: &Path,
+    listen: &str,
+    flags: &[String],
+    disk: Option<&Plan>,
+) -> (Program, String, BufReader<ChildStdout>) {
     let mut command = command("coordinator", dir);
     command
         .args(["--listen", listen, "--data-dir"])
         .arg(dir.join("data"))
         .args(flags)
+        .envs(disk.map_or(&[][..], Plan::env).iter().cloned())
         .stdout(Stdio::piped());
     let mut program = Program::start(
         "the coordinator",

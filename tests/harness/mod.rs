@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod coordinator;
+pub(crate) mod disk;
 pub(crate) mod fake_agent;
 pub(crate) mod process;
 pub(crate) mod program;

@@ -10,6 +10,7 @@
 mod harness;
 
 mod absence;
+mod bench;
 mod big_job;
 mod control;
 mod deploy;
@@ -17,13 +18,19 @@ mod dev;
 mod durability;
 mod errors;
 mod eviction;
+mod failing_disk;
 mod faults;
 mod fencing;
+mod flipped_store;
 mod hostile;
+mod killed;
 mod lifecycle;
 mod listing;
+mod logs;
+mod obeying;
 mod rebuild;
 mod schema;
+mod sealed;
 mod slowed;
 mod stop;
 mod stream;

@@ -143,7 +143,7 @@ impl Coordinator {
     fn note_failure(&self, what: &str, target: usize, failure: &Failure) {
         let address = &self.targets[target].0;
         if matches!(failure, Failure::Refused { .. }) {
-            tracing::debug!("cannot {what} at {address}: {}", failure.message());
+            tracing::debug!(error = failure.message(), "cannot {what} at {address}");
             return;
         }
         let due = self.contact().lost(target, Instant::now());
@@ -240,7 +240,7 @@ async fn say_away(log_format: LogFormat, address: Address, failure: Failure, con
         LogFormat::Text => {
             eprintln!("error: cannot reach the coordinator at {address}: {cause}\nhelp: {help}")
         }
-        LogFormat::Json => tracing::error!(help, "cannot reach the coordinator at {address}: {cause}"),
+        LogFormat::Json => tracing::error!(error = cause, help, "cannot reach the coordinator at {address}"),
     }
 }
 

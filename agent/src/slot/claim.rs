@@ -1,13 +1,14 @@
 //! Asking for work: never for more than there are free slots, with one claim in flight.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use swarm_proto::{
     duration::{read_duration, write_duration},
-    v1::{Assignment, ClaimRequest, ClaimResponse, EmptyReason, LeaseRef},
+    v1::{Assignment, AttemptReport, ClaimRequest, ClaimResponse, EmptyReason, LeaseRef, TaskSpec},
 };
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use super::{
     Call, Worker,
     delivery::{MAX_UNSENT, Unsent},
     ground::see_through,
+    standstill::{HELD_PAUSE, is_by_hold},
 };
 use crate::{
     attempt,
@@ -22,6 +24,7 @@ use crate::{
     lease::{BootTime, TrustWindow},
     random,
     session::{Over, read_length},
+    veto,
 };
 
 /// The protocol's limit of a claim.
@@ -75,13 +78,16 @@ impl Worker {
             wait: write_duration(wait),
             queues: self.ground.config.queues.clone(),
             request_id: random::base32(REQUEST_ID_CHARACTERS),
-            shard: None,
-            scan_limit: 0,
+            shard: self.ground.config.shard(),
+            scan_limit: self.ground.config.scan_limit,
         }
     }
 
     pub(super) fn begin_claim(&mut self) {
-        let idle = self.ground.config.exit_when_idle && self.ground.session.held.running() == 0;
+        // A hold ends some day, and what it keeps back may be for this agent.
+        let idle = self.ground.config.exit_when_idle
+            && self.ground.session.held.running() == 0
+            && self.hold.is_none();
         if idle && self.is_accepting() {
             // It has to be known now whether there is anything.
             self.hasten_claim();
@@ -90,10 +96,14 @@ impl Worker {
         if self.claim.is_some() || asked == 0 || Instant::now() < self.claim_not_before {
             return;
         }
-        let wait = if idle {
+        // At the start an owner wants to know at once what there is, or why there is nothing.
+        let is_first = !mem::replace(&mut self.has_asked, true);
+        let wait = if idle || is_first {
             Duration::ZERO
         } else {
-            self.ground.config.claim_wait
+            // What is granted after a long wait is trusted from when it was asked for.
+            let quarter = self.ground.session.registration().lease_ttl / 4;
+            self.ground.config.claim_wait.min(quarter)
         };
         let request = self.claim_request(asked, wait);
         self.send_claim(request, asked, wait, BootTime::now());
@@ -145,13 +155,19 @@ impl Worker {
                     return;
                 }
                 let empty = answer.assignments.is_empty();
+                let is_held = is_by_hold(answer.empty_reason());
                 let begun_any = self.take_assignments(answer.assignments, sent);
                 let waited = empty && !wait.is_zero() && begun.elapsed() >= wait / 2;
+                let is_polling = empty && self.ground.config.claim_wait.is_zero();
                 if begun_any || waited {
                     self.claim_pauses.reset();
+                } else if is_polling {
+                    let jitter = random::part_of(self.ground.config.jitter_max);
+                    self.claim_not_before = Instant::now() + self.ground.config.poll_interval + jitter;
                 } else {
                     // It did not wait, or gave nothing that can be done here, so we wait.
-                    self.claim_not_before = Instant::now() + self.claim_pauses.pause();
+                    let longest = if is_held { HELD_PAUSE } else { Duration::MAX };
+                    self.claim_not_before = Instant::now() + self.claim_pauses.pause().min(longest);
                 }
             }
         }
@@ -159,9 +175,14 @@ impl Worker {
 
     /// Notes that there was nothing to claim; true when the coordinator says how long to wait.
     pub(super) fn take_nothing(&mut self, answer: &ClaimResponse) -> bool {
-        let slowed = answer.empty_reason == i32::from(EmptyReason::MachineSlowed);
-        // There may be work, only not for this machine at this moment.
-        self.found_nothing = !slowed;
+        let slowed = answer.empty_reason() == EmptyReason::MachineSlowed;
+        // There may be work, only not at this moment. Who drains an agent means it to be free.
+        let is_momentary = matches!(answer.empty_reason(), EmptyReason::Paused | EmptyReason::Stopped);
+        self.found_nothing = !slowed && !is_momentary;
+        self.is_refusing = false;
+        if !slowed {
+            self.explain_nothing(answer);
+        }
         let pause = answer.retry_after.as_ref().and_then(read_duration);
         let Some(pause) = pause else { return false };
         let pause = pause.min(MAX_CLAIM_PAUSE);
@@ -177,7 +198,7 @@ impl Worker {
 
     /// Begins what was granted, or gives it back; says whether anything began.
     pub(super) fn take_assignments(&mut self, assignments: Vec<Assignment>, sent: BootTime) -> bool {
-        let mut begun_any = false;
+        let (mut begun_any, mut refused_any) = (false, false);
         for assignment in assignments {
             let Some(lease) = assignment.lease.clone() else {
                 continue;
@@ -189,30 +210,56 @@ impl Worker {
                 self.give_back(lease, "the agent is leaving");
             } else if self.trouble.is_some() {
                 self.give_back(lease, "the agent cannot write its state directory");
+            } else if let Some(objection) = self.objection(&assignment) {
+                tracing::info!(
+                    task_id = lease.task_id,
+                    attempt = lease.attempt,
+                    job_id = assignment.job_id,
+                    reason = objection,
+                    "refused"
+                );
+                refused_any = true;
+                self.give_back_report(attempt::refused(lease, objection));
             } else {
                 begun_any |= self.start(assignment, lease, sent);
             }
         }
+        if begun_any || refused_any {
+            self.is_refusing = !begun_any;
+        }
         begun_any
+    }
+
+    fn objection(&self, assignment: &Assignment) -> Option<String> {
+        let nothing = TaskSpec::default();
+        veto::objection(&self.ground.config, assignment.spec.as_ref().unwrap_or(&nothing))
     }
 
     fn start(&mut self, assignment: Assignment, lease: LeaseRef, sent: BootTime) -> bool {
         let ttl = read_length(assignment.lease_ttl);
         let ttl = ttl.unwrap_or(self.ground.session.registration().lease_ttl);
         let trust = TrustWindow::new(sent, ttl, self.ground.config.kill_grace);
+        let exclusive = assignment
+            .spec
+            .as_ref()
+            .is_some_and(|spec| !spec.exclusive_group.is_empty());
+        if exclusive && trust.has_ended(BootTime::now()) {
+            self.give_back(
+                lease,
+                "its lease may have expired before it came, and it is in an exclusive group",
+            );
+            return false;
+        }
         // A repeated answer brings leases that are at work already.
-        let Some(orders) = self.ground.session.held.take(lease, trust) else {
+        let Some(orders) = self.ground.session.held.take(lease, trust, exclusive) else {
             return false;
         };
         self.claimed += 1;
         self.found_nothing = false;
-        if self
-            .ground
-            .config
-            .task_limit()
-            .is_some_and(|limit| self.claimed >= limit)
-        {
-            self.closed = true;
+        self.note_work();
+        if exclusive {
+            // The parked heartbeat does not list it, and its trust window is to be renewed in time.
+            self.ground.session.beat_now.notify_one();
         }
         let (ground, finished) = (Arc::clone(&self.ground), self.finished.0.clone());
         self.attempts
@@ -221,8 +268,14 @@ impl Worker {
     }
 
     fn give_back(&mut self, lease: LeaseRef, reason: &str) {
-        self.ground.session.held.report(lease.clone());
-        self.unsent
-            .push_back(Unsent::new(attempt::released(lease, reason), SystemTime::now()));
+        self.give_back_report(attempt::released(lease, reason));
+    }
+
+    fn give_back_report(&mut self, report: AttemptReport) {
+        self.ground
+            .session
+            .held
+            .report(report.lease.clone().unwrap_or_default());
+        self.unsent.push_back(Unsent::new(report, SystemTime::now()));
     }
 }

@@ -65,7 +65,8 @@ impl Worker {
             }
             items.extend(self.unsent.pop_front());
         }
-        let asked = self.room();
+        let is_waiting = self.is_refusing && Instant::now() < self.claim_not_before;
+        let asked = if is_waiting { 0 } else { self.room() };
         let request = CompleteRequest {
             agent_id: self.ground.session.agent_id().to_owned(),
             results: items.iter().map(|item| item.report.clone()).collect(),
@@ -105,8 +106,8 @@ impl Worker {
             Err(failure) => {
                 // One of them is at fault; by themselves the others get through.
                 tracing::warn!(
-                    "a delivery was refused ({}); its results are sent one by one",
-                    sentence(&failure)
+                    error = sentence(&failure),
+                    "a delivery was refused; its results are sent one by one"
                 );
                 for item in &mut items {
                     item.alone = true;
@@ -122,11 +123,14 @@ impl Worker {
                         self.take_nothing(&claimed);
                     }
                     self.take_assignments(claimed.assignments, sent);
+                    if self.is_refusing {
+                        self.claim_not_before = Instant::now() + self.claim_pauses.pause();
+                    }
                 } else if asked > 0
                     && let Some(refusal) = answer.claim_refusal
                 {
                     // The claim that follows meets the same refusal and deals with it.
-                    tracing::debug!("the next claim was refused: {}", refusal.message);
+                    tracing::debug!(error = refusal.message, "the next claim was refused");
                 }
             }
         }

@@ -34,7 +34,8 @@ impl Worker {
         let noting = spawn_blocking(move || ground.series.note());
         if let Err(error) = noting.await.map_err(io::Error::other).flatten() {
             tracing::error!(
-                "cannot write in the state directory: {error}; nothing is claimed until it can be written"
+                %error,
+                "cannot write in the state directory; nothing is claimed until it can be written"
             );
             self.begin_trouble();
         }
@@ -45,7 +46,8 @@ impl Worker {
         tracing::error!(
             task_id = key.task_id,
             attempt = key.attempt,
-            "cannot write the outcome into the outbox: {error}; it is kept in memory and sent all the same, and \
+            %error,
+            "cannot write the outcome into the outbox; it is kept in memory and sent all the same, and \
              nothing more is claimed until the state directory can be written"
         );
         self.begin_trouble();
@@ -105,7 +107,7 @@ impl Worker {
                 self.trouble = None;
             }
             Err(error) => {
-                tracing::debug!("the state directory still cannot be written: {error}");
+                tracing::debug!(%error, "the state directory still cannot be written");
                 trouble.try_again = Instant::now() + TRY_AGAIN;
             }
         }
@@ -124,7 +126,8 @@ impl Worker {
                 tracing::error!(
                     task_id = item.key.task_id,
                     attempt = item.key.attempt,
-                    "the outcome is lost: the coordinator has not confirmed it, and it cannot be written: {error}"
+                    %error,
+                    "the outcome is lost: the coordinator has not confirmed it, and it cannot be written"
                 );
             }
         }

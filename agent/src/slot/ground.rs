@@ -19,6 +19,7 @@ use crate::{
     outbox::Outbox,
     session::Session,
     tree::Sweeper,
+    veto::queue_of,
 };
 
 /// What all attempts of one registered agent share.
@@ -36,7 +37,8 @@ impl Ground {
     pub(super) fn forget_written(&self, key: &AttemptKey) {
         if let Err(error) = self.outbox.confirm(key) {
             tracing::warn!(
-                "cannot remove a confirmed result from the outbox: {error}; it is sent again at the next start"
+                %error,
+                "cannot remove a confirmed result from the outbox; it is sent again at the next start"
             );
         }
     }
@@ -57,13 +59,16 @@ impl Ground {
             Ok(Ok(place)) => tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "the outcome of {since} was not accepted: {why}; the result is kept in {}",
+                reason = why,
+                "the outcome of {since} was not accepted; the result is kept in {}",
                 place.display()
             ),
             Ok(Err(error)) => tracing::error!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "the outcome of {since} was not accepted: {why}; and it cannot be kept: {error}"
+                reason = why,
+                %error,
+                "the outcome of {since} was not accepted; and it cannot be kept"
             ),
             Err(_) => {}
         }
@@ -80,7 +85,14 @@ pub(super) async fn see_through(
     let lease = assignment.lease.clone().unwrap_or_default();
     let key = AttemptKey::of(&lease);
     let begun = Instant::now();
-    tracing::info!(task_id = key.task_id, attempt = key.attempt, "begins");
+    let job_id = Some(assignment.job_id.as_str()).filter(|job_id| !job_id.is_empty());
+    tracing::info!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        job_id,
+        queue = assignment.spec.as_ref().map(queue_of),
+        "begins"
+    );
     let here = Arc::clone(&ground);
     // By itself, so that a bug in an attempt ends that attempt only.
     let running = tokio::spawn(async move {
@@ -88,6 +100,7 @@ pub(super) async fn see_through(
             coordinator: &here.session.coordinator,
             workspace: &here.workspace,
             kill_grace: here.config.kill_grace,
+            lease_ttl: here.session.registration().lease_ttl,
             series: &here.series,
             sweeper: &here.sweeper,
         };
@@ -103,12 +116,14 @@ pub(super) async fn see_through(
         directory: None,
     });
     let succeeded = matches!(report.outcome, Some(Outcome::Success(_)));
+    let took = begun.elapsed();
     tracing::info!(
         task_id = key.task_id,
         attempt = key.attempt,
-        "{} after {:.1?}",
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        reason = reason_of(&report),
+        "{} after {took:.1?}",
         describe(&report),
-        begun.elapsed()
     );
 
     let now = SystemTime::now();
@@ -148,9 +163,19 @@ pub(super) async fn see_through(
             tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
-                "cannot tidy its directory: {error}"
+                %error,
+                "cannot tidy its directory"
             );
         }
+    }
+}
+
+/// The stable word for a failure, or why an attempt is given back; nothing when the work was done.
+fn reason_of(report: &AttemptReport) -> Option<&str> {
+    match report.outcome.as_ref()? {
+        Outcome::Failure(failure) => Some(&failure.reason),
+        Outcome::Released(released) => Some(&released.reason),
+        Outcome::Success(_) | Outcome::Cancelled(_) => None,
     }
 }
 
@@ -158,9 +183,9 @@ pub(super) async fn see_through(
 fn describe(report: &AttemptReport) -> String {
     match &report.outcome {
         Some(Outcome::Success(_)) => "succeeded".to_owned(),
-        Some(Outcome::Failure(failure)) => format!("failed ({}): {}", failure.reason, failure.message),
+        Some(Outcome::Failure(failure)) => format!("failed: {}", failure.message),
         Some(Outcome::Cancelled(_)) => "cancelled".to_owned(),
-        Some(Outcome::Released(released)) => format!("released: {}", released.reason),
+        Some(Outcome::Released(_)) => "released".to_owned(),
         None => "ended".to_owned(),
     }
 }

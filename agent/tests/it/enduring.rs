@@ -1,6 +1,10 @@
 //! What an agent keeps through silence, stops, copies of itself and full disks.
 
-use std::{fs, process::Command, time::Duration};
+use std::{
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 use swarm_proto::{
@@ -33,7 +37,7 @@ async fn of_two_copies_of_an_identity_the_older_ends_and_the_newer_works() {
     );
     assert!(log.contains("a newer session exists"), "{log}");
     // The first ended its own attempt, and nobody else did: its result is not a failure that somebody saw.
-    assert!(log.contains("released: the lease was lost"), "{log}");
+    assert!(log.contains(r#"reason="the lease was lost""#), "{log}");
     assert!(fs::exists(format!("{one}/outbox/c1/refused/a.1/why")).unwrap());
     assert!(fake.world().report("a").is_none());
 
@@ -52,7 +56,7 @@ async fn of_two_copies_of_an_identity_the_older_ends_and_the_newer_works() {
 #[tokio::test]
 async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
     let (fake, home) = (Fake::start().await, Home::new());
-    // The trust window is the TTL less five seconds.
+    // The trust window is half of a TTL that is as short.
     fake.world().lease_ttl = Some(6);
     fake.submit("a", &home.patient("a"));
     fake.submit("b", &home.patient("b"));
@@ -88,6 +92,53 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
     assert_eq!((home.beginnings("a"), home.beginnings("b")), (1, 1));
     assert_eq!(fake.world().registered.len(), 1);
     assert!(log.contains("answers again after"), "{log}");
+}
+
+#[tokio::test]
+async fn in_silence_an_exclusive_attempt_ends_before_its_lease_and_others_go_on() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let lease_ttl = Duration::from_secs(6);
+    fake.world().lease_ttl = Some(6);
+    // It does not end when it is asked to.
+    let stubborn = format!("trap '' TERM; {}", home.patient("x"));
+    fake.submit_with("x", &stubborn, |assignment| {
+        assignment.spec.as_mut().unwrap().exclusive_group = "g".to_owned();
+    });
+    fake.submit("a", &home.patient("a"));
+    let agent = home.start(&fake, &["--slots", "2", "--kill-grace", "10s"]);
+    home.begun("x").await;
+    home.begun("a").await;
+    // Its lease is renewed in time, again and again.
+    let beats = fake.world().heartbeats.len();
+    fake.until("renewals", |world| {
+        let renewals = world.heartbeats.iter().skip(beats);
+        let renewed = renewals.filter(|beat| beat.leases.iter().any(|lease| lease.task_id == "x"));
+        (renewed.count() >= 5).then_some(())
+    })
+    .await;
+    let work = home.find("work/x.1/work")[0].to_str().unwrap().to_owned();
+    let silent = Instant::now();
+    fake.world().away = true;
+    until("the exclusive command is gone", || !runs_in(&work)).await;
+    let gone = silent.elapsed();
+    assert!(gone < lease_ttl, "it ended {gone:?} after the last renewal");
+    agent
+        .until_log("no other task of its exclusive group may run beside it")
+        .await;
+    fake.world().away = false;
+    let report = fake.report("x").await;
+    let Some(Outcome::Released(released)) = report.outcome else {
+        panic!("not released: {report:?}")
+    };
+    assert!(
+        !released.refused && released.reason.contains("exclusive group"),
+        "{released:?}"
+    );
+    home.go("a");
+    assert!(matches!(
+        fake.report("a").await.outcome,
+        Some(Outcome::Success(_))
+    ));
 }
 
 #[tokio::test]

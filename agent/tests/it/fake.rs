@@ -1,5 +1,8 @@
 //! A coordinator without rules: it hands out what it is given, notes what it hears, and misbehaves on request.
 
+pub(crate) mod hold;
+mod people;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
@@ -10,19 +13,13 @@ use std::{
 use swarm_proto::{
     reason::{self, Details, Reason},
     v1::{
-        AgentCounts, AsOf, Assignment, AttemptReport, CancelTasksRequest, CancelTasksResponse, ClaimRequest,
-        ClaimResponse, Command, CompleteRequest, CompleteResponse, DeregisterAgentRequest,
-        DeregisterAgentResponse, Directive, EmptyReason, Event, ExplainTaskRequest, ExplainTaskResponse,
-        FindIdsRequest, FindIdsResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest,
-        GetServerInfoResponse, GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse,
-        HeartbeatRequest, HeartbeatResponse, LeaseDirective, LeaseRef, ListJobsRequest, ListJobsResponse,
-        ListTasksRequest, ListTasksResponse, Output, PauseRequest, PauseResponse, Refusal,
-        RegisterAgentRequest, RegisterAgentResponse, ReportResult, ResumeRequest, ResumeResponse,
-        RetryTasksRequest, RetryTasksResponse, StopAllRequest, StopAllResponse, StreamEventsRequest,
-        SubmitTasksRequest, SubmitTasksResponse, Task, TaskResult, TaskSpec, TaskState,
-        admin_service_server::{AdminService, AdminServiceServer},
+        Assignment, AttemptReport, ClaimRequest, ClaimResponse, Command, CompleteRequest, CompleteResponse,
+        DeregisterAgentRequest, DeregisterAgentResponse, Directive, Event, HeartbeatRequest,
+        HeartbeatResponse, Hold, LeaseDirective, LeaseRef, Passed, Refusal, RegisterAgentRequest,
+        RegisterAgentResponse, ReportResult, StreamEventsRequest, TaskSpec, TaskState,
+        admin_service_server::AdminServiceServer,
         coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
-        task_service_server::{TaskService, TaskServiceServer},
+        task_service_server::TaskServiceServer,
         task_spec::Work,
     },
 };
@@ -79,6 +76,12 @@ pub(crate) struct World {
     pub(crate) away: bool,
     /// Seconds, instead of 90.
     pub(crate) lease_ttl: Option<i64>,
+    /// What keeps it from granting anything.
+    pub(crate) hold: Option<Hold>,
+    /// What it says in answers that bring nothing.
+    pub(crate) passed: Vec<Passed>,
+    /// Seconds that an agent is told to wait when an answer brings nothing.
+    pub(crate) retry_after: Option<i64>,
     session: u64,
     /// The newest session of each agent.
     sessions: BTreeMap<String, u64>,
@@ -255,21 +258,23 @@ impl Fake {
         let mut world = self.world();
         let known = world.granted.get(&request.request_id).cloned();
         let assignments = known.unwrap_or_else(|| {
-            let count = world.queue.len().min(request.max_tasks.max(1) as usize);
+            let open = if world.hold.is_some() {
+                0
+            } else {
+                world.queue.len()
+            };
+            let count = open.min(request.max_tasks.max(1) as usize);
             let granted: Vec<_> = world.queue.drain(..count).collect();
             if !granted.is_empty() {
                 world.granted.insert(request.request_id.clone(), granted.clone());
             }
             granted
         });
-        let empty = if assignments.is_empty() {
-            EmptyReason::NothingQueued
-        } else {
-            EmptyReason::Unspecified
-        };
+        if assignments.is_empty() {
+            return world.nothing();
+        }
         ClaimResponse {
             assignments,
-            empty_reason: empty.into(),
             ..ClaimResponse::default()
         }
     }
@@ -366,7 +371,7 @@ impl CoordinatorService for Fake {
                 world.lose_claims -= usize::from(lost);
                 lost
             };
-            let is_empty = self.0.world.lock().unwrap().queue.is_empty();
+            let is_empty = self.0.world.lock().unwrap().waits();
             let is_repeat = self
                 .0
                 .world
@@ -393,7 +398,11 @@ impl CoordinatorService for Fake {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         let request = request.into_inner();
-        self.world().heartbeats.push(request.clone());
+        let hold_before = {
+            let mut world = self.world();
+            world.heartbeats.push(request.clone());
+            world.hold.clone()
+        };
         let wait = request
             .wait
             .map_or(Duration::ZERO, |wait| Duration::try_from(wait).unwrap());
@@ -401,23 +410,25 @@ impl CoordinatorService for Fake {
         let mut changes = self.0.changed.subscribe();
         loop {
             changes.borrow_and_update();
-            let (orders, lease_ttl, next_heartbeat) = {
+            let (orders, hold, lease_ttl, next_heartbeat) = {
                 let world = self.0.world.lock().unwrap();
                 world.admit(&request.agent_id, request.session)?;
                 (
                     world.directives.clone(),
+                    world.hold.clone(),
                     world.lease_ttl(),
                     seconds(world.next_heartbeat),
                 )
             };
+            let has_news = !orders.is_empty() || hold != hold_before;
             let ended = timeout_at(deadline, async {
-                if orders.is_empty() {
+                if !has_news {
                     changes.changed().await.unwrap()
                 }
             })
             .await
             .is_err();
-            if !orders.is_empty() || ended {
+            if has_news || ended {
                 let order = |lease: &LeaseRef| LeaseDirective {
                     task_id: lease.task_id.clone(),
                     attempt: lease.attempt,
@@ -432,6 +443,7 @@ impl CoordinatorService for Fake {
                     directives,
                     lease_ttl,
                     next_heartbeat,
+                    hold,
                     ..HeartbeatResponse::default()
                 }));
             }
@@ -494,123 +506,9 @@ impl CoordinatorService for Fake {
     }
 }
 
-#[tonic::async_trait]
-impl AdminService for Fake {
-    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        let agents = Some(AgentCounts::default());
-        Ok(Response::new(GetStatusResponse {
-            agents,
-            ..GetStatusResponse::default()
-        }))
-    }
-
-    async fn get_server_info(
-        &self,
-        _: Request<GetServerInfoRequest>,
-    ) -> Result<Response<GetServerInfoResponse>, Status> {
-        let mut world = self.world();
-        world.asked += 1;
-        if world.away {
-            return Err(cut());
-        }
-        Ok(Response::new(GetServerInfoResponse {
-            as_of: Some(AsOf::default()),
-            cluster_id: world.cluster_id(),
-            lease_ttl: seconds(90),
-            ..GetServerInfoResponse::default()
-        }))
-    }
-
-    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn stop_all(&self, _: Request<StopAllRequest>) -> Result<Response<StopAllResponse>, Status> {
-        Err(not_for_agents())
-    }
-}
-
-#[tonic::async_trait]
-impl TaskService for Fake {
-    async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
-        {
-            let mut world = self.world();
-            world.cluster_id = world.cluster_id_after_get_task.or(world.cluster_id);
-            if let Some(refusal) = &world.refuse_get_task {
-                return Err(refusal.clone());
-            }
-        }
-        let stdout = format!("all that {} printed", request.into_inner().task_id).into_bytes();
-        let output = Some(Output {
-            stdout,
-            ..Output::default()
-        });
-        let task = Task {
-            result: Some(TaskResult { attempt: 1, output }),
-            ..Task::default()
-        };
-        Ok(Response::new(GetTaskResponse {
-            task: Some(task),
-            ..GetTaskResponse::default()
-        }))
-    }
-
-    async fn submit_tasks(
-        &self,
-        _: Request<SubmitTasksRequest>,
-    ) -> Result<Response<SubmitTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Result<Response<ListTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn cancel_tasks(
-        &self,
-        _: Request<CancelTasksRequest>,
-    ) -> Result<Response<CancelTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn retry_tasks(
-        &self,
-        _: Request<RetryTasksRequest>,
-    ) -> Result<Response<RetryTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn get_job(&self, _: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn explain_task(
-        &self,
-        _: Request<ExplainTaskRequest>,
-    ) -> Result<Response<ExplainTaskResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn find_ids(&self, _: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
-        Err(not_for_agents())
-    }
-}
-
 /// Not one of our refusals: what a transport makes of a connection that ends.
 fn cut() -> Status {
     Status::unavailable("the connection was cut")
-}
-
-fn not_for_agents() -> Status {
-    Status::unimplemented("an agent has no business here")
 }
 
 fn seconds(seconds: i64) -> Option<prost_types::Duration> {

@@ -5,8 +5,10 @@
 mod fake;
 mod program;
 
+mod asking;
 mod delivering;
 mod enduring;
+mod holding;
 mod leaving;
 mod running;
 mod starting;

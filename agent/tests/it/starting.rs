@@ -196,7 +196,7 @@ async fn json_log_lines_are_objects_with_the_fields_beside_the_message() {
     let (code, log) = home.start(&fake, &["--once", "--log-format", "json"]).end().await;
     assert_eq!(code, 0, "{log}");
     assert!(
-        log.contains(r#""message":"begins","task_id":"a","attempt":1}"#),
+        log.contains(r#""message":"begins","task_id":"a","attempt":1,"job_id":"job","queue":"default"}"#),
         "{log}"
     );
     assert!(

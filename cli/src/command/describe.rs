@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use swarm_proto::v1::{Agent, Command, Job, StateCounts, Task, TaskSpec, TaskState, task_spec::Work};
 
 use crate::output::{
-    Listing, json, state,
+    Listing, hold, json, state,
     table::{Fields, Table},
     text,
 };
@@ -89,10 +89,10 @@ pub(super) fn jobs(jobs: &[Job]) -> Listing {
 /// Agents as a list.
 pub(super) fn agents(agents: &[Agent]) -> Listing {
     let mut table = Table::new([
-        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION",
+        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION", "HOLD",
     ])
-    .free_text(&["NAME", "LABELS"])
-    .dispensable(&["VERSION", "SEEN", "LABELS"]);
+    .free_text(&["NAME", "LABELS", "HOLD"])
+    .dispensable(&["VERSION", "SEEN", "LABELS", "HOLD"]);
     for agent in agents {
         table.row([
             agent.agent_id.clone(),
@@ -103,6 +103,7 @@ pub(super) fn agents(agents: &[Agent]) -> Listing {
             pairs(&agent.labels),
             text::time(agent.seen_time.as_ref()),
             agent.version.clone(),
+            hold::beside(agent.hold.as_ref()),
         ]);
     }
     Listing {
@@ -124,7 +125,15 @@ pub(super) fn task_page(task: &Task, width: Option<usize>) -> String {
         .add("state", task_state(task))
         .add("reason", &task.reason)
         .add("job", &task.job_id)
-        .add("command", command_line(&spec))
+        .add(
+            if matches!(spec.work, Some(Work::Prompt(_))) {
+                "prompt"
+            } else {
+                "command"
+            },
+            command_line(&spec),
+        )
+        .add("model", model(&spec))
         .add("directory", command(&spec).map_or("", |command| &command.cwd))
         .add(
             "environment",
@@ -133,6 +142,15 @@ pub(super) fn task_page(task: &Task, width: Option<usize>) -> String {
         .add("queue", queue(&spec))
         .add("priority", spec.priority.to_string())
         .add("labels", pairs(&spec.labels))
+        .add(
+            "requires",
+            spec.requirements
+                .as_ref()
+                .map(|asked| asked.labels.join(", "))
+                .unwrap_or_default(),
+        )
+        .add("exclusive", &spec.exclusive_group)
+        .add("shard key", &spec.shard_key)
         .add("metadata", pairs(&spec.metadata))
         .add(
             "depends on",
@@ -201,8 +219,20 @@ pub(super) fn agent_page(agent: &Agent, width: Option<usize>) -> String {
         .add("agent", &agent.agent_id)
         .add("name", &agent.name)
         .add("state", state::agent(agent.state()))
+        .add(
+            "hold",
+            agent
+                .hold
+                .as_ref()
+                .map(|held| format!("{} {}", hold::word(held.kind()), hold::beside(Some(held))))
+                .unwrap_or_default(),
+        )
+        .add("slowed until", text::time(agent.slowed_until.as_ref()))
         .add("slots", format!("{}, {} busy", agent.slots, agent.leases.len()))
         .add("labels", pairs(&agent.labels))
+        .add("carries out", agent.executors.join(", "))
+        .add("queues", agent.queues.join(", "))
+        .add("shards", shards(agent))
         .add("version", &agent.version)
         .add("registered", text::time(agent.register_time.as_ref()))
         .add("seen", text::time(agent.seen_time.as_ref()));
@@ -222,6 +252,25 @@ pub(super) fn agent_page(agent: &Agent, width: Option<usize>) -> String {
         page.push_str(&table.within(width));
     }
     page
+}
+
+/// Which part of all tasks an agent takes; nothing when it takes them all.
+fn shards(agent: &Agent) -> String {
+    let Some(shard) = &agent.shard else {
+        return String::new();
+    };
+    match shard.index {
+        Some(index) => format!("{index} of {}", shard.count),
+        None if agent.shards.is_empty() => format!("none of {} yet", shard.count),
+        None => {
+            let given: Vec<String> = agent.shards.iter().map(u32::to_string).collect();
+            format!(
+                "{} of {}, given by the coordinator",
+                given.join(", "),
+                shard.count
+            )
+        }
+    }
 }
 
 /// The counts with their states, in the order of a task's life.
@@ -327,7 +376,8 @@ fn tries(task: &Task) -> String {
     parts.join(", ")
 }
 
-fn what(spec: &TaskSpec) -> String {
+/// What a task does, in a few words: its name, or else its work.
+pub(super) fn what(spec: &TaskSpec) -> String {
     if spec.name.is_empty() {
         command_line(spec)
     } else {
@@ -342,7 +392,14 @@ fn command(spec: &TaskSpec) -> Option<&Command> {
     }
 }
 
-/// The command as one would type it; the script alone when a shell runs it.
+fn model(spec: &TaskSpec) -> &str {
+    match &spec.work {
+        Some(Work::Prompt(prompt)) => &prompt.model,
+        Some(Work::Command(_)) | None => "",
+    }
+}
+
+/// The command as one would type it; the script alone when a shell runs it, the text of a prompt.
 fn command_line(spec: &TaskSpec) -> String {
     match command(spec).map(|command| command.argv.as_slice()) {
         Some([sh, c, script]) if sh == "sh" && c == "-c" => script.clone(),
@@ -351,11 +408,15 @@ fn command_line(spec: &TaskSpec) -> String {
             .map(|word| text::shell_word(word))
             .collect::<Vec<_>>()
             .join(" "),
-        None => String::new(),
+        None => match &spec.work {
+            Some(Work::Prompt(prompt)) => prompt.text.clone(),
+            Some(Work::Command(_)) | None => String::new(),
+        },
     }
 }
 
-fn queue(spec: &TaskSpec) -> &str {
+/// The line that a task waits in.
+pub(super) fn queue(spec: &TaskSpec) -> &str {
     if spec.queue.is_empty() {
         "default"
     } else {

@@ -1,21 +1,34 @@
 //! The verbs, one file each.
 
 pub mod agent;
+pub mod bench;
 mod bulk;
 pub mod cancel;
 mod changes;
 mod describe;
 pub mod dev;
+pub mod drain;
+mod dry_run;
 pub mod events;
+pub mod explain;
 mod filter;
+mod hold;
 pub mod inspect;
 pub mod job;
 pub mod list;
 mod listing;
 pub mod logs;
+pub mod pause;
+pub mod queue;
+pub mod resume;
 pub mod retry;
 pub mod run;
+mod series;
 mod spec;
 pub mod status;
+pub mod stop;
 pub mod submit;
+pub mod undrain;
+mod unmatched;
 pub mod wait;
+mod wanted;

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io};
 
 use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
 
-use super::{logs, spec::TaskFlags, submit, wait};
+use super::{logs, spec::TaskFlags, submit, unmatched, wait};
 use crate::{
     args::{Format, Globals},
     awaited::{self, Awaited},
@@ -46,7 +46,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     // Somebody waits: a failure is shown, not hidden behind further tries.
     args.flags.retries.get_or_insert(0);
-    let task = args.flags.task(&args.command)?;
+    let task = args.flags.task(args.flags.command(&args.command)?)?;
     let task_id = task.task_id.clone();
     let client = Client::open(globals)?;
     let request = SubmitTasksRequest {
@@ -58,6 +58,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .await
         .map_err(|failure| submit::flag_trouble(&client, failure))?;
     submit::tell_existing(&answer.tasks);
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
 
     let client = client.patiently();
     let mut awaited = [Awaited::task(&task_id)];

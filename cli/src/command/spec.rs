@@ -11,10 +11,15 @@ use std::{
 use swarm_proto::{
     duration::{parse_duration, write_duration},
     reason::FieldFault,
-    v1::{Command, Dependency, NewTask, Retry, TaskSpec, task_spec::Work},
+    v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
 };
 
-use crate::{exit::Exit, jobfile::value, output::text, trouble::Trouble};
+use crate::{
+    exit::Exit,
+    jobfile::{requirement::parse_term, value},
+    output::text,
+    trouble::Trouble,
+};
 
 /// The most that a coordinator takes as the whole spec of a task, and so of its input.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
@@ -43,6 +48,15 @@ pub(super) struct TaskFlags {
     /// A label; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     pub labels: Vec<(String, String)>,
+    /// What the agent's labels have to meet: k=v, k!=v, k, !k; may be repeated, or separated by commas
+    #[arg(long = "require", value_name = "TERM", value_delimiter = ',', value_parser = parse_term)]
+    pub requires: Vec<String>,
+    /// Of the tasks with the same group at most one runs at a time
+    #[arg(long = "exclusive", value_name = "GROUP")]
+    pub exclusive_group: Option<String>,
+    /// By whose hash agents share the work; the exclusive group, or else the id, when not given
+    #[arg(long, value_name = "KEY")]
+    pub shard_key: Option<String>,
     /// How long one attempt may run
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -70,12 +84,30 @@ pub(super) struct TaskFlags {
 }
 
 impl TaskFlags {
-    /// The task that the flags and the words after `--` describe.
+    /// The command that the words after `--` are, with its directory, environment and input.
     ///
     /// # Errors
     ///
-    /// When a word is not UTF-8, an id is not one, or the input cannot be read.
-    pub(super) fn task(&self, words: &[OsString]) -> anyhow::Result<NewTask> {
+    /// When a word is not UTF-8, or the input cannot be read.
+    pub(super) fn command(&self, words: &[OsString]) -> anyhow::Result<Work> {
+        let stdin = match &self.stdin_file {
+            Some(path) => input(path)?,
+            None => Vec::new(),
+        };
+        Ok(Work::Command(Command {
+            argv: argv(words)?,
+            cwd: self.cwd.clone().unwrap_or_default(),
+            stdin,
+            env: self.env.iter().cloned().collect(),
+        }))
+    }
+
+    /// The task that the flags describe.
+    ///
+    /// # Errors
+    ///
+    /// When an id is none, or a duration is too long.
+    pub(super) fn task(&self, work: Work) -> anyhow::Result<NewTask> {
         let task_id = match &self.id {
             Some(id) => {
                 value::check_id(id).map_err(|why| Trouble::new(Exit::Usage, format!("--id: {why}")))?;
@@ -83,19 +115,9 @@ impl TaskFlags {
             }
             None => value::generate_id().map_err(anyhow::Error::msg)?,
         };
-        let stdin = match &self.stdin_file {
-            Some(path) => input(path)?,
-            None => Vec::new(),
-        };
-        let command = Command {
-            argv: argv(words)?,
-            cwd: self.cwd.clone().unwrap_or_default(),
-            stdin,
-            env: self.env.iter().cloned().collect(),
-        };
         let depends_on = self.depends_on.iter().filter(|id| !id.is_empty());
         let spec = TaskSpec {
-            work: Some(Work::Command(command)),
+            work: Some(work),
             name: self.name.clone().unwrap_or_default(),
             queue: self.queue.clone().unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
@@ -114,6 +136,11 @@ impl TaskFlags {
             not_before: self.not_before.map(wire_time),
             delay: self.delay.map(wire_duration).transpose()?,
             deadline: self.deadline.map(wire_time),
+            requirements: (!self.requires.is_empty()).then(|| Requirements {
+                labels: self.requires.clone(),
+            }),
+            exclusive_group: self.exclusive_group.clone().unwrap_or_default(),
+            shard_key: self.shard_key.clone().unwrap_or_default(),
             ..TaskSpec::default()
         };
         Ok(NewTask {
@@ -151,6 +178,11 @@ pub(super) fn flag_fault(fault: &FieldFault) -> String {
         ("spec.priority", "--priority"),
         ("spec.depends_on", "--depends-on"),
         ("spec.labels", "--label"),
+        ("spec.requirements", "--require"),
+        ("spec.exclusive_group", "--exclusive"),
+        ("spec.shard_key", "--shard-key"),
+        ("spec.prompt.model", "--model"),
+        ("spec.prompt", "--prompt"),
         ("spec.timeout", "--timeout"),
         ("spec.deadline", "--deadline"),
         ("spec.not_before", "--not-before"),
@@ -161,7 +193,15 @@ pub(super) fn flag_fault(fault: &FieldFault) -> String {
         ("spec.command.stdin", "--stdin-file"),
         ("spec.command.argv", "the command"),
     ];
-    let field = fault.field.strip_prefix("tasks[0].").unwrap_or(&fault.field);
+    // All tasks of a series have the same flags.
+    let field = match fault
+        .field
+        .strip_prefix("tasks[")
+        .and_then(|rest| rest.split_once("]."))
+    {
+        Some((_, field)) => field,
+        None => &fault.field,
+    };
     let flag = FLAGS
         .iter()
         .find(|(path, _)| field.starts_with(path))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use swarm_proto::v1::{
-    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
+    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Rates,
     StateCounts,
 };
 
@@ -16,7 +16,7 @@ use crate::{
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, json, state, table::Fields, text},
+    output::{Output, hold, json, state, table::Fields, text},
 };
 
 /// How often the watched page is drawn.
@@ -77,7 +77,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
                 .get_server_info(GetServerInfoRequest {})
                 .await
                 .map_err(trouble())?;
-            page(client, &status, &server)
+            page(client, &status, &server, output.width())
         }
         Format::Json | Format::Jsonl | Format::Yaml | Format::Name => String::new(),
     };
@@ -94,10 +94,14 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
     Ok(())
 }
 
-fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoResponse) -> String {
+fn page(
+    client: &Client,
+    status: &GetStatusResponse,
+    server: &GetServerInfoResponse,
+    width: Option<usize>,
+) -> String {
     let tasks: StateCounts = status.tasks.unwrap_or_default();
     let agents: AgentCounts = status.agents.unwrap_or_default();
-    let as_of = status.as_of.clone().unwrap_or_default();
 
     let mut fields = Fields::default();
     fields
@@ -110,17 +114,29 @@ fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoRespo
         )
         .add("time", text::time(status.server_time.as_ref()))
         .add("clock", clock_difference(status.wall_clock_ahead_ms))
-        .add(
-            "journal",
-            format!("event {}, store at {}", as_of.seq, status.store_seq),
-        )
+        .add("disk", disk(status))
+        .add("process", process(status))
+        .add("journal", journal(status))
         .add(
             "lease",
             server.lease_ttl.as_ref().map(text::duration).unwrap_or_default(),
         )
         .add("jobs", status.jobs.to_string())
-        .add("oldest queued", text::time(status.oldest_queued_time.as_ref()));
+        .add("oldest queued", oldest_queued(status))
+        .add(
+            "last minute",
+            status.rates.as_ref().map(rates).unwrap_or_default(),
+        );
     let mut page = fields.to_string();
+    if !status.holds.is_empty() {
+        page.push_str("\nholds\n");
+        for line in hold::table(&status.holds)
+            .within(width.map(|width| width.saturating_sub(2)))
+            .lines()
+        {
+            page.push_str(&format!("  {line}\n"));
+        }
+    }
 
     page.push_str("\ntasks\n");
     for (state, count) in describe::by_state(&tasks) {
@@ -130,6 +146,7 @@ fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoRespo
     for (shown, count) in [
         ("● online", agents.online),
         ("◑ draining", agents.draining),
+        ("◫ paused", agents.paused),
         ("✘ lost", agents.lost),
     ] {
         page.push_str(&format!("  {shown:<13}{count:>8}\n"));
@@ -142,7 +159,94 @@ fn page(client: &Client, status: &GetStatusResponse, server: &GetServerInfoRespo
             client.address()
         ));
     }
+    if let Some(first) = status.holds.first() {
+        let resume = client.next(&hold::Scope::of(first).resume());
+        page.push_str(&format!("\nto give work again: {resume}\n"));
+    }
+    if status.unmatched > 0 {
+        page.push_str(&format!(
+            "\n{} that no live agent can run; see them with {}, and why with {}\n",
+            text::counted(status.unmatched, "queued task"),
+            client.next("list --state queued"),
+            client.next("explain ID")
+        ));
+    }
     page
+}
+
+fn disk(status: &GetStatusResponse) -> String {
+    if status.journal_bytes == 0 {
+        return String::new();
+    }
+    format!(
+        "journal {}, store {}",
+        text::bytes(status.journal_bytes),
+        text::bytes(status.store_bytes)
+    )
+}
+
+fn process(status: &GetStatusResponse) -> String {
+    let Some(process) = &status.process else {
+        return String::new();
+    };
+    format!(
+        "{} of memory, {} at most, {} of processor time",
+        text::bytes(process.resident_bytes),
+        text::bytes(process.peak_resident_bytes),
+        process.cpu_time.as_ref().map(text::duration).unwrap_or_default()
+    )
+}
+
+/// How far the journal is, and who lags behind it.
+fn journal(status: &GetStatusResponse) -> String {
+    let as_of = status.as_of.as_ref().map_or(0, |as_of| as_of.seq);
+    let last = status.journal_seq.max(as_of);
+    let mut journal = format!("event {last}");
+    if status.journal_lag > 0 {
+        journal.push_str(&format!(", {} not yet on disk", status.journal_lag));
+    }
+    match last.saturating_sub(status.store_seq) {
+        0 => journal.push_str("; the store is in step"),
+        behind => journal.push_str(&format!("; the store is {behind} behind")),
+    }
+    journal
+}
+
+fn oldest_queued(status: &GetStatusResponse) -> String {
+    let Some(oldest) = &status.oldest_queued_time else {
+        return String::new();
+    };
+    let waits = text::span(Some(oldest), status.server_time.as_ref());
+    format!("{}, {waits} ago", text::time(Some(oldest)))
+}
+
+fn rates(rates: &Rates) -> String {
+    let parts = [
+        (rates.submitted, "submitted"),
+        (rates.granted, "granted"),
+        (rates.succeeded, "succeeded"),
+        (rates.failed, "failed or lost"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(rate, _)| *rate > 0.0)
+        .map(|(rate, what)| format!("{}/s {what}", per_second(rate)))
+        .collect();
+    if parts.is_empty() {
+        "nothing happened".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// Two digits that mean something: 0.017, 1.2, 340.
+fn per_second(rate: f64) -> String {
+    match rate {
+        rate if rate >= 10.0 => format!("{rate:.0}"),
+        rate if rate >= 1.0 => format!("{rate:.1}"),
+        rate if rate >= 0.1 => format!("{rate:.2}"),
+        rate => format!("{rate:.3}"),
+    }
 }
 
 fn clock_difference(ahead_ms: i64) -> String {

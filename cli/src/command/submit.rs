@@ -8,16 +8,21 @@ use std::{
 };
 
 use prost::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use swarm_proto::{
     MAX_MESSAGE_BYTES,
     reason::{Failure, Reason},
-    v1::{GetStatusRequest, GetTaskRequest, SubmitTasksRequest, SubmittedTask},
+    v1::{
+        GetStatusRequest, GetTaskRequest, Prompt, SubmitTasksRequest, SubmitTasksResponse, SubmittedTask,
+        task_spec::Work,
+    },
 };
 
 use super::{
+    dry_run::DryRun,
+    series::SeriesFlags,
     spec::{self, TaskFlags},
-    wait,
+    unmatched, wait,
 };
 use crate::{
     args::Globals,
@@ -42,17 +47,28 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl submit -- make -j2                  one command
   swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
-  swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin";
+  swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
+  swarmctl submit --require gpu=a100,!spot -- ./train
+  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$SWARM_ENTRY\"'
+  swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
 
 /// What to submit.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = EXAMPLES,
-    override_usage = "swarmctl submit [OPTIONS] -- CMD...\n       swarmctl submit [--wait | --follow] -f FILE\n       swarmctl submit [--wait | --follow] -"
+    override_usage = "swarmctl submit [OPTIONS] -- CMD...\n       swarmctl submit [OPTIONS] --prompt TEXT\n       swarmctl submit [--wait | --follow | --dry-run] -f FILE\n       swarmctl submit [--wait | --follow | --dry-run] -"
 )]
 pub struct Args {
     #[command(flatten)]
     flags: TaskFlags,
+    #[command(flatten)]
+    series: SeriesFlags,
+    /// A text for a language model, in place of a command
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["source", "file", "command", "env", "cwd", "stdin_file", "array", "each_line"])]
+    prompt: Option<String>,
+    /// Which model; the agent's choice when not given
+    #[arg(long, value_name = "NAME", requires = "prompt", conflicts_with_all = ["source", "file", "command"])]
+    model: Option<String>,
     /// A job file
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["source", "command"])]
     file: Option<PathBuf>,
@@ -65,8 +81,14 @@ pub struct Args {
     /// Wait, and print what happens to the tasks
     #[arg(long)]
     follow: bool,
+    /// End with exit code 9 when no live agent can run what was submitted; it stays submitted
+    #[arg(long)]
+    require_match: bool,
+    /// Check what can be checked, print what would be submitted, and change nothing
+    #[arg(long, conflicts_with_all = ["wait", "follow"])]
+    dry_run: bool,
     /// The command; a single word with spaces or shell characters is run by sh -c
-    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["file", "source"])]
+    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["file", "source", "prompt"])]
     command: Vec<OsString>,
 }
 
@@ -80,7 +102,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     let (request, file) = match args.file.as_ref().or(args.source.as_ref()) {
         Some(path) => {
-            if args.flags != TaskFlags::default() {
+            if args.flags != TaskFlags::default() || args.series != SeriesFlags::default() {
                 let sentence =
                     "flags of a task go with a command after --; a job file says them for each task";
                 return Err(Trouble::new(Exit::Usage, sentence).into());
@@ -88,15 +110,18 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let file = read(&client, path).await?;
             (file.request.clone(), Some(file))
         }
-        None => (
-            SubmitTasksRequest {
-                job: None,
-                tasks: vec![args.flags.task(&args.command)?],
-            },
-            None,
-        ),
+        None => (of_flags(&args)?, None),
     };
     check_size(&request)?;
+    if args.dry_run {
+        let dry_run = DryRun {
+            client: &client,
+            request: &request,
+            file: file.as_ref(),
+            require_match: args.require_match,
+        };
+        return dry_run.run(&output).await;
+    }
     let job_id = request.job.as_ref().map(|job| job.job_id.clone());
     let answer = client
         .submit_tasks(request)
@@ -106,9 +131,15 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             None => flag_trouble(&client, failure),
         })?;
 
-    print(&answer.tasks, job_id.as_deref(), &output)?;
+    print(&answer, job_id.as_deref(), &output)?;
     tell_existing(&answer.tasks);
+    let is_refused = args.require_match && !answer.unmatched.is_empty();
+    let label = if is_refused { "error: " } else { "" };
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
     warn_without_agents(&client).await;
+    if is_refused {
+        return Ok(Exit::Unmatched);
+    }
     let awaited = match (&job_id, answer.tasks.first()) {
         (Some(job_id), _) => Awaited::job(job_id),
         (None, Some(task)) => Awaited::task(&task.task_id),
@@ -128,10 +159,34 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What the flags and the command describe: one task, or a series of them as a job.
+fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
+    let work = match &args.prompt {
+        Some(text) => Work::Prompt(Prompt {
+            text: text.clone(),
+            model: args.model.clone().unwrap_or_default(),
+        }),
+        None => args.flags.command(&args.command)?,
+    };
+    let task = args.flags.task(work)?;
+    Ok(match args.series.expand(&task)? {
+        Some(request) => request,
+        None => SubmitTasksRequest {
+            job: None,
+            tasks: vec![task],
+        },
+    })
+}
+
 /// What a refused submit of a command means, with the faults named by their flags.
 pub(super) fn flag_trouble(client: &Client, failure: Box<Failure>) -> anyhow::Error {
     let faults = match &*failure {
-        Failure::Refused { faults, .. } => faults.iter().map(spec::flag_fault).collect(),
+        Failure::Refused { faults, .. } => {
+            let mut lines: Vec<String> = faults.iter().map(spec::flag_fault).collect();
+            // The tasks of a series have the same faults.
+            lines.dedup();
+            lines
+        }
         Failure::Lost { .. } => Vec::new(),
     };
     with_faults(client.trouble("cannot submit")(failure), faults)
@@ -171,7 +226,17 @@ pub(super) async fn warn_without_agents(client: &Client) {
     }
 }
 
-fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyhow::Result<()> {
+/// Prints what became of the tasks of a submit.
+///
+/// # Errors
+///
+/// When stdout cannot be written.
+pub(super) fn print(
+    answer: &SubmitTasksResponse,
+    job_id: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let tasks = &answer.tasks;
     let mut table = Table::new(["ID", "STATE", "SUBMITTED"]);
     for task in tasks {
         let submitted = if task.existed { "before" } else { "now" };
@@ -188,13 +253,25 @@ fn print(tasks: &[SubmittedTask], job_id: Option<&str>, output: &Output) -> anyh
         names: tasks.iter().map(|task| task.task_id.clone()).collect(),
         table,
     };
-    match (output.format, job_id) {
-        (format, Some(job_id)) if format.is_one_value() => {
-            output.check_fields(&listing)?;
-            let tasks = listing.values.iter().map(|task| output.fields().of(task));
-            output.value(&json!({ "job_id": job_id, "tasks": tasks.collect::<Vec<_>>() }))?;
+    if output.format.is_one_value() {
+        output.check_fields(&listing)?;
+        let tasks: Value = listing
+            .values
+            .iter()
+            .map(|task| output.fields().of(task))
+            .collect();
+        let unmatched: Value = answer
+            .unmatched
+            .iter()
+            .map(|group| json::of("Unmatched", group))
+            .collect();
+        let mut whole = json!({ "tasks": tasks, "unmatched": unmatched });
+        if let (Some(job_id), Value::Object(whole)) = (job_id, &mut whole) {
+            whole.shift_insert(0, "job_id".to_owned(), job_id.into());
         }
-        _ => output.list(&listing)?,
+        output.value(&whole)?;
+    } else {
+        output.list(&listing)?;
     }
     if let Some(job_id) = job_id {
         note(format!(
@@ -234,7 +311,7 @@ async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
 }
 
 /// Asks for the tasks that a faulty file refers to, so that a person hears of everything at once.
-async fn look_up_external(client: &Client, faults: &mut Faults) {
+pub(super) async fn look_up_external(client: &Client, faults: &mut Faults) {
     for external in std::mem::take(&mut faults.external).iter().take(MAX_LOOKUPS) {
         match client
             .get_task(GetTaskRequest {
@@ -314,7 +391,7 @@ fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyho
     )
 }
 
-fn faults_trouble(faults: &Faults) -> Trouble {
+pub(super) fn faults_trouble(faults: &Faults) -> Trouble {
     let count = text::counted(faults.faults.len() as u64, "fault");
     let mut trouble = Trouble::new(
         Exit::Usage,

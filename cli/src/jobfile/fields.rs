@@ -150,7 +150,6 @@ const MAX_LISTED_FIELDS: usize = 8;
 /// What other systems call our fields, where the letters are too different for a guess.
 const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("needs", "depends_on"),
-    ("requires", "depends_on"),
     ("after", "depends_on"),
     ("cmd", "run"),
     ("script", "run"),
@@ -162,6 +161,10 @@ const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("working_dir", "cwd"),
     ("working_directory", "cwd"),
     ("tags", "labels"),
+    ("selector", "requires"),
+    ("constraints", "requires"),
+    ("mutex", "exclusive_group"),
+    ("lock", "exclusive_group"),
     ("steps", "tasks"),
     ("jobs", "tasks"),
 ];

@@ -1,13 +1,14 @@
 //! The top level of the file, and what one task of it says in all.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path, rc::Rc};
 
 use prost::Message as _;
-use swarm_proto::v1::{Command, DependencyCondition, TaskSpec, task_spec::Work};
+use swarm_proto::v1::{Command, DependencyCondition, Requirements, TaskSpec};
 
 use super::{
     Faults, MAX_TASKS, Places, Position, fields,
-    task::{MAX_NAME_BYTES, Reader},
+    requirement::Term,
+    task::{MAX_GROUP_BYTES, MAX_NAME_BYTES, Reader},
     tree::{Entry, Node},
     value,
 };
@@ -40,6 +41,12 @@ pub(super) struct Draft {
     /// Everything but `depends_on`, which the references become.
     pub(super) spec: TaskSpec,
     pub(super) command: Command,
+    /// The text of a prompt, which takes the command's place.
+    pub(super) prompt: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) requires: Vec<Term>,
+    /// The seeds' word; false lets one such task of the file run at a time.
+    pub(super) parallel_safe: bool,
 }
 
 /// A dependency as it is written.
@@ -74,6 +81,10 @@ impl Draft {
             references: Vec::new(),
             spec: TaskSpec::default(),
             command: Command::default(),
+            prompt: None,
+            model: None,
+            requires: Vec::new(),
+            parallel_safe: true,
         }
     }
 }
@@ -119,9 +130,10 @@ pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, 
             format!("{} tasks in one file; at most {MAX_TASKS}", items.len()),
         );
     }
+    let group = common_group(&file.name, &faults.origin);
     for (index, item) in items.iter().enumerate() {
         file.tasks
-            .push(read_task(index, item, &defaults, now, faults, places));
+            .push(read_task(index, item, &defaults, &group, now, faults, places));
     }
     file
 }
@@ -159,6 +171,7 @@ fn read_task(
     index: usize,
     node: &Rc<Node>,
     defaults: &Draft,
+    group: &str,
     now: jiff::Timestamp,
     faults: &mut Faults,
     places: &mut Places,
@@ -176,7 +189,7 @@ fn read_task(
         faults.push_with_help(
             node.position,
             "the task has nothing to do",
-            Some("give it a command line: `run: …`".to_owned()),
+            Some("give it a command line: `run: …`, or a text for a language model: `prompt: …`".to_owned()),
         );
     }
     check_pairs(&draft.spec.labels, "labels", node.position, faults);
@@ -184,8 +197,30 @@ fn read_task(
     if let Some((name, _)) = &draft.name {
         draft.spec.name.clone_from(name);
     }
-    draft.spec.work = Some(Work::Command(std::mem::take(&mut draft.command)));
+    draft.spec.work = Some(draft.take_work());
+    if !draft.requires.is_empty() {
+        draft.spec.requirements = Some(Requirements {
+            labels: draft.requires.iter().map(|term| term.text.clone()).collect(),
+        });
+    }
+    if !draft.parallel_safe && draft.spec.exclusive_group.is_empty() {
+        draft.spec.exclusive_group = group.to_owned();
+    }
     draft
+}
+
+/// Where tasks go that are not parallel safe: one group for the whole job, by its name or that of the file.
+fn common_group(job_name: &str, origin: &str) -> String {
+    let file_name = Path::new(origin)
+        .file_stem()
+        .and_then(OsStr::to_str)
+        .filter(|name| *name != "stdin");
+    let name = match (job_name, file_name) {
+        ("", Some(file_name)) => file_name,
+        ("", None) => "parallel-unsafe",
+        (job_name, _) => job_name,
+    };
+    name[..name.floor_char_boundary(MAX_GROUP_BYTES)].to_owned()
 }
 
 /// Checks what can be judged only when a task's dependencies are known.

@@ -14,10 +14,12 @@ mod fields;
 mod file;
 pub(crate) mod nearest;
 mod references;
+pub mod requirement;
 mod surrogates;
 mod task;
 mod tree;
 pub mod value;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -112,6 +114,7 @@ pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, 
 
     let mut file = file::read_file(&root, now, &mut faults, &mut places);
     let ids = references::assign_ids(&file.tasks, &mut faults);
+    references::check_requires(&file.tasks, &ids, &mut faults);
     let external = references::resolve(&mut file.tasks, &ids, &mut faults, &mut places);
     file::check_sizes(&file.tasks, &mut faults);
     faults.external.clone_from(&external);

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use swarm_proto::v1::Dependency;
 
-use super::{External, Faults, Places, Position, file::Draft, nearest::nearest, value};
+use super::{
+    External, Faults, Places, Position, file::Draft, nearest::nearest, requirement::bare_key, value,
+};
 
 /// Unknown references that a similar name is looked for. Each is compared with every task.
 const MAX_SUGGESTIONS: usize = 32;
@@ -102,6 +104,22 @@ pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
         }
     }
     ids
+}
+
+/// Other systems say `requires` for what is `depends_on` here: a task that requires a label with the name of a task of
+/// the file would wait for ever.
+pub(super) fn check_requires(tasks: &[Draft], ids: &Ids, faults: &mut Faults) {
+    for term in tasks.iter().flat_map(|task| &task.requires) {
+        let names_a_task = |key| ids.by_id.contains_key(key) || ids.by_name.contains_key(key);
+        if bare_key(&term.text).is_some_and(names_a_task) {
+            let message = format!(
+                "`requires` asks for a label of the agent, and '{}' is a task",
+                term.text
+            );
+            let help = "tasks that have to end first stand in `depends_on`".to_owned();
+            faults.push_with_help(term.position, message, Some(help));
+        }
+    }
 }
 
 /// Turns references into dependencies, finds cycles, and returns what only the coordinator can know.

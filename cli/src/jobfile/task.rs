@@ -3,14 +3,16 @@
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use super::{
-    Faults, Places, fields,
+    Faults, Places, Position, fields,
     file::Draft,
     tree::{Content, Entry, Node},
-    value,
+    value, work,
 };
 
 /// The limits of the protocol are checked here too, so that they are reported with a line and with everything else.
 pub(super) const MAX_NAME_BYTES: usize = 200;
+/// Bytes of an exclusive group's name, and of a shard key.
+pub(super) const MAX_GROUP_BYTES: usize = 128;
 const MAX_RETRIES: u32 = 100;
 const MAX_TIMEOUT: (Duration, &str) = (Duration::from_secs(30 * 24 * 60 * 60), "30 days");
 const MAX_BACKOFF: (Duration, &str) = (Duration::from_secs(24 * 60 * 60), "1 day");
@@ -24,6 +26,7 @@ pub(super) const OWN_FIELDS: &[&str] = &[
     "id",
     "name",
     "depends_on",
+    "prompt",
     "command",
     "task_id",
     "dependencies",
@@ -40,6 +43,11 @@ pub(super) const SHARED_FIELDS: &[&str] = &[
     "stdin",
     "queue",
     "labels",
+    "requires",
+    "requirements",
+    "exclusive_group",
+    "shard_key",
+    "model",
     "not_before",
     "delay",
     "deadline",
@@ -55,17 +63,12 @@ pub(super) const DESCRIPTIVE_FIELDS: &[&str] = &[
     "design_docs",
     "parallel_safe",
     "intensity",
-    "model",
     "budget",
     "min_budget",
     "max_budget",
 ];
 /// Kinds of work that no agent does, with what they are called in a sentence.
-const FOREIGN_WORK: &[(&str, &str)] = &[
-    ("prompt", "prompts"),
-    ("runner", "coding agents"),
-    ("container", "containers"),
-];
+const FOREIGN_WORK: &[(&str, &str)] = &[("runner", "coding agents"), ("container", "containers")];
 
 /// Reads the fields of one task, or of the defaults, into a draft.
 pub(super) struct Reader<'a> {
@@ -108,6 +111,7 @@ impl<'a> Reader<'a> {
             return;
         };
         self.read_entries(entries, draft);
+        self.check_work(draft);
     }
 
     fn read_entries(&mut self, entries: &[Entry], draft: &mut Draft) {
@@ -164,6 +168,13 @@ impl<'a> Reader<'a> {
                 _ => self.read_argv(key, entry, draft),
             },
             "cwd" | "stdin" | "env" => self.read_command_field(key, key, entry, draft),
+            "prompt" => self.read_prompt(key, entry, draft),
+            "model" => self.read_model(key, entry, draft),
+            "requires" | "requirements" => self.read_requires(key, entry, draft),
+            "parallel_safe" => {
+                self.read_metadata(key, entry, draft);
+                draft.parallel_safe = work::truth(entry, key, self.faults).unwrap_or(true);
+            }
             "depends_on" | "dependencies" => self.read_references(key, entry, draft),
             "retries" => {
                 self.begin("spec.retry.max_retries", key, entry);
@@ -202,6 +213,14 @@ impl<'a> Reader<'a> {
             "priority" => {
                 spec.priority =
                     fields::read(node, key, self.faults, value::parse_priority).unwrap_or_default();
+            }
+            "exclusive_group" => {
+                spec.exclusive_group =
+                    fields::short_text(node, key, MAX_GROUP_BYTES, self.faults).unwrap_or_default();
+            }
+            "shard_key" => {
+                spec.shard_key =
+                    fields::short_text(node, key, MAX_GROUP_BYTES, self.faults).unwrap_or_default();
             }
             "labels" => spec
                 .labels
@@ -276,6 +295,13 @@ impl<'a> Reader<'a> {
         let help = Some("give the task a command line: `run: …`".to_owned());
         self.faults
             .push_with_help(entry.position, format!("`{key}`: no agent runs {kind} yet"), help);
+    }
+
+    /// The field that says this part of the request, and where its value is written.
+    pub(super) fn given(&self, path: &str) -> Option<(String, Position)> {
+        let field = self.given.get(path)?;
+        let position = self.places.locate(&format!("{}.{path}", self.prefix))?;
+        Some((field.clone(), position))
     }
 
     /// Notes where a part of the request is written, and that no other field writes it.

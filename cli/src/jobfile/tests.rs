@@ -5,6 +5,7 @@ use swarm_proto::v1::{Command, DependencyCondition, TaskSpec, task_spec::Work};
 use super::*;
 
 mod faults;
+mod requires;
 
 fn read(text: &str) -> Result<JobFile, Faults> {
     parse(text, "f", "2026-03-01T10:00:00Z".parse().unwrap())
@@ -132,6 +133,7 @@ fn every_known_field_is_read() {
     for field in file_fields_of_a_task() {
         let value = match field {
             "id" | "task_id" | "name" | "run" | "queue" | "stdin" => "a",
+            "parallel_safe" => "false",
             "cwd" => "/",
             "depends_on" | "dependencies" => "[b]",
             "priority" | "retries" | "timeout" | "delay" | "deadline" => "1",
@@ -142,7 +144,7 @@ fn every_known_field_is_read() {
             "retry" => "{max_retries: 1}",
             _ => "text",
         };
-        let work = if matches!(field, "run" | "command" | "spec") {
+        let work = if matches!(field, "run" | "command" | "spec" | "prompt") {
             ""
         } else {
             "run: x, "

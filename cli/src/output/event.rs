@@ -1,11 +1,11 @@
 //! Events as lines for people and as JSON objects.
 
 use serde_json::{Map, Value};
-use swarm_proto::v1::Event;
+use swarm_proto::v1::{Event, Hold, event::Payload};
 
 use super::{
     fields::{self, Fields, Paths},
-    json, text,
+    hold, json, text,
 };
 
 /// The keys that every event has, in this order; its payload's own fields follow.
@@ -16,7 +16,12 @@ const COMMON: &[&str] = &[
 /// One line for people: seq, UTC time, kind, summary.
 pub fn line(event: &Event) -> String {
     let kind = text::clean_line(&event.kind);
-    let summary = text::clean_line(&event.summary);
+    let summary = if event.summary.is_empty() {
+        of_payload(event)
+    } else {
+        event.summary.clone()
+    };
+    let summary = text::clean_line(&summary);
     format!(
         "{:>6}  {}  {kind:<18}  {summary}",
         event.seq,
@@ -24,6 +29,35 @@ pub fn line(event: &Event) -> String {
     )
     .trim_end()
     .to_owned()
+}
+
+/// What people did, from the event's own fields; nothing for other events, whose kind and ids say enough.
+fn of_payload(event: &Event) -> String {
+    let title = |hold: &Option<Hold>| hold::Scope::of(hold.as_ref().unwrap_or(&Hold::default())).title();
+    match &event.payload {
+        Some(Payload::HoldPlaced(placed)) => placed.hold.as_ref().map(hold::sentence).unwrap_or_default(),
+        Some(Payload::HoldLifted(lifted)) => {
+            let mut summary = format!("{} resumed {}", lifted.actor, title(&lifted.hold));
+            if let Some(held) = &lifted.hold {
+                summary.push_str(&format!(
+                    ", which was {} by {}",
+                    hold::word(held.kind()),
+                    held.actor
+                ));
+            }
+            summary
+        }
+        Some(Payload::QueueLimited(limited)) => match limited.max_running {
+            Some(most) => format!(
+                "{} limited queue {} to {}",
+                limited.actor,
+                limited.queue,
+                text::counted(most.into(), "running task")
+            ),
+            None => format!("{} took away the limit of queue {}", limited.actor, limited.queue),
+        },
+        _ => String::new(),
+    }
 }
 
 /// One flat object: what all events have, then the event's own fields.

@@ -36,6 +36,9 @@ impl Fields {
     ///
     /// When one can not, with what was probably meant.
     pub fn check(&self, paths: &Paths, others: &[String]) -> Result<(), Trouble> {
+        if self.is_everything() {
+            return Ok(());
+        }
         let unknown = |field: &&String| !paths.has(field) && !others.contains(field);
         match self.0.iter().find(unknown) {
             Some(field) => Err(unknown_field(field, paths, others)),
@@ -93,6 +96,33 @@ impl Paths {
             paths.add(&message, "", &mut Vec::new());
         }
         paths
+    }
+
+    /// Those that a value has.
+    pub fn of_value(value: &Value) -> Paths {
+        let mut paths = Paths {
+            names: Vec::new(),
+            open: Vec::new(),
+        };
+        paths.add_value(value, "", 0);
+        paths
+    }
+
+    fn add_value(&mut self, value: &Value, prefix: &str, depth: usize) {
+        match value {
+            Value::Array(items) => {
+                if let Some(first) = items.first() {
+                    self.add_value(first, prefix, depth);
+                }
+            }
+            Value::Object(fields) if depth < MAX_DEPTH => {
+                for (name, below) in fields {
+                    self.names.push(format!("{prefix}{name}"));
+                    self.add_value(below, &format!("{prefix}{name}."), depth + 1);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn add(&mut self, message: &MessageDescriptor, prefix: &str, above: &mut Vec<String>) {

@@ -220,8 +220,8 @@ mod tests {
                 "depends_on": [{"task_id": "x", "condition": "finished"}],
                 "labels": {"a": "1", "b": "2"},
                 "retry": {"max_retries": 0},
-                "timeout": 90, "not_before": "2023-11-14T22:13:20Z", "delay": 1.5, "metadata": {}, "exclusive_group": "",
-                "shard_key": "",
+                "timeout": 90, "not_before": "2023-11-14T22:13:20Z", "delay": 1.5, "metadata": {},
+                "exclusive_group": "", "shard_key": "",
             })
         );
     }

@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod fields;
+pub mod hold;
 pub mod json;
 pub mod pages;
 pub mod progress;
@@ -12,6 +13,7 @@ pub mod rate;
 pub mod state;
 pub mod table;
 pub mod text;
+pub mod wrapped;
 pub mod yaml;
 
 use std::{
@@ -131,9 +133,21 @@ impl Output {
     ///
     /// When a chosen field cannot be there, or stdout cannot be written.
     pub fn one(&self, message: &str, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
-        if !self.fields.is_everything() {
-            self.fields.check(&Paths::of_message(message), &[])?;
-        }
+        self.fields.check(&Paths::of_message(message), &[])?;
+        self.checked(value, name, page)
+    }
+
+    /// Prints what is no message, and has all of its fields.
+    ///
+    /// # Errors
+    ///
+    /// When a chosen field is not there, or stdout cannot be written.
+    pub fn figures(&self, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
+        self.fields.check(&Paths::of_value(value), &[])?;
+        self.checked(value, name, page)
+    }
+
+    fn checked(&self, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
         match self.format {
             Format::Table | Format::Wide if self.fields.is_everything() => self.page(page)?,
             Format::Table | Format::Wide => self.page(&self.fields.page(value))?,

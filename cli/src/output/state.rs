@@ -1,7 +1,7 @@
 //! States as people see them: always a glyph and a word, a colour only besides.
 
 use anstyle::{AnsiColor, Style};
-use swarm_proto::v1::{AgentState, AttemptOutcome, StateCounts, TaskState};
+use swarm_proto::v1::{AgentState, AttemptOutcome, HoldKind, StateCounts, TaskState};
 
 /// Whether a task in this state has ended.
 pub fn is_final(state: TaskState) -> bool {
@@ -108,6 +108,16 @@ pub fn agent(state: AgentState) -> &'static str {
     }
 }
 
+/// A hold for a table.
+pub fn hold(kind: HoldKind) -> &'static str {
+    match kind {
+        HoldKind::Unspecified => "? unknown",
+        HoldKind::Pause => "◫ paused",
+        HoldKind::Drain => "◑ draining",
+        HoldKind::Stop => "■ stopped",
+    }
+}
+
 /// Colours every state in a finished page. Columns are laid out before, so that no width counts escape bytes.
 pub fn paint(page: &str) -> String {
     const PAINTED: &[(&str, AnsiColor)] = &[
@@ -123,6 +133,7 @@ pub fn paint(page: &str) -> String {
         ("● online", AnsiColor::Green),
         ("◑ draining", AnsiColor::Yellow),
         ("◫ paused", AnsiColor::Yellow),
+        ("■ stopped", AnsiColor::Red),
         ("○ gone", AnsiColor::BrightBlack),
     ];
     PAINTED.iter().fold(page.to_owned(), |page, (plain, color)| {

@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     io::Write as _,
     net::SocketAddr,
-    pin::Pin,
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -15,16 +14,19 @@ use swarm_proto::{
         self,
         admin_service_server::{AdminService, AdminServiceServer},
         agent_service_server::{AgentService, AgentServiceServer},
-        coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
+        coordinator_service_server::CoordinatorServiceServer,
+        queue_service_server::QueueServiceServer,
         task_service_server::{TaskService, TaskServiceServer},
         *,
     },
 };
 use tokio::net::TcpListener;
-use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
+use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
+pub mod held;
 mod lists;
+mod stream;
 
 pub type Step = Box<dyn FnOnce(&mut World) + Send>;
 
@@ -50,8 +52,11 @@ pub struct World {
     pub streams: Vec<StreamEventsRequest>,
     pub retries: Vec<RetryTasksRequest>,
     pub lists: Vec<ListTasksRequest>,
+    /// Tasks that change, or end, between being listed and being changed.
+    pub changed_meanwhile: Vec<String>,
     /// The beginnings of ids that were asked for.
     pub prefixes: Vec<String>,
+    pub held: held::Held,
 }
 
 impl World {
@@ -103,6 +108,9 @@ impl World {
             event::Payload::TaskFailed(_) => "task_failed",
             event::Payload::TaskSkipped(_) => "task_skipped",
             event::Payload::AttemptFailed(_) => "attempt_failed",
+            event::Payload::HoldPlaced(_) => "hold_placed",
+            event::Payload::HoldLifted(_) => "hold_lifted",
+            event::Payload::QueueLimited(_) => "queue_limited",
             other => panic!("no kind for {other:?}"),
         };
         let seq = self.events.len() as u64 + 1;
@@ -206,6 +214,7 @@ impl Fake {
             .add_service(TaskServiceServer::new(fake.clone_world()))
             .add_service(AgentServiceServer::new(fake.clone_world()))
             .add_service(AdminServiceServer::new(fake.clone_world()))
+            .add_service(QueueServiceServer::new(fake.clone_world()))
             .add_service(CoordinatorServiceServer::new(fake.clone_world()));
         fake.runtime
             .spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
@@ -345,15 +354,12 @@ impl TaskService for Service {
                 existed: known.is_some(),
             });
         }
-        let as_of = world.as_of();
-        Self::answer(
-            world,
-            SubmitTasksResponse {
-                as_of,
-                tasks,
-                unmatched: Vec::new(),
-            },
-        )
+        let answer = SubmitTasksResponse {
+            as_of: world.as_of(),
+            tasks,
+            unmatched: world.held.unmatched.clone(),
+        };
+        Self::answer(world, answer)
     }
 
     async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
@@ -390,8 +396,9 @@ impl TaskService for Service {
         let mut world = self.world();
         let mut results = Vec::new();
         for task_id in request.into_inner().task_ids {
+            let has_ended = world.changed_meanwhile.contains(&task_id);
             let change = match world.tasks.iter_mut().find(|task| task.task_id == task_id) {
-                Some(task) if task.state() == TaskState::Succeeded => TaskChange {
+                Some(task) if has_ended || task.state() == TaskState::Succeeded => TaskChange {
                     refusal: Some(Refusal {
                         reason: "TASK_FINISHED".into(),
                         message: "it has succeeded".into(),
@@ -428,12 +435,13 @@ impl TaskService for Service {
         world.retries.push(request.clone());
         let mut results = Vec::new();
         for retry in request.tasks {
+            let has_changed = world.changed_meanwhile.contains(&retry.task_id);
             let task = world
                 .tasks
                 .iter_mut()
                 .find(|task| task.task_id == retry.task_id)
                 .unwrap();
-            let refusal = if retry.revision.is_some_and(|seen| seen != task.revision) {
+            let refusal = if has_changed || retry.revision.is_some_and(|seen| seen != task.revision) {
                 Some(Refusal {
                     reason: "REVISION_MISMATCH".into(),
                     message: "it changed meanwhile".into(),
@@ -489,9 +497,9 @@ impl TaskService for Service {
 
     async fn explain_task(
         &self,
-        _: Request<ExplainTaskRequest>,
+        request: Request<ExplainTaskRequest>,
     ) -> Result<Response<ExplainTaskResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+        held::explain_task(self.world(), request.get_ref()).map(Response::new)
     }
 
     async fn find_ids(&self, request: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
@@ -505,18 +513,10 @@ impl TaskService for Service {
 impl AgentService for Service {
     async fn list_agents(
         &self,
-        _request: Request<ListAgentsRequest>,
+        request: Request<ListAgentsRequest>,
     ) -> Result<Response<ListAgentsResponse>, Status> {
-        let world = self.world();
-        let (as_of, agents) = (world.as_of(), world.agents.clone());
-        Self::answer(
-            world,
-            ListAgentsResponse {
-                as_of,
-                agents,
-                next_page_token: String::new(),
-            },
-        )
+        let answer = held::list_agents(self.world(), request.into_inner());
+        Self::answer(self.world(), answer)
     }
 
     async fn get_agent(
@@ -524,7 +524,10 @@ impl AgentService for Service {
         request: Request<GetAgentRequest>,
     ) -> Result<Response<GetAgentResponse>, Status> {
         let id = request.into_inner().agent_id;
-        let world = self.world();
+        let mut world = self.world();
+        if let Some(step) = world.held.looks.pop_front() {
+            step(&mut world);
+        }
         match world.agents.iter().find(|agent| agent.agent_id == id).cloned() {
             Some(agent) => Ok(Response::new(GetAgentResponse {
                 as_of: world.as_of(),
@@ -539,16 +542,22 @@ impl AgentService for Service {
 
     async fn drain_agent(
         &self,
-        _: Request<DrainAgentRequest>,
+        request: Request<DrainAgentRequest>,
     ) -> Result<Response<DrainAgentResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+        Ok(Response::new(held::drain_agent(
+            self.world(),
+            request.into_inner(),
+        )))
     }
 
     async fn undrain_agent(
         &self,
-        _: Request<UndrainAgentRequest>,
+        request: Request<UndrainAgentRequest>,
     ) -> Result<Response<UndrainAgentResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+        Ok(Response::new(held::undrain_agent(
+            self.world(),
+            request.into_inner(),
+        )))
     }
 }
 
@@ -568,6 +577,7 @@ impl AdminService for Service {
             as_of: world.as_of(),
             tasks: Some(StateCounts {
                 queued: of(TaskState::Queued),
+                running: of(TaskState::Running),
                 succeeded: of(TaskState::Succeeded),
                 ..Default::default()
             }),
@@ -577,6 +587,7 @@ impl AdminService for Service {
                 draining: 0,
                 lost: 0,
             }),
+            holds: world.held.holds.clone(),
             slots: 4,
             jobs: world.jobs.len() as u64,
             uptime: Some(prost_types::Duration {
@@ -585,7 +596,7 @@ impl AdminService for Service {
             }),
             store_seq: world.events.len() as u64,
             server_time: at(0),
-            ..Default::default()
+            ..world.held.status.clone()
         };
         Self::answer(world, status)
     }
@@ -605,101 +616,15 @@ impl AdminService for Service {
         }))
     }
 
-    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        Ok(Response::new(held::pause(self.world(), request.into_inner())))
     }
 
-    async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+    async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        Ok(Response::new(held::resume(self.world(), request.into_inner())))
     }
 
-    async fn stop_all(&self, _: Request<StopAllRequest>) -> Result<Response<StopAllResponse>, Status> {
-        Err(Status::unimplemented("not played"))
-    }
-}
-
-#[tonic::async_trait]
-impl CoordinatorService for Service {
-    type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
-
-    async fn stream_events(
-        &self,
-        request: Request<StreamEventsRequest>,
-    ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        let request = request.into_inner();
-        let mut world = self.world();
-        world.streams.push(request.clone());
-        if let Some(step) = world.steps.pop_front() {
-            step(&mut world);
-        }
-        let is_unfiltered =
-            request.task_ids.is_empty() && request.job_ids.is_empty() && request.agent_ids.is_empty();
-        let fits = |event: &&Event| {
-            event.seq >= request.from_seq.unwrap_or(u64::MAX)
-                && (is_unfiltered
-                    || request.task_ids.contains(&event.task_id)
-                    || request.job_ids.contains(&event.job_id)
-                    || request.agent_ids.contains(&event.agent_id))
-                && (request.kinds.is_empty() || request.kinds.contains(&event.kind))
-        };
-        let limit = if request.limit == 0 {
-            usize::MAX
-        } else {
-            request.limit as usize
-        };
-        let mut items: Vec<Result<Event, Status>> = world
-            .events
-            .iter()
-            .filter(fits)
-            .take(limit)
-            .cloned()
-            .map(Ok)
-            .collect();
-        if let Some(cut) = world.cuts.pop_front() {
-            items.truncate(cut);
-            items.push(Err(Status::unknown(
-                "h2 protocol error: error reading a body from connection",
-            )));
-            return Ok(Response::new(Box::pin(tokio_stream::iter(items))));
-        }
-        let ended = !request.follow || items.len() == limit;
-        let items = tokio_stream::iter(items);
-        if ended {
-            Ok(Response::new(Box::pin(items)))
-        } else {
-            Ok(Response::new(Box::pin(items.chain(tokio_stream::pending()))))
-        }
-    }
-
-    async fn register_agent(
-        &self,
-        _request: Request<RegisterAgentRequest>,
-    ) -> Result<Response<RegisterAgentResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn deregister_agent(
-        &self,
-        _request: Request<DeregisterAgentRequest>,
-    ) -> Result<Response<DeregisterAgentResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn claim(&self, _request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn heartbeat(
-        &self,
-        _request: Request<HeartbeatRequest>,
-    ) -> Result<Response<HeartbeatResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn complete(
-        &self,
-        _request: Request<CompleteRequest>,
-    ) -> Result<Response<CompleteResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
+    async fn stop_all(&self, request: Request<StopAllRequest>) -> Result<Response<StopAllResponse>, Status> {
+        Ok(Response::new(held::stop_all(self.world(), request.into_inner())))
     }
 }

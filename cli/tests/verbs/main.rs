@@ -4,9 +4,16 @@
 
 mod changes;
 mod events;
+mod explain;
 mod fake;
+mod golden;
+mod hold;
+mod ids;
+mod lists;
 mod look;
 mod names;
+mod queue;
+mod require;
 mod submit;
 mod terminal;
 mod trouble;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read as _,
+    io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
 
@@ -23,7 +23,7 @@ fn hostile_task(world: &mut World) {
 }
 
 /// What a command that succeeds shows on a terminal, which may be of so many columns.
-fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
+pub fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
     let size = columns.map(|ws_col| Winsize {
         ws_row: 24,
         ws_col,
@@ -44,6 +44,48 @@ fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
     let _ = File::from(pty.master).read_to_end(&mut shown);
     assert!(child.wait().unwrap().success());
     String::from_utf8(shown).unwrap()
+}
+
+/// What a command writes to its standard output when that is a terminal of so many columns; it may fail.
+pub fn stdout_on_a_terminal(mut command: Command, columns: u16) -> String {
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let pty = openpty(Some(&size), None).unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(pty.slave)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut shown = Vec::new();
+    let _ = File::from(pty.master).read_to_end(&mut shown);
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+/// What a command shows on a terminal on which somebody types, and its exit code.
+pub fn typed_on_a_terminal(mut command: Command, typed: &str) -> (String, i32) {
+    let pty = openpty(None, None).unwrap();
+    let mut child = command
+        .stdin(pty.slave.try_clone().unwrap())
+        .stdout(pty.slave.try_clone().unwrap())
+        .stderr(pty.slave)
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut terminal = File::from(pty.master);
+    terminal.write_all(typed.as_bytes()).unwrap();
+    let mut shown = Vec::new();
+    let _ = terminal.read_to_end(&mut shown);
+    (
+        String::from_utf8(shown).unwrap(),
+        child.wait().unwrap().code().unwrap(),
+    )
 }
 
 #[test]
@@ -166,7 +208,7 @@ fn help_starts_with_three_examples() {
     let fake = Fake::start(|_| {});
     let verbs = [
         "dev", "submit", "run", "wait", "list", "inspect", "status", "events", "logs", "cancel", "retry",
-        "job", "agent",
+        "job", "agent", "explain", "queue", "pause", "resume", "drain", "undrain", "stop",
     ];
     for verb in verbs
         .iter()

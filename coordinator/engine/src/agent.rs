@@ -1,9 +1,13 @@
 //! Agents: volunteers' programs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     id::{AgentId, Session},
+    needs::Executor,
     time::Timestamp,
 };
 
@@ -18,6 +22,8 @@ pub struct Agent {
     pub labels: BTreeMap<String, String>,
     /// How many attempts it runs at a time.
     pub slots: u32,
+    /// How it can carry out tasks.
+    pub executors: BTreeSet<Executor>,
     /// The version of its program.
     pub version: Arc<str>,
     /// Its newest registration; claims and heartbeats of older ones are refused.

@@ -10,6 +10,7 @@ use crate::{
     event::{Event, Fact, Subject},
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     lease::Lease,
+    queue::QueueLimit,
     retry::without_loss,
     state::{Identity, State},
     task::{Attempt, End, Outcome, Output, Phase, Task, TaskState},
@@ -101,12 +102,14 @@ impl State {
                 task,
                 attempt,
                 reason,
+                refused,
                 report,
                 agent: _,
             } => {
                 self.change(task, seq, |task| {
                     let outcome = Outcome::Released {
                         reason: reason.clone(),
+                        refused: *refused,
                     };
                     task.end_attempt(*attempt, outcome, Some(*report), &Output::default(), time);
                     task.phase = Phase::Pending { due: None };
@@ -224,6 +227,33 @@ impl State {
                 self.jobs.remove(number);
                 self.job_numbers.remove(job);
                 self.derived.jobs.remove(job);
+            }
+            Fact::HoldPlaced(hold) => {
+                self.holds.insert(hold.scope.clone(), hold.clone());
+            }
+            Fact::HoldLifted { hold, actor: _ } => {
+                self.holds.remove(&hold.scope);
+                self.derived.ready.open();
+            }
+            Fact::QueueLimited {
+                queue,
+                max_running,
+                actor,
+            } => {
+                match max_running {
+                    Some(max_running) => {
+                        let limit = QueueLimit {
+                            queue: queue.clone(),
+                            max_running: *max_running,
+                            actor: actor.clone(),
+                        };
+                        self.limits.insert(queue.clone(), Arc::new(limit));
+                    }
+                    None => {
+                        self.limits.remove(queue);
+                    }
+                }
+                self.derived.ready.open();
             }
             Fact::AgentRegistered(agent) => {
                 self.agents.insert(agent.id.clone(), agent.clone());

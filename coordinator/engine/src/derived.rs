@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     counts::Counts,
-    id::{AgentId, JobId, Number, Seq, TaskId},
+    id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
     schedule::Ready,
     state::{State, Tally},
     task::{End, Phase, Task, TaskState},
@@ -40,6 +40,8 @@ pub(crate) struct Derived {
     pub(crate) needed: BTreeMap<TaskId, u32>,
     /// Tasks that have ended, are not skipped and not needed, in the order of their last events.
     pub(crate) finished: BTreeSet<(Seq, Number)>,
+    /// How many tasks of each queue have not ended, by state.
+    pub(crate) queues: BTreeMap<QueueName, Counts>,
     /// The running tasks of each agent.
     pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
 }
@@ -49,6 +51,10 @@ impl State {
     pub(crate) fn recount(&mut self, task: &Task, before: TaskState, after: TaskState) {
         self.derived.counts.remove(before);
         self.derived.counts.add(after);
+        self.count_in_queue(task, |counts| {
+            counts.remove(before);
+            counts.add(after);
+        });
         if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
             tally.counts.remove(before);
             tally.counts.add(after);
@@ -62,6 +68,7 @@ impl State {
         let has_ended = task.end().is_some();
         if !has_ended {
             self.derived.counts.add(state);
+            self.count_in_queue(task, |counts| counts.add(state));
         }
         if let Some(job) = &task.job {
             let tally = self.derived.jobs.entry(job.clone()).or_default();
@@ -96,6 +103,9 @@ impl State {
                     .entry(lease.agent.clone())
                     .or_default()
                     .insert(number);
+                if let Some(group) = &task.needs.group {
+                    self.derived.ready.take_group(group, number);
+                }
                 if self.expiry(number).is_none() {
                     self.set_expiry(number, (self.time + lease.ttl).min(lease.ends_by));
                 }
@@ -125,6 +135,7 @@ impl State {
         let number = task.number;
         if task.end().is_none() {
             self.derived.counts.remove(state);
+            self.count_in_queue(task, |counts| counts.remove(state));
             if let Some(tally) = task.job.as_ref().and_then(|job| self.derived.jobs.get_mut(job)) {
                 tally.counts.remove(state);
             }
@@ -145,6 +156,13 @@ impl State {
                 }
             }
             Phase::Running(lease) => {
+                if let Some(group) = &task.needs.group {
+                    self.derived.ready.free_group(group);
+                }
+                // Where as many ran as may, one more may run now.
+                if self.queue_limit(task.queue()).is_some() {
+                    self.derived.ready.open();
+                }
                 if let Some(held) = self.derived.leases.get_mut(&lease.agent) {
                     held.remove(&number);
                     if held.is_empty() {

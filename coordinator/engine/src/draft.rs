@@ -9,6 +9,7 @@ use crate::{
     id::{AgentId, Number},
     job::Job,
     limits::MAX_DECISION_EVENTS,
+    needs::Wants,
     rejection::Rejection,
     state::State,
     task::Task,
@@ -140,6 +141,11 @@ impl Draft<'_> {
         if self.state.agent(agent).is_some_and(|known| !known.gone) {
             self.seen(agent, None);
         }
+    }
+
+    /// Notes what an agent asks for: a soft fact, not an event.
+    pub fn wants(&mut self, agent: &AgentId, wants: &Wants) {
+        self.state.wants(agent, wants);
     }
 
     /// Notes that an agent was heard of: a soft fact, not an event.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     agent::Agent,
-    id::{AgentId, AttemptNumber, JobId, Number, ReportHash, Seq, TaskId},
+    hold::Hold,
+    id::{AgentId, AttemptNumber, JobId, Number, QueueName, ReportHash, Seq, TaskId},
     job::Job,
     lease::Lease,
     task::{Failure, Loss, Outcome, Output, PastEnd, Task},
@@ -118,6 +119,8 @@ pub enum Fact {
         agent: AgentId,
         /// Why, in words.
         reason: Arc<str>,
+        /// The agent will not do this task.
+        refused: bool,
         /// The accepted report.
         report: ReportHash,
     },
@@ -206,6 +209,24 @@ pub enum Fact {
         /// The job.
         job: JobId,
     },
+    /// Somebody ordered that no work is given.
+    HoldPlaced(Arc<Hold>),
+    /// A hold was lifted.
+    HoldLifted {
+        /// The hold that is gone.
+        hold: Arc<Hold>,
+        /// Who lifted it, as their program said.
+        actor: Arc<str>,
+    },
+    /// The limit of a queue was set or taken away.
+    QueueLimited {
+        /// The queue.
+        queue: QueueName,
+        /// How many of its tasks may run at a time; `None` for no limit.
+        max_running: Option<u32>,
+        /// Who set it, as their program said.
+        actor: Arc<str>,
+    },
     /// An agent opened a session; its record.
     AgentRegistered(Arc<Agent>),
     /// An agent said goodbye.
@@ -252,13 +273,16 @@ impl Fact {
             Fact::TaskRetried { .. } => "task_retried",
             Fact::TaskRemoved { .. } => "task_removed",
             Fact::JobRemoved { .. } => "job_removed",
+            Fact::HoldPlaced(_) => "hold_placed",
+            Fact::HoldLifted { .. } => "hold_lifted",
+            Fact::QueueLimited { .. } => "queue_limited",
             Fact::AgentRegistered(_) => "agent_registered",
             Fact::AgentDeregistered { .. } => "agent_deregistered",
         }
     }
 
     /// Every kind there is.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 23] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -277,6 +301,9 @@ impl Fact {
         "task_retried",
         "task_removed",
         "job_removed",
+        "hold_placed",
+        "hold_lifted",
+        "queue_limited",
         "agent_registered",
         "agent_deregistered",
     ];
@@ -302,6 +329,9 @@ impl Fact {
             | Fact::AttemptFailed { .. }
             | Fact::CancelRequested { .. }
             | Fact::JobRemoved { .. }
+            | Fact::HoldPlaced(_)
+            | Fact::HoldLifted { .. }
+            | Fact::QueueLimited { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. } => None,
         }
@@ -313,6 +343,9 @@ impl Fact {
             Fact::CoordinatorStarted { .. }
             | Fact::JobSubmitted(_)
             | Fact::JobRemoved { .. }
+            | Fact::HoldPlaced(_)
+            | Fact::HoldLifted { .. }
+            | Fact::QueueLimited { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. } => None,
             Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => Some(task.number),

@@ -93,6 +93,7 @@ name!(TaskId, "What a submitter calls a task; unique for ever.");
 name!(JobId, "What a submitter calls a job; unique for ever.");
 name!(AgentId, "What an agent calls itself; made at its first start.");
 name!(QueueName, "A named line of tasks.");
+name!(GroupName, "Tasks of which at most one runs at a time.");
 
 /// Ids name directories on agents and stand in command lines, so they are plain.
 fn check_name(text: &str) -> Result<(), String> {

@@ -46,8 +46,11 @@ pub mod time;
 
 pub mod agent;
 pub mod counts;
+pub mod hold;
 pub mod job;
 pub mod lease;
+pub mod needs;
+pub mod queue;
 pub mod rare;
 pub mod task;
 
@@ -61,10 +64,14 @@ pub mod evict;
 pub mod order;
 pub mod state;
 
+pub mod avoid;
 pub mod dependency;
+pub mod explain;
+pub mod fit;
 pub mod retry;
 pub mod schedule;
 pub mod selector;
+pub mod shard;
 mod slow;
 
 pub mod command;

@@ -59,6 +59,30 @@ pub const MAX_LABEL_KEY_BYTES: usize = 63;
 /// Bytes of a label's value.
 pub const MAX_LABEL_BYTES: usize = 200;
 
+/// Tasks that a claim looks at and leaves because their agent should not be given them for a while.
+pub const MAX_SCAN: u32 = 1_000;
+
+/// The same for a claim that does not say.
+pub const DEFAULT_SCAN: u32 = 100;
+
+/// Parts that the tasks can be cut into: so many buckets there are.
+pub const MAX_SHARDS: u16 = 256;
+
+/// Obstacles, and agents, named in one explanation: a person reads the first few.
+pub const MAX_EXPLAINED: usize = 100;
+
+/// How many dependencies deep an explanation goes.
+pub const MAX_EXPLAINED_DEPTH: u32 = 10;
+
+/// Agents looked at to see whether another one could be given a task, or why none is.
+pub const MAX_AGENTS_VISITED: usize = 1_000;
+
+/// How long an agent is not given a task that it has failed or refused; doubled with each further time.
+pub const AVOIDED: Duration = Duration::from_secs(60);
+
+/// The longest such time.
+pub const MAX_AVOIDED: Duration = Duration::from_secs(60 * 60);
+
 /// The first attempts that a task remembers; they show how it began.
 pub const FIRST_ATTEMPTS: usize = 2;
 

@@ -1,178 +1,352 @@
 //! Which queued task is next.
 //!
-//! Tasks with the same needs share a class, and a claim looks at the first task
-//! of each class: its cost does not grow with the number of queued tasks.
+//! Tasks with the same needs share a class. A class keeps a line for each bucket and exclusive group, and the
+//! heads of those lines in order: a claim looks at the heads of classes, so its cost does not grow with the
+//! number of queued tasks. The lines of a group whose one task runs have no heads.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    ops::Bound,
+    sync::Arc,
 };
 
 use crate::{
-    id::{Number, QueueName},
+    id::{GroupName, Number, QueueName},
+    needs::{Bucket, Buckets, Class, Needs, Offer},
     task::Task,
 };
-
-/// What an agent must offer to be given a task of a class.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Class {
-    /// The line that its tasks wait in.
-    pub queue: QueueName,
-}
-
-impl Class {
-    fn of(task: &Task) -> Class {
-        Class {
-            queue: task.queue.clone(),
-        }
-    }
-}
-
-/// What an agent asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wants {
-    /// Only tasks of these queues; of all when empty.
-    pub queues: BTreeSet<QueueName>,
-}
-
-/// The queued tasks of a class by priority, the higher one first, and then by age. A priority without tasks
-/// does not exist.
-type Line = BTreeMap<Reverse<i16>, BTreeSet<Number>>;
 
 /// The place of a task: higher priority first, then the older one.
 type Place = (Reverse<i16>, Number);
 
-fn first_of(line: &Line) -> Option<Place> {
-    let (priority, numbers) = line.first_key_value()?;
-    Some((*priority, *numbers.first()?))
+/// Tasks that wait for the same: those of a bucket, and of a group when they have one.
+type LineKey = (Option<GroupName>, Bucket);
+
+/// Tasks in order: by priority, the higher one first, and then by age. A priority without tasks does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    needs: Arc<Needs>,
+    numbers: BTreeMap<Reverse<i16>, BTreeSet<Number>>,
+}
+
+impl Line {
+    fn first(&self) -> Option<Place> {
+        let (priority, numbers) = self.numbers.first_key_value()?;
+        Some((*priority, *numbers.first()?))
+    }
+
+    fn next(&self, (priority, number): Place) -> Option<Place> {
+        let after = (Bound::Excluded(number), Bound::Unbounded);
+        let same = self
+            .numbers
+            .get(&priority)
+            .and_then(|numbers| numbers.range(after).next());
+        same.map(|number| (priority, *number)).or_else(|| {
+            let lower = (Bound::Excluded(priority), Bound::Unbounded);
+            let (priority, numbers) = self.numbers.range(lower).next()?;
+            Some((*priority, *numbers.first()?))
+        })
+    }
+
+    fn insert(&mut self, (priority, number): Place) {
+        self.numbers.entry(priority).or_default().insert(number);
+    }
+
+    fn remove(&mut self, (priority, number): Place) {
+        if let Some(numbers) = self.numbers.get_mut(&priority) {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.numbers.remove(&priority);
+            }
+        }
+    }
+}
+
+/// The queued tasks of a class.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Waiting {
+    lines: BTreeMap<LineKey, Line>,
+    /// The first task of each line whose group is free, by bucket.
+    heads: BTreeMap<Bucket, BTreeSet<(Place, Option<GroupName>)>>,
+    /// The first of each bucket's heads.
+    firsts: BTreeSet<(Place, Bucket)>,
+    count: u64,
+}
+
+impl Waiting {
+    /// Changes one line, and the heads with it.
+    fn change(&mut self, key: &LineKey, needs: &Arc<Needs>, is_free: bool, change: impl FnOnce(&mut Line)) {
+        let line = self.lines.entry(key.clone()).or_insert_with(|| Line {
+            needs: needs.clone(),
+            numbers: BTreeMap::new(),
+        });
+        let before = line.first();
+        change(line);
+        let after = line.first();
+        if after.is_none() {
+            self.lines.remove(key);
+        }
+        if is_free && before != after {
+            self.move_head(key, before, after);
+        }
+    }
+
+    fn move_head(&mut self, (group, bucket): &LineKey, before: Option<Place>, after: Option<Place>) {
+        let heads = self.heads.entry(*bucket).or_default();
+        let first_before = heads.first().map(|(place, _)| *place);
+        if let Some(place) = before {
+            heads.remove(&(place, group.clone()));
+        }
+        if let Some(place) = after {
+            heads.insert((place, group.clone()));
+        }
+        let first_after = heads.first().map(|(place, _)| *place);
+        if heads.is_empty() {
+            self.heads.remove(bucket);
+        }
+        if first_before != first_after {
+            if let Some(place) = first_before {
+                self.firsts.remove(&(place, *bucket));
+            }
+            if let Some(place) = first_after {
+                self.firsts.insert((place, *bucket));
+            }
+        }
+    }
+
+    fn first(&self, buckets: &Buckets) -> Option<Place> {
+        if *buckets == Buckets::ALL {
+            return self.firsts.first().map(|(place, _)| *place);
+        }
+        // At most one for each bucket.
+        self.firsts
+            .iter()
+            .find(|(_, bucket)| buckets.has(*bucket))
+            .map(|(place, _)| *place)
+    }
 }
 
 /// All queued tasks, by class and in order. A class without tasks does not exist.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
-    classes: BTreeMap<Class, Line>,
-    insertions: u64,
+    classes: BTreeMap<Class, Waiting>,
+    /// The exclusive groups whose one task runs.
+    taken: BTreeMap<GroupName, Number>,
+    /// Where tasks of each group wait.
+    waiting: BTreeMap<GroupName, BTreeSet<(Class, Bucket)>>,
+    openings: u64,
 }
 
-/// How often tasks were queued is history, not contents.
+/// How often something became claimable is history, not contents.
 impl PartialEq for Ready {
     fn eq(&self, other: &Ready) -> bool {
-        self.classes == other.classes
+        self.classes == other.classes && self.taken == other.taken && self.waiting == other.waiting
     }
 }
 
 impl Eq for Ready {}
 
+fn place(task: &Task) -> Place {
+    (Reverse(task.priority), task.number)
+}
+
 impl Ready {
     pub(crate) fn insert(&mut self, task: &Task) {
-        self.insertions += 1;
-        self.classes
-            .entry(Class::of(task))
-            .or_default()
-            .entry(Reverse(task.priority))
-            .or_default()
-            .insert(task.number);
+        self.openings += 1;
+        let needs = &task.needs;
+        if let Some(group) = &needs.group {
+            self.waiting
+                .entry(group.clone())
+                .or_default()
+                .insert((needs.class.clone(), task.bucket));
+        }
+        let is_free = self.is_free(needs.group.as_ref());
+        if !self.classes.contains_key(&needs.class) {
+            self.classes.insert(needs.class.clone(), Waiting::default());
+        }
+        let waiting = self
+            .classes
+            .get_mut(&needs.class)
+            .expect("it was inserted just now");
+        waiting.count += 1;
+        let key = (needs.group.clone(), task.bucket);
+        waiting.change(&key, needs, is_free, |line| line.insert(place(task)));
     }
 
     pub(crate) fn remove(&mut self, task: &Task) {
-        let class = Class::of(task);
-        let Some(line) = self.classes.get_mut(&class) else {
+        let needs = &task.needs;
+        let is_free = self.is_free(needs.group.as_ref());
+        let Some(waiting) = self.classes.get_mut(&needs.class) else {
             return;
         };
-        let priority = Reverse(task.priority);
-        if let Some(numbers) = line.get_mut(&priority) {
-            numbers.remove(&task.number);
-            if numbers.is_empty() {
-                line.remove(&priority);
+        waiting.count -= 1;
+        let key = (needs.group.clone(), task.bucket);
+        waiting.change(&key, needs, is_free, |line| line.remove(place(task)));
+        let has_line = waiting.lines.contains_key(&key);
+        if waiting.count == 0 {
+            self.classes.remove(&needs.class);
+        }
+        if let Some(group) = &needs.group
+            && !has_line
+            && let Some(lines) = self.waiting.get_mut(group)
+        {
+            lines.remove(&(needs.class.clone(), task.bucket));
+            if lines.is_empty() {
+                self.waiting.remove(group);
             }
         }
-        if line.is_empty() {
-            self.classes.remove(&class);
+    }
+
+    /// The one task of its group runs: the others have to wait.
+    pub(crate) fn take_group(&mut self, group: &GroupName, number: Number) {
+        let before = self.taken.insert(group.clone(), number);
+        assert!(before.is_none(), "one task of group {group} runs at a time");
+        self.set_heads(group, false);
+    }
+
+    /// The task of the group runs no longer: another one may.
+    pub(crate) fn free_group(&mut self, group: &GroupName) {
+        self.taken.remove(group);
+        self.set_heads(group, true);
+    }
+
+    fn set_heads(&mut self, group: &GroupName, is_free: bool) {
+        self.openings += u64::from(is_free);
+        for (class, bucket) in self.waiting.get(group).into_iter().flatten() {
+            let Some(waiting) = self.classes.get_mut(class) else {
+                continue;
+            };
+            let key = (Some(group.clone()), *bucket);
+            let head = waiting.lines.get(&key).and_then(Line::first);
+            if is_free {
+                waiting.move_head(&key, None, head);
+            } else {
+                waiting.move_head(&key, head, None);
+            }
         }
     }
 
-    /// The name of a queue, shared with the tasks that wait in it when there are some: a million tasks of one
-    /// queue have one name.
-    pub(crate) fn shared_name(&self, queue: QueueName) -> QueueName {
-        let class = Class { queue };
-        match self.classes.get_key_value(&class) {
-            Some((known, _)) => known.queue.clone(),
-            None => class.queue,
-        }
+    fn is_free(&self, group: Option<&GroupName>) -> bool {
+        group.is_none_or(|group| !self.taken.contains_key(group))
     }
 
-    /// The task that comes first among those that the agent would take.
-    pub fn first(&self, wants: &Wants) -> Option<Number> {
-        let first = if wants.queues.is_empty() {
-            self.classes.values().filter_map(first_of).min()
-        } else {
-            let class = |queue: &QueueName| Class { queue: queue.clone() };
-            wants
-                .queues
-                .iter()
-                .filter_map(|queue| first_of(self.classes.get(&class(queue))?))
-                .min()
+    /// The task of an exclusive group that runs.
+    pub fn holder(&self, group: &GroupName) -> Option<Number> {
+        self.taken.get(group).copied()
+    }
+
+    /// Something else than a queued task may have become claimable: a hold was lifted, a limit raised.
+    pub(crate) fn open(&mut self) {
+        self.openings += 1;
+    }
+
+    /// Needs, shared with the tasks that wait for the same when there are some: a million tasks of one queue have
+    /// its name once.
+    pub(crate) fn shared(&self, needs: Needs) -> Arc<Needs> {
+        let known = self.classes.get(&needs.class).and_then(|waiting| {
+            let from = (needs.group.clone(), Bucket(0));
+            let ((group, _), line) = waiting.lines.range(from..).next()?;
+            (*group == needs.group).then(|| line.needs.clone())
+        });
+        known.unwrap_or_else(|| Arc::new(needs))
+    }
+
+    /// The task that comes first among those of open queues that an offer is enough for.
+    pub fn first(&self, offer: &Offer, is_open: impl Fn(&QueueName) -> bool) -> Option<Number> {
+        self.suited(offer, is_open)
+            .filter_map(|(_, waiting)| waiting.first(&offer.buckets))
+            .min()
+            .map(|(_, number)| number)
+    }
+
+    /// As [`Ready::first`], but in order until `accept` takes one, at most `limit` of them.
+    pub fn first_accepted(
+        &self,
+        offer: &Offer,
+        is_open: impl Fn(&QueueName) -> bool,
+        limit: usize,
+        mut accept: impl FnMut(Number) -> bool,
+    ) -> Option<Number> {
+        let mut next = BinaryHeap::new();
+        let suited: Vec<&Waiting> = self.suited(offer, is_open).map(|(_, waiting)| waiting).collect();
+        for (index, waiting) in suited.iter().enumerate() {
+            for (bucket, heads) in &waiting.heads {
+                if let Some((place, group)) = heads.first().filter(|_| offer.buckets.has(*bucket)) {
+                    next.push(Reverse((*place, index, (group.clone(), *bucket), true)));
+                }
+            }
+        }
+        for _ in 0..limit {
+            let Reverse((place, index, key, is_head)) = next.pop()?;
+            if accept(place.1) {
+                return Some(place.1);
+            }
+            let waiting = suited[index];
+            if let Some(place) = waiting.lines.get(&key).and_then(|line| line.next(place)) {
+                next.push(Reverse((place, index, key.clone(), false)));
+            }
+            if is_head {
+                let (group, bucket) = key;
+                let after = (Bound::Excluded((place, group)), Bound::Unbounded);
+                let heads = waiting.heads.get(&bucket);
+                if let Some((place, group)) = heads.and_then(|heads| heads.range(after).next()) {
+                    next.push(Reverse((*place, index, (group.clone(), bucket), true)));
+                }
+            }
+        }
+        None
+    }
+
+    fn suited(
+        &self,
+        offer: &Offer,
+        is_open: impl Fn(&QueueName) -> bool,
+    ) -> impl Iterator<Item = (&Class, &Waiting)> {
+        self.classes
+            .iter()
+            .filter(move |(class, _)| offer.suits(class) && is_open(&class.queue))
+    }
+
+    /// The classes with queued tasks, and how many each has.
+    pub fn classes(&self) -> impl Iterator<Item = (&Class, u64)> {
+        self.classes.iter().map(|(class, waiting)| (class, waiting.count))
+    }
+
+    /// How many tasks of a class are in these buckets and not kept by a group, capped at `most`.
+    pub(crate) fn count_free(&self, class: &Class, buckets: &Buckets, most: u64) -> u64 {
+        let Some(waiting) = self.classes.get(class) else {
+            return 0;
         };
-        first.map(|(_, number)| number)
+        let mut count = 0;
+        for ((group, bucket), line) in &waiting.lines {
+            if buckets.has(*bucket) && self.is_free(group.as_ref()) {
+                count += line
+                    .numbers
+                    .values()
+                    .map(|numbers| numbers.len() as u64)
+                    .sum::<u64>();
+                if count >= most {
+                    return most;
+                }
+            }
+        }
+        count
     }
 
-    /// How often a task was queued: while it stays the same, nobody can be given anything new.
-    pub fn insertions(&self) -> u64 {
-        self.insertions
+    /// Changes whenever something may have become claimable: while it stays the same, nobody can be given
+    /// anything new.
+    pub fn openings(&self) -> u64 {
+        self.openings
     }
 
     /// The oldest queued task, whatever its class and priority.
     pub fn oldest(&self) -> Option<Number> {
-        let lines = self.classes.values().flat_map(BTreeMap::values);
-        lines.filter_map(BTreeSet::first).min().copied()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(of: &[(i16, u64)]) -> Line {
-        let mut line = Line::new();
-        for (priority, number) in of {
-            line.entry(Reverse(*priority))
-                .or_default()
-                .insert(Number(*number));
-        }
-        line
-    }
-
-    fn ready(classes: &[(&str, &[(i16, u64)])]) -> Ready {
-        let class = |name: &str| Class {
-            queue: QueueName::stored(name),
-        };
-        Ready {
-            classes: classes.iter().map(|(name, of)| (class(name), line(of))).collect(),
-            insertions: 0,
-        }
-    }
-
-    fn wants(queues: &[&str]) -> Wants {
-        Wants {
-            queues: queues.iter().map(|name| QueueName::stored(name)).collect(),
-        }
-    }
-
-    #[test]
-    fn priority_goes_before_age_across_queues() {
-        let ready = ready(&[("build", &[(0, 2), (0, 5)]), ("test", &[(0, 1), (50, 9)])]);
-        assert_eq!(ready.first(&wants(&[])), Some(Number(9)));
-        assert_eq!(ready.first(&wants(&["build"])), Some(Number(2)));
-        assert_eq!(ready.first(&wants(&["deploy"])), None);
-    }
-
-    #[test]
-    fn the_oldest_task_is_found_behind_higher_priorities() {
-        let ready = ready(&[
-            ("build", &[(100, 7), (0, 3), (0, 4), (-100, 2)]),
-            ("test", &[(0, 5)]),
-        ]);
-        assert_eq!(ready.oldest(), Some(Number(2)));
-        assert_eq!(Ready::default().oldest(), None);
+        let lines = self.classes.values().flat_map(|waiting| waiting.lines.values());
+        lines
+            .flat_map(|line| line.numbers.values())
+            .filter_map(BTreeSet::first)
+            .min()
+            .copied()
     }
 }

@@ -13,8 +13,11 @@ use crate::{
     agent::Agent,
     counts::Counts,
     derived::Derived,
+    hold::{Hold, Scope},
     id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
     job::Job,
+    needs::{Needs, Wants},
+    queue::QueueLimit,
     schedule::Ready,
     slow::Slow,
     task::Task,
@@ -36,6 +39,10 @@ pub struct Records {
     pub jobs: Vec<Arc<Job>>,
     /// Every agent.
     pub agents: Vec<Arc<Agent>>,
+    /// Every hold.
+    pub holds: Vec<Arc<Hold>>,
+    /// Every limit of a queue.
+    pub limits: Vec<Arc<QueueLimit>>,
     /// Every task that has not ended or is skipped, and any others.
     pub tasks: Vec<Arc<Task>>,
 }
@@ -68,18 +75,20 @@ pub struct Soft {
     by_expiry: BTreeSet<(Timestamp, Number)>,
     /// Leases that were renewed at least once: their agent knows of them.
     renewed: BTreeSet<Number>,
-    presences: BTreeMap<AgentId, Presence>,
+    pub(crate) presences: BTreeMap<AgentId, Presence>,
     /// Agents whose machines failed the last attempts that they reported.
     pub(crate) slowed: BTreeMap<AgentId, Slow>,
 }
 
 /// What is known of an agent at this moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
     /// When it was heard of last.
     pub seen: Timestamp,
     /// It finishes what it holds and claims nothing more.
     pub draining: bool,
+    /// What it asked for with its newest claim; `None` before the first.
+    pub wants: Option<Arc<Wants>>,
 }
 
 /// See the module.
@@ -95,6 +104,8 @@ pub struct State {
     pub(crate) jobs: BTreeMap<Number, Arc<Job>>,
     pub(crate) job_numbers: BTreeMap<JobId, Number>,
     pub(crate) agents: BTreeMap<AgentId, Arc<Agent>>,
+    pub(crate) holds: BTreeMap<Scope, Arc<Hold>>,
+    pub(crate) limits: BTreeMap<QueueName, Arc<QueueLimit>>,
     pub(crate) derived: Derived,
     pub(crate) soft: Soft,
 }
@@ -120,9 +131,15 @@ impl State {
         for agent in records.agents {
             state.agents.insert(agent.id.clone(), agent);
         }
-        let mut queues = BTreeSet::new();
+        for hold in records.holds {
+            state.holds.insert(hold.scope.clone(), hold);
+        }
+        for limit in records.limits {
+            state.limits.insert(limit.queue.clone(), limit);
+        }
+        let mut shared = BTreeSet::new();
         for mut task in records.tasks {
-            state.share_names(&mut task, &mut queues);
+            state.share_names(&mut task, &mut shared);
             state.numbers.insert(task.id.clone(), task.number);
             state.tasks.insert(task.number, task);
         }
@@ -137,12 +154,12 @@ impl State {
     }
 
     /// Lets a record that was read by itself share its names with others, as those do that came together.
-    fn share_names(&self, task: &mut Arc<Task>, queues: &mut BTreeSet<QueueName>) {
+    fn share_names(&self, task: &mut Arc<Task>, shared: &mut BTreeSet<Arc<Needs>>) {
         let Some(record) = Arc::get_mut(task) else { return };
-        match queues.get(&record.queue) {
-            Some(queue) => record.queue = queue.clone(),
+        match shared.get(&record.needs) {
+            Some(needs) => record.needs = needs.clone(),
             None => {
-                queues.insert(record.queue.clone());
+                shared.insert(record.needs.clone());
             }
         }
         if let Some(job) = record.job.as_ref().and_then(|job| self.job(job)) {
@@ -159,6 +176,8 @@ impl State {
             ended: self.ended,
             jobs: self.jobs.values().cloned().collect(),
             agents: self.agents.values().cloned().collect(),
+            holds: self.holds.values().cloned().collect(),
+            limits: self.limits.values().cloned().collect(),
             tasks: self.tasks.values().cloned().collect(),
         }
     }
@@ -274,7 +293,7 @@ impl State {
 
     /// What is known of an agent at this moment; `None` when it was not heard of since the start.
     pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
-        self.soft.presences.get(agent).copied()
+        self.soft.presences.get(agent).cloned()
     }
 
     /// When the lease of a running task expires unless it is renewed.
@@ -350,15 +369,26 @@ impl State {
 
     /// The agent was heard of.
     pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
-        let draining = draining.unwrap_or_else(|| {
-            self.soft
-                .presences
-                .get(agent)
-                .is_some_and(|presence| presence.draining)
-        });
-        self.soft
-            .presences
-            .insert(agent.clone(), Presence { seen: now, draining });
+        if let Some(presence) = self.soft.presences.get_mut(agent) {
+            presence.seen = now;
+            presence.draining = draining.unwrap_or(presence.draining);
+        } else {
+            let presence = Presence {
+                seen: now,
+                draining: draining.unwrap_or_default(),
+                wants: None,
+            };
+            self.soft.presences.insert(agent.clone(), presence);
+        }
+    }
+
+    /// The agent claims.
+    pub(crate) fn wants(&mut self, agent: &AgentId, wants: &Wants) {
+        if let Some(presence) = self.soft.presences.get_mut(agent)
+            && presence.wants.as_deref() != Some(wants)
+        {
+            presence.wants = Some(Arc::new(wants.clone()));
+        }
     }
 
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {

@@ -6,6 +6,7 @@ use crate::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
     lease::{Lease, Proof},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
+    needs::{Bucket, Needs},
     rare::Rare,
     retry::{RetryPolicy, Tries},
     time::{Millis, Timestamp},
@@ -22,8 +23,10 @@ pub struct Task {
     pub job: Option<JobId>,
     /// The encoded spec as sent. The engine decides on the fields below and never looks inside.
     pub spec: Arc<[u8]>,
-    /// The line it waits in.
-    pub queue: QueueName,
+    /// Who may be given it, and when.
+    pub needs: Arc<Needs>,
+    /// The part of all tasks that it belongs to.
+    pub bucket: Bucket,
     /// Higher first.
     pub priority: i16,
     /// Tasks that have to end first.
@@ -252,6 +255,8 @@ pub enum Outcome {
     Released {
         /// Why, in words.
         reason: Arc<str>,
+        /// The agent will not do this task.
+        refused: bool,
     },
 }
 
@@ -310,6 +315,11 @@ pub struct Output {
 }
 
 impl Task {
+    /// The line it waits in.
+    pub fn queue(&self) -> &QueueName {
+        &self.needs.class.queue
+    }
+
     /// Where it is in its life.
     pub fn state(&self) -> TaskState {
         match &self.phase {
@@ -323,6 +333,14 @@ impl Task {
                 End::Cancelled => TaskState::Cancelled,
                 End::Skipped { .. } => TaskState::Skipped,
             },
+        }
+    }
+
+    /// The time that it waits for.
+    pub fn due(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Pending { due } => *due,
+            Phase::Running(_) | Phase::Ended(_) => None,
         }
     }
 

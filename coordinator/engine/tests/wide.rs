@@ -15,9 +15,9 @@ use swarm_engine::{
     id::{AgentId, LeaseToken, Number, QueueName, ReportHash, Session, TaskId},
     lease::Proof,
     limits::{MAX_CLAIM_TASKS, MAX_DECISION_EVENTS, MAX_HELD_LEASES, MAX_SUBMIT_TASKS, SETTLE_STEP},
+    needs::{Bucket, Executor, Needs, Wants},
     rejection::Rejection,
     retry::RetryPolicy,
-    schedule::Wants,
     state::State,
     task::{Blame, Condition, Failure, TaskState},
     time::Timestamp,
@@ -181,6 +181,7 @@ impl World {
             name: "laptop".into(),
             labels: BTreeMap::new(),
             slots: 8,
+            executors: [Executor::Command].into(),
             version: "1.0.0".into(),
             held: Vec::new(),
             lease_ttl: TTL,
@@ -269,7 +270,8 @@ fn task(id: &str, needs: &[&str]) -> NewTask {
     NewTask {
         id: TaskId::stored(id),
         spec: id.as_bytes().into(),
-        queue: QueueName::stored("default"),
+        needs: Needs::command(QueueName::stored("default")),
+        bucket: Bucket(0),
         priority: 0,
         dependencies: needs
             .iter()

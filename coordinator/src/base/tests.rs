@@ -87,6 +87,21 @@ fn a_store_ahead_of_the_journal_is_a_loss_that_has_to_be_accepted() {
 }
 
 #[test]
+fn a_store_of_another_history_is_set_aside_and_built_anew() {
+    let scene = Scene::with_tasks(40);
+    let before = scene.contents();
+    let other = Scene::new();
+    let mut work = other.open();
+    work.start_as("second");
+    work.run_tasks(10);
+    drop(work);
+    fs::remove_dir_all(scene.store()).unwrap();
+    copy(&other.store(), &scene.store());
+    assert!(scene.contents() == before);
+    assert!(aside(&scene).exists());
+}
+
+#[test]
 fn a_start_that_is_killed_while_it_restores_is_begun_again() {
     let scene = Scene::with_tasks(40);
     let mut work = scene.open();

@@ -33,10 +33,11 @@
 //!
 //! Reading order: `format` (the bytes), `active`, `segment` and `reserve` (writing),
 //! `walk` (reading), `floor`, `high_water`, `scan`, `tail` and `open` (starting),
-//! `catalog`, `reader`, `upkeep` (the rest, from any thread), `inspect`, `salvage`, `live`
-//! (for the operator).
+//! `catalog`, `reader`, `upkeep` (the rest, from any thread), `inspect`, `behind`, `salvage`,
+//! `live` (for the operator).
 
 mod active;
+mod behind;
 mod catalog;
 mod error;
 mod floor;

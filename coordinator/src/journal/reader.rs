@@ -23,6 +23,11 @@ impl Reader {
         Reader { catalog }
     }
 
+    /// What all segments take on disk, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.catalog.bytes()
+    }
+
     /// The first seq that can be read, or could be if it existed.
     pub fn oldest_seq(&self) -> u64 {
         self.catalog.oldest_seq()
@@ -66,6 +71,15 @@ impl Reader {
         chain_after(&place, seq).map_err(|error| self.explain(error, seq))
     }
 
+    /// The epoch of the coordinator that wrote the event with this seq.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn epoch_of(&self, seq: u64) -> Result<u64, ReadError> {
+        let place = self.place_of(seq)?;
+        epoch_of(&place, seq).map_err(|error| self.explain(error, seq))
+    }
+
     fn place_of(&self, seq: u64) -> Result<Place, ReadError> {
         self.catalog.locate(seq).ok_or_else(|| self.trimmed(seq))
     }
@@ -102,6 +116,19 @@ fn chain_after(place: &Place, seq: u64) -> Result<Option<u64>, ReadError> {
         } else {
             return Ok(None);
         }
+    }
+}
+
+fn epoch_of(place: &Place, seq: u64) -> Result<u64, ReadError> {
+    let file = &place.file;
+    let mut walk = Walk::open_at(file, place.salt, place.offset).map_err(|stop| unreadable(file, 0, stop))?;
+    loop {
+        let offset = walk.offset();
+        let header = walk.header().map_err(|stop| unreadable(file, offset, stop))?;
+        if header.last_seq() >= seq {
+            return Ok(header.epoch);
+        }
+        walk.advance(&header);
     }
 }
 

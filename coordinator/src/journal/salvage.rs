@@ -1,20 +1,25 @@
 //! What can be kept of a journal that cannot be opened, and the repair that keeps it.
 //!
 //! The beginning up to the damage is one possibility. Where the state is known up to some
-//! seq without the journal, the end behind the damage is another, and a better one. What is
-//! not kept is moved into a directory beside the journal, never deleted. A repair that is
+//! seq without the journal, the end behind the damage is another, and a better one: whole
+//! segments stay as they are, and of the segment with the damage, if it is the newest, what
+//! stands behind that seq is written anew. Behind damage that nothing bridges nothing can be
+//! kept, however intact it is: it follows on what nobody knows. What is not kept is moved into a directory beside the journal, never deleted. A repair that is
 //! killed is begun again: until it is done, the journal is refused as before, or it is as
 //! the repair would have left it.
 
 use std::{
     fs::{self, File, OpenOptions},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{
     Options,
+    behind::{self, Behind},
     error::{FileError, OpenError},
     floor::{Floor, Known},
+    format::{self, FILE_HEADER_BYTES, FileHeader},
     high_water::{self, Found},
     open::begin_at,
     scan::{Newest, scan_segments, scan_to_damage},
@@ -31,6 +36,8 @@ pub struct Salvage {
     goes: Vec<PathBuf>,
     plan: Plan,
     high_water: u64,
+    /// What is intact behind the damage, and yet not kept.
+    unbridged: Option<Behind>,
 }
 
 #[derive(Debug)]
@@ -39,6 +46,8 @@ enum Plan {
     Keep { oldest: u64, last: u64 },
     /// The same, but the newest of them ends earlier.
     Cut { newest: Newest, last: u64 },
+    /// What the newest segment has behind the base.
+    Bridge { behind: Behind },
     /// No entry: the journal goes on right behind the base.
     Begin,
 }
@@ -66,7 +75,11 @@ impl Salvage {
         let (plan, goes) = if is_foreign {
             (Plan::Begin, seqs)
         } else {
-            plan(dir, &seqs, &known)?
+            plan(dir, &seqs, &known, chain)?
+        };
+        let unbridged = match &plan {
+            Plan::Cut { newest, last } => behind::find(&newest.file, newest.end, last + 1)?,
+            Plan::Keep { .. } | Plan::Bridge { .. } | Plan::Begin => None,
         };
         strays.extend(goes.into_iter().map(|seq| segment::path(dir, seq)));
         Ok(Salvage {
@@ -75,6 +88,7 @@ impl Salvage {
             goes: strays,
             plan,
             high_water,
+            unbridged,
         })
     }
 
@@ -82,6 +96,7 @@ impl Salvage {
     pub fn last_seq(&self) -> u64 {
         match &self.plan {
             Plan::Keep { last, .. } | Plan::Cut { last, .. } => *last,
+            Plan::Bridge { behind } => behind.last_seq,
             Plan::Begin => self.base.0,
         }
     }
@@ -91,8 +106,23 @@ impl Salvage {
         match &self.plan {
             Plan::Keep { oldest, .. } => Some(*oldest),
             Plan::Cut { .. } => None,
-            Plan::Begin => Some(self.base.0 + 1),
+            Plan::Bridge { .. } | Plan::Begin => Some(self.base.0 + 1),
         }
+    }
+
+    /// Where the journal is cut: a file, and the offset in it.
+    pub fn cut_at(&self) -> Option<(&Path, u64)> {
+        match &self.plan {
+            Plan::Cut { newest, .. } => Some((&newest.file, newest.end)),
+            Plan::Keep { .. } | Plan::Bridge { .. } | Plan::Begin => None,
+        }
+    }
+
+    /// What stands intact behind the damage and cannot be kept: the first and the last seq, and its offset in the
+    /// file that is cut.
+    pub fn unbridged(&self) -> Option<(u64, u64, u64)> {
+        let behind = self.unbridged.as_ref()?;
+        Some((behind.first_seq, behind.last_seq, behind.offset))
     }
 
     /// The last event that was on disk, as far as the high-water file knows; 0 when it knows nothing.
@@ -106,6 +136,10 @@ impl Salvage {
     /// When the file system refuses. Then it can be done again.
     pub fn carry_out(&self, aside: &Path) -> Result<(), OpenError> {
         fs::create_dir_all(aside).map_err(FileError::new("create the directory", aside))?;
+        if let Plan::Bridge { behind } = &self.plan {
+            // First: once it has its name, a repair that begins again finds it and keeps it.
+            write_anew(&self.dir, behind)?;
+        }
         for file in &self.goes {
             let name = file.file_name().unwrap_or_default();
             let target = aside.join(name);
@@ -114,7 +148,7 @@ impl Salvage {
         }
         segment::sync_directory(aside)?;
         match &self.plan {
-            Plan::Keep { .. } => {}
+            Plan::Keep { .. } | Plan::Bridge { .. } => {}
             Plan::Cut { newest, .. } => cut(newest, aside)?,
             Plan::Begin => begin_at(&self.dir, &Options::default(), self.base.0 + 1, self.base.1)?,
         }
@@ -128,7 +162,7 @@ impl Salvage {
 }
 
 /// The plan that keeps most, and the first seqs of the segments that go.
-fn plan(dir: &Path, seqs: &[u64], known: &Known) -> Result<(Plan, Vec<u64>), OpenError> {
+fn plan(dir: &Path, seqs: &[u64], known: &Known, chain: Option<u64>) -> Result<(Plan, Vec<u64>), OpenError> {
     let base = known.floor.snapshot_seq;
     let mut skipped = 0;
     while skipped < seqs.len() {
@@ -161,8 +195,48 @@ fn plan(dir: &Path, seqs: &[u64], known: &Known) -> Result<(Plan, Vec<u64>), Ope
             let last = scan.last_seq;
             Ok((Plan::Cut { newest, last }, goes))
         }
-        _ => Ok((Plan::Begin, seqs.to_vec())),
+        _ => {
+            let plan = bridged(dir, seqs, base, chain)?.map_or(Plan::Begin, |behind| Plan::Bridge { behind });
+            Ok((plan, seqs.to_vec()))
+        }
     }
+}
+
+/// What the newest segment has right behind the base, if the hash there, where it is known, is the one that
+/// it follows on.
+fn bridged(dir: &Path, seqs: &[u64], base: u64, chain: Option<u64>) -> Result<Option<Behind>, OpenError> {
+    let Some(newest) = seqs.last().filter(|&&first_seq| first_seq <= base) else {
+        return Ok(None);
+    };
+    let found = behind::find(&segment::path(dir, *newest), 0, base + 1)?;
+    let follows = |behind: &Behind| match chain {
+        Some(chain) => behind.first_seq == base + 1 && behind.chain == chain,
+        None => behind.first_seq <= base + 1,
+    };
+    Ok(found
+        .filter(follows)
+        .map(|behind| behind.beginning_with(base + 1)))
+}
+
+/// Writes a segment with these events; it is there whole or not at all.
+fn write_anew(dir: &Path, behind: &Behind) -> Result<(), FileError> {
+    let salt = behind.chain;
+    let (mut bytes, mut entry) = (Vec::new(), Vec::new());
+    let (mut first_seq, mut chain) = (behind.first_seq, behind.chain);
+    for (epoch, events) in &behind.entries {
+        chain = format::encode_entry(&mut entry, salt, *epoch, first_seq, chain, events);
+        bytes.extend_from_slice(&entry);
+        first_seq += events.len() as u64;
+    }
+    let needed = (FILE_HEADER_BYTES + bytes.len()) as u64;
+    let length = needed.max(Options::default().segment_bytes);
+    let temporary = segment::temporary_path(dir, "new");
+    let file = segment::create_blank(&temporary, length)?;
+    file.write_all_at(&bytes, FILE_HEADER_BYTES as u64)
+        .and_then(|()| file.sync_data())
+        .map_err(FileError::new("write to the journal segment", &temporary))?;
+    let header = FileHeader::new(behind.first_seq, behind.chain, length);
+    segment::install(dir, &temporary, &file, &header)
 }
 
 /// Zeroes a segment from where its intact entries end; it gets the length that it was made with.

@@ -84,7 +84,7 @@ impl Upkeep {
     ///
     /// # Errors
     /// When the file system refuses. Then the file is as it was before: valid, and a
-    /// witness of less. A full disk is no reason to stop.
+    /// witness of less. A full disk is no reason to stop; one that fails is.
     pub fn write_high_water(&self) -> io::Result<()> {
         let mut stage = self.stage()?;
         let position = self.catalog.last();

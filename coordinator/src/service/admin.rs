@@ -2,13 +2,27 @@
 
 use std::sync::Arc;
 
+use swarm_engine::{
+    command::hold::{Wanted, lift, place},
+    fit::Look,
+    hold::{Hold, Scope},
+    state::State,
+    task::TaskState,
+};
 use swarm_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status};
 
 use super::{
     Service,
-    convert::{agent::agent_state, state::counts_message, time},
+    convert::{
+        hold::{self, Named},
+        seen::agent_state,
+        state::counts_message,
+        time,
+    },
+    status::status_of,
 };
+use crate::{core::Answer, limits::MAX_CLASSES_VISITED, usage::Usage};
 
 #[tonic::async_trait]
 impl AdminService for Service {
@@ -16,29 +30,47 @@ impl AdminService for Service {
         &self,
         _request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let look = self.look();
+        let (happened, seconds) = self.core.last_minute();
         let answer = self
             .core
             .read(|state| {
                 let agents: Vec<_> = state
                     .agents()
                     .filter(|agent| !agent.gone)
-                    .map(|agent| (Arc::clone(agent), state.presence(&agent.id)))
+                    .map(|agent| {
+                        let own = state.hold(&Scope::Agent(agent.id.clone())).cloned();
+                        (Arc::clone(agent), state.presence(&agent.id), own)
+                    })
                     .collect();
+                let holds: Vec<_> = state.holds().map(|held| hold::hold_message(held)).collect();
+                let unmatched = unmatched(state, look);
                 let oldest = state
                     .ready()
                     .oldest()
                     .and_then(|number| state.task_numbered(number))
                     .map(|task| task.created);
-                (state.counts(), agents, oldest, state.job_count())
+                (
+                    state.counts(),
+                    agents,
+                    oldest,
+                    state.job_count(),
+                    holds,
+                    unmatched,
+                )
             })
             .await;
         let as_of = self.as_of(&answer);
-        let (counts, agents, oldest, jobs) = answer.value;
+        let journal_lag = self
+            .core
+            .decided()
+            .0
+            .saturating_sub(self.core.durable().borrow().0);
+        let (counts, agents, oldest, jobs, holds, unmatched) = answer.value;
         let mut agent_counts = v1::AgentCounts::default();
         let mut slots = 0;
-        let look = self.look();
-        for (agent, presence) in &agents {
-            match agent_state(agent, *presence, look) {
+        for (agent, presence, own) in &agents {
+            match agent_state(agent, presence.as_ref(), own.as_deref(), look) {
                 v1::AgentState::Online => {
                     agent_counts.online += 1;
                     slots += u64::from(agent.slots);
@@ -60,7 +92,24 @@ impl AdminService for Service {
             store_seq: self.core.store.applied_seq(),
             server_time: Some(time::timestamp(self.core.clock.now())),
             wall_clock_ahead_ms: self.core.clock.wall_ahead_ms(),
-            ..Default::default()
+            holds,
+            rates: Some(v1::Rates {
+                submitted: happened.submitted as f64 / seconds,
+                granted: happened.granted as f64 / seconds,
+                succeeded: happened.succeeded as f64 / seconds,
+                failed: happened.failed as f64 / seconds,
+            }),
+            journal_seq: answer.as_of.0,
+            journal_lag,
+            unmatched,
+            process: Usage::now().map(|usage| v1::ProcessUsage {
+                cpu_time: Some(time::duration(usage.cpu)),
+                resident_bytes: usage.resident_bytes,
+                peak_resident_bytes: usage.peak_resident_bytes,
+            }),
+            journal_bytes: self.core.journal.bytes(),
+            // A figure for people: a file system that does not say is no reason to refuse the others.
+            store_bytes: self.core.store.size_on_disk().unwrap_or_default(),
         }))
     }
 
@@ -86,18 +135,78 @@ impl AdminService for Service {
         }))
     }
 
-    async fn pause(&self, _: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+    async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
+        let request = request.into_inner();
+        let command = hold::place(request.scope.into(), Wanted::Pause, request.actor, request.reason)
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| place(draft, command))
+            .await
+            .map_err(|rejection| status_of(&rejection))?;
+        Ok(Response::new(v1::PauseResponse {
+            as_of: self.as_of(&answer),
+            hold: Some(hold::hold_message(&answer.value)),
+        }))
     }
 
-    async fn resume(&self, _: Request<v1::ResumeRequest>) -> Result<Response<v1::ResumeResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+    async fn resume(
+        &self,
+        request: Request<v1::ResumeRequest>,
+    ) -> Result<Response<v1::ResumeResponse>, Status> {
+        let request = request.into_inner();
+        let answer = self.lift(request.scope.into(), request.actor).await?;
+        Ok(Response::new(v1::ResumeResponse {
+            as_of: self.as_of(&answer),
+            lifted: answer.value.as_deref().map(hold::hold_message),
+        }))
     }
 
     async fn stop_all(
         &self,
-        _: Request<v1::StopAllRequest>,
+        request: Request<v1::StopAllRequest>,
     ) -> Result<Response<v1::StopAllResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+        let request = request.into_inner();
+        let command = hold::place(Named::Everything, Wanted::Stop, request.actor, request.reason)
+            .map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| {
+                let leases = draft.counts().of(TaskState::Running);
+                Ok((place(draft, command)?, leases))
+            })
+            .await
+            .map_err(|rejection| status_of(&rejection))?;
+        Ok(Response::new(v1::StopAllResponse {
+            as_of: self.as_of(&answer),
+            hold: Some(hold::hold_message(&answer.value.0)),
+            leases: answer.value.1,
+        }))
     }
+}
+
+impl Service {
+    /// Lifts a hold.
+    pub(super) async fn lift(
+        &self,
+        named: Named,
+        actor: String,
+    ) -> Result<Answer<Option<Arc<Hold>>>, Status> {
+        let command = hold::lift(named, actor).map_err(|rejection| status_of(&rejection))?;
+        self.core
+            .execute(|draft| lift(draft, command))
+            .await
+            .map_err(|rejection| status_of(&rejection))
+    }
+}
+
+/// Queued tasks that no live agent can run as things are.
+fn unmatched(state: &State, look: Look) -> u64 {
+    state
+        .ready()
+        .classes()
+        .take(MAX_CLASSES_VISITED)
+        .filter(|(class, _)| state.unmatched(class, None, look).is_some())
+        .map(|(_, count)| count)
+        .sum()
 }

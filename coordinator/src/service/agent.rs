@@ -1,44 +1,24 @@
 //! People's side: `AgentService`.
 
-use std::sync::Arc;
-
 use swarm_engine::{
-    agent::Agent,
+    command::hold::{self as hold_command, Wanted},
+    fit::Look,
+    hold::Scope,
     rejection::Rejection,
-    state::{Presence, State},
-    task::Task,
-    time::Timestamp,
 };
 use swarm_proto::v1::{self, agent_service_server::AgentService};
 use tonic::{Request, Response, Status};
 
 use super::{
     Service,
-    convert::{agent as convert, field},
+    convert::{
+        field,
+        hold::{self, Named},
+        seen::{Seen, agent_message},
+    },
     page,
     status::status_of,
 };
-
-/// An agent, and what is known of it at this moment.
-struct Seen {
-    agent: Arc<Agent>,
-    presence: Option<Presence>,
-    leases: Vec<(Arc<Task>, Option<Timestamp>)>,
-}
-
-impl Seen {
-    fn of(state: &State, agent: &Arc<Agent>) -> Seen {
-        let leases = state
-            .leased_to(&agent.id)
-            .map(|task| (task.clone(), state.expiry(task.number)))
-            .collect();
-        Seen {
-            agent: agent.clone(),
-            presence: state.presence(&agent.id),
-            leases,
-        }
-    }
-}
 
 #[tonic::async_trait]
 impl AgentService for Service {
@@ -48,14 +28,18 @@ impl AgentService for Service {
     ) -> Result<Response<v1::ListAgentsResponse>, Status> {
         let request = request.into_inner();
         let size = page::size(request.page_size);
+        let selector =
+            field::selector("labels", &request.labels).map_err(|rejection| status_of(&rejection))?;
+        let look = self.look();
         let answer = self
             .core
             .read(|state| {
                 state
                     .agents_after(&request.page_token)
                     .filter(|agent| request.include_gone || !agent.gone)
+                    .filter(|agent| selector.matches(&agent.labels))
                     .take(size + 1)
-                    .map(|agent| Seen::of(state, agent))
+                    .map(|agent| Seen::of(state, agent, look))
                     .collect::<Vec<Seen>>()
             })
             .await;
@@ -82,9 +66,10 @@ impl AgentService for Service {
     ) -> Result<Response<v1::GetAgentResponse>, Status> {
         let id = field::agent_id("agent_id", &request.into_inner().agent_id)
             .map_err(|rejection| status_of(&rejection))?;
+        let look = self.look();
         let answer = self
             .core
-            .read(|state| state.agent(&id).map(|agent| Seen::of(state, agent)))
+            .read(|state| state.agent(&id).map(|agent| Seen::of(state, agent, look)))
             .await;
         let as_of = self.as_of(&answer);
         let seen = answer
@@ -98,32 +83,56 @@ impl AgentService for Service {
 
     async fn drain_agent(
         &self,
-        _: Request<v1::DrainAgentRequest>,
+        request: Request<v1::DrainAgentRequest>,
     ) -> Result<Response<v1::DrainAgentResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+        let request = request.into_inner();
+        let command = hold::drain_timeout(request.timeout.as_ref()).and_then(|timeout| {
+            hold::place(
+                Named::Agent(request.agent_id),
+                Wanted::Drain { timeout },
+                request.actor,
+                request.reason,
+            )
+        });
+        let command = command.map_err(|rejection| status_of(&rejection))?;
+        let answer = self
+            .core
+            .execute(|draft| {
+                let leases = match &command.scope {
+                    Scope::Agent(agent) => draft.leased_to(agent).count(),
+                    Scope::Everything | Scope::Queue(_) => 0,
+                };
+                Ok((hold_command::place(draft, command)?, leases))
+            })
+            .await
+            .map_err(|rejection| status_of(&rejection))?;
+        Ok(Response::new(v1::DrainAgentResponse {
+            as_of: self.as_of(&answer),
+            hold: Some(hold::hold_message(&answer.value.0)),
+            leases: u32::try_from(answer.value.1).unwrap_or(u32::MAX),
+        }))
     }
 
     async fn undrain_agent(
         &self,
-        _: Request<v1::UndrainAgentRequest>,
+        request: Request<v1::UndrainAgentRequest>,
     ) -> Result<Response<v1::UndrainAgentResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+        let request = request.into_inner();
+        let answer = self.lift(Named::Agent(request.agent_id), request.actor).await?;
+        Ok(Response::new(v1::UndrainAgentResponse {
+            as_of: self.as_of(&answer),
+            lifted: answer.value.as_deref().map(hold::hold_message),
+        }))
     }
 }
 
 impl Service {
     fn agent_message(&self, seen: &Seen) -> v1::Agent {
-        let leases = seen.leases.iter().map(|(task, expiry)| (task.as_ref(), *expiry));
-        convert::agent_message(&seen.agent, seen.presence, leases, self.look())
+        agent_message(seen, self.look())
     }
 
     /// How agents are looked at now.
-    pub(super) fn look(&self) -> convert::Look {
-        let clock = &self.core.clock;
-        convert::Look {
-            now: clock.now(),
-            started: clock.started(),
-            lease_ttl: self.settings.lease_ttl,
-        }
+    pub(super) fn look(&self) -> Look {
+        self.core.look(self.settings.lease_ttl)
     }
 }

@@ -22,11 +22,13 @@ use super::{
         agent as convert,
         assignment::{DependencyEnd, assignment},
         field,
+        hold::hold_message,
         lease::shown_again,
         report::reports,
         state::state_message,
         time::{duration, timestamp},
     },
+    nothing::Nothing,
     status::{refusal_of, status_of, status_of_refused},
 };
 use crate::{
@@ -116,10 +118,12 @@ impl CoordinatorService for Service {
             convert::renew(&request, self.settings.lease_ttl).map_err(|rejection| status_of(&rejection))?;
         // A call that is parked for longer would let its own leases expire.
         let wait = wait.min(self.heartbeat_interval());
+        let agent = command.agent.clone();
         let answer = self
             .unless_stopped(self.core.heartbeat(command, wait))
             .await?
             .map_err(|rejection| status_of(&rejection))?;
+        let hold = self.core.read(|state| state.hold_on(&agent).cloned()).await.value;
         let interval = self.heartbeat_interval();
         let next = if answer.value.iter().all(Directive::is_continue) {
             // A parked call has used up the pause between two heartbeats.
@@ -133,7 +137,7 @@ impl CoordinatorService for Service {
             directives: answer.value.iter().map(convert::directive_message).collect(),
             lease_ttl: Some(duration(self.settings.lease_ttl)),
             next_heartbeat: Some(duration(next)),
-            hold: None,
+            hold: hold.as_deref().map(hold_message),
         }))
     }
 
@@ -277,11 +281,15 @@ impl Service {
             assignments.push(assignment(task, &dependencies, &mut room));
         }
         let now = self.core.clock.now();
-        let slowed_until = self.core.lock().state.slowed_until(agent, now);
-        let (empty_reason, retry_after) = match slowed_until {
-            _ if !assignments.is_empty() => (v1::EmptyReason::Unspecified, None),
-            Some(until) => (v1::EmptyReason::MachineSlowed, Some(duration(until - now))),
-            None => (v1::EmptyReason::NothingQueued, None),
+        let (empty_reason, retry_after, passed) = if assignments.is_empty() {
+            let Nothing {
+                reason,
+                retry_after,
+                passed,
+            } = self.nothing_for(agent).await;
+            (reason, retry_after.map(duration), passed)
+        } else {
+            (v1::EmptyReason::Unspecified, None, Vec::new())
         };
         Ok(v1::ClaimResponse {
             as_of,
@@ -289,7 +297,7 @@ impl Service {
             empty_reason: empty_reason.into(),
             server_time: Some(timestamp(now)),
             retry_after,
-            passed: Vec::new(),
+            passed,
         })
     }
 

@@ -9,7 +9,9 @@ mod convert;
 mod coordinator;
 mod incoming;
 mod lookup;
+mod nothing;
 mod page;
+mod queue;
 mod status;
 mod stream;
 mod task;
@@ -27,7 +29,8 @@ use swarm_proto::{
     v1::{
         self, admin_service_server, admin_service_server::AdminServiceServer, agent_service_server,
         agent_service_server::AgentServiceServer, coordinator_service_server,
-        coordinator_service_server::CoordinatorServiceServer, task_service_server,
+        coordinator_service_server::CoordinatorServiceServer, queue_service_server,
+        queue_service_server::QueueServiceServer, task_service_server,
         task_service_server::TaskServiceServer,
     },
 };
@@ -132,7 +135,8 @@ pub(crate) async fn serve(
         .add_service(limited!(CoordinatorServiceServer))
         .add_service(limited!(TaskServiceServer))
         .add_service(limited!(AgentServiceServer))
-        .add_service(limited!(AdminServiceServer));
+        .add_service(limited!(AdminServiceServer))
+        .add_service(limited!(QueueServiceServer));
 
     let incoming = incoming::accept(listener, shutdown.clone());
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
@@ -154,6 +158,7 @@ async fn set_health(reporter: &HealthReporter, status: ServingStatus) {
         task_service_server::SERVICE_NAME,
         agent_service_server::SERVICE_NAME,
         admin_service_server::SERVICE_NAME,
+        queue_service_server::SERVICE_NAME,
     ] {
         reporter.set_service_status(name, status).await;
     }

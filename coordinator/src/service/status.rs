@@ -52,6 +52,9 @@ pub(crate) fn status_of(rejection: &Rejection) -> Status {
 pub(crate) fn status_of_refused(refused: &Refused) -> Status {
     match refused {
         Refused::Rejected(rejection) => status_of(rejection),
+        Refused::TooSoon => super::busy(
+            "the coordinator has just started and is still reading which tasks there are; try again in a second",
+        ),
         Refused::Unreadable(error) => {
             tracing::error!("cannot look up tasks in the store: {error}");
             Status::internal(format!("cannot look up tasks in the store: {error}"))

@@ -1,12 +1,16 @@
 //! People's side: `TaskService`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     command::{cancel, retry, submit},
+    explain::explain,
+    fit::Look,
     id::{Seq, TaskId},
     limits::MAX_ITEMS,
+    needs::Class,
     rejection::Rejection,
+    state::State,
     task::TaskState,
 };
 use swarm_proto::v1::{self, task_service_server::TaskService};
@@ -14,11 +18,21 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Service,
-    convert::{field, job::job_message, state::state_message, submit as convert, task::task_message},
+    convert::{
+        explanation::{explanation_message, unmatched_in_words},
+        field,
+        job::job_message,
+        state::state_message,
+        submit as convert,
+        task::task_message,
+    },
     invalid,
     status::{refusal_of, status_of, status_of_refused},
 };
-use crate::backlog::Load;
+use crate::{
+    backlog::Load,
+    limits::{MAX_CLASSES_VISITED, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
+};
 
 #[tonic::async_trait]
 impl TaskService for Service {
@@ -33,12 +47,18 @@ impl TaskService for Service {
         };
         let command = convert::submit(request.into_inner(), defaults, self.core.clock.now());
         let named = named_in(&command);
+        let look = self.look();
         let answer = self
             .core
-            .execute_naming(named, |draft| submit::decide(draft, command))
+            .execute_naming(named, |draft| {
+                let submitted = submit::decide(draft, command)?;
+                let unmatched = unmatched(draft, &submitted, look);
+                Ok((submitted, unmatched))
+            })
             .await
             .map_err(|refused| status_of_refused(&refused))?;
         let as_of = self.as_of(&answer);
+        let (submitted_tasks, unmatched) = answer.value;
         let submitted = |task: submit::Submitted| v1::SubmittedTask {
             task_id: task.id.to_string(),
             state: state_message(task.state).into(),
@@ -46,8 +66,8 @@ impl TaskService for Service {
         };
         Ok(Response::new(v1::SubmitTasksResponse {
             as_of,
-            tasks: answer.value.into_iter().map(submitted).collect(),
-            unmatched: Vec::new(),
+            tasks: submitted_tasks.into_iter().map(submitted).collect(),
+            unmatched,
         }))
     }
 
@@ -165,9 +185,32 @@ impl TaskService for Service {
 
     async fn explain_task(
         &self,
-        _: Request<v1::ExplainTaskRequest>,
+        request: Request<v1::ExplainTaskRequest>,
     ) -> Result<Response<v1::ExplainTaskResponse>, Status> {
-        Err(Status::unimplemented("not served"))
+        let id = field::task_id("task_id", &request.into_inner().task_id)
+            .map_err(|rejection| status_of(&rejection))?;
+        let found = self
+            .core
+            .find(std::slice::from_ref(&id))
+            .await
+            .map_err(|error| status_of_refused(&error.into()))?;
+        let look = self.look();
+        let answer = self
+            .core
+            .read(|state| {
+                // What memory has is newer than what was found a moment ago.
+                let task = state.task(&id).or_else(|| found.value.get(&id))?;
+                Some(explain(state, task, look))
+            })
+            .await;
+        let as_of = self.as_of(&answer);
+        let explanation = answer
+            .value
+            .ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
+        Ok(Response::new(v1::ExplainTaskResponse {
+            as_of,
+            explanation: Some(explanation_message(&explanation, look)),
+        }))
     }
 
     async fn find_ids(
@@ -236,4 +279,42 @@ fn changes(ids: Vec<String>, results: Vec<Result<TaskState, Rejection>>) -> Vec<
             },
         })
         .collect()
+}
+
+/// The submitted tasks that no live agent can run as things are, together where the reason is the same.
+fn unmatched(state: &State, submitted: &[submit::Submitted], look: Look) -> Vec<v1::Unmatched> {
+    let mut known: BTreeMap<&Class, Option<usize>> = BTreeMap::new();
+    let mut unmatched: Vec<v1::Unmatched> = Vec::new();
+    for task in submitted.iter().filter_map(|task| state.task(&task.id)) {
+        if task.end().is_some() || task.lease().is_some() {
+            continue;
+        }
+        let class = &task.needs.class;
+        let place = match known.get(class) {
+            Some(place) => *place,
+            None if known.len() >= MAX_CLASSES_VISITED || unmatched.len() >= MAX_UNMATCHED => None,
+            None => {
+                let place = state.unmatched(class, None, look).map(|why| {
+                    let message = unmatched_in_words(&why);
+                    let same = unmatched.iter().position(|other| other.message == message);
+                    same.unwrap_or_else(|| {
+                        unmatched.push(v1::Unmatched {
+                            message,
+                            ..v1::Unmatched::default()
+                        });
+                        unmatched.len() - 1
+                    })
+                });
+                known.insert(class, place);
+                place
+            }
+        };
+        if let Some(entry) = place.map(|place| &mut unmatched[place]) {
+            entry.tasks += 1;
+            if entry.task_ids.len() < MAX_UNMATCHED_IDS {
+                entry.task_ids.push(task.id.to_string());
+            }
+        }
+    }
+    unmatched
 }

@@ -33,6 +33,9 @@ pub enum SnapshotError {
     /// A snapshot is only restored where nothing is.
     #[error("cannot restore a snapshot as {}: it exists", .dir.display())]
     Exists { dir: PathBuf },
+    /// The coordinator stops first.
+    #[error("the snapshot was given up because the coordinator stops")]
+    Stopped,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -30,6 +30,9 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// journal's syncs waiting for seconds on many file systems.
 const SYNC_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Records that are written or read in some milliseconds.
+const RECORDS_BETWEEN_LOOKS: u64 = 1_000;
+
 impl Snapshot {
     /// Writes everything that `store` holds into a snapshot in `dir`, as of `origin.seq`. Nothing
     /// is applied to the store meanwhile: that is for the caller to see to. The store is flushed, so
@@ -41,6 +44,19 @@ impl Snapshot {
     /// # Errors
     /// When the store is not at that seq, or store or file system refuse. Nothing is left of it.
     pub fn take(store: &Store, dir: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
+        Snapshot::take_unless(store, dir, origin, &|| false)
+    }
+
+    /// The same, given up once `is_stopping`: with millions of records it takes longer than a stop may.
+    ///
+    /// # Errors
+    /// As `take`; also when it was given up.
+    pub(crate) fn take_unless(
+        store: &Store,
+        dir: &Path,
+        origin: &Origin,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<Snapshot, SnapshotError> {
         create_directory(dir)?;
         remove_temporaries(dir)?;
         check_position(store, origin)?;
@@ -53,7 +69,7 @@ impl Snapshot {
             return Ok(snapshot);
         }
         let temporary = dir.join(format!("{:020}.{TEMPORARY_EXTENSION}", origin.seq));
-        let snapshot = write_checked(store, &temporary, origin).inspect_err(|_| {
+        let snapshot = write_checked(store, &temporary, origin, is_stopping).inspect_err(|_| {
             // On a full disk it is in the way; what cannot be removed now goes the next time.
             let _ = fs::remove_file(&temporary);
         })?;
@@ -71,14 +87,22 @@ impl Snapshot {
 }
 
 /// Writes the file, and reads it back from the disk.
-fn write_checked(store: &Store, temporary: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
-    let (file, footer) = write(store, temporary, origin)?;
+fn write_checked(
+    store: &Store,
+    temporary: &Path,
+    origin: &Origin,
+    is_stopping: &dyn Fn() -> bool,
+) -> Result<Snapshot, SnapshotError> {
+    let (file, footer) = write(store, temporary, origin, is_stopping)?;
     check_position(store, origin)?;
     // Without this it would be read from memory. A file system that cannot do it is no worse than before.
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     drop(file);
     let snapshot = read::open(temporary)?;
-    snapshot.check()?;
+    for (count, record) in (0..).zip(snapshot.records()?) {
+        record?;
+        go_on(count, is_stopping)?;
+    }
     if (&snapshot.origin, snapshot.footer) != (origin, footer) {
         return Err(SnapshotError::Damaged {
             file: temporary.to_owned(),
@@ -89,7 +113,20 @@ fn write_checked(store: &Store, temporary: &Path, origin: &Origin) -> Result<Sna
     Ok(snapshot)
 }
 
-fn write(store: &Store, temporary: &Path, origin: &Origin) -> Result<(File, Footer), SnapshotError> {
+/// Asks once in many records: it takes a lock that requests want.
+fn go_on(count: u64, is_stopping: &dyn Fn() -> bool) -> Result<(), SnapshotError> {
+    if count.is_multiple_of(RECORDS_BETWEEN_LOOKS) && is_stopping() {
+        return Err(SnapshotError::Stopped);
+    }
+    Ok(())
+}
+
+fn write(
+    store: &Store,
+    temporary: &Path,
+    origin: &Origin,
+    is_stopping: &dyn Fn() -> bool,
+) -> Result<(File, Footer), SnapshotError> {
     let failed = |error| FileError::new("write the snapshot", temporary)(error);
     let file = OpenOptions::new()
         .write(true)
@@ -103,6 +140,7 @@ fn write(store: &Store, temporary: &Path, origin: &Origin) -> Result<(File, Foot
     output.write(&origin.encode()).map_err(failed)?;
     let mut count = 0;
     for record in store.scan(&[], &[]) {
+        go_on(count, is_stopping)?;
         let (key, value) = record?;
         let header = RecordHeader::of(&key, &value).encode(output.offset);
         for part in [header.as_slice(), &key, &value] {

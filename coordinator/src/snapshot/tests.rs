@@ -60,6 +60,24 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_snapshot_is_given_up_when_the_coordinator_stops() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    let origin = Origin {
+        seq: 0,
+        chain: None,
+        history: "h".to_owned(),
+    };
+    let mut batch = Batch::default();
+    batch.put(key::live(1), vec![1]);
+    store.apply(batch, 0).unwrap();
+    let snapshots = dir.path().join("snapshot");
+    let taken = Snapshot::take_unless(&store, &snapshots, &origin, &|| true);
+    assert!(matches!(taken, Err(SnapshotError::Stopped)));
+    assert_eq!(std::fs::read_dir(&snapshots).unwrap().count(), 0);
+}
+
+#[test]
 fn a_restored_store_is_the_one_of_which_the_snapshot_was_taken() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(&dir.path().join("store")).unwrap();

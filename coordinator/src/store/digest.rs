@@ -2,7 +2,8 @@
 //!
 //! It is the sum of a hash of each key with its stored value, `meta/` and chunks left out (a long value's own
 //! checksum covers its chunks). A batch changes it by what it writes, so it costs a hash for each write; what
-//! was lost since stays in the sum.
+//! was lost since stays in the sum. The ids have a second sum of their own, so that it can be told soon after a
+//! start that none is missing, long before everything is read.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -15,28 +16,45 @@ use super::{
 
 /// Where it is kept: behind all keys that anybody sees, and before the chunks.
 const KEY: &[u8] = &[key::CHUNK, 0];
+/// Where that of the ids is.
+const IDS_KEY: &[u8] = &[key::CHUNK, 0, 1];
 
-/// A sum of hashes; the order of the summands does not matter.
+/// Sums of hashes; the order of the summands does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Digest(u64);
+pub(crate) struct Digest {
+    /// Of everything.
+    pub(super) all: u64,
+    /// Of the ids of tasks.
+    pub(super) ids: u64,
+}
 
 impl Digest {
     pub(super) fn add(&mut self, key: &[u8], raw: &[u8]) {
-        if !key.starts_with(key::META) {
-            self.0 = self.0.wrapping_add(hash(key, raw));
+        self.change(key, hash(key, raw));
+    }
+
+    /// Adds a key's hash, or the difference between two.
+    pub(super) fn change(&mut self, key: &[u8], difference: u64) {
+        if key.starts_with(key::META) {
+            return;
+        }
+        self.all = self.all.wrapping_add(difference);
+        if key.starts_with(key::ID) {
+            self.ids = self.ids.wrapping_add(difference);
         }
     }
 
-    pub(super) fn remove(&mut self, key: &[u8], raw: &[u8]) {
-        if !key.starts_with(key::META) {
-            self.0 = self.0.wrapping_sub(hash(key, raw));
-        }
+    /// Their keys, and they as they are stored.
+    pub(super) fn stored(self) -> [(&'static [u8], Vec<u8>); 2] {
+        [(KEY, self.all), (IDS_KEY, self.ids)]
+            .map(|(key, sum)| (key, value::encode_short(key, &sum.to_be_bytes())))
     }
+}
 
-    /// Its key, and it as it is stored.
-    pub(super) fn stored(self) -> (&'static [u8], Vec<u8>) {
-        (KEY, value::encode_short(KEY, &self.0.to_be_bytes()))
-    }
+/// By how much a write changes the digest.
+pub(super) fn difference(key: &[u8], before: Option<&[u8]>, after: Option<&[u8]>) -> u64 {
+    let of = |raw: Option<&[u8]>| raw.map_or(0, |raw| hash(key, raw));
+    of(after).wrapping_sub(of(before))
 }
 
 fn hash(key: &[u8], raw: &[u8]) -> u64 {
@@ -45,32 +63,46 @@ fn hash(key: &[u8], raw: &[u8]) -> u64 {
 
 impl Store {
     /// The digest as the last batch left it; that of nothing in a new store.
-    pub(super) fn kept_digest(&self) -> Result<Digest, StoreError> {
-        let Some(raw) = self.db.get(KEY).map_err(at_sled("read"))? else {
-            return Ok(Digest::default());
-        };
-        match value::decode(KEY, &raw)? {
-            Stored::Short(bytes) => bytes
-                .try_into()
-                .map(|bytes| Digest(u64::from_be_bytes(bytes)))
-                .map_err(|_| StoreError::value(KEY, "it is no digest")),
-            Stored::Long(_) => Err(StoreError::value(KEY, "it is no digest")),
-        }
+    pub(crate) fn kept_digest(&self) -> Result<Digest, StoreError> {
+        Ok(Digest {
+            all: self.sum_at(KEY)?.unwrap_or_default(),
+            ids: self.sum_at(IDS_KEY)?.unwrap_or_default(),
+        })
     }
 
-    /// Adds up everything stored, and compares.
-    pub(super) fn check_digest(&self) -> Result<(), StoreError> {
+    /// Adds up the ids in a store from before they had a sum of their own.
+    pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
+        if self.sum_at(KEY)?.is_none() || self.sum_at(IDS_KEY)?.is_some() {
+            return Ok(());
+        }
         let mut found = Digest::default();
-        for entry in self.db.range(..[key::CHUNK].as_slice()) {
+        for entry in self.db.scan_prefix(key::ID) {
             let (key, raw) = entry.map_err(at_sled("read"))?;
             found.add(&key, &raw);
         }
-        if found == self.kept_digest()? {
-            return Ok(());
+        let [_, (key, ids)] = found.stored();
+        self.db.insert(key, ids).map_err(at_sled("write"))?;
+        Ok(())
+    }
+
+    fn sum_at(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
+            return Ok(None);
+        };
+        match value::decode(key, &raw)? {
+            Stored::Short(bytes) => bytes
+                .try_into()
+                .map(|bytes| Some(u64::from_be_bytes(bytes)))
+                .map_err(|_| StoreError::value(key, "it is no digest")),
+            Stored::Long(_) => Err(StoreError::value(key, "it is no digest")),
         }
-        Err(StoreError::DamagedFile {
-            fault: "values are missing or older than they should be".to_owned(),
-        })
+    }
+}
+
+/// What is wrong when a digest is not that of what was read.
+pub(super) fn differs() -> StoreError {
+    StoreError::DamagedFile {
+        fault: "values are missing or older than they should be".to_owned(),
     }
 }
 

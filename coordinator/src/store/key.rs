@@ -14,6 +14,10 @@ pub const JOB_TASK: &[u8] = b"jobtask/";
 pub const JOB: &[u8] = b"job/";
 /// Agents.
 pub const AGENT: &[u8] = b"agent/";
+/// Holds.
+pub const HOLD: &[u8] = b"hold/";
+/// Limits of queues.
+pub const LIMIT: &[u8] = b"limit/";
 /// What attempts printed.
 pub const OUTPUT: &[u8] = b"output/";
 /// Facts about the store itself.
@@ -79,6 +83,16 @@ pub fn job(number: u64) -> Vec<u8> {
 /// The key of an agent.
 pub fn agent(id: &str) -> Vec<u8> {
     [AGENT, id.as_bytes()].concat()
+}
+
+/// The key of a hold; a scope is one word or two.
+pub fn hold(scope: &str) -> Vec<u8> {
+    [HOLD, scope.as_bytes()].concat()
+}
+
+/// The key of a queue's limit.
+pub fn limit(queue: &str) -> Vec<u8> {
+    [LIMIT, queue.as_bytes()].concat()
 }
 
 /// The key of what an attempt of a task printed.

@@ -14,10 +14,13 @@
 //! job/<number>                a job
 //! jobtask/<job id>\0<number>  empty: a task of the job, one under done/
 //! agent/<id>                  an agent
+//! hold/<scope>                a hold
+//! limit/<queue>               the limit of a queue
 //! output/<number><attempt>    what an attempt printed
 //! meta/<name>                 facts about the store itself, applied_seq among them
 //! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them
 //! 0xFF 0                      the digest of everything stored: internal too
+//! 0xFF 0 1                    that of the ids
 //! ```
 //!
 //! Known hazards of sled 0.34 and what is done about each: an unfinished snapshot stops it from
@@ -33,8 +36,10 @@ mod digest;
 mod error;
 pub mod key;
 mod open;
+mod pass;
 pub(crate) mod probe;
 mod scan;
+pub(crate) mod seal;
 mod sweep;
 mod value;
 
@@ -44,15 +49,17 @@ mod tests;
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
 pub use open::OpenError;
+pub(crate) use pass::Ground;
 pub use scan::{Entry, Scan};
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use error::at_sled;
+use pass::Pass;
 use value::Stored;
 
 /// Operations in one batch: sled leaks memory and disk above about 500.
@@ -78,6 +85,10 @@ struct Shared {
     /// Held to write while a batch is applied, to read while a value is put together from its
     /// chunks: sled makes single reads atomic, not two of them.
     exact: RwLock<()>,
+    /// Whether all of it was read since it was opened, or nothing was in it.
+    is_read: AtomicBool,
+    /// What is being read through beside the writing. Locked last.
+    pass: Mutex<Pass>,
 }
 
 impl Store {
@@ -146,16 +157,15 @@ impl Store {
         let mut writes = sled::Batch::default();
         let mut surplus = Vec::new();
         let mut digest = self.kept_digest()?;
+        let mut differences = Vec::new();
         for (key, value) in batch.into_writes() {
             let stored = self.db.get(&key).map_err(at_sled("read"))?;
-            if let Some(raw) = &stored {
-                digest.remove(&key, raw);
-            }
             let before = chunks_of(&key, stored.as_deref())?;
+            let mut difference = digest::difference(&key, stored.as_deref(), None);
             let after = match value {
                 Some(value) => value::encode(&key, &value, |written, raw| {
                     if written == key {
-                        digest.add(&written, &raw);
+                        difference = digest::difference(&key, stored.as_deref(), Some(&raw));
                     }
                     writes.insert(written, raw);
                 }),
@@ -164,7 +174,9 @@ impl Store {
                     0
                 }
             };
+            digest.change(&key, difference);
             surplus.extend((after..before).map(|index| value::chunk_key(&key, index)));
+            differences.push((key, difference));
         }
         let applied_key = key::meta(key::APPLIED_SEQ);
         writes.insert(
@@ -172,13 +184,15 @@ impl Store {
             value::encode_short(&applied_key, &through.to_be_bytes()),
         );
 
-        let (digest_key, digest) = digest.stored();
-        writes.insert(digest_key, digest);
+        for (digest_key, digest) in digest.stored() {
+            writes.insert(digest_key, digest);
+        }
 
         let later = sweep::plan(&mut writes, operations, surplus);
         {
             let _exact = self.shared.exact.write().expect(WHOLE);
             self.db.apply_batch(writes).map_err(at_sled("write"))?;
+            self.shared.pass.lock().expect(WHOLE).take_in(&differences);
             self.shared.applied_seq.store(through, Ordering::Release);
         }
         if later.is_empty() {
@@ -206,6 +220,21 @@ impl Store {
     /// When the file system does not say.
     pub fn free_bytes(&self) -> io::Result<u64> {
         crate::space::free_bytes(&self.shared.dir)
+    }
+
+    /// Whether it is known that nothing is missing: it was read through before anything was served from it.
+    pub(crate) fn is_read(&self) -> bool {
+        self.shared.is_read.load(Ordering::Relaxed)
+    }
+
+    /// From now on that is known.
+    pub(crate) fn was_read(&self) {
+        self.shared.is_read.store(true, Ordering::Relaxed);
+    }
+
+    /// Where it lies.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.shared.dir
     }
 
     /// Bytes that the store takes on disk. sled's file never shrinks.

@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use super::error::{StoreError, at_sled};
+use super::pass::Pass;
 use super::{Shared, Store, key, sweep};
 
 /// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
@@ -73,6 +74,8 @@ pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenE
         applied_seq: AtomicU64::new(0),
         writer: Mutex::new(()),
         exact: RwLock::new(()),
+        is_read: AtomicBool::new(false),
+        pass: Mutex::new(Pass::default()),
     };
     let store = Store {
         db,
@@ -81,6 +84,7 @@ pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenE
     let applied_seq = read_applied_seq(&store).map_err(failed)?;
     store.shared.applied_seq.store(applied_seq, Ordering::Release);
     sweep::finish(&store.db).map_err(failed)?;
+    store.complete_digest().map_err(failed)?;
     Ok(store)
 }
 

@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use super::{OpenError, Store};
+use clap::ValueEnum;
+
+use super::{OpenError, Store, StoreError};
 use crate::failure::{Exit, chain};
 
 /// The hidden verb under which this program looks at a store and does nothing else.
@@ -28,6 +30,24 @@ const SLOW_BYTES_PER_SECOND: u64 = 10 * 1024 * 1024;
 /// Of what the other process says about the damage.
 const MAX_MESSAGE_BYTES: u64 = 4 * 1024;
 
+/// How much of it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Look {
+    /// All of it.
+    Everything,
+    /// What a start reads, and a little of the rest.
+    Sample,
+}
+
+impl Look {
+    fn word(self) -> &'static str {
+        match self {
+            Look::Everything => "everything",
+            Look::Sample => "sample",
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -37,20 +57,19 @@ pub(crate) enum Found {
     Damaged(String),
     /// Somebody else has it open: nothing is known about it.
     InUse(String),
+    /// The disk has no space for opening it: nothing is known about it.
+    NoSpace(String),
 }
 
-/// Lets another process open the store in `dir` and read all of it, and ends it when it takes too long.
+/// Lets another process open the store in `dir` and read it, and ends it when it takes too long.
 ///
 /// # Errors
 ///
 /// When no process can be started.
-pub(crate) fn probe(dir: &Path) -> io::Result<Found> {
+pub(crate) fn probe(dir: &Path, look: Look) -> io::Result<Found> {
     let patience = LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND);
-    probe_with(
-        &env::current_exe()?,
-        &[OsStr::new(VERB), dir.as_os_str()],
-        patience,
-    )
+    let args = [OsStr::new(VERB), dir.as_os_str(), OsStr::new(look.word())];
+    probe_with(&env::current_exe()?, &args, patience)
 }
 
 fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result<Found> {
@@ -95,6 +114,9 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
     if status.code() == Some(Exit::Refused as i32) {
         return Ok(Found::InUse(why));
     }
+    if status.code() == Some(Exit::Again as i32) {
+        return Ok(Found::NoSpace(why));
+    }
     Ok(Found::Damaged(why))
 }
 
@@ -113,12 +135,12 @@ fn bytes_in(dir: &Path) -> u64 {
         .sum()
 }
 
-/// What the other process does: opens the store and reads all of it.
+/// What the other process does: opens the store and reads it.
 ///
 /// # Errors
 ///
 /// What is wrong with it, and the code to end with.
-pub(crate) fn check(dir: &Path) -> Result<(), (Exit, String)> {
+pub(crate) fn check(dir: &Path, look: Look) -> Result<(), (Exit, String)> {
     thread::spawn(|| {
         // Nothing is ever written to it: it ends with the process that waits for the answer.
         let _ = io::stdin().read(&mut [0]);
@@ -126,10 +148,26 @@ pub(crate) fn check(dir: &Path) -> Result<(), (Exit, String)> {
     });
     let store = Store::open(dir).map_err(|error| match &error {
         OpenError::InUse { .. } => (Exit::Refused, chain(&error)),
+        OpenError::Io { source, .. } if is_full(source.kind()) => (Exit::Again, chain(&error)),
         OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Damaged, chain(&error)),
     })?;
-    store.check().map_err(|error| (Exit::Damaged, chain(&error)))?;
-    Ok(())
+    let checked = match look {
+        Look::Everything => store.check().map(drop),
+        Look::Sample => store.check_sample(),
+    };
+    checked.map_err(|error: StoreError| {
+        let exit = if is_full(error.kind()) {
+            Exit::Again
+        } else {
+            Exit::Damaged
+        };
+        (exit, chain(&error))
+    })
+}
+
+/// sled writes when it opens its file; a full disk is no damage.
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

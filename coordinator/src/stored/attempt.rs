@@ -50,6 +50,7 @@ pub(super) fn write_attempt(attempt: &Attempt) -> store::AttemptRecord {
         failure,
         loss,
         release_reason,
+        refused,
     } = write_outcome(&attempt.outcome);
     store::AttemptRecord {
         attempt: attempt.number.0,
@@ -62,6 +63,7 @@ pub(super) fn write_attempt(attempt: &Attempt) -> store::AttemptRecord {
         failure,
         loss: loss.into(),
         release_reason,
+        refused,
         report: attempt.report.map_or_else(Bytes::new, write_report),
         stdout_bytes: attempt.stdout_bytes,
         stderr_bytes: attempt.stderr_bytes,
@@ -87,6 +89,7 @@ pub(super) fn read_attempt(stored: store::AttemptRecord) -> Result<Attempt, Faul
             failure: stored.failure,
             loss: known("the attempt's loss", stored.loss)?,
             release_reason: stored.release_reason,
+            refused: stored.refused,
         })?,
         report: read_optional_report(&stored.report)?,
         stdout_bytes: stored.stdout_bytes,
@@ -100,6 +103,7 @@ pub(super) fn write_cancelled_attempt(attempt: &CancelledAttempt) -> store::Canc
         failure,
         loss,
         release_reason,
+        refused,
     } = write_outcome(&attempt.outcome);
     assert_eq!(
         loss,
@@ -112,6 +116,7 @@ pub(super) fn write_cancelled_attempt(attempt: &CancelledAttempt) -> store::Canc
         end: end.into(),
         failure,
         release_reason,
+        refused,
         report: attempt.report.map_or_else(Bytes::new, write_report),
         output: Some(write_output(&attempt.output)),
     }
@@ -126,6 +131,7 @@ pub(super) fn read_cancelled_attempt(stored: store::CancelledAttempt) -> Result<
             failure: stored.failure,
             loss: store::LossKind::Unspecified,
             release_reason: stored.release_reason,
+            refused: stored.refused,
         })?,
         report: read_optional_report(&stored.report)?,
         output: read_output(required("the attempt's output", stored.output)?).into(),
@@ -138,6 +144,7 @@ struct StoredOutcome {
     failure: Option<store::FailureRecord>,
     loss: store::LossKind,
     release_reason: String,
+    refused: bool,
 }
 
 fn write_outcome(outcome: &Outcome) -> StoredOutcome {
@@ -146,6 +153,7 @@ fn write_outcome(outcome: &Outcome) -> StoredOutcome {
         failure: None,
         loss: store::LossKind::Unspecified,
         release_reason: String::new(),
+        refused: false,
     };
     match outcome {
         Outcome::Succeeded => plain(store::AttemptEndKind::Succeeded),
@@ -158,8 +166,9 @@ fn write_outcome(outcome: &Outcome) -> StoredOutcome {
             loss: write_loss(*loss),
             ..plain(store::AttemptEndKind::Lost)
         },
-        Outcome::Released { reason } => StoredOutcome {
+        Outcome::Released { reason, refused } => StoredOutcome {
             release_reason: reason.to_string(),
+            refused: *refused,
             ..plain(store::AttemptEndKind::Released)
         },
     }
@@ -180,6 +189,7 @@ fn read_outcome(stored: StoredOutcome) -> Result<Outcome, Fault> {
         store::AttemptEndKind::Lost => Outcome::Lost(read_loss("the attempt's loss", stored.loss)?),
         store::AttemptEndKind::Released => Outcome::Released {
             reason: stored.release_reason.into(),
+            refused: stored.refused,
         },
     })
 }

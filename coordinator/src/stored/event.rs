@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    id::{AgentId, AttemptNumber, JobId, Number, Seq, TaskId},
+    id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
     time::Timestamp,
 };
 use swarm_proto::store;
@@ -16,6 +16,7 @@ use super::{
     },
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
+    order::{read_hold, write_hold},
     record::{
         read_agent, read_job, read_job_id, read_output, read_past_end, read_task, write_agent, write_job,
         write_job_id, write_output, write_past_end, write_task,
@@ -127,12 +128,14 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             attempt,
             agent,
             reason,
+            refused,
             report,
         } => Stored::LeaseReleased(store::LeaseReleased {
             subject: write_subject(task),
             attempt: attempt.0,
             agent_id: agent.to_string(),
             reason: reason.to_string(),
+            refused: *refused,
             report: write_report(*report),
         }),
         Fact::AttemptFailed {
@@ -197,6 +200,20 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             number: number.0,
             job_id: job.to_string(),
         }),
+        Fact::HoldPlaced(hold) => Stored::HoldPlaced(write_hold(hold)),
+        Fact::HoldLifted { hold, actor } => Stored::HoldLifted(store::HoldLifted {
+            hold: Some(write_hold(hold)),
+            actor: actor.to_string(),
+        }),
+        Fact::QueueLimited {
+            queue,
+            max_running,
+            actor,
+        } => Stored::QueueLimited(store::QueueLimitRecord {
+            queue: queue.to_string(),
+            max_running: *max_running,
+            actor: actor.to_string(),
+        }),
         Fact::AgentRegistered(agent) => Stored::AgentRegistered(write_agent(agent)),
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
             agent_id: agent.to_string(),
@@ -244,6 +261,7 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
             attempt: AttemptNumber(released.attempt),
             agent: read_holder(&released.agent_id)?,
             reason: released.reason.into(),
+            refused: released.refused,
             report: read_report(&released.report)?,
         },
         Stored::AttemptFailed(failed) => Fact::AttemptFailed {
@@ -292,6 +310,16 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
         Stored::JobRemoved(removed) => Fact::JobRemoved {
             number: Number(removed.number),
             job: JobId::stored(filled("the job's id", &removed.job_id)?),
+        },
+        Stored::HoldPlaced(hold) => Fact::HoldPlaced(read_hold(hold)?.into()),
+        Stored::HoldLifted(lifted) => Fact::HoldLifted {
+            hold: read_hold(required("the lifted hold", lifted.hold)?)?.into(),
+            actor: lifted.actor.into(),
+        },
+        Stored::QueueLimited(limited) => Fact::QueueLimited {
+            queue: QueueName::stored(filled("the limited queue", &limited.queue)?),
+            max_running: limited.max_running,
+            actor: limited.actor.into(),
         },
         Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {

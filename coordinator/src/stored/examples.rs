@@ -6,11 +6,18 @@ use swarm_engine::{
     agent::Agent,
     counts::Counts,
     event::{CancelledAttempt, Event, Fact, Subject},
-    id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
+    hold::{Hold, HoldKind, Scope},
+    id::{
+        AgentId, AttemptNumber, GroupName, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session,
+        TaskId,
+    },
     job::Job,
     lease::Lease,
+    needs::{Bucket, Class, Executor, Needs},
+    queue::QueueLimit,
     rare::Rare,
     retry::{RetryPolicy, Tries},
+    selector::Selector,
     task::{
         Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
         TaskState, Times,
@@ -56,6 +63,7 @@ pub(super) fn events() -> Vec<Event> {
             agent: agent_id(),
         },
         Fact::LeaseReleased {
+            refused: false,
             task: subject(),
             attempt,
             agent: agent_id(),
@@ -115,6 +123,16 @@ pub(super) fn events() -> Vec<Event> {
             number: Number(800),
             job: JobId::stored("survey"),
         },
+        Fact::HoldPlaced(Arc::new(hold())),
+        Fact::HoldLifted {
+            hold: Arc::new(hold()),
+            actor: "bob@desk".into(),
+        },
+        Fact::QueueLimited {
+            queue: QueueName::stored("nightly"),
+            max_running: Some(4),
+            actor: "ann@laptop".into(),
+        },
         Fact::AgentRegistered(Arc::new(agent())),
         Fact::AgentDeregistered { agent: agent_id() },
     ];
@@ -144,7 +162,8 @@ pub(super) fn task() -> Task {
         id: TaskId::stored("count-7"),
         job: Some(JobId::stored("survey")),
         spec: Arc::from(*b"\x0a\x08the spec"),
-        queue: QueueName::stored("nightly"),
+        needs: Needs::command(QueueName::stored("nightly")).into(),
+        bucket: Bucket(0),
         priority: -7,
         dependencies: vec![
             Dependency {
@@ -179,6 +198,7 @@ pub(super) fn task() -> Task {
             attempt(
                 3,
                 Outcome::Released {
+                    refused: false,
                     reason: "the machine is needed".into(),
                 },
             ),
@@ -257,6 +277,55 @@ pub(super) fn output() -> Output {
     }
 }
 
+/// A task that not every agent may be given, refused by one of them.
+pub(super) fn demanding_task() -> Task {
+    let mut task = task();
+    task.needs = Arc::new(Needs {
+        class: Class {
+            queue: QueueName::stored("nightly"),
+            executor: Executor::Prompt,
+            selector: Selector::parse(&["gpu=a100", "!spot"]).expect("good terms"),
+        },
+        group: Some(GroupName::stored("the-repository")),
+    });
+    task.bucket = Bucket(201);
+    if let Some(last) = task.attempts.last_mut() {
+        last.outcome = Outcome::Released {
+            reason: "not on this machine".into(),
+            refused: true,
+        };
+    }
+    task
+}
+
+/// An agent that runs prompts too.
+pub(super) fn gifted_agent() -> Agent {
+    Agent {
+        executors: [Executor::Command, Executor::Prompt].into(),
+        ..agent()
+    }
+}
+
+pub(super) fn hold() -> Hold {
+    Hold {
+        scope: Scope::Agent(agent_id()),
+        kind: HoldKind::Drain {
+            deadline: Some(Timestamp(1_700_000_300_000)),
+        },
+        actor: "ann@laptop".into(),
+        reason: "maintenance".into(),
+        placed: Timestamp(1_700_000_000_000),
+    }
+}
+
+pub(super) fn limit() -> QueueLimit {
+    QueueLimit {
+        queue: QueueName::stored("nightly"),
+        max_running: 4,
+        actor: "ann@laptop".into(),
+    }
+}
+
 pub(super) fn job() -> Job {
     Job {
         number: Number(800),
@@ -276,6 +345,7 @@ pub(super) fn job() -> Job {
 
 pub(super) fn agent() -> Agent {
     Agent {
+        executors: [Executor::Command].into(),
         id: agent_id(),
         name: "Lab, second shelf".into(),
         labels: labels(),

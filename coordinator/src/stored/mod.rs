@@ -20,6 +20,7 @@ mod attempt;
 mod error;
 mod event;
 mod field;
+mod order;
 mod record;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 
 pub use error::StoredError;
 pub use event::{decode, encode};
+pub use order::{decode_hold, decode_limit, encode_hold, encode_limit};
 pub use record::{
     decode_agent, decode_ended, decode_job, decode_output, decode_task, encode_agent, encode_ended,
     encode_job, encode_output, encode_task,

@@ -1,16 +1,18 @@
 //! Records of tasks, jobs and agents, and what attempts printed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     agent::Agent,
     counts::Counts,
-    id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, Session, TaskId},
+    id::{AgentId, AttemptNumber, GroupName, JobId, Number, QueueName, Seq, Session, TaskId},
     job::Job,
+    needs::{Bucket, Class, Executor, Needs},
     rare::Rare,
     retry::{RetryPolicy, Tries},
+    selector::Selector,
     task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState, Times},
     time::{Timestamp, millis},
 };
@@ -113,7 +115,26 @@ pub(super) fn write_task(task: &Task) -> store::TaskRecord {
         task_id: task.id.to_string(),
         job_id: write_job_id(task.job.as_ref()),
         spec: Bytes::from_owner(task.spec.clone()),
-        queue: task.queue.to_string(),
+        queue: task.queue().to_string(),
+        required_labels: task
+            .needs
+            .class
+            .selector
+            .terms()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        exclusive_group: task
+            .needs
+            .group
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        executor: match task.needs.class.executor {
+            Executor::Command => String::new(),
+            other => other.name().to_owned(),
+        },
+        bucket: task.bucket.0.into(),
         priority: i32::from(task.priority),
         dependencies: task.dependencies.iter().map(write_dependency).collect(),
         retry: Some(store::RetryPolicy {
@@ -151,7 +172,11 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
         id: TaskId::stored(filled("the task's id", &stored.task_id)?),
         job: read_job_id(&stored.job_id),
         spec: Arc::from(stored.spec.as_ref()),
-        queue: QueueName::stored(filled("the task's queue", &stored.queue)?),
+        needs: Arc::new(read_needs(&stored)?),
+        bucket: Bucket(u8::try_from(stored.bucket).map_err(|_| Fault::OutOfRange {
+            field: "the task's bucket",
+            value: stored.bucket.to_string(),
+        })?),
         priority: i16::try_from(stored.priority).map_err(|_| Fault::OutOfRange {
             field: "the task's priority",
             value: stored.priority.to_string(),
@@ -179,6 +204,29 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
         attempt_count: AttemptNumber(stored.attempt_count),
         tries: read_tries(required("the task's tries", stored.tries)?)?.into(),
         phase: read_phase(stored.phase.ok_or(Fault::UnknownPhase)?)?,
+    })
+}
+
+fn read_needs(stored: &store::TaskRecord) -> Result<Needs, Fault> {
+    const EXECUTOR: &str = "the task's executor";
+    let executor = match optional(&stored.executor) {
+        None => Executor::Command,
+        Some(name) => Executor::named(name).ok_or_else(|| Fault::OutOfRange {
+            field: EXECUTOR,
+            value: name.to_owned(),
+        })?,
+    };
+    let selector = Selector::parse(&stored.required_labels).map_err(|_| Fault::OutOfRange {
+        field: "the labels that the task requires",
+        value: stored.required_labels.join(", "),
+    })?;
+    Ok(Needs {
+        class: Class {
+            queue: QueueName::stored(filled("the task's queue", &stored.queue)?),
+            executor,
+            selector,
+        },
+        group: optional(&stored.exclusive_group).map(GroupName::stored),
     })
 }
 
@@ -367,11 +415,20 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
         name: agent.name.to_string(),
         labels: agent.labels.clone(),
         slots: agent.slots,
+        executors: write_executors(&agent.executors),
         version: agent.version.to_string(),
         session: agent.session.0,
         registered_ms: agent.registered.0,
         gone: agent.gone,
     }
+}
+
+/// As agents wrote it that ran commands only: nothing.
+fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
+    if executors.iter().eq(&[Executor::Command]) {
+        return Vec::new();
+    }
+    executors.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
@@ -380,6 +437,10 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
         name: stored.name.into(),
         labels: stored.labels,
         slots: stored.slots,
+        executors: match stored.executors.as_slice() {
+            [] => [Executor::Command].into(),
+            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
         version: stored.version.into(),
         session: Session(stored.session),
         registered: Timestamp(stored.registered_ms),

@@ -18,8 +18,9 @@ use swarm_engine::{
 use swarm_proto::store;
 
 use super::{
-    StoredError, decode, decode_agent, decode_ended, decode_job, decode_output, decode_task, encode,
-    encode_agent, encode_ended, encode_job, encode_output, encode_task, examples,
+    StoredError, decode, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
+    decode_task, encode, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
+    encode_task, examples,
 };
 
 const LOSSES: [Loss; 5] = [
@@ -40,6 +41,17 @@ fn every_fact_comes_back_as_it_was() {
 #[test]
 fn every_record_comes_back_as_it_was() {
     check_task(&examples::task());
+    check_task(&examples::demanding_task());
+    let gifted = examples::gifted_agent();
+    assert_eq!(decode_agent(&encode_agent(&gifted)).unwrap(), gifted);
+    assert_eq!(
+        decode_hold(&encode_hold(&examples::hold())).unwrap(),
+        examples::hold()
+    );
+    assert_eq!(
+        decode_limit(&encode_limit(&examples::limit())).unwrap(),
+        examples::limit()
+    );
     assert_eq!(
         decode_job(&encode_job(&examples::job())).unwrap(),
         examples::job()
@@ -188,6 +200,7 @@ fn every_outcome_loss_and_blame_comes_back() {
         Outcome::Succeeded,
         Outcome::Cancelled,
         Outcome::Released {
+            refused: true,
             reason: "full disk".into(),
         },
     ]
@@ -514,6 +527,10 @@ fn golden() -> Vec<(String, Bytes)> {
         ("task_record", encode_task(&examples::task())),
         ("job_record", encode_job(&examples::job())),
         ("agent_record", encode_agent(&examples::agent())),
+        ("demanding_task_record", encode_task(&examples::demanding_task())),
+        ("gifted_agent_record", encode_agent(&examples::gifted_agent())),
+        ("hold_record", encode_hold(&examples::hold())),
+        ("queue_limit_record", encode_limit(&examples::limit())),
         ("output_record", encode_output(&examples::output())),
         ("ended_counts", encode_ended(&examples::job().ended)),
     ];
@@ -532,6 +549,8 @@ fn read_as_everything(bytes: Bytes) {
     let _ = decode_task(&bytes);
     let _ = decode_job(&bytes);
     let _ = decode_agent(&bytes);
+    let _ = decode_hold(&bytes);
+    let _ = decode_limit(&bytes);
     let _ = decode_output(&bytes);
     let _ = decode_ended(&bytes);
     // What could be read can be written again.

@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 use crate::{
     config::data_dir,
     failure::{Exit, Failure, chain},
+    store::probe::Look,
 };
 
 /// See the module.
@@ -35,6 +36,8 @@ pub enum Verb {
     CheckStore {
         /// The store's directory.
         dir: PathBuf,
+        /// How much of it to read.
+        look: Look,
     },
 }
 

@@ -1,7 +1,8 @@
 //! `coordinator repair`: goes on without what a damaged or missing part of the journal held.
 //!
 //! Of everything that tells how things were, what tells most is kept: the journal's
-//! beginning up to the damage, or its end behind it, with what store and snapshots know.
+//! beginning up to the damage, to the entry, or its end behind it, when store or snapshot know
+//! what the damaged part came to.
 //! A new history begins, because readers may have seen events that are gone.
 
 use clap::Args;
@@ -165,17 +166,35 @@ fn describe(salvage: &Salvage, witnesses: &Witnesses) -> String {
     } else {
         format!("the tasks are kept as they were at seq {last}")
     };
-    let lost = match salvage.high_water().max(base) {
-        known if known > last => format!("what happened from seq {} to at least {known} is lost", last + 1),
-        _ => format!("whatever happened after seq {last} is lost, if anything did"),
+    let intact = salvage.unbridged();
+    let known = salvage
+        .high_water()
+        .max(base)
+        .max(intact.map_or(0, |(_, end, _)| end));
+    let place = salvage.cut_at().map_or(String::new(), |(file, offset)| {
+        format!(" (offset {offset} of {})", file.display())
+    });
+    let lost = if known > last {
+        format!(
+            "what happened from seq {}{place} to at least {known} is lost",
+            last + 1
+        )
+    } else {
+        format!("whatever happened after seq {last}{place} is lost, if anything did")
     };
+    let broken = intact.map_or(String::new(), |(first, end, offset)| {
+        format!(
+            "; the entries from offset {offset} on, with seq {first} to {end}, are intact and cannot be kept, \
+             because they follow on what nobody can read any more"
+        )
+    });
     let unread = match salvage.oldest_seq() {
         Some(oldest) if oldest > 1 => {
             format!("; the events before seq {oldest} can no longer be read")
         }
         _ => String::new(),
     };
-    format!("{kept}; {lost}{unread}")
+    format!("{kept}; {lost}{broken}{unread}")
 }
 
 /// Does it, in an order in which it can be killed anywhere and begun again.

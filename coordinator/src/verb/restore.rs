@@ -85,6 +85,18 @@ fn check_empty(path: &Path) -> Result<(), Failure> {
         name == "lock"
             || is_begun && ["restoring", "snapshot", "new-history", "new-history.tmp"].contains(&name)
     };
+    // With the journal's name it was done; only the empty directory was left to remove.
+    let is_left_empty = || fs::read_dir(restoring::path(path)).is_ok_and(|mut items| items.next().is_none());
+    if names.iter().any(|name| name == "journal") && is_begun && is_left_empty() {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!(
+                "an earlier 'coordinator restore' has restored everything to {}",
+                path.display()
+            ),
+            "start the coordinator there, or name a directory that is empty or does not exist: --data-dir DIR",
+        ));
+    }
     match names.iter().find(|name| !may_be(name)) {
         None => Ok(()),
         Some(name) => Err(Failure::new(

@@ -243,6 +243,94 @@ fn without_a_store_the_beginning_is_kept_or_what_the_snapshot_has() {
     assert!(kept > 10 && kept < 120, "{kept}");
 }
 
+/// Where the entries of a segment stand, and the first seq of each.
+fn entries(segment: &Path) -> Vec<(usize, u64)> {
+    let bytes = fs::read(segment).unwrap();
+    let places = (0..bytes.len())
+        .step_by(8)
+        .filter(|&at| bytes[at..].starts_with(b"SWJE"));
+    places
+        .map(|at| {
+            (
+                at,
+                u64::from_le_bytes(bytes[at + 16..at + 24].try_into().unwrap()),
+            )
+        })
+        .collect()
+}
+
+/// With a newest segment that has room for some tasks more.
+fn with_young_segment() -> Scene {
+    let scene = Scene::with_tasks(10);
+    let mut work = scene.open();
+    let before = scene.segments().len();
+    while scene.segments().len() == before {
+        work.run_tasks(1);
+    }
+    work.run_tasks(1);
+    drop(work);
+    scene
+}
+
+#[test]
+fn everything_up_to_the_damage_is_kept_and_what_is_lost_is_named_by_seqs_and_offsets() {
+    let scene = with_young_segment();
+    let newest = scene.segments().pop().unwrap();
+    let entries = entries(&newest);
+    let (_, last) = scene.contents();
+    fs::remove_dir_all(scene.store()).unwrap();
+    for damaged in 1..entries.len() - 1 {
+        let copy = Scene::new();
+        crate::copy::copy_files(&scene.path(), &copy.path()).unwrap();
+        let newest = copy.segments().pop().unwrap();
+        let ((offset, first), (next, follows)) = (entries[damaged], entries[damaged + 1]);
+        flip(&newest, offset + 50);
+        let refused = repair(&copy, false).unwrap_err();
+        for part in [
+            format!("the tasks are kept as they were at seq {}", first - 1),
+            format!(
+                "what happened from seq {first} (offset {offset} of {})",
+                newest.display()
+            ),
+            format!("to at least {last} is lost"),
+            format!(
+                "the entries from offset {next} on, with seq {follows} to {last}, are intact and cannot be kept"
+            ),
+        ] {
+            assert!(refused.error.contains(&part), "{part}: {refused}");
+        }
+        let before = fs::read(&newest).unwrap();
+        let (_, kept) = repaired(&copy);
+        assert_eq!(kept, first - 1);
+        let after = fs::read(&newest).unwrap();
+        assert!(after[..offset] == before[..offset]);
+    }
+}
+
+#[test]
+fn what_stands_behind_damage_that_the_store_bridges_is_kept() {
+    let scene = with_young_segment();
+    let segments = scene.segments();
+    // The store as a kill may leave it: behind the journal, and ahead of the damage.
+    let behind = scene.beside("store");
+    crate::copy::copy_files(&scene.store(), &behind).unwrap();
+    scene.open().run_tasks(1);
+    assert_eq!(scene.segments(), segments);
+    let before = scene.contents();
+    let lagging = || {
+        fs::remove_dir_all(scene.store()).unwrap();
+        crate::copy::copy_files(&behind, &scene.store()).unwrap();
+    };
+    lagging();
+    let known = Store::open(&scene.store()).unwrap().applied_seq();
+    assert!(known + 1 < before.1);
+    let newest = segments.last().unwrap();
+    let (offset, damaged) = entries(newest)[1];
+    assert!(damaged <= known);
+    flip(newest, offset + 50);
+    assert!(repaired(&scene) == before);
+}
+
 #[test]
 fn what_the_high_water_file_knows_is_said_to_be_lost() {
     let scene = Scene::with_tasks(40);

@@ -3,6 +3,7 @@
 use swarm_engine::{
     command::complete::Reported,
     id::{AgentId, Session},
+    needs::Wants,
     task::{Blame, Failure},
 };
 

@@ -29,7 +29,7 @@ tasks:
     run: x
     depends_on: {task: pool, condition: sometimes}
   - id: pool
-    prompt: Summarise
+    runner: Summarise
     dependencies: loop
     not_before: tomorrow
     retry: {initial_backoff: 2d, max: 3}
@@ -56,7 +56,7 @@ tasks:
             "19:10: `cwd` is 'here': it has to be an absolute path on the agent's machine",
             "22:24: tasks depend on each other: 'loop' → 'pool' → 'loop'",
             "22:41: `condition`: 'sometimes' is neither succeeded nor finished",
-            "24:5: `prompt`: no agent runs prompts yet",
+            "24:5: `runner`: no agent runs coding agents yet",
             "26:17: `not_before`: 'tomorrow' is not a time with its offset from UTC, such as 2026-03-01T10:00:00Z",
             "27:30: `retry.initial_backoff` is 2d, too long: at most 1 day",
             "27:34: unknown field `max`",
@@ -82,6 +82,13 @@ fn an_unknown_field_comes_with_the_one_that_was_meant() {
         ("time_out", "timeout"),
         ("script", "run"),
         ("environment", "env"),
+        ("require", "requires"),
+        ("selector", "requires"),
+        ("exclusive", "exclusive_group"),
+        ("mutex", "exclusive_group"),
+        ("shardkey", "shard_key"),
+        ("promt", "prompt"),
+        ("modle", "model"),
     ] {
         let printed = read(&format!("tasks: [{{run: x, {field}: 1}}]"))
             .unwrap_err()
@@ -227,6 +234,17 @@ fn limits_of_the_protocol_are_faults_with_a_place() {
         (
             "retries: many".into(),
             "1:27: `retries` has to be a whole number, and 'many' is none",
+        ),
+        (
+            format!("exclusive_group: {}", "g".repeat(129)),
+            "1:35: `exclusive_group` has 129 bytes; at most 128",
+        ),
+        (
+            format!(
+                "requires: [{}]",
+                (0..17).map(|n| format!("k{n}")).collect::<Vec<_>>().join(", ")
+            ),
+            "1:28: `requires` has 17 terms; at most 16",
         ),
         (
             "env: {A=B: x}".into(),

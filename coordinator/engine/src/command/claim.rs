@@ -3,16 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    agent::Agent,
     dependency::settle,
     draft::Draft,
     event::{Fact, Subject},
-    id::{AgentId, AttemptNumber, LeaseToken, Session},
+    fit::Look,
+    id::{AgentId, AttemptNumber, LeaseToken, Number, QueueName, Session},
     lease::Lease,
-    limits::{END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES},
+    limits::{DEFAULT_SCAN, END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_SCAN},
+    needs::{Offer, Wants},
     rejection::Rejection,
-    schedule::Wants,
     state::State,
     task::{Task, TaskState},
+    time::Timestamp,
 };
 
 /// What the agent asks for.
@@ -34,8 +37,9 @@ pub struct Claim {
 
 /// Grants leases: highest priority first, then the oldest.
 ///
-/// The answer is the granted tasks, each with its lease; none when nothing is queued, or when the agent's
-/// machine failed what it was given last ([`State::slowed_until`]).
+/// The answer is the granted tasks, each with its lease; none when nothing is queued that the agent could be
+/// given, when a hold is in the way ([`State::hold_on`]), or when the agent's machine failed what it was given
+/// last ([`State::slowed_until`]).
 ///
 /// # Errors
 ///
@@ -51,7 +55,9 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
         }
         return Ok(granted);
     }
-    if draft.slowed_until(&request.agent, draft.now()).is_some() {
+    draft.wants(&request.agent, &request.wants);
+    let now = draft.now();
+    if draft.hold_on(&request.agent).is_some() || draft.slowed_until(&request.agent, now).is_some() {
         return Ok(Vec::new());
     }
     let granted = grant(draft, &request);
@@ -81,7 +87,17 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let room = MAX_HELD_LEASES.saturating_sub(draft.leased_to(&request.agent).count());
     let mut tokens = request.tokens.iter().take(room);
     let mut overdue = 0;
-    while let Some(number) = draft.ready().first(&request.wants) {
+    let look = Look {
+        now,
+        ttl: request.lease_ttl,
+        // Only an agent that was heard of could be given the task instead.
+        started: Timestamp(0),
+    };
+    let Some(agent) = draft.agent(&request.agent).cloned() else {
+        return granted;
+    };
+    let offer = draft.offer(&agent, &request.wants, look);
+    while let Some(number) = next(draft, &agent, &offer, request.wants.scan_limit, look) {
         let task = draft.tasks[&number].clone();
         if task.times.deadline.is_some_and(|deadline| deadline <= now) {
             if overdue == request.tokens.len() {
@@ -116,6 +132,50 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
         granted.push(draft.tasks[&number].clone());
     }
     granted
+}
+
+/// The first task for an agent, save those that it should not be given for a while.
+fn next(state: &State, agent: &Agent, offer: &Offer, scan_limit: u32, look: Look) -> Option<Number> {
+    let is_open = |queue: &QueueName| state.is_open(queue);
+    let accept = |number| {
+        let task = state.task_numbered(number);
+        task.is_some_and(|task| state.avoids(task, agent, look).is_none())
+    };
+    let first = state.ready().first(offer, is_open)?;
+    if accept(first) {
+        return Some(first);
+    }
+    let limit = if scan_limit == 0 {
+        DEFAULT_SCAN
+    } else {
+        scan_limit.min(MAX_SCAN)
+    };
+    state
+        .ready()
+        .first_accepted(offer, is_open, limit as usize, accept)
+}
+
+/// When an agent that was given nothing may be given something without anything else happening: tasks that it
+/// should not be given for a while are then no longer kept from it.
+pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, look: Look) -> Option<Timestamp> {
+    if state.hold_on(agent).is_some() {
+        return None;
+    }
+    let agent = state.agent(agent)?;
+    let offer = state.offer(agent, wants, look);
+    let mut first: Option<Timestamp> = None;
+    let avoided = |number| {
+        let task = state.task_numbered(number);
+        if let Some(avoided) = task.and_then(|task| state.avoids(task, agent, look)) {
+            first = Some(first.map_or(avoided.until, |first| first.min(avoided.until)));
+        }
+        false
+    };
+    let is_open = |queue: &QueueName| state.is_open(queue);
+    state
+        .ready()
+        .first_accepted(&offer, is_open, DEFAULT_SCAN as usize, avoided);
+    first
 }
 
 /// Refuses callers that have no session, or an older one.

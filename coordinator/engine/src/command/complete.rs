@@ -55,6 +55,8 @@ pub enum Reported {
     Released {
         /// Why, in words.
         reason: Arc<str>,
+        /// The agent will not do this task.
+        refused: bool,
     },
 }
 
@@ -180,8 +182,18 @@ fn accept(
         }
         // An agent that was told to cancel may report it after the lease expired and the task was not
         // cancelled after all; the attempt is over without blame either way.
-        Reported::Cancelled => release(draft, subject, attempt, agent, hash, "ended as cancelled".into()),
-        Reported::Released { reason } => release(draft, subject, attempt, agent, hash, reason),
+        Reported::Cancelled => release(
+            draft,
+            subject,
+            attempt,
+            agent,
+            hash,
+            "ended as cancelled".into(),
+            false,
+        ),
+        Reported::Released { reason, refused } => {
+            release(draft, subject, attempt, agent, hash, reason, refused)
+        }
     }
 }
 
@@ -192,12 +204,14 @@ fn release(
     agent: AgentId,
     report: ReportHash,
     reason: Arc<str>,
+    refused: bool,
 ) {
     draft.emit(Fact::LeaseReleased {
         task,
         attempt,
         agent,
         reason,
+        refused,
         report,
     });
 }
@@ -208,7 +222,7 @@ fn cancel(draft: &mut Draft<'_>, task: &Task, agent: &AgentId, report: Report) {
         Reported::Success => Outcome::Succeeded,
         Reported::Failure { failure, .. } => Outcome::Failed(failure),
         Reported::Cancelled => Outcome::Cancelled,
-        Reported::Released { reason } => Outcome::Released { reason },
+        Reported::Released { reason, refused } => Outcome::Released { reason, refused },
     };
     draft.emit(Fact::TaskCancelled {
         task: Subject::of(task),

@@ -13,5 +13,8 @@ pub mod renew;
 pub mod cancel;
 pub mod retry;
 
+pub mod hold;
+pub mod limit;
+
 pub mod expire;
 pub mod prune;

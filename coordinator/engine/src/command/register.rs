@@ -1,6 +1,10 @@
 //! An agent opens a session.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     agent::Agent,
@@ -10,6 +14,7 @@ use crate::{
     event::Fact,
     id::{AgentId, Session},
     lease::Proof,
+    needs::Executor,
     rejection::Rejection,
     task::{Loss, Task},
 };
@@ -25,6 +30,8 @@ pub struct Register {
     pub labels: BTreeMap<String, String>,
     /// How many attempts it runs at a time.
     pub slots: u32,
+    /// How it can carry out tasks.
+    pub executors: BTreeSet<Executor>,
     /// The version of its program.
     pub version: Arc<str>,
     /// Every lease it works on or has an unconfirmed outcome of.
@@ -56,6 +63,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
         name,
         labels,
         slots,
+        executors,
         version,
         held,
         lease_ttl,
@@ -67,6 +75,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
         name,
         labels,
         slots,
+        executors,
         version,
         session,
         registered: draft.now(),

@@ -11,6 +11,7 @@ use crate::{
     limits::MAX_HELD_LEASES,
     rejection::Rejection,
     state::State,
+    time::Timestamp,
 };
 
 /// What the agent works on.
@@ -53,6 +54,8 @@ pub enum Order {
     Continue,
     /// End it and report it as cancelled.
     Cancel,
+    /// End it and give it back.
+    Release,
     /// End it at once; it belongs to somebody else.
     Lost,
 }
@@ -70,7 +73,8 @@ pub fn decide(draft: &mut Draft<'_>, request: &Renew) -> Result<Vec<Directive>, 
     for proof in &request.leases {
         continue_lease(draft, &request.agent, proof, request.lease_ttl);
     }
-    directives(draft, request)
+    let now = draft.now();
+    directives(draft, request, now)
 }
 
 /// The directives as they are now, without renewing anything: a parked call asks again when there is an order.
@@ -78,8 +82,9 @@ pub fn decide(draft: &mut Draft<'_>, request: &Renew) -> Result<Vec<Directive>, 
 /// # Errors
 ///
 /// As [`decide`].
-pub fn directives(state: &State, request: &Renew) -> Result<Vec<Directive>, Rejection> {
+pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<Directive>, Rejection> {
     check_session(state, &request.agent, request.session)?;
+    let gives_back = state.gives_back_at(&request.agent).is_some_and(|at| at <= now);
     let mut directives: Vec<Directive> = request
         .leases
         .iter()
@@ -90,6 +95,7 @@ pub fn directives(state: &State, request: &Renew) -> Result<Vec<Directive>, Reje
                 .filter(|lease| lease.is_proven_by(&request.agent, proof));
             let order = match lease {
                 Some(lease) if lease.cancel_asked => Order::Cancel,
+                Some(_) if gives_back => Order::Release,
                 Some(_) => Order::Continue,
                 None => Order::Lost,
             };
@@ -128,6 +134,8 @@ pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Pro
     let resumable = task
         .untouched_loss()
         .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && lost.ends_by > draft.now())
+        // Another task of its group may have begun meanwhile.
+        && task.needs.group.as_ref().is_none_or(|group| draft.ready().holder(group).is_none())
         && draft.leased_to(agent).count() < MAX_HELD_LEASES;
     if resumable {
         draft.emit(Fact::LeaseResumed {

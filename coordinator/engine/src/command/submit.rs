@@ -11,9 +11,10 @@ use crate::{
     dependency::settle,
     draft::Draft,
     event::Fact,
-    id::{AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
+    id::{AttemptNumber, JobId, Number, Seq, TaskId},
     job::Job,
     limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES, MAX_SUBMIT_TASKS},
+    needs::{Bucket, Needs},
     rare::Rare,
     rejection::{FaultKind, Faults, Rejection},
     retry::RetryPolicy,
@@ -51,8 +52,10 @@ pub struct NewTask {
     pub id: TaskId,
     /// The encoded spec as sent.
     pub spec: Arc<[u8]>,
-    /// The line it waits in.
-    pub queue: QueueName,
+    /// Who may be given it, and when.
+    pub needs: Needs,
+    /// The part of all tasks that it belongs to.
+    pub bucket: Bucket,
     /// Higher first.
     pub priority: i16,
     /// Tasks that have to end first.
@@ -156,7 +159,8 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         id: task.id,
         job,
         spec: task.spec,
-        queue: draft.ready().shared_name(task.queue),
+        needs: draft.ready().shared(task.needs),
+        bucket: task.bucket,
         priority: task.priority,
         unmet: u32::try_from(unmet).unwrap_or(u32::MAX),
         dependencies: dependencies.into(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     event::{Event, Fact},
+    hold::Scope,
     id::{AttemptNumber, LeaseToken, TaskId},
     lease::Proof,
     task::Condition,
@@ -21,6 +22,7 @@ pub(crate) struct History {
     ended: BTreeSet<TaskId>,
     ever_succeeded: BTreeSet<TaskId>,
     ever_ended: BTreeSet<TaskId>,
+    holds: BTreeSet<Scope>,
 }
 
 impl History {
@@ -51,11 +53,28 @@ impl History {
                     };
                     assert!(enough.contains(needed), "{} runs before {needed}", task.id);
                 }
+                let held = [Scope::Everything, Scope::Agent(lease.agent.clone())];
+                assert!(
+                    !held.iter().any(|scope| self.holds.contains(scope)),
+                    "{} is granted to {} in spite of a hold",
+                    task.id,
+                    lease.agent
+                );
                 let before = self.granted.insert(task.id.clone(), (lease.attempt, lease.token));
                 assert!(
                     before.is_none_or(|(before, _)| before < lease.attempt),
                     "{}: attempts rise",
                     task.id
+                );
+            }
+            Fact::HoldPlaced(hold) => {
+                self.holds.insert(hold.scope.clone());
+            }
+            Fact::HoldLifted { hold, .. } => {
+                assert!(
+                    self.holds.remove(&hold.scope),
+                    "the hold on {} is lifted twice",
+                    hold.scope
                 );
             }
             Fact::AttemptFailed { task, attempt, .. } => {
@@ -101,6 +120,7 @@ impl History {
             | Fact::LeaseResumed { .. }
             | Fact::LeaseReleased { .. }
             | Fact::CancelRequested { .. }
+            | Fact::QueueLimited { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. } => {}
         }

@@ -4,6 +4,7 @@
 //! only the promises. `SWARM_SEED=17` runs one seed alone.
 
 mod history;
+mod orders;
 mod requests;
 mod shelf;
 mod world;

@@ -1,6 +1,10 @@
 //! The requests of a random world.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use swarm_engine::{
     command::{
@@ -9,10 +13,11 @@ use swarm_engine::{
         deregister, prune, register, renew, retry,
         submit::{self, NewJob, NewTask, Submit},
     },
-    id::{AgentId, JobId, QueueName, ReportHash, Session, TaskId},
+    id::{AgentId, GroupName, JobId, QueueName, ReportHash, Session, TaskId},
     lease::Proof,
+    needs::{Bucket, Executor, Needs, Shard, Wants},
     retry::RetryPolicy,
-    schedule::Wants,
+    selector::Selector,
     task::{Blame, Condition, Failure},
     time::Timestamp,
 };
@@ -70,7 +75,8 @@ impl World {
         NewTask {
             id: task_id(index),
             spec: [index as u8].into(),
-            queue: QueueName::stored(if nature.one_in(4) { "other" } else { "default" }),
+            needs: needs(&mut nature),
+            bucket: Bucket(nature.below(256) as u8),
             priority: nature.below(3) as i16,
             dependencies: dependencies.into_iter().collect(),
             retry: RetryPolicy {
@@ -94,11 +100,17 @@ impl World {
             .map(|(_, proof)| proof.clone());
         let own: Vec<Proof> = own.collect();
         let held = own.into_iter().filter(|_| !self.random.one_in(3)).collect();
+        let gifted = self.random.one_in(2);
         let request = register::Register {
             name: agent.as_str().into(),
             agent,
-            labels: BTreeMap::new(),
+            labels: if gifted { gpu() } else { BTreeMap::new() },
             slots: 1,
+            executors: if gifted {
+                everything()
+            } else {
+                [Executor::Command].into()
+            },
             version: "1.0.0".into(),
             held,
             lease_ttl: TTL,
@@ -116,6 +128,14 @@ impl World {
         let wants = if self.random.one_in(5) {
             Wants {
                 queues: [QueueName::stored("other")].into(),
+                ..Wants::default()
+            }
+        } else if self.random.one_in(3) {
+            let index = self.random.one_in(2).then(|| self.random.below(3) as u16);
+            Wants {
+                shard: Some(Shard { count: 3, index }),
+                scan_limit: self.random.below(4) as u32,
+                ..Wants::default()
             }
         } else {
             Wants::default()
@@ -217,6 +237,7 @@ impl World {
             6 => Reported::Cancelled,
             _ => Reported::Released {
                 reason: "busy".into(),
+                refused: self.random.one_in(2),
             },
         };
         Report {
@@ -286,7 +307,7 @@ impl World {
         self.decide(|draft| deregister::decide(draft, request));
     }
 
-    fn agent(&mut self) -> AgentId {
+    pub(crate) fn agent(&mut self) -> AgentId {
         AgentId::stored(&format!("agent-{}", self.random.below(AGENTS)))
     }
 
@@ -303,4 +324,30 @@ impl World {
 
 fn task_id(index: u64) -> TaskId {
     TaskId::stored(&format!("task-{index}"))
+}
+
+fn needs(nature: &mut Random) -> Needs {
+    let queue = QueueName::stored(if nature.one_in(4) { "other" } else { "default" });
+    let mut needs = Needs::command(queue);
+    if nature.one_in(4) {
+        let group = if nature.one_in(2) { "red" } else { "blue" };
+        needs.group = Some(GroupName::stored(group));
+    }
+    if nature.one_in(5) {
+        needs.class.selector = Selector::parse(&["gpu"]).expect("a good term");
+    }
+    if nature.one_in(8) {
+        needs.class.executor = Executor::Prompt;
+    }
+    needs
+}
+
+/// The labels of an agent that may be given any task.
+pub(crate) fn gpu() -> BTreeMap<String, String> {
+    [("gpu".to_owned(), "a100".to_owned())].into()
+}
+
+/// Every way to carry out a task.
+pub(crate) fn everything() -> BTreeSet<Executor> {
+    [Executor::Command, Executor::Prompt].into()
 }

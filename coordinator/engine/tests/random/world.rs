@@ -12,8 +12,8 @@ use swarm_engine::{
     event::Event,
     id::{AgentId, Number, ReportHash, Session, TaskId},
     lease::Proof,
+    needs::Wants,
     rejection::Rejection,
-    schedule::Wants,
     state::State,
     task::{Task, TaskState},
     time::Timestamp,
@@ -66,7 +66,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.random.below(26) {
+        match self.random.below(28) {
             0..=2 => self.submit(),
             3..=4 => self.register(),
             5..=9 => self.claim(),
@@ -76,7 +76,8 @@ impl World {
             19 => self.retry(),
             20 => self.deregister(),
             21 => self.prune(),
-            22 if self.random.one_in(3) => self.restart(),
+            22..=23 => self.order(),
+            24 if self.random.one_in(3) => self.restart(),
             _ => self.pass_time(),
         }
     }
@@ -144,12 +145,14 @@ impl World {
 
     /// Faults stop, and one honest agent works on: everything ends.
     fn finish(&mut self) {
+        self.lift_all();
         let agent = AgentId::stored("honest");
         let register = register::Register {
             agent: agent.clone(),
             name: "honest".into(),
-            labels: BTreeMap::new(),
+            labels: crate::requests::gpu(),
             slots: 8,
+            executors: crate::requests::everything(),
             version: "1.0.0".into(),
             held: Vec::new(),
             lease_ttl: TTL,

@@ -1,6 +1,9 @@
 //! The requests of agents.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use swarm_engine::{
     command::{
@@ -17,7 +20,7 @@ use swarm_engine::{
     },
     id::{AgentId, AttemptNumber, LeaseToken, QueueName, ReportHash, Session, TaskId},
     lease::Proof,
-    schedule::Wants,
+    needs::{Executor, Shard, Wants},
 };
 
 use crate::{
@@ -39,11 +42,24 @@ impl World {
         } else {
             Vec::new()
         };
+        let mut labels = BTreeMap::new();
+        while words.takes("label") {
+            let (key, value) = words
+                .need("a label")?
+                .split_once('=')
+                .ok_or("a label is key=value")?;
+            labels.insert(key.to_owned(), value.to_owned());
+        }
+        let mut executors = BTreeSet::from([Executor::Command]);
+        if words.takes("prompts") {
+            executors.insert(Executor::Prompt);
+        }
         let request = Register {
             name: agent.as_str().into(),
             agent,
-            labels: BTreeMap::new(),
+            labels,
             slots,
+            executors,
             version: "1.0.0".into(),
             held: held
                 .into_iter()
@@ -87,6 +103,17 @@ impl World {
         let mut wants = Wants::default();
         while words.takes("from") {
             wants.queues.insert(QueueName::parse(words.need("a queue")?)?);
+        }
+        if words.takes("shard") {
+            // `2/4` is shard 2 of 4; `auto/4` whichever the coordinator gives it.
+            let (index, count) = words
+                .need("a shard")?
+                .split_once('/')
+                .ok_or("a shard is index/count")?;
+            wants.shard = Some(Shard {
+                count: count.parse().map_err(|_| "a count is a number")?,
+                index: index.parse().ok(),
+            });
         }
         let request_id: Arc<str> = if words.takes("request") {
             words.need("a request id")?.into()
@@ -146,6 +173,7 @@ impl World {
                 let told = |order| match order {
                     Order::Continue => "continue",
                     Order::Cancel => "cancel",
+                    Order::Release => "release",
                     Order::Lost => "lost",
                 };
                 let line =

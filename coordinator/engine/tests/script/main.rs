@@ -5,6 +5,7 @@
 //! difference. `world.rs` lists the requests.
 
 mod agents;
+mod orders;
 mod request;
 mod story;
 mod world;

@@ -4,8 +4,10 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use swarm_engine::{
     command::{complete::Reported, submit::NewTask},
-    id::{AttemptNumber, QueueName, TaskId},
+    id::{AttemptNumber, GroupName, QueueName, TaskId},
+    needs::{Bucket, Executor, Needs},
     retry::RetryPolicy,
+    selector::Selector,
     task::{Blame, Condition, Failure},
     time::Timestamp,
 };
@@ -91,7 +93,8 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
     let mut task = NewTask {
         id: TaskId::parse(words.need("a task id")?)?,
         spec: text.trim().as_bytes().into(),
-        queue: QueueName::stored("default"),
+        needs: Needs::command(QueueName::stored("default")),
+        bucket: Bucket(0),
         priority: 0,
         dependencies: Vec::new(),
         retry: RetryPolicy {
@@ -117,7 +120,14 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
             }
             "priority" => task.priority = words.need_number("priority")?,
             "retries" => task.retry.max_retries = words.need_number("retries")?,
-            "queue" => task.queue = QueueName::parse(words.need("a queue")?)?,
+            "queue" => task.needs.class.queue = QueueName::parse(words.need("a queue")?)?,
+            "requires" => {
+                let terms: Vec<&str> = words.need("terms")?.split(',').collect();
+                task.needs.class.selector = Selector::parse(&terms).map_err(|faults| faults[0].1.clone())?;
+            }
+            "prompt" => task.needs.class.executor = Executor::Prompt,
+            "group" => task.needs.group = Some(GroupName::parse(words.need("a group")?)?),
+            "bucket" => task.bucket = Bucket(words.need_number("bucket")?),
             "timeout" => task.timeout = words.need_duration()?.into(),
             "delay" => task.delay = Some(words.need_duration()?),
             "not-before" => task.not_before = Some(Timestamp(0) + words.need_duration()?),
@@ -136,6 +146,7 @@ pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
         "cancelled" => Ok(Reported::Cancelled),
         "released" => Ok(Reported::Released {
             reason: words.need("a reason")?.into(),
+            refused: words.takes("refused"),
         }),
         "failure" => {
             let reason: Arc<str> = words.need("a reason")?.into();

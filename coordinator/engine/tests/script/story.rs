@@ -2,6 +2,7 @@
 
 use swarm_engine::{
     event::{Event, Fact, Subject},
+    hold::HoldKind,
     id::{AgentId, AttemptNumber, TaskId},
     rejection::Rejection,
     task::{Blame, End, Failure, Loss, Outcome, Phase, Task},
@@ -94,6 +95,16 @@ fn fact(fact: &Fact) -> String {
         }
         Fact::TaskRemoved { task, was } => format!("{}, {} since {}", task.id, was.state, time(was.at)),
         Fact::JobRemoved { job, .. } => job.to_string(),
+        Fact::HoldPlaced(hold) => format!("{}: {} by {}", hold.scope, hold_kind(hold.kind), hold.actor),
+        Fact::HoldLifted { hold, actor } => format!("{} by {actor}", hold.scope),
+        Fact::QueueLimited {
+            queue,
+            max_running,
+            actor,
+        } => match max_running {
+            Some(most) => format!("{queue} to {most} by {actor}"),
+            None => format!("{queue} to any number by {actor}"),
+        },
         Fact::AgentRegistered(agent) => format!("{} session {}", agent.id, agent.session.0),
         Fact::AgentDeregistered { agent } => agent.to_string(),
     }
@@ -173,7 +184,14 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Failed(how) => format!("failed, {}", failure(how)),
         Outcome::Cancelled => "cancelled".to_owned(),
         Outcome::Lost(cause) => format!("lost, {}", loss(*cause)),
-        Outcome::Released { reason } => format!("released, {reason}"),
+        Outcome::Released {
+            reason,
+            refused: false,
+        } => format!("released, {reason}"),
+        Outcome::Released {
+            reason,
+            refused: true,
+        } => format!("refused, {reason}"),
     }
 }
 
@@ -219,4 +237,15 @@ pub(crate) fn refusal(rejection: &Rejection) -> Vec<String> {
         lines.push(format!("  and {} more", faults.more()));
     }
     lines
+}
+
+pub(crate) fn hold_kind(kind: HoldKind) -> String {
+    match kind {
+        HoldKind::Pause => "pause".to_owned(),
+        HoldKind::Drain { deadline: None } => "drain".to_owned(),
+        HoldKind::Drain {
+            deadline: Some(deadline),
+        } => format!("drain until {}", time(deadline)),
+        HoldKind::Stop => "stop".to_owned(),
+    }
 }

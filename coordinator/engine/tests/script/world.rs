@@ -90,6 +90,10 @@ impl World {
                 self.state.grace(self.now, TTL);
                 Vec::new()
             }
+            "pause" | "drain" | "stop" => self.place(verb, &mut words)?,
+            "resume" => self.lift(&mut words)?,
+            "limit" => self.limit(&mut words)?,
+            "explain" => self.explain(&mut words)?,
             "show" => self.show(&mut words)?,
             _ => return Err("no such request".to_owned()),
         };
@@ -187,6 +191,10 @@ impl World {
             new_history: None,
         };
         self.decide(|draft| start::decide(draft, request), |()| Vec::new())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
     }
 
     fn restart(&mut self) -> Vec<String> {

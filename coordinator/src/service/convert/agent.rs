@@ -1,9 +1,8 @@
-//! Agents: their requests as they come in, and how others see them.
+//! Agents' requests as they come in, and the orders that go back.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use swarm_engine::{
-    agent::Agent,
     command::{
         claim::Claim,
         deregister::Deregister,
@@ -11,21 +10,18 @@ use swarm_engine::{
         renew::{Directive, Order, Renew},
     },
     id::{AgentId, LeaseToken, QueueName, Session},
-    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES},
+    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SHARDS},
+    needs::{Executor, Shard, Wants},
     rejection::{Faults, Rejection},
-    schedule::Wants,
-    state::Presence,
-    task::Task,
-    time::Timestamp,
 };
 use swarm_proto::v1;
 
 use crate::{
-    limits::{MAX_CLAIM_QUEUES, MAX_NAME_BYTES, MAX_REQUEST_ID_BYTES, MAX_SLOTS, MAX_WAIT},
+    limits::{MAX_CLAIM_QUEUES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_REQUEST_ID_BYTES, MAX_SLOTS, MAX_WAIT},
     service::convert::{
         field::{Fields, agent_id, unless_faulty},
         lease::proof,
-        time::{describe, timestamp},
+        time::describe,
     },
 };
 
@@ -51,6 +47,7 @@ pub(crate) fn register(
         );
     }
     fields.text("version", &request.version, MAX_NAME_BYTES);
+    fields.count("executors", request.executors.len(), MAX_EXECUTORS);
     fields.count("held", request.held.len(), MAX_HELD_LEASES);
     let agent = unless_faulty(agent, faults)?;
     Ok(Register {
@@ -58,6 +55,11 @@ pub(crate) fn register(
         name: request.name.into(),
         labels: request.labels,
         slots: request.slots,
+        // Those that only newer coordinators know are of no use to this one.
+        executors: match request.executors.as_slice() {
+            [] => [Executor::Command].into(),
+            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
         version: request.version.into(),
         held: request.held.iter().map(proof).collect(),
         lease_ttl,
@@ -108,16 +110,47 @@ pub(crate) fn claim(
         queues.extend(fields.name(format_args!("queues[{index}]"), queue, QueueName::parse));
     }
     fields.text("request_id", &request.request_id, MAX_REQUEST_ID_BYTES);
+    let shard = request.shard.and_then(|shard| read_shard(shard, &mut fields));
+    if request.scan_limit > MAX_SCAN {
+        let limit = request.scan_limit;
+        fields.refuse(
+            "scan_limit",
+            format!("is {limit}, at most {MAX_SCAN} are allowed"),
+        );
+    }
     let agent = unless_faulty(agent, faults)?;
     let claim = Claim {
         agent,
         session: Session(request.session),
-        wants: Wants { queues },
+        wants: Wants {
+            queues,
+            shard,
+            scan_limit: request.scan_limit,
+        },
         request_id: request.request_id.into(),
         tokens: std::iter::repeat_with(draw).take(tasks).collect(),
         lease_ttl,
     };
     Ok((claim, wait))
+}
+
+fn read_shard(shard: v1::Shard, fields: &mut Fields<'_>) -> Option<Shard> {
+    let count = u16::try_from(shard.count).unwrap_or(u16::MAX);
+    if !(1..=MAX_SHARDS).contains(&count) {
+        let fault = format!("is {}, it must be between 1 and {MAX_SHARDS}", shard.count);
+        fields.refuse("shard.count", fault);
+        return None;
+    }
+    let index = match shard.index {
+        None => None,
+        Some(index) if index < u32::from(count) => Some(index as u16),
+        Some(index) => {
+            let fault = format!("is {index}, the last one of {count} is {}", count - 1);
+            fields.refuse("shard.index", fault);
+            return None;
+        }
+    };
+    Some(Shard { count, index })
 }
 
 /// Reads a heartbeat, and how long its answer may be held back.
@@ -153,67 +186,11 @@ pub(crate) fn directive_message(directive: &Directive) -> v1::LeaseDirective {
         directive: match directive.order {
             Order::Continue => v1::Directive::Continue,
             Order::Cancel => v1::Directive::Cancel,
+            Order::Release => v1::Directive::Release,
             Order::Lost => v1::Directive::Lost,
         }
         .into(),
     }
-}
-
-/// When agents are looked at: it decides which of them are lost.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    /// The time of the look.
-    pub(crate) now: Timestamp,
-    /// When the coordinator started: an agent not heard of since is counted on for one TTL from here.
-    pub(crate) started: Timestamp,
-    /// How long a lease lasts.
-    pub(crate) lease_ttl: Duration,
-}
-
-/// Whether an agent can be counted on.
-pub(crate) fn agent_state(agent: &Agent, presence: Option<Presence>, look: Look) -> v1::AgentState {
-    let seen = presence.map_or(look.started, |presence| presence.seen);
-    match presence {
-        _ if agent.gone => v1::AgentState::Gone,
-        _ if look.now - seen > look.lease_ttl => v1::AgentState::Lost,
-        Some(Presence { draining: true, .. }) => v1::AgentState::Draining,
-        Some(_) | None => v1::AgentState::Online,
-    }
-}
-
-/// An agent with the running tasks that are leased to it, each with when its lease expires.
-pub(crate) fn agent_message<'a>(
-    agent: &Agent,
-    presence: Option<Presence>,
-    leased: impl IntoIterator<Item = (&'a Task, Option<Timestamp>)>,
-    look: Look,
-) -> v1::Agent {
-    v1::Agent {
-        agent_id: agent.id.to_string(),
-        name: agent.name.to_string(),
-        labels: agent.labels.clone(),
-        slots: agent.slots,
-        version: agent.version.to_string(),
-        state: agent_state(agent, presence, look).into(),
-        session: agent.session.0,
-        register_time: Some(timestamp(agent.registered)),
-        seen_time: presence.map(|presence| timestamp(presence.seen)),
-        leases: leased
-            .into_iter()
-            .filter_map(|(task, expiry)| held_lease(task, expiry))
-            .collect(),
-        ..v1::Agent::default()
-    }
-}
-
-fn held_lease(task: &Task, expiry: Option<Timestamp>) -> Option<v1::HeldLease> {
-    let lease = task.lease()?;
-    Some(v1::HeldLease {
-        task_id: task.id.to_string(),
-        attempt: lease.attempt.0,
-        grant_time: Some(timestamp(lease.granted)),
-        expire_time: expiry.map(timestamp),
-    })
 }
 
 fn read_wait(wait: Option<&prost_types::Duration>, fields: &mut Fields<'_>) -> Duration {
@@ -233,11 +210,9 @@ fn read_wait(wait: Option<&prost_types::Duration>, fields: &mut Fields<'_>) -> D
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
     use swarm_engine::id::{AttemptNumber, TaskId};
 
     use super::*;
-    use crate::service::convert::sample;
 
     const TTL: Duration = Duration::from_secs(90);
 
@@ -348,56 +323,6 @@ mod tests {
             paths(deregister(&v1::DeregisterAgentRequest::default(), 7)),
             ["agent_id"]
         );
-    }
-
-    #[test]
-    fn an_agent_is_lost_after_one_ttl_of_silence() {
-        let agent = sample::agent();
-        let gone = Agent {
-            gone: true,
-            ..agent.clone()
-        };
-        let seen = |seconds: u64, draining| {
-            Some(Presence {
-                seen: Timestamp(seconds * 1000),
-                draining,
-            })
-        };
-        for (agent, presence, now, expected) in [
-            (&agent, seen(100, false), 190, v1::AgentState::Online),
-            (&agent, seen(100, true), 190, v1::AgentState::Draining),
-            (&agent, seen(100, false), 191, v1::AgentState::Lost),
-            (&agent, seen(100, true), 191, v1::AgentState::Lost),
-            (&agent, None, 140, v1::AgentState::Online),
-            (&agent, None, 141, v1::AgentState::Lost),
-            (&gone, seen(100, false), 100, v1::AgentState::Gone),
-        ] {
-            let look = Look {
-                now: Timestamp(now * 1000),
-                started: Timestamp(50_000),
-                lease_ttl: TTL,
-            };
-            assert_eq!(
-                agent_state(agent, presence, look),
-                expected,
-                "{presence:?} at {now}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_agent_shows_its_leases_without_their_tokens() {
-        let task = sample::running();
-        let look = Look {
-            now: Timestamp(0),
-            started: Timestamp(0),
-            lease_ttl: TTL,
-        };
-        let message = agent_message(&sample::agent(), None, [(&task, Some(Timestamp(7_000)))], look);
-        sample::assert_keeps_secrets(&message.encode_to_vec());
-        assert_eq!((message.leases.len(), message.leases[0].attempt), (1, 2));
-        assert_eq!(message.leases[0].expire_time, Some(timestamp(Timestamp(7_000))));
-        assert!(message.seen_time.is_none());
     }
 
     #[test]

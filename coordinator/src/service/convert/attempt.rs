@@ -90,6 +90,6 @@ fn explain(outcome: &Outcome) -> Cow<'_, str> {
         Outcome::Succeeded | Outcome::Cancelled => "".into(),
         Outcome::Failed(failure) => (&*failure.message).into(),
         Outcome::Lost(loss) => explain_loss(*loss).into(),
-        Outcome::Released { reason } => (&**reason).into(),
+        Outcome::Released { reason, refused: _ } => (&**reason).into(),
     }
 }

@@ -2,6 +2,7 @@
 
 use swarm_engine::{
     event::{Event, Fact, Subject},
+    hold::Scope,
     id::{AgentId, AttemptNumber, JobId, TaskId},
 };
 use swarm_proto::v1;
@@ -49,7 +50,14 @@ pub(crate) fn event_message(event: &Event, history: &str) -> v1::Event {
 /// What a fact is about.
 pub(crate) fn about(fact: &Fact) -> About<'_> {
     match fact {
-        Fact::CoordinatorStarted { .. } => About::default(),
+        Fact::CoordinatorStarted { .. } | Fact::QueueLimited { .. } => About::default(),
+        Fact::HoldPlaced(hold) | Fact::HoldLifted { hold, .. } => About {
+            agent: match &hold.scope {
+                Scope::Agent(agent) => Some(agent),
+                Scope::Everything | Scope::Queue(_) => None,
+            },
+            ..About::default()
+        },
         Fact::JobSubmitted(job) => About {
             job: Some(&job.id),
             ..About::default()
@@ -193,6 +201,9 @@ mod tests {
                 "task build began round 2 because fetch was retried",
                 "task build was removed: it is failed since 1970-01-01T00:00:04Z",
                 "job nightly was removed with its last task",
+                "agent lab-2 was drained by ann@laptop (maintenance)",
+                "work is given again: the hold on agent lab-2 was lifted, by bob@desk",
+                "at most 4 tasks of queue nightly run at a time, by ann@laptop",
                 "agent k3x9 (lab\\u{1b}[2J) registered with 4 slots",
                 "agent k3x9 said goodbye",
             ]

@@ -5,6 +5,7 @@ use swarm_proto::v1::{self, event::Payload};
 
 use crate::service::convert::{
     attempt::{blame_message, explain_loss, loss_word, outcome_message},
+    hold::{describe_hold, hold_message},
     spec,
     state::state_message,
     time::timestamp,
@@ -100,11 +101,13 @@ pub(super) fn describe(fact: &Fact) -> (String, Payload) {
             attempt,
             agent,
             reason,
+            refused,
             report: _,
         } => (
             format!(
-                "task {} was given back in attempt {} by agent {agent}{}",
+                "task {} was {} in attempt {} by agent {agent}{}",
                 task.id,
+                if *refused { "refused" } else { "given back" },
                 attempt.0,
                 after_colon(reason)
             ),
@@ -229,6 +232,38 @@ pub(super) fn describe(fact: &Fact) -> (String, Payload) {
             format!("job {job} was removed with its last task"),
             Payload::JobRemoved(v1::JobRemoved {}),
         ),
+        Fact::HoldPlaced(hold) => (
+            describe_hold(hold),
+            Payload::HoldPlaced(v1::HoldPlaced {
+                hold: Some(hold_message(hold)),
+            }),
+        ),
+        Fact::HoldLifted { hold, actor } => (
+            format!(
+                "work is given again: the hold on {} was lifted{}",
+                hold.scope,
+                by(actor)
+            ),
+            Payload::HoldLifted(v1::HoldLifted {
+                hold: Some(hold_message(hold)),
+                actor: actor.to_string(),
+            }),
+        ),
+        Fact::QueueLimited {
+            queue,
+            max_running,
+            actor,
+        } => (
+            match max_running {
+                Some(most) => format!("at most {most} tasks of queue {queue} run at a time{}", by(actor)),
+                None => format!("any number of tasks of queue {queue} may run{}", by(actor)),
+            },
+            Payload::QueueLimited(v1::QueueLimited {
+                queue: queue.to_string(),
+                max_running: *max_running,
+                actor: actor.to_string(),
+            }),
+        ),
         Fact::AgentRegistered(agent) => (
             format!(
                 "agent {}{} registered with {} slots",
@@ -253,6 +288,14 @@ pub(super) fn describe(fact: &Fact) -> (String, Payload) {
 fn again(due: Option<Timestamp>) -> String {
     due.map(|due| format!(", to be tried again at {}", timestamp(due)))
         .unwrap_or_default()
+}
+
+fn by(actor: &str) -> String {
+    if actor.is_empty() {
+        String::new()
+    } else {
+        format!(", by {actor}")
+    }
 }
 
 fn in_brackets(name: &str) -> String {

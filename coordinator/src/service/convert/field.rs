@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use swarm_engine::{
     id::{AgentId, JobId, TaskId},
     rejection::{FaultKind, Faults, Rejection},
+    selector::Selector,
 };
 
 use crate::{
@@ -168,6 +169,22 @@ pub(crate) fn job_id(field: impl fmt::Display, text: &str) -> Result<JobId, Reje
 /// [`Rejection::Invalid`].
 pub(crate) fn agent_id(field: impl fmt::Display, text: &str) -> Result<AgentId, Rejection> {
     id(field, text, AgentId::parse)
+}
+
+/// Terms that labels have to meet, in this field of a request.
+///
+/// # Errors
+///
+/// [`Rejection::Invalid`] with every fault.
+pub(crate) fn selector(field: &str, terms: &[String]) -> Result<Selector, Rejection> {
+    Selector::parse(terms).map_err(|found| {
+        let mut faults = Faults::default();
+        let mut fields = Fields::of_request(&mut faults);
+        for (index, fault) in found {
+            fields.refuse(format_args!("{field}[{index}]"), fault);
+        }
+        Rejection::Invalid(faults)
+    })
 }
 
 fn id<T>(field: impl fmt::Display, text: &str, parse: fn(&str) -> Result<T, String>) -> Result<T, Rejection> {

@@ -19,8 +19,11 @@ pub(crate) mod task;
 
 pub(crate) mod agent;
 pub(crate) mod assignment;
+pub(crate) mod explanation;
+pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod report;
+pub(crate) mod seen;
 
 pub(crate) mod event;
 mod fact;

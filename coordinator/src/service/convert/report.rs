@@ -55,6 +55,7 @@ fn read(report: v1::AttemptReport) -> Result<Report, &'static str> {
         Outcome::Cancelled(v1::Cancelled {}) => Reported::Cancelled,
         Outcome::Released(released) => Reported::Released {
             reason: cut(&released.reason, MAX_FAILURE_MESSAGE_BYTES).into(),
+            refused: released.refused,
         },
     };
     Ok(Report {
@@ -148,7 +149,7 @@ mod tests {
                     reason: "full".into(),
                     refused: false,
                 }),
-                "Released { reason: \"full\" }",
+                "Released { reason: \"full\", refused: false }",
             ),
         ];
         for (outcome, expected) in cases {

@@ -7,9 +7,11 @@ use swarm_engine::{
     agent::Agent,
     counts::Counts,
     event::{CancelledAttempt, Fact, Subject},
+    hold::{Hold, HoldKind, Scope},
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     job::Job,
     lease::Lease,
+    needs::{Bucket, Executor, Needs},
     rare::Rare,
     retry::RetryPolicy,
     task::{
@@ -67,7 +69,8 @@ pub(super) fn running() -> Task {
         id: TaskId::stored("build"),
         job: Some(JobId::stored("nightly")),
         spec: spec().encode_to_vec().into(),
-        queue: QueueName::stored("default"),
+        needs: Needs::command(QueueName::stored("default")).into(),
+        bucket: Bucket(0),
         priority: 0,
         dependencies: vec![Dependency {
             task: TaskId::stored("fetch"),
@@ -133,6 +136,7 @@ pub(super) fn subject() -> Subject {
 
 pub(super) fn agent() -> Agent {
     Agent {
+        executors: [Executor::Command].into(),
         id: AgentId::stored("k3x9"),
         name: "lab\u{1b}[2J".into(),
         labels: [("os".to_owned(), "linux".to_owned())].into(),
@@ -209,6 +213,7 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
             agent: agent(),
         },
         Fact::LeaseReleased {
+            refused: false,
             task: task(),
             attempt,
             agent: agent(),
@@ -276,6 +281,16 @@ pub(super) fn facts() -> impl Iterator<Item = Fact> {
             number: Number(2),
             job: JobId::stored("nightly"),
         },
+        Fact::HoldPlaced(hold().into()),
+        Fact::HoldLifted {
+            hold: hold().into(),
+            actor: "bob@desk".into(),
+        },
+        Fact::QueueLimited {
+            queue: QueueName::stored("nightly"),
+            max_running: Some(4),
+            actor: "ann@laptop".into(),
+        },
         Fact::AgentRegistered(self::agent().into()),
         Fact::AgentDeregistered { agent: agent() },
     ]
@@ -292,5 +307,15 @@ fn lease() -> Lease {
         ttl: Duration::from_secs(90),
         ends_by: Timestamp(5_000_000),
         cancel_asked: false,
+    }
+}
+
+pub(super) fn hold() -> Hold {
+    Hold {
+        scope: Scope::Agent(AgentId::stored("lab-2")),
+        kind: HoldKind::Drain { deadline: None },
+        actor: "ann@laptop".into(),
+        reason: "maintenance".into(),
+        placed: Timestamp(1_700_000_000_000),
     }
 }

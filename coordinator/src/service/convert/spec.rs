@@ -5,13 +5,19 @@ use std::time::Duration;
 use prost::Message as _;
 use swarm_engine::{
     command::submit::NewTask,
-    id::{QueueName, TaskId},
-    limits::{INITIAL_BACKOFF, MAX_ASKED_BACKOFF, MAX_BACKOFF, MAX_DELAY, MAX_RETRIES, MAX_TIMEOUT},
+    id::{GroupName, QueueName, TaskId},
+    limits::{
+        INITIAL_BACKOFF, MAX_ASKED_BACKOFF, MAX_BACKOFF, MAX_DELAY, MAX_ID_BYTES, MAX_RETRIES,
+        MAX_SELECTOR_TERMS, MAX_TIMEOUT,
+    },
+    needs::{Bucket, Class, Executor, Needs},
     retry::RetryPolicy,
+    selector::Selector,
     task::Condition,
     time::Timestamp,
 };
 use swarm_proto::v1::{self, DependencyCondition, task_spec::Work};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     limits::{MAX_NAME_BYTES, PRIORITIES},
@@ -47,8 +53,9 @@ pub(super) fn read(
     fields.pairs("metadata", &spec.metadata);
     let (not_before, delay, deadline) = read_times(&spec, now, fields);
     NewTask {
+        bucket: bucket(&id, &spec),
+        needs: read_needs(&spec, fields),
         id,
-        queue: read_queue(&spec.queue, fields),
         priority: read_priority(spec.priority, fields),
         dependencies: read_dependencies(&spec.depends_on, fields),
         retry: read_retry(spec.retry.as_ref(), defaults, fields),
@@ -73,6 +80,47 @@ pub(super) fn masked(stored: &[u8]) -> v1::TaskSpec {
         Some(Work::Prompt(_)) | None => {}
     }
     spec
+}
+
+fn read_needs(spec: &v1::TaskSpec, fields: &mut Fields<'_>) -> Needs {
+    let terms = spec
+        .requirements
+        .as_ref()
+        .map(|requirements| requirements.labels.as_slice());
+    let selector = Selector::parse(terms.unwrap_or_default()).unwrap_or_else(|faults| {
+        for (index, fault) in faults {
+            if index < MAX_SELECTOR_TERMS {
+                fields.refuse(format_args!("requirements.labels[{index}]"), fault);
+            } else {
+                fields.refuse("requirements.labels", fault);
+            }
+        }
+        Selector::default()
+    });
+    let group = if spec.exclusive_group.is_empty() {
+        None
+    } else {
+        fields.name("exclusive_group", &spec.exclusive_group, GroupName::parse)
+    };
+    fields.text("shard_key", &spec.shard_key, MAX_ID_BYTES);
+    Needs {
+        class: Class {
+            queue: read_queue(&spec.queue, fields),
+            executor: match &spec.work {
+                Some(Work::Prompt(_)) => Executor::Prompt,
+                Some(Work::Command(_)) | None => Executor::Command,
+            },
+            selector,
+        },
+        group,
+    }
+}
+
+/// Tasks that cannot run together are best kept together.
+fn bucket(id: &TaskId, spec: &v1::TaskSpec) -> Bucket {
+    let keys = [spec.shard_key.as_str(), spec.exclusive_group.as_str()];
+    let key = keys.into_iter().find(|key| !key.is_empty());
+    Bucket(xxh3_64(key.unwrap_or(id.as_str()).as_bytes()) as u8)
 }
 
 fn read_queue(queue: &str, fields: &mut Fields<'_>) -> QueueName {
@@ -273,7 +321,7 @@ mod tests {
         });
         assert!(faults.is_empty(), "{faults}");
         assert_eq!(
-            (task.queue.as_str(), task.priority, task.timeout),
+            (task.needs.class.queue.as_str(), task.priority, task.timeout),
             ("default", 0, DEFAULTS.timeout.into())
         );
         assert_eq!(
@@ -316,7 +364,7 @@ mod tests {
         assert!(faults.is_empty(), "{faults}");
         assert_eq!(task.spec[..], spec.encode_to_vec()[..]);
         assert_eq!(
-            (task.queue.as_str(), task.priority, task.timeout),
+            (task.needs.class.queue.as_str(), task.priority, task.timeout),
             ("gpu", -100, Duration::from_secs(7).into())
         );
         assert_eq!(

@@ -224,6 +224,7 @@ mod tests {
         assert_eq!(lost.outcome(), v1::AttemptOutcome::Lost);
         assert_eq!(lost.message, "nothing was heard of its agent in time");
         let released = of(Outcome::Released {
+            refused: false,
             reason: "drained".into(),
         });
         assert_eq!(

@@ -3,6 +3,8 @@
 mod crash;
 mod damage;
 mod long;
+mod pass;
+mod seal;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,147 @@
+//! Why there is nothing to do, for the owner's log: at once when it is news, then once a minute, and when it ends.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use swarm_proto::v1::{ClaimResponse, EmptyReason, Passed};
+use tokio::time::Instant;
+
+use crate::hold::shown;
+
+/// How often the same reason is said.
+const AGAIN: Duration = Duration::from_secs(60);
+/// So many reasons are remembered; a coordinator that finds more has them said more often.
+const MAX_REMEMBERED: usize = 32;
+
+/// The time without work, if this is one, and what was said about it.
+#[derive(Default)]
+pub(super) struct Lull {
+    /// Since when, if the log knows of it.
+    told: Option<Instant>,
+    /// When each reason was said last, without its numbers.
+    said: BTreeMap<String, Instant>,
+}
+
+impl Lull {
+    /// What to say about a claim that brought nothing; `None` when it was said within the last minute.
+    pub(super) fn note(&mut self, answer: &ClaimResponse, now: Instant) -> Option<String> {
+        let sentence = sentence(answer);
+        let key = without_numbers(&sentence);
+        if self.said.get(&key).is_some_and(|said| now < *said + AGAIN) {
+            return None;
+        }
+        if self.said.len() >= MAX_REMEMBERED {
+            self.said.clear();
+        }
+        self.said.insert(key, now);
+        self.told.get_or_insert(now);
+        Some(sentence)
+    }
+
+    /// What to say when there is work; `None` when nobody was told that there was none.
+    pub(super) fn end(&mut self, now: Instant) -> Option<String> {
+        let told = self.told.take()?;
+        Some(format!(
+            "work again after {} s",
+            now.duration_since(told).as_secs()
+        ))
+    }
+}
+
+/// Why a claim brought nothing, in one line.
+fn sentence(answer: &ClaimResponse) -> String {
+    let passed: Vec<String> = answer.passed.iter().map(passed).collect();
+    if !passed.is_empty() {
+        return format!("nothing fits: {}", passed.join("; "));
+    }
+    match answer.empty_reason() {
+        EmptyReason::NothingQueued => "nothing is queued that this agent could take; waiting".to_owned(),
+        EmptyReason::NothingFits => {
+            "nothing fits: there are queued tasks, and none for this agent".to_owned()
+        }
+        EmptyReason::Paused => "somebody paused everything, or this agent".to_owned(),
+        EmptyReason::Drained => "somebody drains this agent".to_owned(),
+        EmptyReason::Stopped => "somebody stopped all agents".to_owned(),
+        EmptyReason::MachineSlowed | EmptyReason::Unspecified => {
+            "the coordinator gives this agent nothing for now".to_owned()
+        }
+    }
+}
+
+fn passed(passed: &Passed) -> String {
+    if passed.message.is_empty() {
+        return format!("{} tasks ({})", passed.tasks, shown(&passed.kind));
+    }
+    shown(&passed.message)
+}
+
+/// That it is 11 tasks now and was 12 before is no news.
+fn without_numbers(sentence: &str) -> String {
+    sentence.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(reason: EmptyReason, messages: &[&str]) -> ClaimResponse {
+        let passed = |message: &&str| Passed {
+            message: (*message).to_owned(),
+            ..Passed::default()
+        };
+        ClaimResponse {
+            empty_reason: reason.into(),
+            passed: messages.iter().map(passed).collect(),
+            ..ClaimResponse::default()
+        }
+    }
+
+    #[test]
+    fn a_reason_is_said_when_it_is_news_and_then_once_a_minute() {
+        let (mut lull, start) = (Lull::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let gpu = |count| {
+            answer(
+                EmptyReason::NothingFits,
+                &[&format!("{count} tasks need label gpu")],
+            )
+        };
+        assert_eq!(
+            lull.note(&gpu(12), at(0)).as_deref(),
+            Some("nothing fits: 12 tasks need label gpu")
+        );
+        assert_eq!(lull.note(&gpu(11), at(59)), None);
+        let both = answer(
+            EmptyReason::NothingFits,
+            &["11 tasks need label gpu", "3 wait in paused queue nightly"],
+        );
+        assert_eq!(
+            lull.note(&both, at(59)).as_deref(),
+            Some("nothing fits: 11 tasks need label gpu; 3 wait in paused queue nightly")
+        );
+        assert!(lull.note(&gpu(10), at(60)).is_some());
+        assert_eq!(lull.end(at(75)).as_deref(), Some("work again after 75 s"));
+        assert_eq!(lull.end(at(75)), None);
+    }
+
+    #[test]
+    fn work_that_comes_and_goes_does_not_fill_the_log() {
+        let (mut lull, now) = (Lull::default(), Instant::now());
+        let nothing = answer(EmptyReason::NothingQueued, &[]);
+        assert!(lull.note(&nothing, now).is_some());
+        assert!(lull.end(now).is_some());
+        assert!(lull.note(&nothing, now).is_none() && lull.end(now).is_none());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (mut lull, now) = (Lull::default(), Instant::now());
+        for n in 0..u8::MAX {
+            let name: String = (0..n).map(|_| 'x').collect();
+            assert!(
+                lull.note(&answer(EmptyReason::NothingFits, &[&name]), now)
+                    .is_some()
+            );
+        }
+        assert!(lull.said.len() <= MAX_REMEMBERED);
+    }
+}

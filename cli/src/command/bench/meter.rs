@@ -1,0 +1,117 @@
+//! What is counted and timed while a phase runs.
+
+use std::{cell::RefCell, time::Duration};
+
+use hdrhistogram::Histogram;
+
+use super::bar::Bar;
+
+/// The longest time that is told apart, in microseconds: more than any answer may take.
+const LONGEST_MICROS: u64 = 120_000_000;
+
+/// Digits of a time that are kept.
+const DIGITS: u8 = 3;
+
+/// Counts of a phase; shared by everything that works in it.
+pub(super) struct Meter {
+    counts: RefCell<Counts>,
+    bar: Bar,
+}
+
+/// See [`Meter`].
+#[derive(Clone)]
+pub(super) struct Counts {
+    /// What was done: tasks, agents or calls, as the phase has it.
+    pub(super) done: u64,
+    /// Calls that were answered as they should be.
+    pub(super) answers: u64,
+    /// Calls that were refused with BUSY, and sent again.
+    pub(super) busy: u64,
+    /// Calls whose answer was lost, and that were sent again.
+    pub(super) lost: u64,
+    /// How long the answers took, in microseconds.
+    latency: Histogram<u64>,
+}
+
+impl Meter {
+    /// Without a bar.
+    pub(super) fn new() -> Meter {
+        Meter::with_bar(Bar::none())
+    }
+
+    /// Moves this bar, too.
+    pub(super) fn with_bar(bar: Bar) -> Meter {
+        let latency = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS);
+        Meter {
+            counts: RefCell::new(Counts {
+                done: 0,
+                answers: 0,
+                busy: 0,
+                lost: 0,
+                latency: latency.expect("the bounds are apart"),
+            }),
+            bar,
+        }
+    }
+
+    /// So much more is done.
+    pub(super) fn did(&self, count: u64) {
+        self.counts.borrow_mut().done += count;
+        self.bar.advance(count);
+    }
+
+    /// An answer came after this time.
+    pub(super) fn answered(&self, latency: Duration) {
+        let mut counts = self.counts.borrow_mut();
+        counts.answers += 1;
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        counts.latency.saturating_record(micros.max(1));
+    }
+
+    /// A call was refused for now.
+    pub(super) fn was_busy(&self) {
+        self.counts.borrow_mut().busy += 1;
+    }
+
+    /// A call was lost.
+    pub(super) fn was_lost(&self) {
+        self.counts.borrow_mut().lost += 1;
+    }
+
+    /// Nothing more is counted, and the bar goes.
+    pub(super) fn read(&self) -> Counts {
+        self.bar.finish();
+        self.counts.borrow().clone()
+    }
+}
+
+impl Counts {
+    /// The time within which this part of all answers came, in microseconds; 0 when there was none.
+    pub(super) fn latency(&self, quantile: f64) -> u64 {
+        self.latency.value_at_quantile(quantile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_those_of_the_answers() {
+        let meter = Meter::new();
+        for millis in 1..=1_000 {
+            meter.answered(Duration::from_millis(millis));
+        }
+        meter.answered(Duration::MAX);
+        meter.did(7);
+        meter.was_busy();
+        let counts = meter.read();
+        assert_eq!(
+            (counts.done, counts.answers, counts.busy, counts.lost),
+            (7, 1_001, 1, 0)
+        );
+        assert_eq!(counts.latency(0.5) / 10_000, 50);
+        assert_eq!(Meter::new().read().latency(0.99), 0);
+        assert!(counts.latency(1.0) >= LONGEST_MICROS);
+    }
+}

@@ -1,0 +1,123 @@
+//! The phases of a run: what is done in each, and what the coordinator says before and after it.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use swarm_proto::{
+    duration::read_duration,
+    v1::{GetStatusRequest, GetStatusResponse, ProcessUsage},
+};
+
+use super::{
+    bar::Bar,
+    meter::{Counts, Meter},
+    target::Target,
+};
+
+/// The phases of a run, in their order.
+pub(super) struct Phases {
+    target: Rc<Target>,
+    ended: RefCell<Vec<Phase>>,
+    running: RefCell<Option<Running>>,
+}
+
+/// A phase with what was measured in it.
+pub(super) struct Phase {
+    /// Each kind of thing that was done, with its counts.
+    pub(super) counts: Vec<(&'static str, Counts)>,
+    /// How long it took.
+    pub(super) took: Duration,
+    /// The coordinator's processor time meanwhile, where it says.
+    pub(super) cpu: Option<Duration>,
+    /// What the coordinator said afterwards; nothing when it was away.
+    pub(super) after: Option<GetStatusResponse>,
+}
+
+struct Running {
+    meters: Vec<(&'static str, Rc<Meter>)>,
+    before: GetStatusResponse,
+    began: Instant,
+}
+
+impl Phases {
+    /// None yet.
+    pub(super) fn new(target: Rc<Target>) -> Phases {
+        Phases {
+            target,
+            ended: RefCell::default(),
+            running: RefCell::default(),
+        }
+    }
+
+    /// What is loaded.
+    pub(super) fn target(&self) -> &Rc<Target> {
+        &self.target
+    }
+
+    /// Begins a phase that does so many things of one kind.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator does not say how it is.
+    pub(super) async fn begin(&self, name: &'static str, length: u64) -> anyhow::Result<Rc<Meter>> {
+        let meter = Rc::new(Meter::with_bar(Bar::new(name, length)));
+        self.begin_with(vec![(name, Rc::clone(&meter))]).await?;
+        Ok(meter)
+    }
+
+    /// Begins a phase that does several kinds of things.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator does not say how it is.
+    pub(super) async fn begin_with(&self, meters: Vec<(&'static str, Rc<Meter>)>) -> anyhow::Result<()> {
+        self.end().await;
+        let client = &self.target.client;
+        let before = client.get_status(GetStatusRequest {}).await;
+        let before = before.map_err(client.trouble("cannot ask for the coordinator's status"))?;
+        *self.running.borrow_mut() = Some(Running {
+            meters,
+            before,
+            began: Instant::now(),
+        });
+        Ok(())
+    }
+
+    /// Ends the running phase, if there is one.
+    pub(super) async fn end(&self) {
+        let Some(running) = self.running.borrow_mut().take() else {
+            return;
+        };
+        let took = running.began.elapsed();
+        let after = self.target.client.get_status(GetStatusRequest {}).await.ok();
+        let cpu = |status: &GetStatusResponse| read_duration(status.process?.cpu_time.as_ref()?);
+        self.ended.borrow_mut().push(Phase {
+            counts: running
+                .meters
+                .into_iter()
+                .map(|(name, meter)| (name, meter.read()))
+                .collect(),
+            took,
+            // A coordinator that was started again meanwhile counts anew.
+            cpu: after
+                .as_ref()
+                .and_then(|after| cpu(after)?.checked_sub(cpu(&running.before)?)),
+            after,
+        });
+    }
+
+    /// Those that have ended.
+    pub(super) fn ended(&self) -> std::cell::Ref<'_, Vec<Phase>> {
+        self.ended.borrow()
+    }
+}
+
+impl Phase {
+    /// What the coordinator's process took of its machine afterwards, where it says.
+    pub(super) fn process(&self) -> Option<ProcessUsage> {
+        self.after.as_ref()?.process
+    }
+}

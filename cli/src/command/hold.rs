@@ -1,0 +1,106 @@
+//! What the verbs share that give orders to hold work back: their flags, and what they say afterwards.
+
+use swarm_proto::v1::{GetStatusRequest, Hold};
+
+use crate::{
+    client::Client,
+    output::{
+        hold::{self, Scope},
+        note,
+    },
+    subject,
+};
+
+/// Holds that are named after something was resumed; `status` has them all.
+const MAX_TOLD: usize = 5;
+
+/// The longest reason that a coordinator keeps, in bytes.
+const MAX_REASON_BYTES: usize = 500;
+
+/// The flags that say what an order is about; everything without one.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ScopeFlags {
+    /// Only the tasks of this queue
+    #[arg(long, value_name = "QUEUE", conflicts_with = "agent")]
+    queue: Option<String>,
+    /// Only this agent, by id or name
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<String>,
+}
+
+/// The flag that says why an order is given.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Reason {
+    /// Why, for those who find it so
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = short_reason)]
+    pub(super) reason: String,
+}
+
+impl ScopeFlags {
+    /// What the flags mean, with an agent's id in place of its name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such agent, or the coordinator cannot be asked.
+    pub(super) async fn scope(self, client: &Client) -> anyhow::Result<Scope> {
+        match (self.queue, self.agent) {
+            (Some(queue), _) => Ok(Scope::Queue(queue)),
+            (None, Some(agent)) => Ok(Scope::Agent(agent_id(client, &agent).await?)),
+            (None, None) => Ok(Scope::Everything),
+        }
+    }
+}
+
+/// The id of an agent that is given by its id or name.
+///
+/// # Errors
+///
+/// When there is no such agent, several have the name, or the coordinator cannot be asked.
+pub(super) async fn agent_id(client: &Client, named: &str) -> anyhow::Result<String> {
+    let doing = format!("cannot look for the agent {named}");
+    match subject::find_agent(client, named, &doing).await? {
+        Some(agent) => Ok(agent.agent_id),
+        None => Err(subject::no_agent(client, named).into()),
+    }
+}
+
+/// What was lifted, in a sentence.
+pub(super) fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
+    match hold {
+        Some(hold) => format!(
+            "{} is resumed; it was {} {}",
+            scope.title(),
+            hold::word(hold.kind()),
+            hold::beside(Some(hold))
+        ),
+        None => format!("{} was not held", scope.title()),
+    }
+}
+
+/// Says what is still held, so that nobody waits in vain after a `resume`.
+pub(super) async fn tell_others(client: &Client) {
+    // What was asked for is done; a failure here is not worth a word.
+    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+        return;
+    };
+    for hold in status.holds.iter().take(MAX_TOLD) {
+        note(format!("still: {}", hold::sentence(hold)));
+    }
+    if status.holds.len() > MAX_TOLD {
+        note(format!(
+            "and {} more; see: {}",
+            status.holds.len() - MAX_TOLD,
+            client.next("status")
+        ));
+    }
+}
+
+fn short_reason(reason: &str) -> Result<String, String> {
+    if reason.len() > MAX_REASON_BYTES {
+        return Err(format!(
+            "it has {} bytes; at most {MAX_REASON_BYTES} are kept",
+            reason.len()
+        ));
+    }
+    Ok(reason.to_owned())
+}

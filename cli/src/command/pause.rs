@@ -1,0 +1,89 @@
+//! `swarmctl pause`: nothing more is granted, of everything, of a queue, or to an agent.
+
+use swarm_proto::v1::{HoldKind, PauseRequest, pause_request::Scope as PauseScope};
+
+use super::hold::{Reason, ScopeFlags};
+use crate::{
+    actor::Actor,
+    args::Globals,
+    client::Client,
+    exit::Exit,
+    output::{
+        Output,
+        hold::{self, Scope},
+        json, note,
+    },
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl pause --reason 'moving house'       nobody is given work; what runs goes on
+  swarmctl pause --queue slow                  only the tasks of one queue wait
+  swarmctl pause --agent lab-3                 only one agent is given nothing more";
+
+/// What to pause.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    reason: Reason,
+    #[command(flatten)]
+    actor: Actor,
+}
+
+/// Pauses; it holds, also across restarts, until somebody resumes it.
+///
+/// # Errors
+///
+/// When there is no such agent, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let client = Client::open(globals)?;
+    let scope = args.scope.scope(&client).await?;
+    pause(&client, scope, args.reason, &args.actor, globals).await
+}
+
+/// Pauses what is named.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached.
+pub(super) async fn pause(
+    client: &Client,
+    scope: Scope,
+    reason: Reason,
+    actor: &Actor,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let request = PauseRequest {
+        scope: match &scope {
+            Scope::Everything => None,
+            Scope::Queue(queue) => Some(PauseScope::Queue(queue.clone())),
+            Scope::Agent(agent) => Some(PauseScope::AgentId(agent.clone())),
+        },
+        actor: actor.name(),
+        reason: reason.reason,
+    };
+    let doing = format!("cannot pause {}", scope.title());
+    let answer = client.pause(request).await.map_err(client.trouble(doing))?;
+    let held = answer.hold.clone().unwrap_or_default();
+    output.one(
+        "PauseResponse",
+        &json::of("PauseResponse", &answer),
+        scope.name(),
+        &hold::sentence(&held),
+    )?;
+    match held.kind() {
+        HoldKind::Stop | HoldKind::Drain => {
+            note("that is stricter than a pause, and stays as it was");
+        }
+        HoldKind::Pause | HoldKind::Unspecified => {}
+    }
+    note(format!(
+        "what runs goes on; to give work again: {}",
+        client.next(&scope.resume())
+    ));
+    Ok(Exit::Done)
+}

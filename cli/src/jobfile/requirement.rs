@@ -1,0 +1,154 @@
+//! What a task asks of the agent that runs it: terms that the agent's labels have to meet.
+
+use std::rc::Rc;
+
+use super::{
+    fields,
+    file::Draft,
+    task::Reader,
+    tree::{Content, Entry, Node},
+};
+
+/// Terms of one task.
+pub const MAX_TERMS: usize = 16;
+
+/// Characters of a label's key, and of its value.
+const MAX_KEY_BYTES: usize = 63;
+const MAX_VALUE_BYTES: usize = 200;
+
+/// A term of a job file, and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Term {
+    pub(super) text: String,
+    pub(super) position: super::Position,
+}
+
+/// Reads `k=v`, `k!=v`, `k` or `!k`; gives it without spaces around its parts.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub fn parse_term(text: &str) -> Result<String, String> {
+    let trimmed = text.trim();
+    let (before, key, operator, value) = match (trimmed.split_once("!="), trimmed.split_once('=')) {
+        (Some((key, value)), _) => ("", key, "!=", value),
+        // Many write two; a value cannot begin with one.
+        (None, Some((key, value))) => ("", key, "=", value.strip_prefix('=').unwrap_or(value)),
+        (None, None) => match trimmed.strip_prefix('!') {
+            Some(key) => ("!", key, "", ""),
+            None => ("", trimmed, "", ""),
+        },
+    };
+    let (key, value) = (key.trim(), value.trim());
+    if key.is_empty() || !is_plain(key) || !is_plain(value) {
+        return Err(format!(
+            "'{text}' is none of k=v, k!=v, k and !k, with letters, digits and . _ / - in key and value"
+        ));
+    }
+    if key.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES {
+        return Err(format!(
+            "'{text}' is too long: a key has at most {MAX_KEY_BYTES} characters, a value {MAX_VALUE_BYTES}"
+        ));
+    }
+    Ok(format!("{before}{key}{operator}{value}"))
+}
+
+/// The key of a term that only wants a label to be there.
+pub(super) fn bare_key(term: &str) -> Option<&str> {
+    (!term.contains(['=', '!'])).then_some(term)
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._/-".contains(c))
+}
+
+impl Reader<'_> {
+    /// A list of terms, one text with commas between them, or a map of labels with their values.
+    pub(super) fn read_requires(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
+        self.begin("spec.requirements.labels", field, entry);
+        // A task's own terms take the place of the defaults'.
+        draft.requires.clear();
+        match &entry.value.content {
+            Content::Map(entries) => match entries.as_slice() {
+                // As the protocol writes it: `requirements: {labels: [gpu]}`.
+                [only] if only.key == "labels" && matches!(only.value.content, Content::List(_)) => {
+                    self.read_terms(field, &only.value, draft);
+                }
+                entries => {
+                    for entry in entries {
+                        self.read_label(field, entry, draft);
+                    }
+                }
+            },
+            _ => self.read_terms(field, &entry.value, draft),
+        }
+        if draft.requires.len() > MAX_TERMS {
+            let message = format!(
+                "`{field}` has {} terms; at most {MAX_TERMS}",
+                draft.requires.len()
+            );
+            self.faults.push(entry.value.position, message);
+        }
+    }
+
+    fn read_terms(&mut self, field: &str, node: &Rc<Node>, draft: &mut Draft) {
+        for item in fields::items(node) {
+            let Some(text) = fields::text(item, field, self.faults) else {
+                continue;
+            };
+            for term in text.split(',').filter(|term| !term.trim().is_empty()) {
+                match parse_term(term) {
+                    Ok(text) => draft.requires.push(Term {
+                        text,
+                        position: item.position,
+                    }),
+                    Err(fault) => self.faults.push(item.position, format!("`{field}`: {fault}")),
+                }
+            }
+        }
+    }
+
+    /// `gpu: a100` is `gpu=a100`; `gpu:` alone wants it to be there.
+    fn read_label(&mut self, field: &str, Entry { key, position, value }: &Entry, draft: &mut Draft) {
+        let term = if value.is_null() {
+            key.clone()
+        } else {
+            match fields::text(value, &format!("{field}.{key}"), self.faults) {
+                Some(value) => format!("{key}={value}"),
+                None => return,
+            }
+        };
+        match parse_term(&term) {
+            Ok(text) => draft.requires.push(Term {
+                text,
+                position: *position,
+            }),
+            Err(fault) => self.faults.push(*position, format!("`{field}`: {fault}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_read_as_people_write_them() {
+        for (text, term) in [
+            ("gpu=a100", "gpu=a100"),
+            (" gpu != a100 ", "gpu!=a100"),
+            ("gpu==a100", "gpu=a100"),
+            ("docker", "docker"),
+            ("!spot", "!spot"),
+            ("a=", "a="),
+            ("kubernetes.io/os=linux", "kubernetes.io/os=linux"),
+        ] {
+            assert_eq!(parse_term(text).as_deref(), Ok(term), "{text}");
+        }
+        let long = format!("k={}", "v".repeat(201));
+        for text in ["", "=v", "!", "!!k", "a b", "k=v w", "!k=v", "k>1", "ä=1", &long] {
+            assert!(parse_term(text).is_err(), "{text:?} was read");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a task is: a command, or a text for a language model.
+
+use swarm_proto::v1::{Prompt, task_spec::Work};
+
+use super::{
+    Faults, fields,
+    file::Draft,
+    task::Reader,
+    tree::{Content, Entry},
+};
+
+const PROMPT_FIELDS: &[&str] = &["text", "model"];
+
+impl Reader<'_> {
+    /// A text, or `{text: …, model: …}`.
+    pub(super) fn read_prompt(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
+        self.has_work = true;
+        let Content::Map(entries) = &entry.value.content else {
+            return self.read_prompt_text(field, entry, draft);
+        };
+        let position = entry.position;
+        for entry in entries {
+            let field = format!("{field}.{}", entry.key);
+            match entry.key.as_str() {
+                "text" => self.read_prompt_text(&field, entry, draft),
+                "model" => self.read_model(&field, entry, draft),
+                key => fields::unknown(key, entry.position, PROMPT_FIELDS, self.faults),
+            }
+        }
+        if draft.prompt.is_none() {
+            self.faults.push(position, format!("`{field}` has no `text`"));
+        }
+    }
+
+    fn read_prompt_text(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
+        self.begin("spec.prompt.text", field, entry);
+        let text = fields::text(&entry.value, field, self.faults).unwrap_or_default();
+        if text.trim().is_empty() {
+            self.faults
+                .push(entry.value.position, format!("`{field}` is empty"));
+        }
+        draft.prompt = Some(text.to_owned());
+    }
+
+    pub(super) fn read_model(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
+        self.begin("spec.prompt.model", field, entry);
+        draft.model = fields::text(&entry.value, field, self.faults).map(str::to_owned);
+    }
+
+    /// Finds what goes with the other kind of work only.
+    pub(super) fn check_work(&mut self, draft: &Draft) {
+        if draft.prompt.is_none() {
+            return;
+        }
+        for (path, fault) in [
+            (
+                "spec.command.argv",
+                "is another kind of work than `prompt`: keep one of them",
+            ),
+            (
+                "spec.command.cwd",
+                "goes with a command, and this task is a prompt",
+            ),
+            (
+                "spec.command.stdin",
+                "goes with a command, and this task is a prompt",
+            ),
+            (
+                "spec.command.env",
+                "goes with a command, and this task is a prompt",
+            ),
+        ] {
+            if let Some((field, position)) = self.given(path) {
+                self.faults.push(position, format!("`{field}` {fault}"));
+            }
+        }
+    }
+}
+
+impl Draft {
+    /// The work in its final form. A model without a prompt describes the task to people.
+    pub(super) fn take_work(&mut self) -> Work {
+        match (self.prompt.take(), self.model.take()) {
+            (Some(text), model) => Work::Prompt(Prompt {
+                text,
+                model: model.unwrap_or_default(),
+            }),
+            (None, model) => {
+                self.spec
+                    .metadata
+                    .extend(model.map(|model| ("model".to_owned(), model)));
+                Work::Command(std::mem::take(&mut self.command))
+            }
+        }
+    }
+}
+
+/// Whether a truth value is true; anything else is a fault.
+pub(super) fn truth(entry: &Entry, field: &str, faults: &mut Faults) -> Option<bool> {
+    fields::read(&entry.value, field, faults, |text| {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" => Ok(true),
+            "false" | "no" => Ok(false),
+            _ => Err(format!("'{text}' is neither true nor false")),
+        }
+    })
+}

@@ -1,0 +1,223 @@
+//! explain.
+
+use serde_json::Value;
+use swarm_proto::v1::{AgentFit, Explanation, Job, Obstacle, TaskState};
+
+use crate::{
+    fake::{Fake, World, at},
+    terminal::on_a_terminal,
+};
+
+fn blocked(world: &mut World) {
+    let fit = |name: &str, kind: &str, message: &str, change: &str| AgentFit {
+        agent_id: format!("{name}-id"),
+        name: name.into(),
+        kind: kind.into(),
+        message: message.into(),
+        change: change.into(),
+        until: None,
+    };
+    let obstacle = |kind: &str, depth, message: &str, change: &str| Obstacle {
+        kind: kind.into(),
+        message: message.into(),
+        depth,
+        change: change.into(),
+        ..Obstacle::default()
+    };
+    world.held.explanations.push(Explanation {
+        task_id: "test".into(),
+        state: TaskState::Blocked.into(),
+        summary: "it waits for build, which waits for fetch".into(),
+        change: "swarmctl resume --queue slow".into(),
+        obstacles: vec![
+            obstacle("dependency", 0, "it waits for build, which is blocked", ""),
+            obstacle("dependency", 1, "build waits for fetch, which is delayed", ""),
+            Obstacle {
+                until: at(30),
+                ..obstacle(
+                    "backoff",
+                    2,
+                    "fetch failed once and is tried again after a delay",
+                    "",
+                )
+            },
+            obstacle(
+                "queue_paused",
+                0,
+                "ann@desk paused queue slow: the disk is full",
+                "swarmctl resume --queue slow",
+            ),
+            obstacle(
+                "exclusive_group",
+                0,
+                "task other runs in its group",
+                "swarmctl cancel other",
+            ),
+        ],
+        agents: vec![
+            fit(
+                "lab-1",
+                "label",
+                "it lacks the label docker, which the task requires",
+                "agent --label docker",
+            ),
+            fit(
+                "a-name-that-is-longer-than-a-column",
+                "draining",
+                "ann@desk drains it",
+                "swarmctl undrain x",
+            ),
+        ],
+        agent_count: 2,
+    });
+}
+
+#[test]
+fn an_explanation_is_a_page_with_the_summary_first_and_the_change_last() {
+    let fake = Fake::start(blocked);
+    let ended = fake.ctl(&["explain", "test"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert_eq!(
+        ended.stdout,
+        "\
+◌ blocked: it waits for build, which waits for fetch
+
+in the way
+  - it waits for build, which is blocked
+    - build waits for fetch, which is delayed
+      - fetch failed once and is tried again after a delay (until 2026-01-02 03:04:30Z)
+  - ann@desk paused queue slow: the disk is full
+  - task other runs in its group
+    change: swarmctl cancel other
+
+agents
+  lab-1                 label     it lacks the label docker, which the task requires
+                                  change: agent --label docker
+  a-name-that-is-long…  draining  ann@desk drains it
+                                  change: swarmctl undrain x
+
+change: swarmctl resume --queue slow
+"
+    );
+}
+
+#[test]
+fn a_narrow_terminal_breaks_sentences_between_words_and_commands_nowhere() {
+    let fake = Fake::start(blocked);
+    let shown = on_a_terminal(fake.command(&["explain", "test", "--color", "never"]), Some(60));
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 60), "{shown}");
+    let sentence = [
+        "      - fetch failed once and is tried again after a delay",
+        "        (until 2026-01-02 03:04:30Z)",
+    ];
+    assert!(lines.windows(2).any(|pair| pair == sentence), "{shown}");
+    assert!(lines.contains(&"change: swarmctl resume --queue slow"), "{shown}");
+}
+
+#[test]
+fn an_explanation_is_one_json_object() {
+    let fake = Fake::start(blocked);
+    let ended = fake.ctl(&["explain", "test", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(answer["state"], "blocked");
+    assert_eq!(answer["obstacles"][2]["until"], "2026-01-02T03:04:30Z");
+    assert_eq!(answer["agents"][0]["kind"], "label");
+    assert_eq!(fake.ctl(&["explain", "test", "-q"]).stdout, "test\n");
+}
+
+#[test]
+fn what_says_it_all_is_one_line() {
+    let fake = Fake::start(|world| {
+        world.held.explanations.push(Explanation {
+            task_id: "t".into(),
+            state: TaskState::Succeeded.into(),
+            summary: "it has ended: succeeded".into(),
+            obstacles: vec![Obstacle {
+                kind: "ended".into(),
+                message: "it has ended: succeeded".into(),
+                ..Obstacle::default()
+            }],
+            ..Explanation::default()
+        });
+    });
+    assert_eq!(
+        fake.ctl(&["explain", "t"]).stdout,
+        "✔ succeeded: it has ended: succeeded\n"
+    );
+}
+
+#[test]
+fn many_agents_are_counted_by_their_reasons() {
+    let fake = Fake::start(|world| {
+        let fit = |number: usize, kind: &str| AgentFit {
+            agent_id: format!("a{number}"),
+            kind: kind.into(),
+            message: "no".into(),
+            ..AgentFit::default()
+        };
+        world.held.explanations.push(Explanation {
+            task_id: "t".into(),
+            state: TaskState::Queued.into(),
+            summary: "nobody can run it".into(),
+            agents: (0..60)
+                .map(|n| fit(n, if n < 50 { "busy" } else { "label" }))
+                .collect(),
+            agent_count: 75,
+            ..Explanation::default()
+        });
+    });
+    let page = fake.ctl(&["explain", "t"]).stdout;
+    assert_eq!(
+        page.lines().filter(|line| line.ends_with("no")).count(),
+        20,
+        "{page}"
+    );
+    assert!(
+        page.ends_with("\n  and 55 more: 30 busy, 10 label, 15 not looked at\n"),
+        "{page}"
+    );
+}
+
+#[test]
+fn an_unknown_task_is_not_found_and_a_job_is_told_apart() {
+    let fake = Fake::start(|world| {
+        world.jobs.push(Job {
+            job_id: "j1".into(),
+            name: "nightly".into(),
+            ..Job::default()
+        });
+    });
+    let ended = fake.ctl(&["explain", "nosuch"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
+    assert_eq!(
+        ended.stderr,
+        "error: cannot explain nosuch: there is no task 'nosuch'\nhelp: swarmctl list shows the tasks there are\n"
+    );
+    let ended = fake.ctl(&["explain", "nightly"]);
+    assert_eq!(ended.code, 4);
+    assert!(
+        ended.stderr.ends_with(
+            "error: nightly is a job, and only a task can be explained\nhelp: its tasks: swarmctl list --job j1\n"
+        ),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn an_explanation_has_nothing_to_steer_a_terminal_with() {
+    let hostile = "a\u{1b}[2J\u{9b}2Jb\rc\nd";
+    let fake = Fake::start(|world| {
+        blocked(world);
+        let told = &mut world.held.explanations[0];
+        told.summary = hostile.into();
+        told.change = hostile.into();
+        told.obstacles[0].message = hostile.into();
+        told.agents[0].name = hostile.into();
+        told.agents[0].kind = hostile.into();
+        told.agents[0].change = hostile.into();
+    });
+    let page = fake.ctl(&["explain", "test"]).stdout;
+    assert!(page.chars().all(|c| !c.is_control() || c == '\n'), "{page:?}");
+}

@@ -1,0 +1,477 @@
+//! pause, resume, drain, undrain, stop, and what status and the lists say of them.
+
+use std::{process::Stdio, sync::mpsc};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use swarm_proto::v1::{
+    Agent, AgentState, HeldLease, HoldKind, HoldLifted, HoldPlaced, QueueLimited, Rates, TaskState,
+    event::Payload, hold::Scope, pause_request,
+};
+
+use crate::{
+    fake::{Ended, Fake, World, at, held::hold},
+    terminal::{on_a_terminal, typed_on_a_terminal},
+};
+
+fn busy_agent(world: &mut World) {
+    let lease = |n: u32| HeldLease {
+        task_id: format!("t{n}"),
+        attempt: 1,
+        ..HeldLease::default()
+    };
+    world.agents.push(Agent {
+        agent_id: "a1".into(),
+        name: "lab".into(),
+        state: AgentState::Online.into(),
+        slots: 4,
+        leases: vec![lease(1), lease(2)],
+        ..Agent::default()
+    });
+}
+
+fn as_ann(fake: &Fake, args: &[&str]) -> Ended {
+    fake.ctl_with(args, "", &[("SWARM_ACTOR", "ann@desk")])
+}
+
+#[test]
+fn everything_is_paused_and_resumed() {
+    let fake = Fake::start(|_| {});
+    let ended = as_ann(&fake, &["pause", "--reason", "moving house"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (
+            0,
+            "everything is paused by ann@desk since 2026-01-02 03:04:05Z: moving house\n",
+            "what runs goes on; to give work again: swarmctl resume\n"
+        )
+    );
+    let ended = as_ann(&fake, &["resume"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (
+            0,
+            "everything is resumed; it was paused by ann@desk since 2026-01-02 03:04:05Z: moving house\n",
+            ""
+        )
+    );
+    let ended = as_ann(&fake, &["resume"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (0, "everything was not held\n")
+    );
+    let world = fake.world();
+    assert_eq!(
+        (
+            world.held.pauses[0].scope.clone(),
+            world.held.pauses[0].actor.as_str()
+        ),
+        (None, "ann@desk")
+    );
+}
+
+#[test]
+fn a_queue_and_an_agent_are_paused_by_their_names() {
+    let fake = Fake::start(busy_agent);
+    let ended = as_ann(&fake, &["pause", "--queue", "slow"]);
+    assert!(
+        ended.stdout.starts_with("queue slow is paused by ann@desk"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stderr.ends_with("swarmctl resume --queue slow\n"),
+        "{}",
+        ended.stderr
+    );
+    for args in [&["pause", "--agent", "lab"][..], &["agent", "pause", "a1"]] {
+        let ended = as_ann(&fake, args);
+        assert!(
+            ended.stdout.starts_with("agent a1 is paused by ann@desk"),
+            "{}",
+            ended.stdout
+        );
+        assert!(
+            ended.stderr.ends_with("swarmctl resume --agent a1\n"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let scopes: Vec<_> = fake
+        .world()
+        .held
+        .pauses
+        .iter()
+        .filter_map(|pause| pause.scope.clone())
+        .collect();
+    let agent = pause_request::Scope::AgentId("a1".into());
+    assert_eq!(
+        scopes,
+        [pause_request::Scope::Queue("slow".into()), agent.clone(), agent]
+    );
+
+    let ended = as_ann(&fake, &["agent", "resume", "lab"]);
+    assert_eq!(
+        ended.stderr,
+        "lab is agent a1\nstill: queue slow is paused by ann@desk since 2026-01-02 03:04:05Z\n"
+    );
+    assert_eq!(
+        as_ann(&fake, &["resume", "--queue", "slow", "-q"]).stdout,
+        "slow\n"
+    );
+    let ended = as_ann(&fake, &["pause", "--agent", "nobody"]);
+    assert_eq!(ended.code, 4);
+    assert_eq!(as_ann(&fake, &["pause", "--queue", "a", "--agent", "b"]).code, 2);
+}
+
+#[test]
+fn a_pause_says_when_something_stricter_stays() {
+    let fake = Fake::start(|world| world.held.holds.push(hold(HoldKind::Stop, None, "bob@lab", "")));
+    let ended = as_ann(&fake, &["pause", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (&answer["hold"]["kind"], &answer["hold"]["actor"]),
+        (&"stop".into(), &"bob@lab".into())
+    );
+    assert!(
+        ended
+            .stderr
+            .starts_with("that is stricter than a pause, and stays as it was\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn whoever_asks_is_named() {
+    let fake = Fake::start(|_| {});
+    fake.ctl_with(&["pause"], "", &[("SWARM_ACTOR", "")]);
+    fake.ctl_with(&["pause", "--actor", "cron"], "", &[("SWARM_ACTOR", "ann@desk")]);
+    let world = fake.world();
+    assert!(
+        world.held.pauses[0].actor.contains('@'),
+        "{}",
+        world.held.pauses[0].actor
+    );
+    assert_eq!(world.held.pauses[1].actor, "cron");
+    let long = "x".repeat(501);
+    drop(world);
+    let ended = fake.ctl(&["pause", "--reason", &long]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("501 bytes; at most 500 are kept"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_drain_says_what_is_left_and_how_to_take_it_back() {
+    let fake = Fake::start(busy_agent);
+    let ended = as_ann(
+        &fake,
+        &["drain", "lab", "--timeout", "5m", "--reason", "new disk"],
+    );
+    assert_eq!(ended.code, 0);
+    assert_eq!(
+        ended.stdout,
+        "agent a1 is being drained by ann@desk since 2026-01-02 03:04:05Z, until 2026-01-02 03:09:05Z: new disk\n\
+         agent a1 still holds 2 leases\n"
+    );
+    assert!(
+        ended
+            .stderr
+            .ends_with("to let it work again: swarmctl undrain a1\n"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(fake.world().held.drains[0].timeout.unwrap().seconds, 300);
+
+    let ended = as_ann(&fake, &["agent", "undrain", "a1", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(answer["lifted"]["kind"], "drain");
+    assert_eq!(
+        as_ann(&fake, &["undrain", "a1"]).stdout,
+        "agent a1 was not held\n"
+    );
+    assert_eq!(as_ann(&fake, &["drain", "nobody"]).code, 4);
+    assert_eq!(as_ann(&fake, &["drain", "lab", "--timeout", "31d"]).code, 2);
+}
+
+#[test]
+fn a_drain_can_be_waited_for() {
+    let fake = Fake::start(|world| {
+        busy_agent(world);
+        // Looked for by its id, then twice while it drains.
+        world.at_a_look(|_| {});
+        world.at_a_look(|world| drop(world.agents[0].leases.pop()));
+        world.at_a_look(|world| world.agents[0].leases.clear());
+    });
+    let ended = as_ann(&fake, &["agent", "drain", "a1", "--wait"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(
+        ended.stderr,
+        "agent a1 still holds 1 lease\nagent a1 holds nothing any more: it can be switched off\n"
+    );
+}
+
+#[test]
+fn waiting_for_a_drain_ends_in_time_and_when_it_is_lifted() {
+    let fake = Fake::start(busy_agent);
+    let ended = as_ann(&fake, &["drain", "a1", "--wait", "--wait-timeout", "100ms"]);
+    assert_eq!(ended.code, 5);
+    assert!(
+        ended.stderr.ends_with(
+            "error: agent a1 still held leases after 0.100s\n\
+             help: it goes on draining; to wait again: swarmctl drain a1 --wait\n"
+        ),
+        "{}",
+        ended.stderr
+    );
+    fake.world().at_a_look(|_| {});
+    fake.world().at_a_look(|world| world.agents[0].hold = None);
+    let ended = as_ann(&fake, &["drain", "a1", "--wait"]);
+    assert_eq!(ended.code, 3);
+    assert!(
+        ended
+            .stderr
+            .contains("is not being drained any more: somebody lifted it"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn ctrl_c_leaves_the_drain_and_says_how_to_go_on() {
+    let (looked, has_looked) = mpsc::channel();
+    let fake = Fake::start(|world| {
+        busy_agent(world);
+        world.at_a_look(|_| {});
+        world.at_a_look(move |_| looked.send(()).unwrap());
+    });
+    let mut drain = fake.command(&["drain", "a1", "--wait"]);
+    let child = drain
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    has_looked.recv().unwrap();
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert_eq!(
+        told,
+        "detached; agent a1 goes on draining. To wait again: swarmctl drain a1 --wait\n\
+         to let it work again: swarmctl undrain a1\n"
+    );
+    assert!(fake.world().agents[0].hold.is_some(), "the drain was taken back");
+}
+
+#[test]
+fn what_is_left_of_a_deadline_is_kept_when_waiting_again() {
+    let fake = Fake::start(busy_agent);
+    // The fake's deadline passed long ago: what is left of it is the shortest there is.
+    let args = [
+        "drain",
+        "a1",
+        "--wait",
+        "--timeout",
+        "5m",
+        "--wait-timeout",
+        "10ms",
+    ];
+    let told = as_ann(&fake, &args).stderr;
+    assert!(
+        told.ends_with("to wait again: swarmctl drain a1 --timeout 1s --wait\n"),
+        "{told}"
+    );
+}
+
+fn two_running(world: &mut World) {
+    world.task("a", TaskState::Running);
+    world.task("b", TaskState::Running);
+    world.held.status.tasks = None;
+}
+
+#[test]
+fn stop_says_what_is_given_back_and_how_to_go_on() {
+    let fake = Fake::start(two_running);
+    let ended = as_ann(&fake, &["stop", "--yes", "--reason", "wrong data"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (
+            0,
+            "every agent is stopped by ann@desk since 2026-01-02 03:04:05Z: wrong data\n\
+             2 leases are to be given back; such a task is queued again, and no retry is used up\n",
+            "nothing is given to agents until: swarmctl resume\n"
+        )
+    );
+    let answer: Value = serde_json::from_str(&as_ann(&fake, &["stop", "-y", "-o", "json"]).stdout).unwrap();
+    assert_eq!(
+        (&answer["leases"], &answer["hold"]["kind"]),
+        (&2.into(), &"stop".into())
+    );
+}
+
+#[test]
+fn stop_asks_on_a_terminal_and_refuses_to_guess_elsewhere() {
+    let fake = Fake::start(two_running);
+    let ended = as_ann(&fake, &["stop"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ended.stderr,
+        "error: not confirmed: stop every agent, which ends 2 running tasks and gives them back\n\
+         help: standard input is no terminal to ask on: add --yes\n"
+    );
+    assert!(fake.world().held.stops.is_empty());
+    for (answer, code, stops) in [("n\n", 1, 0), ("\n", 1, 0), ("y\n", 0, 1)] {
+        let (shown, exit) = typed_on_a_terminal(fake.command(&["stop"]), answer);
+        assert!(
+            shown.contains("ends 2 running tasks and gives them back? [y/N] "),
+            "{shown}"
+        );
+        assert_eq!((exit, fake.world().held.stops.len()), (code, stops), "{shown}");
+        assert_eq!(shown.contains("nothing was stopped"), code == 1, "{shown}");
+    }
+}
+
+fn held_world(world: &mut World) {
+    let drain = hold(
+        HoldKind::Drain,
+        Some(Scope::AgentId("a1".into())),
+        "bob@lab",
+        "new disk",
+    );
+    busy_agent(world);
+    world.agents[0].state = AgentState::Draining.into();
+    world.agents[0].hold = Some(drain.clone());
+    world.held.holds = vec![hold(HoldKind::Pause, None, "ann@desk", "moving house"), drain];
+    world.task("t", TaskState::Queued);
+    world.event("t", "", Payload::LeaseGranted(Default::default()));
+    let status = &mut world.held.status;
+    status.oldest_queued_time = at(0).map(|time| prost_types::Timestamp {
+        seconds: time.seconds - 3_700,
+        ..time
+    });
+    status.rates = Some(Rates {
+        submitted: 12.4,
+        granted: 0.25,
+        succeeded: 0.016_66,
+        failed: 0.0,
+    });
+    status.journal_seq = 3;
+    status.journal_lag = 2;
+    status.unmatched = 1;
+}
+
+#[test]
+fn status_shows_who_holds_what_and_how_things_go() {
+    let fake = Fake::start(held_world);
+    let page = fake.ctl(&["status"]).stdout;
+    for expected in [
+        "journal:        event 3, 2 not yet on disk; the store is 2 behind\n",
+        "oldest queued:  2026-01-02 02:02:20Z, 1h 1m 40s ago\n",
+        "last minute:    12/s submitted, 0.25/s granted, 0.017/s succeeded\n",
+        "\nholds\n  WHAT        HOLD        BY        SINCE                 UNTIL  WHY\n",
+        "  everything  ◫ paused    ann@desk  2026-01-02 03:04:05Z  -      moving house\n",
+        "  agent a1    ◑ draining  bob@lab   2026-01-02 03:04:05Z  -      new disk\n",
+        "\nto give work again: swarmctl resume\n",
+        "\n1 queued task that no live agent can run; see them with swarmctl list --state queued, and why with \
+         swarmctl explain ID\n",
+    ] {
+        assert!(page.contains(expected), "{expected:?} is not in\n{page}");
+    }
+    let status: Value = serde_json::from_str(&fake.ctl(&["status", "-o", "json"]).stdout).unwrap();
+    assert_eq!(
+        (&status["holds"][1]["agent_id"], &status["unmatched"]),
+        (&"a1".into(), &1.into())
+    );
+
+    let narrow = on_a_terminal(fake.command(&["status", "--color", "never"]), Some(60));
+    let holds = narrow.lines().skip_while(|line| *line != "holds").take(4);
+    assert!(holds.clone().all(|line| line.chars().count() <= 60), "{narrow}");
+    assert!(
+        narrow.contains("  agent a1    ◑ draining  bob@lab   new disk"),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn agents_show_who_holds_them_and_since_when() {
+    let fake = Fake::start(held_world);
+    let list = fake.ctl(&["agent", "list"]).stdout;
+    assert!(list.contains("◑ draining"), "{list}");
+    assert!(
+        list.ends_with("  by bob@lab since 2026-01-02 03:04:05Z: new disk\n"),
+        "{list}"
+    );
+    let shown = fake.ctl(&["agent", "show", "a1"]).stdout;
+    let held = "hold:   being drained by bob@lab since 2026-01-02 03:04:05Z: new disk\n";
+    assert!(shown.contains(held), "{shown}");
+    assert_eq!(fake.ctl(&["agent", "inspect", "a1"]).stdout, shown);
+    assert_eq!(
+        fake.ctl(&["agent", "list", "--label", "gpu,!spot", "-q"]).stdout,
+        ""
+    );
+    assert_eq!(
+        fake.world().held.agent_lists.last().unwrap().labels,
+        ["gpu", "!spot"]
+    );
+}
+
+#[test]
+fn events_of_holds_say_who_did_what() {
+    let fake = Fake::start(|world| {
+        let paused = hold(
+            HoldKind::Pause,
+            Some(Scope::Queue("slow".into())),
+            "ann@desk",
+            "full disk",
+        );
+        world.event(
+            "",
+            "",
+            Payload::HoldPlaced(HoldPlaced {
+                hold: Some(paused.clone()),
+            }),
+        );
+        let lifted = HoldLifted {
+            hold: Some(paused),
+            actor: "bob@lab".into(),
+        };
+        world.event("", "", Payload::HoldLifted(lifted));
+        for max_running in [Some(2), None] {
+            let limited = QueueLimited {
+                queue: "slow".into(),
+                max_running,
+                actor: "bob@lab".into(),
+            };
+            world.event("", "", Payload::QueueLimited(limited));
+        }
+        for event in &mut world.events {
+            (event.summary, event.agent_id, event.attempt) = Default::default();
+        }
+    });
+    let lines = fake.ctl(&["events"]).stdout;
+    let told: Vec<&str> = lines.lines().map(|line| &line[30..]).collect();
+    assert_eq!(
+        told,
+        [
+            "hold_placed         queue slow is paused by ann@desk since 2026-01-02 03:04:05Z: full disk",
+            "hold_lifted         bob@lab resumed queue slow, which was paused by ann@desk",
+            "queue_limited       bob@lab limited queue slow to 2 running tasks",
+            "queue_limited       bob@lab took away the limit of queue slow",
+        ]
+    );
+    let objects = fake.ctl(&["events", "-o", "jsonl"]).stdout;
+    let lifted: Value = serde_json::from_str(objects.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(
+        (&lifted["kind"], &lifted["actor"]),
+        (&"hold_lifted".into(), &"bob@lab".into())
+    );
+    assert_eq!(lifted["hold"]["queue"], "slow");
+}

@@ -1,0 +1,115 @@
+//! Somebody orders that no work is given, or that it is given again.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    draft::Draft,
+    event::Fact,
+    hold::{Hold, HoldKind, Scope},
+    id::AgentId,
+    rejection::Rejection,
+    state::State,
+};
+
+/// A hold to place.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// What it is about.
+    pub scope: Scope,
+    /// What kind it is.
+    pub kind: Wanted,
+    /// Who asks.
+    pub actor: Arc<str>,
+    /// Why.
+    pub reason: Arc<str>,
+}
+
+/// The kind of hold that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// See [`HoldKind::Pause`].
+    Pause,
+    /// See [`HoldKind::Drain`].
+    Drain {
+        /// How long the agent may go on with what it runs.
+        timeout: Option<Duration>,
+    },
+    /// See [`HoldKind::Stop`].
+    Stop,
+}
+
+/// A hold to lift.
+#[derive(Clone, Debug)]
+pub struct Lift {
+    /// What it is about.
+    pub scope: Scope,
+    /// Who asks.
+    pub actor: Arc<str>,
+}
+
+/// Places a hold, and answers with the one that is in force: a stricter one stays.
+///
+/// # Errors
+///
+/// [`Rejection::AgentNotFound`] for an agent that nobody knows.
+pub fn place(draft: &mut Draft<'_>, request: Place) -> Result<Arc<Hold>, Rejection> {
+    check_scope(draft, &request.scope)?;
+    let kind = match request.kind {
+        Wanted::Pause => HoldKind::Pause,
+        Wanted::Drain { timeout } => HoldKind::Drain {
+            deadline: timeout.map(|timeout| draft.now() + timeout),
+        },
+        Wanted::Stop => HoldKind::Stop,
+    };
+    if let Some(known) = draft.hold(&request.scope)
+        && (strictness(known.kind) > strictness(kind) || known.kind == kind)
+    {
+        return Ok(known.clone());
+    }
+    let hold = Arc::new(Hold {
+        scope: request.scope,
+        kind,
+        actor: request.actor,
+        reason: request.reason,
+        placed: draft.now(),
+    });
+    draft.emit(Fact::HoldPlaced(hold.clone()));
+    Ok(hold)
+}
+
+/// Lifts the hold of a scope, and answers with it; `None` when there is none.
+///
+/// # Errors
+///
+/// [`Rejection::AgentNotFound`] for an agent that nobody knows.
+pub fn lift(draft: &mut Draft<'_>, request: Lift) -> Result<Option<Arc<Hold>>, Rejection> {
+    let hold = draft.hold(&request.scope).cloned();
+    match &hold {
+        Some(hold) => draft.emit(Fact::HoldLifted {
+            hold: hold.clone(),
+            actor: request.actor,
+        }),
+        None => check_scope(draft, &request.scope)?,
+    }
+    Ok(hold)
+}
+
+/// A drain takes the place of another one, with a new deadline.
+fn strictness(kind: HoldKind) -> u8 {
+    match kind {
+        HoldKind::Pause => 0,
+        HoldKind::Drain { .. } => 1,
+        HoldKind::Stop => 2,
+    }
+}
+
+fn check_scope(state: &State, scope: &Scope) -> Result<(), Rejection> {
+    match scope {
+        Scope::Agent(agent) if state.agent(agent).is_none_or(|known| known.gone) => Err(unknown(agent)),
+        Scope::Everything | Scope::Queue(_) | Scope::Agent(_) => Ok(()),
+    }
+}
+
+fn unknown(agent: &AgentId) -> Rejection {
+    Rejection::AgentNotFound(agent.clone())
+}

@@ -1,0 +1,33 @@
+//! How many tasks of a queue may run at a time.
+
+use std::sync::Arc;
+
+use crate::{draft::Draft, event::Fact, id::QueueName, rejection::Rejection};
+
+/// A limit to set.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// The queue.
+    pub queue: QueueName,
+    /// So many tasks at most, at least one; `None` for no limit.
+    pub max_running: Option<u32>,
+    /// Who asks.
+    pub actor: Arc<str>,
+}
+
+/// Sets the limit. What runs already goes on. A repeat changes nothing.
+///
+/// # Errors
+///
+/// None; the type is that of every decision.
+pub fn decide(draft: &mut Draft<'_>, request: Limit) -> Result<(), Rejection> {
+    let now = draft.queue_limit(&request.queue).map(|limit| limit.max_running);
+    if now != request.max_running {
+        draft.emit(Fact::QueueLimited {
+            queue: request.queue,
+            max_running: request.max_running,
+            actor: request.actor,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! Whether an agent can be given a task, and the first reason why not.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    agent::Agent,
+    avoid::{Avoided, avoided},
+    hold::{Hold, HoldKind, Scope},
+    id::QueueName,
+    limits::MAX_AGENTS_VISITED,
+    needs::{Bucket, Buckets, Class, Executor, Offer, Shard, Wants},
+    selector::Term,
+    state::State,
+    task::Task,
+    time::Timestamp,
+};
+
+/// Why an agent is not given a task, or that it could be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It could be given the task now.
+    Fits,
+    /// It has no free slot.
+    Busy,
+    /// It failed or refused this task.
+    Avoided(Avoided),
+    /// Its machine failed what it was given last.
+    Slowed(Timestamp),
+    /// Nothing was heard of it since this time; `None` when not since the coordinator started.
+    Lost(Option<Timestamp>),
+    /// It finishes what it holds because its owner ends it.
+    Leaving,
+    /// Somebody ordered that it is given nothing.
+    Held(Arc<Hold>),
+    /// It cannot carry out such tasks.
+    Executor(Executor),
+    /// Its labels do not meet this.
+    Label(Term),
+    /// It does not take tasks of this queue.
+    Queue(QueueName),
+    /// It takes other parts of all tasks; this is the part that the task belongs to.
+    Shard(Shard, u16),
+}
+
+impl Fit {
+    /// Whether the agent will be able to run the task as it is, at once or after a while.
+    pub fn will_do(&self) -> bool {
+        matches!(self, Fit::Fits | Fit::Busy | Fit::Avoided(_) | Fit::Slowed(_))
+    }
+}
+
+/// How agents are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// When.
+    pub now: Timestamp,
+    /// An agent that was silent for longer is lost.
+    pub ttl: Duration,
+    /// When the coordinator started: an agent that it has not heard of since may come back.
+    pub started: Timestamp,
+}
+
+impl State {
+    /// What an agent offers when it asks for these tasks.
+    pub fn offer(&self, agent: &Agent, wants: &Wants, look: Look) -> Offer {
+        Offer {
+            queues: wants.queues.clone(),
+            buckets: self.buckets(&agent.id, wants, look.now, look.ttl),
+            executors: agent.executors.clone(),
+            labels: agent.labels.clone(),
+        }
+    }
+
+    /// The first reason why an agent is not given a task; the last ones are those that go away by themselves.
+    pub fn fit(&self, task: &Task, agent: &Agent, look: Look) -> Fit {
+        let fit = self.fit_for(&task.needs.class, Some(task.bucket), agent, look);
+        if fit != Fit::Fits {
+            return fit;
+        }
+        if let Some(until) = self.slowed_until(&agent.id, look.now) {
+            return Fit::Slowed(until);
+        }
+        if let Some(avoided) = self.avoids(task, agent, look) {
+            return Fit::Avoided(avoided);
+        }
+        if self.leased_to(&agent.id).count() >= agent.slots as usize {
+            return Fit::Busy;
+        }
+        Fit::Fits
+    }
+
+    /// The same for any task of a class, and a bucket if one is meant, without what goes away by itself.
+    fn fit_for(&self, class: &Class, bucket: Option<Bucket>, agent: &Agent, look: Look) -> Fit {
+        let presence = self.soft.presences.get(&agent.id);
+        let heard = presence.map_or(look.started, |presence| presence.seen);
+        if look.now - heard > look.ttl {
+            return Fit::Lost(presence.map(|presence| presence.seen));
+        }
+        if !agent.executors.contains(&class.executor) {
+            return Fit::Executor(class.executor);
+        }
+        if let Some(term) = class.selector.first_unmet(&agent.labels) {
+            return Fit::Label(term.clone());
+        }
+        if let Some(wants) = presence.and_then(|presence| presence.wants.as_ref()) {
+            if !wants.queues.is_empty() && !wants.queues.contains(&class.queue) {
+                return Fit::Queue(class.queue.clone());
+            }
+            if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
+                && !self.buckets(&agent.id, wants, look.now, look.ttl).has(bucket)
+            {
+                return Fit::Shard(shard, shard.index_of(bucket));
+            }
+        }
+        if let Some(hold) = self.hold(&Scope::Agent(agent.id.clone())) {
+            return Fit::Held(hold.clone());
+        }
+        if presence.is_some_and(|presence| presence.draining) {
+            return Fit::Leaving;
+        }
+        Fit::Fits
+    }
+
+    /// Whether an agent should not be given the task now: it refused it, or it failed it and another live
+    /// agent could be given it.
+    pub fn avoids(&self, task: &Task, agent: &Agent, look: Look) -> Option<Avoided> {
+        let own = avoided(task, &agent.id, look.now)?;
+        if own.refused {
+            return Some(own);
+        }
+        let class = &task.needs.class;
+        let other = self
+            .agents()
+            .filter(|other| other.id != agent.id && !other.gone)
+            .take(MAX_AGENTS_VISITED)
+            .any(|other| {
+                self.fit_for(class, Some(task.bucket), other, look) == Fit::Fits
+                    && avoided(task, &other.id, look.now).is_none()
+                    && self.slowed_until(&other.id, look.now).is_none()
+            });
+        other.then_some(own)
+    }
+
+    /// Why no live agent can run tasks of a class as things are; `None` when one can. A task that waits for a
+    /// free slot can be run.
+    pub fn unmatched(&self, class: &Class, bucket: Option<Bucket>, look: Look) -> Option<Unmatched> {
+        let mut unmatched = Unmatched::default();
+        if let Some(hold) = self
+            .hold(&Scope::Everything)
+            .or_else(|| self.hold(&Scope::Queue(class.queue.clone())))
+        {
+            unmatched.hold = Some(hold.clone());
+            return Some(unmatched);
+        }
+        for agent in self.agents().filter(|agent| !agent.gone).take(MAX_AGENTS_VISITED) {
+            let fit = self.fit_for(class, bucket, agent, look);
+            if fit.will_do() {
+                return None;
+            }
+            unmatched.agents += 1;
+            let reason = Reason::of(&fit);
+            match unmatched.reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, count)) => *count += 1,
+                None => unmatched.reasons.push((reason, 1)),
+            }
+        }
+        Some(unmatched)
+    }
+
+    /// What a claim passed over, when there is nothing for it: how many queued tasks, for each reason.
+    pub fn passed(&self, agent: &Agent, wants: &Wants, look: Look) -> Vec<(Passed, u64)> {
+        let offer = self.offer(agent, wants, look);
+        let mut passed: BTreeMap<Passed, u64> = BTreeMap::new();
+        let mut add = |reason, count| {
+            if count > 0 {
+                *passed.entry(reason).or_default() += count;
+            }
+        };
+        for (class, count) in self.ready().classes() {
+            let queue = &class.queue;
+            if !offer.executors.contains(&class.executor) {
+                add(Passed::Executor(class.executor), count);
+            } else if let Some(term) = class.selector.first_unmet(&offer.labels) {
+                add(Passed::Label(term.clone()), count);
+            } else if !offer.serves(queue) {
+                add(Passed::Queue(queue.clone()), count);
+            } else if let Some(hold) = self.hold(&Scope::Queue(queue.clone())) {
+                add(Passed::PausedQueue(queue.clone(), hold.actor.clone()), count);
+            } else if self.is_at_limit(queue) {
+                add(Passed::QueueLimit(queue.clone()), count);
+            } else {
+                let free = self.ready().count_free(class, &Buckets::ALL, u64::MAX);
+                let own = self.ready().count_free(class, &offer.buckets, u64::MAX);
+                add(Passed::Group, count - free);
+                add(Passed::Shard, free - own);
+                add(Passed::Avoided, own);
+            }
+        }
+        passed.into_iter().collect()
+    }
+}
+
+/// Why queued tasks were passed over by a claim.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Passed {
+    /// The agent cannot carry them out.
+    Executor(Executor),
+    /// Its labels do not meet this.
+    Label(Term),
+    /// It did not ask for this queue.
+    Queue(QueueName),
+    /// The queue is paused; by whom.
+    PausedQueue(QueueName, Arc<str>),
+    /// As many tasks of the queue run as may.
+    QueueLimit(QueueName),
+    /// A task of their exclusive group runs.
+    Group,
+    /// They belong to other shards.
+    Shard,
+    /// The agent failed or refused them a short while ago.
+    Avoided,
+}
+
+/// Why no live agent can run tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Everything or their queue is held.
+    pub hold: Option<Arc<Hold>>,
+    /// How many agents were looked at.
+    pub agents: usize,
+    /// What is wrong with how many of them.
+    pub reasons: Vec<(Reason, usize)>,
+}
+
+/// What is wrong with an agent, without what differs between agents.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It is not heard of.
+    Lost,
+    /// Its owner ends it, or somebody drains it.
+    Draining,
+    /// Somebody paused it.
+    Paused,
+    /// It cannot carry out such tasks.
+    Executor(Executor),
+    /// Its labels do not meet this.
+    Label(Term),
+    /// It does not take tasks of this queue.
+    Queue(QueueName),
+    /// It takes other parts of all tasks.
+    Shard,
+}
+
+impl Reason {
+    fn of(fit: &Fit) -> Reason {
+        match fit {
+            Fit::Executor(executor) => Reason::Executor(*executor),
+            Fit::Label(term) => Reason::Label(term.clone()),
+            Fit::Queue(queue) => Reason::Queue(queue.clone()),
+            Fit::Shard(..) => Reason::Shard,
+            Fit::Leaving => Reason::Draining,
+            Fit::Held(hold) => match hold.kind {
+                HoldKind::Drain { .. } => Reason::Draining,
+                HoldKind::Pause | HoldKind::Stop => Reason::Paused,
+            },
+            Fit::Lost(_) | Fit::Fits | Fit::Busy | Fit::Avoided(_) | Fit::Slowed(_) => Reason::Lost,
+        }
+    }
+}

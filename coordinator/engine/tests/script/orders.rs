@@ -1,0 +1,161 @@
+//! What people order, and what they ask: holds, limits of queues, explanations.
+
+use swarm_engine::{
+    command::{
+        hold::{self, Wanted},
+        limit,
+    },
+    explain::{Cause, explain},
+    fit::{Fit, Look},
+    hold::Scope,
+    id::{AgentId, QueueName, TaskId},
+    task::{Outcome, TaskState},
+};
+
+use crate::{
+    request::Words,
+    story,
+    world::{Lines, TTL, World},
+};
+
+impl World {
+    /// `pause`, `drain laptop 60s`, `stop`.
+    pub(crate) fn place(&mut self, verb: &str, words: &mut Words<'_>) -> Lines {
+        let scope = scope(words)?;
+        let kind = match verb {
+            "pause" => Wanted::Pause,
+            "stop" => Wanted::Stop,
+            _ => Wanted::Drain {
+                timeout: if words.takes("within") {
+                    Some(words.need_duration()?)
+                } else {
+                    None
+                },
+            },
+        };
+        let request = hold::Place {
+            scope,
+            kind,
+            actor: "ann".into(),
+            reason: "".into(),
+        };
+        Ok(self.decide(
+            |draft| hold::place(draft, request),
+            |hold| vec![format!("{} {}", hold.scope, story::hold_kind(hold.kind))],
+        ))
+    }
+
+    /// `resume`, `resume queue night`, `resume agent laptop`.
+    pub(crate) fn lift(&mut self, words: &mut Words<'_>) -> Lines {
+        let request = hold::Lift {
+            scope: scope(words)?,
+            actor: "bob".into(),
+        };
+        Ok(self.decide(
+            |draft| hold::lift(draft, request),
+            |hold| {
+                vec![
+                    if hold.is_some() {
+                        "lifted"
+                    } else {
+                        "nothing to lift"
+                    }
+                    .to_owned(),
+                ]
+            },
+        ))
+    }
+
+    /// `limit night 2`, `limit night`.
+    pub(crate) fn limit(&mut self, words: &mut Words<'_>) -> Lines {
+        let request = limit::Limit {
+            queue: QueueName::parse(words.need("a queue")?)?,
+            max_running: words.number(),
+            actor: "ann".into(),
+        };
+        Ok(self.decide(|draft| limit::decide(draft, request), |()| Vec::new()))
+    }
+
+    /// `explain a`: what keeps it, and what each agent lacks.
+    pub(crate) fn explain(&mut self, words: &mut Words<'_>) -> Lines {
+        let id = TaskId::parse(words.need("a task")?)?;
+        let task = self.state.task(&id).ok_or("no such task")?;
+        let look = Look {
+            now: self.now(),
+            ttl: TTL,
+            started: self.now(),
+        };
+        let explanation = explain(&self.state, task, look);
+        let obstacles = explanation.obstacles.iter().map(|obstacle| {
+            let indent = "  ".repeat(obstacle.depth as usize);
+            format!("{indent}{}", cause(&obstacle.cause))
+        });
+        let agents = explanation
+            .agents
+            .iter()
+            .map(|(agent, fits)| format!("agent {}: {}", agent.id, fit(fits)));
+        Ok(obstacles.chain(agents).collect())
+    }
+}
+
+fn scope(words: &mut Words<'_>) -> Result<Scope, String> {
+    if words.takes("queue") {
+        return Ok(Scope::Queue(QueueName::parse(words.need("a queue")?)?));
+    }
+    if words.takes("agent") {
+        return Ok(Scope::Agent(AgentId::parse(words.need("an agent")?)?));
+    }
+    Ok(Scope::Everything)
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Dependency { task, state, .. } => {
+            let state = state.map_or_else(
+                || "no longer kept".to_owned(),
+                |state: TaskState| state.to_string(),
+            );
+            format!("waits for {task}, {state}")
+        }
+        Cause::MoreDependencies(more) => format!("waits for {more} more"),
+        Cause::Time(until) => format!("not before {}", story::time(*until)),
+        Cause::Backoff { until, after } => {
+            let after = match &after.outcome {
+                Outcome::Failed(failure) => failure.reason.to_string(),
+                other => format!("{other:?}"),
+            };
+            format!("again at {} after {after}", story::time(*until))
+        }
+        Cause::Held(hold) => format!("{} {} by {}", hold.scope, story::hold_kind(hold.kind), hold.actor),
+        Cause::QueueLimit { queue, max_running } => format!("{max_running} of queue {queue} run"),
+        Cause::Group { group, task } => format!("{task} of group {group} runs"),
+        Cause::Unmatched(unmatched) => format!("none of {} agents can run it", unmatched.agents),
+        Cause::Turn => "waits its turn".to_owned(),
+        Cause::Running => "runs".to_owned(),
+        Cause::Cancelling => "is being cancelled".to_owned(),
+        Cause::Ended { because: None, .. } => "has ended".to_owned(),
+        Cause::Ended {
+            because: Some(task), ..
+        } => format!("has ended because of {task}"),
+    }
+}
+
+fn fit(fit: &Fit) -> String {
+    match fit {
+        Fit::Fits => "fits".to_owned(),
+        Fit::Busy => "busy".to_owned(),
+        Fit::Avoided(avoided) => {
+            let did = if avoided.refused { "refused" } else { "failed" };
+            format!("{did} it, until {}", story::time(avoided.until))
+        }
+        Fit::Slowed(until) => format!("slowed until {}", story::time(*until)),
+        Fit::Lost(Some(seen)) => format!("silent since {}", story::time(*seen)),
+        Fit::Lost(None) => "never heard of".to_owned(),
+        Fit::Leaving => "leaving".to_owned(),
+        Fit::Held(hold) => story::hold_kind(hold.kind),
+        Fit::Executor(executor) => format!("runs no {executor}s"),
+        Fit::Label(term) => format!("label {term}"),
+        Fit::Queue(queue) => format!("does not serve {queue}"),
+        Fit::Shard(shard, index) => format!("not shard {index} of {}", shard.count),
+    }
+}

@@ -1,0 +1,208 @@
+//! Figures, not promises: how long a start takes when many tasks have ended. By hand, in a directory that
+//! is kept, with the real programs started on it afterwards:
+//!
+//! ```text
+//! SWARM_FIGURES_DIR=DIR SWARM_FIGURES_TASKS=1000000 \
+//!     cargo test --release -p swarm-coordinator figures_of_a_filled -- --ignored --nocapture
+//! coordinator --data-dir DIR
+//! ```
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use swarm_engine::{
+    command::{
+        claim::{self, Claim},
+        complete::{self, Complete, Report, Reported},
+        register::{self, Register},
+        start::{self, Start},
+        submit::{self, NewJob, NewTask, Submit},
+    },
+    draft::{self, Draft},
+    id::{JobId, ReportHash, Seq, Session},
+    lease::Proof,
+    needs::{Executor, Wants},
+    rejection::Rejection,
+    state::{Records, State},
+    task::{Output, Task},
+    time::Timestamp,
+};
+
+use crate::{
+    clock::Clock,
+    core::Entry,
+    data_dir::DataDir,
+    fixture::{TTL, agent, task},
+    journal::{self, Journal},
+    open, random,
+    store::Store,
+    stored,
+    view::View,
+};
+
+const SUBMITTED_TOGETHER: usize = 10_000;
+const CLAIMED_TOGETHER: usize = 100;
+/// Events of one journal entry, about as under load.
+const COMMIT_EVENTS: usize = 10_000;
+
+/// A coordinator without threads: what decides, journals and stores, one after the other.
+struct Filler {
+    state: State,
+    journal: Journal,
+    store: Store,
+    view: View,
+    pending: Vec<Entry>,
+}
+
+impl Filler {
+    fn decide<T>(&mut self, decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>) -> T {
+        let now = self.state.time() + Duration::from_millis(1);
+        let (result, changes) = draft::decide(&mut self.state, now, decision);
+        self.pending.extend(changes.into_iter().map(Entry::from));
+        if self.pending.len() >= COMMIT_EVENTS {
+            self.commit();
+        }
+        result.unwrap()
+    }
+
+    fn commit(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let entries = std::mem::take(&mut self.pending);
+        let payloads: Vec<Bytes> = entries.iter().map(|entry| stored::encode(&entry.event)).collect();
+        self.journal.append(1, &payloads).unwrap();
+        for entry in entries {
+            self.view.add(entry).unwrap();
+        }
+        self.view.flush().unwrap();
+        let ended: Vec<Arc<Task>> = self
+            .state
+            .finished(Seq(self.store.applied_seq()))
+            .cloned()
+            .collect();
+        for task in ended {
+            self.state.forget(task.number);
+        }
+    }
+
+    fn run(&mut self, from: usize, session: Session) {
+        let tasks = (from..from + SUBMITTED_TOGETHER).map(|index| NewTask {
+            spec: vec![b'x'; 300].into(),
+            ..task(&format!("render-frame-{index:08}"), &[])
+        });
+        let id = format!("render-{from:08}");
+        let request = Submit {
+            job: Some(NewJob {
+                id: JobId::stored(&id),
+                name: id.as_str().into(),
+                labels: [].into(),
+            }),
+            tasks: tasks.collect(),
+            ..Submit::default()
+        };
+        self.decide(|draft| submit::decide(draft, request));
+        loop {
+            let claim = Claim {
+                agent: agent(),
+                session,
+                wants: Wants::default(),
+                request_id: "request-id-of-16".into(),
+                tokens: (0..CLAIMED_TOGETHER).map(|_| random::token()).collect(),
+                lease_ttl: TTL,
+            };
+            let granted = self.decide(|draft| claim::decide(draft, claim));
+            if granted.is_empty() {
+                return;
+            }
+            let report = |task: &Arc<Task>| {
+                let lease = task.lease().unwrap();
+                Report {
+                    proof: Proof {
+                        task: task.id.clone(),
+                        attempt: lease.attempt,
+                        token: Some(lease.token),
+                    },
+                    result: Reported::Success,
+                    output: Arc::new(Output {
+                        stdout: format!("output of {}", task.id).into_bytes(),
+                        ..Output::default()
+                    }),
+                    hash: ReportHash([7; 16]),
+                }
+            };
+            let complete = Complete {
+                agent: agent(),
+                reports: granted.iter().map(report).collect(),
+                jitter: 0,
+            };
+            self.decide(|draft| Ok(complete::decide(draft, complete)));
+        }
+    }
+}
+
+fn seconds_since(clock: &Clock) -> f64 {
+    clock.uptime().as_secs_f64()
+}
+
+#[test]
+#[ignore = "a figure"]
+fn figures_of_a_filled_directory() {
+    let Some(path) = std::env::var_os("SWARM_FIGURES_DIR").map(PathBuf::from) else {
+        return;
+    };
+    let count: usize = std::env::var("SWARM_FIGURES_TASKS").unwrap().parse().unwrap();
+    let clock = Clock::start(Timestamp(0)).unwrap();
+    let dir = DataDir::open(&path).unwrap();
+    let opened = open::open_with(&dir, journal::Options::default()).unwrap();
+    let mut filler = Filler {
+        view: View::new(opened.store.clone()),
+        state: opened.state,
+        journal: opened.journal,
+        store: opened.store,
+        pending: Vec::new(),
+    };
+    // As of now: what ended long ago would be removed at the first start.
+    filler.state = State::load(Records {
+        time: clock.started(),
+        ..Records::default()
+    });
+    let start = Start {
+        version: "0.1.0".into(),
+        cluster_id: random::name().into(),
+        history: random::name().into(),
+        new_history: None,
+    };
+    filler.decide(|draft| start::decide(draft, start));
+    let register = Register {
+        agent: agent(),
+        name: "agent".into(),
+        labels: [].into(),
+        executors: [Executor::Command].into(),
+        slots: 1,
+        version: "1.0.0".into(),
+        held: Vec::new(),
+        lease_ttl: TTL,
+        jitter: 0,
+    };
+    let session = filler.decide(|draft| register::decide(draft, register)).session;
+    for from in (0..count).step_by(SUBMITTED_TOGETHER) {
+        filler.run(from, session);
+        if (from / SUBMITTED_TOGETHER).is_multiple_of(10) {
+            println!(
+                "{} done after {:.1} s, store {} MiB",
+                from + SUBMITTED_TOGETHER,
+                seconds_since(&clock),
+                filler.store.size_on_disk().unwrap() >> 20
+            );
+        }
+    }
+    filler.commit();
+    filler.store.flush().unwrap();
+    let bytes = filler.store.size_on_disk().unwrap();
+    println!(
+        "{count} ended tasks in {:.1} s: {} bytes of store for each",
+        seconds_since(&clock),
+        bytes / count as u64
+    );
+}

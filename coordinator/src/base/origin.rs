@@ -1,0 +1,57 @@
+//! Whether a store was made from this journal and from no other: one that was put there by hand, or outlived a
+//! journal that was replaced, may have any seq.
+//!
+//! The store keeps the event of the start that it reflects, with its seq. The journal has the same event there, and
+//! what the store reflects last was written in that epoch; no other history has both.
+
+use swarm_engine::state::State;
+
+use crate::{
+    failure::{Exit, Failure, chain},
+    journal,
+    snapshot::Snapshot,
+    store::Store,
+    view::{IDENTITY, STARTED},
+};
+
+/// A store from before it kept the seq of its start is taken for what it seems to be.
+///
+/// # Errors
+///
+/// When store or journal cannot be read.
+pub(super) fn is_of(
+    store: &Store,
+    state: &State,
+    snapshots: &[Snapshot],
+    journal: &journal::Reader,
+    last: u64,
+) -> Result<bool, Failure> {
+    let unreadable = |error: &dyn std::error::Error| {
+        let help = "look at the disk, then start the coordinator again";
+        Failure::new(Exit::Damaged, chain(error), help)
+    };
+    let meta = |name| store.meta(name).map_err(|error| unreadable(&error));
+    let started = meta(STARTED)?.and_then(|seq| seq.try_into().ok().map(u64::from_be_bytes));
+    let (Some(started), Some(identity)) = (started, state.identity()) else {
+        return Ok(true);
+    };
+    let there = journal.oldest_seq()..=last;
+    if there.contains(&started) {
+        let events = journal.read(started, started, 1);
+        let event = events.map_err(|error| unreadable(&error))?.pop();
+        if event.map(|(_, bytes)| bytes.to_vec()) != meta(IDENTITY)? {
+            return Ok(false);
+        }
+    }
+    let applied = store.applied_seq();
+    if there.contains(&applied) {
+        let epoch = journal.epoch_of(applied).map_err(|error| unreadable(&error))?;
+        if epoch != identity.epoch {
+            return Ok(false);
+        }
+    }
+    // What was trimmed is told by a snapshot between the two.
+    let mut origins = snapshots.iter().map(Snapshot::origin);
+    let between = origins.find(|origin| (started..=applied).contains(&origin.seq));
+    Ok(between.is_none_or(|origin| *origin.history == *identity.history))
+}

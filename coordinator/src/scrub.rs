@@ -1,0 +1,104 @@
+//! The scrub: a store that was not read before serving is read through once beside it, the ids first.
+//!
+//! sled may have lost a page, or a bit may have flipped at rest. When that is found, or reading never ends, the
+//! process does: the next start reads everything, sets the store aside and builds it anew.
+
+use std::{
+    path::Path,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    clock::Clock,
+    core::Core,
+    failure::{Exit, Failure, chain},
+    limits::SCRUB_PATIENCE,
+    store::{Ground, Store, seal},
+};
+
+/// Watches the reading until it has ended, or `stop`'s other end is dropped.
+pub(crate) fn run(core: &Core, stop: Receiver<()>) {
+    // The reader is a thread of its own because sled may hang on a damaged file.
+    let (tell, told) = sync_channel(0);
+    let (store, clock) = (core.store.clone(), core.clock);
+    let reading = thread::Builder::new()
+        .name("scrub".to_owned())
+        .spawn(move || read_through(&store, &clock, &tell, &stop));
+    let reading = match reading {
+        Ok(reading) => reading,
+        Err(error) => damaged(
+            core.store.dir(),
+            &format!("no thread can be started to read it: {error}"),
+        ),
+    };
+    loop {
+        match told.recv_timeout(SCRUB_PATIENCE) {
+            Ok(Progress::Page) => {}
+            Ok(Progress::Through(Ground::Ids)) => core.ids_are_read(),
+            Ok(Progress::Through(Ground::All)) => {
+                tracing::info!("the store was read through: all of it is there")
+            }
+            Ok(Progress::Damaged(error)) => damaged(core.store.dir(), &error),
+            Err(RecvTimeoutError::Timeout) => {
+                let seconds = SCRUB_PATIENCE.as_secs();
+                damaged(
+                    core.store.dir(),
+                    &format!("reading a page of it did not end within {seconds} s"),
+                )
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    if reading.join().is_err() {
+        damaged(core.store.dir(), "reading it panics");
+    }
+}
+
+enum Progress {
+    Page,
+    Through(Ground),
+    Damaged(String),
+}
+
+/// The ids as fast as it goes, for requests may wait for them; the rest with half of a processor at most.
+fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop: &Receiver<()>) {
+    for ground in [Ground::Ids, Ground::All] {
+        store.begin_pass(ground);
+        loop {
+            let began = clock.now();
+            let read = store.read_on(ground);
+            let rest = match ground {
+                Ground::Ids => Duration::ZERO,
+                Ground::All => clock.now() - began,
+            };
+            let (progress, is_through) = match read {
+                Ok(false) => (Progress::Page, false),
+                Ok(true) => (Progress::Through(ground), true),
+                Err(error) => (Progress::Damaged(chain(&error)), true),
+            };
+            let is_stopped = stop.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected);
+            if tell.send(progress).is_err() || is_stopped {
+                return;
+            }
+            if is_through {
+                break;
+            }
+        }
+    }
+}
+
+/// Ends the process. The journal has everything, and what was answered is on disk.
+fn damaged(dir: &Path, error: &str) -> ! {
+    if let Err(error) = seal::suspect(dir) {
+        tracing::error!("{}", chain(&error));
+    }
+    let failure = Failure::new(
+        Exit::Again,
+        format!("the store in {} is damaged: {error}", dir.display()),
+        "nothing is lost: start the coordinator again, which reads all of the store and builds it anew",
+    );
+    eprintln!("{failure}");
+    std::process::exit(failure.exit as i32)
+}

@@ -1,0 +1,438 @@
+//! Why a task is not running, in words, and what to type to change it.
+
+use std::time::Duration;
+
+use swarm_engine::{
+    agent::Agent,
+    avoid::Avoided,
+    explain::{Cause, Explanation, Obstacle},
+    fit::{Fit, Look, Passed, Reason, Unmatched},
+    hold::{HoldKind, Scope},
+    needs::Executor,
+    selector::Term,
+    task::{Condition, Outcome, Task, TaskState},
+    time::Timestamp,
+};
+use swarm_proto::v1;
+
+use crate::service::convert::{
+    hold::{describe_hold, lifting_command},
+    state::state_message,
+    time::{describe, timestamp},
+};
+
+/// A sentence, what to type, and when it goes away by itself.
+struct Told {
+    kind: &'static str,
+    message: String,
+    change: String,
+    until: Option<Timestamp>,
+}
+
+impl Told {
+    fn new(kind: &'static str, message: impl Into<String>) -> Told {
+        Told {
+            kind,
+            message: message.into(),
+            change: String::new(),
+            until: None,
+        }
+    }
+
+    fn change(mut self, change: impl Into<String>) -> Told {
+        self.change = change.into();
+        self
+    }
+
+    fn until(mut self, until: Timestamp) -> Told {
+        self.until = Some(until);
+        self
+    }
+}
+
+/// The whole explanation.
+pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::Explanation {
+    let task = &explanation.task;
+    let told: Vec<(&Obstacle, Told)> = explanation
+        .obstacles
+        .iter()
+        .map(|obstacle| (obstacle, obstacle_in_words(obstacle, explanation, look)))
+        .collect();
+    let summary = told.first().map_or_else(
+        || format!("it is {}", task.state()),
+        |(_, told)| told.message.clone(),
+    );
+    let change = told
+        .iter()
+        .map(|(_, told)| &told.change)
+        .find(|change| !change.is_empty());
+    v1::Explanation {
+        task_id: task.id.to_string(),
+        state: state_message(task.state()).into(),
+        summary,
+        change: change.cloned().unwrap_or_default(),
+        obstacles: told
+            .into_iter()
+            .map(|(obstacle, told)| v1::Obstacle {
+                kind: told.kind.to_owned(),
+                message: told.message,
+                task_id: match &obstacle.cause {
+                    Cause::Dependency { task, .. } | Cause::Group { task, .. } => task.to_string(),
+                    Cause::Ended {
+                        because: Some(task), ..
+                    } => task.to_string(),
+                    _ => String::new(),
+                },
+                until: told.until.map(timestamp),
+                change: told.change,
+                depth: obstacle.depth,
+            })
+            .collect(),
+        agents: explanation
+            .agents
+            .iter()
+            .map(|(agent, fit)| agent_fit(task, agent, fit, look))
+            .collect(),
+        agent_count: explanation.agent_count as u64,
+    }
+}
+
+fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look) -> Told {
+    let task = &obstacle.keeps;
+    let is_other = obstacle.depth > 0;
+    match &obstacle.cause {
+        Cause::Dependency {
+            task: other,
+            condition,
+            state,
+        } => dependency(other.as_str(), *condition, *state),
+        Cause::MoreDependencies(more) => {
+            Told::new("dependency", format!("it waits for {more} further tasks"))
+        }
+        Cause::Time(until) => {
+            let wait = describe(*until - look.now);
+            Told::new("time", format!("it is not started before its time, in {wait}")).until(*until)
+        }
+        Cause::Backoff { until, after } => {
+            let wait = describe(*until - look.now);
+            let number = after.number.0;
+            let what = match &after.outcome {
+                Outcome::Failed(failure) => format!("failed ({})", failure.reason),
+                Outcome::Lost(_) => format!("was lost with agent {}", after.agent),
+                _ => "ended".to_owned(),
+            };
+            Told::new(
+                "backoff",
+                format!("attempt {number} {what}; it is tried again in {wait}"),
+            )
+            .until(*until)
+        }
+        Cause::Held(hold) => {
+            let kind = match (&hold.scope, hold.kind) {
+                (Scope::Queue(_), _) => "queue_paused",
+                (_, HoldKind::Stop) => "stopped",
+                _ => "paused",
+            };
+            Told::new(kind, describe_hold(hold)).change(lifting_command(hold))
+        }
+        Cause::QueueLimit { queue, max_running } => Told::new(
+            "queue_limit",
+            format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
+        )
+        .change(format!("swarmctl queue limit {queue} {}", max_running + 1)),
+        Cause::Group { group, task: holder } => Told::new(
+            "exclusive_group",
+            format!("task {holder} of the exclusive group {group} runs, and only one may run at a time"),
+        ),
+        Cause::Unmatched(unmatched) => {
+            let kind = if unmatched.agents == 0 {
+                "no_agent"
+            } else {
+                "no_match"
+            };
+            let told = Told::new(kind, unmatched_in_words(unmatched));
+            if is_other {
+                told.change(format!("swarmctl explain {}", task.id))
+            } else {
+                told.change(change_of(explanation))
+            }
+        }
+        Cause::Turn if is_other => Told::new("turn", "it waits for its turn"),
+        Cause::Turn => turn(explanation),
+        Cause::Running => {
+            let agent = task.lease().map(|lease| lease.agent.to_string());
+            let agent = agent.unwrap_or_default();
+            Told::new(
+                "running",
+                format!("attempt {} runs on agent {agent}", task.attempt_count.0),
+            )
+        }
+        Cause::Cancelling => Told::new(
+            "cancelling",
+            "somebody cancelled it; it runs until its agent has ended it",
+        ),
+        Cause::Ended { because, job: _ } => ended(task, because.as_ref().map(|id| id.as_str())),
+    }
+}
+
+fn dependency(id: &str, condition: Condition, state: Option<TaskState>) -> Told {
+    let end = match condition {
+        Condition::Succeeded => "has to succeed first",
+        Condition::Finished => "has to end first",
+    };
+    match state {
+        None => Told::new("dependency", format!("task {id} {end}, and is no longer kept")),
+        Some(state) => Told::new("dependency", format!("task {id} {end}; it is {state}")),
+    }
+}
+
+fn ended(task: &Task, because: Option<&str>) -> Told {
+    let retry = format!("swarmctl retry {}", task.id);
+    match (task.end(), because) {
+        (_, Some(dependency)) => Told::new(
+            "ended",
+            format!("it was skipped because task {dependency} did not succeed"),
+        )
+        .change(format!("swarmctl retry {dependency}")),
+        (Some(swarm_engine::task::End::Failed { reason }), _) => {
+            Told::new("ended", format!("it failed: {reason}")).change(retry)
+        }
+        (Some(swarm_engine::task::End::Cancelled), _) => {
+            Told::new("ended", "somebody cancelled it").change(retry)
+        }
+        _ => Told::new("ended", "it has succeeded"),
+    }
+}
+
+/// It can be claimed: who could, and what they do instead.
+fn turn(explanation: &Explanation) -> Told {
+    let Some((agent, fit)) = explanation.agents.first() else {
+        return Told::new("turn", "it waits for its turn");
+    };
+    let name = &agent.id;
+    match fit {
+        Fit::Busy => Told::new(
+            "turn",
+            format!(
+                "every agent that could run it is busy; agent {name} has {} slots",
+                agent.slots
+            ),
+        )
+        .change(format!(
+            "agent --coordinator HOST:PORT --slots {}",
+            agent.slots.saturating_add(1)
+        )),
+        Fit::Avoided(avoided) => {
+            Told::new("turn", avoided_in_words(name.as_str(), *avoided)).until(avoided.until)
+        }
+        Fit::Slowed(until) => Told::new(
+            "turn",
+            format!("agent {name} is given nothing for a while: its machine failed what it was given last"),
+        )
+        .until(*until),
+        _ => Told::new("turn", format!("agent {name} is given it with its next claim")),
+    }
+}
+
+/// What would let the agent that comes nearest run the task.
+fn change_of(explanation: &Explanation) -> String {
+    let nearest = explanation.agents.first();
+    let change = nearest.map(|(agent, fit)| change_for(&explanation.task, agent, fit));
+    change.unwrap_or_else(|| start_command(&explanation.task))
+}
+
+/// How an agent is started that could run the task.
+fn start_command(task: &Task) -> String {
+    let mut command = "agent --coordinator HOST:PORT".to_owned();
+    for term in task.needs.class.selector.terms() {
+        if let Some(label) = term.example() {
+            command += &format!(" --label {label}");
+        }
+    }
+    command
+}
+
+fn change_for(task: &Task, agent: &Agent, fit: &Fit) -> String {
+    match fit {
+        Fit::Held(hold) => lifting_command(hold),
+        Fit::Label(_) => start_command(task),
+        Fit::Queue(queue) => format!("agent --coordinator HOST:PORT --queues {queue}"),
+        Fit::Shard(shard, index) => {
+            format!(
+                "agent --coordinator HOST:PORT --shard-count {} --shard-id {index}",
+                shard.count
+            )
+        }
+        Fit::Lost(_) | Fit::Leaving => {
+            let labels: Vec<String> = agent
+                .labels
+                .iter()
+                .filter(|(key, _)| !matches!(key.as_str(), "os" | "arch"))
+                .map(|(key, value)| format!(" --label {key}={value}"))
+                .collect();
+            format!("agent --coordinator HOST:PORT{}", labels.concat())
+        }
+        Fit::Executor(Executor::Prompt | Executor::Command)
+        | Fit::Fits
+        | Fit::Busy
+        | Fit::Avoided(_)
+        | Fit::Slowed(_) => String::new(),
+    }
+}
+
+fn agent_fit(task: &Task, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
+    let id = agent.id.as_str();
+    let told = match fit {
+        Fit::Fits => Told::new("fits", "it can run the task now"),
+        Fit::Busy => Told::new("busy", format!("all of its {} slots are taken", agent.slots)),
+        Fit::Avoided(avoided) => Told::new("avoided", avoided_in_words(id, *avoided)).until(avoided.until),
+        Fit::Slowed(until) => Told::new("slowed", "its machine failed what it was given last").until(*until),
+        Fit::Lost(Some(seen)) => {
+            let silence = describe(Duration::from_secs((look.now - *seen).as_secs()));
+            Told::new("lost", format!("nothing was heard of it for {silence}"))
+        }
+        Fit::Lost(None) => Told::new("lost", "nothing was heard of it since the coordinator started"),
+        Fit::Leaving => Told::new("draining", "it finishes what it holds and ends"),
+        Fit::Held(hold) => {
+            let kind = match hold.kind {
+                HoldKind::Drain { .. } => "draining",
+                HoldKind::Pause | HoldKind::Stop => "paused",
+            };
+            Told::new(kind, describe_hold(hold))
+        }
+        Fit::Executor(executor) => Told::new("executor", cannot(*executor)),
+        Fit::Label(term) => Told::new("label", label_in_words(term, agent)),
+        Fit::Queue(queue) => Told::new("queue", format!("it does not take tasks of queue {queue}")),
+        Fit::Shard(shard, index) => {
+            let count = shard.count;
+            Told::new(
+                "shard",
+                format!("the task is of shard {index} of {count}, which it does not take"),
+            )
+        }
+    };
+    let told = told.change(change_for(task, agent, fit));
+    v1::AgentFit {
+        agent_id: id.to_owned(),
+        name: agent.name.to_string(),
+        kind: told.kind.to_owned(),
+        message: told.message,
+        until: told.until.map(timestamp),
+        change: told.change,
+    }
+}
+
+fn avoided_in_words(agent: &str, avoided: Avoided) -> String {
+    let did = if avoided.refused { "refused" } else { "failed" };
+    format!("agent {agent} {did} the task before and is not given it again for a while")
+}
+
+fn cannot(executor: Executor) -> String {
+    match executor {
+        Executor::Prompt => "it runs commands only; no agent of this version runs prompts".to_owned(),
+        Executor::Command => "it does not run commands".to_owned(),
+    }
+}
+
+fn label_in_words(term: &Term, agent: &Agent) -> String {
+    let text = term.to_string();
+    let key = text
+        .trim_start_matches('!')
+        .split(['!', '='])
+        .next()
+        .unwrap_or_default();
+    match agent.labels.get(key) {
+        None => format!("it lacks label {text}"),
+        Some(value) => format!("its label {key}={value} does not meet {text}"),
+    }
+}
+
+/// `none of 3 agents can run it: 2 lack label docker, 1 is draining`.
+pub(crate) fn unmatched_in_words(unmatched: &Unmatched) -> String {
+    if let Some(hold) = &unmatched.hold {
+        return describe_hold(hold);
+    }
+    if unmatched.agents == 0 {
+        return "no agent is connected".to_owned();
+    }
+    let mut reasons = unmatched.reasons.clone();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let told: Vec<String> = reasons
+        .iter()
+        .map(|(reason, count)| reason_in_words(reason, *count))
+        .collect();
+    let agents = match unmatched.agents {
+        1 => "the one agent cannot run it".to_owned(),
+        count => format!("none of {count} agents can run it"),
+    };
+    format!("{agents}: {}", told.join(", "))
+}
+
+fn reason_in_words(reason: &Reason, count: usize) -> String {
+    let one = count == 1;
+    let is = if one { "is" } else { "are" };
+    match reason {
+        Reason::Lost => format!("{count} {is} lost"),
+        Reason::Draining => format!("{count} {is} draining"),
+        Reason::Paused => format!("{count} {is} paused"),
+        Reason::Executor(executor) => {
+            format!(
+                "{count} {} run {executor}s",
+                if one { "does not" } else { "do not" }
+            )
+        }
+        Reason::Label(term) => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
+        Reason::Queue(queue) => {
+            format!(
+                "{count} {} serve queue {queue}",
+                if one { "does not" } else { "do not" }
+            )
+        }
+        Reason::Shard => format!("{count} {} other shards", if one { "takes" } else { "take" }),
+    }
+}
+
+/// What a claim passed over: `12 tasks need label gpu`.
+pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
+    let many = if tasks == 1 {
+        "1 task".to_owned()
+    } else {
+        format!("{tasks} tasks")
+    };
+    let (need, wait, belong) = if tasks == 1 {
+        ("needs", "waits", "belongs")
+    } else {
+        ("need", "wait", "belong")
+    };
+    let (kind, rest) = match passed {
+        Passed::Executor(executor) => ("executor", format!("{need} an agent that runs {executor}s")),
+        Passed::Label(term) => ("label", format!("{need} label {term}")),
+        Passed::Queue(queue) => ("queue", format!("{wait} in queue {queue}")),
+        Passed::PausedQueue(queue, actor) if actor.is_empty() => (
+            "queue_paused",
+            format!("{wait} in queue {queue}, which is paused"),
+        ),
+        Passed::PausedQueue(queue, actor) => (
+            "queue_paused",
+            format!("{wait} in queue {queue}, which {actor} paused"),
+        ),
+        Passed::QueueLimit(queue) => (
+            "queue_limit",
+            format!("{wait} in queue {queue}, which is at its limit"),
+        ),
+        Passed::Group => (
+            "exclusive_group",
+            format!("{wait} for another task of the same exclusive group"),
+        ),
+        Passed::Shard => ("shard", format!("{belong} to other shards")),
+        Passed::Avoided => (
+            "avoided",
+            "failed or were refused here a short while ago".to_owned(),
+        ),
+    };
+    v1::Passed {
+        kind: kind.to_owned(),
+        message: format!("{many} {rest}"),
+        tasks,
+    }
+}

@@ -1,0 +1,94 @@
+//! Reading the store through from beginning to end, a page at a time, while it is written to.
+//!
+//! What was read is added up; a batch that changes something behind the place where the next page begins
+//! changes the sum too. So at the end the sum is that of the store at that moment, and must be the digest.
+
+use super::digest::{self, Digest};
+use super::error::{StoreError, at_sled};
+use super::{Store, WHOLE, key};
+
+/// A page ends after so many values: writing waits while it is read.
+const PAGE_VALUES: usize = 128;
+
+/// A page ends when its values have so many bytes.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// What to read through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// Which ids there are.
+    Ids,
+    /// Everything.
+    All,
+}
+
+impl Ground {
+    fn prefix(self) -> &'static [u8] {
+        match self {
+            Ground::Ids => key::ID,
+            Ground::All => &[],
+        }
+    }
+
+    fn sum(self, digest: Digest) -> u64 {
+        match self {
+            Ground::Ids => digest.ids,
+            Ground::All => digest.all,
+        }
+    }
+}
+
+/// How far the store was read; where none is under way, nothing was.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    /// Where it began, and where the next page begins.
+    from: Vec<u8>,
+    next: Vec<u8>,
+    sum: Digest,
+}
+
+impl Pass {
+    /// For `apply`: these keys' hashes have just changed by so much.
+    pub(super) fn take_in(&mut self, differences: &[(Vec<u8>, u64)]) {
+        for (key, difference) in differences {
+            if (&self.from..&self.next).contains(&key) {
+                self.sum.change(key, *difference);
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Begins to read through; what an earlier one has read is forgotten.
+    pub(crate) fn begin_pass(&self, ground: Ground) {
+        let from = ground.prefix().to_vec();
+        *self.shared.pass.lock().expect(WHOLE) = Pass {
+            next: from.clone(),
+            from,
+            sum: Digest::default(),
+        };
+    }
+
+    /// Reads a page more. True when that was the last one, and all of what should be there was.
+    pub(crate) fn read_on(&self, ground: Ground) -> Result<bool, StoreError> {
+        let _exact = self.exact();
+        let mut pass = self.shared.pass.lock().expect(WHOLE);
+        let end = key::end_of(ground.prefix());
+        let mut bytes = 0;
+        for (values, entry) in self.db.range(pass.next.as_slice()..end.as_slice()).enumerate() {
+            if values == PAGE_VALUES || bytes >= PAGE_BYTES {
+                return Ok(false);
+            }
+            let (key, raw) = entry.map_err(at_sled("read"))?;
+            bytes += self.whole(&key, &raw)?.len();
+            pass.sum.add(&key, &raw);
+            // The first key that could follow.
+            pass.next = [&key, [0].as_slice()].concat();
+        }
+        if ground.sum(pass.sum) != ground.sum(self.kept_digest()?) {
+            return Err(digest::differs());
+        }
+        *pass = Pass::default();
+        Ok(true)
+    }
+}

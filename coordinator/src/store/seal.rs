@@ -1,0 +1,217 @@
+//! The seal: a small file beside the store that says how its files were left, so that a start knows whether
+//! they can still be what they were.
+//!
+//! A clean stop writes what the closed store was, exactly. A start puts "open" in its place before it opens the
+//! store; when that is found, the process was killed, and if the machine has not been started since, the kernel
+//! has kept every write. Whatever else is found, or nothing, the store is read through before it is trusted.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::{Store, StoreError};
+use crate::journal::{FileError, sync_directory};
+
+/// The first line, which later layouts change.
+const MAGIC: &str = "swarm store seal 1";
+
+/// Begins anew with each start of the machine.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// How long a stop waits for sled to let go of its file, which it does some time after the last handle is gone.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+const CLOSE_RETRY: Duration = Duration::from_millis(10);
+
+/// How a store was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// In order, and nobody has touched its files since. It reflects this seq, and has this digest.
+    Closed(Contents),
+    /// By a process that was killed, on a machine that went on running.
+    Killed,
+    /// Nobody knows; the sentence says why.
+    Unknown(&'static str),
+}
+
+/// What a store had in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) applied_seq: u64,
+    digest: u64,
+}
+
+impl Store {
+    /// What it has in it at this moment.
+    pub(crate) fn contents(&self) -> Result<Contents, StoreError> {
+        Ok(Contents {
+            applied_seq: self.applied_seq(),
+            digest: self.kept_digest()?.all,
+        })
+    }
+}
+
+/// How the store in `dir` was left.
+pub(crate) fn left(dir: &Path) -> Left {
+    let text = match fs::read_to_string(path(dir)) {
+        Ok(text) => text,
+        Err(_) => return Left::Unknown("nothing says how it was left"),
+    };
+    let Some(words) = unsealed(&text) else {
+        return Left::Unknown("what says how it was left is damaged");
+    };
+    match words.as_slice() {
+        ["closed", applied_seq, digest, files] => {
+            let numbers = [applied_seq, digest, files].map(|number| number.parse::<u64>().ok());
+            match (numbers, fingerprint(dir)) {
+                ([Some(applied_seq), Some(digest), Some(files)], Ok(found)) if files == found => {
+                    Left::Closed(Contents { applied_seq, digest })
+                }
+                _ => Left::Unknown("its files were touched since it was closed"),
+            }
+        }
+        ["open", boot, file] => match (boot_id(), file_number(dir)) {
+            (Some(now), Ok(number)) if now == *boot && number.to_string() == *file => Left::Killed,
+            (Some(now), _) if now != *boot => Left::Unknown("the machine has stopped while it was open"),
+            _ => Left::Unknown("its file is another one than when it was open"),
+        },
+        _ => Left::Unknown("damage was found in it"),
+    }
+}
+
+/// Says that the store in `dir` is open from now on; on disk when this returns.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(crate) fn open(dir: &Path) -> Result<(), FileError> {
+    let number = file_number(dir).map_err(FileError::new("look at the store", dir))?;
+    // Where the machine does not say when it started, the next start reads everything.
+    let boot = boot_id().unwrap_or_else(|| "unknown".to_owned());
+    write(dir, &format!("open {boot} {number}"))
+}
+
+/// Says that the next start must read all of the store in `dir`; on disk when this returns.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(crate) fn suspect(dir: &Path) -> Result<(), FileError> {
+    write(dir, "suspect")
+}
+
+/// Says what the store in `dir` was, once sled has closed it; false when it has not.
+///
+/// # Errors
+///
+/// When the file system refuses. The next start takes the store for one that was left open.
+pub(crate) fn close(dir: &Path, contents: Contents) -> Result<bool, FileError> {
+    let failed = || FileError::new("look at the store", dir);
+    let Some(_alone) = alone(dir).map_err(failed())? else {
+        return Ok(false);
+    };
+    for entry in fs::read_dir(dir).map_err(failed())? {
+        let file = File::open(entry.map_err(failed())?.path());
+        file.and_then(|file| file.sync_all()).map_err(failed())?;
+    }
+    let files = fingerprint(dir).map_err(failed())?;
+    let Contents { applied_seq, digest } = contents;
+    write(dir, &format!("closed {applied_seq} {digest} {files}"))?;
+    Ok(true)
+}
+
+/// sled's lock, when nobody has the store open any more.
+fn alone(dir: &Path) -> io::Result<Option<Flock<File>>> {
+    let mut file = File::open(dir.join("db"))?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) if waited >= CLOSE_PATIENCE => return Ok(None),
+            Err((same, nix::errno::Errno::EWOULDBLOCK)) => {
+                file = same;
+                thread::sleep(CLOSE_RETRY);
+                waited += CLOSE_RETRY;
+            }
+            Err((_, errno)) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Of everything that the file system knows about the store's files: a copy differs, and so does a file that was
+/// changed by anybody, for the time of a file's last change cannot be set back.
+fn fingerprint(dir: &Path) -> io::Result<u64> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let facts = entry.metadata()?;
+        let times = (
+            facts.mtime(),
+            facts.mtime_nsec(),
+            facts.ctime(),
+            facts.ctime_nsec(),
+        );
+        let line = format!(
+            "{:?} {} {} {times:?}",
+            entry.file_name(),
+            facts.len(),
+            facts.ino()
+        );
+        lines.push(line);
+    }
+    lines.sort();
+    let mut hash = Xxh3Default::new();
+    for line in lines {
+        hash.update(line.as_bytes());
+        hash.update(b"\n");
+    }
+    Ok(hash.digest())
+}
+
+fn file_number(dir: &Path) -> io::Result<u64> {
+    fs::metadata(dir.join("db")).map(|facts| facts.ino())
+}
+
+fn boot_id() -> Option<String> {
+    let id = fs::read_to_string(BOOT_ID).ok()?;
+    let id = id.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// The words of the line behind the magic, when all is as it was written.
+fn unsealed(text: &str) -> Option<Vec<&str>> {
+    let (body, crc) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+    let words = body.strip_prefix(MAGIC)?.strip_prefix('\n')?;
+    (crc.parse() == Ok(crc32c::crc32c(body.as_bytes()))).then(|| words.split(' ').collect())
+}
+
+pub(super) fn write(dir: &Path, words: &str) -> Result<(), FileError> {
+    let (seal, temporary) = (path(dir), dir.with_extension("seal.tmp"));
+    let body = format!("{MAGIC}\n{words}");
+    let text = format!("{body}\n{}\n", crc32c::crc32c(body.as_bytes()));
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .map_err(FileError::new("write the store's seal", &temporary))?;
+    fs::rename(&temporary, &seal).map_err(FileError::new("write the store's seal", &seal))?;
+    dir.parent().map_or(Ok(()), sync_directory)
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.with_extension("seal")
+}

@@ -1,0 +1,79 @@
+//! Reading a store through while it is written to.
+
+use tempfile::TempDir;
+
+use super::{bytes, open, put};
+use crate::store::{Batch, Ground, Store, key, value};
+
+fn filled(dir: &TempDir) -> Store {
+    let store = open(dir);
+    for number in 0..1_000_u64 {
+        let mut batch = Batch::default();
+        batch.put(key::done(number), bytes(100, number));
+        batch.put(key::id(&format!("task-{number}")), number.to_be_bytes().to_vec());
+        store.apply(batch, number + 1).unwrap();
+    }
+    put(&store, key::output(1, 1), &bytes(20_000, 1));
+    store
+}
+
+fn read_through(store: &Store, ground: Ground, mut between: impl FnMut(u64)) -> Result<u64, String> {
+    store.begin_pass(ground);
+    let mut pages = 0;
+    while !store.read_on(ground).map_err(|error| error.to_string())? {
+        pages += 1;
+        between(pages);
+    }
+    Ok(pages)
+}
+
+#[test]
+fn what_is_written_before_and_behind_the_reader_is_taken_in() {
+    let dir = TempDir::new().unwrap();
+    let store = filled(&dir);
+    for ground in [Ground::Ids, Ground::All] {
+        let pages = read_through(&store, ground, |page| {
+            let mut batch = Batch::default();
+            for number in [0, page * 90, 999] {
+                batch.put(key::done(number), bytes(50, page));
+                batch.remove(key::id(&format!("task-{}", number + page)));
+                batch.put(key::id(&format!("new-{number}-{page}")), vec![1]);
+            }
+            store.apply(batch, store.applied_seq() + 1).unwrap();
+        });
+        assert!(pages.unwrap() > 5, "{ground:?}");
+    }
+    store.check().unwrap();
+}
+
+#[test]
+fn what_was_lost_or_is_older_is_noticed_at_the_end() {
+    for (key, ids_too) in [(key::done(500), false), (key::id("task-500"), true)] {
+        let dir = TempDir::new().unwrap();
+        let store = filled(&dir);
+        let good = store.db.remove(&key).unwrap().unwrap();
+        for (ground, is_noticed) in [(Ground::Ids, ids_too), (Ground::All, true)] {
+            let found = read_through(&store, ground, |_| {});
+            assert_eq!(found.is_err(), is_noticed, "{ground:?} {found:?}");
+        }
+        store
+            .db
+            .insert(&key, value::encode_short(&key, b"older"))
+            .unwrap();
+        let error = read_through(&store, Ground::All, |_| {}).unwrap_err();
+        assert!(error.contains("missing or older"), "{error}");
+        store.db.insert(&key, good).unwrap();
+        read_through(&store, Ground::All, |_| {}).unwrap();
+    }
+}
+
+#[test]
+fn a_store_from_before_ids_had_a_sum_gets_one_when_it_is_opened() {
+    let dir = TempDir::new().unwrap();
+    let store = filled(&dir);
+    store.db.remove([key::CHUNK, 0, 1]).unwrap();
+    drop(store);
+    let store = open(&dir);
+    read_through(&store, Ground::Ids, |_| {}).unwrap();
+    store.check().unwrap();
+}
