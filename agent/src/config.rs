@@ -1,23 +1,24 @@
 //! What the command line and the environment say: flags, defaults and their limits.
 
-mod faults;
 pub(crate) mod shard;
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
     builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
 };
 use swarm_proto::{channel::Address, duration::parse_duration};
+use swarm_settings::usage;
 
 use self::shard::ShardId;
 
-const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Examples:
   agent --coordinator 10.0.0.5:50051               lend this machine until Ctrl-C
   agent --name lab-3 --label gpu=a100 --slots 4    with a name, a label and four slots
-  agent --exit-when-idle                           work until nothing is left, then leave";
+  agent --exit-when-idle                           work until nothing is left, then leave
+  agent doctor                                     look whether this machine can work";
 
 /// The protocol's limit of a claim's wait.
 const MAX_CLAIM_WAIT: Duration = Duration::from_secs(30);
@@ -187,7 +188,7 @@ pub(crate) enum LogFormat {
 }
 
 impl Config {
-    /// Reads the command line and the environment; of two that exclude each other the command line's counts.
+    /// Reads a command line and the environment alone; `verb::read` also reads files.
     ///
     /// # Errors
     ///
@@ -196,14 +197,23 @@ impl Config {
     where
         T: Into<OsString> + Clone,
     {
-        let matches = faults::matches(Config::command(), args)?;
-        let mut config = Config::from_arg_matches(&matches)?;
+        let matches = usage::matches(Config::command(), args)?;
+        let strength = is_typed(&matches, "once").cmp(&is_typed(&matches, "max_tasks"));
+        Config::from_arg_matches(&matches)?.settled(strength)
+    }
+
+    /// Of two that exclude each other the one that was said by the stronger counts.
+    ///
+    /// # Errors
+    ///
+    /// When both are said by the same, or other settings do not fit together.
+    pub(crate) fn settled(mut self, once_to_max_tasks: Ordering) -> Result<Config, clap::Error> {
         // Looked at only now: that a variable is there says nothing, it may be SWARM_ONCE=0.
-        if config.once && config.max_tasks.is_some() {
-            match (is_typed(&matches, "once"), is_typed(&matches, "max_tasks")) {
-                (true, false) => config.max_tasks = None,
-                (false, true) => config.once = false,
-                _ => {
+        if self.once && self.max_tasks.is_some() {
+            match once_to_max_tasks {
+                Ordering::Greater => self.max_tasks = None,
+                Ordering::Less => self.once = false,
+                Ordering::Equal => {
                     return Err(Config::command().error(
                         ErrorKind::ArgumentConflict,
                         "--once (SWARM_ONCE) and --max-tasks (SWARM_MAX_TASKS) exclude each other",
@@ -211,9 +221,9 @@ impl Config {
                 }
             }
         }
-        match config.faults() {
-            faults if faults.is_empty() => Ok(config),
-            faults => Err(faults::together(Config::command(), &faults)),
+        match self.faults() {
+            faults if faults.is_empty() => Ok(self),
+            faults => Err(usage::together(Config::command(), &faults)),
         }
     }
 
@@ -360,6 +370,19 @@ mod tests {
         for level in ["off", "trace", "warn,swarm_agent=debug"] {
             assert!(Config::read(["agent", "--log-level", level]).is_ok(), "{level}");
         }
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_together_are_named_together() {
+        let flags = ["--shard-id", "2", "--no-command", "--allow-command", "git"];
+        let said = Config::read(["agent"].iter().chain(&flags))
+            .unwrap_err()
+            .to_string();
+        assert!(said.starts_with("error: --shard-id is 2"), "{said}");
+        assert!(
+            said.contains("\nerror: --no-command and --allow-command"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod backoff;
 mod bug;
 mod config;
 mod coordinator;
+mod doctor;
 mod executor;
 mod guard;
 mod heartbeat;
@@ -30,6 +31,7 @@ mod shutdown;
 mod slot;
 mod state_directory;
 mod tree;
+mod verb;
 mod veto;
 mod workspace;
 
@@ -42,6 +44,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use swarm_settings::{Refusal, Settings};
 use tokio::{task::spawn_blocking, time::sleep};
 use tracing::Level;
 
@@ -57,6 +60,7 @@ use crate::{
     slot::{Ending, Ground, Worker},
     state_directory::{OpenError, StateDirectory},
     tree::{Sweeper, Swept},
+    verb::Asked,
 };
 
 const EXIT_FAILURE: u8 = 1;
@@ -73,16 +77,38 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some((file, flags)) => (Some(file), flags),
         None => (None, args),
     };
-    let config = match Config::read(args) {
-        Ok(config) => config,
-        Err(error) => {
+    let read = match &guarded {
+        // It is told everything by the agent, and has to stand whatever happens to the files.
+        Some(_) => Config::read(args).map_err(Refusal::Usage).map(|config| Asked {
+            verb: None,
+            config,
+            settings: Settings::default(),
+        }),
+        None => verb::read(args),
+    };
+    let Asked {
+        verb,
+        config,
+        settings,
+    } = match read {
+        Ok(asked) => asked,
+        Err(Refusal::Usage(error)) => {
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
+        Err(Refusal::Wrong(wrong)) => {
+            return fail(&Fault::new(EXIT_CONFIGURATION, wrong.to_string()).help(wrong.help));
+        }
     };
     if let Err(fault) = log::start(&config) {
         return fail(&fault);
+    }
+    for note in settings.notes() {
+        tracing::warn!("{note}");
+    }
+    if let Some(verb) = verb {
+        return verb.run(&config, &settings).unwrap_or_else(|fault| fail(&fault));
     }
     let log_format = config.log_format;
     bug::log_panics();

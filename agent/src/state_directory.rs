@@ -115,6 +115,55 @@ impl StateDirectory {
     }
 }
 
+/// Where the state is with these flags, without making or taking anything: without a name the first free directory, or
+/// that of all of them.
+///
+/// # Errors
+///
+/// Why that cannot be told.
+pub(crate) fn place(state_dir: Option<&Path>, name: Option<&str>) -> Result<PathBuf, String> {
+    let sentence = |error| match error {
+        OpenError::Locked(path) => format!("another agent uses {}", path.display()),
+        OpenError::Unusable(error) => format!("{error:#}"),
+    };
+    if let Some(path) = state_dir {
+        return Ok(path.to_owned());
+    }
+    let base = base().map_err(sentence)?;
+    if let Some(name) = name {
+        return Ok(base.join(name));
+    }
+    let names = existing(&base).map_err(sentence)?;
+    let mut places = names.iter().map(|name| base.join(name));
+    let free = places.find(|place| is_in_use(place).is_ok_and(|is| !is));
+    Ok(free.unwrap_or(base))
+}
+
+/// Whether another agent has taken the directory.
+///
+/// # Errors
+///
+/// When its lock file cannot be looked at.
+pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
+    let file = match File::open(place.join("lock")) {
+        Ok(file) => file,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(_released) => Ok(false),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+        Err((_, errno)) => Err(errno.into()),
+    }
+}
+
 /// Makes a directory, and those above it, that only this user can read.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -273,6 +322,7 @@ mod tests {
     fn a_directory_in_use_is_refused_by_name() {
         let base = tempfile::tempdir().unwrap();
         let _first = StateDirectory::take(&base.path().join("x"), Some("x")).unwrap();
+        assert!(is_in_use(&base.path().join("x")).unwrap() && !is_in_use(base.path()).unwrap());
         let second = StateDirectory::take(&base.path().join("x"), Some("x"));
         assert!(matches!(second, Err(OpenError::Locked(path)) if path.ends_with("x")));
     }

@@ -105,10 +105,7 @@ impl Keep {
 ///
 /// What stands in the way, unless it is a full disk: that passes.
 pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
-    let probe = workspace.join(format!(".probe-{}", random::base32(PROBE_CHARACTERS)));
-    let proved = make_private(&workspace.join(KEPT))
-        .and_then(|()| make_private(&probe))
-        .and_then(|()| fs::remove_dir(&probe));
+    let proved = make_private(&workspace.join(KEPT)).and_then(|()| try_directory(workspace));
     match proved {
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
             tracing::warn!(%error, "cannot make directories in {}", workspace.display());
@@ -116,6 +113,12 @@ pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
         }
         proved => proved,
     }
+}
+
+/// Makes a directory in another one and removes it again, to see whether that works.
+pub(crate) fn try_directory(place: &Path) -> io::Result<()> {
+    let probe = place.join(format!(".probe-{}", random::base32(PROBE_CHARACTERS)));
+    make_private(&probe).and_then(|()| fs::remove_dir(&probe))
 }
 
 /// Moves what a process that died left in a workspace of this agent's own to where it is kept; says how many

@@ -1,9 +1,10 @@
 //! The command line: the global flags and the list of verbs.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use swarm_proto::{channel::Address, duration::parse_duration};
+use swarm_settings::{Settings, completions, manual};
 
 use crate::{command, exit::Exit, trouble::Trouble};
 
@@ -12,6 +13,12 @@ Examples:
   swarmctl dev --demo                          a whole swarm on this machine, at work
   swarmctl submit -- make -j2                  queue a command for any agent
   swarmctl run -- sh -c 'uname -a; nproc'      run a command somewhere and see what it prints";
+
+/// The program by its name.
+pub const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "swarmctl" };
+
+/// The coordinator that is asked when no flag names one: the environment's, a file's, or the default.
+static USUAL: OnceLock<Address> = OnceLock::new();
 
 /// Where a coordinator listens unless told otherwise.
 const DEFAULT_COORDINATOR: &str = "127.0.0.1:50051";
@@ -62,7 +69,7 @@ pub struct Globals {
     )]
     pub fields: Vec<String>,
     /// Print ids only, one a line: short for -o name
-    #[arg(short, long, global = true, help_heading = "Global options")]
+    #[arg(short, long, global = true, value_parser = BoolishValueParser::new(), help_heading = "Global options")]
     pub quiet: bool,
     /// When to use colours
     #[arg(
@@ -113,11 +120,18 @@ impl Globals {
 
 /// A command line for this coordinator, to be typed next; it is named unless it is the one that is asked anyway.
 pub fn next(coordinator: &Address, rest: &str) -> String {
-    let named = std::env::var("SWARM_COORDINATOR").unwrap_or_else(|_| DEFAULT_COORDINATOR.to_owned());
-    if named.parse().is_ok_and(|named: Address| named == *coordinator) {
+    if USUAL.get() == Some(coordinator) {
         format!("swarmctl {rest}")
     } else {
         format!("swarmctl --coordinator {coordinator} {rest}")
+    }
+}
+
+/// Keeps in mind which coordinator needs no flag.
+pub(crate) fn remember_usual(settings: &Settings) {
+    if let Some(usual) = settings.usual("coordinator").and_then(|usual| usual.parse().ok()) {
+        // Set once, before any verb.
+        let _ = USUAL.set(usual);
     }
 }
 
@@ -191,6 +205,10 @@ pub enum Verb {
     Cancel(command::cancel::Args),
     /// Bring ended tasks back, with fresh counts of tries
     Retry(command::retry::Args),
+    /// Submit the tasks of another system's file, or of ours
+    Import(command::import::Args),
+    /// Write tasks in the format of another system, or in ours
+    Export(command::export::Args),
     /// List and show jobs
     Job(command::job::Args),
     /// List, show, pause and drain agents
@@ -209,4 +227,15 @@ pub enum Verb {
     Undrain(command::undrain::Args),
     /// End everything that runs on every agent at once
     Stop(command::stop::Args),
+    /// Look what is wrong with the coordinator, its agents and this machine
+    Doctor(command::doctor::Args),
+    /// Show the settings of this program
+    Config(command::config::Args),
+    /// Print a script that completes command lines in a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write a page for each verb into a directory
+    Man(manual::Args),
+    /// What could stand where the words end: asked by the completion scripts
+    #[command(name = command::complete_ids::VERB, hide = true)]
+    CompleteIds(command::complete_ids::Args),
 }

@@ -10,6 +10,7 @@ pub mod client;
 pub mod command;
 mod confirmation;
 mod demo;
+mod exchange;
 pub mod exit;
 pub mod follow;
 mod interrupt;
@@ -29,9 +30,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
+use swarm_settings::{Refusal, Settings};
 
-use args::{Program, Verb};
+use args::{PROGRAM, Program, Verb};
 use exit::Exit;
 use trouble::Trouble;
 
@@ -41,9 +42,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(program) = args.first().and_then(|name| command::dev::child(name)) {
         return program(args);
     }
-    let program = match Program::try_parse_from(&args) {
-        Ok(program) => program,
-        Err(error) => {
+    let (program, settings) = match PROGRAM.parse::<Program>(&args) {
+        Ok(parsed) => parsed,
+        Err(Refusal::Wrong(wrong)) => {
+            Trouble::of_settings(&wrong).tell();
+            return Exit::Configuration.into();
+        }
+        Err(Refusal::Usage(error)) => {
             // Help goes to stdout, everything else to stderr; a closed one cannot be told about.
             let _ = error.print();
             return if error.use_stderr() {
@@ -54,7 +59,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     panic::set_hook(Box::new(tell_bug));
-    unless_bug(|| run(program)).into()
+    args::remember_usual(&settings);
+    settings.notes().iter().for_each(output::note);
+    unless_bug(|| run(program, &settings)).into()
 }
 
 /// What the work comes to; a mistake of ours has its own exit code.
@@ -79,7 +86,7 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
     output::note("help: please report it, with the command line and these lines");
 }
 
-fn run(program: Program) -> anyhow::Result<Exit> {
+fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
     let Program { globals, verb } = program;
     globals.check()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -98,6 +105,8 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Logs(args) => Box::pin(command::logs::run(args, &globals)),
         Verb::Cancel(args) => Box::pin(command::cancel::run(args, &globals)),
         Verb::Retry(args) => Box::pin(command::retry::run(args, &globals)),
+        Verb::Import(args) => Box::pin(command::import::run(args, &globals)),
+        Verb::Export(args) => Box::pin(command::export::run(args, &globals)),
         Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
         Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
         Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
@@ -107,6 +116,11 @@ fn run(program: Program) -> anyhow::Result<Exit> {
         Verb::Drain(args) => Box::pin(command::drain::run(args, &globals)),
         Verb::Undrain(args) => Box::pin(command::undrain::run(args, &globals)),
         Verb::Stop(args) => Box::pin(command::stop::run(args, &globals)),
+        Verb::Doctor(args) => Box::pin(command::doctor::run(args, &globals)),
+        Verb::Config(args) => return command::config::run(args, &globals, settings),
+        Verb::Completions(args) => return command::program::print_completions(&args),
+        Verb::Man(args) => return command::program::print_manual(&args),
+        Verb::CompleteIds(args) => Box::pin(command::complete_ids::run(args, &globals)),
     };
     runtime.block_on(working)
 }

@@ -7,6 +7,7 @@ use swarm_proto::{
     probe::Peer,
     reason::{Failure, FieldFault, Reason},
 };
+use swarm_settings::Wrong;
 
 use crate::{args::next, exit::Exit, output::note};
 
@@ -101,6 +102,13 @@ impl Trouble {
         trouble
     }
 
+    /// What a file of settings, or another program's variable, says cannot be used.
+    pub fn of_settings(wrong: &Wrong) -> Trouble {
+        let mut trouble = Trouble::new(Exit::Configuration, wrong.sentence());
+        trouble.faults = wrong.faults.iter().map(|fault| format!("  {fault}")).collect();
+        trouble.help(&wrong.help)
+    }
+
     /// Writes it to stderr.
     pub fn tell(&self) {
         note(format!("error: {}", self.message));
@@ -130,14 +138,10 @@ fn unreachable(address: &Address, why: &str) -> Trouble {
 
 /// What to type so that a coordinator listens at the address.
 fn how_to_start(address: &Address) -> String {
-    // A coordinator listens on a number; off this machine it has to be told that the network is trusted.
-    let (where_to, listen) = match (address.is_loopback(), address.host()) {
-        (true, "localhost") => ("", format!("127.0.0.1:{}", address.port())),
-        (true, _) => ("", address.to_string()),
-        (false, _) => (" there", format!("0.0.0.0:{} --insecure", address.port())),
-    };
+    let there = if address.is_loopback() { "" } else { " there" };
     format!(
-        "is it running? start one{where_to} with: coordinator --listen {listen}, or try everything with: swarmctl dev"
+        "is it running? start one{there} with: coordinator {}, or try everything with: swarmctl dev",
+        address.listen_flags()
     )
 }
 

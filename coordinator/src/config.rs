@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum, builder::BoolishValueParser};
 
 use swarm_engine::time::millis;
 
@@ -21,6 +21,9 @@ Examples:
   coordinator                                      serve this machine
   coordinator --data-dir /var/lib/swarm            keep the data elsewhere
   coordinator --listen 0.0.0.0:50051 --insecure    serve a trusted network, unencrypted";
+
+/// The program by its name.
+pub(crate) const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "coordinator" };
 
 /// Keeps tasks durably and hands them to agents.
 #[derive(Clone, Debug, Parser)]
@@ -68,7 +71,7 @@ pub struct Config {
     #[arg(long, env = "SWARM_KEEP_EVENTS_BYTES", default_value = "1GiB", value_parser = bytes, value_name = "BYTES")]
     pub keep_events_bytes: u64,
     /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
-    #[arg(long, env = "SWARM_INSECURE")]
+    #[arg(long, env = "SWARM_INSECURE", value_parser = BoolishValueParser::new())]
     pub insecure: bool,
     /// How log lines look.
     #[arg(long, env = "SWARM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]

@@ -34,6 +34,7 @@ use crate::{
     outputs::Outputs,
     rates::{Happened, Rates},
     store::Store,
+    stored_ids::StoredIds,
     tail::Tail,
     waiters::Waiters,
 };
@@ -71,6 +72,8 @@ pub(crate) struct Inner {
     pub(crate) pins: Pins,
     /// How often things happen.
     pub(crate) rates: Rates,
+    /// What the store may have that `state` has not.
+    pub(crate) stored_ids: StoredIds,
     /// How many tasks were brought back since the start.
     pub(crate) retries: u64,
     /// Removed tasks that the store still has, each with the event that removed it.
@@ -156,6 +159,7 @@ impl Core {
                 orders: Orders::default(),
                 pins: Pins::default(),
                 rates: Rates::default(),
+                stored_ids: StoredIds::default(),
                 retries: 0,
                 leaving: BTreeMap::new(),
                 pending: VecDeque::from([pending]),

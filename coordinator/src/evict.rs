@@ -132,14 +132,14 @@ impl Core {
         Ok(result.map(|value| Answer { value, as_of })?)
     }
 
-    /// Decides if all these tasks are in memory; gives the decision back when not.
+    /// Decides if all these tasks that exist are in memory; gives the decision back when the store has to be asked.
     fn decide_if_here<T, D: FnOnce(&mut Draft<'_>) -> Result<T, Rejection>>(
         &self,
         ids: &BTreeSet<TaskId>,
         decision: D,
     ) -> Result<(Result<T, Rejection>, Seq), D> {
         let mut inner = self.lock();
-        if ids.iter().any(|id| inner.state.task(id).is_none()) {
+        if ids.iter().any(|id| inner.may_be_stored(id)) {
             return Err(decision);
         }
         let result = self.decide(&mut inner, decision);
@@ -212,6 +212,13 @@ impl Core {
         self.ids_read.send_replace(true);
     }
 
+    /// Waits until no id is missing in the store, however long that takes.
+    pub(crate) async fn ids_were_read(&self) {
+        let mut ids_read = self.ids_read.subscribe();
+        // The sender lives as long as `self`.
+        let _ = ids_read.wait_for(|are_read| *are_read).await;
+    }
+
     /// After a start, waits until the ids in the store have been read through. Before that, one that is not found
     /// may be one that sled has lost, and what is decided because it is not there would be wrong for ever.
     async fn until_ids_are_read(&self) -> Result<(), FindError> {
@@ -245,7 +252,9 @@ impl Core {
                 .cloned()
                 .collect();
             for task in &step {
-                inner.state.forget(task.number);
+                if inner.state.forget(task.number) {
+                    inner.stored_ids.add(task.id.as_str());
+                }
             }
             drop(inner);
             // The records are freed here, not under the lock.
@@ -258,9 +267,12 @@ impl Core {
 
 impl Inner {
     fn missing<'a>(&self, ids: impl Iterator<Item = &'a TaskId>) -> Vec<TaskId> {
-        // What was removed is in the store for a little longer.
-        let may_be_stored = |id: &TaskId| self.state.task(id).is_none() && !self.leaving.contains_key(id);
-        ids.filter(|id| may_be_stored(id)).cloned().collect()
+        ids.filter(|id| self.may_be_stored(id)).cloned().collect()
+    }
+
+    /// Whether only the store can say if there is such a task. What was removed is in it for a little longer.
+    fn may_be_stored(&self, id: &TaskId) -> bool {
+        self.state.task(id).is_none() && !self.leaving.contains_key(id) && self.stored_ids.may_have(id)
     }
 }
 

@@ -32,6 +32,7 @@ pub mod snapshot;
 mod space;
 pub mod store;
 pub mod stored;
+mod stored_ids;
 mod view;
 
 mod base;
@@ -56,7 +57,7 @@ mod scene;
 
 use std::{ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
-use clap::Parser as _;
+use swarm_settings::{Refusal, Settings};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -64,7 +65,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, Program},
+    config::{Config, PROGRAM, Program},
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
@@ -73,21 +74,31 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Program { verb, config } = match Program::try_parse_from(args) {
-        Ok(program) => program,
-        Err(error) => {
+    let (Program { verb, config }, settings) = match PROGRAM.parse(args) {
+        Ok(parsed) => parsed,
+        Err(Refusal::Usage(error)) => {
             // Nothing can be done about a terminal that does not take the message.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+        Err(Refusal::Wrong(wrong)) => {
+            return ended(Err(Failure::new(
+                Exit::Configuration,
+                wrong.to_string(),
+                wrong.help,
+            )));
         }
     };
     if let Some(Verb::CheckStore { dir, look }) = verb {
         return check_store(&dir, look);
     }
-    if let Some(verb) = verb {
-        return ended(log::start(&config).and_then(|()| verb.run()));
+    if let Some(Verb::Config(show)) = verb {
+        return ended(begin_log(&config, &settings).and_then(|()| show.run(settings)));
     }
-    if let Err(failure) = config.check().and_then(|()| log::start(&config)) {
+    if let Some(verb) = verb {
+        return ended(begin_log(&config, &settings).and_then(|()| verb.run()));
+    }
+    if let Err(failure) = config.check().and_then(|()| begin_log(&config, &settings)) {
         return ended(Err(failure));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -121,6 +132,14 @@ fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
     }
 }
 
+fn begin_log(config: &Config, settings: &Settings) -> Result<(), Failure> {
+    log::start(config)?;
+    for note in settings.notes() {
+        tracing::warn!("{note}");
+    }
+    Ok(())
+}
+
 /// Serves until SIGTERM or SIGINT.
 async fn run(config: Config) -> Result<(), Failure> {
     allow_many_files();
@@ -151,6 +170,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         running.jump,
         shutdown.clone(),
     ));
+    let stored_ids = tokio::spawn(stored_ids::run(Arc::clone(&core), shutdown.clone()));
 
     announce(address);
     tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
@@ -163,7 +183,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     ) {
         abort("a thread of the coordinator ended because of a bug");
     }
-    let _ = (timer.await, retention.await);
+    let _ = (timer.await, retention.await, stored_ids.await);
     let contents = core.store.contents();
     drop(core);
     if let Ok(contents) = contents {

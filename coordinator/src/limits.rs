@@ -58,6 +58,13 @@ pub const FORGET_STEP: usize = 1_000;
 /// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size.
 pub const RECALL_BYTES: usize = 64 * 1024 * 1024;
 
+/// Memory of what is known of the ids in the store: room for thirty million. With more of them, new ones are looked up
+/// in vain more often.
+pub const MAX_STORED_IDS_BYTES: usize = 64 * 1024 * 1024;
+
+/// Ids noted under one lock.
+pub const STORED_IDS_STEP: usize = 1_000;
+
 /// Requests that read the store at the same time, so that what they bring into memory is bounded.
 pub const STORE_READERS: usize = 8;
 
@@ -158,7 +165,7 @@ pub const MAX_UNMATCHED_IDS: usize = 10;
 pub const MAX_PASSED: usize = 10;
 
 /// Classes of queued tasks for which the status looks for an agent.
-pub const MAX_CLASSES_VISITED: usize = 1_000;
+pub const MAX_CLASSES_VISITED: usize = 200;
 
 /// Bytes of an event's summary: one line, also where an agent sent a long message.
 pub const MAX_SUMMARY_BYTES: usize = 300;

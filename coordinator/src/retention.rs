@@ -71,7 +71,8 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
     let mut from = (Timestamp(0), Number(0));
     let mut removed = 0;
     loop {
-        while !core.backlog.admits(Load::Submit) {
+        // Not behind submits: where these come faster than the store takes them, what has ended would stay for ever.
+        while !core.backlog.admits(Load::Other) {
             tokio::time::sleep(BUSY_RETRY_AFTER).await;
         }
         let store = core.store.clone();

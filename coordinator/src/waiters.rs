@@ -18,8 +18,9 @@ use swarm_engine::{
     needs::Offer,
     rejection::Rejection,
     task::Task,
+    time::Timestamp,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use crate::{
     core::{Answer, Core, Inner},
@@ -133,11 +134,11 @@ impl Core {
     ///
     /// The claim's rejection.
     pub async fn claim(&self, claim: Claim, wait: Duration) -> Result<Answer<Vec<Arc<Task>>>, Rejection> {
-        let end = Instant::now() + wait;
+        let end = self.clock.now() + wait;
         loop {
             let (answer, again) = self.claim_once(&claim, end).await?;
             // What the agent was not to be given for a while may be given to it now.
-            if answer.value.is_empty() && again && Instant::now() < end {
+            if answer.value.is_empty() && again && self.clock.now() < end {
                 continue;
             }
             return Ok(answer);
@@ -148,9 +149,9 @@ impl Core {
     async fn claim_once(
         &self,
         claim: &Claim,
-        end: Instant,
+        end: Timestamp,
     ) -> Result<(Answer<Vec<Arc<Task>>>, bool), Rejection> {
-        let mut wait = end.saturating_duration_since(Instant::now());
+        let mut wait = end - self.clock.now();
         let mut again = false;
         let (result, as_of, waiting) = {
             let mut inner = self.lock();
@@ -169,7 +170,7 @@ impl Core {
                     again = true;
                 }
                 let agent = inner.state.agent(&claim.agent).cloned();
-                let offer = agent.map(|agent| Arc::new(inner.state.offer(&agent, &claim.wants, look)));
+                let offer = agent.map(|agent| Arc::new(inner.state.offer(&agent, &claim.wants)));
                 waiting = offer.and_then(|offer| {
                     let (place, receiver) = inner.waiters.enlist(claim.clone(), offer.clone())?;
                     Some((offer, place, receiver))

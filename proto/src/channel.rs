@@ -37,6 +37,16 @@ impl Address {
         let bare = self.host.trim_matches(['[', ']']);
         bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
+
+    /// The flags with which a coordinator listens here: on a number, and off this machine only when it is told that the
+    /// network is trusted.
+    pub fn listen_flags(&self) -> String {
+        match (self.is_loopback(), self.host.as_str()) {
+            (true, "localhost") => format!("--listen 127.0.0.1:{}", self.port),
+            (true, _) => format!("--listen {self}"),
+            (false, _) => format!("--listen 0.0.0.0:{} --insecure", self.port),
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -51,7 +61,11 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
         if text.contains("://") {
-            return Err(format!("'{text}' is not HOST:PORT: leave out the scheme"));
+            return Err(if text.starts_with("https://") {
+                format!("'{text}' asks for TLS, and this program speaks plaintext: write HOST:PORT alone")
+            } else {
+                format!("'{text}' is not HOST:PORT: leave out the scheme")
+            });
         }
         let (host, port) = match text.rsplit_once(':') {
             // An IPv6 address has colons of its own; its port stands behind the bracket.

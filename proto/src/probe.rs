@@ -57,7 +57,10 @@ impl Peer {
     /// What to do about the fault.
     pub fn help(self) -> Option<String> {
         match self {
-            Peer::Http1 | Peer::Other => Some(format!("the usual port is {DEFAULT_PORT}")),
+            Peer::Http1 => Some(format!(
+                "is that the port of a dashboard or a web server? gRPC is usually on {DEFAULT_PORT}"
+            )),
+            Peer::Other => Some(format!("the usual port is {DEFAULT_PORT}")),
             Peer::Tls => Some(format!(
                 "name the coordinator's own port, which is usually {DEFAULT_PORT}, not that of a proxy with TLS"
             )),

@@ -214,7 +214,7 @@ impl Failure {
         }
     }
 
-    /// Why, in a few plain words that go on a sentence: `connection refused`. A refusal gives its message.
+    /// Why, in a few plain words that go on a sentence: `the connection broke`. A refusal gives its message.
     pub fn plain_cause(&self) -> String {
         match self {
             Failure::Refused { message, .. } => message.clone(),

@@ -213,7 +213,7 @@ fn three_auto_agents_work_on_four_shards() {
 #[test]
 fn an_exclusive_attempt_ends_in_silence_before_another_agent_may_have_its_task() {
     // Half of the lease is the margin: enough for a busy machine.
-    let mut coordinator = Coordinator::with(&["--lease-ttl", "6s"]);
+    let mut coordinator = Coordinator::with(&["--lease-ttl", "10s"]);
     let mut agent = RealAgent::start(&coordinator, "a", &["--slots", "2"]);
     let client = coordinator.client();
     let (exclusive, its_pid, _) = until_told(coordinator.dir(), "x");

@@ -230,8 +230,8 @@ async fn say_away(log_format: LogFormat, address: Address, failure: Failure, con
     let help = match peer.help() {
         Some(help) => help,
         None if is_unsent => format!(
-            "nothing listens there: start one with `coordinator --listen {address}`, or name another with \
-             --coordinator HOST:PORT"
+            "start one with `coordinator {}`, or name another with --coordinator HOST:PORT",
+            address.listen_flags()
         ),
         None => "the connection was lost, or is no coordinator's".to_owned(),
     };

@@ -116,7 +116,14 @@ async fn a_lost_lease_ends_its_attempt_at_once_and_nothing_is_reported() {
     fake.submit("b", "true");
     fake.report("b").await;
     assert!(fake.world().report("a").is_none());
-    assert!(agent.log().contains("the lease was lost"), "{}", agent.log());
+    // Since when, and where the result is.
+    let (log, kept) = (agent.log(), home.find("outbox/c1/refused/a.1").remove(0));
+    for part in [
+        "the lease was lost: its last renewal was sent at ",
+        &kept.display().to_string(),
+    ] {
+        assert!(log.contains(part), "'{part}' is not in {log}");
+    }
 }
 
 #[tokio::test]

@@ -97,8 +97,8 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
 #[tokio::test]
 async fn in_silence_an_exclusive_attempt_ends_before_its_lease_and_others_go_on() {
     let (fake, home) = (Fake::start().await, Home::new());
-    let lease_ttl = Duration::from_secs(6);
-    fake.world().lease_ttl = Some(6);
+    let lease_ttl = Duration::from_secs(10);
+    fake.world().lease_ttl = Some(10);
     // It does not end when it is asked to.
     let stubborn = format!("trap '' TERM; {}", home.patient("x"));
     fake.submit_with("x", &stubborn, |assignment| {

@@ -20,7 +20,9 @@ async fn an_agent_waits_for_a_coordinator_that_is_away_and_says_so() {
             fake.address()
         ))
         .await;
-    agent.until_log("help: nothing listens there").await;
+    agent
+        .until_log("help: start one with `coordinator --listen ")
+        .await;
     fake.submit("a", "true");
     fake.serve().await;
     let (code, log) = agent.end().await;

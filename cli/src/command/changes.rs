@@ -158,7 +158,7 @@ fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: &Output) ->
     }
     Listing {
         key: "results",
-        message: "TaskChange",
+        message: Some("TaskChange"),
         values,
         names: accepted.iter().map(|change| change.task_id.clone()).collect(),
         table,

@@ -52,7 +52,7 @@ pub(super) fn tasks(tasks: &[Task]) -> Listing {
     }
     Listing {
         key: "tasks",
-        message: "Task",
+        message: Some("Task"),
         values: tasks.iter().map(|task| json::of("Task", task)).collect(),
         names: tasks.iter().map(|task| task.task_id.clone()).collect(),
         table,
@@ -79,7 +79,7 @@ pub(super) fn jobs(jobs: &[Job]) -> Listing {
     }
     Listing {
         key: "jobs",
-        message: "Job",
+        message: Some("Job"),
         values: jobs.iter().map(|job| json::of("Job", job)).collect(),
         names: jobs.iter().map(|job| job.job_id.clone()).collect(),
         table,
@@ -108,7 +108,7 @@ pub(super) fn agents(agents: &[Agent]) -> Listing {
     }
     Listing {
         key: "agents",
-        message: "Agent",
+        message: Some("Agent"),
         values: agents.iter().map(|agent| json::of("Agent", agent)).collect(),
         names: agents.iter().map(|agent| agent.agent_id.clone()).collect(),
         table,

@@ -161,7 +161,7 @@ impl DryRun<'_> {
         }
         Listing {
             key: "tasks",
-            message: "NewTask",
+            message: Some("NewTask"),
             values: tasks.iter().map(|task| json::of("NewTask", task)).collect(),
             names: tasks.iter().map(|task| task.task_id.clone()).collect(),
             table,

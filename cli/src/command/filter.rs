@@ -76,6 +76,25 @@ impl From<State> for TaskState {
 }
 
 impl Filter {
+    /// Whether it chooses by the job, if at all.
+    pub(super) fn is_at_most_a_job(&self) -> bool {
+        let Filter {
+            states,
+            job: _,
+            queue,
+            labels,
+            agent,
+            text,
+            since,
+            until,
+        } = self;
+        let texts = [queue, agent, text];
+        states.is_empty()
+            && labels.is_empty()
+            && texts.iter().all(|text| text.is_none())
+            && [since, until].iter().all(|time| time.is_none())
+    }
+
     /// What a coordinator is asked for, with ids in place of names and beginnings.
     ///
     /// # Errors

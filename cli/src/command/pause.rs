@@ -75,15 +75,14 @@ pub(super) async fn pause(
         scope.name(),
         &hold::sentence(&held),
     )?;
-    match held.kind() {
+    let resume = client.next(&scope.resume());
+    note(match held.kind() {
         HoldKind::Stop | HoldKind::Drain => {
-            note("that is stricter than a pause, and stays as it was");
+            format!("that is stricter than a pause, and stays as it was; to give work again: {resume}")
         }
-        HoldKind::Pause | HoldKind::Unspecified => {}
-    }
-    note(format!(
-        "what runs goes on; to give work again: {}",
-        client.next(&scope.resume())
-    ));
+        HoldKind::Pause | HoldKind::Unspecified => {
+            format!("what runs goes on; to give work again: {resume}")
+        }
+    });
     Ok(Exit::Done)
 }

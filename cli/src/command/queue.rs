@@ -156,7 +156,7 @@ fn queues(queues: &[Queue]) -> Listing {
     }
     Listing {
         key: "queues",
-        message: "Queue",
+        message: Some("Queue"),
         values: queues.iter().map(|queue| json::of("Queue", queue)).collect(),
         names: queues.iter().map(|queue| queue.name.clone()).collect(),
         table,

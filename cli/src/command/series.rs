@@ -14,9 +14,9 @@ use crate::{
     trouble::Trouble,
 };
 
-/// Where a task of a series finds its number, and its line.
-const INDEX_VARIABLE: &str = "SWARM_ARRAY_INDEX";
-const LINE_VARIABLE: &str = "SWARM_ENTRY";
+/// Where a task of a series finds its number, and its line. Names that begin with `SWARM_` are the agent's own.
+const INDEX_VARIABLE: &str = "ARRAY_INDEX";
+const LINE_VARIABLE: &str = "ENTRY";
 
 /// Bytes of a name.
 const MAX_NAME_BYTES: usize = 200;
@@ -24,10 +24,10 @@ const MAX_NAME_BYTES: usize = 200;
 /// The flags that make many tasks of one command.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(super) struct SeriesFlags {
-    /// One task for each number, which it finds in SWARM_ARRAY_INDEX: 1-10, 1-9:2, or 3,7
+    /// One task for each number, which it finds in ARRAY_INDEX: 1-10, 1-9:2, or 3,7
     #[arg(long, value_name = "NUMBERS", value_parser = parse_numbers, requires = "command")]
     array: Option<Numbers>,
-    /// One task for each line that is not empty, which it finds in SWARM_ENTRY, and its number in SWARM_ARRAY_INDEX;
+    /// One task for each line that is not empty, which it finds in ENTRY, and its number in ARRAY_INDEX;
     /// - reads the lines from stdin
     #[arg(long, value_name = "FILE", requires = "command", conflicts_with = "array")]
     each_line: Option<PathBuf>,

@@ -48,8 +48,8 @@ Examples:
   swarmctl submit -- make -j2                  one command
   swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
   swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
-  swarmctl submit --require gpu=a100,!spot -- ./train
-  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$SWARM_ENTRY\"'
+  swarmctl submit --require 'gpu=a100,!spot' -- ./train
+  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
   swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
 
 /// What to submit.
@@ -248,7 +248,7 @@ pub(super) fn print(
     }
     let listing = Listing {
         key: "tasks",
-        message: "SubmittedTask",
+        message: Some("SubmittedTask"),
         values: tasks.iter().map(|task| json::of("SubmittedTask", task)).collect(),
         names: tasks.iter().map(|task| task.task_id.clone()).collect(),
         table,
@@ -283,24 +283,7 @@ pub(super) fn print(
 }
 
 async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
-    let (origin, text) = if path == Path::new("-") {
-        (
-            "stdin".to_owned(),
-            bounded(io::stdin().lock()).map_err(|why| {
-                Trouble::new(
-                    Exit::Usage,
-                    format!("cannot read the job file from standard input: {why}"),
-                )
-            })?,
-        )
-    } else {
-        let origin = path.display().to_string();
-        let file = fs::File::open(path).map_err(|error| error.to_string());
-        let file = file
-            .and_then(bounded)
-            .map_err(|why| Trouble::new(Exit::Usage, format!("cannot read the job file {origin}: {why}")))?;
-        (origin, file)
-    };
+    let (origin, text) = text_of(path, "the job file")?;
     match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
         Ok(file) => Ok(file),
         Err(mut faults) => {
@@ -308,6 +291,27 @@ async fn read(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
             Err(faults_trouble(&faults).into())
         }
     }
+}
+
+/// What stands in a file, or on standard input when its name is `-`; and what to call it. `what` names it in a sentence.
+///
+/// # Errors
+///
+/// When it cannot be read, or is no UTF-8.
+pub(super) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String)> {
+    let (origin, place, text) = if path == Path::new("-") {
+        (
+            "stdin".to_owned(),
+            "from standard input".to_owned(),
+            bounded(io::stdin().lock()),
+        )
+    } else {
+        let origin = path.display().to_string();
+        let file = fs::File::open(path).map_err(|error| error.to_string());
+        (origin.clone(), origin, file.and_then(bounded))
+    };
+    let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read {what} {place}: {why}"));
+    Ok((origin, text.map_err(unreadable)?))
 }
 
 /// Asks for the tasks that a faulty file refers to, so that a person hears of everything at once.
@@ -352,7 +356,7 @@ fn bounded(reader: impl io::Read) -> Result<String, String> {
     })
 }
 
-fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
+pub(super) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
     let size = request.encoded_len();
     if size + ENVELOPE_BYTES <= MAX_MESSAGE_BYTES {
         return Ok(());
@@ -368,7 +372,7 @@ fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
 }
 
 /// What a refused submit of a job file means, with the faults named by their places.
-fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
+pub(super) fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
     let mut located = file.no_faults();
     let mut elsewhere = Vec::new();
     if let Failure::Refused { faults, .. } = &*failure {

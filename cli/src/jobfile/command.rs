@@ -8,8 +8,9 @@ use super::{
     task::Reader,
     tree::{Content, Entry, Node},
 };
+use crate::exchange::base64;
 
-const COMMAND_FIELDS: &[&str] = &["argv", "cwd", "stdin", "env"];
+const COMMAND_FIELDS: &[&str] = &["argv", "cwd", "stdin", "stdin_base64", "env"];
 
 impl Reader<'_> {
     /// A string is a line for a shell; a list is the program and its arguments.
@@ -67,8 +68,10 @@ impl Reader<'_> {
             match key {
                 "argv" if entry.value.is_null() => {}
                 "argv" => self.read_argv(&field, entry, draft),
-                "cwd" | "stdin" | "env" if entry.value.is_null() => {}
-                "cwd" | "stdin" | "env" => self.read_command_field(key, &field, entry, draft),
+                "cwd" | "stdin" | "stdin_base64" | "env" if entry.value.is_null() => {}
+                "cwd" | "stdin" | "stdin_base64" | "env" => {
+                    self.read_command_field(key, &field, entry, draft)
+                }
                 _ => fields::unknown(key, entry.position, COMMAND_FIELDS, self.faults),
             }
         }
@@ -76,7 +79,8 @@ impl Reader<'_> {
 
     pub(super) fn read_command_field(&mut self, key: &str, field: &str, entry: &Entry, draft: &mut Draft) {
         let node = &entry.value;
-        self.begin(&format!("spec.command.{key}"), field, entry);
+        let part = if key == "stdin_base64" { "stdin" } else { key };
+        self.begin(&format!("spec.command.{part}"), field, entry);
         match key {
             "cwd" => {
                 let Some(cwd) = fields::text(node, field, self.faults) else {
@@ -92,6 +96,11 @@ impl Reader<'_> {
             "stdin" => {
                 let stdin = fields::text(node, field, self.faults).unwrap_or_default();
                 draft.command.stdin = stdin.as_bytes().to_vec();
+            }
+            // Input that is no text, as an export writes it.
+            "stdin_base64" => {
+                let decode = |text: &str| base64::decode(text).ok_or_else(|| "this is no base64".to_owned());
+                draft.command.stdin = fields::read(node, field, self.faults, decode).unwrap_or_default();
             }
             _ => {
                 let env = fields::pairs(node, field, self.faults).unwrap_or_default();

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The text of a single value, whatever it looks like: `1.10` stays `1.10`.
-pub(super) fn text<'n>(node: &'n Node, field: &str, faults: &mut Faults) -> Option<&'n str> {
+pub(crate) fn text<'n>(node: &'n Node, field: &str, faults: &mut Faults) -> Option<&'n str> {
     match &node.content {
         Content::Scalar { text, .. } if !node.is_null() => Some(text),
         _ => wrong_type(node, &format!("`{field}`"), "a single value", faults),
@@ -19,7 +19,7 @@ pub(super) fn text<'n>(node: &'n Node, field: &str, faults: &mut Faults) -> Opti
 }
 
 /// The entries of a map; `what` names it in a sentence, such as "a task" or "`retry`".
-pub(super) fn entries<'n>(node: &'n Node, what: &str, faults: &mut Faults) -> Option<&'n [Entry]> {
+pub(crate) fn entries<'n>(node: &'n Node, what: &str, faults: &mut Faults) -> Option<&'n [Entry]> {
     match &node.content {
         Content::Map(entries) => Some(entries),
         _ => wrong_type(node, what, "a map", faults),
@@ -27,7 +27,7 @@ pub(super) fn entries<'n>(node: &'n Node, what: &str, faults: &mut Faults) -> Op
 }
 
 /// The items of a list; one value stands for a list of one.
-pub(super) fn items(node: &Rc<Node>) -> &[Rc<Node>] {
+pub(crate) fn items(node: &Rc<Node>) -> &[Rc<Node>] {
     match &node.content {
         Content::List(items) => items,
         Content::Scalar { .. } | Content::Map(_) => slice::from_ref(node),

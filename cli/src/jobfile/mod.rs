@@ -4,20 +4,22 @@
 //! the file are handed to the caller in either case, who can ask the
 //! coordinator about them and report those it does not know with the rest.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, rc::Rc};
 
 use swarm_proto::v1::{NewJob, NewTask, SubmitTasksRequest};
 
+use tree::Node;
+
 mod command;
 mod dependency;
-mod fields;
+pub(crate) mod fields;
 mod file;
-pub(crate) mod nearest;
+pub(crate) use swarm_settings::nearest;
 mod references;
 pub mod requirement;
 mod surrogates;
 mod task;
-mod tree;
+pub(crate) mod tree;
 pub mod value;
 mod work;
 
@@ -32,6 +34,9 @@ pub const MAX_TASKS: usize = 10_000;
 
 /// Faults that are printed; the rest is counted. A person mends a few at a time.
 const MAX_SHOWN_FAULTS: usize = 200;
+
+/// Where a file begins.
+const START: Position = Position { line: 1, column: 1 };
 
 /// A place in a job file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,23 +101,35 @@ pub struct JobFile {
 /// All faults of the file, and its external references.
 pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, Faults> {
     let mut faults = Faults::new(origin);
-    let mut places = Places::default();
-    let start = Position { line: 1, column: 1 };
+    match read(text, &mut faults) {
+        Some(root) => parse_tree(&root, faults, now),
+        None => Err(faults),
+    }
+}
+
+/// Reads the tree of a text; nothing when its syntax is at fault, it is too long, or nothing is in it.
+pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
     if text.len() > MAX_FILE_BYTES {
         faults.push(
-            start,
+            START,
             format!(
                 "the file has {} bytes; at most {MAX_FILE_BYTES} are read",
                 text.len()
             ),
         );
-        return Err(faults);
+        return None;
     }
-    let Some(root) = tree::read(text, &mut faults) else {
-        return Err(faults);
-    };
+    tree::read(text, faults)
+}
 
-    let mut file = file::read_file(&root, now, &mut faults, &mut places);
+/// Reads a job file out of its tree; `faults` are what was found before.
+///
+/// # Errors
+///
+/// All faults of the file, and its external references.
+pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) -> Result<JobFile, Faults> {
+    let mut places = Places::default();
+    let mut file = file::read_file(root, now, &mut faults, &mut places);
     let ids = references::assign_ids(&file.tasks, &mut faults);
     references::check_requires(&file.tasks, &ids, &mut faults);
     let external = references::resolve(&mut file.tasks, &ids, &mut faults, &mut places);
@@ -131,7 +148,7 @@ pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, 
         None => match value::generate_id() {
             Ok(id) => id,
             Err(error) => {
-                faults.push(start, error);
+                faults.push(START, error);
                 return Err(faults);
             }
         },
@@ -151,7 +168,7 @@ pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, 
             .collect(),
     };
     Ok(JobFile {
-        origin: origin.to_owned(),
+        origin: faults.origin,
         request,
         external,
         places,

@@ -30,9 +30,12 @@ impl Joined<'_> {
     }
 }
 
-/// Joins the pairs of a text that begins with `{`; any other is YAML, which has none.
+/// Joins the pairs of a text that begins with `{` or `[`; any other is YAML, which has none.
 pub(super) fn join(text: &str) -> Joined<'_> {
-    let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+    let is_json = text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with(['{', '[']);
     if !is_json || !text.contains("\\u") {
         return Joined {
             text: Cow::Borrowed(text),

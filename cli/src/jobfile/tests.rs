@@ -135,6 +135,7 @@ fn every_known_field_is_read() {
             "id" | "task_id" | "name" | "run" | "queue" | "stdin" => "a",
             "parallel_safe" => "false",
             "cwd" => "/",
+            "stdin_base64" => "YQ==",
             "depends_on" | "dependencies" => "[b]",
             "priority" | "retries" | "timeout" | "delay" | "deadline" => "1",
             "not_before" => "2026-03-01T10:00:00Z",

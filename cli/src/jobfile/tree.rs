@@ -19,9 +19,9 @@ const MAX_DEPTH: usize = 64;
 
 /// A value and where it begins.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) position: Position,
-    pub(super) content: Content,
+pub(crate) struct Node {
+    pub(crate) position: Position,
+    pub(crate) content: Content,
     /// Nodes below and including this one, each alias counted as what it stands for.
     size: usize,
     /// Levels below and including this one.
@@ -30,7 +30,7 @@ pub(super) struct Node {
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// `plain` is false when quotes, a block style or `!!str` say that it is text whatever it looks like.
     Scalar { text: String, plain: bool },
     /// Values in order.
@@ -41,15 +41,42 @@ pub(super) enum Content {
 
 /// One key of a map, with its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) position: Position,
-    pub(super) value: Rc<Node>,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) position: Position,
+    pub(crate) value: Rc<Node>,
 }
 
 impl Node {
+    /// A text, whatever it looks like.
+    pub(crate) fn text(position: Position, text: impl Into<String>) -> Rc<Node> {
+        let (text, plain) = (text.into(), false);
+        Node::made(position, Content::Scalar { text, plain })
+    }
+
+    /// Values in order.
+    pub(crate) fn list(position: Position, items: Vec<Rc<Node>>) -> Rc<Node> {
+        Node::made(position, Content::List(items))
+    }
+
+    /// Keys and values in order; no key may stand twice.
+    pub(crate) fn map(position: Position, entries: Vec<Entry>) -> Rc<Node> {
+        Node::made(position, Content::Map(entries))
+    }
+
+    /// Sizes are bounded while a text is read; what is made of it is no larger.
+    fn made(position: Position, content: Content) -> Rc<Node> {
+        let (size, height) = (1, 1);
+        Rc::new(Node {
+            position,
+            content,
+            size,
+            height,
+        })
+    }
+
     /// Nothing was written, or `null`.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         match &self.content {
             Content::Scalar { text, plain: true } => {
                 matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
@@ -59,7 +86,7 @@ impl Node {
     }
 
     /// What it is, for a sentence.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => "nothing",
             Content::Scalar { .. } => "a single value",
@@ -69,7 +96,7 @@ impl Node {
     }
 
     /// The value as JSON; texts that look like numbers or truth values are those.
-    pub(super) fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => serde_json::Value::Null,
             Content::Scalar { text, plain } => match text.parse() {
@@ -86,7 +113,7 @@ impl Node {
 }
 
 /// Reads the one document of a text. `None` when its syntax is at fault, or when there is nothing in it.
-pub(super) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
+pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
     let joined = surrogates::join(text);
     let position = |marker: &Marker| {
         joined.original(Position {

@@ -116,7 +116,7 @@ pub fn generate_id() -> Result<String, String> {
 }
 
 /// An id of the same form that depends on the given texts alone.
-pub(super) fn derive_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+pub(crate) fn derive_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     for text in texts {
         hasher.update(text.as_bytes());

@@ -47,8 +47,8 @@ pub struct Output {
 pub struct Listing {
     /// The key of the list in the JSON object.
     pub key: &'static str,
-    /// The message in package `swarm.v1` that each thing is.
-    pub message: &'static str,
+    /// The message in package `swarm.v1` that each thing is, if it is one; if not, all have the same fields.
+    pub message: Option<&'static str>,
     /// Each thing as JSON.
     pub values: Vec<Value>,
     /// The id of each thing.
@@ -71,7 +71,11 @@ impl Listing {
             true => self.table.columns().iter().map(Column::name).collect(),
             false => Vec::new(),
         };
-        fields.check(&Paths::of_message(self.message), &columns)
+        let paths = match self.message {
+            Some(message) => Paths::of_message(message),
+            None => Paths::of_value(self.values.first().unwrap_or(&Value::Null)),
+        };
+        fields.check(&paths, &columns)
     }
 }
 

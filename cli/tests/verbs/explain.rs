@@ -59,7 +59,7 @@ fn blocked(world: &mut World) {
                 "lab-1",
                 "label",
                 "it lacks the label docker, which the task requires",
-                "agent --label docker",
+                "agent --coordinator HOST:PORT --label docker",
             ),
             fit(
                 "a-name-that-is-longer-than-a-column",
@@ -78,7 +78,7 @@ fn an_explanation_is_a_page_with_the_summary_first_and_the_change_last() {
     let ended = fake.ctl(&["explain", "test"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
     assert_eq!(
-        ended.stdout,
+        ended.stdout.replace(&fake.address.to_string(), "ADDRESS"),
         "\
 ◌ blocked: it waits for build, which waits for fetch
 
@@ -92,7 +92,7 @@ in the way
 
 agents
   lab-1                 label     it lacks the label docker, which the task requires
-                                  change: agent --label docker
+                                  change: agent --coordinator ADDRESS --label docker
   a-name-that-is-long…  draining  ann@desk drains it
                                   change: swarmctl undrain x
 
@@ -106,7 +106,10 @@ fn a_narrow_terminal_breaks_sentences_between_words_and_commands_nowhere() {
     let fake = Fake::start(blocked);
     let shown = on_a_terminal(fake.command(&["explain", "test", "--color", "never"]), Some(60));
     let lines: Vec<&str> = shown.lines().collect();
-    assert!(lines.iter().all(|line| line.chars().count() <= 60), "{shown}");
+    let mut sentences = lines.iter().filter(|line| !line.contains("change: "));
+    assert!(sentences.all(|line| line.chars().count() <= 60), "{shown}");
+    let agent = format!("    change: agent --coordinator {} --label docker", fake.address);
+    assert!(lines.contains(&agent.as_str()), "{shown}");
     let sentence = [
         "      - fetch failed once and is tried again after a delay",
         "        (until 2026-01-02 03:04:30Z)",
@@ -136,6 +139,7 @@ fn what_says_it_all_is_one_line() {
             obstacles: vec![Obstacle {
                 kind: "ended".into(),
                 message: "it has ended: succeeded".into(),
+                until: at(30),
                 ..Obstacle::default()
             }],
             ..Explanation::default()
@@ -143,7 +147,7 @@ fn what_says_it_all_is_one_line() {
     });
     assert_eq!(
         fake.ctl(&["explain", "t"]).stdout,
-        "✔ succeeded: it has ended: succeeded\n"
+        "✔ succeeded: it has ended: succeeded (until 2026-01-02 03:04:30Z)\n"
     );
 }
 

@@ -39,6 +39,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// So many answers are lost after the request was carried out.
     pub lost_answers: usize,
+    /// After so many lists their answers are lost.
+    pub lists_until_lost: Option<usize>,
     /// Whoever asks for the status never gets an answer.
     pub is_hanging: bool,
     /// The next streams end without a word after so many events.
@@ -385,6 +387,13 @@ impl TaskService for Service {
         request: Request<ListTasksRequest>,
     ) -> Result<Response<ListTasksResponse>, Status> {
         let mut world = self.world();
+        if world
+            .lists_until_lost
+            .is_some_and(|lists| world.lists.len() >= lists)
+        {
+            world.lists.push(request.into_inner());
+            return Err(Status::unknown("the connection broke"));
+        }
         let answer = lists::tasks(&mut world, request.into_inner());
         Self::answer(world, answer)
     }

@@ -29,9 +29,12 @@ const CASES: &[(&str, &[&str])] = &[
     ("cancel", &["cancel", "train", "fetch"]),
     ("cancel-filter", &["cancel", "--state", "queued,running", "--yes"]),
     ("cancel-dry-run", &["cancel", "--all", "--dry-run"]),
+    ("config-list", &["config", "list"]),
     ("drain", &["drain", "lab", "--timeout", "5m"]),
     ("events", &["events"]),
     ("explain", &["explain", "train"]),
+    ("export", &["export", "--job", "nightly"]),
+    ("import", &["import", "--dry-run", "-"]),
     ("inspect", &["inspect", "build"]),
     ("inspect-job", &["inspect", "nightly"]),
     ("job-list", &["job", "list"]),
@@ -60,10 +63,19 @@ const CASES: &[(&str, &[&str])] = &[
     ("wait", &["wait", "nightly", "--timeout", "30s"]),
 ];
 
+/// What stands on the standard input of each, for those that read it.
+const STDIN: &str = r#"{"version": "1.0", "tasks": [
+  {"id": "survey", "prompt": "Survey the field", "min_budget": 0.05, "max_budget": 0.1, "status": "pending"},
+  {"id": "report", "prompt": "Write it up", "depends_on": ["survey"], "status": "pending"}
+], "completed": [], "failed": []}"#;
+
 /// Verbs without a file, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("bench", "what it prints is measured"),
+    ("completions", "a script as the shell wants it"),
     ("dev", "it starts programs, and tests of its own look at it"),
+    ("doctor", "what it finds is this machine"),
+    ("man", "the manual has what --help has"),
 ];
 
 /// Where lines are as long as what was said, and no columns: sentences, events, and what tasks printed.
@@ -244,7 +256,7 @@ fn file(name: &str) -> PathBuf {
 /// One run as it stands in a file.
 fn told(args: &[&str]) -> String {
     let fake = Fake::start(world);
-    let Ended { code, stdout, stderr } = fake.ctl_with(args, "", &[("SWARM_ACTOR", "ann@desk")]);
+    let Ended { code, stdout, stderr } = fake.ctl_with(args, STDIN, &[("SWARM_ACTOR", "ann@desk")]);
     let words: Vec<String> = args
         .iter()
         .map(|word| match word.contains(' ') {
@@ -291,7 +303,8 @@ fn every_verb_prints_what_its_golden_file_has() {
 
 /// The verbs below a command, each with the words that name it.
 fn verbs(command: &Command, above: &str, found: &mut BTreeSet<String>) {
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+    let shown = |verb: &&Command| verb.get_name() != "help" && !verb.is_hide_set();
+    for verb in command.get_subcommands().filter(shown) {
         let words = format!("{above}{}", verb.get_name());
         if verb.has_subcommands() {
             verbs(verb, &format!("{words} "), found);

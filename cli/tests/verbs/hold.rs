@@ -137,9 +137,9 @@ fn a_pause_says_when_something_stricter_stays() {
         (&"stop".into(), &"bob@lab".into())
     );
     assert!(
-        ended
-            .stderr
-            .starts_with("that is stricter than a pause, and stays as it was\n"),
+        ended.stderr.starts_with(
+            "that is stricter than a pause, and stays as it was; to give work again: swarmctl resume\n"
+        ),
         "{}",
         ended.stderr
     );

@@ -4,6 +4,7 @@
 
 mod changes;
 mod events;
+mod exchange;
 mod explain;
 mod fake;
 mod golden;

@@ -169,12 +169,7 @@ fn series(fake: &Fake) -> Vec<(String, String, String, Option<String>)> {
             panic!("no command")
         };
         let env = |name: &str| command.env.get(name).cloned();
-        (
-            task.task_id,
-            spec.name,
-            env("SWARM_ARRAY_INDEX").unwrap(),
-            env("SWARM_ENTRY"),
-        )
+        (task.task_id, spec.name, env("ARRAY_INDEX").unwrap(), env("ENTRY"))
     });
     tasks.collect()
 }
@@ -384,9 +379,9 @@ fn a_dry_run_without_a_coordinator_checks_the_file_alone() {
         ended.stderr
     );
     assert!(
-        ended
-            .stderr
-            .starts_with("not checked with the coordinator at 127.0.0.1:1: connection refused\n"),
+        ended.stderr.starts_with(
+            "not checked with the coordinator at 127.0.0.1:1: connection refused: nothing listens there\n"
+        ),
         "{}",
         ended.stderr
     );

@@ -46,7 +46,7 @@ fn an_unreachable_coordinator_is_told_at_once() {
         assert_eq!(
             ended.stderr,
             format!(
-                "error: cannot reach the coordinator at {nowhere}: connection refused\n\
+                "error: cannot reach the coordinator at {nowhere}: connection refused: nothing listens there\n\
                  help: is it running? start one with: coordinator --listen {nowhere}, or try everything with: swarmctl dev\n"
             )
         );
@@ -68,7 +68,7 @@ fn only_wait_and_followed_events_wait_for_the_first_connection() {
         ended.stderr
     );
     assert!(
-        ended.stderr.contains("connection refused; trying again\n"),
+        ended.stderr.contains("nothing listens there; trying again\n"),
         "{}",
         ended.stderr
     );

@@ -9,7 +9,7 @@ use crate::{
     id::{AgentId, Number},
     job::Job,
     limits::MAX_DECISION_EVENTS,
-    needs::Wants,
+    needs::{Shard, Wants},
     rejection::Rejection,
     state::State,
     task::Task,
@@ -144,8 +144,11 @@ impl Draft<'_> {
     }
 
     /// Notes what an agent asks for: a soft fact, not an event.
-    pub fn wants(&mut self, agent: &AgentId, wants: &Wants) {
+    pub fn wants(&mut self, agent: &AgentId, wants: &Wants, ttl: Duration) {
         self.state.wants(agent, wants);
+        if let Some(Shard { count, index: None }) = wants.shard {
+            self.state.assign_shards(count, self.now, ttl);
+        }
     }
 
     /// Notes that an agent was heard of: a soft fact, not an event.

@@ -7,7 +7,7 @@ use crate::{
     avoid::{Avoided, avoided},
     hold::{Hold, HoldKind, Scope},
     id::QueueName,
-    limits::MAX_AGENTS_VISITED,
+    limits::{MAX_AGENTS_VISITED, MAX_OTHERS_VISITED},
     needs::{Bucket, Buckets, Class, Executor, Offer, Shard, Wants},
     selector::Term,
     state::State,
@@ -62,10 +62,10 @@ pub struct Look {
 
 impl State {
     /// What an agent offers when it asks for these tasks.
-    pub fn offer(&self, agent: &Agent, wants: &Wants, look: Look) -> Offer {
+    pub fn offer(&self, agent: &Agent, wants: &Wants) -> Offer {
         Offer {
             queues: wants.queues.clone(),
-            buckets: self.buckets(&agent.id, wants, look.now, look.ttl),
+            buckets: self.buckets(&agent.id, wants),
             executors: agent.executors.clone(),
             labels: agent.labels.clone(),
         }
@@ -83,10 +83,14 @@ impl State {
         if let Some(avoided) = self.avoids(task, agent, look) {
             return Fit::Avoided(avoided);
         }
-        if self.leased_to(&agent.id).count() >= agent.slots as usize {
+        if !self.has_free_slot(agent) {
             return Fit::Busy;
         }
         Fit::Fits
+    }
+
+    fn has_free_slot(&self, agent: &Agent) -> bool {
+        self.leased_to(&agent.id).count() < agent.slots as usize
     }
 
     /// The same for any task of a class, and a bucket if one is meant, without what goes away by itself.
@@ -107,7 +111,7 @@ impl State {
                 return Fit::Queue(class.queue.clone());
             }
             if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
-                && !self.buckets(&agent.id, wants, look.now, look.ttl).has(bucket)
+                && !self.buckets(&agent.id, wants).has(bucket)
             {
                 return Fit::Shard(shard, shard.index_of(bucket));
             }
@@ -122,7 +126,7 @@ impl State {
     }
 
     /// Whether an agent should not be given the task now: it refused it, or it failed it and another live
-    /// agent could be given it.
+    /// agent with a free slot could be given it.
     pub fn avoids(&self, task: &Task, agent: &Agent, look: Look) -> Option<Avoided> {
         let own = avoided(task, &agent.id, look.now)?;
         if own.refused {
@@ -132,9 +136,10 @@ impl State {
         let other = self
             .agents()
             .filter(|other| other.id != agent.id && !other.gone)
-            .take(MAX_AGENTS_VISITED)
+            .take(MAX_OTHERS_VISITED)
             .any(|other| {
                 self.fit_for(class, Some(task.bucket), other, look) == Fit::Fits
+                    && self.has_free_slot(other)
                     && avoided(task, &other.id, look.now).is_none()
                     && self.slowed_until(&other.id, look.now).is_none()
             });
@@ -168,8 +173,8 @@ impl State {
     }
 
     /// What a claim passed over, when there is nothing for it: how many queued tasks, for each reason.
-    pub fn passed(&self, agent: &Agent, wants: &Wants, look: Look) -> Vec<(Passed, u64)> {
-        let offer = self.offer(agent, wants, look);
+    pub fn passed(&self, agent: &Agent, wants: &Wants) -> Vec<(Passed, u64)> {
+        let offer = self.offer(agent, wants);
         let mut passed: BTreeMap<Passed, u64> = BTreeMap::new();
         let mut add = |reason, count| {
             if count > 0 {

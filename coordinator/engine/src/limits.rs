@@ -74,6 +74,13 @@ pub const MAX_EXPLAINED: usize = 100;
 /// How many dependencies deep an explanation goes.
 pub const MAX_EXPLAINED_DEPTH: u32 = 10;
 
+/// How long shards stay where they are unless an agent comes, goes or asks for something else: a lost agent is
+/// noticed within it, and giving them out anew looks at every agent.
+pub const SHARDS_KEPT: Duration = Duration::from_secs(1);
+
+/// Agents looked at to see whether another one could be given a task that one has failed.
+pub const MAX_OTHERS_VISITED: usize = 100;
+
 /// Agents looked at to see whether another one could be given a task, or why none is.
 pub const MAX_AGENTS_VISITED: usize = 1_000;
 

@@ -3,75 +3,103 @@
 //! Every shard of a count goes to the live agent of that count with the highest hash of agent and shard
 //! (rendezvous hashing, Thaler and Ravishankar 1996): when an agent is lost, only its shards move.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     id::AgentId,
+    limits::SHARDS_KEPT,
     needs::{Buckets, Shard, Wants},
     retry::mix,
     state::{Presence, State},
     time::Timestamp,
 };
 
-impl State {
-    /// Whether an agent can be counted on: it was heard of within one TTL and has not said goodbye.
-    pub fn is_live(&self, agent: &AgentId, now: Timestamp, ttl: Duration) -> bool {
-        self.agent(agent).is_some_and(|known| !known.gone)
-            && self
-                .soft
-                .presences
-                .get(agent)
-                .is_some_and(|presence| is_recent(presence, now, ttl))
-    }
+/// Who has which shard of a count: a soft fact. It is kept because finding it anew looks at every agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owners {
+    by_count: BTreeMap<u16, Assigned>,
+}
 
+#[derive(Clone, Debug)]
+struct Assigned {
+    at: Timestamp,
+    /// The owner of each shard.
+    owners: Vec<AgentId>,
+}
+
+impl Owners {
+    /// An agent came, went or asks for something else: nothing that is kept holds any longer.
+    pub(crate) fn forget(&mut self) {
+        self.by_count.clear();
+    }
+}
+
+impl State {
     /// The buckets of an agent that asks for these tasks.
-    pub fn buckets(&self, agent: &AgentId, wants: &Wants, now: Timestamp, ttl: Duration) -> Buckets {
+    pub fn buckets(&self, agent: &AgentId, wants: &Wants) -> Buckets {
         match wants.shard {
-            None => Buckets::ALL,
-            Some(Shard { count: 0 | 1, .. }) => Buckets::ALL,
+            None | Some(Shard { count: 0 | 1, .. }) => Buckets::ALL,
             Some(Shard {
                 count,
                 index: Some(index),
             }) => Buckets::of(count, index),
             Some(Shard { count, index: None }) => self
-                .shards(agent, count, now, ttl)
+                .shards(agent, count)
                 .into_iter()
                 .fold(Buckets::NONE, |all, index| all.plus(Buckets::of(count, index))),
         }
     }
 
-    /// The shards of this count that are given to an agent which asks for whichever the coordinator gives it.
-    pub fn shards(&self, agent: &AgentId, count: u16, now: Timestamp, ttl: Duration) -> Vec<u16> {
-        let own = hash(agent);
-        let others: Vec<u64> = self
+    /// The shards of this count that were given to an agent which asks for whichever the coordinator gives it.
+    pub fn shards(&self, agent: &AgentId, count: u16) -> Vec<u16> {
+        let assigned = self.soft.owners.by_count.get(&count);
+        let owners = assigned.map_or(&[][..], |assigned| &assigned.owners);
+        (0..)
+            .zip(owners)
+            .filter(|(_, owner)| *owner == agent)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Gives every shard of a count to some live agent, unless that was done a moment ago.
+    pub(crate) fn assign_shards(&mut self, count: u16, now: Timestamp, ttl: Duration) {
+        let known = self.soft.owners.by_count.get(&count);
+        if known.is_some_and(|known| now - known.at < SHARDS_KEPT) {
+            return;
+        }
+        let any = Shard { count, index: None };
+        let takers: Vec<(u64, &AgentId)> = self
             .soft
             .presences
             .iter()
-            .filter(|(other, presence)| {
-                *other != agent && is_recent(presence, now, ttl) && takes_any_of(presence, count)
-            })
-            .filter(|(other, _)| self.agent(other).is_some_and(|known| !known.gone))
-            .map(|(other, _)| hash(other))
+            .filter(|(_, presence)| is_live(presence, now, ttl) && asks_for(presence, any))
+            .filter(|(agent, _)| self.agent(agent).is_some_and(|known| !known.gone))
+            .map(|(agent, _)| (hash(agent), agent))
             .collect();
-        (0..count)
-            .filter(|index| {
-                let rank = |agent| (mix(agent, u64::from(*index)), agent);
-                others.iter().all(|other| rank(*other) < rank(own))
-            })
-            .collect()
+        let owner = |index: u16| {
+            let rank = |hash| mix(hash, u64::from(index));
+            let first = takers
+                .iter()
+                .max_by(|one, other| (rank(one.0), one.1).cmp(&(rank(other.0), other.1)));
+            first.map(|(_, agent)| (*agent).clone())
+        };
+        let owners = (0..count).filter_map(owner).collect();
+        self.soft
+            .owners
+            .by_count
+            .insert(count, Assigned { at: now, owners });
     }
 }
 
-fn is_recent(presence: &Presence, now: Timestamp, ttl: Duration) -> bool {
+fn is_live(presence: &Presence, now: Timestamp, ttl: Duration) -> bool {
     now - presence.seen <= ttl && !presence.draining
 }
 
-fn takes_any_of(presence: &Presence, count: u16) -> bool {
-    let any = Shard { count, index: None };
+fn asks_for(presence: &Presence, shard: Shard) -> bool {
     presence
         .wants
         .as_ref()
-        .is_some_and(|wants| wants.shard == Some(any))
+        .is_some_and(|wants| wants.shard == Some(shard))
 }
 
 /// FNV-1a, 64 bits: the same on every machine and in every version.

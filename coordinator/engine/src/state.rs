@@ -19,6 +19,7 @@ use crate::{
     needs::{Needs, Wants},
     queue::QueueLimit,
     schedule::Ready,
+    shard::Owners,
     slow::Slow,
     task::Task,
     time::Timestamp,
@@ -76,6 +77,8 @@ pub struct Soft {
     /// Leases that were renewed at least once: their agent knows of them.
     renewed: BTreeSet<Number>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
+    /// Who has which shard.
+    pub(crate) owners: Owners,
     /// Agents whose machines failed the last attempts that they reported.
     pub(crate) slowed: BTreeMap<AgentId, Slow>,
 }
@@ -371,7 +374,10 @@ impl State {
     pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
         if let Some(presence) = self.soft.presences.get_mut(agent) {
             presence.seen = now;
-            presence.draining = draining.unwrap_or(presence.draining);
+            if presence.draining != draining.unwrap_or(presence.draining) {
+                presence.draining = !presence.draining;
+                self.soft.owners.forget();
+            }
         } else {
             let presence = Presence {
                 seen: now,
@@ -388,11 +394,13 @@ impl State {
             && presence.wants.as_deref() != Some(wants)
         {
             presence.wants = Some(Arc::new(wants.clone()));
+            self.soft.owners.forget();
         }
     }
 
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
         self.soft.presences.remove(agent);
+        self.soft.owners.forget();
     }
 
     /// The running tasks for which an expiry is kept; for `check`.

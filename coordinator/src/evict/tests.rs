@@ -23,10 +23,11 @@ use crate::{
     core::Entry,
     data_dir::DataDir,
     fixture::{Fixture, failure, id, task},
+    limits::STORE_READERS,
     open::{self, Opened},
     retention::sweep,
-    store::Store,
-    stored,
+    store::{Store, key},
+    stored, stored_ids,
     view::View,
 };
 
@@ -148,6 +149,31 @@ async fn requests_that_name_forgotten_tasks_are_answered_as_ever() {
     let job = swarm_engine::id::JobId::stored("job");
     let counts = swarm.core.lock().state.job_counts(&job);
     assert_eq!((counts.of(TaskState::Succeeded), counts.total()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_id_is_not_looked_up_once_those_in_the_store_are_known() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    swarm.submit(None, vec![task("before", &[])]).await.unwrap();
+    swarm.work().await;
+    swarm.settle().await;
+    stored_ids::fill(&swarm.core).unwrap();
+    swarm.submit(None, vec![task("after", &[])]).await.unwrap();
+    swarm.work().await;
+    swarm.settle().await;
+    assert_eq!(swarm.tasks_in_memory(), 0);
+
+    // Nobody else may read the store meanwhile.
+    let turns = u32::try_from(STORE_READERS).unwrap();
+    let all_turns = swarm.core.store_readers.acquire_many(turns).await.unwrap();
+    let submitted = swarm.submit(None, vec![task("new", &[])]).await.unwrap();
+    assert!(!submitted[0].existed);
+    drop(all_turns);
+    for known in ["before", "after", "new"] {
+        let again = swarm.submit(None, vec![task(known, &[])]).await.unwrap();
+        assert!(again[0].existed, "{known}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -359,6 +385,12 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
             tokio::task::yield_now().await;
         }
     };
+    let noting = async {
+        while !is_over() {
+            stored_ids::fill(&swarm.core).unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
     let looking = async {
         for round in 0.. {
             if is_over() {
@@ -370,8 +402,13 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
             swarm.check();
         }
     };
-    tokio::join!(submitting, working, retrying, removing, looking);
+    tokio::join!(submitting, working, retrying, removing, noting, looking);
     swarm.settle().await;
+    for number in swarm.list(None, &[], 100).await {
+        let stored = swarm.core.store.get(&key::done(number)).unwrap();
+        let known = stored.map(|record| stored::decode_task(&record).unwrap());
+        assert!(known.is_none_or(|task| swarm.core.lock().stored_ids.may_have(&task.id)));
+    }
     swarm.check();
     let counts = swarm.core.lock().state.counts();
     assert_eq!(swarm.list(None, &[], 100).await.len() as u64, counts.total());

@@ -45,7 +45,7 @@ impl Service {
             }
             let wants = state.presence(agent).and_then(|presence| presence.wants);
             let mut passed = match (state.agent(agent), wants) {
-                (Some(agent), Some(wants)) => state.passed(agent, &wants, look),
+                (Some(agent), Some(wants)) => state.passed(agent, &wants),
                 _ => Vec::new(),
             };
             if passed.is_empty() {

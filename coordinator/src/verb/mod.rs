@@ -3,6 +3,7 @@
 //! What a verb found goes to stdout, what went wrong to stderr.
 
 mod backup;
+mod program;
 mod rebuild;
 mod repair;
 mod restore;
@@ -11,6 +12,7 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use swarm_settings::{completions, manual};
 
 use crate::{
     config::data_dir,
@@ -31,6 +33,12 @@ pub enum Verb {
     Backup(backup::Backup),
     /// Lay out a backup in an empty data directory.
     Restore(restore::Restore),
+    /// Show every setting with its value and where that comes from.
+    Config(program::ShowConfig),
+    /// Print a script that completes this program's command lines in a shell.
+    Completions(completions::Args),
+    /// Print the manual page, or write a page for each verb into a directory.
+    Man(manual::Args),
     /// Reads a store, because its files may be damaged so that reading never ends.
     #[command(name = crate::store::probe::VERB, hide = true)]
     CheckStore {
@@ -54,8 +62,11 @@ impl Verb {
             Verb::Repair(repair) => repair.run(),
             Verb::Backup(backup) => backup.run(),
             Verb::Restore(restore) => restore.run(),
-            // Answered before logging begins: another process reads what it says.
-            Verb::CheckStore { .. } => Ok(()),
+            Verb::Completions(args) => program::print_completions(&args),
+            Verb::Man(args) => program::print_manual(&args),
+            // Answered before: the one needs to know where settings come from, and what the other says is read by another
+            // process.
+            Verb::Config(_) | Verb::CheckStore { .. } => Ok(()),
         }
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn plain(chain: &str) -> String {
         return format!("the name does not resolve: {cause}");
     }
     match cause.as_str() {
+        "connection refused" => "connection refused: nothing listens there".to_owned(),
         "deadline has elapsed" if chain.contains(CONNECT_FAILURE) => {
             "nothing there answers a connection".to_owned()
         }
@@ -91,7 +92,7 @@ mod tests {
         for (chain, expected) in [
             (
                 "transport error: tcp connect error: Connection refused (os error 111)",
-                "connection refused",
+                "connection refused: nothing listens there",
             ),
             (
                 "transport error: dns error: failed to lookup address information: Name or service not known",

@@ -7,13 +7,25 @@ use serde_json::Value;
 use crate::harness::workspace_root;
 
 /// Who may depend on whom; a build or test dependency is one too.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("swarm-proto", &[]),
+    ("swarm-settings", &["swarm-proto"]),
     ("swarm-engine", &[]),
-    ("swarm-coordinator", &["swarm-engine", "swarm-proto"]),
-    ("swarm-agent", &["swarm-proto"]),
+    (
+        "swarm-coordinator",
+        &["swarm-engine", "swarm-proto", "swarm-settings"],
+    ),
+    ("swarm-agent", &["swarm-proto", "swarm-settings"]),
     // The programs for one file, `command/dev.rs`.
-    ("swarmctl", &["swarm-agent", "swarm-coordinator", "swarm-proto"]),
+    (
+        "swarmctl",
+        &[
+            "swarm-agent",
+            "swarm-coordinator",
+            "swarm-proto",
+            "swarm-settings",
+        ],
+    ),
     (
         "swarm-tests",
         &["swarm-agent", "swarm-coordinator", "swarm-proto", "swarmctl"],

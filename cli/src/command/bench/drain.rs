@@ -3,10 +3,14 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use swarm_proto::v1::{
-    Assignment, AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, Success,
-    attempt_report::Outcome,
+use swarm_proto::{
+    reason::Reason,
+    v1::{
+        Assignment, AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, Refusal, Success,
+        attempt_report::Outcome, coordinator_service_client::CoordinatorServiceClient,
+    },
 };
+use tonic::transport::Channel;
 
 use super::{
     Load,
@@ -64,34 +68,49 @@ pub(super) async fn drain(phases: &Phases, agents: &Agents, load: Load, tasks: u
 }
 
 impl Drain {
+    /// Works until every task has been asked for, or none is left.
     async fn work(&self, agent: &Agent, worker: usize) -> anyhow::Result<()> {
         let mut service = self.target.coordinator(worker);
-        let asked = self.take();
-        let claim = agent.claim(&self.target, asked, Duration::ZERO);
-        if asked == 0 {
-            return Ok(());
-        }
-        let send = async || service.claim(claim.clone()).await;
-        let doing = "cannot claim tasks";
-        let answer = self.target.call(&self.meter, doing, Duration::ZERO, send).await?;
-        let mut held = self.granted(asked, Some(answer));
-        while !held.is_empty() {
+        loop {
             let asked = self.take();
-            let next = (asked > 0).then(|| agent.claim(&self.target, asked, Duration::ZERO));
-            let send = async || {
-                let request = CompleteRequest {
-                    agent_id: agent.id.clone(),
-                    results: held.iter().map(succeeded).collect(),
-                    claim_next: next.clone(),
-                };
-                service.complete(request).await
-            };
-            let doing = "cannot complete tasks";
+            if asked == 0 {
+                return Ok(());
+            }
+            let claim = agent.claim(&self.target, asked, Duration::ZERO);
+            let send = async || service.claim(claim.clone()).await;
+            let doing = "cannot claim tasks";
             let answer = self.target.call(&self.meter, doing, Duration::ZERO, send).await?;
-            self.check(&answer)?;
-            held = self.granted(asked, answer.claimed);
+            let mut held = self.granted(asked, Some(answer));
+            if held.is_empty() {
+                return Ok(());
+            }
+            while !held.is_empty() {
+                held = self.complete(&mut service, agent, &held).await?;
+            }
         }
-        Ok(())
+    }
+
+    /// Completes these, and claims the next ones.
+    async fn complete(
+        &self,
+        service: &mut CoordinatorServiceClient<Channel>,
+        agent: &Agent,
+        held: &[Assignment],
+    ) -> anyhow::Result<Vec<Assignment>> {
+        let asked = self.take();
+        let next = (asked > 0).then(|| agent.claim(&self.target, asked, Duration::ZERO));
+        let send = async || {
+            let request = CompleteRequest {
+                agent_id: agent.id.clone(),
+                results: held.iter().map(succeeded).collect(),
+                claim_next: next.clone(),
+            };
+            service.complete(request).await
+        };
+        let doing = "cannot complete tasks";
+        let answer = self.target.call(&self.meter, doing, Duration::ZERO, send).await?;
+        self.check(&answer)?;
+        Ok(self.granted(asked, answer.claimed))
     }
 
     /// How many tasks the next claim asks for.
@@ -108,15 +127,23 @@ impl Drain {
         granted
     }
 
+    /// Counts what was completed. That nothing more may be claimed for the moment is no trouble.
     fn check(&self, answer: &CompleteResponse) -> Result<(), Trouble> {
-        let refusals = answer.results.iter().filter_map(|result| result.refusal.as_ref());
-        if let Some(refusal) = refusals.chain(&answer.claim_refusal).next() {
+        let refused = |refusal: &Refusal| {
             let message = format!("cannot complete tasks: {}", refusal.message);
-            return Err(Trouble::new(Exit::Refused, message));
+            Err(Trouble::new(Exit::Refused, message))
+        };
+        if let Some(refusal) = answer.results.iter().find_map(|result| result.refusal.as_ref()) {
+            return refused(refusal);
         }
         let completed = answer.results.len() as u64;
         self.meter.did(completed);
         self.target.completed.set(self.target.completed.get() + completed);
+        match &answer.claim_refusal {
+            Some(refusal) if refusal.reason == Reason::Busy.as_str() => self.meter.was_busy(),
+            Some(refusal) => return refused(refusal),
+            None => {}
+        }
         Ok(())
     }
 }

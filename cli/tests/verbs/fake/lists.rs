@@ -42,12 +42,17 @@ fn page<T>(items: Vec<T>, token: &str, world: &World, size: u32) -> (Vec<T>, Str
 
 fn fits(task: &Task, request: &ListTasksRequest) -> bool {
     let spec = task.spec.clone().unwrap_or_default();
+    let queue = if spec.queue.is_empty() {
+        "default"
+    } else {
+        &spec.queue
+    };
     let agent = task.attempts.last().map_or("", |newest| newest.agent_id.as_str());
     let created = task.create_time.map_or(0, |time| time.seconds);
     let or_any = |wanted: &str, here: &str| wanted.is_empty() || wanted == here;
     (request.states.is_empty() || request.states.contains(&task.state))
         && or_any(&request.job_id, &task.job_id)
-        && or_any(&request.queue, &spec.queue)
+        && or_any(&request.queue, queue)
         && or_any(&request.agent_id, agent)
         && (spec.name.contains(&request.text) || task.task_id.contains(&request.text))
         && request.labels.iter().all(|term| meets(&spec.labels, term))

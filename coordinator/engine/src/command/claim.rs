@@ -55,7 +55,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
         }
         return Ok(granted);
     }
-    draft.wants(&request.agent, &request.wants);
+    draft.wants(&request.agent, &request.wants, request.lease_ttl);
     let now = draft.now();
     if draft.hold_on(&request.agent).is_some() || draft.slowed_until(&request.agent, now).is_some() {
         return Ok(Vec::new());
@@ -96,7 +96,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let Some(agent) = draft.agent(&request.agent).cloned() else {
         return granted;
     };
-    let offer = draft.offer(&agent, &request.wants, look);
+    let offer = draft.offer(&agent, &request.wants);
     while let Some(number) = next(draft, &agent, &offer, request.wants.scan_limit, look) {
         let task = draft.tasks[&number].clone();
         if task.times.deadline.is_some_and(|deadline| deadline <= now) {
@@ -162,7 +162,7 @@ pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, look: Look) -> 
         return None;
     }
     let agent = state.agent(agent)?;
-    let offer = state.offer(agent, wants, look);
+    let offer = state.offer(agent, wants);
     let mut first: Option<Timestamp> = None;
     let avoided = |number| {
         let task = state.task_numbered(number);

@@ -54,7 +54,7 @@ impl Seen {
         let presence = state.presence(&agent.id);
         let wants = presence.as_ref().and_then(|presence| presence.wants.as_deref());
         let shards = match wants.and_then(|wants| wants.shard) {
-            Some(Shard { count, index: None }) => state.shards(&agent.id, count, look.now, look.ttl),
+            Some(Shard { count, index: None }) => state.shards(&agent.id, count),
             Some(Shard {
                 index: Some(index), ..
             }) => vec![index],

@@ -4,7 +4,7 @@
 const SHORT_FORM_CHARS: usize = 3;
 
 /// The candidate most similar to `word`, or that it begins, unless all are too different.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // A third of the letters may be wrong, as in cargo's suggestions; one always.
     let limit = (word.chars().count() / 3).max(1);
     let distance = |candidate: &str| {

@@ -1,4 +1,4 @@
-//! All faults of the settings at once: clap alone stops at the first.
+//! All faults of a command line and the environment at once: clap alone stops at the first.
 
 use std::ffi::OsString;
 
@@ -13,10 +13,7 @@ use clap::{
 /// # Errors
 ///
 /// What to print; every value that its flag does not take is named, up to the first flag that there is not.
-pub(super) fn matches<T>(
-    command: Command,
-    args: impl IntoIterator<Item = T>,
-) -> Result<ArgMatches, clap::Error>
+pub fn matches<T>(command: Command, args: impl IntoIterator<Item = T>) -> Result<ArgMatches, clap::Error>
 where
     T: Into<OsString> + Clone,
 {
@@ -36,16 +33,24 @@ where
             // Whether what follows belongs to it cannot be known; what stands before it is looked at.
             args.truncate(place);
             other = Some(error);
+        } else if error.use_stderr() && (other.is_some() || !faults.is_empty()) {
+            // What is missing may be so only because of what is wrong.
+            break;
         } else {
             return Err(error);
         }
     }
-    faults.extend(other.as_ref().map(sentence));
-    Err(together(command, &faults))
+    match other {
+        Some(error) if faults.is_empty() => Err(error),
+        other => {
+            faults.extend(other.as_ref().map(sentence));
+            Err(together(command, &faults))
+        }
+    }
 }
 
 /// One message for all of them.
-pub(super) fn together(mut command: Command, faults: &[String]) -> clap::Error {
+pub fn together(mut command: Command, faults: &[String]) -> clap::Error {
     command.error(ErrorKind::ValueValidation, faults.join("\nerror: "))
 }
 
@@ -88,49 +93,44 @@ fn sentence(error: &clap::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
+    use clap::{Arg, value_parser};
+
+    use super::*;
+
+    fn said(args: &[&str]) -> clap::Error {
+        let number = |name: &'static str| Arg::new(name).long(name).value_parser(value_parser!(u8));
+        let command = Command::new("prog").args([number("slots"), number("most"), number("least")]);
+        matches(command, ["prog"].iter().chain(args)).unwrap_err()
+    }
 
     #[test]
     fn every_wrong_value_is_named() {
-        let flags = [
-            "--slots",
-            "0",
-            "--log-format",
-            "xml",
-            "--claim-wait",
-            "5m",
-            "--odd",
-        ];
-        let refused = Config::read(["agent"].iter().chain(&flags)).unwrap_err();
-        let said = refused.to_string();
-        for part in [
-            "error: invalid value '0' for '--slots <auto|N>'",
-            "error: invalid value 'xml' for '--log-format <FORMAT>'",
-            "error: invalid value '5m' for '--claim-wait <DURATION>'",
-            "error: unexpected argument '--odd' found",
+        let refused = said(&["--slots", "x", "--most=300", "--odd", "--least", "y"]);
+        let text = refused.to_string();
+        for (part, count) in [
+            ("error: invalid value 'x' for '--slots <slots>'", 1),
+            ("error: invalid value '300' for '--most <most>'", 1),
+            ("error: unexpected argument '--odd' found", 1),
+            ("--least", 0),
         ] {
-            assert_eq!(said.matches(part).count(), 1, "{part} in {said}");
+            assert_eq!(text.matches(part).count(), count, "{part} in {text}");
         }
     }
 
     #[test]
-    fn settings_that_do_not_fit_together_are_named_together() {
-        let flags = ["--shard-id", "2", "--no-command", "--allow-command", "git"];
-        let said = Config::read(["agent"].iter().chain(&flags))
-            .unwrap_err()
-            .to_string();
-        assert!(said.starts_with("error: --shard-id is 2"), "{said}");
-        assert!(
-            said.contains("\nerror: --no-command and --allow-command"),
-            "{said}"
-        );
+    fn an_unknown_flag_is_told_before_a_missing_verb() {
+        let command = Command::new("prog")
+            .arg_required_else_help(true)
+            .subcommand_required(true)
+            .subcommand(Command::new("go"));
+        let said = matches(command, ["prog", "--odd"]).unwrap_err();
+        assert_eq!(said.kind(), ErrorKind::UnknownArgument);
     }
 
     #[test]
     fn a_single_fault_and_help_are_claps_own() {
-        let help = Config::read(["agent", "--help"]).unwrap_err();
-        assert!(!help.use_stderr());
-        let unknown = Config::read(["agent", "--slot", "1"]).unwrap_err().to_string();
+        assert!(!said(&["--help"]).use_stderr());
+        let unknown = said(&["--slot", "1"]).to_string();
         assert!(unknown.contains("--slots"), "{unknown}");
     }
 }

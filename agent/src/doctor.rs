@@ -1,0 +1,191 @@
+//! `agent doctor`: whether this machine can work for its coordinator, and what mends it if not.
+
+use std::{
+    env, fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use nix::sys::statvfs::statvfs;
+use swarm_settings::{checkup, report::Report};
+
+use crate::{config::Config, state_directory, tree, workspace};
+
+/// Below this a report of full outputs may not fit beside the tasks' own files.
+const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// What tasks need that name no program of their own: `run: make && make install` is a line for the shell.
+const TOOLS: [(&str, &str); 1] = [(
+    "sh",
+    "install a POSIX shell: tasks that are one line of text run in it",
+)];
+
+/// What was found.
+pub(crate) struct Diagnosis {
+    /// Line by line.
+    pub(crate) report: Report,
+    /// Whether any of the named coordinators answered.
+    pub(crate) is_reached: bool,
+}
+
+/// Looks at everything that the agent needs; changes nothing but for a file and a directory that it removes again.
+pub(crate) async fn look(config: &Config) -> Diagnosis {
+    let mut report = Report::default();
+    look_at_state(&mut report, config);
+    if let Some(workspace) = &config.workspace {
+        look_at_workspace(&mut report, workspace);
+    }
+    look_at_tools(&mut report);
+    look_at_processes(&mut report);
+    let mut is_reached = false;
+    for address in &config.coordinator {
+        is_reached |= checkup::coordinator(&mut report, address).await.is_some();
+    }
+    Diagnosis { report, is_reached }
+}
+
+fn look_at_state(report: &mut Report, config: &Config) {
+    let fix = "name a directory that this user can write with --state-dir DIR";
+    let place = match state_directory::place(config.state_dir.as_deref(), config.name.as_deref()) {
+        Ok(place) => place,
+        Err(why) => return report.wrong("state directory", why, fix),
+    };
+    match state_directory::is_in_use(&place) {
+        Ok(true) => report.notable(
+            "lock",
+            format!("another agent works with {}", place.display()),
+            "that is well if it is meant to; a second one needs another --name or --state-dir",
+        ),
+        Ok(false) => report.well("lock", format!("no other agent works with {}", place.display())),
+        Err(error) => report.wrong(
+            "lock",
+            format!("cannot look at {}: {error}", place.display()),
+            fix,
+        ),
+    }
+    look_at_directory(report, "state directory", &place, fix);
+}
+
+fn look_at_workspace(report: &mut Report, named: &Path) {
+    let fix = "name a directory that this user can write with --workspace DIR";
+    match std::path::absolute(named) {
+        Ok(place) => look_at_directory(report, "workspace", &place, fix),
+        Err(error) => report.wrong(
+            "workspace",
+            format!("cannot tell where {} is: {error}", named.display()),
+            fix,
+        ),
+    }
+}
+
+/// Whether a directory can be written, or made, and how much room there is.
+fn look_at_directory(report: &mut Report, check: &'static str, place: &Path, fix: &str) {
+    let Some(there) = place.ancestors().find(|dir| dir.exists()) else {
+        return report.wrong(check, format!("{} can be nowhere", place.display()), fix);
+    };
+    if let Err(error) = workspace::try_directory(there) {
+        let what = if there == place { "write" } else { "be made in" };
+        let message = match what {
+            "write" => format!("cannot write {}: {error}", place.display()),
+            _ => format!("{} cannot {what} {}: {error}", place.display(), there.display()),
+        };
+        return report.wrong(check, message, fix);
+    }
+    let state = if there == place {
+        "can be written"
+    } else {
+        "will be made"
+    };
+    match free_bytes(there) {
+        Ok(free) if free < LEAST_FREE_BYTES => report.notable(
+            check,
+            format!(
+                "{} {state}, with only {} MiB free",
+                place.display(),
+                free / (1024 * 1024)
+            ),
+            "make room there, or name a directory on another disk",
+        ),
+        Ok(free) => report.well(
+            check,
+            format!(
+                "{} {state}, with {} GiB free",
+                place.display(),
+                free / (1024 * 1024 * 1024)
+            ),
+        ),
+        Err(error) => report.notable(
+            check,
+            format!(
+                "{} {state}; how much is free there is not known: {error}",
+                place.display()
+            ),
+            "see with: df -h",
+        ),
+    }
+}
+
+fn free_bytes(place: &Path) -> io::Result<u64> {
+    let found = statvfs(place).map_err(io::Error::from)?;
+    Ok(u64::from(found.blocks_available()).saturating_mul(found.fragment_size()))
+}
+
+fn look_at_tools(report: &mut Report) {
+    let Some(path) = env::var_os("PATH") else {
+        return report.wrong(
+            "tool",
+            "PATH is not set: tasks find no programs",
+            "set PATH where the agent is started",
+        );
+    };
+    for (tool, fix) in TOOLS {
+        let is_program = |file: &PathBuf| {
+            fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        };
+        match env::split_paths(&path).map(|dir| dir.join(tool)).find(is_program) {
+            Some(file) => report.well("tool", format!("{tool} is {}", file.display())),
+            None => report.wrong("tool", format!("{tool} is not on PATH"), fix),
+        }
+    }
+}
+
+/// Whether what a task leaves running can be found and ended.
+fn look_at_processes(report: &mut Report) {
+    if !tree::FINDS_MARKED {
+        return report.notable(
+            "processes",
+            "on this system only a task's process group is ended, not what leaves it",
+            "run the agent on Linux if tasks start services in the background",
+        );
+    }
+    match fs::read("/proc/self/environ").and_then(|_| fs::read_dir("/proc")) {
+        Ok(_) => report.well(
+            "processes",
+            "/proc can be read: everything that a task starts is found and ended",
+        ),
+        Err(error) => report.wrong(
+            "processes",
+            format!("/proc cannot be read: {error}; what a task leaves running stays"),
+            "mount /proc for the agent, as with: mount -t proc proc /proc",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_told_with_its_fix() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = Report::default();
+        look_at_directory(&mut report, "workspace", &dir.path().join("new/one"), "fix it");
+        assert!(report.is_well(), "{report}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        look_at_directory(&mut report, "workspace", &file.join("below"), "fix it");
+        assert!(!report.is_well(), "{report}");
+        assert!(report.to_string().contains("    fix: fix it\n"), "{report}");
+    }
+}

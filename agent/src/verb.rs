@@ -1,0 +1,146 @@
+//! The whole command line: what the program does besides working, and the flags with all that lies below them.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use swarm_settings::{Form, Read, Refusal, Settings, completions, manual};
+
+use crate::{
+    EXIT_FAILURE, EXIT_UNREACHABLE, Fault,
+    config::{Config, EXAMPLES},
+    doctor::{self, Diagnosis},
+};
+
+const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "agent" };
+
+/// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, before_help = EXAMPLES)]
+struct Program {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    config: Config,
+}
+
+/// What it does instead of working.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Look whether this machine can work for its coordinator, and what mends it if not
+    Doctor(Show),
+    /// Show every setting with its value and where that comes from
+    Config(Show),
+    /// Print a script that completes this program's command lines in a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write a page for each verb into a directory
+    Man(manual::Args),
+}
+
+/// How to show something.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Show {
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Form::Table, value_name = "FORMAT")]
+    output: Form,
+}
+
+/// A command line that was read.
+pub(crate) struct Asked {
+    /// What to do; to work when there is none.
+    pub(crate) verb: Option<Verb>,
+    /// How to work.
+    pub(crate) config: Config,
+    /// Who said so.
+    pub(crate) settings: Settings,
+}
+
+/// Reads the command line, the environment and the files.
+///
+/// # Errors
+///
+/// When help was asked for, or something is wrong with one of them.
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Refusal> {
+    let Read { matches, settings } = PROGRAM.read(command(), args)?;
+    let usage = |error: clap::Error| Refusal::Usage(error.format(&mut command()));
+    let Program { verb, config } = Program::from_arg_matches(&matches).map_err(usage)?;
+    let config = config
+        .settled(settings.compare("once", "max_tasks"))
+        .map_err(Refusal::Usage)?;
+    Ok(Asked {
+        verb,
+        config,
+        settings,
+    })
+}
+
+/// A flag may stand before the verb and after it.
+fn command() -> clap::Command {
+    Program::command().mut_args(|arg| arg.global(true))
+}
+
+impl Verb {
+    /// Carries it out.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be done.
+    pub(crate) fn run(self, config: &Config, settings: &Settings) -> Result<ExitCode, Fault> {
+        let whole = PROGRAM.command(command());
+        let unwritten = |error: io::Error| Fault::new(EXIT_FAILURE, error.to_string());
+        match self {
+            Verb::Doctor(show) => {
+                let diagnosis = diagnose(config).context("cannot start the runtime")?;
+                print(diagnosis.report.print(show.output).as_bytes())?;
+                return Ok(ExitCode::from(
+                    match (diagnosis.is_reached, diagnosis.report.is_well()) {
+                        (false, _) => EXIT_UNREACHABLE,
+                        (true, false) => EXIT_FAILURE,
+                        (true, true) => 0,
+                    },
+                ));
+            }
+            Verb::Config(show) => print(settings.print(show.output).as_bytes())?,
+            Verb::Completions(args) => {
+                let script = completions::script(&whole, args.shell, None).map_err(unwritten)?;
+                print(script.as_bytes())?;
+            }
+            Verb::Man(args) => print(&manual::run(&whole, &args).map_err(unwritten)?)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn diagnose(config: &Config) -> io::Result<Diagnosis> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(doctor::look(config)))
+}
+
+fn print(bytes: &[u8]) -> Result<(), Fault> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Fault::new(
+            EXIT_FAILURE,
+            format!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        PROGRAM.command(command()).debug_assert();
+        let help = command().render_help().to_string();
+        assert!(help.starts_with("Examples:\n  agent "), "{help}");
+    }
+}

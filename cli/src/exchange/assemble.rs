@@ -1,0 +1,140 @@
+//! The tasks of a foreign file as one job file: those that are done are left out, and what depends on them is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use serde_json::Value;
+
+use super::{
+    Options,
+    incoming::{Dependency, Incoming},
+    metadata,
+    report::Report,
+    schema::{MET, Schema},
+    status::Status,
+};
+use crate::jobfile::{
+    Faults, Position,
+    tree::{Entry, Node},
+};
+
+/// Puts the tasks that are submitted into one list; nothing when none is left.
+pub(super) fn assemble(
+    mut tasks: Vec<Incoming>,
+    done_elsewhere: &BTreeSet<String>,
+    schema: &Schema,
+    options: &Options,
+    faults: &mut Faults,
+    report: &mut Report,
+) -> Vec<Rc<Node>> {
+    for task in &mut tasks {
+        if done_elsewhere.contains(&task.id) {
+            task.status = Status::Done;
+        }
+        if let Some(status) = options.statuses.get(&task.id) {
+            task.status = *status;
+        }
+        if options.all {
+            task.status = Status::Open;
+        }
+    }
+    let done = done_elsewhere.iter().map(|id| (id.clone(), Status::Done));
+    let mut known: BTreeMap<String, Status> = done.collect();
+    known.extend(tasks.iter().map(|task| (task.id.clone(), task.status)));
+
+    let mut nodes = Vec::new();
+    for task in tasks {
+        match task.status {
+            Status::Done => report.done.push(task.id),
+            Status::Cancelled => report.cancelled.push(task.id),
+            Status::Open | Status::Begun => {
+                if task.status == Status::Begun {
+                    report.begun.push(task.id.clone());
+                }
+                nodes.push(node(task, &known, schema, options, faults, report));
+            }
+        }
+    }
+    nodes
+}
+
+fn node(
+    task: Incoming,
+    known: &BTreeMap<String, Status>,
+    schema: &Schema,
+    options: &Options,
+    faults: &mut Faults,
+    report: &mut Report,
+) -> Rc<Node> {
+    let Incoming {
+        position,
+        id,
+        mut fields,
+        mut metadata,
+        depends_on,
+        met: told,
+        ..
+    } = task;
+    report.prompts += usize::from(fields.iter().any(|field| field.key == "prompt"));
+    let mut met = Vec::new();
+    if let Some((place, dependencies)) = depends_on {
+        let mut open = Vec::new();
+        for dependency in dependencies {
+            let status = known.get(&dependency.task_id);
+            let is_told = told.contains(&dependency.task_id) && !(options.all && status.is_some());
+            match status {
+                _ if is_told => met.push(dependency.task_id),
+                // Whoever has the task already is asked whether it is done.
+                Some(Status::Done) if options.known.contains(&dependency.task_id) => {
+                    open.push(dependency.node)
+                }
+                Some(Status::Done) => {
+                    report.met_ids.insert(dependency.task_id.clone());
+                    met.push(dependency.task_id);
+                }
+                Some(Status::Cancelled) if dependency.is_any_end => met.push(dependency.task_id),
+                Some(Status::Cancelled) => refuse(&id, &dependency, faults),
+                Some(Status::Open | Status::Begun) | None => open.push(dependency.node),
+            }
+        }
+        if !open.is_empty() {
+            fields.push(entry("depends_on", place, Node::list(place, open)));
+        }
+    }
+    if !met.is_empty() {
+        report.met += met.len();
+        let met = met.into_iter().map(|id| match known.contains_key(&id) {
+            true => format!("{}{id}", options.prefix),
+            false => id,
+        });
+        let list: Value = met.collect();
+        // The key is short.
+        for (key, text) in metadata::pairs(&schema.key(MET), &list).unwrap_or_default() {
+            metadata.push(entry(&key, position, Node::text(position, text)));
+        }
+    }
+    if !metadata.is_empty() {
+        fields.push(entry("metadata", position, Node::map(position, metadata)));
+    }
+    Node::map(position, fields)
+}
+
+fn refuse(id: &str, dependency: &Dependency, faults: &mut Faults) {
+    let other = &dependency.task_id;
+    faults.push_with_help(
+        dependency.node.position,
+        format!("'{id}' depends on '{other}', which was cancelled"),
+        Some("--all submits what was cancelled too; or take the dependency away".to_owned()),
+    );
+}
+
+/// A field where there was another one.
+pub(super) fn entry(key: &str, position: Position, value: Rc<Node>) -> Entry {
+    Entry {
+        key: key.to_owned(),
+        position,
+        value,
+    }
+}

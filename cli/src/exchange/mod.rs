@@ -1,0 +1,211 @@
+//! Tasks in the files of other systems, and in ours: read into what a submit takes, and written again.
+//!
+//! Reading turns a foreign file into the tree of a job file, each value where it was written, so that `jobfile/` finds
+//! every fault with its line and column. What a format has no place for is written under `swarm` in its tasks; what
+//! has no meaning here is kept in the metadata of the task. So a task is the same after it was exported and imported.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use clap::ValueEnum;
+use swarm_proto::v1::task_spec::Work;
+
+use crate::jobfile::{self, Faults, JobFile, Position, tree::Node};
+use report::Report;
+use schema::Schema;
+
+pub(crate) mod agentvine;
+mod amplifier;
+mod assemble;
+pub(crate) mod base64;
+pub(crate) mod document;
+pub(crate) mod execution_log;
+mod incoming;
+mod job_file;
+mod metadata;
+mod outgoing;
+mod prefix;
+mod queue_json;
+mod recognise;
+mod report;
+mod schema;
+mod shell;
+mod status;
+mod top;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+/// What a coordinator shows in the place of an environment variable's value.
+const MASK: &str = "***";
+
+/// A format that tasks are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Our own job file, as `submit -f` takes it
+    Jobfile,
+    /// The queue of Vivarium and Black Swarm: JSON with tasks, completed, failed
+    #[value(name = "queue.json")]
+    QueueJson,
+    /// The task file of Amplifier Swarm: YAML
+    Amplifier,
+    /// Tasks of AgentVine: JSON, one or a list
+    Agentvine,
+}
+
+impl Format {
+    /// What is special about a foreign format.
+    fn schema(self) -> Option<&'static Schema> {
+        match self {
+            Format::Jobfile => None,
+            Format::QueueJson => Some(&queue_json::SCHEMA),
+            Format::Amplifier => Some(&amplifier::SCHEMA),
+            Format::Agentvine => Some(&agentvine::SCHEMA),
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub(crate) fn title(self) -> &'static str {
+        self.schema().map_or("job file", |schema| schema.name)
+    }
+}
+
+/// How far tasks are, by their ids.
+pub(crate) type Statuses = BTreeMap<String, status::Status>;
+
+/// How a file is read.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The format; by its shape when not given.
+    pub(crate) format: Option<Format>,
+    /// Put before every id of the file.
+    pub(crate) prefix: String,
+    /// What is completed or cancelled is submitted too.
+    pub(crate) all: bool,
+    /// How far tasks are, by an execution log.
+    pub(crate) statuses: Statuses,
+    /// Completed tasks of the file that the coordinator has too: a dependency on one stays.
+    pub(crate) known: BTreeSet<String>,
+    /// What the job is called when the file does not say it.
+    pub(crate) job_name: String,
+}
+
+/// A file that was read.
+pub(crate) struct Import {
+    /// Its format.
+    pub(crate) format: Format,
+    /// What to submit; nothing when every task is done.
+    pub(crate) file: Option<JobFile>,
+    /// Completed tasks that others depend on, which the coordinator may have: see [`Options::known`].
+    pub(crate) met: BTreeSet<String>,
+    /// What people have to be told about it.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads a file of any format.
+///
+/// # Errors
+///
+/// All faults of the file, with their places, and references that only the coordinator can settle.
+pub(crate) fn read(
+    text: &str,
+    origin: &str,
+    options: &Options,
+    now: jiff::Timestamp,
+) -> Result<Import, Faults> {
+    let mut faults = Faults::new(origin);
+    let Some(root) = jobfile::read(text, &mut faults) else {
+        return Err(faults);
+    };
+    let Some(format) = options.format.or_else(|| recognise::recognise(&root)) else {
+        let help = "it may be: our job file, a queue.json, Amplifier's YAML or AgentVine's JSON; --format says which";
+        faults.push_with_help(
+            root.position,
+            "this looks like no format that can be imported",
+            Some(help.to_owned()),
+        );
+        return Err(faults);
+    };
+    let mut report = Report::default();
+    let root = match format.schema() {
+        None => Some(Rc::clone(&root)),
+        Some(schema) => read_foreign(&root, schema, options, &mut faults, &mut report),
+    };
+    let file = match root {
+        Some(root) => Some(jobfile::parse_tree(
+            &prefix::add(&options.prefix, &root),
+            faults,
+            now,
+        )?),
+        None if faults.is_empty() => None,
+        None => return Err(faults),
+    };
+    if let Some(file) = &file {
+        refuse_masked(file)?;
+    }
+    Ok(Import {
+        format,
+        file,
+        notes: report.lines(),
+        met: report.met_ids,
+    })
+}
+
+/// A foreign file as the tree of a job file; nothing when no task of it is to be submitted.
+fn read_foreign(
+    root: &Rc<Node>,
+    schema: &Schema,
+    options: &Options,
+    faults: &mut Faults,
+    report: &mut Report,
+) -> Option<Rc<Node>> {
+    let top = top::read(root, schema, faults, report);
+    let mut seen = incoming::Seen::new();
+    let tasks: Vec<_> = top
+        .tasks
+        .iter()
+        .filter_map(|node| incoming::read(node, schema, &mut seen, faults, report))
+        .collect();
+    if top.tasks.is_empty() && top.done.is_empty() {
+        faults.push(root.position, "there are no tasks in it");
+    }
+    let tasks = assemble::assemble(tasks, &top.done, schema, options, faults, report);
+    if tasks.is_empty() {
+        return None;
+    }
+    let place = root.position;
+    let fields = vec![
+        assemble::entry("name", place, Node::text(place, options.job_name.as_str())),
+        assemble::entry("labels", place, Node::map(place, top.labels)),
+        assemble::entry("tasks", place, Node::list(place, tasks)),
+    ];
+    Some(Node::map(place, fields))
+}
+
+/// An exported variable has a mask for its value, for nobody but its agent is told it; a task that got the mask would
+/// fail in strange ways.
+fn refuse_masked(file: &JobFile) -> Result<(), Faults> {
+    let mut faults = file.no_faults();
+    for (index, task) in file.request.tasks.iter().enumerate() {
+        let Some(Work::Command(command)) = task.spec.as_ref().and_then(|spec| spec.work.as_ref()) else {
+            continue;
+        };
+        for name in command
+            .env
+            .iter()
+            .filter(|(_, value)| *value == MASK)
+            .map(|(name, _)| name)
+        {
+            let place = file.locate(&format!("tasks[{index}].spec.command.env"));
+            faults.push_with_help(
+                place.unwrap_or(Position { line: 1, column: 1 }),
+                format!("the value of '{name}' is {MASK}: a coordinator tells it to nobody, so it was not exported"),
+                Some("write the value in its place".to_owned()),
+            );
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}

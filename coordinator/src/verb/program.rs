@@ -1,0 +1,61 @@
+//! What the program says about itself: its settings, its completions, its manual.
+
+use std::io::{self, Write as _};
+
+use clap::CommandFactory as _;
+use swarm_settings::{Form, Settings, completions, manual};
+
+use crate::{
+    config::{Config, PROGRAM, Program},
+    failure::{Exit, Failure, chain},
+};
+
+/// The flags of serving, to see what comes out of them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ShowConfig {
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Form::Table, value_name = "FORMAT")]
+    output: Form,
+    #[command(flatten)]
+    config: Config,
+}
+
+impl ShowConfig {
+    /// Prints the settings, and what is wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator would refuse to serve with them.
+    pub(crate) fn run(&self, mut settings: Settings) -> Result<(), Failure> {
+        if let Ok(dir) = self.config.data_dir() {
+            settings.fill("data_dir", dir.display().to_string());
+        }
+        print(settings.print(self.output).as_bytes())?;
+        self.config.check()
+    }
+}
+
+pub(super) fn print_completions(args: &completions::Args) -> Result<(), Failure> {
+    let command = PROGRAM.command(Program::command());
+    let script = completions::script(&command, args.shell, None).map_err(|error| failure(&error))?;
+    print(script.as_bytes())
+}
+
+pub(super) fn print_manual(args: &manual::Args) -> Result<(), Failure> {
+    let command = PROGRAM.command(Program::command());
+    let said = manual::run(&command, args).map_err(|error| failure(&error))?;
+    print(&said)
+}
+
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failure(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    let help = "is there room on the disk, and may this user write there?";
+    Failure::new(Exit::Damaged, format!("cannot write: {}", chain(error)), help)
+}

@@ -1,0 +1,148 @@
+//! What a doctor found: a line for each thing looked at, and what mends it.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::Form;
+
+/// Everything that was looked at, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Report(Vec<Finding>);
+
+/// One thing that was looked at.
+#[derive(Clone, Debug)]
+struct Finding {
+    check: &'static str,
+    grade: Grade,
+    message: String,
+    fix: String,
+}
+
+/// How it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grade {
+    Well,
+    Notable,
+    Wrong,
+}
+
+impl Grade {
+    fn glyph(self) -> char {
+        match self {
+            Grade::Well => '✔',
+            Grade::Notable => '!',
+            Grade::Wrong => '✘',
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Grade::Well => "ok",
+            Grade::Notable => "warning",
+            Grade::Wrong => "wrong",
+        }
+    }
+}
+
+impl Report {
+    /// It is as it should be.
+    pub fn well(&mut self, check: &'static str, message: impl Into<String>) {
+        self.add(check, Grade::Well, message.into(), String::new());
+    }
+
+    /// It works, and somebody should know; `fix` says what to do.
+    pub fn notable(&mut self, check: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+        self.add(check, Grade::Notable, message.into(), fix.into());
+    }
+
+    /// It does not work; `fix` says what to do.
+    pub fn wrong(&mut self, check: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+        self.add(check, Grade::Wrong, message.into(), fix.into());
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_well(&self) -> bool {
+        self.0.iter().all(|finding| finding.grade != Grade::Wrong)
+    }
+
+    /// The findings as they are asked for, with a line end.
+    pub fn print(&self, form: Form) -> String {
+        match form {
+            Form::Table => self.to_string(),
+            Form::Json => format!("{:#}\n", self.json()),
+        }
+    }
+
+    /// The findings as one JSON value.
+    pub fn json(&self) -> Value {
+        let checks: Vec<Value> = self
+            .0
+            .iter()
+            .map(|finding| {
+                json!({
+                    "check": finding.check,
+                    "state": finding.grade.word(),
+                    "message": finding.message,
+                    "fix": finding.fix,
+                })
+            })
+            .collect();
+        json!({ "ok": self.is_well(), "checks": checks })
+    }
+
+    /// The names of the checks that did not go well.
+    pub fn troubled(&self) -> impl Iterator<Item = &'static str> {
+        self.0
+            .iter()
+            .filter(|finding| finding.grade != Grade::Well)
+            .map(|finding| finding.check)
+    }
+
+    fn add(&mut self, check: &'static str, grade: Grade, message: String, fix: String) {
+        self.0.push(Finding {
+            check,
+            grade,
+            message,
+            fix,
+        });
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.0 {
+            writeln!(
+                f,
+                "{} {}: {}",
+                finding.grade.glyph(),
+                finding.check,
+                finding.message
+            )?;
+            if !finding.fix.is_empty() {
+                writeln!(f, "    fix: {}", finding.fix)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_says_how_it_is_and_what_mends_it() {
+        let mut report = Report::default();
+        report.well("address", "resolves");
+        report.notable("clock", "3 s behind", "set it");
+        assert!(report.is_well());
+        report.wrong("agents", "none is online", "start one");
+        assert!(!report.is_well());
+        assert_eq!(
+            report.to_string(),
+            "✔ address: resolves\n! clock: 3 s behind\n    fix: set it\n✘ agents: none is online\n    fix: start one\n"
+        );
+        assert_eq!(report.json()["checks"][1]["state"], "warning");
+    }
+}

@@ -1,0 +1,48 @@
+//! Shards: the coordinator gives every one to some live agent, and moves those of a lost one.
+
+use swarm_proto::v1::{ListAgentsRequest, TaskState, agent_service_client::AgentServiceClient};
+
+use crate::harness::{agent::RealAgent, client::shell_task, coordinator::Coordinator, wait_until};
+
+const AUTO: &[&str] = &["--shard-count", "4", "--slots", "2"];
+
+/// The shards of each agent that can be counted on.
+fn shards(coordinator: &Coordinator) -> Vec<Vec<u32>> {
+    let client = coordinator.client();
+    let mut service = AgentServiceClient::new(client.channel());
+    let answer = client.call(service.list_agents(ListAgentsRequest::default()));
+    let agents = answer.unwrap().into_inner().agents;
+    agents.into_iter().map(|agent| agent.shards).collect()
+}
+
+fn all(shards: &[Vec<u32>]) -> Vec<u32> {
+    let mut all: Vec<u32> = shards.iter().flatten().copied().collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn every_shard_is_worked_and_those_of_a_killed_agent_move() {
+    let coordinator = Coordinator::with(&["--lease-ttl", "2s"]);
+    let client = coordinator.client();
+    let mut agents: Vec<RealAgent> = ["a", "b", "c"]
+        .iter()
+        .map(|name| RealAgent::start(&coordinator, name, AUTO))
+        .collect();
+    wait_until("every shard has one agent", || {
+        all(&shards(&coordinator)) == [0, 1, 2, 3]
+    });
+
+    let run = |round: &str| {
+        let ids: Vec<String> = (0..40).map(|n| format!("{round}-{n}")).collect();
+        client.submit(ids.iter().map(|id| shell_task(id, "true")).collect());
+        for id in &ids {
+            client.wait_for_state(id, TaskState::Succeeded);
+        }
+    };
+    run("first");
+    agents[0].program().kill();
+    // Whichever shards it had, all four are worked.
+    run("second");
+    drop(agents);
+}
