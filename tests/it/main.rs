@@ -30,6 +30,7 @@ mod flipped_store;
 mod hostile;
 mod killed;
 mod lifecycle;
+mod listing;
 mod logs;
 mod metrics;
 mod obeying;

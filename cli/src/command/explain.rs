@@ -60,6 +60,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         width: output.width().map(|width| width.min(MAX_WIDTH)),
     };
     output.one(
+        "Explanation",
         &json::of("Explanation", &explanation),
         &explanation.task_id,
         &page.of(&explanation),
