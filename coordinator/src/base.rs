@@ -65,7 +65,7 @@ pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
     let look = match &left {
         Left::Closed(_) | Left::Killed => Look::Sample,
         Left::Unknown(why) => {
-            tracing::info!("reading the whole store before serving: {why}");
+            tracing::info!(reason = %why, "reading the whole store before serving");
             Look::Everything
         }
     };
@@ -199,7 +199,8 @@ fn replace(dir: &Path, why: &str, snapshots: &[Snapshot], oldest: u64) -> Result
     check_replaceable(why, snapshots, oldest)?;
     set_aside(dir)?;
     tracing::warn!(
-        "{why}: set aside as {}, building it anew",
+        error = why,
+        "the store is set aside as {}, and built anew",
         dir.with_extension("set-aside").display()
     );
     build(dir, snapshots, oldest)
@@ -222,7 +223,13 @@ fn build(dir: &Path, snapshots: &[Snapshot], oldest: u64) -> Result<(Store, Stat
         }
         match restore(snapshot, dir)? {
             Ok(base) => return Ok(base),
-            Err(damage) => tracing::warn!("cannot use {}: {damage}", snapshot.path().display()),
+            Err(damage) => {
+                tracing::warn!(
+                    error = damage,
+                    "cannot use the snapshot {}",
+                    snapshot.path().display()
+                );
+            }
         }
     }
     if oldest > 1 {

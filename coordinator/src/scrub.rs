@@ -92,13 +92,13 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
 /// Ends the process. The journal has everything, and what was answered is on disk.
 fn damaged(dir: &Path, error: &str) -> ! {
     if let Err(error) = seal::suspect(dir) {
-        tracing::error!("{}", chain(&error));
+        tracing::error!(error = chain(&error), "cannot note that the store is damaged");
     }
     let failure = Failure::new(
         Exit::Again,
         format!("the store in {} is damaged: {error}", dir.display()),
         "nothing is lost: start the coordinator again, which reads all of the store and builds it anew",
     );
-    eprintln!("{failure}");
+    failure.tell();
     std::process::exit(failure.exit as i32)
 }

@@ -158,7 +158,7 @@ pub(crate) async fn run(core: Arc<Core>, shutdown: CancellationToken) {
             match filled.await {
                 Ok(Ok(())) => {}
                 // Every id may be there then, as before.
-                Ok(Err(error)) => tracing::warn!("cannot read which tasks the store has: {error}"),
+                Ok(Err(error)) => tracing::warn!(error, "cannot read which tasks the store has"),
                 Err(_stopping) => return,
             }
             loop {
