@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use swarm_proto::{channel::Address, duration::parse_duration};
 use swarm_settings::{Settings, completions, manual};
 
-use crate::command;
+use crate::{command, exit::Exit, trouble::Trouble};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +59,15 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub output: Format,
+    /// Print only these fields, in this order: columns of the table, or paths of the JSON such as spec.queue
+    #[arg(
+        long,
+        global = true,
+        value_delimiter = ',',
+        value_name = "FIELD",
+        help_heading = "Global options"
+    )]
+    pub fields: Vec<String>,
     /// Print ids only, one a line: short for -o name
     #[arg(short, long, global = true, value_parser = BoolishValueParser::new(), help_heading = "Global options")]
     pub quiet: bool,
@@ -90,6 +99,19 @@ impl Globals {
         if self.quiet { Format::Name } else { self.output }
     }
 
+    /// Checks that the flags go together.
+    ///
+    /// # Errors
+    ///
+    /// When they do not.
+    pub fn check(&self) -> Result<(), Trouble> {
+        if self.format() == Format::Name && !self.fields.is_empty() {
+            let sentence = "--fields and ids only (-q, -o name) do not go together";
+            return Err(Trouble::new(Exit::Usage, sentence).help("leave one of them out"));
+        }
+        Ok(())
+    }
+
     /// A command line for the same coordinator, to be typed next.
     pub fn next(&self, rest: &str) -> String {
         next(&self.coordinator, rest)
@@ -116,14 +138,33 @@ pub(crate) fn remember_usual(settings: &Settings) {
 /// How to print what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Columns for people
+    /// Columns for people, as many as there is room for
     Table,
+    /// All columns, however wide the terminal is
+    Wide,
     /// One JSON value
     Json,
     /// One JSON object a line
     Jsonl,
+    /// The same as json, as YAML
+    Yaml,
     /// Ids only, one a line
     Name,
+}
+
+impl Format {
+    /// Whether it is one value, and not one for each thing.
+    pub fn is_one_value(self) -> bool {
+        matches!(self, Format::Json | Format::Yaml)
+    }
+
+    /// Whether it is laid out for people, and not for programs.
+    pub fn is_for_people(self) -> bool {
+        match self {
+            Format::Table | Format::Wide => true,
+            Format::Json | Format::Jsonl | Format::Yaml | Format::Name => false,
+        }
+    }
 }
 
 /// When to use colours.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use swarm_proto::{
     reason::{Failure, Reason},
-    v1::{Event, GetJobRequest, GetTaskRequest, Job, StreamEventsRequest, Task, TaskState},
+    v1::{Event, GetJobRequest, GetTaskRequest, Job, StateCounts, StreamEventsRequest, Task, TaskState},
 };
 
 use crate::{
     client::Client,
     follow::Follower,
-    output::{event, progress::LINE_INTERVAL, progress::Progress, state},
+    output::{event, progress::Progress, state},
     subject::{self, Subject},
 };
 
@@ -29,6 +29,9 @@ const ENDINGS: &[&str] = &[
 /// A stream that is refused is opened anew after this long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
+/// Of more tasks and jobs than this it is not looked each time where they stand.
+const MAX_LOOKED_AT: usize = 20;
+
 /// A task or job that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Awaited {
@@ -46,6 +49,8 @@ pub struct Awaited {
     seq: u64,
     /// All of them had ended at once.
     done: bool,
+    /// In which states they were at the last look.
+    counts: StateCounts,
 }
 
 impl Awaited {
@@ -59,6 +64,7 @@ impl Awaited {
             unsuccessful: 0,
             seq: 0,
             done: false,
+            counts: StateCounts::default(),
         }
     }
 
@@ -70,7 +76,7 @@ impl Awaited {
         }
     }
 
-    /// What an id, or the name of a job, means.
+    /// The task or job that is meant.
     ///
     /// # Errors
     ///
@@ -78,7 +84,7 @@ impl Awaited {
     pub async fn find(client: &Client, id: &str) -> anyhow::Result<Awaited> {
         match subject::find(client, id, &format!("cannot wait for {id}")).await? {
             Some((Subject::Task(task), seq)) => {
-                let mut awaited = Awaited::task(id);
+                let mut awaited = Awaited::task(&task.task_id);
                 awaited.see_task(&task, seq);
                 Ok(awaited)
             }
@@ -122,6 +128,7 @@ impl Awaited {
         self.ended = state::is_final(state).into();
         self.unsuccessful = (state::is_final(state) && state != TaskState::Succeeded).into();
         self.done = state::is_final(state);
+        self.counts = state::counts_of(state);
     }
 
     fn see_job(&mut self, job: &Job, seq: u64) {
@@ -131,6 +138,7 @@ impl Awaited {
         self.unsuccessful = counts.failed + counts.cancelled + counts.skipped;
         self.ended = counts.succeeded + self.unsuccessful;
         self.done = self.ended >= self.total;
+        self.counts = counts;
     }
 
     fn is_about(&self, event: &Event) -> bool {
@@ -164,7 +172,20 @@ impl Awaited {
 ///
 /// When the coordinator refuses, or stays away for too long.
 pub async fn until_ended(client: &Client, awaited: &mut [Awaited], show_events: bool) -> anyhow::Result<()> {
-    let mut progress = Progress::new();
+    until_ended_showing(client, awaited, show_events, Progress::new()).await
+}
+
+/// As `until_ended`, with a progress that may say more.
+///
+/// # Errors
+///
+/// When the coordinator refuses, or stays away for too long.
+pub async fn until_ended_showing(
+    client: &Client,
+    awaited: &mut [Awaited],
+    show_events: bool,
+    mut progress: Progress,
+) -> anyhow::Result<()> {
     let result = wait(client, awaited, show_events, &mut progress).await;
     progress.finish();
     result.map_err(client.trouble("cannot wait"))
@@ -211,7 +232,7 @@ async fn listen(
     progress: &mut Progress,
 ) -> Result<(), Box<Failure>> {
     let mut follower = Follower::open(client, request(awaited, show_events)).await?;
-    let mut tick = tokio::time::interval(LINE_INTERVAL);
+    let mut tick = tokio::time::interval(progress.interval());
     loop {
         // One future across all ticks: a stream that is being opened is not abandoned for a line of progress.
         let next = follower.next();
@@ -219,7 +240,13 @@ async fn listen(
         let event = loop {
             tokio::select! {
                 event = &mut next => break event?,
-                _ = tick.tick() => progress.tick(),
+                _ = tick.tick() => {
+                    if progress.is_detailed() {
+                        look_where_they_stand(client, awaited).await?;
+                        show(awaited, progress);
+                    }
+                    progress.tick();
+                }
             }
         };
         let Some(event) = event else { return Ok(()) };
@@ -268,7 +295,17 @@ fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     request
 }
 
+/// Nothing tells when a task is queued or begins to run: only its end is listened to.
+async fn look_where_they_stand(client: &Client, awaited: &mut [Awaited]) -> Result<(), Box<Failure>> {
+    let open = awaited.iter_mut().filter(|one| !one.done);
+    for one in open.take(MAX_LOOKED_AT) {
+        one.look(client).await?;
+    }
+    Ok(())
+}
+
 fn show(awaited: &[Awaited], progress: &mut Progress) {
+    progress.set_others(state::unended(awaited.iter().map(|one| &one.counts)));
     let sum = |count: fn(&Awaited) -> u64| awaited.iter().map(count).sum();
     progress.set(
         sum(|one| one.total),

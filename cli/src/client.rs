@@ -17,16 +17,16 @@ use swarm_proto::{
     reason::Failure,
     v1::{
         CancelTasksRequest, CancelTasksResponse, DrainAgentRequest, DrainAgentResponse, Event,
-        ExplainTaskRequest, ExplainTaskResponse, GetAgentRequest, GetAgentResponse, GetJobRequest,
-        GetJobResponse, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
-        GetTaskRequest, GetTaskResponse, LimitQueueRequest, LimitQueueResponse, ListAgentsRequest,
-        ListAgentsResponse, ListJobsRequest, ListJobsResponse, ListQueuesRequest, ListQueuesResponse,
-        ListTasksRequest, ListTasksResponse, PauseRequest, PauseResponse, ResumeRequest, ResumeResponse,
-        RetryTasksRequest, RetryTasksResponse, StopAllRequest, StopAllResponse, StreamEventsRequest,
-        SubmitTasksRequest, SubmitTasksResponse, UndrainAgentRequest, UndrainAgentResponse,
-        admin_service_client::AdminServiceClient, agent_service_client::AgentServiceClient,
-        coordinator_service_client::CoordinatorServiceClient, queue_service_client::QueueServiceClient,
-        task_service_client::TaskServiceClient,
+        ExplainTaskRequest, ExplainTaskResponse, FindIdsRequest, FindIdsResponse, GetAgentRequest,
+        GetAgentResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest, GetServerInfoResponse,
+        GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse, LimitQueueRequest,
+        LimitQueueResponse, ListAgentsRequest, ListAgentsResponse, ListJobsRequest, ListJobsResponse,
+        ListQueuesRequest, ListQueuesResponse, ListTasksRequest, ListTasksResponse, PauseRequest,
+        PauseResponse, ResumeRequest, ResumeResponse, RetryTasksRequest, RetryTasksResponse, StopAllRequest,
+        StopAllResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse, UndrainAgentRequest,
+        UndrainAgentResponse, admin_service_client::AdminServiceClient,
+        agent_service_client::AgentServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        queue_service_client::QueueServiceClient, task_service_client::TaskServiceClient,
     },
 };
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
@@ -91,6 +91,7 @@ calls! {
         get_job(GetJobRequest) -> GetJobResponse;
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         explain_task(ExplainTaskRequest) -> ExplainTaskResponse;
+        find_ids(FindIdsRequest) -> FindIdsResponse;
     }
     AgentServiceClient {
         list_agents(ListAgentsRequest) -> ListAgentsResponse;

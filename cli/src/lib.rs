@@ -17,6 +17,7 @@ mod interrupt;
 pub mod jobfile;
 pub mod output;
 mod pages;
+mod past;
 mod patience;
 pub mod subject;
 pub mod trouble;
@@ -87,6 +88,7 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
 
 fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
     let Program { globals, verb } = program;
+    globals.check()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

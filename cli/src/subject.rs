@@ -1,7 +1,12 @@
-//! What the ids and names on a command line mean.
+//! What the ids and names on a command line mean, for every verb.
 //!
-//! An id is looked for first. A job or an agent may also be named by its name, if
-//! no other has the same; tasks' names are local to a job file and name nothing.
+//! A whole id is looked for first, and costs one call. Then comes `last`, the newest; then a name, of a job or an
+//! agent that shares it with no other (tasks' names are local to a job file and name nothing); then the beginning
+//! of an id, if no other begins so. What is not a whole id is told on stderr with what it was taken for.
+
+mod last;
+mod name;
+mod prefix;
 
 use std::io::{self, BufRead as _};
 
@@ -13,19 +18,9 @@ use swarm_proto::{
     },
 };
 
-use crate::{
-    client::Client,
-    exit::Exit,
-    output::note,
-    pages::{PAGE_SIZE, Paged, Pages},
-    trouble::Trouble,
-};
-
-/// Pages that are searched for a name: a hundred thousand jobs. Beyond, ids have to be used.
-const MAX_SEARCHED_PAGES: usize = 100;
-
-/// Ids of several things of the same name that are told.
-const MAX_TOLD_IDS: usize = 5;
+use crate::{client::Client, exit::Exit, trouble::Trouble};
+use last::LAST;
+use name::only_one_named;
 
 /// A task or a job.
 pub enum Subject {
@@ -35,66 +30,157 @@ pub enum Subject {
     Job(Job),
 }
 
-/// Finds what an id, or the name of a job, means, and the seq of the journal that the answer reflects; nothing when
-/// it means nothing. `doing` says what is tried.
+/// What an id can be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Task,
+    Job,
+    Agent,
+}
+
+impl Kind {
+    fn noun(self) -> &'static str {
+        match self {
+            Kind::Task => "task",
+            Kind::Job => "job",
+            Kind::Agent => "agent",
+        }
+    }
+}
+
+/// Finds the task or job that is meant, and the seq of the journal that the answer reflects; nothing when nothing
+/// is meant. `doing` says what is tried.
 ///
 /// # Errors
 ///
-/// When the coordinator cannot be asked, or several jobs have the name.
+/// When the coordinator cannot be asked, or several may be meant.
 pub async fn find(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<(Subject, u64)>> {
-    match client
-        .get_task(GetTaskRequest {
-            task_id: id.to_owned(),
-        })
-        .await
-    {
-        Ok(answer) => {
-            let seq = answer.as_of.map_or(0, |as_of| as_of.seq);
-            return Ok(answer.task.map(|task| (Subject::Task(Box::new(task)), seq)));
-        }
-        Err(failure) if means_nothing(&failure, Reason::TaskNotFound) => {}
-        Err(failure) => return Err(client.trouble(doing)(failure)),
+    if let Some((task, seq)) = get_task(client, id).await.map_err(client.trouble(doing))? {
+        return Ok(Some((Subject::Task(Box::new(task)), seq)));
     }
-    let found = find_job(client, id, doing).await?;
-    Ok(found.map(|(job, seq)| (Subject::Job(job), seq)))
+    find_no_whole_task_id(client, id, doing).await
 }
 
-/// Finds a job by its id or name, and the seq of the journal that the answer reflects.
+/// As `find`, where it is known that no task has this very id.
 ///
 /// # Errors
 ///
-/// When the coordinator cannot be asked, or several jobs have the name.
+/// When the coordinator cannot be asked, or several may be meant.
+pub async fn find_no_whole_task_id(
+    client: &Client,
+    id: &str,
+    doing: &str,
+) -> anyhow::Result<Option<(Subject, u64)>> {
+    if let Some((job, seq)) = get_job(client, id).await.map_err(client.trouble(doing))? {
+        return Ok(Some((Subject::Job(job), seq)));
+    }
+    match meant(client, id, &[Kind::Task, Kind::Job], doing).await? {
+        Some((Kind::Task, id)) => {
+            let found = get_task(client, &id).await.map_err(client.trouble(doing))?;
+            Ok(found.map(|(task, seq)| (Subject::Task(Box::new(task)), seq)))
+        }
+        Some((_, id)) => {
+            let found = get_job(client, &id).await.map_err(client.trouble(doing))?;
+            Ok(found.map(|(job, seq)| (Subject::Job(job), seq)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Finds the task that is meant; nothing when none is.
+///
+/// # Errors
+///
+/// When the coordinator cannot be asked, or several may be meant.
+pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
+    if let Some((task, _)) = get_task(client, id).await.map_err(client.trouble(doing))? {
+        return Ok(Some(task));
+    }
+    let Some((_, id)) = meant(client, id, &[Kind::Task], doing).await? else {
+        return Ok(None);
+    };
+    let found = get_task(client, &id).await.map_err(client.trouble(doing))?;
+    Ok(found.map(|(task, _)| task))
+}
+
+/// Finds the job that is meant, and the seq of the journal that the answer reflects.
+///
+/// # Errors
+///
+/// When the coordinator cannot be asked, or several may be meant.
 pub async fn find_job(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
-    match get_job(client, id).await.map_err(client.trouble(doing))? {
-        Some(found) => Ok(Some(found)),
-        None => {
-            let Some(job_id) = only_one_named(client, ListJobsRequest::default(), id).await? else {
-                return Ok(None);
-            };
-            // Once more: its page is of no known position in the journal.
-            get_job(client, &job_id).await.map_err(client.trouble(doing))
-        }
+    if let Some(found) = get_job(client, id).await.map_err(client.trouble(doing))? {
+        return Ok(Some(found));
     }
+    let Some((_, id)) = meant(client, id, &[Kind::Job], doing).await? else {
+        return Ok(None);
+    };
+    // Once more: what it was found by is of no known position in the journal.
+    get_job(client, &id).await.map_err(client.trouble(doing))
 }
 
-/// Finds an agent by its id or name.
+/// Finds the agent that is meant.
 ///
 /// # Errors
 ///
-/// When the coordinator cannot be asked, or several agents have the name.
+/// When the coordinator cannot be asked, or several may be meant.
 pub async fn find_agent(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Agent>> {
-    match get_agent(client, id).await.map_err(client.trouble(doing))? {
-        Some(agent) => Ok(Some(agent)),
-        None => {
-            let everybody = ListAgentsRequest {
-                include_gone: true,
-                ..ListAgentsRequest::default()
-            };
-            let Some(agent_id) = only_one_named(client, everybody, id).await? else {
-                return Ok(None);
-            };
-            get_agent(client, &agent_id).await.map_err(client.trouble(doing))
-        }
+    if let Some(agent) = get_agent(client, id).await.map_err(client.trouble(doing))? {
+        return Ok(Some(agent));
+    }
+    let Some((_, id)) = meant(client, id, &[Kind::Agent], doing).await? else {
+        return Ok(None);
+    };
+    get_agent(client, &id).await.map_err(client.trouble(doing))
+}
+
+/// The id that is meant by what is none itself.
+async fn meant(
+    client: &Client,
+    text: &str,
+    kinds: &[Kind],
+    doing: &str,
+) -> anyhow::Result<Option<(Kind, String)>> {
+    let is_of_agents = kinds.contains(&Kind::Agent);
+    if text == LAST && !is_of_agents {
+        return last::newest(client, kinds).await;
+    }
+    if kinds.contains(&Kind::Job)
+        && let Some(id) = only_one_named(client, ListJobsRequest::default(), text).await?
+    {
+        return Ok(Some((Kind::Job, id)));
+    }
+    let everybody = || ListAgentsRequest {
+        include_gone: true,
+        ..ListAgentsRequest::default()
+    };
+    if is_of_agents && let Some(id) = only_one_named(client, everybody(), text).await? {
+        return Ok(Some((Kind::Agent, id)));
+    }
+    prefix::only_one(client, text, kinds, doing).await
+}
+
+/// The id of the task that is meant.
+///
+/// # Errors
+///
+/// When none or several may be meant, or the coordinator cannot be asked.
+pub async fn task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Task> {
+    match find_task(client, id, doing).await? {
+        Some(task) => Ok(task),
+        None => Err(no_task(client, id, doing).into()),
+    }
+}
+
+/// The id of the agent that is meant.
+///
+/// # Errors
+///
+/// When none or several may be meant, or the coordinator cannot be asked.
+pub async fn agent_id(client: &Client, id: &str) -> anyhow::Result<String> {
+    match find_agent(client, id, &format!("cannot look for the agent {id}")).await? {
+        Some(agent) => Ok(agent.agent_id),
+        None => Err(no_agent(client, id).into()),
     }
 }
 
@@ -121,6 +207,12 @@ pub fn nothing_named(client: &Client, id: &str) -> Trouble {
         client.next("list"),
         client.next("job list")
     ))
+}
+
+/// What a person is told about a task that does not exist.
+pub fn no_task(client: &Client, id: &str, doing: &str) -> Trouble {
+    let sentence = format!("{doing}: there is no task '{id}'");
+    Trouble::new(Exit::NotFound, sentence).help(format!("{} shows the tasks there are", client.next("list")))
 }
 
 /// What a person is told about a job that does not exist.
@@ -167,72 +259,19 @@ pub fn ids(given: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// What has an id and a name.
-trait Named {
-    /// For people.
-    const NOUN: &'static str;
-    fn id(&self) -> &str;
-    fn name(&self) -> &str;
-}
-
-impl Named for Job {
-    const NOUN: &'static str = "job";
-    fn id(&self) -> &str {
-        &self.job_id
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Named for Agent {
-    const NOUN: &'static str = "agent";
-    fn id(&self) -> &str {
-        &self.agent_id
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-/// The id of the one thing that has this name; says whose id it is.
-async fn only_one_named<Q>(client: &Client, everything: Q, name: &str) -> anyhow::Result<Option<String>>
-where
-    Q: Paged,
-    Q::Item: Named,
-{
-    let noun = Q::Item::NOUN;
-    let mut pages = Pages::new(client, everything);
-    let mut ids: Vec<String> = Vec::new();
-    let mut searched = 0;
-    while let Some(page) = pages.next(PAGE_SIZE).await? {
-        let named = page.iter().filter(|item| item.name() == name);
-        ids.extend(named.map(|item| item.id().to_owned()));
-        searched += 1;
-        if searched == MAX_SEARCHED_PAGES {
-            note(format!(
-                "only the first {} {noun}s were searched for the name {name}",
-                MAX_SEARCHED_PAGES * PAGE_SIZE
-            ));
-            break;
+async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<Failure>> {
+    match client
+        .get_task(GetTaskRequest {
+            task_id: id.to_owned(),
+        })
+        .await
+    {
+        Ok(answer) => {
+            let seq = answer.as_of.map_or(0, |as_of| as_of.seq);
+            Ok(answer.task.map(|task| (task, seq)))
         }
-    }
-    match ids.as_slice() {
-        [] => Ok(None),
-        [id] => {
-            note(format!("{name} is {noun} {id}"));
-            Ok(Some(id.clone()))
-        }
-        several => {
-            let mut told = several[..several.len().min(MAX_TOLD_IDS)].join(", ");
-            if several.len() > MAX_TOLD_IDS {
-                told.push_str(&format!(" and {} more", several.len() - MAX_TOLD_IDS));
-            }
-            let sentence = format!("{} {noun}s have the name {name}: {told}", several.len());
-            Err(Trouble::new(Exit::Usage, sentence)
-                .help("give the id of the one that is meant")
-                .into())
-        }
+        Err(failure) if means_nothing(&failure, Reason::TaskNotFound) => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -4,7 +4,7 @@
 //! and goes on with the boot-time clock, which steps of the wall clock do not
 //! move and which counts while the machine sleeps.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use swarm_engine::time::Timestamp;
@@ -49,6 +49,22 @@ impl Clock {
     /// How long this clock has been going.
     pub fn uptime(&self) -> Duration {
         self.now() - self.anchor
+    }
+}
+
+/// Measures how long something takes, for figures; nothing is decided by it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// How long it has been going.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Config {
         value_name = "IP:PORT"
     )]
     pub listen: SocketAddr,
+    /// Where to serve metrics for Prometheus, as http://IP:PORT/metrics [default: nowhere].
+    #[arg(long, env = "SWARM_METRICS_LISTEN", value_name = "IP:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Where to keep the data [default: $XDG_STATE_HOME/swarm/coordinator].
     #[arg(long, env = "SWARM_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -116,6 +119,17 @@ impl Config {
                 self.listen
             ));
             help.push("listen on 127.0.0.1, or say --insecure if the network is trusted".to_owned());
+        }
+        if let Some(address) = self.metrics_listen
+            && !address.ip().is_loopback()
+            && !self.insecure
+        {
+            errors.push(format!(
+                "refusing to serve metrics on {address} in plaintext: whoever reaches the port could read them"
+            ));
+            help.push(
+                "say --metrics-listen 127.0.0.1:PORT, or --insecure if the network is trusted".to_owned(),
+            );
         }
         if !LEASE_TTL.contains(&self.lease_ttl) {
             errors.push(format!(
@@ -246,6 +260,11 @@ mod tests {
                 .check()
                 .is_ok()
         );
+        let refused = parse(&["--metrics-listen", "0.0.0.0:9100"]).check().unwrap_err();
+        assert_eq!(refused.exit, Exit::Configuration);
+        assert!(refused.help.contains("--metrics-listen"), "{refused}");
+        let insisted = parse(&["--metrics-listen", "0.0.0.0:9100", "--insecure"]);
+        assert!(insisted.check().is_ok());
         assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
     }
 

@@ -29,7 +29,8 @@ use crate::{
     evict::Pins,
     failure::abort,
     journal,
-    limits::{COMMIT_BYTES, COMMIT_EVENTS, STORE_READERS},
+    limits::{COMMIT_BYTES, COMMIT_EVENTS, MAX_STREAMS, STORE_READERS},
+    meters::Meters,
     orders::Orders,
     outputs::Outputs,
     rates::{Happened, Rates},
@@ -53,6 +54,10 @@ pub struct Core {
     pub(crate) store: Store,
     /// A turn for each request that may read the store for tasks that memory does not have.
     pub(crate) store_readers: Semaphore,
+    /// A place for each open stream of events.
+    pub(crate) streams: Arc<Semaphore>,
+    /// What is counted while all this works.
+    pub(crate) meters: Arc<Meters>,
     history: Arc<str>,
     inner: Mutex<Inner>,
     /// Wakes the writer.
@@ -152,6 +157,8 @@ impl Core {
             journal,
             store,
             store_readers: Semaphore::new(STORE_READERS),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            meters: Arc::default(),
             history,
             inner: Mutex::new(Inner {
                 state,
@@ -195,9 +202,14 @@ impl Core {
 
     /// Looks at the state, for microseconds, and answers when what was seen is durable.
     pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Answer<T> {
+        self.read_inner(|inner| look(&inner.state)).await
+    }
+
+    /// The same, with who waits for what.
+    pub(crate) async fn read_inner<T>(&self, look: impl FnOnce(&Inner) -> T) -> Answer<T> {
         let (value, as_of) = {
             let inner = self.lock();
-            (look(&inner.state), inner.state.seq())
+            (look(&inner), inner.state.seq())
         };
         self.until_durable(as_of).await;
         Answer { value, as_of }

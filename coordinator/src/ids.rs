@@ -30,6 +30,9 @@ impl Core {
             let inner = self.lock();
             let state = &inner.state;
             let agents = state.agents_named(&prefix).filter(|agent| !agent.gone);
+            let queues = state
+                .queues_after("")
+                .filter(|queue| queue.as_str().starts_with(&prefix));
             let ids = Ids {
                 tasks: state
                     .task_ids(&prefix)
@@ -38,7 +41,7 @@ impl Core {
                     .collect(),
                 jobs: state.job_ids(&prefix).take(most).cloned().collect(),
                 agents: agents.take(most).map(|agent| agent.id.clone()).collect(),
-                queues: Vec::new(),
+                queues: queues.take(most).collect(),
             };
             // What was removed is in the store for a little longer.
             let behind = (Bound::Included(prefix.as_str()), Bound::Unbounded);
@@ -90,14 +93,18 @@ mod tests {
         let found = async |prefix: &str, most| {
             let found = swarm.core.ids(prefix.to_owned(), most).await.unwrap().value;
             let tasks: Vec<String> = found.tasks.iter().map(ToString::to_string).collect();
-            (tasks.join(" "), found.jobs.len(), found.agents.len())
+            let others = [found.jobs.len(), found.agents.len(), found.queues.len()];
+            (tasks.join(" "), others)
         };
-        assert_eq!(found("ab", 10).await, ("ab0 ab1 ab2 ab3".to_owned(), 0, 0));
-        assert_eq!(found("ab", 2).await, ("ab0 ab1".to_owned(), 0, 0));
-        assert_eq!(found("", 4).await, ("ab0 ab1 ab2 ab3".to_owned(), 1, 1));
-        assert_eq!(found("a", 100).await, ("ab0 ab1 ab2 ab3 ac".to_owned(), 1, 1));
-        assert_eq!(found("ab1", 10).await, ("ab1".to_owned(), 0, 0));
-        assert_eq!(found("b2", 10).await, (String::new(), 0, 0));
-        assert_eq!(found("\u{ff}", 10).await, (String::new(), 0, 0));
+        assert_eq!(found("ab", 10).await, ("ab0 ab1 ab2 ab3".to_owned(), [0, 0, 0]));
+        assert_eq!(found("ab", 2).await, ("ab0 ab1".to_owned(), [0, 0, 0]));
+        assert_eq!(found("", 4).await, ("ab0 ab1 ab2 ab3".to_owned(), [1, 1, 1]));
+        assert_eq!(
+            found("a", 100).await,
+            ("ab0 ab1 ab2 ab3 ac".to_owned(), [1, 1, 0])
+        );
+        assert_eq!(found("ab1", 10).await, ("ab1".to_owned(), [0, 0, 0]));
+        assert_eq!(found("b2", 10).await, (String::new(), [0, 0, 0]));
+        assert_eq!(found("\u{ff}", 10).await, (String::new(), [0, 0, 0]));
     }
 }

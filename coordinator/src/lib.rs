@@ -8,6 +8,7 @@ mod config;
 mod failure;
 mod limits;
 mod log;
+mod meters;
 
 mod backlog;
 mod backup;
@@ -47,6 +48,9 @@ mod restoring;
 mod running;
 mod usage;
 
+mod overview;
+
+mod http;
 mod service;
 mod verb;
 
@@ -55,7 +59,7 @@ mod fixture;
 #[cfg(test)]
 mod scene;
 
-use std::{ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, io::Write as _, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
 
 use swarm_settings::{Refusal, Settings};
 use tokio::{
@@ -145,10 +149,11 @@ async fn run(config: Config) -> Result<(), Failure> {
     allow_many_files();
     let dir = DataDir::open(&config.data_dir()?)?;
     let opened = open::open(&dir)?;
-    let listener = listen(&config).await?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::new(Exit::Bug, format!("cannot tell the address: {error}"), ""))?;
+    let (listener, address) = listen("--listen", config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen("--metrics-listen", address).await?),
+        None => None,
+    };
 
     let mut running = Running::start(opened)?;
     let core = Arc::clone(&running.core);
@@ -172,7 +177,13 @@ async fn run(config: Config) -> Result<(), Failure> {
     ));
     let stored_ids = tokio::spawn(stored_ids::run(Arc::clone(&core), shutdown.clone()));
 
-    announce(address);
+    announce("listening", address);
+    let door = metrics.map(|(listener, address)| {
+        announce("metrics", address);
+        tracing::info!(%address, "serving metrics");
+        let core = Arc::clone(&core);
+        tokio::spawn(http::serve(listener, core, config.lease_ttl, shutdown.clone()))
+    });
     tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
     let served = service::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
 
@@ -184,6 +195,9 @@ async fn run(config: Config) -> Result<(), Failure> {
         abort("a thread of the coordinator ended because of a bug");
     }
     let _ = (timer.await, retention.await, stored_ids.await);
+    if let Some(door) = door {
+        let _ = door.await;
+    }
     let contents = core.store.contents();
     drop(core);
     if let Ok(contents) = contents {
@@ -213,31 +227,34 @@ fn allow_many_files() {
     }
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    let address = config.listen;
-    TcpListener::bind(address).await.map_err(|error| {
+/// Opens a port, for which this flag was given.
+async fn listen(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error: std::io::Error| {
         let help = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 format!(
-                    "another program has that port; take another one: --listen {}:PORT (0 takes a free one)",
+                    "another program has that port; take another one: {flag} {}:PORT (0 takes a free one)",
                     address.ip()
                 )
             }
-            _ => "name an address of this machine: --listen IP:PORT".to_owned(),
+            _ => format!("name an address of this machine: {flag} IP:PORT"),
         };
         Failure::new(
             Exit::Configuration,
             format!("cannot listen on {address}: {}", chain(&error)),
             help,
         )
-    })
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
-/// Says on stdout where the port is: one line, for programs that start this one.
-fn announce(address: std::net::SocketAddr) {
+/// Says on stdout where a port is: one line for each, for programs that start this one.
+fn announce(what: &str, address: SocketAddr) {
     let mut stdout = std::io::stdout();
     // Whoever started us may not listen.
-    let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "{what} on {address}").and_then(|()| stdout.flush());
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {

@@ -98,6 +98,9 @@ pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 /// than that for claims, so that the store has what has ended.
 pub const STORE_FREE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Pauses of the store before it takes what has come meanwhile: some group commits of the journal.
+pub const STORE_PAUSE: Duration = Duration::from_millis(10);
+
 /// Pauses between two looks for space while the store waits for it.
 pub const SPACE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -204,6 +207,21 @@ pub const PREFACE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// After a failed accept, which usually means too many open files, nothing is accepted for this long.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Queues that have figures of their own among the metrics; the others have theirs together.
+pub const MAX_METERED_QUEUES: usize = 100;
+
+/// Connections for metrics at the same time: a scraper or two need one each, for milliseconds.
+pub const MAX_HTTP_CONNECTIONS: usize = 16;
+
+/// A connection for metrics is closed after this long, whatever it does: a scrape takes milliseconds.
+pub const HTTP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes of an HTTP request's line and headers: those of scrapers and browsers, several times over.
+pub const MAX_HTTP_HEADER_BYTES: usize = 16 * 1024;
+
+/// Header lines of an HTTP request, likewise.
+pub const MAX_HTTP_HEADERS: usize = 64;
 
 /// A call whose answer has not begun after this long is ended: longer than any long poll.
 pub const CALL_PATIENCE: Duration = Duration::from_secs(60);

@@ -52,6 +52,11 @@ impl Orders {
         }
     }
 
+    /// How many calls are parked.
+    pub(crate) fn len(&self) -> usize {
+        self.parked.values().filter(|parked| !parked.is_closed()).count()
+    }
+
     /// Forgets parked calls whose caller has gone.
     pub(crate) fn tidy(&mut self, agent: &AgentId) {
         if self.parked.get(agent).is_some_and(oneshot::Sender::is_closed) {

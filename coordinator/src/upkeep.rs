@@ -233,7 +233,9 @@ impl Upkeep {
                 Err(RecvTimeoutError::Disconnected) => return Err(ended()),
             }
         };
-        let took = self.core.clock.now() - began;
+        let ended = self.core.clock.now();
+        let took = ended - began;
+        self.core.meters.snapshot_taken(ended, took);
         tracing::info!(
             seq = snapshot.origin().seq,
             records = snapshot.count(),

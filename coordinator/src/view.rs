@@ -18,7 +18,7 @@ use swarm_engine::{
 use crate::{
     core::{Core, Entry},
     failure::end_after_write,
-    limits::{SPACE_PAUSE, STORE_FREE_BYTES},
+    limits::{SPACE_PAUSE, STORE_FREE_BYTES, STORE_PAUSE},
     outputs,
     records::{self, Write},
     store::{Batch, MAX_BATCH_OPERATIONS, Store, StoreError, key, operations_for},
@@ -56,7 +56,9 @@ pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
             while work.recv().is_ok() {}
             return;
         }
-        // Everything that is ready goes together: many changes of one task become one write.
+        // Nobody waits for the store. What comes within a moment goes together: many changes of one task become one
+        // write, and what every batch costs is paid once.
+        thread::sleep(STORE_PAUSE);
         for next in std::iter::once(first).chain(work.try_iter()) {
             match next {
                 Work::Entries(entries) => {

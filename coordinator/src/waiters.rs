@@ -45,6 +45,11 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Adds a claim, or not when there are too many. An older one with the same request id is a call whose caller
     /// has lost its connection: it makes way.
     fn enlist(&mut self, claim: Claim, offer: Arc<Offer>) -> Option<(u64, oneshot::Receiver<Granted>)> {

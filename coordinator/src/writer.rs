@@ -9,6 +9,7 @@ use bytes::Bytes;
 use swarm_engine::id::Seq;
 
 use crate::{
+    clock::Stopwatch,
     core::{Core, Entry},
     failure::{abort, end_after_write},
     journal::Journal,
@@ -21,16 +22,22 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &Sender<
     while let Some(changes) = core.take_pending() {
         let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
         let payloads: Vec<Bytes> = entries.iter().map(|entry| stored::encode(&entry.event)).collect();
+        let watch = Stopwatch::start();
         let through = match journal.append(epoch, &payloads) {
             Ok(through) => Seq(through),
             // What is on disk now is unknown, and a second fsync may report success for lost data.
             Err(error) => end_after_write("the journal", &error, error.kind()),
         };
+        let took = watch.elapsed();
         let last = entries.last().map(|entry| entry.event.seq);
         assert_eq!(last, Some(through), "the journal and the engine count alike");
         let sizes = payloads.iter().map(Bytes::len);
+        let bytes = sizes.clone().sum();
         core.tail
             .push(entries.iter().map(|entry| Arc::clone(&entry.event)).zip(sizes));
+        // Before anybody is told of it: a page of metrics is never behind an answer.
+        core.meters
+            .committed(took, entries.iter().map(|entry| entry.event.fact.kind()), bytes);
         core.became_durable(through);
         if store.send(Work::Entries(entries)).is_err() {
             abort("the thread that keeps the store has ended");

@@ -29,7 +29,7 @@ pub(crate) struct Coordinator {
     /// What becomes of its disk; nothing when there is none.
     disk: Option<Plan>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
     // Last, so that it is removed when the program has ended.
     dir: Place,
 }
@@ -80,7 +80,7 @@ impl Coordinator {
             address,
             flags,
             disk,
-            _stdout: stdout,
+            stdout,
             dir,
         }
     }
@@ -97,6 +97,16 @@ impl Coordinator {
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where it serves metrics, as it says after its start; for one that was told to.
+    pub(crate) fn metrics_address(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("metrics on ");
+        address
+            .unwrap_or_else(|| panic!("the coordinator printed {line:?}"))
+            .to_owned()
     }
 
     /// A directory for the test's own files; the data directory is in it.
@@ -130,7 +140,7 @@ impl Coordinator {
             serve(self.dir.path(), &self.address, &self.flags, self.disk.as_ref());
         assert_eq!(address, self.address);
         self.program = program;
-        self._stdout = stdout;
+        self.stdout = stdout;
     }
 
     /// Asks it to stop; gives its exit code.

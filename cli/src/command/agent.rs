@@ -105,6 +105,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let agent = subject::find_agent(&client, &id, &doing).await?;
             let agent = agent.ok_or_else(|| subject::no_agent(&client, &id))?;
             output.one(
+                "Agent",
                 &json::of("Agent", &agent),
                 &agent.agent_id,
                 &describe::agent_page(&agent, output.width()),

@@ -1,16 +1,25 @@
 //! What became of each task of a request to change several.
 
+use std::collections::BTreeMap;
+
 use swarm_proto::{
     reason::Reason,
-    v1::{Refusal, TaskChange},
+    v1::{Refusal, TaskChange, TaskState},
 };
 
+use super::bulk::Deed;
 use crate::{
     args::Globals,
     exit::Exit,
-    output::{Listing, Output, json, state, table::Table, text},
+    output::{Listing, Output, json, note, state, table::Table, text},
     trouble::Trouble,
 };
+
+/// Rows of a table of what many became; the rest is counted.
+const MAX_ROWS: usize = 100;
+
+/// Refused tasks that are told by name for each reason.
+const MAX_TOLD: usize = 3;
 
 /// Prints what became of each; refusals are told on stderr, too.
 ///
@@ -23,25 +32,137 @@ pub(super) fn tell(
     doing: &str,
     globals: &Globals,
 ) -> anyhow::Result<Exit> {
-    let (accepted, refused): (Vec<&TaskChange>, Vec<&TaskChange>) =
-        changes.iter().partition(|change| change.refusal.is_none());
-    let mut table = Table::new(["ID", "STATE"]);
-    for change in &accepted {
-        table.row([change.task_id.clone(), state::task(change.state()).to_owned()]);
-    }
-    output.list(&Listing {
-        key: "results",
-        values: changes
-            .iter()
-            .map(|change| json::of("TaskChange", change))
-            .collect(),
-        names: accepted.iter().map(|change| change.task_id.clone()).collect(),
-        table,
-    })?;
+    let (accepted, refused) = split(changes);
+    output.list(&listing(changes, &accepted, output))?;
     if refused.is_empty() {
         return Ok(Exit::Done);
     }
     Err(trouble(&refused, changes.len(), doing, globals).into())
+}
+
+/// Says of some out of more tasks why they were refused.
+///
+/// # Errors
+///
+/// When any was.
+pub(super) fn tell_refusals(
+    refused: &[TaskChange],
+    others: usize,
+    doing: &str,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    if refused.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let refused: Vec<&TaskChange> = refused.iter().collect();
+    Err(trouble(&refused, refused.len() + others, doing, globals).into())
+}
+
+/// Prints what became of very many that nobody has named, and sums it up. What had ended before it could be
+/// cancelled is as it was to be.
+///
+/// # Errors
+///
+/// When any was refused, or stdout is closed.
+pub(super) fn tell_many(
+    changes: &[TaskChange],
+    deed: Deed,
+    output: &Output,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    let (accepted, refused) = split(changes);
+    let most = if output.format.is_for_people() {
+        MAX_ROWS
+    } else {
+        usize::MAX
+    };
+    let shown = &accepted[..accepted.len().min(most)];
+    output.list(&listing(changes, shown, output))?;
+    if shown.len() < accepted.len() {
+        note(format!("and {} more", accepted.len() - shown.len()));
+    }
+    let (ended, refused): (Vec<&TaskChange>, Vec<&TaskChange>) = refused
+        .into_iter()
+        .partition(|change| reason(change) == Some(Reason::TaskFinished));
+    note(summary(&accepted, &ended, deed));
+    if refused.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let mut trouble = trouble(&refused, changes.len(), &format!("cannot {}", deed.verb), globals);
+    trouble.faults = by_reason(&refused);
+    Err(trouble.into())
+}
+
+/// `98 tasks cancelled, of which 20 run until their agents have ended them; 2 had ended`.
+fn summary(accepted: &[&TaskChange], ended: &[&TaskChange], deed: Deed) -> String {
+    let mut summary = format!("{} {}", text::counted(accepted.len() as u64, "task"), deed.done);
+    let running = accepted
+        .iter()
+        .filter(|change| change.state() == TaskState::Running)
+        .count();
+    if running > 0 {
+        summary.push_str(&format!(
+            ", of which {running} run until their agents have ended them"
+        ));
+    }
+    if !ended.is_empty() {
+        summary.push_str(&format!("; {} had ended meanwhile", ended.len()));
+    }
+    summary
+}
+
+/// A line for each reason of refusals.
+fn by_reason(refused: &[&TaskChange]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&TaskChange>> = BTreeMap::new();
+    for change in refused {
+        let word = change
+            .refusal
+            .as_ref()
+            .map_or("", |refusal| refusal.reason.as_str());
+        reasons.entry(word).or_default().push(change);
+    }
+    let lines = reasons.into_values().map(|changes| {
+        let ids: Vec<&str> = changes
+            .iter()
+            .take(MAX_TOLD)
+            .map(|change| change.task_id.as_str())
+            .collect();
+        let more = match changes.len() - ids.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("  {}{more}: {}", ids.join(", "), why(changes[0]))
+    });
+    lines.collect()
+}
+
+fn split(changes: &[TaskChange]) -> (Vec<&TaskChange>, Vec<&TaskChange>) {
+    changes.iter().partition(|change| change.refusal.is_none())
+}
+
+/// To programs all changes, to people those that were accepted.
+fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: &Output) -> Listing {
+    let values = match output.format.is_for_people() {
+        true => accepted
+            .iter()
+            .map(|change| json::of("TaskChange", *change))
+            .collect(),
+        false => changes
+            .iter()
+            .map(|change| json::of("TaskChange", change))
+            .collect(),
+    };
+    let mut table = Table::new(["ID", "STATE"]);
+    for change in accepted {
+        table.row([change.task_id.clone(), state::task(change.state()).to_owned()]);
+    }
+    Listing {
+        key: "results",
+        message: Some("TaskChange"),
+        values,
+        names: accepted.iter().map(|change| change.task_id.clone()).collect(),
+        table,
+    }
 }
 
 /// Why a change was refused; nothing when it was not, or for a reason newer than this program.
@@ -65,6 +186,15 @@ pub(super) fn unknown(id: &str) -> TaskChange {
     }
 }
 
+fn why(change: &TaskChange) -> String {
+    let refusal = change.refusal.clone().unwrap_or_default();
+    if refusal.message.is_empty() {
+        refusal.reason
+    } else {
+        refusal.message
+    }
+}
+
 fn trouble(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals) -> Trouble {
     let reasons: Vec<Option<Reason>> = refused.iter().map(|change| reason(change)).collect();
     let all_unknown = reasons.iter().all(|reason| *reason == Some(Reason::TaskNotFound));
@@ -75,15 +205,7 @@ fn trouble(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals
     };
     let sentences: Vec<String> = refused
         .iter()
-        .map(|change| {
-            let refusal = change.refusal.clone().unwrap_or_default();
-            let why = if refusal.message.is_empty() {
-                refusal.reason
-            } else {
-                refusal.message
-            };
-            format!("{}: {why}", change.task_id)
-        })
+        .map(|change| format!("{}: {}", change.task_id, why(change)))
         .collect();
     let mut trouble = match (sentences.as_slice(), total) {
         ([sentence], 1) => Trouble::new(exit, format!("{doing} {sentence}")),

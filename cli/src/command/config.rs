@@ -59,6 +59,7 @@ pub fn run(args: Args, globals: &Globals, settings: &Settings) -> anyhow::Result
     }
     Output::new(globals).list(&Listing {
         key: "settings",
+        message: None,
         values,
         names,
         table,

@@ -20,10 +20,16 @@ pub(super) fn tasks(tasks: &[Task]) -> Listing {
         "PRIORITY",
         "ATTEMPTS",
         "SUBMITTED",
+        "STARTED",
+        "ENDED",
+        "JOB",
+        "AGENT",
+        "LABELS",
         "REASON",
     ])
-    .free_text(&["WHAT", "REASON"])
-    .dispensable(&["PRIORITY", "ATTEMPTS", "QUEUE", "SUBMITTED", "REASON"]);
+    .free_text(&["WHAT", "LABELS", "REASON"])
+    .dispensable(&["PRIORITY", "ATTEMPTS", "QUEUE", "SUBMITTED", "REASON"])
+    .extra(&["STARTED", "ENDED", "JOB", "AGENT", "LABELS"]);
     for task in tasks {
         let spec = task.spec.clone().unwrap_or_default();
         table.row([
@@ -34,11 +40,19 @@ pub(super) fn tasks(tasks: &[Task]) -> Listing {
             spec.priority.to_string(),
             task.attempt_count.to_string(),
             text::time(task.create_time.as_ref()),
+            text::time(task.start_time.as_ref()),
+            text::time(task.end_time.as_ref()),
+            task.job_id.clone(),
+            task.attempts
+                .last()
+                .map_or_else(String::new, |newest| newest.agent_id.clone()),
+            pairs(&spec.labels),
             reason(task),
         ]);
     }
     Listing {
         key: "tasks",
+        message: Some("Task"),
         values: tasks.iter().map(|task| json::of("Task", task)).collect(),
         names: tasks.iter().map(|task| task.task_id.clone()).collect(),
         table,
@@ -47,9 +61,10 @@ pub(super) fn tasks(tasks: &[Task]) -> Listing {
 
 /// Jobs as a list.
 pub(super) fn jobs(jobs: &[Job]) -> Listing {
-    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED"])
-        .free_text(&["NAME", "STATES"])
-        .dispensable(&["ENDED", "SUBMITTED"]);
+    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED", "LABELS"])
+        .free_text(&["NAME", "STATES", "LABELS"])
+        .dispensable(&["ENDED", "SUBMITTED"])
+        .extra(&["LABELS"]);
     for job in jobs {
         let counts = job.counts.unwrap_or_default();
         table.row([
@@ -59,10 +74,12 @@ pub(super) fn jobs(jobs: &[Job]) -> Listing {
             ended(&counts).to_string(),
             present_counts(&counts),
             text::time(job.create_time.as_ref()),
+            pairs(&job.labels),
         ]);
     }
     Listing {
         key: "jobs",
+        message: Some("Job"),
         values: jobs.iter().map(|job| json::of("Job", job)).collect(),
         names: jobs.iter().map(|job| job.job_id.clone()).collect(),
         table,
@@ -91,6 +108,7 @@ pub(super) fn agents(agents: &[Agent]) -> Listing {
     }
     Listing {
         key: "agents",
+        message: Some("Agent"),
         values: agents.iter().map(|agent| json::of("Agent", agent)).collect(),
         names: agents.iter().map(|agent| agent.agent_id.clone()).collect(),
         table,

@@ -62,7 +62,7 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     look_at_tools(&mut report);
     let troubled: Vec<&str> = report.troubled().collect();
-    output.one(&report.json(), &troubled.join("\n"), &report.to_string())?;
+    output.figures(&report.json(), &troubled.join("\n"), &report.to_string())?;
     Ok(match (coordinator.is_some(), report.is_well()) {
         (false, _) => Exit::Unreachable,
         (true, false) => Exit::Failed,

@@ -76,7 +76,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         hold::sentence(&held),
         still_holds(&agent_id, answer.leases as usize)
     );
-    output.one(&json::of("DrainAgentResponse", &answer), &agent_id, &page)?;
+    output.one(
+        "DrainAgentResponse",
+        &json::of("DrainAgentResponse", &answer),
+        &agent_id,
+        &page,
+    )?;
     let undrain = client.next(&format!("undrain {agent_id}"));
     if !args.wait {
         note(format!("to let it work again: {undrain}"));

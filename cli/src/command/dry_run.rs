@@ -12,7 +12,6 @@ use swarm_proto::{
 
 use super::{describe, submit, unmatched, wanted};
 use crate::{
-    args::Format,
     client::Client,
     exit::Exit,
     jobfile::{External, Faults, JobFile},
@@ -68,8 +67,9 @@ impl DryRun<'_> {
         if let Some(trouble) = known.as_ref().and_then(|known| self.trouble(known)) {
             return Err(trouble.into());
         }
-        if output.format == Format::Json {
-            output.json(&json::of("SubmitTasksRequest", self.request))?;
+        if output.format.is_one_value() {
+            let request = json::of("SubmitTasksRequest", self.request);
+            output.one("SubmitTasksRequest", &request, "", "")?;
         } else {
             output.list(&self.listing())?;
         }
@@ -161,6 +161,7 @@ impl DryRun<'_> {
         }
         Listing {
             key: "tasks",
+            message: Some("NewTask"),
             values: tasks.iter().map(|task| json::of("NewTask", task)).collect(),
             names: tasks.iter().map(|task| task.task_id.clone()).collect(),
             table,

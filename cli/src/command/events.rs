@@ -91,7 +91,8 @@ async fn print(
 ) -> anyhow::Result<()> {
     resolve(client, &mut request).await?;
     // An endless list never gets its closing bracket: followed events are always one object a line.
-    let whole = output.format == Format::Json && !request.follow;
+    let whole = output.format.is_one_value() && !request.follow;
+    output.fields().check(&event::paths(), &[])?;
     let mut collected: Vec<Value> = Vec::new();
     let trouble = || client.trouble("cannot read events");
     let mut follower = Follower::open(client, request).await.map_err(trouble())?;
@@ -99,22 +100,33 @@ async fn print(
     while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
         if !event.kind.is_empty() {
             match output.format {
-                Format::Table => output.page(&event::line(&event))?,
-                Format::Json if whole => collected.push(event::object(&event)),
-                Format::Json | Format::Jsonl => output.json_line(&event::object(&event))?,
+                Format::Table | Format::Wide if output.fields().is_everything() => {
+                    output.page(&event::line(&event))?
+                }
+                Format::Table | Format::Wide => output.page(&event::chosen(&event, output.fields()))?,
+                _ if whole => collected.push(output.fields().of(&event::object(&event))),
+                Format::Json | Format::Jsonl => {
+                    output.json_line(&output.fields().of(&event::object(&event)))?
+                }
+                Format::Yaml => output.yaml(&json!([output.fields().of(&event::object(&event))]))?,
                 Format::Name => output.line(&event.seq.to_string())?,
             }
         }
         *position = Some(follower.position());
     }
     if whole {
-        output.json(&json!({ "events": collected }))?;
+        output.value(&json!({ "events": collected }))?;
     }
     Ok(())
 }
 
 /// Puts ids in place of names. What is neither is left as it is: the journal may know it still.
 async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<()> {
+    for id in &mut request.task_ids {
+        if let Some(task) = subject::find_task(client, id, "cannot look for a task").await? {
+            *id = task.task_id;
+        }
+    }
     for id in &mut request.job_ids {
         if let Some((job, _)) = subject::find_job(client, id, "cannot look for a job").await? {
             *id = job.job_id;

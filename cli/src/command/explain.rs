@@ -13,7 +13,7 @@ use crate::{
     client::Client,
     exit::Exit,
     output::{Output, json, state, text, wrapped::wrapped},
-    subject,
+    subject::{self, Subject},
     trouble::Trouble,
 };
 
@@ -51,18 +51,16 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let request = ExplainTaskRequest {
-        task_id: args.id.clone(),
-    };
-    let explanation = match client.explain_task(request).await {
-        Ok(answer) => answer.explanation.unwrap_or_default(),
-        Err(failure) => return Err(trouble(&client, &args.id, failure).await),
+    let explanation = match explain(&client, &args.id).await {
+        Ok(explanation) => explanation,
+        Err(failure) => explain_meant(&client, &args.id, failure).await?,
     };
     let page = Page {
         client: &client,
         width: output.width().map(|width| width.min(MAX_WIDTH)),
     };
     output.one(
+        "Explanation",
         &json::of("Explanation", &explanation),
         &explanation.task_id,
         &page.of(&explanation),
@@ -70,21 +68,40 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A job is no task, and who asks about one is told so.
-async fn trouble(client: &Client, id: &str, failure: Box<Failure>) -> anyhow::Error {
+async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<Failure>> {
+    let request = ExplainTaskRequest {
+        task_id: task_id.to_owned(),
+    };
+    Ok(client
+        .explain_task(request)
+        .await?
+        .explanation
+        .unwrap_or_default())
+}
+
+/// Explains what is meant by something that is no task's id. A job is no task, and who asks about one is told so.
+async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyhow::Result<Explanation> {
     let doing = format!("cannot explain {id}");
-    let is_unknown = matches!(
+    if !matches!(
         failure.reason(),
         Some(Reason::TaskNotFound | Reason::FieldInvalid)
-    );
-    if is_unknown && let Ok(Some((job, _))) = subject::find_job(client, id, &doing).await {
-        let sentence = format!("{id} is a job, and only a task can be explained");
-        let list = client.next(&format!("list --job {}", job.job_id));
-        return Trouble::new(Exit::NotFound, sentence)
-            .help(format!("its tasks: {list}"))
-            .into();
+    ) {
+        return Err(client.trouble(doing)(failure));
     }
-    client.trouble(doing)(failure)
+    match subject::find(client, id, &doing).await? {
+        Some((Subject::Task(task), _)) => {
+            let explained = explain(client, &task.task_id).await;
+            explained.map_err(client.trouble(doing))
+        }
+        Some((Subject::Job(job), _)) => {
+            let sentence = format!("{id} is a job, and only a task can be explained");
+            let list = client.next(&format!("list --job {}", job.job_id));
+            Err(Trouble::new(Exit::NotFound, sentence)
+                .help(format!("its tasks: {list}"))
+                .into())
+        }
+        None => Err(client.trouble(doing)(failure)),
+    }
 }
 
 /// The explanation for people.

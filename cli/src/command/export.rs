@@ -9,10 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use swarm_proto::v1::{Job, ListTasksRequest, StreamEventsRequest, TaskState};
+use swarm_proto::v1::{Job, StreamEventsRequest};
 use tempfile::NamedTempFile;
 
-use super::list::State;
+use super::filter::Filter;
 use crate::{
     args::Globals,
     client::Client,
@@ -52,15 +52,9 @@ pub struct Args {
     /// How to write it
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Jobfile)]
     format: Format,
-    /// Only tasks in this state; may be repeated, or separated by commas
-    #[arg(long = "state", value_enum, value_delimiter = ',', value_name = "STATE")]
-    states: Vec<State>,
-    /// Only tasks of the job with this id or name; a job file then has the job, too
-    #[arg(long, value_name = "JOB")]
-    job: Option<String>,
-    /// Only tasks of this queue
-    #[arg(long, value_name = "QUEUE")]
-    queue: Option<String>,
+    /// Of one job, a job file has the job, too.
+    #[command(flatten)]
+    filter: Filter,
 }
 
 /// What can be written.
@@ -86,8 +80,8 @@ enum Format {
 ///
 /// When there is no such job, the coordinator refuses or cannot be reached, or the file cannot be written.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
-    if args.format == Format::ExecutionLog && (!args.states.is_empty() || args.queue.is_some()) {
-        let sentence = "an execution log has events: --state and --queue choose tasks; --job works for both";
+    if args.format == Format::ExecutionLog && !args.filter.is_at_most_a_job() {
+        let sentence = "an execution log has events: of what chooses tasks, only --job works for it";
         return Err(Trouble::new(Exit::Usage, sentence).into());
     }
     let client = Client::open(globals)?;
@@ -101,7 +95,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 async fn write(client: &Client, args: &Args) -> anyhow::Result<()> {
-    let job = match &args.job {
+    let job = match &args.filter.job {
         Some(id) => Some(find_job(client, id).await?),
         None => None,
     };
@@ -130,13 +124,9 @@ async fn write_tasks(
     format: exchange::Format,
     target: &mut Target,
 ) -> anyhow::Result<(u64, Vec<String>)> {
-    let states = args.states.iter().map(|state| TaskState::from(*state).into());
-    let filter = ListTasksRequest {
-        states: states.collect(),
-        job_id: job.as_ref().map(|job| job.job_id.clone()).unwrap_or_default(),
-        queue: args.queue.clone().unwrap_or_default(),
-        ..ListTasksRequest::default()
-    };
+    let mut filter = args.filter.clone();
+    filter.job = job.as_ref().map(|job| job.job_id.clone());
+    let filter = filter.request(client).await?;
     let mut pages = Pages::new(client, filter);
     let cannot = target.cannot();
     let now = jiff::Timestamp::now();

@@ -6,7 +6,7 @@ use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
 
 use super::describe;
 use crate::{
-    args::{Format, Globals},
+    args::Globals,
     client::Client,
     exit::Exit,
     follow::Follower,
@@ -23,14 +23,14 @@ const SHOWN_LINES: usize = 10;
 const EXAMPLES: &str = "\
 Examples:
   swarmctl inspect k3v7q2mzdh                  attempts, events and the end of its output
-  swarmctl inspect nightly                     a job, by its name
+  swarmctl inspect last                        what was submitted most recently
   swarmctl inspect k3v7q2mzdh -o json          the Task message";
 
 /// What to show.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// A task or a job; a job may be named by its name if no other has it
+    /// A task or a job, this also by name; the beginning of an id will do; last is the newest
     id: String,
 }
 
@@ -45,13 +45,14 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let doing = format!("cannot inspect {}", args.id);
     match subject::find(&client, &args.id, &doing).await? {
         Some((Subject::Task(task), _)) => {
-            let page = match output.format {
-                Format::Table => page(&client, &task, &output).await?,
-                Format::Json | Format::Jsonl | Format::Name => String::new(),
+            let page = if output.wants_page() {
+                page(&client, &task, &output).await?
+            } else {
+                String::new()
             };
-            output.one(&json::of("Task", &*task), &task.task_id, &page)?;
+            output.one("Task", &json::of("Task", &*task), &task.task_id, &page)?;
         }
-        Some((Subject::Job(job), _)) => super::job::show(&job, &output, globals)?,
+        Some((Subject::Job(job), _)) => super::job::show(&client, &job, &output).await?,
         None => return Err(subject::nothing_named(&client, &args.id).into()),
     }
     Ok(Exit::Done)

@@ -1,7 +1,7 @@
 //! `swarmctl logs`: what a task printed.
 
 use clap::ValueEnum;
-use swarm_proto::v1::{GetTaskRequest, Output as TaskOutput, Task, TaskResult};
+use swarm_proto::v1::{Output as TaskOutput, Task, TaskResult};
 
 use super::wait;
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     exit::Exit,
     interrupt::unless_interrupted,
     output::{Output, json, note, state, task_stderr, task_stdout, text},
+    subject,
     trouble::Trouble,
 };
 
@@ -24,7 +25,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The task
+    /// The task; the beginning of its id will do; last is the newest
     id: String,
     /// The attempt; only the last one that reported is kept
     #[arg(long, default_value = "latest", value_name = "N", value_parser = which_attempt)]
@@ -65,22 +66,23 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let mut client = Client::open(globals)?;
     let mut task = get(&client, &args.id).await?;
+    let id = task.task_id.clone();
     if args.follow && !state::is_final(task.state()) {
         client = client.patiently();
-        let mut awaited = [Awaited::task(&args.id)];
+        let mut awaited = [Awaited::task(&id)];
         match unless_interrupted(awaited::until_ended(&client, &mut awaited, false)).await {
             Some(result) => result?,
-            None => return Ok(wait::detached(globals, std::slice::from_ref(&args.id))),
+            None => return Ok(wait::detached(globals, std::slice::from_ref(&id))),
         }
-        task = get(&client, &args.id).await?;
+        task = get(&client, &id).await?;
     }
     let Some(result) = &task.result else {
-        return nothing_yet(&args, &task, &output, globals);
+        return nothing_yet(&task, &output, globals);
     };
     if let Which::Number(number) = args.attempt
         && number != result.attempt
     {
-        let sentence = format!("the output of attempt {number} of {} is not kept", args.id);
+        let sentence = format!("the output of attempt {number} of {} is not kept", id);
         let help = format!(
             "only the last attempt that reported has its output: --attempt {}",
             result.attempt
@@ -88,7 +90,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return Err(Trouble::new(Exit::NotFound, sentence).help(help).into());
     }
     match output.format {
-        Format::Table => {
+        Format::Table | Format::Wide if output.fields().is_everything() => {
             let printed = result.output.clone().unwrap_or_default();
             if args.stream != Stream::Stderr {
                 task_stdout(last_lines(&printed.stdout, args.tail))?;
@@ -98,9 +100,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             }
             tell_cuts(&printed, args.stream);
         }
-        Format::Json => output.json(&json::of("TaskResult", result))?,
-        Format::Jsonl => output.json_line(&json::of("TaskResult", result))?,
-        Format::Name => output.line(&args.id)?,
+        _ => output.one("TaskResult", &json::of("TaskResult", result), &id, "")?,
     }
     Ok(Exit::Done)
 }
@@ -135,17 +135,11 @@ fn tell_cuts(printed: &TaskOutput, stream: Stream) {
 }
 
 async fn get(client: &Client, id: &str) -> anyhow::Result<Task> {
-    let answer = client
-        .get_task(GetTaskRequest {
-            task_id: id.to_owned(),
-        })
-        .await;
-    let answer = answer.map_err(client.trouble(format!("cannot show the output of {id}")))?;
-    Ok(answer.task.unwrap_or_default())
+    subject::task(client, id, &format!("cannot show the output of {id}")).await
 }
 
-fn nothing_yet(args: &Args, task: &Task, output: &Output, globals: &Globals) -> anyhow::Result<Exit> {
-    let id = &args.id;
+fn nothing_yet(task: &Task, output: &Output, globals: &Globals) -> anyhow::Result<Exit> {
+    let id = &task.task_id;
     let state = state::word(task.state());
     if state::is_final(task.state()) {
         note(format!(
@@ -161,11 +155,12 @@ fn nothing_yet(args: &Args, task: &Task, output: &Output, globals: &Globals) -> 
         ));
     }
     // A script that reads JSON gets some: a result without an output, and no attempt.
-    let nothing = || json::of("TaskResult", &TaskResult::default());
     match output.format {
-        Format::Table | Format::Name => {}
-        Format::Json => output.json(&nothing())?,
-        Format::Jsonl => output.json_line(&nothing())?,
+        Format::Table | Format::Wide | Format::Name => {}
+        Format::Json | Format::Jsonl | Format::Yaml => {
+            let nothing = json::of("TaskResult", &TaskResult::default());
+            output.one("TaskResult", &nothing, id, "")?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bench;
+mod bulk;
 pub mod cancel;
 mod changes;
 pub mod complete_ids;
@@ -14,6 +15,7 @@ mod dry_run;
 pub mod events;
 pub mod explain;
 pub mod export;
+mod filter;
 mod hold;
 pub mod import;
 pub mod inspect;

@@ -70,6 +70,7 @@ pub(super) async fn pause(
     let answer = client.pause(request).await.map_err(client.trouble(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     output.one(
+        "PauseResponse",
         &json::of("PauseResponse", &answer),
         scope.name(),
         &hold::sentence(&held),

@@ -98,7 +98,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         QueueVerb::Show { queue } => {
             let found = find(&client, &queue).await?;
-            output.one(&json::of("Queue", &found), &found.name, &page(&found))?;
+            output.one("Queue", &json::of("Queue", &found), &found.name, &page(&found))?;
         }
         QueueVerb::Limit {
             queue,
@@ -113,7 +113,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let answer = client.limit_queue(request).await;
             let answer = answer.map_err(client.trouble(format!("cannot limit queue {queue}")))?;
             let limited = answer.queue.unwrap_or_default();
-            output.one(&json::of("Queue", &limited), &limited.name, &page(&limited))?;
+            output.one(
+                "Queue",
+                &json::of("Queue", &limited),
+                &limited.name,
+                &page(&limited),
+            )?;
             tell_excess(&limited);
         }
         QueueVerb::Pause { queue, reason, actor } => {
@@ -151,6 +156,7 @@ fn queues(queues: &[Queue]) -> Listing {
     }
     Listing {
         key: "queues",
+        message: Some("Queue"),
         values: queues.iter().map(|queue| json::of("Queue", queue)).collect(),
         names: queues.iter().map(|queue| queue.name.clone()).collect(),
         table,

@@ -61,7 +61,12 @@ pub(super) async fn resume(
     let doing = format!("cannot resume {}", scope.title());
     let answer = client.resume(request).await.map_err(client.trouble(doing))?;
     let page = hold::lifted(&scope, answer.lifted.as_ref());
-    output.one(&json::of("ResumeResponse", &answer), scope.name(), &page)?;
+    output.one(
+        "ResumeResponse",
+        &json::of("ResumeResponse", &answer),
+        scope.name(),
+        &page,
+    )?;
     hold::tell_others(client).await;
     Ok(Exit::Done)
 }

@@ -1,46 +1,55 @@
 //! `swarmctl retry`: ended tasks, with fresh counts of tries.
 
-use swarm_proto::{
-    reason::Reason,
-    v1::{GetTaskRequest, ListTasksRequest, RetryTask, RetryTasksRequest, TaskChange, TaskState},
-};
+use swarm_proto::v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState};
 
-use super::changes;
-use crate::{
-    args::Globals,
-    client::Client,
-    exit::Exit,
-    output::{Output, note},
-    pages::Pages,
-    subject,
+use super::{
+    bulk::{BATCH, Caution, Deed},
+    changes, describe,
+    filter::{Filter, State},
 };
+use crate::{args::Globals, client::Client, exit::Exit, output::Output, subject};
 
-/// The most tasks that one request takes.
-const BATCH: usize = 1_000;
+const RETRY: Deed = Deed {
+    verb: "retry",
+    done: "retried",
+    possible: &[
+        TaskState::Succeeded,
+        TaskState::Failed,
+        TaskState::Cancelled,
+        TaskState::Skipped,
+    ],
+    otherwise: "they have not ended",
+    // What was skipped comes back with what it was skipped for.
+    usual: &[TaskState::Failed, TaskState::Cancelled],
+};
 
 const EXAMPLES: &str = "\
 Examples:
   swarmctl retry k3v7q2mzdh                    one task, and what was skipped because of it
-  swarmctl retry --failed                      every failed task
-  swarmctl retry --failed --job nightly        those of one job";
+  swarmctl retry --failed                      every failed task; asks first
+  swarmctl retry --failed --job nightly --yes  those of one job, without a question";
 
 /// What to bring back.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Tasks; - reads ids from stdin, one a line
+    /// Tasks; last is the newest; - reads ids from stdin, one a line
     #[arg(
-        required_unless_present = "failed",
-        conflicts_with = "failed",
+        required_unless_present_any = ["all", "failed", "Filter"],
+        conflicts_with_all = ["all", "failed", "Filter"],
         value_name = "ID"
     )]
     ids: Vec<String>,
-    /// Every failed task
-    #[arg(long)]
+    /// Failed tasks: short for --state failed
+    #[arg(long, conflicts_with_all = ["all", "states"], help_heading = "Which tasks")]
     failed: bool,
-    /// With --failed: only tasks of the job with this id or name
-    #[arg(long, requires = "failed", conflicts_with = "ids", value_name = "JOB")]
-    job: Option<String>,
+    /// Every failed and cancelled task; these are also meant when no state is named
+    #[arg(long, conflicts_with = "Filter", help_heading = "Which tasks")]
+    all: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    caution: Caution,
 }
 
 /// Brings tasks back; exits with 3 if any was refused.
@@ -51,74 +60,65 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let changes = if args.failed {
-        let job_id = match &args.job {
-            Some(job) => subject::job_id(&client, job).await?,
-            None => String::new(),
-        };
-        retry_failed(&client, job_id).await?
-    } else {
-        retry_named(&client, &subject::ids(&args.ids)?).await?
-    };
-    if changes.is_empty() {
-        note("nothing to retry");
+    if !args.ids.is_empty() {
+        let (tasks, unknown) = find_named(&client, &subject::ids(&args.ids)?).await?;
+        if args.caution.dry_run {
+            output.list(&describe::tasks(&tasks))?;
+            RETRY.tell_dry_run(tasks.len());
+            return changes::tell_refusals(&unknown, tasks.len(), "cannot retry", globals);
+        }
+        let mut changes = unknown;
+        changes.extend(retry(&client, tasks.iter().map(|task| (&task.task_id, task.revision))).await?);
+        return changes::tell(&changes, &output, "cannot retry", globals);
     }
-    changes::tell(&changes, &output, "cannot retry", globals)
-}
-
-/// Each failed task as it was listed; one that changed since is refused, not retried twice.
-async fn retry_failed(client: &Client, job_id: String) -> anyhow::Result<Vec<TaskChange>> {
-    let filter = ListTasksRequest {
-        states: vec![TaskState::Failed.into()],
-        job_id,
-        ..ListTasksRequest::default()
-    };
-    let mut pages = Pages::new(client, filter);
-    let mut changes = Vec::new();
-    while let Some(page) = pages.next(BATCH).await? {
-        let tasks = page.into_iter().map(|task| RetryTask {
-            task_id: task.task_id,
-            revision: Some(task.revision),
-        });
-        changes.extend(retry(client, tasks.collect()).await?);
+    let mut filter = args.filter;
+    if args.failed {
+        filter.states.push(State::Failed);
     }
-    Ok(changes)
+    let request = RETRY.request(&filter, &client).await?;
+    if args.caution.dry_run {
+        return RETRY.list(request, &client, &output).await;
+    }
+    match RETRY.confirmed(request, args.caution, &client).await? {
+        Ok(found) => {
+            // Each as it was found: one that changed since is refused, not retried twice.
+            let changes = retry(&client, found.iter().map(|task| (&task.task_id, task.revision))).await?;
+            RETRY.tell(&changes, &output, globals)
+        }
+        Err(exit) => Ok(exit),
+    }
 }
 
 /// Looks at each task first: with its revision, a request whose answer was lost can be sent again.
-async fn retry_named(client: &Client, ids: &[String]) -> anyhow::Result<Vec<TaskChange>> {
+async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task>, Vec<TaskChange>)> {
     let mut tasks = Vec::with_capacity(ids.len());
-    let mut changes = Vec::new();
+    let mut unknown = Vec::new();
     for id in ids {
-        match client.get_task(GetTaskRequest { task_id: id.clone() }).await {
-            Ok(answer) => {
-                let revision = answer.task.map(|task| task.revision);
-                tasks.push(RetryTask {
-                    task_id: id.clone(),
-                    revision,
-                });
-            }
-            Err(failure)
-                if matches!(
-                    failure.reason(),
-                    Some(Reason::TaskNotFound | Reason::FieldInvalid)
-                ) =>
-            {
-                changes.push(changes::unknown(id));
-            }
-            Err(failure) => return Err(client.trouble(format!("cannot retry {id}"))(failure)),
+        match subject::find_task(client, id, &format!("cannot retry {id}")).await? {
+            Some(task) => tasks.push(Task { result: None, ..task }),
+            None => unknown.push(changes::unknown(id)),
         }
     }
-    for batch in tasks.chunks(BATCH) {
-        changes.extend(retry(client, batch.to_vec()).await?);
-    }
-    Ok(changes)
+    Ok((tasks, unknown))
 }
 
-async fn retry(client: &Client, tasks: Vec<RetryTask>) -> anyhow::Result<Vec<TaskChange>> {
-    if tasks.is_empty() {
-        return Ok(Vec::new());
+async fn retry(
+    client: &Client,
+    tasks: impl Iterator<Item = (&String, u64)>,
+) -> anyhow::Result<Vec<TaskChange>> {
+    let tasks: Vec<RetryTask> = tasks
+        .map(|(task_id, revision)| RetryTask {
+            task_id: task_id.clone(),
+            revision: Some(revision),
+        })
+        .collect();
+    let mut changes = Vec::with_capacity(tasks.len());
+    for batch in tasks.chunks(BATCH) {
+        let request = RetryTasksRequest {
+            tasks: batch.to_vec(),
+        };
+        let answer = client.retry_tasks(request).await;
+        changes.extend(answer.map_err(client.trouble("cannot retry"))?.results);
     }
-    let answer = client.retry_tasks(RetryTasksRequest { tasks }).await;
-    Ok(answer.map_err(client.trouble("cannot retry"))?.results)
+    Ok(changes)
 }

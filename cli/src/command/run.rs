@@ -85,7 +85,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     let task = ended?.unwrap_or_default();
     let written = match output.format {
-        Format::Table => {
+        Format::Table | Format::Wide if output.fields().is_everything() => {
             let printed = task
                 .result
                 .as_ref()
@@ -94,23 +94,26 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let written = task_stdout(&printed.stdout);
             task_stderr(&printed.stderr);
             logs::tell_all_cuts(&printed);
-            written
+            written.map_err(anyhow::Error::from)
         }
-        Format::Json => output.json(&json::of("Task", &task)),
-        Format::Jsonl => output.json_line(&json::of("Task", &task)),
-        Format::Name => output.line(&task_id),
+        _ => output.one("Task", &json::of("Task", &task), &task_id, ""),
     };
     let (exit, whose) = exit_of(&task);
     note(whose);
     match written {
         // The task did what it did: a pipe that its reader closed has no say in it, and a failure stays the task's.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe || exit != Exit::Task(0) => {
+        Err(error) if is_broken_pipe(&error) || exit != Exit::Task(0) => {
             note(error.to_string());
             Ok(exit)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
         Ok(()) => Ok(exit),
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
 }
 
 /// The exit code, and a line that says whose it is.

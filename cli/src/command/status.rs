@@ -52,7 +52,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         draw(&client, &output, false).await?;
         return Ok(Exit::Done);
     }
-    let clear = io::stdout().is_terminal() && output.format == Format::Table;
+    let clear = io::stdout().is_terminal() && output.format.is_for_people();
     let watching = async {
         let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
         loop {
@@ -72,20 +72,21 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
     status.tasks.get_or_insert_default();
     status.agents.get_or_insert_default();
     let page = match output.format {
-        Format::Table => {
+        Format::Table | Format::Wide => {
             let server = client
                 .get_server_info(GetServerInfoRequest {})
                 .await
                 .map_err(trouble())?;
             page(client, &status, &server, output.width())
         }
-        Format::Json | Format::Jsonl | Format::Name => String::new(),
+        Format::Json | Format::Jsonl | Format::Yaml | Format::Name => String::new(),
     };
     if clear {
         // Home, draw, then clear what is left below: no flicker.
         output.page("\u{1b}[H\u{1b}[J")?;
     }
     output.one(
+        "GetStatusResponse",
         &json::of("GetStatusResponse", &status),
         &client.address().to_string(),
         &page,

@@ -70,7 +70,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             leases => format!("{leases} leases are"),
         }
     );
-    output.one(&json::of("StopAllResponse", &answer), "everything", &page)?;
+    output.one(
+        "StopAllResponse",
+        &json::of("StopAllResponse", &answer),
+        "everything",
+        &page,
+    )?;
     note(format!(
         "nothing is given to agents until: {}",
         client.next("resume")

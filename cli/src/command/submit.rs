@@ -25,7 +25,7 @@ use super::{
     unmatched, wait,
 };
 use crate::{
-    args::{Format, Globals},
+    args::Globals,
     awaited::Awaited,
     client::Client,
     exit::Exit,
@@ -48,7 +48,7 @@ Examples:
   swarmctl submit -- make -j2                  one command
   swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
   swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
-  swarmctl submit --require gpu=a100,!spot -- ./train
+  swarmctl submit --require 'gpu=a100,!spot' -- ./train
   swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
   swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
 
@@ -248,21 +248,28 @@ pub(super) fn print(
     }
     let listing = Listing {
         key: "tasks",
+        message: Some("SubmittedTask"),
         values: tasks.iter().map(|task| json::of("SubmittedTask", task)).collect(),
         names: tasks.iter().map(|task| task.task_id.clone()).collect(),
         table,
     };
-    if output.format == Format::Json {
+    if output.format.is_one_value() {
+        output.check_fields(&listing)?;
+        let tasks: Value = listing
+            .values
+            .iter()
+            .map(|task| output.fields().of(task))
+            .collect();
         let unmatched: Value = answer
             .unmatched
             .iter()
             .map(|group| json::of("Unmatched", group))
             .collect();
-        let mut whole = json!({ "tasks": listing.values, "unmatched": unmatched });
+        let mut whole = json!({ "tasks": tasks, "unmatched": unmatched });
         if let (Some(job_id), Value::Object(whole)) = (job_id, &mut whole) {
             whole.shift_insert(0, "job_id".to_owned(), job_id.into());
         }
-        output.json(&whole)?;
+        output.value(&whole)?;
     } else {
         output.list(&listing)?;
     }

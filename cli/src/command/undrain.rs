@@ -47,7 +47,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .await
         .map_err(client.trouble(doing))?;
     let page = hold::lifted(&Scope::Agent(agent_id.clone()), answer.lifted.as_ref());
-    output.one(&json::of("UndrainAgentResponse", &answer), &agent_id, &page)?;
+    output.one(
+        "UndrainAgentResponse",
+        &json::of("UndrainAgentResponse", &answer),
+        &agent_id,
+        &page,
+    )?;
     hold::tell_others(&client).await;
     Ok(Exit::Done)
 }

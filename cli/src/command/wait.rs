@@ -10,12 +10,12 @@ use swarm_proto::{
 
 use super::describe;
 use crate::{
-    args::{Format, Globals},
+    args::Globals,
     awaited::{self, Awaited},
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, note, terminal_width, text},
+    output::{Output, note, progress::Progress, terminal_width, text},
     pages::Pages,
     subject,
 };
@@ -30,18 +30,22 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl wait k3v7q2mzdh x5t2n6wqpa          until both have ended
   swarmctl wait nightly --timeout 1h           a job, by its name; exits with 5 after an hour
+  swarmctl wait last --progress                the newest, with states and the time that is left
   swarmctl submit -q -f tasks.yaml | swarmctl wait -";
 
 /// What to wait for.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Tasks and jobs, these also by name; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; last is the newest; - reads ids from stdin, one a line
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// Give up after this long, with exit code 5; the tasks go on
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
+    /// Also say in which states the tasks are, and how long the rest will take
+    #[arg(long)]
+    progress: bool,
 }
 
 /// Waits; exits with 1 if any did not succeed.
@@ -58,7 +62,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         for id in &ids {
             awaited.push(Awaited::find(&client, id).await?);
         }
-        awaited::until_ended(&client, &mut awaited, false).await?;
+        let progress = if args.progress {
+            Progress::detailed()
+        } else {
+            Progress::new()
+        };
+        awaited::until_ended_showing(&client, &mut awaited, false, progress).await?;
         tell_end(&client, &awaited, Some(&output)).await
     };
     let limited = async {
@@ -119,11 +128,15 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
     let tasks = unsuccessful_tasks(client, awaited).await?;
     let listing = describe::tasks(&tasks);
     match output {
-        Some(output) if output.format == Format::Json => output.json(&json!({
-            "tasks": total,
-            "succeeded": total - unsuccessful.min(total),
-            "unsuccessful": listing.values,
-        }))?,
+        Some(output) if output.format.is_one_value() => {
+            output.check_fields(&listing)?;
+            let unsuccessful_tasks = listing.values.iter().map(|task| output.fields().of(task));
+            output.value(&json!({
+                "tasks": total,
+                "succeeded": total - unsuccessful.min(total),
+                "unsuccessful": unsuccessful_tasks.collect::<Vec<_>>(),
+            }))?;
+        }
         Some(output) => output.list(&listing)?,
         None if tasks.is_empty() => {}
         None => note(listing.table.within(terminal_width(io::stderr())).trim_end()),

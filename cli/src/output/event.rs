@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 use swarm_proto::v1::{Event, Hold, event::Payload};
 
-use super::{hold, json, text};
+use super::{
+    fields::{self, Fields, Paths},
+    hold, json, text,
+};
 
 /// The keys that every event has, in this order; its payload's own fields follow.
 const COMMON: &[&str] = &[
@@ -75,6 +78,31 @@ pub fn object(event: &Event) -> Value {
         }
     }
     Value::Object(object)
+}
+
+/// The fields that events may have.
+pub fn paths() -> Paths {
+    let event = json::descriptor("Event");
+    let payloads = event.oneofs().flat_map(|oneof| {
+        let fields: Vec<_> = oneof.fields().collect();
+        fields
+            .into_iter()
+            .filter_map(|field| field.kind().as_message().cloned())
+    });
+    Paths::of_names(COMMON, payloads.collect::<Vec<_>>().into_iter())
+}
+
+/// The chosen fields on one line for people.
+pub fn chosen(event: &Event, fields: &Fields) -> String {
+    let object = object(event);
+    let cells: Vec<String> = fields
+        .names()
+        .map(|name| match text::clean_line(&fields::cell(&object, name)) {
+            cell if cell.is_empty() => "-".to_owned(),
+            cell => cell,
+        })
+        .collect();
+    cells.join("  ")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use prost::Message;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage as _,
-    Value as Field,
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor,
+    ReflectMessage as _, Value as Field,
 };
 use serde_json::{Map, Number, Value};
 
@@ -20,12 +20,15 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 
 /// The JSON form of a message; `name` is its type's name in package `swarm.v1`, such as `Task`.
 pub fn of(name: &str, message: &impl Message) -> Value {
-    let descriptor = POOL
-        .get_message_by_name(&format!("swarm.v1.{name}"))
-        .expect("the schema names every message");
-    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+    let message = DynamicMessage::decode(descriptor(name), message.encode_to_vec().as_slice())
         .expect("what was encoded can be decoded");
     message_value(&message)
+}
+
+/// A message's type in package `swarm.v1`.
+pub(super) fn descriptor(name: &str) -> MessageDescriptor {
+    POOL.get_message_by_name(&format!("swarm.v1.{name}"))
+        .expect("the schema names every message")
 }
 
 /// Writes DEL and the C1 control characters as JSON escapes; the serializer leaves them as they are.

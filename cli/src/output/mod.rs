@@ -4,14 +4,17 @@
 //! from outside is cleaned of control characters before a terminal sees it.
 
 pub mod event;
+pub mod fields;
 pub mod hold;
 pub mod json;
 pub mod pages;
 pub mod progress;
+pub mod rate;
 pub mod state;
 pub mod table;
 pub mod text;
 pub mod wrapped;
+pub mod yaml;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -19,16 +22,22 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::args::{Color, Format, Globals};
-use table::Table;
+use crate::{
+    args::{Color, Format, Globals},
+    trouble::Trouble,
+};
+use fields::{Fields, Paths};
+use pages::PrintedPages;
+use table::{Column, Layout, Table};
 
 /// Where and how a verb prints.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     /// How to print, with `-q` taken into account.
     pub format: Format,
+    fields: Fields,
     colored: bool,
     /// Columns of the terminal, when stdout is one.
     width: Option<usize>,
@@ -38,12 +47,36 @@ pub struct Output {
 pub struct Listing {
     /// The key of the list in the JSON object.
     pub key: &'static str,
+    /// The message in package `swarm.v1` that each thing is, if it is one; if not, all have the same fields.
+    pub message: Option<&'static str>,
     /// Each thing as JSON.
     pub values: Vec<Value>,
     /// The id of each thing.
     pub names: Vec<String>,
     /// The things in columns.
     pub table: Table,
+}
+
+impl Listing {
+    /// Checks that its things can have these fields: paths of the JSON, and columns if these may be meant.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such field.
+    pub fn check_fields(&self, fields: &Fields, or_columns: bool) -> Result<(), Trouble> {
+        if fields.is_everything() {
+            return Ok(());
+        }
+        let columns: Vec<String> = match or_columns {
+            true => self.table.columns().iter().map(Column::name).collect(),
+            false => Vec::new(),
+        };
+        let paths = match self.message {
+            Some(message) => Paths::of_message(message),
+            None => Paths::of_value(self.values.first().unwrap_or(&Value::Null)),
+        };
+        fields.check(&paths, &columns)
+    }
 }
 
 impl Output {
@@ -57,6 +90,7 @@ impl Output {
         let colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
         Output {
             format: globals.format(),
+            fields: Fields::new(&globals.fields),
             colored,
             width: terminal_width(io::stdout()),
         }
@@ -67,32 +101,76 @@ impl Output {
         self.width
     }
 
+    /// The chosen fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Checks that the chosen fields are some of a list's.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such field.
+    pub fn check_fields(&self, listing: &Listing) -> Result<(), Trouble> {
+        listing.check_fields(&self.fields, self.format.is_for_people())
+    }
+
+    /// Whether a page is wanted that says everything in words.
+    pub fn wants_page(&self) -> bool {
+        self.format.is_for_people() && self.fields.is_everything()
+    }
+
     /// Prints a list.
     ///
     /// # Errors
     ///
-    /// When stdout cannot be written.
-    pub fn list(&self, listing: &Listing) -> io::Result<()> {
-        match self.format {
-            Format::Table if listing.table.is_empty() => Ok(()),
-            Format::Table => self.table(&listing.table),
-            Format::Json => self.json(&json!({ listing.key: listing.values })),
-            Format::Jsonl => listing.values.iter().try_for_each(|value| self.json_line(value)),
-            Format::Name => listing.names.iter().try_for_each(|name| self.line(name)),
-        }
+    /// When a chosen field cannot be there, or stdout cannot be written.
+    pub fn list(&self, listing: &Listing) -> anyhow::Result<()> {
+        let mut printed = PrintedPages::new(self);
+        printed.print(listing)?;
+        printed.end()
     }
 
-    /// Prints one thing; `page` is its form for people.
+    /// Prints one thing, a message of package `swarm.v1`; `page` is its form for people.
+    ///
+    /// # Errors
+    ///
+    /// When a chosen field cannot be there, or stdout cannot be written.
+    pub fn one(&self, message: &str, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
+        self.fields.check(&Paths::of_message(message), &[])?;
+        self.checked(value, name, page)
+    }
+
+    /// Prints what is no message, and has all of its fields.
+    ///
+    /// # Errors
+    ///
+    /// When a chosen field is not there, or stdout cannot be written.
+    pub fn figures(&self, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
+        self.fields.check(&Paths::of_value(value), &[])?;
+        self.checked(value, name, page)
+    }
+
+    fn checked(&self, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
+        match self.format {
+            Format::Table | Format::Wide if self.fields.is_everything() => self.page(page)?,
+            Format::Table | Format::Wide => self.page(&self.fields.page(value))?,
+            Format::Name => self.line(name)?,
+            Format::Json | Format::Jsonl | Format::Yaml => self.value(&self.fields.of(value))?,
+        }
+        Ok(())
+    }
+
+    /// Prints a whole JSON value in the wanted form of it.
     ///
     /// # Errors
     ///
     /// When stdout cannot be written.
-    pub fn one(&self, value: &Value, name: &str, page: &str) -> io::Result<()> {
+    pub fn value(&self, value: &Value) -> io::Result<()> {
         match self.format {
-            Format::Table => self.page(page),
-            Format::Json => self.json(value),
             Format::Jsonl => self.json_line(value),
-            Format::Name => self.line(name),
+            Format::Yaml => self.yaml(value),
+            Format::Table | Format::Wide | Format::Json | Format::Name => self.json(value),
         }
     }
 
@@ -102,7 +180,49 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn table(&self, table: &Table) -> io::Result<()> {
-        self.page(&table.within(self.width))
+        self.page(&self.columns(table))
+    }
+
+    /// The lines of a table as they are wanted.
+    pub fn columns(&self, table: &Table) -> String {
+        table.lines(&self.layout(table), true)
+    }
+
+    fn layout(&self, table: &Table) -> Layout {
+        match self.format {
+            Format::Wide => table.wide_layout(),
+            Format::Table | Format::Json | Format::Jsonl | Format::Yaml | Format::Name => {
+                table.layout(self.width)
+            }
+        }
+    }
+
+    /// The chosen columns of a list, which may also be paths of its JSON.
+    fn chosen_table(&self, listing: &Listing) -> Table {
+        let columns = listing.table.columns();
+        let sources: Vec<Option<usize>> = self
+            .fields
+            .names()
+            .map(|name| listing.table.column_named(name))
+            .collect();
+        let heading = |(name, source): (&str, &Option<usize>)| match source {
+            Some(index) => columns[*index].shown(),
+            None => Column::of_path(name),
+        };
+        let headings = self.fields.names().zip(&sources).map(heading);
+        let mut table = Table::of(headings.collect());
+        for (row, value) in listing.values.iter().enumerate() {
+            let cells = self
+                .fields
+                .names()
+                .zip(&sources)
+                .map(|(name, source)| match source {
+                    Some(column) => listing.table.cell(row, *column).to_owned(),
+                    None => fields::cell(value, name),
+                });
+            table.add(cells.collect());
+        }
+        table
     }
 
     /// Prints text that is already clean, with the states coloured if colours are wanted.
@@ -147,6 +267,15 @@ impl Output {
     /// When stdout cannot be written.
     pub fn json_line(&self, value: &Value) -> io::Result<()> {
         self.json_text(&format!("{value}\n"))
+    }
+
+    /// Prints a JSON value as YAML.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub fn yaml(&self, value: &Value) -> io::Result<()> {
+        write_stdout(yaml::text(value).as_bytes())
     }
 
     fn json_text(&self, text: &str) -> io::Result<()> {

@@ -1,10 +1,12 @@
 //! A list printed page by page as it comes, so that a long one never stands in memory.
 
-use std::io;
+use serde_json::{Value, json};
 
-use serde_json::Value;
-
-use super::{Listing, Output};
+use super::{
+    Listing, Output,
+    table::{Layout, Table},
+    yaml,
+};
 use crate::args::Format;
 
 /// A list that is being printed.
@@ -12,8 +14,10 @@ pub struct PrintedPages<'o> {
     output: &'o Output,
     /// The key of the list in the JSON object, once a page has told it.
     key: Option<&'static str>,
-    /// The JSON list has an element.
+    /// The list has an element.
     has_element: bool,
+    /// The columns of a table, once they are laid out.
+    layout: Option<Layout>,
 }
 
 impl<'o> PrintedPages<'o> {
@@ -23,21 +27,34 @@ impl<'o> PrintedPages<'o> {
             output,
             key: None,
             has_element: false,
+            layout: None,
         }
     }
 
-    /// Prints a page. A table's columns are laid out for each page: give it one.
+    /// Prints a page. The columns of a table are laid out for the first one: let it have many rows.
     ///
     /// # Errors
     ///
-    /// When stdout cannot be written.
-    pub fn print(&mut self, page: &Listing) -> io::Result<()> {
-        match self.output.format {
-            Format::Table | Format::Jsonl | Format::Name => self.output.list(page),
+    /// When a chosen field cannot be there, or stdout cannot be written.
+    pub fn print(&mut self, page: &Listing) -> anyhow::Result<()> {
+        if self.key.is_none() {
+            self.output.check_fields(page)?;
+        }
+        let is_first = self.key.replace(page.key).is_none();
+        let output = self.output;
+        match output.format {
+            Format::Table | Format::Wide if output.fields.is_everything() => self.rows(&page.table)?,
+            Format::Table | Format::Wide => self.rows(&output.chosen_table(page))?,
+            Format::Name => page.names.iter().try_for_each(|name| output.line(name))?,
+            Format::Jsonl => page
+                .values
+                .iter()
+                .try_for_each(|value| output.json_line(&output.fields.of(value)))?,
             Format::Json => {
-                let mut text = match self.key.replace(page.key) {
-                    Some(_) => String::new(),
-                    None => format!("{{\n  \"{}\": [", page.key),
+                let mut text = if is_first {
+                    format!("{{\n  \"{}\": [", page.key)
+                } else {
+                    String::new()
                 };
                 for value in &page.values {
                     let separator = if std::mem::replace(&mut self.has_element, true) {
@@ -45,11 +62,22 @@ impl<'o> PrintedPages<'o> {
                     } else {
                         ""
                     };
-                    text.push_str(&format!("{separator}\n{}", indented(value)));
+                    text.push_str(&format!("{separator}\n{}", indented(&output.fields.of(value))));
                 }
-                self.output.json_text(&text)
+                output.json_text(&text)?;
+            }
+            Format::Yaml => {
+                let mut text = String::new();
+                for value in &page.values {
+                    if !std::mem::replace(&mut self.has_element, true) {
+                        text.push_str(&format!("{}:\n", page.key));
+                    }
+                    text.push_str(&element(&output.fields.of(value)));
+                }
+                super::write_stdout(text.as_bytes())?;
             }
         }
+        Ok(())
     }
 
     /// Prints what stands behind the last page.
@@ -57,15 +85,37 @@ impl<'o> PrintedPages<'o> {
     /// # Errors
     ///
     /// When stdout cannot be written.
-    pub fn end(self) -> io::Result<()> {
+    pub fn end(self) -> anyhow::Result<()> {
         match (self.output.format, self.key) {
             (Format::Json, Some(_)) => {
                 let closing = if self.has_element { "\n  ]\n}\n" } else { "]\n}\n" };
-                self.output.json_text(closing)
+                self.output.json_text(closing)?;
             }
-            _ => Ok(()),
+            (Format::Yaml, Some(key)) if !self.has_element => self.output.yaml(&json!({ key: [] }))?,
+            _ => {}
         }
+        Ok(())
     }
+
+    fn rows(&mut self, table: &Table) -> anyhow::Result<()> {
+        if table.is_empty() {
+            return Ok(());
+        }
+        let (layout, is_first) = match &self.layout {
+            None => (self.output.layout(table), true),
+            Some(before) => (table.continue_layout(before), false),
+        };
+        self.output.page(&table.lines(&layout, is_first))?;
+        self.layout = Some(layout);
+        Ok(())
+    }
+}
+
+/// An element of a YAML list below its key.
+fn element(value: &Value) -> String {
+    let list = yaml::text(&Value::Array(vec![value.clone()]));
+    list.lines()
+        .fold(String::new(), |text, line| format!("{text}  {line}\n"))
 }
 
 /// An element of the list as it stands inside the object. Line ends within strings are escaped.

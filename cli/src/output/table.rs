@@ -19,29 +19,57 @@ const LEAST_FREE_TEXT_CHARS: usize = 12;
 const GAP: usize = 2;
 
 /// Columns for people; every cell is one clean line.
+#[derive(Clone, Debug)]
 pub struct Table {
-    table: comfy_table::Table,
-    headings: Vec<&'static str>,
-    free_text: &'static [&'static str],
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+    /// Columns that are left out where there is no room, the first one first.
     dispensable: &'static [&'static str],
 }
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    heading: String,
+    /// Its text is cut where there is no room for it.
+    is_free_text: bool,
+    /// It is shown only where all columns are.
+    is_extra: bool,
+}
+
+impl Column {
+    /// A column that takes the room it needs.
+    pub fn new(heading: impl Into<String>) -> Column {
+        Column {
+            heading: heading.into(),
+            is_free_text: false,
+            is_extra: false,
+        }
+    }
+
+    /// A column whose text is cut where there is no room for it.
+    #[must_use]
+    pub fn free_text(mut self) -> Column {
+        self.is_free_text = true;
+        self
+    }
+}
+
+/// How wide each column of a table is; nothing for one that is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout(Vec<Option<usize>>);
 
 impl Table {
     /// A table with these headings.
     pub fn new<const N: usize>(headings: [&'static str; N]) -> Table {
-        let mut table = comfy_table::Table::new();
-        table
-            .load_style(NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_truncation_indicator("…")
-            .set_header(headings);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, GAP as u16));
-        }
+        Table::of(headings.map(Column::new).to_vec())
+    }
+
+    /// A table with these columns.
+    pub fn of(columns: Vec<Column>) -> Table {
         Table {
-            table,
-            headings: headings.to_vec(),
-            free_text: &[],
+            columns,
+            rows: Vec::new(),
             dispensable: &[],
         }
     }
@@ -49,7 +77,9 @@ impl Table {
     /// Columns whose text is cut where there is no room for it.
     #[must_use]
     pub fn free_text(mut self, headings: &'static [&'static str]) -> Table {
-        self.free_text = headings;
+        for column in &mut self.columns {
+            column.is_free_text |= headings.contains(&column.heading.as_str());
+        }
         self
     }
 
@@ -60,62 +90,83 @@ impl Table {
         self
     }
 
+    /// Columns that are shown only where all are.
+    #[must_use]
+    pub fn extra(mut self, headings: &'static [&'static str]) -> Table {
+        for column in &mut self.columns {
+            column.is_extra |= headings.contains(&column.heading.as_str());
+        }
+        self
+    }
+
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        let cells = cells.map(|cell| {
-            if cell.is_empty() {
-                "-".to_owned()
-            } else {
-                text::clean_line(&cell).chars().take(MAX_CELL_CHARS).collect()
-            }
-        });
-        let mut row = Row::from(cells);
-        row.max_height(1);
-        self.table.add_row(row);
+        self.add(cells.to_vec());
+    }
+
+    /// Adds a row with a cell for each column.
+    pub fn add(&mut self, cells: Vec<String>) {
+        let clean = |cell: String| match cell.as_str() {
+            "" => "-".to_owned(),
+            cell => text::clean_line(cell).chars().take(MAX_CELL_CHARS).collect(),
+        };
+        self.rows.push(cells.into_iter().map(clean).collect());
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.rows.is_empty()
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Its columns.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column that is called so in a list of fields.
+    pub fn column_named(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name() == name)
+    }
+
+    /// A cell.
+    pub fn cell(&self, row: usize, column: usize) -> &str {
+        &self.rows[row][column]
     }
 
     /// The lines of the table, for a terminal of so many columns if there is one.
     pub fn within(&self, terminal: Option<usize>) -> String {
-        let mut table = self.table.clone();
-        for (column, width) in table.column_iter_mut().zip(self.widths(terminal)) {
-            column.set_constraint(match width {
-                None => ColumnConstraint::Hidden,
-                Some(width) => ColumnConstraint::UpperBoundary(Width::Fixed(
-                    u16::try_from(width + GAP).unwrap_or(u16::MAX),
-                )),
-            });
-        }
-        table.lines().fold(String::new(), |mut page, line| {
-            page.push_str(line.trim_end());
-            page.push('\n');
-            page
-        })
+        self.lines(&self.layout(terminal), true)
     }
 
-    /// How wide each column may be; nothing for one that is left out.
-    fn widths(&self, terminal: Option<usize>) -> Vec<Option<usize>> {
-        let content = self.table.column_max_content_widths();
-        let mut widths: Vec<Option<usize>> = content.iter().map(|width| Some((*width).into())).collect();
-        let is_free: Vec<bool> = self
-            .headings
-            .iter()
-            .map(|heading| self.free_text.contains(heading))
+    /// The lines of the table with all its columns, however wide they are.
+    pub fn wide(&self) -> String {
+        self.lines(&self.wide_layout(), true)
+    }
+
+    /// The layout of `wide`.
+    pub fn wide_layout(&self) -> Layout {
+        let content = self.content_widths().into_iter().map(Some).collect();
+        Layout(self.with_bounded_text(content))
+    }
+
+    /// How wide each column is on a terminal of so many columns if there is one.
+    pub fn layout(&self, terminal: Option<usize>) -> Layout {
+        let content = self.content_widths();
+        let shown = self.columns.iter().zip(content);
+        let mut widths: Vec<Option<usize>> = shown
+            .map(|(column, width)| (!column.is_extra).then_some(width))
             .collect();
         let Some(terminal) = terminal else {
-            let last = widths.len().saturating_sub(1);
-            for (width, _) in widths[..last].iter_mut().zip(&is_free).filter(|(_, free)| **free) {
-                *width = width.map(|width| width.min(FREE_TEXT_CHARS));
-            }
-            return widths;
+            return Layout(self.with_bounded_text(widths));
         };
 
-        let least = |index: usize, width: usize| match is_free[index] {
-            true => width.min(LEAST_FREE_TEXT_CHARS.max(self.headings[index].len())),
+        let least = |index: usize, width: usize| match self.columns[index].is_free_text {
+            true => width.min(LEAST_FREE_TEXT_CHARS.max(self.columns[index].heading.len())),
             false => width,
         };
         for heading in self.dispensable {
@@ -126,7 +177,7 @@ impl Table {
             if total(narrowest) <= terminal {
                 break;
             }
-            if let Some(index) = self.headings.iter().position(|other| other == heading) {
+            if let Some(index) = self.columns.iter().position(|column| column.heading == *heading) {
                 widths[index] = None;
             }
         }
@@ -138,7 +189,95 @@ impl Table {
             let Some(index) = widest else { break };
             widths[index] = widths[index].map(|width| width - 1);
         }
+        Layout(widths)
+    }
+
+    /// The layout of a table whose rows follow those of another one: what is not free text is never cut.
+    pub fn continue_layout(&self, before: &Layout) -> Layout {
+        let content = self.content_widths();
+        let columns = self.columns.iter().zip(content).zip(&before.0);
+        let widths = columns.map(|((column, content), before)| {
+            before.map(|width| match column.is_free_text {
+                true => width,
+                false => width.max(content),
+            })
+        });
+        Layout(widths.collect())
+    }
+
+    /// The rows in columns of these widths, below the headings if those are wanted.
+    pub fn lines(&self, layout: &Layout, with_headings: bool) -> String {
+        let mut table = self.laid_out();
+        for (column, width) in table.column_iter_mut().zip(&layout.0) {
+            column.set_padding((0, GAP as u16));
+            column.set_constraint(match width {
+                None => ColumnConstraint::Hidden,
+                Some(width) => {
+                    ColumnConstraint::Absolute(Width::Fixed(u16::try_from(width + GAP).unwrap_or(u16::MAX)))
+                }
+            });
+        }
+        let skipped = usize::from(!with_headings);
+        table.lines().skip(skipped).fold(String::new(), |mut page, line| {
+            page.push_str(line.trim_end());
+            page.push('\n');
+            page
+        })
+    }
+
+    fn laid_out(&self) -> comfy_table::Table {
+        let mut table = comfy_table::Table::new();
+        table
+            .load_style(NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_truncation_indicator("…")
+            .set_header(self.columns.iter().map(|column| &column.heading));
+        for cells in &self.rows {
+            let mut row = Row::from(cells);
+            row.max_height(1);
+            table.add_row(row);
+        }
+        table
+    }
+
+    fn content_widths(&self) -> Vec<usize> {
+        let widths = self.laid_out().column_max_content_widths();
+        widths.into_iter().map(usize::from).collect()
+    }
+
+    /// Free text that other columns follow is bounded, so that these can be found.
+    fn with_bounded_text(&self, mut widths: Vec<Option<usize>>) -> Vec<Option<usize>> {
+        let last = widths.iter().rposition(Option::is_some).unwrap_or(0);
+        for (width, column) in widths[..last].iter_mut().zip(&self.columns) {
+            if column.is_free_text {
+                *width = width.map(|width| width.min(FREE_TEXT_CHARS));
+            }
+        }
         widths
+    }
+}
+
+impl Column {
+    /// The column that a path of the JSON is shown in. Ids and states are never cut.
+    pub(super) fn of_path(path: &str) -> Column {
+        let column = Column::new(path.to_uppercase());
+        match path.rsplit(['.', '_']).next() {
+            Some("id" | "state") => column,
+            _ => column.free_text(),
+        }
+    }
+
+    /// The same column, wherever it is asked for by name.
+    pub(super) fn shown(&self) -> Column {
+        Column {
+            is_extra: false,
+            ..self.clone()
+        }
+    }
+
+    /// The word for it in a list of fields.
+    pub(super) fn name(&self) -> String {
+        self.heading.to_lowercase().replace(' ', "_")
     }
 }
 
@@ -159,14 +298,14 @@ fn total(widths: impl Iterator<Item = Option<usize>>) -> usize {
 
 /// Lines of `name: value`, the values in one column.
 #[derive(Default)]
-pub struct Fields(Vec<(&'static str, String)>);
+pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Adds a line, unless there is nothing to say.
-    pub fn add(&mut self, name: &'static str, value: impl Into<String>) -> &mut Fields {
+    pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Fields {
         let value = text::clean_line(&value.into());
         if !value.is_empty() && value != "-" {
-            self.0.push((name, value));
+            self.0.push((name.into(), value));
         }
         self
     }
@@ -186,14 +325,16 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(["ID", "WHAT", "QUEUE", "WHY"])
+        let mut table = Table::new(["ID", "WHAT", "QUEUE", "JOB", "WHY"])
             .free_text(&["WHAT", "WHY"])
-            .dispensable(&["QUEUE"]);
+            .dispensable(&["QUEUE"])
+            .extra(&["JOB"]);
         let what = "a sentence of more than seventy characters that says what is to be done here";
         table.row([
             "k3v7q2mzdh".to_owned(),
             what.to_owned(),
             "default".to_owned(),
+            "nightly".to_owned(),
             "w".repeat(100),
         ]);
         table
@@ -220,6 +361,28 @@ mod tests {
         // Without a terminal, text that is followed by other columns has its bound.
         let page = table().to_string();
         assert!(page.contains('…') && page.contains(&"w".repeat(100)), "{page}");
+    }
+
+    #[test]
+    fn what_is_extra_is_shown_where_everything_is() {
+        assert!(!table().within(Some(300)).contains("nightly"));
+        assert!(!table().to_string().contains("JOB"));
+        let page = table().wide();
+        assert!(page.contains("nightly") && page.contains("default"), "{page}");
+    }
+
+    #[test]
+    fn rows_that_follow_keep_the_columns_and_are_whole() {
+        let layout = table().layout(Some(80));
+        let mut next = table();
+        next.rows[0][0] = "a-much-longer-id".to_owned();
+        let page = next.lines(&next.continue_layout(&layout), false);
+        assert_eq!(page.lines().count(), 1, "{page}");
+        assert!(page.starts_with("a-much-longer-id  a sentence"), "{page}");
+        let same = table();
+        let expected = same.within(Some(80));
+        let page = same.lines(&same.continue_layout(&layout), false);
+        assert_eq!(expected.lines().nth(1), page.lines().next());
     }
 
     #[test]

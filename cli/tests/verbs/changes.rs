@@ -3,7 +3,10 @@
 use serde_json::Value;
 use swarm_proto::v1::{Job, TaskState};
 
-use crate::fake::Fake;
+use crate::{
+    fake::{Fake, World},
+    terminal::typed_on_a_terminal,
+};
 
 #[test]
 fn cancel_tells_what_became_of_each() {
@@ -92,7 +95,7 @@ fn retry_failed_goes_page_by_page() {
             );
         }
     });
-    let ended = fake.ctl(&["retry", "--failed", "-o", "json"]);
+    let ended = fake.ctl(&["retry", "--failed", "--yes", "-o", "json"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
     let ids: Vec<_> = answer["results"]
@@ -102,6 +105,178 @@ fn retry_failed_goes_page_by_page() {
         .map(|change| &change["task_id"])
         .collect();
     assert_eq!(ids, ["t0", "t2", "t3", "t4"]);
-    assert_eq!(fake.world().retries.len(), 2);
+    assert_eq!(fake.world().retries.len(), 1);
     assert_eq!(fake.ctl(&["retry", "--failed"]).stderr, "nothing to retry\n");
+}
+
+/// Two queued tasks, a running and a failed one, and one that has succeeded; three of them in a queue.
+fn mixed(world: &mut World) {
+    for (id, state, queue) in [
+        ("a", TaskState::Queued, "slow"),
+        ("b", TaskState::Running, "slow"),
+        ("c", TaskState::Queued, ""),
+        ("d", TaskState::Failed, "slow"),
+        ("e", TaskState::Succeeded, ""),
+    ] {
+        world.task(id, state).spec.as_mut().unwrap().queue = queue.into();
+    }
+}
+
+#[test]
+fn what_a_filter_finds_is_changed_when_that_is_confirmed() {
+    let fake = Fake::start(mixed);
+    // Nobody can be asked.
+    let ended = fake.ctl(&["cancel", "--queue", "slow"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ended.stderr,
+        "error: not confirmed: cancel 2 tasks (1 queued, 1 running)\n\
+         help: standard input is no terminal to ask on: add --yes\n"
+    );
+    let (shown, code) = typed_on_a_terminal(fake.command(&["cancel", "--queue", "slow"]), "n\n");
+    assert!(
+        shown.contains("cancel 2 tasks (1 queued, 1 running)? [y/N] "),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("nothing was cancelled") && code == 1,
+        "{code}: {shown}"
+    );
+    assert_eq!(fake.world().tasks[0].state(), TaskState::Queued);
+
+    let (shown, code) = typed_on_a_terminal(fake.command(&["cancel", "--queue", "slow"]), "y\n");
+    assert!(
+        shown.contains("2 tasks cancelled") && code == 0,
+        "{code}: {shown}"
+    );
+    let states: Vec<TaskState> = fake.world().tasks.iter().map(|task| task.state()).collect();
+    let cancelled = TaskState::Cancelled;
+    assert_eq!(states[..3], [cancelled, cancelled, TaskState::Queued]);
+
+    let ended = fake.ctl(&["cancel", "--all", "--yes", "-q"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "c\n", "1 task cancelled\n")
+    );
+    let ended = fake.ctl(&["cancel", "--all"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, "nothing to cancel\n"));
+    let ended = fake.ctl(&["retry", "--all", "--yes", "-q"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (0, "a\nb\nc\nd\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_dry_run_lists_what_would_be_changed_and_changes_nothing() {
+    let fake = Fake::start(mixed);
+    for (args, stdout, said) in [
+        (
+            &["cancel", "--all"][..],
+            "a\nb\nc\n",
+            "dry run: 3 tasks would be cancelled\n",
+        ),
+        (
+            &["cancel", "--state", "running"],
+            "b\n",
+            "dry run: 1 task would be cancelled\n",
+        ),
+        (
+            &["cancel", "a", "e"],
+            "a\n",
+            "e has ended: it is succeeded\ndry run: 1 task would be cancelled\n",
+        ),
+        (
+            &["retry", "--failed"],
+            "d\n",
+            "dry run: 1 task would be retried\n",
+        ),
+        (
+            &["retry", "--state", "succeeded"],
+            "e\n",
+            "dry run: 1 task would be retried\n",
+        ),
+        (&["retry", "d"], "d\n", "dry run: 1 task would be retried\n"),
+    ] {
+        let ended = fake.ctl(&[args, &["--dry-run", "-q"]].concat());
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (0, stdout, said),
+            "{args:?}"
+        );
+    }
+    assert!(fake.world().retries.is_empty());
+    assert_eq!(fake.world().tasks[0].state(), TaskState::Queued);
+}
+
+#[test]
+fn ids_and_filters_do_not_mix_and_one_of_them_is_needed() {
+    let fake = Fake::start(mixed);
+    for args in [
+        &["cancel"][..],
+        &["retry"],
+        &["cancel", "a", "--all"],
+        &["cancel", "a", "--queue", "slow"],
+        &["cancel", "--all", "--queue", "slow"],
+        &["retry", "a", "--failed"],
+        &["retry", "--failed", "--state", "cancelled"],
+        &["cancel", "--yes"],
+    ] {
+        assert_eq!(fake.ctl(args).code, 2, "{args:?}");
+    }
+    for (args, sentence) in [
+        (
+            &["cancel", "--state", "queued,failed"][..],
+            "cannot cancel tasks that are failed: they have ended",
+        ),
+        (
+            &["retry", "--state", "running"],
+            "cannot retry tasks that are running: they have not ended",
+        ),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!((ended.code, ended.stderr), (2, format!("error: {sentence}\n")));
+    }
+}
+
+#[test]
+fn many_are_changed_in_batches_and_refusals_are_summed_up() {
+    let fake = Fake::start(|world| {
+        for n in 0..2_300 {
+            world.task(&format!("t{n:04}"), TaskState::Failed);
+        }
+        // Each request finds some that have changed since they were listed.
+        world.changed_meanwhile = vec!["t0003".into(), "t0004".into(), "t1700".into(), "t2000".into()];
+    });
+    let ended = fake.ctl(&["retry", "--failed", "--yes"]);
+    assert_eq!(ended.code, 3);
+    assert_eq!(
+        ended.stderr,
+        "and 2196 more\n2296 tasks retried\nerror: cannot retry 4 of 2300 tasks\n\
+         \u{20} t0003, t0004, t1700 and 1 more: it changed meanwhile\n\
+         help: a task changed meanwhile: look at it with swarmctl inspect ID, and try again\n"
+    );
+    assert_eq!(ended.stdout.lines().count(), 101);
+    let sizes: Vec<usize> = fake
+        .world()
+        .retries
+        .iter()
+        .map(|request| request.tasks.len())
+        .collect();
+    assert_eq!(sizes, [1_000, 1_000, 300]);
+}
+
+#[test]
+fn what_ended_before_it_could_be_cancelled_is_no_failure() {
+    let fake = Fake::start(|world| {
+        mixed(world);
+        world.changed_meanwhile = vec!["b".into()];
+    });
+    let ended = fake.ctl(&["cancel", "--queue", "slow", "--yes", "-q"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "a\n", "1 task cancelled; 1 had ended meanwhile\n")
+    );
 }

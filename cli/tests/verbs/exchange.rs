@@ -278,7 +278,7 @@ fn export_asks_for_what_its_filters_say_and_writes_the_job() {
         "--state",
         "succeeded,failed",
         "--queue",
-        "q",
+        "default",
     ]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(
@@ -286,7 +286,10 @@ fn export_asks_for_what_its_filters_say_and_writes_the_job() {
         "id: nightly\nname: every night\ntasks:\n  - id: t1\n    run: [echo, t1]\n"
     );
     let list = fake.world().lists.remove(0);
-    assert_eq!((list.job_id.as_str(), list.queue.as_str()), ("nightly", "q"));
+    assert_eq!(
+        (list.job_id.as_str(), list.queue.as_str()),
+        ("nightly", "default")
+    );
     assert_eq!(
         list.states,
         [i32::from(TaskState::Succeeded), TaskState::Failed.into()]

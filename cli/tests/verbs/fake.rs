@@ -25,6 +25,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
 pub mod held;
+mod lists;
 mod stream;
 
 pub type Step = Box<dyn FnOnce(&mut World) + Send>;
@@ -53,6 +54,10 @@ pub struct World {
     pub streams: Vec<StreamEventsRequest>,
     pub retries: Vec<RetryTasksRequest>,
     pub lists: Vec<ListTasksRequest>,
+    /// Tasks that change, or end, between being listed and being changed.
+    pub changed_meanwhile: Vec<String>,
+    /// The beginnings of ids that were asked for.
+    pub prefixes: Vec<String>,
     pub held: held::Held,
 }
 
@@ -324,10 +329,12 @@ impl TaskService for Service {
             && !world.jobs.iter().any(|known| known.job_id == job.job_id)
         {
             let task_count = request.tasks.len() as u32;
+            let number = world.tasks.len() as u64;
             world.jobs.push(Job {
                 job_id: job.job_id,
                 name: job.name,
                 task_count,
+                number,
                 ..Default::default()
             });
         }
@@ -380,39 +387,16 @@ impl TaskService for Service {
         &self,
         request: Request<ListTasksRequest>,
     ) -> Result<Response<ListTasksResponse>, Status> {
-        let request = request.into_inner();
         let mut world = self.world();
-        world.lists.push(request.clone());
         if world
             .lists_until_lost
-            .is_some_and(|lists| world.lists.len() > lists)
+            .is_some_and(|lists| world.lists.len() >= lists)
         {
+            world.lists.push(request.into_inner());
             return Err(Status::unknown("the connection broke"));
         }
-        let from: u64 = request.page_token.parse().unwrap_or(0);
-        let fits = |task: &&Task| {
-            task.number > from
-                && (request.states.is_empty() || request.states.contains(&task.state))
-                && (request.job_id.is_empty() || request.job_id == task.job_id)
-        };
-        let size = world.page_size.min(request.page_size as usize);
-        let mut tasks: Vec<Task> = world.tasks.iter().filter(fits).take(size + 1).cloned().collect();
-        let more = tasks.len() > size;
-        tasks.truncate(size);
-        let next_page_token = if more {
-            tasks.last().unwrap().number.to_string()
-        } else {
-            String::new()
-        };
-        let as_of = world.as_of();
-        Self::answer(
-            world,
-            ListTasksResponse {
-                as_of,
-                tasks,
-                next_page_token,
-            },
-        )
+        let answer = lists::tasks(&mut world, request.into_inner());
+        Self::answer(world, answer)
     }
 
     async fn cancel_tasks(
@@ -422,8 +406,9 @@ impl TaskService for Service {
         let mut world = self.world();
         let mut results = Vec::new();
         for task_id in request.into_inner().task_ids {
+            let has_ended = world.changed_meanwhile.contains(&task_id);
             let change = match world.tasks.iter_mut().find(|task| task.task_id == task_id) {
-                Some(task) if task.state() == TaskState::Succeeded => TaskChange {
+                Some(task) if has_ended || task.state() == TaskState::Succeeded => TaskChange {
                     refusal: Some(Refusal {
                         reason: "TASK_FINISHED".into(),
                         message: "it has succeeded".into(),
@@ -460,12 +445,13 @@ impl TaskService for Service {
         world.retries.push(request.clone());
         let mut results = Vec::new();
         for retry in request.tasks {
+            let has_changed = world.changed_meanwhile.contains(&retry.task_id);
             let task = world
                 .tasks
                 .iter_mut()
                 .find(|task| task.task_id == retry.task_id)
                 .unwrap();
-            let refusal = if retry.revision.is_some_and(|seen| seen != task.revision) {
+            let refusal = if has_changed || retry.revision.is_some_and(|seen| seen != task.revision) {
                 Some(Refusal {
                     reason: "REVISION_MISMATCH".into(),
                     message: "it changed meanwhile".into(),
@@ -514,26 +500,9 @@ impl TaskService for Service {
         &self,
         request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsResponse>, Status> {
-        let request = request.into_inner();
         let world = self.world();
-        let from: usize = request.page_token.parse().unwrap_or(0);
-        let end = from + world.page_size.min(request.page_size as usize);
-        let page = world.jobs.iter().skip(from).take(end - from);
-        let jobs = page.map(|job| world.job_now(job)).collect();
-        let next_page_token = if end < world.jobs.len() {
-            end.to_string()
-        } else {
-            String::new()
-        };
-        let as_of = world.as_of();
-        Self::answer(
-            world,
-            ListJobsResponse {
-                as_of,
-                jobs,
-                next_page_token,
-            },
-        )
+        let answer = lists::jobs(&world, &request.into_inner());
+        Self::answer(world, answer)
     }
 
     async fn explain_task(
@@ -543,8 +512,10 @@ impl TaskService for Service {
         held::explain_task(self.world(), request.get_ref()).map(Response::new)
     }
 
-    async fn find_ids(&self, _: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+    async fn find_ids(&self, request: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
+        let mut world = self.world();
+        let answer = lists::ids(&mut world, &request.into_inner());
+        Self::answer(world, answer)
     }
 }
 

@@ -65,7 +65,7 @@ fn list_reads_as_many_pages_as_it_needs() {
     });
     let ended = fake.ctl(&["list", "-q", "--limit", "5"]);
     assert_eq!(ended.stdout, "t0\nt1\nt2\nt3\nt4\n");
-    assert_eq!(ended.stderr, "2 more; --limit 0 shows all\n");
+    assert_eq!(ended.stderr, "2 more; --all shows them\n");
     assert_eq!(
         fake.ctl(&["list", "-q", "--limit", "0"]).stdout.lines().count(),
         7
@@ -96,7 +96,7 @@ fn people_get_the_first_hundred_and_scripts_get_all() {
         let with = |flags: &[&str]| fake.ctl(&[verb, flags].concat());
         let table = with(&[]);
         assert_eq!(table.stdout.lines().count(), 101, "{verb:?}");
-        assert_eq!(table.stderr, "150 more; --limit 0 shows all\n");
+        assert_eq!(table.stderr, "150 more; --all shows them\n");
         assert_eq!(with(&["--limit", "0"]).stdout.lines().count(), 251);
 
         let names = with(&["-q"]);

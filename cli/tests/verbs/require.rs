@@ -379,9 +379,9 @@ fn a_dry_run_without_a_coordinator_checks_the_file_alone() {
         ended.stderr
     );
     assert!(
-        ended
-            .stderr
-            .starts_with("not checked with the coordinator at 127.0.0.1:1: connection refused\n"),
+        ended.stderr.starts_with(
+            "not checked with the coordinator at 127.0.0.1:1: connection refused: nothing listens there\n"
+        ),
         "{}",
         ended.stderr
     );

@@ -46,6 +46,28 @@ pub fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
     String::from_utf8(shown).unwrap()
 }
 
+/// What a command writes to its standard output when that is a terminal of so many columns; it may fail.
+pub fn stdout_on_a_terminal(mut command: Command, columns: u16) -> String {
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let pty = openpty(Some(&size), None).unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(pty.slave)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut shown = Vec::new();
+    let _ = File::from(pty.master).read_to_end(&mut shown);
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
 /// What a command shows on a terminal on which somebody types, and its exit code.
 pub fn typed_on_a_terminal(mut command: Command, typed: &str) -> (String, i32) {
     let pty = openpty(None, None).unwrap();

@@ -32,6 +32,11 @@ impl State {
         self.derived.queues.get(queue).copied().unwrap_or_default()
     }
 
+    /// The queues with tasks that have not ended, in order, and how many are in each state.
+    pub fn queues(&self) -> impl Iterator<Item = (&QueueName, &Counts)> {
+        self.derived.queues.iter()
+    }
+
     /// The queues with tasks that have not ended, with a limit or a hold, after this name and in order.
     pub fn queues_after(&self, name: &str) -> impl Iterator<Item = QueueName> {
         let held = self.holds().filter_map(|hold| match &hold.scope {

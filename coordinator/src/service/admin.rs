@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use swarm_engine::{
     command::hold::{Wanted, lift, place},
-    fit::Look,
-    hold::{Hold, Scope},
-    state::State,
+    hold::Hold,
     task::TaskState,
 };
 use swarm_proto::v1::{self, admin_service_server::AdminService};
@@ -16,13 +14,13 @@ use super::{
     Service,
     convert::{
         hold::{self, Named},
-        seen::agent_state,
+        seen::agent_counts,
         state::counts_message,
         time,
     },
     status::status_of,
 };
-use crate::{core::Answer, limits::MAX_CLASSES_VISITED, usage::Usage};
+use crate::{core::Answer, overview::Overview, usage::Usage};
 
 #[tonic::async_trait]
 impl AdminService for Service {
@@ -30,69 +28,33 @@ impl AdminService for Service {
         &self,
         _request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        let look = self.look();
         let (happened, seconds) = self.core.last_minute();
-        let answer = self
-            .core
-            .read(|state| {
-                let agents: Vec<_> = state
-                    .agents()
-                    .filter(|agent| !agent.gone)
-                    .map(|agent| {
-                        let own = state.hold(&Scope::Agent(agent.id.clone())).cloned();
-                        (Arc::clone(agent), state.presence(&agent.id), own)
-                    })
-                    .collect();
-                let holds: Vec<_> = state.holds().map(|held| hold::hold_message(held)).collect();
-                let unmatched = unmatched(state, look);
-                let oldest = state
-                    .ready()
-                    .oldest()
-                    .and_then(|number| state.task_numbered(number))
-                    .map(|task| task.created);
-                (
-                    state.counts(),
-                    agents,
-                    oldest,
-                    state.job_count(),
-                    holds,
-                    unmatched,
-                )
-            })
-            .await;
+        let answer = self.core.overview(self.settings.lease_ttl).await;
         let as_of = self.as_of(&answer);
-        let journal_lag = self
-            .core
-            .decided()
-            .0
-            .saturating_sub(self.core.durable().borrow().0);
-        let (counts, agents, oldest, jobs, holds, unmatched) = answer.value;
-        let mut agent_counts = v1::AgentCounts::default();
-        let mut slots = 0;
-        for (agent, presence, own) in &agents {
-            match agent_state(agent, presence.as_ref(), own.as_deref(), look) {
-                v1::AgentState::Online => {
-                    agent_counts.online += 1;
-                    slots += u64::from(agent.slots);
-                }
-                v1::AgentState::Draining => agent_counts.draining += 1,
-                v1::AgentState::Lost => agent_counts.lost += 1,
-                v1::AgentState::Paused => agent_counts.paused += 1,
-                v1::AgentState::Gone | v1::AgentState::Unspecified => {}
-            }
-        }
+        let durable = self.core.durable().borrow().0;
+        let journal_lag = self.core.decided().0.saturating_sub(durable);
+        let Overview {
+            counts,
+            agents,
+            slots,
+            jobs,
+            oldest_queued,
+            holds,
+            unmatched,
+            ..
+        } = answer.value;
         Ok(Response::new(v1::GetStatusResponse {
             as_of,
             tasks: Some(counts_message(&counts)),
-            agents: Some(agent_counts),
+            agents: Some(agent_counts(agents)),
             slots,
             jobs: jobs as u64,
-            oldest_queued_time: oldest.map(time::timestamp),
+            oldest_queued_time: oldest_queued.map(time::timestamp),
             uptime: Some(time::duration(self.core.clock.uptime())),
             store_seq: self.core.store.applied_seq(),
             server_time: Some(time::timestamp(self.core.clock.now())),
             wall_clock_ahead_ms: self.core.clock.wall_ahead_ms(),
-            holds,
+            holds: holds.iter().map(|held| hold::hold_message(held)).collect(),
             rates: Some(v1::Rates {
                 submitted: happened.submitted as f64 / seconds,
                 granted: happened.granted as f64 / seconds,
@@ -198,15 +160,4 @@ impl Service {
             .await
             .map_err(|rejection| status_of(&rejection))
     }
-}
-
-/// Queued tasks that no live agent can run as things are.
-fn unmatched(state: &State, look: Look) -> u64 {
-    state
-        .ready()
-        .classes()
-        .take(MAX_CLASSES_VISITED)
-        .filter(|(class, _)| state.unmatched(class, None, look).is_some())
-        .map(|(_, count)| count)
-        .sum()
 }

@@ -9,6 +9,7 @@ mod convert;
 mod coordinator;
 mod incoming;
 mod lookup;
+mod metered;
 mod nothing;
 mod page;
 mod queue;
@@ -34,7 +35,7 @@ use swarm_proto::{
         task_service_server::TaskServiceServer,
     },
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -43,7 +44,7 @@ use crate::{
     backlog::Load,
     config::Config,
     core::{Answer, Core},
-    limits::{BUSY_RETRY_AFTER, CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, MAX_STREAMS, STOP_PATIENCE},
+    limits::{BUSY_RETRY_AFTER, CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
 };
 
 /// Streams on one connection. An agent needs three; a load generator shares one among some hundred calls.
@@ -63,7 +64,6 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 struct Service {
     core: Arc<Core>,
     settings: Arc<Settings>,
-    streams: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
@@ -83,6 +83,7 @@ pub(crate) async fn serve(
     address: SocketAddr,
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let metered = metered::Metered(Arc::clone(&core.meters));
     let service = Service {
         core,
         settings: Arc::new(Settings {
@@ -91,7 +92,6 @@ pub(crate) async fn serve(
             default_retries: config.default_retries,
             address,
         }),
-        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         shutdown: shutdown.clone(),
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
@@ -115,6 +115,7 @@ pub(crate) async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let router = Server::builder()
+        .layer(metered)
         .timeout(CALL_PATIENCE)
         .max_connection_age(CONNECTION_AGE)
         .max_connection_age_grace(CONNECTION_GRACE)

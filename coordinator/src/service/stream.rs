@@ -47,7 +47,7 @@ impl Service {
         &self,
         request: v1::StreamEventsRequest,
     ) -> Result<ReceiverStream<Result<v1::Event, Status>>, Status> {
-        let permit = Arc::clone(&self.streams)
+        let permit = Arc::clone(&self.core.streams)
             .try_acquire_owned()
             .map_err(|_| busy("too many event streams are open; try again in a second"))?;
         let durable = self.core.durable();

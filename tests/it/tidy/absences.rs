@@ -75,6 +75,15 @@ fn only_the_service_names_tonic_in_the_coordinator() {
 }
 
 #[test]
+fn only_the_door_for_metrics_names_hyper_in_the_coordinator() {
+    let sources = source::below("coordinator/src/");
+    absent(&["hyper", "hyper_util", "http_body_util"], &sources, |path| {
+        path.starts_with("coordinator/src/http/")
+    });
+    present("hyper", &source::below("coordinator/src/http/"));
+}
+
+#[test]
 fn only_the_clock_reads_the_time_in_the_coordinator() {
     let sources = source::below("coordinator/src/");
     let words = ["SystemTime", "Instant::now", "clock_gettime", "Timestamp::now"];

@@ -1,7 +1,5 @@
 //! What was measured, as a table for people and one object for scripts.
 
-use std::io;
-
 use serde_json::{Value, json};
 
 use super::{
@@ -25,7 +23,7 @@ pub(super) fn print(
     phases: &Phases,
     is_interrupted: bool,
     tidied: &Tidied,
-) -> io::Result<()> {
+) -> anyhow::Result<()> {
     let phases = phases.ended();
     let rows: Vec<Row<'_>> = phases.iter().flat_map(Row::of).collect();
     let last = phases.iter().rev().find_map(|phase| phase.after.as_ref());
@@ -74,7 +72,7 @@ pub(super) fn print(
             text::bytes(status.store_bytes)
         ));
     }
-    output.one(&value, &target.queue, &page)
+    output.figures(&value, &target.queue, &page)
 }
 
 /// One kind of thing that was done in a phase.

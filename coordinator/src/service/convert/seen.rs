@@ -5,7 +5,7 @@ use std::sync::Arc;
 use swarm_engine::{
     agent::Agent,
     fit::Look,
-    hold::{Hold, HoldKind, Scope},
+    hold::{Hold, Scope},
     needs::Shard,
     state::{Presence, State},
     task::Task,
@@ -13,7 +13,10 @@ use swarm_engine::{
 };
 use swarm_proto::v1;
 
-use crate::service::convert::{hold::hold_message, time::timestamp};
+use crate::{
+    overview::{AgentCounts, Standing, standing},
+    service::convert::{hold::hold_message, time::timestamp},
+};
 
 /// Whether an agent can be counted on.
 pub(crate) fn agent_state(
@@ -22,16 +25,28 @@ pub(crate) fn agent_state(
     hold: Option<&Hold>,
     look: Look,
 ) -> v1::AgentState {
-    let seen = presence.map_or(look.started, |presence| presence.seen);
-    let own = hold.filter(|hold| hold.scope != Scope::Everything);
-    match (presence, own.map(|hold| hold.kind)) {
-        _ if agent.gone => v1::AgentState::Gone,
-        _ if look.now - seen > look.ttl => v1::AgentState::Lost,
-        (Some(Presence { draining: true, .. }), _) | (_, Some(HoldKind::Drain { .. })) => {
-            v1::AgentState::Draining
-        }
-        (_, Some(HoldKind::Pause | HoldKind::Stop)) => v1::AgentState::Paused,
-        (_, None) => v1::AgentState::Online,
+    match standing(agent, presence, hold, look) {
+        Standing::Online => v1::AgentState::Online,
+        Standing::Draining => v1::AgentState::Draining,
+        Standing::Lost => v1::AgentState::Lost,
+        Standing::Paused => v1::AgentState::Paused,
+        Standing::Gone => v1::AgentState::Gone,
+    }
+}
+
+/// How many agents there are, by state.
+pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
+    let AgentCounts {
+        online,
+        draining,
+        lost,
+        paused,
+    } = counts;
+    v1::AgentCounts {
+        online,
+        draining,
+        lost,
+        paused,
     }
 }
 

@@ -1,0 +1,135 @@
+//! Ids that are given by their beginning, or as `last`.
+
+use swarm_proto::v1::{Agent, Job, Output, TaskResult, TaskState};
+
+use crate::fake::{Fake, World};
+
+fn some_ids(world: &mut World) {
+    world.task("k3v7q2", TaskState::Failed);
+    world.task("k3", TaskState::Succeeded);
+    world.task("x5t2n6", TaskState::Queued);
+    world.jobs.push(Job {
+        job_id: "x5job".into(),
+        name: "k3v".into(),
+        task_count: 1,
+        number: 3,
+        ..Default::default()
+    });
+    let newest = world.task("zz9", TaskState::Succeeded);
+    newest.job_id = "x5job".into();
+    newest.result = Some(TaskResult {
+        attempt: 1,
+        output: Some(Output::default()),
+    });
+    for id in ["ab-1", "ab-2", "cd-1"] {
+        world.agents.push(Agent {
+            agent_id: id.into(),
+            ..Default::default()
+        });
+    }
+}
+
+#[test]
+fn the_beginning_of_one_id_names_it_for_every_verb() {
+    let fake = Fake::start(some_ids);
+    for (args, stdout, said) in [
+        (
+            &["inspect", "k3v7", "-q"][..],
+            "k3v7q2\n",
+            "k3v7 is task k3v7q2\n",
+        ),
+        (&["job", "show", "x5", "-q"], "x5job\n", "x5 is job x5job\n"),
+        (&["list", "--job", "x5j", "-q"], "zz9\n", "x5j is job x5job\n"),
+        (&["agent", "show", "c", "-q"], "cd-1\n", "c is agent cd-1\n"),
+        (&["logs", "zz", "-q"], "zz9\n", "zz is task zz9\n"),
+        (&["wait", "zz"], "", "zz is task zz9\n1 task succeeded\n"),
+        (&["retry", "k3v7", "-q"], "k3v7q2\n", "k3v7 is task k3v7q2\n"),
+        (&["cancel", "x5t", "-q"], "x5t2n6\n", "x5t is task x5t2n6\n"),
+        (&["events", "--task", "zz"], "", "zz is task zz9\n"),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (0, stdout, said),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn a_whole_id_wins_and_is_not_looked_up_by_its_beginning() {
+    let fake = Fake::start(some_ids);
+    let ended = fake.ctl(&["inspect", "k3", "-q"]);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("k3\n", ""));
+    // So does a whole name of a job.
+    let ended = fake.ctl(&["inspect", "k3v", "-q"]);
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.as_str()),
+        ("x5job\n", "k3v is job x5job\n")
+    );
+    assert!(fake.world().prefixes.is_empty());
+}
+
+#[test]
+fn a_beginning_of_several_ids_names_none_and_tells_them() {
+    let fake = Fake::start(|world| {
+        some_ids(world);
+        for n in 0..12 {
+            world.task(&format!("many-{n:02}"), TaskState::Queued);
+        }
+    });
+    for (args, sentence) in [
+        (
+            &["cancel", "x5"][..],
+            "several ids begin with x5: task x5t2n6 and job x5job",
+        ),
+        (
+            &["agent", "show", "ab"],
+            "several ids begin with ab: agent ab-1 and agent ab-2",
+        ),
+        (
+            &["inspect", "many"],
+            "several ids begin with many: task many-00, task many-01, task many-02, task many-03, task many-04, \
+             task many-05, task many-06, task many-07, task many-08, task many-09 and more",
+        ),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args:?}");
+        assert_eq!(
+            ended.stderr,
+            format!("error: {sentence}\nhelp: give more of the one that is meant\n")
+        );
+    }
+    let ended = fake.ctl(&["inspect", "nothing"]);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+}
+
+#[test]
+fn last_is_the_newest_task_or_job_and_it_is_said_which() {
+    let fake = Fake::start(some_ids);
+    for (args, stdout, said) in [
+        // The newest task came with a job.
+        (&["inspect", "last", "-q"][..], "x5job\n", "last is job x5job\n"),
+        (&["job", "show", "last", "-q"], "x5job\n", "last is job x5job\n"),
+        (&["logs", "last", "-q"], "zz9\n", "last is task zz9\n"),
+        (&["list", "--job", "last", "-q"], "zz9\n", "last is job x5job\n"),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (0, stdout, said),
+            "{args:?}"
+        );
+    }
+    fake.world().task("single", TaskState::Queued);
+    let ended = fake.ctl(&["cancel", "last", "-q"]);
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.as_str()),
+        ("single\n", "last is task single\n")
+    );
+    // A task that is called so is meant before the newest one.
+    fake.world().task("last", TaskState::Queued).number = 0;
+    assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "last\n");
+    let nothing = Fake::start(|_| {});
+    assert_eq!(nothing.ctl(&["inspect", "last"]).code, 4);
+}

@@ -1,0 +1,280 @@
+//! list and job list: filters, order, how much is shown, and the formats.
+
+use serde_json::{Value, json};
+use swarm_proto::v1::{Agent, Attempt, Job, TaskState};
+
+use crate::{
+    fake::{Fake, World, at},
+    terminal::on_a_terminal,
+};
+
+/// Six tasks in two queues with labels; one was tried by an agent.
+fn six_tasks(world: &mut World) {
+    world.agents.push(Agent {
+        agent_id: "a1".into(),
+        name: "lab".into(),
+        ..Default::default()
+    });
+    for n in 0..6 {
+        let state = if n == 2 {
+            TaskState::Failed
+        } else {
+            TaskState::Queued
+        };
+        let task = world.task(&format!("t{n}"), state);
+        let spec = task.spec.as_mut().unwrap();
+        spec.queue = if n < 3 { "fast" } else { "slow" }.into();
+        spec.priority = 10 * (n % 3);
+        spec.labels = [("n".to_owned(), n.to_string())].into();
+        if n == 4 {
+            spec.labels.insert("gpu".into(), "a100".into());
+            spec.name = "Train the model".into();
+        }
+        if n == 2 {
+            task.attempts = vec![Attempt {
+                agent_id: "a1".into(),
+                ..Default::default()
+            }];
+        }
+    }
+}
+
+#[test]
+fn each_filter_is_asked_of_the_coordinator() {
+    let fake = Fake::start(six_tasks);
+    for (flags, expected) in [
+        (&["--queue", "fast"][..], "t0 t1 t2"),
+        (&["--label", "gpu"], "t4"),
+        (&["--label", "!gpu,n!=0"], "t1 t2 t3 t5"),
+        (&["--label", "n=3", "--label", "!gpu"], "t3"),
+        (&["--agent", "lab"], "t2"),
+        (&["--text", "model"], "t4"),
+        (&["--state", "failed", "--queue", "slow"], ""),
+        (&["--since", "2026-01-02 03:04:05"], "t4 t5"),
+        (&["--until", "2026-01-02T03:04:03Z"], "t0 t1"),
+        (
+            &["--since", "2026-01-02", "--until", "2026-01-03"],
+            "t0 t1 t2 t3 t4 t5",
+        ),
+        (&["--since", "1000w"], "t0 t1 t2 t3 t4 t5"),
+        (&["--newest", "--limit", "2"], "t5 t4"),
+        (&["--sort", "spec.priority"], "t0 t3 t1 t4 t2 t5"),
+        (&["--sort", "-priority", "--limit", "3"], "t2 t5 t1"),
+        (&["--sort", "-id"], "t5 t4 t3 t2 t1 t0"),
+    ] {
+        let ended = fake.ctl(&[&["list", "-q"], flags].concat());
+        let ids: Vec<&str> = ended.stdout.lines().collect();
+        assert_eq!(
+            (ended.code, ids.join(" ").as_str()),
+            (0, expected),
+            "{flags:?}: {}",
+            ended.stderr
+        );
+    }
+    assert_eq!(fake.world().lists.last().unwrap().page_size, 1_000);
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_is_explained() {
+    let fake = Fake::start(six_tasks);
+    for (flags, sentence) in [
+        (
+            &["--since", "yesterday"][..],
+            "'yesterday' is neither a duration that has passed, such as 2h, nor a time",
+        ),
+        (&["--state", "done"], "[possible values: blocked,"),
+        (
+            &["--agent", "nobody"],
+            "there is no agent with the id or name nobody",
+        ),
+        (
+            &["--job", "nothing"],
+            "there is no job with the id or name nothing",
+        ),
+        (&["--newest", "--sort", "id"], "cannot be used with"),
+    ] {
+        let ended = fake.ctl(&[&["list"], flags].concat());
+        assert!(ended.code == 2 || ended.code == 4, "{flags:?}");
+        assert!(ended.stderr.contains(sentence), "{flags:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn too_much_is_not_sorted() {
+    let fake = Fake::start(|world| {
+        for n in 0..10_001 {
+            world.task(&format!("t{n}"), TaskState::Queued);
+        }
+    });
+    let ended = fake.ctl(&["list", "--sort", "state"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ended.stderr,
+        "error: more than 10000 tasks cannot be sorted by state\nhelp: list fewer of them, or leave --sort out: \
+         they come in the order of submission, the newest first with --newest\n"
+    );
+    assert_eq!(
+        fake.ctl(&["list", "-q", "--sort", "-number", "--text", "t99", "--limit", "1"])
+            .stdout,
+        "t9999\n"
+    );
+}
+
+#[test]
+fn chosen_fields_are_columns_or_parts_of_the_json() {
+    let fake = Fake::start(six_tasks);
+    let ended = fake.ctl(&[
+        "list",
+        "--text",
+        "t4",
+        "--fields",
+        "state,id,spec.labels,spec.queue",
+    ]);
+    assert_eq!(
+        ended.stdout,
+        "STATE     ID  SPEC.LABELS   SPEC.QUEUE\n○ queued  t4  gpu=a100 n=4  slow\n"
+    );
+    let json = |args: &[&str]| -> Value { serde_json::from_str(&fake.ctl(args).stdout).unwrap() };
+    let fields = ["--fields", "state,task_id,spec.queue,end_time"];
+    let listed = json(&[&["list", "--text", "t4", "-o", "json"][..], &fields].concat());
+    let expected = json!({"state": "queued", "task_id": "t4", "spec": {"queue": "slow"}, "end_time": null});
+    assert_eq!(listed, json!({ "tasks": [expected] }));
+    assert_eq!(
+        json(&[&["list", "--text", "t4", "-o", "jsonl"][..], &fields].concat()),
+        expected
+    );
+    assert_eq!(
+        json(&[&["inspect", "t4", "-o", "json"][..], &fields].concat()),
+        expected
+    );
+    assert_eq!(
+        fake.ctl(&["inspect", "t4", "--fields", "task_id,spec.priority"])
+            .stdout,
+        "task_id:        t4\nspec.priority:  10\n"
+    );
+
+    for (args, help) in [
+        (&["list", "--fields", "sate"][..], "help: did you mean 'state'?\n"),
+        (
+            &["list", "-o", "json", "--fields", "queue"],
+            "help: did you mean 'spec.queue'?\n",
+        ),
+        (
+            &["list", "-o", "json", "--text", "nothing", "--fields", "x.y.z"],
+            "help: there are: task_id, ",
+        ),
+        (
+            &["inspect", "t4", "--fields", "task"],
+            "help: did you mean 'task_id'?\n",
+        ),
+        (&["list", "--sort", "sate"], "help: did you mean 'state'?\n"),
+        (
+            &["events", "--fields", "sumary"],
+            "help: did you mean 'summary'?\n",
+        ),
+        (
+            &["list", "-q", "--fields", "state"],
+            "help: leave one of them out\n",
+        ),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(ended.stderr.contains(help), "{args:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn yaml_is_the_json_in_other_letters() {
+    let fake = Fake::start(six_tasks);
+    let ended = fake.ctl(&[
+        "list",
+        "-o",
+        "yaml",
+        "--fields",
+        "task_id,spec.priority",
+        "--limit",
+        "2",
+    ]);
+    assert_eq!(
+        ended.stdout,
+        "tasks:\n  - task_id: t0\n    spec:\n      priority: 0\n  - task_id: t1\n    spec:\n      priority: 10\n"
+    );
+    assert_eq!(
+        fake.ctl(&["list", "-o", "yaml", "--text", "nothing"]).stdout,
+        "tasks: []\n"
+    );
+    let one = fake.ctl(&["inspect", "t2", "-o", "yaml"]).stdout;
+    assert!(
+        one.starts_with("task_id: t2\nspec:\n  command:\n    argv:\n      - echo\n"),
+        "{one}"
+    );
+    let status = fake
+        .ctl(&["status", "-o", "yaml", "--fields", "tasks.queued,uptime"])
+        .stdout;
+    assert_eq!(status, "tasks:\n  queued: 5\nuptime: 90\n");
+}
+
+#[test]
+fn a_wide_table_has_all_columns_whatever_the_terminal() {
+    let fake = Fake::start(six_tasks);
+    let narrow = on_a_terminal(fake.command(&["list", "--color", "never"]), Some(60));
+    assert!(
+        !narrow.contains("LABELS") && !narrow.contains("PRIORITY"),
+        "{narrow}"
+    );
+    let wide = on_a_terminal(
+        fake.command(&["list", "--color", "never", "-o", "wide"]),
+        Some(60),
+    );
+    for heading in ["PRIORITY", "STARTED", "ENDED", "JOB", "AGENT", "LABELS", "REASON"] {
+        assert!(
+            wide.lines().next().unwrap().contains(heading),
+            "{heading}: {wide}"
+        );
+    }
+    assert!(wide.contains("gpu=a100 n=4"), "{wide}");
+}
+
+#[test]
+fn a_long_table_is_printed_in_parts_that_stand_in_the_same_columns() {
+    let fake = Fake::start(|world| {
+        for n in 0..2_500 {
+            world.task(&format!("t{n:04}"), TaskState::Queued);
+        }
+    });
+    let ended = fake.ctl(&["list", "--all"]);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!((lines.len(), ended.stderr.as_str()), (2_501, ""));
+    let column = lines[0].find("QUEUE").unwrap();
+    let of_glyphs = "○".len() - 1;
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|line| line[column + of_glyphs..].starts_with("default"))
+    );
+}
+
+#[test]
+fn jobs_are_listed_from_either_end_and_sorted() {
+    let fake = Fake::start(|world| {
+        for (id, name, count) in [("j1", "beta", 3), ("j2", "alpha", 1), ("j3", "gamma", 2)] {
+            world.jobs.push(Job {
+                job_id: id.into(),
+                name: name.into(),
+                task_count: count,
+                create_time: at(1),
+                ..Default::default()
+            });
+        }
+    });
+    for (flags, expected) in [
+        (&[][..], "j1 j2 j3"),
+        (&["--newest"], "j3 j2 j1"),
+        (&["--sort", "name"], "j2 j1 j3"),
+        (&["--sort", "-task_count", "--limit", "2"], "j1 j3"),
+    ] {
+        let ended = fake.ctl(&[&["job", "list", "-q"], flags].concat());
+        let ids: Vec<&str> = ended.stdout.lines().collect();
+        assert_eq!(ids.join(" "), expected, "{flags:?}: {}", ended.stderr);
+    }
+}

@@ -1,0 +1,144 @@
+//! Everything on one page, as of one moment: what `GetStatus` and the metrics show.
+
+use std::{sync::Arc, time::Duration};
+
+use swarm_engine::{
+    agent::Agent,
+    counts::Counts,
+    fit::Look,
+    hold::{Hold, HoldKind, Scope},
+    id::QueueName,
+    state::{Presence, State},
+    time::Timestamp,
+};
+
+use crate::{
+    core::{Answer, Core, Inner},
+    limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES},
+};
+
+/// See the module.
+pub(crate) struct Overview {
+    pub(crate) counts: Counts,
+    /// How many tasks of each queue have not ended, of the first queues by name.
+    pub(crate) queues: Vec<(QueueName, Counts)>,
+    pub(crate) agents: AgentCounts,
+    /// Of agents that can be counted on.
+    pub(crate) slots: u64,
+    pub(crate) jobs: usize,
+    /// When the oldest queued task was submitted.
+    pub(crate) oldest_queued: Option<Timestamp>,
+    pub(crate) holds: Vec<Arc<Hold>>,
+    /// Queued tasks that no live agent can run as things are.
+    pub(crate) unmatched: u64,
+    /// Claims that wait.
+    pub(crate) waiters: usize,
+    /// Heartbeats that are parked.
+    pub(crate) parked: usize,
+}
+
+/// How many agents can be counted on, and how many for what reason not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AgentCounts {
+    pub(crate) online: u64,
+    pub(crate) draining: u64,
+    pub(crate) lost: u64,
+    pub(crate) paused: u64,
+}
+
+/// Whether an agent can be counted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Online,
+    /// It takes nothing more.
+    Draining,
+    /// It was not heard of for a TTL.
+    Lost,
+    /// Somebody holds it back.
+    Paused,
+    /// It said goodbye.
+    Gone,
+}
+
+/// What can be said of an agent; `hold` is the one on it alone.
+pub(crate) fn standing(
+    agent: &Agent,
+    presence: Option<&Presence>,
+    hold: Option<&Hold>,
+    look: Look,
+) -> Standing {
+    let seen = presence.map_or(look.started, |presence| presence.seen);
+    let own = hold.filter(|hold| hold.scope != Scope::Everything);
+    match (presence, own.map(|hold| hold.kind)) {
+        _ if agent.gone => Standing::Gone,
+        _ if look.now - seen > look.ttl => Standing::Lost,
+        (Some(Presence { draining: true, .. }), _) | (_, Some(HoldKind::Drain { .. })) => Standing::Draining,
+        (_, Some(HoldKind::Pause | HoldKind::Stop)) => Standing::Paused,
+        (_, None) => Standing::Online,
+    }
+}
+
+impl Core {
+    /// Looks at everything, as of a moment that is durable.
+    pub(crate) async fn overview(&self, lease_ttl: Duration) -> Answer<Overview> {
+        let look = self.look(lease_ttl);
+        self.read_inner(|inner| Overview::of(inner, look)).await
+    }
+}
+
+impl Overview {
+    fn of(inner: &Inner, look: Look) -> Overview {
+        let state = &inner.state;
+        let (agents, slots) = agents(state, look);
+        let oldest = state
+            .ready()
+            .oldest()
+            .and_then(|number| state.task_numbered(number));
+        Overview {
+            counts: state.counts(),
+            queues: state
+                .queues()
+                .take(MAX_METERED_QUEUES)
+                .map(|(queue, counts)| (queue.clone(), *counts))
+                .collect(),
+            agents,
+            slots,
+            jobs: state.job_count(),
+            oldest_queued: oldest.map(|task| task.created),
+            holds: state.holds().cloned().collect(),
+            unmatched: unmatched(state, look),
+            waiters: inner.waiters.len(),
+            parked: inner.orders.len(),
+        }
+    }
+}
+
+fn agents(state: &State, look: Look) -> (AgentCounts, u64) {
+    let mut counts = AgentCounts::default();
+    let mut slots = 0;
+    for agent in state.agents().filter(|agent| !agent.gone) {
+        let hold = state.hold(&Scope::Agent(agent.id.clone()));
+        let presence = state.presence(&agent.id);
+        match standing(agent, presence.as_ref(), hold.map(AsRef::as_ref), look) {
+            Standing::Online => {
+                counts.online += 1;
+                slots += u64::from(agent.slots);
+            }
+            Standing::Draining => counts.draining += 1,
+            Standing::Lost => counts.lost += 1,
+            Standing::Paused => counts.paused += 1,
+            Standing::Gone => {}
+        }
+    }
+    (counts, slots)
+}
+
+fn unmatched(state: &State, look: Look) -> u64 {
+    state
+        .ready()
+        .classes()
+        .take(MAX_CLASSES_VISITED)
+        .filter(|(class, _)| state.unmatched(class, None, look).is_some())
+        .map(|(_, count)| count)
+        .sum()
+}
