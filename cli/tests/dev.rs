@@ -22,6 +22,7 @@ fn dev(dir: &Path, args: &[&str]) -> Command {
         .arg("dev")
         .args(args)
         .current_dir(dir)
+        .env("XDG_CONFIG_HOME", dir)
         .env("XDG_DATA_HOME", dir);
     command
         .stdin(Stdio::null())

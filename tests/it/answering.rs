@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{agent::RealAgent, coordinator::Coordinator};
+use crate::harness::{agent::RealAgent, coordinator::Coordinator, wait_until};
 
 /// Types what an explanation advises, which is a command of swarmctl.
 fn type_change(coordinator: &Coordinator, id: &str) {
@@ -66,6 +66,7 @@ fn what_explain_advises_makes_a_held_task_run() {
 fn what_nobody_can_run_is_said_at_once_and_runs_when_somebody_comes() {
     let coordinator = Coordinator::start();
     let _one = RealAgent::start(&coordinator, "one", &["--label", "zone=a"]);
+    wait_until("the agent is there", || coordinator.client().status().slots > 0);
     let args = [
         "submit",
         "--id",

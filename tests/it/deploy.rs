@@ -1,6 +1,8 @@
 //! What is shipped beside the programs fits them: units name flags that exist, and stop as the programs do.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
+
+use serde_json::Value;
 
 use crate::harness::{
     program::{Ended, command, run},
@@ -74,6 +76,10 @@ fn the_units_start_the_programs_with_flags_that_they_know() {
     ] {
         let (name, args) = Unit::read(unit).command_line();
         assert_eq!(name, program);
+        assert_eq!(
+            args[..2],
+            ["--config".to_owned(), format!("/etc/swarm/{program}.toml")]
+        );
         read_by(program, &args).expect(0);
         // The same check does find a flag or a value that is wrong.
         read_by(program, &["--no-such-flag".to_owned()]).expect(2);
@@ -123,6 +129,68 @@ fn the_agents_unit_waits_for_the_drain() {
     assert!(granted > needed, "{granted:?} is not more than {needed:?}");
     // With any other mode the tasks would get the signal that only the agent understands.
     assert_eq!(unit.value("Service", "KillMode"), "mixed");
+}
+
+/// The settings of a program with this file, by key.
+fn settings_with(program: &str, file: &str) -> BTreeMap<String, Value> {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("settings.toml");
+    fs::write(&path, file).unwrap();
+    let verb = match program {
+        "swarmctl" => &["config", "list"][..],
+        _ => &["config"],
+    };
+    let mut command = command(program, home.path());
+    command.args(verb).args(["-o", "json", "--config"]).arg(&path);
+    let shown = run(command).expect(0).json();
+    let settings = shown["settings"].as_array().unwrap().iter();
+    settings
+        .map(|setting| (setting["key"].as_str().unwrap().to_owned(), setting.clone()))
+        .collect()
+}
+
+#[test]
+fn the_example_files_name_every_setting_and_say_what_holds_without_it() {
+    for program in ["coordinator", "agent", "swarmctl"] {
+        let path = workspace_root().join(format!("deploy/{program}.toml"));
+        let text = fs::read_to_string(path).unwrap();
+        let as_shipped = settings_with(program, &text);
+        assert!(
+            as_shipped
+                .values()
+                .all(|setting| setting["origin"]["kind"] != "file"),
+            "{program}"
+        );
+        // A sign before a key goes; one before a sentence stays.
+        let is_key = |line: &str| {
+            let key = line.split(" = ").next().unwrap_or_default();
+            line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        };
+        let written: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(line) if is_key(line) => format!("{line}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let all = settings_with(program, &written);
+        for (key, setting) in &as_shipped {
+            let origin = &all[key]["origin"]["kind"];
+            let is_said = text.contains(&format!("\n# {key} = "));
+            assert!(is_said, "{key} is not in deploy/{program}.toml");
+            // The one that is asked for here is a flag.
+            if key != "output" {
+                assert_eq!(origin, "file", "{key} of {program}");
+            }
+            let is_example = setting["value"].is_null() || setting["value"] == Value::Array(Vec::new());
+            if !is_example && key != "data_dir" && key != "output" {
+                assert_eq!(
+                    all[key]["value"], setting["value"],
+                    "deploy/{program}.toml: {key}"
+                );
+            }
+        }
+    }
 }
 
 /// A time of one number and one unit.

@@ -14,6 +14,7 @@ use crate::harness::{
 /// Cancelled together, and more than the sample of them that a start reads.
 const TOGETHER: usize = 1_000;
 const ROUNDS: usize = 5;
+const ATTEMPTS: usize = 5;
 /// One in the middle.
 const DAMAGED: &str = "task-2-500";
 
@@ -76,32 +77,44 @@ fn neither_a_stop_nor_a_kill_makes_the_next_start_read_the_whole_store() {
 
 #[test]
 fn damage_that_a_start_did_not_look_at_ends_the_process_and_the_next_start_builds_the_store_anew() {
+    // Now and then sled itself meets the damage when it opens, and the start builds the store anew at once.
+    let found_while_serving = (0..ATTEMPTS).any(|_| is_damage_found_while_serving());
+    assert!(found_while_serving, "no start has passed over the damage");
+}
+
+/// Damages a task's record that a start does not look at, and sees the store built anew, in any case. Whether it took
+/// a second start.
+fn is_damage_found_while_serving() -> bool {
     let mut coordinator = with_cancelled_tasks(ROUNDS);
     let before = cancelled(&coordinator.client(), DAMAGED);
     // Twice, so that sled's own look at what is new does not meet it.
     for _ in 0..2 {
-        assert_eq!(coordinator.stop(Duration::from_secs(10)), 0);
+        assert_eq!(coordinator.stop(PATIENCE), 0);
         coordinator.start_again();
     }
     coordinator.kill();
     flip_wherever_it_is_named(&coordinator);
     coordinator.start_again();
-    assert!(!coordinator.program().log().contains(READS_ALL));
-    assert_eq!(coordinator.program().wait(PATIENCE), 75);
+    let is_passed_over = !coordinator.program().log().contains("set aside");
+    if is_passed_over {
+        assert!(!coordinator.program().log().contains(READS_ALL));
+        assert_eq!(coordinator.program().wait(PATIENCE), 75);
+        let log = coordinator.program().log();
+        assert!(
+            log.contains("store is damaged") || log.contains("is damaged: "),
+            "{log}"
+        );
+        assert!(
+            log.contains("help: nothing is lost: start the coordinator again"),
+            "{log}"
+        );
+        coordinator.start_again();
+        assert!(coordinator.program().log().contains(READS_ALL));
+    }
     let log = coordinator.program().log();
-    assert!(
-        log.contains("store is damaged") || log.contains("is damaged: "),
-        "{log}"
-    );
-    assert!(
-        log.contains("help: nothing is lost: start the coordinator again"),
-        "{log}"
-    );
-
-    coordinator.start_again();
-    let log = coordinator.program().log();
-    assert!(log.contains(READS_ALL) && log.contains("set aside"), "{log}");
+    assert!(log.contains("set aside"), "{log}");
     assert_eq!(cancelled(&coordinator.client(), DAMAGED), before);
+    is_passed_over
 }
 
 /// One bit, wherever the task's id stands in the store.

@@ -15,20 +15,9 @@ use crate::harness::{
 };
 
 /// What a value looks like that was printed for programmers.
-const FOR_PROGRAMMERS: [&str; 13] = [
-    "{ ",
-    "Some(",
-    "None,",
-    "Ok(",
-    "Err(",
-    "Os {",
-    "kind:",
-    "Error {",
-    "Status {",
-    "Custom {",
-    "panicked",
+const FOR_PROGRAMMERS: [&str; 12] = [
+    "{ ", "Some(", "None,", "Ok(", "Err(", "Os {", "kind:", "Error {", "Status {", "Custom {", "panicked",
     "unwrap",
-    "(os error",
 ];
 
 /// An ended program that failed with words alone: `error:`, no full stop, and nothing for programmers.

@@ -245,6 +245,7 @@ impl Fake {
             command.env_remove(name);
         }
         command.env("SWARM_COORDINATOR", self.address.to_string());
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
         command
     }
 

@@ -26,6 +26,7 @@ fn swarmctl(args: &[&str]) -> fake::Ended {
     fake::run(
         Command::new(env!("CARGO_BIN_EXE_swarmctl"))
             .env_remove("SWARM_COORDINATOR")
+            .env("XDG_CONFIG_HOME", "/nonexistent")
             .args(args),
         "",
     )

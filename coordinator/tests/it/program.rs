@@ -103,7 +103,10 @@ pub(crate) fn verb(verb: &str, data: &Path, args: &[&str]) -> Output {
 /// The program, without the settings of whoever runs the tests.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coordinator"));
-    command.env_clear().env("NO_COLOR", "1");
+    command
+        .env_clear()
+        .env("NO_COLOR", "1")
+        .env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 

@@ -33,7 +33,7 @@ where
             // Whether what follows belongs to it cannot be known; what stands before it is looked at.
             args.truncate(place);
             other = Some(error);
-        } else if error.use_stderr() && (other.is_some() || !faults.is_empty()) {
+        } else if other.is_some() || !faults.is_empty() {
             // What is missing may be so only because of what is wrong.
             break;
         } else {
