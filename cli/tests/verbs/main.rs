@@ -13,6 +13,7 @@ mod ids;
 mod lists;
 mod look;
 mod names;
+mod progress;
 mod queue;
 mod require;
 mod submit;
