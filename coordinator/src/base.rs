@@ -58,12 +58,25 @@ pub(crate) fn snapshots(dir: &Path) -> Result<Vec<Snapshot>, Failure> {
 ///
 /// When another process has it open, or the disk refuses.
 pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
+    find_by(dir, None)
+}
+
+/// As [`find`], but all of it is read, however it was left: for those who remove something because of what it has.
+///
+/// # Errors
+///
+/// As [`find`].
+pub(crate) fn find_whole(dir: &Path) -> Result<Found, Failure> {
+    find_by(dir, Some(Look::Everything))
+}
+
+fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
     if !dir.exists() {
         return Ok(Found::Missing);
     }
     let left = seal::left(dir);
     let look = match &left {
-        Left::Closed(_) | Left::Killed => Look::Sample,
+        Left::Closed(_) | Left::Killed => asked.unwrap_or(Look::Sample),
         Left::Unknown(why) => {
             tracing::info!(reason = %why, "reading the whole store before serving");
             Look::Everything
