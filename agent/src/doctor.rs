@@ -127,7 +127,7 @@ fn look_at_directory(report: &mut Report, check: &'static str, place: &Path, fix
 
 fn free_bytes(place: &Path) -> io::Result<u64> {
     let found = statvfs(place).map_err(io::Error::from)?;
-    Ok(u64::from(found.blocks_available()).saturating_mul(found.fragment_size()))
+    Ok(found.blocks_available().saturating_mul(found.fragment_size()))
 }
 
 fn look_at_tools(report: &mut Report) {

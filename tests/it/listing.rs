@@ -183,10 +183,10 @@ fn filters_find_the_same_tasks_in_memory_and_in_the_store() {
         with(shell_task(&format!("t{n}"), "true"), |spec| {
             spec.labels = [(
                 "kind".to_owned(),
-                if n % 2 == 0 { "even" } else { "odd" }.to_owned(),
+                if n.is_multiple_of(2) { "even" } else { "odd" }.to_owned(),
             )]
             .into();
-            if n % 4 == 0 {
+            if n.is_multiple_of(4) {
                 spec.labels.insert("gpu".to_owned(), String::new());
                 spec.name = format!("Render frame {n}");
             }
