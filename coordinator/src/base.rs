@@ -58,14 +58,27 @@ pub(crate) fn snapshots(dir: &Path) -> Result<Vec<Snapshot>, Failure> {
 ///
 /// When another process has it open, or the disk refuses.
 pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
+    find_by(dir, None)
+}
+
+/// As [`find`], but all of it is read, however it was left: for those who remove something because of what it has.
+///
+/// # Errors
+///
+/// As [`find`].
+pub(crate) fn find_whole(dir: &Path) -> Result<Found, Failure> {
+    find_by(dir, Some(Look::Everything))
+}
+
+fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
     if !dir.exists() {
         return Ok(Found::Missing);
     }
     let left = seal::left(dir);
     let look = match &left {
-        Left::Closed(_) | Left::Killed => Look::Sample,
+        Left::Closed(_) | Left::Killed => asked.unwrap_or(Look::Sample),
         Left::Unknown(why) => {
-            tracing::info!("reading the whole store before serving: {why}");
+            tracing::info!(reason = %why, "reading the whole store before serving");
             Look::Everything
         }
     };
@@ -199,7 +212,8 @@ fn replace(dir: &Path, why: &str, snapshots: &[Snapshot], oldest: u64) -> Result
     check_replaceable(why, snapshots, oldest)?;
     set_aside(dir)?;
     tracing::warn!(
-        "{why}: set aside as {}, building it anew",
+        error = why,
+        "the store is set aside as {}, and built anew",
         dir.with_extension("set-aside").display()
     );
     build(dir, snapshots, oldest)
@@ -222,7 +236,13 @@ fn build(dir: &Path, snapshots: &[Snapshot], oldest: u64) -> Result<(Store, Stat
         }
         match restore(snapshot, dir)? {
             Ok(base) => return Ok(base),
-            Err(damage) => tracing::warn!("cannot use {}: {damage}", snapshot.path().display()),
+            Err(damage) => {
+                tracing::warn!(
+                    error = damage,
+                    "cannot use the snapshot {}",
+                    snapshot.path().display()
+                );
+            }
         }
     }
     if oldest > 1 {

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use crate::log;
+
 /// The exit codes that the coordinator uses; the table for all programs is in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -35,6 +37,16 @@ impl Failure {
             exit,
             error: error.into(),
             help: help.into(),
+        }
+    }
+
+    /// Says it: the last that the process says.
+    pub fn tell(&self) {
+        if log::is_read_by_programs() {
+            let help = Some(self.help.as_str()).filter(|help| !help.is_empty());
+            tracing::error!(help, "{}", self.error);
+        } else {
+            eprintln!("{self}");
         }
     }
 
@@ -86,7 +98,7 @@ pub fn end_after_write(what: &str, error: &dyn std::error::Error, kind: io::Erro
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             let help = "nothing that was acknowledged is lost: make room on the disk, then start the coordinator again";
             let failure = Failure::new(Exit::Damaged, error, help);
-            eprintln!("{failure}");
+            failure.tell();
             std::process::exit(failure.exit as i32)
         }
         _ => abort(&error),
@@ -96,9 +108,7 @@ pub fn end_after_write(what: &str, error: &dyn std::error::Error, kind: io::Erro
 /// Ends the process at once: no destructors, no answers. For what must not be survived: a write to the
 /// journal whose outcome is unknown, or a state that a panic may have left half changed.
 pub fn abort(error: &str) -> ! {
-    eprintln!("error: {error}");
-    eprintln!(
-        "help: nothing that was acknowledged is lost; start the coordinator again once the cause is mended"
-    );
+    let help = "nothing that was acknowledged is lost; start the coordinator again once the cause is mended";
+    Failure::new(Exit::Bug, error, help).tell();
     std::process::abort()
 }

@@ -102,14 +102,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(verb) = verb {
         return ended(begin_log(&config, &settings).and_then(|()| verb.run()));
     }
-    if let Err(failure) = config.check().and_then(|()| begin_log(&config, &settings)) {
+    if let Err(failure) = begin_log(&config, &settings).and_then(|()| config.check()) {
         return ended(Err(failure));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
-            return ExitCode::from(Exit::Bug as u8);
+            let sentence = format!("cannot start threads: {error}");
+            return ended(Err(Failure::new(Exit::Bug, sentence, "")));
         }
     };
     ended(runtime.block_on(run(config)))
@@ -119,7 +119,7 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            failure.tell();
             failure.code()
         }
     }
@@ -159,7 +159,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let core = Arc::clone(&running.core);
     core.until_durable(running.began).await;
     if let Err(error) = new_history::begun(dir.path()) {
-        tracing::warn!("{}", chain(&error));
+        tracing::warn!(error = chain(&error), "cannot note that a new history has begun");
     }
 
     running.keep_up(&dir, config.keep_events())?;
@@ -213,7 +213,10 @@ fn note_closed(dir: &DataDir, contents: store::seal::Contents) {
     match store::seal::close(&dir.store(), contents) {
         Ok(true) => {}
         Ok(false) => tracing::warn!("the store is still in use: the next start looks at it more closely"),
-        Err(error) => tracing::warn!("{}", chain(&error)),
+        Err(error) => tracing::warn!(
+            error = chain(&error),
+            "cannot note how the store is left: the next start looks at it more closely"
+        ),
     }
 }
 
@@ -223,7 +226,7 @@ fn allow_many_files() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
     if let Err(errno) = raised {
-        tracing::debug!("the limit on open files stays as it is: {errno}");
+        tracing::debug!(error = %errno, "the limit on open files stays as it is");
     }
 }
 

@@ -187,6 +187,9 @@ pub const COMMIT_EVENTS: usize = 20_000;
 /// Bytes of specs and outputs in one group commit, likewise.
 pub const COMMIT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How long an agent waits at most until it looks whether other shards are its own now.
+pub const SHARDS_WAIT: Duration = Duration::from_secs(5);
+
 /// Long polls that one agent may have at the same time; ours has one.
 pub const MAX_WAITERS_PER_AGENT: usize = 16;
 

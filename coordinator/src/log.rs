@@ -1,6 +1,9 @@
 //! Where log lines go, which there are, and how they look.
 
-use std::io::{IsTerminal as _, stderr};
+use std::{
+    io::{IsTerminal as _, stderr},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -8,6 +11,14 @@ use crate::{
     config::{Config, LogFormat},
     failure::{Exit, Failure},
 };
+
+/// Whether lines are JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether whoever reads the log line by line expects JSON, and errors are among the lines.
+pub(crate) fn is_read_by_programs() -> bool {
+    IS_JSON.load(Ordering::Relaxed) && tracing::enabled!(tracing::Level::ERROR)
+}
 
 /// Logs to standard error from now on.
 ///
@@ -22,6 +33,7 @@ pub(crate) fn start(config: &Config) -> Result<(), Failure> {
             "write --log-level info, or debug, warn, error",
         )
     })?;
+    IS_JSON.store(config.log_format == LogFormat::Json, Ordering::Relaxed);
     let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -105,13 +105,16 @@ fn forgotten_attempt(task: &Task) -> Option<u32> {
 }
 
 /// Why records could not be given.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum FindError {
     /// They are more than one request may bring into memory.
+    #[error("they are more than one request may bring into memory")]
     TooLarge,
     /// It cannot be said yet that one does not exist.
+    #[error("the coordinator has just started and is still reading which tasks there are")]
     TooSoon,
     /// The store cannot be read; the sentence says what is wrong with it.
+    #[error("{0}")]
     Store(String),
 }
 

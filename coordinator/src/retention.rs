@@ -37,7 +37,7 @@ pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdow
             let pause = match sweep(&core, keep).await {
                 Ok(pause) => pause,
                 Err(error) => {
-                    tracing::error!("cannot remove tasks that ended long ago: {error}");
+                    tracing::error!(error, "cannot remove tasks that ended long ago");
                     RETENTION_INTERVAL
                 }
             };

@@ -18,6 +18,12 @@ use crate::{
     store::{Ground, Store, seal},
 };
 
+/// How often the watcher looks within `SCRUB_PATIENCE`.
+const SCRUB_LOOKS: u32 = 60;
+
+/// The longest pause between two pages.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// Watches the reading until it has ended, or `stop`'s other end is dropped.
 pub(crate) fn run(core: &Core, stop: Receiver<()>) {
     // The reader is a thread of its own because sled may hang on a damaged file.
@@ -33,14 +39,17 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
             &format!("no thread can be started to read it: {error}"),
         ),
     };
+    let mut silent = 0;
     loop {
-        match told.recv_timeout(SCRUB_PATIENCE) {
-            Ok(Progress::Page) => {}
+        // A process that was stopped, or a machine that slept, comes late to one look only.
+        match told.recv_timeout(SCRUB_PATIENCE / SCRUB_LOOKS) {
+            Ok(Progress::Page) => silent = 0,
             Ok(Progress::Through(Ground::Ids)) => core.ids_are_read(),
             Ok(Progress::Through(Ground::All)) => {
                 tracing::info!("the store was read through: all of it is there")
             }
             Ok(Progress::Damaged(error)) => damaged(core.store.dir(), &error),
+            Err(RecvTimeoutError::Timeout) if silent < SCRUB_LOOKS => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SCRUB_PATIENCE.as_secs();
                 damaged(
@@ -71,15 +80,17 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
             let read = store.read_on(ground);
             let rest = match ground {
                 Ground::Ids => Duration::ZERO,
-                Ground::All => clock.now() - began,
+                // Of a page that took longer the machine has rested meanwhile.
+                Ground::All => (clock.now() - began).min(LONGEST_REST),
             };
             let (progress, is_through) = match read {
                 Ok(false) => (Progress::Page, false),
                 Ok(true) => (Progress::Through(ground), true),
                 Err(error) => (Progress::Damaged(chain(&error)), true),
             };
+            let is_told = tell.send(progress).is_ok();
             let is_stopped = stop.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected);
-            if tell.send(progress).is_err() || is_stopped {
+            if !is_told || is_stopped {
                 return;
             }
             if is_through {
@@ -92,13 +103,13 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
 /// Ends the process. The journal has everything, and what was answered is on disk.
 fn damaged(dir: &Path, error: &str) -> ! {
     if let Err(error) = seal::suspect(dir) {
-        tracing::error!("{}", chain(&error));
+        tracing::error!(error = chain(&error), "cannot note that the store is damaged");
     }
     let failure = Failure::new(
         Exit::Again,
         format!("the store in {} is damaged: {error}", dir.display()),
         "nothing is lost: start the coordinator again, which reads all of the store and builds it anew",
     );
-    eprintln!("{failure}");
+    failure.tell();
     std::process::exit(failure.exit as i32)
 }

@@ -158,13 +158,18 @@ pub(crate) async fn run(core: Arc<Core>, shutdown: CancellationToken) {
             match filled.await {
                 Ok(Ok(())) => {}
                 // Every id may be there then, as before.
-                Ok(Err(error)) => tracing::warn!("cannot read which tasks the store has: {error}"),
+                Ok(Err(error)) => {
+                    core.lock().stored_ids.partial = None;
+                    tracing::warn!(error, "cannot read which tasks the store has");
+                }
                 Err(_stopping) => return,
             }
             loop {
                 tokio::time::sleep(RETENTION_INTERVAL).await;
                 let inner = core.lock();
-                if inner.stored_ids.is_outgrown(inner.state.ended().total()) {
+                if inner.stored_ids.is_outgrown(inner.state.ended().total())
+                    || inner.stored_ids.whole.is_none()
+                {
                     break;
                 }
             }

@@ -122,7 +122,7 @@ impl Upkeep {
             Shortage::Submits => tracing::warn!(free_mib, "the disk is almost full: submits are refused"),
             Shortage::Claims => tracing::error!(
                 free_mib,
-                reserved,
+                bytes = reserved,
                 "the disk is full: submits and claims are refused, and what has begun can end in what the journal has reserved"
             ),
         }
@@ -147,7 +147,7 @@ impl Upkeep {
                 return;
             }
             self.trim_after = now + TRIM_RETRY;
-            tracing::error!("cannot remove old events: {error}");
+            tracing::error!(error, "cannot remove old events");
         }
     }
 
@@ -280,7 +280,7 @@ impl Trouble {
             }
             Err(error) => {
                 if self.0.replace(error.kind()) != Some(error.kind()) {
-                    tracing::warn!("{}", chain(&error));
+                    tracing::warn!(error = chain(&error), "cannot look after the journal's files");
                 }
             }
         }

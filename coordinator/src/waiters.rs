@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     core::{Answer, Core, Inner},
-    limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT},
+    limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT, SHARDS_WAIT},
 };
 
 type Granted = (Result<Vec<Arc<Task>>, Rejection>, Seq);
@@ -172,6 +172,12 @@ impl Core {
                     && time - now < wait
                 {
                     wait = time - now;
+                    again = true;
+                }
+                // Shards move without anything else happening.
+                let is_auto = claim.wants.shard.is_some_and(|shard| shard.index.is_none());
+                if is_auto && wait > SHARDS_WAIT {
+                    wait = SHARDS_WAIT;
                     again = true;
                 }
                 let agent = inner.state.agent(&claim.agent).cloned();

@@ -58,7 +58,7 @@ impl Peer {
     pub fn help(self) -> Option<String> {
         match self {
             Peer::Http1 => Some(format!(
-                "is that the port of a dashboard or a web server? gRPC is usually on {DEFAULT_PORT}"
+                "is that a dashboard or a web server? the usual port is {DEFAULT_PORT}"
             )),
             Peer::Other => Some(format!("the usual port is {DEFAULT_PORT}")),
             Peer::Tls => Some(format!(

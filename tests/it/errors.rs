@@ -3,9 +3,12 @@
 use std::{fs, net::TcpListener, path::Path};
 
 use crate::harness::{
+    PATIENCE,
     coordinator::Coordinator,
+    fake_agent::FakeAgent,
     program::{Ended, command, run},
     swarmctl::swarmctl,
+    wait_until,
 };
 
 fn coordinator(home: &Path, words: &[&str]) -> Ended {
@@ -154,4 +157,37 @@ fn wrong_usage_of_each_program_ends_with_2() {
         assert!(help.starts_with("Examples:"), "{help}");
         assert!(examples.iter().all(|line| line.starts_with(program)), "{help}");
     }
+}
+
+#[test]
+fn a_lost_lease_is_told_with_its_time_where_people_look_at_the_task() {
+    let coordinator = Coordinator::with(&["--lease-ttl", "500ms"]);
+    coordinator
+        .swarmctl(&["submit", "--id", "a", "--", "true"])
+        .expect(0);
+    let mut agent = FakeAgent::register(&coordinator, "silent");
+    agent.claim(PATIENCE).unwrap().unwrap();
+    wait_until("the lease has expired", || {
+        let events = coordinator.client().all_events();
+        events.iter().any(|event| event.kind == "lease_expired")
+    });
+    let shown = coordinator
+        .swarmctl(&["inspect", "a", "-o", "json"])
+        .expect(0)
+        .json();
+    let attempt = &shown["attempts"][0];
+    assert_eq!(attempt["outcome"], "lost", "{shown}");
+    assert!(attempt["end_time"].is_string(), "{attempt}");
+    let why = attempt["message"].as_str().unwrap();
+    let page = coordinator.swarmctl(&["inspect", "a"]).expect(0).stdout;
+    assert!(
+        !why.is_empty() && page.contains("lost") && page.contains(why),
+        "{page}"
+    );
+    let events = coordinator.swarmctl(&["events", "--task", "a"]).expect(0).stdout;
+    let line = events
+        .lines()
+        .find(|line| line.contains("lease_expired"))
+        .unwrap();
+    assert!(line.contains("silent"), "{line}");
 }

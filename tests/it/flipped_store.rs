@@ -173,7 +173,7 @@ fn outcome(data: &Path, name: &Path, bit: Option<usize>) -> Outcome {
     check
         .arg("check-store")
         .arg(copy.join("store"))
-        .arg("everything")
+        .arg("read-all")
         .stdin(Stdio::piped())
         .stdout(Stdio::null());
     let log = dir.path().join("log");

@@ -7,7 +7,12 @@ use serde_json::Value;
 use swarm_proto::v1::TaskState;
 
 use crate::harness::{
-    PATIENCE, agent::RealAgent, client::shell_task, coordinator::Coordinator, workspace_root,
+    PATIENCE,
+    agent::RealAgent,
+    client::shell_task,
+    coordinator::Coordinator,
+    program::{command, run},
+    workspace_root,
 };
 
 /// What a log library adds to every line.
@@ -101,4 +106,27 @@ fn every_log_line_is_an_object_with_listed_fields() {
     let of_coordinator = read(&coordinator.program().log());
     assert!(find(&of_coordinator, "serving", None)["address"].is_string());
     find(&of_coordinator, "stopped; everything is on disk", None);
+}
+
+#[test]
+fn the_last_line_of_a_coordinator_that_cannot_go_on_is_an_object_too() {
+    let coordinator = Coordinator::start();
+    let data = coordinator.data_dir();
+    let home = tempfile::tempdir().unwrap();
+    for (more, code, said, told) in [
+        (&["--listen", "127.0.0.1:0"][..], 3, "data directory", ""),
+        (&["--lease-ttl", "1ms"], 78, "--lease-ttl", ""),
+        (&["--listen", "0.0.0.0:0"], 78, "plaintext", "--insecure"),
+    ] {
+        let mut command = command("coordinator", home.path());
+        command.args(["--log-format", "json", "--data-dir"]).arg(&data);
+        command.args(more);
+        let ended = run(command).expect(code);
+        let lines = read(&ended.stderr);
+        let last = lines.last().unwrap();
+        assert_eq!(last["level"], "ERROR", "{last:?}");
+        assert!(last["message"].as_str().unwrap().contains(said), "{last:?}");
+        let help = last.get("help").and_then(Value::as_str).unwrap_or_default();
+        assert!(help.contains(told), "{last:?}");
+    }
 }

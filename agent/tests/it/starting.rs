@@ -188,7 +188,9 @@ async fn an_agent_says_what_answers_on_a_wrong_port() {
             "error: cannot reach the coordinator at {address}: that port speaks HTTP/1.1"
         ))
         .await;
-    agent.until_log("help: the usual port is 50051").await;
+    agent
+        .until_log("help: is that a dashboard or a web server? the usual port is 50051")
+        .await;
 }
 
 #[tokio::test]

@@ -125,6 +125,14 @@ impl State {
         Fit::Fits
     }
 
+    /// Whether the agent that a task's shard was given to will be able to run it.
+    pub(crate) fn owner_will_do(&self, task: &Task, count: u16, look: Look) -> bool {
+        let shard = Shard { count, index: None };
+        let owner = self.shard_owner(count, shard.index_of(task.bucket));
+        let owner = owner.and_then(|owner| self.agent(owner));
+        owner.is_some_and(|owner| self.fit_for(&task.needs.class, None, owner, look).will_do())
+    }
+
     /// Whether an agent should not be given the task now: it refused it, or it failed it and another live
     /// agent with a free slot could be given it.
     pub fn avoids(&self, task: &Task, agent: &Agent, look: Look) -> Option<Avoided> {
@@ -157,7 +165,11 @@ impl State {
             unmatched.hold = Some(hold.clone());
             return Some(unmatched);
         }
-        for agent in self.agents().filter(|agent| !agent.gone).take(MAX_AGENTS_VISITED) {
+        for agent in self.agents().filter(|agent| !agent.gone) {
+            if unmatched.agents == MAX_AGENTS_VISITED {
+                // One of the others may do.
+                return None;
+            }
             let fit = self.fit_for(class, bucket, agent, look);
             if fit.will_do() {
                 return None;

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
+    hold::Scope,
     id::AgentId,
     limits::SHARDS_KEPT,
     needs::{Buckets, Shard, Wants},
@@ -61,6 +62,16 @@ impl State {
             .collect()
     }
 
+    /// The agent that a shard of this count was given to.
+    pub(crate) fn shard_owner(&self, count: u16, index: u16) -> Option<&AgentId> {
+        self.soft
+            .owners
+            .by_count
+            .get(&count)?
+            .owners
+            .get(usize::from(index))
+    }
+
     /// Gives every shard of a count to some live agent, unless that was done a moment ago.
     pub(crate) fn assign_shards(&mut self, count: u16, now: Timestamp, ttl: Duration) {
         let known = self.soft.owners.by_count.get(&count);
@@ -74,6 +85,7 @@ impl State {
             .iter()
             .filter(|(_, presence)| is_live(presence, now, ttl) && asks_for(presence, any))
             .filter(|(agent, _)| self.agent(agent).is_some_and(|known| !known.gone))
+            .filter(|(agent, _)| self.hold(&Scope::Agent((*agent).clone())).is_none())
             .map(|(agent, _)| (hash(agent), agent))
             .collect();
         let owner = |index: u16| {

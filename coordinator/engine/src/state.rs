@@ -393,8 +393,11 @@ impl State {
         if let Some(presence) = self.soft.presences.get_mut(agent)
             && presence.wants.as_deref() != Some(wants)
         {
+            let before = presence.wants.as_ref().and_then(|before| before.shard);
             presence.wants = Some(Arc::new(wants.clone()));
-            self.soft.owners.forget();
+            if before != wants.shard {
+                self.soft.owners.forget();
+            }
         }
     }
 

@@ -421,3 +421,35 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
     assert_eq!(swarm.core.lock().state.counts(), counts);
     assert_eq!(swarm.list(None, &[], 100).await.len() as u64, counts.total());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_task_that_the_store_has_lost_is_noticed_before_anything_is_decided() {
+    let grouped = |name: &str| {
+        let mut new = task(name, &[]);
+        new.needs = swarm_engine::needs::Needs {
+            group: Some(swarm_engine::id::GroupName::stored("g")),
+            ..new.needs
+        };
+        new
+    };
+    let swarm = Fixture::new();
+    swarm.register().await;
+    swarm
+        .submit(None, vec![grouped("one"), grouped("two")])
+        .await
+        .unwrap();
+    assert_eq!(swarm.claim(1).await.len(), 1);
+    swarm.settle().await;
+    let number = swarm.task("one").await.unwrap().number.0;
+    let store = swarm.path().join("store");
+    let _files = swarm.stop();
+    let lost = || {
+        // As sled does it: without a word to the digest.
+        let db = sled::open(&store)?;
+        db.remove(crate::store::key::live(number))?;
+        db.flush()
+    };
+    lost().unwrap();
+    let opened = crate::store::Store::open(&store).unwrap();
+    assert!(opened.check_start().is_err());
+}

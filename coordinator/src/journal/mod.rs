@@ -228,7 +228,7 @@ impl Journal {
         }
         self.asked_for_spare = true;
         if let Err(error) = self.reserve.prepare_if_due() {
-            tracing::warn!("{}", chain(&error));
+            tracing::warn!(error = chain(&error), "cannot prepare the next journal segment");
         }
     }
 

@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{error::FileError, format::FILE_HEADER_BYTES, segment};
-use crate::space::free_bytes;
+use crate::{failure::chain, space::free_bytes};
 
 pub(super) struct Reserve {
     dir: PathBuf,
@@ -145,7 +145,9 @@ impl Reserve {
 fn finished(thread: JoinHandle<Result<File, FileError>>) -> Option<File> {
     match thread.join() {
         Ok(file) => file
-            .inspect_err(|error| tracing::warn!(%error, "the next journal segment could not be prepared"))
+            .inspect_err(|error| {
+                tracing::warn!(error = chain(error), "cannot prepare the next journal segment")
+            })
             .ok(),
         Err(panic) => std::panic::resume_unwind(panic),
     }

@@ -20,7 +20,7 @@ use super::{
     },
     status::status_of,
 };
-use crate::{core::Answer, overview::Overview, usage::Usage};
+use crate::{backlog::Load, core::Answer, overview::Overview, usage::Usage};
 
 #[tonic::async_trait]
 impl AdminService for Service {
@@ -98,6 +98,7 @@ impl AdminService for Service {
     }
 
     async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
+        self.admit(Load::Other)?;
         let request = request.into_inner();
         let command = hold::place(request.scope.into(), Wanted::Pause, request.actor, request.reason)
             .map_err(|rejection| status_of(&rejection))?;

@@ -19,6 +19,7 @@ use super::{
     page,
     status::status_of,
 };
+use crate::backlog::Load;
 
 #[tonic::async_trait]
 impl AgentService for Service {
@@ -85,6 +86,7 @@ impl AgentService for Service {
         &self,
         request: Request<v1::DrainAgentRequest>,
     ) -> Result<Response<v1::DrainAgentResponse>, Status> {
+        self.admit(Load::Other)?;
         let request = request.into_inner();
         let command = hold::drain_timeout(request.timeout.as_ref()).and_then(|timeout| {
             hold::place(

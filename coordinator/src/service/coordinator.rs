@@ -313,7 +313,7 @@ impl Service {
                 Ok(known) => known.value,
                 Err(error) => {
                     // The agent hears so when it asks for the tasks; it can do everything else meanwhile.
-                    tracing::error!(task_id = %task.id, "cannot look up its dependencies: {error:?}");
+                    tracing::error!(task_id = %task.id, %error, "cannot look up its dependencies");
                     continue;
                 }
             };
@@ -348,7 +348,7 @@ fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd 
     };
     if let Err(error) = &read {
         // The agent hears so when it asks for the task; it can do everything else meanwhile.
-        tracing::error!(task_id = %dependency.id, "cannot read what the task printed: {error}");
+        tracing::error!(task_id = %dependency.id, error, "cannot read what the task printed");
     }
     DependencyEnd {
         task: dependency.id.clone(),

@@ -10,6 +10,7 @@ use super::{
     page,
     status::status_of,
 };
+use crate::backlog::Load;
 
 #[tonic::async_trait]
 impl QueueService for Service {
@@ -43,6 +44,7 @@ impl QueueService for Service {
         &self,
         request: Request<v1::LimitQueueRequest>,
     ) -> Result<Response<v1::LimitQueueResponse>, Status> {
+        self.admit(Load::Other)?;
         let command = convert::limit(request.into_inner()).map_err(|rejection| status_of(&rejection))?;
         let queue = command.queue.clone();
         let answer = self

@@ -56,7 +56,7 @@ pub(crate) fn status_of_refused(refused: &Refused) -> Status {
             "the coordinator has just started and is still reading which tasks there are; try again in a second",
         ),
         Refused::Unreadable(error) => {
-            tracing::error!("cannot look up tasks in the store: {error}");
+            tracing::error!(%error, "cannot look up tasks in the store");
             Status::internal(format!("cannot look up tasks in the store: {error}"))
         }
     }

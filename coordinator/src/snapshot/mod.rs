@@ -139,7 +139,9 @@ pub fn usable(dir: &Path) -> Result<Vec<Snapshot>, SnapshotError> {
     for seq in list(dir)? {
         match Snapshot::open(dir, seq) {
             Ok(snapshot) => usable.push(snapshot),
-            Err(error @ SnapshotError::Damaged { .. }) => tracing::warn!("{}", chain(&error)),
+            Err(error @ SnapshotError::Damaged { .. }) => {
+                tracing::warn!(error = chain(&error), "cannot use a snapshot")
+            }
             Err(error) => return Err(error),
         }
     }

@@ -78,8 +78,8 @@ impl Snapshot {
         sync_directory(dir)?;
         if let Err(error) = remove_older(dir) {
             tracing::warn!(
-                "an older snapshot is still there: {}",
-                crate::failure::chain(&error)
+                error = crate::failure::chain(&error),
+                "cannot remove an older snapshot"
             );
         }
         Ok(Snapshot { path, ..snapshot })

@@ -18,6 +18,11 @@ use super::{
 const KEY: &[u8] = &[key::CHUNK, 0];
 /// Where that of the ids is.
 const IDS_KEY: &[u8] = &[key::CHUNK, 0, 1];
+/// Where that of what a start reads is.
+const START_KEY: &[u8] = &[key::CHUNK, 0, 2];
+
+/// What a start reads into memory: decisions follow from all of it at once.
+pub(super) const START: [&[u8]; 5] = [key::LIVE, key::JOB, key::AGENT, key::HOLD, key::LIMIT];
 
 /// Sums of hashes; the order of the summands does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub(crate) struct Digest {
     pub(super) all: u64,
     /// Of the ids of tasks.
     pub(super) ids: u64,
+    /// Of what a start reads.
+    pub(super) start: u64,
 }
 
 impl Digest {
@@ -42,11 +49,14 @@ impl Digest {
         if key.starts_with(key::ID) {
             self.ids = self.ids.wrapping_add(difference);
         }
+        if START.iter().any(|prefix| key.starts_with(prefix)) {
+            self.start = self.start.wrapping_add(difference);
+        }
     }
 
     /// Their keys, and they as they are stored.
-    pub(super) fn stored(self) -> [(&'static [u8], Vec<u8>); 2] {
-        [(KEY, self.all), (IDS_KEY, self.ids)]
+    pub(super) fn stored(self) -> [(&'static [u8], Vec<u8>); 3] {
+        [(KEY, self.all), (IDS_KEY, self.ids), (START_KEY, self.start)]
             .map(|(key, sum)| (key, value::encode_short(key, &sum.to_be_bytes())))
     }
 }
@@ -67,21 +77,30 @@ impl Store {
         Ok(Digest {
             all: self.sum_at(KEY)?.unwrap_or_default(),
             ids: self.sum_at(IDS_KEY)?.unwrap_or_default(),
+            start: self.sum_at(START_KEY)?.unwrap_or_default(),
         })
     }
 
-    /// Adds up the ids in a store from before they had a sum of their own.
+    /// Adds up the ids, and what a start reads, in a store from before they had sums of their own.
     pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
-        if self.sum_at(KEY)?.is_none() || self.sum_at(IDS_KEY)?.is_some() {
+        if self.sum_at(KEY)?.is_none() {
             return Ok(());
         }
-        let mut found = Digest::default();
-        for entry in self.db.scan_prefix(key::ID) {
-            let (key, raw) = entry.map_err(at_sled("read"))?;
-            found.add(&key, &raw);
+        let ids: &[&[u8]] = &[key::ID];
+        for (place, kept, prefixes) in [(1, IDS_KEY, ids), (2, START_KEY, &START)] {
+            if self.sum_at(kept)?.is_some() {
+                continue;
+            }
+            let mut found = Digest::default();
+            for prefix in prefixes {
+                for entry in self.db.scan_prefix(prefix) {
+                    let (key, raw) = entry.map_err(at_sled("read"))?;
+                    found.add(&key, &raw);
+                }
+            }
+            let (key, sum) = found.stored()[place].clone();
+            self.db.insert(key, sum).map_err(at_sled("write"))?;
         }
-        let [_, (key, ids)] = found.stored();
-        self.db.insert(key, ids).map_err(at_sled("write"))?;
         Ok(())
     }
 

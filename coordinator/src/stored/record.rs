@@ -423,10 +423,16 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
     }
 }
 
+/// Stands for no executor at all, for nothing stands for commands. No executor has this name.
+const NONE: &str = "none";
+
 /// As agents wrote it that ran commands only: nothing.
 fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
     if executors.iter().eq(&[Executor::Command]) {
         return Vec::new();
+    }
+    if executors.is_empty() {
+        return vec![NONE.to_owned()];
     }
     executors.iter().map(ToString::to_string).collect()
 }

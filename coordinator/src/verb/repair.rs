@@ -115,7 +115,7 @@ impl Witnesses {
         let usable = base::snapshots(&dir.snapshots())?;
         let (intact, damaged) = usable.into_iter().partition(|snapshot| snapshot.check().is_ok());
         Ok(Witnesses {
-            found: base::find(&dir.store())?,
+            found: base::find_whole(&dir.store())?,
             intact,
             damaged,
         })

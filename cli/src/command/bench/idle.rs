@@ -28,7 +28,7 @@ const LEAST_GAP: Duration = Duration::from_millis(200);
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Registers the agents and watches them for so long.
+/// Registers the agents, lets them begin one after another, as real ones do, and watches them for so long.
 ///
 /// # Errors
 ///
@@ -40,35 +40,51 @@ pub(super) async fn watch(phases: &Phases, agents: &Agents, duration: Duration) 
     registered?;
 
     let (heartbeats, claims) = (Rc::new(Meter::new()), Rc::new(Meter::new()));
+    let begin_within = CLAIM_WAIT.min(duration);
+    let all = agents.all();
+    let beginnings: Vec<Duration> = (0..all.len())
+        .map(|number| begin_within.mul_f64(number as f64 / all.len() as f64))
+        .collect();
+    let beating = all
+        .iter()
+        .zip(&beginnings)
+        .enumerate()
+        .map(|(number, (agent, &begin))| {
+            let (target, meter) = (Rc::clone(phases.target()), Rc::clone(&heartbeats));
+            let agent = Rc::clone(agent);
+            async move { beat(&target, &meter, &agent, number, begin).await }
+        });
+    let claiming = all
+        .iter()
+        .zip(&beginnings)
+        .enumerate()
+        .map(|(number, (agent, &begin))| {
+            let (target, meter) = (Rc::clone(phases.target()), Rc::clone(&claims));
+            let agent = Rc::clone(agent);
+            async move { claim(&target, &meter, &agent, number, begin).await }
+        });
     let kinds = vec![
         ("heartbeat", Rc::clone(&heartbeats)),
         ("claim", Rc::clone(&claims)),
     ];
-    phases.begin_with(kinds).await?;
-    let all = agents.all();
-    let count = all.len();
-    let (beating, claiming) = (all.clone().into_iter().enumerate(), all.into_iter().enumerate());
-    let target = phases.target();
-    let beating = together(beating.map(|(number, agent)| {
-        let (target, meter) = (Rc::clone(target), Rc::clone(&heartbeats));
-        async move { beat(&target, &meter, &agent, number, count).await }
-    }));
-    let claiming = together(claiming.map(|(number, agent)| {
-        let (target, meter) = (Rc::clone(target), Rc::clone(&claims));
-        async move { claim(&target, &meter, &agent, number, count).await }
-    }));
+    let watching = async {
+        pass("begin", begin_within).await;
+        phases.begin_with(kinds).await?;
+        pass("idle", duration).await;
+        Ok(())
+    };
     let watched = tokio::select! {
-        ended = beating => ended,
-        ended = claiming => ended,
-        () = pass(duration) => Ok(()),
+        ended = together(beating) => ended,
+        ended = together(claiming) => ended,
+        watched = watching => watched,
     };
     phases.end().await;
     watched
 }
 
-async fn pass(duration: Duration) {
+async fn pass(name: &'static str, duration: Duration) {
     let began = Instant::now();
-    let bar = Bar::new("idle", duration.as_secs());
+    let bar = Bar::new(name, duration.as_secs());
     let mut seconds = 0;
     while let Some(left) = duration.checked_sub(began.elapsed()) {
         tokio::time::sleep(left.min(TICK)).await;
@@ -79,20 +95,16 @@ async fn pass(duration: Duration) {
     bar.finish();
 }
 
-/// Agents do not start together: the first call of each waits for its share of the time that others do.
-fn first(wait: Duration, number: usize, count: usize) -> Duration {
-    wait.mul_f64(number as f64 / count as f64)
-}
-
 async fn beat(
     target: &Target,
     meter: &Meter,
     agent: &Agent,
     number: usize,
-    count: usize,
+    begin: Duration,
 ) -> anyhow::Result<()> {
     let mut service = target.coordinator(number);
-    let mut wait = first(agent.heartbeat_interval, number, count);
+    let wait = agent.heartbeat_interval;
+    tokio::time::sleep(begin).await;
     loop {
         let begun = Instant::now();
         let send = async || {
@@ -109,7 +121,6 @@ async fn beat(
             .call(meter, "cannot renew an agent's leases", wait, send)
             .await?;
         meter.did(1);
-        wait = agent.heartbeat_interval;
         let pause = answer.next_heartbeat.as_ref().and_then(read_duration);
         let pause = pause
             .unwrap_or(wait)
@@ -123,15 +134,16 @@ async fn claim(
     meter: &Meter,
     agent: &Agent,
     number: usize,
-    count: usize,
+    begin: Duration,
 ) -> anyhow::Result<()> {
     let mut service = target.coordinator(number);
-    let mut wait = first(CLAIM_WAIT, number, count);
+    tokio::time::sleep(begin).await;
     loop {
-        let request = agent.claim(target, 1, wait);
+        let request = agent.claim(target, 1, CLAIM_WAIT);
         let send = async || service.claim(request.clone()).await;
-        target.call(meter, "cannot wait for work", wait, send).await?;
+        target
+            .call(meter, "cannot wait for work", CLAIM_WAIT, send)
+            .await?;
         meter.did(1);
-        wait = CLAIM_WAIT;
     }
 }

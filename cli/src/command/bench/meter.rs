@@ -41,17 +41,15 @@ impl Meter {
 
     /// Moves this bar, too.
     pub(super) fn with_bar(bar: Bar) -> Meter {
-        let latency = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS);
         Meter {
-            counts: RefCell::new(Counts {
-                done: 0,
-                answers: 0,
-                busy: 0,
-                lost: 0,
-                latency: latency.expect("the bounds are apart"),
-            }),
+            counts: RefCell::new(Counts::new()),
             bar,
         }
+    }
+
+    /// Counts from the beginning.
+    pub(super) fn clear(&self) {
+        *self.counts.borrow_mut() = Counts::new();
     }
 
     /// So much more is done.
@@ -86,6 +84,17 @@ impl Meter {
 }
 
 impl Counts {
+    fn new() -> Counts {
+        let latency = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS);
+        Counts {
+            done: 0,
+            answers: 0,
+            busy: 0,
+            lost: 0,
+            latency: latency.expect("the bounds are apart"),
+        }
+    }
+
     /// The time within which this part of all answers came, in microseconds; 0 when there was none.
     pub(super) fn latency(&self, quantile: f64) -> u64 {
         self.latency.value_at_quantile(quantile)

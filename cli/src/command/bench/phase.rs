@@ -68,7 +68,7 @@ impl Phases {
         Ok(meter)
     }
 
-    /// Begins a phase that does several kinds of things.
+    /// Begins a phase that does several kinds of things. What was counted before is not in it.
     ///
     /// # Errors
     ///
@@ -78,6 +78,9 @@ impl Phases {
         let client = &self.target.client;
         let before = client.get_status(GetStatusRequest {}).await;
         let before = before.map_err(client.trouble("cannot ask for the coordinator's status"))?;
+        for (_, meter) in &meters {
+            meter.clear();
+        }
         *self.running.borrow_mut() = Some(Running {
             meters,
             before,

@@ -11,7 +11,7 @@ use crate::{
     id::{AgentId, AttemptNumber, LeaseToken, Number, QueueName, Session},
     lease::Lease,
     limits::{DEFAULT_SCAN, END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_SCAN},
-    needs::{Offer, Wants},
+    needs::{Buckets, Offer, Shard, Wants},
     rejection::Rejection,
     state::State,
     task::{Task, TaskState},
@@ -97,7 +97,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
         return granted;
     };
     let offer = draft.offer(&agent, &request.wants);
-    while let Some(number) = next(draft, &agent, &offer, request.wants.scan_limit, look) {
+    while let Some(number) = next(draft, &agent, &request.wants, &offer, look) {
         let task = draft.tasks[&number].clone();
         if task.times.deadline.is_some_and(|deadline| deadline <= now) {
             if overdue == request.tokens.len() {
@@ -135,21 +135,44 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
 }
 
 /// The first task for an agent, save those that it should not be given for a while.
-fn next(state: &State, agent: &Agent, offer: &Offer, scan_limit: u32, look: Look) -> Option<Number> {
+fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, look: Look) -> Option<Number> {
+    let limit = match wants.scan_limit {
+        0 => DEFAULT_SCAN,
+        asked => asked.min(MAX_SCAN),
+    };
+    let own = first(state, agent, offer, limit, look, |_| true);
+    let Some(Shard { count, index: None }) = wants.shard else {
+        return own;
+    };
+    // What the agent of another shard cannot run is for whoever can.
+    own.or_else(|| {
+        let wide = Offer {
+            buckets: Buckets::ALL,
+            ..offer.clone()
+        };
+        first(state, agent, &wide, limit, look, |task| {
+            !state.owner_will_do(task, count, look)
+        })
+    })
+}
+
+fn first(
+    state: &State,
+    agent: &Agent,
+    offer: &Offer,
+    limit: u32,
+    look: Look,
+    is_wanted: impl Fn(&Task) -> bool,
+) -> Option<Number> {
     let is_open = |queue: &QueueName| state.is_open(queue);
     let accept = |number| {
         let task = state.task_numbered(number);
-        task.is_some_and(|task| state.avoids(task, agent, look).is_none())
+        task.is_some_and(|task| is_wanted(task) && state.avoids(task, agent, look).is_none())
     };
     let first = state.ready().first(offer, is_open)?;
     if accept(first) {
         return Some(first);
     }
-    let limit = if scan_limit == 0 {
-        DEFAULT_SCAN
-    } else {
-        scan_limit.min(MAX_SCAN)
-    };
     state
         .ready()
         .first_accepted(offer, is_open, limit as usize, accept)

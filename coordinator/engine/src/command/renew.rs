@@ -134,7 +134,8 @@ pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Pro
     let resumable = task
         .untouched_loss()
         .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && lost.ends_by > draft.now())
-        // Another task of its group may have begun meanwhile.
+        // Another task of its group may have begun meanwhile, or as many of its queue as may.
+        && !draft.is_at_limit(task.queue())
         && task.needs.group.as_ref().is_none_or(|group| draft.ready().holder(group).is_none())
         && draft.leased_to(agent).count() < MAX_HELD_LEASES;
     if resumable {

@@ -256,13 +256,12 @@ fn change_for(task: &Task, agent: &Agent, fit: &Fit) -> String {
     match fit {
         Fit::Held(hold) => lifting_command(hold),
         Fit::Label(_) => start_command(task),
-        Fit::Queue(queue) => format!("agent --coordinator HOST:PORT --queues {queue}"),
-        Fit::Shard(shard, index) => {
-            format!(
-                "agent --coordinator HOST:PORT --shard-count {} --shard-id {index}",
-                shard.count
-            )
-        }
+        Fit::Queue(queue) => format!("{} --queues {queue}", start_command(task)),
+        Fit::Shard(shard, index) => format!(
+            "{} --shard-count {} --shard-id {index}",
+            start_command(task),
+            shard.count
+        ),
         Fit::Lost(_) | Fit::Leaving => {
             let labels: Vec<String> = agent
                 .labels
