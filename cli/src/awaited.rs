@@ -265,6 +265,9 @@ async fn listen(
                 one.look(client).await?;
             }
         }
+        if progress.is_detailed() && progress.would_tell(sum(awaited, |one| one.ended)) {
+            look_where_they_stand(client, awaited).await?;
+        }
         show(awaited, progress);
         if awaited.iter().all(|one| one.done) {
             return Ok(());
@@ -306,10 +309,13 @@ async fn look_where_they_stand(client: &Client, awaited: &mut [Awaited]) -> Resu
 
 fn show(awaited: &[Awaited], progress: &mut Progress) {
     progress.set_others(state::unended(awaited.iter().map(|one| &one.counts)));
-    let sum = |count: fn(&Awaited) -> u64| awaited.iter().map(count).sum();
     progress.set(
-        sum(|one| one.total),
-        sum(|one| one.ended),
-        sum(|one| one.unsuccessful),
+        sum(awaited, |one| one.total),
+        sum(awaited, |one| one.ended),
+        sum(awaited, |one| one.unsuccessful),
     );
+}
+
+fn sum(awaited: &[Awaited], count: fn(&Awaited) -> u64) -> u64 {
+    awaited.iter().map(count).sum()
 }

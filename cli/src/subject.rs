@@ -19,8 +19,10 @@ use swarm_proto::{
 };
 
 use crate::{client::Client, exit::Exit, trouble::Trouble};
-use last::LAST;
 use name::only_one_named;
+
+/// What was submitted most recently, unless something has this very id.
+pub const LAST: &str = "last";
 
 /// A task or a job.
 pub enum Subject {

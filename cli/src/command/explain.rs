@@ -39,7 +39,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The task
+    /// The task; the beginning of its id will do; last is the newest
     id: String,
 }
 
@@ -88,12 +88,20 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyh
     ) {
         return Err(client.trouble(doing)(failure));
     }
-    match subject::find(client, id, &doing).await? {
-        Some((Subject::Task(task), _)) => {
+    let found = if id == subject::LAST {
+        let task = subject::find_task(client, id, &doing).await?;
+        task.map(|task| Subject::Task(Box::new(task)))
+    } else {
+        subject::find(client, id, &doing)
+            .await?
+            .map(|(subject, _)| subject)
+    };
+    match found {
+        Some(Subject::Task(task)) => {
             let explained = explain(client, &task.task_id).await;
             explained.map_err(client.trouble(doing))
         }
-        Some((Subject::Job(job), _)) => {
+        Some(Subject::Job(job)) => {
             let sentence = format!("{id} is a job, and only a task can be explained");
             let list = client.next(&format!("list --job {}", job.job_id));
             Err(Trouble::new(Exit::NotFound, sentence)

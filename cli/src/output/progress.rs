@@ -98,9 +98,14 @@ impl Progress {
                 bar.set_position(ended);
                 bar.set_message(self.details());
             }
-            None if ended < total && ended * 10 / total > self.told_tenths => self.tell(),
+            None if self.would_tell(ended) => self.tell(),
             None => {}
         }
+    }
+
+    /// Whether a line is written once so many have ended.
+    pub fn would_tell(&self, ended: u64) -> bool {
+        self.bar.is_none() && ended < self.total && ended * 10 / self.total > self.told_tenths
     }
 
     /// Tells a person something while the bar is there; it stays below.

@@ -2,15 +2,12 @@
 
 use swarm_proto::v1::{Job, ListJobsRequest, ListTasksRequest, Task};
 
-use super::Kind;
+use super::{Kind, LAST};
 use crate::{
     client::Client,
     output::note,
     pages::{Paged, Pages},
 };
-
-/// The word.
-pub(super) const LAST: &str = "last";
 
 /// The newest among these kinds; says which it is. Nothing when there is none. Tasks that came with a job are that
 /// job, where a job may be meant.

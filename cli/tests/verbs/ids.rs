@@ -1,6 +1,6 @@
 //! Ids that are given by their beginning, or as `last`.
 
-use swarm_proto::v1::{Agent, Job, Output, TaskResult, TaskState};
+use swarm_proto::v1::{Agent, Explanation, Job, Output, TaskResult, TaskState};
 
 use crate::fake::{Fake, World};
 
@@ -20,6 +20,10 @@ fn some_ids(world: &mut World) {
     newest.result = Some(TaskResult {
         attempt: 1,
         output: Some(Output::default()),
+    });
+    world.held.explanations.push(Explanation {
+        task_id: "zz9".into(),
+        ..Default::default()
     });
     for id in ["ab-1", "ab-2", "cd-1"] {
         world.agents.push(Agent {
@@ -113,6 +117,7 @@ fn last_is_the_newest_task_or_job_and_it_is_said_which() {
         (&["job", "show", "last", "-q"], "x5job\n", "last is job x5job\n"),
         (&["logs", "last", "-q"], "zz9\n", "last is task zz9\n"),
         (&["list", "--job", "last", "-q"], "zz9\n", "last is job x5job\n"),
+        (&["explain", "last", "-q"], "zz9\n", "last is task zz9\n"),
     ] {
         let ended = fake.ctl(args);
         assert_eq!(
