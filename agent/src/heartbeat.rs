@@ -47,7 +47,8 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
             answer = session.heartbeat(is_draining, wait) => answer,
             // The parked one is given up, so that the coordinator hears the news now. It renewed on arrival.
             Ok(()) = draining.changed() => continue,
-            () = session.beat_now.notified() => {
+            // One that is not parked brings the news itself; given up each time that a claim asks, it never would.
+            () = session.beat_now.notified(), if !wait.is_zero() => {
                 is_asked_for = true;
                 sleep_until(begun + LEAST_GAP).await;
                 continue;
