@@ -190,16 +190,20 @@ pub enum Verb {
     /// Wait until tasks and jobs have ended
     Wait(command::wait::Args),
     /// List tasks
+    #[command(alias = "ls")]
     List(command::list::Args),
     /// Say why a task is not running, and what would change that
+    #[command(alias = "why")]
     Explain(command::explain::Args),
     /// Show one task or job with everything known about it
+    #[command(visible_alias = "show")]
     Inspect(command::inspect::Args),
     /// Show everything on one page
     Status(command::status::Args),
     /// Print what happened, or what is happening
     Events(command::events::Args),
     /// Print what a task printed
+    #[command(alias = "log")]
     Logs(command::logs::Args),
     /// Cancel tasks and jobs
     Cancel(command::cancel::Args),
@@ -210,12 +214,15 @@ pub enum Verb {
     /// Write tasks in the format of another system, or in ours
     Export(command::export::Args),
     /// List and show jobs
+    #[command(alias = "jobs")]
     Job(command::job::Args),
     /// List, show, pause and drain agents
+    #[command(alias = "agents")]
     Agent(command::agent::Args),
     /// Load a coordinator and measure what it takes
     Bench(command::bench::Args),
     /// List, show, limit and pause queues
+    #[command(alias = "queues")]
     Queue(command::queue::Args),
     /// Give no more work to anybody, of a queue, or to an agent
     Pause(command::pause::Args),
@@ -226,12 +233,14 @@ pub enum Verb {
     /// Let a drained agent work again
     Undrain(command::undrain::Args),
     /// End everything that runs on every agent at once
+    #[command(alias = "emergency-stop")]
     Stop(command::stop::Args),
     /// Look what is wrong with the coordinator, its agents and this machine
     Doctor(command::doctor::Args),
     /// Show the settings of this program
     Config(command::config::Args),
     /// Print a script that completes command lines in a shell
+    #[command(alias = "completion")]
     Completions(completions::Args),
     /// Print the manual page, or write a page for each verb into a directory
     Man(manual::Args),

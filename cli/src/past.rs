@@ -1,10 +1,10 @@
 //! Times that have been, as people name them: ago, or on a day.
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 use swarm_proto::duration::parse_duration;
 
-/// Reads a duration that is counted back from now (`90m`), or a time: `2026-03-01T10:00:00Z`, `2026-03-01 10:00`
-/// and `2026-03-01` (in UTC, as times are shown).
+/// Reads a duration that is counted back from now (`90m`), or a time: `2026-03-01T10:00:00Z`, `2026-03-01 10:00`,
+/// `2026-03-01`, `today` and `yesterday` (in UTC, as times are shown; a day is its beginning).
 ///
 /// # Errors
 ///
@@ -21,6 +21,18 @@ fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
             .map_err(|_| format!("'{text}' ago is too long ago"))?;
         return not_before_1970(text, time);
     }
+    let day = match trimmed {
+        "today" => Some(0.days()),
+        "yesterday" => Some(1.day()),
+        _ => None,
+    };
+    if let Some(days) = day {
+        let beginning = now.to_zoned(TimeZone::UTC).start_of_day();
+        return beginning
+            .and_then(|today| today.checked_sub(days))
+            .map(|time| time.timestamp())
+            .map_err(|_| format!("'{text}' is too long ago"));
+    }
     let time = trimmed.parse::<Timestamp>().ok().or_else(|| {
         let in_utc = trimmed.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC);
         in_utc.ok().map(|time| time.timestamp())
@@ -28,8 +40,8 @@ fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     match time {
         Some(time) => not_before_1970(text, time),
         None => Err(format!(
-            "'{text}' is neither a duration that has passed, such as 2h, nor a time, such as 2026-03-01 or \
-             2026-03-01T10:00:00Z"
+            "'{text}' is neither a duration that has passed, such as 2h, nor a time, such as yesterday, \
+             2026-03-01 or 2026-03-01T10:00:00Z"
         )),
     }
 }
@@ -62,10 +74,12 @@ mod tests {
             ("2026-03-01 09:00:05Z", "2026-03-01T09:00:05Z"),
             ("2026-03-01 09:00", "2026-03-01T09:00:00Z"),
             (" 2026-03-01 ", "2026-03-01T00:00:00Z"),
+            ("today", "2026-03-02T00:00:00Z"),
+            ("yesterday", "2026-03-01T00:00:00Z"),
         ] {
             assert_eq!(parse_at(text, now).unwrap().to_string(), expected, "{text}");
         }
-        for bad in ["", "yesterday", "2026-13-01", "100000d", "1969-12-31"] {
+        for bad in ["", "someday", "2026-13-01", "100000d", "1969-12-31"] {
             let sentence = parse_at(bad, now).unwrap_err();
             assert!(sentence.starts_with(&format!("'{bad}'")), "{sentence}");
         }

@@ -214,7 +214,13 @@ pub fn nothing_named(client: &Client, id: &str) -> Trouble {
 /// What a person is told about a task that does not exist.
 pub fn no_task(client: &Client, id: &str, doing: &str) -> Trouble {
     let sentence = format!("{doing}: there is no task '{id}'");
-    Trouble::new(Exit::NotFound, sentence).help(format!("{} shows the tasks there are", client.next("list")))
+    Trouble::new(Exit::NotFound, sentence).help(where_tasks_are(client, id))
+}
+
+/// Tasks' names name nothing, but they are what a job file's writer knows.
+fn where_tasks_are(client: &Client, id: &str) -> String {
+    let list = client.next("list");
+    format!("{list} shows the tasks there are, {list} --text '{id}' those with that in their name")
 }
 
 /// What a person is told about a job that does not exist.

@@ -35,7 +35,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum AgentVerb {
     /// List agents
-    #[command(before_help = EXAMPLES)]
+    #[command(before_help = EXAMPLES, alias = "ls")]
     List {
         /// Also those that said goodbye
         #[arg(long)]

@@ -41,6 +41,7 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl cancel k3v7q2mzdh                   one task; a running one is ended on its agent
   swarmctl cancel nightly                      all tasks of a job, by its name, that have not ended
+  swarmctl cancel --job nightly --label team=a  a part of a job; asks first
   swarmctl cancel --queue slow --state queued  all that wait in a queue; asks first
   swarmctl list --state queued -q | swarmctl cancel -";
 

@@ -100,10 +100,12 @@ fn summary(accepted: &[&TaskChange], ended: &[&TaskChange], deed: Deed) -> Strin
         .iter()
         .filter(|change| change.state() == TaskState::Running)
         .count();
-    if running > 0 {
-        summary.push_str(&format!(
+    match running {
+        0 => {}
+        1 => summary.push_str(", of which 1 runs until its agent has ended it"),
+        _ => summary.push_str(&format!(
             ", of which {running} run until their agents have ended them"
-        ));
+        )),
     }
     if !ended.is_empty() {
         summary.push_str(&format!("; {} had ended meanwhile", ended.len()));

@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(value_name = "AGENT")]
     agent: String,
     /// How long it may go on with what it runs; as long as it takes when not given
-    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    #[arg(long, alias = "deadline", value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
     /// Wait until the agent holds nothing any more
     #[arg(long)]

@@ -1,7 +1,8 @@
 //! `swarmctl events`: what happened, and what is happening.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use swarm_proto::v1::StreamEventsRequest;
+use swarm_proto::v1::{Event, StreamEventsRequest};
 
 use crate::{
     args::{Format, Globals},
@@ -10,12 +11,13 @@ use crate::{
     follow::Follower,
     interrupt::unless_interrupted,
     output::{Output, event, note},
-    subject,
+    past, subject,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   swarmctl events -f                           what happens from now on
+  swarmctl events --since yesterday            what happened since then; also 2h, or 2026-03-01
   swarmctl events --job nightly --kind attempt_failed,task_failed
   swarmctl events -f --from 0 -o jsonl         everything that is kept, then go on";
 
@@ -29,6 +31,9 @@ pub struct Args {
     /// Begin with this event; 0 is the oldest kept
     #[arg(long, value_name = "SEQ")]
     from: Option<u64>,
+    /// Only events since this long ago, or since this time, such as 1h, yesterday or 2026-03-01
+    #[arg(long, value_name = "WHEN", value_parser = past::parse)]
+    since: Option<Timestamp>,
     /// Only events of this task; may be repeated, or separated by commas
     #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
     tasks: Vec<String>,
@@ -42,7 +47,7 @@ pub struct Args {
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<String>,
     /// End after this many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 }
 
@@ -57,18 +62,20 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if args.follow {
         client = client.patiently();
     }
+    // Times are compared here: the journal is found by seqs only.
+    let is_all_new = args.follow && args.since.is_none();
     let request = StreamEventsRequest {
         history: String::new(),
-        from_seq: args.from.or(if args.follow { None } else { Some(0) }),
+        from_seq: args.from.or(if is_all_new { None } else { Some(0) }),
         follow: args.follow,
         task_ids: args.tasks.clone(),
         job_ids: args.jobs.clone(),
         agent_ids: args.agents.clone(),
         kinds: args.kinds.clone(),
-        limit: args.limit.unwrap_or(0),
+        limit: args.limit.filter(|_| args.since.is_none()).unwrap_or(0),
     };
     let mut position = None;
-    match unless_interrupted(print(&client, request, &output, &mut position)).await {
+    match unless_interrupted(print(&client, &args, request, &output, &mut position)).await {
         Some(result) => result.map(|()| Exit::Done),
         None => {
             let from = position
@@ -85,6 +92,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 
 async fn print(
     client: &Client,
+    args: &Args,
     mut request: StreamEventsRequest,
     output: &Output,
     position: &mut Option<u64>,
@@ -94,11 +102,13 @@ async fn print(
     let whole = output.format.is_one_value() && !request.follow;
     output.fields().check(&event::paths(), &[])?;
     let mut collected: Vec<Value> = Vec::new();
+    let mut found = 0;
     let trouble = || client.trouble("cannot read events");
     let mut follower = Follower::open(client, request).await.map_err(trouble())?;
     *position = Some(follower.position());
     while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
-        if !event.kind.is_empty() {
+        if !event.kind.is_empty() && !is_before(&event, args.since) {
+            found += 1;
             match output.format {
                 Format::Table | Format::Wide if output.fields().is_everything() => {
                     output.page(&event::line(&event))?
@@ -113,11 +123,24 @@ async fn print(
             }
         }
         *position = Some(follower.position());
+        if args.limit == Some(found) {
+            break;
+        }
     }
     if whole {
         output.value(&json!({ "events": collected }))?;
     }
+    if found == 0 {
+        note("no events");
+    }
     Ok(())
+}
+
+fn is_before(event: &Event, since: Option<Timestamp>) -> bool {
+    let time = event.time.unwrap_or_default();
+    since
+        .map(past::wire)
+        .is_some_and(|since| (time.seconds, time.nanos) < (since.seconds, since.nanos))
 }
 
 /// Puts ids in place of names. What is neither is left as it is: the journal may know it still.

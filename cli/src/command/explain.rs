@@ -108,7 +108,7 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyh
                 .help(format!("its tasks: {list}"))
                 .into())
         }
-        None => Err(client.trouble(doing)(failure)),
+        None => Err(subject::no_task(client, id, &doing).into()),
     }
 }
 

@@ -61,6 +61,7 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Our own job file, as submit -f takes it
+    #[value(alias = "yaml")]
     Jobfile,
     /// The queue of Vivarium and Black Swarm
     #[value(name = "queue.json")]

@@ -1,5 +1,7 @@
 //! What the verbs share that give orders to hold work back: their flags, and what they say afterwards.
 
+use std::convert::Infallible;
+
 use swarm_proto::v1::{GetStatusRequest, Hold};
 
 use crate::{
@@ -26,6 +28,9 @@ pub(super) struct ScopeFlags {
     /// Only this agent, by id or name
     #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
+    /// A bare name may be a queue's or an agent's, and is not guessed at.
+    #[arg(hide = true, value_name = "NAME", value_parser = bare_name)]
+    bare: Option<Infallible>,
 }
 
 /// The flag that says why an order is given.
@@ -43,12 +48,19 @@ impl ScopeFlags {
     ///
     /// When there is no such agent, or the coordinator cannot be asked.
     pub(super) async fn scope(self, client: &Client) -> anyhow::Result<Scope> {
+        if let Some(never) = self.bare {
+            match never {}
+        }
         match (self.queue, self.agent) {
             (Some(queue), _) => Ok(Scope::Queue(queue)),
             (None, Some(agent)) => Ok(Scope::Agent(agent_id(client, &agent).await?)),
             (None, None) => Ok(Scope::Everything),
         }
     }
+}
+
+fn bare_name(name: &str) -> Result<Infallible, String> {
+    Err(format!("say what it is: --queue {name}, or --agent {name}"))
 }
 
 /// The id of an agent that is given by its id or name.

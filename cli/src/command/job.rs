@@ -39,7 +39,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum JobVerb {
     /// List jobs
-    #[command(before_help = EXAMPLES)]
+    #[command(before_help = EXAMPLES, alias = "ls")]
     List {
         #[command(flatten)]
         order: listing::Order,

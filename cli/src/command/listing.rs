@@ -21,7 +21,7 @@ const MAX_COUNTED: usize = 10_000;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Limit {
     /// At most this many; 0 is all [default: 100 in a table, all in every other format]
-    #[arg(long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
     /// What shows the rest.
     #[arg(skip = "--limit 0")]

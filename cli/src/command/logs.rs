@@ -99,6 +99,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 task_stderr(last_lines(&printed.stderr, args.tail));
             }
             tell_cuts(&printed, args.stream);
+            if printed.stdout.is_empty() && printed.stderr.is_empty() {
+                note(format!("{id} printed nothing"));
+            }
         }
         _ => output.one("TaskResult", &json::of("TaskResult", result), &id, "")?,
     }

@@ -37,7 +37,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum QueueVerb {
     /// List queues
-    #[command(before_help = EXAMPLES)]
+    #[command(before_help = EXAMPLES, alias = "ls")]
     List {
         #[command(flatten)]
         limit: listing::Limit,

@@ -7,7 +7,7 @@ use super::{
     changes, describe,
     filter::{Filter, State},
 };
-use crate::{args::Globals, client::Client, exit::Exit, output::Output, subject};
+use crate::{args::Globals, client::Client, exit::Exit, output::Output, subject, trouble::Trouble};
 
 const RETRY: Deed = Deed {
     verb: "retry",
@@ -96,7 +96,16 @@ async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task
     for id in ids {
         match subject::find_task(client, id, &format!("cannot retry {id}")).await? {
             Some(task) => tasks.push(Task { result: None, ..task }),
-            None => unknown.push(changes::unknown(id)),
+            None => {
+                if let Some((job, _)) = subject::find_job(client, id, &format!("cannot retry {id}")).await? {
+                    let sentence = format!("{id} is a job, and tasks are retried");
+                    let next = client.next(&format!("retry --job {}", job.job_id));
+                    return Err(Trouble::new(Exit::Usage, sentence)
+                        .help(format!("its failed and cancelled tasks: {next}"))
+                        .into());
+                }
+                unknown.push(changes::unknown(id));
+            }
         }
     }
     Ok((tasks, unknown))

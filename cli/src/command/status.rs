@@ -165,7 +165,7 @@ fn page(
     }
     if status.unmatched > 0 {
         page.push_str(&format!(
-            "\n{} that no live agent can run; see them with {}, and why with {}\n",
+            "\n{} that no live agent can run as things are; see them with {}, and why with {}\n",
             text::counted(status.unmatched, "queued task"),
             client.next("list --state queued"),
             client.next("explain ID")

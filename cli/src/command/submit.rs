@@ -79,7 +79,7 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
     /// Wait, and print what happens to the tasks
-    #[arg(long)]
+    #[arg(long, alias = "watch")]
     follow: bool,
     /// End with exit code 9 when no live agent can run what was submitted; it stays submitted
     #[arg(long)]

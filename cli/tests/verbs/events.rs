@@ -40,6 +40,27 @@ fn events_are_lines_for_people() {
         fake.ctl(&["events", "--task", "b", "--limit", "1", "-q"]).stdout,
         "3\n"
     );
+    let ended = fake.ctl(&["events", "--task", "nosuch"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "", "no events\n")
+    );
+}
+
+#[test]
+fn events_begin_at_a_time() {
+    let fake = Fake::start(four_events);
+    let since = |time: &str, more: &[&str]| {
+        let args = [&["events", "-q", "--since", time][..], more].concat();
+        fake.ctl(&args).stdout
+    };
+    assert_eq!(since("2026-01-02T03:04:03Z", &[]), "3\n4\n");
+    assert_eq!(since("2026-01-02T03:04:02Z", &["--limit", "2"]), "2\n3\n");
+    assert_eq!(
+        since("2026-01-02T03:04:03Z", &["--follow", "--limit", "2"]),
+        "3\n4\n"
+    );
+    assert_eq!(since("2026-01-03", &[]), "");
 }
 
 #[test]

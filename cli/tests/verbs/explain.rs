@@ -196,7 +196,8 @@ fn an_unknown_task_is_not_found_and_a_job_is_told_apart() {
     assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
     assert_eq!(
         ended.stderr,
-        "error: cannot explain nosuch: there is no task 'nosuch'\nhelp: swarmctl list shows the tasks there are\n"
+        "error: cannot explain nosuch: there is no task 'nosuch'\nhelp: swarmctl list shows the tasks there are, \
+         swarmctl list --text 'nosuch' those with that in their name\n"
     );
     let ended = fake.ctl(&["explain", "nightly"]);
     assert_eq!(ended.code, 4);

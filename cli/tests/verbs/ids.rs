@@ -49,7 +49,7 @@ fn the_beginning_of_one_id_names_it_for_every_verb() {
         (&["wait", "zz"], "", "zz is task zz9\n1 task succeeded\n"),
         (&["retry", "k3v7", "-q"], "k3v7q2\n", "k3v7 is task k3v7q2\n"),
         (&["cancel", "x5t", "-q"], "x5t2n6\n", "x5t is task x5t2n6\n"),
-        (&["events", "--task", "zz"], "", "zz is task zz9\n"),
+        (&["events", "--task", "zz"], "", "zz is task zz9\nno events\n"),
     ] {
         let ended = fake.ctl(args);
         assert_eq!(

@@ -79,8 +79,8 @@ fn a_filter_that_cannot_be_read_is_explained() {
     let fake = Fake::start(six_tasks);
     for (flags, sentence) in [
         (
-            &["--since", "yesterday"][..],
-            "'yesterday' is neither a duration that has passed, such as 2h, nor a time",
+            &["--since", "someday"][..],
+            "'someday' is neither a duration that has passed, such as 2h, nor a time",
         ),
         (&["--state", "done"], "[possible values: blocked,"),
         (

@@ -86,3 +86,46 @@ fn a_name_of_several_names_none() {
         );
     }
 }
+
+#[test]
+fn a_bare_name_is_asked_what_it_is_of() {
+    let fake = Fake::start(some_names);
+    for verb in ["pause", "resume"] {
+        let ended = fake.ctl(&[verb, "lab-3"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+        assert!(
+            ended
+                .stderr
+                .contains("say what it is: --queue lab-3, or --agent lab-3"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let ended = fake.ctl(&["retry", "nightly"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ended.stderr,
+        "nightly is job j3\nerror: nightly is a job, and tasks are retried\n\
+         help: its failed and cancelled tasks: swarmctl retry --job j3\n"
+    );
+}
+
+#[test]
+fn verbs_answer_to_the_names_they_have_elsewhere() {
+    let fake = Fake::start(some_names);
+    for (usual, other) in [
+        (&["list"][..], &["ls"][..]),
+        (&["inspect", "done"], &["show", "done"]),
+        (&["job", "list"], &["jobs", "ls"]),
+        (&["agent", "list"], &["agents", "ls"]),
+        (&["queue", "list"], &["queues", "ls"]),
+        (&["completions", "bash"], &["completion", "bash"]),
+    ] {
+        let (expected, ended) = (fake.ctl(usual), fake.ctl(other));
+        assert_eq!(
+            (ended.code, ended.stdout),
+            (expected.code, expected.stdout),
+            "{other:?}"
+        );
+    }
+}

@@ -26,6 +26,9 @@ const UNREADABLE: &str = "cannot be read";
 /// The flag that names a file.
 const CONFIG: &str = "config";
 
+/// Flags of one call: the file itself, and the fields to print, which each verb has of its own.
+const NOT_SETTINGS: [&str; 2] = [CONFIG, "fields"];
+
 /// A program that has settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
@@ -262,7 +265,9 @@ pub(crate) fn key(arg: &Arg) -> Option<String> {
             arg.get_action(),
             ArgAction::Set | ArgAction::Append | ArgAction::SetTrue
         );
-    let long = arg.get_long().filter(|long| is_setting && *long != CONFIG)?;
+    let long = arg
+        .get_long()
+        .filter(|long| is_setting && !NOT_SETTINGS.contains(long))?;
     Some(long.replace('-', "_"))
 }
 
