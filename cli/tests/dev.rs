@@ -9,6 +9,8 @@ use std::{
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -91,13 +93,25 @@ fn a_child_that_ends_by_itself_is_told_with_the_end_of_its_log() {
     first.wait().unwrap();
 }
 
+fn wait_for_lines(log: &Path) -> Vec<u8> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let lines = fs::read(log).unwrap();
+        if !lines.is_empty() {
+            return lines;
+        }
+        assert!(Instant::now() < deadline, "{} stays empty", log.display());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_second_dev_on_a_directory_is_refused_and_leaves_the_logs_of_the_first_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (first, _stderr, _) = start(dir.path(), &["--listen", "127.0.0.1:0", "--agents", "0"]);
     let log = dir.path().join("swarm/dev/logs/coordinator.log");
-    let before = fs::read(&log).unwrap();
-    assert!(!before.is_empty());
+    // It says where it listens before it writes its first line.
+    let before = wait_for_lines(&log);
 
     let second = dev(dir.path(), &["--listen", "127.0.0.1:0"]).output().unwrap();
 
