@@ -1,9 +1,8 @@
 //! What people see when something is wrong: a sentence, what to do, and the documented exit code.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, net::TcpListener, path::Path, time::Duration};
 
 use crate::harness::{
-    PATIENCE,
     coordinator::Coordinator,
     fake_agent::FakeAgent,
     program::{Ended, command, run},
@@ -166,7 +165,7 @@ fn a_lost_lease_is_told_with_its_time_where_people_look_at_the_task() {
         .swarmctl(&["submit", "--id", "a", "--", "true"])
         .expect(0);
     let mut agent = FakeAgent::register(&coordinator, "silent");
-    agent.claim(PATIENCE).unwrap().unwrap();
+    agent.claim(Duration::from_secs(20)).unwrap().unwrap();
     wait_until("the lease has expired", || {
         let events = coordinator.client().all_events();
         events.iter().any(|event| event.kind == "lease_expired")
