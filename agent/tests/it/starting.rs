@@ -80,7 +80,13 @@ async fn what_a_killed_agent_left_in_its_workspace_is_kept() {
     let (fake, home) = (Fake::start().await, Home::new());
     fake.submit("a", "echo half > left; exec sleep 2");
     let agent = home.start(&fake, &[]);
-    until("the command runs", || !home.find("work/a.1/work/left").is_empty()).await;
+    // The file is there before the words are in it.
+    let written = || {
+        let left = home.find("work/a.1/work/left");
+        left.first()
+            .is_some_and(|left| fs::read(left).is_ok_and(|text| text == b"half\n"))
+    };
+    until("the command has written", written).await;
     agent.crash().await;
     let again = home.start(&fake, &["--exit-when-idle"]);
     let (code, log) = again.end().await;
