@@ -257,6 +257,7 @@ impl Journal {
         };
         self.asked_for_spare = false;
         self.catalog.begin_segment(&header, length);
+        self.reserve.begin_segment(length, self.active.end);
         Ok(())
     }
 }

@@ -36,6 +36,8 @@ enum Spare {
     None,
     Preparing(JoinHandle<Result<File, FileError>>),
     Ready(File),
+    /// The writer is making it the active one. Until it has, nobody prepares another: it would be the same file.
+    Taken,
     /// The journal is closed: nothing is written any more.
     Closed,
 }
@@ -51,6 +53,15 @@ impl Reserve {
         }
     }
 
+    /// A new segment is the active one: the next one may be prepared, once that is due.
+    pub(super) fn begin_segment(&self, length: u64, end: u64) {
+        self.set_active(length, end);
+        let mut spare = self.lock();
+        if matches!(*spare, Spare::Taken) {
+            *spare = Spare::None;
+        }
+    }
+
     /// The active segment is `length` bytes long and its entries end at `end`.
     pub(super) fn set_active(&self, length: u64, end: u64) {
         self.left.store(length.saturating_sub(end), Ordering::Relaxed);
@@ -61,7 +72,7 @@ impl Reserve {
     pub(super) fn bytes(&self) -> u64 {
         let spare = match *self.settled() {
             Spare::Ready(_) => self.segment_bytes - FILE_HEADER_BYTES as u64,
-            Spare::None | Spare::Preparing(_) | Spare::Closed => 0,
+            Spare::None | Spare::Preparing(_) | Spare::Taken | Spare::Closed => 0,
         };
         self.left.load(Ordering::Relaxed) + spare
     }
@@ -97,13 +108,14 @@ impl Reserve {
     }
 
     /// The prepared segment, a blank file, waiting for it while it is in the making.
-    /// None when there is none, or it did not come to be.
+    /// None when there is none, or it did not come to be. `begin_segment` has to follow.
     pub(super) fn take(&self) -> Option<(PathBuf, File)> {
-        let taken = std::mem::replace(&mut *self.lock(), Spare::None);
+        let taken = std::mem::replace(&mut *self.lock(), Spare::Taken);
         let file = match taken {
             Spare::Preparing(thread) => finished(thread)?,
             Spare::Ready(file) => file,
-            Spare::None | Spare::Closed => return None,
+            Spare::None | Spare::Taken => return None,
+            Spare::Closed => unreachable!("a journal is closed when nobody appends any more"),
         };
         Some((self.path(), file))
     }
@@ -150,5 +162,35 @@ fn finished(thread: JoinHandle<Result<File, FileError>>) -> Option<File> {
             })
             .ok(),
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const BYTES: u64 = 4096;
+
+    #[test]
+    fn while_a_spare_becomes_the_active_segment_no_other_is_prepared() {
+        let dir = TempDir::new().unwrap();
+        let reserve = Reserve::new(dir.path(), BYTES);
+        reserve.set_active(BYTES, BYTES);
+        reserve.prepare_if_due().unwrap();
+        let (path, file) = reserve.take().unwrap();
+        // The active segment is still the full one.
+        reserve.prepare_if_due().unwrap();
+        assert!(matches!(*reserve.lock(), Spare::Taken));
+        fs::rename(path, dir.path().join("segment")).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), BYTES);
+
+        reserve.begin_segment(BYTES, 0);
+        reserve.prepare_if_due().unwrap();
+        assert!(matches!(*reserve.lock(), Spare::None), "it is not due yet");
+        reserve.set_active(BYTES, BYTES);
+        reserve.prepare_if_due().unwrap();
+        assert!(reserve.take().is_some());
     }
 }

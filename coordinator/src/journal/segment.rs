@@ -76,12 +76,11 @@ pub(super) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
 /// Creates a file of `bytes` zeros at `path`, all of it on disk: later writes
 /// into it change neither its size nor its blocks, which makes them cheap to sync.
 /// When that fails, nothing is left of it: half a file would keep the space that
-/// the next try needs.
+/// the next try needs. A file that is there already is never touched: it may be in use.
 pub(super) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
     let file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         // Lease tokens are in the journal.
         .mode(0o600)
         .open(path)

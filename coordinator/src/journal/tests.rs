@@ -11,6 +11,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -273,6 +277,27 @@ fn readers_follow_the_writer_across_segments() {
     for reader in readers {
         reader.join().unwrap();
     }
+}
+
+#[test]
+fn whoever_looks_after_the_reserve_meanwhile_touches_no_segment() {
+    let dir = TempDir::new().unwrap();
+    let mut journal = open(dir.path(), 4096);
+    let (upkeep, is_over) = (journal.upkeep(), Arc::new(AtomicBool::new(false)));
+    let over = Arc::clone(&is_over);
+    let replenishing = thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            upkeep.replenish().unwrap();
+        }
+    });
+    while segment::list(dir.path()).unwrap().len() < 50 {
+        append(&mut journal, 4);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    replenishing.join().unwrap();
+    let last = journal.last_seq();
+    drop(journal);
+    assert_holds_events_through(&open(dir.path(), 4096), last);
 }
 
 #[test]
