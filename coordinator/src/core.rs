@@ -26,6 +26,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::{
     backlog::{Backlog, Load, weight},
     clock::Clock,
+    durable::Durable,
     evict::Pins,
     failure::abort,
     journal,
@@ -62,7 +63,7 @@ pub struct Core {
     inner: Mutex<Inner>,
     /// Wakes the writer.
     work: Condvar,
-    durable: watch::Sender<Seq>,
+    durable: Durable,
     /// Whether it is known that no id is missing in the store.
     pub(crate) ids_read: watch::Sender<bool>,
     /// Wakes the timer when the next deadline has come nearer.
@@ -175,7 +176,7 @@ impl Core {
                 timer: None,
             }),
             work: Condvar::new(),
-            durable: watch::Sender::new(durable),
+            durable: Durable::new(durable),
             ids_read,
             deadline_nearer: Notify::new(),
         }
@@ -288,14 +289,12 @@ impl Core {
 
     /// Waits until the event with this seq is durable.
     pub(crate) async fn until_durable(&self, seq: Seq) {
-        let mut durable = self.durable.subscribe();
-        // The sender lives as long as `self`.
-        let _ = durable.wait_for(|durable| *durable >= seq).await;
+        self.durable.until(seq).await;
     }
 
     /// Follows the last durable event.
     pub fn durable(&self) -> watch::Receiver<Seq> {
-        self.durable.subscribe()
+        self.durable.follow()
     }
 
     /// The last event that was decided, durable or not.
@@ -341,7 +340,7 @@ impl Core {
 
     /// For the writer: these events are on disk.
     pub(crate) fn became_durable(&self, through: Seq) {
-        self.durable.send_replace(through);
+        self.durable.reached(through);
     }
 
     /// Lets the writer end once everything decided is durable.

@@ -13,6 +13,7 @@ mod meters;
 mod backlog;
 mod backup;
 mod core;
+mod durable;
 mod evict;
 mod ids;
 mod list;

@@ -1,0 +1,109 @@
+//! How far the journal is on disk, and who waits for more of it.
+//!
+//! A commit wakes those whose events are in it and nobody else: with hundreds of requests under way, waking all of
+//! them for each commit would cost more than the commits.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use swarm_engine::id::Seq;
+use tokio::sync::{oneshot, watch};
+
+/// See the module.
+pub(crate) struct Durable {
+    through: AtomicU64,
+    waiting: Mutex<BTreeMap<Seq, Vec<oneshot::Sender<()>>>>,
+    followers: watch::Sender<Seq>,
+}
+
+impl Durable {
+    /// The events up to `through` are on disk.
+    pub(crate) fn new(through: Seq) -> Durable {
+        Durable {
+            through: AtomicU64::new(through.0),
+            waiting: Mutex::default(),
+            followers: watch::Sender::new(through),
+        }
+    }
+
+    /// Waits until the event with this seq is on disk.
+    pub(crate) async fn until(&self, seq: Seq) {
+        if let Some(reached) = self.wait_for(seq) {
+            // The sender is dropped unsent with `self` only, which is borrowed.
+            let _ = reached.await;
+        }
+    }
+
+    fn wait_for(&self, seq: Seq) -> Option<oneshot::Receiver<()>> {
+        if self.through.load(Ordering::Acquire) >= seq.0 {
+            return None;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // `reached` looks who waits after it has said how far it got.
+        if self.through.load(Ordering::Acquire) >= seq.0 {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiting.entry(seq).or_default().push(sender);
+        Some(receiver)
+    }
+
+    /// The events up to `through` are on disk from now on.
+    pub(crate) fn reached(&self, through: Seq) {
+        self.through.store(through.0, Ordering::Release);
+        let woken = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let later = waiting.split_off(&through.next());
+            std::mem::replace(&mut *waiting, later)
+        };
+        for sender in woken.into_values().flatten() {
+            // Whoever has gone does not care.
+            let _ = sender.send(());
+        }
+        self.followers.send_replace(through);
+    }
+
+    /// Follows the last event on disk.
+    pub(crate) fn follow(&self) -> watch::Receiver<Seq> {
+        self.followers.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future as _,
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_commit_wakes_those_whose_events_it_has_and_the_others_wait_on() {
+        let durable = Durable::new(Seq(3));
+        let mut context = Context::from_waker(Waker::noop());
+        let (mut had, mut first, mut second, mut third) = (
+            pin!(durable.until(Seq(3))),
+            pin!(durable.until(Seq(4))),
+            pin!(durable.until(Seq(5))),
+            pin!(durable.until(Seq(6))),
+        );
+        assert!(had.as_mut().poll(&mut context).is_ready());
+        for waiting in [&mut first, &mut second, &mut third] {
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+        }
+        durable.reached(Seq(5));
+        assert!(first.as_mut().poll(&mut context).is_ready());
+        assert!(second.as_mut().poll(&mut context).is_ready());
+        assert!(third.as_mut().poll(&mut context).is_pending());
+        assert_eq!(*durable.follow().borrow(), Seq(5));
+        durable.reached(Seq(6));
+        assert!(third.as_mut().poll(&mut context).is_ready());
+    }
+}
