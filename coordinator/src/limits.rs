@@ -101,6 +101,21 @@ pub const STORE_FREE_BYTES: u64 = 8 * 1024 * 1024;
 /// Pauses of the store before it takes what has come meanwhile: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);
 
+/// Operations from which on the store waits for more, because a larger batch costs less for each task: about as many
+/// as sled takes at once.
+pub const STORE_BUSY_OPERATIONS: usize = 250;
+
+/// How long it waits at most: a start has to replay about so much more, and finished tasks stay in memory for it.
+pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Operations, bytes and events of one batch of the store, about: readers of the store wait while it is written, which
+/// is some hundred milliseconds, and it is in memory three times.
+pub const STORE_BATCH_OPERATIONS: usize = 20_000;
+/// See `STORE_BATCH_OPERATIONS`.
+pub const STORE_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// See `STORE_BATCH_OPERATIONS`; events of the same tasks come to few operations.
+pub const STORE_BATCH_EVENTS: usize = 40_000;
+
 /// Pauses between two looks for space while the store waits for it.
 pub const SPACE_PAUSE: Duration = Duration::from_millis(200);
 

@@ -17,12 +17,35 @@ use swarm_engine::{
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{Batch, Scan, Store, StoreError, key},
+    store::{
+        Batch, Group, Scan, Store, StoreError,
+        key::{self, Place},
+    },
     stored,
 };
 
-/// A key and its value; none to remove it.
-pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
+/// A change of the store.
+pub(crate) enum Write {
+    /// A key that the store does not have gets its first value.
+    New(Vec<u8>, Vec<u8>),
+    /// A key gets a value.
+    Put(Vec<u8>, Vec<u8>),
+    /// A key goes.
+    Remove(Vec<u8>),
+    /// A number is in its group from now on, or not any more.
+    Group(Place, bool),
+}
+
+impl Write {
+    pub(crate) fn add_to(self, batch: &mut Batch) {
+        match self {
+            Write::New(key, value) => batch.put_new(key, value),
+            Write::Put(key, value) => batch.put(key, value),
+            Write::Remove(key) => batch.remove(key),
+            Write::Group(place, is_in) => batch.set_in_group(place, is_in),
+        }
+    }
+}
 
 /// A record with its size in bytes, or what is wrong with it.
 type Listed = Result<(Arc<Task>, usize), String>;
@@ -34,31 +57,35 @@ const READ_TOGETHER: usize = 128;
 pub(crate) fn writes(task: &Task, fact: &Fact) -> Vec<Write> {
     let number = task.number.0;
     let mut writes = Vec::new();
+    let record = stored::encode_task(task);
+    let is_new = matches!(fact, Fact::TaskSubmitted(_));
     match fact {
         Fact::TaskSubmitted(_) => {
-            writes.push((key::id(task.id.as_str()), Some(number.to_be_bytes().to_vec())));
+            writes.push(Write::New(
+                key::id(task.id.as_str()),
+                number.to_be_bytes().to_vec(),
+            ));
         }
         Fact::TaskRetried { was, .. } => writes.extend(ended_keys(&Subject::of(task), *was)),
         _ => {}
     }
-    let record = Some(stored::encode_task(task));
     if task.is_finished() {
-        writes.push((key::live(number), None));
-        writes.push((key::done(number), record));
+        // Nothing else happens to a task that has ended, so its record was not under done/ before.
+        writes.push(Write::Remove(key::live(number)));
+        writes.push(Write::New(key::done(number), record));
         if let Some(job) = &task.job {
-            writes.push((key::task_of(job.as_str(), number), Some(Vec::new())));
+            writes.push(Write::Group(key::task_of(job.as_str(), number), true));
         }
+    } else if is_new {
+        writes.push(Write::New(key::live(number), record));
     } else {
-        writes.push((key::live(number), record));
+        writes.push(Write::Put(key::live(number), record));
     }
     if let Some(end) = task.past_end() {
-        writes.push((
-            key::age(end.at.0, number),
-            Some(task.id.as_str().as_bytes().to_vec()),
-        ));
+        writes.push(Write::Group(key::age(end.at.0, number), true));
     }
     if let Some(attempt) = forgotten_attempt(task) {
-        writes.push((key::output(number, attempt), None));
+        writes.push(Write::Remove(key::output(number, attempt)));
     }
     writes
 }
@@ -71,24 +98,24 @@ pub(crate) fn removal(
     was: PastEnd,
 ) -> Result<Vec<Write>, StoreError> {
     let mut writes = ended_keys(task, was);
-    writes.push((key::live(task.number.0), None));
-    writes.push((key::id(task.id.as_str()), None));
+    writes.push(Write::Remove(key::live(task.number.0)));
+    writes.push(Write::Remove(key::id(task.id.as_str())));
     let outputs = key::outputs_of(task.number.0);
-    writes.extend(store.keys(&outputs)?.into_iter().map(|key| (key, None)));
-    writes.extend(batch.puts(&outputs).map(|key| (key.to_vec(), None)));
+    writes.extend(store.keys(&outputs)?.into_iter().map(Write::Remove));
+    writes.extend(batch.puts(&outputs).map(|key| Write::Remove(key.to_vec())));
     Ok(writes)
 }
 
 /// Takes away what is there because a task has ended.
 fn ended_keys(task: &Subject, was: PastEnd) -> Vec<Write> {
     let number = task.number.0;
-    let mut keys = vec![(key::age(was.at.0, number), None)];
+    let mut keys = vec![Write::Group(key::age(was.at.0, number), false)];
     if was.state != TaskState::Skipped {
-        keys.push((key::done(number), None));
+        keys.push(Write::Remove(key::done(number)));
         keys.extend(
             task.job
                 .as_ref()
-                .map(|job| (key::task_of(job.as_str(), number), None)),
+                .map(|job| Write::Group(key::task_of(job.as_str(), number), false)),
         );
     }
     keys
@@ -163,21 +190,40 @@ pub(crate) fn finished_behind(
             Ok((decode(&record)?, record.len()))
         }));
     };
-    let of_job = |number| key::task_of(job.as_str(), number);
-    let keys = behind(store, &key::tasks_of(job.as_str()), of_job, cursor, order);
-    let store = store.clone();
-    Box::new(keys.filter_map(move |entry| {
-        let record = entry.and_then(|(key, _)| {
-            let number = key.last_chunk().map_or(0, |number| u64::from_be_bytes(*number));
-            store.get(&key::done(number))
-        });
-        match record {
+    let (store, groups) = (store.clone(), groups_behind(store, job, cursor, order));
+    let numbers = groups.flat_map(
+        move |entry| -> Box<dyn Iterator<Item = Result<u64, StoreError>>> {
+            let numbers = entry.and_then(|(key, group)| {
+                let index = key::group_of_job(&key).unwrap_or_default();
+                Ok(Group::stored(&key, &group)?.numbers(index))
+            });
+            match (numbers, order) {
+                (Ok(numbers), Order::OldestFirst) => Box::new(numbers.filter(move |n| *n > cursor.0).map(Ok)),
+                (Ok(numbers), Order::NewestFirst) => {
+                    Box::new(numbers.rev().filter(move |n| *n < cursor.0).map(Ok))
+                }
+                (Err(error), _) => Box::new(std::iter::once(Err(error))),
+            }
+        },
+    );
+    Box::new(numbers.filter_map(move |number| {
+        match number.and_then(|number| store.get(&key::done(number))) {
             Ok(Some(record)) => Some(decode(&record).map(|task| (task, record.len()))),
-            // It was retried or removed since its key was read.
+            // It was retried or removed since its group was read.
             Ok(None) => None,
             Err(error) => Some(Err(chain(&error))),
         }
     }))
+}
+
+/// The groups of a job's ended tasks, from that of a number on.
+fn groups_behind(store: &Store, job: &JobId, cursor: Number, order: Order) -> Scan {
+    let (prefix, of_cursor) = (key::tasks_of(job.as_str()), key::task_of(job.as_str(), cursor.0));
+    match order {
+        Order::OldestFirst => store.scan(&prefix, &of_cursor.key),
+        // The first key that could follow that of the cursor's group.
+        Order::NewestFirst => store.scan_back(&prefix, &[of_cursor.key.as_slice(), &[0]].concat()),
+    }
 }
 
 fn behind(store: &Store, prefix: &[u8], key: impl Fn(u64) -> Vec<u8>, cursor: Number, order: Order) -> Scan {
@@ -228,25 +274,51 @@ pub(crate) struct Aged {
     pub(crate) id: TaskId,
 }
 
-/// Ended tasks in the order of their ends, from this place on.
-pub(crate) fn aged(store: &Store, from: (Timestamp, Number), most: usize) -> Result<Vec<Aged>, String> {
-    let places = store.scan(key::AGE, &key::age(from.0.0, from.1.0));
-    places
-        .take(most)
-        .map(|entry| {
-            let (place, id) = entry.map_err(|error| chain(&error))?;
-            let place = key::split_age(&place);
-            let id = std::str::from_utf8(&id).ok().filter(|id| !id.is_empty());
-            let ((ended, number), id) = place
-                .zip(id)
-                .ok_or("the store's list of ended tasks has an entry that cannot be")?;
-            Ok(Aged {
-                ended: Timestamp(ended),
-                number: Number(number),
-                id: TaskId::stored(id),
-            })
+impl Aged {
+    /// Its place, and with the next number the one behind it.
+    pub(crate) fn place(&self) -> (u64, Number) {
+        (self.ended.0 / 1000, self.number)
+    }
+}
+
+/// Ended tasks in the order of the seconds in which they ended and of their numbers, from this place on.
+pub(crate) fn aged(store: &Store, from: (u64, Number), most: usize) -> Result<Vec<Aged>, String> {
+    let (second, number) = from;
+    let first = key::age(second.saturating_mul(1000), number.0).key;
+    let mut found = Vec::new();
+    for entry in store.scan(key::AGE, &first) {
+        let (place, group) = entry.map_err(|error| chain(&error))?;
+        let (ended, index) =
+            key::split_age(&place).ok_or("the store's list of ended tasks has an entry that cannot be")?;
+        let group = Group::stored(&place, &group).map_err(|error| chain(&error))?;
+        for number in group
+            .numbers(index)
+            .filter(|number| (ended, *number) >= (second, from.1.0))
+        {
+            if found.len() == most {
+                return Ok(found);
+            }
+            found.extend(aged_task(store, number)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Nothing when it was retried or removed since its group was read.
+fn aged_task(store: &Store, number: u64) -> Result<Option<Aged>, String> {
+    let failed = |error: StoreError| chain(&error);
+    let record = match store.get(&key::done(number)).map_err(failed)? {
+        Some(record) => Some(record),
+        None => store.get(&key::live(number)).map_err(failed)?,
+    };
+    let task = record.map(|record| decode(&record)).transpose()?;
+    Ok(task.and_then(|task| {
+        task.past_end().map(|end| Aged {
+            ended: end.at,
+            number: task.number,
+            id: task.id.clone(),
         })
-        .collect()
+    }))
 }
 
 fn decode(record: &[u8]) -> Result<Arc<Task>, String> {

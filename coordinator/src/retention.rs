@@ -68,7 +68,7 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
     let Some(ended_by) = now.0.checked_sub(kept_ms).map(Timestamp) else {
         return Ok(RETENTION_INTERVAL);
     };
-    let mut from = (Timestamp(0), Number(0));
+    let mut from = (0, Number(0));
     let mut removed = 0;
     loop {
         // Not behind submits: where these come faster than the store takes them, what has ended would stay for ever.
@@ -83,7 +83,10 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
         let young = aged.iter().position(|task| task.ended > ended_by);
         let next = young.map(|index| aged[index].ended);
         aged.truncate(young.unwrap_or(aged.len()));
-        let last = aged.last().map(|task| (task.ended, Number(task.number.0 + 1)));
+        let last = aged.last().map(|task| {
+            let (second, number) = task.place();
+            (second, Number(number.0 + 1))
+        });
         removed += remove(core, aged, ended_by).await?;
         match last {
             Some(last) if more && next.is_none() => from = last,

@@ -2,7 +2,9 @@
 //!
 //! A store batch ends at an event, holds every touched record as it is right
 //! after that event, and says so: the store is exact after every batch, and
-//! replay goes on from there.
+//! replay goes on from there. The more there is to do, the more goes into one
+//! batch: of a task that was submitted, granted and finished within it, only
+//! its end is written.
 
 use std::{
     sync::{Arc, mpsc::Receiver},
@@ -16,12 +18,16 @@ use swarm_engine::{
 };
 
 use crate::{
+    clock::Stopwatch,
     core::{Core, Entry},
     failure::end_after_write,
-    limits::{SPACE_PAUSE, STORE_FREE_BYTES, STORE_PAUSE},
+    limits::{
+        SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS, STORE_BUSY_OPERATIONS,
+        STORE_FREE_BYTES, STORE_PATIENCE, STORE_PAUSE,
+    },
     outputs,
     records::{self, Write},
-    store::{Batch, MAX_BATCH_OPERATIONS, Store, StoreError, key, operations_for},
+    store::{Batch, Store, StoreError, key},
     stored,
 };
 
@@ -31,10 +37,8 @@ pub(crate) const ENDED: &str = "ended";
 pub(crate) const FORMAT: &str = "format";
 
 /// What lies where in the store; a store of another format is built anew from the journal.
-pub(crate) const STORE_FORMAT: &[u8] = &[2];
+pub(crate) const STORE_FORMAT: &[u8] = &[3];
 
-/// Operations of a batch that are kept for what is known about the whole.
-const WHOLE_OPERATIONS: usize = 3;
 /// The event that the last start wrote, and its seq.
 pub(crate) const IDENTITY: &str = "identity";
 pub(crate) const STARTED: &str = "started_seq";
@@ -56,22 +60,16 @@ pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
             while work.recv().is_ok() {}
             return;
         }
-        // Nobody waits for the store. What comes within a moment goes together: many changes of one task become one
-        // write, and what every batch costs is paid once.
-        thread::sleep(STORE_PAUSE);
-        for next in std::iter::once(first).chain(work.try_iter()) {
-            match next {
-                Work::Entries(entries) => {
-                    for entry in entries {
-                        let applied = view.add(entry);
-                        done(core, applied);
-                    }
-                }
-                Work::StandStill(look) => {
-                    let applied = view.flush();
-                    done(core, applied);
-                    look(&core.store);
-                }
+        take_in(core, &mut view, first);
+        let began = Stopwatch::start();
+        loop {
+            thread::sleep(STORE_PAUSE);
+            for next in work.try_iter() {
+                take_in(core, &mut view, next);
+            }
+            // Nobody waits for the store. While much is coming, it is worth waiting for more.
+            if view.batch.operations() < STORE_BUSY_OPERATIONS || began.elapsed() >= STORE_PATIENCE {
+                break;
             }
         }
         let applied = view.flush();
@@ -79,6 +77,22 @@ pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     }
     if let Err(error) = core.store.flush() {
         end_after_write("the store", &error, error.kind());
+    }
+}
+
+fn take_in(core: &Core, view: &mut View, work: Work) {
+    match work {
+        Work::Entries(entries) => {
+            for entry in entries {
+                let applied = view.add(entry);
+                done(core, applied);
+            }
+        }
+        Work::StandStill(look) => {
+            let applied = view.flush();
+            done(core, applied);
+            look(&core.store);
+        }
     }
 }
 
@@ -134,27 +148,17 @@ impl View {
         }
     }
 
-    /// Adds an event. Returns the events that were applied to make room for it.
+    /// Adds an event. Returns the events that were applied because the batch was full.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<Vec<Arc<Event>>, StoreError> {
-        let writes = self.writes(&entry)?;
-        let operations: usize = writes
-            .iter()
-            .map(|(_, value)| operations_for(value.as_ref().map_or(0, Vec::len)))
-            .sum();
-        let applied = if self.batch.operations() + operations + WHOLE_OPERATIONS > MAX_BATCH_OPERATIONS {
-            self.flush()?
-        } else {
-            Vec::new()
-        };
-        for (key, value) in writes {
-            match value {
-                Some(value) => self.batch.put(key, value),
-                None => self.batch.remove(key),
-            }
+        for write in self.writes(&entry)? {
+            write.add_to(&mut self.batch);
         }
         self.events.push(entry.event);
         self.ended = entry.ended;
-        Ok(applied)
+        let is_full = self.batch.operations() >= STORE_BATCH_OPERATIONS
+            || self.batch.bytes() >= STORE_BATCH_BYTES
+            || self.events.len() >= STORE_BATCH_EVENTS;
+        if is_full { self.flush() } else { Ok(Vec::new()) }
     }
 
     /// Applies what was collected, and returns its events.
@@ -178,33 +182,38 @@ impl View {
             writes.extend(records::writes(task, &event.fact));
         }
         if let Some(job) = &entry.job {
-            writes.push((key::job(job.number.0), Some(stored::encode_job(job))));
+            writes.push(Write::Put(key::job(job.number.0), stored::encode_job(job)));
         }
         if let Some(agent) = &entry.agent {
-            writes.push((key::agent(agent.id.as_str()), Some(stored::encode_agent(agent))));
+            writes.push(Write::Put(
+                key::agent(agent.id.as_str()),
+                stored::encode_agent(agent),
+            ));
         }
         if let Some((number, attempt, output)) = outputs::of(&event.fact) {
-            writes.push((
+            writes.push(Write::Put(
                 key::output(number.0, attempt.0),
-                Some(stored::encode_output(output)),
+                stored::encode_output(output),
             ));
         }
         match &event.fact {
             // The event itself says all there is to say.
             Fact::CoordinatorStarted { .. } => {
-                writes.push((key::meta(IDENTITY), Some(stored::encode(event).to_vec())));
-                writes.push((key::meta(STARTED), Some(event.seq.0.to_be_bytes().to_vec())));
+                writes.push(Write::Put(key::meta(IDENTITY), stored::encode(event).to_vec()));
+                writes.push(Write::Put(key::meta(STARTED), event.seq.0.to_be_bytes().to_vec()));
             }
             Fact::TaskRemoved { task, was } => {
                 writes.extend(records::removal(&self.store, &self.batch, task, *was)?);
             }
             Fact::HoldPlaced(hold) => {
-                writes.push((
+                writes.push(Write::Put(
                     key::hold(&hold.scope.to_string()),
-                    Some(stored::encode_hold(hold)),
+                    stored::encode_hold(hold),
                 ));
             }
-            Fact::HoldLifted { hold, actor: _ } => writes.push((key::hold(&hold.scope.to_string()), None)),
+            Fact::HoldLifted { hold, actor: _ } => {
+                writes.push(Write::Remove(key::hold(&hold.scope.to_string())));
+            }
             Fact::QueueLimited {
                 queue,
                 max_running,
@@ -215,10 +224,13 @@ impl View {
                     max_running,
                     actor: actor.clone(),
                 });
-                let value = limit.as_ref().map(stored::encode_limit);
-                writes.push((key::limit(queue.as_str()), value));
+                let key = key::limit(queue.as_str());
+                writes.push(match &limit {
+                    Some(limit) => Write::Put(key, stored::encode_limit(limit)),
+                    None => Write::Remove(key),
+                });
             }
-            Fact::JobRemoved { number, job: _ } => writes.push((key::job(number.0), None)),
+            Fact::JobRemoved { number, job: _ } => writes.push(Write::Remove(key::job(number.0))),
             _ => {}
         }
         Ok(writes)

@@ -9,7 +9,7 @@ use std::{
 use super::{Snapshot, SnapshotError};
 use crate::{
     journal::{FileError, sync_directory},
-    store::{Batch, MAX_BATCH_OPERATIONS, Store, operations_for},
+    store::{Batch, MAX_BATCH_OPERATIONS, Store, key, operations_for},
 };
 
 /// The extension of a store that is being restored.
@@ -62,7 +62,11 @@ impl Snapshot {
                 store.apply(std::mem::take(&mut batch), 0)?;
             }
             // The store's own applied seq is among them; each batch sets it anew.
-            batch.put(key, value);
+            if key.starts_with(key::META) {
+                batch.put(key, value);
+            } else {
+                batch.put_new(key, value);
+            }
         }
         store.apply(batch, self.origin.seq)?;
         Ok(store.flush()?)

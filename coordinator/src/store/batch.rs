@@ -1,14 +1,32 @@
 //! A batch: what changes in the store from one seq to a later one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::{key, value};
+use super::{
+    group::Group,
+    key::{self, Place},
+    value,
+};
 
-/// Puts and removals that become visible together. The last one for a key wins.
+/// Changes that become visible together. The last one for a key wins.
 #[derive(Debug, Default)]
 pub struct Batch {
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    writes: BTreeMap<Vec<u8>, Write>,
     operations: usize,
+    bytes: usize,
+}
+
+/// What becomes of a key.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// It gets its first value; the store has none, so there is nothing to look up.
+    New(Vec<u8>),
+    /// It gets this value.
+    Put(Vec<u8>),
+    /// It goes.
+    Remove,
+    /// Its group of numbers gets more of them and loses others.
+    Change { more: Group, less: Group },
 }
 
 impl Batch {
@@ -18,7 +36,27 @@ impl Batch {
     ///
     /// When the key is empty, longer than `key::MAX_KEY_BYTES`, or begins like a chunk's.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.write(key, Some(value));
+        let write = match self.writes.get(&key) {
+            // It is still the first that the store sees.
+            Some(Write::New(_)) => Write::New(value),
+            _ => Write::Put(value),
+        };
+        self.write(key, write);
+    }
+
+    /// Sets the value of a key that has none after all batches before, and none by now in this one. That is the
+    /// caller's promise, and saves a look; if it is broken, the store's digest says so.
+    ///
+    /// # Panics
+    ///
+    /// As `put`.
+    pub fn put_new(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        let write = match self.writes.get(&key) {
+            // It was removed in this batch, so the store may have it.
+            Some(_) => Write::Put(value),
+            None => Write::New(value),
+        };
+        self.write(key, write);
     }
 
     /// Removes a key; without effect when it does not exist.
@@ -27,7 +65,31 @@ impl Batch {
     ///
     /// As `put`.
     pub fn remove(&mut self, key: Vec<u8>) {
-        self.write(key, None);
+        if let Entry::Occupied(entry) = self.writes.entry(key.clone())
+            && let Write::New(_) = entry.get()
+        {
+            let (key, write) = entry.remove_entry();
+            self.forget(&key, &write);
+            return;
+        }
+        self.write(key, Write::Remove);
+    }
+
+    /// Adds a number to its group, or takes it out. A group without numbers goes.
+    ///
+    /// # Panics
+    ///
+    /// As `put`; and when the key was put or removed in this batch.
+    pub fn set_in_group(&mut self, place: Place, is_in: bool) {
+        let Place { key, number } = place;
+        let (mut more, mut less) = match self.writes.get(&key) {
+            Some(Write::Change { more, less }) => (*more, *less),
+            None => Default::default(),
+            Some(_) => panic!("a key has a group or a value"),
+        };
+        more.set(number, is_in);
+        less.set(number, !is_in);
+        self.write(key, Write::Change { more, less });
     }
 
     /// Sets a fact about the store itself. `applied_seq` is not for the caller to set: `apply` does.
@@ -35,9 +97,14 @@ impl Batch {
         self.put(key::meta(name), value);
     }
 
-    /// Operations that sled will be given, chunks counted; at most `MAX_BATCH_OPERATIONS` when applied.
+    /// Operations that sled will be given, chunks counted.
     pub fn operations(&self) -> usize {
         self.operations
+    }
+
+    /// Bytes of keys and values.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The keys that begin with `prefix` and are given a value.
@@ -45,7 +112,7 @@ impl Batch {
         self.writes
             .range(prefix.to_vec()..)
             .take_while(move |(key, _)| key.starts_with(prefix))
-            .filter(|(_, value)| value.is_some())
+            .filter(|(_, write)| matches!(write, Write::New(_) | Write::Put(_)))
             .map(|(key, _)| key.as_slice())
     }
 
@@ -54,15 +121,46 @@ impl Batch {
         self.writes.is_empty()
     }
 
-    pub(super) fn into_writes(self) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> {
+    pub(super) fn into_writes(self) -> impl Iterator<Item = (Vec<u8>, Write)> {
         self.writes.into_iter()
     }
 
-    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn write(&mut self, key: Vec<u8>, write: Write) {
         key::assert_valid(&key);
-        self.operations += cost(value.as_deref());
-        if let Some(replaced) = self.writes.insert(key, value) {
-            self.operations -= cost(replaced.as_deref());
+        self.operations += write.operations();
+        self.bytes += key.len() + write.bytes();
+        match self.writes.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(write);
+            }
+            Entry::Occupied(mut entry) => {
+                let replaced = entry.insert(write);
+                let key = entry.key().len();
+                self.operations -= replaced.operations();
+                self.bytes -= key + replaced.bytes();
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &[u8], write: &Write) {
+        self.operations -= write.operations();
+        self.bytes -= key.len() + write.bytes();
+    }
+}
+
+impl Write {
+    fn operations(&self) -> usize {
+        match self {
+            Write::New(value) | Write::Put(value) => operations_for(value.len()),
+            Write::Remove | Write::Change { .. } => 1,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Write::New(value) | Write::Put(value) => value.len(),
+            Write::Remove => 0,
+            Write::Change { .. } => size_of::<Group>(),
         }
     }
 }
@@ -70,8 +168,4 @@ impl Batch {
 /// Operations that putting a value of so many bytes takes.
 pub fn operations_for(value_len: usize) -> usize {
     1 + value::chunk_count(value_len)
-}
-
-fn cost(value: Option<&[u8]>) -> usize {
-    operations_for(value.map_or(0, <[u8]>::len))
 }

@@ -1,9 +1,10 @@
 //! Checking the whole store: every value, every chunk, and that each chunk has its value; or a sample of it.
 
+use super::Store;
 use super::digest::{self, Digest};
 use super::error::{StoreError, at_sled};
 use super::key::{self, FIRST_CHUNK};
-use super::{Store, sweep, value};
+use super::value::{self, Stored};
 
 /// Values that a sample takes from each end of each kind, and from between.
 const SAMPLED: u64 = 250;
@@ -26,7 +27,7 @@ impl Store {
         for entry in self.db.range(FIRST_CHUNK..) {
             let (chunk_key, raw) = entry.map_err(at_sled("read"))?;
             value::decode_chunk(&chunk_key, &raw)?;
-            if !sweep::has_value(&self.db, &chunk_key)? {
+            if !self.has_value(&chunk_key)? {
                 return Err(StoreError::value(&chunk_key, "it has no value"));
             }
             chunks += 1;
@@ -83,5 +84,19 @@ impl Store {
             return Err(digest::differs());
         }
         Ok(())
+    }
+
+    /// Whether a chunk is part of the value under its key.
+    fn has_value(&self, chunk_key: &[u8]) -> Result<bool, StoreError> {
+        let Some((key, index)) = value::split_chunk_key(chunk_key) else {
+            return Err(StoreError::value(chunk_key, "it is not a key of ours"));
+        };
+        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
+            return Ok(false);
+        };
+        Ok(match value::decode(key, &raw)? {
+            Stored::Short(_) => false,
+            Stored::Long(long) => index < long.chunks(),
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! The store's keys: how each is made, and how it is named in a message.
 
+use super::group::GROUP_NUMBERS;
+
 /// Tasks that have to be in memory.
 pub const LIVE: &[u8] = b"live/";
 /// The other tasks, which have ended.
@@ -51,17 +53,32 @@ pub fn id(task: &str) -> Vec<u8> {
     [ID, task.as_bytes()].concat()
 }
 
-/// The place of an ended task in the order of ends, which are in milliseconds.
-pub fn age(ended: u64, number: u64) -> Vec<u8> {
-    [AGE, &ended.to_be_bytes(), &number.to_be_bytes()].concat()
+/// A number in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where the group is.
+    pub key: Vec<u8>,
+    /// The number.
+    pub number: u64,
 }
 
-/// The end and the number in such a key.
+/// The place of an ended task in the order of ends, which are in milliseconds; tasks that ended within the same
+/// second are in the order of their numbers.
+pub fn age(ended: u64, number: u64) -> Place {
+    let second = ended / 1000;
+    let group = number / GROUP_NUMBERS;
+    Place {
+        key: [AGE, &second.to_be_bytes(), &group.to_be_bytes()].concat(),
+        number,
+    }
+}
+
+/// The second and the index of the group in such a key.
 pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
-    let (ended, number) = key.strip_prefix(AGE)?.split_first_chunk()?;
+    let (second, group) = key.strip_prefix(AGE)?.split_first_chunk()?;
     Some((
-        u64::from_be_bytes(*ended),
-        u64::from_be_bytes(number.try_into().ok()?),
+        u64::from_be_bytes(*second),
+        u64::from_be_bytes(group.try_into().ok()?),
     ))
 }
 
@@ -70,9 +87,18 @@ pub fn tasks_of(job: &str) -> Vec<u8> {
     [JOB_TASK, job.as_bytes(), &[0]].concat()
 }
 
-/// An ended task of a job.
-pub fn task_of(job: &str, number: u64) -> Vec<u8> {
-    [tasks_of(job).as_slice(), &number.to_be_bytes()].concat()
+/// The place of an ended task among those of its job.
+pub fn task_of(job: &str, number: u64) -> Place {
+    let group = number / GROUP_NUMBERS;
+    Place {
+        key: [tasks_of(job).as_slice(), &group.to_be_bytes()].concat(),
+        number,
+    }
+}
+
+/// The index of the group in such a key.
+pub fn group_of_job(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|group| u64::from_be_bytes(*group))
 }
 
 /// The key of a job.
@@ -170,12 +196,14 @@ mod tests {
 
     #[test]
     fn ends_sort_by_time_and_jobs_do_not_mix() {
-        assert!(age(1, 9) < age(2, 1) && age(2, 1) < age(2, 2));
-        assert_eq!(split_age(&age(7, 8)), Some((7, 8)));
+        assert!(age(1_999, 900).key < age(2_000, 1).key && age(2_000, 1).key < age(2_000, 256).key);
+        assert_eq!(age(2_000, 1).key, age(2_999, 255).key);
+        assert_eq!(split_age(&age(7_100, 600).key), Some((7, 2)));
         assert_eq!(split_age(b"age/short"), None);
-        assert!(!task_of("job-10", 1).starts_with(&tasks_of("job-1")));
+        assert!(!task_of("job-10", 1).key.starts_with(&tasks_of("job-1")));
+        assert_eq!(group_of_job(&task_of("job-10", 600).key), Some(2));
         assert!(id(&"x".repeat(128)).len() <= MAX_KEY_BYTES);
-        assert!(task_of(&"x".repeat(128), 1).len() <= MAX_KEY_BYTES);
+        assert!(task_of(&"x".repeat(128), 1).key.len() <= MAX_KEY_BYTES);
     }
 
     #[test]

@@ -10,15 +10,16 @@
 //! live/<number>               a task that has to be in memory: it has not ended, or is skipped
 //! done/<number>               any other ended task
 //! id/<task id>                the number of a task
-//! age/<ended ms><number>      the id of an ended task, in the order of their ends
+//! age/<second><group>         a group of numbers: those of the tasks that ended then
 //! job/<number>                a job
-//! jobtask/<job id>\0<number>  empty: a task of the job, one under done/
+//! jobtask/<job id>\0<group>   a group of numbers: tasks of the job under done/
 //! agent/<id>                  an agent
 //! hold/<scope>                a hold
 //! limit/<queue>               the limit of a queue
 //! output/<number><attempt>    what an attempt printed
 //! meta/<name>                 facts about the store itself, applied_seq among them
 //! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them
+//! 0xFF                        the mark of a window that is being written: internal too
 //! 0xFF 0                      the digest of everything stored: internal too
 //! 0xFF 0 1                    that of the ids
 //! ```
@@ -28,26 +29,28 @@
 //! it can lose or keep a page without a word (`value.rs` has checksums,
 //! `digest.rs` a sum over all); items over 128 KiB become
 //! files that are never synced (`value.rs` cuts values); large batches leak memory
-//! (`MAX_BATCH_OPERATIONS`, `sweep.rs`).
+//! (`MAX_BATCH_OPERATIONS`, `window.rs`).
 
 mod batch;
 mod check;
 mod digest;
 mod error;
+mod group;
 pub mod key;
 mod open;
 mod pass;
 pub(crate) mod probe;
 mod scan;
 pub(crate) mod seal;
-mod sweep;
 mod value;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
+pub use group::{GROUP_NUMBERS, Group};
 pub use open::OpenError;
 pub(crate) use pass::Ground;
 pub use scan::{Entry, Scan};
@@ -58,11 +61,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
+use batch::Write;
 use error::at_sled;
 use pass::Pass;
 use value::Stored;
+use window::RawWrite;
 
-/// Operations in one batch: sled leaks memory and disk above about 500.
+/// Operations in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
+/// in parts.
 pub const MAX_BATCH_OPERATIONS: usize = 250;
 
 /// After a panic in the middle of a batch nothing may be read or written any more.
@@ -135,71 +141,98 @@ impl Store {
     /// end of the process once sled has written it, which it does about every second, and a loss of
     /// power after `flush`; what is lost are whole batches, the last ones.
     ///
+    /// A batch of more than `MAX_BATCH_OPERATIONS` operations flushes first: it pays for many changes at once.
+    ///
     /// After an error the caller aborts the process: sled may have half the batch in memory, and would
     /// write it at a clean end.
     ///
     /// # Panics
     ///
-    /// When the batch has more than `MAX_BATCH_OPERATIONS` operations, or `through` is behind `applied_seq`.
+    /// When `through` is behind `applied_seq`.
     pub fn apply(&self, batch: Batch, through: u64) -> Result<(), StoreError> {
-        let operations = batch.operations();
-        assert!(
-            operations <= MAX_BATCH_OPERATIONS,
-            "a batch of {operations} operations is over the limit of {MAX_BATCH_OPERATIONS}"
-        );
         let _writer = self.shared.writer.lock().expect(WHOLE);
         let applied = self.applied_seq();
         assert!(
             through >= applied,
             "a batch through seq {through} is behind the store, at {applied}"
         );
+        let Changes { writes, differences } = self.changes(batch, through)?;
+        let is_window = writes.len() > MAX_BATCH_OPERATIONS;
+        if is_window {
+            self.flush()?;
+            window::keep(&self.shared.dir, through, &writes)?;
+        }
+        let _exact = self.shared.exact.write().expect(WHOLE);
+        if is_window {
+            window::apply(&self.db, through, &writes)?;
+        } else {
+            let mut batch = sled::Batch::default();
+            for (key, value) in writes {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+            self.db.apply_batch(batch).map_err(at_sled("write"))?;
+        }
+        self.shared.pass.lock().expect(WHOLE).take_in(&differences);
+        self.shared.applied_seq.store(through, Ordering::Release);
+        Ok(())
+    }
 
-        let mut writes = sled::Batch::default();
-        let mut surplus = Vec::new();
+    /// What a batch comes to for sled.
+    fn changes(&self, batch: Batch, through: u64) -> Result<Changes, StoreError> {
+        let mut writes = Vec::with_capacity(batch.operations());
+        let mut differences = Vec::with_capacity(batch.operations());
         let mut digest = self.kept_digest()?;
-        let mut differences = Vec::new();
-        for (key, value) in batch.into_writes() {
-            let stored = self.db.get(&key).map_err(at_sled("read"))?;
-            let before = chunks_of(&key, stored.as_deref())?;
+        for (key, write) in batch.into_writes() {
+            let stored = match write {
+                Write::New(_) => {
+                    debug_assert!(!self.db.contains_key(&key).unwrap_or(false), "a new key is new");
+                    None
+                }
+                _ => self.db.get(&key).map_err(at_sled("read"))?,
+            };
+            let value = match write {
+                Write::New(value) | Write::Put(value) => Some(value),
+                Write::Remove => None,
+                Write::Change { more, less } => {
+                    let before = stored.as_deref().map(|raw| self.whole(&key, raw)).transpose()?;
+                    let before = before.map_or(Ok(Group::default()), |value| Group::stored(&key, &value))?;
+                    let group = before.changed(more, less);
+                    (!group.is_empty()).then(|| group.bytes())
+                }
+            };
+            if value.is_none() && stored.is_none() {
+                continue;
+            }
+            let chunks_before = chunks_of(&key, stored.as_deref())?;
             let mut difference = digest::difference(&key, stored.as_deref(), None);
-            let after = match value {
+            let chunks = match value {
                 Some(value) => value::encode(&key, &value, |written, raw| {
                     if written == key {
                         difference = digest::difference(&key, stored.as_deref(), Some(&raw));
                     }
-                    writes.insert(written, raw);
+                    writes.push((written, Some(raw)));
                 }),
                 None => {
-                    writes.remove(key.as_slice());
+                    writes.push((key.clone(), None));
                     0
                 }
             };
+            for surplus in chunks..chunks_before {
+                writes.push((value::chunk_key(&key, surplus), None));
+            }
             digest.change(&key, difference);
-            surplus.extend((after..before).map(|index| value::chunk_key(&key, index)));
             differences.push((key, difference));
         }
         let applied_key = key::meta(key::APPLIED_SEQ);
-        writes.insert(
-            applied_key.as_slice(),
-            value::encode_short(&applied_key, &through.to_be_bytes()),
-        );
-
-        for (digest_key, digest) in digest.stored() {
-            writes.insert(digest_key, digest);
+        let applied = value::encode_short(&applied_key, &through.to_be_bytes());
+        writes.push((applied_key, Some(applied)));
+        for (key, sum) in digest.stored() {
+            writes.push((key.to_vec(), Some(sum)));
         }
-
-        let later = sweep::plan(&mut writes, operations, surplus);
-        {
-            let _exact = self.shared.exact.write().expect(WHOLE);
-            self.db.apply_batch(writes).map_err(at_sled("write"))?;
-            self.shared.pass.lock().expect(WHOLE).take_in(&differences);
-            self.shared.applied_seq.store(through, Ordering::Release);
-        }
-        if later.is_empty() {
-            Ok(())
-        } else {
-            sweep::remove(&self.db, &later)
-        }
+        Ok(Changes { writes, differences })
     }
 
     /// Makes everything applied so far survive a loss of power. After an error nothing is known about
@@ -255,6 +288,13 @@ impl Store {
             }),
         }
     }
+}
+
+/// What sled is given for a batch.
+struct Changes {
+    writes: Vec<RawWrite>,
+    /// By how much each key changes the digest.
+    differences: Vec<(Vec<u8>, u64)>,
 }
 
 /// Reads of one moment; made by `Store::reading`.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::error::{StoreError, at_sled};
 use super::pass::Pass;
-use super::{Shared, Store, key, sweep};
+use super::{Shared, Store, key, window};
 
 /// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
 /// would take a gigabyte.
@@ -81,9 +81,9 @@ pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenE
         db,
         shared: Arc::new(shared),
     };
+    window::finish(&store.db, dir).map_err(failed)?;
     let applied_seq = read_applied_seq(&store).map_err(failed)?;
     store.shared.applied_seq.store(applied_seq, Ordering::Release);
-    sweep::finish(&store.db).map_err(failed)?;
     store.complete_digest().map_err(failed)?;
     Ok(store)
 }

@@ -7,9 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Chance, OUTPUT_BYTES, bytes, open, put};
-use crate::store::value::{MAX_SHORT_BYTES, chunk_key};
-use crate::store::{Batch, Store, key, sweep};
+use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put};
+use crate::store::{Batch, Changes, Store, key, window};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
 
@@ -23,7 +22,7 @@ fn writer_to_kill() {
     let store = Store::open(Path::new(&dir)).unwrap();
     for through in store.applied_seq() + 1.. {
         let mut batch = Batch::default();
-        for number in 0..20 {
+        for number in 0..numbers(through) {
             batch.put(key::live(number), through.to_be_bytes().to_vec());
         }
         batch.put(key::output(1, 1), bytes(4_000 * (through as usize % 5), through));
@@ -35,6 +34,11 @@ fn writer_to_kill() {
             println!("flushed {through}");
         }
     }
+}
+
+/// Every third batch is too large for one of sled's.
+fn numbers(through: u64) -> u64 {
+    if through.is_multiple_of(3) { 700 } else { 20 }
 }
 
 #[test]
@@ -68,8 +72,11 @@ fn a_killed_process_leaves_whole_batches_and_their_applied_seq() {
         let store = open(&dir);
         let seq = store.applied_seq();
         assert!(seq >= flushed, "{seq} is behind {flushed}, which was flushed");
-        for number in 0..20 {
-            assert_eq!(store.get(&key::live(number)).unwrap().unwrap(), seq.to_be_bytes());
+        let window = seq - seq % 3;
+        for number in 0..if window == 0 { numbers(1) } else { numbers(3) } {
+            let expected = if number < numbers(1) { seq } else { window };
+            let found = store.get(&key::live(number)).unwrap().unwrap();
+            assert_eq!(found, expected.to_be_bytes(), "{number} at {seq}");
         }
         assert!(store.get(&key::output(1, 1)).unwrap().unwrap() == bytes(4_000 * (seq as usize % 5), seq));
         assert_eq!(store.meta("history").unwrap().unwrap(), seq.to_be_bytes());
@@ -94,31 +101,82 @@ fn unfinished_snapshots_of_any_length_do_not_stop_the_start() {
     }
 }
 
-#[test]
-fn chunks_left_by_a_kill_are_removed_at_the_next_start() {
-    let dir = TempDir::new().unwrap();
-    let store = open(&dir);
-    put(&store, key::output(1, 1), &bytes(OUTPUT_BYTES, 1));
-    put(&store, key::output(2, 1), &bytes(OUTPUT_BYTES, 2));
-    let raw = |key: &[u8]| store.db.get(key).unwrap().unwrap();
-    let orphans: Vec<_> = (20..33)
-        .map(|index| chunk_key(&key::output(1, 1), index))
-        .collect();
-    let kept: Vec<_> = orphans.iter().map(|key| (key.clone(), raw(key))).collect();
-    put(&store, key::output(1, 1), &bytes(20 * MAX_SHORT_BYTES, 3));
-    for (chunk_key, raw) in kept {
-        store.db.insert(chunk_key, raw).unwrap();
+/// A store with an old value everywhere, and what a window changes in it.
+fn before_a_window(dir: &TempDir) -> (Store, Changes) {
+    let store = open(dir);
+    let mut batch = Batch::default();
+    for number in 0..900 {
+        batch.put_new(key::live(number), b"old".to_vec());
     }
-    let error = store.check().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the value of output/1/1, chunk 20 in the store is damaged: it has no value"
-    );
-    store.db.insert(sweep::MARK, &[]).unwrap();
-    drop(store);
+    batch.put_new(key::output(1, 1), bytes(OUTPUT_BYTES, 1));
+    store.apply(batch, 1).unwrap();
+    store.flush().unwrap();
+    let mut batch = Batch::default();
+    for number in 0..600 {
+        batch.put(key::live(number), b"new".to_vec());
+        batch.remove(key::live(number + 300));
+        batch.set_in_group(key::age(number, number), true);
+    }
+    batch.put(key::output(1, 1), bytes(9_000, 2));
+    let changes = store.changes(batch, 2).unwrap();
+    (store, changes)
+}
 
-    let store = open(&dir);
-    assert_eq!(store.check().unwrap(), 3);
-    assert!(store.get(&key::output(1, 1)).unwrap().unwrap() == bytes(20 * MAX_SHORT_BYTES, 3));
-    assert!(store.db.get(sweep::MARK).unwrap().is_none());
+#[test]
+fn a_window_that_was_cut_short_anywhere_is_finished_at_the_next_start() {
+    let parts = {
+        let dir = TempDir::new().unwrap();
+        let (_store, changes) = before_a_window(&dir);
+        window::parts(2, &changes.writes).count()
+    };
+    assert!(parts > 3);
+    for done in 0..=parts {
+        let dir = TempDir::new().unwrap();
+        let (store, changes) = before_a_window(&dir);
+        window::keep(&dir.path().join("store"), 2, &changes.writes).unwrap();
+        for part in window::parts(2, &changes.writes).take(done) {
+            store.db.apply_batch(part).unwrap();
+        }
+        drop(store);
+
+        let store = open(&dir);
+        store.check().unwrap();
+        assert!(store.db.get(window::MARK).unwrap().is_none());
+        // Before its first part it has not happened.
+        let expected = if done == 0 { (1, 900, 0) } else { (2, 600, 3) };
+        let found = (
+            store.applied_seq(),
+            store.keys(key::LIVE).unwrap().len(),
+            store.keys(key::AGE).unwrap().len(),
+        );
+        assert_eq!(found, expected, "after {done} of {parts} parts");
+    }
+}
+
+#[test]
+fn a_window_that_cannot_be_finished_is_damage() {
+    for damage in ["missing", "another", "flipped"] {
+        let dir = TempDir::new().unwrap();
+        let (store, changes) = before_a_window(&dir);
+        let file = dir.path().join("store/window");
+        window::keep(&dir.path().join("store"), 2, &changes.writes).unwrap();
+        store
+            .db
+            .apply_batch(window::parts(2, &changes.writes).next().unwrap())
+            .unwrap();
+        match damage {
+            "missing" => fs::remove_file(&file).unwrap(),
+            "another" => window::keep(&dir.path().join("store"), 3, &changes.writes).unwrap(),
+            _ => {
+                let mut bytes = fs::read(&file).unwrap();
+                bytes[5_000] ^= 1;
+                fs::write(&file, bytes).unwrap();
+            }
+        }
+        drop(store);
+        let Err(error) = Store::open(&dir.path().join("store")) else {
+            panic!("{damage}: it was opened");
+        };
+        assert!(matches!(error, OpenError::Damaged { .. }), "{damage}: {error}");
+    }
 }

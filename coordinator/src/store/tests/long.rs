@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, chunks, contents, open, put, remove};
 use crate::store::value::MAX_SHORT_BYTES;
-use crate::store::{Batch, MAX_BATCH_OPERATIONS, key, operations_for, sweep};
+use crate::store::{Batch, MAX_BATCH_OPERATIONS, key, operations_for, window};
 
 #[test]
 fn long_values_round_trip_shrink_and_are_removed_whole() {
@@ -103,7 +103,7 @@ fn many_long_values_removed_at_once_leave_no_chunk() {
     assert_eq!(batch.operations(), 40);
     store.apply(batch, 50).unwrap();
     assert_eq!(chunks(&store), operations_for(OUTPUT_BYTES) - 1);
-    assert!(store.db.get(sweep::MARK).unwrap().is_none());
+    assert!(store.db.get(window::MARK).unwrap().is_none());
     assert_eq!(store.check().unwrap(), 2);
 }
 

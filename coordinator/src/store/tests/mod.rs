@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Batch, MAX_BATCH_OPERATIONS, OpenError, Store, key, operations_for};
+use super::{Batch, Group, MAX_BATCH_OPERATIONS, OpenError, Store, key, operations_for};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
 
@@ -234,10 +234,64 @@ fn a_full_batch_is_taken() {
 }
 
 #[test]
-#[should_panic(expected = "a batch of 251 operations is over the limit of 250")]
-fn a_batch_over_the_limit_is_a_bug_of_the_caller() {
+fn a_batch_over_the_limit_of_sled_is_written_in_parts_and_seen_whole() {
     let dir = TempDir::new().unwrap();
-    let _result = open(&dir).apply(numbered(MAX_BATCH_OPERATIONS + 1), 1);
+    let store = open(&dir);
+    let many = 10 * MAX_BATCH_OPERATIONS;
+    store.apply(numbered(many), 1).unwrap();
+    assert_eq!(store.check().unwrap(), many as u64 + 1);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while store.applied_seq() < 20 {
+                let reading = store.reading();
+                let [first, last] =
+                    [0, many as u64 - 1].map(|number| reading.get(&key::live(number)).unwrap());
+                assert_eq!(first, last);
+            }
+        });
+        for through in 2..=20_u64 {
+            let mut batch = Batch::default();
+            for number in 0..many as u64 {
+                batch.put(key::live(number), through.to_be_bytes().to_vec());
+            }
+            store.apply(batch, through).unwrap();
+        }
+        reader.join().unwrap();
+    });
+    store.check().unwrap();
+}
+
+#[test]
+fn what_comes_and_goes_within_a_batch_leaves_nothing_to_do() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let mut batch = Batch::default();
+    batch.put_new(key::live(1), b"one".to_vec());
+    batch.put(key::live(1), b"two".to_vec());
+    batch.remove(key::live(1));
+    assert!(batch.is_empty() && batch.operations() == 0 && batch.bytes() == 0);
+    batch.put_new(key::live(2), b"one".to_vec());
+    batch.put(key::live(2), b"two".to_vec());
+    batch.set_in_group(key::age(0, 5), true);
+    batch.set_in_group(key::age(0, 6), true);
+    batch.set_in_group(key::age(0, 5), false);
+    assert_eq!(batch.operations(), 2);
+    store.apply(batch, 1).unwrap();
+    assert_eq!(store.get(&key::live(2)).unwrap().unwrap(), b"two");
+    let (place, group) = store.scan(key::AGE, b"").next().unwrap().unwrap();
+    let (_, index) = key::split_age(&place).unwrap();
+    let numbers = Group::stored(&place, &group).unwrap().numbers(index);
+    assert_eq!(numbers.collect::<Vec<_>>(), [6]);
+
+    // What was there is removed, and there again as another.
+    let mut batch = Batch::default();
+    batch.remove(key::live(2));
+    batch.put_new(key::live(2), b"three".to_vec());
+    batch.set_in_group(key::age(0, 6), false);
+    store.apply(batch, 2).unwrap();
+    assert_eq!(store.get(&key::live(2)).unwrap().unwrap(), b"three");
+    assert_eq!(store.keys(key::AGE).unwrap().len(), 0);
+    store.check().unwrap();
 }
 
 #[test]

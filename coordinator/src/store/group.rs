@@ -1,0 +1,80 @@
+//! A group: which of 256 numbers in a row are meant. An index keeps one under a key in place of 256 keys.
+
+use super::error::StoreError;
+
+/// Numbers in a group.
+pub const GROUP_NUMBERS: u64 = 256;
+
+const BYTES: usize = GROUP_NUMBERS as usize / 8;
+
+/// See the module. Stored as 32 bytes, the lowest bit of the first for the lowest number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Group([u8; BYTES]);
+
+impl Group {
+    /// The group in a stored value.
+    ///
+    /// # Errors
+    ///
+    /// When it is none; `key` is where it was.
+    pub fn stored(key: &[u8], value: &[u8]) -> Result<Group, StoreError> {
+        value
+            .try_into()
+            .map(Group)
+            .map_err(|_| StoreError::value(key, "it is no group of numbers"))
+    }
+
+    /// The numbers in it, in order; `index` is the group's, so they begin at `index * GROUP_NUMBERS`.
+    pub fn numbers(self, index: u64) -> impl DoubleEndedIterator<Item = u64> {
+        let first = index.saturating_mul(GROUP_NUMBERS);
+        (0..GROUP_NUMBERS)
+            .filter(move |place| self.0[*place as usize / 8] & (1 << (place % 8)) != 0)
+            .map(move |place| first.saturating_add(place))
+    }
+
+    pub(super) fn set(&mut self, number: u64, is_in: bool) {
+        let place = number % GROUP_NUMBERS;
+        let (byte, bit) = (&mut self.0[place as usize / 8], 1 << (place % 8));
+        *byte = if is_in { *byte | bit } else { *byte & !bit };
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == [0; BYTES]
+    }
+
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// With the numbers of `more`, and without those of `less`.
+    pub(super) fn changed(self, more: Group, less: Group) -> Group {
+        let mut changed = self;
+        for ((byte, more), less) in changed.0.iter_mut().zip(more.0).zip(less.0) {
+            *byte = (*byte | more) & !less;
+        }
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_in_order_from_both_ends() {
+        let mut group = Group::default();
+        for number in [512, 767, 600, 601] {
+            group.set(number, true);
+        }
+        group.set(601, false);
+        let read = Group::stored(b"k", &group.bytes()).unwrap();
+        assert_eq!(read.numbers(2).collect::<Vec<_>>(), [512, 600, 767]);
+        assert_eq!(read.numbers(2).rev().collect::<Vec<_>>(), [767, 600, 512]);
+        let mut gone = Group::default();
+        gone.set(600, true);
+        let left = read.changed(Group::default(), gone);
+        assert_eq!(left.numbers(2).collect::<Vec<_>>(), [512, 767]);
+        assert!(left.changed(Group::default(), left).is_empty());
+        assert!(Group::stored(b"k", b"short").is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! A window: a batch that is too large for one of sled's, written in several of them, both or none of it.
+//!
+//! sled leaks memory and disk with large batches. So a window is first written to a file beside sled's, and when that
+//! is on disk, in parts, of which the first leaves a mark and the last takes it away. If the process ends in between,
+//! the next opening finds the mark and does it again from the file; that changes nothing that is done already. What
+//! was before the window is on disk before the file is replaced, so the file is never newer than the mark.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use super::{
+    MAX_BATCH_OPERATIONS,
+    error::{StoreError, at_sled},
+    key::CHUNK,
+};
+
+/// Stands in the store while a window is half written, with the seq that it reaches. No chunk's key is as short.
+pub(super) const MARK: &[u8] = &[CHUNK];
+
+/// Its name in the store's directory.
+const FILE: &str = "window";
+
+/// The file's first bytes, which later layouts change.
+const MAGIC: [u8; 8] = *b"swarmwn1";
+
+/// Stands in place of a value's length where a key goes.
+const REMOVED: u32 = u32::MAX;
+
+/// A key, and the bytes that sled gets for it; none to remove it.
+pub(super) type RawWrite = (Vec<u8>, Option<Vec<u8>>);
+
+/// Brings a window to disk beside the store. What came before has to be on disk.
+pub(super) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
+    write_file(dir, through, writes).map_err(|source| StoreError::Io {
+        doing: "write a window of",
+        source,
+    })
+}
+
+/// Does again, at the opening, what a killed process has left half done.
+pub(super) fn finish(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
+    let Some(mark) = db.get(MARK).map_err(at_sled("read"))? else {
+        return Ok(());
+    };
+    let damaged = |fault: &str| StoreError::DamagedFile {
+        fault: fault.to_owned(),
+    };
+    let bytes = match fs::read(dir.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read.map_err(|source| StoreError::Io {
+            doing: "read a window of",
+            source,
+        })?,
+    };
+    match decode(&bytes) {
+        Some((through, writes)) if mark.as_ref() == through.to_be_bytes() => {
+            tracing::info!(
+                "finishing {} changes to the store that were cut short",
+                writes.len()
+            );
+            apply(db, through, &writes)
+        }
+        Some(_) => Err(damaged(
+            "changes to it were cut short, and the file `window` has others",
+        )),
+        None => Err(damaged(
+            "changes to it were cut short, and the file `window` is damaged",
+        )),
+    }
+}
+
+/// Writes all of a window that is kept.
+pub(super) fn apply(db: &sled::Db, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
+    parts(through, writes).try_for_each(|part| db.apply_batch(part).map_err(at_sled("write")))
+}
+
+/// What sled is given, one after the other.
+pub(super) fn parts(through: u64, writes: &[RawWrite]) -> impl Iterator<Item = sled::Batch> {
+    // A place for the mark.
+    let parts = writes.chunks(MAX_BATCH_OPERATIONS - 1);
+    let last = parts.len() - 1;
+    parts.enumerate().map(move |(index, part)| {
+        let mut batch = sled::Batch::default();
+        for (key, value) in part {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        match index {
+            _ if index == last => batch.remove(MARK),
+            0 => batch.insert(MARK, &through.to_be_bytes()),
+            _ => {}
+        }
+        batch
+    })
+}
+
+fn write_file(dir: &Path, through: u64, writes: &[RawWrite]) -> io::Result<()> {
+    let path = dir.join(FILE);
+    let is_new = !path.exists();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // Lease tokens are in the store.
+        .mode(0o600)
+        .open(&path)?;
+    file.write_all(&encode(through, writes))?;
+    file.sync_all()?;
+    if is_new {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// ```text
+/// magic | crc32c of the rest | through u64 | count u32 | count × (key length u16, key, value length u32, value)
+/// ```
+fn encode(through: u64, writes: &[RawWrite]) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend_from_slice(&through.to_be_bytes());
+    body.extend_from_slice(&(writes.len() as u32).to_be_bytes());
+    for (key, value) in writes {
+        body.extend_from_slice(&(key.len() as u16).to_be_bytes());
+        body.extend_from_slice(key);
+        match value {
+            Some(value) => {
+                body.extend_from_slice(&(value.len() as u32).to_be_bytes());
+                body.extend_from_slice(value);
+            }
+            None => body.extend_from_slice(&REMOVED.to_be_bytes()),
+        }
+    }
+    let crc = crc32c::crc32c(&body);
+    [&MAGIC, crc.to_be_bytes().as_slice(), &body].concat()
+}
+
+fn decode(bytes: &[u8]) -> Option<(u64, Vec<RawWrite>)> {
+    let (crc, body) = bytes.strip_prefix(&MAGIC)?.split_first_chunk()?;
+    if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
+        return None;
+    }
+    let (through, mut rest) = body.split_first_chunk()?;
+    let count = u32::from_be_bytes(*take(&mut rest)?);
+    let mut writes = Vec::new();
+    for _ in 0..count {
+        let key_bytes = u16::from_be_bytes(*take(&mut rest)?);
+        let key = rest.split_off(..usize::from(key_bytes))?.to_vec();
+        let value = match u32::from_be_bytes(*take(&mut rest)?) {
+            REMOVED => None,
+            bytes => Some(rest.split_off(..bytes as usize)?.to_vec()),
+        };
+        writes.push((key, value));
+    }
+    rest.is_empty().then_some((u64::from_be_bytes(*through), writes))
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (taken, left) = rest.split_first_chunk()?;
+    *rest = left;
+    Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes() -> Vec<RawWrite> {
+        (0..1000_u32)
+            .map(|number| {
+                let value = (number % 3 != 0).then(|| vec![7; number as usize % 50]);
+                (number.to_be_bytes().to_vec(), value)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_window_is_read_as_it_was_written_or_not_at_all() {
+        let bytes = encode(42, &writes());
+        assert_eq!(decode(&bytes), Some((42, writes())));
+        for length in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..length]), None);
+        }
+        for place in (0..bytes.len()).step_by(97) {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 4;
+            assert_eq!(decode(&flipped), None);
+        }
+    }
+}
