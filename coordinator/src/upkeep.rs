@@ -12,6 +12,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
+    thread,
     time::Duration,
 };
 
@@ -27,7 +28,7 @@ use crate::{
     limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     snapshot::{self, Origin, Snapshot, SnapshotError},
     space::Shortage,
-    store::{Store, StoreError},
+    store::{Moment, Store, StoreError},
     stored,
     view::Work,
 };
@@ -214,15 +215,23 @@ impl Upkeep {
         }
     }
 
-    /// Has the store's thread take a snapshot.
+    /// Has a snapshot taken of what the store reflects next, by a thread of its own.
     fn take_snapshot(&mut self) -> Result<(), String> {
         self.check_space()?;
         let began = self.core.clock.now();
         let (reply, taken) = channel();
         let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());
         let look = Box::new(move |store: &Store| {
-            // Whoever asked waits for it.
-            let _ = reply.send(take(&core, store, &snapshots));
+            let (store, moment) = (store.clone(), store.moment());
+            let failed = reply.clone();
+            let thread = thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+                let taken = take(&core, store, moment, &snapshots);
+                // Whoever asked waits for it.
+                let _ = reply.send(taken);
+            });
+            if let Err(error) = thread {
+                let _ = failed.send(Err(format!("cannot start a thread for a snapshot: {error}")));
+            }
         });
         let ended = || "the thread that keeps the store has ended".to_owned();
         self.to_store.send(Work::StandStill(look)).map_err(|_| ended())?;
@@ -247,16 +256,16 @@ impl Upkeep {
     }
 }
 
-/// For the store's thread: a snapshot of what the store reflects at this moment.
-fn take(core: &Core, store: &Store, snapshots: &std::path::Path) -> Result<Snapshot, String> {
-    let seq = store.applied_seq();
+/// A snapshot of a moment of the store. Nothing holds the store open after it.
+fn take(core: &Core, store: Store, moment: Moment, snapshots: &std::path::Path) -> Result<Snapshot, String> {
+    let seq = moment.seq();
     let chain_there = core.journal.chain_after(seq).map_err(|error| chain(&error))?;
     let origin = Origin {
         seq,
         chain: chain_there,
         history: core.history().to_owned(),
     };
-    match Snapshot::take_unless(store, snapshots, &origin, &|| core.is_closed()) {
+    match Snapshot::take_unless(&store, moment, snapshots, &origin, &|| core.is_closed()) {
         Ok(snapshot) => Ok(snapshot),
         // What became of an interrupted flush is unknown. The journal has everything.
         Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {

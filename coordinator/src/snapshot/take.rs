@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     journal::{FileError, sync_directory},
-    store::Store,
+    store::{Moment, Store},
 };
 
 /// How many snapshots are kept: the one in use, and one for when that is damaged.
@@ -34,9 +34,9 @@ const SYNC_BYTES: u64 = 8 * 1024 * 1024;
 const RECORDS_BETWEEN_LOOKS: u64 = 1_000;
 
 impl Snapshot {
-    /// Writes everything that `store` holds into a snapshot in `dir`, as of `origin.seq`. Nothing
-    /// is applied to the store meanwhile: that is for the caller to see to. The store is flushed, so
-    /// after a crash it is not behind the snapshot. It takes little memory.
+    /// Writes everything that `store` holds at this moment into a snapshot in `dir`, as of `origin.seq`. More may be
+    /// applied to the store meanwhile. The store is flushed, so after a crash it is not behind the snapshot. It takes
+    /// little memory, but for what is replaced in the store meanwhile.
     ///
     /// When it returns, the snapshot is on disk and was read back from there; older ones than
     /// the one before it are gone. If there is one as of that seq already, that is it.
@@ -44,22 +44,24 @@ impl Snapshot {
     /// # Errors
     /// When the store is not at that seq, or store or file system refuse. Nothing is left of it.
     pub fn take(store: &Store, dir: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
-        Snapshot::take_unless(store, dir, origin, &|| false)
+        Snapshot::take_unless(store, store.moment(), dir, origin, &|| false)
     }
 
-    /// The same, given up once `is_stopping`: with millions of records it takes longer than a stop may.
+    /// The same of a moment of the store, given up once `is_stopping`: with millions of records it takes longer than a
+    /// stop may.
     ///
     /// # Errors
     /// As `take`; also when it was given up.
     pub(crate) fn take_unless(
         store: &Store,
+        moment: Moment,
         dir: &Path,
         origin: &Origin,
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Snapshot, SnapshotError> {
         create_directory(dir)?;
         remove_temporaries(dir)?;
-        check_position(store, origin)?;
+        check_position(&moment, origin)?;
         // Otherwise a crash might leave the store behind a journal that begins after the snapshot.
         store.flush()?;
         if let Ok(snapshot) = Snapshot::open(dir, origin.seq)
@@ -69,7 +71,7 @@ impl Snapshot {
             return Ok(snapshot);
         }
         let temporary = dir.join(format!("{:020}.{TEMPORARY_EXTENSION}", origin.seq));
-        let snapshot = write_checked(store, &temporary, origin, is_stopping).inspect_err(|_| {
+        let snapshot = write_checked(moment, &temporary, origin, is_stopping).inspect_err(|_| {
             // On a full disk it is in the way; what cannot be removed now goes the next time.
             let _ = fs::remove_file(&temporary);
         })?;
@@ -88,13 +90,12 @@ impl Snapshot {
 
 /// Writes the file, and reads it back from the disk.
 fn write_checked(
-    store: &Store,
+    moment: Moment,
     temporary: &Path,
     origin: &Origin,
     is_stopping: &dyn Fn() -> bool,
 ) -> Result<Snapshot, SnapshotError> {
-    let (file, footer) = write(store, temporary, origin, is_stopping)?;
-    check_position(store, origin)?;
+    let (file, footer) = write(moment, temporary, origin, is_stopping)?;
     // Without this it would be read from memory. A file system that cannot do it is no worse than before.
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     drop(file);
@@ -122,7 +123,7 @@ fn go_on(count: u64, is_stopping: &dyn Fn() -> bool) -> Result<(), SnapshotError
 }
 
 fn write(
-    store: &Store,
+    moment: Moment,
     temporary: &Path,
     origin: &Origin,
     is_stopping: &dyn Fn() -> bool,
@@ -139,7 +140,7 @@ fn write(
     let mut output = Output::new(file);
     output.write(&origin.encode()).map_err(failed)?;
     let mut count = 0;
-    for record in store.scan(&[], &[]) {
+    for record in moment {
         go_on(count, is_stopping)?;
         let (key, value) = record?;
         let header = RecordHeader::of(&key, &value).encode(output.offset);
@@ -198,8 +199,8 @@ impl Output {
     }
 }
 
-fn check_position(store: &Store, origin: &Origin) -> Result<(), SnapshotError> {
-    let (expected, found) = (origin.seq, store.applied_seq());
+fn check_position(moment: &Moment, origin: &Origin) -> Result<(), SnapshotError> {
+    let (expected, found) = (origin.seq, moment.seq());
     if expected == found {
         Ok(())
     } else {

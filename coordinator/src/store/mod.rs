@@ -37,6 +37,7 @@ mod digest;
 mod error;
 mod group;
 pub mod key;
+mod moment;
 mod open;
 mod pass;
 pub(crate) mod probe;
@@ -51,6 +52,7 @@ mod tests;
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
 pub use group::{GROUP_NUMBERS, Group};
+pub use moment::Moment;
 pub use open::OpenError;
 pub(crate) use pass::Ground;
 pub use scan::{Entry, Scan};
@@ -59,10 +61,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use batch::Write;
 use error::at_sled;
+use moment::Kept;
 use pass::Pass;
 use value::Stored;
 use window::RawWrite;
@@ -95,6 +98,10 @@ struct Shared {
     is_read: AtomicBool,
     /// What is being read through beside the writing. Locked last.
     pass: Mutex<Pass>,
+    /// What is kept of a moment that is being read. Locked after `exact`.
+    moment: Mutex<Option<Kept>>,
+    /// Tells the writer that less is kept.
+    moment_read: Condvar,
 }
 
 impl Store {
@@ -162,7 +169,9 @@ impl Store {
             self.flush()?;
             window::keep(&self.shared.dir, through, &writes)?;
         }
+        self.wait_for_moment();
         let _exact = self.shared.exact.write().expect(WHOLE);
+        self.keep_for_moment(&writes)?;
         if is_window {
             window::apply(&self.db, through, &writes)?;
         } else {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -76,6 +76,8 @@ pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenE
         exact: RwLock::new(()),
         is_read: AtomicBool::new(false),
         pass: Mutex::new(Pass::default()),
+        moment: Mutex::new(None),
+        moment_read: Condvar::new(),
     };
     let store = Store {
         db,

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod long;
+mod moment;
 mod pass;
 mod seal;
 

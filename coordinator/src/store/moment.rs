@@ -1,0 +1,236 @@
+//! The store as it is at one moment, read through while it is written to.
+//!
+//! sled has no such view. So a batch keeps what it replaces, as long as the reading has not passed it: the reading
+//! takes that in place of what is there. What is kept is bounded; when it is too much, writing waits for reading.
+
+use std::{collections::BTreeMap, sync::PoisonError, vec};
+
+use super::{
+    Entry, Store, WHOLE,
+    error::{StoreError, at_sled},
+    key::CHUNK,
+    value::{self, Stored},
+    window::RawWrite,
+};
+
+/// A page ends after so many values: writing waits while it is read.
+const PAGE_VALUES: usize = 128;
+
+/// A page ends when its values have so many bytes.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// Bytes of what was replaced beyond which writing waits: some hundred thousand tasks, which is more than is on its
+/// way to the store at any time.
+const KEPT_BYTES: usize = 256 * 1024 * 1024;
+
+/// What a map takes for each entry beside key and value, about.
+const ENTRY_BYTES: usize = 64;
+
+/// What sled had under a key; `None` when it had nothing.
+type Before = Option<Vec<u8>>;
+
+/// What was replaced since the moment, and how far it has been read.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Where the next page begins; nothing before it is kept.
+    passed: Vec<u8>,
+    values: BTreeMap<Vec<u8>, Before>,
+    /// By the chunk's key without its first byte, which begins with the key of its value.
+    chunks: BTreeMap<Vec<u8>, Before>,
+    bytes: usize,
+}
+
+/// See the module; made by [`Store::moment`]. Dropping it ends what it costs.
+pub struct Moment {
+    store: Store,
+    seq: u64,
+    is_over: bool,
+    page: vec::IntoIter<Entry>,
+}
+
+impl Store {
+    /// The store as it is now, after its last batch, also when more are applied meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When another moment is being read: there is one at a time.
+    pub fn moment(&self) -> Moment {
+        let _exact = self.exact();
+        let mut kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(kept.is_none(), "one moment is read at a time");
+        *kept = Some(Kept::default());
+        Moment {
+            store: self.clone(),
+            seq: self.applied_seq(),
+            is_over: false,
+            page: Vec::new().into_iter(),
+        }
+    }
+
+    /// For `apply`, before it changes anything: waits while too much is kept.
+    pub(super) fn wait_for_moment(&self) {
+        let kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_too_much = |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > KEPT_BYTES);
+        drop(
+            self.shared
+                .moment_read
+                .wait_while(kept, is_too_much)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// For `apply`, which nobody reads beside: keeps what these writes replace.
+    pub(super) fn keep_for_moment(&self, writes: &[RawWrite]) -> Result<(), StoreError> {
+        let mut kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kept) = kept.as_mut() else {
+            return Ok(());
+        };
+        for (key, _) in writes {
+            let read = || self.db.get(key).map_err(at_sled("read"));
+            let (of, map) = match key.split_first() {
+                Some((&CHUNK, rest)) => {
+                    let Some((of, _)) = value::split_chunk_key(key) else {
+                        // Our own, which is no part of what is read.
+                        continue;
+                    };
+                    if of < kept.passed.as_slice() || kept.chunks.contains_key(rest) {
+                        continue;
+                    }
+                    (rest, &mut kept.chunks)
+                }
+                _ if key.as_slice() < kept.passed.as_slice() || kept.values.contains_key(key) => continue,
+                _ => (key.as_slice(), &mut kept.values),
+            };
+            let before = read()?.map(|raw| raw.to_vec());
+            kept.bytes += size(of, &before);
+            map.insert(of.to_vec(), before);
+        }
+        Ok(())
+    }
+}
+
+impl Moment {
+    /// The last event that it reflects.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn read_page(&mut self) -> Result<Vec<Entry>, StoreError> {
+        let db = &self.store.db;
+        let _exact = self.store.exact();
+        let mut kept = self.store.shared.moment.lock().expect(WHOLE);
+        let kept = kept.as_mut().expect("a moment is kept until it is dropped");
+        let from = kept.passed.clone();
+        let (mut now, mut then) = (
+            db.range(from.as_slice()..[CHUNK].as_slice()).peekable(),
+            kept.values.range(from.clone()..).peekable(),
+        );
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        let mut passed = None;
+        loop {
+            let key_now = match now.peek() {
+                Some(Ok((key, _))) => Some(key.clone()),
+                Some(Err(error)) => return Err(at_sled("read")(error.clone())),
+                None => None,
+            };
+            let is_replaced = match (&key_now, then.peek()) {
+                (None, None) => {
+                    self.is_over = true;
+                    break;
+                }
+                (Some(now), Some((then, _))) => then.as_slice() <= now.as_ref(),
+                (now, _) => now.is_none(),
+            };
+            let (key, raw) = if is_replaced {
+                let Some((key, before)) = then.next() else { break };
+                if key_now.is_some_and(|now| now.as_ref() == key.as_slice()) {
+                    now.next();
+                }
+                (key.clone(), before.clone())
+            } else {
+                match now.next() {
+                    Some(Ok((key, raw))) => (key.to_vec(), Some(raw.to_vec())),
+                    Some(Err(error)) => return Err(at_sled("read")(error)),
+                    None => break,
+                }
+            };
+            // The first key that could follow.
+            passed = Some([&key, [0].as_slice()].concat());
+            if let Some(raw) = raw {
+                let value = match value::decode(&key, &raw)? {
+                    Stored::Short(value) => value.to_vec(),
+                    Stored::Long(long) => {
+                        value::join(&key, &long, |chunk_key| match kept.chunks.get(&chunk_key[1..]) {
+                            Some(before) => Ok(before.clone()),
+                            None => Ok(db
+                                .get(chunk_key)
+                                .map_err(at_sled("read"))?
+                                .map(|raw| raw.to_vec())),
+                        })?
+                    }
+                };
+                bytes += value.len();
+                page.push((key, value));
+            }
+            if page.len() == PAGE_VALUES || bytes >= PAGE_BYTES {
+                break;
+            }
+        }
+        if let Some(passed) = passed {
+            kept.pass(passed);
+            self.store.shared.moment_read.notify_all();
+        }
+        Ok(page)
+    }
+}
+
+impl Kept {
+    fn pass(&mut self, passed: Vec<u8>) {
+        for map in [&mut self.values, &mut self.chunks] {
+            let rest = map.split_off(&passed);
+            let gone = std::mem::replace(map, rest);
+            self.bytes -= gone.iter().map(|(key, before)| size(key, before)).sum::<usize>();
+        }
+        self.passed = passed;
+    }
+}
+
+fn size(key: &[u8], before: &Before) -> usize {
+    ENTRY_BYTES + key.len() + before.as_ref().map_or(0, Vec::len)
+}
+
+/// Keys and whole values, in the order of keys; it ends after an error.
+impl Iterator for Moment {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.page.next() {
+                return Some(Ok(entry));
+            }
+            if self.is_over {
+                return None;
+            }
+            match self.read_page() {
+                Ok(page) => self.page = page.into_iter(),
+                Err(error) => {
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        *self
+            .store
+            .shared
+            .moment
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        self.store.shared.moment_read.notify_all();
+    }
+}
