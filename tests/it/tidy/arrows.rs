@@ -28,7 +28,13 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ),
     (
         "swarm-tests",
-        &["swarm-agent", "swarm-coordinator", "swarm-proto", "swarmctl"],
+        &[
+            "swarm-agent",
+            "swarm-coordinator",
+            "swarm-engine",
+            "swarm-proto",
+            "swarmctl",
+        ],
     ),
 ];
 
