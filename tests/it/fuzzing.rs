@@ -3,6 +3,7 @@
 
 mod mutation;
 mod seeds;
+mod wire;
 
 use std::{
     fs,
@@ -16,7 +17,7 @@ use std::{
 use swarm_tests::fuzz::{TARGETS, Target};
 
 use crate::harness::{seeded::Seeded, workspace_root};
-use mutation::mutate;
+use mutation::{Shape, mutate_shaped};
 
 /// Any input is through in this time, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,7 +45,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Tries the corpus, and then so many changes of it.
-fn try_target(name: &'static str, mutations: usize) {
+fn try_target(name: &'static str, shape: Shape, mutations: usize) {
     let target = *TARGETS.iter().find(|target| target.name == name).unwrap();
     let corpus = corpus(name);
     let (done, progress) = mpsc::channel();
@@ -55,7 +56,7 @@ fn try_target(name: &'static str, mutations: usize) {
         }
         let mut seeded = Seeded::new(1);
         for number in 0..mutations {
-            let bytes = mutate(&corpus, &mut seeded);
+            let bytes = mutate_shaped(&corpus, shape, &mut seeded);
             try_input(target, &format!("mutation {number}"), &bytes);
             done.send(()).unwrap();
         }
@@ -82,27 +83,27 @@ fn try_input(target: Target, what: &str, bytes: &[u8]) {
 
 #[test]
 fn any_bytes_for_a_filter_are_refused_or_mean_what_they_say() {
-    try_target("filter", 20_000);
+    try_target("filter", Shape::Bytes, 20_000);
 }
 
 #[test]
 fn any_bytes_for_a_job_file_are_read_or_every_fault_is_named() {
-    try_target("job_file", 4_000);
+    try_target("job_file", Shape::Bytes, 4_000);
 }
 
 #[test]
 fn any_bytes_in_a_journal_are_refused_or_can_be_gone_on_with() {
-    try_target("journal", 6_000);
+    try_target("journal", Shape::Bytes, 6_000);
 }
 
 #[test]
 fn any_bytes_of_a_caller_are_answered() {
-    try_target("request", 5_000);
+    try_target("request", Shape::Calls, 5_000);
 }
 
 #[test]
 fn any_bytes_of_an_event_or_record_are_refused_or_come_back_the_same() {
-    try_target("stored", 20_000);
+    try_target("stored", Shape::Message(1), 20_000);
 }
 
 #[test]
