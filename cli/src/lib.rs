@@ -11,6 +11,9 @@ pub mod command;
 mod confirmation;
 mod demo;
 mod exchange;
+// For fuzzing; no promise to anybody else.
+#[doc(hidden)]
+pub use exchange::read_in_every_format;
 pub mod exit;
 pub mod follow;
 mod interrupt;

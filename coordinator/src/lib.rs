@@ -53,6 +53,9 @@ mod overview;
 
 mod http;
 mod service;
+// For this workspace's own tests, benchmarks and fuzzing; no promise to anybody else.
+#[doc(hidden)]
+pub use service::inside;
 mod verb;
 
 #[cfg(test)]

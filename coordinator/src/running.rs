@@ -120,17 +120,22 @@ impl Running {
     ///
     /// When the machine has no more threads.
     pub(crate) fn keep_up(&mut self, dir: &DataDir, keep: KeepEvents) -> Result<(), Failure> {
-        let upkeep = Upkeep::new(
+        let upkeep = self.upkeep(dir, keep);
+        let (stop, stopped) = channel();
+        self.upkeep = Some((stop, spawn("upkeep", move || upkeep.run(&stopped))?));
+        Ok(())
+    }
+
+    /// The upkeep of the data directory `dir`, for a thread that has to end before this stops.
+    pub(crate) fn upkeep(&self, dir: &DataDir, keep: KeepEvents) -> Upkeep {
+        Upkeep::new(
             Arc::clone(&self.core),
             self.journal.clone(),
             self.to_store.clone(),
             dir,
             keep,
             self.jump,
-        );
-        let (stop, stopped) = channel();
-        self.upkeep = Some((stop, spawn("upkeep", move || upkeep.run(&stopped))?));
-        Ok(())
+        )
     }
 
     /// Waits until everything decided is on disk; false when a thread ended because of a bug.

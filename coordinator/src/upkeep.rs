@@ -86,10 +86,15 @@ impl Upkeep {
     pub(crate) fn run(mut self, stop: &Receiver<()>) {
         self.look();
         while stop.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            self.look();
-            self.trim_if_due();
+            self.once();
         }
         self.look();
+    }
+
+    /// What is done every time.
+    pub(crate) fn once(&mut self) {
+        self.look();
+        self.trim_if_due();
     }
 
     /// What is not put off for anything.

@@ -78,7 +78,7 @@ fn random_bytes_and_other_protocols_on_the_port_harm_nobody() {
 fn an_empty_request_of_every_method_is_answered_with_a_status_of_ours() {
     let mut coordinator = Coordinator::start();
     let client = coordinator.client();
-    let methods = raw::methods();
+    let methods = swarm_tests::raw::methods();
     assert!(methods.len() >= 17, "{methods:?}");
     for method in &methods {
         // The one call whose empty form has an endless answer is StreamEvents with follow, and that is not empty.
@@ -99,7 +99,7 @@ fn an_empty_request_of_every_method_is_answered_with_a_status_of_ours() {
 fn messages_that_are_no_messages_are_refused_by_every_method() {
     let mut coordinator = Coordinator::start();
     let client = coordinator.client();
-    for (seed, method) in (1..).zip(raw::methods()) {
+    for (seed, method) in (1..).zip(swarm_tests::raw::methods()) {
         // A length-delimited field that says it is longer than the message.
         raw::call(&client, &method, b"\x0a\xff\xff\xff\x7f").unwrap_err();
         for round in 0..10 {

@@ -27,6 +27,7 @@ mod failing_disk;
 mod faults;
 mod fencing;
 mod flipped_store;
+mod fuzzing;
 mod hostile;
 mod killed;
 mod lifecycle;

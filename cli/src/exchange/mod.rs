@@ -105,6 +105,27 @@ pub(crate) struct Import {
     pub(crate) notes: Vec<String>,
 }
 
+/// Reads a file by its shape and as each format; gives what would be submitted of it, or said about it.
+pub fn read_in_every_format(text: &str, now: jiff::Timestamp) -> Vec<Result<JobFile, Faults>> {
+    let formats = [None]
+        .into_iter()
+        .chain(Format::value_variants().iter().copied().map(Some));
+    let read = |format| {
+        let options = Options {
+            format,
+            all: true,
+            ..Options::default()
+        };
+        read(text, "input", &options, now)
+    };
+    formats
+        .filter_map(|format| match read(format) {
+            Ok(import) => import.file.map(Ok),
+            Err(faults) => Some(Err(faults)),
+        })
+        .collect()
+}
+
 /// Reads a file of any format.
 ///
 /// # Errors

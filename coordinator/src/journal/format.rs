@@ -125,8 +125,7 @@ impl EntryHeader {
         bytes[32..36].copy_from_slice(&self.count.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.payload_bytes.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.payload_crc.to_le_bytes());
-        let crc = entry_crc(&bytes, salt);
-        bytes[44..48].copy_from_slice(&crc.to_le_bytes());
+        seal(&mut bytes, salt);
         bytes
     }
 
@@ -218,7 +217,13 @@ pub(super) fn split_events(payload: &Bytes, count: u32) -> Result<Vec<Bytes>, Fl
     Ok(events)
 }
 
-fn entry_crc(header: &[u8; ENTRY_HEADER_BYTES], salt: u64) -> u32 {
+/// Writes an entry header's checksum into it.
+pub(super) fn seal(header: &mut [u8], salt: u64) {
+    let crc = entry_crc(header, salt);
+    header[44..48].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn entry_crc(header: &[u8], salt: u64) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &header[..44])
 }
 

@@ -34,7 +34,7 @@
 //! Reading order: `format` (the bytes), `active`, `segment` and `reserve` (writing),
 //! `walk` (reading), `floor`, `high_water`, `scan`, `tail` and `open` (starting),
 //! `catalog`, `reader`, `upkeep` (the rest, from any thread), `inspect`, `behind`, `salvage`,
-//! `live` (for the operator).
+//! `live` (for the operator), `reseal` (for fuzzing).
 
 mod active;
 mod behind;
@@ -47,6 +47,7 @@ mod inspect;
 mod live;
 mod open;
 mod reader;
+mod reseal;
 mod reserve;
 mod salvage;
 mod scan;
@@ -73,6 +74,8 @@ pub use high_water::Position;
 pub use inspect::{Inspected, inspect};
 pub use live::Live;
 pub use reader::Reader;
+#[doc(hidden)]
+pub use reseal::reseal;
 pub use salvage::Salvage;
 pub(crate) use segment::sync_directory;
 pub use upkeep::Upkeep;

@@ -158,6 +158,10 @@ impl Window {
             self.start = offset;
             // Empty while it is read into, so that a failed read leaves nothing to be found.
             let mut buffer = std::mem::take(&mut self.buffer);
+            if buffer.is_empty() {
+                // The system gives zeros; nobody has to write them.
+                buffer = vec![0; ahead];
+            }
             buffer.resize(ahead, 0);
             self.file.read_exact_at(&mut buffer, offset)?;
             self.buffer = buffer;

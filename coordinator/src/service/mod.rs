@@ -8,6 +8,7 @@ mod agent;
 mod convert;
 mod coordinator;
 mod incoming;
+pub mod inside;
 mod lookup;
 mod metered;
 mod nothing;
@@ -37,7 +38,7 @@ use swarm_proto::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, transport::Server};
+use tonic::{Status, service::Routes, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
@@ -102,13 +103,6 @@ pub(crate) async fn serve(
         set_health(&health_reporter, ServingStatus::NotServing).await;
     });
 
-    macro_rules! limited {
-        ($server:ident) => {
-            $server::new(service.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES)
-        };
-    }
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(swarm_proto::FILE_DESCRIPTOR_SET)
@@ -125,6 +119,7 @@ pub(crate) async fn serve(
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .add_routes(routes(&service))
         .add_service(health)
         .add_service(reflection().build_v1().expect("the compiled schema is whole"))
         // grpcurl up to 1.8.7 asks for this one only.
@@ -132,12 +127,7 @@ pub(crate) async fn serve(
             reflection()
                 .build_v1alpha()
                 .expect("the compiled schema is whole"),
-        )
-        .add_service(limited!(CoordinatorServiceServer))
-        .add_service(limited!(TaskServiceServer))
-        .add_service(limited!(AgentServiceServer))
-        .add_service(limited!(AdminServiceServer))
-        .add_service(limited!(QueueServiceServer));
+        );
 
     let incoming = incoming::accept(listener, shutdown.clone());
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
@@ -149,6 +139,22 @@ pub(crate) async fn serve(
         served = serving => served,
         () = patience => Ok(()),
     }
+}
+
+/// The protocol's own services.
+fn routes(service: &Service) -> Routes {
+    macro_rules! limited {
+        ($server:ident) => {
+            $server::new(service.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        };
+    }
+    Routes::new(limited!(CoordinatorServiceServer))
+        .add_service(limited!(TaskServiceServer))
+        .add_service(limited!(AgentServiceServer))
+        .add_service(limited!(AdminServiceServer))
+        .add_service(limited!(QueueServiceServer))
 }
 
 /// All services live and die together, and so does the whole, which has no name.
