@@ -430,10 +430,10 @@ fn released(reason: &str) -> Reported {
 fn outcome(moment: &mut Moment<'_>) -> Reported {
     let random = &mut *moment.random;
     match random.below(8) {
-        4..=5 if moment.habits.does(Deed::Fail) => Reported::Failure {
+        3..=5 if moment.habits.does(Deed::Fail) => Reported::Failure {
             failure: Failure {
                 reason: "exit".into(),
-                blame: [Blame::Task, Blame::Machine, Blame::Provider][random.index(3)],
+                blame: [Blame::Task, Blame::Task, Blame::Machine, Blame::Provider][random.index(4)],
                 message: "".into(),
                 exit_code: Some(1),
                 signal: None,

@@ -10,8 +10,9 @@ use swarm_engine::{
         submit::Submit,
     },
     hold::Scope,
-    id::QueueName,
+    id::{Number, QueueName, TaskId},
     state::State,
+    task::End,
     time::Timestamp,
 };
 
@@ -83,7 +84,16 @@ pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut
     Some(match kind {
         Deed::Cancel => Request::Cancel(vec![names.task(random)]),
         Deed::Retry => {
-            let task = names.task(random);
+            let ended: Vec<TaskId> = stored
+                .tasks_after(Number(0))
+                .filter(|task| !matches!(task.end(), None | Some(End::Succeeded)))
+                .map(|task| task.id.clone())
+                .collect();
+            let task = if ended.is_empty() || random.one_in(4) {
+                names.task(random)
+            } else {
+                ended[random.index(ended.len())].clone()
+            };
             let seen = stored.task(&task).map(|task| task.revision);
             let revision = seen.filter(|_| random.one_in(2));
             Request::Retry(vec![Retry { task, revision }])
