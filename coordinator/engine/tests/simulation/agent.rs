@@ -17,7 +17,7 @@ use swarm_engine::{
     lease::Proof,
     needs::{Executor, Shard, Wants},
     rejection::Rejection,
-    task::{Blame, Failure},
+    task::{Blame, Failure, Task},
 };
 
 use super::{
@@ -344,6 +344,7 @@ impl Process {
             }
             Answer::Granted(Ok(tasks)) => {
                 for task in tasks {
+                    self.check_fit(&task, &out.request);
                     let work = Work {
                         proof: proof_of(&task),
                         group: task.needs.group.clone(),
@@ -384,6 +385,24 @@ impl Process {
                 After::GoesOn
             }
         }
+    }
+
+    /// What it is given is what it asked for and can do.
+    fn check_fit(&self, task: &Task, request: &Request) {
+        let Request::Claim(claim, ..) = request else {
+            return;
+        };
+        let class = &task.needs.class;
+        let is_able = self.is_gifted || (class.executor == Executor::Command && class.selector.is_empty());
+        let is_wanted = claim.wants.queues.is_empty() || claim.wants.queues.contains(&class.queue);
+        let shard = claim.wants.shard.filter(|shard| shard.index.is_some());
+        let is_own = shard.is_none_or(|shard| Some(shard.index_of(task.bucket)) == shard.index);
+        assert!(
+            is_able && is_wanted && is_own,
+            "{} is given {}, which it cannot do or did not ask for",
+            self.agent,
+            task.id
+        );
     }
 
     fn take_up(&mut self, work: Work, moment: &mut Moment<'_>) {

@@ -13,7 +13,7 @@ use swarm_engine::{
     command::start,
     draft::{Draft, decide},
     event::{Event, Fact},
-    id::{AgentId, Number, TaskId},
+    id::{AgentId, Number, ReportHash, TaskId},
     lease::Proof,
     rejection::Rejection,
     state::State,
@@ -76,7 +76,9 @@ struct Decision {
 /// What an answer promises.
 pub(crate) enum Told {
     /// The report is accepted.
-    Accepted(AgentId, Proof),
+    Accepted(AgentId, Proof, ReportHash),
+    /// The report is not wanted.
+    Refused(Proof, ReportHash),
     /// It had been accepted before.
     Repeated(Proof),
     /// The task will be done.
@@ -275,7 +277,8 @@ impl Coordinator {
             }
             for told in told {
                 match told {
-                    Told::Accepted(agent, proof) => self.history.accept(&agent, &proof),
+                    Told::Accepted(agent, proof, hash) => self.history.accept(&agent, &proof, hash),
+                    Told::Refused(proof, hash) => self.history.refuse(&proof, hash),
                     Told::Repeated(proof) => self.history.repeat(&proof),
                     Told::Acknowledged(task) => self.history.acknowledge(&task),
                 }

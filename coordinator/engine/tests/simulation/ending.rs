@@ -58,6 +58,7 @@ impl World {
         self.coordinator
             .history
             .check_acknowledged(|task| state.task(task).or_else(|| stored.task(task)).is_some());
+        self.coordinator.history.check_skipped();
         self.coordinator.check_fold(&mut self.random);
         for event in &self.coordinator.journal {
             let kind = Fact::KINDS.iter().position(|kind| *kind == event.fact.kind());

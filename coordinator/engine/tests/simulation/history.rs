@@ -10,8 +10,9 @@ use std::{
 use swarm_engine::{
     event::{Event, Fact, Subject},
     hold::Scope,
-    id::{AgentId, AttemptNumber, GroupName, LeaseToken, QueueName, TaskId},
+    id::{AgentId, AttemptNumber, GroupName, LeaseToken, QueueName, ReportHash, TaskId},
     lease::Proof,
+    limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     task::{Blame, Condition, End, Loss, Task},
     time::Timestamp,
 };
@@ -28,8 +29,8 @@ pub(crate) struct History {
     /// The one task of each exclusive group that runs.
     groups: BTreeMap<GroupName, TaskId>,
     running: BTreeMap<QueueName, u32>,
-    /// Attempts whose outcome was accepted.
-    accepted: BTreeSet<(TaskId, AttemptNumber)>,
+    /// Attempts whose outcome was accepted, each with the report.
+    accepted: BTreeMap<(TaskId, AttemptNumber), ReportHash>,
 }
 
 /// One task, from its submit until it is removed.
@@ -161,6 +162,15 @@ impl History {
                 self.end(task, End::Cancelled);
             }
             Fact::TaskSkipped { task, because } => {
+                let end = self.lives.get(because).and_then(|life| life.end.clone());
+                let is_hopeless = |(needed, condition, met): &(TaskId, Condition, bool)| {
+                    needed == because && !met && end.as_ref().is_some_and(|end| !meets(*condition, end))
+                };
+                assert!(
+                    self.life(task).needs.iter().any(is_hopeless),
+                    "{} is skipped because of {because}, which is {end:?}",
+                    task.id
+                );
                 let because = because.clone();
                 self.end(task, End::Skipped { because });
             }
@@ -182,7 +192,7 @@ impl History {
                 );
                 self.lives.remove(&task.id);
                 self.acknowledged.remove(&task.id);
-                self.accepted.retain(|(accepted, _)| *accepted != task.id);
+                self.accepted.retain(|(accepted, _), _| *accepted != task.id);
             }
             Fact::DependencyMet { task, dependency, .. } => {
                 let end = self.lives.get(dependency).and_then(|life| life.end.clone());
@@ -300,7 +310,7 @@ impl History {
     }
 
     /// A report was accepted: it proves the newest grant, and no other one did.
-    pub(crate) fn accept(&mut self, agent: &AgentId, proof: &Proof) {
+    pub(crate) fn accept(&mut self, agent: &AgentId, proof: &Proof, hash: ReportHash) {
         let Some(grant) = self.lives.get(&proof.task).and_then(|life| life.granted.as_ref()) else {
             panic!("a report of {} was accepted, which nobody was given", proof.task);
         };
@@ -312,11 +322,25 @@ impl History {
             grant.attempt,
             grant.agent
         );
+        let before = self.accepted.insert((proof.task.clone(), proof.attempt), hash);
         assert!(
-            self.accepted.insert((proof.task.clone(), proof.attempt)),
+            before.is_none(),
             "two reports of {} are accepted for attempt {}",
             proof.task,
             proof.attempt.0
+        );
+    }
+
+    /// A report was refused: it is none that was accepted, unless the attempt is too long ago to be remembered.
+    pub(crate) fn refuse(&self, proof: &Proof, hash: ReportHash) {
+        let is_accepted = self.accepted.get(&(proof.task.clone(), proof.attempt)) == Some(&hash);
+        let newest = self.lives.get(&proof.task).and_then(|life| life.granted.as_ref());
+        let is_remembered =
+            newest.is_some_and(|grant| grant.attempt.0 as usize <= FIRST_ATTEMPTS + LAST_ATTEMPTS);
+        assert!(
+            !(is_accepted && is_remembered),
+            "a report of {} was accepted, and refused when it came again",
+            proof.task
         );
     }
 
@@ -340,6 +364,19 @@ impl History {
             "{task} was acknowledged and is not there"
         );
         self.acknowledged.insert(task.clone());
+    }
+
+    /// Nothing is skipped for a task that has come back since.
+    pub(crate) fn check_skipped(&self) {
+        for (task, life) in &self.lives {
+            if let Some(End::Skipped { because }) = &life.end {
+                let end = self.lives.get(because).and_then(|life| life.end.as_ref());
+                assert!(
+                    end.is_some_and(|end| *end != End::Succeeded),
+                    "{task} stays skipped because of {because}, which is {end:?}"
+                );
+            }
+        }
     }
 
     /// Nothing that was acknowledged is gone.

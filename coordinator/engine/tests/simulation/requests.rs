@@ -4,7 +4,8 @@ use swarm_engine::{
     command::{
         cancel,
         complete::{self, Complete, Report, Reported},
-        deregister, expire, hold, limit, prune,
+        deregister::{self, Deregister},
+        expire, hold, limit, prune,
         register::{self, Register},
         renew::{self, Order, Renew},
         retry,
@@ -21,7 +22,7 @@ use super::{
     fault::Deed,
     network::{Answer, Party, Request},
     people::long_ago,
-    tasks::TTL,
+    tasks::{TTL, proof_of},
     world::World,
 };
 
@@ -42,11 +43,7 @@ impl World {
             Request::Register(register) => Some(self.take_register(register)),
             Request::Renew(renew) => Some(self.take_renew(&renew)),
             Request::Complete(complete) => Some(self.take_complete(complete)),
-            Request::Deregister(deregister) => {
-                Some(Answer::Left(self.decide(Deed::Leave, |draft| {
-                    deregister::decide(draft, deregister)
-                })))
-            }
+            Request::Deregister(deregister) => Some(self.take_deregister(deregister)),
             Request::Cancel(tasks) => {
                 self.coordinator.recall(&tasks);
                 let results = self.decide(Deed::Cancel, |draft| Ok(cancel::decide(draft, &tasks)));
@@ -113,8 +110,26 @@ impl World {
         let result = self.decide(Deed::Register, |draft| register::decide(draft, register));
         if result.is_ok() {
             self.note_renewed(&agent, &held);
+            // Two copies of one identity cannot both work.
+            for task in self.coordinator.state().leased_to(&agent) {
+                assert!(
+                    held.contains(&proof_of(task)),
+                    "{agent} begins anew without {} and keeps it",
+                    task.id
+                );
+            }
         }
         Answer::Registered(result)
+    }
+
+    fn take_deregister(&mut self, deregister: Deregister) -> Answer {
+        let agent = deregister.agent.clone();
+        let result = self.decide(Deed::Leave, |draft| deregister::decide(draft, deregister));
+        assert!(
+            result.is_err() || self.coordinator.state().leased_to(&agent).next().is_none(),
+            "{agent} has left and holds leases"
+        );
+        Answer::Left(result)
     }
 
     fn take_renew(&mut self, renew: &Renew) -> Answer {
@@ -154,27 +169,31 @@ impl World {
         self.coordinator
             .recall(complete.reports.iter().map(|report| &report.proof.task));
         let agent = complete.agent.clone();
-        let sent: Vec<(Proof, Deed)> = complete
+        let sent = complete
             .reports
             .iter()
-            .map(|report| (report.proof.clone(), kind(&report.result)))
-            .collect();
+            .map(|report| (report.proof.clone(), report.hash, kind(&report.result)));
+        let sent: Vec<(Proof, ReportHash, Deed)> = sent.collect();
         let results = self
             .coordinator
             .decide(self.boot, &mut self.tally, |draft| {
                 Ok(complete::decide(draft, complete))
             })
             .expect("never refused whole");
-        for ((proof, kind), result) in sent.into_iter().zip(&results) {
+        for ((proof, hash, kind), result) in sent.into_iter().zip(&results) {
             match result {
                 Ok(accepted) if accepted.already_completed => {
                     self.coordinator.promise(Told::Repeated(proof));
                 }
                 Ok(_) => {
                     self.tally.deed(kind);
-                    self.coordinator.promise(Told::Accepted(agent.clone(), proof));
+                    self.coordinator
+                        .promise(Told::Accepted(agent.clone(), proof, hash));
                 }
-                Err(_) => self.tally.refused += 1,
+                Err(_) => {
+                    self.tally.refused += 1;
+                    self.coordinator.promise(Told::Refused(proof, hash));
+                }
             }
         }
         Answer::Reported(results)

@@ -183,6 +183,11 @@ impl Coordinator {
                 claim::decide(draft, waiter.claim.clone())
             });
             for task in result.into_iter().flatten() {
+                let known = running.state.task_numbered(task.number);
+                // A late copy of a claim that was answered is told of what its agent holds.
+                if known.is_some_and(|known| known.lease().is_some()) {
+                    continue;
+                }
                 let agent = &waiter.claim.agent;
                 assert!(
                     task.attempts.iter().any(|attempt| was_tried(attempt, agent)),

@@ -104,7 +104,7 @@ impl World {
             30 => self.order(),
             _ => self.prune(),
         }
-        if self.is_up() && self.random.one_in(16) {
+        if self.is_up() && self.random.one_in(4) {
             self.coordinator.check_waiters(self.boot);
         }
         if self.is_awake() && self.random.one_in(self.habits.sync) {
