@@ -62,10 +62,7 @@ impl World {
             next_process: 0,
             submitters: (0..2).map(|_| Submitter::default()).collect(),
             tally: Tally::default(),
-            may_overlap: habits.has(Fault::Twin)
-                || habits.has(Fault::Repeated)
-                || habits.has(Fault::Delayed)
-                || habits.has(Fault::CoordinatorPaused),
+            may_overlap: habits.has(Fault::Twin) || habits.has(Fault::Repeated),
             habits,
         };
         world.tally.seeds = 1;
