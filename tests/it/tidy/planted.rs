@@ -72,7 +72,7 @@ fn each_planted_bug_says_what_it_is_and_names_a_test_that_exists() {
             continue;
         }
         count += 1;
-        let [sentence, caught, expected] = heading.lines().collect::<Vec<_>>()[..] else {
+        let [sentence, caught, ref expected @ ..] = heading.lines().collect::<Vec<_>>()[..] else {
             panic!("{name}: a sentence, caught-by and expect are wanted above the difference");
         };
         assert!(sentence.ends_with('.'), "{name} is not told in a sentence");
@@ -81,10 +81,9 @@ fn each_planted_bug_says_what_it_is_and_names_a_test_that_exists() {
             diff.contains(&format!("planted(\"{bug}\")")),
             "{name} does not ask for its own name"
         );
+        let is_reason = |line: &&str| line.strip_prefix("expect: ").is_some_and(|text| !text.is_empty());
         assert!(
-            expected
-                .strip_prefix("expect: ")
-                .is_some_and(|text| !text.is_empty()),
+            !expected.is_empty() && expected.iter().all(is_reason),
             "{name} does not say what its catcher says"
         );
         let caught = caught
