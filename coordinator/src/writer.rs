@@ -45,3 +45,26 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &Sender<
     }
     journal
 }
+
+#[cfg(test)]
+mod tests {
+    use swarm_engine::command::submit::{self, Submit};
+
+    use crate::fixture::{Fixture, task};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_answered_is_in_the_journal() {
+        let swarm = Fixture::new();
+        for index in 0..20 {
+            let request = Submit {
+                tasks: vec![task(&format!("t{index}"), &[])],
+                ..Submit::default()
+            };
+            let answer = swarm.core.execute(|draft| submit::decide(draft, request)).await;
+            let seq = answer.unwrap().as_of.0;
+            let written = swarm.core.journal.read(seq, seq, usize::MAX);
+            let written = written.is_ok_and(|events| events.iter().any(|(written, _)| *written == seq));
+            assert!(written, "event {seq} was answered and is not in the journal");
+        }
+    }
+}

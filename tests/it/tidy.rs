@@ -3,4 +3,5 @@
 mod absences;
 mod arrows;
 mod lock;
+mod planted;
 mod source;

@@ -71,3 +71,19 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
     let slowed = waiting.pop().unwrap().await.unwrap();
     assert!(slowed.is_empty(), "the machine failed, and was given {slowed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_waits_alone_is_given_what_comes() {
+    const WAIT: Duration = Duration::from_secs(5);
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let core = Arc::clone(&swarm.core);
+    let waiting = tokio::spawn(async move { core.claim(claim_of(agent()), WAIT).await.unwrap().value });
+    swarm
+        .until(|| !swarm.core.lock().waiters.requests.is_empty())
+        .await;
+    swarm.submit(None, vec![task("a", &[])]).await.unwrap();
+    let granted = waiting.await.unwrap();
+    let granted: Vec<_> = granted.iter().map(|task| &task.id).collect();
+    assert_eq!(granted, [&id("a")], "a claim waited in vain");
+}

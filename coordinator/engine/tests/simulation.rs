@@ -1,0 +1,110 @@
+//! A seeded world around the pure engine: agents, submitters, operators and a coordinator that has to keep its
+//! promises while messages are lost, repeated, late and out of order, machines stop, die and come back, clocks
+//! jump, and the coordinator crashes with events that are not on disk.
+//!
+//! After each decision the state is checked against itself, and what became durable and what callers were told
+//! against a history that knows only the promises. At the end the journal is folded, and once faults have
+//! stopped every task must end. Each seed leaves some operations and faults out.
+//!
+//! ```text
+//! SIMULATION_SEED=17       runs one seed alone and shows what happens in it
+//! SIMULATION_SEEDS=N       runs so many seeds instead of the usual number
+//! SIMULATION_SECONDS=S     runs seeds for so long instead
+//! SIMULATION_FROM=N        begins with this seed instead of 0
+//! SIMULATION_REPORT=FILE   writes the last line, JSON, to a file too
+//! ```
+
+mod simulation {
+    pub(crate) mod agent;
+    pub(crate) mod coordinator;
+    pub(crate) mod ending;
+    pub(crate) mod fault;
+    pub(crate) mod history;
+    pub(crate) mod leases;
+    pub(crate) mod network;
+    pub(crate) mod people;
+    pub(crate) mod random;
+    pub(crate) mod report;
+    pub(crate) mod requests;
+    pub(crate) mod run;
+    pub(crate) mod tasks;
+    pub(crate) mod trace;
+    pub(crate) mod waiters;
+    pub(crate) mod world;
+}
+
+use simulation::{
+    report,
+    run::{self, Length, OPERATIONS},
+    trace::Trace,
+};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 20_000;
+
+/// Seeds whose traces are compared.
+const CANARIES: u64 = 200;
+
+/// Seeds that are run with and without forgetting.
+const FORGETFUL: u64 = 500;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
+    )
+}
+
+#[test]
+fn promises_hold_whatever_goes_wrong() {
+    if let Some(seed) = number("SIMULATION_SEED") {
+        run::seed(seed, OPERATIONS, true, Trace::Shown);
+        return;
+    }
+    let length = match (number("SIMULATION_SECONDS"), number("SIMULATION_SEEDS")) {
+        (Some(seconds), _) => Length::Seconds(seconds),
+        (None, seeds) => Length::Seeds(seeds.unwrap_or(SEEDS)),
+    };
+    let outcome = run::many(number("SIMULATION_FROM").unwrap_or(0), length);
+    report::tell(&outcome);
+    assert_eq!(
+        outcome.violations, 0,
+        "a promise was broken; the line to rerun it is above"
+    );
+    report::gate(&outcome.tally);
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    for seed in 0..CANARIES {
+        let [one, other] = [(); 2].map(|()| run::seed(seed, OPERATIONS, true, Trace::Kept(Vec::new())));
+        let (one, other) = (one.coordinator.trace, other.coordinator.trace);
+        if let (Trace::Kept(one), Trace::Kept(other)) = (one, other) {
+            let differs = one.iter().zip(&other).find(|(one, other)| one != other);
+            assert!(differs.is_none(), "seed {seed} went two ways: {differs:#?}");
+            assert_eq!(one.len(), other.len(), "seed {seed} went two ways");
+            assert!(one.len() > 100, "seed {seed} has no story");
+        }
+    }
+}
+
+#[test]
+fn no_decision_differs_because_a_task_was_forgotten() {
+    for seed in 0..FORGETFUL {
+        let [forgetful, whole] =
+            [true, false].map(|forgets| run::seed(seed, OPERATIONS, forgets, Trace::Off));
+        let pairs = forgetful
+            .coordinator
+            .journal
+            .iter()
+            .zip(&whole.coordinator.journal);
+        let differs = pairs.into_iter().find(|(one, other)| one != other);
+        assert!(differs.is_none(), "seed {seed} went another way: {differs:#?}");
+        assert_eq!(
+            (forgetful.coordinator.journal.len(), forgetful.tally.refused),
+            (whole.coordinator.journal.len(), whole.tally.refused),
+            "seed {seed}"
+        );
+    }
+}

@@ -1,0 +1,469 @@
+//! An agent's process in small, with the rules of the real one.
+//!
+//! It calls again until it is answered, trusts a lease for less than it lasts and from when it was asked for,
+//! and keeps what attempts came to on its disk until somebody has confirmed it. Its attempts die with it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::{
+        claim::Claim,
+        complete::{Complete, Report, Reported},
+        deregister::Deregister,
+        register::Register,
+        renew::{Order, Renew},
+    },
+    id::{AgentId, AttemptNumber, GroupName, ReportHash, Session, TaskId},
+    lease::Proof,
+    needs::{Executor, Shard, Wants},
+    rejection::Rejection,
+    task::{Blame, Failure, Task},
+};
+
+use super::{
+    fault::{Deed, Habits},
+    network::{Answer, Request},
+    random::Random,
+    tasks::{TTL, everything, gpu, millis, proof_of, queue},
+};
+
+/// A call that has no answer after this long is made again, in milliseconds.
+const CALL_TIMEOUT: u64 = 40_000;
+
+/// How much earlier than a lease the trust in it ends.
+const MARGIN: u64 = 10_000;
+
+/// How long a claim may wait.
+const CLAIM_WAIT: Duration = Duration::from_secs(20);
+
+/// Whoever cannot do one thing at a moment tries another one, so often.
+const TRIES: usize = 3;
+
+/// Outcomes in one delivery.
+const DELIVERED: usize = 3;
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) number: u32,
+    pub(crate) agent: AgentId,
+    pub(crate) is_twin: bool,
+    is_gifted: bool,
+    slots: usize,
+    pub(crate) session: Option<Session>,
+    pub(crate) running: BTreeMap<(TaskId, AttemptNumber), Work>,
+    /// On its disk.
+    pub(crate) outbox: Vec<Report>,
+    calls: [Option<Out>; CALLS],
+    /// It is stopped until then, in milliseconds of the machine.
+    pub(crate) paused_until: u64,
+    is_leaving: bool,
+}
+
+/// An attempt at work.
+#[derive(Clone)]
+pub(crate) struct Work {
+    pub(crate) proof: Proof,
+    pub(crate) group: Option<GroupName>,
+    pub(crate) trusted_until: u64,
+}
+
+#[derive(Clone)]
+struct Out {
+    call: u64,
+    sent: u64,
+    /// When it was made first: what it brings is trusted from then on.
+    begun: u64,
+    request: Request,
+}
+
+/// The kinds of calls, of which each is in flight once.
+const REGISTER: usize = 0;
+const CLAIM: usize = 1;
+const RENEW: usize = 2;
+const DELIVER: usize = 3;
+const LEAVE: usize = 4;
+const CALLS: usize = 5;
+
+/// What became of a process with an answer.
+pub(crate) enum After {
+    GoesOn,
+    /// It is over: another one has its identity, or it has said goodbye.
+    Exits,
+}
+
+/// What a process needs of the world to act.
+pub(crate) struct Moment<'a> {
+    pub(crate) boot: u64,
+    pub(crate) random: &'a mut Random,
+    pub(crate) habits: &'a Habits,
+    /// The number of the next call.
+    pub(crate) call: u64,
+}
+
+impl Process {
+    pub(crate) fn new(number: u32, agent: AgentId, outbox: Vec<Report>, random: &mut Random) -> Process {
+        Process {
+            number,
+            agent,
+            is_twin: false,
+            is_gifted: random.one_in(2),
+            slots: 1 + random.index(3),
+            session: None,
+            running: BTreeMap::new(),
+            outbox,
+            calls: [const { None }; CALLS],
+            paused_until: 0,
+            is_leaving: false,
+        }
+    }
+
+    /// A second process with a copy of this one's disk.
+    pub(crate) fn twin(&self, number: u32, random: &mut Random) -> Process {
+        Process {
+            is_twin: true,
+            ..Process::new(number, self.agent.clone(), self.outbox.clone(), random)
+        }
+    }
+
+    /// Does one thing: what it sends goes out.
+    pub(crate) fn act(&mut self, moment: &mut Moment<'_>) -> Option<Request> {
+        self.end_untrusted(moment);
+        if let Some(again) = self.call_again(moment) {
+            return Some(again);
+        }
+        if self.session.is_none() {
+            return self.send(REGISTER, self.registration(moment), moment);
+        }
+        (0..TRIES).find_map(|_| match moment.random.below(10) {
+            0..=2 => self.send(RENEW, self.renewal()?, moment),
+            3..=4 => self.send(CLAIM, self.claim(moment)?, moment),
+            5..=6 => {
+                self.finish_one(moment);
+                None
+            }
+            7..=8 => self.send(DELIVER, self.delivery(moment)?, moment),
+            _ => self.leave(moment),
+        })
+    }
+
+    fn send(&mut self, kind: usize, request: Request, moment: &Moment<'_>) -> Option<Request> {
+        if self.calls[kind].is_some() {
+            return None;
+        }
+        self.calls[kind] = Some(Out {
+            call: moment.call,
+            sent: moment.boot,
+            begun: moment.boot,
+            request: request.clone(),
+        });
+        Some(request)
+    }
+
+    /// A call that was not answered in time: a claim keeps its request id, and what is held is listed anew.
+    fn call_again(&mut self, moment: &Moment<'_>) -> Option<Request> {
+        let late = |out: &Option<Out>| {
+            out.as_ref()
+                .is_some_and(|out| moment.boot - out.sent > CALL_TIMEOUT)
+        };
+        let kind = self.calls.iter().position(late)?;
+        let request = match kind {
+            RENEW => {
+                self.calls[RENEW] = None;
+                return None;
+            }
+            REGISTER => {
+                self.calls[REGISTER] = None;
+                return None;
+            }
+            _ => self.calls[kind].as_ref()?.request.clone(),
+        };
+        let out = self.calls[kind].as_mut()?;
+        (out.call, out.sent) = (moment.call, moment.boot);
+        Some(request)
+    }
+
+    fn registration(&self, moment: &mut Moment<'_>) -> Request {
+        Request::Register(Register {
+            agent: self.agent.clone(),
+            name: self.agent.as_str().into(),
+            labels: if self.is_gifted { gpu() } else { BTreeMap::new() },
+            slots: self.slots as u32,
+            executors: if self.is_gifted {
+                everything()
+            } else {
+                [Executor::Command].into()
+            },
+            version: "1.0.0".into(),
+            held: self.held(),
+            lease_ttl: TTL,
+            jitter: moment.random.next(),
+        })
+    }
+
+    fn held(&self) -> Vec<Proof> {
+        let running = self.running.values().map(|work| &work.proof);
+        let reported = self.outbox.iter().map(|report| &report.proof);
+        running.chain(reported).cloned().collect()
+    }
+
+    fn renewal(&self) -> Option<Request> {
+        Some(Request::Renew(Renew {
+            agent: self.agent.clone(),
+            session: self.session?,
+            leases: self.held(),
+            lease_ttl: TTL,
+            draining: self.is_leaving,
+        }))
+    }
+
+    fn claim(&self, moment: &mut Moment<'_>) -> Option<Request> {
+        if self.running.len() >= self.slots || self.is_leaving {
+            return None;
+        }
+        let random = &mut *moment.random;
+        let wants = match random.below(10) {
+            0..=1 => Wants {
+                queues: [queue(true)].into(),
+                ..Wants::default()
+            },
+            2..=3 => Wants {
+                shard: Some(Shard {
+                    count: 3,
+                    index: random.one_in(2).then(|| random.below(3) as u16),
+                }),
+                scan_limit: random.below(4) as u32,
+                ..Wants::default()
+            },
+            _ => Wants::default(),
+        };
+        let claim = Claim {
+            agent: self.agent.clone(),
+            session: self.session?,
+            wants,
+            request_id: format!("{}", moment.call).into(),
+            tokens: Vec::new(),
+            lease_ttl: TTL,
+        };
+        let free = (self.slots - self.running.len()) as u64;
+        let wait = if random.one_in(3) {
+            Duration::ZERO
+        } else {
+            CLAIM_WAIT
+        };
+        Some(Request::Claim(claim, free, wait))
+    }
+
+    fn delivery(&self, moment: &mut Moment<'_>) -> Option<Request> {
+        if self.outbox.is_empty() {
+            return None;
+        }
+        Some(Request::Complete(Complete {
+            agent: self.agent.clone(),
+            reports: self.outbox.iter().take(DELIVERED).cloned().collect(),
+            jitter: moment.random.next(),
+        }))
+    }
+
+    /// Ends what runs, delivers it, and says goodbye: so its owner wants it.
+    fn leave(&mut self, moment: &mut Moment<'_>) -> Option<Request> {
+        self.is_leaving |= moment.habits.does(Deed::Leave) && moment.random.one_in(20);
+        if !self.is_leaving {
+            return None;
+        }
+        for key in self.running.keys().cloned().collect::<Vec<_>>() {
+            self.report(&key, released("the agent is leaving"), moment);
+        }
+        if !self.outbox.is_empty() || self.calls[CLAIM].is_some() {
+            return None;
+        }
+        let request = Request::Deregister(Deregister {
+            agent: self.agent.clone(),
+            session: self.session?,
+            jitter: moment.random.next(),
+        });
+        self.send(LEAVE, request, moment)
+    }
+
+    /// An attempt has ended by itself.
+    fn finish_one(&mut self, moment: &mut Moment<'_>) {
+        if self.running.is_empty() {
+            return;
+        }
+        let index = moment.random.index(self.running.len());
+        let key = self.running.keys().nth(index).cloned();
+        let result = outcome(moment);
+        if let Some(key) = key {
+            self.report(&key, result, moment);
+        }
+    }
+
+    /// Puts an outcome on the disk; the attempt runs no longer.
+    fn report(&mut self, key: &(TaskId, AttemptNumber), result: Reported, moment: &mut Moment<'_>) {
+        let Some(work) = self.running.remove(key) else {
+            return;
+        };
+        self.outbox.push(Report {
+            proof: work.proof,
+            result,
+            output: Arc::default(),
+            hash: ReportHash(moment.random.bytes()),
+        });
+    }
+
+    /// What must never overlap ends with the trust in its lease.
+    pub(crate) fn end_untrusted(&mut self, moment: &mut Moment<'_>) {
+        let untrusted = self
+            .running
+            .iter()
+            .filter(|(_, work)| work.group.is_some() && work.trusted_until <= moment.boot);
+        for key in untrusted.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.report(&key, released("nothing was heard of the coordinator"), moment);
+        }
+    }
+
+    /// Takes an answer, if it is to a call that it waits for.
+    pub(crate) fn hear(&mut self, call: u64, answer: Answer, moment: &mut Moment<'_>) -> After {
+        self.end_untrusted(moment);
+        let is_it = |out: &Option<Out>| out.as_ref().is_some_and(|out| out.call == call);
+        let Some(out) = self
+            .calls
+            .iter()
+            .position(is_it)
+            .and_then(|kind| self.calls[kind].take())
+        else {
+            return After::GoesOn;
+        };
+        let refusal = match answer {
+            Answer::Registered(Ok(registered)) => {
+                self.session = Some(registered.session);
+                for proof in registered.lost {
+                    self.running.remove(&(proof.task, proof.attempt));
+                }
+                return After::GoesOn;
+            }
+            Answer::Granted(Ok(tasks)) => {
+                for task in tasks {
+                    self.check_fit(&task, &out.request);
+                    let work = Work {
+                        proof: proof_of(&task),
+                        group: task.needs.group.clone(),
+                        trusted_until: out.begun + millis(TTL) - MARGIN,
+                    };
+                    self.take_up(work, moment);
+                }
+                return After::GoesOn;
+            }
+            Answer::Renewed(Ok(directives)) => {
+                for directive in directives {
+                    let key = (directive.task, directive.attempt);
+                    self.obey(&key, directive.order, out.sent, moment);
+                }
+                return After::GoesOn;
+            }
+            Answer::Reported(results) => {
+                let Request::Complete(complete) = out.request else {
+                    return After::GoesOn;
+                };
+                // What nobody wants is set aside, what was accepted is confirmed: neither is sent again.
+                let sent: Vec<ReportHash> = complete.reports.iter().map(|report| report.hash).collect();
+                assert_eq!(results.len(), sent.len(), "each report has its answer");
+                self.outbox.retain(|report| !sent.contains(&report.hash));
+                return After::GoesOn;
+            }
+            Answer::Left(Ok(())) => return After::Exits,
+            Answer::Registered(Err(refusal))
+            | Answer::Granted(Err(refusal))
+            | Answer::Renewed(Err(refusal))
+            | Answer::Left(Err(refusal)) => refusal,
+            Answer::Submitted(_) | Answer::Ordered => return After::GoesOn,
+        };
+        match refusal {
+            Rejection::AgentReplaced(_) => After::Exits,
+            _ => {
+                self.session = None;
+                After::GoesOn
+            }
+        }
+    }
+
+    /// What it is given is what it asked for and can do.
+    fn check_fit(&self, task: &Task, request: &Request) {
+        let Request::Claim(claim, ..) = request else {
+            return;
+        };
+        let class = &task.needs.class;
+        let is_able = self.is_gifted || (class.executor == Executor::Command && class.selector.is_empty());
+        let is_wanted = claim.wants.queues.is_empty() || claim.wants.queues.contains(&class.queue);
+        let shard = claim.wants.shard.filter(|shard| shard.index.is_some());
+        let is_own = shard.is_none_or(|shard| Some(shard.index_of(task.bucket)) == shard.index);
+        assert!(
+            is_able && is_wanted && is_own,
+            "{} is given {}, which it cannot do or did not ask for",
+            self.agent,
+            task.id
+        );
+    }
+
+    fn take_up(&mut self, work: Work, moment: &mut Moment<'_>) {
+        let key = (work.proof.task.clone(), work.proof.attempt);
+        let is_known =
+            self.running.contains_key(&key) || self.outbox.iter().any(|report| report.proof == work.proof);
+        if is_known {
+            return;
+        }
+        let is_late = work.group.is_some() && work.trusted_until <= moment.boot;
+        self.running.insert(key.clone(), work);
+        if is_late || self.is_leaving {
+            self.report(&key, released("it came too late"), moment);
+        }
+    }
+
+    fn obey(&mut self, key: &(TaskId, AttemptNumber), order: Order, sent: u64, moment: &mut Moment<'_>) {
+        let Some(work) = self.running.get_mut(key) else {
+            return;
+        };
+        if order != Order::Lost {
+            work.trusted_until = work.trusted_until.max(sent + millis(TTL) - MARGIN);
+        }
+        match order {
+            Order::Continue => {}
+            // A success may cross the order.
+            Order::Cancel if moment.random.one_in(3) => self.report(key, Reported::Success, moment),
+            Order::Cancel => self.report(key, Reported::Cancelled, moment),
+            Order::Release => self.report(key, released("told to"), moment),
+            Order::Lost => {
+                self.running.remove(key);
+            }
+        }
+    }
+}
+
+fn released(reason: &str) -> Reported {
+    Reported::Released {
+        reason: reason.into(),
+        refused: false,
+    }
+}
+
+fn outcome(moment: &mut Moment<'_>) -> Reported {
+    let random = &mut *moment.random;
+    match random.below(8) {
+        3..=5 if moment.habits.does(Deed::Fail) => Reported::Failure {
+            failure: Failure {
+                reason: "exit".into(),
+                blame: [Blame::Task, Blame::Task, Blame::Machine, Blame::Provider][random.index(4)],
+                message: "".into(),
+                exit_code: Some(1),
+                signal: None,
+            },
+            retry_after: random.one_in(4).then(|| Duration::from_secs(random.below(100))),
+        },
+        6 if moment.habits.does(Deed::Release) => released("busy"),
+        7 if moment.habits.does(Deed::Refuse) => Reported::Released {
+            reason: "not here".into(),
+            refused: true,
+        },
+        _ => Reported::Success,
+    }
+}

@@ -1,0 +1,433 @@
+//! The promises, checked against what has become durable and what callers were told.
+//!
+//! It knows nothing of the state: only events in their order, and answers between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use swarm_engine::{
+    event::{Event, Fact, Subject},
+    hold::Scope,
+    id::{AgentId, AttemptNumber, GroupName, LeaseToken, QueueName, ReportHash, TaskId},
+    lease::Proof,
+    limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
+    task::{Blame, Condition, End, Loss, Task},
+    time::Timestamp,
+};
+
+/// What the promises need of the past.
+#[derive(Default)]
+pub(crate) struct History {
+    epoch: u64,
+    lives: BTreeMap<TaskId, Life>,
+    /// Tasks whose submit was acknowledged and that were not removed since.
+    acknowledged: BTreeSet<TaskId>,
+    holds: BTreeSet<Scope>,
+    limits: BTreeMap<QueueName, u32>,
+    /// The one task of each exclusive group that runs.
+    groups: BTreeMap<GroupName, TaskId>,
+    running: BTreeMap<QueueName, u32>,
+    /// Attempts whose outcome was accepted, each with the report.
+    accepted: BTreeMap<(TaskId, AttemptNumber), ReportHash>,
+}
+
+/// One task, from its submit until it is removed.
+struct Life {
+    record: Arc<Task>,
+    needs: Vec<(TaskId, Condition, bool)>,
+    granted: Option<Grant>,
+    is_leased: bool,
+    cancel_asked: bool,
+    /// How it has ended in this round.
+    end: Option<End>,
+    deadline: Option<Timestamp>,
+    /// It must not be granted before.
+    due: Timestamp,
+    /// Failures of its own in this round.
+    failures: u32,
+    /// Attempts with an outcome; each has one.
+    over: BTreeSet<AttemptNumber>,
+}
+
+/// The newest grant of a task.
+struct Grant {
+    attempt: AttemptNumber,
+    token: LeaseToken,
+    agent: AgentId,
+}
+
+impl History {
+    pub(crate) fn note(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::CoordinatorStarted { epoch, .. } => {
+                assert!(*epoch > self.epoch, "epoch {epoch} begins twice");
+                self.epoch = *epoch;
+            }
+            Fact::TaskSubmitted(task) => self.submit(task),
+            Fact::LeaseGranted { task, lease } => {
+                let held = [Scope::Everything, Scope::Agent(lease.agent.clone())];
+                assert!(
+                    !held.iter().any(|scope| self.holds.contains(scope)),
+                    "{} is granted to {} in spite of a hold",
+                    task.id,
+                    lease.agent
+                );
+                let queue = self.lives[&task.id].record.queue().clone();
+                assert!(
+                    !self.holds.contains(&Scope::Queue(queue.clone())),
+                    "{} is granted though {queue} is paused",
+                    task.id
+                );
+                self.begin(task, event.time);
+                let life = self.life(task);
+                life.may_begin(event.time);
+                let grant = Grant {
+                    attempt: lease.attempt,
+                    token: lease.token,
+                    agent: lease.agent.clone(),
+                };
+                let before = life.granted.replace(grant);
+                assert!(
+                    before.is_none_or(|before| before.attempt < lease.attempt),
+                    "{}: attempts rise",
+                    task.id
+                );
+            }
+            Fact::LeaseResumed { task, .. } => self.begin(task, event.time),
+            Fact::LeaseExpired { task, cause, due, .. } => {
+                let costs = matches!(cause, Loss::Silent | Loss::Overdue);
+                let life = self.life(task);
+                assert!(
+                    !costs || due.is_none_or(|due| due >= event.time),
+                    "{} is due before its loss",
+                    task.id
+                );
+                life.due = due.unwrap_or_default();
+                self.stop(task);
+            }
+            Fact::LeaseReleased { task, attempt, .. } => {
+                self.life(task).finish(*attempt);
+                self.life(task).due = Timestamp(0);
+                self.stop(task);
+            }
+            Fact::AttemptFailed {
+                task,
+                attempt,
+                failure,
+                due,
+                ..
+            } => {
+                let life = self.life(task);
+                life.finish(*attempt);
+                life.due = due.unwrap_or_default();
+                life.failures += u32::from(failure.blame == Blame::Task);
+                assert!(
+                    life.failures <= life.record.retry.max_retries + 1,
+                    "{} fails {} times of its own in a round",
+                    task.id,
+                    life.failures
+                );
+                self.stop(task);
+            }
+            Fact::TaskSucceeded { task, attempt, .. } => {
+                self.life(task).finish(*attempt);
+                assert!(
+                    !self.life(task).cancel_asked,
+                    "{} was to be cancelled and succeeds",
+                    task.id
+                );
+                self.stop(task);
+                self.end(task, End::Succeeded);
+            }
+            Fact::TaskFailed { task, reason } => {
+                let life = self.life(task);
+                let most = life.record.retry.max_retries + 1;
+                assert!(
+                    !reason.starts_with("failed ") || life.failures == most,
+                    "{} is given up after {} failures of {most}",
+                    task.id,
+                    life.failures
+                );
+                let reason = reason.clone();
+                self.end(task, End::Failed { reason });
+            }
+            Fact::CancelRequested { task, .. } => self.life(task).cancel_asked = true,
+            Fact::TaskCancelled { task, attempt } => {
+                if let Some(attempt) = attempt {
+                    self.life(task).finish(attempt.number);
+                }
+                self.stop(task);
+                self.end(task, End::Cancelled);
+            }
+            Fact::TaskSkipped { task, because } => {
+                let end = self.lives.get(because).and_then(|life| life.end.clone());
+                let is_hopeless = |(needed, condition, met): &(TaskId, Condition, bool)| {
+                    needed == because && !met && end.as_ref().is_some_and(|end| !meets(*condition, end))
+                };
+                assert!(
+                    self.life(task).needs.iter().any(is_hopeless),
+                    "{} is skipped because of {because}, which is {end:?}",
+                    task.id
+                );
+                let because = because.clone();
+                self.end(task, End::Skipped { because });
+            }
+            Fact::TaskRetried { record, .. } => {
+                let subject = Subject::of(record);
+                let life = self.life(&subject);
+                assert!(life.end.is_some(), "{} is retried before its end", record.id);
+                life.end = None;
+                life.cancel_asked = false;
+                life.failures = 0;
+                life.due = record.times.not_before.unwrap_or_default();
+                life.deadline = record.times.deadline;
+            }
+            Fact::TaskRemoved { task, .. } => {
+                assert!(
+                    self.life(task).end.is_some(),
+                    "{} is removed before its end",
+                    task.id
+                );
+                self.lives.remove(&task.id);
+                self.acknowledged.remove(&task.id);
+                self.accepted.retain(|(accepted, _), _| *accepted != task.id);
+            }
+            Fact::DependencyMet { task, dependency, .. } => {
+                let end = self.lives.get(dependency).and_then(|life| life.end.clone());
+                for (needed, condition, met) in &mut self.life(task).needs {
+                    if needed == dependency {
+                        *met = end.as_ref().is_some_and(|end| meets(*condition, end));
+                        assert!(*met, "{} no longer waits for {needed}, which is {end:?}", task.id);
+                    }
+                }
+            }
+            Fact::HoldPlaced(hold) => {
+                self.holds.insert(hold.scope.clone());
+            }
+            Fact::HoldLifted { hold, .. } => {
+                assert!(
+                    self.holds.remove(&hold.scope),
+                    "the hold on {} is lifted twice",
+                    hold.scope
+                );
+            }
+            Fact::QueueLimited {
+                queue, max_running, ..
+            } => {
+                self.limits.remove(queue);
+                self.limits.extend(max_running.map(|most| (queue.clone(), most)));
+            }
+            Fact::TaskDue { task } => self.life(task).is_due(event.time),
+            Fact::JobSubmitted(_)
+            | Fact::JobRemoved { .. }
+            | Fact::AgentRegistered(_)
+            | Fact::AgentDeregistered { .. } => {}
+        }
+    }
+
+    fn life(&mut self, task: &Subject) -> &mut Life {
+        self.lives
+            .get_mut(&task.id)
+            .unwrap_or_else(|| panic!("nobody submitted {}", task.id))
+    }
+
+    fn submit(&mut self, task: &Arc<Task>) {
+        let needs = task.dependencies.iter().map(|each| {
+            let end = self.lives.get(&each.task).and_then(|life| life.end.as_ref());
+            assert!(
+                !each.met || end.is_some_and(|end| meets(each.condition, end)),
+                "{} does not wait for {}, which is {end:?}",
+                task.id,
+                each.task
+            );
+            (each.task.clone(), each.condition, each.met)
+        });
+        let life = Life {
+            needs: needs.collect(),
+            record: task.clone(),
+            granted: None,
+            is_leased: false,
+            cancel_asked: false,
+            end: None,
+            deadline: task.times.deadline,
+            due: task.times.not_before.unwrap_or_default(),
+            failures: 0,
+            over: BTreeSet::new(),
+        };
+        assert!(
+            self.lives.insert(task.id.clone(), life).is_none(),
+            "{} is submitted twice",
+            task.id
+        );
+    }
+
+    /// A lease begins, or goes on: nothing else may be in its way.
+    fn begin(&mut self, task: &Subject, now: Timestamp) {
+        let life = self.life(task);
+        assert!(life.end.is_none(), "{} is granted after its end", task.id);
+        assert!(!life.is_leased, "{} has two leases at {}", task.id, now.0);
+        assert!(!life.cancel_asked, "{} is cancelled and granted", task.id);
+        life.is_leased = true;
+        let needs = life.record.needs.clone();
+        if let Some(group) = &needs.group {
+            let holder = self.groups.insert(group.clone(), task.id.clone());
+            assert!(holder.is_none(), "{} runs beside {holder:?} of {group}", task.id);
+        }
+        let queue = &needs.class.queue;
+        let running = self.running.entry(queue.clone()).or_default();
+        *running += 1;
+        assert!(
+            self.limits.get(queue).is_none_or(|most| *running <= *most),
+            "{running} tasks of {queue} run"
+        );
+    }
+
+    /// The lease is over, if there was one.
+    fn stop(&mut self, task: &Subject) {
+        let life = self.life(task);
+        if !std::mem::take(&mut life.is_leased) {
+            return;
+        }
+        let needs = life.record.needs.clone();
+        if let Some(group) = &needs.group {
+            self.groups.remove(group);
+        }
+        *self.running.entry(needs.class.queue.clone()).or_default() -= 1;
+    }
+
+    fn end(&mut self, task: &Subject, end: End) {
+        let life = self.life(task);
+        assert!(life.end.is_none(), "{} ends twice in a round", task.id);
+        assert!(!life.is_leased, "{} ends and is still leased", task.id);
+        assert!(
+            !life.cancel_asked || end == End::Cancelled,
+            "{} was to be cancelled and ends otherwise",
+            task.id
+        );
+        life.end = Some(end);
+    }
+
+    /// A report was accepted: it proves the newest grant, and no other one did.
+    pub(crate) fn accept(&mut self, agent: &AgentId, proof: &Proof, hash: ReportHash) {
+        let Some(grant) = self.lives.get(&proof.task).and_then(|life| life.granted.as_ref()) else {
+            panic!("a report of {} was accepted, which nobody was given", proof.task);
+        };
+        assert_eq!(
+            (proof.attempt, &grant.agent, proof.token),
+            (grant.attempt, agent, Some(grant.token)),
+            "a report of {} was accepted that is not about its newest grant ({:?} {})",
+            proof.task,
+            grant.attempt,
+            grant.agent
+        );
+        let before = self.accepted.insert((proof.task.clone(), proof.attempt), hash);
+        assert!(
+            before.is_none(),
+            "two reports of {} are accepted for attempt {}",
+            proof.task,
+            proof.attempt.0
+        );
+    }
+
+    /// A report was refused: it is none that was accepted, unless the attempt is too long ago to be remembered.
+    pub(crate) fn refuse(&self, proof: &Proof, hash: ReportHash) {
+        let is_accepted = self.accepted.get(&(proof.task.clone(), proof.attempt)) == Some(&hash);
+        let newest = self.lives.get(&proof.task).and_then(|life| life.granted.as_ref());
+        let is_remembered =
+            newest.is_some_and(|grant| grant.attempt.0 as usize <= FIRST_ATTEMPTS + LAST_ATTEMPTS);
+        assert!(
+            !(is_accepted && is_remembered),
+            "a report of {} was accepted, and refused when it came again",
+            proof.task
+        );
+    }
+
+    /// A report was called a repeat: that very one had been accepted.
+    pub(crate) fn repeat(&self, proof: &Proof) {
+        let is_known = self
+            .lives
+            .get(&proof.task)
+            .is_some_and(|life| life.over.contains(&proof.attempt));
+        assert!(
+            is_known,
+            "a report of {} was confirmed and is nowhere",
+            proof.task
+        );
+    }
+
+    /// A submitter was told that the task is accepted.
+    pub(crate) fn acknowledge(&mut self, task: &TaskId) {
+        assert!(
+            self.lives.contains_key(task),
+            "{task} was acknowledged and is not there"
+        );
+        self.acknowledged.insert(task.clone());
+    }
+
+    /// Nothing is skipped for a task that has come back since.
+    pub(crate) fn check_skipped(&self) {
+        for (task, life) in &self.lives {
+            if let Some(End::Skipped { because }) = &life.end {
+                let end = self.lives.get(because).and_then(|life| life.end.as_ref());
+                assert!(
+                    end.is_some_and(|end| *end != End::Succeeded),
+                    "{task} stays skipped because of {because}, which is {end:?}"
+                );
+            }
+        }
+    }
+
+    /// Nothing that was acknowledged is gone.
+    pub(crate) fn check_acknowledged(&self, is_kept: impl Fn(&TaskId) -> bool) {
+        for task in &self.acknowledged {
+            assert!(is_kept(task), "{task} was acknowledged and is lost");
+        }
+    }
+}
+
+impl Life {
+    /// It was not granted before the time that it waits for.
+    fn is_due(&self, now: Timestamp) {
+        assert!(
+            now >= self.due,
+            "{} is due at {}, not at {}",
+            self.record.id,
+            self.due.0,
+            now.0
+        );
+    }
+
+    fn may_begin(&self, now: Timestamp) {
+        self.is_due(now);
+        for (needed, _, met) in &self.needs {
+            assert!(met, "{} runs before {needed}", self.record.id);
+        }
+        assert!(
+            self.deadline.is_none_or(|deadline| deadline > now),
+            "{} is granted after its deadline",
+            self.record.id
+        );
+    }
+
+    fn finish(&mut self, attempt: AttemptNumber) {
+        assert_eq!(
+            self.granted.as_ref().map(|grant| grant.attempt),
+            Some(attempt),
+            "{}: only the newest attempt has an outcome",
+            self.record.id
+        );
+        assert!(
+            self.over.insert(attempt),
+            "attempt {} of {} has two outcomes",
+            attempt.0,
+            self.record.id
+        );
+    }
+}
+
+/// Told here anew: the rule is one of the promises.
+fn meets(condition: Condition, end: &End) -> bool {
+    condition == Condition::Finished || *end == End::Succeeded
+}

@@ -1,0 +1,165 @@
+//! What people want: tasks submitted, cancelled and retried, and orders that work is given or not.
+
+use std::time::Duration;
+
+use swarm_engine::{
+    command::{
+        hold::{Lift, Place, Wanted},
+        limit::Limit,
+        retry::Retry,
+        submit::Submit,
+    },
+    hold::Scope,
+    id::{Number, QueueName, TaskId},
+    state::State,
+    task::End,
+    time::Timestamp,
+};
+
+use super::{
+    fault::{Deed, Habits},
+    network::{Answer, Request},
+    random::Random,
+    tasks::{Names, queue},
+};
+
+/// A submit without an answer is sent again after this long, in milliseconds.
+const PATIENCE: u64 = 40_000;
+
+/// Somebody who submits, and sends the same again until it is answered.
+#[derive(Default)]
+pub(crate) struct Submitter {
+    pub(crate) sent: Option<Sent>,
+}
+
+/// A submit that was not answered yet.
+pub(crate) struct Sent {
+    pub(crate) call: u64,
+    pub(crate) at: u64,
+    pub(crate) submit: Submit,
+}
+
+impl Submitter {
+    /// What goes out now, if anything does.
+    pub(crate) fn act(&mut self, boot: u64, call: u64, next: impl FnOnce() -> Submit) -> Option<Request> {
+        match &mut self.sent {
+            Some(sent) if boot - sent.at <= PATIENCE => return None,
+            Some(sent) => (sent.call, sent.at) = (call, boot),
+            None => {
+                let submit = next();
+                self.sent = Some(Sent {
+                    call,
+                    at: boot,
+                    submit,
+                });
+            }
+        }
+        self.sent
+            .as_ref()
+            .map(|sent| Request::Submit(sent.submit.clone()))
+    }
+
+    /// Takes an answer, if it is to the call that waits for one: each task has its own, in order.
+    pub(crate) fn hear(&mut self, call: u64, answer: &Answer) {
+        let Some(sent) = self.sent.take_if(|sent| sent.call == call) else {
+            return;
+        };
+        if let Answer::Submitted(Ok(accepted)) = answer {
+            let asked = sent.submit.tasks.iter().map(|task| &task.id);
+            assert!(
+                asked.eq(accepted.iter().map(|task| &task.id)),
+                "a submit is answered with other tasks"
+            );
+        }
+    }
+}
+
+/// What an operator asks for, who sees what is durable.
+pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut Random) -> Option<Request> {
+    let kinds = [Deed::Cancel, Deed::Retry, Deed::Hold, Deed::Hold, Deed::Limit];
+    let kind = kinds[random.index(kinds.len())];
+    if !habits.does(kind) {
+        return None;
+    }
+    Some(match kind {
+        Deed::Cancel => Request::Cancel(vec![names.task(random)]),
+        Deed::Retry => {
+            let ended: Vec<TaskId> = stored
+                .tasks_after(Number(0))
+                .filter(|task| !matches!(task.end(), None | Some(End::Succeeded)))
+                .map(|task| task.id.clone())
+                .collect();
+            let task = if ended.is_empty() || random.one_in(4) {
+                names.task(random)
+            } else {
+                ended[random.index(ended.len())].clone()
+            };
+            let seen = stored.task(&task).map(|task| task.revision);
+            let revision = seen.filter(|_| random.one_in(2));
+            Request::Retry(vec![Retry { task, revision }])
+        }
+        Deed::Limit => Request::Limit(Limit {
+            queue: queue(random.one_in(2)),
+            max_running: random.one_in(2).then(|| 1 + random.below(3) as u32),
+            actor: "tester".into(),
+        }),
+        _ if random.one_in(3) => Request::Place(place(names, random)),
+        _ => {
+            let placed: Vec<Scope> = stored.holds().map(|hold| hold.scope.clone()).collect();
+            Request::Lift(Lift {
+                scope: if placed.is_empty() {
+                    scope(names, random)
+                } else {
+                    placed[random.index(placed.len())].clone()
+                },
+                actor: "tester".into(),
+            })
+        }
+    })
+}
+
+fn place(names: &Names, random: &mut Random) -> Place {
+    let scope = scope(names, random);
+    let timeout = random.one_in(2).then(|| Duration::from_secs(random.below(100)));
+    Place {
+        kind: match (&scope, random.below(3)) {
+            (Scope::Agent(_), 0 | 1) => Wanted::Drain { timeout },
+            (Scope::Everything, 0) => Wanted::Stop,
+            _ => Wanted::Pause,
+        },
+        scope,
+        actor: "tester".into(),
+        reason: "a test".into(),
+    }
+}
+
+fn scope(names: &Names, random: &mut Random) -> Scope {
+    match random.below(4) {
+        0 => Scope::Everything,
+        1 => Scope::Queue(queue(random.one_in(2))),
+        _ => Scope::Agent(names.agent(random)),
+    }
+}
+
+/// Everything goes on: what has to be asked for that.
+pub(crate) fn relief(state: &State) -> Vec<Request> {
+    let lifts = state.holds().map(|hold| {
+        Request::Lift(Lift {
+            scope: hold.scope.clone(),
+            actor: "tester".into(),
+        })
+    });
+    let limits = [false, true].map(|is_other| {
+        Request::Limit(Limit {
+            queue: QueueName::stored(queue(is_other).as_str()),
+            max_running: None,
+            actor: "tester".into(),
+        })
+    });
+    lifts.chain(limits).collect()
+}
+
+/// Tasks that ended before this are old enough to be removed.
+pub(crate) fn long_ago(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_sub(60_000))
+}

@@ -1,0 +1,319 @@
+//! The coordinator's door: requests are decided, and what their answers promise is noted.
+
+use swarm_engine::{
+    command::{
+        cancel,
+        complete::{self, Complete, Report, Reported},
+        deregister::{self, Deregister},
+        expire, hold, limit, prune,
+        register::{self, Register},
+        renew::{self, Order, Renew},
+        retry,
+        submit::{self, Submit},
+    },
+    draft::Draft,
+    id::{AttemptNumber, Number, ReportHash},
+    lease::Proof,
+    rejection::Rejection,
+};
+
+use super::{
+    coordinator::Told,
+    fault::Deed,
+    network::{Answer, Party, Request},
+    people::long_ago,
+    tasks::{TTL, proof_of},
+    world::World,
+};
+
+impl World {
+    /// A request arrives at a coordinator that is up and awake.
+    pub(crate) fn take(&mut self, party: Party, call: u64, request: Request) {
+        self.coordinator
+            .trace
+            .line(|| format!("  decides {call} of {party:?}"));
+        let answer = match request {
+            Request::Claim(mut claim, count, wait) => {
+                claim.tokens = (0..count).map(|_| self.random.token()).collect();
+                let (coordinator, tally) = (&mut self.coordinator, &mut self.tally);
+                coordinator.claim(self.boot, tally, (party, call), claim, wait);
+                None
+            }
+            Request::Submit(submit) => Some(self.take_submit(submit)),
+            Request::Register(register) => Some(self.take_register(register)),
+            Request::Renew(renew) => Some(self.take_renew(&renew)),
+            Request::Complete(complete) => Some(self.take_complete(complete)),
+            Request::Deregister(deregister) => Some(self.take_deregister(deregister)),
+            Request::Cancel(tasks) => {
+                self.coordinator.recall(&tasks);
+                let results = self.decide(Deed::Cancel, |draft| Ok(cancel::decide(draft, &tasks)));
+                self.count_refusals(results);
+                Some(Answer::Ordered)
+            }
+            Request::Retry(retries) => {
+                self.recall_for(&retries);
+                let results = self.decide(Deed::Retry, |draft| Ok(retry::decide(draft, &retries)));
+                self.count_refusals(results);
+                Some(Answer::Ordered)
+            }
+            Request::Place(place) => {
+                let _ = self.decide(Deed::Hold, |draft| hold::place(draft, place));
+                Some(Answer::Ordered)
+            }
+            Request::Lift(lift) => {
+                let _ = self.decide(Deed::Hold, |draft| hold::lift(draft, lift));
+                Some(Answer::Ordered)
+            }
+            Request::Limit(limit) => {
+                let _ = self.decide(Deed::Limit, |draft| limit::decide(draft, limit));
+                Some(Answer::Ordered)
+            }
+        };
+        if let Some(answer) = answer {
+            self.coordinator.answer(party, call, answer);
+        }
+        self.coordinator.serve_waiters(self.boot, &mut self.tally);
+    }
+
+    pub(crate) fn decide<T>(
+        &mut self,
+        deed: Deed,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        let result = self.coordinator.decide(self.boot, &mut self.tally, decision);
+        if result.is_ok() {
+            self.tally.deed(deed);
+        }
+        result
+    }
+
+    fn count_refusals<T>(&mut self, results: Result<Vec<Result<T, Rejection>>, Rejection>) {
+        let refused = results.into_iter().flatten().filter(Result::is_err).count();
+        self.tally.refused += refused as u64;
+    }
+
+    fn take_submit(&mut self, submit: Submit) -> Answer {
+        for task in &submit.tasks {
+            self.coordinator.recall([&task.id]);
+            self.coordinator
+                .recall(task.dependencies.iter().map(|(id, _)| id));
+        }
+        let result = self.decide(Deed::Submit, |draft| submit::decide(draft, submit));
+        for accepted in result.iter().flatten() {
+            self.coordinator.promise(Told::Acknowledged(accepted.id.clone()));
+        }
+        Answer::Submitted(result)
+    }
+
+    fn take_register(&mut self, register: Register) -> Answer {
+        let (agent, held) = (register.agent.clone(), register.held.clone());
+        let result = self.decide(Deed::Register, |draft| register::decide(draft, register));
+        if result.is_ok() {
+            self.note_renewed(&agent, &held);
+            // Two copies of one identity cannot both work.
+            for task in self.coordinator.state().leased_to(&agent) {
+                assert!(
+                    held.contains(&proof_of(task)),
+                    "{agent} begins anew without {} and keeps it",
+                    task.id
+                );
+            }
+        }
+        Answer::Registered(result)
+    }
+
+    fn take_deregister(&mut self, deregister: Deregister) -> Answer {
+        let agent = deregister.agent.clone();
+        let result = self.decide(Deed::Leave, |draft| deregister::decide(draft, deregister));
+        assert!(
+            result.is_err() || self.coordinator.state().leased_to(&agent).next().is_none(),
+            "{agent} has left and holds leases"
+        );
+        Answer::Left(result)
+    }
+
+    fn take_renew(&mut self, renew: &Renew) -> Answer {
+        let result = self.decide(Deed::Renew, |draft| renew::decide(draft, renew));
+        if let Ok(directives) = &result {
+            self.note_renewed(&renew.agent, &renew.leases);
+            for (proof, directive) in renew.leases.iter().zip(directives) {
+                let lease = self
+                    .coordinator
+                    .state()
+                    .task(&proof.task)
+                    .and_then(|task| task.lease());
+                let is_own = lease.is_some_and(|lease| lease.is_proven_by(&renew.agent, proof));
+                assert_eq!(
+                    directive.order != Order::Lost,
+                    is_own,
+                    "{} is told {:?} about attempt {} of {}",
+                    renew.agent,
+                    directive.order,
+                    proof.attempt.0,
+                    proof.task
+                );
+            }
+        }
+        Answer::Renewed(result)
+    }
+
+    fn note_renewed(&mut self, agent: &swarm_engine::id::AgentId, proofs: &[Proof]) {
+        let now = self.coordinator.now(self.boot);
+        let running = self.coordinator.up_mut();
+        for proof in proofs {
+            running.leases.renew(&running.state, agent, proof, now);
+        }
+    }
+
+    fn take_complete(&mut self, complete: Complete) -> Answer {
+        self.coordinator
+            .recall(complete.reports.iter().map(|report| &report.proof.task));
+        let agent = complete.agent.clone();
+        let sent = complete
+            .reports
+            .iter()
+            .map(|report| (report.proof.clone(), report.hash, kind(&report.result)));
+        let sent: Vec<(Proof, ReportHash, Deed)> = sent.collect();
+        let results = self
+            .coordinator
+            .decide(self.boot, &mut self.tally, |draft| {
+                Ok(complete::decide(draft, complete))
+            })
+            .expect("never refused whole");
+        for ((proof, hash, kind), result) in sent.into_iter().zip(&results) {
+            match result {
+                Ok(accepted) if accepted.already_completed => {
+                    self.coordinator.promise(Told::Repeated(proof));
+                }
+                Ok(_) => {
+                    self.tally.deed(kind);
+                    self.coordinator
+                        .promise(Told::Accepted(agent.clone(), proof, hash));
+                }
+                Err(_) => {
+                    self.tally.refused += 1;
+                    self.coordinator.promise(Told::Refused(proof, hash));
+                }
+            }
+        }
+        Answer::Reported(results)
+    }
+
+    fn recall_for(&mut self, retries: &[retry::Retry]) {
+        for request in retries {
+            self.coordinator.recall([&request.task]);
+            if let Some(record) = self.coordinator.state().task(&request.task).cloned() {
+                let unmet = record.unmet_dependencies();
+                self.coordinator.recall(unmet.map(|dependency| &dependency.task));
+            }
+        }
+    }
+
+    /// Upkeep: some of the kept tasks, whether they may go or not.
+    pub(crate) fn prune(&mut self) {
+        if !self.is_awake() || !self.habits.does(Deed::Prune) {
+            return;
+        }
+        let all = self.coordinator.all();
+        let chosen: Vec<_> = all.into_iter().filter(|_| !self.random.one_in(3)).collect();
+        self.coordinator.recall(chosen.iter().map(|task| &task.id));
+        let request = prune::Prune {
+            tasks: chosen.iter().map(|task| task.number).collect(),
+            ended_by: long_ago(self.coordinator.now(self.boot)),
+        };
+        let _ = self.decide(Deed::Prune, |draft| Ok(prune::decide(draft, &request)));
+    }
+
+    /// The timer, when something is due.
+    pub(crate) fn expire(&mut self) {
+        let now = self.coordinator.now(self.boot);
+        if self
+            .coordinator
+            .state()
+            .next_deadline()
+            .is_some_and(|next| next <= now)
+        {
+            let jitter = self.random.next();
+            self.coordinator
+                .decide(self.boot, &mut self.tally, |draft| expire::decide(draft, jitter))
+                .expect("time passing is never refused");
+            let running = self.coordinator.up();
+            running.leases.check(&running.state);
+        }
+    }
+
+    /// Somebody shows a lease that is not theirs, or no longer; false when there is none to show.
+    pub(crate) fn forge(&mut self) -> bool {
+        let running = |number| self.coordinator.stored.task_numbered(number);
+        let all: Vec<Number> = match &self.coordinator.running {
+            Some(_) if self.is_awake() => self.coordinator.stored.tasks_after(Number(0)),
+            _ => return false,
+        }
+        .filter(|task| task.attempt_count > AttemptNumber(0))
+        .map(|task| task.number)
+        .collect();
+        if all.is_empty() {
+            return false;
+        }
+        let Some(task) = running(all[self.random.index(all.len())]).cloned() else {
+            return false;
+        };
+        let holder = task
+            .lease()
+            .map(|lease| (lease.agent.clone(), lease.attempt, lease.token))
+            .or_else(|| {
+                let last = task.attempts.last()?;
+                Some((last.agent.clone(), last.number, last.token))
+            });
+        let Some((mut agent, mut attempt, mut token)) = holder else {
+            return false;
+        };
+        match self.random.below(3) {
+            0 => token = self.random.token(),
+            1 => attempt = AttemptNumber(attempt.0.wrapping_sub(1)),
+            _ => {
+                let other = self.names.agent(&mut self.random);
+                if other == agent {
+                    token = self.random.token();
+                }
+                agent = other;
+            }
+        }
+        let proof = Proof {
+            task: task.id.clone(),
+            attempt,
+            token: Some(token),
+        };
+        let session = self.coordinator.state().agent(&agent).map(|agent| agent.session);
+        let request = match session.filter(|_| self.random.one_in(2)) {
+            Some(session) => Request::Renew(Renew {
+                agent,
+                session,
+                leases: vec![proof],
+                lease_ttl: TTL,
+                draining: false,
+            }),
+            None => Request::Complete(Complete {
+                agent,
+                reports: vec![Report {
+                    proof,
+                    result: Reported::Success,
+                    output: Default::default(),
+                    hash: ReportHash(self.random.bytes()),
+                }],
+                jitter: 0,
+            }),
+        };
+        self.take(Party::Nobody, 0, request);
+        true
+    }
+}
+
+fn kind(reported: &Reported) -> Deed {
+    match reported {
+        Reported::Success | Reported::Cancelled => Deed::Report,
+        Reported::Failure { .. } => Deed::Fail,
+        Reported::Released { refused: false, .. } => Deed::Release,
+        Reported::Released { refused: true, .. } => Deed::Refuse,
+    }
+}

@@ -1,0 +1,218 @@
+//! Claims that found nothing and wait: they are asked again when the engine says that something has opened.
+
+use std::time::Duration;
+
+use swarm_engine::{
+    command::claim::{self, Claim},
+    draft::decide,
+    fit::Look,
+    hold::Scope,
+    id::{AgentId, QueueName},
+    needs::Offer,
+    rejection::Rejection,
+    state::State,
+    time::Timestamp,
+};
+
+use super::{
+    coordinator::Coordinator,
+    fault::{Deed, Tally},
+    network::{Answer, Party},
+    tasks::{TTL, proof_of},
+};
+
+/// How long an agent waits at most until it looks whether other shards are its own now.
+const SHARDS_WAIT: Duration = Duration::from_secs(5);
+
+/// Who waits, in the order of arrival.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    waiting: Vec<Waiter>,
+    /// How often something had opened when they were last asked.
+    served_through: u64,
+}
+
+struct Waiter {
+    party: Party,
+    call: u64,
+    claim: Claim,
+    offer: Offer,
+    until: Timestamp,
+    /// When it is asked again though nothing has opened.
+    again: Option<Timestamp>,
+    /// It was asked again and given nothing for a reason that time alone may end.
+    was_passed: bool,
+}
+
+impl Coordinator {
+    /// Claims for a call, and lets it wait when there is nothing.
+    pub(crate) fn claim(
+        &mut self,
+        boot: u64,
+        tally: &mut Tally,
+        (party, call): (Party, u64),
+        claim: Claim,
+        wait: Duration,
+    ) {
+        let now = self.now(boot);
+        let until = now + wait;
+        self.up_mut().waiters.waiting.retain(|waiter| {
+            waiter.claim.agent != claim.agent || waiter.claim.request_id != claim.request_id
+        });
+        self.try_claim(boot, tally, (party, call), claim, until);
+    }
+
+    fn try_claim(
+        &mut self,
+        boot: u64,
+        tally: &mut Tally,
+        (party, call): (Party, u64),
+        claim: Claim,
+        until: Timestamp,
+    ) {
+        let now = self.now(boot);
+        let result = self.decide_claim(boot, tally, &claim);
+        let found_nothing = matches!(&result, Ok(granted) if granted.is_empty());
+        let state = self.state();
+        let is_slowed = state.slowed_until(&claim.agent, now).is_some();
+        let agent = state
+            .agent(&claim.agent)
+            .filter(|_| found_nothing && !is_slowed && until > now);
+        let Some(agent) = agent else {
+            self.answer(party, call, Answer::Granted(result));
+            return;
+        };
+        let again = claim::look_again(state, &claim.agent, &claim.wants, look(now));
+        let is_auto = claim.wants.shard.is_some_and(|shard| shard.index.is_none());
+        let again = again
+            .into_iter()
+            .chain(is_auto.then_some(now + SHARDS_WAIT))
+            .min();
+        let offer = state.offer(agent, &claim.wants);
+        self.up_mut().waiters.waiting.push(Waiter {
+            party,
+            call,
+            claim,
+            offer,
+            until,
+            again,
+            was_passed: false,
+        });
+    }
+
+    /// Decides a claim, and notes which leases it was told of.
+    fn decide_claim(
+        &mut self,
+        boot: u64,
+        tally: &mut Tally,
+        claim: &Claim,
+    ) -> Result<Vec<std::sync::Arc<swarm_engine::task::Task>>, Rejection> {
+        let before = self.state().seq();
+        let result = self.decide(boot, tally, |draft| claim::decide(draft, claim.clone()));
+        let now = self.now(boot);
+        let running = self.up_mut();
+        for task in result.iter().flatten() {
+            running
+                .leases
+                .renew(&running.state, &claim.agent, &proof_of(task), now);
+            tally.deed(Deed::Claim);
+        }
+        if result.iter().any(|granted| !granted.is_empty()) && running.state.seq() == before {
+            tally.repeated_grants += 1;
+        }
+        result
+    }
+
+    /// Something may have opened: those who wait are asked again, the oldest first.
+    pub(crate) fn serve_waiters(&mut self, boot: u64, tally: &mut Tally) {
+        let openings = self.state().ready().openings();
+        let waiters = &mut self.up_mut().waiters;
+        if waiters.served_through == openings {
+            return;
+        }
+        waiters.served_through = openings;
+        if self.state().hold(&Scope::Everything).is_some() {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut self.up_mut().waiters.waiting);
+        waiting.retain_mut(|waiter| {
+            if !has_first(self.state(), &waiter.offer) {
+                return true;
+            }
+            let result = self.decide_claim(boot, tally, &waiter.claim);
+            if matches!(&result, Ok(granted) if granted.is_empty()) {
+                waiter.was_passed = true;
+                return true;
+            }
+            self.answer(waiter.party, waiter.call, Answer::Granted(result));
+            false
+        });
+        self.up_mut().waiters.waiting = waiting;
+    }
+
+    /// Time has passed for those who wait.
+    pub(crate) fn end_waits(&mut self, boot: u64, tally: &mut Tally) {
+        let now = self.now(boot);
+        let is_over =
+            |waiter: &mut Waiter| waiter.until <= now || waiter.again.is_some_and(|again| again <= now);
+        let over: Vec<Waiter> = self.up_mut().waiters.waiting.extract_if(.., is_over).collect();
+        for waiter in over {
+            self.try_claim(
+                boot,
+                tally,
+                (waiter.party, waiter.call),
+                waiter.claim,
+                waiter.until,
+            );
+        }
+    }
+
+    /// Nobody waits for what is there: a claim that waits would be given nothing now, unless the engine has said
+    /// since that something has opened, or only time was in its way.
+    pub(crate) fn check_waiters(&self, boot: u64) {
+        let (now, running) = (self.now(boot), self.up());
+        if running.waiters.served_through != running.state.ready().openings() {
+            return;
+        }
+        for waiter in &running.waiters.waiting {
+            if waiter.was_passed || waiter.again.is_some() {
+                continue;
+            }
+            let mut state = running.state.clone();
+            let (result, _) = decide(&mut state, now, |draft| {
+                claim::decide(draft, waiter.claim.clone())
+            });
+            for task in result.into_iter().flatten() {
+                let known = running.state.task_numbered(task.number);
+                // A late copy of a claim that was answered is told of what its agent holds.
+                if known.is_some_and(|known| known.lease().is_some()) {
+                    continue;
+                }
+                let agent = &waiter.claim.agent;
+                assert!(
+                    task.attempts.iter().any(|attempt| was_tried(attempt, agent)),
+                    "{agent} waits, and nothing has told that it could be given {}",
+                    task.id
+                );
+            }
+        }
+    }
+}
+
+/// An agent that has failed or refused a task may be given it when others come or go.
+fn was_tried(attempt: &swarm_engine::task::Attempt, agent: &AgentId) -> bool {
+    attempt.agent == *agent
+}
+
+fn has_first(state: &State, offer: &Offer) -> bool {
+    let is_open = |queue: &QueueName| state.is_open(queue);
+    state.ready().first(offer, is_open).is_some()
+}
+
+fn look(now: Timestamp) -> Look {
+    Look {
+        now,
+        ttl: TTL,
+        started: Timestamp(0),
+    }
+}
