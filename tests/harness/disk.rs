@@ -99,6 +99,32 @@ impl Plan {
         fs::write(&self.arm, "").unwrap();
     }
 
+    /// As before [`Plan::arm`].
+    pub(crate) fn disarm(&self) {
+        let _ = fs::remove_file(&self.arm);
+    }
+
+    /// Between [`Plan::fill`] and [`Plan::empty`] there is no space, and no file whose path has this in it can grow.
+    pub(crate) fn which_fills(mut self, path: &str) -> Plan {
+        self.env.push(("SWARM_DISK_FULL", self.full().into()));
+        self.env.push(("SWARM_DISK_FULL_PATH", path.into()));
+        self
+    }
+
+    fn full(&self) -> PathBuf {
+        self.log.with_extension("full")
+    }
+
+    /// See [`Plan::which_fills`].
+    pub(crate) fn fill(&self) {
+        fs::write(self.full(), "").unwrap();
+    }
+
+    /// See [`Plan::which_fills`].
+    pub(crate) fn empty(&self) {
+        let _ = fs::remove_file(self.full());
+    }
+
     /// Does this at step `number`, from 1.
     pub(crate) fn at(mut self, number: usize, deed: Deed) -> Plan {
         let name = match deed {
