@@ -31,6 +31,8 @@ const SUBMITTERS: usize = 3;
 const ROGUES: usize = 2;
 /// Submitters wait when so many have not ended: what is left at the end has to be done too.
 const MOST_OPEN: i64 = 60;
+/// Once in 20 ms.
+const LOOKS_FOR_ROOM: usize = 25;
 
 /// What everybody who makes load knows.
 pub(crate) struct Board {
@@ -71,9 +73,13 @@ impl Board {
         let _ = timeout(most, stop.wait_for(|&stop| stop)).await;
     }
 
-    /// Waits until there is room for more tasks, or no more load is wanted.
+    /// Waits until there is room for more tasks, or no more load is wanted; but not for long, for what is there may
+    /// wait out long backoffs.
     pub(crate) async fn until_room(&self) {
-        while self.progress.open() > MOST_OPEN && !self.is_over() {
+        for _ in 0..LOOKS_FOR_ROOM {
+            if self.progress.open() <= MOST_OPEN || self.is_over() {
+                return;
+            }
             self.pause(Duration::from_millis(20)).await;
         }
     }

@@ -5,9 +5,11 @@
 pub(crate) mod caller;
 pub(crate) mod check;
 pub(crate) mod fault;
+pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod load;
 pub(crate) mod meddler;
+pub(crate) mod part;
 pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod rogue;

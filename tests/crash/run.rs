@@ -8,7 +8,8 @@ use swarm_proto::v1::{CancelTasksRequest, ListTasksRequest, Task, TaskState};
 use super::{
     caller::{Caller, Recorder},
     check,
-    fault::{Deck, Fault},
+    fault::Deck,
+    gate,
     history::{Answer, History, Line},
     load::{Addresses, Load},
     report::Report,
@@ -28,8 +29,6 @@ const PROGRESS: u64 = 3;
 const MORE_PROGRESS: u64 = 24;
 /// So many cycles or more have to bring every kind of fault, and enough to do.
 pub(crate) const CYCLES: usize = 50;
-const LEAST_OPERATIONS: u64 = 300;
-const LEAST_SUCCEEDED: u64 = 100;
 /// Of how many tasks in violations the events are shown.
 const MOST_SHOWN: usize = 5;
 /// Backoffs of lost tasks can be minutes: what still waits after so many looks is cancelled.
@@ -156,28 +155,11 @@ pub(crate) fn run(seed: u64, cycles: usize) -> Outcome {
         violations: 0,
     };
     if cycles >= CYCLES {
-        violations.extend(thin(&report, board.progress.succeeded(), swarm.has_disk()));
+        violations.extend(gate::missing(&history, &report, swarm.has_disk()));
     }
     report.violations = violations.len() as u64;
     show(&history, &violations);
     Outcome { report, violations }
-}
-
-/// What a run has too little of to have proved anything.
-fn thin(report: &Report, succeeded: u64, has_disk: bool) -> Vec<String> {
-    let mut found = Vec::new();
-    if report.operations < LEAST_OPERATIONS {
-        found.push(format!("only {} requests were answered", report.operations));
-    }
-    if succeeded < LEAST_SUCCEEDED {
-        found.push(format!("only {succeeded} tasks succeeded"));
-    }
-    // Without a compiler the disk cannot fail, which has been said.
-    let names = Fault::names().into_iter();
-    for name in names.filter(|name| has_disk && !report.faults.contains_key(*name)) {
-        found.push(format!("this never happened: {name}"));
-    }
-    found
 }
 
 fn unended(client: &Client) -> u64 {

@@ -188,11 +188,7 @@ impl Swarm {
 
     /// Undoes what has lasted long enough, and notices a program that has ended by itself.
     pub(crate) fn look(&mut self) {
-        let now = Instant::now();
-        while let Some(at) = self.undo.iter().position(|(due, _)| *due <= now) {
-            let (_, undo) = self.undo.swap_remove(at);
-            self.undo(undo);
-        }
+        self.undo_what_is_due();
         if self.coordinator.program().ended().is_some() {
             let code = self.coordinator.program().wait(PATIENCE);
             if !(self.was_full && code == NO_SPACE) {
@@ -226,6 +222,14 @@ impl Swarm {
     /// Ends the agents, with what they run.
     pub(crate) fn stop_agents(&mut self) {
         self.agents.clear();
+    }
+
+    fn undo_what_is_due(&mut self) {
+        let now = Instant::now();
+        while let Some(at) = self.undo.iter().position(|(due, _)| *due <= now) {
+            let (_, undo) = self.undo.swap_remove(at);
+            self.undo(undo);
+        }
     }
 
     fn undo(&mut self, undo: Undo) {
@@ -279,6 +283,11 @@ impl Swarm {
         };
         let fault = &DISK_FAULTS[(self.plans - 1) % DISK_FAULTS.len()];
         plan.arm();
+        // A full disk has to end meanwhile: on it little is written.
+        wait_until("the coordinator dies of its disk", || {
+            self.undo_what_is_due();
+            self.coordinator.program().ended().is_some()
+        });
         let code = self.coordinator.program().wait(PATIENCE);
         if code != fault.code && !(self.was_full && code == NO_SPACE) {
             let log = last_lines(&self.coordinator.program().log());

@@ -1,8 +1,13 @@
 //! Everything dies, stops, fills up and is cut off again and again under load, and what clients saw is proved right.
 
-use crate::crash::{
-    report::table,
-    run::{CYCLES, run},
+use std::process::Command;
+
+use crate::{
+    crash::{
+        report::table,
+        run::{CYCLES, run},
+    },
+    harness::program,
 };
 
 /// Another one is chosen with `SWARM_TEST_SEED`.
@@ -18,5 +23,22 @@ fn fifty_cycles_of_faults_under_load_lose_repeat_and_reorder_nothing() {
         outcome.violations.is_empty(),
         "seed {seed}:\n{}",
         outcome.violations.join("\n")
+    );
+}
+
+#[test]
+fn the_proof_of_a_few_cycles_ends_with_a_table() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proof"));
+    command.args(["--cycles", "3", "--seed", "5"]);
+    let ended = program::run(command).expect(0);
+    let row = ended
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("real programs"));
+    let words: Vec<&str> = row.unwrap_or_default().split_whitespace().collect();
+    assert!(
+        words.len() == 6 && words[2] == "1" && words[5] == "0",
+        "{}",
+        ended.stdout
     );
 }

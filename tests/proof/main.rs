@@ -16,7 +16,6 @@ mod crash;
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
-mod part;
 #[path = "../src/programs.rs"]
 mod programs;
 
@@ -33,11 +32,11 @@ use clap::Parser;
 use jiff::SignedDuration;
 
 use crash::{
+    part::Part,
     report::{Report, table},
     // After so many everything has to end and is checked; the next seed begins anew.
     run::CYCLES,
 };
-use part::Part;
 
 /// A run of one seed that takes longer hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(900);

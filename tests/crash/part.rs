@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{crash::report::Report, harness::wait_for};
+use super::report::Report;
+use crate::harness::wait_for;
 
 /// The end of what it printed that is shown when it fails.
 const SHOWN_LINES: usize = 60;
@@ -53,7 +54,7 @@ impl Part {
             None => {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                wrong.push(format!("it had not ended after {limit:?}"));
+                wrong.push(format!("it had not ended after {} s", limit.as_secs()));
             }
             Some(status) if !status.success() => wrong.push(format!("it ended with {status}")),
             Some(_) => {}
@@ -76,5 +77,68 @@ impl Part {
             broken.push(format!("{}: {}", self.name, wrong.join("; ")));
         }
         report
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::PATIENCE;
+
+    /// What becomes of a part that runs this shell line, in which `$1` is its report.
+    fn finished(line: &str, limit: Duration) -> (Report, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let report = dir.path().join("report.json");
+        let mut command = Command::new("sh");
+        command.args(["-c", line, "sh"]).arg(&report);
+        let part = Part::start("stand-in", command, report, "do it again".to_owned());
+        let mut broken = Vec::new();
+        let report = part.finish(limit, &mut broken);
+        (report, broken.concat())
+    }
+
+    #[test]
+    fn a_part_that_ends_well_leaves_its_report() {
+        let line = r#"echo '{"seeds":2,"operations":30,"faults":{"cut":4},"violations":0}' > $1"#;
+        let (report, broken) = finished(line, PATIENCE);
+        assert_eq!((report.seeds, report.operations, report.violations), (2, 30, 0));
+        assert_eq!((report.faults["cut"], broken.as_str()), (4, ""));
+    }
+
+    #[test]
+    fn a_part_that_finds_something_fails_hangs_or_leaves_nothing_is_a_violation_with_the_line_that_reruns_it()
+    {
+        for (line, limit, violations, said) in [
+            (
+                r#"echo '{"operations":3,"violations":2}' > $1; exit 1"#,
+                PATIENCE,
+                2,
+                "exit status: 1",
+            ),
+            (
+                r#"echo '{"operations":3,"violations":0}' > $1; exit 4"#,
+                PATIENCE,
+                1,
+                "exit status: 4",
+            ),
+            ("exit 0", PATIENCE, 1, "cannot read the report"),
+            ("exec sleep 600", Duration::ZERO, 1, "had not ended"),
+        ] {
+            let (report, broken) = finished(line, limit);
+            assert_eq!(report.violations, violations, "{line}");
+            assert!(
+                broken.contains(said) && broken.contains("do it again"),
+                "{broken}"
+            );
+        }
     }
 }
