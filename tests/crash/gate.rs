@@ -44,6 +44,13 @@ pub(crate) fn missing(history: &History, report: &Report, has_disk: bool) -> Vec
             calls(|exchange| matches!(exchange, Exchange::Submit(_, Answer::Unknown))),
             LEAST_ODD,
         ),
+        (
+            "submits that a full disk refused",
+            calls(
+                |exchange| matches!(exchange, Exchange::Submit(_, Answer::Refused(reason)) if reason == "DISK_FULL"),
+            ),
+            usize::from(has_disk),
+        ),
         ("submits of what was there", calls(has_existed), LEAST_ODD),
         (
             "submits under the id of another task",

@@ -48,7 +48,7 @@ pub(crate) struct Outcome {
 /// When something does not happen in time.
 pub(crate) fn run(seed: u64, cycles: usize) -> Outcome {
     let start = Instant::now();
-    let mut chance = Seeded::of(seed);
+    let mut chance = Seeded::from(seed);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -27,6 +27,8 @@ const AGENTS: usize = 3;
 const MOST_CALLS: usize = 5;
 /// With which the coordinator stops when there is no space for what it has to write.
 const NO_SPACE: i32 = 74;
+/// What the coordinator says when it takes no more work because of its disk.
+const REFUSES: &str = "the disk is full: submits and claims are refused";
 /// The last lines of a program's log that go with a violation.
 const SHOWN_LINES: usize = 12;
 
@@ -134,10 +136,9 @@ impl Swarm {
             Fault::StopCoordinatorLong => self.stop_coordinator(LONG),
             Fault::FailDisk => return self.fail_disk(),
             Fault::FillDisk => {
-                let Some(plan) = &self.plan else { return };
-                plan.fill();
-                self.was_full = true;
-                self.later(Duration::from_millis(1300), Undo::MakeSpace);
+                if !self.fill_disk() {
+                    return;
+                }
             }
             Fault::KillAgent => {
                 let which = self.some_agent();
@@ -274,6 +275,24 @@ impl Swarm {
         let stopped = Instant::now();
         wait_until("the stop is over", || stopped.elapsed() >= length);
         self.coordinator.program().signal(Signal::SIGCONT);
+    }
+
+    /// Takes all space away, until after the coordinator has seen it. False when it cannot.
+    fn fill_disk(&mut self) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        plan.fill();
+        self.was_full = true;
+        let times = |log: String| log.matches(REFUSES).count();
+        let before = times(self.coordinator.program().log());
+        let filled = Instant::now();
+        wait_until("the coordinator sees that its disk is full", || {
+            self.undo_what_is_due();
+            let program = self.coordinator.program();
+            // From the last time on it may not have seen that there was space.
+            times(program.log()) > before || program.ended().is_some() || filled.elapsed() >= LONG
+        });
+        self.later(SHORT, Undo::MakeSpace);
+        true
     }
 
     /// Lets one of the next calls to the journal fail, or be the coordinator's last.

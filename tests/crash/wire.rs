@@ -45,7 +45,14 @@ struct State {
 }
 
 impl State {
-    fn flow(&mut self, way: Way) -> &mut Flow {
+    fn flow(&self, way: Way) -> Flow {
+        match way {
+            Way::Up => self.up,
+            Way::Down => self.down,
+        }
+    }
+
+    fn flow_mut(&mut self, way: Way) -> &mut Flow {
         match way {
             Way::Up => &mut self.up,
             Way::Down => &mut self.down,
@@ -83,25 +90,25 @@ impl Wire {
     pub(crate) fn close(&self, way: Way) {
         self.state.send_modify(|state| {
             let next = state.next;
-            state.flow(way).closed_below = next;
+            state.flow_mut(way).closed_below = next;
         });
     }
 
     /// Lets each piece that goes this way wait from now on.
     pub(crate) fn delay(&self, way: Way, delay: Duration) {
-        self.state.send_modify(|state| state.flow(way).delay = delay);
+        self.state.send_modify(|state| state.flow_mut(way).delay = delay);
     }
 
     /// Lets nothing go this way from now on. What comes waits.
     pub(crate) fn hold(&self, way: Way) {
-        self.state.send_modify(|state| state.flow(way).is_held = true);
+        self.state.send_modify(|state| state.flow_mut(way).is_held = true);
     }
 
     /// Lets everything go on as it should.
     pub(crate) fn mend(&self) {
         self.state.send_modify(|state| {
             for way in [Way::Up, Way::Down] {
-                let flow = state.flow(way);
+                let flow = state.flow_mut(way);
                 flow.is_held = false;
                 flow.delay = Duration::ZERO;
             }
@@ -167,32 +174,77 @@ async fn pump(
     loop {
         let length = tokio::select! {
             read = from.read(&mut piece) => read.unwrap_or(0),
-            _ = state.wait_for(|state| { let mut state = *state; state.flow(way).closed_below > number }) => 0,
+            _ = state.wait_for(|state| state.flow(way).closed_below > number) => 0,
         };
-        let opened = state.wait_for(|state| {
-            let mut state = *state;
-            !state.flow(way).is_held
-        });
-        let Ok(delay) = opened.await.map(|state| {
-            let mut state = *state;
-            state.flow(way).delay
-        }) else {
+        let opened = state.wait_for(|state| !state.flow(way).is_held).await;
+        let Ok(delay) = opened.map(|state| state.flow(way).delay) else {
             return;
         };
         if !delay.is_zero() {
             // Ends early when the wire is mended.
-            let _ = timeout(
-                delay,
-                state.wait_for(|state| {
-                    let mut state = *state;
-                    state.flow(way).delay.is_zero()
-                }),
-            )
-            .await;
+            let mended = state.wait_for(|state| state.flow(way).delay.is_zero());
+            let _ = timeout(delay, mended).await;
         }
         if length == 0 || to.write_all(&piece[..length]).await.is_err() {
             let _ = to.shutdown().await;
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::PATIENCE;
+
+    /// Both ends of a connection over a wire.
+    async fn connected() -> (Wire, TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire = Wire::to(&listener.local_addr().unwrap().to_string()).await;
+        let near = TcpStream::connect(wire.address()).await.unwrap();
+        let (far, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        (wire, near, far)
+    }
+
+    async fn read(from: &mut TcpStream) -> Vec<u8> {
+        let mut piece = [0; 8];
+        let length = timeout(PATIENCE, from.read(&mut piece))
+            .await
+            .unwrap()
+            .unwrap_or(0);
+        piece[..length].to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_wire_carries_both_ways_until_it_is_cut() {
+        let (wire, mut near, mut far) = connected().await;
+        near.write_all(b"up").await.unwrap();
+        assert_eq!(read(&mut far).await, b"up");
+        far.write_all(b"down").await.unwrap();
+        assert_eq!(read(&mut near).await, b"down");
+        wire.cut();
+        assert_eq!((read(&mut near).await, read(&mut far).await), (vec![], vec![]));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_one_way_arrives_when_the_wire_is_mended() {
+        let (wire, mut near, mut far) = connected().await;
+        wire.hold(Way::Up);
+        near.write_all(b"up").await.unwrap();
+        far.write_all(b"down").await.unwrap();
+        assert_eq!(read(&mut near).await, b"down");
+        let nothing = timeout(Duration::from_millis(50), read(&mut far)).await;
+        assert!(nothing.is_err(), "it has come through: {nothing:?}");
+        wire.mend();
+        assert_eq!(read(&mut far).await, b"up");
+    }
+
+    #[tokio::test]
+    async fn a_wire_that_is_closed_one_way_goes_on_the_other_way() {
+        let (wire, mut near, mut far) = connected().await;
+        wire.close(Way::Up);
+        assert_eq!(read(&mut far).await, b"");
+        far.write_all(b"down").await.unwrap();
+        assert_eq!(read(&mut near).await, b"down");
     }
 }

@@ -7,13 +7,10 @@
  * SWARM_DISK_AT     the step, from 1; 0 counts only
  * SWARM_DISK_DO     what happens there: kill, tear (half of a write, then kill), eio, or enospc (half of a write)
  * SWARM_DISK_LOG    a line for each step: its number, the call, the path; "!" behind the step at which it happened
- * SWARM_DISK_FULL   while a file of this name exists there is no space: statvfs says so, and no file grows or is made
- * SWARM_DISK_FULL_PATH  of the files whose path contains this
  *
  * A sync that fails has lost what was written last to its file, as on Linux, where such pages count as clean.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,15 +20,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 enum deed { NOTHING, KILL, TEAR, EIO_, ENOSPC_ };
 
-static const char *wanted, *calls, *arm, *full, *full_path;
+static const char *wanted, *calls, *arm;
 static long at;
 static enum deed deed;
 static int log_fd = -1;
@@ -45,8 +40,6 @@ __attribute__((constructor)) static void begin(void)
     wanted = getenv("SWARM_DISK_PATH");
     calls = getenv("SWARM_DISK_CALLS");
     arm = getenv("SWARM_DISK_ARM");
-    full = getenv("SWARM_DISK_FULL");
-    full_path = getenv("SWARM_DISK_FULL_PATH");
     const char *step = getenv("SWARM_DISK_AT"), *what = getenv("SWARM_DISK_DO"), *log = getenv("SWARM_DISK_LOG");
     at = step ? atol(step) : 0;
     if (what)
@@ -127,64 +120,8 @@ static int suffers(enum deed what)
     return 0;
 }
 
-static int is_full(void)
-{
-    return full && syscall(SYS_faccessat, AT_FDCWD, full, F_OK, 0) == 0;
-}
-
-/* Whether the file would be longer afterwards than a full disk allows. True with errno set. */
-static int grows(int fd, off_t end)
-{
-    if (!is_full())
-        return 0;
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
-    struct stat now;
-    if (length < 0 || fstat(fd, &now) != 0)
-        return 0;
-    path[length] = 0;
-    if (!full_path || !strstr(path, full_path) || end <= now.st_size)
-        return 0;
-    errno = ENOSPC;
-    return 1;
-}
-
-/* Whether a full disk has no room for a new file of this name. True with errno set. */
-static int is_new(int dir, const char *path)
-{
-    if (!is_full() || !full_path || !strstr(path, full_path) || syscall(SYS_faccessat, dir, path, F_OK, 0) == 0)
-        return 0;
-    errno = ENOSPC;
-    return 1;
-}
-
-int statvfs64(const char *path, struct statvfs64 *stat)
-{
-    static int (*real)(const char *, struct statvfs64 *);
-    if (!real)
-        real = (int (*)(const char *, struct statvfs64 *))dlsym(RTLD_NEXT, "statvfs64");
-    int result = real(path, stat);
-    if (result == 0 && is_full())
-        stat->f_bfree = stat->f_bavail = 0;
-    return result;
-}
-
-int statvfs(const char *path, struct statvfs *stat)
-{
-    static int (*real)(const char *, struct statvfs *);
-    if (!real)
-        real = (int (*)(const char *, struct statvfs *))dlsym(RTLD_NEXT, "statvfs");
-    int result = real(path, stat);
-    if (result == 0 && is_full())
-        stat->f_bfree = stat->f_bavail = 0;
-    return result;
-}
-
 ssize_t write(int fd, const void *bytes, size_t count)
 {
-    if (full && grows(fd, lseek(fd, 0, SEEK_CUR) + (off_t)count))
-        return -1;
     enum deed what = step_on("write", fd);
     if ((what == TEAR || what == ENOSPC_) && count > 1)
         syscall(SYS_write, fd, bytes, count / 2);
@@ -193,8 +130,6 @@ ssize_t write(int fd, const void *bytes, size_t count)
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t offset)
 {
-    if (grows(fd, offset + (off_t)count))
-        return -1;
     enum deed what = step_on("pwrite", fd);
     if ((what == TEAR || what == ENOSPC_) && count > 1)
         syscall(SYS_pwrite64, fd, bytes, count / 2, offset);
@@ -242,8 +177,6 @@ int sync_file_range(int fd, off64_t offset, off64_t count, unsigned flags)
 
 int ftruncate64(int fd, off64_t length)
 {
-    if (grows(fd, length))
-        return -1;
     return suffers(step_on("ftruncate", fd)) ? -1 : syscall(SYS_ftruncate, fd, length);
 }
 
@@ -294,8 +227,6 @@ int openat64(int dir, const char *path, int flags, ...)
         mode = va_arg(rest, mode_t);
         va_end(rest);
     }
-    if ((flags & O_CREAT) && is_new(dir, path))
-        return -1;
     if ((flags & (O_CREAT | O_TRUNC)) && suffers(step_in("open", dir, path)))
         return -1;
     return syscall(SYS_openat, dir, path, flags, mode);

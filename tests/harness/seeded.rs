@@ -8,11 +8,11 @@ impl Seeded {
     pub(crate) fn new(seed: u64) -> Seeded {
         let seed = std::env::var("SWARM_TEST_SEED").map_or(seed, |chosen| chosen.parse().unwrap());
         println!("SWARM_TEST_SEED={seed}");
-        Seeded(seed)
+        Seeded::from(seed)
     }
 
-    /// The sequence of this very seed.
-    pub(crate) fn of(seed: u64) -> Seeded {
+    /// The sequence of `seed` and no other.
+    pub(crate) fn from(seed: u64) -> Seeded {
         Seeded(seed)
     }
 
