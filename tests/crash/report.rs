@@ -37,7 +37,7 @@ impl Report {
     }
 
     /// Reads what [`Report::to_json`] writes, and what others write like it; what else they say is left out. A replay of
-    /// power losses that names no faults has points.
+    /// power losses has points, and by `none` names those at which the disk had kept everything.
     ///
     /// # Errors
     ///
@@ -57,7 +57,8 @@ impl Report {
                 .ok_or_else(|| format!("the fault '{kind}' has no count"))?;
             faults.insert(kind.clone(), count);
         }
-        if let Some(points) = count("points").filter(|_| faults.is_empty()) {
+        if let Some(points) = count("points") {
+            faults.remove("none");
             faults.insert("power lost".to_owned(), points);
         }
         Ok(Report {
@@ -120,8 +121,13 @@ mod tests {
             violations: 1,
         };
         assert_eq!(Report::from_json(&report.to_json()), Ok(report.clone()));
-        let mut sum = Report::from_json(r#"{"operations":7,"points":30,"violations":0}"#).unwrap();
-        assert_eq!(sum.faults["power lost"], 30);
+        let replay = r#"{"operations":7,"points":30,"faults":{"none":20,"torn":10},"violations":0}"#;
+        let mut sum = Report::from_json(replay).unwrap();
+        let expected = [("power lost", 30), ("torn", 10)];
+        assert_eq!(
+            sum.faults,
+            expected.map(|(kind, count)| (kind.to_owned(), count)).into()
+        );
         sum.add(&report);
         assert_eq!((sum.seeds, sum.operations, sum.violations), (2, 97, 1));
         let file = tempfile::NamedTempFile::new().unwrap();
