@@ -15,6 +15,7 @@ use super::{
 pub(crate) struct RealAgent {
     program: Program,
     name: String,
+    address: String,
     flags: Vec<String>,
     // Last, so that it is removed when the program has ended.
     dir: TempDir,
@@ -23,31 +24,38 @@ pub(crate) struct RealAgent {
 impl RealAgent {
     /// Starts one with these flags besides its name and state directory.
     pub(crate) fn start(coordinator: &Coordinator, name: &str, flags: &[&str]) -> RealAgent {
+        RealAgent::start_at(coordinator.address(), name, flags)
+    }
+
+    /// The same for a coordinator that is reached at this address.
+    pub(crate) fn start_at(address: &str, name: &str, flags: &[&str]) -> RealAgent {
         let dir = tempfile::tempdir().unwrap();
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let program = launch(coordinator, name, dir.path(), &flags);
+        let program = launch(address, name, dir.path(), &flags);
         RealAgent {
             program,
             name: name.to_owned(),
+            address: address.to_owned(),
             flags,
             dir,
         }
     }
 
-    /// Starts it again after its end, with the same name, state directory and flags.
-    pub(crate) fn start_again(&mut self, coordinator: &Coordinator) {
+    /// Starts it again after its end, with the same name, address, state directory and flags.
+    pub(crate) fn start_again(&mut self) {
         assert!(self.program.ended().is_some());
-        self.program = launch(coordinator, &self.name, self.dir.path(), &self.flags);
+        self.program = launch(&self.address, &self.name, self.dir.path(), &self.flags);
     }
 
     /// Starts another one with a copy of its state directory, as on another host.
     pub(crate) fn start_copy(&self, coordinator: &Coordinator) -> RealAgent {
         let dir = tempfile::tempdir().unwrap();
         copy_dir(&self.state_dir(), &dir.path().join("state"));
-        let program = launch(coordinator, &self.name, dir.path(), &self.flags);
+        let program = launch(coordinator.address(), &self.name, dir.path(), &self.flags);
         RealAgent {
             program,
             name: self.name.clone(),
+            address: coordinator.address().to_owned(),
             flags: self.flags.clone(),
             dir,
         }
@@ -78,10 +86,10 @@ impl RealAgent {
     }
 }
 
-fn launch(coordinator: &Coordinator, name: &str, dir: &Path, flags: &[String]) -> Program {
+fn launch(address: &str, name: &str, dir: &Path, flags: &[String]) -> Program {
     let mut command = command("agent", dir);
     command
-        .args(["--coordinator", coordinator.address(), "--name", name])
+        .args(["--coordinator", address, "--name", name])
         // A killed coordinator is found again quickly.
         .args([
             "--backoff-max",

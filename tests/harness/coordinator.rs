@@ -67,6 +67,11 @@ impl Coordinator {
         Coordinator::on(Place::Own(dir), &[], Some(disk))
     }
 
+    /// Starts one with these flags, whose disk does what the plan says.
+    pub(crate) fn with_flags_and_disk(dir: TempDir, flags: &[&str], disk: Option<Plan>) -> Coordinator {
+        Coordinator::on(Place::Own(dir), flags, disk)
+    }
+
     /// Starts one with its files in this directory, which stays.
     pub(crate) fn serving(dir: &Path, flags: &[&str]) -> Coordinator {
         Coordinator::on(Place::Given(dir.to_owned()), flags, None)
@@ -131,7 +136,12 @@ impl Coordinator {
 
     /// From its next start on its disk is as it should be.
     pub(crate) fn mend_disk(&mut self) {
-        self.disk = None;
+        self.change_disk(None);
+    }
+
+    /// From its next start on its disk does what this plan says.
+    pub(crate) fn change_disk(&mut self, disk: Option<Plan>) {
+        self.disk = disk;
     }
 
     /// Starts it again after its end, with the same address, data and flags.

@@ -1,4 +1,5 @@
-//! A disk that fails, or a program that dies, at a step of the test's choosing: `disk.c` stands in between.
+//! A disk that fails, or a program that dies, at a step of the test's choosing: `disk.c` stands in between. `full_disk.c`
+//! lets it be full for a while.
 
 use std::{
     ffi::OsString,
@@ -9,9 +10,10 @@ use std::{
 
 use super::workspace_root;
 
-/// The library that is loaded before a program's own.
+/// The libraries that are loaded before a program's own.
 pub(crate) struct Disk {
     library: PathBuf,
+    full: PathBuf,
 }
 
 /// What happens at a step.
@@ -30,6 +32,8 @@ pub(crate) enum Deed {
 /// What is counted, and what happens when.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// The library of the full disk, in front of the other one.
+    both: OsString,
     env: Vec<(&'static str, OsString)>,
     log: PathBuf,
     arm: PathBuf,
@@ -48,28 +52,19 @@ impl Disk {
     /// Compiles it into `dir`; `None` when this machine has no compiler, which is said for whoever looks at what
     /// the tests print.
     pub(crate) fn build(dir: &Path) -> Option<Disk> {
-        let library = dir.join("disk.so");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&library)
-            .arg(workspace_root().join("tests/harness/disk.c"))
-            .output();
-        let Ok(compiled) = compiled else {
-            println!("SKIPPED: there is no C compiler, cc");
-            return None;
-        };
-        assert!(
-            compiled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&compiled.stderr)
-        );
-        Some(Disk { library })
+        let library = compile("disk", dir)?;
+        let full = compile("full_disk", dir)?;
+        Some(Disk { library, full })
     }
 
     /// Counts what is done to files whose path has this in it. What was counted is written to `log`.
     pub(crate) fn count(&self, path: impl Into<OsString>, log: &Path) -> Plan {
         let _ = fs::remove_file(log);
+        let mut both = self.full.clone().into_os_string();
+        both.push(":");
+        both.push(&self.library);
         Plan {
+            both,
             env: vec![
                 ("LD_PRELOAD", self.library.clone().into()),
                 ("SWARM_DISK_PATH", path.into()),
@@ -97,6 +92,34 @@ impl Plan {
     /// See [`Plan::when_armed`].
     pub(crate) fn arm(&self) {
         fs::write(&self.arm, "").unwrap();
+    }
+
+    /// As before [`Plan::arm`].
+    pub(crate) fn disarm(&self) {
+        let _ = fs::remove_file(&self.arm);
+    }
+
+    /// Between [`Plan::fill`] and [`Plan::empty`] there is no space, and no file whose path has this in it can grow.
+    pub(crate) fn which_fills(mut self, path: &str) -> Plan {
+        // The last one of a name counts.
+        self.env.push(("LD_PRELOAD", self.both.clone()));
+        self.env.push(("SWARM_FULL_WHILE", self.full().into()));
+        self.env.push(("SWARM_FULL_PATH", path.into()));
+        self
+    }
+
+    fn full(&self) -> PathBuf {
+        self.log.with_extension("full")
+    }
+
+    /// See [`Plan::which_fills`].
+    pub(crate) fn fill(&self) {
+        fs::write(self.full(), "").unwrap();
+    }
+
+    /// See [`Plan::which_fills`].
+    pub(crate) fn empty(&self) {
+        let _ = fs::remove_file(self.full());
     }
 
     /// Does this at step `number`, from 1.
@@ -134,4 +157,24 @@ impl Plan {
         };
         text.lines().map(step).collect()
     }
+}
+
+/// Compiles one of the files beside this one; `None` without a compiler.
+fn compile(name: &str, dir: &Path) -> Option<PathBuf> {
+    let library = dir.join(format!("{name}.so"));
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(workspace_root().join(format!("tests/harness/{name}.c")))
+        .output();
+    let Ok(compiled) = compiled else {
+        println!("SKIPPED: there is no C compiler, cc");
+        return None;
+    };
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    Some(library)
 }

@@ -16,6 +16,16 @@ impl Seeded {
         Seeded(seed)
     }
 
+    /// A sequence of its own, which follows from this one.
+    pub(crate) fn branch(&mut self) -> Seeded {
+        Seeded(self.below(u64::MAX))
+    }
+
+    /// Whether something with this chance, in a hundred, happens.
+    pub(crate) fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
     /// The next number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         // SplitMix64: every seed is a good one.

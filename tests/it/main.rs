@@ -6,6 +6,8 @@
     reason = "in a test a panic is the report; clippy knows only the #[test] functions"
 )]
 
+#[path = "../crash/mod.rs"]
+mod crash;
 #[path = "../harness/mod.rs"]
 mod harness;
 
@@ -15,6 +17,7 @@ mod bench;
 mod big_job;
 mod completions;
 mod control;
+mod crashes;
 mod deploy;
 mod dev;
 mod doctor;
@@ -24,7 +27,6 @@ mod eviction;
 mod exchange;
 mod explaining;
 mod failing_disk;
-mod faults;
 mod fencing;
 mod flipped_store;
 mod fuzzing;

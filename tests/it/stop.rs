@@ -149,7 +149,7 @@ fn an_agent_that_was_killed_comes_back_as_the_same_one_and_works_on() {
     agent.program().kill();
 
     fs::write(coordinator.dir().join("gate"), "").unwrap();
-    agent.start_again(&coordinator);
+    agent.start_again();
     // It does not list the lease it has lost, so nobody waits for a minute.
     let task = client.wait_for_state("twice", TaskState::Succeeded);
 

@@ -43,7 +43,7 @@ fn scatter(dir: &Path) -> String {
 /// A coordinator and an agent whose only attempt has scattered its processes.
 struct Scattered {
     agent: RealAgent,
-    coordinator: Coordinator,
+    _coordinator: Coordinator,
     client: Client,
     mark: String,
 }
@@ -68,7 +68,7 @@ fn scattered(timeout: Option<Duration>) -> Scattered {
     }
     Scattered {
         agent,
-        coordinator,
+        _coordinator: coordinator,
         client,
         mark,
     }
@@ -114,7 +114,7 @@ fn a_killed_agent_leaves_no_process_of_its_task_whatever_that_forked() {
 fn an_agent_that_was_killed_with_its_guard_ends_at_its_next_start_what_its_task_forked() {
     let Scattered {
         agent,
-        coordinator,
+        _coordinator,
         client,
         mark,
     } = &mut scattered(None);
@@ -128,7 +128,7 @@ fn an_agent_that_was_killed_with_its_guard_ends_at_its_next_start_what_its_task_
 
     // A second attempt must not be taken for what is left of the first.
     client.cancel("forks");
-    agent.start_again(coordinator);
+    agent.start_again();
     until_gone(mark);
     client.wait_for_state("forks", TaskState::Cancelled);
 }

@@ -54,7 +54,7 @@ fn of_two_copies_of_a_state_directory_one_works_and_the_other_leaves_and_says_wh
     assert_eq!(second.program().ended(), None);
 
     // Started again by somebody, the first one is the newer one.
-    first.start_again(&coordinator);
+    first.start_again();
     assert_eq!(second.program().wait(SECONDS), REFUSED);
     client.submit(vec![shell_task("last", "true")]);
     client.wait_for_state("last", TaskState::Succeeded);

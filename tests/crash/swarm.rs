@@ -1,0 +1,352 @@
+//! A coordinator on a disk that can fail, and agents behind wires that can; what is done to them, and undone.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use tokio::runtime::Handle;
+
+use super::{
+    fault::{DISK_FAULTS, Fault, LEASE_TTL, LONG, SHORT},
+    wire::{Way, Wire},
+};
+use crate::harness::{
+    PATIENCE,
+    agent::RealAgent,
+    coordinator::Coordinator,
+    disk::{Disk, Plan},
+    seeded::Seeded,
+    wait_until,
+};
+
+const AGENTS: usize = 3;
+/// How many of the journal's calls pass between the order to fail and the failure, at most.
+const MOST_CALLS: usize = 5;
+/// With which the coordinator stops when there is no space for what it has to write.
+const NO_SPACE: i32 = 74;
+/// What the coordinator says when it takes no more work because of its disk.
+const REFUSES: &str = "the disk is full: submits and claims are refused";
+/// The last lines of a program's log that go with a violation.
+const SHOWN_LINES: usize = 12;
+
+/// See the module.
+pub(crate) struct Swarm {
+    // In the order in which they are stopped.
+    agents: Vec<RealAgent>,
+    pub(crate) coordinator: Coordinator,
+    /// Those of the agents, then those of the clients.
+    wires: Vec<Wire>,
+    disk: Option<Disk>,
+    plan: Option<Plan>,
+    /// How many plans for the disk there were.
+    plans: usize,
+    /// Its disk has been full since the coordinator's start: what a write met then it may hear of later.
+    was_full: bool,
+    undo: Vec<(Instant, Undo)>,
+    chance: Seeded,
+    /// How often each kind of fault happened.
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    /// What a program did that it must not, in words.
+    pub(crate) violations: Vec<String>,
+}
+
+/// What ends a fault that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undo {
+    StartAgent(usize),
+    ContinueAgent(usize),
+    Mend(usize),
+    /// Mends it and ends its connections: what was held never arrives.
+    MendAndCut(usize),
+    MakeSpace,
+}
+
+/// Which wire is whose, behind those of the agents.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    Clients,
+    Rogues,
+    Readers,
+}
+
+impl Swarm {
+    pub(crate) fn start(runtime: &Handle, mut chance: Seeded) -> Swarm {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::build(dir.path());
+        let plan = disk
+            .as_ref()
+            .map(|disk| plan(disk, dir.path().to_owned(), 0, &mut chance));
+        let ttl = format!("{}ms", LEASE_TTL.as_millis());
+        let flags = ["--lease-ttl", ttl.as_str()];
+        let coordinator = Coordinator::with_flags_and_disk(dir, &flags, plan.clone());
+        let wires: Vec<Wire> = runtime.block_on(async {
+            let mut wires = Vec::new();
+            for _ in 0..AGENTS + 3 {
+                wires.push(Wire::to(coordinator.address()).await);
+            }
+            wires
+        });
+        let agents = (0..AGENTS).map(|n| {
+            let name = format!("agent-{n}");
+            RealAgent::start_at(wires[n].address(), &name, &["--slots", "3"])
+        });
+        Swarm {
+            agents: agents.collect(),
+            coordinator,
+            wires,
+            disk,
+            plan,
+            plans: 1,
+            was_full: false,
+            undo: Vec::new(),
+            chance,
+            faults: BTreeMap::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// Whether its disk can fail: on a machine with a compiler.
+    pub(crate) fn has_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Where clients of this kind find the coordinator.
+    pub(crate) fn address(&self, of: End) -> &str {
+        self.wires[AGENTS + of as usize].address()
+    }
+
+    /// Lets this happen. What lasts is undone later.
+    pub(crate) fn suffer(&mut self, fault: Fault) {
+        match fault {
+            Fault::KillCoordinator => {
+                self.coordinator.kill();
+                self.start_coordinator();
+            }
+            Fault::KillBoth => {
+                let which = self.some_agent();
+                self.coordinator.kill();
+                self.agents[which].program().kill();
+                self.agents[which].start_again();
+                self.start_coordinator();
+            }
+            Fault::StopCoordinator => self.stop_coordinator(SHORT),
+            Fault::StopCoordinatorLong => self.stop_coordinator(LONG),
+            Fault::FailDisk => return self.fail_disk(),
+            Fault::FillDisk => {
+                if !self.fill_disk() {
+                    return;
+                }
+            }
+            Fault::KillAgent => {
+                let which = self.some_agent();
+                self.agents[which].program().kill();
+                self.agents[which].start_again();
+            }
+            Fault::LoseAgent => {
+                let which = self.some_agent();
+                self.agents[which].program().kill();
+                self.later(LONG, Undo::StartAgent(which));
+            }
+            Fault::StopAgent | Fault::StopAgentLong => {
+                let which = self.some_agent();
+                self.agents[which].program().signal(Signal::SIGSTOP);
+                let length = if fault == Fault::StopAgent { SHORT } else { LONG };
+                self.later(length, Undo::ContinueAgent(which));
+            }
+            Fault::Cut => self.some_wire().1.cut(),
+            Fault::CloseUp => self.some_wire().1.close(Way::Up),
+            Fault::CloseDown => self.some_wire().1.close(Way::Down),
+            Fault::Delay => {
+                let delay = Duration::from_millis(20 + self.chance.below(300));
+                let (which, wire) = self.some_wire();
+                wire.delay(Way::Up, delay);
+                wire.delay(Way::Down, delay);
+                self.later(2 * SHORT, Undo::Mend(which));
+            }
+            Fault::HoldUp => {
+                let (which, wire) = self.some_wire();
+                wire.hold(Way::Up);
+                self.later(2 * SHORT, Undo::Mend(which));
+            }
+            Fault::LoseAnswers => {
+                let (which, wire) = self.some_wire();
+                wire.hold(Way::Down);
+                self.later(SHORT, Undo::MendAndCut(which));
+            }
+            Fault::Blackhole => {
+                let length = if self.chance.percent(30) { LONG } else { 2 * SHORT };
+                let (which, wire) = self.some_wire();
+                wire.hold(Way::Up);
+                wire.hold(Way::Down);
+                self.later(length, Undo::Mend(which));
+            }
+        }
+        *self.faults.entry(fault.name()).or_default() += 1;
+    }
+
+    /// Undoes what has lasted long enough, and notices a program that has ended by itself.
+    pub(crate) fn look(&mut self) {
+        self.undo_what_is_due();
+        if self.coordinator.program().ended().is_some() {
+            let code = self.coordinator.program().wait(PATIENCE);
+            if !(self.was_full && code == NO_SPACE) {
+                let log = last_lines(&self.coordinator.program().log());
+                self.violations
+                    .push(format!("the coordinator ended by itself with {code}:\n{log}"));
+            }
+            self.start_coordinator();
+        }
+        for which in 0..AGENTS {
+            let is_away = self.undo.iter().any(|(_, undo)| *undo == Undo::StartAgent(which));
+            if !is_away && self.agents[which].program().ended().is_some() {
+                let log = last_lines(&self.agents[which].program().log());
+                self.violations
+                    .push(format!("agent-{which} ended by itself:\n{log}"));
+                self.agents[which].start_again();
+            }
+        }
+    }
+
+    /// Ends all that lasts.
+    pub(crate) fn mend(&mut self) {
+        while let Some((_, undo)) = self.undo.pop() {
+            self.undo(undo);
+        }
+        for wire in &self.wires {
+            wire.mend();
+        }
+    }
+
+    /// Ends the agents, with what they run.
+    pub(crate) fn stop_agents(&mut self) {
+        self.agents.clear();
+    }
+
+    fn undo_what_is_due(&mut self) {
+        let now = Instant::now();
+        while let Some(at) = self.undo.iter().position(|(due, _)| *due <= now) {
+            let (_, undo) = self.undo.swap_remove(at);
+            self.undo(undo);
+        }
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::StartAgent(which) => self.agents[which].start_again(),
+            Undo::ContinueAgent(which) => self.agents[which].program().signal(Signal::SIGCONT),
+            Undo::Mend(which) => self.wires[which].mend(),
+            Undo::MendAndCut(which) => {
+                self.wires[which].cut();
+                self.wires[which].mend();
+            }
+            Undo::MakeSpace => {
+                if let Some(plan) = &self.plan {
+                    plan.empty();
+                }
+            }
+        }
+    }
+
+    fn later(&mut self, length: Duration, undo: Undo) {
+        self.undo.push((Instant::now() + length, undo));
+    }
+
+    /// An agent that is as it should be.
+    fn some_agent(&mut self) -> usize {
+        let which = self.chance.index(AGENTS);
+        let concerns = |undo: Undo| undo == Undo::StartAgent(which) || undo == Undo::ContinueAgent(which);
+        while let Some(at) = self.undo.iter().position(|(_, undo)| concerns(*undo)) {
+            let (_, undo) = self.undo.swap_remove(at);
+            self.undo(undo);
+        }
+        which
+    }
+
+    fn some_wire(&mut self) -> (usize, &Wire) {
+        let which = self.chance.index(self.wires.len());
+        (which, &self.wires[which])
+    }
+
+    fn stop_coordinator(&mut self, length: Duration) {
+        self.coordinator.program().signal(Signal::SIGSTOP);
+        let stopped = Instant::now();
+        wait_until("the stop is over", || stopped.elapsed() >= length);
+        self.coordinator.program().signal(Signal::SIGCONT);
+    }
+
+    /// Takes all space away, until after the coordinator has seen it. False when it cannot.
+    fn fill_disk(&mut self) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        plan.fill();
+        self.was_full = true;
+        let times = |log: String| log.matches(REFUSES).count();
+        let before = times(self.coordinator.program().log());
+        let filled = Instant::now();
+        wait_until("the coordinator sees that its disk is full", || {
+            self.undo_what_is_due();
+            let program = self.coordinator.program();
+            // From the last time on it may not have seen that there was space.
+            times(program.log()) > before || program.ended().is_some() || filled.elapsed() >= LONG
+        });
+        self.later(SHORT, Undo::MakeSpace);
+        true
+    }
+
+    /// Lets one of the next calls to the journal fail, or be the coordinator's last.
+    fn fail_disk(&mut self) {
+        let Some(plan) = &self.plan else {
+            return self.suffer(Fault::KillCoordinator);
+        };
+        let fault = &DISK_FAULTS[(self.plans - 1) % DISK_FAULTS.len()];
+        plan.arm();
+        // A full disk has to end meanwhile: on it little is written.
+        wait_until("the coordinator dies of its disk", || {
+            self.undo_what_is_due();
+            self.coordinator.program().ended().is_some()
+        });
+        let code = self.coordinator.program().wait(PATIENCE);
+        if code != fault.code && !(self.was_full && code == NO_SPACE) {
+            let log = last_lines(&self.coordinator.program().log());
+            self.violations.push(format!(
+                "{}: the coordinator ended with {code} and not with {}:\n{log}",
+                fault.name, fault.code
+            ));
+        }
+        *self.faults.entry(fault.name).or_default() += 1;
+        self.start_coordinator();
+    }
+
+    fn start_coordinator(&mut self) {
+        self.undo.retain(|(_, undo)| *undo != Undo::MakeSpace);
+        self.was_full = false;
+        // A plan that was carried out, or that nobody needed, is followed by the next one.
+        if let Some(disk) = &self.disk {
+            let dir = self.coordinator.dir().to_owned();
+            let was_done = self
+                .plan
+                .as_ref()
+                .is_some_and(|plan| plan.steps().iter().any(|step| step.is_hit));
+            self.plans += usize::from(was_done);
+            self.plan = Some(plan(disk, dir, self.plans - 1, &mut self.chance));
+            self.coordinator.change_disk(self.plan.clone());
+        }
+        self.coordinator.start_again();
+    }
+}
+
+fn plan(disk: &Disk, dir: PathBuf, number: usize, chance: &mut Seeded) -> Plan {
+    let fault = &DISK_FAULTS[number % DISK_FAULTS.len()];
+    let plan = disk.count(".seg", &dir.join("steps"));
+    let plan = plan.calls(fault.call).when_armed().which_fills("/data/");
+    plan.disarm();
+    plan.empty();
+    plan.at(1 + chance.index(MOST_CALLS), fault.deed)
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+}
