@@ -55,6 +55,8 @@ impl Durable {
 
     /// The events up to `through` are on disk from now on.
     pub(crate) fn reached(&self, through: Seq) {
+        // Whoever has an answer may follow on from it: those who follow have to know as much by then.
+        self.followers.send_replace(through);
         self.through.store(through.0, Ordering::Release);
         let woken = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +67,6 @@ impl Durable {
             // Whoever has gone does not care.
             let _ = sender.send(());
         }
-        self.followers.send_replace(through);
     }
 
     /// Follows the last event on disk.
@@ -83,6 +84,28 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn whoever_is_woken_finds_that_followers_know_as_much() {
+        const LAST: u64 = 2_000;
+        let durable = Durable::new(Seq(0));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let mut context = Context::from_waker(Waker::noop());
+                for seq in (1..=LAST).map(Seq) {
+                    let mut until = pin!(durable.until(seq));
+                    while until.as_mut().poll(&mut context).is_pending() {
+                        std::thread::yield_now();
+                    }
+                    assert!(*durable.follow().borrow() >= seq);
+                }
+            });
+            for seq in 1..=LAST {
+                durable.reached(Seq(seq));
+            }
+            waiter.join().unwrap();
+        });
+    }
 
     #[test]
     fn a_commit_wakes_those_whose_events_it_has_and_the_others_wait_on() {

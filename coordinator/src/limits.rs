@@ -94,9 +94,13 @@ pub const SUBMIT_FREE_BYTES: u64 = 64 * 1024 * 1024;
 /// has begun.
 pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Free bytes below which the store waits: what it may write before it looks again, many times over. It is lower
+/// Free bytes below which the store waits: what it writes of a batch before it looks again, twice over. It is lower
 /// than that for claims, so that the store has what has ended.
-pub const STORE_FREE_BYTES: u64 = 8 * 1024 * 1024;
+pub const STORE_FREE_BYTES: u64 = 4 * STORE_BATCH_BYTES as u64;
+
+/// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
+/// half a million tasks, as long as few of them printed much.
+pub const MOMENT_BYTES: usize = 256 * 1024 * 1024;
 
 /// Pauses of the store before it takes what has come meanwhile: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);
@@ -109,10 +113,10 @@ pub const STORE_BUSY_OPERATIONS: usize = 250;
 pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Operations, bytes and events of one batch of the store, about: readers of the store wait while it is written, which
-/// is some hundred milliseconds, and it is in memory three times.
+/// is some hundred milliseconds; it is in memory three times, and written twice.
 pub const STORE_BATCH_OPERATIONS: usize = 20_000;
 /// See `STORE_BATCH_OPERATIONS`.
-pub const STORE_BATCH_BYTES: usize = 16 * 1024 * 1024;
+pub const STORE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// See `STORE_BATCH_OPERATIONS`; events of the same tasks come to few operations.
 pub const STORE_BATCH_EVENTS: usize = 40_000;
 

@@ -199,6 +199,9 @@ pub(crate) fn catch_up(
             let event = stored::decode(Seq(seq), bytes).map_err(|error| undecodable(&error))?;
             let entry = Entry::from(replay(state, event));
             view.add(entry).map_err(|error| unwritable(&error))?;
+            if view.is_full() {
+                view.flush().map_err(|error| unwritable(&error))?;
+            }
         }
         let finished: Vec<Arc<Task>> = state.finished(Seq(store.applied_seq())).cloned().collect();
         for task in finished {

@@ -17,35 +17,9 @@ use swarm_engine::{
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{
-        Batch, Group, Scan, Store, StoreError,
-        key::{self, Place},
-    },
+    store::{Batch, Group, Scan, Store, StoreError, key},
     stored,
 };
-
-/// A change of the store.
-pub(crate) enum Write {
-    /// A key that the store does not have gets its first value.
-    New(Vec<u8>, Vec<u8>),
-    /// A key gets a value.
-    Put(Vec<u8>, Vec<u8>),
-    /// A key goes.
-    Remove(Vec<u8>),
-    /// A number is in its group from now on, or not any more.
-    Group(Place, bool),
-}
-
-impl Write {
-    pub(crate) fn add_to(self, batch: &mut Batch) {
-        match self {
-            Write::New(key, value) => batch.put_new(key, value),
-            Write::Put(key, value) => batch.put(key, value),
-            Write::Remove(key) => batch.remove(key),
-            Write::Group(place, is_in) => batch.set_in_group(place, is_in),
-        }
-    }
-}
 
 /// A record with its size in bytes, or what is wrong with it.
 type Listed = Result<(Arc<Task>, usize), String>;
@@ -53,72 +27,64 @@ type Listed = Result<(Arc<Task>, usize), String>;
 /// Keys that are read as of one moment: writing waits meanwhile.
 const READ_TOGETHER: usize = 128;
 
-/// What an event does to the record of its task, which is as it is right after it.
-pub(crate) fn writes(task: &Task, fact: &Fact) -> Vec<Write> {
+/// Adds what an event does to the record of its task, which is as it is right after it.
+pub(crate) fn write(batch: &mut Batch, task: &Task, fact: &Fact) {
     let number = task.number.0;
-    let mut writes = Vec::new();
     let record = stored::encode_task(task);
     let is_new = matches!(fact, Fact::TaskSubmitted(_));
     match fact {
-        Fact::TaskSubmitted(_) => {
-            writes.push(Write::New(
-                key::id(task.id.as_str()),
-                number.to_be_bytes().to_vec(),
-            ));
-        }
-        Fact::TaskRetried { was, .. } => writes.extend(ended_keys(&Subject::of(task), *was)),
+        Fact::TaskSubmitted(_) => batch.put_new(key::id(task.id.as_str()), number.to_be_bytes().to_vec()),
+        Fact::TaskRetried { was, .. } => remove_end(batch, &Subject::of(task), *was),
         _ => {}
     }
     if task.is_finished() {
         // Nothing else happens to a task that has ended, so its record was not under done/ before.
-        writes.push(Write::Remove(key::live(number)));
-        writes.push(Write::New(key::done(number), record));
+        batch.remove(key::live(number));
+        batch.put_new(key::done(number), record);
         if let Some(job) = &task.job {
-            writes.push(Write::Group(key::task_of(job.as_str(), number), true));
+            batch.add_to_group(key::task_of(job.as_str(), number));
         }
     } else if is_new {
-        writes.push(Write::New(key::live(number), record));
+        batch.put_new(key::live(number), record);
     } else {
-        writes.push(Write::Put(key::live(number), record));
+        batch.put(key::live(number), record);
     }
     if let Some(end) = task.past_end() {
-        writes.push(Write::Group(key::age(end.at.0, number), true));
+        batch.add_to_group(key::age(end.at.0, number));
     }
     if let Some(attempt) = forgotten_attempt(task) {
-        writes.push(Write::Remove(key::output(number, attempt)));
+        batch.remove(key::output(number, attempt));
     }
-    writes
 }
 
-/// What the removal of a task does: nothing of it is left. `batch` is what the store is about to be given.
-pub(crate) fn removal(
+/// Adds the removal of a task: nothing of it is left.
+pub(crate) fn remove(
     store: &Store,
-    batch: &Batch,
+    batch: &mut Batch,
     task: &Subject,
     was: PastEnd,
-) -> Result<Vec<Write>, StoreError> {
-    let mut writes = ended_keys(task, was);
-    writes.push(Write::Remove(key::live(task.number.0)));
-    writes.push(Write::Remove(key::id(task.id.as_str())));
+) -> Result<(), StoreError> {
+    remove_end(batch, task, was);
+    batch.remove(key::live(task.number.0));
+    batch.remove(key::id(task.id.as_str()));
     let outputs = key::outputs_of(task.number.0);
-    writes.extend(store.keys(&outputs)?.into_iter().map(Write::Remove));
-    writes.extend(batch.puts(&outputs).map(|key| Write::Remove(key.to_vec())));
-    Ok(writes)
+    let on_their_way: Vec<Vec<u8>> = batch.puts(&outputs).map(<[u8]>::to_vec).collect();
+    for output in store.keys(&outputs)?.into_iter().chain(on_their_way) {
+        batch.remove(output);
+    }
+    Ok(())
 }
 
 /// Takes away what is there because a task has ended.
-fn ended_keys(task: &Subject, was: PastEnd) -> Vec<Write> {
+fn remove_end(batch: &mut Batch, task: &Subject, was: PastEnd) {
     let number = task.number.0;
-    let mut keys = vec![Write::Group(key::age(was.at.0, number), false)];
+    batch.take_from_group(key::age(was.at.0, number));
     if was.state != TaskState::Skipped {
-        keys.push(Write::Remove(key::done(number)));
-        keys.extend(
-            task.job
-                .as_ref()
-                .map(|job| Write::Group(key::task_of(job.as_str(), number), false)),
-        );
+        batch.remove(key::done(number));
+        if let Some(job) = &task.job {
+            batch.take_from_group(key::task_of(job.as_str(), number));
+        }
     }
-    keys
 }
 
 /// The attempt that the record may just have forgotten; nobody can ask for its output any more.
@@ -266,59 +232,77 @@ pub(crate) fn ids(store: &Store, prefix: &str, most: usize) -> Result<Vec<(TaskI
         .collect()
 }
 
-/// An ended task's place among all by age.
+/// An ended task.
 #[derive(Clone, Debug)]
 pub(crate) struct Aged {
-    pub(crate) ended: Timestamp,
     pub(crate) number: Number,
     pub(crate) id: TaskId,
+    /// Its place among all by age: the second of its end, and its number.
+    pub(crate) place: (u64, Number),
 }
 
-impl Aged {
-    /// Its place, and with the next number the one behind it.
-    pub(crate) fn place(&self) -> (u64, Number) {
-        (self.ended.0 / 1000, self.number)
-    }
+/// Ended tasks that are old enough.
+#[derive(Debug, Default)]
+pub(crate) struct Aging {
+    /// In the order of their places.
+    pub(crate) due: Vec<Aged>,
+    /// When the first of the others ended, to the second. Unknown when there are more that are due.
+    pub(crate) next: Option<Timestamp>,
 }
 
-/// Ended tasks in the order of the seconds in which they ended and of their numbers, from this place on.
-pub(crate) fn aged(store: &Store, from: (u64, Number), most: usize) -> Result<Vec<Aged>, String> {
-    let (second, number) = from;
-    let first = key::age(second.saturating_mul(1000), number.0).key;
-    let mut found = Vec::new();
+/// Tasks that ended by `ended_by`, from this place on, at most `most`.
+pub(crate) fn aging(
+    store: &Store,
+    from: (u64, Number),
+    ended_by: Timestamp,
+    most: usize,
+) -> Result<Aging, String> {
+    let first = key::age(from.0.saturating_mul(1000), from.1.0).key;
+    let mut aging = Aging::default();
     for entry in store.scan(key::AGE, &first) {
         let (place, group) = entry.map_err(|error| chain(&error))?;
-        let (ended, index) =
+        let (second, index) =
             key::split_age(&place).ok_or("the store's list of ended tasks has an entry that cannot be")?;
+        let began = Timestamp(second.saturating_mul(1000));
+        if began > ended_by {
+            aging.next = Some(aging.next.map_or(began, |next| next.min(began)));
+            break;
+        }
         let group = Group::stored(&place, &group).map_err(|error| chain(&error))?;
         for number in group
             .numbers(index)
-            .filter(|number| (ended, *number) >= (second, from.1.0))
+            .map(Number)
+            .filter(|number| (second, *number) >= from)
         {
-            if found.len() == most {
-                return Ok(found);
+            if aging.due.len() == most {
+                return Ok(aging);
             }
-            found.extend(aged_task(store, number)?);
+            match ended(store, number)? {
+                Some((_, end)) if end > ended_by => {
+                    aging.next = Some(aging.next.map_or(end, |next| next.min(end)));
+                }
+                Some((id, _)) => aging.due.push(Aged {
+                    number,
+                    id,
+                    place: (second, number),
+                }),
+                // It was retried or removed since its group was read.
+                None => {}
+            }
         }
     }
-    Ok(found)
+    Ok(aging)
 }
 
-/// Nothing when it was retried or removed since its group was read.
-fn aged_task(store: &Store, number: u64) -> Result<Option<Aged>, String> {
+/// The id of a task, and when it ended.
+fn ended(store: &Store, number: Number) -> Result<Option<(TaskId, Timestamp)>, String> {
     let failed = |error: StoreError| chain(&error);
-    let record = match store.get(&key::done(number)).map_err(failed)? {
+    let record = match store.get(&key::done(number.0)).map_err(failed)? {
         Some(record) => Some(record),
-        None => store.get(&key::live(number)).map_err(failed)?,
+        None => store.get(&key::live(number.0)).map_err(failed)?,
     };
     let task = record.map(|record| decode(&record)).transpose()?;
-    Ok(task.and_then(|task| {
-        task.past_end().map(|end| Aged {
-            ended: end.at,
-            number: task.number,
-            id: task.id.clone(),
-        })
-    }))
+    Ok(task.and_then(|task| Some((task.id.clone(), task.past_end()?.at))))
 }
 
 fn decode(record: &[u8]) -> Result<Arc<Task>, String> {

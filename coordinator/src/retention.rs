@@ -20,7 +20,7 @@ use crate::{
     core::Core,
     evict::Refused,
     limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
-    records::{self, Aged},
+    records::{self, Aged, Aging},
 };
 
 /// The shortest pause between two sweeps, for ends that lie close together.
@@ -76,20 +76,13 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
             tokio::time::sleep(BUSY_RETRY_AFTER).await;
         }
         let store = core.store.clone();
-        let reading = tokio::task::spawn_blocking(move || records::aged(&store, from, PRUNE_STEP + 1));
-        let mut aged = reading.await.map_err(|error| error.to_string())??;
-        let more = aged.len() > PRUNE_STEP;
-        aged.truncate(PRUNE_STEP);
-        let young = aged.iter().position(|task| task.ended > ended_by);
-        let next = young.map(|index| aged[index].ended);
-        aged.truncate(young.unwrap_or(aged.len()));
-        let last = aged.last().map(|task| {
-            let (second, number) = task.place();
-            (second, Number(number.0 + 1))
-        });
-        removed += remove(core, aged, ended_by).await?;
+        let reading = tokio::task::spawn_blocking(move || records::aging(&store, from, ended_by, PRUNE_STEP));
+        let Aging { due, next } = reading.await.map_err(|error| error.to_string())??;
+        let last = due.last().map(|task| task.place);
+        let is_full = due.len() == PRUNE_STEP;
+        removed += remove(core, due, ended_by).await?;
         match last {
-            Some(last) if more && next.is_none() => from = last,
+            Some((second, number)) if is_full => from = (second, Number(number.0 + 1)),
             // What waited for a removed task, or was skipped because of it, may be next.
             _ if removed > 0 => return Ok(LEAST_PAUSE),
             _ => {

@@ -156,7 +156,12 @@ impl Running {
     }
 }
 
-fn spawn<T: Send + 'static>(
+/// Starts one of the coordinator's threads.
+///
+/// # Errors
+///
+/// When the machine has no more threads.
+pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<thread::JoinHandle<T>, Failure> {

@@ -12,7 +12,6 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
-    thread,
     time::Duration,
 };
 
@@ -26,6 +25,7 @@ use crate::{
     failure::{abort, chain, is_of_the_disk},
     journal,
     limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
+    running::spawn,
     snapshot::{self, Origin, Snapshot, SnapshotError},
     space::Shortage,
     store::{Moment, Store, StoreError},
@@ -229,13 +229,13 @@ impl Upkeep {
         let look = Box::new(move |store: &Store| {
             let (store, moment) = (store.clone(), store.moment());
             let failed = reply.clone();
-            let thread = thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+            let thread = spawn("snapshot", move || {
                 let taken = take(&core, store, moment, &snapshots);
                 // Whoever asked waits for it.
                 let _ = reply.send(taken);
             });
-            if let Err(error) = thread {
-                let _ = failed.send(Err(format!("cannot start a thread for a snapshot: {error}")));
+            if let Err(failure) = thread {
+                let _ = failed.send(Err(failure.to_string()));
             }
         });
         let ended = || "the thread that keeps the store has ended".to_owned();
@@ -261,7 +261,7 @@ impl Upkeep {
     }
 }
 
-/// A snapshot of a moment of the store. Nothing holds the store open after it.
+/// A snapshot of a moment of the store.
 fn take(core: &Core, store: Store, moment: Moment, snapshots: &std::path::Path) -> Result<Snapshot, String> {
     let seq = moment.seq();
     let chain_there = core.journal.chain_after(seq).map_err(|error| chain(&error))?;

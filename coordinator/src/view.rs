@@ -25,8 +25,7 @@ use crate::{
         SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS, STORE_BUSY_OPERATIONS,
         STORE_FREE_BYTES, STORE_PATIENCE, STORE_PAUSE,
     },
-    outputs,
-    records::{self, Write},
+    outputs, records,
     store::{Batch, Store, StoreError, key},
     stored,
 };
@@ -55,45 +54,65 @@ pub(crate) enum Work {
 pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     let mut view = View::new(core.store.clone());
     while let Ok(first) = work.recv() {
-        if !wait_for_space(core) {
-            // The journal has what is left; the next start goes on from there.
-            while work.recv().is_ok() {}
-            return;
-        }
-        take_in(core, &mut view, first);
+        let mut is_going_on = take_in(core, &mut view, first);
         let began = Stopwatch::start();
-        loop {
+        while is_going_on {
             thread::sleep(STORE_PAUSE);
-            for next in work.try_iter() {
-                take_in(core, &mut view, next);
-            }
+            is_going_on = work.try_iter().all(|next| take_in(core, &mut view, next));
             // Nobody waits for the store. While much is coming, it is worth waiting for more.
             if view.batch.operations() < STORE_BUSY_OPERATIONS || began.elapsed() >= STORE_PATIENCE {
                 break;
             }
         }
-        let applied = view.flush();
-        done(core, applied);
+        if !(is_going_on && write(core, &mut view)) {
+            // The journal has what is left; the next start goes on from there.
+            while work.recv().is_ok() {}
+            return;
+        }
     }
     if let Err(error) = core.store.flush() {
         end_after_write("the store", &error, error.kind());
     }
 }
 
-fn take_in(core: &Core, view: &mut View, work: Work) {
+/// False when the coordinator stops before the disk has space.
+fn take_in(core: &Core, view: &mut View, work: Work) -> bool {
     match work {
-        Work::Entries(entries) => {
-            for entry in entries {
-                let applied = view.add(entry);
-                done(core, applied);
+        Work::Entries(entries) => entries.into_iter().all(|entry| {
+            if let Err(error) = view.add(entry) {
+                end_after_write("the store", &error, error.kind());
             }
-        }
+            !view.is_full() || write(core, view)
+        }),
         Work::StandStill(look) => {
-            let applied = view.flush();
-            done(core, applied);
-            look(&core.store);
+            let is_written = write(core, view);
+            if is_written {
+                look(&core.store);
+            }
+            is_written
         }
     }
+}
+
+/// Applies what was collected. False when the coordinator stops before the disk has space.
+fn write(core: &Core, view: &mut View) -> bool {
+    if !wait_for_space(core) {
+        return false;
+    }
+    match view.flush() {
+        Ok(events) if events.is_empty() => {}
+        Ok(events) => {
+            core.left_store(&events);
+            for event in events {
+                core.outputs.release(&event);
+                core.backlog.remove(&event.fact);
+            }
+            core.forget_finished();
+        }
+        // sled may have half of it in memory. The journal has everything: the next start goes on from there.
+        Err(error) => end_after_write("the store", &error, error.kind()),
+    }
+    true
 }
 
 /// Waits until the disk has space for the store, which must not run out of it in the middle. False when the
@@ -112,21 +131,6 @@ fn wait_for_space(core: &Core) -> bool {
     }
     tracing::info!("the disk has space again: the store goes on");
     true
-}
-
-fn done(core: &Core, applied: Result<Vec<Arc<Event>>, StoreError>) {
-    match applied {
-        Ok(events) => {
-            core.left_store(&events);
-            for event in events {
-                core.outputs.release(&event);
-                core.backlog.remove(&event.fact);
-            }
-            core.forget_finished();
-        }
-        // sled may have half of it in memory. The journal has everything: the next start goes on from there.
-        Err(error) => end_after_write("the store", &error, error.kind()),
-    }
 }
 
 /// Collects events into batches of a bounded number of operations.
@@ -148,17 +152,19 @@ impl View {
         }
     }
 
-    /// Adds an event. Returns the events that were applied because the batch was full.
-    pub(crate) fn add(&mut self, entry: Entry) -> Result<Vec<Arc<Event>>, StoreError> {
-        for write in self.writes(&entry)? {
-            write.add_to(&mut self.batch);
-        }
+    /// Adds an event, also when it is full: that is for the caller to see to.
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), StoreError> {
+        self.write(&entry)?;
         self.events.push(entry.event);
         self.ended = entry.ended;
-        let is_full = self.batch.operations() >= STORE_BATCH_OPERATIONS
+        Ok(())
+    }
+
+    /// Whether as much was collected as one batch should have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.batch.operations() >= STORE_BATCH_OPERATIONS
             || self.batch.bytes() >= STORE_BATCH_BYTES
-            || self.events.len() >= STORE_BATCH_EVENTS;
-        if is_full { self.flush() } else { Ok(Vec::new()) }
+            || self.events.len() >= STORE_BATCH_EVENTS
     }
 
     /// Applies what was collected, and returns its events.
@@ -174,65 +180,53 @@ impl View {
         Ok(std::mem::take(&mut self.events))
     }
 
-    /// What an event changes in the store.
-    fn writes(&self, entry: &Entry) -> Result<Vec<Write>, StoreError> {
-        let event = &entry.event;
-        let mut writes = Vec::new();
+    /// Adds what an event changes in the store.
+    fn write(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let (event, batch) = (&entry.event, &mut self.batch);
         if let Some(task) = &entry.task {
-            writes.extend(records::writes(task, &event.fact));
+            records::write(batch, task, &event.fact);
         }
         if let Some(job) = &entry.job {
-            writes.push(Write::Put(key::job(job.number.0), stored::encode_job(job)));
+            batch.put(key::job(job.number.0), stored::encode_job(job));
         }
         if let Some(agent) = &entry.agent {
-            writes.push(Write::Put(
-                key::agent(agent.id.as_str()),
-                stored::encode_agent(agent),
-            ));
+            batch.put(key::agent(agent.id.as_str()), stored::encode_agent(agent));
         }
         if let Some((number, attempt, output)) = outputs::of(&event.fact) {
-            writes.push(Write::Put(
-                key::output(number.0, attempt.0),
-                stored::encode_output(output),
-            ));
+            batch.put(key::output(number.0, attempt.0), stored::encode_output(output));
         }
         match &event.fact {
             // The event itself says all there is to say.
             Fact::CoordinatorStarted { .. } => {
-                writes.push(Write::Put(key::meta(IDENTITY), stored::encode(event).to_vec()));
-                writes.push(Write::Put(key::meta(STARTED), event.seq.0.to_be_bytes().to_vec()));
+                batch.set_meta(IDENTITY, stored::encode(event).to_vec());
+                batch.set_meta(STARTED, event.seq.0.to_be_bytes().to_vec());
             }
-            Fact::TaskRemoved { task, was } => {
-                writes.extend(records::removal(&self.store, &self.batch, task, *was)?);
-            }
+            Fact::TaskRemoved { task, was } => records::remove(&self.store, batch, task, *was)?,
             Fact::HoldPlaced(hold) => {
-                writes.push(Write::Put(
-                    key::hold(&hold.scope.to_string()),
-                    stored::encode_hold(hold),
-                ));
+                batch.put(key::hold(&hold.scope.to_string()), stored::encode_hold(hold));
             }
-            Fact::HoldLifted { hold, actor: _ } => {
-                writes.push(Write::Remove(key::hold(&hold.scope.to_string())));
-            }
+            Fact::HoldLifted { hold, actor: _ } => batch.remove(key::hold(&hold.scope.to_string())),
             Fact::QueueLimited {
                 queue,
                 max_running,
                 actor,
             } => {
-                let limit = max_running.map(|max_running| QueueLimit {
-                    queue: queue.clone(),
-                    max_running,
-                    actor: actor.clone(),
-                });
                 let key = key::limit(queue.as_str());
-                writes.push(match &limit {
-                    Some(limit) => Write::Put(key, stored::encode_limit(limit)),
-                    None => Write::Remove(key),
-                });
+                match max_running {
+                    Some(max_running) => {
+                        let limit = QueueLimit {
+                            queue: queue.clone(),
+                            max_running: *max_running,
+                            actor: actor.clone(),
+                        };
+                        batch.put(key, stored::encode_limit(&limit));
+                    }
+                    None => batch.remove(key),
+                }
             }
-            Fact::JobRemoved { number, job: _ } => writes.push(Write::Remove(key::job(number.0))),
+            Fact::JobRemoved { number, job: _ } => batch.remove(key::job(number.0)),
             _ => {}
         }
-        Ok(writes)
+        Ok(())
     }
 }

@@ -203,16 +203,17 @@ impl Service {
     }
 
     /// What the last reported attempt of a task printed, and which one that was.
-    fn output_of(&self, task: &Task) -> Result<Option<(AttemptNumber, Arc<Output>)>, Status> {
+    async fn output_of(&self, task: &Task) -> Result<Option<(AttemptNumber, Arc<Output>)>, Status> {
         let Some(reported) = task.last_report() else {
             return Ok(None);
         };
-        let output = self
-            .core
-            .outputs
-            .get(task.number, reported.number)
+        let (core, task, attempt) = (Arc::clone(&self.core), task.number, reported.number);
+        // It may wait for the store.
+        let output = tokio::task::spawn_blocking(move || core.outputs.get(task, attempt))
+            .await
+            .map_err(|_| stopping())?
             .map_err(Status::internal)?;
-        Ok(output.map(|output| (reported.number, output)))
+        Ok(output.map(|output| (attempt, output)))
     }
 
     /// Ends a call that waits when the coordinator stops.

@@ -88,7 +88,7 @@ impl TaskService for Service {
             .into_values()
             .next()
             .ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
-        let output = self.output_of(&task)?;
+        let output = self.output_of(&task).await?;
         let output = output
             .as_ref()
             .map(|(attempt, output)| (*attempt, output.as_ref()));

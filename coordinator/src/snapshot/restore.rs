@@ -9,7 +9,8 @@ use std::{
 use super::{Snapshot, SnapshotError};
 use crate::{
     journal::{FileError, sync_directory},
-    store::{Batch, MAX_BATCH_OPERATIONS, Store, key, operations_for},
+    limits::{STORE_BATCH_BYTES, STORE_BATCH_OPERATIONS},
+    store::{Batch, Store, key},
 };
 
 /// The extension of a store that is being restored.
@@ -57,8 +58,7 @@ impl Snapshot {
         let mut batch = Batch::default();
         for record in self.records()? {
             let (key, value) = record?;
-            let operations = operations_for(value.len());
-            if batch.operations() + operations > MAX_BATCH_OPERATIONS {
+            if batch.operations() >= STORE_BATCH_OPERATIONS || batch.bytes() >= STORE_BATCH_BYTES {
                 store.apply(std::mem::take(&mut batch), 0)?;
             }
             // The store's own applied seq is among them; each batch sets it anew.

@@ -75,12 +75,25 @@ impl Batch {
         self.write(key, Write::Remove);
     }
 
-    /// Adds a number to its group, or takes it out. A group without numbers goes.
+    /// Adds a number to its group.
     ///
     /// # Panics
     ///
     /// As `put`; and when the key was put or removed in this batch.
-    pub fn set_in_group(&mut self, place: Place, is_in: bool) {
+    pub fn add_to_group(&mut self, place: Place) {
+        self.change_group(place, true);
+    }
+
+    /// Takes a number out of its group, which goes with its last one.
+    ///
+    /// # Panics
+    ///
+    /// As `add_to_group`.
+    pub fn take_from_group(&mut self, place: Place) {
+        self.change_group(place, false);
+    }
+
+    fn change_group(&mut self, place: Place, is_in: bool) {
         let Place { key, number } = place;
         let (mut more, mut less) = match self.writes.get(&key) {
             Some(Write::Change { more, less }) => (*more, *less),

@@ -22,6 +22,7 @@
 //! 0xFF                        the mark of a window that is being written: internal too
 //! 0xFF 0                      the digest of everything stored: internal too
 //! 0xFF 0 1                    that of the ids
+//! 0xFF 0 2                    that of what a start reads
 //! ```
 //!
 //! Known hazards of sled 0.34 and what is done about each: an unfinished snapshot stops it from
@@ -51,7 +52,7 @@ mod tests;
 
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
-pub use group::{GROUP_NUMBERS, Group};
+pub use group::Group;
 pub use moment::Moment;
 pub use open::OpenError;
 pub(crate) use pass::Ground;
@@ -145,10 +146,10 @@ impl Store {
     }
 
     /// Writes a batch and sets `applied_seq` to `through`, both or neither. What is applied survives the
-    /// end of the process once sled has written it, which it does about every second, and a loss of
+    /// end of the process once sled has written it, which it does every few seconds, and a loss of
     /// power after `flush`; what is lost are whole batches, the last ones.
     ///
-    /// A batch of more than `MAX_BATCH_OPERATIONS` operations flushes first: it pays for many changes at once.
+    /// One of more operations than sled takes at once flushes first: it pays for many changes together.
     ///
     /// After an error the caller aborts the process: sled may have half the batch in memory, and would
     /// write it at a clean end.
@@ -166,7 +167,7 @@ impl Store {
         let Changes { writes, differences } = self.changes(batch, through)?;
         let is_window = writes.len() > MAX_BATCH_OPERATIONS;
         if is_window {
-            self.flush()?;
+            self.db.flush().map_err(at_sled("flush"))?;
             window::keep(&self.shared.dir, through, &writes)?;
         }
         self.wait_for_moment();

@@ -12,16 +12,13 @@ use super::{
     value::{self, Stored},
     window::RawWrite,
 };
+use crate::limits::MOMENT_BYTES;
 
-/// A page ends after so many values: writing waits while it is read.
-const PAGE_VALUES: usize = 128;
+/// A page ends after so many keys that are there or were: writing waits while it is read.
+const PAGE_KEYS: usize = 128;
 
 /// A page ends when its values have so many bytes.
 const PAGE_BYTES: usize = 256 * 1024;
-
-/// Bytes of what was replaced beyond which writing waits: some hundred thousand tasks, which is more than is on its
-/// way to the store at any time.
-const KEPT_BYTES: usize = 256 * 1024 * 1024;
 
 /// What a map takes for each entry beside key and value, about.
 const ENTRY_BYTES: usize = 64;
@@ -70,7 +67,8 @@ impl Store {
     /// For `apply`, before it changes anything: waits while too much is kept.
     pub(super) fn wait_for_moment(&self) {
         let kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_too_much = |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > KEPT_BYTES);
+        let is_too_much =
+            |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > MOMENT_BYTES);
         drop(
             self.shared
                 .moment_read
@@ -128,7 +126,7 @@ impl Moment {
         let mut page = Vec::new();
         let mut bytes = 0;
         let mut passed = None;
-        loop {
+        for _ in 0..PAGE_KEYS {
             let key_now = match now.peek() {
                 Some(Ok((key, _))) => Some(key.clone()),
                 Some(Err(error)) => return Err(at_sled("read")(error.clone())),
@@ -173,7 +171,7 @@ impl Moment {
                 bytes += value.len();
                 page.push((key, value));
             }
-            if page.len() == PAGE_VALUES || bytes >= PAGE_BYTES {
+            if bytes >= PAGE_BYTES {
                 break;
             }
         }

@@ -17,8 +17,9 @@ use super::{Shared, Store, key, window};
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How often sled writes its buffer and syncs on its own. What is lost with the process is replayed
-/// from the journal; but without it (`None`) sled never syncs nor cleans up at all.
-const FLUSH_EVERY_MS: u64 = 1_000;
+/// from the journal; but without it (`None`) sled never syncs nor cleans up at all. The syncs of the journal, for which
+/// all answers wait, wait for sled's.
+const FLUSH_EVERY_MS: u64 = 5_000;
 
 /// How long a lock may be held that is on its way out: sled gives it up some time after the last
 /// handle is dropped. Another coordinator is met earlier, at the lock of the data directory.

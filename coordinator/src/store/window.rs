@@ -1,12 +1,15 @@
 //! A window: a batch that is too large for one of sled's, written in several of them, both or none of it.
 //!
-//! sled leaks memory and disk with large batches. So a window is first written to a file beside sled's, and when that
-//! is on disk, in parts, of which the first leaves a mark and the last takes it away. If the process ends in between,
-//! the next opening finds the mark and does it again from the file; that changes nothing that is done already. What
-//! was before the window is on disk before the file is replaced, so the file is never newer than the mark.
+//! sled leaks memory and disk with large batches. So a window is first written to a file beside sled's, and then in
+//! parts, of which the first leaves a mark and the last takes it away. If the process ends in between, the next opening
+//! finds the mark and does it again from the file; that changes nothing that is done already. sled has written what was
+//! before the window when the file is replaced, so the file is never newer than the mark.
+//!
+//! The file is not synced: the syncs of the journal, for which all answers wait, would wait for it. After a loss of power
+//! a mark may be there without its file; then the store is built anew, which it must be able to be anyway.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -33,7 +36,7 @@ const REMOVED: u32 = u32::MAX;
 /// A key, and the bytes that sled gets for it; none to remove it.
 pub(super) type RawWrite = (Vec<u8>, Option<Vec<u8>>);
 
-/// Brings a window to disk beside the store. What came before has to be on disk.
+/// Keeps a window beside the store. sled has to have written what came before.
 pub(super) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
     write_file(dir, through, writes).map_err(|source| StoreError::Io {
         doing: "write a window of",
@@ -102,24 +105,20 @@ pub(super) fn parts(through: u64, writes: &[RawWrite]) -> impl Iterator<Item = s
 
 fn write_file(dir: &Path, through: u64, writes: &[RawWrite]) -> io::Result<()> {
     let path = dir.join(FILE);
-    let is_new = !path.exists();
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        // What it has of the disk it keeps: the next window needs it, also when the disk is full.
+        .truncate(false)
         // Lease tokens are in the store.
         .mode(0o600)
         .open(&path)?;
-    file.write_all(&encode(through, writes))?;
-    file.sync_all()?;
-    if is_new {
-        File::open(dir)?.sync_all()?;
-    }
-    Ok(())
+    file.write_all(&encode(through, writes))
 }
 
 /// ```text
-/// magic | crc32c of the rest | through u64 | count u32 | count × (key length u16, key, value length u32, value)
+/// magic | crc32c of the body | its length u32 | body | anything
+/// body    through u64 | count u32 | count × (key length u16, key, value length u32, value)
 /// ```
 fn encode(through: u64, writes: &[RawWrite]) -> Vec<u8> {
     let mut body = Vec::new();
@@ -137,11 +136,14 @@ fn encode(through: u64, writes: &[RawWrite]) -> Vec<u8> {
         }
     }
     let crc = crc32c::crc32c(&body);
-    [&MAGIC, crc.to_be_bytes().as_slice(), &body].concat()
+    let length = body.len() as u32;
+    [&MAGIC, crc.to_be_bytes().as_slice(), &length.to_be_bytes(), &body].concat()
 }
 
 fn decode(bytes: &[u8]) -> Option<(u64, Vec<RawWrite>)> {
-    let (crc, body) = bytes.strip_prefix(&MAGIC)?.split_first_chunk()?;
+    let (crc, mut rest) = bytes.strip_prefix(&MAGIC)?.split_first_chunk()?;
+    let length = u32::from_be_bytes(*take(&mut rest)?);
+    let body = rest.split_off(..length as usize)?;
     if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
         return None;
     }
@@ -186,6 +188,11 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(decode(&bytes[..length]), None);
         }
+        // As a longer one before it leaves it.
+        assert_eq!(
+            decode(&[bytes.as_slice(), b"more"].concat()),
+            Some((42, writes()))
+        );
         for place in (0..bytes.len()).step_by(97) {
             let mut flipped = bytes.clone();
             flipped[place] ^= 4;

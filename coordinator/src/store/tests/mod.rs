@@ -273,9 +273,9 @@ fn what_comes_and_goes_within_a_batch_leaves_nothing_to_do() {
     assert!(batch.is_empty() && batch.operations() == 0 && batch.bytes() == 0);
     batch.put_new(key::live(2), b"one".to_vec());
     batch.put(key::live(2), b"two".to_vec());
-    batch.set_in_group(key::age(0, 5), true);
-    batch.set_in_group(key::age(0, 6), true);
-    batch.set_in_group(key::age(0, 5), false);
+    batch.add_to_group(key::age(0, 5));
+    batch.add_to_group(key::age(0, 6));
+    batch.take_from_group(key::age(0, 5));
     assert_eq!(batch.operations(), 2);
     store.apply(batch, 1).unwrap();
     assert_eq!(store.get(&key::live(2)).unwrap().unwrap(), b"two");
@@ -288,7 +288,7 @@ fn what_comes_and_goes_within_a_batch_leaves_nothing_to_do() {
     let mut batch = Batch::default();
     batch.remove(key::live(2));
     batch.put_new(key::live(2), b"three".to_vec());
-    batch.set_in_group(key::age(0, 6), false);
+    batch.take_from_group(key::age(0, 6));
     store.apply(batch, 2).unwrap();
     assert_eq!(store.get(&key::live(2)).unwrap().unwrap(), b"three");
     assert_eq!(store.keys(key::AGE).unwrap().len(), 0);

@@ -24,7 +24,10 @@ fn change(store: &Store, chance: &mut Chance, writes: usize) {
             _ => batch.put(key, bytes(chance.below(300) as usize, chance.below(1 << 40))),
         }
         let place = key::age(chance.below(50_000), number);
-        batch.set_in_group(place, chance.below(3) > 0);
+        match chance.below(3) {
+            0 => batch.take_from_group(place),
+            _ => batch.add_to_group(place),
+        }
     }
     store.apply(batch, store.applied_seq() + 1).unwrap();
 }
