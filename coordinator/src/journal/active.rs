@@ -38,6 +38,7 @@ impl Active {
     /// Creates a segment of `length` bytes.
     pub(super) fn create(dir: &Path, header: &FileHeader, length: u64) -> Result<Active, FileError> {
         let temporary = segment::temporary_path(dir, "new");
+        segment::remove_leftover(&temporary)?;
         let file = segment::create_blank(&temporary, length)?;
         Active::install(dir, &temporary, file, header, length)
     }

@@ -10,7 +10,6 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -232,13 +231,7 @@ fn write_anew(dir: &Path, behind: &Behind) -> Result<(), FileError> {
     let needed = (FILE_HEADER_BYTES + bytes.len()) as u64;
     let length = needed.max(Options::default().segment_bytes);
     let temporary = segment::temporary_path(dir, "new");
-    // An earlier repair may have been cut short.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(FileError::new("remove the leftover file", &temporary)(error));
-        }
-        Ok(()) | Err(_) => {}
-    }
+    segment::remove_leftover(&temporary)?;
     let file = segment::create_blank(&temporary, length)?;
     file.write_all_at(&bytes, FILE_HEADER_BYTES as u64)
         .and_then(|()| file.sync_data())

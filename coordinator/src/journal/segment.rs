@@ -73,6 +73,16 @@ pub(super) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Removes what a crash may have left of a segment in the making, which nobody is making any more.
+pub(super) fn remove_leftover(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::new("remove the leftover file", path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Creates a file of `bytes` zeros at `path`, all of it on disk: later writes
 /// into it change neither its size nor its blocks, which makes them cheap to sync.
 /// When that fails, nothing is left of it: half a file would keep the space that

@@ -3,6 +3,7 @@
 mod agents;
 mod bar;
 mod drain;
+mod echo;
 mod idle;
 mod meter;
 mod phase;
@@ -72,6 +73,9 @@ pub struct Args {
     /// Size of each task's command
     #[arg(long, default_value_t = 300, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=60_000), conflicts_with = "idle")]
     payload: u32,
+    /// Measure calls that decide nothing first: what gRPC itself takes here
+    #[arg(long, conflicts_with = "idle")]
+    echo: bool,
     /// Measure one of the two phases only
     #[arg(long, value_enum, value_name = "PHASE", conflicts_with = "idle")]
     only: Option<Only>,
@@ -181,6 +185,9 @@ async fn work(args: &Args, phases: &Phases, agents: &Agents) -> anyhow::Result<(
         in_flight: args.in_flight as usize,
         payload: args.payload as usize,
     };
+    if args.echo {
+        echo::echo(phases, load, args.tasks).await?;
+    }
     if args.backlog > 0 {
         submit::queue(phases, "backlog", load.bulky(), args.backlog).await?;
     }

@@ -11,7 +11,8 @@ use swarm_proto::{
     reason::{Failure, Reason},
     v1::{
         GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
-        coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
+        admin_service_client::AdminServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        task_service_client::TaskServiceClient,
     },
 };
 use tonic::{Code, Response, Status, transport::Channel};
@@ -103,6 +104,11 @@ impl Target {
         TaskServiceClient::new(self.channel(worker))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// The operators' service on one of the connections.
+    pub(super) fn admin(&self, worker: usize) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel(worker))
     }
 
     /// The agents' service on one of the connections.
