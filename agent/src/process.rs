@@ -6,13 +6,18 @@ mod tail;
 mod unix;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     path::PathBuf,
+    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
 use swarm_proto::v1::Output;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,7 +27,7 @@ use tokio::{
 };
 
 use self::{tail::Tail, unix::Group};
-use crate::{mark, tree::Tree};
+use crate::{executor::command, mark, tree::Tree};
 
 /// How long output may still come after the command ended: what it started may hold the pipes for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
@@ -43,6 +48,42 @@ pub(crate) struct Launch {
     pub(crate) env: Vec<(OsString, OsString)>,
     /// Its standard input; /dev/null when empty.
     pub(crate) stdin: Vec<u8>,
+}
+
+impl Launch {
+    /// The file that the search by name will find. A command that is started by its file starts several times as fast:
+    /// the system does not copy this process first.
+    fn found(&self) -> Option<PathBuf> {
+        if self.program.contains('/') {
+            return None;
+        }
+        let path = command::path_of(&self.env);
+        let is_program = |file: &PathBuf| file.is_file() && access(file, AccessFlags::X_OK).is_ok();
+        std::env::split_paths(&path)
+            .map(|directory| self.directory.join(directory).join(&self.program))
+            .find(is_program)
+            // The command looks from its own directory, and not from ours.
+            .filter(|file| file.is_absolute())
+    }
+
+    fn command(&self, program: &OsStr, tree: &Tree) -> Command {
+        let mut command = Command::new(program);
+        command
+            .arg0(&self.program)
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .env(mark::VARIABLE, tree.mark().as_str())
+            .stdin(if self.stdin.is_empty() {
+                Stdio::null()
+            } else {
+                Stdio::piped()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
 }
 
 /// How a command ended.
@@ -68,23 +109,15 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the command in a new process group, as the root of this tree.
     pub(crate) fn start(launch: Launch, tree: Tree) -> io::Result<Process> {
-        use std::process::Stdio;
-
-        let mut command = Command::new(&launch.program);
-        command
-            .args(&launch.arguments)
-            .current_dir(&launch.directory)
-            .env_clear()
-            .envs(launch.env)
-            .env(mark::VARIABLE, tree.mark().as_str())
-            .stdin(if launch.stdin.is_empty() {
-                Stdio::null()
-            } else {
-                Stdio::piped()
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut group = Group::start(command)?;
+        let by_name = || Group::start(launch.command(launch.program.as_ref(), &tree));
+        let mut group = match launch.found() {
+            // A script without a first line that says what runs it: only the search by name knows what to do.
+            Some(file) => match Group::start(launch.command(file.as_os_str(), &tree)) {
+                Err(error) if error.raw_os_error() == Some(Errno::ENOEXEC as i32) => by_name()?,
+                started => started?,
+            },
+            None => by_name()?,
+        };
         let pipes = group.take_pipes();
         let feeder = pipes.stdin.map(|mut pipe| {
             tokio::spawn(async move {
@@ -270,6 +303,39 @@ mod tests {
         .unwrap();
         assert_eq!(process.exit().await.unwrap(), Exit::Code(3));
         assert_eq!(process.output().await.stdout, b"");
+    }
+
+    #[tokio::test]
+    async fn a_program_is_found_as_the_system_would_and_knows_its_name() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let plain = dir.path().join("plain-script");
+        std::fs::write(&plain, "echo plain $1").unwrap();
+        std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Not a program, though it has the name of one.
+        std::fs::write(dir.path().join("sh"), "").unwrap();
+        let path = format!("{}:/usr/bin:/bin", dir.path().display());
+        let launch = |program: &str, arguments: &[&str]| Launch {
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            env: vec![("PATH".into(), path.clone().into())],
+            ..shell("")
+        };
+        assert_eq!(launch("plain-script", &[]).found(), Some(plain));
+        for (launch, printed) in [
+            (launch("sh", &["-c", "echo $0"]), "sh\n"),
+            (launch("plain-script", &["words"]), "plain words\n"),
+        ] {
+            let mut process = start(launch).unwrap();
+            assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
+            assert_eq!(process.output().await.stdout, printed.as_bytes());
+        }
+        let missing = start(launch("no-such-program", &[]));
+        assert_eq!(
+            missing.err().map(|error| error.kind()),
+            Some(io::ErrorKind::NotFound)
+        );
     }
 
     async fn wait_until_gone(pid: i32) {
