@@ -25,8 +25,8 @@ use crate::{
     records::{self, FindError},
     restoring,
     store::{self, Store, key, seal},
-    stored,
-    view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
+    store_format, stored,
+    view::{ENDED, IDENTITY, LAST_TIME, View},
 };
 
 /// Tasks read from the store at a time: even the largest stay below what `records::find` gives at once.
@@ -95,10 +95,7 @@ pub(crate) fn journal_failure(error: &journal::OpenError) -> Failure {
 /// The state as of the store's last event.
 pub(crate) fn load(store: &Store) -> Result<State, String> {
     let describe = |error: &dyn std::error::Error| chain(error);
-    let format = store.meta(FORMAT).map_err(|error| describe(&error))?;
-    if store.applied_seq() > 0 && format.as_deref() != Some(STORE_FORMAT) {
-        return Err("the store was written in another format".to_owned());
-    }
+    store_format::bring_up_to_date(store)?;
     let mut tasks = Vec::new();
     for record in store.scan(key::LIVE, &[]) {
         let (_, bytes) = record.map_err(|error| describe(&error))?;

@@ -35,7 +35,7 @@ pub(crate) const LAST_TIME: &str = "last_time";
 pub(crate) const ENDED: &str = "ended";
 pub(crate) const FORMAT: &str = "format";
 
-/// What lies where in the store; a store of another format is built anew from the journal.
+/// What lies where in the store; `store_format.rs` brings an older one up to date.
 pub(crate) const STORE_FORMAT: &[u8] = &[3];
 
 /// The event that the last start wrote, and its seq.
