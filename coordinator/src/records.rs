@@ -17,7 +17,7 @@ use swarm_engine::{
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{Batch, Group, Scan, Store, StoreError, key},
+    store::{Batch, NumberSet, Scan, Store, StoreError, key},
     stored,
 };
 
@@ -42,7 +42,7 @@ pub(crate) fn write(batch: &mut Batch, task: &Task, fact: &Fact) {
         batch.remove(key::live(number));
         batch.put_new(key::done(number), record);
         if let Some(job) = &task.job {
-            batch.add_to_group(key::task_of(job.as_str(), number));
+            batch.add_number(key::task_of(job.as_str(), number));
         }
     } else if is_new {
         batch.put_new(key::live(number), record);
@@ -50,7 +50,7 @@ pub(crate) fn write(batch: &mut Batch, task: &Task, fact: &Fact) {
         batch.put(key::live(number), record);
     }
     if let Some(end) = task.past_end() {
-        batch.add_to_group(key::age(end.at.0, number));
+        batch.add_number(key::age(end.at.0, number));
     }
     if let Some(attempt) = forgotten_attempt(task) {
         batch.remove(key::output(number, attempt));
@@ -78,11 +78,11 @@ pub(crate) fn remove(
 /// Takes away what is there because a task has ended.
 fn remove_end(batch: &mut Batch, task: &Subject, was: PastEnd) {
     let number = task.number.0;
-    batch.take_from_group(key::age(was.at.0, number));
+    batch.take_number(key::age(was.at.0, number));
     if was.state != TaskState::Skipped {
         batch.remove(key::done(number));
         if let Some(job) = &task.job {
-            batch.take_from_group(key::task_of(job.as_str(), number));
+            batch.take_number(key::task_of(job.as_str(), number));
         }
     }
 }
@@ -156,12 +156,12 @@ pub(crate) fn finished_behind(
             Ok((decode(&record)?, record.len()))
         }));
     };
-    let (store, groups) = (store.clone(), groups_behind(store, job, cursor, order));
-    let numbers = groups.flat_map(
+    let (store, sets) = (store.clone(), sets_behind(store, job, cursor, order));
+    let numbers = sets.flat_map(
         move |entry| -> Box<dyn Iterator<Item = Result<u64, StoreError>>> {
-            let numbers = entry.and_then(|(key, group)| {
-                let index = key::group_of_job(&key).unwrap_or_default();
-                Ok(Group::stored(&key, &group)?.numbers(index))
+            let numbers = entry.and_then(|(key, set)| {
+                let index = key::set_of_job(&key).unwrap_or_default();
+                Ok(NumberSet::stored(&key, &set)?.numbers(index))
             });
             match (numbers, order) {
                 (Ok(numbers), Order::OldestFirst) => Box::new(numbers.filter(move |n| *n > cursor.0).map(Ok)),
@@ -175,19 +175,19 @@ pub(crate) fn finished_behind(
     Box::new(numbers.filter_map(move |number| {
         match number.and_then(|number| store.get(&key::done(number))) {
             Ok(Some(record)) => Some(decode(&record).map(|task| (task, record.len()))),
-            // It was retried or removed since its group was read.
+            // It was retried or removed since its set was read.
             Ok(None) => None,
             Err(error) => Some(Err(chain(&error))),
         }
     }))
 }
 
-/// The groups of a job's ended tasks, from that of a number on.
-fn groups_behind(store: &Store, job: &JobId, cursor: Number, order: Order) -> Scan {
+/// The sets of a job's ended tasks, from that of a number on.
+fn sets_behind(store: &Store, job: &JobId, cursor: Number, order: Order) -> Scan {
     let (prefix, of_cursor) = (key::tasks_of(job.as_str()), key::task_of(job.as_str(), cursor.0));
     match order {
         Order::OldestFirst => store.scan(&prefix, &of_cursor.key),
-        // The first key that could follow that of the cursor's group.
+        // The first key that could follow that of the cursor's set.
         Order::NewestFirst => store.scan_back(&prefix, &[of_cursor.key.as_slice(), &[0]].concat()),
     }
 }
@@ -260,7 +260,7 @@ pub(crate) fn aging(
     let first = key::age(from.0.saturating_mul(1000), from.1.0).key;
     let mut aging = Aging::default();
     for entry in store.scan(key::AGE, &first) {
-        let (place, group) = entry.map_err(|error| chain(&error))?;
+        let (place, set) = entry.map_err(|error| chain(&error))?;
         let (second, index) =
             key::split_age(&place).ok_or("the store's list of ended tasks has an entry that cannot be")?;
         let began = Timestamp(second.saturating_mul(1000));
@@ -268,8 +268,8 @@ pub(crate) fn aging(
             aging.next = Some(aging.next.map_or(began, |next| next.min(began)));
             break;
         }
-        let group = Group::stored(&place, &group).map_err(|error| chain(&error))?;
-        for number in group
+        let set = NumberSet::stored(&place, &set).map_err(|error| chain(&error))?;
+        for number in set
             .numbers(index)
             .map(Number)
             .filter(|number| (second, *number) >= from)
@@ -286,7 +286,7 @@ pub(crate) fn aging(
                     id,
                     place: (second, number),
                 }),
-                // It was retried or removed since its group was read.
+                // It was retried or removed since its set was read.
                 None => {}
             }
         }

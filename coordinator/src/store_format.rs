@@ -10,7 +10,7 @@ use crate::{
     view::{FORMAT, STORE_FORMAT},
 };
 
-/// Under it the lists of ended tasks had a key for each task in place of groups.
+/// Under it the lists of ended tasks had a key for each task in place of sets.
 const SINGLE_KEYS: &[u8] = &[2];
 
 /// Makes sure that the store has this layout. What was cut short is begun again by the next call.
@@ -25,13 +25,13 @@ pub(crate) fn bring_up_to_date(store: &Store) -> Result<(), String> {
         None if store.applied_seq() == 0 => Ok(()),
         Some(SINGLE_KEYS) => {
             tracing::info!("bringing the store to a newer layout");
-            group_lists(store)
+            gather_lists(store)
         }
         _ => Err("the store was written in another format".to_owned()),
     }
 }
 
-fn group_lists(store: &Store) -> Result<(), String> {
+fn gather_lists(store: &Store) -> Result<(), String> {
     let failed = |error: StoreError| chain(&error);
     let mut batch = Batch::default();
     for prefix in [key::AGE, key::JOB_TASK] {
@@ -57,10 +57,10 @@ fn group_lists(store: &Store) -> Result<(), String> {
 
 fn list(batch: &mut Batch, task: &Task) {
     if let Some(end) = task.past_end() {
-        batch.add_to_group(key::age(end.at.0, task.number.0));
+        batch.add_number(key::age(end.at.0, task.number.0));
     }
     if let (true, Some(job)) = (task.is_finished(), &task.job) {
-        batch.add_to_group(key::task_of(job.as_str(), task.number.0));
+        batch.add_number(key::task_of(job.as_str(), task.number.0));
     }
 }
 
@@ -93,11 +93,11 @@ mod tests {
     }
 
     /// As the older layout had it; half of it when a conversion was cut short.
-    fn make_old(store: &Store, keeps_groups: bool) {
+    fn make_old(store: &Store, keeps_sets: bool) {
         let mut batch = Batch::default();
         for prefix in [key::AGE, key::JOB_TASK] {
             for key in store.keys(prefix).unwrap() {
-                if !keeps_groups {
+                if !keeps_sets {
                     batch.remove(key);
                 }
             }
@@ -144,11 +144,11 @@ mod tests {
 
         let store = Store::open(&files.path().join("data/store")).unwrap();
         let expected = contents(&store);
-        for keeps_groups in [false, true] {
-            make_old(&store, keeps_groups);
+        for keeps_sets in [false, true] {
+            make_old(&store, keeps_sets);
             assert!(contents(&store) != expected);
             open::load(&store).unwrap();
-            assert!(contents(&store) == expected, "groups kept: {keeps_groups}");
+            assert!(contents(&store) == expected, "sets kept: {keeps_sets}");
         }
         let mut batch = Batch::default();
         batch.set_meta(FORMAT, vec![99]);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{
-    group::Group,
     key::{self, Place},
+    number_set::NumberSet,
     value,
 };
 
@@ -25,8 +25,8 @@ pub(super) enum Write {
     Put(Vec<u8>),
     /// It goes.
     Remove,
-    /// Its group of numbers gets more of them and loses others.
-    Change { more: Group, less: Group },
+    /// Its set of numbers gets more of them and loses others.
+    Change { more: NumberSet, less: NumberSet },
 }
 
 impl Batch {
@@ -75,30 +75,30 @@ impl Batch {
         self.write(key, Write::Remove);
     }
 
-    /// Adds a number to its group.
+    /// Adds a number to its set.
     ///
     /// # Panics
     ///
     /// As `put`; and when the key was put or removed in this batch.
-    pub fn add_to_group(&mut self, place: Place) {
-        self.change_group(place, true);
+    pub fn add_number(&mut self, place: Place) {
+        self.change_set(place, true);
     }
 
-    /// Takes a number out of its group, which goes with its last one.
+    /// Takes a number out of its set, which goes with its last one.
     ///
     /// # Panics
     ///
-    /// As `add_to_group`.
-    pub fn take_from_group(&mut self, place: Place) {
-        self.change_group(place, false);
+    /// As `add_number`.
+    pub fn take_number(&mut self, place: Place) {
+        self.change_set(place, false);
     }
 
-    fn change_group(&mut self, place: Place, is_in: bool) {
+    fn change_set(&mut self, place: Place, is_in: bool) {
         let Place { key, number } = place;
         let (mut more, mut less) = match self.writes.get(&key) {
             Some(Write::Change { more, less }) => (*more, *less),
             None => Default::default(),
-            Some(_) => panic!("a key has a group or a value"),
+            Some(_) => panic!("a key has a set or a value"),
         };
         more.set(number, is_in);
         less.set(number, !is_in);
@@ -173,7 +173,7 @@ impl Write {
         match self {
             Write::New(value) | Write::Put(value) => value.len(),
             Write::Remove => 0,
-            Write::Change { .. } => size_of::<Group>(),
+            Write::Change { .. } => size_of::<NumberSet>(),
         }
     }
 }

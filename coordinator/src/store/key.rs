@@ -1,6 +1,6 @@
 //! The store's keys: how each is made, and how it is named in a message.
 
-use super::group::GROUP_NUMBERS;
+use super::number_set::SET_NUMBERS;
 
 /// Tasks that have to be in memory.
 pub const LIVE: &[u8] = b"live/";
@@ -53,10 +53,10 @@ pub fn id(task: &str) -> Vec<u8> {
     [ID, task.as_bytes()].concat()
 }
 
-/// A number in a group.
+/// A number in a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where the group is.
+    /// Where the set is.
     pub key: Vec<u8>,
     /// The number.
     pub number: u64,
@@ -66,19 +66,19 @@ pub struct Place {
 /// second are in the order of their numbers.
 pub fn age(ended: u64, number: u64) -> Place {
     let second = ended / 1000;
-    let group = number / GROUP_NUMBERS;
+    let set = number / SET_NUMBERS;
     Place {
-        key: [AGE, &second.to_be_bytes(), &group.to_be_bytes()].concat(),
+        key: [AGE, &second.to_be_bytes(), &set.to_be_bytes()].concat(),
         number,
     }
 }
 
-/// The second and the index of the group in such a key.
+/// The second and the index of the set in such a key.
 pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
-    let (second, group) = key.strip_prefix(AGE)?.split_first_chunk()?;
+    let (second, set) = key.strip_prefix(AGE)?.split_first_chunk()?;
     Some((
         u64::from_be_bytes(*second),
-        u64::from_be_bytes(group.try_into().ok()?),
+        u64::from_be_bytes(set.try_into().ok()?),
     ))
 }
 
@@ -89,16 +89,16 @@ pub fn tasks_of(job: &str) -> Vec<u8> {
 
 /// The place of an ended task among those of its job.
 pub fn task_of(job: &str, number: u64) -> Place {
-    let group = number / GROUP_NUMBERS;
+    let set = number / SET_NUMBERS;
     Place {
-        key: [tasks_of(job).as_slice(), &group.to_be_bytes()].concat(),
+        key: [tasks_of(job).as_slice(), &set.to_be_bytes()].concat(),
         number,
     }
 }
 
-/// The index of the group in such a key.
-pub fn group_of_job(key: &[u8]) -> Option<u64> {
-    key.last_chunk().map(|group| u64::from_be_bytes(*group))
+/// The index of the set in such a key.
+pub fn set_of_job(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|set| u64::from_be_bytes(*set))
 }
 
 /// The key of a job.
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(split_age(&age(7_100, 600).key), Some((7, 2)));
         assert_eq!(split_age(b"age/short"), None);
         assert!(!task_of("job-10", 1).key.starts_with(&tasks_of("job-1")));
-        assert_eq!(group_of_job(&task_of("job-10", 600).key), Some(2));
+        assert_eq!(set_of_job(&task_of("job-10", 600).key), Some(2));
         assert!(id(&"x".repeat(128)).len() <= MAX_KEY_BYTES);
         assert!(task_of(&"x".repeat(128), 1).key.len() <= MAX_KEY_BYTES);
     }

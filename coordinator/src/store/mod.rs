@@ -10,9 +10,9 @@
 //! live/<number>               a task that has to be in memory: it has not ended, or is skipped
 //! done/<number>               any other ended task
 //! id/<task id>                the number of a task
-//! age/<second><group>         a group of numbers: those of the tasks that ended then
+//! age/<second><set>           a set of numbers: those of the tasks that ended then
 //! job/<number>                a job
-//! jobtask/<job id>\0<group>   a group of numbers: tasks of the job under done/
+//! jobtask/<job id>\0<set>     a set of numbers: tasks of the job under done/
 //! agent/<id>                  an agent
 //! hold/<scope>                a hold
 //! limit/<queue>               the limit of a queue
@@ -36,9 +36,9 @@ mod batch;
 mod check;
 mod digest;
 mod error;
-mod group;
 pub mod key;
 mod moment;
+mod number_set;
 mod open;
 mod pass;
 pub(crate) mod probe;
@@ -52,8 +52,8 @@ mod tests;
 
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
-pub use group::Group;
 pub use moment::Moment;
+pub use number_set::NumberSet;
 pub use open::OpenError;
 pub(crate) use pass::Ground;
 pub use scan::{Entry, Scan};
@@ -74,6 +74,12 @@ use window::RawWrite;
 /// Operations in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
 /// in parts.
 pub const MAX_BATCH_OPERATIONS: usize = 250;
+
+/// A page of what is read through ends after so many values: writing waits while it is read.
+const PAGE_VALUES: usize = 128;
+
+/// It ends earlier when its values have so many bytes, so that reading takes little memory.
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// After a panic in the middle of a batch nothing may be read or written any more.
 const WHOLE: &str = "no batch is cut short by a panic";
@@ -208,9 +214,10 @@ impl Store {
                 Write::Remove => None,
                 Write::Change { more, less } => {
                     let before = stored.as_deref().map(|raw| self.whole(&key, raw)).transpose()?;
-                    let before = before.map_or(Ok(Group::default()), |value| Group::stored(&key, &value))?;
-                    let group = before.changed(more, less);
-                    (!group.is_empty()).then(|| group.bytes())
+                    let before =
+                        before.map_or(Ok(NumberSet::default()), |value| NumberSet::stored(&key, &value))?;
+                    let set = before.changed(more, less);
+                    (!set.is_empty()).then(|| set.bytes())
                 }
             };
             if value.is_none() && stored.is_none() {

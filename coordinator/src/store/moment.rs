@@ -6,19 +6,13 @@
 use std::{collections::BTreeMap, sync::PoisonError, vec};
 
 use super::{
-    Entry, Store, WHOLE,
+    Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
     error::{StoreError, at_sled},
     key::CHUNK,
     value::{self, Stored},
     window::RawWrite,
 };
 use crate::limits::MOMENT_BYTES;
-
-/// A page ends after so many keys that are there or were: writing waits while it is read.
-const PAGE_KEYS: usize = 128;
-
-/// A page ends when its values have so many bytes.
-const PAGE_BYTES: usize = 256 * 1024;
 
 /// What a map takes for each entry beside key and value, about.
 const ENTRY_BYTES: usize = 64;
@@ -53,7 +47,7 @@ impl Store {
     /// When another moment is being read: there is one at a time.
     pub fn moment(&self) -> Moment {
         let _exact = self.exact();
-        let mut kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.shared.moment.lock().expect(WHOLE);
         assert!(kept.is_none(), "one moment is read at a time");
         *kept = Some(Kept::default());
         Moment {
@@ -66,25 +60,20 @@ impl Store {
 
     /// For `apply`, before it changes anything: waits while too much is kept.
     pub(super) fn wait_for_moment(&self) {
-        let kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.shared.moment.lock().expect(WHOLE);
         let is_too_much =
             |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > MOMENT_BYTES);
-        drop(
-            self.shared
-                .moment_read
-                .wait_while(kept, is_too_much)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let read = self.shared.moment_read.wait_while(kept, is_too_much);
+        drop(read.expect(WHOLE));
     }
 
     /// For `apply`, which nobody reads beside: keeps what these writes replace.
     pub(super) fn keep_for_moment(&self, writes: &[RawWrite]) -> Result<(), StoreError> {
-        let mut kept = self.shared.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.shared.moment.lock().expect(WHOLE);
         let Some(kept) = kept.as_mut() else {
             return Ok(());
         };
         for (key, _) in writes {
-            let read = || self.db.get(key).map_err(at_sled("read"));
             let (of, map) = match key.split_first() {
                 Some((&CHUNK, rest)) => {
                     let Some((of, _)) = value::split_chunk_key(key) else {
@@ -99,7 +88,7 @@ impl Store {
                 _ if key.as_slice() < kept.passed.as_slice() || kept.values.contains_key(key) => continue,
                 _ => (key.as_slice(), &mut kept.values),
             };
-            let before = read()?.map(|raw| raw.to_vec());
+            let before = self.db.get(key).map_err(at_sled("read"))?.map(|raw| raw.to_vec());
             kept.bytes += size(of, &before);
             map.insert(of.to_vec(), before);
         }
@@ -126,7 +115,7 @@ impl Moment {
         let mut page = Vec::new();
         let mut bytes = 0;
         let mut passed = None;
-        for _ in 0..PAGE_KEYS {
+        for _ in 0..PAGE_VALUES {
             let key_now = match now.peek() {
                 Some(Ok((key, _))) => Some(key.clone()),
                 Some(Err(error)) => return Err(at_sled("read")(error.clone())),

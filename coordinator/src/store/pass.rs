@@ -5,13 +5,7 @@
 
 use super::digest::{self, Digest};
 use super::error::{StoreError, at_sled};
-use super::{Store, WHOLE, key};
-
-/// A page ends after so many values: writing waits while it is read.
-const PAGE_VALUES: usize = 128;
-
-/// A page ends when its values have so many bytes.
-const PAGE_BYTES: usize = 256 * 1024;
+use super::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,13 +3,7 @@
 use std::vec;
 
 use super::error::{StoreError, at_sled};
-use super::{Store, key};
-
-/// A page ends after so many values: writing waits while it is read.
-const PAGE_VALUES: usize = 128;
-
-/// A page ends when its values have so many bytes, so that a scan takes little memory.
-const PAGE_BYTES: usize = 256 * 1024;
+use super::{PAGE_BYTES, PAGE_VALUES, Store, key};
 
 /// A key and its whole value.
 pub type Entry = (Vec<u8>, Vec<u8>);

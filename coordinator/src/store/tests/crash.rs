@@ -115,7 +115,7 @@ fn before_a_window(dir: &TempDir) -> (Store, Changes) {
     for number in 0..600 {
         batch.put(key::live(number), b"new".to_vec());
         batch.remove(key::live(number + 300));
-        batch.add_to_group(key::age(number, number));
+        batch.add_number(key::age(number, number));
     }
     batch.put(key::output(1, 1), bytes(9_000, 2));
     let changes = store.changes(batch, 2).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Batch, Group, MAX_BATCH_OPERATIONS, OpenError, Store, key, operations_for};
+use super::{Batch, MAX_BATCH_OPERATIONS, NumberSet, OpenError, Store, key, operations_for};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
 
@@ -273,22 +273,22 @@ fn what_comes_and_goes_within_a_batch_leaves_nothing_to_do() {
     assert!(batch.is_empty() && batch.operations() == 0 && batch.bytes() == 0);
     batch.put_new(key::live(2), b"one".to_vec());
     batch.put(key::live(2), b"two".to_vec());
-    batch.add_to_group(key::age(0, 5));
-    batch.add_to_group(key::age(0, 6));
-    batch.take_from_group(key::age(0, 5));
+    batch.add_number(key::age(0, 5));
+    batch.add_number(key::age(0, 6));
+    batch.take_number(key::age(0, 5));
     assert_eq!(batch.operations(), 2);
     store.apply(batch, 1).unwrap();
     assert_eq!(store.get(&key::live(2)).unwrap().unwrap(), b"two");
-    let (place, group) = store.scan(key::AGE, b"").next().unwrap().unwrap();
+    let (place, set) = store.scan(key::AGE, b"").next().unwrap().unwrap();
     let (_, index) = key::split_age(&place).unwrap();
-    let numbers = Group::stored(&place, &group).unwrap().numbers(index);
+    let numbers = NumberSet::stored(&place, &set).unwrap().numbers(index);
     assert_eq!(numbers.collect::<Vec<_>>(), [6]);
 
     // What was there is removed, and there again as another.
     let mut batch = Batch::default();
     batch.remove(key::live(2));
     batch.put_new(key::live(2), b"three".to_vec());
-    batch.take_from_group(key::age(0, 6));
+    batch.take_number(key::age(0, 6));
     store.apply(batch, 2).unwrap();
     assert_eq!(store.get(&key::live(2)).unwrap().unwrap(), b"three");
     assert_eq!(store.keys(key::AGE).unwrap().len(), 0);

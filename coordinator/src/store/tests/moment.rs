@@ -25,8 +25,8 @@ fn change(store: &Store, chance: &mut Chance, writes: usize) {
         }
         let place = key::age(chance.below(50_000), number);
         match chance.below(3) {
-            0 => batch.take_from_group(place),
-            _ => batch.add_to_group(place),
+            0 => batch.take_number(place),
+            _ => batch.add_number(place),
         }
     }
     store.apply(batch, store.applied_seq() + 1).unwrap();

@@ -1,39 +1,39 @@
-//! A group: which of 256 numbers in a row are meant. An index keeps one under a key in place of 256 keys.
+//! A set: which of 256 numbers in a row are meant. An index keeps one under a key in place of 256 keys.
 
 use super::error::StoreError;
 
-/// Numbers in a group.
-pub const GROUP_NUMBERS: u64 = 256;
+/// Numbers in a set.
+pub const SET_NUMBERS: u64 = 256;
 
-const BYTES: usize = GROUP_NUMBERS as usize / 8;
+const BYTES: usize = SET_NUMBERS as usize / 8;
 
 /// See the module. Stored as 32 bytes, the lowest bit of the first for the lowest number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Group([u8; BYTES]);
+pub struct NumberSet([u8; BYTES]);
 
-impl Group {
-    /// The group in a stored value.
+impl NumberSet {
+    /// The set in a stored value.
     ///
     /// # Errors
     ///
     /// When it is none; `key` is where it was.
-    pub fn stored(key: &[u8], value: &[u8]) -> Result<Group, StoreError> {
+    pub fn stored(key: &[u8], value: &[u8]) -> Result<NumberSet, StoreError> {
         value
             .try_into()
-            .map(Group)
-            .map_err(|_| StoreError::value(key, "it is no group of numbers"))
+            .map(NumberSet)
+            .map_err(|_| StoreError::value(key, "it is no set of numbers"))
     }
 
-    /// The numbers in it, in order; `index` is the group's, so they begin at `index * GROUP_NUMBERS`.
+    /// The numbers in it, in order; `index` is the set's, so they begin at `index * SET_NUMBERS`.
     pub fn numbers(self, index: u64) -> impl DoubleEndedIterator<Item = u64> {
-        let first = index.saturating_mul(GROUP_NUMBERS);
-        (0..GROUP_NUMBERS)
+        let first = index.saturating_mul(SET_NUMBERS);
+        (0..SET_NUMBERS)
             .filter(move |place| self.0[*place as usize / 8] & (1 << (place % 8)) != 0)
             .map(move |place| first.saturating_add(place))
     }
 
     pub(super) fn set(&mut self, number: u64, is_in: bool) {
-        let place = number % GROUP_NUMBERS;
+        let place = number % SET_NUMBERS;
         let (byte, bit) = (&mut self.0[place as usize / 8], 1 << (place % 8));
         *byte = if is_in { *byte | bit } else { *byte & !bit };
     }
@@ -47,7 +47,7 @@ impl Group {
     }
 
     /// With the numbers of `more`, and without those of `less`.
-    pub(super) fn changed(self, more: Group, less: Group) -> Group {
+    pub(super) fn changed(self, more: NumberSet, less: NumberSet) -> NumberSet {
         let mut changed = self;
         for ((byte, more), less) in changed.0.iter_mut().zip(more.0).zip(less.0) {
             *byte = (*byte | more) & !less;
@@ -62,19 +62,19 @@ mod tests {
 
     #[test]
     fn numbers_come_back_in_order_from_both_ends() {
-        let mut group = Group::default();
+        let mut set = NumberSet::default();
         for number in [512, 767, 600, 601] {
-            group.set(number, true);
+            set.set(number, true);
         }
-        group.set(601, false);
-        let read = Group::stored(b"k", &group.bytes()).unwrap();
+        set.set(601, false);
+        let read = NumberSet::stored(b"k", &set.bytes()).unwrap();
         assert_eq!(read.numbers(2).collect::<Vec<_>>(), [512, 600, 767]);
         assert_eq!(read.numbers(2).rev().collect::<Vec<_>>(), [767, 600, 512]);
-        let mut gone = Group::default();
+        let mut gone = NumberSet::default();
         gone.set(600, true);
-        let left = read.changed(Group::default(), gone);
+        let left = read.changed(NumberSet::default(), gone);
         assert_eq!(left.numbers(2).collect::<Vec<_>>(), [512, 767]);
-        assert!(left.changed(Group::default(), left).is_empty());
-        assert!(Group::stored(b"k", b"short").is_err());
+        assert!(left.changed(NumberSet::default(), left).is_empty());
+        assert!(NumberSet::stored(b"k", b"short").is_err());
     }
 }
