@@ -71,7 +71,7 @@ impl Agents {
             let (target, meter, next) = (Rc::clone(&self.target), Rc::clone(meter), Rc::clone(&next));
             let registered = Rc::clone(&self.registered);
             async move {
-                while next.get() < count {
+                while next.get() < count && !target.is_stopping() {
                     let number = next.replace(next.get() + 1);
                     let agent = register(&target, &meter, worker, number).await?;
                     registered.borrow_mut().push(Rc::new(agent));

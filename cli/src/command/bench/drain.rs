@@ -58,7 +58,7 @@ pub(super) async fn drain(phases: &Phases, agents: &Agents, load: Load, tasks: u
     });
     let drained = together(workers).await;
     phases.end().await;
-    if drained.is_ok() && drain.wanted.get() > 0 {
+    if drained.is_ok() && drain.wanted.get() > 0 && !drain.target.is_stopping() {
         note(format!(
             "{} tasks were taken by somebody else",
             drain.wanted.get()
@@ -115,6 +115,9 @@ impl Drain {
 
     /// How many tasks the next claim asks for.
     fn take(&self) -> usize {
+        if self.target.is_stopping() {
+            return 0;
+        }
         let asked = self.wanted.get().min(self.per_request);
         self.wanted.set(self.wanted.get() - asked);
         asked

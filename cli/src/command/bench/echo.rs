@@ -29,7 +29,7 @@ pub(super) async fn echo(phases: &Phases, load: Load, tasks: u64) -> anyhow::Res
 
 async fn call(target: &Target, meter: &Meter, worker: usize, left: &Cell<u64>) -> anyhow::Result<()> {
     let mut service = target.admin(worker);
-    while left.get() > 0 {
+    while left.get() > 0 && !target.is_stopping() {
         left.set(left.get() - 1);
         let send = async || service.get_server_info(GetServerInfoRequest {}).await;
         target

@@ -68,9 +68,9 @@ pub(super) async fn watch(phases: &Phases, agents: &Agents, duration: Duration) 
         ("claim", Rc::clone(&claims)),
     ];
     let watching = async {
-        pass("begin", begin_within).await;
+        pass(phases.target(), "begin", begin_within).await;
         phases.begin_with(kinds).await?;
-        pass("idle", duration).await;
+        pass(phases.target(), "idle", duration).await;
         Ok(())
     };
     let watched = tokio::select! {
@@ -82,11 +82,13 @@ pub(super) async fn watch(phases: &Phases, agents: &Agents, duration: Duration) 
     watched
 }
 
-async fn pass(name: &'static str, duration: Duration) {
+async fn pass(target: &Target, name: &'static str, duration: Duration) {
     let began = Instant::now();
     let bar = Bar::new(name, duration.as_secs());
     let mut seconds = 0;
-    while let Some(left) = duration.checked_sub(began.elapsed()) {
+    while let Some(left) = duration.checked_sub(began.elapsed())
+        && !target.is_stopping()
+    {
         tokio::time::sleep(left.min(TICK)).await;
         let now = began.elapsed().as_secs();
         bar.advance(now - seconds);

@@ -161,14 +161,22 @@ async fn load(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 
     let phases = Phases::new(Rc::clone(&target));
     let agents = Agents::new(Rc::clone(&target), args.agents());
-    let finished = unless_interrupted(Box::pin(async {
+    let mut working = Box::pin(async {
         if args.idle {
             idle::watch(&phases, &agents, args.duration).await
         } else {
             work(&args, &phases, &agents).await
         }
-    }))
-    .await;
+    });
+    let finished = unless_interrupted(&mut working).await;
+    if finished.is_none() {
+        // What is still under way could be decided after this run has looked for what it leaves behind.
+        target.stop();
+        if unless_interrupted(&mut working).await.is_none() {
+            note("interrupted again: what was not answered yet may come to be");
+        }
+    }
+    drop(working);
     phases.end().await;
     let tidied = tidy::leave(&target, &agents, args.keep).await;
     report::print(&output, &args, &target, &phases, finished.is_none(), &tidied)?;

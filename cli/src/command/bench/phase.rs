@@ -61,7 +61,7 @@ impl Phases {
     ///
     /// # Errors
     ///
-    /// When the coordinator does not say how it is.
+    /// When the coordinator does not say how it is, or nothing more is to be begun.
     pub(super) async fn begin(&self, name: &'static str, length: u64) -> anyhow::Result<Rc<Meter>> {
         let meter = Rc::new(Meter::with_bar(Bar::new(name, length)));
         self.begin_with(vec![(name, Rc::clone(&meter))]).await?;
@@ -72,9 +72,10 @@ impl Phases {
     ///
     /// # Errors
     ///
-    /// When the coordinator does not say how it is.
+    /// When the coordinator does not say how it is, or nothing more is to be begun.
     pub(super) async fn begin_with(&self, meters: Vec<(&'static str, Rc<Meter>)>) -> anyhow::Result<()> {
         self.end().await;
+        anyhow::ensure!(!self.target.is_stopping(), "interrupted");
         let client = &self.target.client;
         let before = client.get_status(GetStatusRequest {}).await;
         let before = before.map_err(client.trouble("cannot ask for the coordinator's status"))?;

@@ -1,6 +1,6 @@
 //! The phase that submits tasks.
 
-use std::{cell::Cell, ops::Range, rc::Rc, time::Duration};
+use std::{ops::Range, rc::Rc, time::Duration};
 
 use prost::Message as _;
 use swarm_proto::{
@@ -43,32 +43,23 @@ impl Load {
 pub(super) async fn queue(phases: &Phases, name: &'static str, load: Load, tasks: u64) -> anyhow::Result<()> {
     let target = phases.target();
     check(target, load)?;
-    let first = target.submitted.get();
-    target.submitted.set(first + tasks);
     let meter = phases.begin(name, tasks).await?;
-    let next = Rc::new(Cell::new(first));
+    let end = target.submitted.get() + tasks;
     let workers = (0..load.in_flight).map(|worker| {
-        let (target, meter, next) = (Rc::clone(target), Rc::clone(&meter), Rc::clone(&next));
-        async move { submit(&target, &meter, worker, load, &next, first + tasks).await }
+        let (target, meter) = (Rc::clone(target), Rc::clone(&meter));
+        async move { submit(&target, &meter, worker, load, end).await }
     });
     let submitted = together(workers).await;
     phases.end().await;
     submitted
 }
 
-async fn submit(
-    target: &Target,
-    meter: &Meter,
-    worker: usize,
-    load: Load,
-    next: &Cell<u64>,
-    end: u64,
-) -> anyhow::Result<()> {
+async fn submit(target: &Target, meter: &Meter, worker: usize, load: Load, end: u64) -> anyhow::Result<()> {
     let mut service = target.tasks(worker);
-    while next.get() < end {
-        let first = next.get();
+    while target.submitted.get() < end && !target.is_stopping() {
+        let first = target.submitted.get();
         let numbers = first..(first + u64::from(load.batch)).min(end);
-        next.set(numbers.end);
+        target.submitted.set(numbers.end);
         let send = async || {
             let request = request(&target.queue, load.payload, numbers.clone());
             service.submit_tasks(request).await

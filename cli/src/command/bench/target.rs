@@ -38,6 +38,8 @@ pub(super) struct Target {
     pub(super) submitted: Cell<u64>,
     /// How many it has confirmed as completed.
     pub(super) completed: Cell<u64>,
+    /// Whether nothing more is to be begun.
+    stopping: Cell<bool>,
     /// What it said before anything was sent.
     before: GetStatusResponse,
     channels: Vec<Channel>,
@@ -64,6 +66,7 @@ impl Target {
             server,
             submitted: Cell::new(0),
             completed: Cell::new(0),
+            stopping: Cell::new(false),
             before,
             channels: channels.map_err(|sentence| Trouble::new(Exit::Usage, sentence))?,
             retry_for: globals.retry_for,
@@ -87,6 +90,16 @@ impl Target {
             ));
         }
         warning
+    }
+
+    /// Lets what is under way come to its answer, and nothing more begin.
+    pub(super) fn stop(&self) {
+        self.stopping.set(true);
+    }
+
+    /// Whether nothing more is to be begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
     }
 
     /// Where it listens.
@@ -122,7 +135,7 @@ impl Target {
         self.channels[worker % self.channels.len()].clone()
     }
 
-    /// Sends a request, again and again while the coordinator is busy or away, and records how long the answer took
+    /// Sends a request, again and again while the coordinator is busy or away (once only when stopping), and records how long the answer took
     /// beyond `wait`, for which it was asked to hold it back.
     ///
     /// # Errors
@@ -166,8 +179,8 @@ impl Target {
                 _ => None,
             };
             match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(self.client.trouble(doing)(failure)),
+                Some(pause) if !self.is_stopping() => tokio::time::sleep(pause).await,
+                _ => return Err(self.client.trouble(doing)(failure)),
             }
         }
     }
