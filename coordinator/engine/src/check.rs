@@ -110,12 +110,6 @@ impl State {
             if task.unmet > 0 {
                 return Err("it runs before its dependencies ended as they have to".to_owned());
             }
-            if self
-                .expiry(task.number)
-                .is_some_and(|expiry| expiry > lease.ends_by)
-            {
-                return Err("its lease outlives its durable end".to_owned());
-            }
         }
         Ok(())
     }

@@ -122,8 +122,8 @@ impl Draft<'_> {
     }
 
     /// Renews the lease of a running task: a soft fact, not an event.
-    pub fn renew(&mut self, number: Number, ttl: Duration) {
-        self.state.renew(number, self.now, ttl);
+    pub fn renew(&mut self, number: Number, ttl: Duration) -> bool {
+        self.state.renew(number, self.now, ttl)
     }
 
     /// Notes that an agent's machine failed an attempt: a soft fact, not an event.

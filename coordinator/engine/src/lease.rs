@@ -22,7 +22,7 @@ pub struct Lease {
     pub granted: Timestamp,
     /// How long it lasts from the grant or a renewal.
     pub ttl: Duration,
-    /// When the attempt ends whatever is renewed.
+    /// When the attempt ends whatever is renewed: no renewal is promised that would last beyond it.
     pub ends_by: Timestamp,
     /// The task is cancelled as soon as the attempt ends.
     pub cancel_asked: bool,
@@ -40,6 +40,12 @@ pub struct Proof {
 }
 
 impl Lease {
+    /// Whether a renewal has its whole TTL before the durable end. An agent that is told to go on trusts the lease
+    /// for that long; a later one is told that the lease is lost, long after it had to end the attempt by itself.
+    pub fn is_renewable(&self, now: Timestamp) -> bool {
+        now + self.ttl <= self.ends_by
+    }
+
     /// Whether this is the lease that the agent proves to hold.
     pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
         self.attempt == proof.attempt && self.agent == *agent && Some(self.token) == proof.token

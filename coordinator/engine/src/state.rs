@@ -331,27 +331,44 @@ impl State {
         self.soft.by_expiry.range(..=through).map(|(_, number)| *number)
     }
 
-    /// Gives every lease at least one full TTL from `now` on, within its durable end: after a start, and
-    /// after a pause of the coordinator, silence says nothing about the agents.
+    /// Gives every lease at least one full TTL from `now` on: after a start, and after a pause of the
+    /// coordinator, silence says nothing about the agents. A clock that was set meanwhile may say that a durable
+    /// end has passed; whoever was promised a TTL before still trusts in it, so such a lease lasts as long, too.
     pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
-            self.extend(number, now, ttl);
+            let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
+                continue;
+            };
+            let until = now + ttl.max(lease.ttl);
+            self.lengthen(number, until);
         }
     }
 
-    /// Renews the lease of a running task: its agent was heard of.
-    pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) {
-        self.extend(number, now, ttl);
+    /// Renews the lease of a running task: its agent was heard of. False when its durable end is too near for
+    /// that: the agent must not be told to go on.
+    pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
         self.soft.renewed.insert(number);
+        self.extend(number, now, ttl)
     }
 
-    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) {
+    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
         let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
-            return;
+            return false;
         };
-        let until = (now + ttl.max(lease.ttl)).min(lease.ends_by);
-        // A deadline moves earlier only by expiry or revocation.
+        let is_renewable = lease.is_renewable(now);
+        let until = now + ttl.max(lease.ttl);
+        let until = if is_renewable {
+            until
+        } else {
+            until.min(lease.ends_by)
+        };
+        self.lengthen(number, until);
+        is_renewable
+    }
+
+    /// A deadline moves earlier only by expiry or revocation.
+    fn lengthen(&mut self, number: Number, until: Timestamp) {
         let until = self.expiry(number).map_or(until, |current| until.max(current));
         self.set_expiry(number, until);
     }

@@ -56,7 +56,7 @@ pub enum Order {
     Cancel,
     /// End it and give it back.
     Release,
-    /// End it at once; it belongs to somebody else.
+    /// End it at once; it belongs to somebody else, or soon may.
     Lost,
 }
 
@@ -94,6 +94,7 @@ pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<
                 .and_then(|task| task.lease())
                 .filter(|lease| lease.is_proven_by(&request.agent, proof));
             let order = match lease {
+                Some(lease) if !lease.is_renewable(now) => Order::Lost,
                 Some(lease) if lease.cancel_asked => Order::Cancel,
                 Some(_) if gives_back => Order::Release,
                 Some(_) => Order::Continue,
@@ -122,18 +123,17 @@ pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<
 }
 
 /// Renews a lease, or resumes one that expired with nothing having happened to its task since. False when
-/// it is no longer the agent's.
+/// it is no longer the agent's, or its durable end is too near.
 pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Proof, ttl: Duration) -> bool {
     let Some(task) = draft.task(&proof.task).cloned() else {
         return false;
     };
     if task.lease().is_some_and(|lease| lease.is_proven_by(agent, proof)) {
-        draft.renew(task.number, ttl);
-        return true;
+        return draft.renew(task.number, ttl);
     }
     let resumable = task
         .untouched_loss()
-        .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && lost.ends_by > draft.now())
+        .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && draft.now() + lost.ttl <= lost.ends_by)
         // Another task of its group may have begun meanwhile, or as many of its queue as may.
         && !draft.is_at_limit(task.queue())
         && task.needs.group.as_ref().is_none_or(|group| draft.ready().holder(group).is_none())

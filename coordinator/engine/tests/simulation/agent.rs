@@ -322,6 +322,12 @@ impl Process {
         }
     }
 
+    /// Whether it is at work on a task, or waits for an answer that may give it the task.
+    pub(crate) fn may_work_on(&self, task: &Task) -> bool {
+        let works = self.running.values();
+        works.map(|work| &work.proof.task).any(|id| *id == task.id) || self.calls[CLAIM].is_some()
+    }
+
     /// Takes an answer, if it is to a call that it waits for.
     pub(crate) fn hear(&mut self, call: u64, answer: Answer, moment: &mut Moment<'_>) -> After {
         self.end_untrusted(moment);

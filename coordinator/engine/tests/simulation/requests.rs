@@ -12,7 +12,7 @@ use swarm_engine::{
         submit::{self, Submit},
     },
     draft::Draft,
-    id::{AttemptNumber, Number, ReportHash},
+    id::{AgentId, AttemptNumber, Number, ReportHash},
     lease::Proof,
     rejection::Rejection,
 };
@@ -107,6 +107,7 @@ impl World {
 
     fn take_register(&mut self, register: Register) -> Answer {
         let (agent, held) = (register.agent.clone(), register.held.clone());
+        self.may_overlap |= self.is_used_twice(&agent, &held);
         let result = self.decide(Deed::Register, |draft| register::decide(draft, register));
         if result.is_ok() {
             self.note_renewed(&agent, &held);
@@ -120,6 +121,16 @@ impl World {
             }
         }
         Answer::Registered(result)
+    }
+
+    /// Whether somebody with this identity is at work, or may yet be told to be, on what this registration does not
+    /// list: he did not send it, or long ago. He loses it, and learns of that later.
+    fn is_used_twice(&self, agent: &AgentId, held: &[Proof]) -> bool {
+        let mut alive = self.processes.iter().filter(|process| process.agent == *agent);
+        alive.any(|process| {
+            let mut leases = self.coordinator.state().leased_to(agent);
+            leases.any(|task| !held.contains(&proof_of(task)) && process.may_work_on(task))
+        })
     }
 
     fn take_deregister(&mut self, deregister: Deregister) -> Answer {
@@ -136,16 +147,20 @@ impl World {
         let result = self.decide(Deed::Renew, |draft| renew::decide(draft, renew));
         if let Ok(directives) = &result {
             self.note_renewed(&renew.agent, &renew.leases);
+            let now = self.coordinator.now(self.boot);
             for (proof, directive) in renew.leases.iter().zip(directives) {
                 let lease = self
                     .coordinator
                     .state()
                     .task(&proof.task)
                     .and_then(|task| task.lease());
-                let is_own = lease.is_some_and(|lease| lease.is_proven_by(&renew.agent, proof));
+                // Whoever is told to go on trusts the lease for a whole TTL.
+                let goes_on = lease.is_some_and(|lease| {
+                    lease.is_proven_by(&renew.agent, proof) && now + TTL <= lease.ends_by
+                });
                 assert_eq!(
                     directive.order != Order::Lost,
-                    is_own,
+                    goes_on,
                     "{} is told {:?} about attempt {} of {}",
                     renew.agent,
                     directive.order,
@@ -157,7 +172,7 @@ impl World {
         Answer::Renewed(result)
     }
 
-    fn note_renewed(&mut self, agent: &swarm_engine::id::AgentId, proofs: &[Proof]) {
+    fn note_renewed(&mut self, agent: &AgentId, proofs: &[Proof]) {
         let now = self.coordinator.now(self.boot);
         let running = self.coordinator.up_mut();
         for proof in proofs {

@@ -38,8 +38,8 @@ pub(crate) struct World {
     next_process: u32,
     pub(crate) submitters: Vec<Submitter>,
     pub(crate) tally: Tally,
-    /// Two attempts of one exclusive group may overlap: one identity is used twice.
-    may_overlap: bool,
+    /// Two attempts of one exclusive group may overlap: one identity was used twice.
+    pub(crate) may_overlap: bool,
 }
 
 impl World {
@@ -62,7 +62,7 @@ impl World {
             next_process: 0,
             submitters: (0..2).map(|_| Submitter::default()).collect(),
             tally: Tally::default(),
-            may_overlap: habits.has(Fault::Twin) || habits.has(Fault::Repeated),
+            may_overlap: false,
             habits,
         };
         world.tally.seeds = 1;
