@@ -51,7 +51,7 @@ fn a_store_opened_again_after_each_few_batches_equals_one_that_never_is() {
         seen.append(&mut notes(&path));
         assert_eq!(renewed.applied_seq(), other.applied_seq());
     }
-    assert!(seen.len() > 20, "{seen:?}");
+    assert!(seen.len() > 20, "opened again {} times", seen.len());
     assert!(contents(&renewed) == contents(&other));
     assert_eq!(renewed.contents().unwrap(), other.contents().unwrap());
     assert_eq!(renewed.check().unwrap(), other.check().unwrap());
@@ -117,7 +117,7 @@ fn readers_wait_meanwhile_and_see_whole_batches() {
             reader.join().unwrap();
         }
     });
-    assert!(seen.len() > 20, "{seen:?}");
+    assert!(seen.len() > 20, "opened again {} times", seen.len());
     store.check().unwrap();
 }
 
@@ -140,7 +140,7 @@ fn a_moment_and_a_pass_stay_exact_over_it() {
         entry.unwrap()
     });
     assert!(moment.eq(expected));
-    assert!(seen.len() > 5, "{seen:?}");
+    assert!(seen.len() > 5, "opened again {} times", seen.len());
 
     let mut seen = BTreeSet::new();
     let pages = read_through(&store, Ground::All, |_| {
@@ -148,7 +148,7 @@ fn a_moment_and_a_pass_stay_exact_over_it() {
         seen.append(&mut notes(&path));
     });
     assert!(pages.unwrap() > 5);
-    assert!(seen.len() > 5, "{seen:?}");
+    assert!(seen.len() > 5, "opened again {} times", seen.len());
 }
 
 /// What is wrong with a store after it was to be opened again; the next start must not trust it.
