@@ -49,6 +49,8 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
                 tracing::info!("the store was read through: all of it is there")
             }
             Ok(Progress::Damaged(error)) => damaged(core.store.dir(), &error),
+            // Its own patience says when that never ends.
+            Err(RecvTimeoutError::Timeout) if core.store.is_renewing() => silent = 0,
             Err(RecvTimeoutError::Timeout) if silent < SCRUB_LOOKS => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SCRUB_PATIENCE.as_secs();

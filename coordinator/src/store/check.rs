@@ -2,8 +2,9 @@
 
 use super::Store;
 use super::digest::{self, Digest};
-use super::error::{StoreError, at_sled};
+use super::error::StoreError;
 use super::key::{self, FIRST_CHUNK};
+use super::reading::Sled;
 use super::value::{self, Stored};
 
 /// Values that a sample takes from each end of each kind, and from between.
@@ -17,17 +18,18 @@ impl Store {
         let mut values = 0;
         let mut chunks_expected = 0;
         let mut found = Digest::default();
-        for entry in self.db.range(..[key::CHUNK].as_slice()) {
-            let (key, raw) = entry.map_err(at_sled("read"))?;
+        let reading = self.reading();
+        for entry in reading.range(..[key::CHUNK].as_slice())? {
+            let (key, raw) = entry?;
             found.add(&key, &raw);
-            chunks_expected += value::chunk_count(self.whole(&key, &raw)?.len());
+            chunks_expected += value::chunk_count(reading.whole(&key, &raw)?.len());
             values += 1;
         }
         let mut chunks = 0;
-        for entry in self.db.range(FIRST_CHUNK..) {
-            let (chunk_key, raw) = entry.map_err(at_sled("read"))?;
+        for entry in reading.range(FIRST_CHUNK..)? {
+            let (chunk_key, raw) = entry?;
             value::decode_chunk(&chunk_key, &raw)?;
-            if !self.has_value(&chunk_key)? {
+            if !reading.has_value(&chunk_key)? {
                 return Err(StoreError::value(&chunk_key, "it has no value"));
             }
             chunks += 1;
@@ -37,7 +39,7 @@ impl Store {
                 fault: format!("it has {chunks} chunks of long values, and should have {chunks_expected}"),
             });
         }
-        if found != self.kept_digest()? {
+        if found != reading.kept_digest()? {
             return Err(digest::differs());
         }
         Ok(values)
@@ -48,21 +50,22 @@ impl Store {
     pub(super) fn check_sample(&self) -> Result<(), StoreError> {
         self.scan(key::META, &[]).try_for_each(|entry| entry.map(drop))?;
         self.check_start()?;
+        let reading = self.reading();
         for prefix in [key::DONE, key::ID, key::AGE, key::JOB_TASK, key::OUTPUT] {
-            let range = || self.db.range(prefix..key::end_of(prefix).as_slice());
-            let ends = range()
+            let range = || reading.range(prefix..key::end_of(prefix).as_slice());
+            let ends = range()?
                 .take(SAMPLED as usize)
-                .chain(range().rev().take(SAMPLED as usize));
+                .chain(range()?.rev().take(SAMPLED as usize));
             for entry in ends {
-                let (key, raw) = entry.map_err(at_sled("read"))?;
-                self.whole(&key, &raw)?;
+                let (key, raw) = entry?;
+                reading.whole(&key, &raw)?;
             }
         }
         for number in (1..=SAMPLED).map(|part| self.applied_seq() / SAMPLED * part) {
             for from in [key::done(number), key::outputs_of(number)] {
-                if let Some(entry) = self.db.range(from..key::end_of(key::OUTPUT)).next() {
-                    let (key, raw) = entry.map_err(at_sled("read"))?;
-                    self.whole(&key, &raw)?;
+                if let Some(entry) = reading.range(from..key::end_of(key::OUTPUT))?.next() {
+                    let (key, raw) = entry?;
+                    reading.whole(&key, &raw)?;
                 }
             }
         }
@@ -72,26 +75,29 @@ impl Store {
     /// Reads what a start reads into memory, and compares it with its sum.
     pub(crate) fn check_start(&self) -> Result<(), StoreError> {
         let mut found = Digest::default();
+        let reading = self.reading();
         for prefix in digest::START {
-            for entry in self.db.scan_prefix(prefix) {
-                let (key, raw) = entry.map_err(at_sled("read"))?;
+            for entry in reading.range(prefix..key::end_of(prefix).as_slice())? {
+                let (key, raw) = entry?;
                 found.add(&key, &raw);
-                self.whole(&key, &raw)?;
+                reading.whole(&key, &raw)?;
             }
         }
         // What is decided from a state that lacks something may contradict what the journal has.
-        if found.start != self.kept_digest()?.start {
+        if found.start != reading.kept_digest()?.start {
             return Err(digest::differs());
         }
         Ok(())
     }
+}
 
+impl Sled {
     /// Whether a chunk is part of the value under its key.
     fn has_value(&self, chunk_key: &[u8]) -> Result<bool, StoreError> {
         let Some((key, index)) = value::split_chunk_key(chunk_key) else {
             return Err(StoreError::value(chunk_key, "it is not a key of ours"));
         };
-        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
+        let Some(raw) = self.raw(key)? else {
             return Ok(false);
         };
         Ok(match value::decode(key, &raw)? {

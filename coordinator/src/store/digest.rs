@@ -11,6 +11,7 @@ use super::{
     Store,
     error::{StoreError, at_sled},
     key,
+    reading::Sled,
     value::{self, Stored},
 };
 
@@ -71,9 +72,9 @@ fn hash(key: &[u8], raw: &[u8]) -> u64 {
     xxh3_64_with_seed(raw, xxh3_64_with_seed(key, 0))
 }
 
-impl Store {
+impl Sled {
     /// The digest as the last batch left it; that of nothing in a new store.
-    pub(crate) fn kept_digest(&self) -> Result<Digest, StoreError> {
+    pub(super) fn kept_digest(&self) -> Result<Digest, StoreError> {
         Ok(Digest {
             all: self.sum_at(KEY)?.unwrap_or_default(),
             ids: self.sum_at(IDS_KEY)?.unwrap_or_default(),
@@ -81,31 +82,8 @@ impl Store {
         })
     }
 
-    /// Adds up the ids, and what a start reads, in a store from before they had sums of their own.
-    pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
-        if self.sum_at(KEY)?.is_none() {
-            return Ok(());
-        }
-        let ids: &[&[u8]] = &[key::ID];
-        for (place, kept, prefixes) in [(1, IDS_KEY, ids), (2, START_KEY, &START)] {
-            if self.sum_at(kept)?.is_some() {
-                continue;
-            }
-            let mut found = Digest::default();
-            for prefix in prefixes {
-                for entry in self.db.scan_prefix(prefix) {
-                    let (key, raw) = entry.map_err(at_sled("read"))?;
-                    found.add(&key, &raw);
-                }
-            }
-            let (key, sum) = found.stored()[place].clone();
-            self.db.insert(key, sum).map_err(at_sled("write"))?;
-        }
-        Ok(())
-    }
-
     fn sum_at(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        let Some(raw) = self.db.get(key).map_err(at_sled("read"))? else {
+        let Some(raw) = self.raw(key)? else {
             return Ok(None);
         };
         match value::decode(key, &raw)? {
@@ -115,6 +93,32 @@ impl Store {
                 .map_err(|_| StoreError::value(key, "it is no digest")),
             Stored::Long(_) => Err(StoreError::value(key, "it is no digest")),
         }
+    }
+}
+
+impl Store {
+    /// Adds up the ids, and what a start reads, in a store from before they had sums of their own.
+    pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
+        let reading = self.reading();
+        if reading.sum_at(KEY)?.is_none() {
+            return Ok(());
+        }
+        let ids: &[&[u8]] = &[key::ID];
+        for (place, kept, prefixes) in [(1, IDS_KEY, ids), (2, START_KEY, &START)] {
+            if reading.sum_at(kept)?.is_some() {
+                continue;
+            }
+            let mut found = Digest::default();
+            for prefix in prefixes {
+                for entry in reading.range(*prefix..key::end_of(prefix).as_slice())? {
+                    let (key, raw) = entry?;
+                    found.add(&key, &raw);
+                }
+            }
+            let (key, sum) = found.stored()[place].clone();
+            reading.db()?.insert(key, sum).map_err(at_sled("write"))?;
+        }
+        Ok(())
     }
 }
 
@@ -161,10 +165,10 @@ mod tests {
             filled(&store);
             let key = key::live(1);
             if damage == "vanished" {
-                store.db.remove(&key).unwrap();
+                store.db().remove(&key).unwrap();
             } else {
                 let older = value::encode_short(&key, &3_u64.to_be_bytes());
-                store.db.insert(&key, older).unwrap();
+                store.db().insert(&key, older).unwrap();
             }
             let error = store.check().unwrap_err().to_string();
             assert!(error.contains("missing or older"), "{damage}: {error}");

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// sled cannot make sense of its own files.
     #[error("the store is damaged: {fault}")]
     DamagedFile { fault: String },
+    /// It could not be opened again; the process is about to end.
+    #[error("the store is closed")]
+    Closed,
     /// The disk refused.
     #[error("cannot {doing} the store")]
     Io {
@@ -33,7 +36,7 @@ impl StoreError {
     pub fn is_damage(&self) -> bool {
         match self {
             StoreError::DamagedValue { .. } | StoreError::DamagedFile { .. } => true,
-            StoreError::Io { .. } => false,
+            StoreError::Closed | StoreError::Io { .. } => false,
         }
     }
 
@@ -42,6 +45,7 @@ impl StoreError {
         match self {
             StoreError::Io { source, .. } => source.kind(),
             StoreError::DamagedValue { .. } | StoreError::DamagedFile { .. } => io::ErrorKind::InvalidData,
+            StoreError::Closed => io::ErrorKind::NotConnected,
         }
     }
 

@@ -30,7 +30,8 @@
 //! it can lose or keep a page without a word (`value.rs` has checksums,
 //! `digest.rs` a sum over all); items over 128 KiB become
 //! files that are never synced (`value.rs` cuts values); large batches leak memory
-//! (`MAX_BATCH_OPERATIONS`, `window.rs`).
+//! (`MAX_BATCH_OPERATIONS`, `window.rs`); only an opening notes where pages lie, and reads all that was
+//! written since the last one (`renew.rs` opens it again beside serving).
 
 mod batch;
 mod check;
@@ -42,6 +43,8 @@ mod number_set;
 mod open;
 mod pass;
 pub(crate) mod probe;
+mod reading;
+mod renew;
 mod scan;
 pub(crate) mod seal;
 mod value;
@@ -56,19 +59,20 @@ pub use moment::Moment;
 pub use number_set::NumberSet;
 pub use open::OpenError;
 pub(crate) use pass::Ground;
+pub use reading::Reading;
 pub use scan::{Entry, Scan};
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use batch::Write;
 use error::at_sled;
 use moment::Kept;
 use pass::Pass;
-use value::Stored;
+use reading::Sled;
 use window::RawWrite;
 
 /// Operations in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
@@ -87,25 +91,31 @@ const WHOLE: &str = "no batch is cut short by a panic";
 /// A handle on the open store. Clones share it; the last one dropped closes it.
 #[derive(Clone)]
 pub struct Store {
-    db: sled::Db,
     shared: Arc<Shared>,
 }
 
 struct Shared {
     dir: PathBuf,
     /// sled's file once more, for the sync that sled leaves out.
-    file: File,
+    file: Arc<File>,
     applied_seq: AtomicU64,
     /// Held for the whole of `apply`.
     writer: Mutex<()>,
-    /// Held to write while a batch is applied, to read while a value is put together from its
-    /// chunks: sled makes single reads atomic, not two of them.
-    exact: RwLock<()>,
+    /// Held while sled flushes for somebody else than the writer. Locked before `sled`, and nothing is locked before it
+    /// but `writer`.
+    flushing: Mutex<()>,
+    /// Held to write while a batch is applied, and while sled is closed and opened again; to read by whoever reads, also
+    /// because a value is put together from its chunks: sled makes single reads atomic, not two of them.
+    sled: RwLock<Sled>,
+    /// Bytes of sled's log after which it is opened again.
+    renew_after: u64,
+    /// Whether it is being opened again.
+    is_renewing: AtomicBool,
     /// Whether all of it was read since it was opened, or nothing was in it.
     is_read: AtomicBool,
     /// What is being read through beside the writing. Locked last.
     pass: Mutex<Pass>,
-    /// What is kept of a moment that is being read. Locked after `exact`.
+    /// What is kept of a moment that is being read. Locked after `sled`.
     moment: Mutex<Option<Kept>>,
     /// Tells the writer that less is kept.
     moment_read: Condvar,
@@ -127,22 +137,11 @@ impl Store {
         self.reading().get(key)
     }
 
-    /// Several values as of one batch. Writing waits meanwhile.
-    pub fn reading(&self) -> Reading<'_> {
-        Reading {
-            store: self,
-            _exact: self.exact(),
-        }
-    }
-
     /// The keys that begin with `prefix`, in their order.
     pub fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-        let _exact = self.exact();
-        let range = self.db.range(prefix..key::end_of(prefix).as_slice());
-        range
-            .keys()
-            .map(|key| key.map(|key| key.to_vec()).map_err(at_sled("read")))
-            .collect()
+        let reading = self.reading();
+        let range = reading.range(prefix..key::end_of(prefix).as_slice())?;
+        range.map(|entry| Ok(entry?.0.to_vec())).collect()
     }
 
     /// The keys that begin with `prefix`, from `from` on (inclusive; empty for all), and their values,
@@ -155,7 +154,8 @@ impl Store {
     /// end of the process once sled has written it, which it does every few seconds, and a loss of
     /// power after `flush`; what is lost are whole batches, the last ones.
     ///
-    /// One of more operations than sled takes at once flushes first: it pays for many changes together.
+    /// One of more operations than sled takes at once flushes first: it pays for many changes together. When much was
+    /// written since sled was opened, it is opened again behind the batch (`renew.rs`).
     ///
     /// After an error the caller aborts the process: sled may have half the batch in memory, and would
     /// write it at a clean end.
@@ -173,47 +173,56 @@ impl Store {
         let Changes { writes, differences } = self.changes(batch, through)?;
         let is_window = writes.len() > MAX_BATCH_OPERATIONS;
         if is_window {
-            self.db.flush().map_err(at_sled("flush"))?;
+            // Nobody waits because this holds sled: only the writer wants it for itself.
+            self.reading().db()?.flush().map_err(at_sled("flush"))?;
             window::keep(&self.shared.dir, through, &writes)?;
         }
         self.wait_for_moment();
-        let _exact = self.shared.exact.write().expect(WHOLE);
-        self.keep_for_moment(&writes)?;
-        if is_window {
-            window::apply(&self.db, through, &writes)?;
-        } else {
-            let mut batch = sled::Batch::default();
-            for (key, value) in writes {
-                match value {
-                    Some(value) => batch.insert(key, value),
-                    None => batch.remove(key),
+        {
+            let sled = self.shared.sled.write().expect(WHOLE);
+            let db = sled.db()?;
+            self.keep_for_moment(&sled, &writes)?;
+            if is_window {
+                window::apply(db, through, &writes)?;
+            } else {
+                let mut batch = sled::Batch::default();
+                for (key, value) in writes {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
                 }
+                db.apply_batch(batch).map_err(at_sled("write"))?;
             }
-            self.db.apply_batch(batch).map_err(at_sled("write"))?;
+            self.shared.pass.lock().expect(WHOLE).take_in(&differences);
+            self.shared.applied_seq.store(through, Ordering::Release);
         }
-        self.shared.pass.lock().expect(WHOLE).take_in(&differences);
-        self.shared.applied_seq.store(through, Ordering::Release);
-        Ok(())
+        self.renew_if_due()
     }
 
     /// What a batch comes to for sled.
     fn changes(&self, batch: Batch, through: u64) -> Result<Changes, StoreError> {
         let mut writes = Vec::with_capacity(batch.operations());
         let mut differences = Vec::with_capacity(batch.operations());
-        let mut digest = self.kept_digest()?;
+        let reading = self.reading();
+        let db = reading.db()?;
+        let mut digest = reading.kept_digest()?;
         for (key, write) in batch.into_writes() {
             let stored = match write {
                 Write::New(_) => {
-                    debug_assert!(!self.db.contains_key(&key).unwrap_or(false), "a new key is new");
+                    debug_assert!(!db.contains_key(&key).unwrap_or(false), "a new key is new");
                     None
                 }
-                _ => self.db.get(&key).map_err(at_sled("read"))?,
+                _ => reading.raw(&key)?,
             };
             let value = match write {
                 Write::New(value) | Write::Put(value) => Some(value),
                 Write::Remove => None,
                 Write::Change { more, less } => {
-                    let before = stored.as_deref().map(|raw| self.whole(&key, raw)).transpose()?;
+                    let before = stored
+                        .as_deref()
+                        .map(|raw| reading.whole(&key, raw))
+                        .transpose()?;
                     let before =
                         before.map_or(Ok(NumberSet::default()), |value| NumberSet::stored(&key, &value))?;
                     let set = before.changed(more, less);
@@ -255,12 +264,23 @@ impl Store {
     /// Makes everything applied so far survive a loss of power. After an error nothing is known about
     /// what is on disk: the caller ends the process rather than try again.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(at_sled("flush"))?;
+        let _flushing = self.shared.flushing.lock().expect(WHOLE);
+        // sled itself is not held for so long: the next batch would wait, and all readers with it.
+        let db = self.reading().db()?.clone();
+        self.flush_through(&db)
+    }
+
+    /// Until what sled has is on disk.
+    fn flush_through(&self, db: &sled::Db) -> Result<(), StoreError> {
+        db.flush().map_err(at_sled("flush"))?;
+        self.sync_file()
+    }
+
+    fn sync_file(&self) -> Result<(), StoreError> {
         self.shared.file.sync_data().map_err(|source| StoreError::Io {
             doing: "flush",
             source,
-        })?;
-        Ok(())
+        })
     }
 
     /// What the disk has left for the store, in bytes.
@@ -287,23 +307,16 @@ impl Store {
         &self.shared.dir
     }
 
-    /// Bytes that the store takes on disk. sled's file never shrinks.
-    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
-        self.db.size_on_disk().map_err(at_sled("measure"))
-    }
-
-    fn exact(&self) -> RwLockReadGuard<'_, ()> {
-        self.shared.exact.read().expect(WHOLE)
-    }
-
-    /// The value behind what sled has under a key. The caller holds `exact`.
-    fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
-        match value::decode(key, raw)? {
-            Stored::Short(value) => Ok(value.to_vec()),
-            Stored::Long(long) => value::join(key, &long, |chunk_key| {
-                self.db.get(chunk_key).map_err(at_sled("read"))
-            }),
-        }
+    /// Bytes that the store takes on disk. sled's file never shrinks. Nothing waits for it, nor it for anything.
+    ///
+    /// # Errors
+    ///
+    /// When the file system does not say.
+    pub fn size_on_disk(&self) -> io::Result<u64> {
+        let files = fs::read_dir(&self.shared.dir)?;
+        // One that is gone meanwhile takes nothing.
+        let lengths = files.map(|file| Ok(file?.metadata().map_or(0, |facts| facts.len())));
+        lengths.sum()
     }
 }
 
@@ -314,27 +327,11 @@ struct Changes {
     differences: Vec<(Vec<u8>, u64)>,
 }
 
-/// Reads of one moment; made by `Store::reading`.
-pub struct Reading<'a> {
-    store: &'a Store,
-    _exact: RwLockReadGuard<'a, ()>,
-}
-
-impl Reading<'_> {
-    /// The value of a key.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(raw) = self.store.db.get(key).map_err(at_sled("read"))? else {
-            return Ok(None);
-        };
-        self.store.whole(key, &raw).map(Some)
-    }
-}
-
 /// How many chunks the stored value of a key has.
 fn chunks_of(key: &[u8], stored: Option<&[u8]>) -> Result<u32, StoreError> {
     let Some(raw) = stored else { return Ok(0) };
     Ok(match value::decode(key, raw)? {
-        Stored::Short(_) => 0,
-        Stored::Long(long) => long.chunks(),
+        value::Stored::Short(_) => 0,
+        value::Stored::Long(long) => long.chunks(),
     })
 }

@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, sync::PoisonError, vec};
 
 use super::{
     Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
-    error::{StoreError, at_sled},
+    error::StoreError,
     key::CHUNK,
+    reading::Sled,
     value::{self, Stored},
     window::RawWrite,
 };
@@ -46,7 +47,7 @@ impl Store {
     ///
     /// When another moment is being read: there is one at a time.
     pub fn moment(&self) -> Moment {
-        let _exact = self.exact();
+        let _reading = self.reading();
         let mut kept = self.shared.moment.lock().expect(WHOLE);
         assert!(kept.is_none(), "one moment is read at a time");
         *kept = Some(Kept::default());
@@ -68,7 +69,7 @@ impl Store {
     }
 
     /// For `apply`, which nobody reads beside: keeps what these writes replace.
-    pub(super) fn keep_for_moment(&self, writes: &[RawWrite]) -> Result<(), StoreError> {
+    pub(super) fn keep_for_moment(&self, sled: &Sled, writes: &[RawWrite]) -> Result<(), StoreError> {
         let mut kept = self.shared.moment.lock().expect(WHOLE);
         let Some(kept) = kept.as_mut() else {
             return Ok(());
@@ -88,7 +89,7 @@ impl Store {
                 _ if key.as_slice() < kept.passed.as_slice() || kept.values.contains_key(key) => continue,
                 _ => (key.as_slice(), &mut kept.values),
             };
-            let before = self.db.get(key).map_err(at_sled("read"))?.map(|raw| raw.to_vec());
+            let before = sled.raw(key)?.map(|raw| raw.to_vec());
             kept.bytes += size(of, &before);
             map.insert(of.to_vec(), before);
         }
@@ -103,24 +104,25 @@ impl Moment {
     }
 
     fn read_page(&mut self) -> Result<Vec<Entry>, StoreError> {
-        let db = &self.store.db;
-        let _exact = self.store.exact();
+        let reading = self.store.reading();
         let mut kept = self.store.shared.moment.lock().expect(WHOLE);
         let kept = kept.as_mut().expect("a moment is kept until it is dropped");
         let from = kept.passed.clone();
         let (mut now, mut then) = (
-            db.range(from.as_slice()..[CHUNK].as_slice()).peekable(),
+            reading.range(from.as_slice()..[CHUNK].as_slice())?.peekable(),
             kept.values.range(from.clone()..).peekable(),
         );
         let mut page = Vec::new();
         let mut bytes = 0;
         let mut passed = None;
         for _ in 0..PAGE_VALUES {
-            let key_now = match now.peek() {
-                Some(Ok((key, _))) => Some(key.clone()),
-                Some(Err(error)) => return Err(at_sled("read")(error.clone())),
-                None => None,
-            };
+            if let Some(Err(error)) = now.next_if(Result::is_err) {
+                return Err(error);
+            }
+            let key_now = now
+                .peek()
+                .and_then(|entry| entry.as_ref().ok())
+                .map(|(key, _)| key.clone());
             let is_replaced = match (&key_now, then.peek()) {
                 (None, None) => {
                     self.is_over = true;
@@ -136,9 +138,8 @@ impl Moment {
                 }
                 (key.clone(), before.clone())
             } else {
-                match now.next() {
-                    Some(Ok((key, raw))) => (key.to_vec(), Some(raw.to_vec())),
-                    Some(Err(error)) => return Err(at_sled("read")(error)),
+                match now.next().transpose()? {
+                    Some((key, raw)) => (key.to_vec(), Some(raw.to_vec())),
                     None => break,
                 }
             };
@@ -150,10 +151,7 @@ impl Moment {
                     Stored::Long(long) => {
                         value::join(&key, &long, |chunk_key| match kept.chunks.get(&chunk_key[1..]) {
                             Some(before) => Ok(before.clone()),
-                            None => Ok(db
-                                .get(chunk_key)
-                                .map_err(at_sled("read"))?
-                                .map(|raw| raw.to_vec())),
+                            None => Ok(reading.raw(chunk_key)?.map(|raw| raw.to_vec())),
                         })?
                     }
                 };

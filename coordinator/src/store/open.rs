@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::error::{StoreError, at_sled};
 use super::pass::Pass;
-use super::{Shared, Store, key, window};
+use super::reading::Sled;
+use super::renew::RENEW_AFTER;
+use super::{Shared, Store, window};
 
 /// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
 /// would take a gigabyte.
@@ -23,7 +25,7 @@ const FLUSH_EVERY_MS: u64 = 5_000;
 
 /// How long a lock may be held that is on its way out: sled gives it up some time after the last
 /// handle is dropped. Another coordinator is met earlier, at the lock of the data directory.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
@@ -47,11 +49,12 @@ impl Store {
     /// Damage that sled does not see is not looked for: `check` does that. A damaged file may also
     /// make sled panic or hang, so a store that is not trusted is opened in a process of its own first.
     pub fn open(dir: &Path) -> Result<Store, OpenError> {
-        open_within(dir, LOCK_PATIENCE)
+        open_within(dir, LOCK_PATIENCE, RENEW_AFTER)
     }
 }
 
-pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenError> {
+/// Opens the store, waits so long for its lock, and opens sled again after so many bytes of its log.
+pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> Result<Store, OpenError> {
     let failed_io = |source| OpenError::Io {
         dir: dir.to_owned(),
         source,
@@ -64,31 +67,41 @@ pub(super) fn open_within(dir: &Path, patience: Duration) -> Result<Store, OpenE
         },
     };
     fs::create_dir_all(dir).map_err(failed_io)?;
-    remove_unfinished_snapshots(dir).map_err(failed_io)?;
-    let db = open_sled(dir, patience)?;
+    let db = open_files(dir, patience)?;
+    window::finish(&db, dir).map_err(failed)?;
     // sled's lock belongs to its own open file description: a second one changes nothing about it.
     let file = File::open(dir.join("db")).map_err(failed_io)?;
 
     let shared = Shared {
         dir: dir.to_owned(),
-        file,
+        file: Arc::new(file),
         applied_seq: AtomicU64::new(0),
         writer: Mutex::new(()),
-        exact: RwLock::new(()),
+        flushing: Mutex::new(()),
+        sled: RwLock::new(Sled::new(db)),
+        renew_after,
+        is_renewing: AtomicBool::new(false),
         is_read: AtomicBool::new(false),
         pass: Mutex::new(Pass::default()),
         moment: Mutex::new(None),
         moment_read: Condvar::new(),
     };
     let store = Store {
-        db,
         shared: Arc::new(shared),
     };
-    window::finish(&store.db, dir).map_err(failed)?;
-    let applied_seq = read_applied_seq(&store).map_err(failed)?;
+    let applied_seq = store.reading().applied_seq().map_err(failed)?;
     store.shared.applied_seq.store(applied_seq, Ordering::Release);
     store.complete_digest().map_err(failed)?;
     Ok(store)
+}
+
+/// Opens sled's files, and clears away what it would trip over.
+pub(super) fn open_files(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
+    remove_unfinished_snapshots(dir).map_err(|source| OpenError::Io {
+        dir: dir.to_owned(),
+        source,
+    })?;
+    open_sled(dir, patience)
 }
 
 /// A snapshot is written under a temporary name at open; one that a kill has left behind sorts last
@@ -142,14 +155,4 @@ fn open_sled(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
 /// sled has no error of its own for a lock that is held; only the text tells it.
 fn is_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(source) if source.to_string().starts_with("could not acquire lock"))
-}
-
-fn read_applied_seq(store: &Store) -> Result<u64, StoreError> {
-    let Some(value) = store.meta(key::APPLIED_SEQ)? else {
-        return Ok(0);
-    };
-    match value.try_into() {
-        Ok(seq) => Ok(u64::from_be_bytes(seq)),
-        Err(_) => Err(StoreError::value(&key::meta(key::APPLIED_SEQ), "it is not a seq")),
-    }
 }

@@ -4,7 +4,7 @@
 //! changes the sum too. So at the end the sum is that of the store at that moment, and must be the digest.
 
 use super::digest::{self, Digest};
-use super::error::{StoreError, at_sled};
+use super::error::StoreError;
 use super::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
@@ -65,21 +65,21 @@ impl Store {
 
     /// Reads a page more. True when that was the last one, and all of what should be there was.
     pub(crate) fn read_on(&self, ground: Ground) -> Result<bool, StoreError> {
-        let _exact = self.exact();
+        let reading = self.reading();
         let mut pass = self.shared.pass.lock().expect(WHOLE);
         let end = key::end_of(ground.prefix());
         let mut bytes = 0;
-        for (values, entry) in self.db.range(pass.next.as_slice()..end.as_slice()).enumerate() {
+        for (values, entry) in reading.range(pass.next.as_slice()..end.as_slice())?.enumerate() {
             if values == PAGE_VALUES || bytes >= PAGE_BYTES {
                 return Ok(false);
             }
-            let (key, raw) = entry.map_err(at_sled("read"))?;
-            bytes += self.whole(&key, &raw)?.len();
+            let (key, raw) = entry?;
+            bytes += reading.whole(&key, &raw)?.len();
             pass.sum.add(&key, &raw);
             // The first key that could follow.
             pass.next = [&key, [0].as_slice()].concat();
         }
-        if ground.sum(pass.sum) != ground.sum(self.kept_digest()?) {
+        if ground.sum(pass.sum) != ground.sum(reading.kept_digest()?) {
             return Err(digest::differs());
         }
         *pass = Pass::default();

@@ -71,13 +71,17 @@ pub(crate) enum Found {
 ///
 /// When no process can be started.
 pub(crate) fn probe(dir: &Path, look: Look) -> io::Result<Found> {
-    let patience = LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND);
     let args = [OsStr::new(VERB), dir.as_os_str(), OsStr::new(look.word())];
     // Our unit tests are another program: it would run the tests that have one of these words in their names, and
     // one of those would get here again, without end.
     #[cfg(test)]
     let args = [&[OsStr::new("--exact")], args.as_slice()].concat();
-    probe_with(&env::current_exe()?, &args, patience)
+    probe_with(&env::current_exe()?, &args, patience(dir))
+}
+
+/// How long a slow disk needs to open the store in `dir`; what takes longer never ends.
+pub(super) fn patience(dir: &Path) -> Duration {
+    LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND)
 }
 
 fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result<Found> {

@@ -2,7 +2,7 @@
 
 use std::vec;
 
-use super::error::{StoreError, at_sled};
+use super::error::StoreError;
 use super::{PAGE_BYTES, PAGE_VALUES, Store, key};
 
 /// A key and its whole value.
@@ -37,10 +37,9 @@ impl Store {
         if from >= to.as_slice() {
             return Ok(None);
         }
-        let _exact = self.exact();
-        let found = self.db.range(from..to.as_slice()).next().transpose();
-        match found.map_err(at_sled("read"))? {
-            Some((key, raw)) => Ok(Some((key.to_vec(), self.whole(&key, &raw)?))),
+        let reading = self.reading();
+        match reading.range(from..to.as_slice())?.next().transpose()? {
+            Some((key, raw)) => Ok(Some((key.to_vec(), reading.whole(&key, &raw)?))),
             None => Ok(None),
         }
     }
@@ -62,17 +61,17 @@ impl Scan {
     }
 
     fn read_page(&mut self) -> Result<Vec<Entry>, StoreError> {
-        let _exact = self.store.exact();
+        let reading = self.store.reading();
         let mut page = Vec::new();
         let mut bytes = 0;
-        let mut left = self.store.db.range(self.from.as_slice()..self.to.as_slice());
+        let mut left = reading.range(self.from.as_slice()..self.to.as_slice())?;
         while let Some(entry) = if self.backwards {
             left.next_back()
         } else {
             left.next()
         } {
-            let (key, raw) = entry.map_err(at_sled("read"))?;
-            let value = self.store.whole(&key, &raw)?;
+            let (key, raw) = entry?;
+            let value = reading.whole(&key, &raw)?;
             bytes += value.len();
             page.push((key.to_vec(), value));
             if page.len() == PAGE_VALUES || bytes >= PAGE_BYTES {

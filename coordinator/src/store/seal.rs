@@ -17,7 +17,7 @@ use std::{
 use nix::fcntl::{Flock, FlockArg};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, reading::Sled};
 use crate::journal::{FileError, sync_directory};
 
 /// The first line, which later layouts change.
@@ -52,8 +52,15 @@ pub(crate) struct Contents {
 impl Store {
     /// What it has in it at this moment.
     pub(crate) fn contents(&self) -> Result<Contents, StoreError> {
+        self.reading().contents()
+    }
+}
+
+impl Sled {
+    /// What it has in it.
+    pub(super) fn contents(&self) -> Result<Contents, StoreError> {
         Ok(Contents {
-            applied_seq: self.applied_seq(),
+            applied_seq: self.applied_seq()?,
             digest: self.kept_digest()?.all,
         })
     }

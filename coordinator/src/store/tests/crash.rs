@@ -7,10 +7,12 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put};
+use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing};
 use crate::store::{Batch, Changes, Store, key, window};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
+/// Set when the store is to be opened again all the time.
+const WRITER_RENEWS: &str = "SWARM_TEST_STORE_RENEWS";
 
 /// Applies batches that say their own seq everywhere, until it is killed.
 #[test]
@@ -19,7 +21,10 @@ fn writer_to_kill() {
     let Some(dir) = std::env::var_os(WRITER_DIR) else {
         return;
     };
-    let store = Store::open(Path::new(&dir)).unwrap();
+    let store = match std::env::var_os(WRITER_RENEWS) {
+        Some(_) => renewing(Path::new(&dir)),
+        None => Store::open(Path::new(&dir)).unwrap(),
+    };
     for through in store.applied_seq() + 1.. {
         let mut batch = Batch::default();
         for number in 0..numbers(through) {
@@ -43,6 +48,15 @@ fn numbers(through: u64) -> u64 {
 
 #[test]
 fn a_killed_process_leaves_whole_batches_and_their_applied_seq() {
+    kill_writers(&[]);
+}
+
+#[test]
+fn so_does_one_that_is_killed_while_it_opens_the_store_again() {
+    kill_writers(&[(WRITER_RENEWS, "all the time")]);
+}
+
+fn kill_writers(env: &[(&str, &str)]) {
     let dir = TempDir::new().unwrap();
     let mut chance = Chance(7);
     let mut flushed = 0;
@@ -50,6 +64,7 @@ fn a_killed_process_leaves_whole_batches_and_their_applied_seq() {
         let mut writer = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--nocapture", "writer_to_kill"])
             .env(WRITER_DIR, dir.path().join("store"))
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -135,13 +150,13 @@ fn a_window_that_was_cut_short_anywhere_is_finished_at_the_next_start() {
         let (store, changes) = before_a_window(&dir);
         window::keep(&dir.path().join("store"), 2, &changes.writes).unwrap();
         for part in window::parts(2, &changes.writes).take(done) {
-            store.db.apply_batch(part).unwrap();
+            store.db().apply_batch(part).unwrap();
         }
         drop(store);
 
         let store = open(&dir);
         store.check().unwrap();
-        assert!(store.db.get(window::MARK).unwrap().is_none());
+        assert!(store.db().get(window::MARK).unwrap().is_none());
         // Before its first part it has not happened.
         let expected = if done == 0 { (1, 900, 0) } else { (2, 600, 3) };
         let found = (
@@ -161,7 +176,7 @@ fn a_window_that_cannot_be_finished_is_damage() {
         let file = dir.path().join("store/window");
         window::keep(&dir.path().join("store"), 2, &changes.writes).unwrap();
         store
-            .db
+            .db()
             .apply_batch(window::parts(2, &changes.writes).next().unwrap())
             .unwrap();
         match damage {

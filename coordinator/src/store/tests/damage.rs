@@ -14,22 +14,22 @@ fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {
     let store = open(&dir);
     put(&store, key::live(1), b"a record");
     put(&store, key::live(2), b"another record");
-    let good = store.db.get(key::live(2)).unwrap().unwrap();
+    let good = store.db().get(key::live(2)).unwrap().unwrap();
     for place in 0..good.len() {
         let mut bad = good.to_vec();
         bad[place] ^= 0x10;
-        store.db.insert(key::live(2), bad).unwrap();
+        store.db().insert(key::live(2), bad).unwrap();
         assert_damaged(&store, &key::live(2), "live/2");
     }
     for len in 0..good.len() {
-        store.db.insert(key::live(2), &good[..len]).unwrap();
+        store.db().insert(key::live(2), &good[..len]).unwrap();
         assert_damaged(&store, &key::live(2), "live/2");
     }
-    let neighbour = store.db.get(key::live(1)).unwrap().unwrap();
-    store.db.insert(key::live(2), neighbour).unwrap();
+    let neighbour = store.db().get(key::live(1)).unwrap().unwrap();
+    store.db().insert(key::live(2), neighbour).unwrap();
     assert_damaged(&store, &key::live(2), "live/2");
 
-    store.db.insert(key::live(2), good).unwrap();
+    store.db().insert(key::live(2), good).unwrap();
     assert_eq!(store.check().unwrap(), 3);
 }
 
@@ -40,23 +40,23 @@ fn a_damaged_missing_or_older_chunk_is_reported_with_its_key() {
     let key = key::output(5, 2);
     let chunk = chunk_key(&key, 3);
     put(&store, key.clone(), &bytes(OUTPUT_BYTES, 1));
-    let older = store.db.get(&chunk).unwrap().unwrap();
+    let older = store.db().get(&chunk).unwrap().unwrap();
     put(&store, key.clone(), &bytes(OUTPUT_BYTES, 2));
-    let good = store.db.get(&chunk).unwrap().unwrap();
+    let good = store.db().get(&chunk).unwrap().unwrap();
 
     let mut bad = good.to_vec();
     bad[2_000] ^= 1;
-    store.db.insert(chunk.as_slice(), bad).unwrap();
+    store.db().insert(chunk.as_slice(), bad).unwrap();
     assert_damaged(&store, &key, "output/5/2, chunk 3");
-    store.db.remove(&chunk).unwrap();
+    store.db().remove(&chunk).unwrap();
     assert_damaged(&store, &key, "output/5/2, chunk 3");
-    store.db.insert(chunk.as_slice(), older).unwrap();
+    store.db().insert(chunk.as_slice(), older).unwrap();
     assert_damaged(&store, &key, "output/5/2");
 
-    let head = store.db.remove(&key).unwrap().unwrap();
-    store.db.insert(chunk.as_slice(), good).unwrap();
+    let head = store.db().remove(&key).unwrap().unwrap();
+    store.db().insert(chunk.as_slice(), good).unwrap();
     assert!(store.check().unwrap_err().is_damage());
-    store.db.insert(key.as_slice(), head).unwrap();
+    store.db().insert(key.as_slice(), head).unwrap();
     assert_eq!(store.check().unwrap(), 2);
 }
 
@@ -65,7 +65,10 @@ fn a_damaged_applied_seq_refuses_to_open() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     put(&store, key::live(1), b"one");
-    store.db.insert(key::meta(key::APPLIED_SEQ), b"nonsense").unwrap();
+    store
+        .db()
+        .insert(key::meta(key::APPLIED_SEQ), b"nonsense")
+        .unwrap();
     drop(store);
     let Err(error) = Store::open(&dir.path().join("store")) else {
         panic!("opened")

@@ -103,7 +103,7 @@ fn many_long_values_removed_at_once_leave_no_chunk() {
     assert_eq!(batch.operations(), 40);
     store.apply(batch, 50).unwrap();
     assert_eq!(chunks(&store), operations_for(OUTPUT_BYTES) - 1);
-    assert!(store.db.get(window::MARK).unwrap().is_none());
+    assert!(store.db().get(window::MARK).unwrap().is_none());
     assert_eq!(store.check().unwrap(), 2);
 }
 

@@ -5,6 +5,7 @@ mod damage;
 mod long;
 mod moment;
 mod pass;
+mod renew;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,13 @@ use tempfile::TempDir;
 use super::{Batch, MAX_BATCH_OPERATIONS, NumberSet, OpenError, Store, key, operations_for};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
+
+impl Store {
+    /// sled behind the store's back. Not for as long as it may be opened again.
+    pub(super) fn db(&self) -> sled::Db {
+        self.reading().db().unwrap().clone()
+    }
+}
 
 fn open(dir: &TempDir) -> Store {
     Store::open(&dir.path().join("store")).unwrap()
@@ -67,7 +75,7 @@ impl Chance {
 }
 
 fn chunks(store: &Store) -> usize {
-    store.db.range([key::CHUNK, 1].as_slice()..).count()
+    store.db().range([key::CHUNK, 1].as_slice()..).count()
 }
 
 #[test]
@@ -112,7 +120,7 @@ fn flushing_and_measuring_work_on_an_empty_and_on_a_full_store() {
 fn a_store_that_is_open_elsewhere_is_in_use() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    let second = super::open::open_within(&dir.path().join("store"), Duration::ZERO);
+    let second = super::open::open_within(&dir.path().join("store"), Duration::ZERO, u64::MAX);
     let Err(error) = second else {
         panic!("opened twice")
     };

@@ -8,7 +8,7 @@ use super::{Chance, OUTPUT_BYTES, bytes, open};
 use crate::store::{Batch, Store, key};
 
 /// Puts and removes some keys, with short and long values, before and behind wherever a reader is.
-fn change(store: &Store, chance: &mut Chance, writes: usize) {
+pub(super) fn change(store: &Store, chance: &mut Chance, writes: usize) {
     let mut batch = Batch::default();
     for _ in 0..writes {
         let number = chance.below(900);

@@ -17,7 +17,11 @@ fn filled(dir: &TempDir) -> Store {
     store
 }
 
-fn read_through(store: &Store, ground: Ground, mut between: impl FnMut(u64)) -> Result<u64, String> {
+pub(super) fn read_through(
+    store: &Store,
+    ground: Ground,
+    mut between: impl FnMut(u64),
+) -> Result<u64, String> {
     store.begin_pass(ground);
     let mut pages = 0;
     while !store.read_on(ground).map_err(|error| error.to_string())? {
@@ -51,18 +55,18 @@ fn what_was_lost_or_is_older_is_noticed_at_the_end() {
     for (key, ids_too) in [(key::done(500), false), (key::id("task-500"), true)] {
         let dir = TempDir::new().unwrap();
         let store = filled(&dir);
-        let good = store.db.remove(&key).unwrap().unwrap();
+        let good = store.db().remove(&key).unwrap().unwrap();
         for (ground, is_noticed) in [(Ground::Ids, ids_too), (Ground::All, true)] {
             let found = read_through(&store, ground, |_| {});
             assert_eq!(found.is_err(), is_noticed, "{ground:?} {found:?}");
         }
         store
-            .db
+            .db()
             .insert(&key, value::encode_short(&key, b"older"))
             .unwrap();
         let error = read_through(&store, Ground::All, |_| {}).unwrap_err();
         assert!(error.contains("missing or older"), "{error}");
-        store.db.insert(&key, good).unwrap();
+        store.db().insert(&key, good).unwrap();
         read_through(&store, Ground::All, |_| {}).unwrap();
     }
 }
@@ -71,7 +75,7 @@ fn what_was_lost_or_is_older_is_noticed_at_the_end() {
 fn a_store_from_before_ids_had_a_sum_gets_one_when_it_is_opened() {
     let dir = TempDir::new().unwrap();
     let store = filled(&dir);
-    store.db.remove([key::CHUNK, 0, 1]).unwrap();
+    store.db().remove([key::CHUNK, 0, 1]).unwrap();
     drop(store);
     let store = open(&dir);
     read_through(&store, Ground::Ids, |_| {}).unwrap();

@@ -1,0 +1,135 @@
+//! Reading the store: the one way to sled, which nobody can close meanwhile.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, RangeBounds};
+use std::sync::RwLockReadGuard;
+
+use sled::IVec;
+
+use super::error::{StoreError, at_sled};
+use super::value::{self, Stored};
+use super::{Store, WHOLE, key};
+
+/// Reads of one moment; made by `Store::reading`. Whoever has one takes no second one: a writer may wait in between.
+pub struct Reading<'a> {
+    sled: RwLockReadGuard<'a, Sled>,
+}
+
+/// sled while it is open, and where nothing is, while it is not.
+pub struct Sled {
+    db: Option<sled::Db>,
+    /// Where its log ended when it was opened.
+    opened_at: u64,
+}
+
+/// Some keys with what is under them; made by `Sled::range`. sled's own would keep the files open for longer than a
+/// `Reading`.
+pub(super) struct Range<'a> {
+    entries: sled::Iter,
+    _open: PhantomData<&'a Sled>,
+}
+
+impl Store {
+    /// Several values as of one batch. Writing waits meanwhile. This waits while a batch is written, some hundred
+    /// milliseconds, and while sled is opened again: half a second with a million tasks, some seconds with ten.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading {
+            sled: self.shared.sled.read().expect(WHOLE),
+        }
+    }
+}
+
+impl Deref for Reading<'_> {
+    type Target = Sled;
+
+    fn deref(&self) -> &Sled {
+        &self.sled
+    }
+}
+
+impl Sled {
+    pub(super) fn new(db: sled::Db) -> Sled {
+        Sled {
+            opened_at: end_of_log(&db),
+            db: Some(db),
+        }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(raw) = self.raw(key)? else {
+            return Ok(None);
+        };
+        self.whole(key, &raw).map(Some)
+    }
+
+    /// What it reflects, as it has it itself; 0 when it is new.
+    pub(super) fn applied_seq(&self) -> Result<u64, StoreError> {
+        let key = key::meta(key::APPLIED_SEQ);
+        let Some(value) = self.get(&key)? else {
+            return Ok(0);
+        };
+        match value.try_into() {
+            Ok(seq) => Ok(u64::from_be_bytes(seq)),
+            Err(_) => Err(StoreError::value(&key, "it is not a seq")),
+        }
+    }
+
+    /// Bytes of its log since it was opened: what its next opening has to read.
+    pub(super) fn written(&self) -> u64 {
+        let end = self.db.as_ref().map_or(0, end_of_log);
+        end.saturating_sub(self.opened_at)
+    }
+
+    /// Leaves nothing in its place.
+    pub(super) fn take(&mut self) -> Option<sled::Db> {
+        self.db.take()
+    }
+
+    /// A clone of it would keep the files from being closed: who needs one holds `flushing`.
+    pub(super) fn db(&self) -> Result<&sled::Db, StoreError> {
+        self.db.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// What is under a key.
+    pub(super) fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        self.db()?.get(key).map_err(at_sled("read"))
+    }
+
+    /// What is under some keys, in their order.
+    pub(super) fn range<K: AsRef<[u8]>>(&self, keys: impl RangeBounds<K>) -> Result<Range<'_>, StoreError> {
+        Ok(Range {
+            entries: self.db()?.range(keys),
+            _open: PhantomData,
+        })
+    }
+
+    /// The value behind what is under a key.
+    pub(super) fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
+        match value::decode(key, raw)? {
+            Stored::Short(value) => Ok(value.to_vec()),
+            Stored::Long(long) => value::join(key, &long, |chunk_key| self.raw(chunk_key)),
+        }
+    }
+}
+
+impl Iterator for Range<'_> {
+    type Item = Result<(IVec, IVec), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.entries.next().map(|entry| entry.map_err(at_sled("read")))
+    }
+}
+
+impl DoubleEndedIterator for Range<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.entries
+            .next_back()
+            .map(|entry| entry.map_err(at_sled("read")))
+    }
+}
+
+/// sled tells it nobody, but keeps it where it can be seen. A log has no negative places.
+fn end_of_log(db: &sled::Db) -> u64 {
+    u64::try_from(db.context.pagecache.log.stable_offset()).unwrap_or_default()
+}
