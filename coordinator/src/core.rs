@@ -225,10 +225,16 @@ impl Core {
         inner.state.seq()
     }
 
-    /// Gives every lease a full TTL from now on.
+    /// Gives every lease a full TTL from now on: the coordinator was paused.
     pub(crate) fn grace(&self, ttl: std::time::Duration) {
         let now = self.clock.now();
         self.lock().state.grace(now, ttl);
+    }
+
+    /// The same before anything is served.
+    pub(crate) fn grace_at_start(&self, ttl: std::time::Duration) {
+        let now = self.clock.now();
+        self.lock().state.grace_at_start(now, ttl);
     }
 
     /// Decides under the lock and queues the events for the writer. `after_decision` has to follow before the

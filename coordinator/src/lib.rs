@@ -171,7 +171,7 @@ async fn run(config: Config) -> Result<(), Failure> {
 
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
-    core.grace(config.lease_ttl);
+    core.grace_at_start(config.lease_ttl);
     let timer = tokio::spawn(timer::run(Arc::clone(&core), config.lease_ttl, shutdown.clone()));
 
     let retention = tokio::spawn(retention::run(

@@ -15,7 +15,7 @@ use crate::{
     core::Core,
     failure::{Exit, Failure, chain},
     limits::SCRUB_PATIENCE,
-    store::{Ground, Store, seal},
+    store::{Ground, Store, StoreError, seal},
 };
 
 /// How often the watcher looks within `SCRUB_PATIENCE`.
@@ -88,6 +88,8 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
             let (progress, is_through) = match read {
                 Ok(false) => (Progress::Page, false),
                 Ok(true) => (Progress::Through(ground), true),
+                // Whoever could not open it again ends the process.
+                Err(StoreError::Closed) => return,
                 Err(error) => (Progress::Damaged(chain(&error)), true),
             };
             let is_told = tell.send(progress).is_ok();
@@ -103,7 +105,7 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
 }
 
 /// Ends the process. The journal has everything, and what was answered is on disk.
-fn damaged(dir: &Path, error: &str) -> ! {
+pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
     if let Err(error) = seal::suspect(dir) {
         tracing::error!(error = chain(&error), "cannot note that the store is damaged");
     }

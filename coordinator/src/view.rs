@@ -20,12 +20,12 @@ use swarm_engine::{
 use crate::{
     clock::Stopwatch,
     core::{Core, Entry},
-    failure::end_after_write,
+    failure::{chain, end_after_write},
     limits::{
         SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS, STORE_BUSY_OPERATIONS,
         STORE_FREE_BYTES, STORE_PATIENCE, STORE_PAUSE,
     },
-    outputs, records,
+    outputs, records, scrub,
     store::{Batch, Store, StoreError, key},
     stored,
 };
@@ -71,7 +71,7 @@ pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
         }
     }
     if let Err(error) = core.store.flush() {
-        end_after_write("the store", &error, error.kind());
+        end_of(core, &error);
     }
 }
 
@@ -80,7 +80,7 @@ fn take_in(core: &Core, view: &mut View, work: Work) -> bool {
     match work {
         Work::Entries(entries) => entries.into_iter().all(|entry| {
             if let Err(error) = view.add(entry) {
-                end_after_write("the store", &error, error.kind());
+                end_of(core, &error);
             }
             !view.is_full() || write(core, view)
         }),
@@ -110,9 +110,17 @@ fn write(core: &Core, view: &mut View) -> bool {
             core.forget_finished();
         }
         // sled may have half of it in memory. The journal has everything: the next start goes on from there.
-        Err(error) => end_after_write("the store", &error, error.kind()),
+        Err(error) => end_of(core, &error),
     }
     true
+}
+
+/// Ends the process: what the store has now is not known.
+fn end_of(core: &Core, error: &StoreError) -> ! {
+    if error.is_damage() {
+        scrub::damaged(core.store.dir(), &chain(error));
+    }
+    end_after_write("the store", error, error.kind())
 }
 
 /// Waits until the disk has space for the store, which must not run out of it in the middle. False when the

@@ -30,8 +30,8 @@
 //!    expired and nothing has happened to the task since.
 //! 3. A round has at most one final outcome; only a retry opens a round.
 //! 4. No task is granted before its dependencies ended as they had to.
-//! 5. Every attempt has an end that no renewal extends. A start or pause of the
-//!    coordinator puts it off by one TTL at most, for those who trust a lease.
+//! 5. Every attempt has an end that no renewal and no pause extends. A start puts
+//!    it off by one TTL at most: those who trust a lease may have another clock.
 //! 6. An event touches one task's record, and at most its job's and agent's;
 //!    what follows for other tasks is settled in bounded steps, each an event.
 //!

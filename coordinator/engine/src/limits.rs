@@ -135,5 +135,6 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How far ahead a task may be put off, so that no arithmetic on times overflows.
 pub const MAX_DELAY: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
-/// Lease TTLs after an attempt's timeout until its durable end: one for a renewal under way, one for grace.
-pub const END_AFTER_TTLS: u32 = 2;
+/// Lease TTLs after an attempt's timeout until its durable end: one for a renewal under way, one for grace, and one
+/// in which nothing more is promised, so that nobody trusts the lease at its end.
+pub const END_AFTER_TTLS: u32 = 3;

@@ -331,18 +331,32 @@ impl State {
         self.soft.by_expiry.range(..=through).map(|(_, number)| *number)
     }
 
-    /// Gives every lease at least one full TTL from `now` on: after a start, and after a pause of the
-    /// coordinator, silence says nothing about the agents. A clock that was set meanwhile may say that a durable
-    /// end has passed; whoever was promised a TTL before still trusts in it, so such a lease lasts as long, too.
+    /// Gives every lease at least one full TTL from `now` on, within its durable end: after a pause of the
+    /// coordinator silence says nothing about the agents.
     pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
-            let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
-                continue;
-            };
-            let until = now + ttl.max(lease.ttl);
-            self.lengthen(number, until);
+            self.extend(number, now, ttl);
         }
+    }
+
+    /// The same after a start, and beyond durable ends: a clock that was set meanwhile may say that they have passed,
+    /// and whoever was promised a TTL before still trusts in it.
+    pub fn grace_at_start(&mut self, now: Timestamp, ttl: Duration) {
+        let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
+        for number in running {
+            if let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) {
+                let until = now + ttl.max(lease.ttl);
+                self.lengthen(number, until);
+            }
+        }
+    }
+
+    /// For how long from a renewal on an agent may trust all that it holds: what its leases were granted with, and
+    /// `ttl` at most, which may have been set since.
+    pub fn trust_of(&self, agent: &AgentId, ttl: Duration) -> Duration {
+        let leases = self.leased_to(agent).filter_map(|task| task.lease());
+        leases.map(|lease| lease.ttl).fold(ttl, Duration::min)
     }
 
     /// Renews the lease of a running task: its agent was heard of. False when its durable end is too near for
@@ -357,12 +371,7 @@ impl State {
             return false;
         };
         let is_renewable = lease.is_renewable(now);
-        let until = now + ttl.max(lease.ttl);
-        let until = if is_renewable {
-            until
-        } else {
-            until.min(lease.ends_by)
-        };
+        let until = (now + ttl.max(lease.ttl)).min(lease.ends_by);
         self.lengthen(number, until);
         is_renewable
     }

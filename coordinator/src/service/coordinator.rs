@@ -7,6 +7,7 @@ use swarm_engine::{
     command::{claim, complete, deregister, register, renew::Directive},
     id::{AgentId, TaskId},
     rejection::Rejection,
+    state::State,
     task::Task,
 };
 use swarm_proto::{
@@ -123,7 +124,9 @@ impl CoordinatorService for Service {
             .unless_stopped(self.core.heartbeat(command, wait))
             .await?
             .map_err(|rejection| status_of(&rejection))?;
-        let hold = self.core.read(|state| state.hold_on(&agent).cloned()).await.value;
+        let lease_ttl = self.settings.lease_ttl;
+        let read = |state: &State| (state.hold_on(&agent).cloned(), state.trust_of(&agent, lease_ttl));
+        let (hold, trust) = self.core.read(read).await.value;
         let interval = self.heartbeat_interval();
         let next = if answer.value.iter().all(Directive::is_continue) {
             // A parked call has used up the pause between two heartbeats.
@@ -135,7 +138,7 @@ impl CoordinatorService for Service {
         Ok(Response::new(v1::HeartbeatResponse {
             as_of: self.as_of(&answer),
             directives: answer.value.iter().map(convert::directive_message).collect(),
-            lease_ttl: Some(duration(self.settings.lease_ttl)),
+            lease_ttl: Some(duration(trust)),
             next_heartbeat: Some(duration(next)),
             hold: hold.as_deref().map(hold_message),
         }))

@@ -61,7 +61,7 @@ impl Inside {
         let running = Running::start(opened).map_err(told)?;
         let core = Arc::clone(&running.core);
         core.until_durable(running.began).await;
-        core.grace(LEASE_TTL);
+        core.grace_at_start(LEASE_TTL);
         let keep = KeepEvents {
             age: KEEP_AGE,
             bytes: layout.keep_event_bytes,

@@ -5,7 +5,8 @@
 //! or a pass, has anything of sled's in between. An idle store writes nothing, and is left alone.
 //!
 //! An opening is an opening: killed in the middle it leaves what a killed start leaves, and on a damaged file it may
-//! hang, panic or come up with less than there was. Each of these is an error here, and the next start reads everything.
+//! hang, panic or come up with an earlier end. Each of these is an error here, and the next start reads everything. A page
+//! that is lost in the middle is not looked for here: the scrub of the next start finds it, as any that is lost while serving.
 
 use std::fs;
 use std::io;
@@ -32,6 +33,9 @@ pub(super) const RENEW_AFTER: u64 = 1024 * 1024 * 1024;
 /// Times its last note of where its pages lie that sled may take for the next one: that is there beside the last one, and the
 /// store grows meanwhile.
 const NOTES: u64 = 2;
+
+/// The parts in which the patience with an opening passes.
+const LOOKS: u32 = 60;
 
 impl Store {
     /// Whether sled is being opened again: who waits for a page waits for that.
@@ -127,14 +131,20 @@ impl Store {
                 doing: "open",
                 source,
             })?;
-        match told.recv_timeout(patience) {
-            Ok(opened) => opened,
-            Err(RecvTimeoutError::Timeout) => Err(damaged(format!(
-                "opening it again did not end within {} s",
-                patience.as_secs()
-            ))),
-            Err(RecvTimeoutError::Disconnected) => Err(damaged("opening it again panics".to_owned())),
+        // Many short looks: a process that was stopped meanwhile has not looked for long.
+        for _ in 0..LOOKS {
+            match told.recv_timeout(patience / LOOKS) {
+                Ok(opened) => return opened,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(damaged("opening it again panics".to_owned()));
+                }
+            }
         }
+        Err(damaged(format!(
+            "opening it again did not end within {} s",
+            patience.as_secs()
+        )))
     }
 }
 

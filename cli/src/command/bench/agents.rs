@@ -11,7 +11,7 @@ use swarm_proto::{
     v1::{ClaimRequest, DeregisterAgentRequest, RegisterAgentRequest},
 };
 
-use super::{meter::Meter, target::Target, together};
+use super::{meter::Meter, target::Target, to_their_answers, together};
 
 /// Slots that each says it has.
 const SLOTS: u32 = 1;
@@ -80,7 +80,7 @@ impl Agents {
                 Ok(())
             }
         });
-        together(workers).await
+        to_their_answers(&self.target, workers).await
     }
 
     /// Says goodbye for all of them: what they hold is queued again.

@@ -18,7 +18,7 @@ use super::{
     meter::Meter,
     phase::Phases,
     target::Target,
-    together,
+    to_their_answers,
 };
 use crate::{exit::Exit, output::note, trouble::Trouble};
 
@@ -56,7 +56,7 @@ pub(super) async fn drain(phases: &Phases, agents: &Agents, load: Load, tasks: u
         let (drain, agent) = (Rc::clone(&drain), Rc::clone(&agents[worker % agents.len()]));
         async move { drain.work(&agent, worker).await }
     });
-    let drained = together(workers).await;
+    let drained = to_their_answers(phases.target(), workers).await;
     phases.end().await;
     if drained.is_ok() && drain.wanted.get() > 0 && !drain.target.is_stopping() {
         note(format!(

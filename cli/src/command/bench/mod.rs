@@ -16,7 +16,7 @@ use std::{rc::Rc, time::Duration};
 
 use clap::ValueEnum;
 use swarm_proto::duration::parse_duration;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinError, JoinSet, LocalSet};
 
 use crate::{
     args::Globals,
@@ -177,6 +177,7 @@ async fn load(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     }
     drop(working);
+    target.go_on();
     phases.end().await;
     let tidied = tidy::leave(&target, &agents, args.keep).await;
     report::print(&output, &args, &target, &phases, finished.is_none(), &tidied)?;
@@ -215,18 +216,46 @@ async fn together<F>(workers: impl Iterator<Item = F>) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>> + 'static,
 {
+    let mut running = spawned(workers);
+    while let Some(ended) = running.join_next().await {
+        unless_panicked(ended)?;
+    }
+    Ok(())
+}
+
+/// The same, but after the first failure the others begin nothing more, and what they have under way comes to its answer:
+/// what is decided later would be left behind.
+async fn to_their_answers<F>(target: &Target, workers: impl Iterator<Item = F>) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>> + 'static,
+{
+    let mut running = spawned(workers);
+    let mut first = Ok(());
+    while let Some(ended) = running.join_next().await {
+        let ended = unless_panicked(ended);
+        if ended.is_err() {
+            target.stop();
+        }
+        first = first.and(ended);
+    }
+    first
+}
+
+fn spawned<F>(workers: impl Iterator<Item = F>) -> JoinSet<anyhow::Result<()>>
+where
+    F: Future<Output = anyhow::Result<()>> + 'static,
+{
     let mut running = JoinSet::new();
     for worker in workers {
         running.spawn_local(worker);
     }
-    while let Some(ended) = running.join_next().await {
-        match ended {
-            Ok(result) => result?,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_cancelled) => unreachable!("nobody cancels a worker but by dropping all of them"),
-            },
-        }
+    running
+}
+
+fn unless_panicked(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_cancelled)) => unreachable!("nobody cancels a worker but by dropping all of them"),
     }
-    Ok(())
 }

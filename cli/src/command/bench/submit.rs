@@ -8,7 +8,7 @@ use swarm_proto::{
     v1::{Command, NewTask, SubmitTasksRequest, TaskSpec, task_spec::Work},
 };
 
-use super::{Load, meter::Meter, phase::Phases, target::Target, together};
+use super::{Load, meter::Meter, phase::Phases, target::Target, to_their_answers};
 use crate::{exit::Exit, output::text, trouble::Trouble};
 
 /// Tasks in a request that is not measured; less when they are large.
@@ -49,7 +49,7 @@ pub(super) async fn queue(phases: &Phases, name: &'static str, load: Load, tasks
         let (target, meter) = (Rc::clone(target), Rc::clone(&meter));
         async move { submit(&target, &meter, worker, load, end).await }
     });
-    let submitted = together(workers).await;
+    let submitted = to_their_answers(target, workers).await;
     phases.end().await;
     submitted
 }

@@ -97,6 +97,11 @@ impl Target {
         self.stopping.set(true);
     }
 
+    /// Lets things begin again, for what is to be tidied up.
+    pub(super) fn go_on(&self) {
+        self.stopping.set(false);
+    }
+
     /// Whether nothing more is to be begun.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.get()
@@ -135,8 +140,8 @@ impl Target {
         self.channels[worker % self.channels.len()].clone()
     }
 
-    /// Sends a request, again and again while the coordinator is busy or away (once only when stopping), and records how long the answer took
-    /// beyond `wait`, for which it was asked to hold it back.
+    /// Sends a request, again and again while the coordinator is busy or away and nobody wants to stop, and records
+    /// how long the answer took beyond `wait`, for which it was asked to hold it back.
     ///
     /// # Errors
     ///

@@ -27,11 +27,12 @@ pub(super) async fn leave(target: &Rc<Target>, agents: &Agents, keep: bool) -> T
     };
     let left = target.submitted.get().saturating_sub(target.completed.get());
     let tidying = async {
-        agents.leave().await?;
+        let gone = agents.leave().await;
+        // What agents hold that could not say goodbye is cancelled as soon as they are lost.
         if left > 0 && !keep {
             cancel(target, left, &mut tidied.cancelled).await?;
         }
-        Ok(())
+        gone
     };
     match unless_interrupted(Box::pin(tidying)).await {
         Some(outcome) => tidied.outcome = outcome,

@@ -47,7 +47,7 @@ pub struct Claim {
 pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, Rejection> {
     check_session(draft, &request.agent, request.session)?;
     draft.seen(&request.agent, None);
-    let granted = granted_before(draft, &request);
+    let granted = granted_before(draft, &request, draft.now());
     if !granted.is_empty() {
         // The agent counts the lease from this call on.
         for task in &granted {
@@ -66,15 +66,16 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
 }
 
 /// The live leases that an earlier call with the same request id was given: its answer was lost.
-fn granted_before(state: &State, request: &Claim) -> Vec<Arc<Task>> {
+fn granted_before(state: &State, request: &Claim, now: Timestamp) -> Vec<Arc<Task>> {
     if request.request_id.is_empty() {
         return Vec::new();
     }
     state
         .leased_to(&request.agent)
         .filter(|task| {
+            // What cannot last a TTL any more would not be what the answer promises.
             task.lease()
-                .is_some_and(|lease| lease.request_id == request.request_id)
+                .is_some_and(|lease| lease.request_id == request.request_id && lease.is_renewable(now))
         })
         .cloned()
         .collect()

@@ -65,7 +65,7 @@ impl World {
                 .into_iter()
                 .map(|(task, attempt)| self.proof(task, attempt))
                 .collect(),
-            lease_ttl: TTL,
+            lease_ttl: self.ttl(),
             jitter: JITTER,
         };
         Ok(self.decide(
@@ -128,7 +128,7 @@ impl World {
             wants,
             request_id,
             tokens,
-            lease_ttl: TTL,
+            lease_ttl: self.ttl(),
         };
         let mut granted = Vec::new();
         let lines = self.decide(
@@ -164,10 +164,11 @@ impl World {
             agent,
             session,
             leases,
-            lease_ttl: TTL,
+            lease_ttl: self.ttl(),
             draining: words.takes("draining"),
         };
-        Ok(self.decide(
+        let ttl = self.ttl();
+        let mut lines = self.decide(
             |draft| renew::decide(draft, &request),
             |directives| {
                 let told = |order| match order {
@@ -180,7 +181,12 @@ impl World {
                     |d: &renew::Directive| format!("{} {}", story::lease(&d.task, d.attempt), told(d.order));
                 directives.iter().map(line).collect()
             },
-        ))
+        );
+        if ttl != TTL {
+            let trust = self.state.trust_of(&request.agent, ttl);
+            lines.push(format!("trusted for {}s", trust.as_secs()));
+        }
+        Ok(lines)
     }
 
     pub(crate) fn complete(&mut self, text: &str, forged: bool) -> Lines {

@@ -15,7 +15,7 @@ use swarm_engine::{
 use crate::{
     request::Words,
     story,
-    world::{Lines, TTL, World},
+    world::{Lines, World},
 };
 
 impl World {
@@ -82,7 +82,7 @@ impl World {
         let task = self.state.task(&id).ok_or("no such task")?;
         let look = Look {
             now: self.now(),
-            ttl: TTL,
+            ttl: self.ttl(),
             started: self.now(),
         };
         let explanation = explain(&self.state, task, look);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start                                   a coordinator opens the journal
-//! restart                                 it loads the records, gives grace and opens it again
+//! restart [ttl 10m]                       it loads the records, gives grace and opens it again, with longer leases
 //! submit [job J] a priority 50; b needs a task clauses: needs X [finished], priority, retries, queue,
 //!                                         timeout, delay, not-before, deadline, size
 //! register laptop [slots 2] [held a#1]    deregister laptop [session 1]
@@ -58,6 +58,8 @@ pub(crate) struct World {
     changes: Vec<Change>,
     pub(crate) tokens: BTreeMap<(TaskId, AttemptNumber), LeaseToken>,
     pub(crate) drawn: u8,
+    /// How long leases last, when that was changed.
+    changed_ttl: Option<Duration>,
 }
 
 /// What came of a request; the error is a mistake in the script.
@@ -70,7 +72,7 @@ impl World {
         let mut words = Words::of(rest);
         let lines = match verb {
             "start" => self.start(),
-            "restart" => self.restart(),
+            "restart" => self.restart(&mut words)?,
             "submit" => return self.submit(rest),
             "register" => self.register(&mut words)?,
             "deregister" => self.deregister(&mut words)?,
@@ -87,7 +89,7 @@ impl World {
                 Vec::new()
             }
             "grace" => {
-                self.state.grace(self.now, TTL);
+                self.state.grace(self.now, self.ttl());
                 Vec::new()
             }
             "pause" | "drain" | "stop" => self.place(verb, &mut words)?,
@@ -197,10 +199,17 @@ impl World {
         self.now
     }
 
-    fn restart(&mut self) -> Vec<String> {
+    fn restart(&mut self, words: &mut Words<'_>) -> Lines {
+        if words.takes("ttl") {
+            self.changed_ttl = Some(words.need_duration()?);
+        }
         self.state = self.loaded();
-        self.state.grace(self.now, TTL);
-        self.start()
+        self.state.grace_at_start(self.now, self.ttl());
+        Ok(self.start())
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        self.changed_ttl.unwrap_or(TTL)
     }
 
     fn submit(&mut self, text: &str) -> Lines {

@@ -124,7 +124,7 @@ impl Coordinator {
             waiters: Waiters::default(),
             looked: anchor,
         };
-        running.state.grace(anchor, TTL);
+        running.state.grace_at_start(anchor, TTL);
         self.running = Some(running);
         let request = start::Start {
             version: "1.0.0".into(),

@@ -24,7 +24,9 @@ impl Leases {
         for task in state.tasks_after(Number(0)) {
             leases.begin(task, now);
         }
-        leases.grace(now);
+        for (_, until) in leases.0.values_mut() {
+            *until = now + TTL;
+        }
         leases
     }
 
@@ -85,8 +87,8 @@ impl Leases {
 
     /// The coordinator was asleep: every lease lasts one TTL from now on.
     pub(crate) fn grace(&mut self, now: Timestamp) {
-        for (_, until) in self.0.values_mut() {
-            *until = (now + TTL).max(*until);
+        for (lease, until) in self.0.values_mut() {
+            *until = (now + TTL).min(lease.ends_by).max(*until);
         }
     }
 
