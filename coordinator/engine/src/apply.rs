@@ -230,11 +230,11 @@ impl State {
             }
             Fact::HoldPlaced(hold) => {
                 self.holds.insert(hold.scope.clone(), hold.clone());
-                self.soft.owners.forget();
+                self.soft.owners.outdate();
             }
             Fact::HoldLifted { hold, actor: _ } => {
                 self.holds.remove(&hold.scope);
-                self.soft.owners.forget();
+                self.soft.owners.outdate();
                 self.derived.ready.open();
             }
             Fact::QueueLimited {
