@@ -93,7 +93,7 @@ pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::
         agents: explanation
             .agents
             .iter()
-            .map(|(agent, fit)| agent_fit(task, agent, fit, look))
+            .map(|(agent, fit)| agent_fit(explanation, agent, fit, look))
             .collect(),
         agent_count: explanation.agent_count as u64,
     }
@@ -143,7 +143,10 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
         }
         Cause::QueueLimit { queue, max_running } => Told::new(
             "queue_limit",
-            format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
+            match max_running {
+                1 => format!("1 task of queue {queue} runs, and no more may run at a time"),
+                _ => format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
+            },
         )
         .change(format!("swarmctl queue limit {queue} {}", max_running + 1)),
         Cause::Group { group, task: holder } => Told::new(
@@ -250,9 +253,11 @@ fn name_of(agent: &Agent) -> &str {
     }
 }
 
-fn agent_fit(task: &Task, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
+fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
+    let task = &explanation.task;
+    let only_waits_its_turn = explanation.obstacles.iter().all(|each| each.cause == Cause::Turn);
     let told = match fit {
-        Fit::Fits if task.state() == TaskState::Queued => Told::new("fits", "it can run the task now"),
+        Fit::Fits if only_waits_its_turn => Told::new("fits", "it can run the task now"),
         Fit::Fits => Told::new("fits", "it could run the task"),
         Fit::Busy if agent.slots == 1 => Told::new("busy", "its one slot is taken"),
         Fit::Busy => Told::new("busy", format!("all of its {} slots are taken", agent.slots)),
