@@ -395,6 +395,17 @@ stories! {
         },
     };
 
+    that_a_dependency_was_refused_is_said_with_what_helps: Story {
+        obstacle: "dependency", agent: "fits", change: ANY, says: "does not allow the command 'sh'",
+        ends: Some(TaskState::Succeeded),
+        arrange: |stage| {
+            stage.agent("picky", &["--allow-command", "git"]);
+            stage.submit(shell_task("refused", "true"));
+            stage.client().wait_for_event("refused", "lease_released");
+            stage.submit(with(shell_task("a", "true"), |spec| spec.depends_on = after(["refused"])))
+        },
+    };
+
     what_has_succeeded_says_so: Story {
         obstacle: "ended", agent: "", change: "", says: "it has succeeded",
         ends: Some(TaskState::Succeeded),

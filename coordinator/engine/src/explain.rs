@@ -90,7 +90,10 @@ pub enum Cause {
         nearest: Option<(Arc<Agent>, Fit)>,
     },
     /// The agents that could run it have no free slot, or should not be given it for a while.
-    Turn,
+    Turn {
+        /// The agent that comes nearest, if waiting for a free slot is not enough.
+        unwilling: Option<(Arc<Agent>, Fit)>,
+    },
     /// It runs.
     Running,
     /// It runs, and ends as cancelled.
@@ -146,6 +149,26 @@ fn fits(state: &State, task: &Task, look: Look) -> Vec<(Arc<Agent>, Fit)> {
     fits
 }
 
+/// The agent that comes nearest when none could run a task as soon as it has a free slot. It is not looked for
+/// longer than that takes to know: an explanation names many tasks.
+fn unwilling(state: &State, task: &Task, look: Look) -> Option<(Arc<Agent>, Fit)> {
+    let mut nearest: Option<(Arc<Agent>, Fit)> = None;
+    let agents = state.agents().filter(|agent| !agent.gone);
+    for agent in agents.take(MAX_AGENTS_VISITED) {
+        let fit = state.fit(task, agent, look);
+        if matches!(fit, Fit::Fits | Fit::Busy) {
+            return None;
+        }
+        if nearest
+            .as_ref()
+            .is_none_or(|(_, before)| nearness(&fit) < nearness(before))
+        {
+            nearest = Some((agent.clone(), fit));
+        }
+    }
+    nearest
+}
+
 fn names(state: &State, obstacles: &[Obstacle]) -> BTreeMap<AgentId, Arc<str>> {
     let told = obstacles.iter().filter_map(|obstacle| match &obstacle.cause {
         Cause::Backoff { after, .. } => Some(&after.agent),
@@ -177,7 +200,7 @@ fn obstruct(
         TaskState::Blocked => {}
         TaskState::Delayed => match task.due() {
             Some(until) => add(delay(task, until)),
-            None => add(Cause::Turn),
+            None => add(Cause::Turn { unwilling: None }),
         },
         TaskState::Queued => {
             for cause in queued(state, task, look) {
@@ -274,7 +297,9 @@ fn queued(state: &State, task: &Task, look: Look) -> Vec<Cause> {
             why,
             nearest: fits(state, task, look).into_iter().next(),
         }),
-        None if causes.is_empty() => causes.push(Cause::Turn),
+        None if causes.is_empty() => causes.push(Cause::Turn {
+            unwilling: unwilling(state, task, look),
+        }),
         None => {}
     }
     causes
@@ -310,14 +335,16 @@ fn nearness(fit: &Fit) -> u8 {
     match fit {
         Fit::Fits => 0,
         Fit::Busy => 1,
-        Fit::Avoided(_) => 2,
+        Fit::Avoided(avoided) if !avoided.refused => 2,
         Fit::Slowed(_) => 3,
-        Fit::Leaving => 4,
-        Fit::Held(_) => 5,
-        Fit::Shard(..) => 6,
-        Fit::Queue(_) => 7,
-        Fit::Label(_) => 8,
-        Fit::Executor(_) => 9,
-        Fit::Lost(_) => 10,
+        // It would refuse again.
+        Fit::Avoided(_) => 4,
+        Fit::Leaving => 5,
+        Fit::Held(_) => 6,
+        Fit::Shard(..) => 7,
+        Fit::Queue(_) => 8,
+        Fit::Label(_) => 9,
+        Fit::Executor(_) => 10,
+        Fit::Lost(_) => 11,
     }
 }

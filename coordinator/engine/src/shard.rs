@@ -67,14 +67,12 @@ impl State {
             .collect()
     }
 
-    /// The agent that a shard of this count was given to.
+    /// The agent that a shard of this count was given to, if it still asks for whichever it is given.
     pub(crate) fn shard_owner(&self, count: u16, index: u16) -> Option<&AgentId> {
-        self.soft
-            .owners
-            .by_count
-            .get(&count)?
-            .owners
-            .get(usize::from(index))
+        let assigned = self.soft.owners.by_count.get(&count)?;
+        let owner = assigned.owners.get(usize::from(index))?;
+        let presence = self.soft.presences.get(owner)?;
+        asks_for(presence, Shard { count, index: None }).then_some(owner)
     }
 
     /// Gives every shard of a count to some live agent, unless that was done a moment ago.

@@ -139,7 +139,10 @@ fn cause(cause: &Cause) -> String {
                 nearest.unwrap_or_default()
             )
         }
-        Cause::Turn => "waits its turn".to_owned(),
+        Cause::Turn { unwilling: None } => "waits its turn".to_owned(),
+        Cause::Turn {
+            unwilling: Some((agent, _)),
+        } => format!("waits its turn, nearest {}", agent.id),
         Cause::Running => "runs".to_owned(),
         Cause::Cancelling => "is being cancelled".to_owned(),
         Cause::Ended { because, retry } => {

@@ -154,8 +154,8 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
             format!("task {holder} of the exclusive group {group} runs, and only one may run at a time"),
         ),
         Cause::Unmatched { why, nearest } => unmatched(task, why, nearest.as_ref()),
-        Cause::Turn if is_other => Told::new("turn", "it waits for its turn"),
-        Cause::Turn => turn(explanation),
+        Cause::Turn { unwilling } if is_other => turn(task, unwilling.as_ref()),
+        Cause::Turn { .. } => turn(task, explanation.agents.first()),
         Cause::Running => {
             let agent = task.lease().map(|lease| called(&lease.agent));
             let agent = agent.unwrap_or_default();
@@ -201,9 +201,8 @@ fn ended(task: &Task, because: Option<&TaskId>, retry: &[TaskId]) -> Told {
 }
 
 /// It can be claimed: who could, and what they do instead.
-fn turn(explanation: &Explanation) -> Told {
-    let task = &explanation.task;
-    let Some((agent, fit)) = explanation.agents.first() else {
+fn turn(task: &Task, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
+    let Some((agent, fit)) = nearest else {
         return Told::new("turn", "it waits for its turn");
     };
     let name = name_of(agent);
@@ -255,7 +254,10 @@ fn name_of(agent: &Agent) -> &str {
 
 fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
     let task = &explanation.task;
-    let only_waits_its_turn = explanation.obstacles.iter().all(|each| each.cause == Cause::Turn);
+    let only_waits_its_turn = explanation
+        .obstacles
+        .iter()
+        .all(|each| matches!(each.cause, Cause::Turn { .. }));
     let told = match fit {
         Fit::Fits if only_waits_its_turn => Told::new("fits", "it can run the task now"),
         Fit::Fits => Told::new("fits", "it could run the task"),
