@@ -261,7 +261,7 @@ fn shards(agent: &Agent) -> String {
     };
     match shard.index {
         Some(index) => format!("{index} of {}", shard.count),
-        None if agent.shards.is_empty() => format!("none of {} yet", shard.count),
+        None if agent.shards.is_empty() => format!("none of {}", shard.count),
         None => {
             let given: Vec<String> = agent.shards.iter().map(u32::to_string).collect();
             format!(

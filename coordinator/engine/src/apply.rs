@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::{
     counts::Counts,
     event::{Event, Fact, Subject},
+    hold::Scope,
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     lease::Lease,
     queue::QueueLimit,
@@ -230,11 +231,11 @@ impl State {
             }
             Fact::HoldPlaced(hold) => {
                 self.holds.insert(hold.scope.clone(), hold.clone());
-                self.soft.owners.forget();
+                self.outdate_owners(&hold.scope);
             }
             Fact::HoldLifted { hold, actor: _ } => {
                 self.holds.remove(&hold.scope);
-                self.soft.owners.forget();
+                self.outdate_owners(&hold.scope);
                 self.derived.ready.open();
             }
             Fact::QueueLimited {
@@ -266,6 +267,14 @@ impl State {
                 }
                 self.forget_presence(agent);
             }
+        }
+    }
+
+    /// A held agent is given no shards; what else is held back stays whose it is.
+    fn outdate_owners(&mut self, held: &Scope) {
+        match held {
+            Scope::Agent(_) => self.soft.owners.outdate(),
+            Scope::Everything | Scope::Queue(_) => {}
         }
     }
 

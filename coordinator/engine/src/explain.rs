@@ -1,13 +1,17 @@
 //! Why a task is not running.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     agent::Agent,
     fit::{Fit, Look, Unmatched},
     hold::{Hold, Scope},
-    id::{GroupName, JobId, QueueName, TaskId},
+    id::{AgentId, GroupName, QueueName, TaskId},
     limits::{MAX_AGENTS_VISITED, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED},
+    retry_order::retry_order,
     state::State,
     task::{Attempt, Condition, Task, TaskState},
     time::Timestamp,
@@ -24,6 +28,8 @@ pub struct Explanation {
     pub agents: Vec<(Arc<Agent>, Fit)>,
     /// How many agents there are.
     pub agent_count: usize,
+    /// The names of agents that hold or lost what is told.
+    pub names: BTreeMap<AgentId, Arc<str>>,
 }
 
 /// What keeps a task from running, and how many dependencies away.
@@ -77,54 +83,107 @@ pub enum Cause {
         task: TaskId,
     },
     /// No live agent can run it.
-    Unmatched(Unmatched),
+    Unmatched {
+        /// Why.
+        why: Unmatched,
+        /// The agent that comes nearest, and what it lacks.
+        nearest: Option<(Arc<Agent>, Fit)>,
+    },
     /// The agents that could run it have no free slot, or should not be given it for a while.
-    Turn,
+    Turn {
+        /// The agent that comes nearest, if waiting for a free slot is not enough.
+        unwilling: Option<(Arc<Agent>, Fit)>,
+    },
     /// It runs.
     Running,
     /// It runs, and ends as cancelled.
     Cancelling,
     /// It has ended.
     Ended {
-        /// The job that it belongs to.
-        job: Option<JobId>,
         /// The dependency because of which it never ran.
         because: Option<TaskId>,
+        /// What has to be retried so that it runs again, in this order; empty when that is not known.
+        retry: Vec<TaskId>,
     },
 }
 
-/// Why a task is not running. Its dependencies have to be in memory as far as they are kept.
-pub fn explain(state: &State, task: &Arc<Task>, look: Look) -> Explanation {
+/// Tasks that have left memory.
+pub type Found = BTreeMap<TaskId, Arc<Task>>;
+
+/// Why a task is not running. What it depends on has to be in memory or among those found, as far as it is kept.
+pub fn explain(state: &State, task: &Arc<Task>, found: &Found, look: Look) -> Explanation {
     let mut obstacles = Vec::new();
     let mut seen = BTreeSet::new();
-    obstruct(state, task, look, 0, &mut seen, &mut obstacles);
-    let mut agents = Vec::new();
+    obstruct(state, task, found, look, 0, &mut seen, &mut obstacles);
+    if matches!(task.state(), TaskState::Blocked | TaskState::Delayed) {
+        held_later(state, task, &mut obstacles);
+    }
     let is_waiting = matches!(
         task.state(),
         TaskState::Blocked | TaskState::Delayed | TaskState::Queued
     );
-    if is_waiting {
-        agents = state
-            .agents()
-            .filter(|agent| !agent.gone)
-            .take(MAX_AGENTS_VISITED)
-            .map(|agent| (agent.clone(), state.fit(task, agent, look)))
-            .collect();
-        agents.sort_by_key(|(agent, fit)| (nearness(fit), agent.id.clone()));
-        agents.truncate(MAX_EXPLAINED);
-    }
+    let mut agents = if is_waiting {
+        fits(state, task, look)
+    } else {
+        Vec::new()
+    };
+    agents.truncate(MAX_EXPLAINED);
     Explanation {
         task: task.clone(),
+        names: names(state, &obstacles),
         obstacles,
         agents,
         agent_count: state.agents().filter(|agent| !agent.gone).count(),
     }
 }
 
+/// The first reason why each agent is not given a task, those that come nearest first.
+fn fits(state: &State, task: &Task, look: Look) -> Vec<(Arc<Agent>, Fit)> {
+    let mut fits: Vec<(Arc<Agent>, Fit)> = state
+        .agents()
+        .filter(|agent| !agent.gone)
+        .take(MAX_AGENTS_VISITED)
+        .map(|agent| (agent.clone(), state.fit(task, agent, look)))
+        .collect();
+    fits.sort_by_key(|(agent, fit)| (nearness(fit), agent.id.clone()));
+    fits
+}
+
+/// The agent that comes nearest when none could run a task as soon as it has a free slot. It is not looked for
+/// longer than that takes to know: an explanation names many tasks.
+fn unwilling(state: &State, task: &Task, look: Look) -> Option<(Arc<Agent>, Fit)> {
+    let mut nearest: Option<(Arc<Agent>, Fit)> = None;
+    let agents = state.agents().filter(|agent| !agent.gone);
+    for agent in agents.take(MAX_AGENTS_VISITED) {
+        let fit = state.fit(task, agent, look);
+        if matches!(fit, Fit::Fits | Fit::Busy) {
+            return None;
+        }
+        if nearest
+            .as_ref()
+            .is_none_or(|(_, before)| nearness(&fit) < nearness(before))
+        {
+            nearest = Some((agent.clone(), fit));
+        }
+    }
+    nearest
+}
+
+fn names(state: &State, obstacles: &[Obstacle]) -> BTreeMap<AgentId, Arc<str>> {
+    let told = obstacles.iter().filter_map(|obstacle| match &obstacle.cause {
+        Cause::Backoff { after, .. } => Some(&after.agent),
+        Cause::Running => obstacle.keeps.lease().map(|lease| &lease.agent),
+        _ => None,
+    });
+    told.filter_map(|id| Some((id.clone(), state.agent(id)?.name.clone())))
+        .collect()
+}
+
 /// Adds what keeps one task from running, and what keeps those it waits for.
 fn obstruct(
     state: &State,
     task: &Arc<Task>,
+    found: &Found,
     look: Look,
     depth: u32,
     seen: &mut BTreeSet<TaskId>,
@@ -141,7 +200,7 @@ fn obstruct(
         TaskState::Blocked => {}
         TaskState::Delayed => match task.due() {
             Some(until) => add(delay(task, until)),
-            None => add(Cause::Turn),
+            None => add(Cause::Turn { unwilling: None }),
         },
         TaskState::Queued => {
             for cause in queued(state, task, look) {
@@ -161,10 +220,8 @@ fn obstruct(
                 Some(crate::task::End::Skipped { because }) => Some(because.clone()),
                 _ => None,
             };
-            add(Cause::Ended {
-                job: task.job.clone(),
-                because,
-            });
+            let retry = retry_order(task, |id| look_up(state, found, id));
+            add(Cause::Ended { because, retry });
         }
     }
     if task.state() != TaskState::Blocked {
@@ -191,7 +248,7 @@ fn obstruct(
             && depth < MAX_EXPLAINED_DEPTH
             && seen.insert(dependency.task.clone())
         {
-            obstruct(state, &other, look, depth + 1, seen, obstacles);
+            obstruct(state, &other, found, look, depth + 1, seen, obstacles);
         }
     }
     let more = task.unmet as usize - told;
@@ -216,13 +273,8 @@ fn delay(task: &Task, until: Timestamp) -> Cause {
 
 /// What keeps a queued task from being granted, in the order in which a claim looks.
 fn queued(state: &State, task: &Task, look: Look) -> Vec<Cause> {
-    let mut causes = Vec::new();
+    let mut causes = held(state, task);
     let queue = task.queue();
-    for scope in [Scope::Everything, Scope::Queue(queue.clone())] {
-        if let Some(hold) = state.hold(&scope) {
-            causes.push(Cause::Held(hold.clone()));
-        }
-    }
     if let Some(limit) = state.queue_limit(queue).filter(|_| state.is_at_limit(queue)) {
         causes.push(Cause::QueueLimit {
             queue: queue.clone(),
@@ -241,11 +293,41 @@ fn queued(state: &State, task: &Task, look: Look) -> Vec<Cause> {
     match state.unmatched(&task.needs.class, Some(task.bucket), look) {
         // Said above, by the hold itself.
         Some(unmatched) if unmatched.hold.is_some() => {}
-        Some(unmatched) => causes.push(Cause::Unmatched(unmatched)),
-        None if causes.is_empty() => causes.push(Cause::Turn),
+        Some(why) => causes.push(Cause::Unmatched {
+            why,
+            nearest: fits(state, task, look).into_iter().next(),
+        }),
+        None if causes.is_empty() => causes.push(Cause::Turn {
+            unwilling: unwilling(state, task, look),
+        }),
         None => {}
     }
     causes
+}
+
+/// Adds the holds that a task will meet when it is queued, save those that are told already.
+fn held_later(state: &State, task: &Arc<Task>, obstacles: &mut Vec<Obstacle>) {
+    for cause in held(state, task) {
+        if !obstacles.iter().any(|told| told.cause == cause) {
+            obstacles.push(Obstacle {
+                depth: 0,
+                keeps: task.clone(),
+                cause,
+            });
+        }
+    }
+}
+
+/// The holds on everything and on the queue of a task.
+fn held(state: &State, task: &Task) -> Vec<Cause> {
+    let scopes = [Scope::Everything, Scope::Queue(task.queue().clone())];
+    let holds = scopes.iter().filter_map(|scope| state.hold(scope));
+    holds.map(|hold| Cause::Held(hold.clone())).collect()
+}
+
+/// The newest record of a task: what memory has is newer than what was found a moment ago.
+fn look_up(state: &State, found: &Found, id: &TaskId) -> Option<Arc<Task>> {
+    state.task(id).or_else(|| found.get(id)).cloned()
 }
 
 /// Which agents are told of first: those that need the least to be given the task.
@@ -253,14 +335,16 @@ fn nearness(fit: &Fit) -> u8 {
     match fit {
         Fit::Fits => 0,
         Fit::Busy => 1,
-        Fit::Avoided(_) => 2,
+        Fit::Avoided(avoided) if !avoided.refused => 2,
         Fit::Slowed(_) => 3,
-        Fit::Leaving => 4,
-        Fit::Held(_) => 5,
-        Fit::Shard(..) => 6,
-        Fit::Queue(_) => 7,
-        Fit::Label(_) => 8,
-        Fit::Executor(_) => 9,
-        Fit::Lost(_) => 10,
+        // It would refuse again.
+        Fit::Avoided(_) => 4,
+        Fit::Leaving => 5,
+        Fit::Held(_) => 6,
+        Fit::Shard(..) => 7,
+        Fit::Queue(_) => 8,
+        Fit::Label(_) => 9,
+        Fit::Executor(_) => 10,
+        Fit::Lost(_) => 11,
     }
 }

@@ -112,6 +112,7 @@ impl State {
             }
             if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
                 && !self.buckets(&agent.id, wants).has(bucket)
+                && (shard.index.is_some() || self.owner_will_do(class, bucket, shard.count, look))
             {
                 return Fit::Shard(shard, shard.index_of(bucket));
             }
@@ -125,12 +126,15 @@ impl State {
         Fit::Fits
     }
 
-    /// Whether the agent that a task's shard was given to will be able to run it.
-    pub(crate) fn owner_will_do(&self, task: &Task, count: u16, look: Look) -> bool {
+    /// Whether the agent that was given the shard of a task will be able to run it. Otherwise any agent may that
+    /// asks for whichever shards it is given.
+    pub(crate) fn owner_will_do(&self, class: &Class, bucket: Bucket, count: u16, look: Look) -> bool {
         let shard = Shard { count, index: None };
-        let owner = self.shard_owner(count, shard.index_of(task.bucket));
-        let owner = owner.and_then(|owner| self.agent(owner));
-        owner.is_some_and(|owner| self.fit_for(&task.needs.class, None, owner, look).will_do())
+        let owner = self.shard_owner(count, shard.index_of(bucket));
+        let owner = owner
+            .and_then(|owner| self.agent(owner))
+            .filter(|owner| !owner.gone);
+        owner.is_some_and(|owner| self.fit_for(class, None, owner, look).will_do())
     }
 
     /// Whether an agent should not be given the task now: it refused it, or it failed it and another live

@@ -70,6 +70,7 @@ pub mod dependency;
 pub mod explain;
 pub mod fit;
 pub mod retry;
+mod retry_order;
 pub mod schedule;
 pub mod selector;
 pub mod shard;

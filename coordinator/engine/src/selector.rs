@@ -67,6 +67,20 @@ impl Term {
         }
     }
 
+    /// The label that it is about.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What labels must not have, as `key=value` or `key`; `None` when they have to have something.
+    pub fn forbidden(&self) -> Option<String> {
+        match &self.wanted {
+            Wanted::OtherThan(value) => Some(format!("{}={value}", self.key)),
+            Wanted::None => Some(self.key.to_string()),
+            Wanted::Value(_) | Wanted::Any => None,
+        }
+    }
+
     /// A label that meets it, as `key=value`; `None` when a label has to go.
     pub fn example(&self) -> Option<String> {
         match &self.wanted {
@@ -133,6 +147,37 @@ impl Selector {
     /// The first term that labels do not meet.
     pub fn first_unmet(&self, labels: &BTreeMap<String, String>) -> Option<&Term> {
         self.0.iter().find(|term| !term.is_met_by(labels))
+    }
+
+    /// Labels that meet all terms, no more than that takes; `None` when no labels do.
+    pub fn example(&self) -> Option<BTreeMap<String, String>> {
+        let mut labels = BTreeMap::new();
+        for term in self.terms() {
+            if let Wanted::Value(value) = &term.wanted {
+                labels.insert(term.key.to_string(), value.to_string());
+            }
+        }
+        for term in self.terms() {
+            if term.wanted == Wanted::Any && !labels.contains_key(&*term.key) {
+                labels.insert(term.key.to_string(), self.any_value(&term.key));
+            }
+        }
+        self.matches(&labels).then_some(labels)
+    }
+
+    /// A value that no term forbids; of more values than there are terms one is left.
+    fn any_value(&self, key: &str) -> String {
+        let is_forbidden = |value: &str| {
+            let forbids = |term: &Term| *term.key == *key && term.wanted == Wanted::OtherThan(value.into());
+            self.terms().iter().any(forbids)
+        };
+        let mut value = "yes".to_owned();
+        let mut tried = 0;
+        while is_forbidden(&value) {
+            tried += 1;
+            value = format!("yes-{tried}");
+        }
+        value
     }
 
     /// The terms.
@@ -227,5 +272,21 @@ mod tests {
             assert!(term.is_met_by(&labels(&[(key, value)])));
         }
         assert_eq!(Term::parse("!gpu").unwrap().example(), None);
+    }
+
+    #[test]
+    fn the_example_of_a_selector_meets_it_unless_nothing_does() {
+        for terms in [
+            &["gpu=a100", "disk"][..],
+            &["disk", "disk!=yes", "disk!=yes-1"],
+            &["disk", "disk=ssd", "disk!=yes", "!spot", "zone!=eu"],
+            &[],
+        ] {
+            let selector = Selector::parse(terms).unwrap();
+            assert!(selector.matches(&selector.example().unwrap()), "{terms:?}");
+        }
+        for terms in [["a=1", "a!=1"], ["a=1", "a=2"], ["a", "!a"], ["a=1", "!a"]] {
+            assert_eq!(Selector::parse(&terms).unwrap().example(), None, "{terms:?}");
+        }
     }
 }

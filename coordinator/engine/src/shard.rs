@@ -1,7 +1,9 @@
 //! Shards that the coordinator gives to agents.
 //!
-//! Every shard of a count goes to the live agent of that count with the highest hash of agent and shard
-//! (rendezvous hashing, Thaler and Ravishankar 1996): when an agent is lost, only its shards move.
+//! Every shard of a count goes to a live agent that asks for whichever it is given, to each as many as to any other
+//! but one: so none is without a shard while there are shards enough. An agent keeps what it has as far as that
+//! allows, so that few shards move when another one comes or goes. Among agents with equally many the hash of agent
+//! and shard decides (rendezvous hashing, Thaler and Ravishankar 1996).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,15 +25,18 @@ pub(crate) struct Owners {
 
 #[derive(Clone, Debug)]
 struct Assigned {
-    at: Timestamp,
+    /// When that was; `None` when something has happened since that may change it.
+    at: Option<Timestamp>,
     /// The owner of each shard.
     owners: Vec<AgentId>,
 }
 
 impl Owners {
-    /// An agent came, went or asks for something else: nothing that is kept holds any longer.
-    pub(crate) fn forget(&mut self) {
-        self.by_count.clear();
+    /// An agent came, went or asks for something else: the next claim gives the shards out anew.
+    pub(crate) fn outdate(&mut self) {
+        for assigned in self.by_count.values_mut() {
+            assigned.at = None;
+        }
     }
 }
 
@@ -62,45 +67,77 @@ impl State {
             .collect()
     }
 
-    /// The agent that a shard of this count was given to.
+    /// The agent that a shard of this count was given to, if it still asks for whichever it is given.
     pub(crate) fn shard_owner(&self, count: u16, index: u16) -> Option<&AgentId> {
-        self.soft
-            .owners
-            .by_count
-            .get(&count)?
-            .owners
-            .get(usize::from(index))
+        let assigned = self.soft.owners.by_count.get(&count)?;
+        let owner = assigned.owners.get(usize::from(index))?;
+        let presence = self.soft.presences.get(owner)?;
+        asks_for(presence, Shard { count, index: None }).then_some(owner)
     }
 
     /// Gives every shard of a count to some live agent, unless that was done a moment ago.
     pub(crate) fn assign_shards(&mut self, count: u16, now: Timestamp, ttl: Duration) {
         let known = self.soft.owners.by_count.get(&count);
-        if known.is_some_and(|known| now - known.at < SHARDS_KEPT) {
+        let at = known.and_then(|known| known.at);
+        if at.is_some_and(|at| now - at < SHARDS_KEPT) {
             return;
         }
         let any = Shard { count, index: None };
-        let takers: Vec<(u64, &AgentId)> = self
+        let takers: Vec<&AgentId> = self
             .soft
             .presences
             .iter()
             .filter(|(_, presence)| is_live(presence, now, ttl) && asks_for(presence, any))
             .filter(|(agent, _)| self.agent(agent).is_some_and(|known| !known.gone))
             .filter(|(agent, _)| self.hold(&Scope::Agent((*agent).clone())).is_none())
-            .map(|(agent, _)| (hash(agent), agent))
+            .map(|(agent, _)| agent)
             .collect();
-        let owner = |index: u16| {
-            let rank = |hash| mix(hash, u64::from(index));
-            let first = takers
-                .iter()
-                .max_by(|one, other| (rank(one.0), one.1).cmp(&(rank(other.0), other.1)));
-            first.map(|(_, agent)| (*agent).clone())
+        let before = known.map_or(&[][..], |known| &known.owners);
+        let owners = share(count, &takers, before);
+        let assigned = Assigned {
+            at: Some(now),
+            owners,
         };
-        let owners = (0..count).filter_map(owner).collect();
-        self.soft
-            .owners
-            .by_count
-            .insert(count, Assigned { at: now, owners });
+        self.soft.owners.by_count.insert(count, assigned);
     }
+}
+
+/// The owner of each shard: one of these agents, who are in the order of their ids, each as often as any other but
+/// one. Whoever had a shard before keeps it as far as that allows. Nobody owns anything when there are no agents.
+fn share(count: u16, takers: &[&AgentId], before: &[AgentId]) -> Vec<AgentId> {
+    let shards = usize::from(count);
+    let Some(most) = shards.checked_div(takers.len()) else {
+        return Vec::new();
+    };
+    let mut with_one_more = shards % takers.len();
+    let mut has = vec![0; takers.len()];
+    let mut owners: Vec<Option<usize>> = vec![None; shards];
+    for (owner, agent) in owners.iter_mut().zip(before) {
+        let Ok(taker) = takers.binary_search(&agent) else {
+            continue;
+        };
+        if has[taker] == most && with_one_more > 0 {
+            with_one_more -= 1;
+        } else if has[taker] >= most {
+            continue;
+        }
+        has[taker] += 1;
+        *owner = Some(taker);
+    }
+    let hashes: Vec<u64> = takers.iter().map(|agent| hash(agent)).collect();
+    for (index, owner) in (0..).zip(&mut owners) {
+        if owner.is_none() {
+            let fewest = (0..takers.len()).min_by_key(|taker| (has[*taker], mix(hashes[*taker], index)));
+            let taker = fewest.expect("there is an agent");
+            has[taker] += 1;
+            *owner = Some(taker);
+        }
+    }
+    owners
+        .into_iter()
+        .flatten()
+        .map(|taker| takers[taker].clone())
+        .collect()
 }
 
 fn is_live(presence: &Presence, now: Timestamp, ttl: Duration) -> bool {
@@ -119,4 +156,55 @@ fn hash(agent: &AgentId) -> u64 {
     agent.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agents(numbers: impl Iterator<Item = usize>) -> Vec<AgentId> {
+        numbers
+            .map(|number| AgentId::parse(&format!("agent-{number:03}")).unwrap())
+            .collect()
+    }
+
+    fn shared(count: u16, takers: &[AgentId], before: &[AgentId]) -> Vec<AgentId> {
+        share(count, &takers.iter().collect::<Vec<_>>(), before)
+    }
+
+    #[test]
+    fn each_agent_has_as_many_shards_as_any_other_but_one() {
+        for count in [1_u16, 2, 3, 4, 7, 256] {
+            let mut before = Vec::new();
+            for number in (1..20).chain([300, 5, 1]) {
+                let takers = agents(0..number);
+                before = shared(count, &takers, &before);
+                let has = |agent| before.iter().filter(|owner| *owner == agent).count();
+                let counts = takers.iter().map(has);
+                let (least, most) = (counts.clone().min().unwrap(), counts.max().unwrap());
+                assert!(
+                    most - least <= 1,
+                    "{count} shards of {number} agents: {least} to {most}"
+                );
+                assert_eq!(before.len(), usize::from(count), "every shard has an owner");
+            }
+        }
+    }
+
+    #[test]
+    fn only_shards_of_whom_goes_or_for_whom_comes_move() {
+        let all = agents(0..8);
+        let before = shared(64, &all, &[]);
+        let moved = |after: &[AgentId]| {
+            before
+                .iter()
+                .zip(after)
+                .filter(|(one, other)| one != other)
+                .count()
+        };
+        assert_eq!(moved(&shared(64, &all, &before)), 0);
+        assert_eq!(moved(&shared(64, &all[1..], &before)), 8);
+        assert_eq!(moved(&shared(64, &agents(0..9), &before)), 7);
+        assert!(shared(64, &[], &before).is_empty());
+    }
 }

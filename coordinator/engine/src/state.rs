@@ -402,7 +402,7 @@ impl State {
             presence.seen = now;
             if presence.draining != draining.unwrap_or(presence.draining) {
                 presence.draining = !presence.draining;
-                self.soft.owners.forget();
+                self.soft.owners.outdate();
             }
         } else {
             let presence = Presence {
@@ -422,14 +422,14 @@ impl State {
             let before = presence.wants.as_ref().and_then(|before| before.shard);
             presence.wants = Some(Arc::new(wants.clone()));
             if before != wants.shard {
-                self.soft.owners.forget();
+                self.soft.owners.outdate();
             }
         }
     }
 
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
         self.soft.presences.remove(agent);
-        self.soft.owners.forget();
+        self.soft.owners.outdate();
     }
 
     /// The running tasks for which an expiry is kept; for `check`.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     command::{cancel, retry, submit},
-    explain::explain,
+    explain::{Found, explain},
     fit::Look,
     id::{Seq, TaskId},
-    limits::MAX_ITEMS,
+    limits::{MAX_EXPLAINED_DEPTH, MAX_ITEMS, MAX_VISITED},
     needs::Class,
     rejection::Rejection,
     state::State,
@@ -189,18 +189,20 @@ impl TaskService for Service {
     ) -> Result<Response<v1::ExplainTaskResponse>, Status> {
         let id = field::task_id("task_id", &request.into_inner().task_id)
             .map_err(|rejection| status_of(&rejection))?;
-        let found = self
+        let mut found = self
             .core
             .find(std::slice::from_ref(&id))
             .await
-            .map_err(|error| status_of_refused(&error.into()))?;
+            .map_err(|error| status_of_refused(&error.into()))?
+            .value;
+        self.find_ended_dependencies(&mut found).await;
         let look = self.look();
         let answer = self
             .core
             .read(|state| {
                 // What memory has is newer than what was found a moment ago.
-                let task = state.task(&id).or_else(|| found.value.get(&id))?;
-                Some(explain(state, task, look))
+                let task = state.task(&id).or_else(|| found.get(&id))?;
+                Some(explain(state, task, &found, look))
             })
             .await;
         let as_of = self.as_of(&answer);
@@ -229,6 +231,23 @@ impl TaskService for Service {
 }
 
 impl Service {
+    /// Adds what ended tasks waited for: it may have left memory. An explanation does without what cannot be read.
+    async fn find_ended_dependencies(&self, found: &mut Found) {
+        for _ in 0..MAX_EXPLAINED_DEPTH {
+            let ended = found.values().filter(|task| task.is_finished());
+            let waited_for = ended.flat_map(|task| task.unmet_dependencies());
+            let ids: BTreeSet<TaskId> = waited_for.map(|dependency| dependency.task.clone()).collect();
+            let new: Vec<TaskId> = ids.into_iter().filter(|id| !found.contains_key(id)).collect();
+            if new.is_empty() || found.len() + new.len() > MAX_VISITED {
+                return;
+            }
+            let Ok(more) = self.core.find(&new).await else {
+                return;
+            };
+            found.extend(more.value);
+        }
+    }
+
     /// The tasks, and what they wait for as soon as they are back. An ended task's dependencies stay as they
     /// are until somebody retries it, and are in memory from then on.
     async fn named_in_retry(&self, tasks: &[retry::Retry]) -> Result<BTreeSet<TaskId>, Status> {

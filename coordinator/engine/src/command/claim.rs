@@ -152,7 +152,7 @@ fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, look: Look) 
             ..offer.clone()
         };
         first(state, agent, &wide, limit, look, |task| {
-            !state.owner_will_do(task, count, look)
+            !state.owner_will_do(&task.needs.class, task.bucket, count, look)
         })
     })
 }

@@ -5,7 +5,7 @@ use swarm_engine::{
         hold::{self, Wanted},
         limit,
     },
-    explain::{Cause, explain},
+    explain::{Cause, Found, explain},
     fit::{Fit, Look},
     hold::Scope,
     id::{AgentId, QueueName, TaskId},
@@ -85,7 +85,7 @@ impl World {
             ttl: self.ttl(),
             started: self.now(),
         };
-        let explanation = explain(&self.state, task, look);
+        let explanation = explain(&self.state, task, &Found::new(), look);
         let obstacles = explanation.obstacles.iter().map(|obstacle| {
             let indent = "  ".repeat(obstacle.depth as usize);
             format!("{indent}{}", cause(&obstacle.cause))
@@ -129,14 +129,27 @@ fn cause(cause: &Cause) -> String {
         Cause::Held(hold) => format!("{} {} by {}", hold.scope, story::hold_kind(hold.kind), hold.actor),
         Cause::QueueLimit { queue, max_running } => format!("{max_running} of queue {queue} run"),
         Cause::Group { group, task } => format!("{task} of group {group} runs"),
-        Cause::Unmatched(unmatched) => format!("none of {} agents can run it", unmatched.agents),
-        Cause::Turn => "waits its turn".to_owned(),
+        Cause::Unmatched { why, nearest } => {
+            let nearest = nearest
+                .as_ref()
+                .map(|(agent, _)| format!(", nearest {}", agent.id));
+            let agents = why.agents;
+            format!(
+                "none of {agents} agents can run it{}",
+                nearest.unwrap_or_default()
+            )
+        }
+        Cause::Turn { unwilling: None } => "waits its turn".to_owned(),
+        Cause::Turn {
+            unwilling: Some((agent, _)),
+        } => format!("waits its turn, nearest {}", agent.id),
         Cause::Running => "runs".to_owned(),
         Cause::Cancelling => "is being cancelled".to_owned(),
-        Cause::Ended { because: None, .. } => "has ended".to_owned(),
-        Cause::Ended {
-            because: Some(task), ..
-        } => format!("has ended because of {task}"),
+        Cause::Ended { because, retry } => {
+            let because = because.as_ref().map(|task| format!(" because of {task}"));
+            let retry: String = retry.iter().map(|task| format!(" {task}")).collect();
+            format!("has ended{}, retry{retry}", because.unwrap_or_default())
+        }
     }
 }
 

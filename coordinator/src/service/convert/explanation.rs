@@ -1,6 +1,6 @@
 //! Why a task is not running, in words, and what to type to change it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
     agent::Agent,
@@ -8,15 +8,17 @@ use swarm_engine::{
     explain::{Cause, Explanation, Obstacle},
     fit::{Fit, Look, Passed, Reason, Unmatched},
     hold::{HoldKind, Scope},
+    id::{AgentId, TaskId},
     needs::Executor,
     selector::Term,
-    task::{Condition, Outcome, Task, TaskState},
+    task::{Condition, End, Outcome, Task, TaskState},
     time::Timestamp,
 };
 use swarm_proto::v1;
 
 use crate::service::convert::{
-    hold::{describe_hold, lifting_command},
+    change::{change_for, out_of_reach, refusal, start, start_with_more_slots},
+    hold::{describe_hold, done_by, lifting_command},
     state::state_message,
     time::{describe, timestamp},
 };
@@ -91,7 +93,7 @@ pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::
         agents: explanation
             .agents
             .iter()
-            .map(|(agent, fit)| agent_fit(task, agent, fit, look))
+            .map(|(agent, fit)| agent_fit(explanation, agent, fit, look))
             .collect(),
         agent_count: explanation.agent_count as u64,
     }
@@ -100,6 +102,10 @@ pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::
 fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look) -> Told {
     let task = &obstacle.keeps;
     let is_other = obstacle.depth > 0;
+    let called = |id: &AgentId| match explanation.names.get(id) {
+        Some(name) if !name.is_empty() => name.to_string(),
+        _ => id.to_string(),
+    };
     match &obstacle.cause {
         Cause::Dependency {
             task: other,
@@ -118,7 +124,7 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
             let number = after.number.0;
             let what = match &after.outcome {
                 Outcome::Failed(failure) => format!("failed ({})", failure.reason),
-                Outcome::Lost(_) => format!("was lost with agent {}", after.agent),
+                Outcome::Lost(_) => format!("was lost with agent {}", called(&after.agent)),
                 _ => "ended".to_owned(),
             };
             Told::new(
@@ -137,30 +143,21 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
         }
         Cause::QueueLimit { queue, max_running } => Told::new(
             "queue_limit",
-            format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
+            match max_running {
+                1 => format!("1 task of queue {queue} runs, and no more may run at a time"),
+                _ => format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
+            },
         )
         .change(format!("swarmctl queue limit {queue} {}", max_running + 1)),
         Cause::Group { group, task: holder } => Told::new(
             "exclusive_group",
             format!("task {holder} of the exclusive group {group} runs, and only one may run at a time"),
         ),
-        Cause::Unmatched(unmatched) => {
-            let kind = if unmatched.agents == 0 {
-                "no_agent"
-            } else {
-                "no_match"
-            };
-            let told = Told::new(kind, unmatched_in_words(unmatched));
-            if is_other {
-                told.change(format!("swarmctl explain {}", task.id))
-            } else {
-                told.change(change_of(explanation))
-            }
-        }
-        Cause::Turn if is_other => Told::new("turn", "it waits for its turn"),
-        Cause::Turn => turn(explanation),
+        Cause::Unmatched { why, nearest } => unmatched(task, why, nearest.as_ref()),
+        Cause::Turn { unwilling } if is_other => turn(task, unwilling.as_ref()),
+        Cause::Turn { .. } => turn(task, explanation.agents.first()),
         Cause::Running => {
-            let agent = task.lease().map(|lease| lease.agent.to_string());
+            let agent = task.lease().map(|lease| called(&lease.agent));
             let agent = agent.unwrap_or_default();
             Told::new(
                 "running",
@@ -171,7 +168,7 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
             "cancelling",
             "somebody cancelled it; it runs until its agent has ended it",
         ),
-        Cause::Ended { because, job: _ } => ended(task, because.as_ref().map(|id| id.as_str())),
+        Cause::Ended { because, retry } => ended(task, because.as_ref(), retry),
     }
 }
 
@@ -186,44 +183,46 @@ fn dependency(id: &str, condition: Condition, state: Option<TaskState>) -> Told 
     }
 }
 
-fn ended(task: &Task, because: Option<&str>) -> Told {
-    let retry = format!("swarmctl retry {}", task.id);
-    match (task.end(), because) {
-        (_, Some(dependency)) => Told::new(
-            "ended",
-            format!("it was skipped because task {dependency} did not succeed"),
-        )
-        .change(format!("swarmctl retry {dependency}")),
-        (Some(swarm_engine::task::End::Failed { reason }), _) => {
-            Told::new("ended", format!("it failed: {reason}")).change(retry)
-        }
-        (Some(swarm_engine::task::End::Cancelled), _) => {
-            Told::new("ended", "somebody cancelled it").change(retry)
-        }
-        _ => Told::new("ended", "it has succeeded"),
-    }
+fn ended(task: &Task, because: Option<&TaskId>, retry: &[TaskId]) -> Told {
+    let message = match (task.end(), because) {
+        (_, Some(dependency)) => format!("it was skipped because task {dependency} did not succeed"),
+        (Some(End::Failed { reason }), _) => format!("it failed: {reason}"),
+        (Some(End::Cancelled), _) => "somebody cancelled it".to_owned(),
+        _ => "it has succeeded".to_owned(),
+    };
+    let ids: Vec<&str> = retry.iter().map(TaskId::as_str).collect();
+    let change = match (ids.as_slice(), because) {
+        ([], None) => String::new(),
+        // What is to be retried is very far away.
+        ([], Some(dependency)) => format!("swarmctl explain {dependency}"),
+        (ids, _) => format!("swarmctl retry {}", ids.join(" ")),
+    };
+    Told::new("ended", message).change(change)
 }
 
 /// It can be claimed: who could, and what they do instead.
-fn turn(explanation: &Explanation) -> Told {
-    let Some((agent, fit)) = explanation.agents.first() else {
+fn turn(task: &Task, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
+    let Some((agent, fit)) = nearest else {
         return Told::new("turn", "it waits for its turn");
     };
-    let name = &agent.id;
+    let name = name_of(agent);
     match fit {
-        Fit::Busy => Told::new(
-            "turn",
-            format!(
-                "every agent that could run it is busy; agent {name} has {} slots",
-                agent.slots
-            ),
-        )
-        .change(format!(
-            "agent --coordinator HOST:PORT --slots {}",
-            agent.slots.saturating_add(1)
-        )),
+        Fit::Busy => {
+            let slots = match agent.slots {
+                1 => "1 slot".to_owned(),
+                slots => format!("{slots} slots"),
+            };
+            Told::new(
+                "turn",
+                format!("every agent that could run it is busy; agent {name} has {slots}"),
+            )
+            .change(start_with_more_slots(task, agent))
+        }
         Fit::Avoided(avoided) => {
-            Told::new("turn", avoided_in_words(name.as_str(), *avoided)).until(avoided.until)
+            let message = format!("agent {name} {}", avoided_in_words(task, agent, *avoided));
+            Told::new("turn", message)
+                .until(avoided.until)
+                .change(change_for(task, fit))
         }
         Fit::Slowed(until) => Told::new(
             "turn",
@@ -234,57 +233,40 @@ fn turn(explanation: &Explanation) -> Told {
     }
 }
 
-/// What would let the agent that comes nearest run the task.
-fn change_of(explanation: &Explanation) -> String {
-    let nearest = explanation.agents.first();
-    let change = nearest.map(|(agent, fit)| change_for(&explanation.task, agent, fit));
-    change.unwrap_or_else(|| start_command(&explanation.task))
-}
-
-/// How an agent is started that could run the task.
-fn start_command(task: &Task) -> String {
-    let mut command = "agent --coordinator HOST:PORT".to_owned();
-    for term in task.needs.class.selector.terms() {
-        if let Some(label) = term.example() {
-            command += &format!(" --label {label}");
-        }
+/// No live agent can run it: why, and what would let the one that comes nearest, or another one, run it.
+fn unmatched(task: &Task, why: &Unmatched, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
+    let kind = if why.agents == 0 { "no_agent" } else { "no_match" };
+    let change = nearest.map_or_else(|| start(task), |(_, fit)| change_for(task, fit));
+    let mut message = unmatched_in_words(why);
+    if let Some(reason) = out_of_reach(task).filter(|_| change.is_empty()) {
+        message += &format!("; {reason}");
     }
-    command
+    Told::new(kind, message).change(change)
 }
 
-fn change_for(task: &Task, agent: &Agent, fit: &Fit) -> String {
-    match fit {
-        Fit::Held(hold) => lifting_command(hold),
-        Fit::Label(_) => start_command(task),
-        Fit::Queue(queue) => format!("{} --queues {queue}", start_command(task)),
-        Fit::Shard(shard, index) => format!(
-            "{} --shard-count {} --shard-id {index}",
-            start_command(task),
-            shard.count
-        ),
-        Fit::Lost(_) | Fit::Leaving => {
-            let labels: Vec<String> = agent
-                .labels
-                .iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "os" | "arch"))
-                .map(|(key, value)| format!(" --label {key}={value}"))
-                .collect();
-            format!("agent --coordinator HOST:PORT{}", labels.concat())
-        }
-        Fit::Executor(Executor::Prompt | Executor::Command)
-        | Fit::Fits
-        | Fit::Busy
-        | Fit::Avoided(_)
-        | Fit::Slowed(_) => String::new(),
+/// How people call an agent.
+fn name_of(agent: &Agent) -> &str {
+    match &*agent.name {
+        "" => agent.id.as_str(),
+        name => name,
     }
 }
 
-fn agent_fit(task: &Task, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
-    let id = agent.id.as_str();
+fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
+    let task = &explanation.task;
+    let only_waits_its_turn = explanation
+        .obstacles
+        .iter()
+        .all(|each| matches!(each.cause, Cause::Turn { .. }));
     let told = match fit {
-        Fit::Fits => Told::new("fits", "it can run the task now"),
+        Fit::Fits if only_waits_its_turn => Told::new("fits", "it can run the task now"),
+        Fit::Fits => Told::new("fits", "it could run the task"),
+        Fit::Busy if agent.slots == 1 => Told::new("busy", "its one slot is taken"),
         Fit::Busy => Told::new("busy", format!("all of its {} slots are taken", agent.slots)),
-        Fit::Avoided(avoided) => Told::new("avoided", avoided_in_words(id, *avoided)).until(avoided.until),
+        Fit::Avoided(avoided) => {
+            let message = format!("it {}", avoided_in_words(task, agent, *avoided));
+            Told::new("avoided", message).until(avoided.until)
+        }
         Fit::Slowed(until) => Told::new("slowed", "its machine failed what it was given last").until(*until),
         Fit::Lost(Some(seen)) => {
             let silence = describe(Duration::from_secs((look.now - *seen).as_secs()));
@@ -297,7 +279,7 @@ fn agent_fit(task: &Task, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit 
                 HoldKind::Drain { .. } => "draining",
                 HoldKind::Pause | HoldKind::Stop => "paused",
             };
-            Told::new(kind, describe_hold(hold))
+            Told::new(kind, format!("it {}", done_by(hold)))
         }
         Fit::Executor(executor) => Told::new("executor", cannot(*executor)),
         Fit::Label(term) => Told::new("label", label_in_words(term, agent)),
@@ -310,9 +292,9 @@ fn agent_fit(task: &Task, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit 
             )
         }
     };
-    let told = told.change(change_for(task, agent, fit));
+    let told = told.change(change_for(task, fit));
     v1::AgentFit {
-        agent_id: id.to_owned(),
+        agent_id: agent.id.to_string(),
         name: agent.name.to_string(),
         kind: told.kind.to_owned(),
         message: told.message,
@@ -321,9 +303,12 @@ fn agent_fit(task: &Task, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit 
     }
 }
 
-fn avoided_in_words(agent: &str, avoided: Avoided) -> String {
-    let did = if avoided.refused { "refused" } else { "failed" };
-    format!("agent {agent} {did} the task before and is not given it again for a while")
+/// `refused the task: no commands here; it is not given it again for a while`.
+fn avoided_in_words(task: &Task, agent: &Agent, avoided: Avoided) -> String {
+    match refusal(task, agent).filter(|_| avoided.refused) {
+        Some(reason) => format!("refused the task: {reason}; it is not given it again for a while"),
+        None => "failed the task before and is not given it again for a while".to_owned(),
+    }
 }
 
 fn cannot(executor: Executor) -> String {
@@ -334,12 +319,7 @@ fn cannot(executor: Executor) -> String {
 }
 
 fn label_in_words(term: &Term, agent: &Agent) -> String {
-    let text = term.to_string();
-    let key = text
-        .trim_start_matches('!')
-        .split(['!', '='])
-        .next()
-        .unwrap_or_default();
+    let (text, key) = (term.to_string(), term.key());
     match agent.labels.get(key) {
         None => format!("it lacks label {text}"),
         Some(value) => format!("its label {key}={value} does not meet {text}"),
@@ -380,7 +360,10 @@ fn reason_in_words(reason: &Reason, count: usize) -> String {
                 if one { "does not" } else { "do not" }
             )
         }
-        Reason::Label(term) => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
+        Reason::Label(term) => match term.forbidden() {
+            Some(label) => format!("{count} {} label {label}", if one { "has" } else { "have" }),
+            None => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
+        },
         Reason::Queue(queue) => {
             format!(
                 "{count} {} serve queue {queue}",
@@ -398,14 +381,17 @@ pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
     } else {
         format!("{tasks} tasks")
     };
-    let (need, wait, belong) = if tasks == 1 {
-        ("needs", "waits", "belongs")
+    let (need, wait, belong, was) = if tasks == 1 {
+        ("needs", "waits", "belongs", "was")
     } else {
-        ("need", "wait", "belong")
+        ("need", "wait", "belong", "were")
     };
     let (kind, rest) = match passed {
         Passed::Executor(executor) => ("executor", format!("{need} an agent that runs {executor}s")),
-        Passed::Label(term) => ("label", format!("{need} label {term}")),
+        Passed::Label(term) => match term.forbidden() {
+            Some(label) => ("label", format!("{need} an agent without label {label}")),
+            None => ("label", format!("{need} label {term}")),
+        },
         Passed::Queue(queue) => ("queue", format!("{wait} in queue {queue}")),
         Passed::PausedQueue(queue, actor) if actor.is_empty() => (
             "queue_paused",
@@ -426,7 +412,7 @@ pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
         Passed::Shard => ("shard", format!("{belong} to other shards")),
         Passed::Avoided => (
             "avoided",
-            "failed or were refused here a short while ago".to_owned(),
+            format!("failed or {was} refused here a short while ago"),
         ),
     };
     v1::Passed {

@@ -19,6 +19,7 @@ pub(crate) mod task;
 
 pub(crate) mod agent;
 pub(crate) mod assignment;
+mod change;
 pub(crate) mod explanation;
 pub(crate) mod hold;
 pub(crate) mod lease;

@@ -1,0 +1,68 @@
+//! What has to be retried so that an ended task runs again, in an order in which nothing is refused.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    id::TaskId,
+    limits::{MAX_EXPLAINED, MAX_VISITED},
+    task::{Condition, End, Task},
+};
+
+/// The tasks to retry, dependencies first: a task is refused while one that it depends on has ended without success.
+/// One that was skipped comes back with the one because of which it was, so it is named only if another one that is
+/// named depends on it. When there are very many these are the first ones, and when they are very far away none.
+/// None either when the task has succeeded, or depends on one that is no longer kept.
+pub(crate) fn retry_order(task: &Arc<Task>, kept: impl Fn(&TaskId) -> Option<Arc<Task>>) -> Vec<TaskId> {
+    let Some(ended) = dependencies_first(task, kept) else {
+        return Vec::new();
+    };
+    let mut depended_on = BTreeSet::new();
+    let mut order = Vec::new();
+    for task in ended.iter().rev() {
+        let is_skipped = matches!(task.end(), Some(End::Skipped { .. }));
+        if !is_skipped || depended_on.contains(&task.id) {
+            depended_on.extend(task.unmet_dependencies().map(|each| each.task.clone()));
+            order.push(task.id.clone());
+        }
+    }
+    order.reverse();
+    order.truncate(MAX_EXPLAINED);
+    order
+}
+
+/// The task, and before it whatever it waits for that has ended without success.
+fn dependencies_first(
+    task: &Arc<Task>,
+    kept: impl Fn(&TaskId) -> Option<Arc<Task>>,
+) -> Option<Vec<Arc<Task>>> {
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut next = vec![(task.clone(), false)];
+    while let Some((task, is_last_visit)) = next.pop() {
+        if is_last_visit {
+            order.push(task);
+            continue;
+        }
+        if !has_no_success(&task) || !seen.insert(task.id.clone()) {
+            continue;
+        }
+        if seen.len() > MAX_VISITED {
+            return None;
+        }
+        next.push((task.clone(), true));
+        for dependency in task.unmet_dependencies() {
+            let other = kept(&dependency.task)?;
+            if dependency.condition == Condition::Succeeded {
+                next.push((other, false));
+            }
+        }
+    }
+    Some(order)
+}
+
+fn has_no_success(task: &Task) -> bool {
+    matches!(
+        task.end(),
+        Some(End::Failed { .. } | End::Cancelled | End::Skipped { .. })
+    )
+}
