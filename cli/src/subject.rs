@@ -89,7 +89,7 @@ pub async fn find_no_whole_task_id(
     }
 }
 
-/// Finds the task that is meant; nothing when none is.
+/// Finds the task that is meant; nothing when none is, or a job has this very id.
 ///
 /// # Errors
 ///
@@ -97,6 +97,14 @@ pub async fn find_no_whole_task_id(
 pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
     if let Some((task, _)) = get_task(client, id).await.map_err(client.trouble(doing))? {
         return Ok(Some(task));
+    }
+    // The ids of a job's tasks often begin with its own: who names the job means none of them by it.
+    if get_job(client, id)
+        .await
+        .map_err(client.trouble(doing))?
+        .is_some()
+    {
+        return Ok(None);
     }
     let Some((_, id)) = meant(client, id, &[Kind::Task], doing).await? else {
         return Ok(None);
@@ -162,14 +170,22 @@ async fn meant(
     prefix::only_one(client, text, kinds, doing).await
 }
 
-/// The id of the task that is meant.
+/// The task that is meant. Who names a job is told so, and where its tasks are.
 ///
 /// # Errors
 ///
 /// When none or several may be meant, or the coordinator cannot be asked.
 pub async fn task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Task> {
-    match find_task(client, id, doing).await? {
-        Some(task) => Ok(task),
+    if let Some(task) = find_task(client, id, doing).await? {
+        return Ok(task);
+    }
+    match find_job(client, id, doing).await? {
+        Some((job, _)) => {
+            let list = client.next(&format!("list --job {}", job.job_id));
+            Err(Trouble::new(Exit::NotFound, format!("{doing}: it is a job"))
+                .help(format!("its tasks: {list}"))
+                .into())
+        }
         None => Err(no_task(client, id, doing).into()),
     }
 }
