@@ -1,5 +1,7 @@
 //! `swarmctl doctor`: what is wrong with the coordinator, its agents and this machine, each with what mends it.
 
+mod data_directory;
+
 use std::{env, path::Path};
 
 use prost_types::Timestamp;
@@ -49,6 +51,7 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let address = &globals.coordinator;
     let coordinator = checkup::coordinator(&mut report, address).await;
     if let Some(coordinator) = &coordinator {
+        data_directory::look(&mut report, &coordinator.status);
         look_at_holds(&mut report, &coordinator.status, globals);
         match agents(globals).await {
             Ok(agents) => look_at_agents(&mut report, &agents, &coordinator.info.version, address),
