@@ -7,12 +7,13 @@ use swarm_proto::{
     reason::{Failure, Reason},
     v1::{AgentFit, ExplainTaskRequest, Explanation, Obstacle},
 };
+use swarm_settings::wrapped::wrapped;
 
 use crate::{
     args::Globals,
     client::Client,
     exit::Exit,
-    output::{Output, json, state, text, wrapped::wrapped},
+    output::{Output, json, state, text},
     subject::{self, Subject},
     trouble::Trouble,
 };

@@ -13,7 +13,6 @@ pub mod rate;
 pub mod state;
 pub mod table;
 pub mod text;
-pub mod wrapped;
 pub mod yaml;
 
 use std::{

@@ -24,5 +24,7 @@ pub mod nearest;
 pub mod checkup;
 pub mod report;
 
+pub mod wrapped;
+
 pub use layer::{Program, Read, Refusal, Wrong};
 pub use shown::{Form, Origin, Setting, Settings};
