@@ -65,7 +65,7 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     look_at_tools(&mut report);
     let troubled: Vec<&str> = report.troubled().collect();
-    output.figures(&report.json(), &troubled.join("\n"), &report.to_string())?;
+    output.figures(&report.json(), &troubled.join("\n"), &report.page(output.width()))?;
     Ok(match (coordinator.is_some(), report.is_well()) {
         (false, _) => Exit::Unreachable,
         (true, false) => Exit::Failed,

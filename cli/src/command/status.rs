@@ -127,7 +127,7 @@ fn page(
             "last minute",
             status.rates.as_ref().map(rates).unwrap_or_default(),
         );
-    let mut page = fields.to_string();
+    let mut page = fields.within(width);
     if !status.holds.is_empty() {
         page.push_str("\nholds\n");
         for line in hold::table(&status.holds)
@@ -154,7 +154,7 @@ fn page(
     page.push_str(&format!("  {:<13}{:>8}\n", "slots", status.slots));
     if agents.online == 0 && tasks.queued > 0 {
         page.push_str(&format!(
-            "\n{} and no agent is online; start one with: agent --coordinator {}\n",
+            "\n{} and no agent is online\n  start one: agent --coordinator {}\n",
             text::counted(tasks.queued, "queued task"),
             client.address()
         ));
@@ -165,7 +165,7 @@ fn page(
     }
     if status.unmatched > 0 {
         page.push_str(&format!(
-            "\n{} that no live agent can run as things are; see them with {}, and why with {}\n",
+            "\n{} that no live agent can run as things are\n  which: {}\n  why:   {}\n",
             text::counted(status.unmatched, "queued task"),
             client.next("list --state queued"),
             client.next("explain ID")
@@ -178,10 +178,14 @@ fn disk(status: &GetStatusResponse) -> String {
     if status.journal_bytes == 0 {
         return String::new();
     }
+    let left = status
+        .free_bytes
+        .map(|free| format!(", {} left", text::bytes(free)));
     format!(
-        "journal {}, store {}",
+        "journal {}, store {}{}",
         text::bytes(status.journal_bytes),
-        text::bytes(status.store_bytes)
+        text::bytes(status.store_bytes),
+        left.unwrap_or_default()
     )
 }
 

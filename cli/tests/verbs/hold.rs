@@ -380,8 +380,8 @@ fn status_shows_who_holds_what_and_how_things_go() {
         "  everything  ◫ paused    ann@desk  2026-01-02 03:04:05Z  -      moving house\n",
         "  agent a1    ◑ draining  bob@lab   2026-01-02 03:04:05Z  -      new disk\n",
         "\nto give work again: swarmctl resume\n",
-        "\n1 queued task that no live agent can run as things are; see them with swarmctl list --state queued, and why with \
-         swarmctl explain ID\n",
+        "\n1 queued task that no live agent can run as things are\n  which: swarmctl list --state queued\n  \
+         why:   swarmctl explain ID\n",
     ] {
         assert!(page.contains(expected), "{expected:?} is not in\n{page}");
     }

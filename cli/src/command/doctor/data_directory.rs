@@ -17,8 +17,8 @@ const NOTABLE_STORE_LAG: u64 = 100_000;
 const CHECK: &str = "data directory";
 const FREE_SOME: &str = "free some space where the coordinator keeps its data, or have it keep less: --keep-tasks, \
                          --keep-events-bytes";
-const SLOW_DISK: &str = "see how busy the disk of the coordinator's machine is, such as with iostat: another one may \
-                         share it; coordinator verify says what state the data are in, once it is stopped";
+const SLOW_DISK: &str =
+    "see how busy that machine's disk is, such as with iostat, and what else writes to it";
 
 /// Looks at what a coordinator says of its data directory.
 pub(super) fn look(report: &mut Report, status: &GetStatusResponse) {
