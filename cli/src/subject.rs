@@ -283,6 +283,27 @@ pub fn ids(given: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
+/// The one id of a command line of this verb; `-` stands for the one on stdin.
+///
+/// # Errors
+///
+/// When stdin cannot be read, or has none or several.
+pub fn one_id(given: &str, verb: &str) -> anyhow::Result<String> {
+    if given != "-" {
+        return Ok(given.to_owned());
+    }
+    let mut ids = ids(&[given.to_owned()])?;
+    match ids.len() {
+        1 => Ok(ids.remove(0)),
+        several => Err(Trouble::new(
+            Exit::Usage,
+            format!("{several} ids were given on standard input, and one is shown at a time"),
+        )
+        .help(format!("for each of them: … | xargs -n 1 swarmctl {verb}"))
+        .into()),
+    }
+}
+
 async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<Failure>> {
     match client
         .get_task(GetTaskRequest {

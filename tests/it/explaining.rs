@@ -45,9 +45,7 @@ fn follow(coordinator: &Coordinator, explanation: &Value) -> Option<RealAgent> {
             assert_eq!(ended.code, 0, "{change}: {}", ended.stderr);
             None
         }
-        ["agent", "--coordinator", "HOST:PORT", flags @ ..] => {
-            Some(RealAgent::start(coordinator, "helper", flags))
-        }
+        ["agent", "--coordinator", _, flags @ ..] => Some(RealAgent::start(coordinator, "helper", flags)),
         _ => panic!("nothing to do: {explanation:#}"),
     }
 }

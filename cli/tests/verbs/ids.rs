@@ -144,6 +144,31 @@ fn a_job_whose_tasks_begin_with_its_id_is_told_to_be_one() {
 }
 
 #[test]
+fn the_one_id_that_a_verb_takes_may_stand_on_standard_input() {
+    let fake = Fake::start(some_ids);
+    for verb in ["explain", "logs", "inspect"] {
+        let ended = fake.ctl_with(&[verb, "-", "-q"], "zz9\n", &[]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (0, "zz9\n"),
+            "{verb}: {}",
+            ended.stderr
+        );
+        let ended = fake.ctl_with(&[verb, "-"], "zz9\nk3\n", &[]);
+        assert_eq!(
+            (ended.code, ended.stderr),
+            (
+                2,
+                format!(
+                    "error: 2 ids were given on standard input, and one is shown at a time\n\
+                     help: for each of them: … | xargs -n 1 swarmctl {verb}\n"
+                )
+            )
+        );
+    }
+}
+
+#[test]
 fn last_is_the_newest_task_or_job_and_it_is_said_which() {
     let fake = Fake::start(some_ids);
     for (args, stdout, said) in [
