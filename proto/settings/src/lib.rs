@@ -13,6 +13,7 @@ mod shown;
 
 mod alias;
 mod file;
+mod mistyped;
 mod value;
 
 pub mod usage;
