@@ -6,11 +6,11 @@ use std::{
 };
 
 use swarm_proto::v1::{
-    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Rates,
-    StateCounts,
+    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Hold,
+    Rates, StateCounts,
 };
 
-use super::describe;
+use super::{describe, hold as held};
 use crate::{
     args::{Format, Globals},
     client::Client,
@@ -77,7 +77,8 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
                 .get_server_info(GetServerInfoRequest {})
                 .await
                 .map_err(trouble())?;
-            page(client, &status, &server, output.width())
+            let holds = held::by_name(client, &status.holds).await;
+            page(client, &status, &holds, &server, output.width())
         }
         Format::Json | Format::Jsonl | Format::Yaml | Format::Name => String::new(),
     };
@@ -97,6 +98,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
 fn page(
     client: &Client,
     status: &GetStatusResponse,
+    holds: &[Hold],
     server: &GetServerInfoResponse,
     width: Option<usize>,
 ) -> String {
@@ -128,9 +130,9 @@ fn page(
             status.rates.as_ref().map(rates).unwrap_or_default(),
         );
     let mut page = fields.within(width);
-    if !status.holds.is_empty() {
+    if !holds.is_empty() {
         page.push_str("\nholds\n");
-        for line in hold::table(&status.holds)
+        for line in hold::table(holds)
             .within(width.map(|width| width.saturating_sub(2)))
             .lines()
         {
