@@ -1,7 +1,9 @@
 //! Times that have been, as people name them: ago, or on a day.
 
-use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use swarm_proto::duration::parse_duration;
+
+use crate::jobfile::value;
 
 /// Reads a duration that is counted back from now (`90m`), or a time: `2026-03-01T10:00:00Z`, `2026-03-01 10:00`,
 /// `2026-03-01`, `today` and `yesterday` (in UTC, as times are shown; a day is its beginning).
@@ -33,11 +35,7 @@ fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
             .map(|time| time.timestamp())
             .map_err(|_| format!("'{text}' is too long ago"));
     }
-    let time = trimmed.parse::<Timestamp>().ok().or_else(|| {
-        let in_utc = trimmed.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC);
-        in_utc.ok().map(|time| time.timestamp())
-    });
-    match time {
+    match value::time(trimmed) {
         Some(time) => not_before_1970(text, time),
         None => Err(format!(
             "'{text}' is neither a duration that has passed, such as 2h, nor a time, such as yesterday, \

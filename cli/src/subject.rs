@@ -89,7 +89,7 @@ pub async fn find_no_whole_task_id(
     }
 }
 
-/// Finds the task that is meant; nothing when none is.
+/// Finds the task that is meant; nothing when none is, or a job has this very id.
 ///
 /// # Errors
 ///
@@ -97,6 +97,14 @@ pub async fn find_no_whole_task_id(
 pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
     if let Some((task, _)) = get_task(client, id).await.map_err(client.trouble(doing))? {
         return Ok(Some(task));
+    }
+    // The ids of a job's tasks often begin with its own: who names the job means none of them by it.
+    if get_job(client, id)
+        .await
+        .map_err(client.trouble(doing))?
+        .is_some()
+    {
+        return Ok(None);
     }
     let Some((_, id)) = meant(client, id, &[Kind::Task], doing).await? else {
         return Ok(None);
@@ -162,14 +170,22 @@ async fn meant(
     prefix::only_one(client, text, kinds, doing).await
 }
 
-/// The id of the task that is meant.
+/// The task that is meant. Who names a job is told so, and where its tasks are.
 ///
 /// # Errors
 ///
 /// When none or several may be meant, or the coordinator cannot be asked.
 pub async fn task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Task> {
-    match find_task(client, id, doing).await? {
-        Some(task) => Ok(task),
+    if let Some(task) = find_task(client, id, doing).await? {
+        return Ok(task);
+    }
+    match find_job(client, id, doing).await? {
+        Some((job, _)) => {
+            let list = client.next(&format!("list --job {}", job.job_id));
+            Err(Trouble::new(Exit::NotFound, format!("{doing}: it is a job"))
+                .help(format!("its tasks: {list}"))
+                .into())
+        }
         None => Err(no_task(client, id, doing).into()),
     }
 }
@@ -265,6 +281,27 @@ pub fn ids(given: &[String]) -> anyhow::Result<Vec<String>> {
         return Err(Trouble::new(Exit::Usage, "no ids were given on standard input").into());
     }
     Ok(ids)
+}
+
+/// The one id of a command line of this verb; `-` stands for the one on stdin.
+///
+/// # Errors
+///
+/// When stdin cannot be read, or has none or several.
+pub fn one_id(given: &str, verb: &str) -> anyhow::Result<String> {
+    if given != "-" {
+        return Ok(given.to_owned());
+    }
+    let mut ids = ids(&[given.to_owned()])?;
+    match ids.len() {
+        1 => Ok(ids.remove(0)),
+        several => Err(Trouble::new(
+            Exit::Usage,
+            format!("{several} ids were given on standard input, and one is shown at a time"),
+        )
+        .help(format!("for each of them: … | xargs -n 1 swarmctl {verb}"))
+        .into()),
+    }
 }
 
 async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<Failure>> {

@@ -14,6 +14,10 @@ use crate::{DEFAULT_PORT, channel::Address};
 /// The preface of HTTP/2 and an empty SETTINGS frame: what a client says first, whatever it wants.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
+/// What is asked of one that closed without a word after the greeting: some servers of HTTP/1.1 leave like that when they
+/// hear a version that they do not know.
+const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+
 /// How long a connection may take, and then the first bytes. Whoever speaks HTTP/2 greets at once.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -74,19 +78,31 @@ impl Peer {
 
 /// Greets whoever listens at the address and looks at the first bytes of the answer.
 ///
-/// Takes at most twice three seconds.
+/// Takes at most four times three seconds: whoever closes without a word is asked once more, as a web server is.
 pub async fn probe(address: &Address) -> Peer {
     probe_within(PATIENCE, address).await
 }
 
 async fn probe_within(patience: Duration, address: &Address) -> Peer {
+    match answer_to(GREETING, patience, address).await {
+        // Anything else, such as the frame with which a coordinator leaves, says no more than the silence before.
+        Peer::Unknown => match answer_to(REQUEST, patience, address).await {
+            Peer::Http1 => Peer::Http1,
+            _ => Peer::Unknown,
+        },
+        peer => peer,
+    }
+}
+
+/// What the first bytes say that come back for these.
+async fn answer_to(said: &[u8], patience: Duration, address: &Address) -> Peer {
     let Ok(Ok(mut stream)) = timeout(patience, TcpStream::connect(address.to_string())).await else {
         return Peer::Unknown;
     };
     let mut heard = [0; FRAME_HEADER_BYTES];
     let mut length = 0;
     let conversation = async {
-        stream.write_all(GREETING).await?;
+        stream.write_all(said).await?;
         while length < heard.len() {
             match stream.read(&mut heard[length..]).await? {
                 0 => break,
@@ -147,6 +163,28 @@ mod tests {
             (b"", Peer::Unknown),
         ] {
             assert_eq!(probe_of(answer).await, peer, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_web_server_that_hangs_up_at_a_version_it_does_not_know_is_asked_as_one() {
+        for (second, peer) in [
+            (&b"HTTP/1.1 404 Not Found\r\n\r\n"[..], Peer::Http1),
+            (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", Peer::Unknown),
+            (b"", Peer::Unknown),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
+            tokio::spawn(async move {
+                for (asked, answer) in [(GREETING, &b""[..]), (REQUEST, second)] {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    let mut heard = vec![0; asked.len()];
+                    stream.read_exact(&mut heard).await.unwrap();
+                    assert_eq!(heard, asked);
+                    stream.write_all(answer).await.unwrap();
+                }
+            });
+            assert_eq!(probe(&address).await, peer, "{second:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::{fs, process::Command};
 
 use crate::harness::{
     coordinator::Coordinator,
+    fake_agent::FakeAgent,
     program::{command, run},
 };
 
@@ -49,14 +50,40 @@ fn completed(coordinator: &Coordinator, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn bash_completes_verbs_flags_and_live_ids() {
+fn bash_completes_verbs_flags_and_live_ids_of_tasks_jobs_agents_and_queues() {
     let coordinator = Coordinator::start();
     for id in ["fetch-1", "fetch-2", "build", "a:b"] {
         coordinator
             .swarmctl(&["submit", "--id", id, "--", "true"])
             .expect(0);
     }
+    let file = coordinator.dir().join("job.yaml");
+    fs::write(&file, "tasks:\n  - id: n-1\n    run: 'true'\n    queue: nights\n").unwrap();
+    let words = ["submit", "-f", file.to_str().unwrap(), "-o", "json"];
+    let job = coordinator.swarmctl(&words).expect(0).json()["job_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let agent = "lab-1".to_owned();
+    let _agent = FakeAgent::register(&coordinator, &agent);
     let line = |line: &str| completed(&coordinator, line);
+    for (typed, id) in [
+        ("swarmctl job show ", &job),
+        ("swarmctl list --job ", &job),
+        ("swarmctl drain ", &agent),
+        ("swarmctl pause --agent ", &agent),
+        ("swarmctl agent show ", &agent),
+    ] {
+        let begun = &id[..id.len() - 1];
+        assert_eq!(line(&format!("{typed}{begun}")), [id.as_str()], "{typed}");
+    }
+    for typed in [
+        "swarmctl queue show ",
+        "swarmctl pause --queue ",
+        "swarmctl list --queue ",
+    ] {
+        assert_eq!(line(&format!("{typed}ni")), ["nights"], "{typed}");
+    }
     assert_eq!(line("swarmctl inspect fe"), ["fetch-1", "fetch-2"]);
     assert_eq!(line("swarmctl wait build fetch-2"), ["fetch-2"]);
     assert_eq!(line("swarmctl logs a:"), ["b"]);

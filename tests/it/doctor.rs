@@ -31,6 +31,7 @@ fn a_swarm_that_works_is_well_and_one_without_agents_is_not() {
             "✔ protocol",
             "✔ version",
             "✔ clock",
+            "✔ data directory: journal ",
             "✘ agents: there is none",
             "fix: start one with: agent",
         ],

@@ -23,9 +23,10 @@ use crate::harness::{
     wait_until,
 };
 
-/// Several times what any page or look takes. The promise is a hundred thousand, which a debug build takes a
-/// minute for; memory and time grow with none of it but the tasks themselves.
+/// Several times what any page or look takes; memory and time grow with none of it but the tasks themselves.
 const MANY: usize = 20_000;
+/// What is promised, which a debug build takes a minute for.
+const VERY_MANY: usize = 100_000;
 /// As many as one request takes.
 const TOGETHER: usize = 10_000;
 /// What the coordinator may grow by while all of them are listed and some end: what it is sent, what it writes and
@@ -36,8 +37,8 @@ const MOST_OF_SWARMCTL_KIB: u64 = 64 * 1024;
 /// Events that the store may be behind: the next claim waits for it, for what is behind takes memory, too.
 const MOST_BEHIND: u64 = 1_000;
 
-fn many() -> impl Iterator<Item = NewTask> {
-    (0..MANY).map(|n| {
+fn many(count: usize) -> impl Iterator<Item = NewTask> {
+    (0..count).map(|n| {
         with(shell_task(&format!("t{n:06}"), "true"), |spec| {
             spec.name = format!("number {n}");
             spec.labels = [("tens".to_owned(), (n / 10 % 10).to_string())].into();
@@ -45,8 +46,8 @@ fn many() -> impl Iterator<Item = NewTask> {
     })
 }
 
-fn submit_many(client: &Client) {
-    let mut tasks = many();
+fn submit_many(client: &Client, count: usize) {
+    let mut tasks = many(count);
     loop {
         let batch: Vec<NewTask> = tasks.by_ref().take(TOGETHER).collect();
         if batch.is_empty() {
@@ -115,43 +116,65 @@ fn work(coordinator: &Coordinator, stop: &AtomicBool) -> usize {
 }
 
 #[test]
-fn very_many_tasks_are_listed_in_little_memory_without_a_miss_or_a_repeat_while_they_end() {
-    let mut coordinator = Coordinator::start();
+fn many_tasks_are_listed_in_little_memory_without_a_miss_or_a_repeat_while_they_end() {
+    let (mut coordinator, expected) = with_tasks(MANY);
     let pid = coordinator.program().pid();
-    let client = coordinator.client();
-    submit_many(&client);
-    until_stored(&client);
-    let expected: Vec<String> = (0..MANY).map(|n| format!("t{n:06}")).collect();
     let before = peak_kib(pid);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let working = scope.spawn(|| work(&coordinator, &stop));
-        for newest_first in [false, true] {
-            let request = ListTasksRequest {
-                page_size: 1_000,
-                newest_first,
-                ..Default::default()
-            };
-            let mut listed = ids(&client, request);
-            if newest_first {
-                listed.reverse();
-            }
-            let count = listed.len();
-            assert!(listed == expected, "newest first: {newest_first}: {count} tasks");
-        }
-        let labelled = ListTasksRequest {
-            page_size: 1_000,
-            labels: vec!["tens=7".to_owned()],
-            ..Default::default()
-        };
-        assert_eq!(ids(&client, labelled).len(), MANY / 10);
-        list_with_swarmctl(&coordinator, &expected);
+        list_everything(&coordinator, &expected);
         stop.store(true, Ordering::Relaxed);
         let ended = working.join().unwrap();
         assert!(ended > 500, "only {ended} tasks ended while they were listed");
     });
     let grown = peak_kib(pid) - before;
     assert!(grown < MOST_GROWTH_KIB, "the coordinator grew by {grown} KiB");
+}
+
+#[test]
+#[ignore = "by hand: it takes a minute"]
+fn a_hundred_thousand_tasks_are_listed_in_the_same_memory_as_a_fifth_of_them() {
+    let (mut coordinator, expected) = with_tasks(VERY_MANY);
+    let pid = coordinator.program().pid();
+    let before = peak_kib(pid);
+    list_everything(&coordinator, &expected);
+    let grown = peak_kib(pid) - before;
+    assert!(grown < MOST_GROWTH_KIB, "the coordinator grew by {grown} KiB");
+}
+
+/// A coordinator with so many tasks, all of them in its store, and their ids.
+fn with_tasks(count: usize) -> (Coordinator, Vec<String>) {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    submit_many(&client, count);
+    until_stored(&client);
+    (coordinator, (0..count).map(|n| format!("t{n:06}")).collect())
+}
+
+/// Lists all tasks from both ends, by a label, and with swarmctl.
+fn list_everything(coordinator: &Coordinator, expected: &[String]) {
+    let client = coordinator.client();
+    for newest_first in [false, true] {
+        let request = ListTasksRequest {
+            page_size: 1_000,
+            newest_first,
+            ..Default::default()
+        };
+        let mut listed = ids(&client, request);
+        if newest_first {
+            listed.reverse();
+        }
+        let count = listed.len();
+        assert!(listed == expected, "newest first: {newest_first}: {count} tasks");
+    }
+    let labelled = ListTasksRequest {
+        page_size: 1_000,
+        labels: vec!["tens=7".to_owned()],
+        ..Default::default()
+    };
+    assert_eq!(ids(&client, labelled).len(), expected.len() / 10);
+    list_with_swarmctl(coordinator, expected);
 }
 
 fn list_with_swarmctl(coordinator: &Coordinator, expected: &[String]) {
@@ -165,13 +188,13 @@ fn list_with_swarmctl(coordinator: &Coordinator, expected: &[String]) {
         assert_eq!(task["task_id"], id.as_str());
         count += 1;
         // The rest does not fit into the pipe: it is still there.
-        if count == MANY - 500 {
+        if count == expected.len() - 500 {
             let peak = peak_kib(child.id().try_into().unwrap());
             assert!(peak < MOST_OF_SWARMCTL_KIB, "swarmctl took {peak} KiB");
         }
     }
     assert!(child.wait().unwrap().success());
-    assert_eq!(count, MANY);
+    assert_eq!(count, expected.len());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::harness::{
     client::{shell_task, with},
     coordinator::Coordinator,
     program::{command, run},
+    swarmctl::swarmctl,
     wait_until,
 };
 
@@ -295,6 +296,20 @@ fn strangers_on_the_port_are_refused_or_dropped_and_the_page_stays() {
     assert_eq!(coordinator.program().ended(), None);
     let log = coordinator.program().log();
     assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn who_takes_the_port_for_the_coordinators_is_told_what_it_is() {
+    let (coordinator, address) = coordinator(&[]);
+    for args in [&["list"][..], &["submit", "--", "true"], &["doctor"]] {
+        let ended = swarmctl(&address, coordinator.dir(), args).expect(69);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(
+            said.contains("that port speaks HTTP/1.1, not gRPC"),
+            "{args:?}: {said}"
+        );
+        assert!(!said.contains("trying again"), "{args:?}: {said}");
+    }
 }
 
 #[test]

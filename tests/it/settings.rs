@@ -210,6 +210,50 @@ fn every_flag_of_a_program_has_the_variable_of_its_name() {
 }
 
 #[test]
+fn a_misspelt_variable_is_told_and_one_of_another_program_or_a_task_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let keys = |program: &str| -> Vec<String> {
+        let json = run(asked(program, home.path(), &["-o", "json"])).expect(0).json();
+        let settings = json["settings"].as_array().unwrap();
+        settings
+            .iter()
+            .map(|setting| setting["key"].as_str().unwrap().to_ascii_uppercase())
+            .collect()
+    };
+    let mut everything: Vec<String> = PROGRAMS.iter().flat_map(|(program, _)| keys(program)).collect();
+    let of_tasks = [
+        "TASK_ID", "ATTEMPT", "JOB_ID", "INPUTS", "WORKDIR", "MARK", "ACTOR",
+    ];
+    everything.extend(of_tasks.map(str::to_owned));
+    for (program, misspelt, told) in [
+        (
+            "coordinator",
+            "SWARM_LISTN",
+            "SWARM_LISTN is ignored; did you mean SWARM_LISTEN?",
+        ),
+        (
+            "agent",
+            "RESIDENT_FOO",
+            "RESIDENT_FOO is ignored: it means nothing here",
+        ),
+        (
+            "swarmctl",
+            "SWARM_OUTPTU",
+            "SWARM_OUTPTU is ignored; did you mean SWARM_OUTPUT?",
+        ),
+    ] {
+        let mut command = asked(program, home.path(), &[]);
+        let own = keys(program);
+        let others = everything.iter().filter(|key| !own.contains(key));
+        command.envs(others.map(|key| (format!("SWARM_{key}"), "7")));
+        command.env(misspelt, "1");
+        let ended = run(command).expect(0);
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(ended.stderr.matches(" is ignored").count(), 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn an_agent_works_with_what_its_file_says() {
     let server = Coordinator::start();
     let home = tempfile::tempdir().unwrap();

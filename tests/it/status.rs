@@ -77,4 +77,5 @@ fn the_figures_of_the_status_are_those_of_what_happened() {
     assert!(settled.journal_seq <= last.seq && settled.journal_seq >= status.journal_seq);
     assert_eq!(settled.as_of.unwrap().seq, settled.journal_seq);
     assert!(settled.journal_bytes > 0 && settled.store_bytes > 0);
+    assert!(settled.free_bytes > Some(0) && !settled.disk_refuses_submits && !settled.disk_refuses_claims);
 }

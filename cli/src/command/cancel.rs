@@ -45,9 +45,14 @@ Examples:
   swarmctl cancel --queue slow --state queued  all that wait in a queue; asks first
   swarmctl list --state queued -q | swarmctl cancel -";
 
+const USAGE: &str = "\
+swarmctl cancel [OPTIONS] <ID>...
+       swarmctl cancel [OPTIONS] --job JOB, --queue QUEUE, --state STATE, --label TERM, --agent AGENT or --text TEXT
+       swarmctl cancel [OPTIONS] --all";
+
 /// What to cancel.
 #[derive(Debug, clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
     /// Tasks and jobs, these also by name; last is the newest; - reads ids from stdin, one a line
     #[arg(

@@ -1,5 +1,7 @@
 //! `swarmctl doctor`: what is wrong with the coordinator, its agents and this machine, each with what mends it.
 
+mod data_directory;
+
 use std::{env, path::Path};
 
 use prost_types::Timestamp;
@@ -9,6 +11,7 @@ use swarm_proto::{
 };
 use swarm_settings::{checkup, report::Report};
 
+use super::hold;
 use crate::{
     args::{Globals, PROGRAM},
     client::Client,
@@ -49,7 +52,8 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let address = &globals.coordinator;
     let coordinator = checkup::coordinator(&mut report, address).await;
     if let Some(coordinator) = &coordinator {
-        look_at_holds(&mut report, &coordinator.status, globals);
+        data_directory::look(&mut report, &coordinator.status);
+        look_at_holds(&mut report, &coordinator.status, globals).await?;
         match agents(globals).await {
             Ok(agents) => look_at_agents(&mut report, &agents, &coordinator.info.version, address),
             Err(error) => report.wrong(
@@ -62,7 +66,7 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     look_at_tools(&mut report);
     let troubled: Vec<&str> = report.troubled().collect();
-    output.figures(&report.json(), &troubled.join("\n"), &report.to_string())?;
+    output.figures(&report.json(), &troubled.join("\n"), &report.page(output.width()))?;
     Ok(match (coordinator.is_some(), report.is_well()) {
         (false, _) => Exit::Unreachable,
         (true, false) => Exit::Failed,
@@ -85,17 +89,23 @@ fn look_at_settings(report: &mut Report) {
     }
 }
 
-fn look_at_holds(report: &mut Report, status: &GetStatusResponse, globals: &Globals) {
+async fn look_at_holds(
+    report: &mut Report,
+    status: &GetStatusResponse,
+    globals: &Globals,
+) -> anyhow::Result<()> {
+    let named = hold::by_name(&Client::open(globals)?, &status.holds).await;
     if status.holds.is_empty() {
         report.well("holds", "nothing is paused, drained or stopped");
     }
-    for hold in &status.holds {
+    for (hold, named) in status.holds.iter().zip(&named) {
         report.notable(
             "hold",
-            held(hold),
+            held(named),
             format!("lift it with: {}", globals.next(&lift(hold))),
         );
     }
+    Ok(())
 }
 
 /// `queue nightly is paused since … by ann@lab: too hot`.

@@ -72,9 +72,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client.drain_agent(request).await.map_err(client.trouble(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     let page = format!(
-        "{}\n{}",
-        hold::sentence(&held),
-        still_holds(&agent_id, answer.leases as usize)
+        "{}{}",
+        output.sentence(&hold::sentence(&held)),
+        output.sentence(&still_holds(&agent_id, answer.leases as usize))
     );
     output.one(
         "DrainAgentResponse",

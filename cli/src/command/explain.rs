@@ -7,12 +7,13 @@ use swarm_proto::{
     reason::{Failure, Reason},
     v1::{AgentFit, ExplainTaskRequest, Explanation, Obstacle},
 };
+use swarm_settings::wrapped::wrapped;
 
 use crate::{
     args::Globals,
     client::Client,
     exit::Exit,
-    output::{Output, json, state, text, wrapped::wrapped},
+    output::{Output, json, state, text},
     subject::{self, Subject},
     trouble::Trouble,
 };
@@ -39,7 +40,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The task; the beginning of its id will do; last is the newest
+    /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
     id: String,
 }
 
@@ -51,10 +52,12 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let explanation = match explain(&client, &args.id).await {
+    let id = subject::one_id(&args.id, "explain")?;
+    let mut explanation = match explain(&client, &id).await {
         Ok(explanation) => explanation,
-        Err(failure) => explain_meant(&client, &args.id, failure).await?,
+        Err(failure) => explain_meant(&client, &id, failure).await?,
     };
+    fill_in_address(&mut explanation, &client.address().to_string());
     let page = Page {
         client: &client,
         width: output.width().map(|width| width.min(MAX_WIDTH)),
@@ -109,6 +112,18 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyh
                 .into())
         }
         None => Err(subject::no_task(client, id, &doing).into()),
+    }
+}
+
+/// Puts the address that was asked into every command line: a coordinator does not know under which it is reached.
+fn fill_in_address(explanation: &mut Explanation, address: &str) {
+    let obstacles = explanation
+        .obstacles
+        .iter_mut()
+        .map(|obstacle| &mut obstacle.change);
+    let agents = explanation.agents.iter_mut().map(|fit| &mut fit.change);
+    for change in obstacles.chain(agents).chain([&mut explanation.change]) {
+        *change = change.replace("HOST:PORT", address);
     }
 }
 
@@ -219,8 +234,7 @@ impl Page<'_> {
         let change = text::clean_line(change);
         match change.strip_prefix("swarmctl ") {
             Some(rest) => self.client.next(rest),
-            // A coordinator does not know under which name it is reached.
-            None => change.replace("HOST:PORT", &self.client.address().to_string()),
+            None => change,
         }
     }
 }

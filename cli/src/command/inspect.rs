@@ -30,7 +30,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// A task or a job, this also by name; the beginning of an id will do; last is the newest
+    /// A task or a job, this also by name; the beginning of an id will do; last is the newest; - reads the id from stdin
     id: String,
 }
 
@@ -42,8 +42,9 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let doing = format!("cannot inspect {}", args.id);
-    match subject::find(&client, &args.id, &doing).await? {
+    let id = subject::one_id(&args.id, "inspect")?;
+    let doing = format!("cannot inspect {id}");
+    match subject::find(&client, &id, &doing).await? {
         Some((Subject::Task(task), _)) => {
             let page = if output.wants_page() {
                 page(&client, &task, &output).await?
@@ -53,7 +54,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             output.one("Task", &json::of("Task", &*task), &task.task_id, &page)?;
         }
         Some((Subject::Job(job), _)) => super::job::show(&client, &job, &output).await?,
-        None => return Err(subject::nothing_named(&client, &args.id).into()),
+        None => return Err(subject::nothing_named(&client, &id).into()),
     }
     Ok(Exit::Done)
 }

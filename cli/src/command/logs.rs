@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The task; the beginning of its id will do; last is the newest
+    /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
     id: String,
     /// The attempt; only the last one that reported is kept
     #[arg(long, default_value = "latest", value_name = "N", value_parser = which_attempt)]
@@ -65,7 +65,7 @@ enum Which {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let mut client = Client::open(globals)?;
-    let mut task = get(&client, &args.id).await?;
+    let mut task = get(&client, &subject::one_id(&args.id, "logs")?).await?;
     let id = task.task_id.clone();
     if args.follow && !state::is_final(task.state()) {
         client = client.patiently();

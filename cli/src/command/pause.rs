@@ -73,7 +73,7 @@ pub(super) async fn pause(
         "PauseResponse",
         &json::of("PauseResponse", &answer),
         scope.name(),
-        &hold::sentence(&held),
+        &output.sentence(&hold::sentence(&held)),
     )?;
     let resume = client.next(&scope.resume());
     note(match held.kind() {

@@ -65,7 +65,7 @@ pub(super) async fn resume(
         "ResumeResponse",
         &json::of("ResumeResponse", &answer),
         scope.name(),
-        &page,
+        &output.sentence(&page),
     )?;
     hold::tell_others(client).await;
     Ok(Exit::Done)

@@ -29,9 +29,14 @@ Examples:
   swarmctl retry --failed                      every failed task; asks first
   swarmctl retry --failed --job nightly --yes  those of one job, without a question";
 
+const USAGE: &str = "\
+swarmctl retry [OPTIONS] <ID>...
+       swarmctl retry [OPTIONS] --failed, --job JOB, --queue QUEUE, --state STATE, --label TERM, --agent AGENT or --text TEXT
+       swarmctl retry [OPTIONS] --all";
+
 /// What to bring back.
 #[derive(Debug, clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
     /// Tasks; last is the newest; - reads ids from stdin, one a line
     #[arg(

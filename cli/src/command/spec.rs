@@ -63,7 +63,7 @@ pub(super) struct TaskFlags {
     /// Fails unless it has ended by then: a time, or a duration from now
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     pub deadline: Option<jiff::Timestamp>,
-    /// Is not started before this time
+    /// Is not started before this time, such as 2026-03-01 (in UTC) or 2026-03-01T10:00:00+01:00
     #[arg(long, value_name = "TIME", value_parser = value::parse_time, conflicts_with = "delay")]
     pub not_before: Option<jiff::Timestamp>,
     /// Is not started before this long from now

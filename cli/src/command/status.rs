@@ -6,11 +6,11 @@ use std::{
 };
 
 use swarm_proto::v1::{
-    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Rates,
-    StateCounts,
+    AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Hold,
+    Rates, StateCounts,
 };
 
-use super::describe;
+use super::{describe, hold as held};
 use crate::{
     args::{Format, Globals},
     client::Client,
@@ -77,7 +77,8 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
                 .get_server_info(GetServerInfoRequest {})
                 .await
                 .map_err(trouble())?;
-            page(client, &status, &server, output.width())
+            let holds = held::by_name(client, &status.holds).await;
+            page(client, &status, &holds, &server, output.width())
         }
         Format::Json | Format::Jsonl | Format::Yaml | Format::Name => String::new(),
     };
@@ -97,6 +98,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
 fn page(
     client: &Client,
     status: &GetStatusResponse,
+    holds: &[Hold],
     server: &GetServerInfoResponse,
     width: Option<usize>,
 ) -> String {
@@ -127,10 +129,10 @@ fn page(
             "last minute",
             status.rates.as_ref().map(rates).unwrap_or_default(),
         );
-    let mut page = fields.to_string();
-    if !status.holds.is_empty() {
+    let mut page = fields.within(width);
+    if !holds.is_empty() {
         page.push_str("\nholds\n");
-        for line in hold::table(&status.holds)
+        for line in hold::table(holds)
             .within(width.map(|width| width.saturating_sub(2)))
             .lines()
         {
@@ -154,7 +156,7 @@ fn page(
     page.push_str(&format!("  {:<13}{:>8}\n", "slots", status.slots));
     if agents.online == 0 && tasks.queued > 0 {
         page.push_str(&format!(
-            "\n{} and no agent is online; start one with: agent --coordinator {}\n",
+            "\n{} and no agent is online\n  start one: agent --coordinator {}\n",
             text::counted(tasks.queued, "queued task"),
             client.address()
         ));
@@ -165,7 +167,7 @@ fn page(
     }
     if status.unmatched > 0 {
         page.push_str(&format!(
-            "\n{} that no live agent can run as things are; see them with {}, and why with {}\n",
+            "\n{} that no live agent can run as things are\n  which: {}\n  why:   {}\n",
             text::counted(status.unmatched, "queued task"),
             client.next("list --state queued"),
             client.next("explain ID")
@@ -178,10 +180,14 @@ fn disk(status: &GetStatusResponse) -> String {
     if status.journal_bytes == 0 {
         return String::new();
     }
+    let left = status
+        .free_bytes
+        .map(|free| format!(", {} left", text::bytes(free)));
     format!(
-        "journal {}, store {}",
+        "journal {}, store {}{}",
         text::bytes(status.journal_bytes),
-        text::bytes(status.store_bytes)
+        text::bytes(status.store_bytes),
+        left.unwrap_or_default()
     )
 }
 

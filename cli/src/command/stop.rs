@@ -62,9 +62,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .await
         .map_err(client.trouble("cannot stop the agents"))?;
     let held = answer.hold.clone().unwrap_or_default();
-    let page = format!(
-        "{}\n{} to be given back; such a task is queued again, and no retry is used up",
-        hold::sentence(&held),
+    let given_back = format!(
+        "{} to be given back; such a task is queued again, and no retry is used up",
         match answer.leases {
             1 => "1 lease is".to_owned(),
             leases => format!("{leases} leases are"),
@@ -74,7 +73,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         "StopAllResponse",
         &json::of("StopAllResponse", &answer),
         "everything",
-        &page,
+        &format!(
+            "{}{}",
+            output.sentence(&hold::sentence(&held)),
+            output.sentence(&given_back)
+        ),
     )?;
     note(format!(
         "nothing is given to agents until: {}",

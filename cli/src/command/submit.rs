@@ -13,8 +13,8 @@ use swarm_proto::{
     MAX_MESSAGE_BYTES,
     reason::{Failure, Reason},
     v1::{
-        GetStatusRequest, GetTaskRequest, Prompt, SubmitTasksRequest, SubmitTasksResponse, SubmittedTask,
-        task_spec::Work,
+        GetStatusRequest, GetTaskRequest, Hold, Prompt, SubmitTasksRequest, SubmitTasksResponse,
+        SubmittedTask, task_spec::Work,
     },
 };
 
@@ -30,7 +30,7 @@ use crate::{
     client::Client,
     exit::Exit,
     jobfile::{self, Faults, JobFile},
-    output::{Listing, Output, json, note, state, table::Table, text},
+    output::{Listing, Output, hold, json, note, state, table::Table, text},
     trouble::Trouble,
 };
 
@@ -218,12 +218,22 @@ pub(super) async fn warn_without_agents(client: &Client) {
     let Ok(status) = client.get_status(GetStatusRequest {}).await else {
         return;
     };
-    if status.agents.is_some_and(|agents| agents.online == 0) {
-        note(format!(
+    if status.agents.is_none_or(|agents| agents.online > 0) {
+        return;
+    }
+    // Another agent would be held like the rest, or is not what was meant to be used.
+    let is_in_the_way = |hold: &&Hold| !matches!(hold::Scope::of(hold), hold::Scope::Queue(_));
+    note(match status.holds.iter().find(is_in_the_way) {
+        Some(hold) => format!(
+            "no agent takes work: {}; to give work again: {}",
+            hold::sentence(hold),
+            client.next(&hold::Scope::of(hold).resume())
+        ),
+        None => format!(
             "no agent is online yet; start one with: agent --coordinator {}",
             client.address()
-        ));
-    }
+        ),
+    });
 }
 
 /// Prints what became of the tasks of a submit.

@@ -51,7 +51,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         "UndrainAgentResponse",
         &json::of("UndrainAgentResponse", &answer),
         &agent_id,
-        &page,
+        &output.sentence(&page),
     )?;
     hold::tell_others(&client).await;
     Ok(Exit::Done)

@@ -1,5 +1,7 @@
 //! Tasks that were accepted and that no live agent can run: told at once, for otherwise nothing happens and nothing says why.
 
+use std::collections::BTreeSet;
+
 use swarm_proto::v1::{SubmittedTask, Unmatched};
 
 use crate::{
@@ -38,12 +40,13 @@ pub(super) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched]
 
 /// `queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining`; with names where others were submitted, too.
 fn sentence(tasks: &[SubmittedTask], group: &Unmatched) -> String {
-    let first = group.task_ids.first();
-    let state = tasks
-        .iter()
-        .find(|task| Some(&task.task_id) == first)
-        .map_or("accepted", |task| state::word(task.state()));
-    let said = format!("{state}, but {}", group.message);
+    let of_group = tasks.iter().filter(|task| group.task_ids.contains(&task.task_id));
+    let states: BTreeSet<&str> = of_group.map(|task| state::word(task.state())).collect();
+    let states = match states.is_empty() {
+        true => "accepted".to_owned(),
+        false => Vec::from_iter(states).join(" or "),
+    };
+    let said = format!("{states}, but {}", group.message);
     if tasks.len() == 1 {
         return said;
     }
@@ -77,6 +80,11 @@ mod tests {
             sentence(&[task("a"), task("b")], &group),
             "a, b, c, 9 more: blocked, but none of 2 agents can run it: 2 lack label gpu"
         );
+        let queued = SubmittedTask {
+            state: TaskState::Queued.into(),
+            ..task("b")
+        };
+        assert!(sentence(&[task("a"), queued], &group).contains(": blocked or queued, but none of 2"));
         assert_eq!(
             sentence(&[task("a")], &group),
             "blocked, but none of 2 agents can run it: 2 lack label gpu"

@@ -17,6 +17,7 @@ pub(super) const SCHEMA: Schema = Schema {
     fields: &[
         ("id", Meaning::Id),
         ("name", Meaning::Name),
+        ("title", Meaning::Name),
         ("status", Meaning::Status),
         ("priority", Meaning::Priority),
         ("description", Meaning::Text),

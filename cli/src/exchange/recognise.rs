@@ -34,11 +34,22 @@ const OF_AMPLIFIER: &[&str] = &[
     "status",
     "phase",
     "type",
+    "title",
     "description",
     "estimated_hours",
     "acceptance_criteria",
     "design_docs",
     "files",
+];
+
+/// Of these, and for dependencies, fields that AgentVine has not got: people write titles in both.
+const OF_AMPLIFIER_ALONE: &[&str] = &[
+    "phase",
+    "estimated_hours",
+    "acceptance_criteria",
+    "design_docs",
+    "dependencies",
+    "depends_on",
 ];
 
 /// Fields that say what a task of our job file runs.
@@ -89,7 +100,7 @@ pub(super) fn recognise(root: &Rc<Node>) -> Option<Format> {
         } else {
             Format::Jobfile
         })
-    } else if any(&["title"]) {
+    } else if any(&["title"]) && !any(OF_AMPLIFIER_ALONE) {
         Some(Format::Agentvine)
     } else if any(OF_AMPLIFIER) && !any(WORK) {
         Some(Format::Amplifier)

@@ -1,6 +1,6 @@
 //! Single values as people write them: priorities, times and ids. Flags read theirs here too.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil, tz::TimeZone};
 use swarm_proto::duration::parse_duration;
 
 /// Characters of an id.
@@ -40,14 +40,24 @@ pub fn parse_priority(text: &str) -> Result<i32, String> {
     }
 }
 
-/// Reads a time of RFC 3339, such as `2026-03-01T10:00:00Z`.
+/// A time, such as `2026-03-01T10:00:00+01:00`, `2026-03-01 10:00` or `2026-03-01`: in UTC, as times are shown, unless it
+/// says otherwise; a day is its beginning.
+pub fn time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse::<Timestamp>().ok().or_else(|| {
+        let in_utc = text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC);
+        in_utc.ok().map(|time| time.timestamp())
+    })
+}
+
+/// Reads such a time.
 ///
 /// # Errors
 ///
 /// A sentence that quotes the text.
 pub fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let time: Timestamp = text.trim().parse().map_err(|_| {
-        format!("'{text}' is not a time with its offset from UTC, such as 2026-03-01T10:00:00Z")
+    let time = time(text).ok_or_else(|| {
+        format!("'{text}' is not a time, such as 2026-03-01 (in UTC) or 2026-03-01T10:00:00Z")
     })?;
     if time < Timestamp::UNIX_EPOCH {
         return Err(format!("'{text}' is before 1970"));
@@ -161,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_an_offset() {
+    fn times_are_in_utc_unless_they_say_otherwise() {
         assert_eq!(
             parse_time("2026-03-01T10:00:00Z").unwrap().as_second(),
             1_772_359_200
@@ -170,13 +180,14 @@ mod tests {
             parse_time("2026-03-01T12:00:00+02:00").unwrap().as_second(),
             1_772_359_200
         );
-        for text in [
-            "2026-03-01T10:00:00",
-            "2026-03-01",
-            "tomorrow",
-            "",
-            "1969-01-01T00:00:00Z",
+        for (text, expected) in [
+            ("2026-03-01T10:00:00", "2026-03-01T10:00:00Z"),
+            ("2026-03-01 10:00", "2026-03-01T10:00:00Z"),
+            ("2026-03-01", "2026-03-01T00:00:00Z"),
         ] {
+            assert_eq!(parse_time(text).unwrap().to_string(), expected, "{text}");
+        }
+        for text in ["tomorrow", "", "2026-13-01", "1969-01-01T00:00:00Z", "1969-12-31"] {
             assert!(parse_time(text).is_err(), "{text:?} was read");
         }
     }

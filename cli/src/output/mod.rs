@@ -13,7 +13,6 @@ pub mod rate;
 pub mod state;
 pub mod table;
 pub mod text;
-pub mod wrapped;
 pub mod yaml;
 
 use std::{
@@ -23,6 +22,7 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
+use swarm_settings::wrapped::wrapped;
 
 use crate::{
     args::{Color, Format, Globals},
@@ -99,6 +99,14 @@ impl Output {
     /// Columns of the terminal, when stdout is one.
     pub fn width(&self) -> Option<usize> {
         self.width
+    }
+
+    /// A sentence for people, broken between words where the terminal is narrower than it is.
+    pub fn sentence(&self, sentence: &str) -> String {
+        match self.width {
+            Some(_) => wrapped("", sentence, self.width),
+            None => format!("{sentence}\n"),
+        }
     }
 
     /// The chosen fields.

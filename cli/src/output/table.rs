@@ -3,6 +3,7 @@
 use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
+use swarm_settings::wrapped::wrapped;
 
 use super::text;
 
@@ -309,14 +310,39 @@ impl Fields {
         }
         self
     }
+
+    /// The lines; where a terminal is narrower than a value, that goes on below itself.
+    pub fn within(&self, terminal: Option<usize>) -> String {
+        let Some(width) = terminal else {
+            return self.to_string();
+        };
+        let lines = self.to_string();
+        let indent = self.indent();
+        let mut page = String::new();
+        for (line, (name, value)) in lines.lines().zip(&self.0) {
+            if line.chars().count() <= width {
+                page.push_str(&format!("{line}\n"));
+            } else {
+                let first = format!("{:indent$}", format!("{name}:"));
+                page.push_str(&wrapped(&first, value, terminal));
+            }
+        }
+        page
+    }
+
+    /// Columns before the values.
+    fn indent(&self) -> usize {
+        let widths = self.0.iter().map(|(name, _)| name.len() + 3);
+        widths.max().unwrap_or(0)
+    }
 }
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.0.iter().map(|(name, _)| name.len() + 1).max().unwrap_or(0);
+        let indent = self.indent();
         self.0
             .iter()
-            .try_for_each(|(name, value)| writeln!(f, "{:width$}  {value}", format!("{name}:")))
+            .try_for_each(|(name, value)| writeln!(f, "{:indent$}{value}", format!("{name}:")))
     }
 }
 

@@ -280,3 +280,15 @@ fn what_ended_before_it_could_be_cancelled_is_no_failure() {
         (0, "a\n", "1 task cancelled; 1 had ended meanwhile\n")
     );
 }
+
+#[test]
+fn who_names_nothing_is_told_of_the_filters() {
+    let fake = Fake::start(|_| {});
+    for verb in ["cancel", "retry"] {
+        let ended = fake.ctl(&[verb]);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        for part in ["<ID>...", "--job JOB", "--state STATE", "--all"] {
+            assert!(ended.stderr.contains(part), "{part} is not in\n{}", ended.stderr);
+        }
+    }
+}

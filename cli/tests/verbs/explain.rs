@@ -126,6 +126,8 @@ fn an_explanation_is_one_json_object() {
     assert_eq!(answer["state"], "blocked");
     assert_eq!(answer["obstacles"][2]["until"], "2026-01-02T03:04:30Z");
     assert_eq!(answer["agents"][0]["kind"], "label");
+    let start = format!("agent --coordinator {} --label docker", fake.address);
+    assert_eq!(answer["agents"][0]["change"], start.as_str(), "it can be typed");
     assert_eq!(fake.ctl(&["explain", "test", "-q"]).stdout, "test\n");
 }
 

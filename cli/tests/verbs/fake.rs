@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard},
+    time::SystemTime,
 };
 
 use swarm_proto::{
@@ -605,7 +606,10 @@ impl AdminService for Service {
                 nanos: 0,
             }),
             store_seq: world.events.len() as u64,
-            server_time: at(0),
+            server_time: match world.held.is_on_time {
+                true => Some(SystemTime::now().into()),
+                false => at(0),
+            },
             ..world.held.status.clone()
         };
         Self::answer(world, status)

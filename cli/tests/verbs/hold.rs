@@ -378,10 +378,10 @@ fn status_shows_who_holds_what_and_how_things_go() {
         "last minute:    12/s submitted, 0.25/s granted, 0.017/s succeeded\n",
         "\nholds\n  WHAT        HOLD        BY        SINCE                 UNTIL  WHY\n",
         "  everything  ◫ paused    ann@desk  2026-01-02 03:04:05Z  -      moving house\n",
-        "  agent a1    ◑ draining  bob@lab   2026-01-02 03:04:05Z  -      new disk\n",
+        "  agent lab   ◑ draining  bob@lab   2026-01-02 03:04:05Z  -      new disk\n",
         "\nto give work again: swarmctl resume\n",
-        "\n1 queued task that no live agent can run as things are; see them with swarmctl list --state queued, and why with \
-         swarmctl explain ID\n",
+        "\n1 queued task that no live agent can run as things are\n  which: swarmctl list --state queued\n  \
+         why:   swarmctl explain ID\n",
     ] {
         assert!(page.contains(expected), "{expected:?} is not in\n{page}");
     }
@@ -395,7 +395,7 @@ fn status_shows_who_holds_what_and_how_things_go() {
     let holds = narrow.lines().skip_while(|line| *line != "holds").take(4);
     assert!(holds.clone().all(|line| line.chars().count() <= 60), "{narrow}");
     assert!(
-        narrow.contains("  agent a1    ◑ draining  bob@lab   new disk"),
+        narrow.contains("  agent lab   ◑ draining  bob@lab   new disk"),
         "{narrow}"
     );
 }

@@ -109,6 +109,66 @@ fn a_beginning_of_several_ids_names_none_and_tells_them() {
 }
 
 #[test]
+fn a_job_whose_tasks_begin_with_its_id_is_told_to_be_one() {
+    let fake = Fake::start(|world| {
+        world.jobs.push(Job {
+            job_id: "jj".into(),
+            ..Default::default()
+        });
+        for id in ["jj-1", "jj-2"] {
+            world.task(id, TaskState::Failed).job_id = "jj".into();
+        }
+    });
+    for (verb, code, said) in [
+        (
+            "retry",
+            2,
+            "error: jj is a job, and tasks are retried\n\
+             help: its failed and cancelled tasks: swarmctl retry --job jj\n",
+        ),
+        (
+            "logs",
+            4,
+            "error: cannot show the output of jj: it is a job\nhelp: its tasks: swarmctl list --job jj\n",
+        ),
+        (
+            "explain",
+            4,
+            "error: jj is a job, and only a task can be explained\nhelp: its tasks: swarmctl list --job jj\n",
+        ),
+    ] {
+        let ended = fake.ctl(&[verb, "jj"]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (code, said), "{verb}");
+    }
+    assert!(fake.world().retries.is_empty());
+}
+
+#[test]
+fn the_one_id_that_a_verb_takes_may_stand_on_standard_input() {
+    let fake = Fake::start(some_ids);
+    for verb in ["explain", "logs", "inspect"] {
+        let ended = fake.ctl_with(&[verb, "-", "-q"], "zz9\n", &[]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (0, "zz9\n"),
+            "{verb}: {}",
+            ended.stderr
+        );
+        let ended = fake.ctl_with(&[verb, "-"], "zz9\nk3\n", &[]);
+        assert_eq!(
+            (ended.code, ended.stderr),
+            (
+                2,
+                format!(
+                    "error: 2 ids were given on standard input, and one is shown at a time\n\
+                     help: for each of them: … | xargs -n 1 swarmctl {verb}\n"
+                )
+            )
+        );
+    }
+}
+
+#[test]
 fn last_is_the_newest_task_or_job_and_it_is_said_which() {
     let fake = Fake::start(some_ids);
     for (args, stdout, said) in [

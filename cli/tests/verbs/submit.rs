@@ -5,10 +5,10 @@ use std::fs;
 use serde_json::Value;
 use swarm_proto::{
     reason::{FieldFault, Reason},
-    v1::{Agent, Attempt, AttemptOutcome, Output, TaskResult, TaskState, task_spec::Work},
+    v1::{Agent, Attempt, AttemptOutcome, HoldKind, Output, TaskResult, TaskState, task_spec::Work},
 };
 
-use crate::fake::{Fake, World};
+use crate::fake::{Fake, World, held::hold};
 
 fn one_agent(world: &mut World) {
     world.agents.push(Agent {
@@ -367,4 +367,29 @@ fn run_exits_as_the_task_did_when_nobody_reads_its_output() {
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("cannot write to standard output: "), "{told}");
     assert!(told.contains("exit code 3 is the task's\n"), "{told}");
+}
+
+#[test]
+fn who_submits_while_everything_is_held_is_told_so_and_not_to_start_an_agent() {
+    for (held, told) in [
+        (
+            false,
+            "no agent is online yet; start one with: agent --coordinator ",
+        ),
+        (
+            true,
+            "no agent takes work: everything is paused by ann@desk since 2026-01-02 03:04:05Z; to give work again: \
+             swarmctl resume\n",
+        ),
+    ] {
+        let fake = Fake::start(|world| {
+            if held {
+                world.held.holds = vec![hold(HoldKind::Pause, None, "ann@desk", "")];
+            }
+        });
+        let ended = fake.ctl(&["submit", "--", "true"]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(ended.stderr.contains("start one with"), !held, "{}", ended.stderr);
+    }
 }

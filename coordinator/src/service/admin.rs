@@ -72,6 +72,9 @@ impl AdminService for Service {
             journal_bytes: self.core.journal.bytes(),
             // A figure for people: a file system that does not say is no reason to refuse the others.
             store_bytes: self.core.store.size_on_disk().unwrap_or_default(),
+            free_bytes: self.core.store.free_bytes().ok(),
+            disk_refuses_submits: !self.core.backlog.has_space_for(Load::Submit),
+            disk_refuses_claims: !self.core.backlog.has_space_for(Load::Claim),
         }))
     }
 

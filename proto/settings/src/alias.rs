@@ -62,6 +62,14 @@ impl Alias {
             .filter(move |alias| alias.program == program)
     }
 
+    /// Whether any program reads this variable.
+    pub(crate) fn is_of_any_program(variable: &str) -> bool {
+        ALIASES
+            .iter()
+            .chain(&LOG_LEVELS)
+            .any(|alias| alias.variable == variable)
+    }
+
     /// The value as our flag takes it.
     ///
     /// # Errors

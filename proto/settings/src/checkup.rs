@@ -144,8 +144,7 @@ async fn speaks(report: &mut Report, address: &Address) -> bool {
             report.wrong(
                 "connection",
                 format!("{address} closes connections without a word"),
-                "is that the port of its metrics? a coordinator that stops does so too, or one with too many connections: \
-                 look at its log",
+                "a coordinator that stops does so, or one with too many connections: look at its log",
             );
             false
         }

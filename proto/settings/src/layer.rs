@@ -14,6 +14,7 @@ use etcetera::BaseStrategy as _;
 use crate::{
     alias::Alias,
     file::{Entry, Fault, SettingsFile},
+    mistyped,
     nearest::nearest,
     shown::{Origin, Settings},
     usage,
@@ -84,6 +85,8 @@ impl fmt::Display for Wrong {
 struct Surroundings<'s> {
     user_file: Option<PathBuf>,
     variable: &'s dyn Fn(&str) -> Option<OsString>,
+    /// The names of variables that may be settings.
+    variables: Vec<String>,
 }
 
 /// What lies between the environment and the defaults: values by key, and from where they are.
@@ -133,6 +136,10 @@ impl Program {
         let surroundings = Surroundings {
             user_file: self.user_file(),
             variable: &|name| env::var_os(name),
+            variables: env::vars_os()
+                .filter_map(|(name, _)| name.into_string().ok())
+                .filter(|name| mistyped::is_like_a_setting(name))
+                .collect(),
         };
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         self.read_in(&surroundings, command, &args)
@@ -172,7 +179,8 @@ impl Program {
         let command = self.command(command);
         // Help and wrong usage come first, whatever the files say.
         let first = usage::matches(command.clone(), args).map_err(Refusal::Usage)?;
-        let (given, notes, faults) = self.given(surroundings, &command, leaf(&first));
+        let (given, mut notes, faults) = self.given(surroundings, &command, leaf(&first));
+        notes.extend(mistyped::notes(self.name, &command, &surroundings.variables));
         let is_internal = is_hidden(&command, &first);
         if !faults.is_empty() && !is_internal {
             let help = if faults.iter().all(|fault| fault.contains(UNREADABLE)) {

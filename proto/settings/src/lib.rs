@@ -13,6 +13,7 @@ mod shown;
 
 mod alias;
 mod file;
+mod mistyped;
 mod value;
 
 pub mod usage;
@@ -23,6 +24,8 @@ pub mod nearest;
 
 pub mod checkup;
 pub mod report;
+
+pub mod wrapped;
 
 pub use layer::{Program, Read, Refusal, Wrong};
 pub use shown::{Form, Origin, Setting, Settings};

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::Form;
+use crate::{Form, wrapped::wrapped};
+
+/// Before what mends it.
+const FIX: &str = "    fix: ";
 
 /// Everything that was looked at, in its order.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +77,29 @@ impl Report {
         }
     }
 
+    /// The findings for people, on a terminal of so many columns if it is one. Lines are broken between words, and a
+    /// command stands on a line of its own before it is broken, so that it can be copied.
+    pub fn page(&self, terminal: Option<usize>) -> String {
+        let Some(width) = terminal else {
+            return self.to_string();
+        };
+        let mut page = String::new();
+        for finding in &self.0 {
+            let said = format!("{}: {}", finding.check, finding.message);
+            page.push_str(&wrapped(&format!("{} ", finding.grade.glyph()), &said, terminal));
+            let has_room = FIX.len() + finding.fix.chars().count() <= width;
+            match finding.fix.split_once(": ") {
+                _ if finding.fix.is_empty() => {}
+                Some((what, command)) if !has_room => {
+                    page.push_str(&wrapped(FIX, &format!("{what}:"), terminal));
+                    page.push_str(&wrapped(&" ".repeat(FIX.len()), command, terminal));
+                }
+                _ => page.push_str(&wrapped(FIX, &finding.fix, terminal)),
+            }
+        }
+        page
+    }
+
     /// The findings as one JSON value.
     pub fn json(&self) -> Value {
         let checks: Vec<Value> = self
@@ -120,7 +146,7 @@ impl fmt::Display for Report {
                 finding.message
             )?;
             if !finding.fix.is_empty() {
-                writeln!(f, "    fix: {}", finding.fix)?;
+                writeln!(f, "{FIX}{}", finding.fix)?;
             }
         }
         Ok(())
@@ -144,5 +170,22 @@ mod tests {
             "✔ address: resolves\n! clock: 3 s behind\n    fix: set it\n✘ agents: none is online\n    fix: start one\n"
         );
         assert_eq!(report.json()["checks"][1]["state"], "warning");
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_lines_between_words_and_keeps_commands_whole() {
+        let mut report = Report::default();
+        report.well("address", "127.0.0.1:7 is 127.0.0.1");
+        report.notable(
+            "clock",
+            "this machine's clock is 5s behind",
+            "set it with: agent --clock now",
+        );
+        assert_eq!(
+            report.page(Some(38)),
+            "✔ address: 127.0.0.1:7 is 127.0.0.1\n! clock: this machine's clock is 5s\n  behind\n    fix: set it with:\n         \
+             agent --clock now\n"
+        );
+        assert_eq!(report.page(None), report.to_string());
     }
 }

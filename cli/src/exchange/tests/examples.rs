@@ -211,6 +211,31 @@ summary:
 }
 
 #[test]
+fn tasks_with_titles_and_dependencies_keep_their_order_and_their_names() {
+    for (field, more) in [
+        ("dependencies", ""),
+        ("dependencies", "phase: design\n    "),
+        ("depends_on", ""),
+    ] {
+        let text = format!(
+            "tasks:\n  - id: task-001\n    {more}title: Survey\n    description: Survey the field\n  - id: task-002\n    \
+             title: Report\n    description: Write it up\n    {field}: [task-001]\n"
+        );
+        let (format, tasks, notes) = import(&text);
+        assert_eq!(format, Format::Amplifier, "{text}");
+        assert_eq!(dependencies(&tasks[1]), ["task-001"], "{text}");
+        assert_eq!(
+            (spec(&tasks[0]).name.as_str(), prompt(&tasks[0]).0),
+            ("Survey", "Survey the field")
+        );
+        assert!(!notes.concat().contains(field), "{notes:?}");
+        assert!(!notes.concat().contains("title"), "{notes:?}");
+    }
+    let alone = "tasks:\n  - id: task-001\n    title: Survey\n    description: Survey the field\n";
+    assert_eq!(import(alone).0, Format::Agentvine);
+}
+
+#[test]
 fn our_own_job_file_is_recognised_by_what_its_tasks_run() {
     let (format, tasks, _) =
         import("tasks: [{id: a, run: make}, {id: b, run: [true], depends_on: [a], phase: x}]");

@@ -20,6 +20,8 @@ pub struct Held {
     pub unmatched: Vec<Unmatched>,
     /// What the status has besides what the fake counts.
     pub status: GetStatusResponse,
+    /// Its clock is the machine's, and not one that a test can write down.
+    pub is_on_time: bool,
     /// What happens before an agent is looked at.
     pub looks: VecDeque<Step>,
     pub pauses: Vec<PauseRequest>,

@@ -49,6 +49,7 @@ fn read(user: &str, named: &str, variables: &[(&str, &str)], flags: &[&str]) -> 
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| OsString::from(value))
         },
+        variables: variables.iter().map(|(name, _)| (*name).to_owned()).collect(),
     };
     program.read_in(&surroundings, command, &args)
 }
@@ -124,6 +125,7 @@ fn a_named_file_has_to_be_there_and_the_users_own_has_not() {
     let surroundings = Surroundings {
         user_file: Some(PathBuf::from("/nonexistent/agent.toml")),
         variable: &|_| None,
+        variables: Vec::new(),
     };
     let args = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
     let plain = program.read_in(&surroundings, command.clone(), &args(&["agent"]));
@@ -188,4 +190,27 @@ fn help_and_wrong_usage_come_before_faults_of_files() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn a_variable_that_is_nearly_a_setting_is_told_and_those_of_others_are_not() {
+    let variables = [
+        ("SWARM_QUEUE", "a"),
+        ("SWARM_LOG_FROMAT", "json"),
+        ("SWARM_LEASE_TTL", "1m"),
+        ("SWARM_TASK_ID", "x"),
+        ("RESIDENT_SHARD_IDD", "1"),
+        ("RESIDENT_FOO", "1"),
+        ("ORCHESTRATOR_TIMEOUT", "1"),
+        ("SWARM_BACKOFF_MAX", "3s"),
+    ];
+    assert_eq!(
+        read("", "", &variables, &[]).unwrap().settings.notes(),
+        [
+            "SWARM_QUEUE is ignored; did you mean SWARM_QUEUES?",
+            "SWARM_LOG_FROMAT is ignored; did you mean SWARM_LOG_FORMAT?",
+            "RESIDENT_SHARD_IDD is ignored; did you mean RESIDENT_SHARD_ID?",
+            "RESIDENT_FOO is ignored: it means nothing here",
+        ]
+    );
 }
