@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-/// Events that the store does not have yet, above which submits are refused: a second or two of its work.
-pub const SUBMIT_BACKLOG_EVENTS: u64 = 200_000;
+/// Events that the store does not have yet, above which submits are refused: some seconds of its work, which a start
+/// after a kill has to do before it serves, and a tenth of the memory of a million tasks.
+pub const SUBMIT_BACKLOG_EVENTS: u64 = 100_000;
 /// The same for claims, which are shed after submits.
-pub const CLAIM_BACKLOG_EVENTS: u64 = 300_000;
+pub const CLAIM_BACKLOG_EVENTS: u64 = 150_000;
 /// The same for everything else but completions and heartbeats, which are never refused for it: there are at
 /// most as many completions as there are leases.
-pub const OTHER_BACKLOG_EVENTS: u64 = 400_000;
+pub const OTHER_BACKLOG_EVENTS: u64 = 200_000;
 
 /// Bytes of specs and outputs that the store does not have yet, above which submits and claims are refused.
 pub const BACKLOG_BYTES: u64 = 256 * 1024 * 1024;
