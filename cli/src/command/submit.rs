@@ -218,11 +218,16 @@ pub(super) async fn warn_without_agents(client: &Client) {
     let Ok(status) = client.get_status(GetStatusRequest {}).await else {
         return;
     };
-    if status.agents.is_none_or(|agents| agents.online > 0) {
+    let Some(agents) = status.agents.filter(|agents| agents.online == 0) else {
         return;
-    }
-    // Another agent would be held like the rest, or is not what was meant to be used.
-    let is_in_the_way = |hold: &&Hold| !matches!(hold::Scope::of(hold), hold::Scope::Queue(_));
+    };
+    // Another agent would be held by a hold on everything. Those on agents outlive them.
+    let is_one_held = agents.paused + agents.draining > 0;
+    let is_in_the_way = |hold: &&Hold| match hold::Scope::of(hold) {
+        hold::Scope::Queue(_) => false,
+        hold::Scope::Agent(_) => is_one_held,
+        hold::Scope::Everything => true,
+    };
     note(match status.holds.iter().find(is_in_the_way) {
         Some(hold) => format!(
             "no agent takes work: {}; to give work again: {}",

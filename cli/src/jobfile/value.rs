@@ -45,6 +45,10 @@ pub fn parse_priority(text: &str) -> Result<i32, String> {
 pub fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse::<Timestamp>().ok().or_else(|| {
+        // A zone by its name alone would be passed over.
+        if text.contains('[') {
+            return None;
+        }
         let in_utc = text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC);
         in_utc.ok().map(|time| time.timestamp())
     })
@@ -187,7 +191,15 @@ mod tests {
         ] {
             assert_eq!(parse_time(text).unwrap().to_string(), expected, "{text}");
         }
-        for text in ["tomorrow", "", "2026-13-01", "1969-01-01T00:00:00Z", "1969-12-31"] {
+        for text in [
+            "2026-03-01T10:00:00[America/New_York]",
+            "2026-03-01[Asia/Tokyo]",
+            "tomorrow",
+            "",
+            "2026-13-01",
+            "1969-01-01T00:00:00Z",
+            "1969-12-31",
+        ] {
             assert!(parse_time(text).is_err(), "{text:?} was read");
         }
     }

@@ -49,6 +49,8 @@ pub const MAX_HELD_LEASES: usize = 2_000;
 
 /// Tasks visited by one read under the lock.
 pub const MAX_VISITED: usize = 1_000;
+/// Dependencies that are followed for it, however few tasks they are of: a few milliseconds.
+pub const MAX_FOLLOWED: usize = 10_000;
 
 /// Terms of one selector: each is looked at for each agent.
 pub const MAX_SELECTOR_TERMS: usize = 16;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     id::TaskId,
-    limits::{MAX_EXPLAINED, MAX_VISITED},
+    limits::{MAX_EXPLAINED, MAX_FOLLOWED, MAX_VISITED},
     task::{Condition, End, Task},
 };
 
@@ -37,6 +37,7 @@ fn dependencies_first(
 ) -> Option<Vec<Arc<Task>>> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut followed = 0;
     let mut next = vec![(task.clone(), false)];
     while let Some((task, is_last_visit)) = next.pop() {
         if is_last_visit {
@@ -51,6 +52,13 @@ fn dependencies_first(
         }
         next.push((task.clone(), true));
         for dependency in task.unmet_dependencies() {
+            followed += 1;
+            if followed > MAX_FOLLOWED {
+                return None;
+            }
+            if seen.contains(&dependency.task) {
+                continue;
+            }
             let other = kept(&dependency.task)?;
             if dependency.condition == Condition::Succeeded {
                 next.push((other, false));

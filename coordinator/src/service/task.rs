@@ -7,7 +7,7 @@ use swarm_engine::{
     explain::{Found, explain},
     fit::Look,
     id::{Seq, TaskId},
-    limits::{MAX_EXPLAINED_DEPTH, MAX_ITEMS, MAX_VISITED},
+    limits::{MAX_EXPLAINED_DEPTH, MAX_FOLLOWED, MAX_ITEMS, MAX_VISITED},
     needs::Class,
     rejection::Rejection,
     state::State,
@@ -233,15 +233,20 @@ impl TaskService for Service {
 impl Service {
     /// Adds what ended tasks waited for: it may have left memory. An explanation does without what cannot be read.
     async fn find_ended_dependencies(&self, found: &mut Found) {
+        let mut last: Vec<TaskId> = found.keys().cloned().collect();
         for _ in 0..MAX_EXPLAINED_DEPTH {
-            let ended = found.values().filter(|task| task.is_finished());
-            let waited_for = ended.flat_map(|task| task.unmet_dependencies());
-            let ids: BTreeSet<TaskId> = waited_for.map(|dependency| dependency.task.clone()).collect();
-            let new: Vec<TaskId> = ids.into_iter().filter(|id| !found.contains_key(id)).collect();
+            let ended = last.iter().filter_map(|id| found.get(id));
+            let waited_for = ended
+                .filter(|task| task.is_finished())
+                .flat_map(|task| task.unmet_dependencies())
+                .take(MAX_FOLLOWED);
+            let new = waited_for.map(|dependency| &dependency.task);
+            let new: BTreeSet<TaskId> = new.filter(|id| !found.contains_key(*id)).cloned().collect();
             if new.is_empty() || found.len() + new.len() > MAX_VISITED {
                 return;
             }
-            let Ok(more) = self.core.find(&new).await else {
+            last = new.into_iter().collect();
+            let Ok(more) = self.core.find(&last).await else {
                 return;
             };
             found.extend(more.value);
