@@ -68,8 +68,10 @@ fn a_power_loss_at_any_point_of_a_run_loses_nothing_acknowledged() {
     if let Some(file) = env::var_os("POWER_LOSS_REPORT") {
         fs::write(file, line + "\n").unwrap();
     }
+    // Each operation on the files has its point, but those that change nothing; how many they are depends on how many
+    // requests a slow disk or a busy machine lets one group commit take.
+    assert!(report.points >= OPERATIONS / 2, "{report:?}");
     // A run in which a fault never occurs says nothing about it.
-    assert!(report.points >= OPERATIONS);
     for count in [report.dropped, report.kept, report.torn, report.cut_ends] {
         assert!(count > 100, "{report:?}");
     }

@@ -46,12 +46,17 @@ pub(super) struct Attempt {
     pub(super) reported: Option<(u64, Report)>,
 }
 
+/// How an agent begins to say that it heard nothing from the coordinator.
+pub(super) const SILENCE: &str = "nothing was heard from the coordinator";
+
 /// What an accepted report said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Succeeded,
     Failed,
     Released,
+    /// The agent had to end it in the coordinator's silence, maybe between its last line and its exit.
+    Silenced,
     /// The task was to be cancelled; the report may have said anything.
     Cancelled,
 }
@@ -252,6 +257,9 @@ impl<'a> Life<'a> {
                 self.take_back(attempt);
                 self.live = Some(attempt);
                 Ok(())
+            }
+            Payload::LeaseReleased(released) if released.reason.starts_with(SILENCE) => {
+                self.report(event, untouched, Report::Silenced)
             }
             Payload::LeaseReleased(_) => self.report(event, untouched, Report::Released),
             Payload::AttemptFailed(failed) => {

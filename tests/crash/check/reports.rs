@@ -254,7 +254,7 @@ fn agrees(report: &AttemptReport, kept: Report) -> bool {
     possible.contains(match kept {
         Report::Succeeded => "succeeded",
         Report::Failed => "failed",
-        Report::Released => "released",
+        Report::Released | Report::Silenced => "released",
         Report::Cancelled => "cancelled",
     })
 }

@@ -277,6 +277,7 @@ fn a_reader_that_misses_repeats_or_is_sent_something_else_is_found() {
 fn a_command_that_runs_without_a_lease_or_beside_another_one_is_found() {
     const LOST: &str = "t submitted\nt granted 1 a\nt expired 1 a silent\nt granted 2 b\nt succeeded 2 b";
     const FAILED: &str = "t submitted\nt granted 1 a\nt failed 1 a\nt granted 2 b\nt succeeded 2 b";
+    const SILENCED: &str = "t submitted\nt granted 1 a\nt silenced 1 a\nt granted 2 b\nt succeeded 2 b";
     const RELEASED: &str = "t submitted\nt granted 1 a\nt released 1 a\nt granted 2 b\nt succeeded 2 b";
     let found = |story: &str, lines: &str| {
         let mut story = Story::of(story);
@@ -296,6 +297,7 @@ fn a_command_that_runs_without_a_lease_or_beside_another_one_is_found() {
         // Killed, and reported so.
         (FAILED, "1 start, 2 start, 2 end"),
         (RELEASED, "2 start, 2 end"),
+        (SILENCED, "1 start, 1 end, 2 start, 2 end"),
     ] {
         assert_eq!(found(story, lines), [""; 0], "{lines}");
     }

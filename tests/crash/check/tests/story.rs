@@ -145,6 +145,9 @@ fn event(seq: u64, line: &str, log: &[Event]) -> Event {
         }),
         "resumed" => Payload::LeaseResumed(LeaseResumed {}),
         "released" => Payload::LeaseReleased(LeaseReleased::default()),
+        "silenced" => Payload::LeaseReleased(LeaseReleased {
+            reason: life::SILENCE.to_owned(),
+        }),
         "failed" => Payload::AttemptFailed(AttemptFailed::default()),
         "gave-up" => Payload::TaskFailed(TaskFailed::default()),
         "succeeded" => Payload::TaskSucceeded(TaskSucceeded {
