@@ -84,21 +84,27 @@ pub async fn probe(address: &Address) -> Peer {
 }
 
 async fn probe_within(patience: Duration, address: &Address) -> Peer {
-    match answer_to(GREETING, patience, address).await {
+    let Some(stream) = connected(patience, address).await else {
+        return Peer::Unknown;
+    };
+    let peer = answer_to(GREETING, patience, stream).await;
+    if peer == Peer::Unknown
+        && let Some(stream) = connected(patience, address).await
         // Anything else, such as the frame with which a coordinator leaves, says no more than the silence before.
-        Peer::Unknown => match answer_to(REQUEST, patience, address).await {
-            Peer::Http1 => Peer::Http1,
-            _ => Peer::Unknown,
-        },
-        peer => peer,
+        && answer_to(REQUEST, patience, stream).await == Peer::Http1
+    {
+        return Peer::Http1;
     }
+    peer
+}
+
+async fn connected(patience: Duration, address: &Address) -> Option<TcpStream> {
+    let connecting = TcpStream::connect(address.to_string());
+    timeout(patience, connecting).await.ok()?.ok()
 }
 
 /// What the first bytes say that come back for these.
-async fn answer_to(said: &[u8], patience: Duration, address: &Address) -> Peer {
-    let Ok(Ok(mut stream)) = timeout(patience, TcpStream::connect(address.to_string())).await else {
-        return Peer::Unknown;
-    };
+async fn answer_to(said: &[u8], patience: Duration, mut stream: TcpStream) -> Peer {
     let mut heard = [0; FRAME_HEADER_BYTES];
     let mut length = 0;
     let conversation = async {

@@ -149,15 +149,15 @@ fn fits(state: &State, task: &Task, look: Look) -> Vec<(Arc<Agent>, Fit)> {
     fits
 }
 
-/// The agent that comes nearest when none could run a task as soon as it has a free slot. It is not looked for
-/// longer than that takes to know: an explanation names many tasks.
-fn unwilling(state: &State, task: &Task, look: Look) -> Option<(Arc<Agent>, Fit)> {
+/// The agent that comes nearest. It is not looked for longer than until there is one that could run the task as soon
+/// as it has a free slot: an explanation names many tasks.
+fn nearest(state: &State, task: &Task, look: Look) -> Option<(Arc<Agent>, Fit)> {
     let mut nearest: Option<(Arc<Agent>, Fit)> = None;
     let agents = state.agents().filter(|agent| !agent.gone);
     for agent in agents.take(MAX_AGENTS_VISITED) {
         let fit = state.fit(task, agent, look);
         if matches!(fit, Fit::Fits | Fit::Busy) {
-            return None;
+            return Some((agent.clone(), fit));
         }
         if nearest
             .as_ref()
@@ -295,10 +295,10 @@ fn queued(state: &State, task: &Task, look: Look) -> Vec<Cause> {
         Some(unmatched) if unmatched.hold.is_some() => {}
         Some(why) => causes.push(Cause::Unmatched {
             why,
-            nearest: fits(state, task, look).into_iter().next(),
+            nearest: nearest(state, task, look),
         }),
         None if causes.is_empty() => causes.push(Cause::Turn {
-            unwilling: unwilling(state, task, look),
+            unwilling: nearest(state, task, look).filter(|(_, fit)| !matches!(fit, Fit::Fits | Fit::Busy)),
         }),
         None => {}
     }
