@@ -97,7 +97,7 @@ pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Free bytes below which the store waits: what it writes of a batch before it looks again, twice over. It is lower
 /// than that for claims, so that the store has what has ended.
-pub const STORE_FREE_BYTES: u64 = 4 * STORE_BATCH_BYTES as u64;
+pub const STORE_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
 /// half a million tasks, as long as few of them printed much.
@@ -106,18 +106,17 @@ pub const MOMENT_BYTES: usize = 256 * 1024 * 1024;
 /// Pauses of the store before it takes what has come meanwhile: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Operations from which on the store waits for more, because a larger batch costs less for each task: about as many
-/// as sled takes at once.
+/// Keys from which on the store waits for more, because a larger batch costs less for each task.
 pub const STORE_BUSY_OPERATIONS: usize = 250;
 
 /// How long it waits at most: a start has to replay about so much more, and finished tasks stay in memory for it.
 pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Operations, bytes and events of one batch of the store, about: readers of the store wait while it is written, which
-/// is some hundred milliseconds; it is in memory three times, and written twice.
-pub const STORE_BATCH_OPERATIONS: usize = 20_000;
+/// Keys, bytes and events of one batch of the store, about. Where the numbers of tasks rise, its leaves are as many as
+/// sled takes at once; readers of the store wait while it is written, which is some milliseconds.
+pub const STORE_BATCH_OPERATIONS: usize = 1_500;
 /// See `STORE_BATCH_OPERATIONS`.
-pub const STORE_BATCH_BYTES: usize = 4 * 1024 * 1024;
+pub const STORE_BATCH_BYTES: usize = 512 * 1024;
 /// See `STORE_BATCH_OPERATIONS`; events of the same tasks come to few operations.
 pub const STORE_BATCH_EVENTS: usize = 40_000;
 

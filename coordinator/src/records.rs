@@ -31,21 +31,17 @@ const READ_TOGETHER: usize = 128;
 pub(crate) fn write(batch: &mut Batch, task: &Task, fact: &Fact) {
     let number = task.number.0;
     let record = stored::encode_task(task);
-    let is_new = matches!(fact, Fact::TaskSubmitted(_));
     match fact {
-        Fact::TaskSubmitted(_) => batch.put_new(key::id(task.id.as_str()), number.to_be_bytes().to_vec()),
+        Fact::TaskSubmitted(_) => batch.put(key::id(task.id.as_str()), number.to_be_bytes().to_vec()),
         Fact::TaskRetried { was, .. } => remove_end(batch, &Subject::of(task), *was),
         _ => {}
     }
     if task.is_finished() {
-        // Nothing else happens to a task that has ended, so its record was not under done/ before.
         batch.remove(key::live(number));
-        batch.put_new(key::done(number), record);
+        batch.put(key::done(number), record);
         if let Some(job) = &task.job {
             batch.add_number(key::task_of(job.as_str(), number));
         }
-    } else if is_new {
-        batch.put_new(key::live(number), record);
     } else {
         batch.put(key::live(number), record);
     }

@@ -10,7 +10,7 @@ use super::{Snapshot, SnapshotError};
 use crate::{
     journal::{FileError, sync_directory},
     limits::{STORE_BATCH_BYTES, STORE_BATCH_OPERATIONS},
-    store::{Batch, Store, key},
+    store::{Batch, Store},
 };
 
 /// The extension of a store that is being restored.
@@ -62,11 +62,7 @@ impl Snapshot {
                 store.apply(std::mem::take(&mut batch), 0)?;
             }
             // The store's own applied seq is among them; each batch sets it anew.
-            if key.starts_with(key::META) {
-                batch.put(key, value);
-            } else {
-                batch.put_new(key, value);
-            }
+            batch.put(key, value);
         }
         store.apply(batch, self.origin.seq)?;
         Ok(store.flush()?)

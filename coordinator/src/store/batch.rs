@@ -19,8 +19,6 @@ pub struct Batch {
 /// What becomes of a key.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// It gets its first value; the store has none, so there is nothing to look up.
-    New(Vec<u8>),
     /// It gets this value.
     Put(Vec<u8>),
     /// It goes.
@@ -36,27 +34,7 @@ impl Batch {
     ///
     /// When the key is empty, longer than `key::MAX_KEY_BYTES`, or begins like a chunk's.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        let write = match self.writes.get(&key) {
-            // It is still the first that the store sees.
-            Some(Write::New(_)) => Write::New(value),
-            _ => Write::Put(value),
-        };
-        self.write(key, write);
-    }
-
-    /// Sets the value of a key that has none after all batches before, and none by now in this one. That is the
-    /// caller's promise, and saves a look; if it is broken, the store's digest says so.
-    ///
-    /// # Panics
-    ///
-    /// As `put`.
-    pub fn put_new(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        let write = match self.writes.get(&key) {
-            // It was removed in this batch, so the store may have it.
-            Some(_) => Write::Put(value),
-            None => Write::New(value),
-        };
-        self.write(key, write);
+        self.write(key, Write::Put(value));
     }
 
     /// Removes a key; without effect when it does not exist.
@@ -65,13 +43,6 @@ impl Batch {
     ///
     /// As `put`.
     pub fn remove(&mut self, key: Vec<u8>) {
-        if let Entry::Occupied(entry) = self.writes.entry(key.clone())
-            && let Write::New(_) = entry.get()
-        {
-            let (key, write) = entry.remove_entry();
-            self.forget(&key, &write);
-            return;
-        }
         self.write(key, Write::Remove);
     }
 
@@ -110,7 +81,7 @@ impl Batch {
         self.put(key::meta(name), value);
     }
 
-    /// Operations that sled will be given, chunks counted.
+    /// Keys that are written, chunks counted; sled is given leaves of them.
     pub fn operations(&self) -> usize {
         self.operations
     }
@@ -125,7 +96,7 @@ impl Batch {
         self.writes
             .range(prefix.to_vec()..)
             .take_while(move |(key, _)| key.starts_with(prefix))
-            .filter(|(_, write)| matches!(write, Write::New(_) | Write::Put(_)))
+            .filter(|(_, write)| matches!(write, Write::Put(_)))
             .map(|(key, _)| key.as_slice())
     }
 
@@ -154,24 +125,19 @@ impl Batch {
             }
         }
     }
-
-    fn forget(&mut self, key: &[u8], write: &Write) {
-        self.operations -= write.operations();
-        self.bytes -= key.len() + write.bytes();
-    }
 }
 
 impl Write {
     fn operations(&self) -> usize {
         match self {
-            Write::New(value) | Write::Put(value) => operations_for(value.len()),
+            Write::Put(value) => operations_for(value.len()),
             Write::Remove | Write::Change { .. } => 1,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Write::New(value) | Write::Put(value) => value.len(),
+            Write::Put(value) => value.len(),
             Write::Remove => 0,
             Write::Change { .. } => size_of::<NumberSet>(),
         }

@@ -3,7 +3,7 @@
 use super::Store;
 use super::digest::{self, Digest};
 use super::error::StoreError;
-use super::key::{self, FIRST_CHUNK};
+use super::key;
 use super::reading::Sled;
 use super::value::{self, Stored};
 
@@ -19,14 +19,19 @@ impl Store {
         let mut chunks_expected = 0;
         let mut found = Digest::default();
         let reading = self.reading();
-        for entry in reading.range(..[key::CHUNK].as_slice())? {
+        let mut last = None;
+        for entry in reading.range(&[], &[key::CHUNK])? {
             let (key, raw) = entry?;
+            if last.as_ref().is_some_and(|last| *last >= key) {
+                return Err(StoreError::value(&key, "it is there twice, or in a wrong place"));
+            }
+            last = Some(key.clone());
             found.add(&key, &raw);
             chunks_expected += value::chunk_count(reading.whole(&key, &raw)?.len());
             values += 1;
         }
         let mut chunks = 0;
-        for entry in reading.range(FIRST_CHUNK..)? {
+        for entry in reading.chunks()? {
             let (chunk_key, raw) = entry?;
             value::decode_chunk(&chunk_key, &raw)?;
             if !reading.has_value(&chunk_key)? {
@@ -52,7 +57,7 @@ impl Store {
         self.check_start()?;
         let reading = self.reading();
         for prefix in [key::DONE, key::ID, key::AGE, key::JOB_TASK, key::OUTPUT] {
-            let range = || reading.range(prefix..key::end_of(prefix).as_slice());
+            let range = || reading.range(prefix, &key::end_of(prefix));
             let ends = range()?
                 .take(SAMPLED as usize)
                 .chain(range()?.rev().take(SAMPLED as usize));
@@ -63,7 +68,7 @@ impl Store {
         }
         for number in (1..=SAMPLED).map(|part| self.applied_seq() / SAMPLED * part) {
             for from in [key::done(number), key::outputs_of(number)] {
-                if let Some(entry) = reading.range(from..key::end_of(key::OUTPUT))?.next() {
+                if let Some(entry) = reading.range(&from, &key::end_of(key::OUTPUT))?.next() {
                     let (key, raw) = entry?;
                     reading.whole(&key, &raw)?;
                 }
@@ -77,7 +82,7 @@ impl Store {
         let mut found = Digest::default();
         let reading = self.reading();
         for prefix in digest::START {
-            for entry in reading.range(prefix..key::end_of(prefix).as_slice())? {
+            for entry in reading.range(prefix, &key::end_of(prefix))? {
                 let (key, raw) = entry?;
                 found.add(&key, &raw);
                 reading.whole(&key, &raw)?;

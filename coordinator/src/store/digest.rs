@@ -8,8 +8,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
-    Store,
-    error::{StoreError, at_sled},
+    error::StoreError,
     key,
     reading::Sled,
     value::{self, Stored},
@@ -96,32 +95,6 @@ impl Sled {
     }
 }
 
-impl Store {
-    /// Adds up the ids, and what a start reads, in a store from before they had sums of their own.
-    pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
-        let reading = self.reading();
-        if reading.sum_at(KEY)?.is_none() {
-            return Ok(());
-        }
-        let ids: &[&[u8]] = &[key::ID];
-        for (place, kept, prefixes) in [(1, IDS_KEY, ids), (2, START_KEY, &START)] {
-            if reading.sum_at(kept)?.is_some() {
-                continue;
-            }
-            let mut found = Digest::default();
-            for prefix in prefixes {
-                for entry in reading.range(*prefix..key::end_of(prefix).as_slice())? {
-                    let (key, raw) = entry?;
-                    found.add(&key, &raw);
-                }
-            }
-            let (key, sum) = found.stored()[place].clone();
-            reading.db()?.insert(key, sum).map_err(at_sled("write"))?;
-        }
-        Ok(())
-    }
-}
-
 /// What is wrong when a digest is not that of what was read.
 pub(super) fn differs() -> StoreError {
     StoreError::DamagedFile {
@@ -134,7 +107,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::Batch;
+    use crate::store::{Batch, Store};
 
     fn filled(store: &Store) {
         for through in 1..=20_u64 {
@@ -165,10 +138,10 @@ mod tests {
             filled(&store);
             let key = key::live(1);
             if damage == "vanished" {
-                store.db().remove(&key).unwrap();
+                store.swap_raw(&key, None);
             } else {
                 let older = value::encode_short(&key, &3_u64.to_be_bytes());
-                store.db().insert(&key, older).unwrap();
+                store.swap_raw(&key, Some(&older));
             }
             let error = store.check().unwrap_err().to_string();
             assert!(error.contains("missing or older"), "{damage}: {error}");

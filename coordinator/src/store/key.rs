@@ -26,7 +26,7 @@ pub const OUTPUT: &[u8] = b"output/";
 pub const META: &[u8] = b"meta/";
 
 /// Bytes of a key: an id and a prefix fit easily, and an index page of 256 keys stays well under the
-/// size at which sled moves a page into a file of its own.
+/// size at which sled moves a page into a file of its own. A leaf says it in a byte.
 pub const MAX_KEY_BYTES: usize = 200;
 
 /// The name, in `meta/`, of the seq that the store reflects.
@@ -37,6 +37,12 @@ pub(super) const CHUNK: u8 = 0xFF;
 
 /// No chunk's key sorts before this one: names begin with a letter.
 pub(super) const FIRST_CHUNK: &[u8] = &[CHUNK, 1];
+
+/// What a key begins with, through its first slash; all of a key that has none.
+pub(super) fn kind_of(key: &[u8]) -> &[u8] {
+    let slash = key.iter().position(|byte| *byte == b'/');
+    slash.map_or(key, |slash| &key[..=slash])
+}
 
 /// The key of a task that has to be in memory.
 pub fn live(number: u64) -> Vec<u8> {

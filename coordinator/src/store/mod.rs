@@ -4,7 +4,8 @@
 //! applied together or not at all, so the store always equals the journal folded up to
 //! `applied_seq`, and replay goes on from there. It may be deleted at any time and rebuilt.
 //!
-//! Keys, in one tree (`key.rs` makes them; numbers are big endian, so scans are in creation order):
+//! Keys, in one tree (`key.rs` makes them; numbers are big endian, so scans are in creation order). sled is not given the
+//! keys themselves but leaves, of many keys each (`leaf.rs`); what is internal lies in sled as it is:
 //!
 //! ```text
 //! live/<number>               a task that has to be in memory: it has not ended, or is skipped
@@ -29,7 +30,8 @@
 //! opening (`open.rs` deletes it); its `flush` never empties the disk's cache (`Store::flush` does);
 //! it can lose or keep a page without a word (`value.rs` has checksums,
 //! `digest.rs` a sum over all); items over 128 KiB become
-//! files that are never synced (`value.rs` cuts values); large batches leak memory
+//! files that are never synced (`value.rs` cuts values); each key costs it some microseconds (`leaf.rs` gives it few);
+//! large batches leak memory
 //! (`MAX_BATCH_OPERATIONS`, `window.rs`); only an opening notes where pages lie, and reads all that was
 //! written since the last one (`renew.rs` opens it again beside serving).
 
@@ -38,6 +40,8 @@ mod check;
 mod digest;
 mod error;
 pub mod key;
+mod leaf;
+mod leaves;
 mod moment;
 mod number_set;
 mod open;
@@ -70,6 +74,7 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use batch::Write;
 use error::at_sled;
+use leaves::Changing;
 use moment::Kept;
 use pass::Pass;
 use reading::Sled;
@@ -140,7 +145,7 @@ impl Store {
     /// The keys that begin with `prefix`, in their order.
     pub fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
         let reading = self.reading();
-        let range = reading.range(prefix..key::end_of(prefix).as_slice())?;
+        let range = reading.range(prefix, &key::end_of(prefix))?;
         range.map(|entry| Ok(entry?.0.to_vec())).collect()
     }
 
@@ -170,23 +175,23 @@ impl Store {
             through >= applied,
             "a batch through seq {through} is behind the store, at {applied}"
         );
-        let Changes { writes, differences } = self.changes(batch, through)?;
-        let is_window = writes.len() > MAX_BATCH_OPERATIONS;
+        let changes = self.changes(batch, through)?;
+        let is_window = changes.writes.len() > MAX_BATCH_OPERATIONS;
         if is_window {
             // Nobody waits because this holds sled: only the writer wants it for itself.
             self.reading().db()?.flush().map_err(at_sled("flush"))?;
-            window::keep(&self.shared.dir, through, &writes)?;
+            window::keep(&self.shared.dir, through, &changes.writes)?;
         }
         self.wait_for_moment();
         {
             let sled = self.shared.sled.write().expect(WHOLE);
             let db = sled.db()?;
-            self.keep_for_moment(&sled, &writes)?;
+            self.keep_for_moment(&sled, &changes)?;
             if is_window {
-                window::apply(db, through, &writes)?;
+                window::apply(db, through, &changes.writes)?;
             } else {
                 let mut batch = sled::Batch::default();
-                for (key, value) in writes {
+                for (key, value) in changes.writes {
                     match value {
                         Some(value) => batch.insert(key, value),
                         None => batch.remove(key),
@@ -194,29 +199,28 @@ impl Store {
                 }
                 db.apply_batch(batch).map_err(at_sled("write"))?;
             }
-            self.shared.pass.lock().expect(WHOLE).take_in(&differences);
+            self.shared
+                .pass
+                .lock()
+                .expect(WHOLE)
+                .take_in(&changes.differences);
             self.shared.applied_seq.store(through, Ordering::Release);
         }
         self.renew_if_due()
     }
 
     /// What a batch comes to for sled.
-    fn changes(&self, batch: Batch, through: u64) -> Result<Changes, StoreError> {
-        let mut writes = Vec::with_capacity(batch.operations());
+    fn changes(&self, mut batch: Batch, through: u64) -> Result<Changes, StoreError> {
+        batch.set_meta(key::APPLIED_SEQ, through.to_be_bytes().to_vec());
         let mut differences = Vec::with_capacity(batch.operations());
+        let mut chunks = Vec::new();
         let reading = self.reading();
-        let db = reading.db()?;
+        let mut leaves = Changing::new(&reading);
         let mut digest = reading.kept_digest()?;
         for (key, write) in batch.into_writes() {
-            let stored = match write {
-                Write::New(_) => {
-                    debug_assert!(!db.contains_key(&key).unwrap_or(false), "a new key is new");
-                    None
-                }
-                _ => reading.raw(&key)?,
-            };
+            let stored = leaves.take(&key)?;
             let value = match write {
-                Write::New(value) | Write::Put(value) => Some(value),
+                Write::Put(value) => Some(value),
                 Write::Remove => None,
                 Write::Change { more, less } => {
                     let before = stored
@@ -232,29 +236,26 @@ impl Store {
             if value.is_none() && stored.is_none() {
                 continue;
             }
-            let chunks_before = chunks_of(&key, stored.as_deref())?;
             let mut difference = digest::difference(&key, stored.as_deref(), None);
-            let chunks = match value {
-                Some(value) => value::encode(&key, &value, |written, raw| {
+            let mut chunk_count = 0;
+            if let Some(value) = value {
+                chunk_count = value::encode(&key, &value, |written, raw| {
                     if written == key {
                         difference = digest::difference(&key, stored.as_deref(), Some(&raw));
+                        leaves.put(&key, raw, stored.is_none());
+                    } else {
+                        chunks.push((written, Some(raw)));
                     }
-                    writes.push((written, Some(raw)));
-                }),
-                None => {
-                    writes.push((key.clone(), None));
-                    0
-                }
-            };
-            for surplus in chunks..chunks_before {
-                writes.push((value::chunk_key(&key, surplus), None));
+                });
+            }
+            for surplus in chunk_count..chunks_of(&key, stored.as_deref())? {
+                chunks.push((value::chunk_key(&key, surplus), None));
             }
             digest.change(&key, difference);
             differences.push((key, difference));
         }
-        let applied_key = key::meta(key::APPLIED_SEQ);
-        let applied = value::encode_short(&applied_key, &through.to_be_bytes());
-        writes.push((applied_key, Some(applied)));
+        let mut writes = leaves.finish();
+        writes.append(&mut chunks);
         for (key, sum) in digest.stored() {
             writes.push((key.to_vec(), Some(sum)));
         }
@@ -323,7 +324,7 @@ impl Store {
 /// What sled is given for a batch.
 struct Changes {
     writes: Vec<RawWrite>,
-    /// By how much each key changes the digest.
+    /// The keys that change, chunks left out, and by how much each changes the digest.
     differences: Vec<(Vec<u8>, u64)>,
 }
 

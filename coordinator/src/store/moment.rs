@@ -6,12 +6,11 @@
 use std::{collections::BTreeMap, sync::PoisonError, vec};
 
 use super::{
-    Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
+    Changes, Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
     error::StoreError,
     key::CHUNK,
     reading::Sled,
     value::{self, Stored},
-    window::RawWrite,
 };
 use crate::limits::MOMENT_BYTES;
 
@@ -68,30 +67,32 @@ impl Store {
         drop(read.expect(WHOLE));
     }
 
-    /// For `apply`, which nobody reads beside: keeps what these writes replace.
-    pub(super) fn keep_for_moment(&self, sled: &Sled, writes: &[RawWrite]) -> Result<(), StoreError> {
+    /// For `apply`, which nobody reads beside: keeps what these changes replace.
+    pub(super) fn keep_for_moment(&self, sled: &Sled, changes: &Changes) -> Result<(), StoreError> {
         let mut kept = self.shared.moment.lock().expect(WHOLE);
         let Some(kept) = kept.as_mut() else {
             return Ok(());
         };
-        for (key, _) in writes {
-            let (of, map) = match key.split_first() {
-                Some((&CHUNK, rest)) => {
-                    let Some((of, _)) = value::split_chunk_key(key) else {
-                        // Our own, which is no part of what is read.
-                        continue;
-                    };
-                    if of < kept.passed.as_slice() || kept.chunks.contains_key(rest) {
-                        continue;
-                    }
-                    (rest, &mut kept.chunks)
-                }
-                _ if key.as_slice() < kept.passed.as_slice() || kept.values.contains_key(key) => continue,
-                _ => (key.as_slice(), &mut kept.values),
-            };
+        for (key, _) in &changes.differences {
+            if *key < kept.passed || kept.values.contains_key(key) {
+                continue;
+            }
             let before = sled.raw(key)?.map(|raw| raw.to_vec());
-            kept.bytes += size(of, &before);
-            map.insert(of.to_vec(), before);
+            kept.bytes += size(key, &before);
+            kept.values.insert(key.clone(), before);
+        }
+        for (written, _) in &changes.writes {
+            let (Some((key, _)), [_, rest @ ..]) = (value::split_chunk_key(written), written.as_slice())
+            else {
+                // A leaf, whose keys these are, or our own, which is no part of what is read.
+                continue;
+            };
+            if key < kept.passed.as_slice() || kept.chunks.contains_key(rest) {
+                continue;
+            }
+            let before = sled.raw(written)?.map(|raw| raw.to_vec());
+            kept.bytes += size(rest, &before);
+            kept.chunks.insert(rest.to_vec(), before);
         }
         Ok(())
     }
@@ -109,7 +110,7 @@ impl Moment {
         let kept = kept.as_mut().expect("a moment is kept until it is dropped");
         let from = kept.passed.clone();
         let (mut now, mut then) = (
-            reading.range(from.as_slice()..[CHUNK].as_slice())?.peekable(),
+            reading.range(&from, &[CHUNK])?.peekable(),
             kept.values.range(from.clone()..).peekable(),
         );
         let mut page = Vec::new();

@@ -69,7 +69,7 @@ impl Store {
         let mut pass = self.shared.pass.lock().expect(WHOLE);
         let end = key::end_of(ground.prefix());
         let mut bytes = 0;
-        for (values, entry) in reading.range(pass.next.as_slice()..end.as_slice())?.enumerate() {
+        for (values, entry) in reading.range(&pass.next, &end)?.enumerate() {
             if values == PAGE_VALUES || bytes >= PAGE_BYTES {
                 return Ok(false);
             }

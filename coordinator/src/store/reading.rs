@@ -1,14 +1,14 @@
 //! Reading the store: the one way to sled, which nobody can close meanwhile.
 
-use std::marker::PhantomData;
-use std::ops::{Deref, RangeBounds};
+use std::ops::Deref;
 use std::sync::RwLockReadGuard;
 
 use sled::IVec;
 
 use super::error::{StoreError, at_sled};
+use super::key::{self, CHUNK, FIRST_CHUNK};
 use super::value::{self, Stored};
-use super::{Store, WHOLE, key};
+use super::{Store, WHOLE};
 
 /// Reads of one moment; made by `Store::reading`. Whoever has one takes no second one: a writer may wait in between.
 pub struct Reading<'a> {
@@ -20,13 +20,6 @@ pub struct Sled {
     db: Option<sled::Db>,
     /// Where its log ended when it was opened.
     opened_at: u64,
-}
-
-/// Some keys with what is under them; made by `Sled::range`. sled's own would keep the files open for longer than a
-/// `Reading`.
-pub(super) struct Range<'a> {
-    entries: sled::Iter,
-    _open: PhantomData<&'a Sled>,
 }
 
 impl Store {
@@ -93,15 +86,18 @@ impl Sled {
 
     /// What is under a key.
     pub(super) fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        self.db()?.get(key).map_err(at_sled("read"))
+        match key.first() {
+            Some(&CHUNK) => self.db()?.get(key).map_err(at_sled("read")),
+            _ => self.find(key),
+        }
     }
 
-    /// What is under some keys, in their order.
-    pub(super) fn range<K: AsRef<[u8]>>(&self, keys: impl RangeBounds<K>) -> Result<Range<'_>, StoreError> {
-        Ok(Range {
-            entries: self.db()?.range(keys),
-            _open: PhantomData,
-        })
+    /// All chunks, in the order of their keys.
+    pub(super) fn chunks(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(IVec, IVec), StoreError>>, StoreError> {
+        let chunks = self.db()?.range(FIRST_CHUNK..);
+        Ok(chunks.map(|chunk| chunk.map_err(at_sled("read"))))
     }
 
     /// The value behind what is under a key.
@@ -110,22 +106,6 @@ impl Sled {
             Stored::Short(value) => Ok(value.to_vec()),
             Stored::Long(long) => value::join(key, &long, |chunk_key| self.raw(chunk_key)),
         }
-    }
-}
-
-impl Iterator for Range<'_> {
-    type Item = Result<(IVec, IVec), StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.entries.next().map(|entry| entry.map_err(at_sled("read")))
-    }
-}
-
-impl DoubleEndedIterator for Range<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        self.entries
-            .next_back()
-            .map(|entry| entry.map_err(at_sled("read")))
     }
 }
 

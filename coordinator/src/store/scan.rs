@@ -38,7 +38,7 @@ impl Store {
             return Ok(None);
         }
         let reading = self.reading();
-        match reading.range(from..to.as_slice())?.next().transpose()? {
+        match reading.range(from, &to)?.next().transpose()? {
             Some((key, raw)) => Ok(Some((key.to_vec(), reading.whole(&key, &raw)?))),
             None => Ok(None),
         }
@@ -64,7 +64,7 @@ impl Scan {
         let reading = self.store.reading();
         let mut page = Vec::new();
         let mut bytes = 0;
-        let mut left = reading.range(self.from.as_slice()..self.to.as_slice())?;
+        let mut left = reading.range(&self.from, &self.to)?;
         while let Some(entry) = if self.backwards {
             left.next_back()
         } else {

@@ -4,6 +4,7 @@
 //! short value        1 | crc32c | value
 //! long value         2 | crc32c | length u32 | crc32c of the whole value
 //! chunk of a value   3 | crc32c | its bytes            key: 0xFF, the value's key, index u32
+//! leaf               4 | crc32c | entries              see `leaf.rs`
 //! ```
 //!
 //! A checksum covers the format byte, the key and the rest, so a value under another's key is damage
@@ -16,9 +17,10 @@ use super::key::CHUNK;
 /// Bytes of one sled value. A leaf page has up to 17 of them, some more while pages merge, and a page
 /// over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak. Tried: values of
 /// 6 KiB leave no such file, values of 8 KiB do.
-const MAX_RAW_BYTES: usize = 4096;
+pub(super) const MAX_RAW_BYTES: usize = 4096;
 
-const HEADER_BYTES: usize = 5;
+/// Before what lies in sled: a format and a checksum.
+pub(super) const HEADER_BYTES: usize = 5;
 
 /// Bytes of a short value, and of each chunk of a long one.
 pub(super) const MAX_SHORT_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
@@ -26,6 +28,7 @@ pub(super) const MAX_SHORT_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
 const SHORT: u8 = 1;
 const LONG: u8 = 2;
 const PART: u8 = 3;
+const LEAF: u8 = 4;
 
 /// What lies under a value's key.
 pub(super) enum Stored<'a> {
@@ -110,6 +113,28 @@ pub(super) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreE
         }
         (PART, _) => Err(StoreError::value(key, "a chunk lies in its place")),
         (_, _) => Err(StoreError::value(key, "its format is not known")),
+    }
+}
+
+/// What lies under a leaf's name; `add` adds its entries, of so many bytes.
+pub(super) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(HEADER_BYTES + bytes);
+    raw.extend_from_slice(&[LEAF, 0, 0, 0, 0]);
+    add(&mut raw);
+    let crc = checksum(LEAF, name, &raw[HEADER_BYTES..]);
+    raw[1..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+    raw
+}
+
+/// Checks what lies under a leaf's name.
+pub(super) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
+    match unseal(name, raw)? {
+        (LEAF, _) => Ok(()),
+        (SHORT | LONG, _) => Err(StoreError::value(
+            name,
+            "it lies there alone, as in an older layout",
+        )),
+        (_, _) => Err(StoreError::value(name, "its format is not a leaf's")),
     }
 }
 

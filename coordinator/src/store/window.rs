@@ -30,6 +30,15 @@ const FILE: &str = "window";
 /// The file's first bytes, which later layouts change.
 const MAGIC: [u8; 8] = *b"swarmwn1";
 
+/// Of the file: `MAGIC`, a checksum and a length.
+const HEADER_BYTES: usize = MAGIC.len() + 4 + 4;
+
+/// At the beginning of the body.
+const FIXED_BYTES: usize = 8 + 4;
+
+/// Of a key and its value.
+const LENGTHS_BYTES: usize = 2 + 4;
+
 /// Stands in place of a value's length where a key goes.
 const REMOVED: u32 = u32::MAX;
 
@@ -121,7 +130,10 @@ fn write_file(dir: &Path, through: u64, writes: &[RawWrite]) -> io::Result<()> {
 /// body    through u64 | count u32 | count × (key length u16, key, value length u32, value)
 /// ```
 fn encode(through: u64, writes: &[RawWrite]) -> Vec<u8> {
-    let mut body = Vec::new();
+    let bytes = |(key, value): &RawWrite| key.len() + value.as_ref().map_or(0, Vec::len) + LENGTHS_BYTES;
+    let mut file = Vec::with_capacity(HEADER_BYTES + FIXED_BYTES + writes.iter().map(bytes).sum::<usize>());
+    file.extend_from_slice(&[0; HEADER_BYTES]);
+    let body = &mut file;
     body.extend_from_slice(&through.to_be_bytes());
     body.extend_from_slice(&(writes.len() as u32).to_be_bytes());
     for (key, value) in writes {
@@ -135,9 +147,11 @@ fn encode(through: u64, writes: &[RawWrite]) -> Vec<u8> {
             None => body.extend_from_slice(&REMOVED.to_be_bytes()),
         }
     }
-    let crc = crc32c::crc32c(&body);
-    let length = body.len() as u32;
-    [&MAGIC, crc.to_be_bytes().as_slice(), &length.to_be_bytes(), &body].concat()
+    let body = &file[HEADER_BYTES..];
+    let (crc, length) = (crc32c::crc32c(body), body.len() as u32);
+    let header = [&MAGIC, crc.to_be_bytes().as_slice(), &length.to_be_bytes()].concat();
+    file[..HEADER_BYTES].copy_from_slice(&header);
+    file
 }
 
 fn decode(bytes: &[u8]) -> Option<(u64, Vec<RawWrite>)> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing};
+use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing, said};
 use crate::store::{Batch, Changes, Store, key, window};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
@@ -28,7 +28,7 @@ fn writer_to_kill() {
     for through in store.applied_seq() + 1.. {
         let mut batch = Batch::default();
         for number in 0..numbers(through) {
-            batch.put(key::live(number), through.to_be_bytes().to_vec());
+            batch.put(key::live(number), said(through));
         }
         batch.put(key::output(1, 1), bytes(4_000 * (through as usize % 5), through));
         batch.set_meta("history", through.to_be_bytes().to_vec());
@@ -91,7 +91,7 @@ fn kill_writers(env: &[(&str, &str)]) {
         for number in 0..if window == 0 { numbers(1) } else { numbers(3) } {
             let expected = if number < numbers(1) { seq } else { window };
             let found = store.get(&key::live(number)).unwrap().unwrap();
-            assert_eq!(found, expected.to_be_bytes(), "{number} at {seq}");
+            assert_eq!(found, said(expected), "{number} at {seq}");
         }
         assert!(store.get(&key::output(1, 1)).unwrap().unwrap() == bytes(4_000 * (seq as usize % 5), seq));
         assert_eq!(store.meta("history").unwrap().unwrap(), seq.to_be_bytes());
@@ -121,14 +121,14 @@ fn before_a_window(dir: &TempDir) -> (Store, Changes) {
     let store = open(dir);
     let mut batch = Batch::default();
     for number in 0..900 {
-        batch.put_new(key::live(number), b"old".to_vec());
+        batch.put(key::live(number), said(1));
     }
-    batch.put_new(key::output(1, 1), bytes(OUTPUT_BYTES, 1));
+    batch.put(key::output(1, 1), bytes(OUTPUT_BYTES, 1));
     store.apply(batch, 1).unwrap();
     store.flush().unwrap();
     let mut batch = Batch::default();
     for number in 0..600 {
-        batch.put(key::live(number), b"new".to_vec());
+        batch.put(key::live(number), said(2));
         batch.remove(key::live(number + 300));
         batch.add_number(key::age(number, number));
     }

@@ -5,8 +5,8 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{OUTPUT_BYTES, bytes, open, put};
-use crate::store::value::chunk_key;
-use crate::store::{OpenError, Store, StoreError, key};
+use crate::store::value::{self, chunk_key};
+use crate::store::{OpenError, Store, StoreError, key, leaf};
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {
@@ -14,23 +14,87 @@ fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {
     let store = open(&dir);
     put(&store, key::live(1), b"a record");
     put(&store, key::live(2), b"another record");
-    let good = store.db().get(key::live(2)).unwrap().unwrap();
+    let good = store.swap_raw(&key::live(2), None).unwrap();
     for place in 0..good.len() {
-        let mut bad = good.to_vec();
+        let mut bad = good.clone();
         bad[place] ^= 0x10;
-        store.db().insert(key::live(2), bad).unwrap();
+        store.swap_raw(&key::live(2), Some(&bad));
         assert_damaged(&store, &key::live(2), "live/2");
     }
     for len in 0..good.len() {
-        store.db().insert(key::live(2), &good[..len]).unwrap();
+        store.swap_raw(&key::live(2), Some(&good[..len]));
         assert_damaged(&store, &key::live(2), "live/2");
     }
-    let neighbour = store.db().get(key::live(1)).unwrap().unwrap();
-    store.db().insert(key::live(2), neighbour).unwrap();
+    let neighbour = store.swap_raw(&key::live(1), None).unwrap();
+    store.swap_raw(&key::live(1), Some(&neighbour));
+    store.swap_raw(&key::live(2), Some(&neighbour));
     assert_damaged(&store, &key::live(2), "live/2");
 
-    store.db().insert(key::live(2), good).unwrap();
+    store.swap_raw(&key::live(2), Some(&good));
     assert_eq!(store.check().unwrap(), 3);
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_leaf_is_reported_with_its_name() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    put(&store, key::live(1), b"a record");
+    put(&store, key::live(2), b"another record");
+    put(&store, key::done(3), b"an ended one");
+    let good = store.db().get(key::LIVE).unwrap().unwrap();
+    for place in 0..good.len() {
+        let mut bad = good.to_vec();
+        bad[place] ^= 0x10;
+        store.db().insert(key::LIVE, bad).unwrap();
+        assert_damaged(&store, &key::live(2), "live/");
+    }
+    for len in 0..good.len() {
+        store.db().insert(key::LIVE, &good[..len]).unwrap();
+        assert_damaged(&store, &key::live(1), "live/");
+    }
+    let other = store.db().get(key::DONE).unwrap().unwrap();
+    store.db().insert(key::LIVE, other).unwrap();
+    assert_damaged(&store, &key::live(1), "live/");
+
+    store.db().insert(key::LIVE, good).unwrap();
+    assert_eq!(store.check().unwrap(), 4);
+}
+
+#[test]
+fn what_lies_twice_is_damage() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    for number in 0..1000 {
+        put(&store, key::live(number), b"a record");
+    }
+    let leaves = store.db().scan_prefix(key::LIVE).map(Result::unwrap);
+    let (first, second) = (key::LIVE, leaves.map(|(name, _)| name).nth(1).unwrap());
+    let entries = |name: &[u8]| leaf::entries(name, &store.db().get(name).unwrap().unwrap()).unwrap();
+    let both = [entries(first), entries(&second)].concat();
+    // As sled would leave it that kept an old leaf from before it was split.
+    let (_, old) = leaf::whole(first, &both);
+    store.db().insert(first, old.unwrap()).unwrap();
+    let error = store.check().unwrap_err();
+    assert!(
+        error.is_damage() && error.to_string().contains("is there twice"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_store_of_an_older_layout_is_to_be_built_anew() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    put(&store, key::live(1), b"one");
+    store.db().remove(key::META).unwrap();
+    let applied = key::meta(key::APPLIED_SEQ);
+    let alone = value::encode_short(&applied, &1_u64.to_be_bytes());
+    store.db().insert(applied, alone).unwrap();
+    drop(store);
+    let Err(OpenError::Damaged { source, .. }) = Store::open(&dir.path().join("store")) else {
+        panic!("it was opened");
+    };
+    assert!(source.to_string().contains("as in an older layout"), "{source}");
 }
 
 #[test]
@@ -53,10 +117,10 @@ fn a_damaged_missing_or_older_chunk_is_reported_with_its_key() {
     store.db().insert(chunk.as_slice(), older).unwrap();
     assert_damaged(&store, &key, "output/5/2");
 
-    let head = store.db().remove(&key).unwrap().unwrap();
+    let head = store.swap_raw(&key, None).unwrap();
     store.db().insert(chunk.as_slice(), good).unwrap();
     assert!(store.check().unwrap_err().is_damage());
-    store.db().insert(key.as_slice(), head).unwrap();
+    store.swap_raw(&key, Some(&head));
     assert_eq!(store.check().unwrap(), 2);
 }
 

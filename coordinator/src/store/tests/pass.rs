@@ -55,29 +55,15 @@ fn what_was_lost_or_is_older_is_noticed_at_the_end() {
     for (key, ids_too) in [(key::done(500), false), (key::id("task-500"), true)] {
         let dir = TempDir::new().unwrap();
         let store = filled(&dir);
-        let good = store.db().remove(&key).unwrap().unwrap();
+        let good = store.swap_raw(&key, None).unwrap();
         for (ground, is_noticed) in [(Ground::Ids, ids_too), (Ground::All, true)] {
             let found = read_through(&store, ground, |_| {});
             assert_eq!(found.is_err(), is_noticed, "{ground:?} {found:?}");
         }
-        store
-            .db()
-            .insert(&key, value::encode_short(&key, b"older"))
-            .unwrap();
+        store.swap_raw(&key, Some(&value::encode_short(&key, b"older")));
         let error = read_through(&store, Ground::All, |_| {}).unwrap_err();
         assert!(error.contains("missing or older"), "{error}");
-        store.db().insert(&key, good).unwrap();
+        store.swap_raw(&key, Some(&good));
         read_through(&store, Ground::All, |_| {}).unwrap();
     }
-}
-
-#[test]
-fn a_store_from_before_ids_had_a_sum_gets_one_when_it_is_opened() {
-    let dir = TempDir::new().unwrap();
-    let store = filled(&dir);
-    store.db().remove([key::CHUNK, 0, 1]).unwrap();
-    drop(store);
-    let store = open(&dir);
-    read_through(&store, Ground::Ids, |_| {}).unwrap();
-    store.check().unwrap();
 }

@@ -1,0 +1,200 @@
+//! A leaf: neighbouring keys with what is under them, which sled keeps as one value.
+//!
+//! For each key that it is given sled copies a node, which has up to 16 of them, writes to its log, and now and then
+//! splits the node. With leaves it does so once for many keys of ours.
+//!
+//! A leaf lies under its name. The first one of a kind (`live/`) is named like the kind, any other like the first key that
+//! it had: a key lies in the last leaf whose name is not behind it. A leaf that grows too large is split, and one that
+//! is empty goes; leaves are never merged.
+//!
+//! ```text
+//! leaf     4 | crc32c | entries in the order of keys
+//! entry    key length u8 | length u16 | key | what is under it, as `value.rs` has it
+//! ```
+
+use std::ops::Range;
+
+use sled::IVec;
+
+use super::error::StoreError;
+use super::value::{self, HEADER_BYTES, MAX_RAW_BYTES};
+use super::window::RawWrite;
+
+/// A key, and what is under it.
+pub(super) type Entry = (IVec, IVec);
+
+/// Bytes of all entries. More of them cost sled less where keys rise or fall, and more where they are changed by chance.
+/// An entry that is larger by itself has a leaf of its own.
+const LEAF_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
+
+/// Before each entry.
+const LENGTHS_BYTES: usize = 3;
+
+/// The entries of the leaf with this name.
+pub(super) fn entries(name: &[u8], leaf: &IVec) -> Result<Vec<Entry>, StoreError> {
+    let places = Places::new(name, leaf)?;
+    let part = |place: Range<usize>| leaf.subslice(place.start, place.len());
+    places
+        .map(|places| places.map(|(key, raw)| (part(key), part(raw))))
+        .collect()
+}
+
+/// What is under a key of the leaf with this name.
+pub(super) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    for places in Places::new(name, leaf)? {
+        let (place, raw) = places?;
+        if &leaf[place] == key {
+            return Ok(Some(leaf.subslice(raw.start, raw.len())));
+        }
+    }
+    Ok(None)
+}
+
+/// The leaves that these entries make, of which the first has this name; there is at least one entry.
+///
+/// When keys rise, as numbers do, all but the last leaf are full; else there is space in each.
+pub(super) fn split(name: &[u8], entries: &[Entry], is_rising: bool) -> Vec<RawWrite> {
+    let total: usize = entries.iter().map(bytes_of).sum();
+    let enough = if is_rising {
+        LEAF_BYTES
+    } else {
+        total.div_ceil(total.div_ceil(LEAF_BYTES))
+    };
+    let mut leaves = Vec::new();
+    let (mut first, mut bytes) = (0, 0);
+    for (index, entry) in entries.iter().enumerate() {
+        let more = bytes + bytes_of(entry);
+        if first < index && (more > LEAF_BYTES || bytes >= enough) {
+            leaves.push(&entries[first..index]);
+            (first, bytes) = (index, 0);
+        }
+        bytes += bytes_of(entry);
+    }
+    leaves.push(&entries[first..]);
+    let named = leaves.into_iter().enumerate().map(|(index, leaf)| match index {
+        0 => whole(name, leaf),
+        _ => whole(&leaf[0].0, leaf),
+    });
+    named.collect()
+}
+
+/// A leaf of all these entries.
+pub(super) fn whole(name: &[u8], entries: &[Entry]) -> RawWrite {
+    let bytes = entries.iter().map(bytes_of).sum();
+    let leaf = value::encode_leaf(name, bytes, |leaf| {
+        for (key, raw) in entries {
+            leaf.push(key.len() as u8);
+            leaf.extend_from_slice(&(raw.len() as u16).to_le_bytes());
+            leaf.extend_from_slice(key);
+            leaf.extend_from_slice(raw);
+        }
+    });
+    (name.to_vec(), Some(leaf))
+}
+
+fn bytes_of((key, raw): &Entry) -> usize {
+    LENGTHS_BYTES + key.len() + raw.len()
+}
+
+/// Where in a leaf each key is, and what is under it; it ends after an error.
+struct Places<'a> {
+    name: &'a [u8],
+    leaf: &'a [u8],
+    next: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(name: &'a [u8], leaf: &'a [u8]) -> Result<Places<'a>, StoreError> {
+        value::check_leaf(name, leaf)?;
+        Ok(Places {
+            name,
+            leaf,
+            next: HEADER_BYTES,
+        })
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = Result<(Range<usize>, Range<usize>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.leaf.get(self.next..).filter(|rest| !rest.is_empty())?;
+        let ends = rest.first_chunk().and_then(|[key, low, high]| {
+            let key_begin = self.next + LENGTHS_BYTES;
+            let key_end = key_begin + usize::from(*key);
+            let end = key_end + usize::from(u16::from_le_bytes([*low, *high]));
+            (end <= self.leaf.len()).then_some((key_begin..key_end, key_end..end))
+        });
+        self.next = ends.as_ref().map_or(self.leaf.len(), |(_, raw)| raw.end);
+        Some(ends.ok_or_else(|| StoreError::value(self.name, "an entry of it is cut short")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(numbers: impl IntoIterator<Item = u32>, bytes: usize) -> Vec<Entry> {
+        let entry = |number: u32| (IVec::from(&number.to_be_bytes()), IVec::from(vec![7; bytes]));
+        numbers.into_iter().map(entry).collect()
+    }
+
+    fn read(leaves: &[RawWrite]) -> Vec<Vec<Entry>> {
+        let leaves = leaves.iter().map(|(name, leaf)| {
+            let leaf = IVec::from(leaf.as_deref().unwrap());
+            let entries = entries(name, &leaf).unwrap();
+            for (key, raw) in &entries {
+                assert_eq!(find(name, &leaf, key).unwrap().as_ref(), Some(raw));
+            }
+            assert_eq!(find(name, &leaf, b"none").unwrap(), None);
+            entries
+        });
+        leaves.collect()
+    }
+
+    #[test]
+    fn entries_come_back_in_leaves_that_are_named_by_their_first_keys() {
+        for bytes in [0, 40, 300, MAX_RAW_BYTES] {
+            for count in [1, 2, 13, 500] {
+                for is_rising in [false, true] {
+                    let entries = numbered(0..count, bytes);
+                    let leaves = split(b"kind/", &entries, is_rising);
+                    let read = read(&leaves);
+                    assert_eq!(read.concat(), entries);
+                    assert_eq!(leaves[0].0, b"kind/");
+                    for ((name, leaf), entries) in leaves.iter().zip(&read).skip(1) {
+                        assert_eq!(name.as_slice(), entries[0].0.as_ref());
+                        assert!(leaf.as_ref().unwrap().len() <= MAX_RAW_BYTES + LENGTHS_BYTES + 5 + 4);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn leaves_are_full_where_keys_rise_and_half_full_where_one_came_in_between() {
+        let entries = numbered(0..12, 350);
+        let counts = |is_rising| {
+            read(&split(b"kind/", &entries, is_rising))
+                .iter()
+                .map(Vec::len)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(counts(true), [11, 1]);
+        assert_eq!(counts(false), [6, 6]);
+    }
+
+    #[test]
+    fn a_leaf_that_is_cut_short_is_an_error_and_no_panic() {
+        let entries = numbered(0..3, 20);
+        let leaf = split(b"kind/", &entries, true).remove(0).1.unwrap();
+        for length in HEADER_BYTES + 1..leaf.len() {
+            let part = &leaf[HEADER_BYTES..length];
+            let cut = value::encode_leaf(b"kind/", part.len(), |cut| cut.extend_from_slice(part));
+            let cut = IVec::from(cut);
+            let read = super::entries(b"kind/", &cut);
+            let is_between = (length - HEADER_BYTES).is_multiple_of(LENGTHS_BYTES + 4 + 20);
+            assert_eq!(read.is_ok(), is_between, "{length}");
+        }
+    }
+}
