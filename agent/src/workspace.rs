@@ -7,9 +7,9 @@
 //! ```
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, DirBuilder, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -36,17 +36,21 @@ pub(crate) struct AttemptDirectory {
 impl AttemptDirectory {
     /// Makes them; only this user can read them.
     pub(crate) fn make(workspace: &Path, key: &AttemptKey) -> io::Result<AttemptDirectory> {
-        make_private(&workspace.join(KEPT))?;
         let mut name = key.to_string();
         for namesake in 2..=MAX_NAMESAKES {
             let root = workspace.join(&name);
-            if !root.try_exists()? {
-                make_private(&root.join("work"))?;
-                make_private(&root.join("inputs"))?;
-                return Ok(AttemptDirectory {
-                    kept: workspace.join(KEPT),
-                    root,
-                });
+            match make_new(&root) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made?;
+                    let directory = AttemptDirectory {
+                        kept: workspace.join(KEPT),
+                        root,
+                    };
+                    make_new(&directory.work())?;
+                    make_new(&directory.inputs())?;
+                    return Ok(directory);
+                }
             }
             name = format!("{key}-{namesake}");
         }
@@ -72,9 +76,10 @@ impl AttemptDirectory {
     /// Removes them, or moves them to where they are kept and says where that is.
     pub(crate) fn close(self, keep: bool) -> io::Result<Option<PathBuf>> {
         if !keep {
-            remove_tree(&self.root)?;
+            self.remove()?;
             return Ok(None);
         }
+        make_private(&self.kept)?;
         let name = self.root.file_name().unwrap_or_default();
         let kept = self.kept.join(name);
         if kept.try_exists()? {
@@ -85,6 +90,27 @@ impl AttemptDirectory {
         fs::rename(&self.root, &kept)?;
         keep_newest(&self.kept, MAX_KEPT);
         Ok(Some(kept))
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        // Most commands leave nothing there, and then there is nothing to look through.
+        let mut empty = [self.work(), self.inputs(), self.root.clone()].into_iter();
+        match empty.try_for_each(fs::remove_dir) {
+            Ok(()) => Ok(()),
+            Err(_) => remove_tree(&self.root),
+        }
+    }
+}
+
+/// Makes a directory that is not there yet, and those above it if they are not.
+fn make_new(directory: &Path) -> io::Result<()> {
+    let make = || DirBuilder::new().mode(0o700).create(directory);
+    match (make(), directory.parent()) {
+        (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {
+            make_private(above)?;
+            make()
+        }
+        (made, _) => made,
     }
 }
 
@@ -142,7 +168,7 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
             root: root.clone(),
             kept: workspace.join(KEPT),
         };
-        match make_private(&left.kept).and_then(|()| left.close(true)) {
+        match left.close(true) {
             Ok(_) => count += 1,
             Err(error) => tracing::warn!(%error, "cannot move {} to the kept ones", root.display()),
         }
