@@ -95,9 +95,13 @@ pub const SUBMIT_FREE_BYTES: u64 = 64 * 1024 * 1024;
 /// has begun.
 pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Free bytes below which the store waits: what it writes of a batch before it looks again, twice over. It is lower
-/// than that for claims, so that the store has what has ended.
-pub const STORE_FREE_BYTES: u64 = 16 * 1024 * 1024;
+/// Free bytes below which the store waits: what it writes of a batch before it looks again, when no two of its keys are
+/// neighbours: each leaf in the window's file, in sled's log, and twice more with the nodes that sled writes anew. It is
+/// lower than that for claims, so that the store has what has ended.
+pub const STORE_FREE_BYTES: u64 = 4 * LEAF_BYTES * STORE_BATCH_OPERATIONS as u64;
+
+/// What changing one key may write: the leaf that it is in.
+const LEAF_BYTES: u64 = 4096;
 
 /// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
 /// half a million tasks, as long as few of them printed much.

@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     journal::FileError,
-    store::{MAX_BATCH_OPERATIONS, key::MAX_KEY_BYTES, operations_for},
+    store::{
+        MAX_SLED_WRITES,
+        key::{self, MAX_KEY_BYTES},
+        operations_for,
+    },
 };
 
 /// How much of a file is read at once, in bytes.
@@ -102,7 +106,7 @@ impl Records {
         let header = RecordHeader::decode(&header, offset).map_err(|fault| self.damaged(offset, fault))?;
         let (key_bytes, value_bytes) = (header.key_bytes, header.value_bytes);
         let is_too_long = key_bytes as usize > MAX_KEY_BYTES
-            || operations_for(value_bytes as usize) > MAX_BATCH_OPERATIONS
+            || operations_for(value_bytes as usize) > MAX_SLED_WRITES
             || u64::from(key_bytes) + u64::from(value_bytes) > self.end - self.offset;
         if key_bytes == 0 || is_too_long {
             return Err(self.damaged(offset, "a record's lengths are impossible"));
@@ -113,6 +117,9 @@ impl Records {
         self.read(&mut value)?;
         if crc_of(&key, &value) != header.crc {
             return Err(self.damaged(offset, "a record's checksum is wrong"));
+        }
+        if !key::is_valid(&key) {
+            return Err(self.damaged(offset, "a record's key is none of a store's"));
         }
         self.count += 1;
         Ok((key, value))

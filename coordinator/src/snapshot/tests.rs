@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     journal::tests::full_disk::SmallDisk,
-    store::{Batch, MAX_BATCH_OPERATIONS, Store, key, operations_for},
+    store::{Batch, MAX_SLED_WRITES, Store, key, operations_for},
 };
 
 fn origin(seq: u64) -> Origin {
@@ -28,7 +28,7 @@ fn fill(store: &Store, records: u64) {
     for number in 0..records {
         let value = format!("record {number} as of {through} ").into_bytes();
         let long = value.repeat(if number % 50 == 0 { 1_000 } else { 1 });
-        if batch.operations() + operations_for(long.len()) > MAX_BATCH_OPERATIONS {
+        if batch.operations() + operations_for(long.len()) > MAX_SLED_WRITES {
             store.apply(std::mem::take(&mut batch), through - 1).unwrap();
         }
         batch.put(
@@ -213,7 +213,7 @@ fn figures() {
     let store = Store::open(&dir.path().join("store")).unwrap();
     let mut batch = Batch::default();
     for number in 0..100_000 {
-        if batch.operations() == MAX_BATCH_OPERATIONS {
+        if batch.operations() == MAX_SLED_WRITES {
             store.apply(std::mem::take(&mut batch), 0).unwrap();
         }
         batch.put(key::done(number), vec![number as u8; 500]);

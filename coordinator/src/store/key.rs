@@ -38,7 +38,7 @@ pub(super) const CHUNK: u8 = 0xFF;
 /// No chunk's key sorts before this one: names begin with a letter.
 pub(super) const FIRST_CHUNK: &[u8] = &[CHUNK, 1];
 
-/// What a key begins with, through its first slash; all of a key that has none.
+/// What a key begins with, through its first slash. Where a range ends there may be none.
 pub(super) fn kind_of(key: &[u8]) -> &[u8] {
     let slash = key.iter().position(|byte| *byte == b'/');
     slash.map_or(key, |slash| &key[..=slash])
@@ -161,14 +161,13 @@ pub fn name(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
+/// Whether a key may be written; any other would be lost among the leaves, or taken for a chunk's.
+pub(crate) fn is_valid(key: &[u8]) -> bool {
+    key.len() <= MAX_KEY_BYTES && key.contains(&b'/') && key[0] != CHUNK
+}
+
 pub(super) fn assert_valid(key: &[u8]) {
-    assert!(!key.is_empty(), "an empty key");
-    assert!(
-        key.len() <= MAX_KEY_BYTES,
-        "a key of {} bytes, over {MAX_KEY_BYTES}",
-        key.len()
-    );
-    assert!(key[0] != CHUNK, "a key that begins like a chunk's");
+    assert!(is_valid(key), "{} is no key", name(key));
 }
 
 /// The first key behind all that begin with `prefix`, chunks left out.

@@ -3,15 +3,16 @@
 //! For each key that it is given sled copies a node, which has up to 16 of them, writes to its log, and now and then
 //! splits the node. With leaves it does so once for many keys of ours.
 //!
-//! A leaf lies under its name. The first one of a kind (`live/`) is named like the kind, any other like the first key that
-//! it had: a key lies in the last leaf whose name is not behind it. A leaf that grows too large is split, and one that
-//! is empty goes; leaves are never merged.
+//! A leaf lies under its name, and a key in the last leaf of its kind (`live/`) whose name is not behind it. A leaf that is
+//! split off is named like its first key, and one for a key before all others of the kind like the kind. A leaf that grows
+//! too large is split, and one that is empty goes; leaves are never merged.
 //!
 //! ```text
 //! leaf     4 | crc32c | entries in the order of keys
 //! entry    key length u8 | length u16 | key | what is under it, as `value.rs` has it
 //! ```
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use sled::IVec;
@@ -25,7 +26,7 @@ pub(super) type Entry = (IVec, IVec);
 
 /// Bytes of all entries. More of them cost sled less where keys rise or fall, and more where they are changed by chance.
 /// An entry that is larger by itself has a leaf of its own.
-const LEAF_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
+pub(super) const LEAF_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
 
 /// Before each entry.
 const LENGTHS_BYTES: usize = 3;
@@ -43,8 +44,10 @@ pub(super) fn entries(name: &[u8], leaf: &IVec) -> Result<Vec<Entry>, StoreError
 pub(super) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>, StoreError> {
     for places in Places::new(name, leaf)? {
         let (place, raw) = places?;
-        if &leaf[place] == key {
-            return Ok(Some(leaf.subslice(raw.start, raw.len())));
+        match leaf[place].cmp(key) {
+            Ordering::Less => {}
+            Ordering::Equal => return Ok(Some(leaf.subslice(raw.start, raw.len()))),
+            Ordering::Greater => break,
         }
     }
     Ok(None)
@@ -72,27 +75,26 @@ pub(super) fn split(name: &[u8], entries: &[Entry], is_rising: bool) -> Vec<RawW
     }
     leaves.push(&entries[first..]);
     let named = leaves.into_iter().enumerate().map(|(index, leaf)| match index {
-        0 => whole(name, leaf),
-        _ => whole(&leaf[0].0, leaf),
+        0 => (name.to_vec(), Some(whole(name, leaf))),
+        _ => (leaf[0].0.to_vec(), Some(whole(&leaf[0].0, leaf))),
     });
     named.collect()
 }
 
 /// A leaf of all these entries.
-pub(super) fn whole(name: &[u8], entries: &[Entry]) -> RawWrite {
+pub(super) fn whole(name: &[u8], entries: &[Entry]) -> Vec<u8> {
     let bytes = entries.iter().map(bytes_of).sum();
-    let leaf = value::encode_leaf(name, bytes, |leaf| {
+    value::encode_leaf(name, bytes, |leaf| {
         for (key, raw) in entries {
             leaf.push(key.len() as u8);
             leaf.extend_from_slice(&(raw.len() as u16).to_le_bytes());
             leaf.extend_from_slice(key);
             leaf.extend_from_slice(raw);
         }
-    });
-    (name.to_vec(), Some(leaf))
+    })
 }
 
-fn bytes_of((key, raw): &Entry) -> usize {
+pub(super) fn bytes_of((key, raw): &Entry) -> usize {
     LENGTHS_BYTES + key.len() + raw.len()
 }
 
@@ -162,9 +164,10 @@ mod tests {
                     let read = read(&leaves);
                     assert_eq!(read.concat(), entries);
                     assert_eq!(leaves[0].0, b"kind/");
-                    for ((name, leaf), entries) in leaves.iter().zip(&read).skip(1) {
-                        assert_eq!(name.as_slice(), entries[0].0.as_ref());
-                        assert!(leaf.as_ref().unwrap().len() <= MAX_RAW_BYTES + LENGTHS_BYTES + 5 + 4);
+                    for ((name, leaf), entries) in leaves.iter().zip(&read) {
+                        assert!(name == b"kind/" || name.as_slice() == entries[0].0.as_ref());
+                        let lone = HEADER_BYTES + bytes_of(&entries[0]);
+                        assert!(leaf.as_ref().unwrap().len() <= lone.max(MAX_RAW_BYTES));
                     }
                 }
             }

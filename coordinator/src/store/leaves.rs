@@ -33,8 +33,7 @@ impl Sled {
         let first = self.leaf_of(from)?.map(|(name, _)| name);
         let first = first.as_deref().unwrap_or(from);
         Ok(Range {
-            // sled takes no range that ends before it begins.
-            leaves: self.db()?.range(first.min(to)..to),
+            leaves: self.db()?.range(first..to),
             from: from.to_vec(),
             to: to.to_vec(),
             front: Vec::new().into_iter(),

@@ -32,13 +32,14 @@
 //! `digest.rs` a sum over all); items over 128 KiB become
 //! files that are never synced (`value.rs` cuts values); each key costs it some microseconds (`leaf.rs` gives it few);
 //! large batches leak memory
-//! (`MAX_BATCH_OPERATIONS`, `window.rs`); only an opening notes where pages lie, and reads all that was
+//! (`MAX_SLED_WRITES`, `window.rs`); only an opening notes where pages lie, and reads all that was
 //! written since the last one (`renew.rs` opens it again beside serving).
 
 mod batch;
 mod check;
 mod digest;
 mod error;
+mod gather;
 pub mod key;
 mod leaf;
 mod leaves;
@@ -72,6 +73,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
+use sled::IVec;
+
 use batch::Write;
 use error::at_sled;
 use leaves::Changing;
@@ -80,9 +83,9 @@ use pass::Pass;
 use reading::Sled;
 use window::RawWrite;
 
-/// Operations in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
+/// Writes in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
 /// in parts.
-pub const MAX_BATCH_OPERATIONS: usize = 250;
+pub const MAX_SLED_WRITES: usize = 250;
 
 /// A page of what is read through ends after so many values: writing waits while it is read.
 const PAGE_VALUES: usize = 128;
@@ -176,7 +179,7 @@ impl Store {
             "a batch through seq {through} is behind the store, at {applied}"
         );
         let changes = self.changes(batch, through)?;
-        let is_window = changes.writes.len() > MAX_BATCH_OPERATIONS;
+        let is_window = changes.writes.len() > MAX_SLED_WRITES;
         if is_window {
             // Nobody waits because this holds sled: only the writer wants it for itself.
             self.reading().db()?.flush().map_err(at_sled("flush"))?;
@@ -199,11 +202,7 @@ impl Store {
                 }
                 db.apply_batch(batch).map_err(at_sled("write"))?;
             }
-            self.shared
-                .pass
-                .lock()
-                .expect(WHOLE)
-                .take_in(&changes.differences);
+            self.shared.pass.lock().expect(WHOLE).take_in(&changes.changed);
             self.shared.applied_seq.store(through, Ordering::Release);
         }
         self.renew_if_due()
@@ -212,7 +211,7 @@ impl Store {
     /// What a batch comes to for sled.
     fn changes(&self, mut batch: Batch, through: u64) -> Result<Changes, StoreError> {
         batch.set_meta(key::APPLIED_SEQ, through.to_be_bytes().to_vec());
-        let mut differences = Vec::with_capacity(batch.operations());
+        let mut changed = Vec::with_capacity(batch.operations());
         let mut chunks = Vec::new();
         let reading = self.reading();
         let mut leaves = Changing::new(&reading);
@@ -252,14 +251,18 @@ impl Store {
                 chunks.push((value::chunk_key(&key, surplus), None));
             }
             digest.change(&key, difference);
-            differences.push((key, difference));
+            changed.push(Changed {
+                key,
+                before: stored,
+                difference,
+            });
         }
         let mut writes = leaves.finish();
         writes.append(&mut chunks);
         for (key, sum) in digest.stored() {
             writes.push((key.to_vec(), Some(sum)));
         }
-        Ok(Changes { writes, differences })
+        Ok(Changes { writes, changed })
     }
 
     /// Makes everything applied so far survive a loss of power. After an error nothing is known about
@@ -324,8 +327,16 @@ impl Store {
 /// What sled is given for a batch.
 struct Changes {
     writes: Vec<RawWrite>,
-    /// The keys that change, chunks left out, and by how much each changes the digest.
-    differences: Vec<(Vec<u8>, u64)>,
+    /// The keys that change, chunks left out.
+    changed: Vec<Changed>,
+}
+
+struct Changed {
+    key: Vec<u8>,
+    /// What was under it.
+    before: Option<IVec>,
+    /// By how much it changes the digest.
+    difference: u64,
 }
 
 /// How many chunks the stored value of a key has.

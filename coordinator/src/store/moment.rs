@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::PoisonError, vec};
 
 use super::{
-    Changes, Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
+    Changed, Changes, Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
     error::StoreError,
     key::CHUNK,
     reading::Sled,
@@ -73,11 +73,11 @@ impl Store {
         let Some(kept) = kept.as_mut() else {
             return Ok(());
         };
-        for (key, _) in &changes.differences {
+        for Changed { key, before, .. } in &changes.changed {
             if *key < kept.passed || kept.values.contains_key(key) {
                 continue;
             }
-            let before = sled.raw(key)?.map(|raw| raw.to_vec());
+            let before = before.as_ref().map(|raw| raw.to_vec());
             kept.bytes += size(key, &before);
             kept.values.insert(key.clone(), before);
         }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::{StoreError, at_sled};
+use super::gather::gather;
 use super::pass::Pass;
 use super::reading::Sled;
 use super::renew::RENEW_AFTER;
@@ -69,6 +70,7 @@ pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> R
     fs::create_dir_all(dir).map_err(failed_io)?;
     let db = open_files(dir, patience)?;
     window::finish(&db, dir).map_err(failed)?;
+    gather(&db).map_err(failed)?;
     // sled's lock belongs to its own open file description: a second one changes nothing about it.
     let file = File::open(dir.join("db")).map_err(failed_io)?;
 

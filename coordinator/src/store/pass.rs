@@ -5,7 +5,7 @@
 
 use super::digest::{self, Digest};
 use super::error::StoreError;
-use super::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
+use super::{Changed, PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub(super) struct Pass {
 
 impl Pass {
     /// For `apply`: these keys' hashes have just changed by so much.
-    pub(super) fn take_in(&mut self, differences: &[(Vec<u8>, u64)]) {
-        for (key, difference) in differences {
+    pub(super) fn take_in(&mut self, changed: &[Changed]) {
+        for Changed { key, difference, .. } in changed {
             if (&self.from..&self.next).contains(&key) {
                 self.sum.change(key, *difference);
             }

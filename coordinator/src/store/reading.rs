@@ -23,7 +23,7 @@ pub struct Sled {
 }
 
 impl Store {
-    /// Several values as of one batch. Writing waits meanwhile. This waits while a batch is written, some hundred
+    /// Several values as of one batch. Writing waits meanwhile. This waits while a batch is written, some
     /// milliseconds, and while sled is opened again: half a second with a million tasks, some seconds with ten.
     pub fn reading(&self) -> Reading<'_> {
         Reading {

@@ -14,9 +14,9 @@
 use super::error::StoreError;
 use super::key::CHUNK;
 
-/// Bytes of one sled value. A leaf page has up to 17 of them, some more while pages merge, and a page
-/// over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak. Tried: values of
-/// 6 KiB leave no such file, values of 8 KiB do.
+/// Bytes of one sled value, but for a leaf of one large entry, which has its key too. A node of sled's has up to 17 of
+/// them, some more while nodes merge, and one over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak.
+/// Tried: values of 6 KiB leave no such file, values of 8 KiB do.
 pub(super) const MAX_RAW_BYTES: usize = 4096;
 
 /// Before what lies in sled: a format and a checksum.
@@ -130,12 +130,13 @@ pub(super) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u
 pub(super) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
     match unseal(name, raw)? {
         (LEAF, _) => Ok(()),
-        (SHORT | LONG, _) => Err(StoreError::value(
-            name,
-            "it lies there alone, as in an older layout",
-        )),
         (_, _) => Err(StoreError::value(name, "its format is not a leaf's")),
     }
+}
+
+/// Whether a leaf lies there, or what did before there were leaves.
+pub(super) fn is_leaf(raw: &[u8]) -> bool {
+    raw.first() == Some(&LEAF)
 }
 
 /// Checks a chunk and returns its bytes.

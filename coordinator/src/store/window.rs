@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    MAX_BATCH_OPERATIONS,
+    MAX_SLED_WRITES,
     error::{StoreError, at_sled},
     key::CHUNK,
 };
@@ -93,7 +93,7 @@ pub(super) fn apply(db: &sled::Db, through: u64, writes: &[RawWrite]) -> Result<
 /// What sled is given, one after the other.
 pub(super) fn parts(through: u64, writes: &[RawWrite]) -> impl Iterator<Item = sled::Batch> {
     // A place for the mark.
-    let parts = writes.chunks(MAX_BATCH_OPERATIONS - 1);
+    let parts = writes.chunks(MAX_SLED_WRITES - 1);
     let last = parts.len() - 1;
     parts.enumerate().map(move |(index, part)| {
         let mut batch = sled::Batch::default();

@@ -30,7 +30,7 @@ fn apply(store: &Store, seqs: impl Iterator<Item = u64>) {
     for seq in seqs {
         batch.put(key::live(seq % KEYS), value(seq));
         through = seq;
-        if batch.operations() > MAX_BATCH_OPERATIONS / 2 {
+        if batch.operations() > MAX_SLED_WRITES / 2 {
             store.apply(std::mem::take(&mut batch), through).unwrap();
         }
     }

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{OUTPUT_BYTES, bytes, open, put};
-use crate::store::value::{self, chunk_key};
+use crate::store::value::chunk_key;
 use crate::store::{OpenError, Store, StoreError, key, leaf};
 
 #[test]
@@ -72,29 +72,12 @@ fn what_lies_twice_is_damage() {
     let entries = |name: &[u8]| leaf::entries(name, &store.db().get(name).unwrap().unwrap()).unwrap();
     let both = [entries(first), entries(&second)].concat();
     // As sled would leave it that kept an old leaf from before it was split.
-    let (_, old) = leaf::whole(first, &both);
-    store.db().insert(first, old.unwrap()).unwrap();
+    store.db().insert(first, leaf::whole(first, &both)).unwrap();
     let error = store.check().unwrap_err();
     assert!(
         error.is_damage() && error.to_string().contains("is there twice"),
         "{error}"
     );
-}
-
-#[test]
-fn a_store_of_an_older_layout_is_to_be_built_anew() {
-    let dir = TempDir::new().unwrap();
-    let store = open(&dir);
-    put(&store, key::live(1), b"one");
-    store.db().remove(key::META).unwrap();
-    let applied = key::meta(key::APPLIED_SEQ);
-    let alone = value::encode_short(&applied, &1_u64.to_be_bytes());
-    store.db().insert(applied, alone).unwrap();
-    drop(store);
-    let Err(OpenError::Damaged { source, .. }) = Store::open(&dir.path().join("store")) else {
-        panic!("it was opened");
-    };
-    assert!(source.to_string().contains("as in an older layout"), "{source}");
 }
 
 #[test]
@@ -126,24 +109,26 @@ fn a_damaged_missing_or_older_chunk_is_reported_with_its_key() {
 
 #[test]
 fn a_damaged_applied_seq_refuses_to_open() {
-    let dir = TempDir::new().unwrap();
-    let store = open(&dir);
-    put(&store, key::live(1), b"one");
-    store
-        .db()
-        .insert(key::meta(key::APPLIED_SEQ), b"nonsense")
-        .unwrap();
-    drop(store);
-    let Err(error) = Store::open(&dir.path().join("store")) else {
-        panic!("opened")
-    };
-    let OpenError::Damaged { source, .. } = error else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        source.to_string(),
-        "the value of meta/applied_seq in the store is damaged: its checksum does not match"
-    );
+    for named in ["meta/applied_seq", "meta/"] {
+        let dir = TempDir::new().unwrap();
+        let store = open(&dir);
+        put(&store, key::live(1), b"one");
+        if named == "meta/" {
+            let mut leaf = store.db().get(key::META).unwrap().unwrap().to_vec();
+            leaf[20] ^= 1;
+            store.db().insert(key::META, leaf).unwrap();
+        } else {
+            store.swap_raw(&key::meta(key::APPLIED_SEQ), Some(b"nonsense"));
+        }
+        drop(store);
+        let Err(OpenError::Damaged { source, .. }) = Store::open(&dir.path().join("store")) else {
+            panic!("opened")
+        };
+        assert_eq!(
+            source.to_string(),
+            format!("the value of {named} in the store is damaged: its checksum does not match")
+        );
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, chunks, contents, open, put, remove};
 use crate::store::value::MAX_SHORT_BYTES;
-use crate::store::{Batch, MAX_BATCH_OPERATIONS, key, operations_for, window};
+use crate::store::{Batch, MAX_SLED_WRITES, key, operations_for, window};
 
 #[test]
 fn long_values_round_trip_shrink_and_are_removed_whole() {
@@ -60,7 +60,7 @@ fn nothing_goes_to_blobs_however_long_values_come_and_go() {
                 3 => (key::output(number, 1), None),
                 _ => (key::live(number), None),
             };
-            if batch.operations() + operations_for(len.unwrap_or(0)) > MAX_BATCH_OPERATIONS {
+            if batch.operations() + operations_for(len.unwrap_or(0)) > MAX_SLED_WRITES {
                 break;
             }
             match len.map(|len| bytes(len, seed)) {

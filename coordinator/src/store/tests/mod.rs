@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod leaves;
 mod long;
 mod moment;
 mod pass;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::value::MAX_SHORT_BYTES;
-use super::{Batch, Changing, MAX_BATCH_OPERATIONS, NumberSet, OpenError, Store, key, operations_for};
+use super::{Batch, Changing, MAX_SLED_WRITES, NumberSet, OpenError, Store, key, operations_for};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
 
@@ -262,15 +263,15 @@ fn readers_never_see_half_of_a_batch_or_of_a_value() {
 fn a_full_batch_is_taken() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    store.apply(numbered(MAX_BATCH_OPERATIONS), 1).unwrap();
-    assert_eq!(store.check().unwrap(), MAX_BATCH_OPERATIONS as u64 + 1);
+    store.apply(numbered(MAX_SLED_WRITES), 1).unwrap();
+    assert_eq!(store.check().unwrap(), MAX_SLED_WRITES as u64 + 1);
 }
 
 #[test]
 fn a_batch_over_the_limit_of_sled_is_written_in_parts_and_seen_whole() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    let many = 3 * MAX_BATCH_OPERATIONS;
+    let many = 3 * MAX_SLED_WRITES;
     store.apply(numbered(many), 1).unwrap();
     assert_eq!(store.check().unwrap(), many as u64 + 1);
     std::thread::scope(|scope| {

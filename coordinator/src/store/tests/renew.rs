@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
-use super::{Chance, bytes, contents, moment::change, open, pass::read_through, put};
+use super::{Chance, bytes, contents, moment::change, open, pass::read_through, put, said};
 use crate::store::seal::{self, Left};
 use crate::store::{Batch, Ground, Store, StoreError, key, open::open_within};
 
@@ -32,7 +32,7 @@ fn notes(dir: &Path) -> BTreeSet<String> {
 fn put_many(store: &Store, seed: u64) {
     let mut batch = Batch::default();
     for number in 0..400 {
-        batch.put(key::live(number), bytes(40, seed + number));
+        batch.put(key::live(number), said(seed + number));
     }
     store.apply(batch, store.applied_seq() + 1).unwrap();
 }
@@ -101,7 +101,7 @@ fn readers_wait_meanwhile_and_see_whole_batches() {
                 newest = seq;
                 for number in [0, 200, 399] {
                     let value = reading.get(&key::live(number)).unwrap().unwrap();
-                    assert!(value == bytes(40, seq - 1 + number), "{number} at {seq}");
+                    assert!(value == said(seq - 1 + number), "{number} at {seq}");
                 }
                 drop(reading);
                 assert_eq!(store.scan(key::LIVE, &[]).map(Result::unwrap).count(), 400);
@@ -134,7 +134,7 @@ fn a_moment_and_a_pass_stay_exact_over_it() {
     let mut seen = BTreeSet::new();
     let moment = store.moment().enumerate().map(|(count, entry)| {
         if count.is_multiple_of(150) {
-            change(&store, &mut chance, 130);
+            change(&store, &mut chance, 250);
             seen.append(&mut notes(&path));
         }
         entry.unwrap()
