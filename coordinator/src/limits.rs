@@ -95,13 +95,13 @@ pub const SUBMIT_FREE_BYTES: u64 = 64 * 1024 * 1024;
 /// has begun.
 pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Free bytes below which the store waits: what it writes of a batch before it looks again, when no two of its keys are
-/// neighbours: each leaf in the window's file, in sled's log, and twice more with the nodes that sled writes anew. It is
-/// lower than that for claims, so that the store has what has ended.
-pub const STORE_FREE_BYTES: u64 = 4 * LEAF_BYTES * STORE_BATCH_OPERATIONS as u64;
+/// Free bytes below which the store waits: what it writes of its smallest full batch before it looks again. It is lower
+/// than that for claims, so that the store has what has ended.
+pub const STORE_FREE_BYTES: u64 = STORE_KEY_BYTES * STORE_SCARCE_OPERATIONS as u64;
 
-/// What changing one key may write: the leaf that it is in.
-const LEAF_BYTES: u64 = 4096;
+/// What changing one key may write when none of its neighbours changes: a leaf of 4 KiB, in the window's file, in sled's
+/// log, and about twice more with the nodes that sled writes anew.
+pub const STORE_KEY_BYTES: u64 = 4 * 4096;
 
 /// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
 /// half a million tasks, as long as few of them printed much.
@@ -116,11 +116,13 @@ pub const STORE_BUSY_OPERATIONS: usize = 250;
 /// How long it waits at most: a start has to replay about so much more, and finished tasks stay in memory for it.
 pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Keys, bytes and events of one batch of the store, about. Where the numbers of tasks rise, its leaves are as many as
-/// sled takes at once; readers of the store wait while it is written, which is some milliseconds.
-pub const STORE_BATCH_OPERATIONS: usize = 1_500;
+/// Keys, bytes and events of one batch of the store, about: readers of the store wait while it is written, which is some
+/// hundred milliseconds at most; it is in memory three times, and written twice.
+pub const STORE_BATCH_OPERATIONS: usize = 20_000;
+/// Keys where the disk is too full for more of them.
+pub const STORE_SCARCE_OPERATIONS: usize = 1_500;
 /// See `STORE_BATCH_OPERATIONS`.
-pub const STORE_BATCH_BYTES: usize = 512 * 1024;
+pub const STORE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// See `STORE_BATCH_OPERATIONS`; events of the same tasks come to few operations.
 pub const STORE_BATCH_EVENTS: usize = 40_000;
 

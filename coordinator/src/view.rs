@@ -23,7 +23,7 @@ use crate::{
     failure::{chain, end_after_write},
     limits::{
         SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS, STORE_BUSY_OPERATIONS,
-        STORE_FREE_BYTES, STORE_PATIENCE, STORE_PAUSE,
+        STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
     },
     outputs, records, scrub,
     store::{Batch, Store, StoreError, key},
@@ -141,10 +141,19 @@ fn wait_for_space(core: &Core) -> bool {
     true
 }
 
+/// Keys that what is left of the disk is enough for.
+fn most_operations(store: &Store) -> usize {
+    let free = store.free_bytes().unwrap_or_default();
+    let enough_for = usize::try_from(free / STORE_KEY_BYTES).unwrap_or(usize::MAX);
+    enough_for.clamp(STORE_SCARCE_OPERATIONS, STORE_BATCH_OPERATIONS)
+}
+
 /// Collects events into batches of a bounded number of operations.
 pub(crate) struct View {
     store: Store,
     batch: Batch,
+    /// How many keys the batch may have.
+    most_operations: usize,
     events: Vec<Arc<Event>>,
     /// How many tasks had ended right after the last of them.
     ended: Counts,
@@ -153,6 +162,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn new(store: Store) -> View {
         View {
+            most_operations: most_operations(&store),
             store,
             batch: Batch::default(),
             events: Vec::new(),
@@ -170,7 +180,7 @@ impl View {
 
     /// Whether as much was collected as one batch should have.
     pub(crate) fn is_full(&self) -> bool {
-        self.batch.operations() >= STORE_BATCH_OPERATIONS
+        self.batch.operations() >= self.most_operations
             || self.batch.bytes() >= STORE_BATCH_BYTES
             || self.events.len() >= STORE_BATCH_EVENTS
     }
@@ -185,6 +195,7 @@ impl View {
         self.batch.set_meta(ENDED, stored::encode_ended(&self.ended));
         self.batch.set_meta(FORMAT, STORE_FORMAT.to_vec());
         self.store.apply(std::mem::take(&mut self.batch), through)?;
+        self.most_operations = most_operations(&self.store);
         Ok(std::mem::take(&mut self.events))
     }
 
