@@ -39,8 +39,17 @@ impl AttemptDirectory {
         let mut name = key.to_string();
         for namesake in 2..=MAX_NAMESAKES {
             let root = workspace.join(&name);
-            match make_new(&root) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            let mut made = make_new(&root);
+            if let Err(error) = &made
+                && error.kind() == ErrorKind::NotFound
+            {
+                make_private(workspace)?;
+                made = make_new(&root);
+            }
+            match made {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    name = format!("{key}-{namesake}");
+                }
                 made => {
                     made?;
                     let directory = AttemptDirectory {
@@ -52,7 +61,6 @@ impl AttemptDirectory {
                     return Ok(directory);
                 }
             }
-            name = format!("{key}-{namesake}");
         }
         Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
@@ -95,23 +103,16 @@ impl AttemptDirectory {
     fn remove(&self) -> io::Result<()> {
         // Most commands leave nothing there, and then there is nothing to look through.
         let mut empty = [self.work(), self.inputs(), self.root.clone()].into_iter();
-        match empty.try_for_each(fs::remove_dir) {
-            Ok(()) => Ok(()),
-            Err(_) => remove_tree(&self.root),
+        if is_directory(&self.root) && empty.try_for_each(fs::remove_dir).is_ok() {
+            return Ok(());
         }
+        remove_tree(&self.root)
     }
 }
 
-/// Makes a directory that is not there yet, and those above it if they are not.
+/// Makes a directory that is not there yet.
 fn make_new(directory: &Path) -> io::Result<()> {
-    let make = || DirBuilder::new().mode(0o700).create(directory);
-    match (make(), directory.parent()) {
-        (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound => {
-            make_private(above)?;
-            make()
-        }
-        (made, _) => made,
-    }
+    DirBuilder::new().mode(0o700).create(directory)
 }
 
 impl Keep {

@@ -103,6 +103,9 @@ pub const STORE_FREE_BYTES: u64 = STORE_KEY_BYTES * STORE_SCARCE_OPERATIONS as u
 /// log, and about twice more with the nodes that sled writes anew.
 pub const STORE_KEY_BYTES: u64 = 4 * 4096;
 
+// Claims leave space for a segment of the journal and for the store.
+const _: () = assert!(STORE_FREE_BYTES + crate::journal::SEGMENT_BYTES <= CLAIM_FREE_BYTES);
+
 /// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
 /// half a million tasks, as long as few of them printed much.
 pub const MOMENT_BYTES: usize = 256 * 1024 * 1024;
@@ -116,11 +119,11 @@ pub const STORE_BUSY_OPERATIONS: usize = 250;
 /// How long it waits at most: a start has to replay about so much more, and finished tasks stay in memory for it.
 pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Keys, bytes and events of one batch of the store, about: readers of the store wait while it is written, which is some
-/// hundred milliseconds at most; it is in memory three times, and written twice.
-pub const STORE_BATCH_OPERATIONS: usize = 20_000;
+/// Keys, bytes and events of one batch of the store, about: readers of the store wait while it is written. When no two of
+/// its keys are neighbours it comes to 20 MB of leaves, which are in memory three times and written twice.
+pub const STORE_BATCH_OPERATIONS: usize = 5_000;
 /// Keys where the disk is too full for more of them.
-pub const STORE_SCARCE_OPERATIONS: usize = 1_500;
+pub const STORE_SCARCE_OPERATIONS: usize = 1_000;
 /// See `STORE_BATCH_OPERATIONS`.
 pub const STORE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// See `STORE_BATCH_OPERATIONS`; events of the same tasks come to few operations.

@@ -22,8 +22,9 @@ use crate::{
     core::{Core, Entry},
     failure::{chain, end_after_write},
     limits::{
-        SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS, STORE_BUSY_OPERATIONS,
-        STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
+        CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
+        STORE_BUSY_OPERATIONS, STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE,
+        STORE_SCARCE_OPERATIONS,
     },
     outputs, records, scrub,
     store::{Batch, Store, StoreError, key},
@@ -96,7 +97,7 @@ fn take_in(core: &Core, view: &mut View, work: Work) -> bool {
 
 /// Applies what was collected. False when the coordinator stops before the disk has space.
 fn write(core: &Core, view: &mut View) -> bool {
-    if !wait_for_space(core) {
+    if !wait_for_space(core, view.bytes_to_write()) {
         return false;
     }
     match view.flush() {
@@ -125,8 +126,8 @@ fn end_of(core: &Core, error: &StoreError) -> ! {
 
 /// Waits until the disk has space for the store, which must not run out of it in the middle. False when the
 /// coordinator stops before there is.
-fn wait_for_space(core: &Core) -> bool {
-    let lacks_space = || core.store.free_bytes().is_ok_and(|free| free < STORE_FREE_BYTES);
+fn wait_for_space(core: &Core, needed: u64) -> bool {
+    let lacks_space = || core.store.free_bytes().is_ok_and(|free| free < needed);
     if !lacks_space() {
         return true;
     }
@@ -139,13 +140,6 @@ fn wait_for_space(core: &Core) -> bool {
     }
     tracing::info!("the disk has space again: the store goes on");
     true
-}
-
-/// Keys that what is left of the disk is enough for.
-fn most_operations(store: &Store) -> usize {
-    let free = store.free_bytes().unwrap_or_default();
-    let enough_for = usize::try_from(free / STORE_KEY_BYTES).unwrap_or(usize::MAX);
-    enough_for.clamp(STORE_SCARCE_OPERATIONS, STORE_BATCH_OPERATIONS)
 }
 
 /// Collects events into batches of a bounded number of operations.
@@ -162,8 +156,8 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn new(store: Store) -> View {
         View {
-            most_operations: most_operations(&store),
             store,
+            most_operations: STORE_SCARCE_OPERATIONS,
             batch: Batch::default(),
             events: Vec::new(),
             ended: Counts::default(),
@@ -172,6 +166,9 @@ impl View {
 
     /// Adds an event, also when it is full: that is for the caller to see to.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), StoreError> {
+        if self.events.is_empty() {
+            self.most_operations = self.operations_with_space();
+        }
         self.write(&entry)?;
         self.events.push(entry.event);
         self.ended = entry.ended;
@@ -185,6 +182,20 @@ impl View {
             || self.events.len() >= STORE_BATCH_EVENTS
     }
 
+    /// Keys that there is space for beside what claims are left.
+    fn operations_with_space(&self) -> usize {
+        let free = self.store.free_bytes().unwrap_or_default();
+        let for_store = free.saturating_sub(CLAIM_FREE_BYTES) / STORE_KEY_BYTES;
+        usize::try_from(for_store)
+            .unwrap_or(usize::MAX)
+            .clamp(STORE_SCARCE_OPERATIONS, STORE_BATCH_OPERATIONS)
+    }
+
+    /// What the disk must have to be sure that it takes what was collected.
+    fn bytes_to_write(&self) -> u64 {
+        STORE_FREE_BYTES.max(self.batch.operations() as u64 * STORE_KEY_BYTES)
+    }
+
     /// Applies what was collected, and returns its events.
     pub(crate) fn flush(&mut self) -> Result<Vec<Arc<Event>>, StoreError> {
         let Some(last) = self.events.last() else {
@@ -195,7 +206,6 @@ impl View {
         self.batch.set_meta(ENDED, stored::encode_ended(&self.ended));
         self.batch.set_meta(FORMAT, STORE_FORMAT.to_vec());
         self.store.apply(std::mem::take(&mut self.batch), through)?;
-        self.most_operations = most_operations(&self.store);
         Ok(std::mem::take(&mut self.events))
     }
 

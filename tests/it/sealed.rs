@@ -28,8 +28,10 @@ fn ids(round: usize) -> impl Iterator<Item = String> {
 fn with_cancelled_tasks(rounds: usize) -> Coordinator {
     let coordinator = Coordinator::start();
     let client = coordinator.client();
+    // No two records share a leaf of the store: a start looks at the neighbours of what it looks at.
+    let script = format!("true # {}", "x".repeat(3_000));
     for round in 0..rounds {
-        client.submit(ids(round).map(|id| shell_task(&id, "true")).collect());
+        client.submit(ids(round).map(|id| shell_task(&id, &script)).collect());
         let request = CancelTasksRequest {
             task_ids: ids(round).collect(),
         };

@@ -83,7 +83,7 @@ pub use upkeep::Upkeep;
 /// Small enough that a new data directory takes little space and a segment is
 /// zeroed in some ten milliseconds; large enough that a busy coordinator rolls
 /// over less than once a second.
-const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+pub(crate) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An entry buffer larger than this is not kept for the next entry.
 const KEPT_BUFFER_BYTES: usize = 1024 * 1024;

@@ -25,6 +25,8 @@ pub(super) fn gather(db: &sled::Db) -> Result<(), StoreError> {
         if value::is_leaf(&entry.1) {
             continue;
         }
+        // What is damaged is not to look whole as a part of a leaf.
+        value::decode(&entry.0, &entry.1)?;
         let is_of_kind = together
             .first()
             .is_some_and(|(first, _)| kind_of(first) == kind_of(&entry.0));

@@ -25,7 +25,7 @@ use super::{OpenError, Store, WHOLE, probe};
 use crate::clock::Stopwatch;
 use crate::limits::STORE_FREE_BYTES;
 
-/// Bytes of sled's log after which it is opened again: about 170,000 tasks. Reading them takes a start up to a second out of
+/// Bytes of sled's log after which it is opened again: some hundred thousand tasks. Reading them takes a start up to a second out of
 /// memory, and three from a disk that reads 300 MB/s. Half as many would halve that, and double what the renewals of a large
 /// store take of its writer: each costs half a second with a million tasks, and more with more of them.
 pub(super) const RENEW_AFTER: u64 = 1024 * 1024 * 1024;

@@ -109,13 +109,13 @@ fn a_damaged_missing_or_older_chunk_is_reported_with_its_key() {
 
 #[test]
 fn a_damaged_applied_seq_refuses_to_open() {
-    for named in ["meta/applied_seq", "meta/"] {
+    for (named, place) in [("meta/applied_seq", 0), ("meta/", 0), ("meta/", 20)] {
         let dir = TempDir::new().unwrap();
         let store = open(&dir);
         put(&store, key::live(1), b"one");
         if named == "meta/" {
             let mut leaf = store.db().get(key::META).unwrap().unwrap().to_vec();
-            leaf[20] ^= 1;
+            leaf[place] ^= 1;
             store.db().insert(key::META, leaf).unwrap();
         } else {
             store.swap_raw(&key::meta(key::APPLIED_SEQ), Some(b"nonsense"));
