@@ -167,7 +167,8 @@ impl View {
     /// Adds an event, also when it is full: that is for the caller to see to.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), StoreError> {
         if self.events.is_empty() {
-            self.most_operations = self.operations_with_space();
+            let free = self.store.free_bytes().unwrap_or_default();
+            self.most_operations = operations_with(free);
         }
         self.write(&entry)?;
         self.events.push(entry.event);
@@ -180,15 +181,6 @@ impl View {
         self.batch.operations() >= self.most_operations
             || self.batch.bytes() >= STORE_BATCH_BYTES
             || self.events.len() >= STORE_BATCH_EVENTS
-    }
-
-    /// Keys that there is space for beside what claims are left.
-    fn operations_with_space(&self) -> usize {
-        let free = self.store.free_bytes().unwrap_or_default();
-        let for_store = free.saturating_sub(CLAIM_FREE_BYTES) / STORE_KEY_BYTES;
-        usize::try_from(for_store)
-            .unwrap_or(usize::MAX)
-            .clamp(STORE_SCARCE_OPERATIONS, STORE_BATCH_OPERATIONS)
     }
 
     /// What the disk must have to be sure that it takes what was collected.
@@ -257,5 +249,26 @@ impl View {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Keys that so many free bytes are enough for, beside what claims are left.
+fn operations_with(free: u64) -> usize {
+    let for_store = free.saturating_sub(CLAIM_FREE_BYTES) / STORE_KEY_BYTES;
+    usize::try_from(for_store)
+        .unwrap_or(usize::MAX)
+        .clamp(STORE_SCARCE_OPERATIONS, STORE_BATCH_OPERATIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_grows_with_the_disk_and_leaves_the_claims_their_space() {
+        assert_eq!(operations_with(0), STORE_SCARCE_OPERATIONS);
+        assert_eq!(operations_with(CLAIM_FREE_BYTES), STORE_SCARCE_OPERATIONS);
+        assert_eq!(operations_with(CLAIM_FREE_BYTES + 2_000 * STORE_KEY_BYTES), 2_000);
+        assert_eq!(operations_with(u64::MAX), STORE_BATCH_OPERATIONS);
     }
 }

@@ -8,7 +8,8 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
-    error::StoreError,
+    Store,
+    error::{StoreError, at_sled},
     key,
     reading::Sled,
     value::{self, Stored},
@@ -95,6 +96,32 @@ impl Sled {
     }
 }
 
+impl Store {
+    /// Adds up the ids, and what a start reads, in a store from before they had sums of their own.
+    pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
+        let reading = self.reading();
+        if reading.sum_at(KEY)?.is_none() {
+            return Ok(());
+        }
+        let ids: &[&[u8]] = &[key::ID];
+        for (place, kept, prefixes) in [(1, IDS_KEY, ids), (2, START_KEY, &START)] {
+            if reading.sum_at(kept)?.is_some() {
+                continue;
+            }
+            let mut found = Digest::default();
+            for prefix in prefixes {
+                for entry in reading.range(prefix, &key::end_of(prefix))? {
+                    let (key, raw) = entry?;
+                    found.add(&key, &raw);
+                }
+            }
+            let (key, sum) = found.stored()[place].clone();
+            reading.db()?.insert(key, sum).map_err(at_sled("write"))?;
+        }
+        Ok(())
+    }
+}
+
 /// What is wrong when a digest is not that of what was read.
 pub(super) fn differs() -> StoreError {
     StoreError::DamagedFile {
@@ -107,7 +134,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::{Batch, Store};
+    use crate::store::Batch;
 
     fn filled(store: &Store) {
         for through in 1..=20_u64 {

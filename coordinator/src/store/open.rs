@@ -93,6 +93,7 @@ pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> R
     };
     let applied_seq = store.reading().applied_seq().map_err(failed)?;
     store.shared.applied_seq.store(applied_seq, Ordering::Release);
+    store.complete_digest().map_err(failed)?;
     Ok(store)
 }
 

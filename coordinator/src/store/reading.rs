@@ -23,8 +23,8 @@ pub struct Sled {
 }
 
 impl Store {
-    /// Several values as of one batch. Writing waits meanwhile. This waits while a batch is written, some
-    /// milliseconds, and while sled is opened again: half a second with a million tasks, some seconds with ten.
+    /// Several values as of one batch. Writing waits meanwhile. This waits while a batch is written, and
+    /// while sled is opened again: half a second with a million tasks, some seconds with ten.
     pub fn reading(&self) -> Reading<'_> {
         Reading {
             sled: self.shared.sled.read().expect(WHOLE),
