@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +23,7 @@ use crate::{
     process::{Exit, Process},
     session::read_length,
     tree::{Sweeper, Tree},
-    workspace::AttemptDirectory,
+    workspace::{AttemptDirectory, Workspace},
 };
 
 /// An assignment that names no timeout; the protocol's longest.
@@ -37,7 +38,7 @@ pub(crate) struct Surroundings<'a> {
     /// Gives the dependencies' outputs that did not fit into the assignment.
     pub(crate) coordinator: &'a Coordinator,
     /// Where the attempts' directories are.
-    pub(crate) workspace: &'a Path,
+    pub(crate) workspace: &'a Arc<Workspace>,
     /// The time between TERM and KILL.
     pub(crate) kill_grace: Duration,
     /// How long a lease lasts.
@@ -70,7 +71,7 @@ pub(crate) async fn run(
         Err(error) => {
             let sentence = format!(
                 "cannot make a directory in {}: {error}",
-                surroundings.workspace.display()
+                surroundings.workspace.path().display()
             );
             (
                 None,
@@ -283,8 +284,8 @@ fn given_back(reason: &str) -> Outcome {
     })
 }
 
-async fn make_directory(workspace: &Path, key: &AttemptKey) -> io::Result<AttemptDirectory> {
-    let (workspace, key) = (workspace.to_owned(), key.clone());
+async fn make_directory(workspace: &Arc<Workspace>, key: &AttemptKey) -> io::Result<AttemptDirectory> {
+    let (workspace, key) = (Arc::clone(workspace), key.clone());
     spawn_blocking(move || AttemptDirectory::make(&workspace, &key))
         .await
         .map_err(io::Error::other)?

@@ -35,13 +35,7 @@ mod verb;
 mod veto;
 mod workspace;
 
-use std::{
-    ffi::OsString,
-    io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{ffi::OsString, io, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use swarm_settings::{Refusal, Settings};
@@ -61,6 +55,7 @@ use crate::{
     state_directory::{OpenError, StateDirectory},
     tree::{Sweeper, Swept},
     verb::Asked,
+    workspace::Workspace,
 };
 
 const EXIT_FAILURE: u8 = 1;
@@ -202,7 +197,7 @@ async fn work(
     coordinator: &Arc<Coordinator>,
     shutdown: &Shutdown,
     state: &StateDirectory,
-    workspace: &Path,
+    workspace: &Arc<Workspace>,
     series: &Series,
 ) -> Result<Option<Unfinished>, Fault> {
     let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
@@ -243,7 +238,7 @@ async fn work(
                     config: Arc::clone(config),
                     session: opened.session,
                     outbox: opened.outbox,
-                    workspace: workspace.to_owned(),
+                    workspace: Arc::clone(workspace),
                     series: series.clone(),
                     sweeper: sweeper.clone(),
                 };
@@ -405,7 +400,7 @@ fn open_state(config: &Config) -> Result<StateDirectory, Fault> {
     })
 }
 
-fn open_workspace(config: &Config, state: &StateDirectory) -> Result<PathBuf, Fault> {
+fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspace>, Fault> {
     if let Some(given) = &config.workspace {
         // Tasks are told absolute paths. Others may work in a given place too: what is found there is left alone.
         let workspace = std::path::absolute(given)
@@ -415,12 +410,12 @@ fn open_workspace(config: &Config, state: &StateDirectory) -> Result<PathBuf, Fa
             Fault::new(EXIT_CONFIGURATION, sentence)
                 .help("name a directory with --workspace that this user can make and write")
         })?;
-        return Ok(workspace);
+        return Ok(Arc::new(Workspace::new(workspace, state.agent_id())));
     }
-    let workspace = state.path().join("work");
-    let count = workspace::keep_leftovers(&workspace);
+    let workspace = Workspace::new(state.path().join("work"), state.agent_id());
+    let count = workspace::keep_leftovers(workspace.path());
     if count > 0 {
         tracing::warn!("{count} attempts were cut short when this agent ended; their directories are kept");
     }
-    Ok(workspace)
+    Ok(Arc::new(workspace))
 }

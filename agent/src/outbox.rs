@@ -1,24 +1,33 @@
 //! Outcomes that the coordinator has not confirmed, kept across restarts.
 //!
 //! ```text
-//! outbox/CLUSTER/TASK.ATTEMPT.report      an encoded AttemptReport, to be sent again
+//! outbox/CLUSTER/N.report                 an AttemptReport to be sent again, or nothing
 //! outbox/CLUSTER/refused/TASK.ATTEMPT/    what the coordinator did not want: report, stdout, stderr, why
 //! ```
 //!
+//! A file whose report is confirmed is written over with another one: a write in place and its sync cost an eighth of
+//! making, naming and removing a file, which would be most of what an agent does for a short command.
+//!
 //! Everything here blocks on the disk; callers keep it off the runtime's threads.
 
+mod file;
+
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard},
     time::SystemTime,
 };
 
 use prost::Message as _;
 use swarm_proto::v1::AttemptReport;
 
+use self::file::Content;
 use crate::{
     config::is_file_name,
     held::AttemptKey,
+    random,
     state_directory::{make_private, write_durably},
     workspace::keep_newest,
 };
@@ -27,20 +36,36 @@ use crate::{
 const MAX_REFUSED: usize = 1000;
 /// A file beyond this is no report of ours: of output there are at most twice 64 KiB.
 const MAX_REPORT_BYTES: u64 = 1024 * 1024;
+/// Files without a report that are kept for the next ones: as many as there are slots of a large machine.
+const MAX_FREE: usize = 64;
 /// What must fit for an outcome to be sure to.
 const PROBE_BYTES: usize = 256 * 1024;
+/// Names are given anew: what is set aside gets one that nothing else has.
+const ASIDE_CHARACTERS: usize = 10;
 const EXTENSION: &str = "report";
 
 /// The outbox for one coordinator's data.
 pub(crate) struct Outbox {
     directory: PathBuf,
+    files: Mutex<Files>,
+}
+
+/// Which file has what.
+#[derive(Default)]
+struct Files {
+    /// Where each unconfirmed report is.
+    taken: BTreeMap<AttemptKey, u32>,
+    /// Those that have none.
+    free: Vec<u32>,
+    /// The name of the next new one.
+    next: u32,
 }
 
 /// A report that an earlier process of this agent left.
 pub(crate) struct Leftover {
     /// Its report.
     pub(crate) report: AttemptReport,
-    /// When it was written.
+    /// When it was written, as far as the file system remembers that after a power loss.
     pub(crate) written: SystemTime,
 }
 
@@ -58,16 +83,19 @@ impl Outbox {
         }
         let outbox = Outbox {
             directory: state.join("outbox").join(cluster_id),
+            files: Mutex::default(),
         };
         make_private(&outbox.refused())?;
         let mut leftovers = Vec::new();
         for entry in fs::read_dir(&outbox.directory)? {
             let path = entry?.path();
-            let read = match path.extension().and_then(|extension| extension.to_str()) {
-                Some(EXTENSION) => outbox.read(&path),
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            let read = match (file::number_of(&path), extension) {
+                (Some(number), _) => outbox.take_over(&path, number),
+                (None, Some(EXTENSION)) => outbox.set_aside(&path).map(|()| None),
                 // A write that a crash cut short: its attempt was never reported.
-                Some("partial") => fs::remove_file(&path).map(|()| None),
-                _ => Ok(None),
+                (None, Some("partial")) => fs::remove_file(&path).map(|()| None),
+                (None, _) => Ok(None),
             };
             // What cannot be read now may be at the next start; the others are not to wait for it.
             match read {
@@ -81,7 +109,26 @@ impl Outbox {
 
     /// Puts an outcome on the disk, before it is sent.
     pub(crate) fn put(&self, key: &AttemptKey, report: &AttemptReport) -> io::Result<()> {
-        write_durably(&self.file(key), &report.encode_to_vec())
+        let content = file::framed(&report.encode_to_vec())?;
+        let free = self.files().free.pop();
+        let number = match free {
+            Some(number) => {
+                let path = self.path(number);
+                if let Err(error) = file::write_over(&path, &content) {
+                    // Whatever is in it now is no report; another try begins with another file.
+                    let _ = fs::remove_file(&path);
+                    return Err(error);
+                }
+                number
+            }
+            None => {
+                let number = self.files().name_one();
+                write_durably(&self.path(number), &content)?;
+                number
+            }
+        };
+        self.files().taken.insert(key.clone(), number);
+        Ok(())
     }
 
     /// Finds out whether one more outcome could be written.
@@ -92,12 +139,18 @@ impl Outbox {
         written
     }
 
-    /// The coordinator has it. If the removal is lost in a crash, a repeat does no harm.
+    /// The coordinator has it. If that is lost in a crash, a repeat does no harm.
     pub(crate) fn confirm(&self, key: &AttemptKey) -> io::Result<()> {
-        match fs::remove_file(self.file(key)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let Some(number) = self.files().taken.remove(key) else {
+            return Ok(());
+        };
+        let path = self.path(number);
+        if self.files().free.len() >= MAX_FREE {
+            return fs::remove_file(path);
         }
+        file::clear(&path)?;
+        self.files().free.push(number);
+        Ok(())
     }
 
     /// Keeps a result that the coordinator does not want, readable; says where.
@@ -120,22 +173,38 @@ impl Outbox {
         Ok(kept)
     }
 
-    /// What is in a file; nothing, and it is set aside, when that is no report.
-    fn read(&self, path: &Path) -> io::Result<Option<Leftover>> {
+    /// What an earlier process left in a file. One that has no report goes; one that cannot be read is set aside.
+    fn take_over(&self, path: &Path, number: u32) -> io::Result<Option<Leftover>> {
         let metadata = fs::metadata(path)?;
         let written = metadata.modified()?;
-        if metadata.len() <= MAX_REPORT_BYTES
-            && let Ok(report) = AttemptReport::decode(fs::read(path)?.as_slice())
-            && report.lease.is_some()
-        {
-            return Ok(Some(Leftover { report, written }));
+        self.files().skip(number);
+        let content = if metadata.len() <= MAX_REPORT_BYTES {
+            file::content_of(&fs::read(path)?)
+        } else {
+            Content::Unreadable
+        };
+        match content {
+            Content::Nothing => fs::remove_file(path).map(|()| None),
+            Content::Unreadable => self.set_aside(path).map(|()| None),
+            Content::Report(key, report) => {
+                // One that was written again because its first write was said to have failed.
+                if self.files().taken.insert(key, number).is_some() {
+                    return Ok(None);
+                }
+                Ok(Some(Leftover {
+                    report: *report,
+                    written,
+                }))
+            }
         }
-        self.set_aside(path)?;
-        Ok(None)
     }
 
-    fn file(&self, key: &AttemptKey) -> PathBuf {
-        self.directory.join(format!("{key}.{EXTENSION}"))
+    fn path(&self, number: u32) -> PathBuf {
+        self.directory.join(file::name_of(number))
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().expect("nothing panics while it has the files")
     }
 
     fn refused(&self) -> PathBuf {
@@ -143,7 +212,8 @@ impl Outbox {
     }
 
     fn set_aside(&self, file: &Path) -> io::Result<()> {
-        let name = file.file_name().unwrap_or_default();
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{stem}-{}.{EXTENSION}", random::base32(ASIDE_CHARACTERS));
         let kept = self.refused().join(name);
         fs::rename(file, &kept)?;
         tracing::warn!(
@@ -154,8 +224,23 @@ impl Outbox {
     }
 }
 
+impl Files {
+    fn name_one(&mut self) -> u32 {
+        let number = self.next;
+        self.skip(number);
+        number
+    }
+
+    /// Gives this name to no new file.
+    fn skip(&mut self, number: u32) {
+        self.next = self.next.max(number.saturating_add(1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use swarm_proto::v1::{LeaseRef, Output, Success, attempt_report::Outcome};
 
     use super::*;
@@ -233,17 +318,96 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_written_over_once_its_report_is_confirmed_and_never_before() {
+        let state = tempfile::tempdir().unwrap();
+        let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
+        let names = |outbox: &Outbox| {
+            let entries = fs::read_dir(&outbox.directory).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.collect::<BTreeSet<_>>()
+        };
+        let long = |task_id: &str| {
+            let (key, mut report) = report(task_id);
+            report.output.get_or_insert_default().stdout = vec![b'x'; 10_000];
+            (key, report)
+        };
+        let (a, b, c, d) = (long("a"), report("b"), report("c"), long("d"));
+        outbox.put(&a.0, &a.1).unwrap();
+        outbox.confirm(&a.0).unwrap();
+        // Where a long one was; and a longer one where that was.
+        for (key, sent) in [&b, &c] {
+            outbox.put(key, sent).unwrap();
+        }
+        outbox.confirm(&b.0).unwrap();
+        outbox.put(&d.0, &d.1).unwrap();
+        assert_eq!(
+            names(&outbox),
+            ["0.report", "1.report", "refused"].map(str::to_owned).into()
+        );
+
+        let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
+        let mut left: Vec<_> = leftovers.into_iter().map(|left| left.report).collect();
+        left.sort_by_key(|report| report.lease.clone().unwrap().task_id);
+        assert_eq!(left, [c.1.clone(), d.1.clone()]);
+        // Those of an earlier process are in nobody's way.
+        outbox.put(&b.0, &b.1).unwrap();
+        outbox.confirm(&c.0).unwrap();
+        outbox.confirm(&d.0).unwrap();
+        let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
+        assert_eq!(
+            leftovers.into_iter().map(|left| left.report).collect::<Vec<_>>(),
+            [b.1]
+        );
+        assert_eq!(names(&outbox), ["2.report", "refused"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn no_more_free_files_are_kept_than_the_bound() {
+        let state = tempfile::tempdir().unwrap();
+        let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
+        let reports: Vec<_> = (0..=MAX_FREE).map(|n| report(&format!("t{n}"))).collect();
+        for (key, sent) in &reports {
+            outbox.put(key, sent).unwrap();
+        }
+        for (key, _) in &reports {
+            outbox.confirm(key).unwrap();
+        }
+        // And the directory of the refused ones.
+        assert_eq!(fs::read_dir(&outbox.directory).unwrap().count(), MAX_FREE + 1);
+    }
+
+    #[test]
+    fn a_file_that_was_taken_away_stands_in_the_way_of_one_outcome_only() {
+        let state = tempfile::tempdir().unwrap();
+        let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
+        let (key, sent) = report("a");
+        outbox.put(&key, &sent).unwrap();
+        outbox.confirm(&key).unwrap();
+        fs::remove_file(outbox.path(0)).unwrap();
+        assert_eq!(
+            outbox.put(&key, &sent).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        outbox.put(&key, &sent).unwrap();
+        assert_eq!(Outbox::open(state.path(), "c1").unwrap().1.len(), 1);
+    }
+
+    #[test]
     fn a_damaged_file_is_set_aside_and_blocks_nothing() {
         let state = tempfile::tempdir().unwrap();
         let (key, sent) = report("a");
         let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
         outbox.put(&key, &sent).unwrap();
-        fs::write(outbox.directory.join("b.1.report"), b"\xff\xff").unwrap();
-        fs::write(outbox.directory.join("c.1.report.partial"), b"half").unwrap();
-        fs::create_dir(outbox.directory.join("d.1.report.partial")).unwrap();
+        let mut damaged = fs::read(outbox.path(0)).unwrap();
+        damaged[11] ^= 1;
+        fs::write(outbox.path(1), damaged).unwrap();
+        fs::write(outbox.path(2), b"half").unwrap();
+        fs::write(outbox.directory.join("b.1.report"), b"none of ours").unwrap();
+        fs::write(outbox.directory.join("3.report.partial"), b"half").unwrap();
+        fs::create_dir(outbox.directory.join("4.report.partial")).unwrap();
         let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
         assert_eq!(leftovers.len(), 1);
-        assert!(outbox.refused().join("b.1.report").exists());
-        assert!(!outbox.directory.join("c.1.report.partial").exists());
+        assert_eq!(fs::read_dir(outbox.refused()).unwrap().count(), 3);
+        assert!(!outbox.directory.join("3.report.partial").exists());
     }
 }

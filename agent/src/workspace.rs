@@ -4,16 +4,21 @@
 //! WORKSPACE/TASK.ATTEMPT/work      where the command runs
 //! WORKSPACE/TASK.ATTEMPT/inputs    what its dependencies printed, a file each
 //! WORKSPACE/kept/TASK.ATTEMPT/     the same, moved here when it is kept
+//! WORKSPACE/.spare-AGENT-N/        what is left of an ended one, for the next
 //! ```
+
+mod spares;
 
 use std::{
     fs::{self, DirBuilder, Permissions},
     io::{self, ErrorKind},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
+use self::spares::Spares;
 use crate::{config::Keep, held::AttemptKey, random, state_directory::make_private};
 
 /// Kept directories are for people to look at; beyond this the oldest go.
@@ -21,43 +26,55 @@ const MAX_KEPT: usize = 50;
 /// Directories of one name: leftovers of a crash, or of another coordinator's task with the same id.
 const MAX_NAMESAKES: u32 = 100;
 const KEPT: &str = "kept";
+const INPUTS: &str = "inputs";
 /// Several agents may start in one place at a time.
 const PROBE_CHARACTERS: usize = 10;
 /// What the owner of a directory needs to change what is in it.
 const OWN: u32 = 0o700;
 
+/// Where attempts have their directories.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    path: PathBuf,
+    spares: Spares,
+}
+
+impl Workspace {
+    /// What is at this path, for the agent with this id. It is made when it is first needed.
+    pub(crate) fn new(path: PathBuf, agent_id: &str) -> Workspace {
+        let spares = Spares::new(&path, agent_id);
+        Workspace { path, spares }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// The fresh directories of one attempt.
 #[derive(Debug)]
 pub(crate) struct AttemptDirectory {
+    workspace: Arc<Workspace>,
     root: PathBuf,
-    kept: PathBuf,
 }
 
 impl AttemptDirectory {
     /// Makes them; only this user can read them.
-    pub(crate) fn make(workspace: &Path, key: &AttemptKey) -> io::Result<AttemptDirectory> {
+    pub(crate) fn make(workspace: &Arc<Workspace>, key: &AttemptKey) -> io::Result<AttemptDirectory> {
         let mut name = key.to_string();
         for namesake in 2..=MAX_NAMESAKES {
-            let root = workspace.join(&name);
-            let mut made = make_new(&root);
-            if let Err(error) = &made
-                && error.kind() == ErrorKind::NotFound
-            {
-                make_private(workspace)?;
-                made = make_new(&root);
-            }
-            match made {
+            let directory = AttemptDirectory {
+                workspace: Arc::clone(workspace),
+                root: workspace.path.join(&name),
+            };
+            match directory.make_root() {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     name = format!("{key}-{namesake}");
                 }
                 made => {
                     made?;
-                    let directory = AttemptDirectory {
-                        kept: workspace.join(KEPT),
-                        root,
-                    };
                     make_new(&directory.work())?;
-                    make_new(&directory.inputs())?;
                     return Ok(directory);
                 }
             }
@@ -66,9 +83,28 @@ impl AttemptDirectory {
             io::ErrorKind::AlreadyExists,
             format!(
                 "{} and {MAX_NAMESAKES} more of that name are there already",
-                workspace.join(&name).display()
+                workspace.path.join(&name).display()
             ),
         ))
+    }
+
+    /// Makes all but the place where the command runs.
+    fn make_root(&self) -> io::Result<()> {
+        let spares = &self.workspace.spares;
+        if spares.take(&self.root) {
+            return Ok(());
+        }
+        let mut made = make_new(&self.root);
+        if let Err(error) = &made
+            && error.kind() == ErrorKind::NotFound
+        {
+            make_private(&self.workspace.path)?;
+            made = make_new(&self.root);
+        }
+        made?;
+        make_new(&self.inputs())?;
+        spares.learn(&self.root);
+        Ok(())
     }
 
     /// Where the command runs.
@@ -78,36 +114,44 @@ impl AttemptDirectory {
 
     /// Where its dependencies' outputs are.
     pub(crate) fn inputs(&self) -> PathBuf {
-        self.root.join("inputs")
+        self.root.join(INPUTS)
     }
 
     /// Removes them, or moves them to where they are kept and says where that is.
     pub(crate) fn close(self, keep: bool) -> io::Result<Option<PathBuf>> {
-        if !keep {
-            self.remove()?;
-            return Ok(None);
+        if keep {
+            return keep_tree(&self.root, &self.workspace.path.join(KEPT)).map(Some);
         }
-        make_private(&self.kept)?;
-        let name = self.root.file_name().unwrap_or_default();
-        let kept = self.kept.join(name);
-        if kept.try_exists()? {
-            remove_tree(&kept)?;
-        }
-        // A directory that moves is written: it names the one above it.
-        make_writable(&self.root)?;
-        fs::rename(&self.root, &kept)?;
-        keep_newest(&self.kept, MAX_KEPT);
-        Ok(Some(kept))
+        self.remove()?;
+        Ok(None)
     }
 
     fn remove(&self) -> io::Result<()> {
         // Most commands leave nothing there, and then there is nothing to look through.
-        let mut empty = [self.work(), self.inputs(), self.root.clone()].into_iter();
-        if is_directory(&self.root) && empty.try_for_each(fs::remove_dir).is_ok() {
-            return Ok(());
+        if is_directory(&self.root) && fs::remove_dir(self.work()).is_ok() {
+            if self.workspace.spares.give(&self.root) {
+                return Ok(());
+            }
+            if fs::remove_dir(self.inputs()).is_ok() && fs::remove_dir(&self.root).is_ok() {
+                return Ok(());
+            }
         }
         remove_tree(&self.root)
     }
+}
+
+/// Moves an attempt's directories to where they are kept, and says where that is.
+fn keep_tree(root: &Path, kept: &Path) -> io::Result<PathBuf> {
+    make_private(kept)?;
+    let place = kept.join(root.file_name().unwrap_or_default());
+    if place.try_exists()? {
+        remove_tree(&place)?;
+    }
+    // A directory that moves is written: it names the one above it.
+    make_writable(root)?;
+    fs::rename(root, &place)?;
+    keep_newest(kept, MAX_KEPT);
+    Ok(place)
 }
 
 /// Makes a directory that is not there yet.
@@ -165,11 +209,7 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
         if root.file_name().is_none_or(|name| name == KEPT) || !is_directory(&root) {
             continue;
         }
-        let left = AttemptDirectory {
-            root: root.clone(),
-            kept: workspace.join(KEPT),
-        };
-        match left.close(true) {
+        match keep_tree(&root, &workspace.join(KEPT)) {
             Ok(_) => count += 1,
             Err(error) => tracing::warn!(%error, "cannot move {} to the kept ones", root.display()),
         }
@@ -248,6 +288,10 @@ fn is_directory(path: &Path) -> bool {
 mod tests {
     use super::*;
 
+    fn at(path: &Path) -> Arc<Workspace> {
+        Arc::new(Workspace::new(path.to_owned(), "agent"))
+    }
+
     fn key(task_id: &str) -> AttemptKey {
         AttemptKey {
             task_id: task_id.to_owned(),
@@ -258,8 +302,8 @@ mod tests {
     #[test]
     fn each_attempt_gets_fresh_directories_even_after_a_namesake() {
         let workspace = tempfile::tempdir().unwrap();
-        let first = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
-        let second = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
+        let first = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
+        let second = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
         assert_ne!(first.work(), second.work());
         assert!(second.work().is_dir() && second.inputs().is_dir());
     }
@@ -267,10 +311,10 @@ mod tests {
     #[test]
     fn what_is_not_kept_is_gone_and_what_is_kept_is_bounded() {
         let workspace = tempfile::tempdir().unwrap();
-        let gone = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
+        let gone = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
         assert_eq!(gone.close(false).unwrap(), None);
         for n in 0..MAX_KEPT + 5 {
-            let kept = AttemptDirectory::make(workspace.path(), &key(&format!("t{n}"))).unwrap();
+            let kept = AttemptDirectory::make(&at(workspace.path()), &key(&format!("t{n}"))).unwrap();
             kept.close(true).unwrap();
         }
         assert_eq!(
@@ -283,7 +327,7 @@ mod tests {
     #[test]
     fn leftovers_of_a_crash_are_moved_to_the_kept_ones() {
         let workspace = tempfile::tempdir().unwrap();
-        let left = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
+        let left = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
         fs::write(left.work().join("half"), b"done").unwrap();
         drop(left);
         assert_eq!(keep_leftovers(workspace.path()), 1);
@@ -331,7 +375,7 @@ mod tests {
         let workspace = tempfile::tempdir().unwrap();
         let _commoner = Commoner::owning(&[workspace.path()]);
         for keep in [false, true] {
-            let directory = AttemptDirectory::make(workspace.path(), &key("a")).unwrap();
+            let directory = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
             let deep = directory.work().join("x/y");
             fs::create_dir_all(&deep).unwrap();
             fs::write(deep.join("file"), "").unwrap();
@@ -358,7 +402,7 @@ mod tests {
         let commoner = Commoner::owning(&[workspace.path(), &kept]);
         let obstacles = usize::from(commoner.0.is_root());
         for name in ["a", "b", "c"] {
-            AttemptDirectory::make(workspace.path(), &key(name)).unwrap();
+            AttemptDirectory::make(&at(workspace.path()), &key(name)).unwrap();
         }
         assert_eq!(keep_leftovers(workspace.path()), 3 - obstacles);
         keep_newest(&kept, 0);

@@ -188,7 +188,10 @@ fn cut(mut sentence: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::workspace::Workspace;
 
     fn key() -> AttemptKey {
         AttemptKey {
@@ -199,8 +202,9 @@ mod tests {
 
     #[test]
     fn a_task_sees_its_own_environment_and_none_of_the_agents_secrets() {
-        let workspace = tempfile::tempdir().unwrap();
-        let directory = AttemptDirectory::make(workspace.path(), &key()).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let workspace = Arc::new(Workspace::new(place.path().to_owned(), "agent"));
+        let directory = AttemptDirectory::make(&workspace, &key()).unwrap();
         let agents = [
             ("PATH", "/bin"),
             ("LC_TIME", "C"),

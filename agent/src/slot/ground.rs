@@ -1,6 +1,6 @@
 //! What all attempts of an agent stand on, and how one of them is seen through from its lease to its report.
 
-use std::{io, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{io, sync::Arc, time::SystemTime};
 
 use jiff::Timestamp;
 use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
@@ -20,6 +20,7 @@ use crate::{
     session::Session,
     tree::Sweeper,
     veto::queue_of,
+    workspace::Workspace,
 };
 
 /// What all attempts of one registered agent share.
@@ -27,7 +28,7 @@ pub(crate) struct Ground {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Session,
     pub(crate) outbox: Outbox,
-    pub(crate) workspace: PathBuf,
+    pub(crate) workspace: Arc<Workspace>,
     pub(crate) series: Series,
     pub(crate) sweeper: Sweeper,
 }

@@ -61,11 +61,11 @@ async fn an_outcome_survives_the_death_of_its_agent() {
     let agent = home.start(&fake, &[]);
     fake.report("a").await;
     agent.crash().await;
-    assert_eq!(home.find("outbox/c1/a.1.report").len(), 1);
+    assert_eq!(home.unconfirmed("c1"), ["a.1"]);
 
     fake.world().lose_completes = 0;
     let agent = home.start(&fake, &[]);
-    until("the outbox is empty", || home.find("a.1.report").is_empty()).await;
+    until("the outbox is empty", || home.unconfirmed("c1").is_empty()).await;
     let world = fake.world();
     let held: Vec<_> = world.registered[1]
         .held
@@ -97,7 +97,7 @@ async fn a_result_that_is_refused_is_kept_and_the_next_task_goes_on() {
         log.contains("LEASE_LOST") && log.contains(&kept[0].parent().unwrap().display().to_string()),
         "{log}"
     );
-    assert!(home.find("a.1.report").is_empty());
+    assert!(home.unconfirmed("c1").is_empty());
 }
 
 #[tokio::test]

@@ -66,10 +66,7 @@ async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
     fake.world().away = true;
     agent.until_log("the lease was not renewed since").await;
     home.go("a");
-    until("the outcome is kept", || {
-        !home.find("outbox/c1/a.1.report").is_empty()
-    })
-    .await;
+    until("the outcome is kept", || !home.unconfirmed("c1").is_empty()).await;
     let tries = fake.world().asked;
     fake.until("more tries in vain", |world| {
         (world.asked > tries + 5).then_some(())
@@ -195,7 +192,7 @@ async fn refusals_that_can_pass_keep_an_outcome_and_final_ones_do_not_block_the_
         (world.completes.len() == 6).then_some(())
     })
     .await;
-    until("the outbox is empty", || home.find("a.1.report").is_empty()).await;
+    until("the outbox is empty", || home.unconfirmed("c1").is_empty()).await;
     assert!(home.find("refused/a.1").is_empty());
     {
         let world = fake.world();
@@ -213,7 +210,7 @@ async fn refusals_that_can_pass_keep_an_outcome_and_final_ones_do_not_block_the_
         !home.find("refused/b.1/report").is_empty()
     })
     .await;
-    until("the outbox is empty", || home.find(".report").is_empty()).await;
+    until("the outbox is empty", || home.unconfirmed("c1").is_empty()).await;
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.end().await.0, 0);
 }
@@ -226,7 +223,7 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     home.begun("a").await;
     // A directory in its place cannot be written, not even by root.
     let outbox = home.find("outbox/c1").remove(0);
-    let obstacle = outbox.join("a.1.report.partial");
+    let obstacle = outbox.join("0.report.partial");
     fs::create_dir(&obstacle).unwrap();
     fake.world().lose_completes = usize::MAX;
     home.go("a");
@@ -242,10 +239,10 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
 
     fs::remove_dir(&obstacle).unwrap();
     agent.until_log("the state directory can be written again").await;
-    assert_eq!(home.find("a.1.report").len(), 1);
+    assert_eq!(home.unconfirmed("c1"), ["a.1"]);
     assert!(home.find("/probe").is_empty());
     fake.world().lose_completes = 0;
-    until("the outbox is empty", || home.find(".report").is_empty()).await;
+    until("the outbox is empty", || home.unconfirmed("c1").is_empty()).await;
     fake.submit("c", "echo c");
     let report = fake.report("c").await;
     assert!(matches!(report.outcome, Some(Outcome::Success(_))), "{report:?}");

@@ -167,5 +167,5 @@ async fn the_last_word_of_an_interrupted_agent_is_what_is_unconfirmed() {
     assert_eq!(code, 0, "{log}");
     let last = log.lines().last().unwrap();
     assert!(last.contains("leaving 1 result unconfirmed in "), "{log}");
-    assert_eq!(home.find("outbox/c1/a.1.report").len(), 1);
+    assert_eq!(home.unconfirmed("c1"), ["a.1"]);
 }

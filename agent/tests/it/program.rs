@@ -11,6 +11,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use prost::Message as _;
+use swarm_proto::v1::AttemptReport;
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
@@ -103,6 +105,28 @@ impl Home {
     pub(crate) fn beginnings(&self, name: &str) -> usize {
         let text = fs::read_to_string(self.path().join(format!("{name}.begun"))).unwrap();
         text.lines().count()
+    }
+
+    /// The attempts whose reports are in the outbox for a coordinator's data, as `task.attempt`.
+    pub(crate) fn unconfirmed(&self, cluster_id: &str) -> Vec<String> {
+        let files = self.find(".report").into_iter();
+        files
+            .filter(|file| file.parent().unwrap().ends_with(format!("outbox/{cluster_id}")))
+            // Its length and its checksum come first; one that has none is confirmed, or not written yet.
+            .filter_map(|file| {
+                fs::read(file)
+                    .ok()?
+                    .split_at_checked(8)
+                    .map(|(head, rest)| (head.to_vec(), rest.to_vec()))
+            })
+            .filter_map(|(head, rest)| {
+                let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
+                let report = AttemptReport::decode(rest.get(..length)?).ok()?;
+                report
+                    .lease
+                    .map(|lease| format!("{}.{}", lease.task_id, lease.attempt))
+            })
+            .collect()
     }
 
     /// The files below this home whose path ends so.

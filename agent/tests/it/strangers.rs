@@ -61,10 +61,7 @@ async fn another_coordinator_is_told_nothing_and_nothing_it_says_is_believed() {
         more_tries(&fake).await;
         let before = told(&fake.world());
         home.go("a");
-        until("the outcome is kept", || {
-            !home.find("outbox/c1/a.1.report").is_empty()
-        })
-        .await;
+        until("the outcome is kept", || !home.unconfirmed("c1").is_empty()).await;
         more_tries(&fake).await;
         assert_eq!(told(&fake.world()), before);
 
@@ -105,11 +102,8 @@ async fn another_coordinator_that_stays_is_begun_with_anew_and_each_gets_its_own
         let world = fake.world();
         assert!(world.report("a").is_none() && world.registered[1].held.is_empty());
     }
-    assert_eq!(home.find("outbox/c1/a.1.report").len(), 1);
-    until("the other outbox is empty", || {
-        home.find("outbox/c2/b.1.report").is_empty()
-    })
-    .await;
+    assert_eq!(home.unconfirmed("c1"), ["a.1"]);
+    until("the other outbox is empty", || home.unconfirmed("c2").is_empty()).await;
 
     // It holds nothing of the other one: there is nothing to wait for.
     fake.world().away = true;

@@ -1,0 +1,296 @@
+//! What is left of directories of ended attempts, if it is as it was made: the attempts to come get it.
+//!
+//! ```text
+//! WORKSPACE/.spare-AGENT-N     empty inputs; renamed to TASK.ATTEMPT and back
+//! ```
+//!
+//! Most commands leave nothing behind. To remove three directories and make three others takes longer than to start a
+//! short command. Where a command runs is always made for it alone: what it started elsewhere, such as a container
+//! with that directory in it, must not find itself in another attempt's.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+#[cfg(target_os = "linux")]
+use self::linux::{Look, move_to};
+#[cfg(not(target_os = "linux"))]
+use self::other::{Look, move_to};
+use super::INPUTS;
+
+/// As many as there are slots of a large machine.
+const MAX_SPARES: usize = 64;
+
+/// See the module. They are removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Spares {
+    /// How the names of all of them begin.
+    prefix: PathBuf,
+    named: AtomicU64,
+    free: Mutex<Vec<PathBuf>>,
+    /// How those look that no attempt was in yet.
+    fresh: OnceLock<Look>,
+}
+
+impl Spares {
+    /// None yet. What an earlier process of this agent left is removed.
+    pub(super) fn new(workspace: &Path, agent_id: &str) -> Spares {
+        let prefix = format!(".spare-{agent_id}-");
+        for entry in fs::read_dir(workspace).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                let _ = remove(&entry.path());
+            }
+        }
+        Spares {
+            prefix: workspace.join(prefix),
+            named: AtomicU64::new(0),
+            free: Mutex::default(),
+            fresh: OnceLock::new(),
+        }
+    }
+
+    /// Notes how these look, which have just been made and have no place for a command yet.
+    pub(super) fn learn(&self, root: &Path) {
+        if self.fresh.get().is_none()
+            && let Ok(Some(look)) = Look::at(root)
+        {
+            let _ = self.fresh.set(look);
+        }
+    }
+
+    /// Lets one be `root`; says whether there was one, and nothing of that name.
+    pub(super) fn take(&self, root: &Path) -> bool {
+        let Some(spare) = self.free().pop() else {
+            return false;
+        };
+        match move_to(&spare, root) {
+            Ok(()) => true,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    self.free().push(spare);
+                }
+                false
+            }
+        }
+    }
+
+    /// Takes what `root` is for a later attempt, if it is as it was made; says whether it is gone from there.
+    pub(super) fn give(&self, root: &Path) -> bool {
+        if self.free().len() >= MAX_SPARES {
+            return false;
+        }
+        let is_fresh = Look::at(root).is_ok_and(|look| look.is_some() && look.as_ref() == self.fresh.get());
+        if !is_fresh {
+            return false;
+        }
+        let mut spare = self.prefix.clone().into_os_string();
+        spare.push(self.named.fetch_add(1, Ordering::Relaxed).to_string());
+        let spare = PathBuf::from(spare);
+        let is_moved = move_to(root, &spare).is_ok();
+        if is_moved {
+            self.free().push(spare);
+        }
+        is_moved
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.free.lock().expect("nothing panics while it has the spares")
+    }
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        for spare in self.free().drain(..) {
+            let _ = remove(&spare);
+        }
+    }
+}
+
+/// Removes one in which there is nothing.
+fn remove(spare: &Path) -> io::Result<()> {
+    fs::remove_dir(spare.join(INPUTS))?;
+    fs::remove_dir(spare)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+        sync::Arc,
+    };
+
+    use rustix::{
+        fs::{IFlags, XattrFlags, ioctl_getflags, ioctl_setflags, setxattr},
+        io::Errno,
+    };
+
+    use crate::{
+        held::AttemptKey,
+        workspace::{AttemptDirectory, Workspace, keep_leftovers},
+    };
+
+    use super::*;
+
+    /// What a task does about its directories.
+    type Change = fn(&AttemptDirectory);
+
+    fn make(workspace: &Arc<Workspace>, task_id: &str) -> AttemptDirectory {
+        let key = AttemptKey {
+            task_id: task_id.to_owned(),
+            attempt: 1,
+        };
+        AttemptDirectory::make(workspace, &key).unwrap()
+    }
+
+    fn open(place: &Path) -> Arc<Workspace> {
+        Arc::new(Workspace::new(place.to_owned(), "agent"))
+    }
+
+    fn names(place: &Path) -> Vec<String> {
+        let entries = fs::read_dir(place).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
+    fn number(file: &Path) -> u64 {
+        fs::metadata(file).unwrap().ino()
+    }
+
+    #[test]
+    fn what_was_left_as_it_was_made_is_used_again_but_for_the_place_of_the_command() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = open(place.path());
+        let first = make(&workspace, "a");
+        let (inputs, work) = (number(&first.inputs()), number(&first.work()));
+        // Whoever holds on to it does not find itself in the next one's.
+        let held = fs::File::open(first.work()).unwrap();
+        first.close(false).unwrap();
+        assert_eq!(names(place.path()), [".spare-agent-0"]);
+        let second = make(&workspace, "b");
+        assert_eq!(names(place.path()), ["b.1"]);
+        assert_eq!(number(&second.inputs()), inputs);
+        assert_ne!(number(&second.work()), work);
+        assert_eq!(fs::read_dir(second.work()).unwrap().count(), 0);
+        drop(held);
+        second.close(false).unwrap();
+        drop(workspace);
+        assert_eq!(names(place.path()), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_changed_in_any_way_is_not_used_again() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = open(place.path());
+        let changes: [(&str, Change); 9] = [
+            ("an attribute", |directory| {
+                let set = setxattr(directory.inputs(), "user.swarm", b"x", XattrFlags::empty());
+                or_a_file(directory, set);
+            }),
+            ("a flag", |directory| {
+                let inputs = fs::File::open(directory.inputs()).unwrap();
+                let flags = ioctl_getflags(&inputs);
+                or_a_file(
+                    directory,
+                    flags.and_then(|flags| ioctl_setflags(&inputs, flags | IFlags::NODUMP)),
+                );
+            }),
+            ("a file in the inputs", |directory| {
+                fs::write(directory.inputs().join("x"), "").unwrap()
+            }),
+            ("a file beside them", |directory| {
+                fs::write(directory.work().join("../x"), "").unwrap()
+            }),
+            ("a mode", |directory| {
+                fs::set_permissions(directory.inputs(), Permissions::from_mode(0o770)).unwrap();
+            }),
+            ("a mode above", |directory| {
+                fs::set_permissions(directory.work().join(".."), Permissions::from_mode(0o1700)).unwrap();
+            }),
+            ("no inputs", |directory| {
+                fs::remove_dir(directory.inputs()).unwrap()
+            }),
+            ("a link in their place", |directory| {
+                fs::remove_dir(directory.inputs()).unwrap();
+                symlink("/", directory.inputs()).unwrap();
+            }),
+            ("many files that are gone", |directory| {
+                let files: Vec<_> = (0..2000)
+                    .map(|n| directory.inputs().join(format!("{n:0>200}")))
+                    .collect();
+                files.iter().for_each(|file| fs::write(file, "").unwrap());
+                files.iter().for_each(|file| fs::remove_file(file).unwrap());
+            }),
+        ];
+        for (what, change) in changes {
+            let directory = make(&workspace, "a");
+            let before = size_of(&directory.inputs());
+            change(&directory);
+            // Some file systems give back what a directory no longer needs.
+            let is_as_before = what.starts_with("many") && size_of(&directory.inputs()) == before;
+            directory.close(false).unwrap();
+            assert_eq!(names(place.path()).is_empty(), !is_as_before, "{what}");
+        }
+    }
+
+    /// Where the file system does not know what was to be changed.
+    fn or_a_file(directory: &AttemptDirectory, changed: Result<(), Errno>) {
+        if changed.is_err() {
+            fs::write(directory.inputs().join("x"), "").unwrap();
+        }
+    }
+
+    fn size_of(directory: &Path) -> u64 {
+        fs::metadata(directory).map_or(0, |metadata| metadata.size())
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_taken_over() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = open(place.path());
+        make(&workspace, "a").close(false).unwrap();
+        fs::create_dir(place.path().join("a.1")).unwrap();
+        let second = make(&workspace, "a");
+        assert_eq!(second.work(), place.path().join("a.1-2/work"));
+        assert_eq!(names(&place.path().join("a.1")), [""; 0]);
+    }
+
+    #[test]
+    fn those_of_an_agent_that_was_killed_go_with_its_next_start_and_those_of_others_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let others = Arc::new(Workspace::new(place.path().to_owned(), "other"));
+        make(&others, "a").close(false).unwrap();
+        let workspace = open(place.path());
+        make(&workspace, "b").close(false).unwrap();
+        std::mem::forget(workspace);
+        assert_eq!(names(place.path()).len(), 2);
+        drop(open(place.path()));
+        assert_eq!(names(place.path()), [".spare-other-0"]);
+        drop(others);
+        assert_eq!(keep_leftovers(place.path()), 0);
+    }
+
+    #[test]
+    fn no_more_are_kept_than_the_bound() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = open(place.path());
+        let all: Vec<_> = (0..=MAX_SPARES)
+            .map(|n| make(&workspace, &format!("t{n}")))
+            .collect();
+        for directory in all {
+            directory.close(false).unwrap();
+        }
+        assert_eq!(names(place.path()).len(), MAX_SPARES);
+    }
+}

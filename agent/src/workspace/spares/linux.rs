@@ -1,0 +1,91 @@
+//! Looks at directories closely enough to tell whether anybody changed anything about them.
+
+use std::{io, mem::MaybeUninit, path::Path};
+
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{
+        CWD, IFlags, Mode, OFlags, RawDir, RenameFlags, flistxattr_query, fstat, ioctl_getflags, openat,
+        renameat_with,
+    },
+    io::Errno,
+};
+
+/// Names are short, and of a directory with more than fits nothing is asked but whether there is more.
+const ENTRIES_BYTES: usize = 1024;
+
+/// What can be changed about an attempt's directories besides what is in them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    root: Features,
+    inputs: Features,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Features {
+    /// Another device may have been mounted there.
+    device: u64,
+    owner: (u32, u32),
+    mode: u32,
+    /// A directory that had many entries stays large.
+    size: i64,
+    /// Not every file system has them.
+    flags: Option<IFlags>,
+}
+
+impl Look {
+    /// How they look; nothing when there is anything in them but empty inputs.
+    pub(super) fn at(root: &Path) -> io::Result<Option<Look>> {
+        let root = open(CWD, root)?;
+        let inputs = open(&root, Path::new(super::INPUTS))?;
+        if !has_only(&root, Some(super::INPUTS))? || !has_only(&inputs, None)? {
+            return Ok(None);
+        }
+        let (root, inputs) = (Features::of(&root)?, Features::of(&inputs)?);
+        Ok(root.zip(inputs).map(|(root, inputs)| Look { root, inputs }))
+    }
+}
+
+impl Features {
+    /// Nothing when there are extended attributes, such as an access control list: they are not compared.
+    fn of(directory: &OwnedFd) -> io::Result<Option<Features>> {
+        match flistxattr_query(directory) {
+            Ok(0) | Err(Errno::NOTSUP) => {}
+            Ok(_) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let status = fstat(directory)?;
+        Ok(Some(Features {
+            device: status.st_dev,
+            owner: (status.st_uid, status.st_gid),
+            mode: status.st_mode,
+            size: status.st_size,
+            flags: ioctl_getflags(directory).ok(),
+        }))
+    }
+}
+
+/// Opens a directory, but not through a link in its place.
+fn open(parent: impl AsFd, name: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Whether there is nothing in a directory but what has this name.
+fn has_only(directory: &OwnedFd, name: Option<&str>) -> io::Result<bool> {
+    let mut buffer = [MaybeUninit::uninit(); ENTRIES_BYTES];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let found = entry.file_name().to_bytes();
+        if found != b"." && found != b".." && name.is_none_or(|name| found != name.as_bytes()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Renames a directory, unless there is something of the new name.
+pub(super) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}

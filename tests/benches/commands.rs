@@ -1,0 +1,134 @@
+//! What an agent adds to a command: ten thousand `true` through a coordinator and one agent, beside the rate at which
+//! this machine starts `true` at all.
+//!
+//! ```text
+//! cargo bench -p swarm-tests --bench commands
+//! ```
+//!
+//! Both run eight at a time. They take turns, since a machine that others share is not always as fast.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+const COMMANDS: usize = 10_000;
+const AT_A_TIME: usize = 8;
+const ROUNDS: usize = 3;
+
+fn main() {
+    println!("{COMMANDS} `true`, {AT_A_TIME} at a time: started/s");
+    println!("{:>8}{:>12}{:>8}", "bare", "one agent", "ratio");
+    for _ in 0..ROUNDS {
+        let (bare, agent) = (bare(), through_an_agent());
+        println!("{bare:>8.0}{agent:>12.0}{:>8.2}", agent / bare);
+    }
+}
+
+/// Started by a loop that does nothing else.
+fn bare() -> f64 {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let begun = Instant::now();
+    runtime.block_on(async {
+        let loops: Vec<_> = (0..AT_A_TIME)
+            .map(|_| {
+                tokio::spawn(async {
+                    for _ in 0..COMMANDS / AT_A_TIME {
+                        let ended = tokio::process::Command::new("true").status().await;
+                        assert!(ended.expect("`true` can be started").success());
+                    }
+                })
+            })
+            .collect();
+        for each in loops {
+            each.await.expect("the loop ends");
+        }
+    });
+    rate(begun)
+}
+
+/// As tasks that lie ready when the agent starts, until it has reported all of them and left.
+fn through_an_agent() -> f64 {
+    // On the disk where everything is built: a directory in memory syncs nothing.
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory can be made");
+    let (mut coordinator, address) = start_coordinator(dir.path());
+    let array = format!("1-{COMMANDS}");
+    run(
+        dir.path(),
+        "swarmctl",
+        &[
+            "--coordinator",
+            &address,
+            "submit",
+            "--array",
+            &array,
+            "--",
+            "true",
+        ],
+    );
+    let slots = AT_A_TIME.to_string();
+    let begun = Instant::now();
+    run(
+        dir.path(),
+        "agent",
+        &["--coordinator", &address, "--slots", &slots, "--exit-when-idle"],
+    );
+    let rate = rate(begun);
+    let pid = i32::try_from(coordinator.id()).expect("the number of a process");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+    coordinator.wait().expect("it can be waited for");
+    rate
+}
+
+fn rate(begun: Instant) -> f64 {
+    COMMANDS as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// A coordinator with its data here, and its address.
+fn start_coordinator(dir: &Path) -> (Child, String) {
+    let data = dir.join("data");
+    let mut coordinator = program(dir, "coordinator")
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a coordinator can be started");
+    let mut line = String::new();
+    let stdout = coordinator.stdout.as_mut().expect("it has a pipe");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("it says where it listens");
+    let address = line.trim().strip_prefix("listening on ").expect("an address");
+    (coordinator, address.to_owned())
+}
+
+/// Runs one of the programs to its end.
+fn run(dir: &Path, name: &str, arguments: &[&str]) {
+    let ended = program(dir, name).args(arguments).stdout(Stdio::null()).status();
+    assert!(
+        ended.expect("a program can be started").success(),
+        "{name} failed"
+    );
+}
+
+/// One of the programs, at home in this directory, and with no setting but what it is given.
+fn program(dir: &Path, name: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_swarm-programs"));
+    command
+        .arg0(name)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", dir)
+        .env("SWARM_LOG_LEVEL", "warn")
+        .stdin(Stdio::null());
+    command
+}
