@@ -110,14 +110,12 @@ const _: () = assert!(STORE_FREE_BYTES + crate::journal::SEGMENT_BYTES <= CLAIM_
 /// half a million tasks, as long as few of them printed much.
 pub const MOMENT_BYTES: usize = 256 * 1024 * 1024;
 
-/// Pauses of the store before it takes what has come meanwhile: some group commits of the journal.
+/// Pauses of the store between two looks at what has come meanwhile: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Keys from which on the store waits for more, because a larger batch costs less for each task.
-pub const STORE_BUSY_OPERATIONS: usize = 250;
-
-/// How long it waits at most: a start has to replay about so much more, and finished tasks stay in memory for it.
-pub const STORE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the store gathers what it writes together: records of neighbouring tasks share a leaf, and of a task that
+/// lived shorter only its end is written. A start may have to replay so much more, and finished tasks stay in memory for it.
+pub const STORE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Keys, bytes and events of one batch of the store, about: readers of the store wait while it is written. When no two of
 /// its keys are neighbours it comes to 20 MB of leaves, which are in memory three times and written twice.

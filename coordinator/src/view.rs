@@ -7,7 +7,10 @@
 //! its end is written.
 
 use std::{
-    sync::{Arc, mpsc::Receiver},
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
     thread,
 };
 
@@ -23,8 +26,7 @@ use crate::{
     failure::{chain, end_after_write},
     limits::{
         CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
-        STORE_BUSY_OPERATIONS, STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE,
-        STORE_SCARCE_OPERATIONS,
+        STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
     },
     outputs, records, scrub,
     store::{Batch, Store, StoreError, key},
@@ -55,17 +57,9 @@ pub(crate) enum Work {
 pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     let mut view = View::new(core.store.clone());
     while let Ok(first) = work.recv() {
-        let mut is_going_on = take_in(core, &mut view, first);
-        let began = Stopwatch::start();
-        while is_going_on {
-            thread::sleep(STORE_PAUSE);
-            is_going_on = work.try_iter().all(|next| take_in(core, &mut view, next));
-            // Nobody waits for the store. While much is coming, it is worth waiting for more.
-            if view.batch.operations() < STORE_BUSY_OPERATIONS || began.elapsed() >= STORE_PATIENCE {
-                break;
-            }
-        }
-        if !(is_going_on && write(core, &mut view)) {
+        let is_going_on =
+            take_in(core, &mut view, first) && gather(core, &mut view, work) && write(core, &mut view);
+        if !is_going_on {
             // The journal has what is left; the next start goes on from there.
             while work.recv().is_ok() {}
             return;
@@ -74,6 +68,29 @@ pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     if let Err(error) = core.store.flush() {
         end_of(core, &error);
     }
+}
+
+/// Takes what comes within the store's patience: nobody waits for it, and what it writes together costs less. False when
+/// the coordinator stops before the disk has space.
+fn gather(core: &Core, view: &mut View, work: &Receiver<Work>) -> bool {
+    let began = Stopwatch::start();
+    while began.elapsed() < STORE_PATIENCE {
+        // It looks now and then, so that the writer need not wake it for each entry.
+        thread::sleep(STORE_PAUSE);
+        loop {
+            match work.try_recv() {
+                Ok(next) => {
+                    if !take_in(core, view, next) {
+                        return false;
+                    }
+                }
+                Err(TryRecvError::Empty) => break,
+                // Whoever stops the coordinator waits for this.
+                Err(TryRecvError::Disconnected) => return true,
+            }
+        }
+    }
+    true
 }
 
 /// False when the coordinator stops before the disk has space.
