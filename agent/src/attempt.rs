@@ -67,7 +67,9 @@ pub(crate) async fn run(
 ) -> Conclusion {
     let lease = assignment.lease.clone().unwrap_or_default();
     let key = AttemptKey::of(&lease);
-    let (directory, (outcome, output)) = match make_directory(surroundings.workspace, &key).await {
+    let has_inputs = !assignment.dependencies.is_empty();
+    let (directory, (outcome, output)) = match make_directory(surroundings.workspace, &key, has_inputs).await
+    {
         Err(error) => {
             let sentence = format!(
                 "cannot make a directory in {}: {error}",
@@ -284,9 +286,13 @@ fn given_back(reason: &str) -> Outcome {
     })
 }
 
-async fn make_directory(workspace: &Arc<Workspace>, key: &AttemptKey) -> io::Result<AttemptDirectory> {
+async fn make_directory(
+    workspace: &Arc<Workspace>,
+    key: &AttemptKey,
+    has_inputs: bool,
+) -> io::Result<AttemptDirectory> {
     let (workspace, key) = (Arc::clone(workspace), key.clone());
-    spawn_blocking(move || AttemptDirectory::make(&workspace, &key))
+    spawn_blocking(move || AttemptDirectory::make(&workspace, &key, has_inputs))
         .await
         .map_err(io::Error::other)?
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A file whose report is confirmed is written over with another one: a write in place and its sync cost an eighth of
-//! making, naming and removing a file, which would be most of what an agent does for a short command.
+//! making, naming and removing a file, which would be a good part of what an agent does for a short command.
 //!
 //! Everything here blocks on the disk; callers keep it off the runtime's threads.
 
@@ -23,7 +23,7 @@ use std::{
 use prost::Message as _;
 use swarm_proto::v1::AttemptReport;
 
-use self::file::Content;
+use self::file::{Content, Report, Written};
 use crate::{
     config::is_file_name,
     held::AttemptKey,
@@ -59,13 +59,15 @@ struct Files {
     free: Vec<u32>,
     /// The name of the next new one.
     next: u32,
+    /// When the last report was written.
+    last: Written,
 }
 
 /// A report that an earlier process of this agent left.
 pub(crate) struct Leftover {
     /// Its report.
     pub(crate) report: AttemptReport,
-    /// When it was written, as far as the file system remembers that after a power loss.
+    /// When it was written.
     pub(crate) written: SystemTime,
 }
 
@@ -86,49 +88,66 @@ impl Outbox {
             files: Mutex::default(),
         };
         make_private(&outbox.refused())?;
-        let mut leftovers = Vec::new();
+        let mut reports = BTreeMap::new();
         for entry in fs::read_dir(&outbox.directory)? {
             let path = entry?.path();
             let extension = path.extension().and_then(|extension| extension.to_str());
-            let read = match (file::number_of(&path), extension) {
-                (Some(number), _) => outbox.take_over(&path, number),
-                (None, Some(EXTENSION)) => outbox.set_aside(&path).map(|()| None),
+            let tidied = match (file::number_of(&path), extension) {
+                (Some(number), _) => outbox.take_over(&path, number, &mut reports),
+                (None, Some(EXTENSION)) => outbox.set_aside(&path),
                 // A write that a crash cut short: its attempt was never reported.
-                (None, Some("partial")) => fs::remove_file(&path).map(|()| None),
-                (None, _) => Ok(None),
+                (None, Some("partial")) => fs::remove_file(&path),
+                (None, _) => Ok(()),
             };
             // What cannot be read now may be at the next start; the others are not to wait for it.
-            match read {
-                Ok(leftover) => leftovers.extend(leftover),
-                Err(error) => tracing::warn!(%error, "cannot tidy {} in the outbox", path.display()),
+            if let Err(error) = tidied {
+                tracing::warn!(%error, "cannot tidy {} in the outbox", path.display());
             }
         }
+        let mut leftovers: Vec<_> = reports
+            .into_values()
+            .map(|Report { report, written, .. }| Leftover {
+                report,
+                written: written.time(),
+            })
+            .collect();
         leftovers.sort_by_key(|leftover| leftover.written);
         Ok((outbox, leftovers))
     }
 
     /// Puts an outcome on the disk, before it is sent.
     pub(crate) fn put(&self, key: &AttemptKey, report: &AttemptReport) -> io::Result<()> {
-        let content = file::framed(&report.encode_to_vec())?;
-        let free = self.files().free.pop();
-        let number = match free {
-            Some(number) => {
-                let path = self.path(number);
-                if let Err(error) = file::write_over(&path, &content) {
-                    // Whatever is in it now is no report; another try begins with another file.
-                    let _ = fs::remove_file(&path);
-                    return Err(error);
-                }
-                number
-            }
+        let content = file::bytes_of(report, self.files().next_moment())?;
+        let number = match self.write_over_free(&content) {
+            Some(number) => number,
             None => {
                 let number = self.files().name_one();
-                write_durably(&self.path(number), &content)?;
+                let path = self.path(number);
+                write_durably(&path, &content).inspect_err(|_| {
+                    // It may be there, and it is not known to last.
+                    let _ = fs::remove_file(&path);
+                })?;
                 number
             }
         };
-        self.files().taken.insert(key.clone(), number);
-        Ok(())
+        let before = self.files().taken.insert(key.clone(), number);
+        before.map_or(Ok(()), |number| self.free(number))
+    }
+
+    /// Writes into the first free file that can be written.
+    fn write_over_free(&self, content: &[u8]) -> Option<u32> {
+        loop {
+            let number = self.files().free.pop()?;
+            let path = self.path(number);
+            match file::write_over(&path, content) {
+                Ok(()) => return Some(number),
+                // Whatever is in it now, it is no report.
+                Err(error) => {
+                    tracing::debug!(%error, "cannot write over {}", path.display());
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
     }
 
     /// Finds out whether one more outcome could be written.
@@ -141,16 +160,21 @@ impl Outbox {
 
     /// The coordinator has it. If that is lost in a crash, a repeat does no harm.
     pub(crate) fn confirm(&self, key: &AttemptKey) -> io::Result<()> {
-        let Some(number) = self.files().taken.remove(key) else {
-            return Ok(());
-        };
+        let number = self.files().taken.remove(key);
+        number.map_or(Ok(()), |number| self.free(number))
+    }
+
+    /// Takes the report out of a file.
+    fn free(&self, number: u32) -> io::Result<()> {
         let path = self.path(number);
-        if self.files().free.len() >= MAX_FREE {
-            return fs::remove_file(path);
+        if self.files().free.len() < MAX_FREE && file::clear(&path).is_ok() {
+            self.files().free.push(number);
+            return Ok(());
         }
-        file::clear(&path)?;
-        self.files().free.push(number);
-        Ok(())
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps a result that the coordinator does not want, readable; says where.
@@ -174,29 +198,34 @@ impl Outbox {
     }
 
     /// What an earlier process left in a file. One that has no report goes; one that cannot be read is set aside.
-    fn take_over(&self, path: &Path, number: u32) -> io::Result<Option<Leftover>> {
-        let metadata = fs::metadata(path)?;
-        let written = metadata.modified()?;
+    fn take_over(
+        &self,
+        path: &Path,
+        number: u32,
+        reports: &mut BTreeMap<AttemptKey, Report>,
+    ) -> io::Result<()> {
         self.files().skip(number);
-        let content = if metadata.len() <= MAX_REPORT_BYTES {
+        let content = if fs::metadata(path)?.len() <= MAX_REPORT_BYTES {
             file::content_of(&fs::read(path)?)
         } else {
             Content::Unreadable
         };
-        match content {
-            Content::Nothing => fs::remove_file(path).map(|()| None),
-            Content::Unreadable => self.set_aside(path).map(|()| None),
-            Content::Report(key, report) => {
-                // One that was written again because its first write was said to have failed.
-                if self.files().taken.insert(key, number).is_some() {
-                    return Ok(None);
-                }
-                Ok(Some(Leftover {
-                    report: *report,
-                    written,
-                }))
-            }
+        let report = match content {
+            Content::Nothing => return fs::remove_file(path),
+            Content::Unreadable => return self.set_aside(path),
+            Content::Report(report) => *report,
+        };
+        let mut files = self.files();
+        files.last = files.last.max(report.written);
+        // A power loss can bring back a confirmed report of an attempt that has had another one since.
+        if let Some(other) = reports.get(&report.key)
+            && other.written > report.written
+        {
+            return fs::remove_file(path);
         }
+        let older = files.taken.insert(report.key.clone(), number);
+        reports.insert(report.key.clone(), report);
+        older.map_or(Ok(()), |older| fs::remove_file(self.path(older)))
     }
 
     fn path(&self, number: u32) -> PathBuf {
@@ -224,7 +253,22 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        // So that whoever looks sees what is left.
+        let free = std::mem::take(&mut self.files().free);
+        for number in free {
+            let _ = fs::remove_file(self.path(number));
+        }
+    }
+}
+
 impl Files {
+    fn next_moment(&mut self) -> Written {
+        self.last = Written::after(self.last);
+        self.last
+    }
+
     fn name_one(&mut self) -> u32 {
         let number = self.next;
         self.skip(number);
@@ -377,19 +421,55 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_taken_away_stands_in_the_way_of_one_outcome_only() {
+    fn a_file_that_was_taken_away_stands_in_nobodys_way() {
         let state = tempfile::tempdir().unwrap();
         let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
         let (key, sent) = report("a");
         outbox.put(&key, &sent).unwrap();
         outbox.confirm(&key).unwrap();
         fs::remove_file(outbox.path(0)).unwrap();
-        assert_eq!(
-            outbox.put(&key, &sent).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
         outbox.put(&key, &sent).unwrap();
         assert_eq!(Outbox::open(state.path(), "c1").unwrap().1.len(), 1);
+    }
+
+    #[test]
+    fn of_two_reports_of_one_attempt_the_later_one_counts() {
+        let state = tempfile::tempdir().unwrap();
+        let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
+        let (key, first) = report("a");
+        let mut second = first.clone();
+        second.lease.as_mut().unwrap().lease_token = b"another sixteen!".to_vec();
+        outbox.put(&key, &first).unwrap();
+        let lost_confirmation = fs::read(outbox.path(0)).unwrap();
+        outbox.confirm(&key).unwrap();
+        outbox.put(&key, &second).unwrap();
+        for number in [1, 7] {
+            // As a power loss brings it back.
+            fs::write(outbox.path(number), &lost_confirmation).unwrap();
+            let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
+            let left: Vec<_> = leftovers.into_iter().map(|left| left.report).collect();
+            assert_eq!(left, [second.clone()]);
+            assert_eq!(fs::read_dir(&outbox.directory).unwrap().count(), 2);
+        }
+        outbox.put(&key, &second).unwrap();
+        assert_eq!(outbox.files().taken.len(), 1);
+        outbox.confirm(&key).unwrap();
+        assert!(Outbox::open(state.path(), "c1").unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn an_outcome_that_could_not_be_written_leaves_nothing_behind() {
+        let state = tempfile::tempdir().unwrap();
+        let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
+        let (key, sent) = report("a");
+        fs::create_dir(outbox.directory.join("0.report.partial")).unwrap();
+        outbox.put(&key, &sent).unwrap_err();
+        outbox.put(&key, &sent).unwrap();
+        outbox.confirm(&key).unwrap();
+        fs::remove_dir(outbox.directory.join("0.report.partial")).unwrap();
+        let directory = outbox.directory.clone();
+        drop(outbox);
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
     }
 
     #[test]

@@ -60,15 +60,19 @@ pub(crate) struct AttemptDirectory {
 }
 
 impl AttemptDirectory {
-    /// Makes them; only this user can read them.
-    pub(crate) fn make(workspace: &Arc<Workspace>, key: &AttemptKey) -> io::Result<AttemptDirectory> {
+    /// Makes them; only this user can read them. `has_inputs` says whether anything will be written into the inputs.
+    pub(crate) fn make(
+        workspace: &Arc<Workspace>,
+        key: &AttemptKey,
+        has_inputs: bool,
+    ) -> io::Result<AttemptDirectory> {
         let mut name = key.to_string();
         for namesake in 2..=MAX_NAMESAKES {
             let directory = AttemptDirectory {
                 workspace: Arc::clone(workspace),
                 root: workspace.path.join(&name),
             };
-            match directory.make_root() {
+            match directory.make_root(has_inputs) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     name = format!("{key}-{namesake}");
                 }
@@ -89,9 +93,9 @@ impl AttemptDirectory {
     }
 
     /// Makes all but the place where the command runs.
-    fn make_root(&self) -> io::Result<()> {
+    fn make_root(&self, has_inputs: bool) -> io::Result<()> {
         let spares = &self.workspace.spares;
-        if spares.take(&self.root) {
+        if !has_inputs && spares.take(&self.root) {
             return Ok(());
         }
         let mut made = make_new(&self.root);
@@ -302,8 +306,8 @@ mod tests {
     #[test]
     fn each_attempt_gets_fresh_directories_even_after_a_namesake() {
         let workspace = tempfile::tempdir().unwrap();
-        let first = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
-        let second = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
+        let first = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
+        let second = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
         assert_ne!(first.work(), second.work());
         assert!(second.work().is_dir() && second.inputs().is_dir());
     }
@@ -311,10 +315,10 @@ mod tests {
     #[test]
     fn what_is_not_kept_is_gone_and_what_is_kept_is_bounded() {
         let workspace = tempfile::tempdir().unwrap();
-        let gone = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
+        let gone = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
         assert_eq!(gone.close(false).unwrap(), None);
         for n in 0..MAX_KEPT + 5 {
-            let kept = AttemptDirectory::make(&at(workspace.path()), &key(&format!("t{n}"))).unwrap();
+            let kept = AttemptDirectory::make(&at(workspace.path()), &key(&format!("t{n}")), false).unwrap();
             kept.close(true).unwrap();
         }
         assert_eq!(
@@ -327,7 +331,7 @@ mod tests {
     #[test]
     fn leftovers_of_a_crash_are_moved_to_the_kept_ones() {
         let workspace = tempfile::tempdir().unwrap();
-        let left = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
+        let left = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
         fs::write(left.work().join("half"), b"done").unwrap();
         drop(left);
         assert_eq!(keep_leftovers(workspace.path()), 1);
@@ -375,7 +379,7 @@ mod tests {
         let workspace = tempfile::tempdir().unwrap();
         let _commoner = Commoner::owning(&[workspace.path()]);
         for keep in [false, true] {
-            let directory = AttemptDirectory::make(&at(workspace.path()), &key("a")).unwrap();
+            let directory = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
             let deep = directory.work().join("x/y");
             fs::create_dir_all(&deep).unwrap();
             fs::write(deep.join("file"), "").unwrap();
@@ -402,7 +406,7 @@ mod tests {
         let commoner = Commoner::owning(&[workspace.path(), &kept]);
         let obstacles = usize::from(commoner.0.is_root());
         for name in ["a", "b", "c"] {
-            AttemptDirectory::make(&at(workspace.path()), &key(name)).unwrap();
+            AttemptDirectory::make(&at(workspace.path()), &key(name), false).unwrap();
         }
         assert_eq!(keep_leftovers(workspace.path()), 3 - obstacles);
         keep_newest(&kept, 0);

@@ -15,10 +15,6 @@ use std::{
     time::Instant,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use tempfile::TempDir;
 
 const COMMANDS: usize = 10_000;
@@ -60,7 +56,7 @@ fn bare() -> f64 {
 fn through_an_agent() -> f64 {
     // On the disk where everything is built: a directory in memory syncs nothing.
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory can be made");
-    let (mut coordinator, address) = start_coordinator(dir.path());
+    let (_coordinator, address) = start_coordinator(dir.path());
     let array = format!("1-{COMMANDS}");
     run(
         dir.path(),
@@ -82,19 +78,26 @@ fn through_an_agent() -> f64 {
         "agent",
         &["--coordinator", &address, "--slots", &slots, "--exit-when-idle"],
     );
-    let rate = rate(begun);
-    let pid = i32::try_from(coordinator.id()).expect("the number of a process");
-    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
-    coordinator.wait().expect("it can be waited for");
-    rate
+    rate(begun)
 }
 
 fn rate(begun: Instant) -> f64 {
     COMMANDS as f64 / begun.elapsed().as_secs_f64()
 }
 
+/// Ends when it goes out of scope.
+struct Coordinator(Child);
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        // Its data go with it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A coordinator with its data here, and its address.
-fn start_coordinator(dir: &Path) -> (Child, String) {
+fn start_coordinator(dir: &Path) -> (Coordinator, String) {
     let data = dir.join("data");
     let mut coordinator = program(dir, "coordinator")
         .args(["--listen", "127.0.0.1:0", "--data-dir"])
@@ -108,16 +111,17 @@ fn start_coordinator(dir: &Path) -> (Child, String) {
         .read_line(&mut line)
         .expect("it says where it listens");
     let address = line.trim().strip_prefix("listening on ").expect("an address");
-    (coordinator, address.to_owned())
+    (Coordinator(coordinator), address.to_owned())
 }
 
 /// Runs one of the programs to its end.
 fn run(dir: &Path, name: &str, arguments: &[&str]) {
-    let ended = program(dir, name).args(arguments).stdout(Stdio::null()).status();
-    assert!(
-        ended.expect("a program can be started").success(),
-        "{name} failed"
-    );
+    let output = program(dir, name)
+        .args(arguments)
+        .output()
+        .expect("a program can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} failed: {said}");
 }
 
 /// One of the programs, at home in this directory, and with no setting but what it is given.

@@ -204,7 +204,7 @@ mod tests {
     fn a_task_sees_its_own_environment_and_none_of_the_agents_secrets() {
         let place = tempfile::tempdir().unwrap();
         let workspace = Arc::new(Workspace::new(place.path().to_owned(), "agent"));
-        let directory = AttemptDirectory::make(&workspace, &key()).unwrap();
+        let directory = AttemptDirectory::make(&workspace, &key(), false).unwrap();
         let agents = [
             ("PATH", "/bin"),
             ("LC_TIME", "C"),

@@ -1,12 +1,19 @@
 //! A file of the outbox: one report, or none.
 //!
 //! ```text
-//! length u32 · CRC-32C of the report u32 · the encoded report · whatever longer one was there before
+//! length u32 · CRC-32C of what follows u32 · when it was written u64 · the encoded report · rest of a longer one before
 //! ```
 //!
-//! Numbers are little endian. A length of zero is no report.
+//! Numbers are little endian. A length of zero is no report. Times are microseconds since 1970, and no two are the same:
+//! of two reports of one attempt the later one counts.
 
-use std::{fs::OpenOptions, io, os::unix::fs::FileExt as _, path::Path};
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use prost::Message as _;
 use swarm_proto::v1::AttemptReport;
@@ -14,16 +21,46 @@ use swarm_proto::v1::AttemptReport;
 use super::EXTENSION;
 use crate::held::AttemptKey;
 
+/// Length and checksum.
 const HEADER_BYTES: usize = 8;
+
+/// When a report was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Written(u64);
+
+impl Written {
+    /// Now, but later than this.
+    pub(super) fn after(earlier: Written) -> Written {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
+        Written(now.max(earlier.0.saturating_add(1)))
+    }
+
+    /// As the system counts.
+    pub(super) fn time(self) -> SystemTime {
+        let since = Duration::from_micros(self.0);
+        SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
 
 /// What is in a file.
 pub(super) enum Content {
     /// No report, or one that was confirmed.
     Nothing,
     /// An unconfirmed one.
-    Report(AttemptKey, Box<AttemptReport>),
+    Report(Box<Report>),
     /// A write that a crash cut short, or damage.
     Unreadable,
+}
+
+/// An unconfirmed report.
+#[derive(Debug, PartialEq)]
+pub(super) struct Report {
+    pub(super) key: AttemptKey,
+    pub(super) report: AttemptReport,
+    pub(super) written: Written,
 }
 
 /// What these bytes of a file are.
@@ -36,27 +73,34 @@ pub(super) fn content_of(bytes: &[u8]) -> Content {
     if length == 0 {
         return Content::Nothing;
     }
-    let report = usize::try_from(length)
+    let body = usize::try_from(length)
         .ok()
         .and_then(|length| rest.get(..length))
-        .filter(|report| crc32c::crc32c(report) == u32::from_le_bytes(checksum))
-        .and_then(|report| AttemptReport::decode(report).ok());
-    let key = report
-        .as_ref()
-        .and_then(|report| report.lease.as_ref().map(AttemptKey::of));
-    match (key, report) {
-        (Some(key), Some(report)) => Content::Report(key, Box::new(report)),
-        _ => Content::Unreadable,
+        .filter(|body| crc32c::crc32c(body) == u32::from_le_bytes(checksum));
+    match body.and_then(report_of) {
+        Some(report) => Content::Report(Box::new(report)),
+        None => Content::Unreadable,
     }
 }
 
-/// The bytes of a file with this encoded report.
-pub(super) fn framed(report: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(report.len()).map_err(io::Error::other)?;
+fn report_of(body: &[u8]) -> Option<Report> {
+    let (written, report) = body.split_first_chunk()?;
+    let report = AttemptReport::decode(report).ok()?;
+    Some(Report {
+        key: AttemptKey::of(report.lease.as_ref()?),
+        report,
+        written: Written(u64::from_le_bytes(*written)),
+    })
+}
+
+/// The bytes of a file with this report.
+pub(super) fn bytes_of(report: &AttemptReport, written: Written) -> io::Result<Vec<u8>> {
+    let body = [&written.0.to_le_bytes(), report.encode_to_vec().as_slice()].concat();
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
     Ok([
         &length.to_le_bytes(),
-        &crc32c::crc32c(report).to_le_bytes(),
-        report,
+        &crc32c::crc32c(&body).to_le_bytes(),
+        body.as_slice(),
     ]
     .concat())
 }
@@ -104,16 +148,26 @@ mod tests {
             ..AttemptReport::default()
         };
         for (before, after) in [("before", "after-it"), ("a-long-one-before", "after")] {
-            let (before, after) = (report(before), report(after));
-            let old = framed(&before.encode_to_vec()).unwrap();
-            let new = framed(&after.encode_to_vec()).unwrap();
-            for cut in 0..=new.len() {
-                let torn = [&new[..cut], old.get(cut..).unwrap_or_default()].concat();
-                match content_of(&torn) {
-                    Content::Report(_, report) if cut == 0 => assert_eq!(*report, before),
-                    Content::Report(_, report) => assert!(cut == new.len() && *report == after, "{cut}"),
-                    Content::Unreadable => assert!(cut > 0 && cut < new.len(), "{cut}"),
-                    Content::Nothing => panic!("{cut}: there was something"),
+            let before = bytes_of(&report(before), Written(1)).unwrap();
+            let after = bytes_of(&report(after), Written(2)).unwrap();
+            let whole = [&after, before.get(after.len()..).unwrap_or_default()].concat();
+            let mut padded = before.clone();
+            padded.resize(whole.len(), 0);
+            for cut in 0..=whole.len() {
+                // Its beginning has reached the disk, or its end.
+                for torn in [[&whole[..cut], &padded[cut..]], [&padded[..cut], &whole[cut..]]] {
+                    let torn = torn.concat();
+                    let found = match content_of(&torn) {
+                        Content::Report(report) => Some(report.written),
+                        Content::Unreadable => None,
+                        Content::Nothing => panic!("{cut}: there was something"),
+                    };
+                    let expected = if torn.starts_with(&after) {
+                        Some(Written(2))
+                    } else {
+                        torn.starts_with(&before).then_some(Written(1))
+                    };
+                    assert_eq!(found, expected, "{cut}");
                 }
             }
         }

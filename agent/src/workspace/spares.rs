@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Most commands leave nothing behind. To remove three directories and make three others takes longer than to start a
-//! short command. Where a command runs is always made for it alone: what it started elsewhere, such as a container
-//! with that directory in it, must not find itself in another attempt's.
+//! short command. Where a command runs is always made for it alone, and so is all of an attempt that has inputs: what a
+//! command started elsewhere, such as a container with these directories in it, must not find itself in another one's.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -26,7 +26,7 @@ use std::{
 use self::linux::{Look, move_to};
 #[cfg(not(target_os = "linux"))]
 use self::other::{Look, move_to};
-use super::INPUTS;
+use super::{INPUTS, remove_tree};
 
 /// As many as there are slots of a large machine.
 const MAX_SPARES: usize = 64;
@@ -74,7 +74,12 @@ impl Spares {
             return false;
         };
         match move_to(&spare, root) {
-            Ok(()) => true,
+            // Others may have been at it meanwhile: whoever tidies old directories, or a task.
+            Ok(()) if self.is_fresh(root) => true,
+            Ok(()) => {
+                let _ = remove_tree(root);
+                false
+            }
             Err(error) => {
                 if error.kind() == io::ErrorKind::AlreadyExists {
                     self.free().push(spare);
@@ -86,11 +91,7 @@ impl Spares {
 
     /// Takes what `root` is for a later attempt, if it is as it was made; says whether it is gone from there.
     pub(super) fn give(&self, root: &Path) -> bool {
-        if self.free().len() >= MAX_SPARES {
-            return false;
-        }
-        let is_fresh = Look::at(root).is_ok_and(|look| look.is_some() && look.as_ref() == self.fresh.get());
-        if !is_fresh {
+        if self.free().len() >= MAX_SPARES || !self.is_fresh(root) {
             return false;
         }
         let mut spare = self.prefix.clone().into_os_string();
@@ -101,6 +102,10 @@ impl Spares {
             self.free().push(spare);
         }
         is_moved
+    }
+
+    fn is_fresh(&self, root: &Path) -> bool {
+        Look::at(root).is_ok_and(|look| look.is_some() && look.as_ref() == self.fresh.get())
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<PathBuf>> {
@@ -151,7 +156,7 @@ mod tests {
             task_id: task_id.to_owned(),
             attempt: 1,
         };
-        AttemptDirectory::make(workspace, &key).unwrap()
+        AttemptDirectory::make(workspace, &key, false).unwrap()
     }
 
     fn open(place: &Path) -> Arc<Workspace> {
@@ -253,6 +258,39 @@ mod tests {
 
     fn size_of(directory: &Path) -> u64 {
         fs::metadata(directory).map_or(0, |metadata| metadata.size())
+    }
+
+    #[test]
+    fn where_inputs_are_written_nobody_has_been_before() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = open(place.path());
+        let first = make(&workspace, "a");
+        let held = fs::File::open(first.inputs()).unwrap();
+        first.close(false).unwrap();
+        let key = AttemptKey {
+            task_id: "b".to_owned(),
+            attempt: 1,
+        };
+        let second = AttemptDirectory::make(&workspace, &key, true).unwrap();
+        assert_ne!(number(&second.inputs()), held.metadata().unwrap().ino());
+        // And nobody will be.
+        fs::write(second.inputs().join("x"), "").unwrap();
+        second.close(false).unwrap();
+        assert_eq!(names(place.path()), [".spare-agent-0"]);
+    }
+
+    #[test]
+    fn one_that_was_changed_while_it_waited_is_not_used() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = open(place.path());
+        make(&workspace, "a").close(false).unwrap();
+        let spare = place.path().join(".spare-agent-0");
+        fs::write(spare.join("work"), "not a directory").unwrap();
+        let second = make(&workspace, "b");
+        assert_eq!(fs::read_dir(second.work()).unwrap().count(), 0);
+        second.close(false).unwrap();
+        fs::remove_dir(place.path().join(".spare-agent-1/inputs")).unwrap();
+        assert!(make(&workspace, "c").inputs().is_dir());
     }
 
     #[test]

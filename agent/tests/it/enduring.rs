@@ -221,10 +221,13 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     fake.submit("a", &home.patient("a"));
     let agent = home.start(&fake, &["--slots", "2"]);
     home.begun("a").await;
-    // A directory in its place cannot be written, not even by root.
+    // A directory in its place cannot be written, not even by root. The next try is another file, and then one more
+    // outcome must fit.
     let outbox = home.find("outbox/c1").remove(0);
-    let obstacle = outbox.join("0.report.partial");
-    fs::create_dir(&obstacle).unwrap();
+    let obstacles = ["0.report.partial", "probe.partial"].map(|name| outbox.join(name));
+    obstacles
+        .iter()
+        .for_each(|obstacle| fs::create_dir(obstacle).unwrap());
     fake.world().lose_completes = usize::MAX;
     home.go("a");
     agent.until_log("cannot write the outcome into the outbox").await;
@@ -237,7 +240,9 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     // What was claimed before the trouble began is given back, unread.
     assert!(home.find("/b.1").is_empty(), "{}", agent.log());
 
-    fs::remove_dir(&obstacle).unwrap();
+    obstacles
+        .iter()
+        .for_each(|obstacle| fs::remove_dir(obstacle).unwrap());
     agent.until_log("the state directory can be written again").await;
     assert_eq!(home.unconfirmed("c1"), ["a.1"]);
     assert!(home.find("/probe").is_empty());

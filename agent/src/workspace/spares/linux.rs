@@ -5,7 +5,7 @@ use std::{io, mem::MaybeUninit, path::Path};
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{
-        CWD, IFlags, Mode, OFlags, RawDir, RenameFlags, flistxattr_query, fstat, ioctl_getflags, openat,
+        CWD, IFlags, Mode, OFlags, RawDir, RenameFlags, fgetxattr, flistxattr, fstat, ioctl_getflags, openat,
         renameat_with,
     },
     io::Errno,
@@ -13,6 +13,9 @@ use rustix::{
 
 /// Names are short, and of a directory with more than fits nothing is asked but whether there is more.
 const ENTRIES_BYTES: usize = 1024;
+
+/// Of all their names, and of each value.
+const ATTRIBUTES_BYTES: usize = 1024;
 
 /// What can be changed about an attempt's directories besides what is in them.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ struct Features {
     size: i64,
     /// Not every file system has them.
     flags: Option<IFlags>,
+    /// Such as an access control list, or what a security module calls it.
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Look {
@@ -41,28 +46,44 @@ impl Look {
         if !has_only(&root, Some(super::INPUTS))? || !has_only(&inputs, None)? {
             return Ok(None);
         }
-        let (root, inputs) = (Features::of(&root)?, Features::of(&inputs)?);
-        Ok(root.zip(inputs).map(|(root, inputs)| Look { root, inputs }))
+        Ok(Some(Look {
+            root: Features::of(&root)?,
+            inputs: Features::of(&inputs)?,
+        }))
     }
 }
 
 impl Features {
-    /// Nothing when there are extended attributes, such as an access control list: they are not compared.
-    fn of(directory: &OwnedFd) -> io::Result<Option<Features>> {
-        match flistxattr_query(directory) {
-            Ok(0) | Err(Errno::NOTSUP) => {}
-            Ok(_) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
+    fn of(directory: &OwnedFd) -> io::Result<Features> {
         let status = fstat(directory)?;
-        Ok(Some(Features {
+        Ok(Features {
             device: status.st_dev,
             owner: (status.st_uid, status.st_gid),
             mode: status.st_mode,
             size: status.st_size,
             flags: ioctl_getflags(directory).ok(),
-        }))
+            attributes: attributes_of(directory)?,
+        })
     }
+}
+
+/// Fails when there are more than any system gives a new directory.
+fn attributes_of(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut names = [0; ATTRIBUTES_BYTES];
+    let length = match flistxattr(directory, &mut names) {
+        Err(Errno::NOTSUP) => 0,
+        length => length?,
+    };
+    let names = names[..length]
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let mut value = [0; ATTRIBUTES_BYTES];
+            let length = fgetxattr(directory, name, &mut value)?;
+            Ok((name.to_vec(), value[..length].to_vec()))
+        })
+        .collect()
 }
 
 /// Opens a directory, but not through a link in its place.
