@@ -112,19 +112,14 @@ impl Home {
         let files = self.find(".report").into_iter();
         files
             .filter(|file| file.parent().unwrap().ends_with(format!("outbox/{cluster_id}")))
-            // Its length and its checksum come first; one that has none is confirmed, or not written yet.
+            // Its length, checksum and time come first; one that has none is confirmed, or not written yet.
             .filter_map(|file| {
-                fs::read(file)
-                    .ok()?
-                    .split_at_checked(8)
-                    .map(|(head, rest)| (head.to_vec(), rest.to_vec()))
-            })
-            .filter_map(|(head, rest)| {
-                let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
-                let report = AttemptReport::decode(rest.get(..length)?).ok()?;
-                report
-                    .lease
-                    .map(|lease| format!("{}.{}", lease.task_id, lease.attempt))
+                let bytes = fs::read(file).ok()?;
+                let (head, body) = bytes.split_first_chunk::<8>()?;
+                let length = u32::from_le_bytes(head[..4].try_into().unwrap());
+                let report = body.get(..length as usize)?.get(8..)?;
+                let lease = AttemptReport::decode(report).ok()?.lease?;
+                Some(format!("{}.{}", lease.task_id, lease.attempt))
             })
             .collect()
     }
