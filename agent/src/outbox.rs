@@ -1,7 +1,7 @@
 //! Outcomes that the coordinator has not confirmed, kept across restarts.
 //!
 //! ```text
-//! outbox/CLUSTER/N.report                 an AttemptReport to be sent again, or nothing
+//! outbox/CLUSTER/OPENING-N.report         an AttemptReport to be sent again, or nothing
 //! outbox/CLUSTER/refused/TASK.ATTEMPT/    what the coordinator did not want: report, stdout, stderr, why
 //! ```
 //!
@@ -14,7 +14,8 @@ mod file;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
     time::SystemTime,
@@ -40,13 +41,15 @@ const MAX_REPORT_BYTES: u64 = 1024 * 1024;
 const MAX_FREE: usize = 64;
 /// What must fit for an outcome to be sure to.
 const PROBE_BYTES: usize = 256 * 1024;
-/// Names are given anew: what is set aside gets one that nothing else has.
-const ASIDE_CHARACTERS: usize = 10;
+/// What makes the names of one opening its own: whatever still goes on for an earlier one does not touch them.
+const OPENING_CHARACTERS: usize = 10;
 const EXTENSION: &str = "report";
 
 /// The outbox for one coordinator's data.
 pub(crate) struct Outbox {
     directory: PathBuf,
+    /// How the names of its new files begin.
+    opening: String,
     files: Mutex<Files>,
 }
 
@@ -54,11 +57,11 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct Files {
     /// Where each unconfirmed report is.
-    taken: BTreeMap<AttemptKey, u32>,
+    taken: BTreeMap<AttemptKey, PathBuf>,
     /// Those that have none.
-    free: Vec<u32>,
-    /// The name of the next new one.
-    next: u32,
+    free: Vec<PathBuf>,
+    /// How many were made.
+    made: u64,
     /// When the last report was written.
     last: Written,
 }
@@ -85,6 +88,7 @@ impl Outbox {
         }
         let outbox = Outbox {
             directory: state.join("outbox").join(cluster_id),
+            opening: random::base32(OPENING_CHARACTERS),
             files: Mutex::default(),
         };
         make_private(&outbox.refused())?;
@@ -92,18 +96,19 @@ impl Outbox {
         for entry in fs::read_dir(&outbox.directory)? {
             let path = entry?.path();
             let extension = path.extension().and_then(|extension| extension.to_str());
-            let tidied = match (file::number_of(&path), extension) {
-                (Some(number), _) => outbox.take_over(&path, number, &mut reports),
-                (None, Some(EXTENSION)) => outbox.set_aside(&path),
+            let tidied = match extension {
+                Some(EXTENSION) => outbox.take_over(path.clone(), &mut reports),
                 // A write that a crash cut short: its attempt was never reported.
-                (None, Some("partial")) => fs::remove_file(&path),
-                (None, _) => Ok(()),
+                Some("partial") => fs::remove_file(&path),
+                _ => Ok(()),
             };
             // What cannot be read now may be at the next start; the others are not to wait for it.
             if let Err(error) = tidied {
                 tracing::warn!(%error, "cannot tidy {} in the outbox", path.display());
             }
         }
+        // A name that a crash left unsynced must not be gone when its file has another report.
+        File::open(&outbox.directory)?.sync_all()?;
         let mut leftovers: Vec<_> = reports
             .into_values()
             .map(|Report { report, written, .. }| Leftover {
@@ -118,30 +123,28 @@ impl Outbox {
     /// Puts an outcome on the disk, before it is sent.
     pub(crate) fn put(&self, key: &AttemptKey, report: &AttemptReport) -> io::Result<()> {
         let content = file::bytes_of(report, self.files().next_moment())?;
-        let number = match self.write_over_free(&content) {
-            Some(number) => number,
+        let path = match self.write_over_free(&content) {
+            Some(path) => path,
             None => {
-                let number = self.files().name_one();
-                let path = self.path(number);
+                let path = self.new_path();
                 write_durably(&path, &content).inspect_err(|_| {
                     // It may be there, and it is not known to last.
                     let _ = fs::remove_file(&path);
                 })?;
-                number
+                path
             }
         };
-        let before = self.files().taken.insert(key.clone(), number);
-        before.map_or(Ok(()), |number| self.free(number))
+        let before = self.files().taken.insert(key.clone(), path);
+        before.map_or(Ok(()), |path| self.free(path))
     }
 
     /// Writes into the first free file that can be written.
-    fn write_over_free(&self, content: &[u8]) -> Option<u32> {
+    fn write_over_free(&self, content: &[u8]) -> Option<PathBuf> {
         loop {
-            let number = self.files().free.pop()?;
-            let path = self.path(number);
+            let path = self.files().free.pop()?;
             match file::write_over(&path, content) {
-                Ok(()) => return Some(number),
-                // Whatever is in it now, it is no report.
+                Ok(()) => return Some(path),
+                // Nobody knows what of it will last.
                 Err(error) => {
                     tracing::debug!(%error, "cannot write over {}", path.display());
                     let _ = fs::remove_file(&path);
@@ -160,15 +163,16 @@ impl Outbox {
 
     /// The coordinator has it. If that is lost in a crash, a repeat does no harm.
     pub(crate) fn confirm(&self, key: &AttemptKey) -> io::Result<()> {
-        let number = self.files().taken.remove(key);
-        number.map_or(Ok(()), |number| self.free(number))
+        let path = self.files().taken.remove(key);
+        path.map_or(Ok(()), |path| self.free(path))
     }
 
-    /// Takes the report out of a file.
-    fn free(&self, number: u32) -> io::Result<()> {
-        let path = self.path(number);
-        if self.files().free.len() < MAX_FREE && file::clear(&path).is_ok() {
-            self.files().free.push(number);
+    /// Takes the report out of a file. Only those of this opening are used again.
+    fn free(&self, path: PathBuf) -> io::Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_own = name.starts_with(&self.opening);
+        if is_own && self.files().free.len() < MAX_FREE && file::clear(&path).is_ok() {
+            self.files().free.push(path);
             return Ok(());
         }
         match fs::remove_file(path) {
@@ -198,23 +202,19 @@ impl Outbox {
     }
 
     /// What an earlier process left in a file. One that has no report goes; one that cannot be read is set aside.
-    fn take_over(
-        &self,
-        path: &Path,
-        number: u32,
-        reports: &mut BTreeMap<AttemptKey, Report>,
-    ) -> io::Result<()> {
-        self.files().skip(number);
-        let content = if fs::metadata(path)?.len() <= MAX_REPORT_BYTES {
-            file::content_of(&fs::read(path)?)
+    fn take_over(&self, path: PathBuf, reports: &mut BTreeMap<AttemptKey, Report>) -> io::Result<()> {
+        let content = if fs::metadata(&path)?.len() <= MAX_REPORT_BYTES {
+            file::content_of(&fs::read(&path)?)
         } else {
             Content::Unreadable
         };
         let report = match content {
             Content::Nothing => return fs::remove_file(path),
-            Content::Unreadable => return self.set_aside(path),
+            Content::Unreadable => return self.set_aside(&path),
             Content::Report(report) => *report,
         };
+        // Whoever wrote it may have been killed before it was on the disk.
+        File::options().write(true).open(&path)?.sync_data()?;
         let mut files = self.files();
         files.last = files.last.max(report.written);
         // A power loss can bring back a confirmed report of an attempt that has had another one since.
@@ -223,13 +223,17 @@ impl Outbox {
         {
             return fs::remove_file(path);
         }
-        let older = files.taken.insert(report.key.clone(), number);
+        let older = files.taken.insert(report.key.clone(), path);
         reports.insert(report.key.clone(), report);
-        older.map_or(Ok(()), |older| fs::remove_file(self.path(older)))
+        older.map_or(Ok(()), fs::remove_file)
     }
 
-    fn path(&self, number: u32) -> PathBuf {
-        self.directory.join(file::name_of(number))
+    /// Where no file has been yet.
+    fn new_path(&self) -> PathBuf {
+        let mut files = self.files();
+        files.made += 1;
+        self.directory
+            .join(format!("{}-{}.{EXTENSION}", self.opening, files.made))
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {
@@ -241,8 +245,7 @@ impl Outbox {
     }
 
     fn set_aside(&self, file: &Path) -> io::Result<()> {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let name = format!("{stem}-{}.{EXTENSION}", random::base32(ASIDE_CHARACTERS));
+        let name = file.file_name().unwrap_or_default();
         let kept = self.refused().join(name);
         fs::rename(file, &kept)?;
         tracing::warn!(
@@ -257,8 +260,8 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         // So that whoever looks sees what is left.
         let free = std::mem::take(&mut self.files().free);
-        for number in free {
-            let _ = fs::remove_file(self.path(number));
+        for path in free {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -268,23 +271,10 @@ impl Files {
         self.last = Written::after(self.last);
         self.last
     }
-
-    fn name_one(&mut self) -> u32 {
-        let number = self.next;
-        self.skip(number);
-        number
-    }
-
-    /// Gives this name to no new file.
-    fn skip(&mut self, number: u32) {
-        self.next = self.next.max(number.saturating_add(1));
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use swarm_proto::v1::{LeaseRef, Output, Success, attempt_report::Outcome};
 
     use super::*;
@@ -311,6 +301,13 @@ mod tests {
                 outcome,
             },
         )
+    }
+
+    /// The files in an outbox, but for the directory of the refused ones.
+    fn files(outbox: &Outbox) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&outbox.directory).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.is_file()).collect()
     }
 
     #[test]
@@ -365,11 +362,6 @@ mod tests {
     fn a_file_is_written_over_once_its_report_is_confirmed_and_never_before() {
         let state = tempfile::tempdir().unwrap();
         let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
-        let names = |outbox: &Outbox| {
-            let entries = fs::read_dir(&outbox.directory).unwrap();
-            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-            names.collect::<BTreeSet<_>>()
-        };
         let long = |task_id: &str| {
             let (key, mut report) = report(task_id);
             report.output.get_or_insert_default().stdout = vec![b'x'; 10_000];
@@ -384,10 +376,7 @@ mod tests {
         }
         outbox.confirm(&b.0).unwrap();
         outbox.put(&d.0, &d.1).unwrap();
-        assert_eq!(
-            names(&outbox),
-            ["0.report", "1.report", "refused"].map(str::to_owned).into()
-        );
+        assert_eq!(files(&outbox).len(), 2);
 
         let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
         let mut left: Vec<_> = leftovers.into_iter().map(|left| left.report).collect();
@@ -402,7 +391,7 @@ mod tests {
             leftovers.into_iter().map(|left| left.report).collect::<Vec<_>>(),
             [b.1]
         );
-        assert_eq!(names(&outbox), ["2.report", "refused"].map(str::to_owned).into());
+        assert_eq!(files(&outbox).len(), 1);
     }
 
     #[test]
@@ -416,8 +405,10 @@ mod tests {
         for (key, _) in &reports {
             outbox.confirm(key).unwrap();
         }
-        // And the directory of the refused ones.
-        assert_eq!(fs::read_dir(&outbox.directory).unwrap().count(), MAX_FREE + 1);
+        assert_eq!(files(&outbox).len(), MAX_FREE);
+        let directory = outbox.directory.clone();
+        drop(outbox);
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
     }
 
     #[test]
@@ -427,7 +418,7 @@ mod tests {
         let (key, sent) = report("a");
         outbox.put(&key, &sent).unwrap();
         outbox.confirm(&key).unwrap();
-        fs::remove_file(outbox.path(0)).unwrap();
+        fs::remove_file(files(&outbox).remove(0)).unwrap();
         outbox.put(&key, &sent).unwrap();
         assert_eq!(Outbox::open(state.path(), "c1").unwrap().1.len(), 1);
     }
@@ -440,16 +431,16 @@ mod tests {
         let mut second = first.clone();
         second.lease.as_mut().unwrap().lease_token = b"another sixteen!".to_vec();
         outbox.put(&key, &first).unwrap();
-        let lost_confirmation = fs::read(outbox.path(0)).unwrap();
+        let lost_confirmation = fs::read(files(&outbox).remove(0)).unwrap();
         outbox.confirm(&key).unwrap();
         outbox.put(&key, &second).unwrap();
-        for number in [1, 7] {
+        for name in ["0.report", "zzzzzzzzzz.report"] {
             // As a power loss brings it back.
-            fs::write(outbox.path(number), &lost_confirmation).unwrap();
+            fs::write(outbox.directory.join(name), &lost_confirmation).unwrap();
             let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
             let left: Vec<_> = leftovers.into_iter().map(|left| left.report).collect();
             assert_eq!(left, [second.clone()]);
-            assert_eq!(fs::read_dir(&outbox.directory).unwrap().count(), 2);
+            assert_eq!(files(&outbox).len(), 1);
         }
         outbox.put(&key, &second).unwrap();
         assert_eq!(outbox.files().taken.len(), 1);
@@ -462,14 +453,31 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
         let (key, sent) = report("a");
-        fs::create_dir(outbox.directory.join("0.report.partial")).unwrap();
+        let obstacle = outbox
+            .directory
+            .join(format!("{}-1.report.partial", outbox.opening));
+        fs::create_dir(&obstacle).unwrap();
         outbox.put(&key, &sent).unwrap_err();
         outbox.put(&key, &sent).unwrap();
         outbox.confirm(&key).unwrap();
-        fs::remove_dir(outbox.directory.join("0.report.partial")).unwrap();
+        fs::remove_dir(obstacle).unwrap();
         let directory = outbox.directory.clone();
         drop(outbox);
         assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_opening_still_does_changes_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let (earlier, _) = Outbox::open(state.path(), "c1").unwrap();
+        let (a, b) = (report("a"), report("b"));
+        earlier.put(&a.0, &a.1).unwrap();
+        earlier.confirm(&a.0).unwrap();
+        let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
+        outbox.put(&b.0, &b.1).unwrap();
+        drop(earlier);
+        drop(outbox);
+        assert_eq!(Outbox::open(state.path(), "c1").unwrap().1.len(), 1);
     }
 
     #[test]
@@ -478,10 +486,10 @@ mod tests {
         let (key, sent) = report("a");
         let (outbox, _) = Outbox::open(state.path(), "c1").unwrap();
         outbox.put(&key, &sent).unwrap();
-        let mut damaged = fs::read(outbox.path(0)).unwrap();
+        let mut damaged = fs::read(files(&outbox).remove(0)).unwrap();
         damaged[11] ^= 1;
-        fs::write(outbox.path(1), damaged).unwrap();
-        fs::write(outbox.path(2), b"half").unwrap();
+        fs::write(outbox.directory.join("1.report"), damaged).unwrap();
+        fs::write(outbox.directory.join("2.report"), b"half").unwrap();
         fs::write(outbox.directory.join("b.1.report"), b"none of ours").unwrap();
         fs::write(outbox.directory.join("3.report.partial"), b"half").unwrap();
         fs::create_dir(outbox.directory.join("4.report.partial")).unwrap();

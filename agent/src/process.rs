@@ -204,12 +204,13 @@ impl Capture {
         let shared = Arc::clone(&tail);
         let reader = tokio::spawn(async move {
             let Some(mut pipe) = pipe else { return };
-            let mut chunk = vec![0; READ_BYTES];
-            while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
+            let mut chunk = Vec::with_capacity(READ_BYTES);
+            while let Ok(1..) = pipe.read_buf(&mut chunk).await {
                 shared
                     .lock()
                     .expect("nothing panics while it keeps output")
-                    .push(&chunk[..length]);
+                    .push(&chunk);
+                chunk.clear();
             }
         });
         Capture { tail, reader }

@@ -57,6 +57,7 @@ impl Workspace {
 pub(crate) struct AttemptDirectory {
     workspace: Arc<Workspace>,
     root: PathBuf,
+    has_inputs: bool,
 }
 
 impl AttemptDirectory {
@@ -71,8 +72,9 @@ impl AttemptDirectory {
             let directory = AttemptDirectory {
                 workspace: Arc::clone(workspace),
                 root: workspace.path.join(&name),
+                has_inputs,
             };
-            match directory.make_root(has_inputs) {
+            match directory.make_root() {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     name = format!("{key}-{namesake}");
                 }
@@ -93,9 +95,9 @@ impl AttemptDirectory {
     }
 
     /// Makes all but the place where the command runs.
-    fn make_root(&self, has_inputs: bool) -> io::Result<()> {
+    fn make_root(&self) -> io::Result<()> {
         let spares = &self.workspace.spares;
-        if !has_inputs && spares.take(&self.root) {
+        if !self.has_inputs && spares.take(&self.root) {
             return Ok(());
         }
         let mut made = make_new(&self.root);
@@ -133,7 +135,7 @@ impl AttemptDirectory {
     fn remove(&self) -> io::Result<()> {
         // Most commands leave nothing there, and then there is nothing to look through.
         if is_directory(&self.root) && fs::remove_dir(self.work()).is_ok() {
-            if self.workspace.spares.give(&self.root) {
+            if !self.has_inputs && self.workspace.spares.give(&self.root) {
                 return Ok(());
             }
             if fs::remove_dir(self.inputs()).is_ok() && fs::remove_dir(&self.root).is_ok() {

@@ -18,7 +18,6 @@ use std::{
 use prost::Message as _;
 use swarm_proto::v1::AttemptReport;
 
-use super::EXTENSION;
 use crate::held::AttemptKey;
 
 /// Length and checksum.
@@ -111,18 +110,6 @@ pub(super) fn write_over(file: &Path, content: &[u8]) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(file)?;
     file.write_all_at(content, 0)?;
     file.sync_data()
-}
-
-/// The number that names a file.
-pub(super) fn number_of(path: &Path) -> Option<u32> {
-    let name = path.file_name()?.to_str()?;
-    let number = name.split('.').next()?.parse().ok()?;
-    (name == name_of(number)).then_some(number)
-}
-
-/// The name of a file.
-pub(super) fn name_of(number: u32) -> String {
-    format!("{number}.{EXTENSION}")
 }
 
 /// Takes the report out. That is not synced: if it comes back after a power loss, it is sent again.

@@ -221,13 +221,11 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     fake.submit("a", &home.patient("a"));
     let agent = home.start(&fake, &["--slots", "2"]);
     home.begun("a").await;
-    // A directory in its place cannot be written, not even by root. The next try is another file, and then one more
-    // outcome must fit.
+    // In a file in its place nothing can be written, not even by root.
     let outbox = home.find("outbox/c1").remove(0);
-    let obstacles = ["0.report.partial", "probe.partial"].map(|name| outbox.join(name));
-    obstacles
-        .iter()
-        .for_each(|obstacle| fs::create_dir(obstacle).unwrap());
+    let aside = outbox.with_extension("aside");
+    fs::rename(&outbox, &aside).unwrap();
+    fs::write(&outbox, "").unwrap();
     fake.world().lose_completes = usize::MAX;
     home.go("a");
     agent.until_log("cannot write the outcome into the outbox").await;
@@ -240,9 +238,8 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     // What was claimed before the trouble began is given back, unread.
     assert!(home.find("/b.1").is_empty(), "{}", agent.log());
 
-    obstacles
-        .iter()
-        .for_each(|obstacle| fs::remove_dir(obstacle).unwrap());
+    fs::remove_file(&outbox).unwrap();
+    fs::rename(&aside, &outbox).unwrap();
     agent.until_log("the state directory can be written again").await;
     assert_eq!(home.unconfirmed("c1"), ["a.1"]);
     assert!(home.find("/probe").is_empty());
