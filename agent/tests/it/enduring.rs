@@ -241,7 +241,8 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     fs::remove_file(&outbox).unwrap();
     fs::rename(&aside, &outbox).unwrap();
     agent.until_log("the state directory can be written again").await;
-    assert_eq!(home.unconfirmed("c1"), ["a.1"]);
+    // Perhaps beside that of the other task, which it may take again now.
+    assert!(home.unconfirmed("c1").contains(&"a.1".to_owned()));
     assert!(home.find("/probe").is_empty());
     fake.world().lose_completes = 0;
     until("the outbox is empty", || home.unconfirmed("c1").is_empty()).await;
