@@ -7,13 +7,21 @@
 //!
 //! Both run eight at a time. They take turns, since a machine that others share is not always as fast.
 
-mod programs;
+#![expect(clippy::unwrap_used, reason = "in a bench a panic is the report")]
 
-use std::{path::Path, time::Instant};
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+#[path = "../harness/mod.rs"]
+mod harness;
+
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use self::programs::{program, start_coordinator};
+use self::harness::{
+    coordinator::Coordinator,
+    program::{command, run},
+    swarmctl::swarmctl,
+};
 
 const COMMANDS: usize = 10_000;
 const AT_A_TIME: usize = 8;
@@ -30,7 +38,7 @@ fn main() {
 
 /// Started by a loop that does nothing else.
 fn bare() -> f64 {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let begun = Instant::now();
     runtime.block_on(async {
         let loops: Vec<_> = (0..AT_A_TIME)
@@ -38,13 +46,13 @@ fn bare() -> f64 {
                 tokio::spawn(async {
                     for _ in 0..COMMANDS / AT_A_TIME {
                         let ended = tokio::process::Command::new("true").status().await;
-                        assert!(ended.expect("`true` can be started").success());
+                        assert!(ended.unwrap().success());
                     }
                 })
             })
             .collect();
         for each in loops {
-            each.await.expect("the loop ends");
+            each.await.unwrap();
         }
     });
     rate(begun)
@@ -53,42 +61,24 @@ fn bare() -> f64 {
 /// As tasks that lie ready when the agent starts, until it has reported all of them and left.
 fn through_an_agent() -> f64 {
     // On the disk where everything is built: a directory in memory syncs nothing.
-    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory can be made");
-    let (_coordinator, address) = start_coordinator(dir.path());
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let coordinator = Coordinator::with_flags_and_disk(dir, &["--log-level", "warn"], None);
     let array = format!("1-{COMMANDS}");
-    run(
-        dir.path(),
-        "swarmctl",
-        &[
-            "--coordinator",
-            &address,
-            "submit",
-            "--array",
-            &array,
-            "--",
-            "true",
-        ],
-    );
-    let slots = AT_A_TIME.to_string();
+    swarmctl(
+        coordinator.address(),
+        coordinator.dir(),
+        &["submit", "--array", &array, "--", "true"],
+    )
+    .expect(0);
+    let mut agent = command("agent", coordinator.dir());
+    agent
+        .args(["--coordinator", coordinator.address(), "--log-level", "warn"])
+        .args(["--slots", &AT_A_TIME.to_string(), "--exit-when-idle"]);
     let begun = Instant::now();
-    run(
-        dir.path(),
-        "agent",
-        &["--coordinator", &address, "--slots", &slots, "--exit-when-idle"],
-    );
+    run(agent).expect(0);
     rate(begun)
 }
 
 fn rate(begun: Instant) -> f64 {
     COMMANDS as f64 / begun.elapsed().as_secs_f64()
-}
-
-/// Runs one of the programs to its end.
-fn run(dir: &Path, name: &str, arguments: &[&str]) {
-    let output = program(dir, name)
-        .args(arguments)
-        .output()
-        .expect("a program can be started");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} failed: {said}");
 }

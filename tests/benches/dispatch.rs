@@ -6,7 +6,11 @@
 //!
 //! One task at a time, on two connections: both the submission and the grant are on disk before the agent has the task.
 
-mod programs;
+#![expect(clippy::unwrap_used, reason = "in a bench a panic is the report")]
+
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+#[path = "../harness/mod.rs"]
+mod harness;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +27,7 @@ use swarm_proto::{
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use self::programs::start_coordinator;
+use self::harness::coordinator::Coordinator;
 
 const TASKS: usize = 5_000;
 const AGENT: &str = "bench";
@@ -33,10 +37,10 @@ const WAIT: Duration = Duration::from_secs(30);
 #[tokio::main]
 async fn main() {
     // On the disk where everything is built: a directory in memory syncs nothing.
-    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory can be made");
-    let (_coordinator, address) = start_coordinator(dir.path());
-    let address: Address = address.parse().expect("an address");
-    let connect = || channel::open(&address).expect("an address");
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let coordinator = Coordinator::with_flags_and_disk(dir, &[], None);
+    let address: Address = coordinator.address().parse().unwrap();
+    let connect = || channel::open(&address).unwrap();
     let (submits, dispatches) = measure(connect(), connect()).await;
     println!("{TASKS} tasks, one at a time");
     println!("{:>28}{:>10}{:>10}", "p50", "p99", "p99.9");
@@ -63,10 +67,7 @@ async fn measure(submitter: Channel, agent: Channel) -> (Vec<Duration>, Vec<Dura
         version: "bench".to_owned(),
         ..Default::default()
     };
-    let registered = coordinator
-        .register_agent(registration)
-        .await
-        .expect("it is registered");
+    let registered = coordinator.register_agent(registration).await.unwrap();
     let session = registered.into_inner().session;
     let (mut submits, mut dispatches) = (Vec::with_capacity(TASKS), Vec::with_capacity(TASKS));
     for number in 0..TASKS {
@@ -74,27 +75,24 @@ async fn measure(submitter: Channel, agent: Channel) -> (Vec<Duration>, Vec<Dura
             agent_id: AGENT.to_owned(),
             session,
             max_tasks: 1,
-            wait: Some(WAIT.try_into().expect("a short time")),
+            wait: Some(WAIT.try_into().unwrap()),
             request_id: format!("claim-{number}"),
             ..Default::default()
         };
         let mut claimer = coordinator.clone();
         let claiming = tokio::spawn(async move {
-            let claimed = claimer.claim(claim).await.expect("it is answered");
+            let claimed = claimer.claim(claim).await.unwrap();
             (claimed.into_inner().assignments, Instant::now())
         });
         // On the same connection, behind the claim: once this is answered, the claim waits.
-        agents
-            .get_status(GetStatusRequest::default())
-            .await
-            .expect("it is answered");
+        agents.get_status(GetStatusRequest::default()).await.unwrap();
         let begun = Instant::now();
-        tasks.submit_tasks(submit(number)).await.expect("it is accepted");
+        tasks.submit_tasks(submit(number)).await.unwrap();
         submits.push(begun.elapsed());
-        let (mut assignments, at) = claiming.await.expect("the claim ends");
+        let (mut assignments, at) = claiming.await.unwrap();
         dispatches.push(at - begun);
         let report = AttemptReport {
-            lease: assignments.pop().expect("a task").lease,
+            lease: assignments.pop().unwrap().lease,
             outcome: Some(Outcome::Success(Success {})),
             ..Default::default()
         };
@@ -103,10 +101,10 @@ async fn measure(submitter: Channel, agent: Channel) -> (Vec<Duration>, Vec<Dura
             results: vec![report],
             claim_next: None,
         };
-        coordinator.complete(complete).await.expect("it is accepted");
+        coordinator.complete(complete).await.unwrap();
     }
     let status = agents.get_status(GetStatusRequest::default()).await;
-    let counts = status.expect("it is answered").into_inner().tasks;
+    let counts = status.unwrap().into_inner().tasks;
     let done = counts.map_or(0, |counts| counts.succeeded);
     assert_eq!(done, TASKS as u64, "every task was done once");
     (submits, dispatches)
