@@ -190,6 +190,11 @@ pub(crate) fn reason<T: fmt::Debug>(answer: Result<T, Status>) -> Reason {
         .unwrap_or_else(|| panic!("a status without our reason: {status:?}"))
 }
 
+/// The reason of a refusal; nothing when the call was accepted, or when nobody answered.
+pub(crate) fn refusal<T>(answer: &Result<T, Status>) -> Option<Reason> {
+    Failure::of(answer.as_ref().err()?).reason()
+}
+
 /// A task that runs a shell line.
 pub(crate) fn shell_task(task_id: &str, line: &str) -> NewTask {
     let argv = ["sh", "-c", line].map(str::to_owned).to_vec();

@@ -30,23 +30,32 @@ pub(crate) struct Coordinator {
     disk: Option<Plan>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     stdout: BufReader<ChildStdout>,
-    // Last, so that it is removed when the program has ended.
-    dir: Place,
+    // Last, so that they are removed when the program has ended.
+    files: Files,
 }
 
 /// Where a coordinator's files are.
-enum Place {
+enum Files {
     /// In a directory that is removed with it.
     Own(TempDir),
     /// In one of the test's.
     Given(PathBuf),
+    /// In one of the test's, but for the data directory, which is elsewhere.
+    Apart { dir: PathBuf, data: PathBuf },
 }
 
-impl Place {
-    fn path(&self) -> &Path {
+impl Files {
+    fn dir(&self) -> &Path {
         match self {
-            Place::Own(dir) => dir.path(),
-            Place::Given(dir) => dir,
+            Files::Own(dir) => dir.path(),
+            Files::Given(dir) | Files::Apart { dir, .. } => dir,
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        match self {
+            Files::Own(_) | Files::Given(_) => self.dir().join("data"),
+            Files::Apart { data, .. } => data.clone(),
         }
     }
 }
@@ -59,34 +68,43 @@ impl Coordinator {
 
     /// Starts one with these flags besides its address and data directory.
     pub(crate) fn with(flags: &[&str]) -> Coordinator {
-        Coordinator::on(Place::Own(tempfile::tempdir().unwrap()), flags, None)
+        Coordinator::on(Files::Own(tempfile::tempdir().unwrap()), flags, None)
     }
 
     /// Starts one with its files in this directory, whose disk does what the plan says.
     pub(crate) fn with_disk(dir: TempDir, disk: Plan) -> Coordinator {
-        Coordinator::on(Place::Own(dir), &[], Some(disk))
+        Coordinator::on(Files::Own(dir), &[], Some(disk))
     }
 
     /// Starts one with these flags, whose disk does what the plan says.
     pub(crate) fn with_flags_and_disk(dir: TempDir, flags: &[&str], disk: Option<Plan>) -> Coordinator {
-        Coordinator::on(Place::Own(dir), flags, disk)
+        Coordinator::on(Files::Own(dir), flags, disk)
     }
 
     /// Starts one with its files in this directory, which stays.
     pub(crate) fn serving(dir: &Path, flags: &[&str]) -> Coordinator {
-        Coordinator::on(Place::Given(dir.to_owned()), flags, None)
+        Coordinator::on(Files::Given(dir.to_owned()), flags, None)
     }
 
-    fn on(dir: Place, flags: &[&str], disk: Option<Plan>) -> Coordinator {
+    /// Starts one with this data directory, and with its other files in `dir`; both stay.
+    pub(crate) fn serving_data(data: &Path, dir: &Path) -> Coordinator {
+        let files = Files::Apart {
+            dir: dir.to_owned(),
+            data: data.to_owned(),
+        };
+        Coordinator::on(files, &[], None)
+    }
+
+    fn on(files: Files, flags: &[&str], disk: Option<Plan>) -> Coordinator {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let (program, address, stdout) = serve(dir.path(), "127.0.0.1:0", &flags, disk.as_ref());
+        let (program, address, stdout) = serve(&files, "127.0.0.1:0", &flags, disk.as_ref());
         Coordinator {
             program,
             address,
             flags,
             disk,
             stdout,
-            dir,
+            files,
         }
     }
 
@@ -96,7 +114,7 @@ impl Coordinator {
         let copy = dir.path().join("data");
         copy_dir(data, &copy);
         change(&copy);
-        Coordinator::on(Place::Own(dir), &[], None)
+        Coordinator::on(Files::Own(dir), &[], None)
     }
 
     /// Where it listens.
@@ -114,14 +132,14 @@ impl Coordinator {
             .to_owned()
     }
 
-    /// A directory for the test's own files; the data directory is in it.
+    /// A directory for the test's own files; the data directory is usually in it.
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        self.files.dir()
     }
 
     /// Its data directory.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.files.data()
     }
 
     /// The process.
@@ -146,8 +164,7 @@ impl Coordinator {
 
     /// Starts it again after its end, with the same address, data and flags.
     pub(crate) fn start_again(&mut self) {
-        let (program, address, stdout) =
-            serve(self.dir.path(), &self.address, &self.flags, self.disk.as_ref());
+        let (program, address, stdout) = serve(&self.files, &self.address, &self.flags, self.disk.as_ref());
         assert_eq!(address, self.address);
         self.program = program;
         self.stdout = stdout;
@@ -166,21 +183,22 @@ impl Coordinator {
 
     /// Runs `swarmctl` against it.
     pub(crate) fn swarmctl(&self, words: &[&str]) -> Ended {
-        swarmctl(&self.address, self.dir.path(), words)
+        swarmctl(&self.address, self.dir(), words)
     }
 }
 
 /// Starts the program and waits until its port is open.
 fn serve(
-    dir: &Path,
+    files: &Files,
     listen: &str,
     flags: &[String],
     disk: Option<&Plan>,
 ) -> (Program, String, BufReader<ChildStdout>) {
+    let dir = files.dir();
     let mut command = command("coordinator", dir);
     command
         .args(["--listen", listen, "--data-dir"])
-        .arg(dir.join("data"))
+        .arg(files.data())
         .args(flags)
         .envs(disk.map_or(&[][..], Plan::env).iter().cloned())
         .stdout(Stdio::piped());

@@ -34,25 +34,48 @@ impl FakeAgent {
         agent_id: &str,
         held: Vec<LeaseRef>,
     ) -> FakeAgent {
-        let client = coordinator.client();
-        let request = RegisterAgentRequest {
+        let registered = FakeAgent::register_with(coordinator, agent_id, |request| request.held = held);
+        registered.unwrap()
+    }
+
+    /// Registers one after a change to what it says of itself.
+    pub(crate) fn register_with(
+        coordinator: &Coordinator,
+        agent_id: &str,
+        change: impl FnOnce(&mut RegisterAgentRequest),
+    ) -> Result<FakeAgent, Status> {
+        let mut agent = FakeAgent {
+            client: coordinator.client(),
             agent_id: agent_id.to_owned(),
-            name: agent_id.to_owned(),
+            session: 0,
+            claims: 0,
+        };
+        agent.register_again(change)?;
+        Ok(agent)
+    }
+
+    /// Registers it, over the connection it has; the session is a new one.
+    pub(crate) fn register_again(
+        &mut self,
+        change: impl FnOnce(&mut RegisterAgentRequest),
+    ) -> Result<(), Status> {
+        let mut request = RegisterAgentRequest {
+            agent_id: self.agent_id.clone(),
+            name: self.agent_id.clone(),
             slots: 10,
             version: "fake".to_owned(),
-            held,
             ..Default::default()
         };
-        let response = client
-            .call(client.coordinator_service().register_agent(request))
-            .unwrap()
-            .into_inner();
-        FakeAgent {
-            client,
-            agent_id: agent_id.to_owned(),
-            session: response.session,
-            claims: 0,
-        }
+        change(&mut request);
+        let mut service = self.client.coordinator_service();
+        let response = self.client.call(service.register_agent(request))?;
+        self.session = response.into_inner().session;
+        Ok(())
+    }
+
+    /// Its session: each registration has a higher one.
+    pub(crate) fn session(&self) -> u64 {
+        self.session
     }
 
     /// Asks for one task, and waits for it for up to `wait`.
@@ -92,14 +115,18 @@ impl FakeAgent {
 
     /// Asks for up to this many tasks, and for an answer at once.
     pub(crate) fn claim_now(&mut self, max_tasks: u32) -> ClaimResponse {
+        self.try_claim_now(max_tasks).unwrap()
+    }
+
+    /// The same, which may be refused.
+    pub(crate) fn try_claim_now(&mut self, max_tasks: u32) -> Result<ClaimResponse, Status> {
         let request = ClaimRequest {
             max_tasks,
             ..self.claim_request(Duration::ZERO)
         };
         self.client
             .call(self.client.coordinator_service().claim(request))
-            .unwrap()
-            .into_inner()
+            .map(tonic::Response::into_inner)
     }
 
     /// Reports that an attempt succeeded and printed this.

@@ -10,6 +10,7 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod seeded;
+pub(crate) mod small_disk;
 pub(crate) mod swarmctl;
 
 use std::{
@@ -24,20 +25,26 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses between two looks at a condition: short beside what is waited for.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
-/// Looks until there is an answer. The only place where a test sleeps.
+/// Looks until there is an answer, or until the time is over. The only place where a test sleeps.
+pub(crate) fn wait_at_most<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let found = look();
+        let left = limit.saturating_sub(start.elapsed());
+        if found.is_some() || left.is_zero() {
+            return found;
+        }
+        thread::sleep(left.min(LOOK_AGAIN_AFTER));
+    }
+}
+
+/// Looks until there is an answer.
 ///
 /// # Panics
 ///
 /// When there is none within `limit`; `what` says what was waited for.
-pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < limit, "waited {limit:?} in vain until {what}");
-        thread::sleep(LOOK_AGAIN_AFTER);
-    }
+pub(crate) fn wait_for<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(limit, look).unwrap_or_else(|| panic!("waited {limit:?} in vain until {what}"))
 }
 
 /// Looks until the condition holds.

@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{PATIENCE, wait_for};
+use super::{PATIENCE, wait_at_most, wait_for};
 
 /// The end of a log that is shown when a test fails.
 const SHOWN_LINES: usize = 60;
@@ -107,6 +107,13 @@ impl Program {
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.wait(PATIENCE);
+    }
+
+    /// Kills it with SIGKILL after this time, unless it has ended by itself.
+    pub(crate) fn kill_after(&mut self, time: Duration) {
+        if wait_at_most(time, || self.ended()).is_none() {
+            self.kill();
+        }
     }
 
     /// What it wrote to stderr so far.

@@ -1,4 +1,4 @@
-//! A small disk of a test's own.
+//! A small disk of a test's own: a file system in memory.
 
 use std::{
     fs::{self, File},
@@ -11,19 +11,19 @@ use std::{
 use nix::sys::statvfs::statvfs;
 use tempfile::TempDir;
 
-/// A file system in memory, for as long as this lives.
-pub(crate) struct Disk(TempDir);
+/// Mounted for as long as this lives.
+pub(crate) struct SmallDisk(TempDir);
 
-impl Disk {
+impl SmallDisk {
     /// `None`, with a line that says so, where mounting is not permitted.
-    pub(crate) fn mount(mebibytes: u32) -> Option<Disk> {
+    pub(crate) fn mount(mebibytes: u32) -> Option<SmallDisk> {
         let dir = TempDir::new().unwrap();
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "swarm-test"])
             .arg(dir.path())
             .output();
         match mount {
-            Ok(output) if output.status.success() => Some(Disk(dir)),
+            Ok(output) if output.status.success() => Some(SmallDisk(dir)),
             Ok(output) => {
                 println!(
                     "SKIPPED: cannot mount a small disk: {}",
@@ -38,6 +38,7 @@ impl Disk {
         }
     }
 
+    /// Where it is mounted.
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -58,6 +59,7 @@ impl Disk {
         }
     }
 
+    /// Gives back what [`SmallDisk::leave`] took.
     pub(crate) fn empty(&self) {
         fs::remove_file(self.ballast()).unwrap();
     }
@@ -72,7 +74,7 @@ impl Disk {
     }
 }
 
-impl Drop for Disk {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg("-l").arg(self.path()).status();
         if !thread::panicking() {
