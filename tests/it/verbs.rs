@@ -298,16 +298,17 @@ fn a_restore_killed_anywhere_can_be_repeated_or_is_whole() {
 fn a_backup_killed_anywhere_is_no_backup_or_a_whole_one() {
     let place = Place::new();
     let data = stopped(&place);
+    let started = Instant::now();
+    let undisturbed = place.path("undisturbed");
+    place
+        .verb("backup", &data, &[undisturbed.to_str().unwrap()])
+        .expect(0);
+    let usual = started.elapsed();
     let (mut whole, mut parts) = (0, 0);
     for round in 0..KILLS {
         let target = place.path(&format!("backup-{round}"));
         let target = target.to_str().unwrap();
-        place.kill_verb(
-            "backup",
-            &data,
-            &[target],
-            Duration::from_millis(u64::from(round) * 6),
-        );
+        place.kill_verb("backup", &data, &[target], usual * round / KILLS);
         let restored = place.path(&format!("restored-{round}"));
         let ended = place.verb("restore", &restored, &[target]);
         match ended.code {
