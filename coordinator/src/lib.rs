@@ -1,6 +1,6 @@
 //! The coordinator: keeps tasks durably and hands them to agents.
 //!
-//! A request goes through a thin handler in `service` to `core`, which decides
+//! A request goes through a thin handler in `request` to `core`, which decides
 //! with the engine, waits until the journal has the decision on disk, and
 //! answers. `view` keeps the store in step, behind the answers.
 
@@ -52,12 +52,14 @@ mod usage;
 
 mod overview;
 
-mod http;
-mod service;
+mod door;
+mod request;
+mod verb;
+mod wire;
+mod words;
 // For this workspace's own tests, benchmarks and fuzzing; no promise to anybody else.
 #[doc(hidden)]
-pub use service::inside;
-mod verb;
+pub use crate::door::inside;
 
 #[cfg(test)]
 mod fixture;
@@ -187,10 +189,15 @@ async fn run(config: Config) -> Result<(), Failure> {
         announce("metrics", address);
         tracing::info!(%address, "serving metrics");
         let core = Arc::clone(&core);
-        tokio::spawn(http::serve(listener, core, config.lease_ttl, shutdown.clone()))
+        tokio::spawn(door::http::serve(
+            listener,
+            core,
+            config.lease_ttl,
+            shutdown.clone(),
+        ))
     });
     tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
-    let served = service::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
+    let served = door::grpc::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
 
     shutdown.cancel();
     if !matches!(

@@ -66,21 +66,21 @@ fn only_the_store_names_sled() {
 }
 
 #[test]
-fn only_the_service_names_tonic_in_the_coordinator() {
+fn only_the_doors_name_tonic_in_the_coordinator() {
     let sources = source::below("coordinator/src/");
     absent(&["tonic", "tonic_health", "tonic_reflection"], &sources, |path| {
-        path.starts_with("coordinator/src/service/")
+        path.starts_with("coordinator/src/door/") || path.starts_with("coordinator/src/request/")
     });
-    present("tonic", &source::below("coordinator/src/service/"));
+    present("tonic", &source::below("coordinator/src/door/"));
 }
 
 #[test]
 fn only_the_door_for_metrics_names_hyper_in_the_coordinator() {
     let sources = source::below("coordinator/src/");
     absent(&["hyper", "hyper_util", "http_body_util"], &sources, |path| {
-        path.starts_with("coordinator/src/http/")
+        path.starts_with("coordinator/src/door/http/")
     });
-    present("hyper", &source::below("coordinator/src/http/"));
+    present("hyper", &source::below("coordinator/src/door/http/"));
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! A coordinator inside another program and without a port: for tests that look at the whole, and for fuzzing.
+//! Its handlers, threads and files are the real ones.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use super::grpc::{Service, Settings, routes};
+use crate::{
+    data_dir::DataDir,
+    failure::Failure,
+    journal, open,
+    running::Running,
+    stored_ids, timer,
+    upkeep::{KeepEvents, Upkeep},
+};
+
+/// As the program has it when nobody says otherwise.
+const LEASE_TTL: Duration = Duration::from_secs(90);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
+const DEFAULT_RETRIES: u32 = 2;
+
+/// Longer than any test: nothing goes because of its age.
+const KEEP_AGE: Duration = Duration::from_secs(1_000_000);
+
+/// How its files are laid out: small ones make a short run go through all that becomes of large ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The length of a journal segment.
+    pub segment_bytes: u64,
+    /// Beyond this the oldest events are removed, behind a snapshot.
+    pub keep_event_bytes: u64,
+}
+
+/// See the module.
+pub struct Inside {
+    running: Running,
+    upkeep: Upkeep,
+    routes: Routes,
+    shutdown: CancellationToken,
+    tasks: [JoinHandle<()>; 2],
+    // Last: the lock goes when nothing is written any more.
+    _dir: DataDir,
+}
+
+impl Inside {
+    /// Starts one on this data directory, in a Tokio runtime, and returns when it may serve.
+    ///
+    /// # Errors
+    ///
+    /// When the program would not start: two sentences, what is wrong and what to do.
+    pub async fn start(path: &Path, layout: Layout) -> Result<Inside, String> {
+        let told = |failure: Failure| failure.to_string();
+        let dir = DataDir::open(path).map_err(told)?;
+        let options = journal::Options {
+            segment_bytes: layout.segment_bytes,
+        };
+        let opened = open::open_with(&dir, options).map_err(told)?;
+        let running = Running::start(opened).map_err(told)?;
+        let core = Arc::clone(&running.core);
+        core.until_durable(running.began).await;
+        core.grace_at_start(LEASE_TTL);
+        let keep = KeepEvents {
+            age: KEEP_AGE,
+            bytes: layout.keep_event_bytes,
+        };
+        let shutdown = CancellationToken::new();
+        let tasks = [
+            tokio::spawn(timer::run(Arc::clone(&core), LEASE_TTL, shutdown.clone())),
+            tokio::spawn(stored_ids::run(Arc::clone(&core), shutdown.clone())),
+        ];
+        let settings = Settings {
+            lease_ttl: LEASE_TTL,
+            default_timeout: DEFAULT_TIMEOUT,
+            default_retries: DEFAULT_RETRIES,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        let routes = routes(&Service {
+            core,
+            settings: Arc::new(settings),
+            shutdown: shutdown.clone(),
+        });
+        Ok(Inside {
+            upkeep: running.upkeep(&dir, keep),
+            running,
+            routes,
+            shutdown,
+            tasks,
+            _dir: dir,
+        })
+    }
+
+    /// What a client is made of in place of a connection.
+    pub fn routes(&self) -> Routes {
+        self.routes.clone()
+    }
+
+    /// Does what the program does beside serving, which it does about every second: marks how far the journal is on
+    /// disk, reserves space, and removes old events behind a snapshot.
+    pub fn keep_up(&mut self) {
+        self.upkeep.once();
+    }
+
+    /// Checks what always holds in the state.
+    ///
+    /// # Errors
+    ///
+    /// What does not.
+    pub fn check(&self) -> Result<(), String> {
+        self.running.core.lock().state.check()
+    }
+
+    /// Stops it as a signal would; everything decided is on disk then.
+    pub async fn stop(self) {
+        let Inside {
+            running,
+            upkeep,
+            routes,
+            shutdown,
+            tasks,
+            _dir,
+        } = self;
+        shutdown.cancel();
+        for task in tasks {
+            // It ends with the shutdown.
+            let _ = task.await;
+        }
+        drop((upkeep, routes));
+        assert!(
+            tokio::task::block_in_place(|| running.stop()),
+            "no thread of it has ended because of a bug"
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! Which tasks a list is to show, as it comes in.
+
+use std::sync::Arc;
+
+use swarm_engine::{
+    id::{AgentId, JobId, Number},
+    order::Order,
+    rejection::{Faults, Rejection},
+    selector::Selector,
+    task::Task,
+    time::Timestamp,
+};
+use swarm_proto::v1;
+
+use super::{
+    field::{Fields, unless_faulty},
+    spec,
+    state::read_states,
+    time::read_timestamp,
+};
+use crate::{
+    limits::MAX_NAME_BYTES,
+    list::{Listing, SpecFilter},
+};
+
+/// The order that a list asks for.
+pub(crate) fn order(newest_first: bool) -> Order {
+    if newest_first {
+        Order::NewestFirst
+    } else {
+        Order::OldestFirst
+    }
+}
+
+/// Reads a filter. The page is left to the caller: it begins at the cursor and has this size.
+///
+/// # Errors
+///
+/// [`Rejection::Invalid`] with every fault.
+pub(crate) fn listing(
+    request: v1::ListTasksRequest,
+    cursor: Number,
+    size: usize,
+) -> Result<Listing, Rejection> {
+    let mut faults = Faults::default();
+    let mut fields = Fields::of_request(&mut faults);
+    let listing = Listing {
+        job: unless_empty(&request.job_id, |id| fields.name("job_id", id, JobId::parse)),
+        agent: unless_empty(&request.agent_id, |id| {
+            fields.name("agent_id", id, AgentId::parse)
+        }),
+        from: read_time("create_time_from", request.create_time_from.as_ref(), &mut fields),
+        before: read_time(
+            "create_time_before",
+            request.create_time_before.as_ref(),
+            &mut fields,
+        ),
+        spec: read_spec_filter(&request.labels, request.text, &mut fields),
+        states: read_states(&request.states, &mut fields),
+        queue: request.queue,
+        order: order(request.newest_first),
+        cursor,
+        size,
+    };
+    unless_faulty(Some(listing), faults)
+}
+
+fn unless_empty<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    (!text.is_empty()).then(|| read(text)).flatten()
+}
+
+fn read_time(
+    field: &str,
+    time: Option<&prost_types::Timestamp>,
+    fields: &mut Fields<'_>,
+) -> Option<Timestamp> {
+    read_timestamp(time?)
+        .map_err(|fault| fields.refuse(field, fault))
+        .ok()
+}
+
+/// What can only be seen in the specs; `None` when nothing is asked of them.
+fn read_spec_filter(labels: &[String], text: String, fields: &mut Fields<'_>) -> Option<SpecFilter> {
+    fields.text("text", &text, MAX_NAME_BYTES);
+    let selector = Selector::parse(labels).unwrap_or_else(|bad| {
+        for (index, fault) in bad {
+            match index {
+                index if index < labels.len() => fields.refuse(format_args!("labels[{index}]"), fault),
+                _ => fields.refuse("labels", fault),
+            }
+        }
+        Selector::default()
+    });
+    if labels.is_empty() && text.is_empty() {
+        return None;
+    }
+    Some(Arc::new(move |task: &Task| {
+        let spec = spec::whole(&task.spec);
+        let says = |place: &str| place.contains(text.as_str());
+        selector.matches(&spec.labels) && (says(&spec.name) || says(task.id.as_str()))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::sample;
+
+    fn read(request: v1::ListTasksRequest) -> Result<Listing, Rejection> {
+        listing(request, Number(0), 10)
+    }
+
+    #[test]
+    fn every_fault_of_a_filter_is_named() {
+        let request = v1::ListTasksRequest {
+            states: vec![99],
+            job_id: "../x".to_owned(),
+            labels: vec!["gpu".to_owned(), "a b".to_owned(), "=".to_owned()],
+            agent_id: " ".to_owned(),
+            text: "x".repeat(201),
+            create_time_from: Some(prost_types::Timestamp {
+                seconds: -1,
+                nanos: 0,
+            }),
+            ..Default::default()
+        };
+        let Err(Rejection::Invalid(faults)) = read(request) else {
+            panic!("accepted")
+        };
+        let mut places: Vec<&str> = faults.named().iter().map(|fault| fault.field.as_str()).collect();
+        places.sort_unstable();
+        assert_eq!(
+            places,
+            [
+                "agent_id",
+                "create_time_from",
+                "job_id",
+                "labels[1]",
+                "labels[2]",
+                "states[0]",
+                "text"
+            ]
+        );
+        let many = v1::ListTasksRequest {
+            labels: vec!["gpu".to_owned(); 17],
+            ..Default::default()
+        };
+        let Err(Rejection::Invalid(faults)) = read(many) else {
+            panic!("accepted")
+        };
+        assert_eq!(faults.named()[0].field, "labels");
+    }
+
+    #[test]
+    fn labels_and_text_are_looked_for_in_the_spec() {
+        let task = sample::running();
+        let spec = spec::whole(&task.spec);
+        let meets = |labels: &[&str], text: &str| {
+            let request = v1::ListTasksRequest {
+                labels: labels.iter().map(|term| (*term).to_owned()).collect(),
+                text: text.to_owned(),
+                ..Default::default()
+            };
+            read(request).unwrap().spec.is_none_or(|meets| meets(&task))
+        };
+        assert!(meets(&[], ""));
+        assert!(meets(&["!no-such-label"], ""));
+        assert!(!meets(&["no-such-label"], ""));
+        assert!(meets(&[], task.id.as_str()) && !meets(&[], "no such text"));
+        for (key, value) in &spec.labels {
+            assert!(meets(&[&format!("{key}={value}")], &spec.name));
+            assert!(!meets(&[&format!("{key}!={value}")], ""));
+        }
+    }
+}

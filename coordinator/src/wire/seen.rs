@@ -1,0 +1,215 @@
+//! Agents as others see them.
+
+use std::sync::Arc;
+
+use swarm_engine::{
+    agent::Agent,
+    fit::Look,
+    hold::{Hold, Scope},
+    needs::Shard,
+    state::{Presence, State},
+    task::Task,
+    time::Timestamp,
+};
+use swarm_proto::v1;
+
+use super::{hold::hold_message, time::timestamp};
+use crate::overview::{AgentCounts, Standing, standing};
+
+/// Whether an agent can be counted on.
+pub(crate) fn agent_state(
+    agent: &Agent,
+    presence: Option<&Presence>,
+    hold: Option<&Hold>,
+    look: Look,
+) -> v1::AgentState {
+    match standing(agent, presence, hold, look) {
+        Standing::Online => v1::AgentState::Online,
+        Standing::Draining => v1::AgentState::Draining,
+        Standing::Lost => v1::AgentState::Lost,
+        Standing::Paused => v1::AgentState::Paused,
+        Standing::Gone => v1::AgentState::Gone,
+    }
+}
+
+/// How many agents there are, by state.
+pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
+    let AgentCounts {
+        online,
+        draining,
+        lost,
+        paused,
+    } = counts;
+    v1::AgentCounts {
+        online,
+        draining,
+        lost,
+        paused,
+    }
+}
+
+/// An agent, and what is known of it at this moment.
+pub(crate) struct Seen {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) presence: Option<Presence>,
+    /// The hold on it alone.
+    pub(crate) hold: Option<Arc<Hold>>,
+    pub(crate) slowed_until: Option<Timestamp>,
+    /// The shards that it takes, of those that its newest claim cut the tasks into.
+    pub(crate) shards: Vec<u16>,
+    /// The running tasks that are leased to it, each with when its lease expires.
+    pub(crate) leases: Vec<(Arc<Task>, Option<Timestamp>)>,
+}
+
+impl Seen {
+    /// Looks at an agent.
+    pub(crate) fn of(state: &State, agent: &Arc<Agent>, look: Look) -> Seen {
+        let presence = state.presence(&agent.id);
+        let wants = presence.as_ref().and_then(|presence| presence.wants.as_deref());
+        let shards = match wants.and_then(|wants| wants.shard) {
+            Some(Shard { count, index: None }) => state.shards(&agent.id, count),
+            Some(Shard {
+                index: Some(index), ..
+            }) => vec![index],
+            None => Vec::new(),
+        };
+        let leases = state
+            .leased_to(&agent.id)
+            .map(|task| (task.clone(), state.expiry(task.number)))
+            .collect();
+        Seen {
+            agent: agent.clone(),
+            hold: state.hold(&Scope::Agent(agent.id.clone())).cloned(),
+            slowed_until: state.slowed_until(&agent.id, look.now),
+            presence,
+            shards,
+            leases,
+        }
+    }
+}
+
+/// An agent with its leases, without their tokens.
+pub(crate) fn agent_message(seen: &Seen, look: Look) -> v1::Agent {
+    let Seen {
+        agent,
+        presence,
+        hold,
+        slowed_until,
+        shards,
+        leases,
+    } = seen;
+    let presence = presence.as_ref();
+    let wants = presence.and_then(|presence| presence.wants.as_deref());
+    v1::Agent {
+        agent_id: agent.id.to_string(),
+        name: agent.name.to_string(),
+        labels: agent.labels.clone(),
+        slots: agent.slots,
+        version: agent.version.to_string(),
+        state: agent_state(agent, presence, hold.as_deref(), look).into(),
+        session: agent.session.0,
+        register_time: Some(timestamp(agent.registered)),
+        seen_time: presence.map(|presence| timestamp(presence.seen)),
+        leases: leases
+            .iter()
+            .filter_map(|(task, expiry)| held_lease(task, *expiry))
+            .collect(),
+        hold: hold.as_deref().map(hold_message),
+        executors: agent.executors.iter().map(ToString::to_string).collect(),
+        queues: wants
+            .map(|wants| wants.queues.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        shard: wants.and_then(|wants| wants.shard).map(shard_message),
+        shards: shards.iter().map(|shard| u32::from(*shard)).collect(),
+        slowed_until: slowed_until.map(timestamp),
+    }
+}
+
+/// A part of all tasks.
+pub(crate) fn shard_message(shard: Shard) -> v1::Shard {
+    v1::Shard {
+        count: shard.count.into(),
+        index: shard.index.map(u32::from),
+    }
+}
+
+fn held_lease(task: &Task, expiry: Option<Timestamp>) -> Option<v1::HeldLease> {
+    let lease = task.lease()?;
+    Some(v1::HeldLease {
+        task_id: task.id.to_string(),
+        attempt: lease.attempt.0,
+        grant_time: Some(timestamp(lease.granted)),
+        expire_time: expiry.map(timestamp),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use prost::Message as _;
+
+    use super::*;
+    use crate::wire::sample;
+
+    const TTL: Duration = Duration::from_secs(90);
+
+    #[test]
+    fn an_agent_is_lost_after_one_ttl_of_silence() {
+        let agent = sample::agent();
+        let gone = Agent {
+            gone: true,
+            ..agent.clone()
+        };
+        let seen = |seconds: u64, draining| {
+            Some(Presence {
+                seen: Timestamp(seconds * 1000),
+                draining,
+                wants: None,
+            })
+        };
+        for (agent, presence, now, expected) in [
+            (&agent, seen(100, false), 190, v1::AgentState::Online),
+            (&agent, seen(100, true), 190, v1::AgentState::Draining),
+            (&agent, seen(100, false), 191, v1::AgentState::Lost),
+            (&agent, seen(100, true), 191, v1::AgentState::Lost),
+            (&agent, None, 140, v1::AgentState::Online),
+            (&agent, None, 141, v1::AgentState::Lost),
+            (&gone, seen(100, false), 100, v1::AgentState::Gone),
+        ] {
+            let look = Look {
+                now: Timestamp(now * 1000),
+                started: Timestamp(50_000),
+                ttl: TTL,
+            };
+            assert_eq!(
+                agent_state(agent, presence.as_ref(), None, look),
+                expected,
+                "{presence:?} at {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_agent_shows_its_leases_without_their_tokens() {
+        let task = sample::running();
+        let look = Look {
+            now: Timestamp(0),
+            started: Timestamp(0),
+            ttl: TTL,
+        };
+        let seen = Seen {
+            agent: Arc::new(sample::agent()),
+            presence: None,
+            hold: None,
+            slowed_until: None,
+            shards: Vec::new(),
+            leases: vec![(Arc::new(task), Some(Timestamp(7_000)))],
+        };
+        let message = agent_message(&seen, look);
+        sample::assert_keeps_secrets(&message.encode_to_vec());
+        assert_eq!((message.leases.len(), message.leases[0].attempt), (1, 2));
+        assert_eq!(message.leases[0].expire_time, Some(timestamp(Timestamp(7_000))));
+        assert!(message.seen_time.is_none());
+    }
+}

@@ -1,0 +1,265 @@
+//! Events as readers see them: every fact, without tokens and environment values.
+
+use swarm_engine::{
+    event::{Event, Fact, Subject},
+    hold::Scope,
+    id::{AgentId, AttemptNumber, JobId, TaskId},
+};
+use swarm_proto::v1;
+
+use super::fact::describe;
+use crate::{
+    limits::MAX_SUMMARY_BYTES,
+    wire::{text::plain, time::timestamp},
+};
+
+/// What an event is about; its filters ask for this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About<'a> {
+    /// The task.
+    pub(crate) task: Option<&'a TaskId>,
+    /// The job, or the job of the task.
+    pub(crate) job: Option<&'a JobId>,
+    /// The attempt.
+    pub(crate) attempt: Option<AttemptNumber>,
+    /// The agent.
+    pub(crate) agent: Option<&'a AgentId>,
+}
+
+/// An event of this history.
+pub(crate) fn event_message(event: &Event, history: &str) -> v1::Event {
+    let about = about(&event.fact);
+    let (summary, payload) = describe(&event.fact);
+    v1::Event {
+        seq: event.seq.0,
+        time: Some(timestamp(event.time)),
+        kind: event.fact.kind().to_owned(),
+        task_id: about.task.map(ToString::to_string).unwrap_or_default(),
+        job_id: about.job.map(ToString::to_string).unwrap_or_default(),
+        attempt: about.attempt.map_or(0, |attempt| attempt.0),
+        agent_id: about.agent.map(ToString::to_string).unwrap_or_default(),
+        // Names and messages come from anywhere, and this line goes to a terminal.
+        summary: plain(&summary, MAX_SUMMARY_BYTES),
+        as_of: Some(v1::AsOf {
+            history: history.to_owned(),
+            seq: event.seq.0,
+        }),
+        payload: Some(payload),
+    }
+}
+
+/// What a fact is about.
+pub(crate) fn about(fact: &Fact) -> About<'_> {
+    match fact {
+        Fact::CoordinatorStarted { .. } | Fact::QueueLimited { .. } => About::default(),
+        Fact::HoldPlaced(hold) | Fact::HoldLifted { hold, .. } => About {
+            agent: match &hold.scope {
+                Scope::Agent(agent) => Some(agent),
+                Scope::Everything | Scope::Queue(_) => None,
+            },
+            ..About::default()
+        },
+        Fact::JobSubmitted(job) => About {
+            job: Some(&job.id),
+            ..About::default()
+        },
+        Fact::TaskSubmitted(task)
+        | Fact::TaskRetried {
+            record: task,
+            was: _,
+            because: _,
+        } => About {
+            task: Some(&task.id),
+            job: task.job.as_ref(),
+            ..About::default()
+        },
+        Fact::DependencyMet { task, .. }
+        | Fact::TaskDue { task }
+        | Fact::TaskFailed { task, .. }
+        | Fact::TaskSkipped { task, .. }
+        | Fact::TaskRemoved { task, .. }
+        | Fact::TaskCancelled { task, attempt: None } => of_task(task),
+        Fact::LeaseGranted { task, lease } => of_attempt(task, lease.attempt, &lease.agent),
+        Fact::LeaseExpired {
+            task, attempt, agent, ..
+        }
+        | Fact::LeaseResumed { task, attempt, agent }
+        | Fact::LeaseReleased {
+            task, attempt, agent, ..
+        }
+        | Fact::AttemptFailed {
+            task, attempt, agent, ..
+        }
+        | Fact::TaskSucceeded {
+            task, attempt, agent, ..
+        }
+        | Fact::CancelRequested { task, attempt, agent } => of_attempt(task, *attempt, agent),
+        Fact::TaskCancelled {
+            task,
+            attempt: Some(attempt),
+        } => of_attempt(task, attempt.number, &attempt.agent),
+        Fact::JobRemoved { number: _, job } => About {
+            job: Some(job),
+            ..About::default()
+        },
+        Fact::AgentRegistered(agent) => About {
+            agent: Some(&agent.id),
+            ..About::default()
+        },
+        Fact::AgentDeregistered { agent } => About {
+            agent: Some(agent),
+            ..About::default()
+        },
+    }
+}
+
+fn of_task(task: &Subject) -> About<'_> {
+    About {
+        task: Some(&task.id),
+        job: task.job.as_ref(),
+        ..About::default()
+    }
+}
+
+fn of_attempt<'a>(task: &'a Subject, attempt: AttemptNumber, agent: &'a AgentId) -> About<'a> {
+    About {
+        attempt: Some(attempt),
+        agent: Some(agent),
+        ..of_task(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+    use swarm_engine::{id::Seq, task::Loss, time::Timestamp};
+    use swarm_proto::v1::event::Payload;
+
+    use super::*;
+    use crate::wire::{attempt::loss_word, sample};
+
+    fn message(fact: Fact) -> v1::Event {
+        event_message(
+            &Event {
+                seq: Seq(42),
+                time: Timestamp(5_000),
+                fact,
+            },
+            "h1",
+        )
+    }
+
+    #[test]
+    fn every_kind_goes_out_in_one_line_and_without_secrets() {
+        let mut kinds = Vec::new();
+        for fact in sample::facts() {
+            let kind = fact.kind();
+            let message = message(fact);
+            sample::assert_keeps_secrets(&message.encode_to_vec());
+            assert_eq!(message.kind, kind);
+            assert!(!message.summary.is_empty() && message.payload.is_some(), "{kind}");
+            assert!(
+                !message.summary.contains(char::is_control),
+                "{:?}",
+                message.summary
+            );
+            assert_eq!(
+                message.as_of,
+                Some(v1::AsOf {
+                    history: "h1".into(),
+                    seq: 42
+                })
+            );
+            kinds.push(kind);
+        }
+        kinds.dedup();
+        assert_eq!(kinds, Fact::KINDS);
+    }
+
+    #[test]
+    fn a_summary_reads_as_a_sentence() {
+        let summaries: Vec<String> = sample::facts().map(|fact| message(fact).summary).collect();
+        assert_eq!(
+            summaries,
+            [
+                "coordinator 0.1.0 started, epoch 3",
+                "job nightly (Ni\\nghtly) was submitted with 2 tasks",
+                "task build was submitted and is running",
+                "task build waits no longer for fetch; 1 left to wait for",
+                "task build is due",
+                "task build started attempt 2 on agent k3x9",
+                "task build lost attempt 2 on agent k3x9: nothing was heard of its agent in time, \
+                 to be tried again at 1970-01-01T00:00:07Z",
+                "task build resumed attempt 2 on agent k3x9",
+                "task build was given back in attempt 2 by agent k3x9: full",
+                "task build failed attempt 2 on agent k3x9, to be tried again at 1970-01-01T00:00:07Z: exit: it\\nbroke",
+                "task build succeeded in attempt 2 on agent k3x9, reported after its lease had expired",
+                "task build failed: no tries left",
+                "task build is to be cancelled in attempt 2 on agent k3x9",
+                "task build was cancelled",
+                "task build was cancelled",
+                "task build was skipped because fetch did not succeed",
+                "task build began round 2 because fetch was retried",
+                "task build was removed: it is failed since 1970-01-01T00:00:04Z",
+                "job nightly was removed with its last task",
+                "agent lab-2 was drained by ann@laptop (maintenance)",
+                "work is given again: the hold on agent lab-2 was lifted, by bob@desk",
+                "at most 4 tasks of queue nightly run at a time, by ann@laptop",
+                "agent k3x9 (lab\\u{1b}[2J) registered with 4 slots",
+                "agent k3x9 said goodbye",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_payload_carries_what_happened() {
+        let failed = sample::facts()
+            .find(|fact| fact.kind() == "attempt_failed")
+            .unwrap();
+        let message = message(failed);
+        assert_eq!(
+            (message.task_id.as_str(), message.job_id.as_str()),
+            ("build", "nightly")
+        );
+        assert_eq!(
+            (message.attempt, message.agent_id.as_str(), message.seq),
+            (2, "k3x9", 42)
+        );
+        let Some(Payload::AttemptFailed(failure)) = message.payload else {
+            panic!("another payload")
+        };
+        assert_eq!(
+            (failure.reason.as_str(), failure.blame()),
+            ("exit", v1::Blame::Machine)
+        );
+        assert_eq!(
+            (failure.exit_code, failure.signal, failure.stdout_bytes),
+            (Some(3), Some(9), 8)
+        );
+    }
+
+    #[test]
+    fn each_cause_of_a_loss_has_a_word() {
+        let words = [
+            Loss::Silent,
+            Loss::Undelivered,
+            Loss::Replaced,
+            Loss::Deregistered,
+            Loss::Overdue,
+        ]
+        .map(loss_word);
+        assert_eq!(
+            words,
+            ["silent", "undelivered", "replaced", "deregistered", "overdue"]
+        );
+    }
+
+    #[test]
+    fn a_long_message_does_not_make_a_long_line() {
+        let fact = Fact::TaskFailed {
+            task: sample::subject(),
+            reason: "x\u{1b}".repeat(1000).into(),
+        };
+        assert!(message(fact).summary.len() < MAX_SUMMARY_BYTES + 20);
+    }
+}

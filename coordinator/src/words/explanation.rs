@@ -1,0 +1,423 @@
+//! Why a task is not running, in words, and what to type to change it.
+
+use std::{sync::Arc, time::Duration};
+
+use swarm_engine::{
+    agent::Agent,
+    avoid::Avoided,
+    explain::{Cause, Explanation, Obstacle},
+    fit::{Fit, Look, Passed, Reason, Unmatched},
+    hold::{HoldKind, Scope},
+    id::{AgentId, TaskId},
+    needs::Executor,
+    selector::Term,
+    task::{Condition, End, Outcome, Task, TaskState},
+    time::Timestamp,
+};
+use swarm_proto::v1;
+
+use super::change::{change_for, out_of_reach, refusal, start, start_with_more_slots};
+use crate::wire::{
+    hold::{describe_hold, done_by, lifting_command},
+    state::state_message,
+    time::{describe, timestamp},
+};
+
+/// A sentence, what to type, and when it goes away by itself.
+struct Told {
+    kind: &'static str,
+    message: String,
+    change: String,
+    until: Option<Timestamp>,
+}
+
+impl Told {
+    fn new(kind: &'static str, message: impl Into<String>) -> Told {
+        Told {
+            kind,
+            message: message.into(),
+            change: String::new(),
+            until: None,
+        }
+    }
+
+    fn change(mut self, change: impl Into<String>) -> Told {
+        self.change = change.into();
+        self
+    }
+
+    fn until(mut self, until: Timestamp) -> Told {
+        self.until = Some(until);
+        self
+    }
+}
+
+/// The whole explanation.
+pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::Explanation {
+    let task = &explanation.task;
+    let told: Vec<(&Obstacle, Told)> = explanation
+        .obstacles
+        .iter()
+        .map(|obstacle| (obstacle, obstacle_in_words(obstacle, explanation, look)))
+        .collect();
+    let summary = told.first().map_or_else(
+        || format!("it is {}", task.state()),
+        |(_, told)| told.message.clone(),
+    );
+    let change = told
+        .iter()
+        .map(|(_, told)| &told.change)
+        .find(|change| !change.is_empty());
+    v1::Explanation {
+        task_id: task.id.to_string(),
+        state: state_message(task.state()).into(),
+        summary,
+        change: change.cloned().unwrap_or_default(),
+        obstacles: told
+            .into_iter()
+            .map(|(obstacle, told)| v1::Obstacle {
+                kind: told.kind.to_owned(),
+                message: told.message,
+                task_id: match &obstacle.cause {
+                    Cause::Dependency { task, .. } | Cause::Group { task, .. } => task.to_string(),
+                    Cause::Ended {
+                        because: Some(task), ..
+                    } => task.to_string(),
+                    _ => String::new(),
+                },
+                until: told.until.map(timestamp),
+                change: told.change,
+                depth: obstacle.depth,
+            })
+            .collect(),
+        agents: explanation
+            .agents
+            .iter()
+            .map(|(agent, fit)| agent_fit(explanation, agent, fit, look))
+            .collect(),
+        agent_count: explanation.agent_count as u64,
+    }
+}
+
+fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look) -> Told {
+    let task = &obstacle.keeps;
+    let is_other = obstacle.depth > 0;
+    let called = |id: &AgentId| match explanation.names.get(id) {
+        Some(name) if !name.is_empty() => name.to_string(),
+        _ => id.to_string(),
+    };
+    match &obstacle.cause {
+        Cause::Dependency {
+            task: other,
+            condition,
+            state,
+        } => dependency(other.as_str(), *condition, *state),
+        Cause::MoreDependencies(more) => {
+            Told::new("dependency", format!("it waits for {more} further tasks"))
+        }
+        Cause::Time(until) => {
+            let wait = describe(*until - look.now);
+            Told::new("time", format!("it is not started before its time, in {wait}")).until(*until)
+        }
+        Cause::Backoff { until, after } => {
+            let wait = describe(*until - look.now);
+            let number = after.number.0;
+            let what = match &after.outcome {
+                Outcome::Failed(failure) => format!("failed ({})", failure.reason),
+                Outcome::Lost(_) => format!("was lost with agent {}", called(&after.agent)),
+                _ => "ended".to_owned(),
+            };
+            Told::new(
+                "backoff",
+                format!("attempt {number} {what}; it is tried again in {wait}"),
+            )
+            .until(*until)
+        }
+        Cause::Held(hold) => {
+            let kind = match (&hold.scope, hold.kind) {
+                (Scope::Queue(_), _) => "queue_paused",
+                (_, HoldKind::Stop) => "stopped",
+                _ => "paused",
+            };
+            Told::new(kind, describe_hold(hold)).change(lifting_command(hold))
+        }
+        Cause::QueueLimit { queue, max_running } => Told::new(
+            "queue_limit",
+            match max_running {
+                1 => format!("1 task of queue {queue} runs, and no more may run at a time"),
+                _ => format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
+            },
+        )
+        .change(format!("swarmctl queue limit {queue} {}", max_running + 1)),
+        Cause::Group { group, task: holder } => Told::new(
+            "exclusive_group",
+            format!("task {holder} of the exclusive group {group} runs, and only one may run at a time"),
+        ),
+        Cause::Unmatched { why, nearest } => unmatched(task, why, nearest.as_ref()),
+        Cause::Turn { unwilling } if is_other => turn(task, unwilling.as_ref()),
+        Cause::Turn { .. } => turn(task, explanation.agents.first()),
+        Cause::Running => {
+            let agent = task.lease().map(|lease| called(&lease.agent));
+            let agent = agent.unwrap_or_default();
+            Told::new(
+                "running",
+                format!("attempt {} runs on agent {agent}", task.attempt_count.0),
+            )
+        }
+        Cause::Cancelling => Told::new(
+            "cancelling",
+            "somebody cancelled it; it runs until its agent has ended it",
+        ),
+        Cause::Ended { because, retry } => ended(task, because.as_ref(), retry),
+    }
+}
+
+fn dependency(id: &str, condition: Condition, state: Option<TaskState>) -> Told {
+    let end = match condition {
+        Condition::Succeeded => "has to succeed first",
+        Condition::Finished => "has to end first",
+    };
+    match state {
+        None => Told::new("dependency", format!("task {id} {end}, and is no longer kept")),
+        Some(state) => Told::new("dependency", format!("task {id} {end}; it is {state}")),
+    }
+}
+
+fn ended(task: &Task, because: Option<&TaskId>, retry: &[TaskId]) -> Told {
+    let message = match (task.end(), because) {
+        (_, Some(dependency)) => format!("it was skipped because task {dependency} did not succeed"),
+        (Some(End::Failed { reason }), _) => format!("it failed: {reason}"),
+        (Some(End::Cancelled), _) => "somebody cancelled it".to_owned(),
+        _ => "it has succeeded".to_owned(),
+    };
+    let ids: Vec<&str> = retry.iter().map(TaskId::as_str).collect();
+    let change = match (ids.as_slice(), because) {
+        ([], None) => String::new(),
+        // What is to be retried is very far away.
+        ([], Some(dependency)) => format!("swarmctl explain {dependency}"),
+        (ids, _) => format!("swarmctl retry {}", ids.join(" ")),
+    };
+    Told::new("ended", message).change(change)
+}
+
+/// It can be claimed: who could, and what they do instead.
+fn turn(task: &Task, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
+    let Some((agent, fit)) = nearest else {
+        return Told::new("turn", "it waits for its turn");
+    };
+    let name = name_of(agent);
+    match fit {
+        Fit::Busy => {
+            let slots = match agent.slots {
+                1 => "1 slot".to_owned(),
+                slots => format!("{slots} slots"),
+            };
+            Told::new(
+                "turn",
+                format!("every agent that could run it is busy; agent {name} has {slots}"),
+            )
+            .change(start_with_more_slots(task, agent))
+        }
+        Fit::Avoided(avoided) => {
+            let message = format!("agent {name} {}", avoided_in_words(task, agent, *avoided));
+            Told::new("turn", message)
+                .until(avoided.until)
+                .change(change_for(task, fit))
+        }
+        Fit::Slowed(until) => Told::new(
+            "turn",
+            format!("agent {name} is given nothing for a while: its machine failed what it was given last"),
+        )
+        .until(*until),
+        _ => Told::new("turn", format!("agent {name} is given it with its next claim")),
+    }
+}
+
+/// No live agent can run it: why, and what would let the one that comes nearest, or another one, run it.
+fn unmatched(task: &Task, why: &Unmatched, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
+    let kind = if why.agents == 0 { "no_agent" } else { "no_match" };
+    let change = nearest.map_or_else(|| start(task), |(_, fit)| change_for(task, fit));
+    let mut message = unmatched_in_words(why);
+    if let Some(reason) = out_of_reach(task).filter(|_| change.is_empty()) {
+        message += &format!("; {reason}");
+    }
+    Told::new(kind, message).change(change)
+}
+
+/// How people call an agent.
+fn name_of(agent: &Agent) -> &str {
+    match &*agent.name {
+        "" => agent.id.as_str(),
+        name => name,
+    }
+}
+
+fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
+    let task = &explanation.task;
+    let only_waits_its_turn = explanation
+        .obstacles
+        .iter()
+        .all(|each| matches!(each.cause, Cause::Turn { .. }));
+    let told = match fit {
+        Fit::Fits if only_waits_its_turn => Told::new("fits", "it can run the task now"),
+        Fit::Fits => Told::new("fits", "it could run the task"),
+        Fit::Busy if agent.slots == 1 => Told::new("busy", "its one slot is taken"),
+        Fit::Busy => Told::new("busy", format!("all of its {} slots are taken", agent.slots)),
+        Fit::Avoided(avoided) => {
+            let message = format!("it {}", avoided_in_words(task, agent, *avoided));
+            Told::new("avoided", message).until(avoided.until)
+        }
+        Fit::Slowed(until) => Told::new("slowed", "its machine failed what it was given last").until(*until),
+        Fit::Lost(Some(seen)) => {
+            let silence = describe(Duration::from_secs((look.now - *seen).as_secs()));
+            Told::new("lost", format!("nothing was heard of it for {silence}"))
+        }
+        Fit::Lost(None) => Told::new("lost", "nothing was heard of it since the coordinator started"),
+        Fit::Leaving => Told::new("draining", "it finishes what it holds and ends"),
+        Fit::Held(hold) => {
+            let kind = match hold.kind {
+                HoldKind::Drain { .. } => "draining",
+                HoldKind::Pause | HoldKind::Stop => "paused",
+            };
+            Told::new(kind, format!("it {}", done_by(hold)))
+        }
+        Fit::Executor(executor) => Told::new("executor", cannot(*executor)),
+        Fit::Label(term) => Told::new("label", label_in_words(term, agent)),
+        Fit::Queue(queue) => Told::new("queue", format!("it does not take tasks of queue {queue}")),
+        Fit::Shard(shard, index) => {
+            let count = shard.count;
+            Told::new(
+                "shard",
+                format!("the task is of shard {index} of {count}, which it does not take"),
+            )
+        }
+    };
+    let told = told.change(change_for(task, fit));
+    v1::AgentFit {
+        agent_id: agent.id.to_string(),
+        name: agent.name.to_string(),
+        kind: told.kind.to_owned(),
+        message: told.message,
+        until: told.until.map(timestamp),
+        change: told.change,
+    }
+}
+
+/// `refused the task: no commands here; it is not given it again for a while`.
+fn avoided_in_words(task: &Task, agent: &Agent, avoided: Avoided) -> String {
+    match refusal(task, agent).filter(|_| avoided.refused) {
+        Some(reason) => format!("refused the task: {reason}; it is not given it again for a while"),
+        None => "failed the task before and is not given it again for a while".to_owned(),
+    }
+}
+
+fn cannot(executor: Executor) -> String {
+    match executor {
+        Executor::Prompt => "it runs commands only; no agent of this version runs prompts".to_owned(),
+        Executor::Command => "it does not run commands".to_owned(),
+    }
+}
+
+fn label_in_words(term: &Term, agent: &Agent) -> String {
+    let (text, key) = (term.to_string(), term.key());
+    match agent.labels.get(key) {
+        None => format!("it lacks label {text}"),
+        Some(value) => format!("its label {key}={value} does not meet {text}"),
+    }
+}
+
+/// `none of 3 agents can run it: 2 lack label docker, 1 is draining`.
+pub(crate) fn unmatched_in_words(unmatched: &Unmatched) -> String {
+    if let Some(hold) = &unmatched.hold {
+        return describe_hold(hold);
+    }
+    if unmatched.agents == 0 {
+        return "no agent is connected".to_owned();
+    }
+    let mut reasons = unmatched.reasons.clone();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let told: Vec<String> = reasons
+        .iter()
+        .map(|(reason, count)| reason_in_words(reason, *count))
+        .collect();
+    let agents = match unmatched.agents {
+        1 => "the one agent cannot run it".to_owned(),
+        count => format!("none of {count} agents can run it"),
+    };
+    format!("{agents}: {}", told.join(", "))
+}
+
+fn reason_in_words(reason: &Reason, count: usize) -> String {
+    let one = count == 1;
+    let is = if one { "is" } else { "are" };
+    match reason {
+        Reason::Lost => format!("{count} {is} lost"),
+        Reason::Draining => format!("{count} {is} draining"),
+        Reason::Paused => format!("{count} {is} paused"),
+        Reason::Executor(executor) => {
+            format!(
+                "{count} {} run {executor}s",
+                if one { "does not" } else { "do not" }
+            )
+        }
+        Reason::Label(term) => match term.forbidden() {
+            Some(label) => format!("{count} {} label {label}", if one { "has" } else { "have" }),
+            None => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
+        },
+        Reason::Queue(queue) => {
+            format!(
+                "{count} {} serve queue {queue}",
+                if one { "does not" } else { "do not" }
+            )
+        }
+        Reason::Shard => format!("{count} {} other shards", if one { "takes" } else { "take" }),
+    }
+}
+
+/// What a claim passed over: `12 tasks need label gpu`.
+pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
+    let many = if tasks == 1 {
+        "1 task".to_owned()
+    } else {
+        format!("{tasks} tasks")
+    };
+    let (need, wait, belong, was) = if tasks == 1 {
+        ("needs", "waits", "belongs", "was")
+    } else {
+        ("need", "wait", "belong", "were")
+    };
+    let (kind, rest) = match passed {
+        Passed::Executor(executor) => ("executor", format!("{need} an agent that runs {executor}s")),
+        Passed::Label(term) => match term.forbidden() {
+            Some(label) => ("label", format!("{need} an agent without label {label}")),
+            None => ("label", format!("{need} label {term}")),
+        },
+        Passed::Queue(queue) => ("queue", format!("{wait} in queue {queue}")),
+        Passed::PausedQueue(queue, actor) if actor.is_empty() => (
+            "queue_paused",
+            format!("{wait} in queue {queue}, which is paused"),
+        ),
+        Passed::PausedQueue(queue, actor) => (
+            "queue_paused",
+            format!("{wait} in queue {queue}, which {actor} paused"),
+        ),
+        Passed::QueueLimit(queue) => (
+            "queue_limit",
+            format!("{wait} in queue {queue}, which is at its limit"),
+        ),
+        Passed::Group => (
+            "exclusive_group",
+            format!("{wait} for another task of the same exclusive group"),
+        ),
+        Passed::Shard => ("shard", format!("{belong} to other shards")),
+        Passed::Avoided => (
+            "avoided",
+            format!("failed or {was} refused here a short while ago"),
+        ),
+    };
+    v1::Passed {
+        kind: kind.to_owned(),
+        message: format!("{many} {rest}"),
+        tasks,
+    }
+}

@@ -1,0 +1,315 @@
+//! What happened, told twice: in one line for people, and as a message.
+
+use swarm_engine::{event::Fact, time::Timestamp};
+use swarm_proto::v1::{self, event::Payload};
+
+use crate::wire::{
+    attempt::{blame_message, explain_loss, loss_word, outcome_message},
+    hold::{describe_hold, hold_message},
+    spec,
+    state::state_message,
+    time::timestamp,
+};
+
+/// The fact in one line, with text as others sent it, and as a message without tokens and environment values.
+pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
+    match fact {
+        Fact::CoordinatorStarted {
+            epoch,
+            version,
+            cluster_id: _,
+            history: _,
+        } => (
+            format!("coordinator {version} started, epoch {epoch}"),
+            Payload::CoordinatorStarted(v1::CoordinatorStarted {
+                epoch: *epoch,
+                version: version.to_string(),
+            }),
+        ),
+        Fact::JobSubmitted(job) => (
+            format!(
+                "job {}{} was submitted with {} tasks",
+                job.id,
+                in_brackets(&job.name),
+                job.task_count
+            ),
+            Payload::JobSubmitted(v1::JobSubmitted {
+                name: job.name.to_string(),
+                task_count: job.task_count,
+            }),
+        ),
+        Fact::TaskSubmitted(task) => (
+            format!("task {} was submitted and is {}", task.id, task.state()),
+            Payload::TaskSubmitted(v1::TaskSubmitted {
+                spec: Some(spec::masked(&task.spec)),
+                state: state_message(task.state()).into(),
+            }),
+        ),
+        Fact::DependencyMet {
+            task,
+            dependency,
+            unmet,
+        } => (
+            format!(
+                "task {} waits no longer for {dependency}; {unmet} left to wait for",
+                task.id
+            ),
+            Payload::DependencyMet(v1::DependencyMet {
+                dependency_id: dependency.to_string(),
+                unmet: *unmet,
+            }),
+        ),
+        Fact::TaskDue { task } => (
+            format!("task {} is due", task.id),
+            Payload::TaskDue(v1::TaskDue {}),
+        ),
+        Fact::LeaseGranted { task, lease } => (
+            format!(
+                "task {} started attempt {} on agent {}",
+                task.id, lease.attempt.0, lease.agent
+            ),
+            Payload::LeaseGranted(v1::LeaseGranted {
+                expire_time: Some(timestamp(lease.granted + lease.ttl)),
+                end_time: Some(timestamp(lease.ends_by)),
+            }),
+        ),
+        Fact::LeaseExpired {
+            task,
+            attempt,
+            agent,
+            cause,
+            due,
+        } => {
+            let (why, again) = (explain_loss(*cause), again(*due));
+            (
+                format!(
+                    "task {} lost attempt {} on agent {agent}: {why}{again}",
+                    task.id, attempt.0
+                ),
+                Payload::LeaseExpired(v1::LeaseExpired {
+                    cause: loss_word(*cause).to_owned(),
+                    due_time: due.map(timestamp),
+                }),
+            )
+        }
+        Fact::LeaseResumed { task, attempt, agent } => (
+            format!("task {} resumed attempt {} on agent {agent}", task.id, attempt.0),
+            Payload::LeaseResumed(v1::LeaseResumed {}),
+        ),
+        Fact::LeaseReleased {
+            task,
+            attempt,
+            agent,
+            reason,
+            refused,
+            report: _,
+        } => (
+            format!(
+                "task {} was {} in attempt {} by agent {agent}{}",
+                task.id,
+                if *refused { "refused" } else { "given back" },
+                attempt.0,
+                after_colon(reason)
+            ),
+            Payload::LeaseReleased(v1::LeaseReleased {
+                reason: reason.to_string(),
+            }),
+        ),
+        Fact::AttemptFailed {
+            task,
+            attempt,
+            agent,
+            failure,
+            due,
+            report: _,
+            output,
+        } => {
+            let (reason, message, again) = (
+                after_colon(&failure.reason),
+                after_colon(&failure.message),
+                again(*due),
+            );
+            (
+                format!(
+                    "task {} failed attempt {} on agent {agent}{again}{reason}{message}",
+                    task.id, attempt.0
+                ),
+                Payload::AttemptFailed(v1::AttemptFailed {
+                    reason: failure.reason.to_string(),
+                    blame: blame_message(failure.blame).into(),
+                    message: failure.message.to_string(),
+                    exit_code: failure.exit_code,
+                    signal: failure.signal,
+                    due_time: due.map(timestamp),
+                    stdout_bytes: output.stdout_bytes,
+                    stderr_bytes: output.stderr_bytes,
+                }),
+            )
+        }
+        Fact::TaskSucceeded {
+            task,
+            attempt,
+            agent,
+            late,
+            report: _,
+            output,
+        } => {
+            let lateness = if *late {
+                ", reported after its lease had expired"
+            } else {
+                ""
+            };
+            (
+                format!(
+                    "task {} succeeded in attempt {} on agent {agent}{lateness}",
+                    task.id, attempt.0
+                ),
+                Payload::TaskSucceeded(v1::TaskSucceeded {
+                    late: *late,
+                    stdout_bytes: output.stdout_bytes,
+                    stderr_bytes: output.stderr_bytes,
+                }),
+            )
+        }
+        Fact::TaskFailed { task, reason } => (
+            format!("task {} failed{}", task.id, after_colon(reason)),
+            Payload::TaskFailed(v1::TaskFailed {
+                reason: reason.to_string(),
+            }),
+        ),
+        Fact::CancelRequested { task, attempt, agent } => (
+            format!(
+                "task {} is to be cancelled in attempt {} on agent {agent}",
+                task.id, attempt.0
+            ),
+            Payload::CancelRequested(v1::CancelRequested {}),
+        ),
+        Fact::TaskCancelled { task, attempt } => {
+            let outcome = attempt.as_ref().map(|attempt| outcome_message(&attempt.outcome));
+            (
+                format!("task {} was cancelled", task.id),
+                Payload::TaskCancelled(v1::TaskCancelled {
+                    outcome: outcome.unwrap_or_default().into(),
+                }),
+            )
+        }
+        Fact::TaskSkipped { task, because } => (
+            format!("task {} was skipped because {because} did not succeed", task.id),
+            Payload::TaskSkipped(v1::TaskSkipped {
+                dependency_id: because.to_string(),
+            }),
+        ),
+        Fact::TaskRetried {
+            record,
+            was: _,
+            because,
+        } => {
+            let cause = because
+                .as_ref()
+                .map(|id| format!(" because {id} was retried"))
+                .unwrap_or_default();
+            (
+                format!("task {} began round {}{cause}", record.id, record.round),
+                Payload::TaskRetried(v1::TaskRetried {
+                    round: record.round,
+                    dependency_id: because.as_ref().map(ToString::to_string).unwrap_or_default(),
+                }),
+            )
+        }
+        Fact::TaskRemoved { task, was } => (
+            format!(
+                "task {} was removed: it is {} since {}",
+                task.id,
+                was.state,
+                timestamp(was.at)
+            ),
+            Payload::TaskRemoved(v1::TaskRemoved {
+                state: state_message(was.state).into(),
+                end_time: Some(timestamp(was.at)),
+            }),
+        ),
+        Fact::JobRemoved { number: _, job } => (
+            format!("job {job} was removed with its last task"),
+            Payload::JobRemoved(v1::JobRemoved {}),
+        ),
+        Fact::HoldPlaced(hold) => (
+            describe_hold(hold),
+            Payload::HoldPlaced(v1::HoldPlaced {
+                hold: Some(hold_message(hold)),
+            }),
+        ),
+        Fact::HoldLifted { hold, actor } => (
+            format!(
+                "work is given again: the hold on {} was lifted{}",
+                hold.scope,
+                by(actor)
+            ),
+            Payload::HoldLifted(v1::HoldLifted {
+                hold: Some(hold_message(hold)),
+                actor: actor.to_string(),
+            }),
+        ),
+        Fact::QueueLimited {
+            queue,
+            max_running,
+            actor,
+        } => (
+            match max_running {
+                Some(most) => format!("at most {most} tasks of queue {queue} run at a time{}", by(actor)),
+                None => format!("any number of tasks of queue {queue} may run{}", by(actor)),
+            },
+            Payload::QueueLimited(v1::QueueLimited {
+                queue: queue.to_string(),
+                max_running: *max_running,
+                actor: actor.to_string(),
+            }),
+        ),
+        Fact::AgentRegistered(agent) => (
+            format!(
+                "agent {}{} registered with {} slots",
+                agent.id,
+                in_brackets(&agent.name),
+                agent.slots
+            ),
+            Payload::AgentRegistered(v1::AgentRegistered {
+                name: agent.name.to_string(),
+                slots: agent.slots,
+                session: agent.session.0,
+                version: agent.version.to_string(),
+            }),
+        ),
+        Fact::AgentDeregistered { agent } => (
+            format!("agent {agent} said goodbye"),
+            Payload::AgentDeregistered(v1::AgentDeregistered {}),
+        ),
+    }
+}
+
+fn again(due: Option<Timestamp>) -> String {
+    due.map(|due| format!(", to be tried again at {}", timestamp(due)))
+        .unwrap_or_default()
+}
+
+fn by(actor: &str) -> String {
+    if actor.is_empty() {
+        String::new()
+    } else {
+        format!(", by {actor}")
+    }
+}
+
+fn in_brackets(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" ({name})")
+    }
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
+}

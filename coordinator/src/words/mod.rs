@@ -1,0 +1,6 @@
+//! What people are told: events and explanations in sentences.
+
+mod change;
+pub(crate) mod event;
+pub(crate) mod explanation;
+mod fact;
