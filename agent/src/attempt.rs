@@ -151,7 +151,7 @@ async fn carry_out(
         Ok(launch) => launch,
         Err(outcome) => return (outcome, Output::default()),
     };
-    let path = command::path_of(&launch.env);
+    let path = launch.path();
     let tree = Tree::new(
         surroundings.series.mark(),
         key.clone(),

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use self::{tail::Tail, unix::Group};
-use crate::{executor::command, mark, tree::Tree};
+use crate::{mark, tree::Tree};
 
 /// How long output may still come after the command ended: what it started may hold the pipes for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
@@ -51,15 +51,24 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// The PATH that the search by name looks through.
+    pub(crate) fn path(&self) -> OsString {
+        self.env
+            .iter()
+            .rev()
+            .find(|(name, _)| name == "PATH")
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
+    }
+
     /// The file that the search by name will find. A command that is started by its file starts several times as fast:
     /// the system does not copy this process first.
     fn found(&self) -> Option<PathBuf> {
         if self.program.contains('/') {
             return None;
         }
-        let path = command::path_of(&self.env);
         let is_program = |file: &PathBuf| file.is_file() && access(file, AccessFlags::X_OK).is_ok();
-        std::env::split_paths(&path)
+        std::env::split_paths(&self.path())
             .map(|directory| self.directory.join(directory).join(&self.program))
             .find(is_program)
             // The command looks from its own directory, and not from ours.
