@@ -35,7 +35,7 @@ use tokio::{
 use crate::{
     backoff::Backoff,
     config::Config,
-    mark::Series,
+    series::Series,
     tree::{self, Swept},
 };
 

@@ -26,6 +26,7 @@ mod mark;
 mod outbox;
 mod process;
 mod random;
+mod series;
 mod session;
 mod shutdown;
 mod slot;
@@ -47,8 +48,8 @@ use crate::{
     coordinator::{CallError, Coordinator},
     guard::Guard,
     held::Held,
-    mark::Series,
     outbox::{Leftover, Outbox},
+    series::Series,
     session::{Over, Profile, Session},
     shutdown::{Shutdown, Stage},
     slot::{Ending, Ground, Worker},

@@ -5,7 +5,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::*;
-use crate::{mark::Series, random};
+use crate::{random, series::Series};
 
 fn marked(mark: &str, program: &str, arguments: &[&str]) -> Child {
     Command::new(program)

@@ -1,0 +1,157 @@
+//! Series: the beginning that all marks of one process of an agent share, and the file that tells of it.
+//!
+//! ```text
+//! STATE/marks/SERIES   16 characters for a name; says which process gives such marks
+//! ```
+//!
+//! The file is made before the first command is started. So the next process of
+//! the agent knows which marks to look for, whatever this one was doing when it
+//! died. The file is not synced: a power cut ends the marked processes, too.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    mark::Mark,
+    random,
+    state_directory::make_private,
+    tree::{self, Swept},
+};
+
+/// 80 random bits: no process of another agent ever carries such a mark.
+const SERIES_CHARACTERS: usize = 16;
+const DIRECTORY: &str = "marks";
+
+/// What the marks of one process of an agent have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    file: PathBuf,
+    name: String,
+}
+
+impl Series {
+    /// Begins a series of this process's own.
+    pub(crate) fn begin(state: &Path) -> Series {
+        let name = random::base32(SERIES_CHARACTERS);
+        let file = state.join(DIRECTORY).join(&name);
+        Series { file, name }
+    }
+
+    /// Writes the file about it. Whoever comes after this process finds nothing without it.
+    pub(crate) fn note(&self) -> io::Result<()> {
+        if let Some(directory) = self.file.parent() {
+            make_private(directory)?;
+        }
+        fs::write(&self.file, tree::identity())
+    }
+
+    /// The series that a file is about.
+    pub(crate) fn at(file: &Path) -> Option<Series> {
+        let name = file.file_name()?.to_str()?;
+        // Only a whole name is looked for: a shorter one would find others' processes.
+        let whole = name.len() == SERIES_CHARACTERS && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        whole.then(|| Series {
+            file: file.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The series that earlier processes of this agent did not bring to an end.
+    pub(crate) fn left(state: &Path) -> io::Result<Vec<Series>> {
+        let entries = match fs::read_dir(state.join(DIRECTORY)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut left = Vec::new();
+        for entry in entries {
+            left.extend(Series::at(&entry?.path()));
+        }
+        Ok(left)
+    }
+
+    /// The file about it.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// A mark for one more attempt.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::new(&self.name)
+    }
+
+    /// Whether the agent's process that began it still runs here: then the file is a copy of that one's.
+    pub(crate) fn is_in_use(&self) -> bool {
+        fs::read_to_string(&self.file).is_ok_and(|identity| tree::is_alive(&identity))
+    }
+
+    /// Kills every process with a mark of this series. The file goes when they are gone. Blocks meanwhile.
+    pub(crate) fn end(&self) -> Swept {
+        let swept = tree::sweep(&self.name);
+        if swept.is_gone {
+            self.forget();
+        }
+        swept
+    }
+
+    /// Removes the file.
+    pub(crate) fn forget(&self) {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "cannot remove {}", self.file.display());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_left_until_it_is_forgotten_and_knows_whose_it_is() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(Series::left(state.path()).unwrap().is_empty());
+        let series = Series::begin(state.path());
+        series.note().unwrap();
+        let left = Series::left(state.path()).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].name, series.name);
+        assert_eq!(left[0].is_in_use(), tree::FINDS_MARKED);
+        series.forget();
+        series.forget();
+        assert!(Series::left(state.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_belongs_to_nobody_alive() {
+        let state = tempfile::tempdir().unwrap();
+        let series = Series::begin(state.path());
+        series.note().unwrap();
+        fs::write(series.file(), "").unwrap();
+        assert!(!series.is_in_use());
+    }
+
+    #[test]
+    fn what_is_no_series_is_never_looked_for() {
+        for name in ["marks/abc", "marks/abcdefghijklmno.", "marks/", "/"] {
+            assert!(
+                Series::at(Path::new(name)).is_none(),
+                "{name} was taken for a series"
+            );
+        }
+        assert!(Series::at(Path::new("marks/abcdefghijklmnop")).is_some());
+    }
+
+    #[test]
+    fn marks_of_one_series_begin_alike_and_differ() {
+        let series = Series::begin(Path::new("state"));
+        let (one, other) = (series.mark(), series.mark());
+        assert_eq!(one.as_str().len(), 26);
+        assert!(one.as_str().starts_with(&series.name) && other.as_str().starts_with(&series.name));
+        assert_ne!(one.as_str(), other.as_str());
+    }
+}
