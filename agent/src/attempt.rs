@@ -14,10 +14,11 @@ use swarm_proto::v1::{
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use crate::{
-    config::is_file_name,
+    attempt_key::AttemptKey,
     coordinator::{CallError, Coordinator, sentence},
     executor::command,
-    held::{AttemptKey, Order, Why},
+    file_name::is_file_name,
+    held::{Order, Why},
     lease,
     process::{Exit, Process},
     series::Series,

@@ -8,10 +8,11 @@ use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
     builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
 };
-use swarm_proto::{channel::Address, duration::parse_duration};
+use swarm_proto::{channel::Address, duration::parse_duration, v1::Shard};
 use swarm_settings::usage;
 
 use self::shard::ShardId;
+use crate::file_name::is_file_name;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -251,6 +252,11 @@ impl Config {
         faults
     }
 
+    /// The shard to claim from; `None` is all tasks.
+    pub(crate) fn shard(&self) -> Option<Shard> {
+        shard::of(self.shard_count, self.shard_id)
+    }
+
     /// How many tasks to claim before leaving; `None` is no limit.
     pub(crate) fn task_limit(&self) -> Option<u64> {
         if self.once { Some(1) } else { self.max_tasks }
@@ -261,14 +267,6 @@ impl Config {
         let automatic = AUTOMATIC_LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
         automatic.into_iter().chain(self.labels.iter().cloned()).collect()
     }
-}
-
-/// Whether a text can be the name of a file of ours: one path component that is not hidden.
-pub(crate) fn is_file_name(text: &str, max_bytes: usize) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
-    text.len() <= max_bytes
-        && text.chars().all(plain)
-        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
 fn name(text: &str) -> Result<String, String> {

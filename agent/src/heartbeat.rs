@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use crate::{
-    held::{AttemptKey, Order, Untrusted, Why},
+    attempt_key::AttemptKey,
+    held::{Order, Untrusted, Why},
     hold,
     lease::{BootTime, TrustWindow},
     session::{MAX_HEARTBEAT_WAIT, Over, Session, read_length},

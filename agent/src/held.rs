@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -10,32 +9,10 @@ use std::{
 use swarm_proto::v1::LeaseRef;
 use tokio::sync::watch;
 
-use crate::lease::{BootTime, TrustWindow};
-
-/// One attempt of one task. Everything on this agent that belongs to it is named by it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct AttemptKey {
-    /// The task.
-    pub(crate) task_id: String,
-    /// Its attempt.
-    pub(crate) attempt: u32,
-}
-
-impl AttemptKey {
-    /// The attempt that a lease is for.
-    pub(crate) fn of(lease: &LeaseRef) -> AttemptKey {
-        AttemptKey {
-            task_id: lease.task_id.clone(),
-            attempt: lease.attempt,
-        }
-    }
-}
-
-impl fmt::Display for AttemptKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.task_id, self.attempt)
-    }
-}
+use crate::{
+    attempt_key::AttemptKey,
+    lease::{BootTime, TrustWindow},
+};
 
 /// Why an attempt is given back before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,12 +10,14 @@
 //! - nothing about one coordinator's tasks goes to another.
 
 mod attempt;
+mod attempt_key;
 mod backoff;
 mod bug;
 mod config;
 mod coordinator;
 mod doctor;
 mod executor;
+mod file_name;
 mod guard;
 mod heartbeat;
 mod held;

@@ -26,8 +26,8 @@ use swarm_proto::v1::AttemptReport;
 
 use self::file::{Content, Report, Written};
 use crate::{
-    config::is_file_name,
-    held::AttemptKey,
+    attempt_key::AttemptKey,
+    file_name::is_file_name,
     random,
     state_directory::{make_private, write_durably},
     workspace::keep_newest,

@@ -243,7 +243,7 @@ mod tests {
     use std::future::pending;
 
     use super::*;
-    use crate::{held::AttemptKey, series::Series, tree::Sweeper};
+    use crate::{attempt_key::AttemptKey, series::Series, tree::Sweeper};
 
     fn start(launch: Launch) -> io::Result<Process> {
         let key = AttemptKey {

@@ -22,8 +22,9 @@ use tokio::sync::{Notify, watch};
 use tonic::Code;
 
 use crate::{
+    attempt_key::AttemptKey,
     coordinator::{CallError, Coordinator, sentence},
-    held::{AttemptKey, Held, Order},
+    held::{Held, Order},
 };
 
 /// The protocol's limit of a registration's and a heartbeat's leases.

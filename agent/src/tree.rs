@@ -31,7 +31,7 @@ use self::linux as system;
 use self::other as system;
 use self::system::Scanner;
 pub(crate) use self::system::{FINDS_MARKED, identity, is_alive};
-use crate::{held::AttemptKey, mark::Mark};
+use crate::{attempt_key::AttemptKey, mark::Mark};
 
 /// So many successive scans that find nothing end a sweep.
 const CLEAN_SCANS: u32 = 2;

@@ -19,7 +19,7 @@ use std::{
 };
 
 use self::spares::Spares;
-use crate::{config::Keep, held::AttemptKey, random, state_directory::make_private};
+use crate::{attempt_key::AttemptKey, config::Keep, random, state_directory::make_private};
 
 /// Kept directories are for people to look at; beyond this the oldest go.
 const MAX_KEPT: usize = 50;

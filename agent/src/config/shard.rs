@@ -4,8 +4,6 @@ use std::str::FromStr;
 
 use swarm_proto::v1::Shard;
 
-use super::Config;
-
 /// The protocol's limit: there are so many buckets.
 pub(super) const MAX_COUNT: i64 = 256;
 
@@ -18,18 +16,13 @@ pub(crate) enum ShardId {
     Fixed(u32),
 }
 
-impl Config {
-    /// The shard to claim from; `None` is all tasks.
-    pub(crate) fn shard(&self) -> Option<Shard> {
-        let index = match self.shard_id {
-            ShardId::Auto => None,
-            ShardId::Fixed(index) => Some(index),
-        };
-        (self.shard_count > 1).then_some(Shard {
-            count: self.shard_count,
-            index,
-        })
-    }
+/// The shard to claim from; `None` is all tasks.
+pub(super) fn of(count: u32, id: ShardId) -> Option<Shard> {
+    let index = match id {
+        ShardId::Auto => None,
+        ShardId::Fixed(index) => Some(index),
+    };
+    (count > 1).then_some(Shard { count, index })
 }
 
 /// What is wrong with this shard of so many.
@@ -65,6 +58,7 @@ impl FromStr for ShardId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn shard(flags: &[&str]) -> Result<Option<Shard>, String> {
         Config::read(["agent"].iter().chain(flags))

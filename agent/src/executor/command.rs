@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use swarm_proto::v1::{Blame, Command, Failure, Success, attempt_report::Outcome};
 
 use crate::{
-    held::AttemptKey,
+    attempt_key::AttemptKey,
     process::{Exit, Launch},
     workspace::AttemptDirectory,
 };

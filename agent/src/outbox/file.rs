@@ -18,7 +18,7 @@ use std::{
 use prost::Message as _;
 use swarm_proto::v1::AttemptReport;
 
-use crate::held::AttemptKey;
+use crate::attempt_key::AttemptKey;
 
 /// Length and checksum.
 const HEADER_BYTES: usize = 8;

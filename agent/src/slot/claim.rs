@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     attempt,
-    config::is_file_name,
+    file_name::is_file_name,
     lease::{BootTime, TrustWindow},
     random,
     session::{Over, read_length},

@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{Call, Worker, delivery::Unsent};
-use crate::held::AttemptKey;
+use crate::attempt_key::AttemptKey;
 
 /// How often to try again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);

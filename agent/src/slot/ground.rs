@@ -13,8 +13,9 @@ use tokio::{
 use super::delivery::Unsent;
 use crate::{
     attempt::{self, Conclusion, Surroundings},
+    attempt_key::AttemptKey,
     config::Config,
-    held::{AttemptKey, Order},
+    held::Order,
     outbox::Outbox,
     series::Series,
     session::Session,

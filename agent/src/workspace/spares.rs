@@ -142,7 +142,7 @@ mod tests {
     };
 
     use crate::{
-        held::AttemptKey,
+        attempt_key::AttemptKey,
         workspace::{AttemptDirectory, Workspace, keep_leftovers},
     };
 
