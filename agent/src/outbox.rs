@@ -29,8 +29,8 @@ use crate::{
     attempt_key::AttemptKey,
     file_name::is_file_name,
     random,
+    removal::keep_newest,
     state_directory::{make_private, write_durably},
-    workspace::keep_newest,
 };
 
 /// Refused results are for people to look at; beyond this the oldest go.

@@ -10,16 +10,21 @@
 mod spares;
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, DirBuilder},
     io::{self, ErrorKind},
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
 use self::spares::Spares;
-use crate::{attempt_key::AttemptKey, config::Keep, random, state_directory::make_private};
+use crate::{
+    attempt_key::AttemptKey,
+    config::Keep,
+    random,
+    removal::{is_directory, keep_newest, make_writable, remove_tree},
+    state_directory::make_private,
+};
 
 /// Kept directories are for people to look at; beyond this the oldest go.
 const MAX_KEPT: usize = 50;
@@ -29,8 +34,6 @@ const KEPT: &str = "kept";
 const INPUTS: &str = "inputs";
 /// Several agents may start in one place at a time.
 const PROBE_CHARACTERS: usize = 10;
-/// What the owner of a directory needs to change what is in it.
-const OWN: u32 = 0o700;
 
 /// Where attempts have their directories.
 #[derive(Debug)]
@@ -223,75 +226,10 @@ pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
     count
 }
 
-/// Removes all but the newest of what is in a directory; what cannot be removed stays. Several agents may tidy one
-/// place at a time.
-pub(crate) fn keep_newest(directory: &Path, count: usize) {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) => {
-            tracing::warn!(%error, "cannot tidy {}", directory.display());
-            return;
-        }
-    };
-    let mut aged: Vec<(SystemTime, PathBuf)> = entries
-        .flatten()
-        // What is gone by now need not go.
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    aged.sort();
-    let surplus = aged.len().saturating_sub(count);
-    for (_, path) in aged.into_iter().take(surplus) {
-        if let Err(error) = remove_tree(&path)
-            && error.kind() != ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "cannot remove {}", path.display());
-        }
-    }
-}
-
-/// Removes a file, or a directory with all that is in it, also where a task took its own right to do so.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    if !is_directory(path) {
-        return fs::remove_file(path);
-    }
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            make_writable_below(path);
-            fs::remove_dir_all(path)
-        }
-        removed => removed,
-    }
-}
-
-/// Whatever cannot be made writable is named by the removal that follows.
-fn make_writable_below(root: &Path) {
-    let mut open = vec![root.to_owned()];
-    while let Some(directory) = open.pop() {
-        let _ = make_writable(&directory);
-        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-        open.extend(
-            entries
-                .map(|entry| entry.path())
-                .filter(|path| is_directory(path)),
-        );
-    }
-}
-
-fn make_writable(directory: &Path) -> io::Result<()> {
-    let permissions = fs::metadata(directory)?.permissions();
-    if permissions.mode() & OWN == OWN {
-        return Ok(());
-    }
-    fs::set_permissions(directory, Permissions::from_mode(permissions.mode() | OWN))
-}
-
-/// Whether it is a directory and no link to one.
-fn is_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
     use super::*;
 
     fn at(path: &Path) -> Arc<Workspace> {

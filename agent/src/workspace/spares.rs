@@ -26,7 +26,8 @@ use std::{
 use self::linux::{Look, move_to};
 #[cfg(not(target_os = "linux"))]
 use self::other::{Look, move_to};
-use super::{INPUTS, remove_tree};
+use super::INPUTS;
+use crate::removal::remove_tree;
 
 /// As many as there are slots of a large machine.
 const MAX_SPARES: usize = 64;

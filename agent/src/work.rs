@@ -1,0 +1,273 @@
+//! From the settings to a registered agent at work, once for each coordinator that answers; and what is said at the end.
+
+use std::{io, path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{
+    EXIT_CONFIGURATION, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Fault,
+    config::Config,
+    coordinator::{self, CallError, Coordinator},
+    guard::Guard,
+    held::Held,
+    outbox::{Leftover, Outbox},
+    series::Series,
+    session::{Over, Profile, Session},
+    shutdown::{Shutdown, Stage},
+    slot::{Ending, Ground, Worker},
+    state_directory::{OpenError, StateDirectory},
+    tree::{Sweeper, Swept},
+    workspace::{self, Workspace},
+};
+
+/// What an agent that ended as it was asked to leaves undone: the last thing it says.
+pub(crate) struct Unfinished(pub(crate) String);
+
+/// Works for the coordinator that the settings name, until the agent is told to end or cannot go on.
+pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Fault> {
+    let config = Arc::new(config);
+    let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Fault::new(EXIT_USAGE, error))?);
+    let shutdown = Shutdown::listen().context("cannot listen to signals")?;
+    let state = open_state(&config)?;
+    end_left_trees(state.path()).await;
+    let workspace = open_workspace(&config, &state)?;
+    let series = Series::begin(state.path());
+    let guard = Guard::keep(&series, &config);
+    let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
+    // Every attempt has ended its own; this is for those that could not.
+    let last = spawn_blocking(move || series.end()).await;
+    if last.is_ok_and(|swept| !swept.is_gone) {
+        tracing::warn!("processes that attempts left running cannot be ended; the next start tries again");
+    }
+    guard.release().await;
+    ended
+}
+
+async fn work(
+    config: &Arc<Config>,
+    coordinator: &Arc<Coordinator>,
+    shutdown: &Shutdown,
+    state: &StateDirectory,
+    workspace: &Arc<Workspace>,
+    series: &Series,
+) -> Result<Option<Unfinished>, Fault> {
+    let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
+    let profile = Profile {
+        agent_id: state.agent_id().to_owned(),
+        name: state.name().to_owned(),
+        labels: config.label_map(),
+        slots: config.slots,
+    };
+    if config.no_command {
+        tracing::warn!(
+            "commands are all that this agent can do, and with --no-command it gives every one back"
+        );
+    }
+    for address in config.coordinator.iter().filter(|address| !address.is_loopback()) {
+        tracing::warn!(
+            "the connection to {address} is not encrypted: whoever can listen there sees tasks and results"
+        );
+    }
+
+    let outbox = state.path().join("outbox");
+    let send = format!(
+        "to send what is kept, start an agent with --state-dir {}",
+        state.path().display()
+    );
+    let mut pauses = coordinator.backoff();
+    // Once per coordinator: one with other data that answers in its place is begun with anew.
+    loop {
+        let mut stage = shutdown.watch();
+        let opened = tokio::select! {
+            opened = open_session(config, coordinator, state, &profile) => opened,
+            _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
+        };
+        let ending = match opened? {
+            Ok(opened) => {
+                pauses.reset();
+                let ground = Ground {
+                    config: Arc::clone(config),
+                    session: opened.session,
+                    outbox: opened.outbox,
+                    workspace: Arc::clone(workspace),
+                    series: series.clone(),
+                    sweeper: sweeper.clone(),
+                };
+                Worker::new(ground, opened.leftovers).run(shutdown).await
+            }
+            Err(over) => Ending::Over(over),
+        };
+        match ending {
+            Ending::Done => return Ok(None),
+            Ending::Unconfirmed(count) => {
+                let sentence = format!(
+                    "cannot deliver {} to the coordinator at {}; what is left is kept in {}",
+                    results(count),
+                    coordinator.address(),
+                    outbox.display(),
+                );
+                return Err(Fault::new(EXIT_UNREACHABLE, sentence).help(send));
+            }
+            Ending::Interrupted(count) => {
+                let sentence = format!(
+                    "leaving {} unconfirmed in {}; {send}",
+                    results(count),
+                    outbox.display()
+                );
+                return Ok(Some(Unfinished(sentence)));
+            }
+            Ending::Over(Over::OtherCluster(found)) => {
+                tracing::warn!(
+                    "beginning anew with the other coordinator ({found}); what the former one has not confirmed \
+                     stays in {}",
+                    outbox.display()
+                );
+                // Two that take turns at one address are not to be followed in a circle at full speed.
+                let mut stage = shutdown.watch();
+                tokio::select! {
+                    () = sleep(pauses.pause()) => {}
+                    _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
+                }
+            }
+            Ending::Over(Over::Replaced(why)) => {
+                let sentence = format!(
+                    "another agent works under this one's identity, {}: {why}",
+                    state.agent_id()
+                );
+                let help = format!(
+                    "two agents must not share a copy of the state directory {}; unconfirmed results are kept there",
+                    state.path().display()
+                );
+                return Err(Fault::new(EXIT_REFUSED, sentence).help(help));
+            }
+            Ending::Over(Over::Refused { sentence, invalid }) => {
+                let exit = if invalid { EXIT_USAGE } else { EXIT_REFUSED };
+                let sentence = format!(
+                    "the coordinator at {} refuses this agent: {sentence}",
+                    coordinator.address()
+                );
+                return Err(Fault::new(exit, sentence));
+            }
+        }
+    }
+}
+
+fn results(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} result{plural}")
+}
+
+/// A registered agent, and what it has still to report.
+struct Opened {
+    session: Session,
+    outbox: Outbox,
+    leftovers: Vec<Leftover>,
+}
+
+/// Finds out whose data the coordinator keeps, opens the outbox for them, and registers.
+async fn open_session(
+    config: &Arc<Config>,
+    coordinator: &Arc<Coordinator>,
+    state: &StateDirectory,
+    profile: &Profile,
+) -> Result<Result<Opened, Over>, Fault> {
+    let cluster_id = match coordinator.join_cluster().await {
+        Ok(cluster_id) => cluster_id,
+        Err(CallError::OtherCluster(found)) => return Ok(Err(Over::OtherCluster(found))),
+        Err(CallError::Failed(failure)) => {
+            let sentence = coordinator::sentence(&failure);
+            return Ok(Err(Over::Refused {
+                sentence,
+                invalid: false,
+            }));
+        }
+    };
+    let (directory, name) = (state.path().to_owned(), cluster_id.clone());
+    let (outbox, leftovers) = spawn_blocking(move || Outbox::open(&directory, &name))
+        .await
+        .map_err(io::Error::other)
+        .flatten()
+        .with_context(|| format!("cannot open the outbox in {}", state.path().display()))?;
+    let held = Arc::new(Held::default());
+    for leftover in &leftovers {
+        held.report(leftover.report.lease.clone().unwrap_or_default());
+    }
+    let session = match Session::open(Arc::clone(coordinator), held, profile.clone(), cluster_id).await {
+        Ok(session) => session,
+        Err(over) => return Ok(Err(over)),
+    };
+    tracing::info!(
+        agent_id = profile.agent_id,
+        "{} works for the coordinator at {} with {} slots; its state is in {}",
+        profile.name,
+        coordinator.address(),
+        config.slots,
+        state.path().display(),
+    );
+    Ok(Ok(Opened {
+        session,
+        outbox,
+        leftovers,
+    }))
+}
+
+/// Ends what an agent that was killed left running, if its guard was killed, too.
+async fn end_left_trees(state: &Path) {
+    let left = Series::left(state).unwrap_or_else(|error| {
+        tracing::warn!(
+            %error,
+            "cannot read in {} what an earlier process of this agent may have left running",
+            state.display()
+        );
+        Vec::new()
+    });
+    let ending = spawn_blocking(move || {
+        for series in left {
+            if series.is_in_use() {
+                // This directory is a copy of that agent's; the coordinator decides between the two.
+                series.forget();
+                continue;
+            }
+            match series.end() {
+                Swept { killed: 0, .. } => {}
+                Swept { killed, .. } => tracing::warn!(
+                    "killed {killed} processes that an earlier process of this agent left running"
+                ),
+            }
+        }
+    });
+    // A panic is our own bug, and has said what it is.
+    let _ = ending.await;
+}
+
+fn open_state(config: &Config) -> Result<StateDirectory, Fault> {
+    StateDirectory::open(config.state_dir.as_deref(), config.name.as_deref()).map_err(|error| match error {
+        OpenError::Locked(path) => Fault::new(
+            EXIT_REFUSED,
+            format!("another agent uses the state directory {}", path.display()),
+        )
+        .help("stop that one, or give this one another --name or --state-dir"),
+        OpenError::Unusable(error) => Fault::from(error),
+    })
+}
+
+fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspace>, Fault> {
+    if let Some(given) = &config.workspace {
+        // Tasks are told absolute paths. Others may work in a given place too: what is found there is left alone.
+        let workspace = std::path::absolute(given)
+            .with_context(|| format!("cannot tell where the workspace {} is", given.display()))?;
+        workspace::prove(&workspace).map_err(|error| {
+            let sentence = format!("cannot work in the workspace {}: {error}", workspace.display());
+            Fault::new(EXIT_CONFIGURATION, sentence)
+                .help("name a directory with --workspace that this user can make and write")
+        })?;
+        return Ok(Arc::new(Workspace::new(workspace, state.agent_id())));
+    }
+    let workspace = Workspace::new(state.path().join("work"), state.agent_id());
+    let count = workspace::keep_leftovers(workspace.path());
+    if count > 0 {
+        tracing::warn!("{count} attempts were cut short when this agent ended; their directories are kept");
+    }
+    Ok(Arc::new(workspace))
+}
