@@ -29,7 +29,7 @@ use tonic::{Response, Status, transport::Channel};
 
 use self::contact::Contact;
 pub(crate) use self::{call::sentence, contact::Stranger};
-use crate::{
+use crate::program::{
     backoff::Backoff,
     config::{Config, LogFormat},
 };

@@ -33,8 +33,7 @@ use tokio::{
 };
 
 use crate::{
-    backoff::Backoff,
-    config::Config,
+    program::{backoff::Backoff, config::Config},
     series::Series,
     tree::{self, Swept},
 };

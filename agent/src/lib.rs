@@ -11,13 +11,9 @@
 
 mod attempt;
 mod attempt_key;
-mod backoff;
-mod bug;
-mod config;
 mod coordinator;
 mod doctor;
 mod executor;
-mod file_name;
 mod guard;
 mod heartbeat;
 mod held;
@@ -27,11 +23,10 @@ mod log;
 mod mark;
 mod outbox;
 mod process;
-mod random;
+mod program;
 mod removal;
 mod series;
 mod session;
-mod shutdown;
 mod slot;
 mod state_directory;
 mod tree;
@@ -47,7 +42,10 @@ use swarm_settings::{Refusal, Settings};
 use tracing::Level;
 
 use crate::{
-    config::{Config, LogFormat},
+    program::{
+        bug,
+        config::{Config, LogFormat},
+    },
     verb::Asked,
     work::Unfinished,
 };

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     EXIT_USAGE, Fault,
-    config::{Config, LEVELS, LogFormat},
+    program::config::{Config, LEVELS, LogFormat},
 };
 
 /// Logs to standard error from now on.

@@ -4,7 +4,7 @@
 //! SWARM_MARK=SERIES ATTEMPT   26 characters: 16 for the agent's process, 10 for the attempt
 //! ```
 
-use crate::random;
+use crate::program::random;
 
 /// The variable that carries the mark.
 pub(crate) const VARIABLE: &str = "SWARM_MARK";

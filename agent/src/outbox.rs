@@ -27,8 +27,7 @@ use swarm_proto::v1::AttemptReport;
 use self::file::{Content, Report, Written};
 use crate::{
     attempt_key::AttemptKey,
-    file_name::is_file_name,
-    random,
+    program::{file_name::is_file_name, random},
     removal::keep_newest,
     state_directory::{make_private, write_durably},
 };

@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     mark::Mark,
-    random,
+    program::random,
     state_directory::make_private,
     tree::{self, Swept},
 };

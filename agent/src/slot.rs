@@ -35,13 +35,15 @@ use self::{
     lull::Lull,
 };
 use crate::{
-    backoff::Backoff,
     coordinator::Stranger,
     heartbeat,
     held::{Order, Why},
     outbox::Leftover,
+    program::{
+        backoff::Backoff,
+        shutdown::{Shutdown, Stage},
+    },
     session::Over,
-    shutdown::{Shutdown, Stage},
 };
 
 /// How long the last reports are tried, by how urgent the end is.

@@ -15,7 +15,7 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
-use crate::{file_name::is_file_name, random};
+use crate::program::{file_name::is_file_name, random};
 
 /// 80 random bits: enough that no two agents ever share an identity.
 const AGENT_ID_CHARACTERS: usize = 16;

@@ -12,8 +12,8 @@ use swarm_settings::{Form, Read, Refusal, Settings, completions, manual};
 
 use crate::{
     EXIT_FAILURE, EXIT_UNREACHABLE, Fault,
-    config::{Config, EXAMPLES},
     doctor::{self, Diagnosis},
+    program::config::{Config, EXAMPLES},
 };
 
 const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "agent" };

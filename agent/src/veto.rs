@@ -4,7 +4,7 @@
 
 use swarm_proto::v1::{TaskSpec, task_spec::Work};
 
-use crate::config::Config;
+use crate::program::config::Config;
 
 /// The queue of a task that names none.
 const DEFAULT_QUEUE: &str = "default";

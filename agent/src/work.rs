@@ -7,14 +7,16 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     EXIT_CONFIGURATION, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Fault,
-    config::Config,
     coordinator::{self, CallError, Coordinator},
     guard::Guard,
     held::Held,
     outbox::{Leftover, Outbox},
+    program::{
+        config::Config,
+        shutdown::{Shutdown, Stage},
+    },
     series::Series,
     session::{Over, Profile, Session},
-    shutdown::{Shutdown, Stage},
     slot::{Ending, Ground, Worker},
     state_directory::{OpenError, StateDirectory},
     tree::{Sweeper, Swept},

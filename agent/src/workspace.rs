@@ -20,8 +20,7 @@ use std::{
 use self::spares::Spares;
 use crate::{
     attempt_key::AttemptKey,
-    config::Keep,
-    random,
+    program::{config::Keep, random},
     removal::{is_directory, keep_newest, make_writable, remove_tree},
     state_directory::make_private,
 };

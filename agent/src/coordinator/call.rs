@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use tonic::{Code, Response, Status, transport::Channel};
 
 use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::Doubt, look_at};
-use crate::config::LogFormat;
+use crate::program::config::LogFormat;
 
 impl Coordinator {
     /// Makes a call until it is answered or refused for good, however often another coordinator answers meanwhile.

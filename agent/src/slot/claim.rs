@@ -20,9 +20,8 @@ use super::{
 };
 use crate::{
     attempt,
-    file_name::is_file_name,
     lease::{BootTime, TrustWindow},
-    random,
+    program::{file_name::is_file_name, random},
     session::{Over, read_length},
     veto,
 };

@@ -14,9 +14,9 @@ use super::delivery::Unsent;
 use crate::{
     attempt::{self, Conclusion, Surroundings},
     attempt_key::AttemptKey,
-    config::Config,
     held::Order,
     outbox::Outbox,
+    program::config::Config,
     series::Series,
     session::Session,
     tree::Sweeper,

@@ -5,7 +5,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::*;
-use crate::{random, series::Series};
+use crate::{program::random, series::Series};
 
 fn marked(mark: &str, program: &str, arguments: &[&str]) -> Child {
     Command::new(program)

@@ -97,11 +97,11 @@ fn only_one_module_of_the_agent_names_the_backoff_crate() {
     absent(
         &["use backoff", "ExponentialBackoff", "ExponentialBackoffBuilder"],
         &sources,
-        |path| path == "agent/src/backoff.rs",
+        |path| path == "agent/src/program/backoff.rs",
     );
     present(
         "ExponentialBackoffBuilder",
-        &source::below("agent/src/backoff.rs"),
+        &source::below("agent/src/program/backoff.rs"),
     );
 }
 

@@ -1,7 +1,5 @@
 //! What the command line and the environment say: flags, defaults and their limits.
 
-pub(crate) mod shard;
-
 use std::{cmp::Ordering, collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
@@ -11,8 +9,8 @@ use clap::{
 use swarm_proto::{channel::Address, duration::parse_duration, v1::Shard};
 use swarm_settings::usage;
 
-use self::shard::ShardId;
-use crate::file_name::is_file_name;
+use super::file_name::is_file_name;
+use super::shard::{self, ShardId};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

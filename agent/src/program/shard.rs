@@ -5,7 +5,7 @@ use std::str::FromStr;
 use swarm_proto::v1::Shard;
 
 /// The protocol's limit: there are so many buckets.
-pub(super) const MAX_COUNT: i64 = 256;
+pub(crate) const MAX_COUNT: i64 = 256;
 
 /// Which of the shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) enum ShardId {
 }
 
 /// The shard to claim from; `None` is all tasks.
-pub(super) fn of(count: u32, id: ShardId) -> Option<Shard> {
+pub(crate) fn of(count: u32, id: ShardId) -> Option<Shard> {
     let index = match id {
         ShardId::Auto => None,
         ShardId::Fixed(index) => Some(index),
@@ -26,7 +26,7 @@ pub(super) fn of(count: u32, id: ShardId) -> Option<Shard> {
 }
 
 /// What is wrong with this shard of so many.
-pub(super) fn fault(count: u32, id: ShardId) -> Option<String> {
+pub(crate) fn fault(count: u32, id: ShardId) -> Option<String> {
     match id {
         ShardId::Fixed(index) if index >= count => {
             let there = match count {
@@ -58,7 +58,7 @@ impl FromStr for ShardId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::program::config::Config;
 
     fn shard(flags: &[&str]) -> Result<Option<Shard>, String> {
         Config::read(["agent"].iter().chain(flags))

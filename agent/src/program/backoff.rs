@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff as _};
 
-use crate::random;
+use super::random;
 
 /// The upper end of the first random pause.
 const FIRST: Duration = Duration::from_millis(200);

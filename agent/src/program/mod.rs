@@ -1,0 +1,11 @@
+//! What any program has: settings, signals, panics, pauses, randomness.
+
+pub(crate) mod config;
+mod shard;
+
+pub(crate) mod bug;
+pub(crate) mod shutdown;
+
+pub(crate) mod backoff;
+pub(crate) mod file_name;
+pub(crate) mod random;
