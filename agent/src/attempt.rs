@@ -15,14 +15,16 @@ use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use crate::{
     attempt_key::AttemptKey,
-    coordinator::{CallError, Coordinator, sentence},
+    coordinator::{
+        CallError, Coordinator,
+        held::{Order, Why},
+        lease, sentence,
+        session::read_length,
+    },
     executor::command,
-    held::{Order, Why},
-    lease,
     process::{Exit, Process},
     program::file_name::is_file_name,
     series::Series,
-    session::read_length,
     tree::{Sweeper, Tree},
     workspace::{AttemptDirectory, Workspace},
 };

@@ -35,15 +35,16 @@ use self::{
     lull::Lull,
 };
 use crate::{
-    coordinator::Stranger,
-    heartbeat,
-    held::{Order, Why},
+    coordinator::{
+        Stranger, heartbeat,
+        held::{Order, Why},
+        session::Over,
+    },
     outbox::Leftover,
     program::{
         backoff::Backoff,
         shutdown::{Shutdown, Stage},
     },
-    session::Over,
 };
 
 /// How long the last reports are tried, by how urgent the end is.

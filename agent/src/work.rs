@@ -7,16 +7,18 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     EXIT_CONFIGURATION, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Fault,
-    coordinator::{self, CallError, Coordinator},
+    coordinator::{
+        self, CallError, Coordinator,
+        held::Held,
+        session::{Over, Profile, Session},
+    },
     guard::Guard,
-    held::Held,
     outbox::{Leftover, Outbox},
     program::{
         config::Config,
         shutdown::{Shutdown, Stage},
     },
     series::Series,
-    session::{Over, Profile, Session},
     slot::{Ending, Ground, Worker},
     state_directory::{OpenError, StateDirectory},
     tree::{Sweeper, Swept},

@@ -20,9 +20,11 @@ use super::{
 };
 use crate::{
     attempt,
-    lease::{BootTime, TrustWindow},
+    coordinator::{
+        lease::{BootTime, TrustWindow},
+        session::{Over, read_length},
+    },
     program::{file_name::is_file_name, random},
-    session::{Over, read_length},
     veto,
 };
 

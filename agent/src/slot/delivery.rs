@@ -14,7 +14,10 @@ use swarm_proto::{
 use tokio::time::Instant;
 
 use super::{Call, Worker};
-use crate::{attempt_key::AttemptKey, coordinator::sentence, lease::BootTime, session::Over};
+use crate::{
+    attempt_key::AttemptKey,
+    coordinator::{lease::BootTime, sentence, session::Over},
+};
 
 /// The protocol's limit of a delivery.
 const MAX_DELIVERED: usize = 1000;

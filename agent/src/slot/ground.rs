@@ -14,11 +14,10 @@ use super::delivery::Unsent;
 use crate::{
     attempt::{self, Conclusion, Surroundings},
     attempt_key::AttemptKey,
-    held::Order,
+    coordinator::{held::Order, session::Session},
     outbox::Outbox,
     program::config::Config,
     series::Series,
-    session::Session,
     tree::Sweeper,
     veto::queue_of,
     workspace::Workspace,

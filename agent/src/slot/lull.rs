@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use swarm_proto::v1::{ClaimResponse, EmptyReason, Passed};
 use tokio::time::Instant;
 
-use crate::hold::shown;
+use crate::coordinator::hold::shown;
 
 /// How often the same reason is said.
 const AGAIN: Duration = Duration::from_secs(60);

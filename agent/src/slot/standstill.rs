@@ -9,7 +9,7 @@ use swarm_proto::v1::{ClaimResponse, EmptyReason};
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::{hold, program::random};
+use crate::{coordinator::hold, program::random};
 
 /// During a hold claims are this far apart at most, unless the coordinator names a time: its end may go unheard.
 pub(super) const HELD_PAUSE: Duration = Duration::from_secs(5);

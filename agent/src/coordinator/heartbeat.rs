@@ -9,13 +9,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::{
-    attempt_key::AttemptKey,
+use super::{
     held::{Order, Untrusted, Why},
     hold,
     lease::{BootTime, TrustWindow},
     session::{MAX_HEARTBEAT_WAIT, Over, Session, read_length},
 };
+use crate::attempt_key::AttemptKey;
 
 /// A coordinator that answers at once is not asked more often than this.
 const LEAST_GAP: Duration = Duration::from_millis(200);

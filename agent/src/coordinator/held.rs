@@ -9,10 +9,8 @@ use std::{
 use swarm_proto::v1::LeaseRef;
 use tokio::sync::watch;
 
-use crate::{
-    attempt_key::AttemptKey,
-    lease::{BootTime, TrustWindow},
-};
+use super::lease::{BootTime, TrustWindow};
+use crate::attempt_key::AttemptKey;
 
 /// Why an attempt is given back before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

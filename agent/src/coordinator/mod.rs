@@ -5,6 +5,13 @@
 mod call;
 mod contact;
 
+pub(crate) mod heartbeat;
+pub(crate) mod session;
+
+pub(crate) mod held;
+pub(crate) mod hold;
+pub(crate) mod lease;
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard,

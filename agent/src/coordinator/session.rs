@@ -21,11 +21,12 @@ use swarm_proto::{
 use tokio::sync::{Notify, watch};
 use tonic::Code;
 
-use crate::{
-    attempt_key::AttemptKey,
-    coordinator::{CallError, Coordinator, sentence},
+use super::{
+    CallError, Coordinator,
     held::{Held, Order},
+    sentence,
 };
+use crate::attempt_key::AttemptKey;
 
 /// The protocol's limit of a registration's and a heartbeat's leases.
 const MAX_LISTED: usize = 2000;
