@@ -21,12 +21,12 @@ use crate::{
         lease, sentence,
         session::read_length,
     },
+    disk::workspace::{AttemptDirectory, Workspace},
     executor::command,
     process::{Exit, Process},
     program::file_name::is_file_name,
     series::Series,
     tree::{Sweeper, Tree},
-    workspace::{AttemptDirectory, Workspace},
 };
 
 /// An assignment that names no timeout; the protocol's longest.

@@ -9,7 +9,11 @@ use std::{
 use nix::sys::statvfs::statvfs;
 use swarm_settings::{checkup, report::Report};
 
-use crate::{program::config::Config, state_directory, tree, workspace};
+use crate::{
+    disk::{state_directory, workspace},
+    program::config::Config,
+    tree,
+};
 
 /// Below this a report of full outputs may not fit beside the tasks' own files.
 const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;

@@ -12,23 +12,20 @@
 mod attempt;
 mod attempt_key;
 mod coordinator;
+mod disk;
 mod doctor;
 mod executor;
 mod guard;
 mod log;
 mod mark;
-mod outbox;
 mod process;
 mod program;
-mod removal;
 mod series;
 mod slot;
-mod state_directory;
 mod tree;
 mod verb;
 mod veto;
 mod work;
-mod workspace;
 
 use std::{ffi::OsString, process::ExitCode};
 

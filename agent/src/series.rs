@@ -14,9 +14,9 @@ use std::{
 };
 
 use crate::{
+    disk::state_directory::make_private,
     mark::Mark,
     program::random,
-    state_directory::make_private,
     tree::{self, Swept},
 };
 

@@ -40,7 +40,7 @@ use crate::{
         held::{Order, Why},
         session::Over,
     },
-    outbox::Leftover,
+    disk::outbox::Leftover,
     program::{
         backoff::Backoff,
         shutdown::{Shutdown, Stage},

@@ -12,17 +12,19 @@ use crate::{
         held::Held,
         session::{Over, Profile, Session},
     },
+    disk::{
+        outbox::{Leftover, Outbox},
+        state_directory::{OpenError, StateDirectory},
+        workspace::{self, Workspace},
+    },
     guard::Guard,
-    outbox::{Leftover, Outbox},
     program::{
         config::Config,
         shutdown::{Shutdown, Stage},
     },
     series::Series,
     slot::{Ending, Ground, Worker},
-    state_directory::{OpenError, StateDirectory},
     tree::{Sweeper, Swept},
-    workspace::{self, Workspace},
 };
 
 /// What an agent that ended as it was asked to leaves undone: the last thing it says.

@@ -12,8 +12,8 @@ use swarm_proto::v1::{Blame, Command, Failure, Success, attempt_report::Outcome}
 
 use crate::{
     attempt_key::AttemptKey,
+    disk::workspace::AttemptDirectory,
     process::{Exit, Launch},
-    workspace::AttemptDirectory,
 };
 
 /// What a task sees of the agent's own environment, besides LC_*.
@@ -182,7 +182,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::workspace::Workspace;
+    use crate::disk::workspace::Workspace;
 
     fn key() -> AttemptKey {
         AttemptKey {

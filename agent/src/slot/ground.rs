@@ -15,12 +15,11 @@ use crate::{
     attempt::{self, Conclusion, Surroundings},
     attempt_key::AttemptKey,
     coordinator::{held::Order, session::Session},
-    outbox::Outbox,
+    disk::{outbox::Outbox, workspace::Workspace},
     program::config::Config,
     series::Series,
     tree::Sweeper,
     veto::queue_of,
-    workspace::Workspace,
 };
 
 /// What all attempts of one registered agent share.

@@ -18,11 +18,13 @@ use std::{
 };
 
 use self::spares::Spares;
+use super::{
+    removal::{is_directory, keep_newest, make_writable, remove_tree},
+    state_directory::make_private,
+};
 use crate::{
     attempt_key::AttemptKey,
     program::{config::Keep, random},
-    removal::{is_directory, keep_newest, make_writable, remove_tree},
-    state_directory::make_private,
 };
 
 /// Kept directories are for people to look at; beyond this the oldest go.

@@ -19,7 +19,7 @@ const ATTRIBUTES_BYTES: usize = 1024;
 
 /// What can be changed about an attempt's directories besides what is in them.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     root: Features,
     inputs: Features,
 }
@@ -40,7 +40,7 @@ struct Features {
 
 impl Look {
     /// How they look; nothing when there is anything in them but empty inputs.
-    pub(super) fn at(root: &Path) -> io::Result<Option<Look>> {
+    pub(crate) fn at(root: &Path) -> io::Result<Option<Look>> {
         let root = open(CWD, root)?;
         let inputs = open(&root, Path::new(super::INPUTS))?;
         if !has_only(&root, Some(super::INPUTS))? || !has_only(&inputs, None)? {
@@ -107,6 +107,6 @@ fn has_only(directory: &OwnedFd, name: Option<&str>) -> io::Result<bool> {
 }
 
 /// Renames a directory, unless there is something of the new name.
-pub(super) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }

@@ -25,18 +25,18 @@ const HEADER_BYTES: usize = 8;
 
 /// When a report was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Written(u64);
+pub(crate) struct Written(u64);
 
 impl Written {
     /// Now, but later than this.
-    pub(super) fn after(earlier: Written) -> Written {
+    pub(crate) fn after(earlier: Written) -> Written {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         Written(now.max(earlier.0.saturating_add(1)))
     }
 
     /// As the system counts.
-    pub(super) fn time(self) -> SystemTime {
+    pub(crate) fn time(self) -> SystemTime {
         let since = Duration::from_micros(self.0);
         SystemTime::UNIX_EPOCH
             .checked_add(since)
@@ -45,7 +45,7 @@ impl Written {
 }
 
 /// What is in a file.
-pub(super) enum Content {
+pub(crate) enum Content {
     /// No report, or one that was confirmed.
     Nothing,
     /// An unconfirmed one.
@@ -56,14 +56,14 @@ pub(super) enum Content {
 
 /// An unconfirmed report.
 #[derive(Debug, PartialEq)]
-pub(super) struct Report {
-    pub(super) key: AttemptKey,
-    pub(super) report: AttemptReport,
-    pub(super) written: Written,
+pub(crate) struct Report {
+    pub(crate) key: AttemptKey,
+    pub(crate) report: AttemptReport,
+    pub(crate) written: Written,
 }
 
 /// What these bytes of a file are.
-pub(super) fn content_of(bytes: &[u8]) -> Content {
+pub(crate) fn content_of(bytes: &[u8]) -> Content {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return Content::Unreadable;
     };
@@ -93,7 +93,7 @@ fn report_of(body: &[u8]) -> Option<Report> {
 }
 
 /// The bytes of a file with this report.
-pub(super) fn bytes_of(report: &AttemptReport, written: Written) -> io::Result<Vec<u8>> {
+pub(crate) fn bytes_of(report: &AttemptReport, written: Written) -> io::Result<Vec<u8>> {
     let body = [&written.0.to_le_bytes(), report.encode_to_vec().as_slice()].concat();
     let length = u32::try_from(body.len()).map_err(io::Error::other)?;
     Ok([
@@ -106,14 +106,14 @@ pub(super) fn bytes_of(report: &AttemptReport, written: Written) -> io::Result<V
 
 /// Writes at the beginning of a file that is there, and syncs it. Its length is not changed, unless it is too short:
 /// what would have to be synced besides costs more than the content.
-pub(super) fn write_over(file: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_over(file: &Path, content: &[u8]) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(file)?;
     file.write_all_at(content, 0)?;
     file.sync_data()
 }
 
 /// Takes the report out. That is not synced: if it comes back after a power loss, it is sent again.
-pub(super) fn clear(path: &Path) -> io::Result<()> {
+pub(crate) fn clear(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.write_all_at(&[0; HEADER_BYTES], 0)
 }

@@ -25,11 +25,13 @@ use prost::Message as _;
 use swarm_proto::v1::AttemptReport;
 
 use self::file::{Content, Report, Written};
+use super::{
+    removal::keep_newest,
+    state_directory::{make_private, write_durably},
+};
 use crate::{
     attempt_key::AttemptKey,
     program::{file_name::is_file_name, random},
-    removal::keep_newest,
-    state_directory::{make_private, write_durably},
 };
 
 /// Refused results are for people to look at; beyond this the oldest go.

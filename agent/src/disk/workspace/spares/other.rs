@@ -3,14 +3,14 @@
 use std::{io, path::Path};
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Look;
+pub(crate) struct Look;
 
 impl Look {
-    pub(super) fn at(_: &Path) -> io::Result<Option<Look>> {
+    pub(crate) fn at(_: &Path) -> io::Result<Option<Look>> {
         Ok(None)
     }
 }
 
-pub(super) fn move_to(_: &Path, _: &Path) -> io::Result<()> {
+pub(crate) fn move_to(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

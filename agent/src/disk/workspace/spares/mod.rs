@@ -27,14 +27,14 @@ use self::linux::{Look, move_to};
 #[cfg(not(target_os = "linux"))]
 use self::other::{Look, move_to};
 use super::INPUTS;
-use crate::removal::remove_tree;
+use crate::disk::removal::remove_tree;
 
 /// As many as there are slots of a large machine.
 const MAX_SPARES: usize = 64;
 
 /// See the module. They are removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Spares {
+pub(crate) struct Spares {
     /// How the names of all of them begin.
     prefix: PathBuf,
     named: AtomicU64,
@@ -45,7 +45,7 @@ pub(super) struct Spares {
 
 impl Spares {
     /// None yet. What an earlier process of this agent left is removed.
-    pub(super) fn new(workspace: &Path, agent_id: &str) -> Spares {
+    pub(crate) fn new(workspace: &Path, agent_id: &str) -> Spares {
         let prefix = format!(".spare-{agent_id}-");
         for entry in fs::read_dir(workspace).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
@@ -61,7 +61,7 @@ impl Spares {
     }
 
     /// Notes how these look, which have just been made and have no place for a command yet.
-    pub(super) fn learn(&self, root: &Path) {
+    pub(crate) fn learn(&self, root: &Path) {
         if self.fresh.get().is_none()
             && let Ok(Some(look)) = Look::at(root)
         {
@@ -70,7 +70,7 @@ impl Spares {
     }
 
     /// Lets one be `root`; says whether there was one, and nothing of that name.
-    pub(super) fn take(&self, root: &Path) -> bool {
+    pub(crate) fn take(&self, root: &Path) -> bool {
         let Some(spare) = self.free().pop() else {
             return false;
         };
@@ -91,7 +91,7 @@ impl Spares {
     }
 
     /// Takes what `root` is for a later attempt, if it is as it was made; says whether it is gone from there.
-    pub(super) fn give(&self, root: &Path) -> bool {
+    pub(crate) fn give(&self, root: &Path) -> bool {
         if self.free().len() >= MAX_SPARES || !self.is_fresh(root) {
             return false;
         }
@@ -144,7 +144,7 @@ mod tests {
 
     use crate::{
         attempt_key::AttemptKey,
-        workspace::{AttemptDirectory, Workspace, keep_leftovers},
+        disk::workspace::{AttemptDirectory, Workspace, keep_leftovers},
     };
 
     use super::*;
