@@ -23,10 +23,11 @@ use crate::{
     },
     disk::workspace::{AttemptDirectory, Workspace},
     executor::command,
-    process::{Exit, Process},
+    process::{
+        Exit, Process,
+        tree::{Sweeper, Tree, series::Series},
+    },
     program::file_name::is_file_name,
-    series::Series,
-    tree::{Sweeper, Tree},
 };
 
 /// An assignment that names no timeout; the protocol's longest.

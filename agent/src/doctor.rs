@@ -11,8 +11,8 @@ use swarm_settings::{checkup, report::Report};
 
 use crate::{
     disk::{state_directory, workspace},
+    process::tree,
     program::config::Config,
-    tree,
 };
 
 /// Below this a report of full outputs may not fit beside the tasks' own files.

@@ -15,14 +15,10 @@ mod coordinator;
 mod disk;
 mod doctor;
 mod executor;
-mod guard;
 mod log;
-mod mark;
 mod process;
 mod program;
-mod series;
 mod slot;
-mod tree;
 mod verb;
 mod veto;
 mod work;
@@ -52,7 +48,7 @@ const EXIT_CONFIGURATION: u8 = 78;
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let (guarded, args) = match guard::asked_for(&args) {
+    let (guarded, args) = match crate::process::tree::guard::asked_for(&args) {
         Some((file, flags)) => (Some(file), flags),
         None => (None, args),
     };
@@ -92,7 +88,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log_format = config.log_format;
     bug::log_panics();
     if let Some(file) = guarded {
-        return guard::stand(&file);
+        return crate::process::tree::guard::stand(&file);
     }
     let ended = bug::caught(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -17,14 +17,12 @@ use crate::{
         state_directory::{OpenError, StateDirectory},
         workspace::{self, Workspace},
     },
-    guard::Guard,
+    process::tree::{Sweeper, Swept, guard::Guard, series::Series},
     program::{
         config::Config,
         shutdown::{Shutdown, Stage},
     },
-    series::Series,
     slot::{Ending, Ground, Worker},
-    tree::{Sweeper, Swept},
 };
 
 /// What an agent that ended as it was asked to leaves undone: the last thing it says.

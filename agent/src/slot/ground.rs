@@ -16,9 +16,8 @@ use crate::{
     attempt_key::AttemptKey,
     coordinator::{held::Order, session::Session},
     disk::{outbox::Outbox, workspace::Workspace},
+    process::tree::{Sweeper, series::Series},
     program::config::Config,
-    series::Series,
-    tree::Sweeper,
     veto::queue_of,
 };
 

@@ -7,10 +7,10 @@ pub(crate) const FINDS_MARKED: bool = false;
 
 /// Finds nothing.
 #[derive(Default)]
-pub(super) struct Scanner {}
+pub(crate) struct Scanner {}
 
 impl Scanner {
-    pub(super) fn kill_marked(&mut self, _: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
+    pub(crate) fn kill_marked(&mut self, _: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
         Ok(())
     }
 }

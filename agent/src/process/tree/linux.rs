@@ -13,7 +13,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal},
 };
 
-use crate::mark;
+use super::mark;
 
 /// Whether processes are found by their mark here.
 pub(crate) const FINDS_MARKED: bool = true;
@@ -36,7 +36,7 @@ const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// Looks through all processes, again and again.
 #[derive(Default)]
-pub(super) struct Scanner {
+pub(crate) struct Scanner {
     /// Processes without a mark, which get none as long as they live: only what an attempt starts is born with one.
     unmarked: BTreeSet<i32>,
     /// When all processes were last looked at.
@@ -56,7 +56,7 @@ enum Finding {
 
 impl Scanner {
     /// Asks about each process that carries a mark, and kills it if the answer is yes. This process is left out.
-    pub(super) fn kill_marked(&mut self, mut is_wanted: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
+    pub(crate) fn kill_marked(&mut self, mut is_wanted: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
         let now = Instant::now();
         if self
             .looked

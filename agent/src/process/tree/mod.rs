@@ -10,6 +10,11 @@
 //! (`docker run -d`, `systemd-run`, `at`). On systems other than Linux nothing is
 //! found by its mark: there a tree is the process group.
 
+pub(crate) mod guard;
+pub(crate) mod series;
+
+pub(crate) mod mark;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
@@ -29,9 +34,12 @@ use tokio::sync::oneshot;
 use self::linux as system;
 #[cfg(not(target_os = "linux"))]
 use self::other as system;
-use self::system::Scanner;
-pub(crate) use self::system::{FINDS_MARKED, identity, is_alive};
-use crate::{attempt_key::AttemptKey, mark::Mark};
+pub(crate) use self::system::FINDS_MARKED;
+use self::{
+    mark::Mark,
+    system::{Scanner, identity, is_alive},
+};
+use crate::attempt_key::AttemptKey;
 
 /// So many successive scans that find nothing end a sweep.
 const CLEAN_SCANS: u32 = 2;

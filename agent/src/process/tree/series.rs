@@ -13,12 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    disk::state_directory::make_private,
-    mark::Mark,
-    program::random,
-    tree::{self, Swept},
-};
+use super::{Swept, identity, is_alive, mark::Mark, sweep};
+use crate::{disk::state_directory::make_private, program::random};
 
 /// 80 random bits: no process of another agent ever carries such a mark.
 const SERIES_CHARACTERS: usize = 16;
@@ -44,7 +40,7 @@ impl Series {
         if let Some(directory) = self.file.parent() {
             make_private(directory)?;
         }
-        fs::write(&self.file, tree::identity())
+        fs::write(&self.file, identity())
     }
 
     /// The series that a file is about.
@@ -84,12 +80,12 @@ impl Series {
 
     /// Whether the agent's process that began it still runs here: then the file is a copy of that one's.
     pub(crate) fn is_in_use(&self) -> bool {
-        fs::read_to_string(&self.file).is_ok_and(|identity| tree::is_alive(&identity))
+        fs::read_to_string(&self.file).is_ok_and(|identity| is_alive(&identity))
     }
 
     /// Kills every process with a mark of this series. The file goes when they are gone. Blocks meanwhile.
     pub(crate) fn end(&self) -> Swept {
-        let swept = tree::sweep(&self.name);
+        let swept = sweep(&self.name);
         if swept.is_gone {
             self.forget();
         }
@@ -109,6 +105,7 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FINDS_MARKED;
     use super::*;
 
     #[test]
@@ -120,7 +117,7 @@ mod tests {
         let left = Series::left(state.path()).unwrap();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].name, series.name);
-        assert_eq!(left[0].is_in_use(), tree::FINDS_MARKED);
+        assert_eq!(left[0].is_in_use(), FINDS_MARKED);
         series.forget();
         series.forget();
         assert!(Series::left(state.path()).unwrap().is_empty());

@@ -5,6 +5,8 @@
 mod tail;
 mod unix;
 
+pub(crate) mod tree;
+
 use std::{
     ffi::{OsStr, OsString},
     io,
@@ -26,8 +28,8 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
+use self::tree::{Tree, mark};
 use self::{tail::Tail, unix::Group};
-use crate::{mark, tree::Tree};
 
 /// How long output may still come after the command ended: what it started may hold the pipes for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
@@ -242,8 +244,9 @@ impl Capture {
 mod tests {
     use std::future::pending;
 
+    use super::tree::{Sweeper, series::Series};
     use super::*;
-    use crate::{attempt_key::AttemptKey, series::Series, tree::Sweeper};
+    use crate::attempt_key::AttemptKey;
 
     fn start(launch: Launch) -> io::Result<Process> {
         let key = AttemptKey {

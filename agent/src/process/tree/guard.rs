@@ -32,11 +32,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{
-    program::{backoff::Backoff, config::Config},
-    series::Series,
-    tree::{self, Swept},
-};
+use super::{FINDS_MARKED, Swept, series::Series};
+use crate::program::{backoff::Backoff, config::Config};
 
 /// Before the file that the guard is for; hidden from `--help`.
 const FLAG: &str = "--guard";
@@ -94,7 +91,7 @@ impl Guard {
                 .map_or_else(OsString::new, |value| value.get_name().into()),
         ];
         let keeper = tokio::spawn(async move {
-            if tree::FINDS_MARKED {
+            if FINDS_MARKED {
                 keep(&flags, released).await;
             }
         });

@@ -4,13 +4,13 @@
 
 use std::process::{Child, Command, Stdio};
 
-use super::*;
-use crate::{program::random, series::Series};
+use super::{series::Series, *};
+use crate::program::random;
 
 fn marked(mark: &str, program: &str, arguments: &[&str]) -> Child {
     Command::new(program)
         .args(arguments)
-        .env(crate::mark::VARIABLE, mark)
+        .env(mark::VARIABLE, mark)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -50,7 +50,7 @@ fn who_forks_and_leaves_without_end_is_caught() {
     let mut chain = Command::new("sh")
         .args(["-c", script])
         .env("S", "setsid sh -c \"$S\" &")
-        .env(crate::mark::VARIABLE, &mark)
+        .env(mark::VARIABLE, &mark)
         .spawn()
         .unwrap();
     chain.wait().unwrap();
