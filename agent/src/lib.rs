@@ -9,19 +9,23 @@
 //! - a process that was started here is ended here, with all that it started, even when the agent is killed;
 //! - nothing about one coordinator's tasks goes to another.
 
+mod doctor;
+mod log;
+mod verb;
+mod work;
+
+mod slot;
+
 mod attempt;
-mod attempt_key;
+mod executor;
+mod process;
+
 mod coordinator;
 mod disk;
-mod doctor;
-mod executor;
-mod log;
-mod process;
+
 mod program;
-mod slot;
-mod verb;
-mod veto;
-mod work;
+
+mod attempt_key;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -14,18 +14,17 @@ use tokio::time::Instant;
 
 use super::{
     Call, Worker,
+    context::see_through,
     delivery::{MAX_UNSENT, Unsent},
-    ground::see_through,
-    standstill::{HELD_PAUSE, is_by_hold},
+    hold::{HELD_PAUSE, is_by_hold},
 };
 use crate::{
-    attempt,
+    attempt::{self, veto},
     coordinator::{
         lease::{BootTime, TrustWindow},
         session::{Over, read_length},
     },
     program::{file_name::is_file_name, random},
-    veto,
 };
 
 /// The protocol's limit of a claim.

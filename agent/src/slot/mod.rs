@@ -5,11 +5,11 @@
 //! a task costs one call. What is asked for never exceeds the free slots.
 
 mod claim;
+mod context;
 mod delivery;
-mod disk;
-mod ground;
-mod lull;
-mod standstill;
+mod hold;
+mod no_work;
+mod write_retry;
 
 use std::{
     collections::VecDeque,
@@ -27,12 +27,12 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-pub(crate) use self::ground::Ground;
+pub(crate) use self::context::Ground;
 use self::{
     claim::Claim,
     delivery::{Delivery, Unsent},
-    disk::Trouble,
-    lull::Lull,
+    no_work::Lull,
+    write_retry::Trouble,
 };
 use crate::{
     coordinator::{

@@ -1,5 +1,7 @@
 //! One attempt from its assignment to its outcome: directories, inputs, the command, its timeout, its orders.
 
+pub(crate) mod veto;
+
 use std::{
     io,
     path::{Path, PathBuf},

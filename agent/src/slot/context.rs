@@ -12,13 +12,12 @@ use tokio::{
 
 use super::delivery::Unsent;
 use crate::{
-    attempt::{self, Conclusion, Surroundings},
+    attempt::{self, Conclusion, Surroundings, veto::queue_of},
     attempt_key::AttemptKey,
     coordinator::{held::Order, session::Session},
     disk::{outbox::Outbox, workspace::Workspace},
     process::tree::{Sweeper, series::Series},
     program::config::Config,
-    veto::queue_of,
 };
 
 /// What all attempts of one registered agent share.
