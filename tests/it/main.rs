@@ -1,5 +1,5 @@
-//! Everything that needs more than one crate. Most tests run the real programs;
-//! `tidy` and `deploy` look at the sources and at what is shipped with them.
+//! Everything that needs more than one crate, by what it is about. Most tests run the real programs;
+//! `tidy` looks at the sources, and `start/deploy.rs` at what is shipped with them.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,45 +11,14 @@ mod crash;
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod absence;
-mod answering;
-mod bench;
-mod big_job;
-mod completions;
-mod control;
-mod crashes;
-mod deploy;
-mod dev;
-mod doctor;
-mod durability;
-mod errors;
-mod eviction;
-mod exchange;
-mod explaining;
-mod failing_disk;
-mod fencing;
-mod flipped_store;
-mod full_disk;
-mod fuzzing;
-mod hostile;
-mod killed;
-mod lifecycle;
-mod listing;
-mod logs;
-mod metrics;
-mod obeying;
-mod rebuild;
-mod schema;
-mod sealed;
-mod settings;
-mod sharding;
-mod slowed;
-mod status;
-mod stop;
-mod stream;
+mod people;
+
+mod agents;
+
+mod disk;
+
+mod wire;
+
+mod start;
+
 mod tidy;
-mod trees;
-mod twins;
-mod verbs;
-mod words;
-mod writes;

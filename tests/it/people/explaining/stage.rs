@@ -64,7 +64,7 @@ pub(super) fn play(story: Story) {
 
 /// The kinds that a message of the protocol may have, from the words about them.
 pub(super) fn kinds(message: &str) -> BTreeSet<String> {
-    let file = include_str!("../../../proto/swarm/v1/task_service.proto");
+    let file = include_str!("../../../../proto/swarm/v1/task_service.proto");
     let (_, message) = file.split_once(&format!("message {message} {{")).unwrap();
     let (before, _) = message.split_once("string kind =").unwrap();
     let (_, words) = before.split_once("A stable word: ").unwrap();

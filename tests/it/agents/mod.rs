@@ -1,0 +1,11 @@
+//! What agents do: they obey, keep to their leases, come back after an absence, and leave no process behind.
+
+mod obeying;
+mod sharding;
+mod slowed;
+
+mod absence;
+mod fencing;
+mod twins;
+
+mod trees;

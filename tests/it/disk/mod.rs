@@ -1,0 +1,17 @@
+//! What is on disk: nothing acknowledged is lost, whatever dies, fails, fills up or is damaged.
+
+mod writes;
+
+mod crashes;
+mod durability;
+mod killed;
+mod verbs;
+
+mod failing_disk;
+mod full_disk;
+
+mod flipped_store;
+mod rebuild;
+mod sealed;
+
+mod eviction;

@@ -1,0 +1,18 @@
+//! What somebody at a shell sees: submits, waits, lists, asks why, and reads what went wrong.
+
+mod big_job;
+mod control;
+mod lifecycle;
+
+mod listing;
+mod status;
+
+mod answering;
+mod doctor;
+mod errors;
+mod explaining;
+mod words;
+
+mod bench;
+mod completions;
+mod exchange;

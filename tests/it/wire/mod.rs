@@ -1,0 +1,8 @@
+//! What comes over the ports: the stream of events, the page of metrics, other people's tools, and bytes of strangers.
+
+mod metrics;
+mod schema;
+mod stream;
+
+mod fuzzing;
+mod hostile;
