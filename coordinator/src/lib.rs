@@ -33,7 +33,6 @@ mod records;
 pub mod snapshot;
 mod space;
 pub mod store;
-mod store_format;
 pub mod stored;
 mod stored_ids;
 mod view;

@@ -25,8 +25,8 @@ use crate::{
     records::{self, FindError},
     restoring,
     store::{self, Store, key, seal},
-    store_format, stored,
-    view::{ENDED, IDENTITY, LAST_TIME, View},
+    stored,
+    view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
 };
 
 /// Tasks read from the store at a time: even the largest stay below what `records::find` gives at once.
@@ -95,7 +95,7 @@ pub(crate) fn journal_failure(error: &journal::OpenError) -> Failure {
 /// The state as of the store's last event.
 pub(crate) fn load(store: &Store) -> Result<State, String> {
     let describe = |error: &dyn std::error::Error| chain(error);
-    store_format::bring_up_to_date(store)?;
+    check_format(store)?;
     let mut tasks = Vec::new();
     for record in store.scan(key::LIVE, &[]) {
         let (_, bytes) = record.map_err(|error| describe(&error))?;
@@ -150,6 +150,15 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
         limits,
         tasks,
     }))
+}
+
+fn check_format(store: &Store) -> Result<(), String> {
+    let format = store.meta(FORMAT).map_err(|error| chain(&error))?;
+    match format.as_deref() {
+        Some(STORE_FORMAT) => Ok(()),
+        None if store.applied_seq() == 0 => Ok(()),
+        _ => Err("the store was written in another format".to_owned()),
+    }
 }
 
 fn identity(store: &Store) -> Result<Option<Identity>, String> {
@@ -253,5 +262,29 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
             "the store has no task {task}, which others depend on"
         ))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Batch;
+
+    #[test]
+    fn a_store_of_another_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        load(&store).unwrap();
+        for format in [None, Some(vec![2]), Some(vec![4])] {
+            let mut batch = Batch::default();
+            if let Some(format) = format {
+                batch.set_meta(FORMAT, format);
+            }
+            store.apply(batch, 1).unwrap();
+            assert_eq!(
+                load(&store).err().unwrap(),
+                "the store was written in another format"
+            );
+        }
     }
 }

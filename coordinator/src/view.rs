@@ -38,7 +38,7 @@ pub(crate) const LAST_TIME: &str = "last_time";
 pub(crate) const ENDED: &str = "ended";
 pub(crate) const FORMAT: &str = "format";
 
-/// What lies where in the store; `store_format.rs` brings an older one up to date.
+/// The layout of the store's records. A store of another one is set aside and built anew.
 pub(crate) const STORE_FORMAT: &[u8] = &[3];
 
 /// The event that the last start wrote, and its seq.

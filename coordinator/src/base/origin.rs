@@ -14,7 +14,7 @@ use crate::{
     view::{IDENTITY, STARTED},
 };
 
-/// A store from before it kept the seq of its start is taken for what it seems to be.
+/// Only an empty store does without the event of its start.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub(super) fn is_of(
     let meta = |name| store.meta(name).map_err(|error| unreadable(&error));
     let started = meta(STARTED)?.and_then(|seq| seq.try_into().ok().map(u64::from_be_bytes));
     let (Some(started), Some(identity)) = (started, state.identity()) else {
-        return Ok(true);
+        return Ok(store.applied_seq() == 0);
     };
     let there = journal.oldest_seq()..=last;
     if there.contains(&started) {

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::scene::Scene;
+use crate::{scene::Scene, view::STARTED};
 
 fn aside(scene: &Scene) -> std::path::PathBuf {
     scene.store().with_extension("set-aside")
@@ -97,6 +97,19 @@ fn a_store_of_another_history_is_set_aside_and_built_anew() {
     drop(work);
     fs::remove_dir_all(scene.store()).unwrap();
     copy(&other.store(), &scene.store());
+    assert!(scene.contents() == before);
+    assert!(aside(&scene).exists());
+}
+
+#[test]
+fn a_store_that_does_not_know_its_start_is_set_aside_and_built_anew() {
+    let scene = Scene::with_tasks(40);
+    let before = scene.contents();
+    let work = scene.open();
+    let mut batch = store::Batch::default();
+    batch.remove(store::key::meta(STARTED));
+    work.store.apply(batch, work.store.applied_seq()).unwrap();
+    drop(work);
     assert!(scene.contents() == before);
     assert!(aside(&scene).exists());
 }

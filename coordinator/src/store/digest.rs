@@ -8,8 +8,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
-    Store,
-    error::{StoreError, at_sled},
+    error::StoreError,
     key,
     reading::Sled,
     value::{self, Stored},
@@ -76,49 +75,23 @@ impl Sled {
     /// The digest as the last batch left it; that of nothing in a new store.
     pub(super) fn kept_digest(&self) -> Result<Digest, StoreError> {
         Ok(Digest {
-            all: self.sum_at(KEY)?.unwrap_or_default(),
-            ids: self.sum_at(IDS_KEY)?.unwrap_or_default(),
-            start: self.sum_at(START_KEY)?.unwrap_or_default(),
+            all: self.sum_at(KEY)?,
+            ids: self.sum_at(IDS_KEY)?,
+            start: self.sum_at(START_KEY)?,
         })
     }
 
-    fn sum_at(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
+    fn sum_at(&self, key: &[u8]) -> Result<u64, StoreError> {
         let Some(raw) = self.raw(key)? else {
-            return Ok(None);
+            return Ok(0);
         };
         match value::decode(key, &raw)? {
             Stored::Short(bytes) => bytes
                 .try_into()
-                .map(|bytes| Some(u64::from_be_bytes(bytes)))
+                .map(u64::from_be_bytes)
                 .map_err(|_| StoreError::value(key, "it is no digest")),
             Stored::Long(_) => Err(StoreError::value(key, "it is no digest")),
         }
-    }
-}
-
-impl Store {
-    /// Adds up the ids, and what a start reads, in a store from before they had sums of their own.
-    pub(super) fn complete_digest(&self) -> Result<(), StoreError> {
-        let reading = self.reading();
-        if reading.sum_at(KEY)?.is_none() {
-            return Ok(());
-        }
-        let ids: &[&[u8]] = &[key::ID];
-        for (place, kept, prefixes) in [(1, IDS_KEY, ids), (2, START_KEY, &START)] {
-            if reading.sum_at(kept)?.is_some() {
-                continue;
-            }
-            let mut found = Digest::default();
-            for prefix in prefixes {
-                for entry in reading.range(prefix, &key::end_of(prefix))? {
-                    let (key, raw) = entry?;
-                    found.add(&key, &raw);
-                }
-            }
-            let (key, sum) = found.stored()[place].clone();
-            reading.db()?.insert(key, sum).map_err(at_sled("write"))?;
-        }
-        Ok(())
     }
 }
 
@@ -134,7 +107,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::Batch;
+    use crate::store::{Batch, Store};
 
     fn filled(store: &Store) {
         for through in 1..=20_u64 {

@@ -94,7 +94,7 @@ pub(super) fn whole(name: &[u8], entries: &[Entry]) -> Vec<u8> {
     })
 }
 
-pub(super) fn bytes_of((key, raw): &Entry) -> usize {
+fn bytes_of((key, raw): &Entry) -> usize {
     LENGTHS_BYTES + key.len() + raw.len()
 }
 

@@ -39,7 +39,6 @@ mod batch;
 mod check;
 mod digest;
 mod error;
-mod gather;
 pub mod key;
 mod leaf;
 mod leaves;

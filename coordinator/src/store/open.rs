@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::{StoreError, at_sled};
-use super::gather::gather;
 use super::pass::Pass;
 use super::reading::Sled;
 use super::renew::RENEW_AFTER;
@@ -70,7 +69,6 @@ pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> R
     fs::create_dir_all(dir).map_err(failed_io)?;
     let db = open_files(dir, patience)?;
     window::finish(&db, dir).map_err(failed)?;
-    gather(&db).map_err(failed)?;
     // sled's lock belongs to its own open file description: a second one changes nothing about it.
     let file = File::open(dir.join("db")).map_err(failed_io)?;
 
@@ -93,7 +91,6 @@ pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> R
     };
     let applied_seq = store.reading().applied_seq().map_err(failed)?;
     store.shared.applied_seq.store(applied_seq, Ordering::Release);
-    store.complete_digest().map_err(failed)?;
     Ok(store)
 }
 

@@ -134,11 +134,6 @@ pub(super) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-/// Whether a leaf lies there, or what did before there were leaves.
-pub(super) fn is_leaf(raw: &[u8]) -> bool {
-    raw.first() == Some(&LEAF)
-}
-
 /// Checks a chunk and returns its bytes.
 pub(super) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match unseal(chunk_key, raw)? {
