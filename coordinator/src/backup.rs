@@ -1,12 +1,11 @@
 //! What makes a directory a backup: the file that is written last.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::journal::{FileError, sync_directory};
+use crate::machine::disk::{self, FileError};
 
 const NAME: &str = "backup";
 const FIRST_LINE: &str = "a backup of a swarm coordinator, version 1";
@@ -24,16 +23,9 @@ pub(crate) struct Copied {
 ///
 /// When the file system refuses.
 pub(crate) fn finish(dir: &Path, copied: &Copied) -> Result<(), FileError> {
-    let (file, temporary) = (path(dir), dir.join("backup.tmp"));
     // Half of the number would be another number.
-    File::create(&temporary)
-        .and_then(|mut file| {
-            file.write_all(format!("{FIRST_LINE}\nlast seq {}\n", copied.last_seq).as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(FileError::new("write the file", &temporary))?;
-    fs::rename(&temporary, &file).map_err(FileError::new("write the file", &file))?;
-    sync_directory(dir)
+    let text = format!("{FIRST_LINE}\nlast seq {}\n", copied.last_seq);
+    disk::write_whole(&path(dir), "write the file", text.as_bytes())
 }
 
 /// What the backup in `dir` says of itself; `None` when it is none, or not whole.

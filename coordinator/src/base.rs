@@ -8,13 +8,14 @@
 
 mod origin;
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use swarm_engine::state::State;
 
 use crate::{
     failure::{Exit, Failure, chain},
-    journal::{self, sync_directory},
+    journal,
+    machine::disk::{self, FileError},
     open::load,
     snapshot::{self, Snapshot, SnapshotError},
     store::{
@@ -196,9 +197,9 @@ pub(crate) fn choose(
 /// When the file system refuses.
 pub(crate) fn set_aside(dir: &Path) -> Result<(), Failure> {
     let aside = dir.with_extension("set-aside");
-    let moved = remove_if_there(&aside)
+    let moved = disk::remove_directory(&aside)
         .and_then(|()| fs::rename(dir, &aside))
-        .and_then(|()| Ok(dir.parent().map_or(Ok(()), sync_directory)?));
+        .and_then(|()| Ok(dir.parent().map_or(Ok(()), disk::sync_directory)?));
     moved.map_err(|error| {
         Failure::new(
             Exit::Damaged,
@@ -272,7 +273,7 @@ fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<(Store, State), Str
         }
         Err(damage) => {
             drop(store);
-            remove_if_there(dir).map_err(|error| {
+            disk::remove_directory(dir).map_err(|error| {
                 let sentence = format!("cannot remove the useless store {}: {error}", dir.display());
                 Failure::new(Exit::Damaged, sentence, "remove it by hand and start again")
             })?;
@@ -299,7 +300,7 @@ pub(crate) fn store_failure(error: &store::OpenError) -> Failure {
 }
 
 /// A failure to note how the store is left.
-pub(crate) fn seal_failure(error: &journal::FileError) -> Failure {
+pub(crate) fn seal_failure(error: &FileError) -> Failure {
     let help =
         "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
     Failure::new(Exit::Damaged, chain(error), help)
@@ -318,18 +319,6 @@ pub(crate) fn snapshot_failure(error: &SnapshotError) -> Failure {
         ),
     };
     Failure::new(exit, chain(error), help)
-}
-
-/// Removes a directory with all that is in it, if there is one.
-///
-/// # Errors
-///
-/// When the file system refuses.
-pub(crate) fn remove_if_there(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ mod view;
 
 mod base;
 mod clock;
-mod copy;
 mod data_dir;
+mod machine;
 mod new_history;
 mod open;
 mod random;

@@ -6,9 +6,7 @@
 //! the id in its state at the next try, and only removes the marker.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,7 +14,7 @@ use std::{
 use swarm_engine::state::Identity;
 
 use crate::{
-    journal::{FileError, sync_directory},
+    machine::disk::{self, FileError},
     random,
 };
 
@@ -28,20 +26,7 @@ const NAME: &str = "new-history";
 ///
 /// When the file system refuses.
 pub(crate) fn ask(dir: &Path) -> Result<(), FileError> {
-    let (marker, temporary) = (path(dir), dir.join("new-history.tmp"));
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(random::name().as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(FileError::new("write the marker", &temporary))?;
-    fs::rename(&temporary, &marker).map_err(FileError::new("write the marker", &marker))?;
-    sync_directory(dir)
+    disk::write_whole(&path(dir), "write the marker", random::name().as_bytes())
 }
 
 /// The history to begin, if there is a marker and the data do not have that history yet.
@@ -76,7 +61,7 @@ pub(crate) fn pending(dir: &Path, identity: Option<&Identity>) -> Result<Option<
 pub(crate) fn begun(dir: &Path) -> Result<(), FileError> {
     let marker = path(dir);
     match fs::remove_file(&marker) {
-        Ok(()) => sync_directory(dir),
+        Ok(()) => disk::sync_directory(dir),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(FileError::new("remove the marker", &marker)(error)),
     }

@@ -3,24 +3,10 @@
 //! Refused first is what makes more work, then what begins it. What has begun can end: the
 //! journal has space in reserve, and the store, which is only a view, waits until there is more.
 
-use std::{io, path::Path};
-
-use nix::sys::statvfs::statvfs;
-
 use crate::{
     backlog::Load,
     limits::{CLAIM_FREE_BYTES, SUBMIT_FREE_BYTES},
 };
-
-/// What the file system of `path` has left for this user, in bytes.
-///
-/// # Errors
-///
-/// When it does not say.
-pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
-    let stat = statvfs(path)?;
-    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
-}
 
 /// How short of space the disk is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

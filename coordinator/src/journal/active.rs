@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    error::FileError,
     format::{FILE_HEADER_BYTES, FileHeader},
     segment,
 };
+use crate::machine::disk::FileError;
 
 pub(super) struct Active {
     path: PathBuf,

@@ -1,9 +1,11 @@
 //! What can be wrong with a journal, as sentences that name the file and offset.
 
 use std::{
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
 };
+
+use crate::machine::disk::FileError;
 
 /// Why a journal could not be opened. Nothing on the disk was changed.
 #[derive(Debug, thiserror::Error)]
@@ -174,37 +176,6 @@ pub enum ReadError {
     /// The operating system refused an operation on a file.
     #[error(transparent)]
     File(#[from] FileError),
-}
-
-/// An operation of the operating system that failed, and on what.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", .path.display())]
-pub struct FileError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl FileError {
-    /// For `map_err`: `action` completes "cannot … PATH".
-    pub(crate) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-        move |source| FileError {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    }
-
-    /// What kind of failure the operating system reported.
-    pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
-    }
-}
-
-impl From<FileError> for io::Error {
-    fn from(error: FileError) -> io::Error {
-        io::Error::new(error.kind(), error)
-    }
 }
 
 /// What is wrong with a header or payload.

@@ -11,17 +11,12 @@
 //! ```
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{
-    error::FileError,
-    format::{u32_at, u64_at},
-    segment,
-};
+use super::format::{u32_at, u64_at};
+use crate::machine::disk::{self, FileError};
 
 const NAME: &str = "high-water";
 const MAGIC: [u8; 4] = *b"SWJH";
@@ -53,25 +48,7 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 
 /// Replaces the high-water file; it is on disk when this returns.
 pub(super) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
-    let temporary = segment::temporary_path(dir, NAME);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(&encode(position))?;
-            file.sync_all()
-        });
-    if let Err(error) = written {
-        // On a full disk even an empty file is in the way.
-        let _ = fs::remove_file(&temporary);
-        return Err(FileError::new("write the high-water file", &temporary)(error));
-    }
-    let path = path(dir);
-    fs::rename(&temporary, &path).map_err(FileError::new("replace the high-water file", &path))?;
-    segment::sync_directory(dir)
+    disk::write_whole(&path(dir), "write the high-water file", &encode(position))
 }
 
 /// Reads the high-water file.

@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
-    error::{FileError, Flaw, OpenError, Witness},
+    error::{Flaw, OpenError, Witness},
     high_water::{self, Found, Position},
     scan::unreadable,
     segment, tail,
     walk::{Stop, Walk},
 };
-use crate::copy::{copy_file, make_directory};
+use crate::machine::disk::{self, FileError};
 
 /// The segments of a journal at one moment.
 pub struct Live {
@@ -56,13 +56,13 @@ impl Live {
     /// # Errors
     /// When the newest is damaged, or the file system refuses. The others are not looked into.
     pub fn copy(&self, to: &Path) -> Result<Option<u64>, OpenError> {
-        make_directory(to)?;
+        disk::make_directory(to, "make the directory")?;
         let Some((&newest, older)) = self.first_seqs.split_last() else {
             return Ok(Some(0));
         };
         for &first_seq in older {
             let source = segment::path(&self.dir, first_seq);
-            match copy_file(&source, &segment::path(to, first_seq)) {
+            match disk::copy_file(&source, &segment::path(to, first_seq)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => return Ok(None),
                 copied => copied?,
             }
@@ -85,7 +85,7 @@ impl Live {
         if last.seq > 0 {
             high_water::write(to, last)?;
         }
-        segment::sync_directory(to)?;
+        disk::sync_directory(to)?;
         Ok(Some(last.seq))
     }
 }

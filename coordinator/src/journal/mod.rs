@@ -60,7 +60,7 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::failure::chain;
+use crate::{failure::chain, machine::disk::FileError};
 
 use active::Active;
 use catalog::Catalog;
@@ -68,7 +68,7 @@ use format::{FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES};
 use reserve::Reserve;
 
 pub use catalog::SegmentFacts;
-pub use error::{After, FileError, Flaw, OpenError, ReadError, Witness};
+pub use error::{After, Flaw, OpenError, ReadError, Witness};
 pub use floor::Floor;
 pub use high_water::Position;
 pub use inspect::{Inspected, inspect};
@@ -77,7 +77,6 @@ pub use reader::Reader;
 #[doc(hidden)]
 pub use reseal::reseal;
 pub use salvage::Salvage;
-pub(crate) use segment::sync_directory;
 pub use upkeep::Upkeep;
 
 /// Small enough that a new data directory takes little space and a segment is

@@ -2,7 +2,7 @@
 //! what was read is on disk.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io,
     os::unix::fs::FileExt,
     path::Path,
@@ -12,7 +12,7 @@ use std::{
 use super::{
     Active, Journal, Opened, Options, TornTail,
     catalog::{Catalog, Marks},
-    error::{FileError, OpenError},
+    error::OpenError,
     floor::{Floor, Known},
     format::{FILE_HEADER_BYTES, FileHeader},
     high_water::{self, Found, Position},
@@ -21,6 +21,7 @@ use super::{
     segment,
     upkeep::Upkeep,
 };
+use crate::machine::disk::{self, FileError};
 
 impl Journal {
     /// Opens the journal in `dir`, or begins one there. `floor` is what the caller has
@@ -36,7 +37,7 @@ impl Journal {
         let options = Options {
             segment_bytes: options.segment_bytes.max(FILE_HEADER_BYTES as u64),
         };
-        create_directory(dir)?;
+        disk::make_directory(dir, "create the journal directory")?;
         let found = high_water::read(dir)?;
         let high_water = match found {
             Found::At(position) => Some(position),
@@ -63,7 +64,7 @@ impl Journal {
             }
         };
         // The newest name may have been only in memory as well.
-        segment::sync_directory(dir)?;
+        disk::sync_directory(dir)?;
         let last = Position {
             seq: scan.last_seq,
             chain: scan.chain,
@@ -135,15 +136,6 @@ fn notes(dir: &Path, scan: &Scan, high_water: &Found, floor: &Floor) -> Vec<Stri
     notes
 }
 
-fn create_directory(dir: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(dir).map_err(FileError::new("create the journal directory", dir))?;
-    // Also when it was there: its creator may have died before this.
-    match dir.parent() {
-        Some(parent) if parent != Path::new("") => segment::sync_directory(parent),
-        _ => segment::sync_directory(Path::new(".")),
-    }
-}
-
 /// Replaces a torn entry by zeros. A crash meanwhile leaves it torn.
 fn cut(torn: &TornTail) -> Result<(), FileError> {
     let file = open_to_write(&torn.file)?;
@@ -198,7 +190,7 @@ pub(super) fn begin_at(
     first_seq: u64,
     chain: Option<u64>,
 ) -> Result<(), OpenError> {
-    create_directory(dir)?;
+    disk::make_directory(dir, "create the journal directory")?;
     begin(dir, options, first_seq, chain).map(drop)
 }
 

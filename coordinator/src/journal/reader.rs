@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::{
     catalog::{Catalog, Place},
-    error::{FileError, Flaw, ReadError},
+    error::{Flaw, ReadError},
     format,
     walk::{Stop, Walk},
 };
+use crate::machine::disk::FileError;
 
 /// A handle for reading a journal from any thread. It keeps no file open and no
 /// position: each page is found through the marks in the shared catalog.

@@ -17,8 +17,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{error::FileError, format::FILE_HEADER_BYTES, segment};
-use crate::{failure::chain, space::free_bytes};
+use super::{format::FILE_HEADER_BYTES, segment};
+use crate::{
+    failure::chain,
+    machine::disk::{self, FileError},
+};
 
 pub(super) struct Reserve {
     dir: PathBuf,
@@ -94,7 +97,7 @@ impl Reserve {
         }
         let failed = || FileError::new("prepare the next journal segment in", &self.dir);
         // Otherwise each try would take the last space from everybody else for a while.
-        if free_bytes(&self.dir).is_ok_and(|free| free < self.segment_bytes) {
+        if disk::free_bytes(&self.dir).is_ok_and(|free| free < self.segment_bytes) {
             return Err(failed()(io::ErrorKind::StorageFull.into()));
         }
         let path = self.path();

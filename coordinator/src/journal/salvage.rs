@@ -17,7 +17,7 @@ use std::{
 use super::{
     Options,
     behind::{self, Behind},
-    error::{FileError, OpenError},
+    error::OpenError,
     floor::{Floor, Known},
     format::{self, FILE_HEADER_BYTES, FileHeader},
     high_water::{self, Found},
@@ -25,6 +25,7 @@ use super::{
     scan::{Newest, scan_segments, scan_to_damage},
     segment,
 };
+use crate::machine::disk::{self, FileError};
 
 /// What remains of a journal.
 #[derive(Debug)]
@@ -144,9 +145,9 @@ impl Salvage {
             let name = file.file_name().unwrap_or_default();
             let target = aside.join(name);
             fs::rename(file, &target).map_err(FileError::new("move aside the journal segment", file))?;
-            segment::sync_directory(&self.dir)?;
+            disk::sync_directory(&self.dir)?;
         }
-        segment::sync_directory(aside)?;
+        disk::sync_directory(aside)?;
         match &self.plan {
             Plan::Keep { .. } | Plan::Bridge { .. } => {}
             Plan::Cut { newest, .. } => cut(newest, aside)?,
@@ -157,7 +158,7 @@ impl Salvage {
         if mark.exists() {
             fs::remove_file(&mark).map_err(FileError::new("remove the high-water file", &mark))?;
         }
-        Ok(segment::sync_directory(&self.dir)?)
+        Ok(disk::sync_directory(&self.dir)?)
     }
 }
 
@@ -247,7 +248,7 @@ fn cut(newest: &Newest, aside: &Path) -> Result<(), FileError> {
     fs::copy(path, &copy)
         .and_then(|_| File::open(&copy)?.sync_all())
         .map_err(FileError::new("keep a copy of the journal segment as", &copy))?;
-    segment::sync_directory(aside)?;
+    disk::sync_directory(aside)?;
     let file = OpenOptions::new()
         .write(true)
         .open(path)

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use super::{
     TornTail,
     catalog::Marks,
-    error::{After, FileError, Flaw, OpenError},
+    error::{After, Flaw, OpenError},
     floor::Known,
     format::{EntryHeader, FileHeader},
     segment, tail,
     walk::{Stop, Walk},
 };
+use crate::machine::disk::FileError;
 
 /// Everything that is known about a journal after reading it.
 #[derive(Default)]

@@ -8,10 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    error::{FileError, OpenError},
-    format::FileHeader,
-};
+use super::{error::OpenError, format::FileHeader};
+use crate::machine::disk::{self, FileError};
 
 const EXTENSION: &str = "seg";
 /// Files that are not part of the journal until they are renamed.
@@ -126,8 +124,7 @@ pub(super) fn install(
         let exists = io::Error::from(io::ErrorKind::AlreadyExists);
         return Err(FileError::new("begin the journal segment", &path)(exists));
     }
-    fs::rename(temporary, &path).map_err(FileError::new("begin the journal segment", &path))?;
-    sync_directory(dir)
+    disk::rename(temporary, &path, "begin the journal segment")
 }
 
 /// Overwrites `from..through` of a file with zeros; does not sync.
@@ -139,13 +136,6 @@ pub(super) fn fill_with_zeros(file: &File, from: u64, through: u64) -> io::Resul
         offset += piece;
     }
     Ok(())
-}
-
-/// Brings the names in `dir` to disk.
-pub(crate) fn sync_directory(dir: &Path) -> Result<(), FileError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(FileError::new("sync the directory", dir))
 }
 
 fn first_seq_of(dir: &Path, file: &Path) -> Option<u64> {

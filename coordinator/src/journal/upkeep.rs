@@ -9,11 +9,11 @@ use std::{
 
 use super::{
     catalog::{Catalog, SegmentFacts},
-    error::FileError,
     high_water::{self, Position},
     reserve::Reserve,
     segment,
 };
+use crate::machine::disk::{self, FileError};
 
 /// A handle on a journal for whoever looks after it. Clones share it.
 #[derive(Clone)]
@@ -116,7 +116,7 @@ impl Upkeep {
                 }
                 Ok(()) | Err(_) => {}
             }
-            if let Err(error) = segment::sync_directory(&self.dir) {
+            if let Err(error) = disk::sync_directory(&self.dir) {
                 // Whether this one is gone is unknown: with the next one gone there may be a gap.
                 stage.ended = Some("an earlier removal could not be brought to disk");
                 return Err(error.into());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    journal::FileError,
+    machine::disk::FileError,
     store::{self, StoreError},
 };
 

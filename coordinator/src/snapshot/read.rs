@@ -14,7 +14,7 @@ use super::{
     format::{BadHeader, FOOTER_BYTES, Footer, HEADER_BYTES, Origin, RECORD_BYTES, RecordHeader, crc_of},
 };
 use crate::{
-    journal::FileError,
+    machine::disk::FileError,
     store::{
         MAX_SLED_WRITES,
         key::{self, MAX_KEY_BYTES},

@@ -2,14 +2,13 @@
 
 use std::{
     fs::{self, File},
-    io,
     path::Path,
 };
 
 use super::{Snapshot, SnapshotError};
 use crate::{
-    journal::{FileError, sync_directory},
     limits::{STORE_BATCH_BYTES, STORE_BATCH_OPERATIONS},
+    machine::disk::{self, FileError},
     store::{Batch, Store},
 };
 
@@ -28,20 +27,17 @@ impl Snapshot {
             return Err(SnapshotError::Exists { dir: dir.to_owned() });
         }
         let aside = dir.with_extension(ASIDE_EXTENSION);
-        remove_if_there(&aside)?;
+        disk::remove_directory(&aside).map_err(FileError::new("remove the half-restored store", &aside))?;
         let restored = Store::open(&aside)
             .map_err(SnapshotError::from)
             .and_then(|store| self.restore_into(&store));
         if let Err(error) = restored {
             // A half of it is of no use; if it stays, the next try removes it.
-            let _ = remove_if_there(&aside);
+            let _ = disk::remove_directory(&aside);
             return Err(error);
         }
         sync_files(&aside)?;
-        fs::rename(&aside, dir).map_err(FileError::new("give its name to the restored store", dir))?;
-        if let Some(parent) = dir.parent() {
-            sync_directory(parent)?;
-        }
+        disk::rename(&aside, dir, "give its name to the restored store")?;
         Ok(Store::open(dir)?)
     }
 
@@ -78,12 +74,5 @@ fn sync_files(dir: &Path) -> Result<(), FileError> {
             .and_then(|file| file.sync_all())
             .map_err(failed())?;
     }
-    sync_directory(dir)
-}
-
-fn remove_if_there(dir: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done.map_err(FileError::new("remove the half-restored store", dir)),
-    }
+    disk::sync_directory(dir)
 }

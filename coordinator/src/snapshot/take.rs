@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -16,7 +16,7 @@ use super::{
     list, path, read,
 };
 use crate::{
-    journal::{FileError, sync_directory},
+    machine::disk::{self, FileError},
     store::{Moment, Store},
 };
 
@@ -59,7 +59,7 @@ impl Snapshot {
         origin: &Origin,
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Snapshot, SnapshotError> {
-        create_directory(dir)?;
+        disk::make_directory(dir, "create the snapshot directory")?;
         remove_temporaries(dir)?;
         check_position(&moment, origin)?;
         // Otherwise a crash might leave the store behind a journal that begins after the snapshot.
@@ -76,8 +76,7 @@ impl Snapshot {
             let _ = fs::remove_file(&temporary);
         })?;
         let path = path(dir, origin.seq);
-        fs::rename(&temporary, &path).map_err(FileError::new("give its name to the snapshot", &path))?;
-        sync_directory(dir)?;
+        disk::rename(&temporary, &path, "give its name to the snapshot")?;
         if let Err(error) = remove_older(dir) {
             tracing::warn!(
                 error = crate::failure::chain(&error),
@@ -208,16 +207,6 @@ fn check_position(moment: &Moment, origin: &Origin) -> Result<(), SnapshotError>
     }
 }
 
-fn create_directory(dir: &Path) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(FileError::new("create the snapshot directory", dir))?;
-    // Also when it was there: its creator may have died before this.
-    dir.parent().map_or(Ok(()), sync_directory)
-}
-
 fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     for file in files_with(dir, TEMPORARY_EXTENSION)? {
         fs::remove_file(&file).map_err(FileError::new("remove the leftover file", &file))?;
@@ -230,5 +219,5 @@ fn remove_older(dir: &Path) -> Result<(), SnapshotError> {
         let path = path(dir, seq);
         fs::remove_file(&path).map_err(FileError::new("remove the older snapshot", &path))?;
     }
-    Ok(sync_directory(dir)?)
+    Ok(disk::sync_directory(dir)?)
 }

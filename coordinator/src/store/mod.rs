@@ -82,6 +82,8 @@ use pass::Pass;
 use reading::Sled;
 use window::RawWrite;
 
+use crate::machine::disk;
+
 /// Writes in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
 /// in parts.
 pub const MAX_SLED_WRITES: usize = 250;
@@ -292,7 +294,7 @@ impl Store {
     ///
     /// When the file system does not say.
     pub fn free_bytes(&self) -> io::Result<u64> {
-        crate::space::free_bytes(&self.shared.dir)
+        disk::free_bytes(&self.shared.dir)
     }
 
     /// Whether it is known that nothing is missing: it was read through before anything was served from it.

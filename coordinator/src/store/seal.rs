@@ -6,9 +6,9 @@
 //! has kept every write. Whatever else is found, or nothing, the store is read through before it is trusted.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -18,7 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{Store, StoreError, reading::Sled};
-use crate::journal::{FileError, sync_directory};
+use crate::machine::disk::{self, FileError};
 
 /// The first line, which later layouts change.
 const MAGIC: &str = "swarm store seal 1";
@@ -201,22 +201,9 @@ fn unsealed(text: &str) -> Option<Vec<&str>> {
 }
 
 pub(super) fn write(dir: &Path, words: &str) -> Result<(), FileError> {
-    let (seal, temporary) = (path(dir), dir.with_extension("seal.tmp"));
     let body = format!("{MAGIC}\n{words}");
     let text = format!("{body}\n{}\n", crc32c::crc32c(body.as_bytes()));
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(FileError::new("write the store's seal", &temporary))?;
-    fs::rename(&temporary, &seal).map_err(FileError::new("write the store's seal", &seal))?;
-    dir.parent().map_or(Ok(()), sync_directory)
+    disk::write_whole(&path(dir), "write the store's seal", text.as_bytes())
 }
 
 fn path(dir: &Path) -> PathBuf {

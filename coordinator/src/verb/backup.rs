@@ -23,9 +23,9 @@ use super::{Place, disk_failure};
 use crate::{
     backup::{self, Copied},
     base,
-    copy::{copy_file, make_directory},
     failure::{Exit, Failure, chain},
-    journal::{self, Floor, Live, OpenError, sync_directory},
+    journal::{self, Floor, Live, OpenError},
+    machine::disk,
     open,
     snapshot::{self, Snapshot},
 };
@@ -98,14 +98,14 @@ fn check_target(target: &Path) -> Result<(), Failure> {
 
 fn clear(target: &Path) -> Result<(), Failure> {
     for part in ["journal", "snapshot"] {
-        base::remove_if_there(&target.join(part)).map_err(|error| disk_failure(&error))?;
+        disk::remove_directory(&target.join(part)).map_err(|error| disk_failure(&error))?;
     }
     Ok(())
 }
 
 /// Copies everything; `None` when something was removed meanwhile.
 fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
-    make_directory(target).map_err(|error| disk_failure(&error))?;
+    disk::make_directory(target, "make the directory").map_err(|error| disk_failure(&error))?;
     let (snapshots, segments) = (target.join("snapshot"), target.join("journal"));
     let Some(snapshot) = copy_snapshot(&data.join("snapshot"), &snapshots)? else {
         return Ok(None);
@@ -139,20 +139,20 @@ fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
 
 /// The copy of the newest snapshot, if there is one at all; the outer `None` when it was removed meanwhile.
 fn copy_snapshot(from: &Path, to: &Path) -> Result<Option<Option<Snapshot>>, Failure> {
-    make_directory(to).map_err(|error| disk_failure(&error))?;
+    disk::make_directory(to, "make the directory").map_err(|error| disk_failure(&error))?;
     let usable = snapshot::usable(from).map_err(|error| base::snapshot_failure(&error))?;
     let Some(newest) = usable.first() else {
         return Ok(Some(None));
     };
     let name = newest.path().file_name().unwrap_or_default();
     let target = to.join(name);
-    if let Err(error) = copy_file(newest.path(), &target) {
+    if let Err(error) = disk::copy_file(newest.path(), &target) {
         if !newest.path().exists() {
             return Ok(None);
         }
         return Err(disk_failure(&error));
     }
-    sync_directory(to).map_err(|error| disk_failure(&error))?;
+    disk::sync_directory(to).map_err(|error| disk_failure(&error))?;
     let copied = Snapshot::newest(to).map_err(|error| {
         let help = "run it again; if it is the same, the disk is damaged";
         Failure::new(Exit::Damaged, chain(&error), help)

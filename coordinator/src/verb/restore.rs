@@ -13,11 +13,11 @@ use clap::Args;
 
 use super::{Place, disk_failure};
 use crate::{
-    backup, base,
-    copy::{copy_files, make_directory},
+    backup,
     data_dir::DataDir,
     failure::{Exit, Failure},
-    journal::{self, Floor, sync_directory},
+    journal::{self, Floor},
+    machine::disk,
     new_history, open, restoring,
     snapshot::Snapshot,
 };
@@ -55,7 +55,7 @@ impl Restore {
         let aside = restoring::path(dir.path());
         // What an earlier one has left, before it was killed.
         for left in [aside.clone(), dir.snapshots()] {
-            base::remove_if_there(&left).map_err(|error| disk_failure(&error))?;
+            disk::remove_directory(&left).map_err(|error| disk_failure(&error))?;
         }
         lay_out(&self.source, &aside)?;
         check(&aside, copied.last_seq)?;
@@ -108,11 +108,11 @@ fn check_empty(path: &Path) -> Result<(), Failure> {
 }
 
 fn lay_out(source: &Path, aside: &Path) -> Result<(), Failure> {
-    let laid_out = make_directory(aside).and_then(|()| {
+    let laid_out = disk::make_directory(aside, "make the directory").and_then(|()| {
         for part in ["snapshot", "journal"] {
-            copy_files(&source.join(part), &aside.join(part))?;
+            disk::copy_directory(&source.join(part), &aside.join(part))?;
         }
-        sync_directory(aside)
+        disk::sync_directory(aside)
     });
     laid_out.map_err(|error| disk_failure(&error))
 }
@@ -151,9 +151,9 @@ fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
 fn take_over(dir: &DataDir, aside: &Path) -> io::Result<()> {
     new_history::ask(dir.path())?;
     fs::rename(aside.join("snapshot"), dir.snapshots())?;
-    sync_directory(dir.path())?;
+    disk::sync_directory(dir.path())?;
     fs::rename(aside.join("journal"), dir.journal())?;
-    sync_directory(dir.path())?;
+    disk::sync_directory(dir.path())?;
     fs::remove_dir(aside)?;
-    Ok(sync_directory(dir.path())?)
+    Ok(disk::sync_directory(dir.path())?)
 }

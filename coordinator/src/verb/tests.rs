@@ -281,7 +281,7 @@ fn everything_up_to_the_damage_is_kept_and_what_is_lost_is_named_by_seqs_and_off
     fs::remove_dir_all(scene.store()).unwrap();
     for damaged in 1..entries.len() - 1 {
         let copy = Scene::new();
-        crate::copy::copy_files(&scene.path(), &copy.path()).unwrap();
+        crate::machine::disk::copy_directory(&scene.path(), &copy.path()).unwrap();
         let newest = copy.segments().pop().unwrap();
         let ((offset, first), (next, follows)) = (entries[damaged], entries[damaged + 1]);
         flip(&newest, offset + 50);
@@ -313,13 +313,13 @@ fn what_stands_behind_damage_that_the_store_bridges_is_kept() {
     let segments = scene.segments();
     // The store as a kill may leave it: behind the journal, and ahead of the damage.
     let behind = scene.beside("store");
-    crate::copy::copy_files(&scene.store(), &behind).unwrap();
+    crate::machine::disk::copy_directory(&scene.store(), &behind).unwrap();
     scene.open().run_tasks(1);
     assert_eq!(scene.segments(), segments);
     let before = scene.contents();
     let lagging = || {
         fs::remove_dir_all(scene.store()).unwrap();
-        crate::copy::copy_files(&behind, &scene.store()).unwrap();
+        crate::machine::disk::copy_directory(&behind, &scene.store()).unwrap();
     };
     lagging();
     let known = Store::open(&scene.store()).unwrap().applied_seq();

@@ -11,10 +11,10 @@ use swarm_engine::{id::Seq, state::State};
 use super::{Place, disk_failure};
 use crate::{
     base::{self, Found},
-    copy::copy_files,
     data_dir::DataDir,
     failure::{Exit, Failure},
     journal::{self, Inspected},
+    machine::disk,
     open,
     snapshot::{self, Snapshot},
     store::{Store, key},
@@ -40,7 +40,7 @@ impl Verify {
     pub(super) fn run(self) -> Result<(), Failure> {
         let dir = DataDir::of_data(&self.place.path()?)?;
         let scratch = dir.path().join("verifying");
-        let cleared = || base::remove_if_there(&scratch).map_err(|error| disk_failure(&error));
+        let cleared = || disk::remove_directory(&scratch).map_err(|error| disk_failure(&error));
         // What a kill has left of an earlier one.
         cleared()?;
         let verified = verify(&dir, &scratch);
@@ -53,7 +53,7 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     let snapshots = check_snapshots(dir)?;
     let store_copy = scratch.join("store");
     if dir.store().exists() {
-        copy_files(&dir.store(), &store_copy).map_err(|error| disk_failure(&error))?;
+        disk::copy_directory(&dir.store(), &store_copy).map_err(|error| disk_failure(&error))?;
     }
     let found = base::find(&store_copy)?;
     let floor = base::floor(&snapshots, &found);

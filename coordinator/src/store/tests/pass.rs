@@ -67,14 +67,3 @@ fn what_was_lost_or_is_older_is_noticed_at_the_end() {
         read_through(&store, Ground::All, |_| {}).unwrap();
     }
 }
-
-#[test]
-fn a_store_from_before_ids_had_a_sum_gets_one_when_it_is_opened() {
-    let dir = TempDir::new().unwrap();
-    let store = filled(&dir);
-    store.db().remove([key::CHUNK, 0, 1]).unwrap();
-    drop(store);
-    let store = open(&dir);
-    read_through(&store, Ground::Ids, |_| {}).unwrap();
-    store.check().unwrap();
-}

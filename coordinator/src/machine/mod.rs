@@ -1,0 +1,3 @@
+//! The machine underneath: its disk.
+
+pub(crate) mod disk;
