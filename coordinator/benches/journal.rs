@@ -22,8 +22,8 @@ use swarm_engine::{
     draft,
     event::Event,
     id::{QueueName, Seq, TaskId},
-    needs::{Bucket, Needs},
-    retry::RetryPolicy,
+    noun::needs::{Bucket, Needs},
+    rule::retry::RetryPolicy,
     state::State,
     time::Timestamp,
 };

@@ -9,16 +9,13 @@ use std::{
 };
 
 use swarm_engine::{
-    agent::Agent,
     command::expire,
-    counts::Counts,
     draft::{self, Change, Draft},
     event::{Event, Fact},
     id::{Number, Seq, TaskId},
-    job::Job,
+    noun::{agent::Agent, counts::Counts, job::Job, task::Task},
     rejection::Rejection,
     state::State,
-    task::Task,
     time::Timestamp,
 };
 use tokio::sync::{Notify, Semaphore, watch};

@@ -12,8 +12,8 @@ use std::{
 use swarm_engine::{
     draft::Draft,
     id::{Seq, TaskId},
+    noun::task::Task,
     rejection::{FaultKind, Faults, Rejection},
-    task::Task,
 };
 
 use crate::{

@@ -11,12 +11,14 @@ use swarm_engine::{
         submit::{self, NewJob, NewTask, Submit, Submitted},
     },
     id::{AgentId, JobId, Number, QueueName, ReportHash, Session, TaskId},
-    lease::Proof,
-    needs::{Bucket, Executor, Needs, Wants},
-    order::Order,
+    noun::{
+        lease::Proof,
+        needs::{Bucket, Executor, Needs, Wants},
+        task::{Condition, Output, Task, TaskState},
+    },
     rejection::Rejection,
-    retry::RetryPolicy,
-    task::{Condition, Output, Task, TaskState},
+    rule::retry::RetryPolicy,
+    state::direction::Order,
 };
 use tempfile::TempDir;
 
@@ -335,9 +337,9 @@ pub(crate) fn output(proof: &Proof) -> Output {
 
 pub(crate) fn failure() -> Reported {
     Reported::Failure {
-        failure: swarm_engine::task::Failure {
+        failure: swarm_engine::noun::task::Failure {
             reason: "exit".into(),
-            blame: swarm_engine::task::Blame::Task,
+            blame: swarm_engine::noun::task::Blame::Task,
             message: "".into(),
             exit_code: Some(1),
             signal: None,

@@ -12,10 +12,12 @@ use std::{
 use swarm_engine::{
     id::{AgentId, JobId, Number, Seq},
     limits::MAX_VISITED,
-    order::{Order, before_time},
+    noun::task::{Task, TaskState},
     rejection::Rejection,
-    state::State,
-    task::{Task, TaskState},
+    state::{
+        State,
+        direction::{Order, before_time},
+    },
     time::Timestamp,
 };
 

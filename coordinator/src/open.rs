@@ -9,8 +9,8 @@ use swarm_engine::{
     draft::replay,
     event::Fact,
     id::{Seq, TaskId},
+    noun::task::Task,
     state::{Identity, Records, State},
-    task::Task,
     time::Timestamp,
 };
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use swarm_engine::{
     command::renew::{self, Directive, Renew},
     event::Fact,
-    hold::Scope,
     id::AgentId,
+    noun::hold::Scope,
     rejection::Rejection,
 };
 use tokio::sync::oneshot;

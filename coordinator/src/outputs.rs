@@ -8,7 +8,7 @@ use std::{
 use swarm_engine::{
     event::{Event, Fact},
     id::{AttemptNumber, Number},
-    task::Output,
+    noun::task::Output,
 };
 
 use crate::{

@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
-    agent::Agent,
-    counts::Counts,
-    fit::Look,
-    hold::{Hold, HoldKind, Scope},
     id::QueueName,
+    noun::{
+        agent::Agent,
+        counts::Counts,
+        hold::{Hold, HoldKind, Scope},
+    },
+    rule::fit::Look,
     state::{Presence, State},
     time::Timestamp,
 };

@@ -88,7 +88,7 @@ mod tests {
     use swarm_engine::{
         event::Subject,
         id::{AgentId, AttemptNumber, Number, TaskId},
-        task::Loss,
+        noun::task::Loss,
     };
 
     use super::*;

@@ -9,8 +9,8 @@ use swarm_engine::{
     event::{Fact, Subject},
     id::{JobId, Number, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
-    order::Order,
-    task::{PastEnd, Task, TaskState},
+    noun::task::{PastEnd, Task, TaskState},
+    state::direction::Order,
     time::Timestamp,
 };
 

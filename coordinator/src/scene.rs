@@ -13,12 +13,14 @@ use swarm_engine::{
     },
     draft::{self, Draft},
     id::{AgentId, QueueName, ReportHash, Seq, Session, TaskId},
-    lease::Proof,
-    needs::{Bucket, Executor, Needs, Wants},
+    noun::{
+        lease::Proof,
+        needs::{Bucket, Executor, Needs, Wants},
+        task::Output,
+    },
     rejection::Rejection,
-    retry::RetryPolicy,
+    rule::retry::RetryPolicy,
     state::State,
-    task::Output,
 };
 use tempfile::TempDir;
 

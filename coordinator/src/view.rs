@@ -15,9 +15,8 @@ use std::{
 };
 
 use swarm_engine::{
-    counts::Counts,
     event::{Event, Fact},
-    queue::QueueLimit,
+    noun::{counts::Counts, queue::QueueLimit},
 };
 
 use crate::{

@@ -12,12 +12,10 @@ use std::{
 
 use swarm_engine::{
     command::claim::{self, Claim},
-    fit::Look,
-    hold::Scope,
     id::{AgentId, QueueName, Seq},
-    needs::Offer,
+    noun::{hold::Scope, needs::Offer, task::Task},
     rejection::Rejection,
-    task::Task,
+    rule::fit::Look,
     time::Timestamp,
 };
 use tokio::sync::oneshot;

@@ -27,12 +27,14 @@ use swarm_engine::{
     },
     draft::{Draft, decide},
     id::{AgentId, LeaseToken, QueueName, ReportHash, Seq, Session, TaskId},
-    lease::Proof,
     limits::MAX_SUBMIT_TASKS,
-    needs::{Bucket, Executor, Needs, Wants},
+    noun::{
+        lease::Proof,
+        needs::{Bucket, Executor, Needs, Wants},
+        selector::Selector,
+    },
     rejection::Rejection,
-    retry::RetryPolicy,
-    selector::Selector,
+    rule::retry::RetryPolicy,
     state::State,
     time::Timestamp,
 };

@@ -3,16 +3,18 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use crate::{
-    agent::Agent,
-    counts::Counts,
     event::{Event, Fact},
     id::{AgentId, Number},
-    job::Job,
     limits::MAX_DECISION_EVENTS,
-    needs::{Shard, Wants},
+    noun::{
+        agent::Agent,
+        counts::Counts,
+        job::Job,
+        needs::{Shard, Wants},
+        task::Task,
+    },
     rejection::Rejection,
     state::State,
-    task::Task,
     time::Timestamp,
 };
 

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use crate::{
-    agent::Agent,
-    hold::Hold,
     id::{AgentId, AttemptNumber, JobId, Number, QueueName, ReportHash, Seq, TaskId},
-    job::Job,
-    lease::Lease,
-    task::{Failure, Loss, Outcome, Output, PastEnd, Task},
+    noun::{
+        agent::Agent,
+        hold::Hold,
+        job::Job,
+        lease::Lease,
+        task::{Failure, Loss, Outcome, Output, PastEnd, Task},
+    },
     time::Timestamp,
 };
 

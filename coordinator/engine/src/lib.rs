@@ -37,45 +37,24 @@
 //!
 //! # Reading order
 //!
-//! The nouns ([`id`], [`time`], [`task`], [`lease`], [`job`], [`agent`]), the
-//! facts ([`event`]), the state and how facts change it ([`state`], [`apply`]),
-//! then one file for each request under [`command`].
+//! Names and times ([`id`], [`time`]), the nouns ([`noun`]), the facts
+//! ([`event`]), the state and how facts change it ([`state`]), the questions
+//! that several requests ask of it ([`rule`]), then one file for each request
+//! ([`command`]). Each part knows only those named before it.
 
 pub mod id;
 pub mod limits;
 pub mod time;
 
-pub mod agent;
-pub mod counts;
-pub mod hold;
-pub mod job;
-pub mod lease;
-pub mod needs;
-pub mod queue;
-pub mod rare;
-pub mod task;
+pub mod noun;
 
 pub mod event;
 pub mod rejection;
 
-pub mod apply;
-mod derived;
-pub mod draft;
-pub mod evict;
-pub mod order;
 pub mod state;
 
-pub mod avoid;
-pub mod dependency;
-pub mod explain;
-pub mod fit;
-pub mod retry;
-mod retry_order;
-pub mod schedule;
-pub mod selector;
-pub mod shard;
-mod slow;
+pub mod draft;
+
+pub mod rule;
 
 pub mod command;
-
-pub mod check;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     id::{AgentId, AttemptNumber, JobId, Seq, TaskId},
     limits::MAX_NAMED_FAULTS,
-    task::TaskState,
+    noun::task::TaskState,
 };
 
 /// Why a request, or one item of it, was refused.

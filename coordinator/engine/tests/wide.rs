@@ -13,13 +13,15 @@ use swarm_engine::{
     },
     draft::{Draft, decide},
     id::{AgentId, LeaseToken, Number, QueueName, ReportHash, Session, TaskId},
-    lease::Proof,
     limits::{MAX_CLAIM_TASKS, MAX_DECISION_EVENTS, MAX_HELD_LEASES, MAX_SUBMIT_TASKS, SETTLE_STEP},
-    needs::{Bucket, Executor, Needs, Wants},
+    noun::{
+        lease::Proof,
+        needs::{Bucket, Executor, Needs, Wants},
+        task::{Blame, Condition, Failure, TaskState},
+    },
     rejection::Rejection,
-    retry::RetryPolicy,
+    rule::retry::RetryPolicy,
     state::State,
-    task::{Blame, Condition, Failure, TaskState},
     time::Timestamp,
 };
 
@@ -204,7 +206,7 @@ impl World {
             lease_ttl: TTL,
         };
         let (granted, _) = self.decide(|draft| claim::decide(draft, request));
-        let proof = |task: &Arc<swarm_engine::task::Task>| {
+        let proof = |task: &Arc<swarm_engine::noun::task::Task>| {
             let token = task.lease().map(|lease| lease.token);
             Proof {
                 task: task.id.clone(),

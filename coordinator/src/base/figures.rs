@@ -20,11 +20,13 @@ use swarm_engine::{
     },
     draft::{self, Draft},
     id::{JobId, ReportHash, Seq, Session},
-    lease::Proof,
-    needs::{Executor, Wants},
+    noun::{
+        lease::Proof,
+        needs::{Executor, Wants},
+        task::{Output, Task},
+    },
     rejection::Rejection,
     state::{Records, State},
-    task::{Output, Task},
     time::Timestamp,
 };
 

@@ -4,8 +4,8 @@
 use swarm_engine::{
     command::submit::{self, NewTask, Submit},
     draft::decide,
+    noun::task::TaskState,
     state::State,
-    task::TaskState,
     time::Timestamp,
 };
 

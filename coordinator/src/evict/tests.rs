@@ -13,10 +13,10 @@ use std::{
 use swarm_engine::{
     draft::replay,
     id::{Number, Seq},
+    noun::task::TaskState,
     rejection::Rejection,
-    retry::mix,
+    rule::retry::mix,
     state::State,
-    task::TaskState,
 };
 
 use crate::{
@@ -420,7 +420,7 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
         let known = stored.map(|record| stored::decode_task(&record).unwrap());
         // What a live task depends on has ended and stays in memory.
         let inner = swarm.core.lock();
-        let is_known = |task: swarm_engine::task::Task| {
+        let is_known = |task: swarm_engine::noun::task::Task| {
             inner.state.task(&task.id).is_some() || inner.stored_ids.may_have(&task.id)
         };
         assert!(known.is_none_or(is_known));
@@ -442,7 +442,7 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
 async fn a_live_task_that_the_store_has_lost_is_noticed_before_anything_is_decided() {
     let grouped = |name: &str| {
         let mut new = task(name, &[]);
-        new.needs = swarm_engine::needs::Needs {
+        new.needs = swarm_engine::noun::needs::Needs {
             group: Some(swarm_engine::id::GroupName::stored("g")),
             ..new.needs
         };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use swarm_engine::{
     id::{Number, TaskId},
-    order::Order,
-    task::{Task, TaskState},
+    noun::task::{Task, TaskState},
+    state::direction::Order,
     time::Timestamp,
 };
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use swarm_engine::{
     command::hold::{Wanted, lift, place},
-    hold::Hold,
-    task::TaskState,
+    noun::{hold::Hold, task::TaskState},
 };
 use swarm_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status};

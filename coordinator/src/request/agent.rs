@@ -1,10 +1,10 @@
 //! People's side: `AgentService`.
 
 use swarm_engine::{
-    command::hold::{self as hold_command, Wanted},
-    fit::Look,
-    hold::Scope,
+    command::{hold as hold_command, hold::Wanted},
+    noun::hold::Scope,
     rejection::Rejection,
+    rule::fit::Look,
 };
 use swarm_proto::v1::{self, agent_service_server::AgentService};
 use tonic::{Request, Response, Status};

@@ -6,9 +6,9 @@ use prost::Message as _;
 use swarm_engine::{
     command::{claim, complete, deregister, register, renew::Directive},
     id::{AgentId, TaskId},
+    noun::task::Task,
     rejection::Rejection,
     state::State,
-    task::Task,
 };
 use swarm_proto::{
     OUTPUT_TAIL_BYTES,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use swarm_engine::{counts::Counts, id::Number, job::Job, limits::MAX_ID_BYTES};
+use swarm_engine::{
+    id::Number,
+    limits::MAX_ID_BYTES,
+    noun::{counts::Counts, job::Job},
+};
 use swarm_proto::v1;
 use tonic::Status;
 

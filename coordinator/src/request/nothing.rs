@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use swarm_engine::{hold::HoldKind, id::AgentId, state::State};
+use swarm_engine::{id::AgentId, noun::hold::HoldKind, state::State};
 use swarm_proto::v1;
 
 use crate::limits::MAX_PASSED;

@@ -1,7 +1,7 @@
 //! Pages of lists: how they are asked for, and where they end.
 
 use prost::Message;
-use swarm_engine::{id::Number, order::Order};
+use swarm_engine::{id::Number, state::direction::Order};
 use tonic::Status;
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -1,6 +1,6 @@
 //! People's side: `QueueService`.
 
-use swarm_engine::{command::limit, hold::Scope, id::QueueName, state::State};
+use swarm_engine::{command::limit, id::QueueName, noun::hold::Scope, state::State};
 use swarm_proto::v1::{self, queue_service_server::QueueService};
 use tonic::{Request, Response, Status};
 

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     command::{cancel, retry, submit},
-    explain::{Found, explain},
-    fit::Look,
     id::{Seq, TaskId},
     limits::{MAX_EXPLAINED_DEPTH, MAX_FOLLOWED, MAX_ITEMS, MAX_VISITED},
-    needs::Class,
+    noun::{needs::Class, task::TaskState},
     rejection::Rejection,
+    rule::{
+        explain::{Found, explain},
+        fit::Look,
+    },
     state::State,
-    task::TaskState,
 };
 use swarm_proto::v1::{self, task_service_server::TaskService};
 use tonic::{Request, Response, Status};

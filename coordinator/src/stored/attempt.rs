@@ -6,8 +6,10 @@ use bytes::Bytes;
 use swarm_engine::{
     event::CancelledAttempt,
     id::{AgentId, AttemptNumber, LeaseToken, ReportHash},
-    lease::Lease,
-    task::{Attempt, Blame, Failure, Loss, Outcome},
+    noun::{
+        lease::Lease,
+        task::{Attempt, Blame, Failure, Loss, Outcome},
+    },
     time::{Timestamp, millis},
 };
 use swarm_proto::store;

@@ -3,25 +3,27 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use swarm_engine::{
-    agent::Agent,
-    counts::Counts,
     event::{CancelledAttempt, Event, Fact, Subject},
-    hold::{Hold, HoldKind, Scope},
     id::{
         AgentId, AttemptNumber, GroupName, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session,
         TaskId,
     },
-    job::Job,
-    lease::Lease,
-    needs::{Bucket, Class, Executor, Needs},
-    queue::QueueLimit,
-    rare::Rare,
-    retry::{RetryPolicy, Tries},
-    selector::Selector,
-    task::{
-        Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
-        TaskState, Times,
+    noun::{
+        agent::Agent,
+        counts::Counts,
+        hold::{Hold, HoldKind, Scope},
+        job::Job,
+        lease::Lease,
+        needs::{Bucket, Class, Executor, Needs},
+        queue::QueueLimit,
+        rare::Rare,
+        selector::Selector,
+        task::{
+            Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
+            TaskState, Times,
+        },
     },
+    rule::retry::{RetryPolicy, Tries},
     time::Timestamp,
 };
 

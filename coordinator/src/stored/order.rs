@@ -2,9 +2,11 @@
 
 use prost::Message as _;
 use swarm_engine::{
-    hold::{Hold, HoldKind, Scope},
     id::{AgentId, QueueName},
-    queue::QueueLimit,
+    noun::{
+        hold::{Hold, HoldKind, Scope},
+        queue::QueueLimit,
+    },
     time::Timestamp,
 };
 use swarm_proto::store;

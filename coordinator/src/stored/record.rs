@@ -5,15 +5,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
-    agent::Agent,
-    counts::Counts,
     id::{AgentId, AttemptNumber, GroupName, JobId, Number, QueueName, Seq, Session, TaskId},
-    job::Job,
-    needs::{Bucket, Class, Executor, Needs},
-    rare::Rare,
-    retry::{RetryPolicy, Tries},
-    selector::Selector,
-    task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState, Times},
+    noun::{
+        agent::Agent,
+        counts::Counts,
+        job::Job,
+        needs::{Bucket, Class, Executor, Needs},
+        rare::Rare,
+        selector::Selector,
+        task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState, Times},
+    },
+    rule::retry::{RetryPolicy, Tries},
     time::{Timestamp, millis},
 };
 use swarm_proto::store;

@@ -7,12 +7,14 @@ use prost::Message as _;
 use swarm_engine::{
     event::{CancelledAttempt, Fact, Subject},
     id::{Seq, TaskId},
-    rare::Rare,
-    retry::RetryPolicy,
-    task::{
-        Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task, TaskState,
-        Times,
+    noun::{
+        rare::Rare,
+        task::{
+            Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
+            TaskState, Times,
+        },
     },
+    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 use swarm_proto::store;

@@ -3,8 +3,10 @@
 use swarm_engine::{
     command::complete::Reported,
     id::{AgentId, Session},
-    needs::Wants,
-    task::{Blame, Failure},
+    noun::{
+        needs::Wants,
+        task::{Blame, Failure},
+    },
 };
 
 use super::*;

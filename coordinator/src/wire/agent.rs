@@ -11,7 +11,7 @@ use swarm_engine::{
     },
     id::{AgentId, LeaseToken, QueueName, Session},
     limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SHARDS},
-    needs::{Executor, Shard, Wants},
+    noun::needs::{Executor, Shard, Wants},
     rejection::{Faults, Rejection},
 };
 use swarm_proto::v1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use swarm_engine::{
     id::TaskId,
-    task::{Output, Task, TaskState},
+    noun::task::{Output, Task, TaskState},
 };
 use swarm_proto::v1;
 
@@ -67,7 +67,10 @@ fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::Depen
 mod tests {
     use std::time::Duration;
 
-    use swarm_engine::{rare::Rare, task::Times, time::Timestamp};
+    use swarm_engine::{
+        noun::{rare::Rare, task::Times},
+        time::Timestamp,
+    };
 
     use super::*;
     use crate::wire::sample;

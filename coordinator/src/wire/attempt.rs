@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use swarm_engine::{
+use swarm_engine::noun::{
     lease::Lease,
     task::{Attempt, Blame, Loss, Outcome},
 };

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use swarm_engine::{
     id::{AgentId, JobId, TaskId},
+    noun::selector::Selector,
     rejection::{FaultKind, Faults, Rejection},
-    selector::Selector,
 };
 
 use super::{text::quoted, time::read_duration};

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use swarm_engine::{
     id::{AgentId, JobId, Number},
-    order::Order,
+    noun::{selector::Selector, task::Task},
     rejection::{Faults, Rejection},
-    selector::Selector,
-    task::Task,
+    state::direction::Order,
     time::Timestamp,
 };
 use swarm_proto::v1;

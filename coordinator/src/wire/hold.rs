@@ -7,10 +7,12 @@ use swarm_engine::{
         hold::{Lift, Place, Wanted},
         limit::Limit,
     },
-    counts::Counts,
-    hold::{Hold, HoldKind, Scope},
     id::{AgentId, QueueName},
     limits::MAX_TIMEOUT,
+    noun::{
+        counts::Counts,
+        hold::{Hold, HoldKind, Scope},
+    },
     rejection::{Faults, Rejection},
 };
 use swarm_proto::v1;

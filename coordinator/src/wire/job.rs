@@ -1,6 +1,6 @@
 //! Jobs as they go out.
 
-use swarm_engine::{counts::Counts, job::Job};
+use swarm_engine::noun::{counts::Counts, job::Job};
 use swarm_proto::v1;
 
 use super::{state::counts_message, time::timestamp};

@@ -2,7 +2,7 @@
 
 use swarm_engine::{
     id::{AttemptNumber, LeaseToken, TaskId},
-    lease::{Lease, Proof},
+    noun::lease::{Lease, Proof},
 };
 use swarm_proto::v1;
 

@@ -4,20 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
 use swarm_engine::{
-    agent::Agent,
-    counts::Counts,
     event::{CancelledAttempt, Fact, Subject},
-    hold::{Hold, HoldKind, Scope},
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
-    job::Job,
-    lease::Lease,
-    needs::{Bucket, Executor, Needs},
-    rare::Rare,
-    retry::RetryPolicy,
-    task::{
-        Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
-        TaskState,
+    noun::{
+        agent::Agent,
+        counts::Counts,
+        hold::{Hold, HoldKind, Scope},
+        job::Job,
+        lease::Lease,
+        needs::{Bucket, Executor, Needs},
+        rare::Rare,
+        task::{
+            Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
+            TaskState,
+        },
     },
+    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 use swarm_proto::v1::{self, task_spec::Work};

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use swarm_engine::{
-    agent::Agent,
-    fit::Look,
-    hold::{Hold, Scope},
-    needs::Shard,
+    noun::{
+        agent::Agent,
+        hold::{Hold, Scope},
+        needs::Shard,
+        task::Task,
+    },
+    rule::fit::Look,
     state::{Presence, State},
-    task::Task,
     time::Timestamp,
 };
 use swarm_proto::v1;

@@ -10,10 +10,12 @@ use swarm_engine::{
         INITIAL_BACKOFF, MAX_ASKED_BACKOFF, MAX_BACKOFF, MAX_DELAY, MAX_ID_BYTES, MAX_RETRIES,
         MAX_SELECTOR_TERMS, MAX_TIMEOUT,
     },
-    needs::{Bucket, Class, Executor, Needs},
-    retry::RetryPolicy,
-    selector::Selector,
-    task::Condition,
+    noun::{
+        needs::{Bucket, Class, Executor, Needs},
+        selector::Selector,
+        task::Condition,
+    },
+    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 use swarm_proto::v1::{self, DependencyCondition, task_spec::Work};

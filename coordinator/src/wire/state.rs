@@ -1,6 +1,6 @@
 //! States of tasks, and how many tasks are in each.
 
-use swarm_engine::{counts::Counts, task::TaskState};
+use swarm_engine::noun::{counts::Counts, task::TaskState};
 use swarm_proto::v1;
 
 use super::field::Fields;

@@ -3,8 +3,8 @@
 use swarm_engine::{
     id::AttemptNumber,
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
-    retry::Tries,
-    task::{End, Output, Phase, Task, TaskState},
+    noun::task::{End, Output, Phase, Task, TaskState},
+    rule::retry::Tries,
     time::Timestamp,
 };
 use swarm_proto::v1;
@@ -107,7 +107,7 @@ mod tests {
     use prost::Message as _;
     use swarm_engine::{
         id::{AgentId, TaskId},
-        task::{Condition, Dependency, Loss, Outcome},
+        noun::task::{Condition, Dependency, Loss, Outcome},
     };
 
     use super::*;
@@ -183,7 +183,7 @@ mod tests {
         let mut task = sample::running();
         let one = task.attempts[0].clone();
         task.attempts = (1..=10)
-            .map(|n| swarm_engine::task::Attempt {
+            .map(|n| swarm_engine::noun::task::Attempt {
                 number: AttemptNumber(n),
                 ..one.clone()
             })
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn attempts_say_how_they_ended() {
         let of = |outcome| {
-            attempt::ended(&swarm_engine::task::Attempt {
+            attempt::ended(&swarm_engine::noun::task::Attempt {
                 outcome,
                 ..sample::running().attempts[0].clone()
             })

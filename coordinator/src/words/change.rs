@@ -1,10 +1,12 @@
 //! What to type so that a task runs.
 
 use swarm_engine::{
-    agent::Agent,
-    fit::Fit,
-    needs::Executor,
-    task::{Outcome, Task},
+    noun::{
+        agent::Agent,
+        needs::Executor,
+        task::{Outcome, Task},
+    },
+    rule::fit::Fit,
 };
 
 use crate::{

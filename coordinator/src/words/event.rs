@@ -2,8 +2,8 @@
 
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    hold::Scope,
     id::{AgentId, AttemptNumber, JobId, TaskId},
+    noun::hold::Scope,
 };
 use swarm_proto::v1;
 
@@ -132,7 +132,7 @@ fn of_attempt<'a>(task: &'a Subject, attempt: AttemptNumber, agent: &'a AgentId)
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
-    use swarm_engine::{id::Seq, task::Loss, time::Timestamp};
+    use swarm_engine::{id::Seq, noun::task::Loss, time::Timestamp};
     use swarm_proto::v1::event::Payload;
 
     use super::*;

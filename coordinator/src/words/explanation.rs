@@ -3,15 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
-    agent::Agent,
-    avoid::Avoided,
-    explain::{Cause, Explanation, Obstacle},
-    fit::{Fit, Look, Passed, Reason, Unmatched},
-    hold::{HoldKind, Scope},
     id::{AgentId, TaskId},
-    needs::Executor,
-    selector::Term,
-    task::{Condition, End, Outcome, Task, TaskState},
+    noun::{
+        agent::Agent,
+        hold::{HoldKind, Scope},
+        needs::Executor,
+        selector::Term,
+        task::{Condition, End, Outcome, Task, TaskState},
+    },
+    rule::{
+        avoid::Avoided,
+        explain::{Cause, Explanation, Obstacle},
+        fit::{Fit, Look, Passed, Reason, Unmatched},
+    },
     time::Timestamp,
 };
 use swarm_proto::v1;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use swarm_engine::selector::{Selector, Term};
+use swarm_engine::noun::selector::{Selector, Term};
 use swarm_proto::{
     channel::Address,
     duration::{format_duration, parse_duration},

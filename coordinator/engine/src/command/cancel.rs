@@ -1,12 +1,12 @@
 //! Somebody cancels a task.
 
 use crate::{
-    dependency::settle,
     draft::Draft,
     event::{Fact, Subject},
     id::TaskId,
+    noun::task::{Phase, TaskState},
     rejection::Rejection,
-    task::{Phase, TaskState},
+    rule::dependency::settle,
 };
 
 /// Cancels each task by itself and answers with its state. A running task is asked to stop and ends with its

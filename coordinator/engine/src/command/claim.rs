@@ -3,18 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    agent::Agent,
-    dependency::settle,
     draft::Draft,
     event::{Fact, Subject},
-    fit::Look,
     id::{AgentId, AttemptNumber, LeaseToken, Number, QueueName, Session},
-    lease::Lease,
     limits::{DEFAULT_SCAN, END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_SCAN},
-    needs::{Buckets, Offer, Shard, Wants},
+    noun::{
+        agent::Agent,
+        lease::Lease,
+        needs::{Buckets, Offer, Shard, Wants},
+        task::{Task, TaskState},
+    },
     rejection::Rejection,
+    rule::{dependency::settle, fit::Look},
     state::State,
-    task::{Task, TaskState},
     time::Timestamp,
 };
 

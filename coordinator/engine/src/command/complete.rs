@@ -3,14 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    dependency::settle,
     draft::Draft,
     event::{CancelledAttempt, Fact, Subject},
     id::{AgentId, AttemptNumber, ReportHash},
-    lease::Proof,
+    noun::{
+        lease::Proof,
+        task::{Blame, Failure, Outcome, Output, Task, TaskState},
+    },
     rejection::Rejection,
-    retry::{Tries, Verdict, after_failure, mix, without_loss},
-    task::{Blame, Failure, Outcome, Output, Task, TaskState},
+    rule::{
+        dependency::settle,
+        retry::{Tries, Verdict, after_failure, mix, without_loss},
+    },
 };
 
 /// Outcomes to accept. The lease alone proves the right to report: an outbox outlives sessions.

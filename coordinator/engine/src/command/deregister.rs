@@ -2,12 +2,12 @@
 
 use crate::{
     command::{claim::check_session, expire::lose},
-    dependency::settle,
     draft::Draft,
     event::Fact,
     id::{AgentId, Number, Session},
+    noun::task::Loss,
     rejection::Rejection,
-    task::Loss,
+    rule::dependency::settle,
 };
 
 /// Who leaves.

@@ -1,14 +1,16 @@
 //! Time has passed.
 
 use crate::{
-    dependency::settle,
     draft::Draft,
     event::{Fact, Subject},
     id::Number,
     limits::EXPIRE_STEP,
+    noun::task::Loss,
     rejection::Rejection,
-    retry::{Verdict, after_loss, mix},
-    task::Loss,
+    rule::{
+        dependency::settle,
+        retry::{Verdict, after_loss, mix},
+    },
     time::Timestamp,
 };
 

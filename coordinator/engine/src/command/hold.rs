@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     draft::Draft,
     event::Fact,
-    hold::{Hold, HoldKind, Scope},
     id::AgentId,
+    noun::hold::{Hold, HoldKind, Scope},
     rejection::Rejection,
     state::State,
 };

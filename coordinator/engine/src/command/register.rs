@@ -7,16 +7,18 @@ use std::{
 };
 
 use crate::{
-    agent::Agent,
     command::{expire::lose, renew::continue_lease},
-    dependency::settle,
     draft::Draft,
     event::Fact,
     id::{AgentId, Session},
-    lease::Proof,
-    needs::Executor,
+    noun::{
+        agent::Agent,
+        lease::Proof,
+        needs::Executor,
+        task::{Loss, Task},
+    },
     rejection::Rejection,
-    task::{Loss, Task},
+    rule::dependency::settle,
 };
 
 /// What the agent says about itself.

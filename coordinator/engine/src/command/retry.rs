@@ -1,11 +1,11 @@
 //! Somebody brings an ended task back.
 
 use crate::{
-    dependency::{self, settle},
     draft::Draft,
     id::{Number, Seq, TaskId},
+    noun::task::{Condition, End, TaskState},
     rejection::Rejection,
-    task::{Condition, End, TaskState},
+    rule::dependency::{self, settle},
 };
 
 /// A task to bring back.

@@ -7,19 +7,20 @@ use std::{
 };
 
 use crate::{
-    counts::Counts,
-    dependency::settle,
     draft::Draft,
     event::Fact,
     id::{AttemptNumber, JobId, Number, Seq, TaskId},
-    job::Job,
     limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES, MAX_SUBMIT_TASKS},
-    needs::{Bucket, Needs},
-    rare::Rare,
+    noun::{
+        counts::Counts,
+        job::Job,
+        needs::{Bucket, Needs},
+        rare::Rare,
+        task::{Condition, Dependency, Phase, Task, TaskState, Times},
+    },
     rejection::{FaultKind, Faults, Rejection},
-    retry::RetryPolicy,
+    rule::{dependency::settle, retry::RetryPolicy},
     state::State,
-    task::{Condition, Dependency, Phase, Task, TaskState, Times},
     time::{Millis, Timestamp},
 };
 

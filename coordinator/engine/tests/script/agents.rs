@@ -7,20 +7,17 @@ use std::{
 
 use swarm_engine::{
     command::{
-        claim,
-        claim::Claim,
-        complete,
-        complete::{Complete, Report, Reported},
-        deregister,
-        deregister::Deregister,
-        register,
-        register::Register,
-        renew,
-        renew::{Order, Renew},
+        claim::{self, Claim},
+        complete::{self, Complete, Report, Reported},
+        deregister::{self, Deregister},
+        register::{self, Register},
+        renew::{self, Order, Renew},
     },
     id::{AgentId, AttemptNumber, LeaseToken, QueueName, ReportHash, Session, TaskId},
-    lease::Proof,
-    needs::{Executor, Shard, Wants},
+    noun::{
+        lease::Proof,
+        needs::{Executor, Shard, Wants},
+    },
 };
 
 use crate::{

@@ -5,11 +5,15 @@ use swarm_engine::{
         hold::{self, Wanted},
         limit,
     },
-    explain::{Cause, Found, explain},
-    fit::{Fit, Look},
-    hold::Scope,
     id::{AgentId, QueueName, TaskId},
-    task::{Outcome, TaskState},
+    noun::{
+        hold::Scope,
+        task::{Outcome, TaskState},
+    },
+    rule::{
+        explain::{Cause, Found, explain},
+        fit::{Fit, Look},
+    },
 };
 
 use crate::{

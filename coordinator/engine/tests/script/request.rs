@@ -5,10 +5,12 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use swarm_engine::{
     command::{complete::Reported, submit::NewTask},
     id::{AttemptNumber, GroupName, QueueName, TaskId},
-    needs::{Bucket, Executor, Needs},
-    retry::RetryPolicy,
-    selector::Selector,
-    task::{Blame, Condition, Failure},
+    noun::{
+        needs::{Bucket, Executor, Needs},
+        selector::Selector,
+        task::{Blame, Condition, Failure},
+    },
+    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 

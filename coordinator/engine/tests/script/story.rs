@@ -2,10 +2,12 @@
 
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    hold::HoldKind,
     id::{AgentId, AttemptNumber, TaskId},
+    noun::{
+        hold::HoldKind,
+        task::{Blame, End, Failure, Loss, Outcome, Phase, Task},
+    },
     rejection::Rejection,
-    task::{Blame, End, Failure, Loss, Outcome, Phase, Task},
     time::Timestamp,
 };
 

@@ -14,10 +14,12 @@ use swarm_engine::{
         renew::{Order, Renew},
     },
     id::{AgentId, AttemptNumber, GroupName, ReportHash, Session, TaskId},
-    lease::Proof,
-    needs::{Executor, Shard, Wants},
+    noun::{
+        lease::Proof,
+        needs::{Executor, Shard, Wants},
+        task::{Blame, Failure, Task},
+    },
     rejection::Rejection,
-    task::{Blame, Failure, Task},
 };
 
 use super::{

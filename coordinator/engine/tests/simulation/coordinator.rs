@@ -14,10 +14,9 @@ use swarm_engine::{
     draft::{Draft, decide},
     event::{Event, Fact},
     id::{AgentId, Number, ReportHash, TaskId},
-    lease::Proof,
+    noun::{lease::Proof, task::Task},
     rejection::Rejection,
     state::State,
-    task::Task,
     time::Timestamp,
 };
 

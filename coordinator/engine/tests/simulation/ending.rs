@@ -10,8 +10,7 @@ use swarm_engine::{
     },
     event::Fact,
     id::{AgentId, ReportHash, Session},
-    needs::Wants,
-    task::TaskState,
+    noun::{needs::Wants, task::TaskState},
 };
 
 use super::{

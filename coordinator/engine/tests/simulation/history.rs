@@ -9,11 +9,13 @@ use std::{
 
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    hold::Scope,
     id::{AgentId, AttemptNumber, GroupName, LeaseToken, QueueName, ReportHash, TaskId},
-    lease::Proof,
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
-    task::{Blame, Condition, End, Loss, Task},
+    noun::{
+        hold::Scope,
+        lease::Proof,
+        task::{Blame, Condition, End, Loss, Task},
+    },
     time::Timestamp,
 };
 

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use swarm_engine::{
     event::{Event, Fact},
     id::{AgentId, Number},
-    lease::{Lease, Proof},
+    noun::{
+        lease::{Lease, Proof},
+        task::{Loss, Task},
+    },
     state::State,
-    task::{Loss, Task},
     time::Timestamp,
 };
 

@@ -15,8 +15,8 @@ use swarm_engine::{
         submit::{Submit, Submitted},
     },
     id::TaskId,
+    noun::task::Task,
     rejection::Rejection,
-    task::Task,
 };
 
 use super::{

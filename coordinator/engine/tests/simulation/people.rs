@@ -9,10 +9,9 @@ use swarm_engine::{
         retry::Retry,
         submit::Submit,
     },
-    hold::Scope,
     id::{Number, QueueName, TaskId},
+    noun::{hold::Scope, task::End},
     state::State,
-    task::End,
     time::Timestamp,
 };
 

@@ -1,6 +1,6 @@
 //! Every choice in a world, in the order that its seed gives.
 
-use swarm_engine::{id::LeaseToken, retry::mix};
+use swarm_engine::{id::LeaseToken, rule::retry::mix};
 
 /// Streams of one seed that do not meet: a world draws far fewer numbers than lie between two.
 const STREAM: u64 = 1 << 40;

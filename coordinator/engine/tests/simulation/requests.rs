@@ -13,7 +13,7 @@ use swarm_engine::{
     },
     draft::Draft,
     id::{AgentId, AttemptNumber, Number, ReportHash},
-    lease::Proof,
+    noun::lease::Proof,
     rejection::Rejection,
 };
 

@@ -8,11 +8,13 @@ use std::{
 use swarm_engine::{
     command::submit::{NewJob, NewTask, Submit},
     id::{AgentId, GroupName, JobId, QueueName, TaskId},
-    lease::Proof,
-    needs::{Bucket, Executor, Needs},
-    retry::RetryPolicy,
-    selector::Selector,
-    task::{Condition, Task},
+    noun::{
+        lease::Proof,
+        needs::{Bucket, Executor, Needs},
+        selector::Selector,
+        task::{Condition, Task},
+    },
+    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 

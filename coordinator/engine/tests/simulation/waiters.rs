@@ -5,11 +5,10 @@ use std::time::Duration;
 use swarm_engine::{
     command::claim::{self, Claim},
     draft::decide,
-    fit::Look,
-    hold::Scope,
     id::{AgentId, QueueName},
-    needs::Offer,
+    noun::{hold::Scope, needs::Offer},
     rejection::Rejection,
+    rule::fit::Look,
     state::State,
     time::Timestamp,
 };
@@ -106,7 +105,7 @@ impl Coordinator {
         boot: u64,
         tally: &mut Tally,
         claim: &Claim,
-    ) -> Result<Vec<std::sync::Arc<swarm_engine::task::Task>>, Rejection> {
+    ) -> Result<Vec<std::sync::Arc<swarm_engine::noun::task::Task>>, Rejection> {
         let before = self.state().seq();
         let result = self.decide(boot, tally, |draft| claim::decide(draft, claim.clone()));
         let now = self.now(boot);
@@ -200,7 +199,7 @@ impl Coordinator {
 }
 
 /// An agent that has failed or refused a task may be given it when others come or go.
-fn was_tried(attempt: &swarm_engine::task::Attempt, agent: &AgentId) -> bool {
+fn was_tried(attempt: &swarm_engine::noun::task::Attempt, agent: &AgentId) -> bool {
     attempt.agent == *agent
 }
 

@@ -11,8 +11,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use swarm_engine::{
     id::AttemptNumber,
+    noun::task::{Output, Task},
     rejection::{FaultKind, Faults, Rejection},
-    task::{Output, Task},
 };
 use swarm_proto::{
     MAX_MESSAGE_BYTES,

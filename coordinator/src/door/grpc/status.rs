@@ -108,7 +108,7 @@ fn faults_message(faults: &Faults) -> String {
 mod tests {
     use swarm_engine::{
         id::{AgentId, AttemptNumber, JobId, Seq, TaskId},
-        task::TaskState,
+        noun::task::TaskState,
     };
     use swarm_proto::reason::Failure;
     use tonic::Code;

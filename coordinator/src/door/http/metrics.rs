@@ -11,7 +11,10 @@ use prometheus_client::{
     metrics::{MetricType, histogram::Histogram},
     registry::Registry,
 };
-use swarm_engine::{counts::Counts, hold::HoldKind, task::TaskState, time::Timestamp};
+use swarm_engine::{
+    noun::{counts::Counts, hold::HoldKind, task::TaskState},
+    time::Timestamp,
+};
 
 use crate::{
     core::{Answer, Core},

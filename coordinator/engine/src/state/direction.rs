@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use crate::{
-    agent::Agent,
     id::{JobId, Number, TaskId},
-    job::Job,
+    noun::{agent::Agent, job::Job, task::Task},
     state::State,
-    task::Task,
     time::Timestamp,
 };
 

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use crate::{
-    counts::Counts,
     event::{Event, Fact, Subject},
-    hold::Scope,
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
-    lease::Lease,
-    queue::QueueLimit,
-    retry::without_loss,
+    noun::{
+        counts::Counts,
+        hold::Scope,
+        lease::Lease,
+        queue::QueueLimit,
+        task::{Attempt, End, Outcome, Output, Phase, Task, TaskState},
+    },
+    rule::retry::without_loss,
     state::{Identity, State},
-    task::{Attempt, End, Outcome, Output, Phase, Task, TaskState},
     time::Timestamp,
 };
 

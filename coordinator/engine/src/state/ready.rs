@@ -13,8 +13,10 @@ use std::{
 
 use crate::{
     id::{GroupName, Number, QueueName},
-    needs::{Bucket, Buckets, Class, Needs, Offer},
-    task::Task,
+    noun::{
+        needs::{Bucket, Buckets, Class, Needs, Offer},
+        task::Task,
+    },
 };
 
 /// The place of a task: higher priority first, then the older one.

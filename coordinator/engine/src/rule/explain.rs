@@ -6,14 +6,18 @@ use std::{
 };
 
 use crate::{
-    agent::Agent,
-    fit::{Fit, Look, Unmatched},
-    hold::{Hold, Scope},
     id::{AgentId, GroupName, QueueName, TaskId},
     limits::{MAX_AGENTS_VISITED, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED},
-    retry_order::retry_order,
+    noun::{
+        agent::Agent,
+        hold::{Hold, Scope},
+        task::{Attempt, Condition, Task, TaskState},
+    },
+    rule::{
+        fit::{Fit, Look, Unmatched},
+        retry_order::retry_order,
+    },
     state::State,
-    task::{Attempt, Condition, Task, TaskState},
     time::Timestamp,
 };
 
@@ -217,7 +221,7 @@ fn obstruct(
         }
         TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled | TaskState::Skipped => {
             let because = match task.end() {
-                Some(crate::task::End::Skipped { because }) => Some(because.clone()),
+                Some(crate::noun::task::End::Skipped { because }) => Some(because.clone()),
                 _ => None,
             };
             let retry = retry_order(task, |id| look_up(state, found, id));

@@ -4,11 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
-    lease::{Lease, Proof},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
-    needs::{Bucket, Needs},
-    rare::Rare,
-    retry::{RetryPolicy, Tries},
+    noun::{
+        lease::{Lease, Proof},
+        needs::{Bucket, Needs},
+        rare::Rare,
+    },
+    rule::retry::{RetryPolicy, Tries},
     time::{Millis, Timestamp},
 };
 
@@ -174,7 +176,7 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    /// Every state, in the order of [`crate::counts::Counts`].
+    /// Every state, in the order of [`crate::noun::counts::Counts`].
     pub const ALL: [TaskState; 8] = [
         TaskState::Blocked,
         TaskState::Delayed,

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     id::{Number, Seq, TaskId},
+    noun::task::{End, Task},
     state::State,
-    task::{End, Task},
 };
 
 impl State {

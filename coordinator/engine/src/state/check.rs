@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    counts::Counts,
     id::{JobId, Number},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS, MAX_LOST_ON},
+    noun::{
+        counts::Counts,
+        task::{Phase, Task},
+    },
     state::State,
-    task::{Phase, Task},
 };
 
 impl State {

@@ -8,7 +8,7 @@ use crate::{
         INITIAL_BACKOFF, MAX_BACKOFF, MAX_LOSSES, MAX_LOST_ON, MAX_PROVIDER_WAIT, MAX_UNDELIVERED,
         PROVIDER_BACKOFF,
     },
-    task::{Blame, Loss, Outcome, Task},
+    noun::task::{Blame, Loss, Outcome, Task},
     time::{Millis, Timestamp, millis},
 };
 

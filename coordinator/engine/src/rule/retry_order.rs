@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     id::TaskId,
     limits::{MAX_EXPLAINED, MAX_FOLLOWED, MAX_VISITED},
-    task::{Condition, End, Task},
+    noun::task::{Condition, End, Task},
 };
 
 /// The tasks to retry, dependencies first: a task is refused while one that it depends on has ended without success.

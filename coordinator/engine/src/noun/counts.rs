@@ -1,6 +1,6 @@
 //! How many tasks are in each state.
 
-use crate::task::TaskState;
+use crate::noun::task::TaskState;
 
 /// How many tasks are in each state, in the order of [`TaskState::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

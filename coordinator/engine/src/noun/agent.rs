@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     id::{AgentId, Session},
-    needs::Executor,
+    noun::needs::Executor,
     time::Timestamp,
 };
 

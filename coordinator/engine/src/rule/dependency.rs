@@ -10,8 +10,10 @@ use crate::{
     event::{Fact, Subject},
     id::{Number, TaskId},
     limits::SETTLE_STEP,
-    rare::Rare,
-    task::{End, Phase, Task, Times},
+    noun::{
+        rare::Rare,
+        task::{End, Phase, Task, Times},
+    },
 };
 
 /// Settles consequences, at most [`SETTLE_STEP`] of them.

@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    agent::Agent,
-    avoid::{Avoided, avoided},
-    hold::{Hold, HoldKind, Scope},
     id::QueueName,
     limits::{MAX_AGENTS_VISITED, MAX_OTHERS_VISITED},
-    needs::{Bucket, Buckets, Class, Executor, Offer, Shard, Wants},
-    selector::Term,
+    noun::{
+        agent::Agent,
+        hold::{Hold, HoldKind, Scope},
+        needs::{Bucket, Buckets, Class, Executor, Offer, Shard, Wants},
+        selector::Term,
+        task::Task,
+    },
+    rule::avoid::{Avoided, avoided},
     state::State,
-    task::Task,
     time::Timestamp,
 };
 

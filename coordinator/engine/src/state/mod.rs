@@ -2,6 +2,15 @@
 //!
 //! Only `apply`, `renew`, `seen`, `grace`, `forget`, `recall` and loading change it.
 
+mod apply;
+mod derived;
+mod evict;
+
+pub mod direction;
+pub mod ready;
+
+mod check;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
@@ -10,18 +19,18 @@ use std::{
 };
 
 use crate::{
-    agent::Agent,
-    counts::Counts,
-    derived::Derived,
-    hold::{Hold, Scope},
     id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
-    job::Job,
-    needs::{Needs, Wants},
-    queue::QueueLimit,
-    schedule::Ready,
-    shard::Owners,
-    slow::Slow,
-    task::Task,
+    noun::{
+        agent::Agent,
+        counts::Counts,
+        hold::{Hold, Scope},
+        job::Job,
+        needs::{Needs, Wants},
+        queue::QueueLimit,
+        task::Task,
+    },
+    rule::{shard::Owners, slow::Slow},
+    state::{derived::Derived, ready::Ready},
     time::Timestamp,
 };
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    retry::Tries,
-    task::{Attempt, Dependency, Times},
+    noun::task::{Attempt, Dependency, Times},
+    rule::retry::Tries,
 };
 
 /// A value that takes one pointer while it is its type's empty one. It reads and changes as the value itself.
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::{
         id::AgentId,
-        task::{Blame, Task},
+        noun::task::{Blame, Task},
     };
 
     /// With the counts of its `Arc` and the allocator's own word it is a block of 192 bytes.

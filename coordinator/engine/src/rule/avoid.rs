@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     id::AgentId,
     limits::{AVOIDED, MAX_AVOIDED},
-    task::{Attempt, Blame, Outcome, Task},
+    noun::task::{Attempt, Blame, Outcome, Task},
     time::Timestamp,
 };
 

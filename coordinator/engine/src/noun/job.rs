@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    counts::Counts,
     id::{JobId, Number},
+    noun::counts::Counts,
     time::Timestamp,
 };
 

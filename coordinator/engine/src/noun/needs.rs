@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     id::{GroupName, QueueName},
-    selector::Selector,
+    noun::selector::Selector,
 };
 
 /// Everything that decides who may be given a task and when. Tasks that need the same share it.

@@ -8,11 +8,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    hold::Scope,
     id::AgentId,
     limits::SHARDS_KEPT,
-    needs::{Buckets, Shard, Wants},
-    retry::mix,
+    noun::{
+        hold::Scope,
+        needs::{Buckets, Shard, Wants},
+    },
+    rule::retry::mix,
     state::{Presence, State},
     time::Timestamp,
 };

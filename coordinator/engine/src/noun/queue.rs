@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::{
-    counts::Counts,
-    hold::Scope,
     id::QueueName,
+    noun::{
+        counts::Counts,
+        hold::Scope,
+        task::{Task, TaskState},
+    },
     state::State,
-    task::{Task, TaskState},
 };
 
 /// How many tasks of a queue may run at a time.

@@ -9,11 +9,12 @@ use std::{
 };
 
 use crate::{
-    counts::Counts,
     id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
-    schedule::Ready,
-    state::{State, Tally},
-    task::{End, Phase, Task, TaskState},
+    noun::{
+        counts::Counts,
+        task::{End, Phase, Task, TaskState},
+    },
+    state::{State, Tally, ready::Ready},
     time::Timestamp,
 };
 

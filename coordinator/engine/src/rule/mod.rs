@@ -1,0 +1,13 @@
+//! Rules that several requests share: questions to a state, and what follows from an answer.
+
+pub mod dependency;
+
+pub mod avoid;
+pub mod fit;
+pub mod shard;
+pub(crate) mod slow;
+
+pub mod retry;
+
+pub mod explain;
+mod retry_order;
