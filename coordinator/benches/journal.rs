@@ -22,8 +22,10 @@ use swarm_engine::{
     draft,
     event::Event,
     id::{QueueName, Seq, TaskId},
-    noun::needs::{Bucket, Needs},
-    rule::retry::RetryPolicy,
+    noun::{
+        needs::{Bucket, Needs},
+        tries::RetryPolicy,
+    },
     state::State,
     time::Timestamp,
 };

@@ -14,10 +14,11 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
-        task::{Condition, Output, Task, TaskState},
+        outcome::Output,
+        task::{Condition, Task, TaskState},
+        tries::RetryPolicy,
     },
     rejection::Rejection,
-    rule::retry::RetryPolicy,
     state::direction::Order,
 };
 use tempfile::TempDir;
@@ -337,9 +338,9 @@ pub(crate) fn output(proof: &Proof) -> Output {
 
 pub(crate) fn failure() -> Reported {
     Reported::Failure {
-        failure: swarm_engine::noun::task::Failure {
+        failure: swarm_engine::noun::outcome::Failure {
             reason: "exit".into(),
-            blame: swarm_engine::noun::task::Blame::Task,
+            blame: swarm_engine::noun::outcome::Blame::Task,
             message: "".into(),
             exit_code: Some(1),
             signal: None,

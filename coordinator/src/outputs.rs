@@ -8,7 +8,7 @@ use std::{
 use swarm_engine::{
     event::{Event, Fact},
     id::{AttemptNumber, Number},
-    noun::task::Output,
+    noun::outcome::Output,
 };
 
 use crate::{

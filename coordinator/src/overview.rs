@@ -8,9 +8,10 @@ use swarm_engine::{
         agent::Agent,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
+        presence::Presence,
     },
     rule::fit::Look,
-    state::{Presence, State},
+    state::State,
     time::Timestamp,
 };
 

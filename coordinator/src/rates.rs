@@ -88,7 +88,7 @@ mod tests {
     use swarm_engine::{
         event::Subject,
         id::{AgentId, AttemptNumber, Number, TaskId},
-        noun::task::Loss,
+        noun::outcome::Loss,
     };
 
     use super::*;

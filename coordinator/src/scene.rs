@@ -16,10 +16,10 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
-        task::Output,
+        outcome::Output,
+        tries::RetryPolicy,
     },
     rejection::Rejection,
-    rule::retry::RetryPolicy,
     state::State,
 };
 use tempfile::TempDir;

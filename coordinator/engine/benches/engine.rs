@@ -32,9 +32,9 @@ use swarm_engine::{
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
         selector::Selector,
+        tries::RetryPolicy,
     },
     rejection::Rejection,
-    rule::retry::RetryPolicy,
     state::State,
     time::Timestamp,
 };

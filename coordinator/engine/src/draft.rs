@@ -6,15 +6,9 @@ use crate::{
     event::{Event, Fact},
     id::{AgentId, Number},
     limits::MAX_DECISION_EVENTS,
-    noun::{
-        agent::Agent,
-        counts::Counts,
-        job::Job,
-        needs::{Shard, Wants},
-        task::Task,
-    },
+    noun::{agent::Agent, counts::Counts, job::Job, task::Task},
     rejection::Rejection,
-    state::State,
+    state::{State, soft::Soft},
     time::Timestamp,
 };
 
@@ -128,14 +122,9 @@ impl Draft<'_> {
         self.state.renew(number, self.now, ttl)
     }
 
-    /// Notes that an agent's machine failed an attempt: a soft fact, not an event.
-    pub fn machine_failed(&mut self, agent: &AgentId) {
-        self.state.machine_failed(agent, self.now);
-    }
-
-    /// Notes that an agent's machine carried an attempt through: a soft fact, not an event.
-    pub fn machine_worked(&mut self, agent: &AgentId) {
-        self.state.machine_worked(agent);
+    /// Notes that an agent was heard of: a soft fact, not an event.
+    pub fn seen(&mut self, agent: &AgentId, draining: Option<bool>) {
+        self.state.soft.seen(agent, self.now, draining);
     }
 
     /// Notes that an agent was heard of, if it is one we know: a soft fact, not an event.
@@ -145,17 +134,9 @@ impl Draft<'_> {
         }
     }
 
-    /// Notes what an agent asks for: a soft fact, not an event.
-    pub fn wants(&mut self, agent: &AgentId, wants: &Wants, ttl: Duration) {
-        self.state.wants(agent, wants);
-        if let Some(Shard { count, index: None }) = wants.shard {
-            self.state.assign_shards(count, self.now, ttl);
-        }
-    }
-
-    /// Notes that an agent was heard of: a soft fact, not an event.
-    pub fn seen(&mut self, agent: &AgentId, draining: Option<bool>) {
-        self.state.seen(agent, self.now, draining);
+    /// The soft facts, which change without an event.
+    pub(crate) fn soft_mut(&mut self) -> &mut Soft {
+        &mut self.state.soft
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
         hold::Hold,
         job::Job,
         lease::Lease,
-        task::{Failure, Loss, Outcome, Output, PastEnd, Task},
+        outcome::{Failure, Loss, Outcome, Output},
+        task::{PastEnd, Task},
     },
     time::Timestamp,
 };

@@ -17,10 +17,11 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
-        task::{Blame, Condition, Failure, TaskState},
+        outcome::{Blame, Failure},
+        task::{Condition, TaskState},
+        tries::RetryPolicy,
     },
     rejection::Rejection,
-    rule::retry::RetryPolicy,
     state::State,
     time::Timestamp,
 };

@@ -23,7 +23,8 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Executor, Wants},
-        task::{Output, Task},
+        outcome::Output,
+        task::Task,
     },
     rejection::Rejection,
     state::{Records, State},

@@ -7,8 +7,9 @@ use swarm_engine::{
     event::CancelledAttempt,
     id::{AgentId, AttemptNumber, LeaseToken, ReportHash},
     noun::{
+        attempt::Attempt,
         lease::Lease,
-        task::{Attempt, Blame, Failure, Loss, Outcome},
+        outcome::{Blame, Failure, Loss, Outcome},
     },
     time::{Timestamp, millis},
 };

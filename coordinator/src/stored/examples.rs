@@ -10,20 +10,19 @@ use swarm_engine::{
     },
     noun::{
         agent::Agent,
+        attempt::Attempt,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
         job::Job,
         lease::Lease,
         needs::{Bucket, Class, Executor, Needs},
+        outcome::{Blame, Failure, Loss, Outcome, Output},
         queue::QueueLimit,
         rare::Rare,
         selector::Selector,
-        task::{
-            Attempt, Blame, Condition, Dependency, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
-            TaskState, Times,
-        },
+        task::{Condition, Dependency, PastEnd, Phase, Task, TaskState, Times},
+        tries::{RetryPolicy, Tries},
     },
-    rule::retry::{RetryPolicy, Tries},
     time::Timestamp,
 };
 

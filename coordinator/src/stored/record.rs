@@ -11,11 +11,12 @@ use swarm_engine::{
         counts::Counts,
         job::Job,
         needs::{Bucket, Class, Executor, Needs},
+        outcome::Output,
         rare::Rare,
         selector::Selector,
-        task::{Condition, Dependency, End, Output, PastEnd, Phase, Task, TaskState, Times},
+        task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState, Times},
+        tries::{RetryPolicy, Tries},
     },
-    rule::retry::{RetryPolicy, Tries},
     time::{Timestamp, millis},
 };
 use swarm_proto::store;

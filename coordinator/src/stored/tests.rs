@@ -8,13 +8,11 @@ use swarm_engine::{
     event::{CancelledAttempt, Fact, Subject},
     id::{Seq, TaskId},
     noun::{
+        outcome::{Blame, Failure, Loss, Outcome, Output},
         rare::Rare,
-        task::{
-            Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
-            TaskState, Times,
-        },
+        task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState, Times},
+        tries::RetryPolicy,
     },
-    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 use swarm_proto::store;

@@ -5,7 +5,7 @@ use swarm_engine::{
     id::{AgentId, Session},
     noun::{
         needs::Wants,
-        task::{Blame, Failure},
+        outcome::{Blame, Failure},
     },
 };
 

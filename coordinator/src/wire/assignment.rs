@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use swarm_engine::{
     id::TaskId,
-    noun::task::{Output, Task, TaskState},
+    noun::{
+        outcome::Output,
+        task::{Task, TaskState},
+    },
 };
 use swarm_proto::v1;
 

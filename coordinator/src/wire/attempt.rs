@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use swarm_engine::noun::{
+    attempt::Attempt,
     lease::Lease,
-    task::{Attempt, Blame, Loss, Outcome},
+    outcome::{Blame, Loss, Outcome},
 };
 use swarm_proto::v1;
 

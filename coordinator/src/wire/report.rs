@@ -6,7 +6,7 @@ use prost::Message as _;
 use swarm_engine::{
     command::complete::{Report, Reported},
     id::ReportHash,
-    noun::task::{Blame, Failure, Output},
+    noun::outcome::{Blame, Failure, Output},
 };
 use swarm_proto::{OUTPUT_TAIL_BYTES, reason::Reason, v1, v1::attempt_report::Outcome};
 use xxhash_rust::xxh3::xxh3_128;

@@ -8,18 +8,17 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     noun::{
         agent::Agent,
+        attempt::Attempt,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
         job::Job,
         lease::Lease,
         needs::{Bucket, Executor, Needs},
+        outcome::{Blame, Failure, Loss, Outcome, Output},
         rare::Rare,
-        task::{
-            Attempt, Blame, Condition, Dependency, End, Failure, Loss, Outcome, Output, PastEnd, Phase, Task,
-            TaskState,
-        },
+        task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState},
+        tries::RetryPolicy,
     },
-    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 use swarm_proto::v1::{self, task_spec::Work};

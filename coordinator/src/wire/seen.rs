@@ -7,10 +7,11 @@ use swarm_engine::{
         agent::Agent,
         hold::{Hold, Scope},
         needs::Shard,
+        presence::Presence,
         task::Task,
     },
     rule::fit::Look,
-    state::{Presence, State},
+    state::State,
     time::Timestamp,
 };
 use swarm_proto::v1;

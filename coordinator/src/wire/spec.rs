@@ -14,8 +14,8 @@ use swarm_engine::{
         needs::{Bucket, Class, Executor, Needs},
         selector::Selector,
         task::Condition,
+        tries::RetryPolicy,
     },
-    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 use swarm_proto::v1::{self, DependencyCondition, task_spec::Work};

@@ -3,8 +3,11 @@
 use swarm_engine::{
     id::AttemptNumber,
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
-    noun::task::{End, Output, Phase, Task, TaskState},
-    rule::retry::Tries,
+    noun::{
+        outcome::Output,
+        task::{End, Phase, Task, TaskState},
+        tries::Tries,
+    },
     time::Timestamp,
 };
 use swarm_proto::v1;
@@ -107,7 +110,10 @@ mod tests {
     use prost::Message as _;
     use swarm_engine::{
         id::{AgentId, TaskId},
-        noun::task::{Condition, Dependency, Loss, Outcome},
+        noun::{
+            outcome::{Loss, Outcome},
+            task::{Condition, Dependency},
+        },
     };
 
     use super::*;
@@ -183,7 +189,7 @@ mod tests {
         let mut task = sample::running();
         let one = task.attempts[0].clone();
         task.attempts = (1..=10)
-            .map(|n| swarm_engine::noun::task::Attempt {
+            .map(|n| swarm_engine::noun::attempt::Attempt {
                 number: AttemptNumber(n),
                 ..one.clone()
             })
@@ -203,7 +209,7 @@ mod tests {
     #[test]
     fn attempts_say_how_they_ended() {
         let of = |outcome| {
-            attempt::ended(&swarm_engine::noun::task::Attempt {
+            attempt::ended(&swarm_engine::noun::attempt::Attempt {
                 outcome,
                 ..sample::running().attempts[0].clone()
             })

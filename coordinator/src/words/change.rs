@@ -1,11 +1,7 @@
 //! What to type so that a task runs.
 
 use swarm_engine::{
-    noun::{
-        agent::Agent,
-        needs::Executor,
-        task::{Outcome, Task},
-    },
+    noun::{agent::Agent, needs::Executor, outcome::Outcome, task::Task},
     rule::fit::Fit,
 };
 

@@ -132,7 +132,7 @@ fn of_attempt<'a>(task: &'a Subject, attempt: AttemptNumber, agent: &'a AgentId)
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
-    use swarm_engine::{id::Seq, noun::task::Loss, time::Timestamp};
+    use swarm_engine::{id::Seq, noun::outcome::Loss, time::Timestamp};
     use swarm_proto::v1::event::Payload;
 
     use super::*;

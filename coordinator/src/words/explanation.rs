@@ -8,8 +8,9 @@ use swarm_engine::{
         agent::Agent,
         hold::{HoldKind, Scope},
         needs::Executor,
+        outcome::Outcome,
         selector::Term,
-        task::{Condition, End, Outcome, Task, TaskState},
+        task::{Condition, End, Task, TaskState},
     },
     rule::{
         avoid::Avoided,

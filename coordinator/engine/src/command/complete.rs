@@ -8,12 +8,14 @@ use crate::{
     id::{AgentId, AttemptNumber, ReportHash},
     noun::{
         lease::Proof,
-        task::{Blame, Failure, Outcome, Output, Task, TaskState},
+        outcome::{Blame, Failure, Outcome, Output},
+        task::{Task, TaskState},
+        tries::Tries,
     },
     rejection::Rejection,
     rule::{
         dependency::settle,
-        retry::{Tries, Verdict, after_failure, mix, without_loss},
+        retry::{Verdict, after_failure, mix},
     },
 };
 
@@ -116,7 +118,15 @@ fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> 
         .untouched_loss()
         .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof))
     {
-        accept(draft, &task, agent, report, without_loss(&task), true, jitter);
+        accept(
+            draft,
+            &task,
+            agent,
+            report,
+            task.tries_without_loss(),
+            true,
+            jitter,
+        );
     } else {
         return Err(Rejection::LeaseLost {
             task: task.id.clone(),

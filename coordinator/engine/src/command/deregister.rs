@@ -5,7 +5,7 @@ use crate::{
     draft::Draft,
     event::Fact,
     id::{AgentId, Number, Session},
-    noun::task::Loss,
+    noun::outcome::Loss,
     rejection::Rejection,
     rule::dependency::settle,
 };

@@ -5,7 +5,7 @@ use crate::{
     event::{Fact, Subject},
     id::Number,
     limits::EXPIRE_STEP,
-    noun::task::Loss,
+    noun::outcome::Loss,
     rejection::Rejection,
     rule::{
         dependency::settle,

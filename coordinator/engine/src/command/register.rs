@@ -11,12 +11,7 @@ use crate::{
     draft::Draft,
     event::Fact,
     id::{AgentId, Session},
-    noun::{
-        agent::Agent,
-        lease::Proof,
-        needs::Executor,
-        task::{Loss, Task},
-    },
+    noun::{agent::Agent, lease::Proof, needs::Executor, outcome::Loss, task::Task},
     rejection::Rejection,
     rule::dependency::settle,
 };

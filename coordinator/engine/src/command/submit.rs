@@ -17,9 +17,10 @@ use crate::{
         needs::{Bucket, Needs},
         rare::Rare,
         task::{Condition, Dependency, Phase, Task, TaskState, Times},
+        tries::RetryPolicy,
     },
     rejection::{FaultKind, Faults, Rejection},
-    rule::{dependency::settle, retry::RetryPolicy},
+    rule::dependency::settle,
     state::State,
     time::{Millis, Timestamp},
 };

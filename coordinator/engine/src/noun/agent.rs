@@ -11,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// An agent's record. When it was heard of last is soft and lives in [`crate::state::Soft`].
+/// An agent's record. When it was heard of last is soft and lives in [`crate::state::soft::Soft`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
     /// What it calls itself.

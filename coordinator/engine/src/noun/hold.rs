@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     id::{AgentId, QueueName},
-    state::State,
     time::Timestamp,
 };
 
@@ -56,42 +55,4 @@ pub enum HoldKind {
     },
     /// Every agent ends what it runs at once and gives it back.
     Stop,
-}
-
-impl State {
-    /// The hold of a scope, if there is one.
-    pub fn hold(&self, scope: &Scope) -> Option<&Arc<Hold>> {
-        self.holds.get(scope)
-    }
-
-    /// Every hold, that on everything first.
-    pub fn holds(&self) -> impl Iterator<Item = &Arc<Hold>> {
-        self.holds.values()
-    }
-
-    /// The stricter one of the holds on everything and on an agent.
-    pub fn hold_on(&self, agent: &AgentId) -> Option<&Arc<Hold>> {
-        let everything = self.hold(&Scope::Everything);
-        let own = self.hold(&Scope::Agent(agent.clone()));
-        match (everything, own) {
-            (Some(everything), Some(own)) if own.kind > everything.kind => Some(own),
-            (Some(everything), _) => Some(everything),
-            (None, own) => own,
-        }
-    }
-
-    /// When an agent has to give back everything that it runs, if it has to.
-    pub fn gives_back_at(&self, agent: &AgentId) -> Option<Timestamp> {
-        let stop = self
-            .hold(&Scope::Everything)
-            .filter(|hold| hold.kind == HoldKind::Stop)
-            .map(|hold| hold.placed);
-        let drained = self
-            .hold(&Scope::Agent(agent.clone()))
-            .and_then(|hold| match hold.kind {
-                HoldKind::Drain { deadline } => deadline,
-                HoldKind::Pause | HoldKind::Stop => None,
-            });
-        stop.into_iter().chain(drained).min()
-    }
 }

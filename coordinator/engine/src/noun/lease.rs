@@ -7,7 +7,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The durable side of a lease. When it expires is soft and lives in [`crate::state::Soft`].
+/// The durable side of a lease. When it expires is soft and lives in [`crate::state::soft::Soft`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The attempt it is for.

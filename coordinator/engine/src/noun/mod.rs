@@ -4,13 +4,20 @@ pub mod needs;
 pub mod selector;
 pub mod task;
 
+pub mod attempt;
 pub mod lease;
+pub mod outcome;
+pub mod tries;
 
 pub mod agent;
 pub mod job;
 
 pub mod hold;
 pub mod queue;
+
+pub(crate) mod owners;
+pub mod presence;
+pub(crate) mod slow;
 
 pub mod counts;
 pub mod rare;

@@ -5,11 +5,6 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-use crate::{
-    noun::task::{Attempt, Dependency, Times},
-    rule::retry::Tries,
-};
-
 /// A value that takes one pointer while it is its type's empty one. It reads and changes as the value itself.
 #[derive(Clone)]
 pub struct Rare<T>(Option<Box<T>>);
@@ -18,31 +13,6 @@ pub struct Rare<T>(Option<Box<T>>);
 pub trait Empty: Default + PartialEq + 'static {
     /// The same as the default, to be borrowed.
     const EMPTY: &'static Self;
-}
-
-impl Empty for Vec<Attempt> {
-    const EMPTY: &'static Self = &Vec::new();
-}
-
-impl Empty for Vec<Dependency> {
-    const EMPTY: &'static Self = &Vec::new();
-}
-
-impl Empty for Tries {
-    const EMPTY: &'static Self = &Tries {
-        failures: 0,
-        losses: 0,
-        provider_limits: 0,
-        undelivered: 0,
-        lost_on: Vec::new(),
-    };
-}
-
-impl Empty for Times {
-    const EMPTY: &'static Self = &Times {
-        not_before: None,
-        deadline: None,
-    };
 }
 
 impl<T: Empty> From<T> for Rare<T> {
@@ -90,7 +60,7 @@ mod tests {
     use super::*;
     use crate::{
         id::AgentId,
-        noun::task::{Blame, Task},
+        noun::{outcome::Blame, task::Task, tries::Tries},
     };
 
     /// With the counts of its `Arc` and the allocator's own word it is a block of 192 bytes.

@@ -3,14 +3,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
+    id::{AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
-        lease::{Lease, Proof},
+        attempt::Attempt,
+        lease::Lease,
         needs::{Bucket, Needs},
-        rare::Rare,
+        outcome::{Loss, Outcome},
+        rare::{Empty, Rare},
+        tries::{RetryPolicy, Tries},
     },
-    rule::retry::{RetryPolicy, Tries},
     time::{Millis, Timestamp},
 };
 
@@ -66,6 +68,13 @@ pub struct Times {
     pub deadline: Option<Timestamp>,
 }
 
+impl Empty for Times {
+    const EMPTY: &'static Self = &Times {
+        not_before: None,
+        deadline: None,
+    };
+}
+
 /// A task that has to end before another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
@@ -75,6 +84,10 @@ pub struct Dependency {
     pub condition: Condition,
     /// It has ended so. Once met, it stays met.
     pub met: bool,
+}
+
+impl Empty for Vec<Dependency> {
+    const EMPTY: &'static Self = &Vec::new();
 }
 
 /// How a dependency has to end.
@@ -204,118 +217,6 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// An ended attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// Its number.
-    pub number: AttemptNumber,
-    /// Who held it.
-    pub agent: AgentId,
-    /// The token of its lease; a late or repeated report is recognised by it.
-    pub token: LeaseToken,
-    /// The claim that asked for it.
-    pub request_id: Arc<str>,
-    /// The round it belongs to.
-    pub round: u32,
-    /// When it was granted.
-    pub granted: Timestamp,
-    /// The TTL of its lease.
-    pub ttl: Duration,
-    /// When it had to end whatever was renewed.
-    pub ends_by: Timestamp,
-    /// When it ended.
-    pub ended: Timestamp,
-    /// What it came to.
-    pub outcome: Outcome,
-    /// The accepted report; a repeat of it is confirmed again.
-    pub report: Option<ReportHash>,
-    /// Bytes it wrote to standard output.
-    pub stdout_bytes: u64,
-    /// Bytes it wrote to standard error.
-    pub stderr_bytes: u64,
-}
-
-impl Attempt {
-    /// Whether this is the attempt that the agent proves to have held.
-    pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
-        self.number == proof.attempt && self.agent == *agent && Some(self.token) == proof.token
-    }
-}
-
-/// What an attempt came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The work was done.
-    Succeeded,
-    /// The work was tried and failed.
-    Failed(Failure),
-    /// It was ended because somebody cancelled the task.
-    Cancelled,
-    /// Its agent is no longer counted on.
-    Lost(Loss),
-    /// The agent gave it back.
-    Released {
-        /// Why, in words.
-        reason: Arc<str>,
-        /// The agent will not do this task.
-        refused: bool,
-    },
-}
-
-/// How an attempt failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// A stable word, such as `exit` or `timeout`.
-    pub reason: Arc<str>,
-    /// Whose fault it was.
-    pub blame: Blame,
-    /// For people.
-    pub message: Arc<str>,
-    /// The command's exit code.
-    pub exit_code: Option<i32>,
-    /// The signal that ended the command.
-    pub signal: Option<i32>,
-}
-
-/// Whose fault a failure was; it decides which count it goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// The task's own; uses up a retry.
-    Task,
-    /// The machine's; never uses up a retry.
-    Machine,
-    /// A provider's limit.
-    Provider,
-}
-
-/// How an attempt was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Its agent was heard of after the grant, and then no more.
-    Silent,
-    /// Its agent was never heard of after the grant: it may not know of the lease.
-    Undelivered,
-    /// Its agent opened a new session without it.
-    Replaced,
-    /// Its agent said goodbye.
-    Deregistered,
-    /// It reached its durable end.
-    Overdue,
-}
-
-/// The end of what a command printed. It passes through the engine and is never kept in its state.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output {
-    /// The last bytes of its standard output.
-    pub stdout: Vec<u8>,
-    /// The last bytes of its standard error.
-    pub stderr: Vec<u8>,
-    /// Bytes of standard output in all.
-    pub stdout_bytes: u64,
-    /// Bytes of standard error in all.
-    pub stderr_bytes: u64,
-}
-
 impl Task {
     /// The line it waits in.
     pub fn queue(&self) -> &QueueName {
@@ -359,6 +260,14 @@ impl Task {
         match &self.phase {
             Phase::Ended(ended) => Some(&ended.end),
             _ => None,
+        }
+    }
+
+    /// Whether it has ended by itself. A skipped task has not: it comes back with what it was skipped for.
+    pub fn is_finished(&self) -> bool {
+        match self.end() {
+            None | Some(End::Skipped { .. }) => false,
+            Some(End::Succeeded | End::Failed { .. } | End::Cancelled) => true,
         }
     }
 
@@ -407,6 +316,31 @@ impl Task {
             }
             _ => None,
         }
+    }
+
+    /// The counts of a task as if its untouched loss had never been.
+    pub fn tries_without_loss(&self) -> Tries {
+        let mut tries = (*self.tries).clone();
+        let Some((lost, loss)) = self.untouched_loss() else {
+            return tries;
+        };
+        match loss {
+            Loss::Silent | Loss::Overdue => {
+                tries.losses = tries.losses.saturating_sub(1);
+                let lost_before = self.attempts.iter().any(|attempt| {
+                    attempt.number != lost.number
+                        && attempt.round == self.round
+                        && attempt.agent == lost.agent
+                        && attempt.outcome.is_machine_loss()
+                });
+                if !lost_before {
+                    tries.lost_on.retain(|agent| *agent != lost.agent);
+                }
+            }
+            Loss::Undelivered => tries.undelivered = tries.undelivered.saturating_sub(1),
+            Loss::Replaced | Loss::Deregistered => {}
+        }
+        tries
     }
 
     /// Remembers an ended attempt, and forgets one from the middle when there are too many.

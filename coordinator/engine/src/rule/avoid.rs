@@ -7,7 +7,11 @@ use std::time::Duration;
 use crate::{
     id::AgentId,
     limits::{AVOIDED, MAX_AVOIDED},
-    noun::task::{Attempt, Blame, Outcome, Task},
+    noun::{
+        attempt::Attempt,
+        outcome::{Blame, Outcome},
+        task::Task,
+    },
     time::Timestamp,
 };
 

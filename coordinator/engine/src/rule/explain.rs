@@ -10,8 +10,9 @@ use crate::{
     limits::{MAX_AGENTS_VISITED, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED},
     noun::{
         agent::Agent,
+        attempt::Attempt,
         hold::{Hold, Scope},
-        task::{Attempt, Condition, Task, TaskState},
+        task::{Condition, Task, TaskState},
     },
     rule::{
         fit::{Fit, Look, Unmatched},

@@ -4,8 +4,10 @@ pub mod dependency;
 
 pub mod avoid;
 pub mod fit;
+mod hold;
+mod queue;
 pub mod shard;
-pub(crate) mod slow;
+mod slow;
 
 pub mod retry;
 

@@ -3,100 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    id::AgentId,
     limits::{
         INITIAL_BACKOFF, MAX_BACKOFF, MAX_LOSSES, MAX_LOST_ON, MAX_PROVIDER_WAIT, MAX_UNDELIVERED,
         PROVIDER_BACKOFF,
     },
-    noun::task::{Blame, Loss, Outcome, Task},
-    time::{Millis, Timestamp, millis},
+    noun::{
+        outcome::{Blame, Loss},
+        task::Task,
+        tries::Tries,
+    },
+    time::{Timestamp, millis},
 };
-
-/// How a failed task is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Further tries after the first failure.
-    pub max_retries: u32,
-    /// The upper end of the first delay; it doubles with every failure.
-    pub initial_backoff: Millis,
-    /// The upper end of every delay.
-    pub max_backoff: Millis,
-}
-
-/// What counts against a task's limits in this round. Each count is charged when it happens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tries {
-    /// Failures that were the task's own.
-    pub failures: u32,
-    /// Attempts lost with their machine, or failed by it.
-    pub losses: u32,
-    /// Attempts that met a provider's limit.
-    pub provider_limits: u32,
-    /// Leases that never reached their agent.
-    pub undelivered: u32,
-    /// The first agents on which an attempt was lost, each once.
-    pub lost_on: Vec<AgentId>,
-}
-
-impl Tries {
-    /// Counts a failure.
-    pub fn charge_failure(&mut self, blame: Blame, agent: &AgentId) {
-        match blame {
-            Blame::Task => self.failures += 1,
-            Blame::Provider => self.provider_limits += 1,
-            Blame::Machine => self.charge_machine(agent),
-        }
-    }
-
-    /// Counts a loss. One that the coordinator's own bookkeeping caused costs nothing.
-    pub fn charge_loss(&mut self, loss: Loss, agent: &AgentId) {
-        match loss {
-            Loss::Silent | Loss::Overdue => self.charge_machine(agent),
-            Loss::Undelivered => self.undelivered += 1,
-            Loss::Replaced | Loss::Deregistered => {}
-        }
-    }
-
-    fn charge_machine(&mut self, agent: &AgentId) {
-        self.losses += 1;
-        if !self.lost_on.contains(agent) && self.lost_on.len() < MAX_LOST_ON {
-            self.lost_on.push(agent.clone());
-        }
-    }
-}
-
-/// The counts of a task as if its untouched loss had never been.
-pub fn without_loss(task: &Task) -> Tries {
-    let mut tries = (*task.tries).clone();
-    let Some((lost, loss)) = task.untouched_loss() else {
-        return tries;
-    };
-    match loss {
-        Loss::Silent | Loss::Overdue => {
-            tries.losses = tries.losses.saturating_sub(1);
-            let lost_before = task.attempts.iter().any(|attempt| {
-                attempt.number != lost.number
-                    && attempt.round == task.round
-                    && attempt.agent == lost.agent
-                    && is_machine_loss(&attempt.outcome)
-            });
-            if !lost_before {
-                tries.lost_on.retain(|agent| *agent != lost.agent);
-            }
-        }
-        Loss::Undelivered => tries.undelivered = tries.undelivered.saturating_sub(1),
-        Loss::Replaced | Loss::Deregistered => {}
-    }
-    tries
-}
-
-fn is_machine_loss(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Lost(Loss::Silent | Loss::Overdue) => true,
-        Outcome::Failed(failure) => failure.blame == Blame::Machine,
-        _ => false,
-    }
-}
 
 /// What follows for the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,6 +121,7 @@ pub fn mix(seed: u64, index: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::AgentId;
 
     #[test]
     fn the_upper_end_doubles_up_to_its_limit() {

@@ -5,42 +5,21 @@
 //! allows, so that few shards move when another one comes or goes. Among agents with equally many the hash of agent
 //! and shard decides (rendezvous hashing, Thaler and Ravishankar 1996).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use crate::{
+    draft::Draft,
     id::AgentId,
     limits::SHARDS_KEPT,
     noun::{
         hold::Scope,
         needs::{Buckets, Shard, Wants},
+        presence::Presence,
     },
     rule::retry::mix,
-    state::{Presence, State},
+    state::State,
     time::Timestamp,
 };
-
-/// Who has which shard of a count: a soft fact. It is kept because finding it anew looks at every agent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Owners {
-    by_count: BTreeMap<u16, Assigned>,
-}
-
-#[derive(Clone, Debug)]
-struct Assigned {
-    /// When that was; `None` when something has happened since that may change it.
-    at: Option<Timestamp>,
-    /// The owner of each shard.
-    owners: Vec<AgentId>,
-}
-
-impl Owners {
-    /// An agent came, went or asks for something else: the next claim gives the shards out anew.
-    pub(crate) fn outdate(&mut self) {
-        for assigned in self.by_count.values_mut() {
-            assigned.at = None;
-        }
-    }
-}
 
 impl State {
     /// The buckets of an agent that asks for these tasks.
@@ -60,10 +39,8 @@ impl State {
 
     /// The shards of this count that were given to an agent which asks for whichever the coordinator gives it.
     pub fn shards(&self, agent: &AgentId, count: u16) -> Vec<u16> {
-        let assigned = self.soft.owners.by_count.get(&count);
-        let owners = assigned.map_or(&[][..], |assigned| &assigned.owners);
         (0..)
-            .zip(owners)
+            .zip(self.soft.owners.of(count))
             .filter(|(_, owner)| *owner == agent)
             .map(|(index, _)| index)
             .collect()
@@ -71,16 +48,25 @@ impl State {
 
     /// The agent that a shard of this count was given to, if it still asks for whichever it is given.
     pub(crate) fn shard_owner(&self, count: u16, index: u16) -> Option<&AgentId> {
-        let assigned = self.soft.owners.by_count.get(&count)?;
-        let owner = assigned.owners.get(usize::from(index))?;
+        let owner = self.soft.owners.of(count).get(usize::from(index))?;
         let presence = self.soft.presences.get(owner)?;
         asks_for(presence, Shard { count, index: None }).then_some(owner)
     }
+}
+
+impl Draft<'_> {
+    /// Notes what an agent asks for: a soft fact, not an event.
+    pub fn wants(&mut self, agent: &AgentId, wants: &Wants, ttl: Duration) {
+        self.soft_mut().wants(agent, wants);
+        if let Some(Shard { count, index: None }) = wants.shard {
+            self.assign_shards(count, ttl);
+        }
+    }
 
     /// Gives every shard of a count to some live agent, unless that was done a moment ago.
-    pub(crate) fn assign_shards(&mut self, count: u16, now: Timestamp, ttl: Duration) {
-        let known = self.soft.owners.by_count.get(&count);
-        let at = known.and_then(|known| known.at);
+    fn assign_shards(&mut self, count: u16, ttl: Duration) {
+        let now = self.now();
+        let at = self.soft.owners.assigned_at(count);
         if at.is_some_and(|at| now - at < SHARDS_KEPT) {
             return;
         }
@@ -94,13 +80,8 @@ impl State {
             .filter(|(agent, _)| self.hold(&Scope::Agent((*agent).clone())).is_none())
             .map(|(agent, _)| agent)
             .collect();
-        let before = known.map_or(&[][..], |known| &known.owners);
-        let owners = share(count, &takers, before);
-        let assigned = Assigned {
-            at: Some(now),
-            owners,
-        };
-        self.soft.owners.by_count.insert(count, assigned);
+        let owners = share(count, &takers, self.soft.owners.of(count));
+        self.soft_mut().owners.assign(count, now, owners);
     }
 }
 

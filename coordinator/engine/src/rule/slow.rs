@@ -6,18 +6,13 @@
 use std::time::Duration;
 
 use crate::{
+    draft::Draft,
     id::AgentId,
     limits::{MAX_SLOWDOWN, SLOWDOWN},
+    noun::slow::Slow,
     state::State,
     time::Timestamp,
 };
-
-/// Failures in a row that were a machine's own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slow {
-    failures: u32,
-    until: Timestamp,
-}
 
 impl State {
     /// Until when an agent is given nothing, because its machine failed what it was given; `None` when it may
@@ -26,15 +21,20 @@ impl State {
         let slow = self.soft.slowed.get(agent)?;
         (slow.until > now).then_some(slow.until)
     }
+}
 
-    pub(crate) fn machine_failed(&mut self, agent: &AgentId, now: Timestamp) {
+impl Draft<'_> {
+    /// Notes that an agent's machine failed an attempt: a soft fact, not an event.
+    pub fn machine_failed(&mut self, agent: &AgentId) {
         let failures = self.soft.slowed.get(agent).map_or(0, |slow| slow.failures) + 1;
-        let until = now + slowdown(failures);
-        self.soft.slowed.insert(agent.clone(), Slow { failures, until });
+        let until = self.now() + slowdown(failures);
+        let slow = Slow { failures, until };
+        self.soft_mut().slowed.insert(agent.clone(), slow);
     }
 
-    pub(crate) fn machine_worked(&mut self, agent: &AgentId) {
-        self.soft.slowed.remove(agent);
+    /// Notes that an agent's machine carried an attempt through: a soft fact, not an event.
+    pub fn machine_worked(&mut self, agent: &AgentId) {
+        self.soft_mut().slowed.remove(agent);
     }
 }
 

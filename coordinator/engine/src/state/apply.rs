@@ -9,13 +9,14 @@ use crate::{
     event::{Event, Fact, Subject},
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     noun::{
+        attempt::Attempt,
         counts::Counts,
         hold::Scope,
         lease::Lease,
+        outcome::{Outcome, Output},
         queue::QueueLimit,
-        task::{Attempt, End, Outcome, Output, Phase, Task, TaskState},
+        task::{End, Phase, Task, TaskState},
     },
-    rule::retry::without_loss,
     state::{Identity, State},
     time::Timestamp,
 };
@@ -87,7 +88,7 @@ impl State {
                 attempt,
                 agent: _,
             } => self.change(task, seq, |task| {
-                task.tries = without_loss(task).into();
+                task.tries = task.tries_without_loss().into();
                 let lost = task.attempts.pop().expect("a resumed lease was lost before");
                 assert_eq!(lost.number, *attempt, "the newest attempt is resumed");
                 task.phase = Phase::Running(Box::new(Lease {
@@ -267,7 +268,7 @@ impl State {
                 if let Some(record) = self.agents.get_mut(agent) {
                     Arc::make_mut(record).gone = true;
                 }
-                self.forget_presence(agent);
+                self.soft.forget_presence(agent);
             }
         }
     }
@@ -296,7 +297,7 @@ impl State {
             self.count_ended(record.job.as_ref(), |ended| ended.add(end.state));
         }
         if record.lease().is_none() {
-            self.clear_expiry(subject.number);
+            self.soft.clear_expiry(subject.number);
         }
         self.index(&task);
         self.tasks.insert(subject.number, task.clone());
@@ -374,7 +375,7 @@ impl Task {
                 stderr_bytes: output.stderr_bytes,
             }
         } else {
-            self.tries = without_loss(self).into();
+            self.tries = self.tries_without_loss().into();
             let lost = self
                 .attempts
                 .pop()

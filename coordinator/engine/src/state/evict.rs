@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     id::{Number, Seq, TaskId},
-    noun::task::{End, Task},
+    noun::task::Task,
     state::State,
 };
 
@@ -123,16 +123,6 @@ impl State {
             self.derived.finished.insert(place);
         } else {
             self.derived.finished.remove(&place);
-        }
-    }
-}
-
-impl Task {
-    /// Whether it has ended by itself. A skipped task has not: it comes back with what it was skipped for.
-    pub fn is_finished(&self) -> bool {
-        match self.end() {
-            None | Some(End::Skipped { .. }) => false,
-            Some(End::Succeeded | End::Failed { .. } | End::Cancelled) => true,
         }
     }
 }

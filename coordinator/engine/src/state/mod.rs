@@ -2,12 +2,15 @@
 //!
 //! Only `apply`, `renew`, `seen`, `grace`, `forget`, `recall` and loading change it.
 
+pub(crate) mod derived;
+pub mod ready;
+pub mod soft;
+
 mod apply;
-mod derived;
 mod evict;
+mod index;
 
 pub mod direction;
-pub mod ready;
 
 mod check;
 
@@ -15,7 +18,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
     sync::Arc,
-    time::Duration,
 };
 
 use crate::{
@@ -25,12 +27,11 @@ use crate::{
         counts::Counts,
         hold::{Hold, Scope},
         job::Job,
-        needs::{Needs, Wants},
+        needs::Needs,
         queue::QueueLimit,
         task::Task,
     },
-    rule::{shard::Owners, slow::Slow},
-    state::{derived::Derived, ready::Ready},
+    state::{derived::Derived, ready::Ready, soft::Soft},
     time::Timestamp,
 };
 
@@ -57,15 +58,6 @@ pub struct Records {
     pub tasks: Vec<Arc<Task>>,
 }
 
-/// The tasks of a job that are in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many of those that have not ended are in each state.
-    pub counts: Counts,
-    /// All of them.
-    pub tasks: BTreeSet<Number>,
-}
-
 /// What the coordinator is, as its journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -75,32 +67,6 @@ pub struct Identity {
     pub cluster_id: Arc<str>,
     /// Identifies this sequence of events.
     pub history: Arc<str>,
-}
-
-/// Facts that may be lost: never journaled, and no promise depends on them.
-#[derive(Clone, Debug, Default)]
-pub struct Soft {
-    /// When each lease expires unless it is renewed; never after its durable end.
-    expiries: BTreeMap<Number, Timestamp>,
-    by_expiry: BTreeSet<(Timestamp, Number)>,
-    /// Leases that were renewed at least once: their agent knows of them.
-    renewed: BTreeSet<Number>,
-    pub(crate) presences: BTreeMap<AgentId, Presence>,
-    /// Who has which shard.
-    pub(crate) owners: Owners,
-    /// Agents whose machines failed the last attempts that they reported.
-    pub(crate) slowed: BTreeMap<AgentId, Slow>,
-}
-
-/// What is known of an agent at this moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Presence {
-    /// When it was heard of last.
-    pub seen: Timestamp,
-    /// It finishes what it holds and claims nothing more.
-    pub draining: bool,
-    /// What it asked for with its newest claim; `None` before the first.
-    pub wants: Option<Arc<Wants>>,
 }
 
 /// See the module.
@@ -293,6 +259,48 @@ impl State {
             .map(|(_, agent)| agent)
     }
 
+    /// The hold of a scope, if there is one.
+    pub fn hold(&self, scope: &Scope) -> Option<&Arc<Hold>> {
+        self.holds.get(scope)
+    }
+
+    /// Every hold, that on everything first.
+    pub fn holds(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        self.holds.values()
+    }
+
+    /// How many tasks of a queue may run at a time; `None` when there is no limit.
+    pub fn queue_limit(&self, queue: &QueueName) -> Option<&Arc<QueueLimit>> {
+        self.limits.get(queue)
+    }
+
+    /// How many tasks of a queue have not ended, by state.
+    pub fn queue_counts(&self, queue: &QueueName) -> Counts {
+        self.derived.queues.get(queue).copied().unwrap_or_default()
+    }
+
+    /// The queues with tasks that have not ended, in order, and how many are in each state.
+    pub fn queues(&self) -> impl Iterator<Item = (&QueueName, &Counts)> {
+        self.derived.queues.iter()
+    }
+
+    /// The queues with tasks that have not ended, with a limit or a hold, after this name and in order.
+    pub fn queues_after(&self, name: &str) -> impl Iterator<Item = QueueName> {
+        let held = self.holds().filter_map(|hold| match &hold.scope {
+            Scope::Queue(queue) => Some(queue),
+            Scope::Everything | Scope::Agent(_) => None,
+        });
+        let all: BTreeSet<&QueueName> = self
+            .derived
+            .queues
+            .keys()
+            .chain(self.limits.keys())
+            .chain(held)
+            .filter(|queue| queue.as_str() > name)
+            .collect();
+        all.into_iter().cloned()
+    }
+
     /// The running tasks of an agent.
     pub fn leased_to(&self, agent: &AgentId) -> impl Iterator<Item = &Arc<Task>> {
         self.derived
@@ -301,21 +309,6 @@ impl State {
             .into_iter()
             .flatten()
             .filter_map(|number| self.tasks.get(number))
-    }
-
-    /// What is known of an agent at this moment; `None` when it was not heard of since the start.
-    pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
-        self.soft.presences.get(agent).cloned()
-    }
-
-    /// When the lease of a running task expires unless it is renewed.
-    pub fn expiry(&self, number: Number) -> Option<Timestamp> {
-        self.soft.expiries.get(&number).copied()
-    }
-
-    /// Whether the lease of a running task was renewed since it was granted or loaded.
-    pub fn is_renewed(&self, number: Number) -> bool {
-        self.soft.renewed.contains(&number)
     }
 
     /// When `expire` wants to be called next; at once when consequences are left to settle.
@@ -332,122 +325,5 @@ impl State {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// Leases that have expired by `now`, earliest first.
-    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = Number> {
-        let through = (now, Number(u64::MAX));
-        self.soft.by_expiry.range(..=through).map(|(_, number)| *number)
-    }
-
-    /// Gives every lease at least one full TTL from `now` on, within its durable end: after a pause of the
-    /// coordinator silence says nothing about the agents.
-    pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
-        let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
-        for number in running {
-            self.extend(number, now, ttl);
-        }
-    }
-
-    /// The same after a start, and beyond durable ends: a clock that was set meanwhile may say that they have passed,
-    /// and whoever was promised a TTL before still trusts in it.
-    pub fn grace_at_start(&mut self, now: Timestamp, ttl: Duration) {
-        let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
-        for number in running {
-            if let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) {
-                let until = now + ttl.max(lease.ttl);
-                self.lengthen(number, until);
-            }
-        }
-    }
-
-    /// For how long from a renewal on an agent may trust all that it holds: what its leases were granted with, and
-    /// `ttl` at most, which may have been set since.
-    pub fn trust_of(&self, agent: &AgentId, ttl: Duration) -> Duration {
-        let leases = self.leased_to(agent).filter_map(|task| task.lease());
-        leases.map(|lease| lease.ttl).fold(ttl, Duration::min)
-    }
-
-    /// Renews the lease of a running task: its agent was heard of. False when its durable end is too near for
-    /// that: the agent must not be told to go on.
-    pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
-        self.soft.renewed.insert(number);
-        self.extend(number, now, ttl)
-    }
-
-    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
-        let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
-            return false;
-        };
-        let is_renewable = lease.is_renewable(now);
-        let until = (now + ttl.max(lease.ttl)).min(lease.ends_by);
-        self.lengthen(number, until);
-        is_renewable
-    }
-
-    /// A deadline moves earlier only by expiry or revocation.
-    fn lengthen(&mut self, number: Number, until: Timestamp) {
-        let until = self.expiry(number).map_or(until, |current| until.max(current));
-        self.set_expiry(number, until);
-    }
-
-    pub(crate) fn set_expiry(&mut self, number: Number, at: Timestamp) {
-        if let Some(before) = self.soft.expiries.insert(number, at) {
-            self.soft.by_expiry.remove(&(before, number));
-        }
-        self.soft.by_expiry.insert((at, number));
-    }
-
-    pub(crate) fn clear_expiry(&mut self, number: Number) {
-        if let Some(before) = self.soft.expiries.remove(&number) {
-            self.soft.by_expiry.remove(&(before, number));
-        }
-        self.soft.renewed.remove(&number);
-    }
-
-    /// The agent was heard of.
-    pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
-        if let Some(presence) = self.soft.presences.get_mut(agent) {
-            presence.seen = now;
-            if presence.draining != draining.unwrap_or(presence.draining) {
-                presence.draining = !presence.draining;
-                self.soft.owners.outdate();
-            }
-        } else {
-            let presence = Presence {
-                seen: now,
-                draining: draining.unwrap_or_default(),
-                wants: None,
-            };
-            self.soft.presences.insert(agent.clone(), presence);
-        }
-    }
-
-    /// The agent claims.
-    pub(crate) fn wants(&mut self, agent: &AgentId, wants: &Wants) {
-        if let Some(presence) = self.soft.presences.get_mut(agent)
-            && presence.wants.as_deref() != Some(wants)
-        {
-            let before = presence.wants.as_ref().and_then(|before| before.shard);
-            presence.wants = Some(Arc::new(wants.clone()));
-            if before != wants.shard {
-                self.soft.owners.outdate();
-            }
-        }
-    }
-
-    pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
-        self.soft.presences.remove(agent);
-        self.soft.owners.outdate();
-    }
-
-    /// The running tasks for which an expiry is kept; for `check`.
-    pub(crate) fn soft_leases(&self) -> BTreeSet<Number> {
-        assert_eq!(
-            self.soft.expiries.len(),
-            self.soft.by_expiry.len(),
-            "each lease has one expiry, kept in two orders"
-        );
-        self.soft.expiries.keys().copied().collect()
     }
 }

@@ -6,10 +6,7 @@ use swarm_engine::{
         limit,
     },
     id::{AgentId, QueueName, TaskId},
-    noun::{
-        hold::Scope,
-        task::{Outcome, TaskState},
-    },
+    noun::{hold::Scope, outcome::Outcome, task::TaskState},
     rule::{
         explain::{Cause, Found, explain},
         fit::{Fit, Look},

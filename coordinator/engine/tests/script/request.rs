@@ -7,10 +7,11 @@ use swarm_engine::{
     id::{AttemptNumber, GroupName, QueueName, TaskId},
     noun::{
         needs::{Bucket, Executor, Needs},
+        outcome::{Blame, Failure},
         selector::Selector,
-        task::{Blame, Condition, Failure},
+        task::Condition,
+        tries::RetryPolicy,
     },
-    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 

@@ -5,7 +5,8 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, TaskId},
     noun::{
         hold::HoldKind,
-        task::{Blame, End, Failure, Loss, Outcome, Phase, Task},
+        outcome::{Blame, Failure, Loss, Outcome},
+        task::{End, Phase, Task},
     },
     rejection::Rejection,
     time::Timestamp,

@@ -17,7 +17,8 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Executor, Shard, Wants},
-        task::{Blame, Failure, Task},
+        outcome::{Blame, Failure},
+        task::Task,
     },
     rejection::Rejection,
 };

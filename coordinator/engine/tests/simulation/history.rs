@@ -14,7 +14,8 @@ use swarm_engine::{
     noun::{
         hold::Scope,
         lease::Proof,
-        task::{Blame, Condition, End, Loss, Task},
+        outcome::{Blame, Loss},
+        task::{Condition, End, Task},
     },
     time::Timestamp,
 };

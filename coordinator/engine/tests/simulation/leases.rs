@@ -7,7 +7,8 @@ use swarm_engine::{
     id::{AgentId, Number},
     noun::{
         lease::{Lease, Proof},
-        task::{Loss, Task},
+        outcome::Loss,
+        task::Task,
     },
     state::State,
     time::Timestamp,

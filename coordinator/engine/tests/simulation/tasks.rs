@@ -13,8 +13,8 @@ use swarm_engine::{
         needs::{Bucket, Executor, Needs},
         selector::Selector,
         task::{Condition, Task},
+        tries::RetryPolicy,
     },
-    rule::retry::RetryPolicy,
     time::Timestamp,
 };
 

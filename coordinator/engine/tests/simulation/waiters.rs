@@ -199,7 +199,7 @@ impl Coordinator {
 }
 
 /// An agent that has failed or refused a task may be given it when others come or go.
-fn was_tried(attempt: &swarm_engine::noun::task::Attempt, agent: &AgentId) -> bool {
+fn was_tried(attempt: &swarm_engine::noun::attempt::Attempt, agent: &AgentId) -> bool {
     attempt.agent == *agent
 }
 

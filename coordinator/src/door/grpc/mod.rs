@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use swarm_engine::{
     id::AttemptNumber,
-    noun::task::{Output, Task},
+    noun::{outcome::Output, task::Task},
     rejection::{FaultKind, Faults, Rejection},
 };
 use swarm_proto::{

@@ -1,0 +1,51 @@
+//! Attempts: what a task remembers of each try that has ended.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    id::{AgentId, AttemptNumber, LeaseToken, ReportHash},
+    noun::{lease::Proof, outcome::Outcome, rare::Empty},
+    time::Timestamp,
+};
+
+/// An ended attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number.
+    pub number: AttemptNumber,
+    /// Who held it.
+    pub agent: AgentId,
+    /// The token of its lease; a late or repeated report is recognised by it.
+    pub token: LeaseToken,
+    /// The claim that asked for it.
+    pub request_id: Arc<str>,
+    /// The round it belongs to.
+    pub round: u32,
+    /// When it was granted.
+    pub granted: Timestamp,
+    /// The TTL of its lease.
+    pub ttl: Duration,
+    /// When it had to end whatever was renewed.
+    pub ends_by: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The accepted report; a repeat of it is confirmed again.
+    pub report: Option<ReportHash>,
+    /// Bytes it wrote to standard output.
+    pub stdout_bytes: u64,
+    /// Bytes it wrote to standard error.
+    pub stderr_bytes: u64,
+}
+
+impl Attempt {
+    /// Whether this is the attempt that the agent proves to have held.
+    pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
+        self.number == proof.attempt && self.agent == *agent && Some(self.token) == proof.token
+    }
+}
+
+impl Empty for Vec<Attempt> {
+    const EMPTY: &'static Self = &Vec::new();
+}

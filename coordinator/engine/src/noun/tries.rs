@@ -1,0 +1,74 @@
+//! Tries: how often a task is tried again, and what counts against that.
+
+use crate::{
+    id::AgentId,
+    limits::MAX_LOST_ON,
+    noun::{
+        outcome::{Blame, Loss},
+        rare::Empty,
+    },
+    time::Millis,
+};
+
+/// How a failed task is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Further tries after the first failure.
+    pub max_retries: u32,
+    /// The upper end of the first delay; it doubles with every failure.
+    pub initial_backoff: Millis,
+    /// The upper end of every delay.
+    pub max_backoff: Millis,
+}
+
+/// What counts against a task's limits in this round. Each count is charged when it happens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Failures that were the task's own.
+    pub failures: u32,
+    /// Attempts lost with their machine, or failed by it.
+    pub losses: u32,
+    /// Attempts that met a provider's limit.
+    pub provider_limits: u32,
+    /// Leases that never reached their agent.
+    pub undelivered: u32,
+    /// The first agents on which an attempt was lost, each once.
+    pub lost_on: Vec<AgentId>,
+}
+
+impl Tries {
+    /// Counts a failure.
+    pub fn charge_failure(&mut self, blame: Blame, agent: &AgentId) {
+        match blame {
+            Blame::Task => self.failures += 1,
+            Blame::Provider => self.provider_limits += 1,
+            Blame::Machine => self.charge_machine(agent),
+        }
+    }
+
+    /// Counts a loss. One that the coordinator's own bookkeeping caused costs nothing.
+    pub fn charge_loss(&mut self, loss: Loss, agent: &AgentId) {
+        match loss {
+            Loss::Silent | Loss::Overdue => self.charge_machine(agent),
+            Loss::Undelivered => self.undelivered += 1,
+            Loss::Replaced | Loss::Deregistered => {}
+        }
+    }
+
+    fn charge_machine(&mut self, agent: &AgentId) {
+        self.losses += 1;
+        if !self.lost_on.contains(agent) && self.lost_on.len() < MAX_LOST_ON {
+            self.lost_on.push(agent.clone());
+        }
+    }
+}
+
+impl Empty for Tries {
+    const EMPTY: &'static Self = &Tries {
+        failures: 0,
+        losses: 0,
+        provider_limits: 0,
+        undelivered: 0,
+        lost_on: Vec::new(),
+    };
+}

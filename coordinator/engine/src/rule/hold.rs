@@ -1,0 +1,38 @@
+//! Which hold keeps an agent from work, and when it has to give back what it runs.
+
+use std::sync::Arc;
+
+use crate::{
+    id::AgentId,
+    noun::hold::{Hold, HoldKind, Scope},
+    state::State,
+    time::Timestamp,
+};
+
+impl State {
+    /// The stricter one of the holds on everything and on an agent.
+    pub fn hold_on(&self, agent: &AgentId) -> Option<&Arc<Hold>> {
+        let everything = self.hold(&Scope::Everything);
+        let own = self.hold(&Scope::Agent(agent.clone()));
+        match (everything, own) {
+            (Some(everything), Some(own)) if own.kind > everything.kind => Some(own),
+            (Some(everything), _) => Some(everything),
+            (None, own) => own,
+        }
+    }
+
+    /// When an agent has to give back everything that it runs, if it has to.
+    pub fn gives_back_at(&self, agent: &AgentId) -> Option<Timestamp> {
+        let stop = self
+            .hold(&Scope::Everything)
+            .filter(|hold| hold.kind == HoldKind::Stop)
+            .map(|hold| hold.placed);
+        let drained = self
+            .hold(&Scope::Agent(agent.clone()))
+            .and_then(|hold| match hold.kind {
+                HoldKind::Drain { deadline } => deadline,
+                HoldKind::Pause | HoldKind::Stop => None,
+            });
+        stop.into_iter().chain(drained).min()
+    }
+}

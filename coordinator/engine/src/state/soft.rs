@@ -1,0 +1,165 @@
+//! Soft facts: when leases expire, and what agents were heard to do. They may be lost with a restart.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    id::{AgentId, Number},
+    noun::{needs::Wants, owners::Owners, presence::Presence, slow::Slow},
+    state::State,
+    time::Timestamp,
+};
+
+/// Facts that may be lost: never journaled, and no promise depends on them.
+#[derive(Clone, Debug, Default)]
+pub struct Soft {
+    /// When each lease expires unless it is renewed; never after its durable end.
+    expiries: BTreeMap<Number, Timestamp>,
+    pub(super) by_expiry: BTreeSet<(Timestamp, Number)>,
+    /// Leases that were renewed at least once: their agent knows of them.
+    renewed: BTreeSet<Number>,
+    pub(crate) presences: BTreeMap<AgentId, Presence>,
+    /// Who has which shard.
+    pub(crate) owners: Owners,
+    /// Agents whose machines failed the last attempts that they reported.
+    pub(crate) slowed: BTreeMap<AgentId, Slow>,
+}
+
+impl State {
+    /// When the lease of a running task expires unless it is renewed.
+    pub fn expiry(&self, number: Number) -> Option<Timestamp> {
+        self.soft.expiries.get(&number).copied()
+    }
+
+    /// Whether the lease of a running task was renewed since it was granted or loaded.
+    pub fn is_renewed(&self, number: Number) -> bool {
+        self.soft.renewed.contains(&number)
+    }
+
+    /// Leases that have expired by `now`, earliest first.
+    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = Number> {
+        let through = (now, Number(u64::MAX));
+        self.soft.by_expiry.range(..=through).map(|(_, number)| *number)
+    }
+
+    /// Gives every lease at least one full TTL from `now` on, within its durable end: after a pause of the
+    /// coordinator silence says nothing about the agents.
+    pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
+        let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
+        for number in running {
+            self.extend(number, now, ttl);
+        }
+    }
+
+    /// The same after a start, and beyond durable ends: a clock that was set meanwhile may say that they have passed,
+    /// and whoever was promised a TTL before still trusts in it.
+    pub fn grace_at_start(&mut self, now: Timestamp, ttl: Duration) {
+        let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
+        for number in running {
+            if let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) {
+                let until = now + ttl.max(lease.ttl);
+                self.lengthen(number, until);
+            }
+        }
+    }
+
+    /// For how long from a renewal on an agent may trust all that it holds: what its leases were granted with, and
+    /// `ttl` at most, which may have been set since.
+    pub fn trust_of(&self, agent: &AgentId, ttl: Duration) -> Duration {
+        let leases = self.leased_to(agent).filter_map(|task| task.lease());
+        leases.map(|lease| lease.ttl).fold(ttl, Duration::min)
+    }
+
+    /// Renews the lease of a running task: its agent was heard of. False when its durable end is too near for
+    /// that: the agent must not be told to go on.
+    pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
+        self.soft.renewed.insert(number);
+        self.extend(number, now, ttl)
+    }
+
+    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
+        let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
+            return false;
+        };
+        let is_renewable = lease.is_renewable(now);
+        let until = (now + ttl.max(lease.ttl)).min(lease.ends_by);
+        self.lengthen(number, until);
+        is_renewable
+    }
+
+    /// A deadline moves earlier only by expiry or revocation.
+    fn lengthen(&mut self, number: Number, until: Timestamp) {
+        let until = self.expiry(number).map_or(until, |current| until.max(current));
+        self.soft.set_expiry(number, until);
+    }
+
+    /// The running tasks for which an expiry is kept; for `check`.
+    pub(crate) fn soft_leases(&self) -> BTreeSet<Number> {
+        assert_eq!(
+            self.soft.expiries.len(),
+            self.soft.by_expiry.len(),
+            "each lease has one expiry, kept in two orders"
+        );
+        self.soft.expiries.keys().copied().collect()
+    }
+
+    /// What is known of an agent at this moment; `None` when it was not heard of since the start.
+    pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
+        self.soft.presences.get(agent).cloned()
+    }
+}
+
+impl Soft {
+    pub(crate) fn set_expiry(&mut self, number: Number, at: Timestamp) {
+        if let Some(before) = self.expiries.insert(number, at) {
+            self.by_expiry.remove(&(before, number));
+        }
+        self.by_expiry.insert((at, number));
+    }
+
+    pub(crate) fn clear_expiry(&mut self, number: Number) {
+        if let Some(before) = self.expiries.remove(&number) {
+            self.by_expiry.remove(&(before, number));
+        }
+        self.renewed.remove(&number);
+    }
+
+    /// The agent was heard of.
+    pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
+        if let Some(presence) = self.presences.get_mut(agent) {
+            presence.seen = now;
+            if presence.draining != draining.unwrap_or(presence.draining) {
+                presence.draining = !presence.draining;
+                self.owners.outdate();
+            }
+        } else {
+            let presence = Presence {
+                seen: now,
+                draining: draining.unwrap_or_default(),
+                wants: None,
+            };
+            self.presences.insert(agent.clone(), presence);
+        }
+    }
+
+    /// The agent claims.
+    pub(crate) fn wants(&mut self, agent: &AgentId, wants: &Wants) {
+        if let Some(presence) = self.presences.get_mut(agent)
+            && presence.wants.as_deref() != Some(wants)
+        {
+            let before = presence.wants.as_ref().and_then(|before| before.shard);
+            presence.wants = Some(Arc::new(wants.clone()));
+            if before != wants.shard {
+                self.owners.outdate();
+            }
+        }
+    }
+
+    pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
+        self.presences.remove(agent);
+        self.owners.outdate();
+    }
+}
