@@ -19,7 +19,7 @@ use swarm_engine::{
         tries::RetryPolicy,
     },
     rejection::Rejection,
-    state::direction::Order,
+    state::direction::Direction,
 };
 use tempfile::TempDir;
 
@@ -282,8 +282,8 @@ pub(crate) fn everything(size: usize) -> Listing {
         from: None,
         before: None,
         spec: None,
-        order: Order::OldestFirst,
-        cursor: Order::OldestFirst.start(),
+        order: Direction::OldestFirst,
+        cursor: Direction::OldestFirst.start(),
         size,
     }
 }

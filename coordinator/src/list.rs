@@ -16,7 +16,7 @@ use swarm_engine::{
     rejection::Rejection,
     state::{
         State,
-        direction::{Order, before_time},
+        direction::{Direction, before_time},
     },
     time::Timestamp,
 };
@@ -53,7 +53,7 @@ pub(crate) struct Listing {
     /// Tasks whose spec meets this.
     pub(crate) spec: Option<SpecFilter>,
     /// From which end.
-    pub(crate) order: Order,
+    pub(crate) order: Direction,
     /// Tasks behind this one.
     pub(crate) cursor: Number,
     /// So many at most.
@@ -89,8 +89,8 @@ impl Listing {
     /// Whether no task behind this one was submitted in the wanted time.
     fn is_last(&self, task: &Task) -> bool {
         match self.order {
-            Order::OldestFirst => self.before.is_some_and(|before| task.created >= before),
-            Order::NewestFirst => self.from.is_some_and(|from| task.created < from),
+            Direction::OldestFirst => self.before.is_some_and(|before| task.created >= before),
+            Direction::NewestFirst => self.from.is_some_and(|from| task.created < from),
         }
     }
 
@@ -103,8 +103,8 @@ impl Listing {
             return Ok(self.cursor);
         }
         match (self.order, self.from, self.before) {
-            (Order::OldestFirst, Some(from), _) => before_time(from, next),
-            (Order::NewestFirst, _, Some(before)) => {
+            (Direction::OldestFirst, Some(from), _) => before_time(from, next),
+            (Direction::NewestFirst, _, Some(before)) => {
                 let last = before_time(before, next)?;
                 Ok(Number(last.0.saturating_add(1)))
             }
@@ -205,7 +205,7 @@ fn look_into_memory(inner: &Inner, wanted: &Listing) -> Result<Side, Rejection> 
 }
 
 fn next_in_memory(state: &State, after: Number) -> Option<(Number, Timestamp)> {
-    let next = state.tasks_behind(after, Order::OldestFirst).next();
+    let next = state.tasks_behind(after, Direction::OldestFirst).next();
     next.map(|task| (task.number, task.created))
 }
 

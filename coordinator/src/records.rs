@@ -10,7 +10,7 @@ use swarm_engine::{
     id::{JobId, Number, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::task::{PastEnd, Task, TaskState},
-    state::direction::Order,
+    state::direction::Direction,
     time::Timestamp,
 };
 
@@ -143,7 +143,7 @@ pub(crate) fn finished_behind(
     store: &Store,
     job: Option<&JobId>,
     cursor: Number,
-    order: Order,
+    order: Direction,
 ) -> Box<dyn Iterator<Item = Listed>> {
     let Some(job) = job else {
         let records = behind(store, key::DONE, key::done, cursor, order);
@@ -160,8 +160,10 @@ pub(crate) fn finished_behind(
                 Ok(NumberSet::stored(&key, &set)?.numbers(index))
             });
             match (numbers, order) {
-                (Ok(numbers), Order::OldestFirst) => Box::new(numbers.filter(move |n| *n > cursor.0).map(Ok)),
-                (Ok(numbers), Order::NewestFirst) => {
+                (Ok(numbers), Direction::OldestFirst) => {
+                    Box::new(numbers.filter(move |n| *n > cursor.0).map(Ok))
+                }
+                (Ok(numbers), Direction::NewestFirst) => {
                     Box::new(numbers.rev().filter(move |n| *n < cursor.0).map(Ok))
                 }
                 (Err(error), _) => Box::new(std::iter::once(Err(error))),
@@ -179,21 +181,27 @@ pub(crate) fn finished_behind(
 }
 
 /// The sets of a job's ended tasks, from that of a number on.
-fn sets_behind(store: &Store, job: &JobId, cursor: Number, order: Order) -> Scan {
+fn sets_behind(store: &Store, job: &JobId, cursor: Number, order: Direction) -> Scan {
     let (prefix, of_cursor) = (key::tasks_of(job.as_str()), key::task_of(job.as_str(), cursor.0));
     match order {
-        Order::OldestFirst => store.scan(&prefix, &of_cursor.key),
+        Direction::OldestFirst => store.scan(&prefix, &of_cursor.key),
         // The first key that could follow that of the cursor's set.
-        Order::NewestFirst => store.scan_back(&prefix, &[of_cursor.key.as_slice(), &[0]].concat()),
+        Direction::NewestFirst => store.scan_back(&prefix, &[of_cursor.key.as_slice(), &[0]].concat()),
     }
 }
 
-fn behind(store: &Store, prefix: &[u8], key: impl Fn(u64) -> Vec<u8>, cursor: Number, order: Order) -> Scan {
+fn behind(
+    store: &Store,
+    prefix: &[u8],
+    key: impl Fn(u64) -> Vec<u8>,
+    cursor: Number,
+    order: Direction,
+) -> Scan {
     match (order, cursor.0.checked_add(1)) {
-        (Order::OldestFirst, Some(first)) => store.scan(prefix, &key(first)),
+        (Direction::OldestFirst, Some(first)) => store.scan(prefix, &key(first)),
         // Nothing is behind the largest number.
-        (Order::OldestFirst, None) => store.scan_back(prefix, prefix),
-        (Order::NewestFirst, _) => store.scan_back(prefix, &key(cursor.0)),
+        (Direction::OldestFirst, None) => store.scan_back(prefix, prefix),
+        (Direction::NewestFirst, _) => store.scan_back(prefix, &key(cursor.0)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use swarm_engine::{
     id::{Number, TaskId},
     noun::task::{Task, TaskState},
-    state::direction::Order,
+    state::direction::Direction,
     time::Timestamp,
 };
 
@@ -38,8 +38,8 @@ async fn four_batches() -> (Fixture, Vec<Timestamp>) {
 }
 
 fn newest_first(mut wanted: Listing) -> Listing {
-    wanted.order = Order::NewestFirst;
-    wanted.cursor = Order::NewestFirst.start();
+    wanted.order = Direction::NewestFirst;
+    wanted.cursor = Direction::NewestFirst.start();
     wanted
 }
 

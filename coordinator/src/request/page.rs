@@ -1,7 +1,7 @@
 //! Pages of lists: how they are asked for, and where they end.
 
 use prost::Message;
-use swarm_engine::{id::Number, state::direction::Order};
+use swarm_engine::{id::Number, state::direction::Direction};
 use tonic::Status;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -15,12 +15,12 @@ const DEFAULT_ITEMS: usize = 100;
 /// list's filter and order.
 pub(crate) struct Tokens {
     list: u32,
-    order: Order,
+    order: Direction,
 }
 
 impl Tokens {
     /// Those of the list that a request asks for, its page left out.
-    pub(crate) fn of(list: &impl Message, order: Order) -> Tokens {
+    pub(crate) fn of(list: &impl Message, order: Direction) -> Tokens {
         let hash = xxh3_64(&list.encode_to_vec());
         Tokens {
             // A mistake is to be noticed, no forgery.
@@ -118,11 +118,11 @@ mod tests {
             };
             Tokens::of(&request, order)
         };
-        let list = of_queue("nightly", Order::OldestFirst);
+        let list = of_queue("nightly", Direction::OldestFirst);
         let token = list.write(Number(42));
         assert_eq!(list.read(&token).unwrap(), Number(42));
         assert_eq!(list.read("").unwrap(), Number(0));
-        let other = of_queue("daily", Order::NewestFirst);
+        let other = of_queue("daily", Direction::NewestFirst);
         assert_eq!(other.read("").unwrap(), Number(u64::MAX));
         for wrong in [token.as_str(), "42", "-", "x-1", "42-", "042-00000000"] {
             let status = other.read(wrong).unwrap_err();

@@ -6,7 +6,7 @@ use swarm_engine::{
     id::{AgentId, JobId, Number},
     noun::{selector::Selector, task::Task},
     rejection::{Faults, Rejection},
-    state::direction::Order,
+    state::direction::Direction,
     time::Timestamp,
 };
 use swarm_proto::v1;
@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// The order that a list asks for.
-pub(crate) fn order(newest_first: bool) -> Order {
+pub(crate) fn order(newest_first: bool) -> Direction {
     if newest_first {
-        Order::NewestFirst
+        Direction::NewestFirst
     } else {
-        Order::OldestFirst
+        Direction::OldestFirst
     }
 }
 

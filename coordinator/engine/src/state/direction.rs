@@ -11,7 +11,7 @@ use crate::{
 
 /// From which end a list begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum Direction {
     /// Rising numbers.
     #[default]
     OldestFirst,
@@ -19,43 +19,47 @@ pub enum Order {
     NewestFirst,
 }
 
-impl Order {
+impl Direction {
     /// A number that no task and no job has, before all of theirs.
     pub fn start(self) -> Number {
         match self {
-            Order::OldestFirst => Number(0),
-            Order::NewestFirst => Number(u64::MAX),
+            Direction::OldestFirst => Number(0),
+            Direction::NewestFirst => Number(u64::MAX),
         }
     }
 
-    /// The place of a number: it rises in this order.
+    /// The place of a number: it rises in this direction.
     pub fn place(self, number: Number) -> u64 {
         match self {
-            Order::OldestFirst => number.0,
-            Order::NewestFirst => u64::MAX - number.0,
+            Direction::OldestFirst => number.0,
+            Direction::NewestFirst => u64::MAX - number.0,
         }
     }
 
     /// The numbers behind this one.
     fn behind(self, cursor: Number) -> (Bound<Number>, Bound<Number>) {
         match self {
-            Order::OldestFirst => (Bound::Excluded(cursor), Bound::Unbounded),
-            Order::NewestFirst => (Bound::Unbounded, Bound::Excluded(cursor)),
+            Direction::OldestFirst => (Bound::Excluded(cursor), Bound::Unbounded),
+            Direction::NewestFirst => (Bound::Unbounded, Bound::Excluded(cursor)),
         }
     }
 
     fn of<'a, T>(self, items: impl DoubleEndedIterator<Item = T> + 'a) -> Box<dyn Iterator<Item = T> + 'a> {
         match self {
-            Order::OldestFirst => Box::new(items),
-            Order::NewestFirst => Box::new(items.rev()),
+            Direction::OldestFirst => Box::new(items),
+            Direction::NewestFirst => Box::new(items.rev()),
         }
     }
 }
 
 impl State {
     /// The tasks behind a number.
-    pub fn tasks_behind(&self, cursor: Number, order: Order) -> Box<dyn Iterator<Item = &Arc<Task>> + '_> {
-        order.of(self.tasks.range(order.behind(cursor)).map(|(_, task)| task))
+    pub fn tasks_behind(
+        &self,
+        cursor: Number,
+        direction: Direction,
+    ) -> Box<dyn Iterator<Item = &Arc<Task>> + '_> {
+        direction.of(self.tasks.range(direction.behind(cursor)).map(|(_, task)| task))
     }
 
     /// The tasks of a job behind a number.
@@ -63,18 +67,22 @@ impl State {
         &self,
         job: &JobId,
         cursor: Number,
-        order: Order,
+        direction: Direction,
     ) -> Box<dyn Iterator<Item = &Arc<Task>> + '_> {
         let Some(tally) = self.derived.jobs.get(job) else {
             return Box::new(std::iter::empty());
         };
-        let numbers = tally.tasks.range(order.behind(cursor));
-        order.of(numbers.filter_map(|number| self.tasks.get(number)))
+        let numbers = tally.tasks.range(direction.behind(cursor));
+        direction.of(numbers.filter_map(|number| self.tasks.get(number)))
     }
 
     /// The jobs behind a number.
-    pub fn jobs_behind(&self, cursor: Number, order: Order) -> Box<dyn Iterator<Item = &Arc<Job>> + '_> {
-        order.of(self.jobs.range(order.behind(cursor)).map(|(_, job)| job))
+    pub fn jobs_behind(
+        &self,
+        cursor: Number,
+        direction: Direction,
+    ) -> Box<dyn Iterator<Item = &Arc<Job>> + '_> {
+        direction.of(self.jobs.range(direction.behind(cursor)).map(|(_, job)| job))
     }
 
     /// The ids of tasks that begin so, with their numbers.
@@ -156,11 +164,14 @@ mod tests {
 
     #[test]
     fn places_rise_from_the_start_of_either_order() {
-        for (order, numbers) in [(Order::OldestFirst, [1, 2, 9]), (Order::NewestFirst, [9, 2, 1])] {
-            let mut before = order.place(order.start());
+        for (direction, numbers) in [
+            (Direction::OldestFirst, [1, 2, 9]),
+            (Direction::NewestFirst, [9, 2, 1]),
+        ] {
+            let mut before = direction.place(direction.start());
             for number in numbers {
-                let place = order.place(Number(number));
-                assert!(place > before, "{order:?}");
+                let place = direction.place(Number(number));
+                assert!(place > before, "{direction:?}");
                 before = place;
             }
         }
