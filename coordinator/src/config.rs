@@ -6,36 +6,14 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, ValueEnum, builder::BoolishValueParser};
+use clap::{Args, builder::BoolishValueParser};
 
 use swarm_engine::time::millis;
 
 use crate::{
     failure::{Exit, Failure},
-    upkeep::KeepEvents,
-    verb::Verb,
+    log::LogFormat,
 };
-
-const EXAMPLES: &str = "\
-Examples:
-  coordinator                                      serve this machine
-  coordinator --data-dir /var/lib/swarm            keep the data elsewhere
-  coordinator --listen 0.0.0.0:50051 --insecure    serve a trusted network, unencrypted";
-
-/// The program by its name.
-pub(crate) const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "coordinator" };
-
-/// Keeps tasks durably and hands them to agents.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "coordinator", version, before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-pub struct Program {
-    /// What to do instead of serving.
-    #[command(subcommand)]
-    pub verb: Option<Verb>,
-    /// How to serve.
-    #[command(flatten)]
-    pub config: Config,
-}
 
 /// How to serve.
 #[derive(Clone, Debug, Args)]
@@ -82,15 +60,6 @@ pub struct Config {
     /// Which log lines: error, warn, info, debug, trace, or a tracing filter.
     #[arg(long, env = "SWARM_LOG_LEVEL", default_value = "info", value_parser = log_level, value_name = "LEVEL")]
     pub log_level: String,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A lease must outlive a lost heartbeat or two, and a dead agent's task should not wait for hours.
@@ -157,14 +126,6 @@ impl Config {
                 errors.join("; "),
                 help.join("; "),
             ))
-        }
-    }
-
-    /// Which events are kept.
-    pub(crate) fn keep_events(&self) -> KeepEvents {
-        KeepEvents {
-            age: self.keep_events,
-            bytes: self.keep_events_bytes,
         }
     }
 
@@ -242,10 +203,18 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
+    #[derive(Parser)]
+    struct Serve {
+        #[command(flatten)]
+        config: Config,
+    }
+
     fn parse(args: &[&str]) -> Config {
-        Program::try_parse_from(["coordinator"].iter().chain(args))
+        Serve::try_parse_from(["coordinator"].iter().chain(args))
             .unwrap()
             .config
     }

@@ -1,8 +1,10 @@
 //! Why the coordinator cannot go on: a sentence, what to type next, and an exit code.
 
-use std::{fmt, io, process::ExitCode};
-
-use crate::log;
+use std::{
+    fmt, io,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// The exit codes that the coordinator uses; the table for all programs is in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Failure {
 
     /// Says it: the last that the process says.
     pub fn tell(&self) {
-        if log::is_read_by_programs() {
+        if is_read_by_programs() {
             let help = Some(self.help.as_str()).filter(|help| !help.is_empty());
             tracing::error!(help, "{}", self.error);
         } else {
@@ -54,6 +56,19 @@ impl Failure {
     pub fn code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }
+}
+
+/// Whether log lines are JSON.
+static LOG_IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Log lines are JSON from now on, or text: a failure is told in the same form.
+pub(crate) fn tell_as_json(is_json: bool) {
+    LOG_IS_JSON.store(is_json, Ordering::Relaxed);
+}
+
+/// Whether a program reads the log line by line, and errors are among the lines.
+fn is_read_by_programs() -> bool {
+    LOG_IS_JSON.load(Ordering::Relaxed) && tracing::enabled!(tracing::Level::ERROR)
 }
 
 impl fmt::Display for Failure {

@@ -75,11 +75,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, PROGRAM, Program},
+    config::Config,
     data_dir::DataDir,
     failure::{Exit, Failure, abort, chain},
     running::Running,
-    verb::Verb,
+    upkeep::KeepEvents,
+    verb::{PROGRAM, Program, Verb},
 };
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
@@ -143,7 +144,7 @@ fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
 }
 
 fn begin_log(config: &Config, settings: &Settings) -> Result<(), Failure> {
-    log::start(config)?;
+    log::start(&config.log_level, config.log_format)?;
     for note in settings.notes() {
         tracing::warn!("{note}");
     }
@@ -168,7 +169,11 @@ async fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!(error = chain(&error), "cannot note that a new history has begun");
     }
 
-    running.keep_up(&dir, config.keep_events())?;
+    let keep = KeepEvents {
+        age: config.keep_events,
+        bytes: config.keep_events_bytes,
+    };
+    running.keep_up(&dir, keep)?;
 
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);

@@ -1,46 +1,42 @@
 //! Where log lines go, which there are, and how they look.
 
-use std::{
-    io::{IsTerminal as _, stderr},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::io::{IsTerminal as _, stderr};
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    config::{Config, LogFormat},
-    failure::{Exit, Failure},
-};
+use crate::failure::{Exit, Failure, tell_as_json};
 
-/// Whether lines are JSON.
-static IS_JSON: AtomicBool = AtomicBool::new(false);
-
-/// Whether whoever reads the log line by line expects JSON, and errors are among the lines.
-pub(crate) fn is_read_by_programs() -> bool {
-    IS_JSON.load(Ordering::Relaxed) && tracing::enabled!(tracing::Level::ERROR)
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
-/// Logs to standard error from now on.
+/// Logs to standard error from now on. `level` is a level alone, or a filter of `tracing`.
 ///
 /// # Errors
 ///
-/// When the level is no filter.
-pub(crate) fn start(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(directives(&config.log_level)).map_err(|error| {
+/// When the level is neither.
+pub(crate) fn start(level: &str, format: LogFormat) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(directives(level)).map_err(|error| {
         Failure::new(
             Exit::Configuration,
-            format!("'{}' is not a log level: {error}", config.log_level),
+            format!("'{level}' is not a log level: {error}"),
             "write --log-level info, or debug, warn, error",
         )
     })?;
-    IS_JSON.store(config.log_format == LogFormat::Json, Ordering::Relaxed);
+    tell_as_json(format == LogFormat::Json);
     let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colour)
         .with_writer(stderr);
     // A second program in one process keeps the first one's log.
-    let _ = match config.log_format {
+    let _ = match format {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     };

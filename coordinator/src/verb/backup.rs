@@ -19,7 +19,7 @@ use std::{
 
 use clap::Args;
 
-use super::{Place, disk_failure};
+use super::data::{Data, disk_failure};
 use crate::{
     backup::{self, Copied},
     base,
@@ -44,7 +44,7 @@ const MOST_TRIES: usize = 5;
 #[command(after_help = EXAMPLES)]
 pub struct Backup {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: Data,
     /// Where to put it: a directory that is empty or does not exist.
     #[arg(value_name = "DIR")]
     target: PathBuf,
@@ -52,7 +52,7 @@ pub struct Backup {
 
 impl Backup {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let data = self.place.path()?;
+        let data = self.data.path()?;
         if !data.join("journal").is_dir() {
             return Err(Failure::new(
                 Exit::Configuration,

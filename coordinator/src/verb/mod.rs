@@ -1,8 +1,9 @@
-//! What the program does for the operator besides serving: one file per verb.
+//! The command line: serving, or one of the verbs, each of which has a file.
 //!
-//! What a verb found goes to stdout, what went wrong to stderr.
+//! A verb's findings go to stdout, its failure to stderr.
 
 mod backup;
+mod data;
 mod program;
 mod rebuild;
 mod repair;
@@ -11,16 +12,33 @@ mod verify;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use swarm_settings::{completions, manual};
 
-use crate::{
-    config::data_dir,
-    failure::{Exit, Failure, chain},
-    store::probe::Look,
-};
+use crate::{config::Config, failure::Failure, store::probe::Look};
 
-/// See the module.
+const EXAMPLES: &str = "\
+Examples:
+  coordinator                                      serve this machine
+  coordinator --data-dir /var/lib/swarm            keep the data elsewhere
+  coordinator --listen 0.0.0.0:50051 --insecure    serve a trusted network, unencrypted";
+
+/// The program by its name.
+pub(crate) const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "coordinator" };
+
+/// Keeps tasks durably and hands them to agents.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "coordinator", version, before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Program {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// How to serve.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// Something that the program does instead of serving.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Verb {
     /// Check that journal, snapshots and store are whole and say the same; change nothing.
@@ -62,39 +80,15 @@ impl Verb {
             Verb::Repair(repair) => repair.run(),
             Verb::Backup(backup) => backup.run(),
             Verb::Restore(restore) => restore.run(),
-            Verb::Completions(args) => program::print_completions(&args),
-            Verb::Man(args) => program::print_manual(&args),
-            // Answered before: the one needs to know where settings come from, and what the other says is read by another
-            // process.
+            Verb::Completions(args) => {
+                program::print_completions(&PROGRAM.command(Program::command()), &args)
+            }
+            Verb::Man(args) => program::print_manual(&PROGRAM.command(Program::command()), &args),
+            // `main` has carried these out: the one needs to know where settings come from, and another process
+            // reads the output of the other.
             Verb::Config(_) | Verb::CheckStore { .. } => Ok(()),
         }
     }
-}
-
-/// Whose data.
-#[derive(Args, Clone, Debug)]
-pub struct Place {
-    /// Where the data are [default: $XDG_STATE_HOME/swarm/coordinator].
-    #[arg(long, env = "SWARM_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-}
-
-impl Place {
-    fn path(&self) -> Result<PathBuf, Failure> {
-        data_dir(self.data_dir.as_deref())
-    }
-}
-
-impl From<PathBuf> for Place {
-    fn from(dir: PathBuf) -> Place {
-        Place { data_dir: Some(dir) }
-    }
-}
-
-/// A failure of the disk in the middle of a verb.
-fn disk_failure(error: &dyn std::error::Error) -> Failure {
-    let help = "make room on the disk and look at its state, then run it again";
-    Failure::new(Exit::Damaged, chain(error), help)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write as _};
 
-use clap::CommandFactory as _;
+use clap::Command;
 use swarm_settings::{Form, Settings, completions, manual};
 
 use crate::{
-    config::{Config, PROGRAM, Program},
+    config::Config,
     failure::{Exit, Failure, chain},
 };
 
@@ -35,15 +35,15 @@ impl ShowConfig {
     }
 }
 
-pub(super) fn print_completions(args: &completions::Args) -> Result<(), Failure> {
-    let command = PROGRAM.command(Program::command());
-    let script = completions::script(&command, args.shell, None).map_err(|error| failure(&error))?;
+/// Prints the completions of the program whose command line `command` is.
+pub(super) fn print_completions(command: &Command, args: &completions::Args) -> Result<(), Failure> {
+    let script = completions::script(command, args.shell, None).map_err(|error| failure(&error))?;
     print(script.as_bytes())
 }
 
-pub(super) fn print_manual(args: &manual::Args) -> Result<(), Failure> {
-    let command = PROGRAM.command(Program::command());
-    let said = manual::run(&command, args).map_err(|error| failure(&error))?;
+/// Prints or writes the manual of the program whose command line `command` is.
+pub(super) fn print_manual(command: &Command, args: &manual::Args) -> Result<(), Failure> {
+    let said = manual::run(command, args).map_err(|error| failure(&error))?;
     print(&said)
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Place;
+use super::data::Data;
 use crate::{
     base,
     data_dir::DataDir,
@@ -21,12 +21,12 @@ The coordinator must not be running. A start does the same by itself when it fin
 #[command(after_help = EXAMPLES)]
 pub struct Rebuild {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: Data,
 }
 
 impl Rebuild {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let dir = DataDir::of_data(&self.place.path()?)?;
+        let dir = DataDir::of_data(&self.data.path()?)?;
         let store = dir.store();
         let snapshots = base::snapshots(&dir.snapshots())?;
         // A store that is ahead of the journal proves a loss, and is not thrown away before that is accepted.

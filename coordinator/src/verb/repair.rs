@@ -8,7 +8,7 @@
 use clap::Args;
 use swarm_engine::state::State;
 
-use super::{Place, disk_failure};
+use super::data::{Data, disk_failure};
 use crate::{
     base::{self, Found},
     data_dir::DataDir,
@@ -29,7 +29,7 @@ The coordinator must not be running. A backup may have more than what is left: s
 #[command(after_help = EXAMPLES)]
 pub struct Repair {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: Data,
     /// Do it; without this, only say what would be lost.
     #[arg(long)]
     pub(super) accept_loss: bool,
@@ -46,7 +46,7 @@ struct Witnesses {
 
 impl Repair {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let dir = DataDir::of_data(&self.place.path()?)?;
+        let dir = DataDir::of_data(&self.data.path()?)?;
         let witnesses = Witnesses::of(&dir)?;
         let error = match witnesses.fault(&dir)? {
             None => {

@@ -11,7 +11,7 @@ use std::{
 
 use clap::Args;
 
-use super::{Place, disk_failure};
+use super::data::{Data, disk_failure};
 use crate::{
     backup,
     data_dir::DataDir,
@@ -33,7 +33,7 @@ that their leases are lost.";
 #[command(after_help = EXAMPLES)]
 pub struct Restore {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: Data,
     /// What 'coordinator backup' has made.
     #[arg(value_name = "BACKUP")]
     source: PathBuf,
@@ -49,7 +49,7 @@ impl Restore {
                 "name a directory that 'coordinator backup' has made",
             ));
         };
-        let path = self.place.path()?;
+        let path = self.data.path()?;
         check_empty(&path)?;
         let dir = DataDir::open(&path)?;
         let aside = restoring::path(dir.path());

@@ -8,6 +8,7 @@ use std::{
 
 use super::*;
 use crate::{
+    failure::Exit,
     journal::Live,
     scene::{Contents, Scene, Work},
     store::{Batch, Store, key},
@@ -28,18 +29,18 @@ fn image(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn verify(scene: &Scene) -> Result<(), Failure> {
-    let place = scene.path().into();
-    Verb::Verify(verify::Verify { place }).run()
+    let data = scene.path().into();
+    Verb::Verify(verify::Verify { data }).run()
 }
 
 fn rebuild(scene: &Scene) -> Result<(), Failure> {
-    let place = scene.path().into();
-    Verb::Rebuild(rebuild::Rebuild { place }).run()
+    let data = scene.path().into();
+    Verb::Rebuild(rebuild::Rebuild { data }).run()
 }
 
 fn repair(scene: &Scene, accept_loss: bool) -> Result<(), Failure> {
-    let place = scene.path().into();
-    Verb::Repair(repair::Repair { place, accept_loss }).run()
+    let data = scene.path().into();
+    Verb::Repair(repair::Repair { data, accept_loss }).run()
 }
 
 /// Repairs, after a try that must change nothing; the store's contents and the last seq.

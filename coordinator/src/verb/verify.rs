@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use clap::Args;
 use swarm_engine::{id::Seq, state::State};
 
-use super::{Place, disk_failure};
+use super::data::{Data, disk_failure};
 use crate::{
     base::{self, Found},
     data_dir::DataDir,
@@ -33,12 +33,12 @@ const MOST_NAMED: usize = 50;
 #[command(after_help = EXAMPLES)]
 pub struct Verify {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: Data,
 }
 
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let dir = DataDir::of_data(&self.place.path()?)?;
+        let dir = DataDir::of_data(&self.data.path()?)?;
         let scratch = dir.path().join("verifying");
         let cleared = || disk::remove_directory(&scratch).map_err(|error| disk_failure(&error));
         // What a kill has left of an earlier one.
