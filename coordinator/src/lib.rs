@@ -47,6 +47,7 @@ mod random;
 mod rates;
 mod restoring;
 mod running;
+mod thread;
 mod usage;
 
 mod overview;

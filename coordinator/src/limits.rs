@@ -103,8 +103,12 @@ pub const STORE_FREE_BYTES: u64 = STORE_KEY_BYTES * STORE_SCARCE_OPERATIONS as u
 /// log, and about twice more with the nodes that sled writes anew.
 pub const STORE_KEY_BYTES: u64 = 4 * 4096;
 
+/// Bytes of a segment of the journal: few enough that a new data directory takes little space and a segment is zeroed in
+/// some ten milliseconds; enough that a busy coordinator begins a segment less than once a second.
+pub const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+
 // Claims leave space for a segment of the journal and for the store.
-const _: () = assert!(STORE_FREE_BYTES + crate::journal::SEGMENT_BYTES <= CLAIM_FREE_BYTES);
+const _: () = assert!(STORE_FREE_BYTES + SEGMENT_BYTES <= CLAIM_FREE_BYTES);
 
 /// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
 /// half a million tasks, as long as few of them printed much.

@@ -5,7 +5,7 @@ use std::{
         Arc,
         mpsc::{Sender, channel},
     },
-    thread,
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -18,10 +18,11 @@ use crate::{
     clock::Clock,
     core::Core,
     data_dir::DataDir,
-    failure::{Exit, Failure, abort},
+    failure::{Exit, Failure},
     journal::{self, Journal},
     open::Opened,
     random, scrub,
+    thread::spawn,
     upkeep::{KeepEvents, Upkeep},
     view::{self, Work},
     writer,
@@ -35,12 +36,12 @@ pub(crate) struct Running {
     pub(crate) began: Seq,
     /// How far the clock was past the last event before that; nothing when there was none.
     pub(crate) jump: Duration,
-    writer: thread::JoinHandle<Journal>,
-    view: thread::JoinHandle<()>,
+    writer: JoinHandle<Journal>,
+    view: JoinHandle<()>,
     /// Ends when its sender is dropped, or when it is through.
-    scrub: Option<(Sender<()>, thread::JoinHandle<()>)>,
+    scrub: Option<(Sender<()>, JoinHandle<()>)>,
     /// Ends when its sender is dropped.
-    upkeep: Option<(Sender<()>, thread::JoinHandle<()>)>,
+    upkeep: Option<(Sender<()>, JoinHandle<()>)>,
     journal: journal::Upkeep,
     to_store: Sender<Work>,
 }
@@ -154,24 +155,4 @@ impl Running {
         drop(self.to_store);
         self.view.join().is_ok() && journal.is_ok() && upkept && scrubbed
     }
-}
-
-/// Starts one of the coordinator's threads.
-///
-/// # Errors
-///
-/// When the machine has no more threads.
-pub(crate) fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>, Failure> {
-    // A panic in one of these threads would leave answers waiting for ever.
-    let guarded = move || {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-            .unwrap_or_else(|_| abort("a thread of the coordinator ended because of a bug"))
-    };
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(guarded)
-        .map_err(|error| Failure::new(Exit::Bug, format!("cannot start the {name} thread: {error}"), ""))
 }

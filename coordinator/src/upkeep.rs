@@ -25,11 +25,11 @@ use crate::{
     failure::{abort, chain, is_of_the_disk},
     journal,
     limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
-    running::spawn,
     snapshot::{self, Origin, Snapshot, SnapshotError},
     space::Shortage,
     store::{Moment, Store, StoreError},
     stored,
+    thread::spawn,
     view::Work,
 };
 

@@ -79,11 +79,6 @@ pub use reseal::reseal;
 pub use salvage::Salvage;
 pub use upkeep::Upkeep;
 
-/// Small enough that a new data directory takes little space and a segment is
-/// zeroed in some ten milliseconds; large enough that a busy coordinator rolls
-/// over less than once a second.
-pub(crate) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
-
 /// An entry buffer larger than this is not kept for the next entry.
 const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -97,7 +92,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: crate::limits::SEGMENT_BYTES,
         }
     }
 }
