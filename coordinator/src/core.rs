@@ -21,7 +21,7 @@ use swarm_engine::{
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    backlog::{Backlog, Load, weight},
+    admission::{Admission, Load, weight},
     clock::Clock,
     durable::Durable,
     evict::Pins,
@@ -42,7 +42,7 @@ use crate::{
 pub struct Core {
     pub(crate) clock: Clock,
     /// What is on its way to the store.
-    pub(crate) backlog: Backlog,
+    pub(crate) admission: Admission,
     /// What attempts printed, as long as the store does not have it.
     pub(crate) outputs: Outputs,
     /// The newest durable events.
@@ -143,13 +143,13 @@ impl Core {
             .identity()
             .map_or_else(|| "".into(), |identity| identity.history.clone());
         let ids_read = watch::Sender::new(store.is_read());
-        let backlog = Backlog::default();
+        let admission = Admission::default();
         for change in &pending {
-            backlog.add(change);
+            admission.add(change);
         }
         Core {
             clock,
-            backlog,
+            admission,
             outputs: Outputs::new(store.clone()),
             tail: Tail::new(durable),
             journal,
@@ -243,7 +243,7 @@ impl Core {
     ) -> Result<T, Rejection> {
         let (result, changes) = draft::decide(&mut inner.state, self.clock.now(), decision);
         for change in &changes {
-            self.backlog.add(change);
+            self.admission.add(change);
             self.outputs.keep(&change.event);
             inner.orders.wake(&change.event.fact);
             inner.rates.note(&change.event.fact, change.event.time);
@@ -265,7 +265,7 @@ impl Core {
     /// Hands what has become claimable to those who wait for it, and wakes the writer and the timer.
     pub(crate) fn after_decision(&self, inner: &mut Inner) {
         let queued = inner.state.ready().openings();
-        if inner.granted_through != queued && self.backlog.has_space_for(Load::Claim) {
+        if inner.granted_through != queued && self.admission.has_space_for(Load::Claim) {
             inner.granted_through = queued;
             self.grant_to_waiters(inner);
         }

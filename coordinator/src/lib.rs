@@ -10,7 +10,7 @@ mod limits;
 mod log;
 mod meters;
 
-mod backlog;
+mod admission;
 mod backup;
 mod core;
 mod durable;
@@ -31,7 +31,6 @@ mod writer;
 
 mod records;
 pub mod snapshot;
-mod space;
 pub mod store;
 pub mod stored;
 mod stored_ids;

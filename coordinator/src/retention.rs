@@ -16,7 +16,7 @@ use swarm_engine::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backlog::Load,
+    admission::Load,
     core::Core,
     evict::Refused,
     limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
@@ -72,7 +72,7 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
     let mut removed = 0;
     loop {
         // Not behind submits: where these come faster than the store takes them, what has ended would stay for ever.
-        while !core.backlog.admits(Load::Other) {
+        while !core.admission.admits(Load::Other) {
             tokio::time::sleep(BUSY_RETRY_AFTER).await;
         }
         let store = core.store.clone();

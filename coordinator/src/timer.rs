@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backlog::Load,
+    admission::Load,
     core::Core,
     limits::{BUSY_PAUSE, LATE_PART},
     random,
@@ -44,7 +44,7 @@ async fn keep_time(core: &Core, lease_ttl: Duration) {
             // What follows from one step waits until it is written, so that steps never outrun the disk.
             let seq = core.expire(random::number());
             core.until_durable(seq).await;
-            while !core.backlog.admits(Load::Other) {
+            while !core.admission.admits(Load::Other) {
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
         }

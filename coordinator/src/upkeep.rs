@@ -20,13 +20,13 @@ use swarm_engine::time::Timestamp;
 pub(crate) use events::KeepEvents;
 
 use crate::{
+    admission::Shortage,
     core::Core,
     data_dir::DataDir,
     failure::{abort, chain, is_of_the_disk},
     journal,
     limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     snapshot::{self, Origin, Snapshot, SnapshotError},
-    space::Shortage,
     store::{Moment, Store, StoreError},
     stored,
     thread::spawn,
@@ -121,7 +121,7 @@ impl Upkeep {
         if before == self.shortage {
             return;
         }
-        self.core.backlog.set_shortage(self.shortage);
+        self.core.admission.set_shortage(self.shortage);
         let (free_mib, reserved) = (free >> 20, self.journal.reserved_bytes());
         match self.shortage {
             Shortage::Nothing => tracing::info!(free_mib, "the disk has space again: submits are taken"),

@@ -122,7 +122,7 @@ fn write(core: &Core, view: &mut View) -> bool {
             core.left_store(&events);
             for event in events {
                 core.outputs.release(&event);
-                core.backlog.remove(&event.fact);
+                core.admission.remove(&event.fact);
             }
             core.forget_finished();
         }

@@ -9,7 +9,7 @@ use swarm_engine::{
 use swarm_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status};
 
-use crate::{backlog::Load, core::Answer, overview::Overview, usage::Usage};
+use crate::{admission::Load, core::Answer, overview::Overview, usage::Usage};
 use crate::{
     door::grpc::{Service, status::status_of},
     wire::{
@@ -71,8 +71,8 @@ impl AdminService for Service {
             // A figure for people: a file system that does not say is no reason to refuse the others.
             store_bytes: self.core.store.size_on_disk().unwrap_or_default(),
             free_bytes: self.core.store.free_bytes().ok(),
-            disk_refuses_submits: !self.core.backlog.has_space_for(Load::Submit),
-            disk_refuses_claims: !self.core.backlog.has_space_for(Load::Claim),
+            disk_refuses_submits: !self.core.admission.has_space_for(Load::Submit),
+            disk_refuses_claims: !self.core.admission.has_space_for(Load::Claim),
         }))
     }
 

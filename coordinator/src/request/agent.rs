@@ -10,7 +10,7 @@ use swarm_proto::v1::{self, agent_service_server::AgentService};
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::backlog::Load;
+use crate::admission::Load;
 use crate::{
     door::grpc::{Service, status::status_of},
     wire::{

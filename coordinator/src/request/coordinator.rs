@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 
 use super::nothing::Nothing;
 use crate::{
-    backlog::Load,
+    admission::Load,
     core::{Answer, Core},
     limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_HEARTBEAT_BYTES, MAX_WAIT},
     random,

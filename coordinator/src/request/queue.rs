@@ -5,7 +5,7 @@ use swarm_proto::v1::{self, queue_service_server::QueueService};
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::backlog::Load;
+use crate::admission::Load;
 use crate::{
     door::grpc::{Service, status::status_of},
     wire::{

@@ -18,7 +18,7 @@ use swarm_proto::v1::{self, task_service_server::TaskService};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    backlog::Load,
+    admission::Load,
     limits::{MAX_CLASSES_VISITED, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
 };
 use crate::{

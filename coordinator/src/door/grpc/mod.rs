@@ -31,7 +31,7 @@ use tonic::{Status, service::Routes, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    backlog::Load,
+    admission::Load,
     config::Config,
     core::{Answer, Core},
     limits::{BUSY_RETRY_AFTER, CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
@@ -182,9 +182,9 @@ impl Service {
 
     /// Why such a request is refused at the moment.
     pub(crate) fn obstacle(&self, load: Load) -> Option<(Reason, &'static str)> {
-        if !self.core.backlog.has_space_for(load) {
+        if !self.core.admission.has_space_for(load) {
             Some((Reason::DiskFull, DISK_FULL))
-        } else if !self.core.backlog.admits(load) {
+        } else if !self.core.admission.admits(load) {
             Some((Reason::Busy, BUSY))
         } else {
             None

@@ -1,0 +1,160 @@
+//! Which requests are taken: the store may be behind with its work, or the disk short of space.
+//!
+//! Work that would be new is refused first, then work that would begin, so that what has begun can end: when the
+//! store is behind, submits, claims and other requests are refused in this order, and completions have room
+//! reserved; when the disk has little space, submits and claims are, for the journal has space in reserve and the
+//! store, which is only a view, waits. Heartbeats write next to nothing and are never refused.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use swarm_engine::{draft::Change, event::Fact};
+
+use crate::limits::{
+    BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, CLAIM_FREE_BYTES, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES,
+    OTHER_BACKLOG_EVENTS, SUBMIT_BACKLOG_EVENTS, SUBMIT_FREE_BYTES,
+};
+
+/// Which requests are refused first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// New work: the first to be refused.
+    Submit,
+    /// Work that would begin.
+    Claim,
+    /// Everything else that writes.
+    Other,
+    /// Work that has ended.
+    Complete,
+}
+
+/// The backlog of the store, and the shortage of the disk.
+#[derive(Debug, Default)]
+pub struct Admission {
+    /// Events that are decided and not yet in the store.
+    events: AtomicU64,
+    /// Bytes of their specs and outputs.
+    bytes: AtomicU64,
+    /// A `Shortage`.
+    shortage: AtomicU8,
+}
+
+impl Admission {
+    /// Whether the backlog has room for such a request.
+    pub fn admits(&self, load: Load) -> bool {
+        let (events, bytes) = (
+            self.events.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        );
+        match load {
+            Load::Submit => events < SUBMIT_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
+            Load::Claim => events < CLAIM_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
+            Load::Other => events < OTHER_BACKLOG_EVENTS && bytes < OTHER_BACKLOG_BYTES,
+            Load::Complete => bytes < COMPLETE_BACKLOG_BYTES,
+        }
+    }
+
+    /// Whether the disk has space for such a request.
+    pub(crate) fn has_space_for(&self, load: Load) -> bool {
+        !Shortage::from(self.shortage.load(Ordering::Relaxed)).refuses(load)
+    }
+
+    /// How short of space the disk is from now on.
+    pub(crate) fn set_shortage(&self, shortage: Shortage) {
+        self.shortage.store(shortage as u8, Ordering::Relaxed);
+    }
+
+    /// A change is decided.
+    pub(crate) fn add(&self, change: &Change) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        self.bytes
+            .fetch_add(weight(&change.event.fact), Ordering::Relaxed);
+    }
+
+    /// The store has the change of this fact.
+    pub(crate) fn remove(&self, fact: &Fact) {
+        self.events.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(weight(fact), Ordering::Relaxed);
+    }
+}
+
+/// Bytes that an event holds on to beyond what every event does.
+pub(crate) fn weight(fact: &Fact) -> u64 {
+    let bytes = match fact {
+        Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => task.spec.len(),
+        _ => crate::outputs::of(fact).map_or(0, |(_, _, output)| output.stdout.len() + output.stderr.len()),
+    };
+    bytes as u64
+}
+
+/// How short of space the disk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Shortage {
+    /// Nothing is refused.
+    #[default]
+    Nothing,
+    /// Submits are refused.
+    Submits,
+    /// Claims are refused as well.
+    Claims,
+}
+
+impl Shortage {
+    /// The shortage with so many free bytes. What was refused is taken again only when there is a quarter more, so
+    /// that it does not change every second.
+    pub(crate) fn with(self, free: u64) -> Shortage {
+        let below = |bytes: u64, was_below: bool| free < if was_below { bytes / 4 * 5 } else { bytes };
+        if below(CLAIM_FREE_BYTES, self >= Shortage::Claims) {
+            Shortage::Claims
+        } else if below(SUBMIT_FREE_BYTES, self >= Shortage::Submits) {
+            Shortage::Submits
+        } else {
+            Shortage::Nothing
+        }
+    }
+
+    /// Whether such a request is refused.
+    pub(crate) fn refuses(self, load: Load) -> bool {
+        match load {
+            Load::Submit => self >= Shortage::Submits,
+            Load::Claim => self >= Shortage::Claims,
+            Load::Other | Load::Complete => false,
+        }
+    }
+}
+
+impl From<u8> for Shortage {
+    fn from(level: u8) -> Shortage {
+        match level {
+            0 => Shortage::Nothing,
+            1 => Shortage::Submits,
+            _ => Shortage::Claims,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submits_are_refused_before_claims_and_taken_again_after_them() {
+        let mut shortage = Shortage::Nothing;
+        let mut after = |free: u64| {
+            shortage = shortage.with(free);
+            (shortage.refuses(Load::Submit), shortage.refuses(Load::Claim))
+        };
+        assert_eq!(after(SUBMIT_FREE_BYTES), (false, false));
+        assert_eq!(after(SUBMIT_FREE_BYTES - 1), (true, false));
+        assert_eq!(after(CLAIM_FREE_BYTES - 1), (true, true));
+        assert_eq!(after(0), (true, true));
+        assert_eq!(after(CLAIM_FREE_BYTES), (true, true));
+        assert_eq!(after(CLAIM_FREE_BYTES / 4 * 5), (true, false));
+        assert_eq!(after(SUBMIT_FREE_BYTES), (true, false));
+        assert_eq!(after(SUBMIT_FREE_BYTES / 4 * 5), (false, false));
+        assert!(!Shortage::Claims.refuses(Load::Complete) && !Shortage::Claims.refuses(Load::Other));
+        for level in [Shortage::Nothing, Shortage::Submits, Shortage::Claims] {
+            assert_eq!(Shortage::from(level as u8), level);
+        }
+    }
+}
