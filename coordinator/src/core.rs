@@ -6,15 +6,17 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use swarm_engine::{
-    command::expire,
+    command::{claim, expire},
     draft::{self, Change, Draft},
     event::{Event, Fact},
-    id::{Number, Seq, TaskId},
-    noun::{agent::Agent, counts::Counts, job::Job, task::Task},
+    id::{Number, QueueName, Seq, TaskId},
+    noun::{agent::Agent, counts::Counts, hold::Scope, job::Job, needs::Offer, task::Task},
     rejection::Rejection,
+    rule::fit::Look,
     state::State,
     time::Timestamp,
 };
@@ -24,13 +26,13 @@ use crate::{
     admission::{Admission, Load, weight},
     clock::Clock,
     durable::Durable,
-    evict::Pins,
     failure::abort,
     journal,
     limits::{COMMIT_BYTES, COMMIT_EVENTS, MAX_STREAMS, STORE_READERS},
     meters::Meters,
-    orders::Orders,
     outputs::Outputs,
+    parked::Parked,
+    pins::Pins,
     rates::{Happened, Rates},
     store::Store,
     stored_ids::StoredIds,
@@ -71,7 +73,8 @@ pub struct Core {
 pub(crate) struct Inner {
     pub(crate) state: State,
     pub(crate) waiters: Waiters,
-    pub(crate) orders: Orders,
+    /// Heartbeats that wait for an order.
+    pub(crate) parked: Parked,
     pub(crate) pins: Pins,
     /// How often things happen.
     pub(crate) rates: Rates,
@@ -161,7 +164,7 @@ impl Core {
             inner: Mutex::new(Inner {
                 state,
                 waiters: Waiters::default(),
-                orders: Orders::default(),
+                parked: Parked::default(),
                 pins: Pins::default(),
                 rates: Rates::default(),
                 stored_ids: StoredIds::default(),
@@ -223,13 +226,13 @@ impl Core {
     }
 
     /// Gives every lease a full TTL from now on: the coordinator was paused.
-    pub(crate) fn grace(&self, ttl: std::time::Duration) {
+    pub(crate) fn grace(&self, ttl: Duration) {
         let now = self.clock.now();
         self.lock().state.grace(now, ttl);
     }
 
     /// The same before anything is served.
-    pub(crate) fn grace_at_start(&self, ttl: std::time::Duration) {
+    pub(crate) fn grace_at_start(&self, ttl: Duration) {
         let now = self.clock.now();
         self.lock().state.grace_at_start(now, ttl);
     }
@@ -245,7 +248,7 @@ impl Core {
         for change in &changes {
             self.admission.add(change);
             self.outputs.keep(&change.event);
-            inner.orders.wake(&change.event.fact);
+            inner.parked.wake(&change.event.fact);
             inner.rates.note(&change.event.fact, change.event.time);
             match &change.event.fact {
                 Fact::TaskRetried { .. } => inner.retries += 1,
@@ -278,9 +281,50 @@ impl Core {
         }
     }
 
+    /// Grants what has become claimable to the claims that wait for it, oldest first.
+    fn grant_to_waiters(&self, inner: &mut Inner) {
+        if inner.state.hold(&Scope::Everything).is_some() {
+            return;
+        }
+        let mut passed = Vec::new();
+        loop {
+            let Inner { state, waiters, .. } = inner;
+            let is_served = |offer: &Offer| {
+                let is_open = |queue: &QueueName| state.is_open(queue);
+                state.ready().first(offer, is_open).is_some()
+            };
+            let Some((offer, waiter)) = waiters.take_oldest(is_served) else {
+                break;
+            };
+            if waiter.reply.is_closed() {
+                continue;
+            }
+            let result = self.decide(inner, |draft| claim::decide(draft, waiter.claim.clone()));
+            // There is something, and not for this agent at this moment: a hold, a machine that fails what it is
+            // given, a task that it should not be given again so soon. Each turn takes a waiter out, so this ends.
+            if matches!(&result, Ok(granted) if granted.is_empty()) {
+                passed.push((offer, waiter));
+            } else {
+                let _ = waiter.reply.send((result, inner.state.seq()));
+            }
+        }
+        for (offer, waiter) in passed {
+            inner.waiters.put_back(offer, waiter);
+        }
+    }
+
     /// There is space on the disk again: those who wait are granted what has become claimable meanwhile.
     pub(crate) fn space_returned(&self) {
         self.after_decision(&mut self.lock());
+    }
+
+    /// How agents are looked at now.
+    pub(crate) fn look(&self, ttl: Duration) -> Look {
+        Look {
+            now: self.clock.now(),
+            ttl,
+            started: self.clock.started(),
+        }
     }
 
     /// When the timer has to wake next; remembered, so that a nearer deadline wakes it.
@@ -344,6 +388,25 @@ impl Core {
     /// For the writer: these events are on disk.
     pub(crate) fn became_durable(&self, through: Seq) {
         self.durable.reached(through);
+    }
+
+    /// For the view: these events are in the store.
+    pub(crate) fn left_store(&self, events: &[Arc<Event>]) {
+        let removals = events.iter().filter_map(|event| match &event.fact {
+            Fact::TaskRemoved { task, .. } => Some((&task.id, event.seq)),
+            _ => None,
+        });
+        let removals: Vec<_> = removals.collect();
+        if removals.is_empty() {
+            return;
+        }
+        let mut inner = self.lock();
+        for (task, seq) in removals {
+            // The id may have been used again, and that task removed as well.
+            if inner.leaving.get(task).is_some_and(|(_, latest)| *latest == seq) {
+                inner.leaving.remove(task);
+            }
+        }
     }
 
     /// Lets the writer end once everything decided is durable.

@@ -24,7 +24,7 @@ use swarm_engine::{
 use tempfile::TempDir;
 
 use crate::{
-    core::Core, data_dir::DataDir, evict::Refused, journal, list::Listing, open, random, running::Running,
+    core::Core, data_dir::DataDir, journal, list::Listing, open, random, recall::Refused, running::Running,
     upkeep::KeepEvents,
 };
 

@@ -12,15 +12,19 @@ mod meters;
 
 mod admission;
 mod backup;
+mod claim;
 mod core;
 mod durable;
-mod evict;
+mod heartbeat;
 mod ids;
 mod list;
-mod orders;
 mod outputs;
+mod parked;
+mod pins;
+mod recall;
 mod retention;
 mod scrub;
+mod stored_ids;
 mod tail;
 mod timer;
 mod upkeep;
@@ -33,7 +37,6 @@ mod records;
 pub mod snapshot;
 pub mod store;
 pub mod stored;
-mod stored_ids;
 mod view;
 
 mod base;
@@ -186,7 +189,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         running.jump,
         shutdown.clone(),
     ));
-    let stored_ids = tokio::spawn(stored_ids::run(Arc::clone(&core), shutdown.clone()));
+    let stored_ids = tokio::spawn(upkeep::stored_ids::run(Arc::clone(&core), shutdown.clone()));
 
     announce("listening", address);
     let door = metrics.map(|(listener, address)| {

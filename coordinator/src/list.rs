@@ -23,8 +23,8 @@ use swarm_engine::{
 
 use crate::{
     core::{Answer, Core, Inner},
-    evict::Refused,
     limits::LIST_BYTES,
+    recall::Refused,
     records,
     store::Store,
 };

@@ -111,7 +111,7 @@ impl Overview {
             holds: state.holds().cloned().collect(),
             unmatched: unmatched(state, look),
             waiters: inner.waiters.len(),
-            parked: inner.orders.len(),
+            parked: inner.parked.len(),
         }
     }
 }

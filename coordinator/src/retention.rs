@@ -7,8 +7,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use swarm_engine::{
     command::prune::{self, Prune},
-    event::Event,
-    event::Fact,
     id::{Number, TaskId},
     limits::PRUNE_STEP,
     time::Timestamp,
@@ -18,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admission::Load,
     core::Core,
-    evict::Refused,
     limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
+    recall::Refused,
     records::{self, Aged, Aging},
 };
 
@@ -129,7 +127,7 @@ async fn remove_step(core: &Core, tasks: &[Aged], ended_by: Timestamp) -> Result
         // A request that is about to decide has named the others.
         let free = tasks
             .iter()
-            .filter(|task| !draft_state.holds_for_others(pinned.place, &task.id))
+            .filter(|task| !draft_state.holds_for_others(pinned.pin, &task.id))
             .map(|task| task.number);
         let request = Prune {
             tasks: free.collect(),
@@ -140,27 +138,6 @@ async fn remove_step(core: &Core, tasks: &[Aged], ended_by: Timestamp) -> Result
     drop(pinned);
     core.until_durable(as_of).await;
     removed.map_err(|rejection| rejection.to_string())
-}
-
-impl Core {
-    /// For the view: these events are in the store.
-    pub(crate) fn left_store(&self, events: &[Arc<Event>]) {
-        let removals = events.iter().filter_map(|event| match &event.fact {
-            Fact::TaskRemoved { task, .. } => Some((&task.id, event.seq)),
-            _ => None,
-        });
-        let removals: Vec<_> = removals.collect();
-        if removals.is_empty() {
-            return;
-        }
-        let mut inner = self.lock();
-        for (task, seq) in removals {
-            // The id may have been used again, and that task removed as well.
-            if inner.leaving.get(task).is_some_and(|(_, latest)| *latest == seq) {
-                inner.leaving.remove(task);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,13 @@
 //! Which ids the store may have, so that a new task's id is not looked up in vain.
 //!
-//! It remembers the tasks that are not in memory, and errs on one side only: an id that it does not have is not in
-//! the store. It is filled beside serving, when no id is missing in the store; until then every id may be there. What is removed from the store stays
-//! here, so it is filled anew when most of it is gone.
-
-use std::sync::Arc;
+//! It remembers the ids of tasks that are not in memory, and errs on one side only: an id that it does not have is
+//! not in the store. Until it was filled, every id may be there. An id that leaves the store stays here, so it is filled
+//! anew when most of its ids are gone: see `upkeep/stored_ids.rs`.
 
 use swarm_engine::id::TaskId;
-use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{
-    core::Core,
-    failure::chain,
-    limits::{MAX_STORED_IDS_BYTES, RETENTION_INTERVAL, STORED_IDS_STEP},
-    store::key,
-};
+use crate::limits::MAX_STORED_IDS_BYTES;
 
 /// Bits for each id: with so many places one id in about a thousand is looked up in vain.
 const BITS_PER_ID: usize = 16;
@@ -60,20 +52,27 @@ impl StoredIds {
         }
     }
 
-    /// From now on what is added is remembered for when everything else has been added.
-    fn begin(&mut self) {
+    /// Begins to fill it: from now on, added ids are also kept for `end`.
+    pub(crate) fn begin(&mut self) {
         self.partial = Some(Ids::default());
     }
 
-    /// Everything that is in the store has been added since it began.
-    fn end(&mut self) {
+    /// Every id of the store has been added since `begin`.
+    pub(crate) fn end(&mut self) {
         self.whole = self.partial.take();
     }
 
-    /// Whether most of it is gone when the store has so many tasks that have ended.
-    fn is_outgrown(&self, ended: u64) -> bool {
-        let count = self.whole.as_ref().map_or(0, |ids| ids.count);
-        count > FIRST_ROOM && count as u64 / 2 > ended
+    /// The store could not be read: ids that were added before are no longer kept for `end`.
+    pub(crate) fn give_up(&mut self) {
+        self.partial = None;
+    }
+
+    /// Whether it has to be filled when the store has so many tasks that have ended: it never was, or most of its ids
+    /// are gone.
+    pub(crate) fn is_to_be_filled(&self, ended: u64) -> bool {
+        self.whole
+            .as_ref()
+            .is_none_or(|ids| ids.count > FIRST_ROOM && ids.count as u64 / 2 > ended)
     }
 }
 
@@ -145,72 +144,6 @@ fn hash(id: &str) -> u128 {
     xxh3_128(id.as_bytes())
 }
 
-/// Fills it, and fills it anew when most of it is gone, until the shutdown.
-pub(crate) async fn run(core: Arc<Core>, shutdown: CancellationToken) {
-    let work = async {
-        // Before the ids have been read through, one that sled has lost would be taken for one that never was.
-        core.ids_were_read().await;
-        loop {
-            let filled = tokio::task::spawn_blocking({
-                let core = Arc::clone(&core);
-                move || fill(&core)
-            });
-            match filled.await {
-                Ok(Ok(())) => {}
-                // Every id may be there then, as before.
-                Ok(Err(error)) => {
-                    core.lock().stored_ids.partial = None;
-                    tracing::warn!(error, "cannot read which tasks the store has");
-                }
-                Err(_stopping) => return,
-            }
-            loop {
-                tokio::time::sleep(RETENTION_INTERVAL).await;
-                let inner = core.lock();
-                if inner.stored_ids.is_outgrown(inner.state.ended().total())
-                    || inner.stored_ids.whole.is_none()
-                {
-                    break;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = work => {}
-    }
-}
-
-/// Adds every id in the store. What leaves memory meanwhile is added by who forgets it.
-pub(crate) fn fill(core: &Core) -> Result<(), String> {
-    core.lock().stored_ids.begin();
-    let mut keys = core.store.scan(key::ID, key::ID);
-    loop {
-        let step: Vec<Vec<u8>> = keys
-            .by_ref()
-            .take(STORED_IDS_STEP)
-            .map(|entry| entry.map(|(key, _)| key))
-            .collect::<Result<_, _>>()
-            .map_err(|error| chain(&error))?;
-        if core.is_closed() {
-            return Ok(());
-        }
-        let mut inner = core.lock();
-        if step.is_empty() {
-            inner.stored_ids.end();
-            return Ok(());
-        }
-        for key in &step {
-            let id = key
-                .strip_prefix(key::ID)
-                .and_then(|id| std::str::from_utf8(id).ok());
-            inner
-                .stored_ids
-                .add(id.ok_or("a task's id in the store is no text")?);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +155,7 @@ mod tests {
     #[test]
     fn every_id_may_be_stored_until_all_are_known() {
         let mut ids = StoredIds::default();
-        assert!(ids.may_have(&id(1)));
+        assert!(ids.may_have(&id(1)) && ids.is_to_be_filled(0));
         ids.begin();
         ids.add("task-1");
         assert!(ids.may_have(&id(2)));
@@ -255,7 +188,7 @@ mod tests {
         for number in 0..2 * FIRST_ROOM {
             ids.add(id(number).as_str());
         }
-        assert!(!ids.is_outgrown(FIRST_ROOM as u64) && ids.is_outgrown(100));
+        assert!(!ids.is_to_be_filled(FIRST_ROOM as u64) && ids.is_to_be_filled(100));
         ids.begin();
         ids.add("task-7");
         assert!(ids.may_have(&id(8)));

@@ -4,6 +4,7 @@
 //! events that need not be kept any more, once a snapshot holds what they came to.
 
 mod events;
+pub(crate) mod stored_ids;
 
 use std::{
     io,

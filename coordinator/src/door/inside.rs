@@ -13,8 +13,8 @@ use crate::{
     failure::Failure,
     journal, open,
     running::Running,
-    stored_ids, timer,
-    upkeep::{KeepEvents, Upkeep},
+    timer,
+    upkeep::{KeepEvents, Upkeep, stored_ids},
 };
 
 /// As the program has it when nobody says otherwise.

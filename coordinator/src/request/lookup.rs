@@ -11,7 +11,7 @@ use swarm_proto::v1;
 use tonic::Status;
 
 use super::page::{self, Tokens};
-use crate::evict::Refused;
+use crate::recall::Refused;
 use crate::{
     door::grpc::{
         Service, invalid,

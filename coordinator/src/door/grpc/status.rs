@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 use tonic::Status;
 
-use crate::{evict::Refused, limits::MAX_REFUSAL_BYTES, wire::text::plain};
+use crate::{limits::MAX_REFUSAL_BYTES, recall::Refused, wire::text::plain};
 
 /// The reason that a rejection travels with.
 pub(crate) fn reason_of(rejection: &Rejection) -> Reason {

@@ -27,7 +27,8 @@ use crate::{
     open::{self, Opened},
     retention::sweep,
     store::{Store, key},
-    stored, stored_ids,
+    stored,
+    upkeep::stored_ids,
     view::View,
 };
 

@@ -56,7 +56,7 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
             core.claim(claim_of(claimant), WAIT).await.unwrap().value
         }));
         swarm
-            .until(|| swarm.core.lock().waiters.requests.len() == waiting.len())
+            .until(|| swarm.core.lock().waiters.len() == waiting.len())
             .await;
     }
     swarm.complete(&granted, machine_failure()).await[0]
@@ -81,9 +81,7 @@ async fn a_claim_that_waits_alone_is_given_what_comes() {
     swarm.register().await;
     let core = Arc::clone(&swarm.core);
     let waiting = tokio::spawn(async move { core.claim(claim_of(agent()), WAIT).await.unwrap().value });
-    swarm
-        .until(|| !swarm.core.lock().waiters.requests.is_empty())
-        .await;
+    swarm.until(|| swarm.core.lock().waiters.len() > 0).await;
     swarm.submit(None, vec![task("a", &[])]).await.unwrap();
     let granted = waiting.await.unwrap();
     let granted: Vec<_> = granted.iter().map(|task| &task.id).collect();

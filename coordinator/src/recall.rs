@@ -19,46 +19,20 @@ use swarm_engine::{
 use crate::{
     core::{Answer, Core, Inner},
     limits::{FORGET_STEP, IDS_PATIENCE, RECALL_BYTES},
+    pins::Pins,
     records::{self, FindError},
 };
 
-/// The tasks that requests under way have named. There are at most as many sets as store readers.
-#[derive(Default)]
-pub(crate) struct Pins {
-    held: BTreeMap<u64, Arc<BTreeSet<TaskId>>>,
-    next: u64,
-}
-
-impl Pins {
-    fn pin(&mut self, ids: Arc<BTreeSet<TaskId>>) -> u64 {
-        let place = self.next;
-        self.next += 1;
-        self.held.insert(place, ids);
-        place
-    }
-
-    pub(crate) fn holds(&self, task: &TaskId) -> bool {
-        self.held.values().any(|ids| ids.contains(task))
-    }
-
-    /// Whether a request other than the one at this place has named the task.
-    pub(crate) fn holds_for_others(&self, place: u64, task: &TaskId) -> bool {
-        self.held
-            .iter()
-            .any(|(other, ids)| *other != place && ids.contains(task))
-    }
-}
-
-/// A hold on what one request has named; given up also when its caller goes away. What is still finished then
-/// leaves memory again.
+/// A pin on the tasks that one request has named, taken out also when its caller goes away. Tasks that are still
+/// finished then leave memory again.
 pub(crate) struct Pinned<'a> {
     core: &'a Core,
-    pub(crate) place: u64,
+    pub(crate) pin: u64,
 }
 
 impl Drop for Pinned<'_> {
     fn drop(&mut self) {
-        self.core.lock().pins.held.remove(&self.place);
+        self.core.lock().pins.take_out(self.pin);
         self.core.forget_finished();
     }
 }
@@ -150,9 +124,9 @@ impl Core {
     /// Keeps these tasks in memory, and says which are not there.
     pub(crate) fn pin(&self, ids: &Arc<BTreeSet<TaskId>>) -> (Pinned<'_>, Vec<TaskId>) {
         let mut inner = self.lock();
-        let place = inner.pins.pin(Arc::clone(ids));
+        let pin = inner.pins.put_in(Arc::clone(ids));
         let missing = inner.missing(ids.iter());
-        (Pinned { core: self, place }, missing)
+        (Pinned { core: self, pin }, missing)
     }
 
     /// Takes the tasks back that State still lacks, and decides, with what requests have named at hand.

@@ -1,0 +1,130 @@
+//! Claims, and long polls: a claim that finds nothing waits.
+//!
+//! A claim is enlisted in the same locked section in which it found nothing. Each decision that makes tasks
+//! claimable grants them to the oldest waiters that would take them, under the lock: no wake-up is lost, and nobody
+//! is woken for nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use swarm_engine::{
+    command::claim::{self, Claim},
+    noun::{needs::Offer, task::Task},
+    rejection::Rejection,
+    time::Timestamp,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    core::{Answer, Core},
+    limits::SHARDS_WAIT,
+    waiters::Granted,
+};
+
+impl Core {
+    /// Claims, and waits up to `wait` when there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// The claim's rejection.
+    pub async fn claim(&self, claim: Claim, wait: Duration) -> Result<Answer<Vec<Arc<Task>>>, Rejection> {
+        let end = self.clock.now() + wait;
+        loop {
+            let (answer, again) = self.claim_once(&claim, end).await?;
+            // What the agent was not to be given for a while may be given to it now.
+            if answer.value.is_empty() && again && self.clock.now() < end {
+                continue;
+            }
+            return Ok(answer);
+        }
+    }
+
+    /// Claims, and waits until `end`, or until it is worth claiming again, which is told with the answer.
+    async fn claim_once(
+        &self,
+        claim: &Claim,
+        end: Timestamp,
+    ) -> Result<(Answer<Vec<Arc<Task>>>, bool), Rejection> {
+        let mut wait = end - self.clock.now();
+        let mut again = false;
+        let (result, as_of, waiting) = {
+            let mut inner = self.lock();
+            let result = self.decide(&mut inner, |draft| claim::decide(draft, claim.clone()));
+            let now = self.clock.now();
+            // A slowed agent is told so at once.
+            let nothing = matches!(&result, Ok(granted) if granted.is_empty())
+                && inner.state.slowed_until(&claim.agent, now).is_none();
+            let mut waiting = None;
+            if nothing && !wait.is_zero() {
+                let look = self.look(claim.lease_ttl);
+                if let Some(time) = claim::look_again(&inner.state, &claim.agent, &claim.wants, look)
+                    && time - now < wait
+                {
+                    wait = time - now;
+                    again = true;
+                }
+                // Shards move without anything else happening.
+                let is_auto = claim.wants.shard.is_some_and(|shard| shard.index.is_none());
+                if is_auto && wait > SHARDS_WAIT {
+                    wait = SHARDS_WAIT;
+                    again = true;
+                }
+                let agent = inner.state.agent(&claim.agent).cloned();
+                let offer = agent.map(|agent| Arc::new(inner.state.offer(&agent, &claim.wants)));
+                waiting = offer.and_then(|offer| {
+                    let (ticket, receiver) = inner.waiters.enlist(claim.clone(), offer.clone())?;
+                    Some((offer, ticket, receiver))
+                });
+            }
+            self.after_decision(&mut inner);
+            (result, inner.state.seq(), waiting)
+        };
+        let (result, as_of) = match waiting {
+            None => {
+                again = false;
+                (result, as_of)
+            }
+            Some((offer, ticket, receiver)) => {
+                // Made only now that the lock is given back: it takes the lock when it goes.
+                let seat = Seat {
+                    core: self,
+                    offer,
+                    ticket,
+                };
+                let granted = granted_within(receiver, wait, seat).await;
+                granted.unwrap_or((result, as_of))
+            }
+        };
+        self.until_durable(as_of).await;
+        result.map(|value| (Answer { value, as_of }, again))
+    }
+}
+
+/// A waiter's place in its line, given up when its caller goes away: then the waiter is never granted anything.
+struct Seat<'a> {
+    core: &'a Core,
+    offer: Arc<Offer>,
+    ticket: u64,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.core.lock().waiters.leave(&self.offer, self.ticket);
+    }
+}
+
+/// What the waiter was granted in time. Its seat is given up before the last look, so that a grant at the last
+/// moment is not missed.
+async fn granted_within(
+    mut receiver: oneshot::Receiver<Granted>,
+    wait: Duration,
+    seat: Seat<'_>,
+) -> Option<Granted> {
+    if let Ok(granted) = tokio::time::timeout(wait, &mut receiver).await {
+        return granted.ok();
+    }
+    drop(seat);
+    receiver.try_recv().ok()
+}
+
+#[cfg(test)]
+mod tests;
