@@ -10,6 +10,7 @@ use crate::{
     rejection::Rejection,
     state::{State, soft::Soft},
     time::Timestamp,
+    touches::Touches,
 };
 
 /// The state together with the events that the decision has emitted so far. It reads as the state, so a
@@ -69,19 +70,10 @@ pub fn decide<T>(
 /// Applies an event, and says which records it touched.
 pub fn replay(state: &mut State, event: Event) -> Change {
     state.apply(&event);
-    let task = event
-        .fact
-        .task_number()
-        .and_then(|number| state.task_numbered(number))
-        .cloned();
-    let mut job = event.fact.counted_job().and_then(|job| state.job(job)).cloned();
-    let mut agent = None;
-    match &event.fact {
-        Fact::JobSubmitted(submitted) => job = Some(submitted.clone()),
-        Fact::AgentRegistered(registered) => agent = Some(registered.clone()),
-        Fact::AgentDeregistered { agent: id } => agent = state.agent(id).cloned(),
-        _ => {}
-    }
+    let Touches { task, job, agent, .. } = event.fact.touches();
+    let task = task.and_then(|task| state.task_numbered(task.number)).cloned();
+    let job = job.and_then(|job| state.job(job.id)).cloned();
+    let agent = agent.and_then(|agent| state.agent(agent)).cloned();
     Change {
         event,
         task,

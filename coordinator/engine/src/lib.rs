@@ -50,6 +50,7 @@ pub mod noun;
 
 pub mod event;
 pub mod rejection;
+pub mod touches;
 
 pub mod state;
 

@@ -28,14 +28,20 @@ mod simulation {
     pub(crate) mod requests;
     pub(crate) mod run;
     pub(crate) mod tasks;
+    pub(crate) mod touched;
     pub(crate) mod trace;
     pub(crate) mod waiters;
     pub(crate) mod world;
 }
 
+use std::collections::BTreeSet;
+
+use swarm_engine::event::Fact;
+
 use simulation::{
     report,
     run::{self, Length, OPERATIONS},
+    touched,
     trace::Trace,
 };
 
@@ -47,6 +53,9 @@ const CANARIES: u64 = 200;
 
 /// Seeds that are run with and without forgetting.
 const FORGETFUL: u64 = 500;
+
+/// Seeds whose records are compared before and after each event.
+const COMPARED: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -107,4 +116,15 @@ fn no_decision_differs_because_a_task_was_forgotten() {
             "seed {seed}"
         );
     }
+}
+
+#[test]
+fn each_fact_changes_the_records_that_it_says_it_touches() {
+    let mut kinds = BTreeSet::new();
+    for seed in 0..COMPARED {
+        let journal = run::seed(seed, OPERATIONS, false, Trace::Off).coordinator.journal;
+        touched::check(&journal);
+        kinds.extend(journal.iter().map(|event| event.fact.kind()));
+    }
+    assert_eq!(kinds, BTreeSet::from(Fact::KINDS), "every kind of fact happens");
 }
