@@ -32,10 +32,9 @@ use swarm_proto::{
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
 
 use crate::{
-    args::{self, Globals},
     exit::Exit,
-    output::note,
     patience::Patience,
+    program::{globals::Globals, next, terminal::note},
     trouble::Trouble,
 };
 
@@ -145,7 +144,7 @@ impl Client {
 
     /// A command line for this coordinator, to be typed next.
     pub fn next(&self, rest: &str) -> String {
-        args::next(&self.address, rest)
+        next::next(&self.address, rest)
     }
 
     /// Opens a stream of events, once: following it across losses is what `follow.rs` does.

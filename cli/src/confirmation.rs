@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use crate::{exit::Exit, output::text, trouble::Trouble};
+use crate::{exit::Exit, program::terminal, trouble::Trouble};
 
 /// Whether it is to be done: `--yes` was given, or a person at the terminal says so. `what` is what would be done.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn is_confirmed(what: &str, yes: bool) -> anyhow::Result<bool> {
             .into());
     }
     let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{}? [y/N] ", text::clean_line(what)).and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{}? [y/N] ", terminal::clean_line(what)).and_then(|()| stderr.flush());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

@@ -22,6 +22,7 @@ pub mod output;
 mod pages;
 mod past;
 mod patience;
+pub mod program;
 pub mod subject;
 pub mod trouble;
 
@@ -62,8 +63,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     panic::set_hook(Box::new(tell_bug));
-    args::remember_usual(&settings);
-    settings.notes().iter().for_each(output::note);
+    program::next::remember_usual(&settings);
+    settings.notes().iter().for_each(program::terminal::note);
     unless_bug(|| run(program, &settings)).into()
 }
 
@@ -83,10 +84,10 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |place| {
         format!(" ({}:{})", place.file(), place.line())
     });
-    output::note(format!(
+    program::terminal::note(format!(
         "error: swarmctl had to stop because of a bug of ours: {what}{place}"
     ));
-    output::note("help: please report it, with the command line and these lines");
+    program::terminal::note("help: please report it, with the command line and these lines");
 }
 
 fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
@@ -139,7 +140,7 @@ fn report(error: &anyhow::Error) -> Exit {
     if kind == Some(io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
-    output::note(format!("error: {error:#}"));
+    program::terminal::note(format!("error: {error:#}"));
     match kind {
         Some(io::ErrorKind::StorageFull) => Exit::Disk,
         _ => Exit::Failed,

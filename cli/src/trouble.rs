@@ -9,7 +9,10 @@ use swarm_proto::{
 };
 use swarm_settings::Wrong;
 
-use crate::{args::next, exit::Exit, output::note};
+use crate::{
+    exit::Exit,
+    program::{next::next, terminal::note},
+};
 
 /// A sentence for people with the exit code for scripts.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    args::Globals,
     client::Client,
     exit::Exit,
-    output::{Output, hold::Scope, json, note},
+    output::{Output, hold::Scope, json},
     pages::Pages,
+    program::{globals::Globals, terminal::note},
     subject,
 };
 

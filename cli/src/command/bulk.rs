@@ -9,12 +9,12 @@ use super::{
     filter::{Filter, State},
 };
 use crate::{
-    args::Globals,
     client::Client,
     confirmation::is_confirmed,
     exit::Exit,
-    output::{Output, note, state, text},
+    output::{Output, state, text},
     pages::{PAGE_SIZE, Pages},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
 

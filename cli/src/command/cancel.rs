@@ -11,12 +11,12 @@ use super::{
     filter::Filter,
 };
 use crate::{
-    args::Globals,
     client::Client,
     exit::Exit,
     jobfile::value,
-    output::{Output, note, state},
+    output::{Output, state},
     pages::Pages,
+    program::{globals::Globals, terminal::note},
     subject::{self, Subject},
 };
 

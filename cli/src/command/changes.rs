@@ -9,9 +9,9 @@ use swarm_proto::{
 
 use super::bulk::Deed;
 use crate::{
-    args::Globals,
     exit::Exit,
-    output::{Listing, Output, json, note, state, table::Table, text},
+    output::{Listing, Output, json, state, table::Table, text},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
 

@@ -12,9 +12,10 @@ use swarm_proto::{
 use tokio::time::timeout;
 
 use crate::{
-    args::{Globals, PROGRAM, Program},
+    args::{PROGRAM, Program},
     exit::Exit,
     output::Output,
+    program::globals::Globals,
 };
 
 /// The verb's name.

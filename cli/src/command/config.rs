@@ -4,9 +4,9 @@ use clap::Subcommand;
 use swarm_settings::Settings;
 
 use crate::{
-    args::Globals,
     exit::Exit,
     output::{Listing, Output, table::Table},
+    program::globals::Globals,
 };
 
 const EXAMPLES: &str = "\

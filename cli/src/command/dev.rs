@@ -20,7 +20,12 @@ use anyhow::Context as _;
 use swarm_proto::{DEFAULT_PORT, channel::Address};
 
 use self::{interruption::Interruption, place::Place, swarm::Swarm};
-use crate::{args::Globals, client::Client, demo, demo::Demo, exit::Exit, output::note};
+use crate::{
+    client::Client,
+    demo::{self, Demo},
+    exit::Exit,
+    program::{globals::Globals, terminal::note},
+};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -13,10 +13,11 @@ use swarm_settings::{checkup, report::Report};
 
 use super::hold;
 use crate::{
-    args::{Globals, PROGRAM},
+    args::PROGRAM,
     client::Client,
     exit::Exit,
     output::{Output, text},
+    program::{globals::Globals, terminal},
 };
 
 const EXAMPLES: &str = "\
@@ -127,7 +128,7 @@ fn held(hold: &Hold) -> String {
     if !hold.reason.is_empty() {
         sentence.push_str(&format!(": {}", hold.reason));
     }
-    text::clean_line(&sentence)
+    terminal::clean_line(&sentence)
 }
 
 fn lift(hold: &Hold) -> String {
@@ -215,7 +216,7 @@ fn list(agents: &[&Agent], about: impl Fn(&Agent) -> String) -> String {
             } else {
                 &agent.name
             };
-            text::clean_line(&format!("{name} ({})", about(agent)))
+            terminal::clean_line(&format!("{name} ({})", about(agent)))
         })
         .collect();
     if agents.len() > MOST_NAMES {

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use super::hold::{Reason, agent_id};
 use crate::{
     actor::Actor,
-    args::Globals,
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, hold, json, note, progress::LINE_INTERVAL, text},
+    output::{Output, hold, json, progress::LINE_INTERVAL, text},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
 

@@ -15,7 +15,8 @@ use crate::{
     client::Client,
     exit::Exit,
     jobfile::{External, Faults, JobFile},
-    output::{Listing, Output, json, note, state, table::Table, text},
+    output::{Listing, Output, json, state, table::Table, text},
+    program::terminal::note,
     trouble::Trouble,
 };
 

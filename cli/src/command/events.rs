@@ -5,13 +5,17 @@ use serde_json::{Value, json};
 use swarm_proto::v1::{Event, StreamEventsRequest};
 
 use crate::{
-    args::{Format, Globals},
     client::Client,
     exit::Exit,
     follow::Follower,
     interrupt::unless_interrupted,
-    output::{Output, event, note},
-    past, subject,
+    output::{Output, event},
+    past,
+    program::{
+        globals::{Format, Globals},
+        terminal::note,
+    },
+    subject,
 };
 
 const EXAMPLES: &str = "\

@@ -10,10 +10,10 @@ use swarm_proto::{
 use swarm_settings::wrapped::wrapped;
 
 use crate::{
-    args::Globals,
     client::Client,
     exit::Exit,
     output::{Output, json, state, text},
+    program::{globals::Globals, terminal},
     subject::{self, Subject},
     trouble::Trouble,
 };
@@ -183,7 +183,7 @@ impl Page<'_> {
             .split_at(explanation.agents.len().min(SHOWN_AGENTS));
         let rows: Vec<(String, String, &AgentFit)> = shown
             .iter()
-            .map(|fit| (agent_name(fit), text::clean_line(&fit.kind), fit))
+            .map(|fit| (agent_name(fit), terminal::clean_line(&fit.kind), fit))
             .collect();
         let names = rows
             .iter()
@@ -231,7 +231,7 @@ impl Page<'_> {
 
     /// A command line for the coordinator that was asked; it is not broken, so that it can be copied.
     fn command(&self, change: &str) -> String {
-        let change = text::clean_line(change);
+        let change = terminal::clean_line(change);
         match change.strip_prefix("swarmctl ") {
             Some(rest) => self.client.next(rest),
             None => change,
@@ -245,7 +245,7 @@ fn agent_name(fit: &AgentFit) -> String {
     } else {
         &fit.name
     };
-    let name = text::clean_line(name);
+    let name = terminal::clean_line(name);
     match name.char_indices().nth(NAME_CHARS) {
         Some(_) => name.chars().take(NAME_CHARS - 1).chain(['…']).collect(),
         None => name,
@@ -253,7 +253,7 @@ fn agent_name(fit: &AgentFit) -> String {
 }
 
 fn with_time(message: &str, until: Option<&Timestamp>) -> String {
-    let message = text::clean_line(message);
+    let message = terminal::clean_line(message);
     let time = text::time(until);
     if until.is_none() || message.contains(&time) {
         message
@@ -275,5 +275,5 @@ fn counted_kinds(fits: &[AgentFit], unlisted: usize) -> String {
     if unlisted > 0 {
         parts.push(format!("{unlisted} not looked at"));
     }
-    text::clean_line(&parts.join(", "))
+    terminal::clean_line(&parts.join(", "))
 }

@@ -14,14 +14,14 @@ use tempfile::NamedTempFile;
 
 use super::filter::Filter;
 use crate::{
-    args::Globals,
     client::Client,
     exchange::{self, document::Document, execution_log::Lines},
     exit::Exit,
     follow::Follower,
     interrupt::unless_interrupted,
-    output::{note, text},
+    output::text,
     pages::{PAGE_SIZE, Pages},
+    program::{globals::Globals, terminal::note},
     subject,
     trouble::Trouble,
 };

@@ -6,11 +6,9 @@ use swarm_proto::v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope as 
 
 use crate::{
     client::Client,
-    output::{
-        hold::{self, Scope},
-        note,
-    },
+    output::hold::{self, Scope},
     pages::PAGE_SIZE,
+    program::terminal::note,
     subject,
 };
 

@@ -9,12 +9,12 @@ use swarm_proto::{reason::Reason, v1::GetTaskRequest};
 
 use super::{dry_run::DryRun, submit, unmatched};
 use crate::{
-    args::Globals,
     client::Client,
     exchange::{self, Format, Import, Options, execution_log},
     exit::Exit,
     jobfile::value,
-    output::{Output, note, text},
+    output::{Output, text},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
 

@@ -6,11 +6,11 @@ use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
 
 use super::describe;
 use crate::{
-    args::Globals,
     client::Client,
     exit::Exit,
     follow::Follower,
     output::{Output, event, json, text},
+    program::{globals::Globals, terminal},
     subject::{self, Subject},
 };
 
@@ -112,7 +112,7 @@ fn tail(name: &str, bytes: &[u8], whole: u64) -> String {
     if bytes.is_empty() {
         return String::new();
     }
-    let cleaned = text::clean(&String::from_utf8_lossy(bytes));
+    let cleaned = terminal::clean(&String::from_utf8_lossy(bytes));
     let lines: Vec<&str> = cleaned.lines().collect();
     let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
     let heading = if shown.len() < lines.len() {

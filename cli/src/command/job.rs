@@ -7,11 +7,11 @@ use swarm_proto::v1::{GetStatusRequest, GetTaskRequest, Job, ListJobsRequest, Li
 
 use super::{describe, listing};
 use crate::{
-    args::Globals,
     client::Client,
     exit::Exit,
-    output::{Output, json, note, rate, text},
+    output::{Output, json, rate, text},
     pages::Pages,
+    program::{globals::Globals, terminal::note},
     subject,
     trouble::Trouble,
 };

@@ -1,7 +1,7 @@
 //! `swarmctl list`: tasks in the order in which they were submitted.
 
 use super::{describe, filter::Filter, listing};
-use crate::{args::Globals, client::Client, exit::Exit, output::Output, pages::Pages};
+use crate::{client::Client, exit::Exit, output::Output, pages::Pages, program::globals::Globals};
 
 const EXAMPLES: &str = "\
 Examples:

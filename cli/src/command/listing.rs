@@ -3,9 +3,9 @@
 mod sort;
 
 use crate::{
-    args::Format,
-    output::{Listing, Output, note, pages::PrintedPages},
+    output::{Listing, Output, pages::PrintedPages},
     pages::{PAGE_SIZE, Paged, Pages},
+    program::{globals::Format, terminal::note},
 };
 
 /// Rows of a table that people get unless they ask for more.

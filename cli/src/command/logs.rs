@@ -5,12 +5,15 @@ use swarm_proto::v1::{Output as TaskOutput, Task, TaskResult};
 
 use super::wait;
 use crate::{
-    args::{Format, Globals},
     awaited::{self, Awaited},
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, json, note, state, task_stderr, task_stdout, text},
+    output::{Output, json, state, task_stderr, task_stdout, text},
+    program::{
+        globals::{Format, Globals},
+        terminal::note,
+    },
     subject,
     trouble::Trouble,
 };

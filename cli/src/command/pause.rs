@@ -5,14 +5,14 @@ use swarm_proto::v1::{HoldKind, PauseRequest, pause_request::Scope as PauseScope
 use super::hold::{Reason, ScopeFlags};
 use crate::{
     actor::Actor,
-    args::Globals,
     client::Client,
     exit::Exit,
     output::{
         Output,
         hold::{self, Scope},
-        json, note,
+        json,
     },
+    program::{globals::Globals, terminal::note},
 };
 
 const EXAMPLES: &str = "\

@@ -6,17 +6,17 @@ use swarm_proto::v1::{LimitQueueRequest, ListQueuesRequest, Queue};
 use super::{describe, hold::Reason, listing, pause, resume};
 use crate::{
     actor::Actor,
-    args::Globals,
     client::Client,
     exit::Exit,
     output::{
         Listing, Output,
         hold::{self, Scope},
-        json, note, state,
+        json, state,
         table::{Fields, Table},
         text,
     },
     pages::{PAGE_SIZE, Pages},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
 

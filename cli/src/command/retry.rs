@@ -7,7 +7,9 @@ use super::{
     changes, describe,
     filter::{Filter, State},
 };
-use crate::{args::Globals, client::Client, exit::Exit, output::Output, subject, trouble::Trouble};
+use crate::{
+    client::Client, exit::Exit, output::Output, program::globals::Globals, subject, trouble::Trouble,
+};
 
 const RETRY: Deed = Deed {
     verb: "retry",

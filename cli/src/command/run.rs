@@ -6,12 +6,15 @@ use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksReques
 
 use super::{logs, spec::TaskFlags, submit, unmatched, wait};
 use crate::{
-    args::{Format, Globals},
     awaited::{self, Awaited},
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, json, note, state, task_stderr, task_stdout},
+    output::{Output, json, state, task_stderr, task_stdout},
+    program::{
+        globals::{Format, Globals},
+        terminal::note,
+    },
 };
 
 /// What a shell's `timeout` exits with.

@@ -12,11 +12,11 @@ use swarm_proto::v1::{
 
 use super::{describe, hold as held};
 use crate::{
-    args::{Format, Globals},
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
     output::{Output, hold, json, state, table::Fields, text},
+    program::globals::{Format, Globals},
 };
 
 /// How often the watched page is drawn.

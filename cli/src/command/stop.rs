@@ -5,11 +5,11 @@ use swarm_proto::v1::{GetStatusRequest, StopAllRequest};
 use super::hold::Reason;
 use crate::{
     actor::Actor,
-    args::Globals,
     client::Client,
     confirmation::is_confirmed,
     exit::Exit,
-    output::{Output, hold, json, note, text},
+    output::{Output, hold, json, text},
+    program::{globals::Globals, terminal::note},
 };
 
 const EXAMPLES: &str = "\

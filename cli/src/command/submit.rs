@@ -25,12 +25,12 @@ use super::{
     unmatched, wait,
 };
 use crate::{
-    args::Globals,
     awaited::Awaited,
     client::Client,
     exit::Exit,
     jobfile::{self, Faults, JobFile},
-    output::{Listing, Output, hold, json, note, state, table::Table, text},
+    output::{Listing, Output, hold, json, state, table::Table, text},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
 

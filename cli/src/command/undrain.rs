@@ -5,10 +5,10 @@ use swarm_proto::v1::UndrainAgentRequest;
 use super::hold;
 use crate::{
     actor::Actor,
-    args::Globals,
     client::Client,
     exit::Exit,
     output::{Output, hold::Scope, json},
+    program::globals::Globals,
 };
 
 const EXAMPLES: &str = "\

@@ -6,7 +6,8 @@ use swarm_proto::v1::{SubmittedTask, Unmatched};
 
 use crate::{
     client::Client,
-    output::{note, state, text},
+    output::{state, text},
+    program::terminal::{self, note},
 };
 
 /// Groups of tasks with the same reasons that are told; the rest is counted.
@@ -27,7 +28,10 @@ pub(super) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatc
 pub(super) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
     for (index, group) in unmatched.iter().take(MAX_TOLD).enumerate() {
         let label = if index == 0 { label } else { "" };
-        note(text::clean_line(&format!("{label}{}", sentence(tasks, group))));
+        note(terminal::clean_line(&format!(
+            "{label}{}",
+            sentence(tasks, group)
+        )));
     }
     let left: u64 = unmatched.iter().skip(MAX_TOLD).map(|group| group.tasks).sum();
     if left > 0 {

@@ -10,13 +10,16 @@ use swarm_proto::{
 
 use super::describe;
 use crate::{
-    args::Globals,
     awaited::{self, Awaited},
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, note, progress::Progress, terminal_width, text},
+    output::{Output, progress::Progress, text},
     pages::Pages,
+    program::{
+        globals::Globals,
+        terminal::{note, terminal_width},
+    },
     subject,
 };
 

@@ -11,7 +11,8 @@ use swarm_proto::v1::{GetTaskRequest, StreamEventsRequest};
 use crate::{
     client::Client,
     follow::Follower,
-    output::{note, task_stderr, task_stdout},
+    output::{task_stderr, task_stdout},
+    program::terminal::note,
 };
 
 pub(crate) use job::Demo;

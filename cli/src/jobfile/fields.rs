@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, rc::Rc, slice, time::Duration};
 
 use swarm_proto::duration::{parse_duration, write_duration};
+use swarm_settings::nearest::nearest;
 
 use super::{
     Faults, Position,
-    nearest::nearest,
     tree::{Content, Entry, Node},
 };
 

@@ -14,7 +14,6 @@ mod command;
 mod dependency;
 pub(crate) mod fields;
 mod file;
-pub(crate) use swarm_settings::nearest;
 mod references;
 pub mod requirement;
 mod surrogates;

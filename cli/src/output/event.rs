@@ -7,6 +7,7 @@ use super::{
     fields::{self, Fields, Paths},
     hold, json, text,
 };
+use crate::program::terminal;
 
 /// The keys that every event has, in this order; its payload's own fields follow.
 const COMMON: &[&str] = &[
@@ -15,13 +16,13 @@ const COMMON: &[&str] = &[
 
 /// One line for people: seq, UTC time, kind, summary.
 pub fn line(event: &Event) -> String {
-    let kind = text::clean_line(&event.kind);
+    let kind = terminal::clean_line(&event.kind);
     let summary = if event.summary.is_empty() {
         of_payload(event)
     } else {
         event.summary.clone()
     };
-    let summary = text::clean_line(&summary);
+    let summary = terminal::clean_line(&summary);
     format!(
         "{:>6}  {}  {kind:<18}  {summary}",
         event.seq,
@@ -97,7 +98,7 @@ pub fn chosen(event: &Event, fields: &Fields) -> String {
     let object = object(event);
     let cells: Vec<String> = fields
         .names()
-        .map(|name| match text::clean_line(&fields::cell(&object, name)) {
+        .map(|name| match terminal::clean_line(&fields::cell(&object, name)) {
             cell if cell.is_empty() => "-".to_owned(),
             cell => cell,
         })

@@ -2,9 +2,10 @@
 
 use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
+use swarm_settings::nearest;
 
 use super::{json, table};
-use crate::{exit::Exit, jobfile::nearest, trouble::Trouble};
+use crate::{exit::Exit, trouble::Trouble};
 
 /// Messages within messages that are looked into; the deepest field of a task has four.
 const MAX_DEPTH: usize = 6;

@@ -3,6 +3,7 @@
 use swarm_proto::v1::{Hold, HoldKind, hold::Scope as HoldScope};
 
 use super::{state, table::Table, text};
+use crate::program::terminal;
 
 /// What an order is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub fn sentence(hold: &Hold) -> String {
         (HoldKind::Stop, Scope::Everything) => "every agent".to_owned(),
         _ => scope.title(),
     };
-    text::clean_line(&format!("{subject} is {}{}", word(hold.kind()), details(hold)))
+    terminal::clean_line(&format!("{subject} is {}{}", word(hold.kind()), details(hold)))
 }
 
 /// For a column beside the thing that is held: `by ann@desk since 2026-01-02 03:04:05Z: maintenance`.
@@ -109,7 +110,7 @@ fn details(hold: &Hold) -> String {
     if !hold.reason.is_empty() {
         details.push_str(&format!(": {}", hold.reason));
     }
-    text::clean_line(&details)
+    terminal::clean_line(&details)
 }
 
 #[cfg(test)]

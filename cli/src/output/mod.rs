@@ -15,17 +15,17 @@ pub mod table;
 pub mod text;
 pub mod yaml;
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    os::fd::AsFd,
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 use swarm_settings::wrapped::wrapped;
 
 use crate::{
-    args::{Color, Format, Globals},
+    program::{
+        globals::{Color, Format, Globals},
+        terminal::terminal_width,
+    },
     trouble::Trouble,
 };
 use fields::{Fields, Paths};
@@ -256,7 +256,7 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn line(&self, text: &str) -> io::Result<()> {
-        self.page(&text::clean_line(text))
+        self.page(&crate::program::terminal::clean_line(text))
     }
 
     /// Prints a JSON value over several lines.
@@ -291,17 +291,6 @@ impl Output {
     }
 }
 
-/// Columns of a terminal; nothing when it is none, or does not say.
-pub fn terminal_width(stream: impl AsFd) -> Option<usize> {
-    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
-}
-
-/// Tells a person something on stderr; what a script wants is on stdout.
-pub fn note(text: impl AsRef<str>) {
-    // A closed stderr is no reason to stop working.
-    let _ = writeln!(io::stderr().lock(), "{}", text::clean(text.as_ref()));
-}
-
 /// Prints bytes of a task: as they are into a file or pipe, cleaned on a terminal.
 ///
 /// # Errors
@@ -309,7 +298,7 @@ pub fn note(text: impl AsRef<str>) {
 /// When stdout cannot be written.
 pub fn task_stdout(bytes: &[u8]) -> io::Result<()> {
     if io::stdout().is_terminal() {
-        write_stdout(text::clean(&String::from_utf8_lossy(bytes)).as_bytes())
+        write_stdout(crate::program::terminal::clean(&String::from_utf8_lossy(bytes)).as_bytes())
     } else {
         write_stdout(bytes)
     }
@@ -320,7 +309,7 @@ pub fn task_stderr(bytes: &[u8]) {
     let mut stderr = io::stderr().lock();
     let cleaned;
     let shown = if stderr.is_terminal() {
-        cleaned = text::clean(&String::from_utf8_lossy(bytes));
+        cleaned = crate::program::terminal::clean(&String::from_utf8_lossy(bytes));
         cleaned.as_bytes()
     } else {
         bytes

@@ -7,7 +7,7 @@ use super::{
     table::{Layout, Table},
     yaml,
 };
-use crate::args::Format;
+use crate::program::globals::Format;
 
 /// A list that is being printed.
 pub struct PrintedPages<'o> {

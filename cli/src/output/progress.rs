@@ -8,10 +8,10 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
-    note,
     rate::{self, Rate},
     text,
 };
+use crate::program::terminal::note;
 
 /// A line is written when a tenth more has ended, and otherwise this often.
 pub const LINE_INTERVAL: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use std::fmt;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
 use swarm_settings::wrapped::wrapped;
 
-use super::text;
+use crate::program::terminal;
 
 /// The longest text that a cell takes at all, in characters.
 const MAX_CELL_CHARS: usize = 1_000;
@@ -109,7 +109,7 @@ impl Table {
     pub fn add(&mut self, cells: Vec<String>) {
         let clean = |cell: String| match cell.as_str() {
             "" => "-".to_owned(),
-            cell => text::clean_line(cell).chars().take(MAX_CELL_CHARS).collect(),
+            cell => terminal::clean_line(cell).chars().take(MAX_CELL_CHARS).collect(),
         };
         self.rows.push(cells.into_iter().map(clean).collect());
     }
@@ -304,7 +304,7 @@ pub struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Adds a line, unless there is nothing to say.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Fields {
-        let value = text::clean_line(&value.into());
+        let value = terminal::clean_line(&value.into());
         if !value.is_empty() && value != "-" {
             self.0.push((name.into(), value));
         }

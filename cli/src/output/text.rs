@@ -1,51 +1,7 @@
-//! Text for people: cleaned of what could steer a terminal, times, sizes, cut lines.
+//! Times, sizes and counts as text for people.
 
 use prost_types::{Duration, Timestamp};
 use swarm_proto::duration::{format_duration, read_duration};
-
-/// Removes everything that could steer a terminal, except line ends and tabs.
-///
-/// A whole colour or cursor sequence disappears; of anything else only the
-/// control characters do, so that nothing can hide the text behind it.
-pub fn clean(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '\n' | '\t' => cleaned.push(c),
-            '\u{1b}' => {
-                if let Some(after) = after_sequence(rest.as_str()) {
-                    rest = after.chars();
-                }
-            }
-            c if c.is_control() || is_bidi_control(c) => {}
-            c => cleaned.push(c),
-        }
-    }
-    cleaned
-}
-
-/// Like [`clean`], on one line: what separates lines becomes a space.
-pub fn clean_line(text: &str) -> String {
-    clean(text).replace(['\n', '\t'], " ")
-}
-
-/// What follows a well-formed `[…letter` control sequence of at most 32 characters.
-fn after_sequence(text: &str) -> Option<&str> {
-    let body = text.strip_prefix('[')?;
-    let end = body
-        .bytes()
-        .take(32)
-        .position(|byte| !(0x20..=0x3f).contains(&byte))?;
-    (0x40..=0x7e)
-        .contains(&body.as_bytes()[end])
-        .then(|| &body[end + 1..])
-}
-
-/// Characters that reorder what stands around them on the screen.
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// A time in UTC, to the second: `2026-01-02 03:04:05Z`; `-` when absent.
 pub fn time(time: Option<&Timestamp>) -> String {
@@ -112,28 +68,6 @@ pub fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_that_steers_a_terminal_is_left() {
-        for (dirty, expected) in [
-            ("plain\ttext\n", "plain\ttext\n"),
-            ("\u{1b}[31mred\u{1b}[0m", "red"),
-            ("\u{1b}]0;title\u{7}after", "]0;titleafter"),
-            ("\u{1b}[2J\u{1b}[Hgone", "gone"),
-            ("\u{9b}31mred", "31mred"),
-            ("over\rwritten\u{8}", "overwritten"),
-            (
-                "\u{1b}[999999999999999999999999999999999999mx",
-                "[999999999999999999999999999999999999mx",
-            ),
-            ("\u{1b}", ""),
-            ("\u{1b}[", "["),
-            ("a\u{202e}b", "ab"),
-            ("naïve ✔", "naïve ✔"),
-        ] {
-            assert_eq!(clean(dirty), expected, "{dirty:?}");
-        }
-    }
 
     #[test]
     fn sizes_and_durations_read_well() {

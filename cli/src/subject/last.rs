@@ -5,8 +5,8 @@ use swarm_proto::v1::{Job, ListJobsRequest, ListTasksRequest, Task};
 use super::{Kind, LAST};
 use crate::{
     client::Client,
-    output::note,
     pages::{Paged, Pages},
+    program::terminal::note,
 };
 
 /// The newest among these kinds; says which it is. Nothing when there is none. Tasks that came with a job are that

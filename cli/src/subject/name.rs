@@ -5,8 +5,8 @@ use swarm_proto::v1::{Agent, Job};
 use crate::{
     client::Client,
     exit::Exit,
-    output::note,
     pages::{PAGE_SIZE, Paged, Pages},
+    program::terminal::note,
     trouble::Trouble,
 };
 

@@ -7,7 +7,7 @@ use swarm_proto::{
 use tonic::Code;
 
 use super::Kind;
-use crate::{client::Client, exit::Exit, jobfile::value, output::note, trouble::Trouble};
+use crate::{client::Client, exit::Exit, jobfile::value, program::terminal::note, trouble::Trouble};
 
 /// Ids that are told when several begin alike.
 const MAX_TOLD_IDS: usize = 10;

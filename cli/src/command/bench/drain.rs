@@ -20,7 +20,7 @@ use super::{
     target::Target,
     to_their_answers,
 };
-use crate::{exit::Exit, output::note, trouble::Trouble};
+use crate::{exit::Exit, program::terminal::note, trouble::Trouble};
 
 /// Tasks that one claim grants at most.
 const MAX_CLAIMED: usize = 100;

@@ -19,13 +19,12 @@ use swarm_proto::duration::parse_duration;
 use tokio::task::{JoinError, JoinSet, LocalSet};
 
 use crate::{
-    args::Globals,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, note, text},
+    output::{Output, text},
+    program::{globals::Globals, terminal::note},
     trouble::Trouble,
 };
-
 use agents::Agents;
 use meter::Meter;
 use phase::Phases;

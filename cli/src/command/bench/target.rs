@@ -19,8 +19,8 @@ use tonic::{Code, Response, Status, transport::Channel};
 
 use super::meter::Meter;
 use crate::{
-    args::Globals, client::Client, exit::Exit, jobfile::value::generate_id, output::text, patience::Patience,
-    trouble::Trouble,
+    client::Client, exit::Exit, jobfile::value::generate_id, output::text, patience::Patience,
+    program::globals::Globals, trouble::Trouble,
 };
 
 /// A call that has not been answered for this long beyond what it asked to wait for is lost.

@@ -7,8 +7,8 @@ use swarm_proto::v1::{CancelTasksRequest, ListTasksRequest, TaskState};
 use super::{agents::Agents, bar::Bar, target::Target};
 use crate::{
     interrupt::unless_interrupted,
-    output::note,
     pages::{PAGE_SIZE, Pages},
+    program::terminal::note,
 };
 
 /// What became of the tasks that were not drained.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use tempfile::TempDir;
 
-use crate::{exit::Exit, output::note, trouble::Trouble};
+use crate::{exit::Exit, program::terminal::note, trouble::Trouble};
 
 /// A directory of `dev`, kept or not.
 pub(super) enum Place {

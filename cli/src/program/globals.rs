@@ -1,0 +1,138 @@
+//! The flags that every verb understands.
+
+use std::time::Duration;
+
+use clap::{ValueEnum, builder::BoolishValueParser};
+use swarm_proto::{channel::Address, duration::parse_duration};
+
+use super::next::next;
+use crate::{exit::Exit, trouble::Trouble};
+
+/// Where a coordinator listens unless told otherwise.
+const DEFAULT_COORDINATOR: &str = "127.0.0.1:50051";
+
+/// What every verb understands, before or after the verb.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Globals {
+    /// Where the coordinator listens
+    #[arg(
+        long,
+        global = true,
+        env = "SWARM_COORDINATOR",
+        default_value = DEFAULT_COORDINATOR,
+        value_name = "HOST:PORT",
+        help_heading = "Global options"
+    )]
+    pub coordinator: Address,
+    /// How to print what was asked for
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Table,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub output: Format,
+    /// Print only these fields, in this order: columns of the table, or paths of the JSON such as spec.queue
+    #[arg(
+        long,
+        global = true,
+        value_delimiter = ',',
+        value_name = "FIELD",
+        help_heading = "Global options"
+    )]
+    pub fields: Vec<String>,
+    /// Print ids only, one a line: short for -o name
+    #[arg(short, long, global = true, value_parser = BoolishValueParser::new(), help_heading = "Global options")]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Color::Auto,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub color: Color,
+    /// How long to wait for the answer to a request, which is repeated when its answer is lost
+    #[arg(
+        long,
+        global = true,
+        value_parser = parse_duration,
+        default_value = "30s",
+        value_name = "DURATION",
+        help_heading = "Global options"
+    )]
+    pub retry_for: Duration,
+}
+
+impl Globals {
+    /// How to print, with `-q` taken into account.
+    pub fn format(&self) -> Format {
+        if self.quiet { Format::Name } else { self.output }
+    }
+
+    /// Checks that the flags go together.
+    ///
+    /// # Errors
+    ///
+    /// When they do not.
+    pub fn check(&self) -> Result<(), Trouble> {
+        if self.format() == Format::Name && !self.fields.is_empty() {
+            let sentence = "--fields and ids only (-q, -o name) do not go together";
+            return Err(Trouble::new(Exit::Usage, sentence).help("leave one of them out"));
+        }
+        Ok(())
+    }
+
+    /// A command line for the same coordinator, to be typed next.
+    pub fn next(&self, rest: &str) -> String {
+        next(&self.coordinator, rest)
+    }
+}
+
+/// How to print what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people, as many as there is room for
+    Table,
+    /// All columns, however wide the terminal is
+    Wide,
+    /// One JSON value
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// The same as json, as YAML
+    Yaml,
+    /// Ids only, one a line
+    Name,
+}
+
+impl Format {
+    /// Whether it is one value, and not one for each thing.
+    pub fn is_one_value(self) -> bool {
+        matches!(self, Format::Json | Format::Yaml)
+    }
+
+    /// Whether it is laid out for people, and not for programs.
+    pub fn is_for_people(self) -> bool {
+        match self {
+            Format::Table | Format::Wide => true,
+            Format::Json | Format::Jsonl | Format::Yaml | Format::Name => false,
+        }
+    }
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
