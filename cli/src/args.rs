@@ -1,18 +1,15 @@
 //! The command line: the list of verbs.
 
 use clap::{Parser, Subcommand};
-use swarm_settings::{completions, manual};
+use swarm_settings::Settings;
 
-use crate::{command, program::globals::Globals};
+use crate::{command, exit::Exit, program::globals::Globals};
 
 const EXAMPLES: &str = "\
 Examples:
   swarmctl dev --demo                          a whole swarm on this machine, at work
   swarmctl submit -- make -j2                  queue a command for any agent
   swarmctl run -- sh -c 'uname -a; nproc'      run a command somewhere and see what it prints";
-
-/// The program by its name.
-pub const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "swarmctl" };
 
 /// Submits tasks to a Swarm coordinator and shows what happens to them.
 #[derive(Debug, Parser)]
@@ -26,73 +23,105 @@ pub struct Program {
     pub verb: Verb,
 }
 
-/// The verbs, in the order in which a newcomer needs them.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
+/// What a verb is handed besides its own flags.
+pub struct Given<'a> {
+    /// The flags that every verb understands.
+    pub globals: &'a Globals,
+    /// The settings, with who says so.
+    pub settings: &'a Settings,
+    /// The program's command line, for the verbs that describe it.
+    pub command: fn() -> clap::Command,
+}
+
+/// Makes the verbs out of one list: what help says, the verb, its module, and what its `run` is handed.
+macro_rules! verbs {
+    ($($(#[$about:meta])* $name:ident: $($module:ident)::+ ($($given:ident),*);)*) => {
+        /// The verbs, in the order in which a newcomer needs them.
+        #[derive(Debug, Subcommand)]
+        pub enum Verb {
+            $($(#[$about])* $name($($module)::+::Args),)*
+        }
+
+        impl Verb {
+            /// Does what the verb says.
+            ///
+            /// # Errors
+            ///
+            /// When it cannot be done, with what a person is told.
+            pub async fn run(self, given: Given<'_>) -> anyhow::Result<Exit> {
+                match self {
+                    $(Verb::$name(args) => Box::pin($($module)::+::run(args, $(given.$given),*)).await,)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
     /// Start a coordinator and agents on this machine
-    Dev(command::dev::Args),
+    Dev: command::dev (globals);
     /// Queue a command or the tasks of a job file
-    Submit(command::submit::Args),
+    Submit: command::submit (globals);
     /// Submit a command, wait for it, and end with its exit code
-    Run(command::run::Args),
+    Run: command::run (globals);
     /// Wait until tasks and jobs have ended
-    Wait(command::wait::Args),
+    Wait: command::wait (globals);
     /// List tasks
     #[command(alias = "ls")]
-    List(command::list::Args),
+    List: command::list (globals);
     /// Say why a task is not running, and what would change that
     #[command(alias = "why")]
-    Explain(command::explain::Args),
+    Explain: command::explain (globals);
     /// Show one task or job with everything known about it
     #[command(visible_alias = "show")]
-    Inspect(command::inspect::Args),
+    Inspect: command::inspect (globals);
     /// Show everything on one page
-    Status(command::status::Args),
+    Status: command::status (globals);
     /// Print what happened, or what is happening
-    Events(command::events::Args),
+    Events: command::events (globals);
     /// Print what a task printed
     #[command(alias = "log")]
-    Logs(command::logs::Args),
+    Logs: command::logs (globals);
     /// Cancel tasks and jobs
-    Cancel(command::cancel::Args),
+    Cancel: command::cancel (globals);
     /// Bring ended tasks back, with fresh counts of tries
-    Retry(command::retry::Args),
+    Retry: command::retry (globals);
     /// Submit the tasks of another system's file, or of ours
-    Import(command::import::Args),
+    Import: command::import (globals);
     /// Write tasks in the format of another system, or in ours
-    Export(command::export::Args),
+    Export: command::export (globals);
     /// List and show jobs
     #[command(alias = "jobs")]
-    Job(command::job::Args),
+    Job: command::job (globals);
     /// List, show, pause and drain agents
     #[command(alias = "agents")]
-    Agent(command::agent::Args),
+    Agent: command::agent (globals);
     /// Load a coordinator and measure what it takes
-    Bench(command::bench::Args),
+    Bench: command::bench (globals);
     /// List, show, limit and pause queues
     #[command(alias = "queues")]
-    Queue(command::queue::Args),
+    Queue: command::queue (globals);
     /// Give no more work to anybody, of a queue, or to an agent
-    Pause(command::pause::Args),
+    Pause: command::pause (globals);
     /// Give work again
-    Resume(command::resume::Args),
+    Resume: command::resume (globals);
     /// Give an agent nothing more, and let it finish
-    Drain(command::drain::Args),
+    Drain: command::drain (globals);
     /// Let a drained agent work again
-    Undrain(command::undrain::Args),
+    Undrain: command::undrain (globals);
     /// End everything that runs on every agent at once
     #[command(alias = "emergency-stop")]
-    Stop(command::stop::Args),
+    Stop: command::stop (globals);
     /// Look what is wrong with the coordinator, its agents and this machine
-    Doctor(command::doctor::Args),
+    Doctor: command::doctor (globals);
     /// Show the settings of this program
-    Config(command::config::Args),
+    Config: command::config (globals, settings);
     /// Print a script that completes command lines in a shell
     #[command(alias = "completion")]
-    Completions(completions::Args),
+    Completions: command::completions (command);
     /// Print the manual page, or write a page for each verb into a directory
-    Man(manual::Args),
+    Man: command::manual (command);
     /// What could stand where the words end: asked by the completion scripts
     #[command(name = command::complete_ids::VERB, hide = true)]
-    CompleteIds(command::complete_ids::Args),
+    CompleteIds: command::complete_ids (globals, command);
 }

@@ -30,14 +30,16 @@ use std::{
     ffi::OsString,
     io,
     panic::{self, AssertUnwindSafe, PanicHookInfo},
-    pin::Pin,
     process::ExitCode,
 };
 
+use anyhow::Context as _;
+use clap::CommandFactory as _;
 use swarm_settings::{Refusal, Settings};
 
-use args::{PROGRAM, Program, Verb};
+use args::{Given, Program};
 use exit::Exit;
+use program::PROGRAM;
 use trouble::Trouble;
 
 /// Runs `swarmctl` with these arguments, the first of which is the program's name.
@@ -93,40 +95,16 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
 fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
     let Program { globals, verb } = program;
     globals.check()?;
+    // One thread: `dev` sends a signal to a child knowing that it is not reaped meanwhile.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
-    let working: Pin<Box<dyn Future<Output = anyhow::Result<Exit>>>> = match verb {
-        Verb::Dev(args) => return command::dev::run(args, &globals),
-        Verb::Submit(args) => Box::pin(command::submit::run(args, &globals)),
-        Verb::Run(args) => Box::pin(command::run::run(args, &globals)),
-        Verb::Wait(args) => Box::pin(command::wait::run(args, &globals)),
-        Verb::List(args) => Box::pin(command::list::run(args, &globals)),
-        Verb::Explain(args) => Box::pin(command::explain::run(args, &globals)),
-        Verb::Inspect(args) => Box::pin(command::inspect::run(args, &globals)),
-        Verb::Status(args) => Box::pin(command::status::run(args, &globals)),
-        Verb::Events(args) => Box::pin(command::events::run(args, &globals)),
-        Verb::Logs(args) => Box::pin(command::logs::run(args, &globals)),
-        Verb::Cancel(args) => Box::pin(command::cancel::run(args, &globals)),
-        Verb::Retry(args) => Box::pin(command::retry::run(args, &globals)),
-        Verb::Import(args) => Box::pin(command::import::run(args, &globals)),
-        Verb::Export(args) => Box::pin(command::export::run(args, &globals)),
-        Verb::Job(args) => Box::pin(command::job::run(args, &globals)),
-        Verb::Agent(args) => Box::pin(command::agent::run(args, &globals)),
-        Verb::Bench(args) => Box::pin(command::bench::run(args, &globals)),
-        Verb::Queue(args) => Box::pin(command::queue::run(args, &globals)),
-        Verb::Pause(args) => Box::pin(command::pause::run(args, &globals)),
-        Verb::Resume(args) => Box::pin(command::resume::run(args, &globals)),
-        Verb::Drain(args) => Box::pin(command::drain::run(args, &globals)),
-        Verb::Undrain(args) => Box::pin(command::undrain::run(args, &globals)),
-        Verb::Stop(args) => Box::pin(command::stop::run(args, &globals)),
-        Verb::Doctor(args) => Box::pin(command::doctor::run(args, &globals)),
-        Verb::Config(args) => return command::config::run(args, &globals, settings),
-        Verb::Completions(args) => return command::program::print_completions(&args),
-        Verb::Man(args) => return command::program::print_manual(&args),
-        Verb::CompleteIds(args) => Box::pin(command::complete_ids::run(args, &globals)),
-    };
-    runtime.block_on(working)
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(verb.run(Given {
+        globals: &globals,
+        settings,
+        command: || PROGRAM.command(Program::command()),
+    }))
 }
 
 /// Tells a person what went wrong; gives what a script is told.

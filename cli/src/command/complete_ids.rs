@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use clap::{Arg, ArgAction, Command};
 use swarm_proto::{
     MAX_MESSAGE_BYTES,
     channel::{self, Address},
@@ -11,12 +11,7 @@ use swarm_proto::{
 };
 use tokio::time::timeout;
 
-use crate::{
-    args::{PROGRAM, Program},
-    exit::Exit,
-    output::Output,
-    program::globals::Globals,
-};
+use crate::{exit::Exit, output::Output, program::globals::Globals};
 
 /// The verb's name.
 pub const VERB: &str = "complete-ids";
@@ -58,8 +53,8 @@ struct Wanted {
 /// # Errors
 ///
 /// When stdout is closed.
-pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
-    let mut command = PROGRAM.command(Program::command());
+pub async fn run(args: Args, globals: &Globals, command: fn() -> Command) -> anyhow::Result<Exit> {
+    let mut command = command();
     command.build();
     let Some(wanted) = wanted(&command, &args.words) else {
         return Ok(Exit::Done);
@@ -193,7 +188,10 @@ fn positional(command: &Command, position: usize) -> Option<&Arg> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::args::Program;
 
     fn wanted_by(line: &str) -> Option<Wanted> {
         let mut command = Program::command();

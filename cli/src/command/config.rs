@@ -39,7 +39,7 @@ enum ConfigVerb {
 /// # Errors
 ///
 /// When stdout is closed.
-pub fn run(args: Args, globals: &Globals, settings: &Settings) -> anyhow::Result<Exit> {
+pub async fn run(args: Args, globals: &Globals, settings: &Settings) -> anyhow::Result<Exit> {
     let ConfigVerb::List { origin } = args.verb;
     let mut table = if origin {
         Table::new(["KEY", "VALUE", "ORIGIN"])

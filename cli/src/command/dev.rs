@@ -77,28 +77,21 @@ pub fn child(arg0: &OsStr) -> Option<fn(Vec<OsString>) -> ExitCode> {
 /// # Errors
 ///
 /// When a program cannot be started or ends by itself, or the demo cannot be carried out.
-pub fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
-    // One thread: whoever sends a signal to a child knows that it is not reaped meanwhile.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let mut interruption = Interruption::listen().context("cannot catch Ctrl-C")?;
-        let place = Place::open(args.data_dir.as_deref(), args.demo)?;
-        let mut swarm = Swarm::new();
-        let ended = tokio::select! {
-            ended = work(&args, globals, &place, &mut swarm) => ended,
-            () = interruption.next() => {
-                note("\nstopping");
-                // Ctrl-C is how dev ends; only a demo that should have ended by itself was cut short.
-                Ok(if args.exit_when_done { Exit::Interrupted } else { Exit::Done })
-            }
-        };
-        swarm.stop(&mut interruption).await;
-        place.close(!matches!(ended, Ok(Exit::Done | Exit::Interrupted)));
-        ended
-    })
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let mut interruption = Interruption::listen().context("cannot catch Ctrl-C")?;
+    let place = Place::open(args.data_dir.as_deref(), args.demo)?;
+    let mut swarm = Swarm::new();
+    let ended = tokio::select! {
+        ended = work(&args, globals, &place, &mut swarm) => ended,
+        () = interruption.next() => {
+            note("\nstopping");
+            // Ctrl-C is how dev ends; only a demo that should have ended by itself was cut short.
+            Ok(if args.exit_when_done { Exit::Interrupted } else { Exit::Done })
+        }
+    };
+    swarm.stop(&mut interruption).await;
+    place.close(!matches!(ended, Ok(Exit::Done | Exit::Interrupted)));
+    ended
 }
 
 /// Starts everything, runs the demo, and waits for the end.

@@ -13,11 +13,10 @@ use swarm_settings::{checkup, report::Report};
 
 use super::hold;
 use crate::{
-    args::PROGRAM,
     client::Client,
     exit::Exit,
     output::{Output, text},
-    program::{globals::Globals, terminal},
+    program::{PROGRAM, globals::Globals, terminal},
 };
 
 const EXAMPLES: &str = "\

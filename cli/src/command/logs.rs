@@ -9,10 +9,10 @@ use crate::{
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, json, state, task_stderr, task_stdout, text},
+    output::{Output, json, state, text},
     program::{
         globals::{Format, Globals},
-        terminal::note,
+        terminal::{note, task_stderr, task_stdout},
     },
     subject,
     trouble::Trouble,

@@ -10,10 +10,10 @@ use crate::{
     client::Client,
     exit::Exit,
     interrupt::unless_interrupted,
-    output::{Output, json, state, task_stderr, task_stdout},
+    output::{Output, json, state},
     program::{
         globals::{Format, Globals},
-        terminal::note,
+        terminal::{note, task_stderr, task_stdout},
     },
 };
 

@@ -11,8 +11,7 @@ use swarm_proto::v1::{GetTaskRequest, StreamEventsRequest};
 use crate::{
     client::Client,
     follow::Follower,
-    output::{task_stderr, task_stdout},
-    program::terminal::note,
+    program::terminal::{note, task_stderr, task_stdout},
 };
 
 pub(crate) use job::Demo;

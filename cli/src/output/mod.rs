@@ -15,7 +15,7 @@ pub mod table;
 pub mod text;
 pub mod yaml;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 
 use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
@@ -24,7 +24,7 @@ use swarm_settings::wrapped::wrapped;
 use crate::{
     program::{
         globals::{Color, Format, Globals},
-        terminal::terminal_width,
+        terminal::{terminal_width, write_stdout},
     },
     trouble::Trouble,
 };
@@ -289,37 +289,4 @@ impl Output {
     fn json_text(&self, text: &str) -> io::Result<()> {
         write_stdout(json::escape(text).as_bytes())
     }
-}
-
-/// Prints bytes of a task: as they are into a file or pipe, cleaned on a terminal.
-///
-/// # Errors
-///
-/// When stdout cannot be written.
-pub fn task_stdout(bytes: &[u8]) -> io::Result<()> {
-    if io::stdout().is_terminal() {
-        write_stdout(crate::program::terminal::clean(&String::from_utf8_lossy(bytes)).as_bytes())
-    } else {
-        write_stdout(bytes)
-    }
-}
-
-/// Prints what a task wrote to its standard error; a full stderr is not worth an error.
-pub fn task_stderr(bytes: &[u8]) {
-    let mut stderr = io::stderr().lock();
-    let cleaned;
-    let shown = if stderr.is_terminal() {
-        cleaned = crate::program::terminal::clean(&String::from_utf8_lossy(bytes));
-        cleaned.as_bytes()
-    } else {
-        bytes
-    };
-    let _ = stderr.write_all(shown).and_then(|()| stderr.flush());
-}
-
-fn write_stdout(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    // The kind stays: a pipe that its reader closed is no trouble.
-    written.map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
 }

@@ -74,7 +74,7 @@ impl<'o> PrintedPages<'o> {
                     }
                     text.push_str(&element(&output.fields.of(value)));
                 }
-                super::write_stdout(text.as_bytes())?;
+                crate::program::terminal::write_stdout(text.as_bytes())?;
             }
         }
         Ok(())

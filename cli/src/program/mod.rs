@@ -3,3 +3,6 @@
 pub mod globals;
 pub mod next;
 pub mod terminal;
+
+/// The program by its name.
+pub const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "swarmctl" };

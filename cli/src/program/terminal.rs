@@ -1,7 +1,7 @@
-//! The terminal: what is told to a person there, and what must not reach it.
+//! Stdout, stderr and the terminal behind them: notes to people, bytes of tasks, and what must not reach a terminal.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     os::fd::AsFd,
 };
 
@@ -9,6 +9,43 @@ use std::{
 pub fn note(text: impl AsRef<str>) {
     // A closed stderr is no reason to stop working.
     let _ = writeln!(io::stderr().lock(), "{}", clean(text.as_ref()));
+}
+
+/// Prints bytes of a task: as they are into a file or pipe, cleaned on a terminal.
+///
+/// # Errors
+///
+/// When stdout cannot be written.
+pub fn task_stdout(bytes: &[u8]) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        write_stdout(clean(&String::from_utf8_lossy(bytes)).as_bytes())
+    } else {
+        write_stdout(bytes)
+    }
+}
+
+/// Prints what a task wrote to its standard error; a full stderr is not worth an error.
+pub fn task_stderr(bytes: &[u8]) {
+    let mut stderr = io::stderr().lock();
+    let cleaned;
+    let shown = if stderr.is_terminal() {
+        cleaned = clean(&String::from_utf8_lossy(bytes));
+        cleaned.as_bytes()
+    } else {
+        bytes
+    };
+    let _ = stderr.write_all(shown).and_then(|()| stderr.flush());
+}
+
+/// Writes to stdout and flushes; the error keeps its kind, for a pipe that its reader closed is no trouble.
+///
+/// # Errors
+///
+/// When stdout cannot be written.
+pub fn write_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
 }
 
 /// Columns of a terminal; nothing when it is none, or does not say.
