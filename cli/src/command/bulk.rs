@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use swarm_proto::v1::{ListTasksRequest, Task, TaskChange, TaskState};
+use swarm_proto::{
+    reason::Reason,
+    v1::{ListTasksRequest, Task, TaskChange, TaskState},
+};
 
 use super::{
     changes, describe,
@@ -20,6 +23,12 @@ use crate::{
 
 /// The most tasks that one request takes.
 pub(super) const BATCH: usize = 1_000;
+
+/// Rows of a table of what many became; the rest is counted.
+const MAX_ROWS: usize = 100;
+
+/// Refused tasks that are told by name for each reason.
+const MAX_TOLD: usize = 3;
 
 /// The flags beside ids and filter.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -136,7 +145,8 @@ impl Deed {
         note(format!("dry run: {tasks} would be {}", self.done));
     }
 
-    /// Prints what became of each, and sums it up.
+    /// Prints what became of very many that nobody has named, and sums it up. What had ended before it could be
+    /// cancelled is as it was to be.
     ///
     /// # Errors
     ///
@@ -147,7 +157,48 @@ impl Deed {
         output: &Output,
         globals: &Globals,
     ) -> anyhow::Result<Exit> {
-        changes::tell_many(changes, self, output, globals)
+        let (accepted, refused) = changes::split(changes);
+        let most = if output.format.is_for_people() {
+            MAX_ROWS
+        } else {
+            usize::MAX
+        };
+        let shown = &accepted[..accepted.len().min(most)];
+        output.list(&changes::listing(changes, shown, output))?;
+        if shown.len() < accepted.len() {
+            note(format!("and {} more", accepted.len() - shown.len()));
+        }
+        let (ended, refused): (Vec<&TaskChange>, Vec<&TaskChange>) = refused
+            .into_iter()
+            .partition(|change| changes::reason(change) == Some(Reason::TaskFinished));
+        note(self.summary(&accepted, &ended));
+        if refused.is_empty() {
+            return Ok(Exit::Done);
+        }
+        let mut trouble =
+            changes::trouble(&refused, changes.len(), &format!("cannot {}", self.verb), globals);
+        trouble.faults = by_reason(&refused);
+        Err(trouble.into())
+    }
+
+    /// `98 tasks cancelled, of which 20 run until their agents have ended them; 2 had ended`.
+    fn summary(self, accepted: &[&TaskChange], ended: &[&TaskChange]) -> String {
+        let mut summary = format!("{} {}", text::counted(accepted.len() as u64, "task"), self.done);
+        let running = accepted
+            .iter()
+            .filter(|change| change.state() == TaskState::Running)
+            .count();
+        match running {
+            0 => {}
+            1 => summary.push_str(", of which 1 runs until its agent has ended it"),
+            _ => summary.push_str(&format!(
+                ", of which {running} run until their agents have ended them"
+            )),
+        }
+        if !ended.is_empty() {
+            summary.push_str(&format!("; {} had ended meanwhile", ended.len()));
+        }
+        summary
     }
 }
 
@@ -163,4 +214,29 @@ fn counted(found: &[Found]) -> String {
         .collect();
     let tasks = text::counted(found.len() as u64, "task");
     format!("{tasks} ({})", counts.join(", "))
+}
+
+/// A line for each reason of refusals.
+fn by_reason(refused: &[&TaskChange]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&TaskChange>> = BTreeMap::new();
+    for change in refused {
+        let word = change
+            .refusal
+            .as_ref()
+            .map_or("", |refusal| refusal.reason.as_str());
+        reasons.entry(word).or_default().push(change);
+    }
+    let lines = reasons.into_values().map(|of_reason| {
+        let ids: Vec<&str> = of_reason
+            .iter()
+            .take(MAX_TOLD)
+            .map(|change| change.task_id.as_str())
+            .collect();
+        let more = match of_reason.len() - ids.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("  {}{more}: {}", ids.join(", "), changes::why(of_reason[0]))
+    });
+    lines.collect()
 }

@@ -11,7 +11,7 @@ use swarm_proto::{
 };
 use swarm_settings::{checkup, report::Report};
 
-use super::hold;
+use super::holds;
 use crate::{
     client::Client,
     exit::Exit,
@@ -94,7 +94,7 @@ async fn look_at_holds(
     status: &GetStatusResponse,
     globals: &Globals,
 ) -> anyhow::Result<()> {
-    let named = hold::by_name(&Client::open(globals)?, &status.holds).await;
+    let named = holds::by_name(&Client::open(globals)?, &status.holds).await;
     if status.holds.is_empty() {
         report.well("holds", "nothing is paused, drained or stopped");
     }

@@ -10,7 +10,7 @@ use swarm_proto::{
     },
 };
 
-use super::{describe, submit, unmatched, wanted};
+use super::{answer, describe, unmatched, wanted};
 use crate::{
     client::Client,
     exit::Exit,
@@ -107,7 +107,7 @@ impl DryRun<'_> {
 
     /// Says what the coordinator knows of it, and whether some of it cannot be run.
     fn tell(&self, known: &Known) -> bool {
-        submit::tell_existing(&known.existing);
+        answer::tell_existing(&known.existing);
         known.hopeless.iter().for_each(note);
         if known.unchecked > 0 {
             note(format!(

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 
-use swarm_proto::v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope as AgentOrQueue};
+use swarm_proto::v1::{GetStatusRequest, Hold};
 
+use super::holds;
 use crate::{
     client::Client,
     output::hold::{self, Scope},
-    pages::PAGE_SIZE,
     program::terminal::note,
     subject,
 };
@@ -88,35 +88,6 @@ pub(super) fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
     }
 }
 
-/// The holds with agents by their names, as far as they have any: ids are for commands.
-pub(super) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
-    let mut named = holds.to_vec();
-    if !holds
-        .iter()
-        .any(|hold| matches!(hold.scope, Some(AgentOrQueue::AgentId(_))))
-    {
-        return named;
-    }
-    let everybody = ListAgentsRequest {
-        include_gone: true,
-        page_size: PAGE_SIZE as u32,
-        ..ListAgentsRequest::default()
-    };
-    // An id says who it is, too: a failure here is not worth a word.
-    let Ok(answer) = client.list_agents(everybody).await else {
-        return named;
-    };
-    for hold in &mut named {
-        if let Some(AgentOrQueue::AgentId(id)) = &mut hold.scope
-            && let Some(agent) = answer.agents.iter().find(|agent| agent.agent_id == *id)
-            && !agent.name.is_empty()
-        {
-            id.clone_from(&agent.name);
-        }
-    }
-    named
-}
-
 /// Says what is still held, so that nobody waits in vain after a `resume`.
 pub(super) async fn tell_others(client: &Client) {
     // What was asked for is done; a failure here is not worth a word.
@@ -124,7 +95,7 @@ pub(super) async fn tell_others(client: &Client) {
         return;
     };
     let told = &status.holds[..status.holds.len().min(MAX_TOLD)];
-    for hold in by_name(client, told).await {
+    for hold in holds::by_name(client, told).await {
         note(format!("still: {}", hold::sentence(&hold)));
     }
     if status.holds.len() > MAX_TOLD {

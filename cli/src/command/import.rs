@@ -7,7 +7,7 @@ use std::{
 
 use swarm_proto::{reason::Reason, v1::GetTaskRequest};
 
-use super::{dry_run::DryRun, submit, unmatched};
+use super::{answer, dry_run::DryRun, source, unmatched};
 use crate::{
     client::Client,
     exchange::{self, Format, Import, Options, execution_log},
@@ -79,7 +79,7 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let (origin, text) = submit::text_of(&args.file, "the file")?;
+    let (origin, text) = source::text_of(&args.file, "the file")?;
     if args.format.is_none() && execution_log::is_log(&text) {
         let sentence = format!("{origin} is a log of what happened, with no tasks in it");
         let help = format!("give it with the tasks: swarmctl import queue.json --log {origin}");
@@ -107,7 +107,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         note(format!("nothing to submit of {what}"));
         return Ok(Exit::Done);
     };
-    submit::check_size(&file.request)?;
+    source::check_size(&file.request)?;
     if args.dry_run {
         let dry_run = DryRun {
             client: &client,
@@ -123,10 +123,10 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client
         .submit_tasks(file.request.clone())
         .await
-        .map_err(|failure| submit::file_trouble(&client, &file, failure))?;
-    submit::print(&answer, job_id.as_deref(), &output)?;
+        .map_err(|failure| source::file_trouble(&client, &file, failure))?;
+    answer::print(&answer, job_id.as_deref(), &output)?;
     import.notes.iter().for_each(note);
-    submit::tell_existing(&answer.tasks);
+    answer::tell_existing(&answer.tasks);
     let new = answer.tasks.iter().filter(|task| !task.existed).count();
     let count = text::counted(answer.tasks.len() as u64, "task");
     note(format!("submitted {new} of {count} of {what}"));
@@ -137,7 +137,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return Ok(Exit::Unmatched);
     }
     if new > 0 {
-        submit::warn_without_agents(&client).await;
+        answer::warn_without_agents(&client).await;
         if let Some(job_id) = job_id {
             note(format!("next: {}", globals.next(&format!("list --job {job_id}"))));
         }
@@ -149,8 +149,8 @@ async fn read(client: &Client, text: &str, origin: &str, options: &Options) -> a
     match exchange::read(text, origin, options, jiff::Timestamp::now()) {
         Ok(import) => Ok(import),
         Err(mut faults) => {
-            submit::look_up_external(client, &mut faults).await;
-            Err(submit::faults_trouble(&faults).into())
+            source::look_up_external(client, &mut faults).await;
+            Err(source::faults_trouble(&faults).into())
         }
     }
 }
@@ -177,7 +177,7 @@ async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow:
 }
 
 fn statuses(log: &Path) -> anyhow::Result<exchange::Statuses> {
-    let (origin, text) = submit::text_of(log, "the log")?;
+    let (origin, text) = source::text_of(log, "the log")?;
     let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read the log {origin}: {why}"));
     Ok(execution_log::statuses(&text).map_err(unreadable)?)
 }

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod agent;
+mod answer;
 pub mod bench;
 mod bulk;
 pub mod cancel;
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod export;
 mod filter;
 mod hold;
+mod holds;
 pub mod import;
 pub mod inspect;
 pub mod job;
@@ -31,6 +33,7 @@ pub mod resume;
 pub mod retry;
 pub mod run;
 mod series;
+mod source;
 mod spec;
 pub mod status;
 pub mod stop;

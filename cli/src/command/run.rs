@@ -4,7 +4,7 @@ use std::{ffi::OsString, io};
 
 use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
 
-use super::{logs, spec::TaskFlags, submit, unmatched, wait};
+use super::{answer, logs, source, spec::TaskFlags, unmatched, wait};
 use crate::{
     awaited::{self, Awaited},
     client::Client,
@@ -59,14 +59,14 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client
         .submit_tasks(request)
         .await
-        .map_err(|failure| submit::flag_trouble(&client, failure))?;
-    submit::tell_existing(&answer.tasks);
+        .map_err(|failure| source::flag_trouble(&client, failure))?;
+    answer::tell_existing(&answer.tasks);
     unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
 
     let client = client.patiently();
     let mut awaited = [Awaited::task(&task_id)];
     let ending = async {
-        submit::warn_without_agents(&client).await;
+        answer::warn_without_agents(&client).await;
         awaited::until_ended(&client, &mut awaited, false).await?;
         let answer = client
             .get_task(GetTaskRequest {

@@ -10,7 +10,7 @@ use swarm_proto::v1::{
     Rates, StateCounts,
 };
 
-use super::{describe, hold as held};
+use super::{describe, holds};
 use crate::{
     client::Client,
     exit::Exit,
@@ -77,7 +77,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
                 .get_server_info(GetServerInfoRequest {})
                 .await
                 .map_err(trouble())?;
-            let holds = held::by_name(client, &status.holds).await;
+            let holds = holds::by_name(client, &status.holds).await;
             page(client, &status, &holds, &server, output.width())
         }
         Format::Json | Format::Jsonl | Format::Yaml | Format::Name => String::new(),
