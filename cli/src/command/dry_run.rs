@@ -14,7 +14,10 @@ use super::{answer, describe, unmatched, wanted};
 use crate::{
     client::Client,
     exit::Exit,
-    jobfile::{External, Faults, JobFile},
+    jobfile::{
+        JobFile,
+        fault::{External, Faults},
+    },
     output::{Listing, Output, json, state, table::Table, text},
     program::terminal::note,
     trouble::Trouble,

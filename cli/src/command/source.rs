@@ -17,7 +17,7 @@ use super::spec;
 use crate::{
     client::Client,
     exit::Exit,
-    jobfile::{self, Faults, JobFile},
+    jobfile::{self, JobFile, fault::Faults},
     output::text,
     trouble::Trouble,
 };

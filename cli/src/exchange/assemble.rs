@@ -16,7 +16,7 @@ use super::{
     status::Status,
 };
 use crate::jobfile::{
-    Faults, Position,
+    fault::{Faults, Position},
     tree::{Entry, Node},
 };
 

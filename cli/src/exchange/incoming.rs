@@ -12,7 +12,8 @@ use super::{
     status::{self, Status},
 };
 use crate::jobfile::{
-    Faults, Position, fields,
+    fault::{Faults, Position},
+    fields,
     tree::{Content, Entry, Node},
     value,
 };

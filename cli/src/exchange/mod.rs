@@ -12,7 +12,11 @@ use std::{
 use clap::ValueEnum;
 use swarm_proto::v1::task_spec::Work;
 
-use crate::jobfile::{self, Faults, JobFile, Position, tree::Node};
+use crate::jobfile::{
+    self, JobFile,
+    fault::{Faults, Position},
+    tree::Node,
+};
 use report::Report;
 use schema::Schema;
 

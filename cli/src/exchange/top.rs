@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use super::{metadata, report::Report, schema::Schema};
 use crate::jobfile::{
-    Faults, fields,
+    fault::Faults,
+    fields,
     tree::{Content, Entry, Node},
 };
 

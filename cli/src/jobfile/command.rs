@@ -3,8 +3,8 @@
 use std::{path::Path, rc::Rc};
 
 use super::{
+    draft::Draft,
     fields,
-    file::Draft,
     task::Reader,
     tree::{Content, Entry, Node},
 };

@@ -3,8 +3,8 @@
 use swarm_proto::v1::DependencyCondition;
 
 use super::{
+    draft::{Draft, Reference},
     fields,
-    file::{Draft, Reference},
     task::Reader,
     tree::{Content, Entry, Node},
 };

@@ -6,7 +6,7 @@ use swarm_proto::duration::{parse_duration, write_duration};
 use swarm_settings::nearest::nearest;
 
 use super::{
-    Faults, Position,
+    fault::{Faults, Position},
     tree::{Content, Entry, Node},
 };
 
@@ -94,6 +94,17 @@ pub(super) fn read<T>(
     parse(text)
         .map_err(|fault| faults.push(node.position, format!("`{field}`: {fault}")))
         .ok()
+}
+
+/// `true` or `false`, in the words of YAML 1.1 too.
+pub(super) fn boolean(node: &Node, field: &str, faults: &mut Faults) -> Option<bool> {
+    read(node, field, faults, |text| {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" => Ok(true),
+            "false" | "no" => Ok(false),
+            _ => Err(format!("'{text}' is neither true nor false")),
+        }
+    })
 }
 
 /// A text of at most so many bytes.

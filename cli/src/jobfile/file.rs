@@ -1,13 +1,16 @@
-//! The top level of the file, and what one task of it says in all.
+//! The top level of the file, and what is checked of each of its tasks as a whole.
 
 use std::{collections::BTreeMap, ffi::OsStr, path::Path, rc::Rc};
 
 use prost::Message as _;
-use swarm_proto::v1::{Command, DependencyCondition, Requirements, TaskSpec};
+use swarm_proto::v1::Requirements;
 
 use super::{
-    Faults, MAX_TASKS, Places, Position, fields,
-    requirement::Term,
+    MAX_TASKS,
+    draft::Draft,
+    fault::{Faults, Position},
+    fields,
+    places::Places,
     task::{MAX_GROUP_BYTES, MAX_NAME_BYTES, Reader},
     tree::{Entry, Node},
     value,
@@ -29,64 +32,6 @@ pub(super) struct File {
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) tasks: Vec<Draft>,
-}
-
-/// What one task says.
-#[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) position: Position,
-    pub(super) written_id: Option<(String, Position)>,
-    pub(super) name: Option<(String, Position)>,
-    pub(super) references: Vec<Reference>,
-    /// Everything but `depends_on`, which the references become.
-    pub(super) spec: TaskSpec,
-    pub(super) command: Command,
-    /// The text of a prompt, which takes the command's place.
-    pub(super) prompt: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) requires: Vec<Term>,
-    /// The seeds' word; false lets one such task of the file run at a time.
-    pub(super) parallel_safe: bool,
-}
-
-/// A dependency as it is written.
-#[derive(Clone, Debug)]
-pub(super) struct Reference {
-    pub(super) target: String,
-    pub(super) condition: DependencyCondition,
-    pub(super) position: Position,
-}
-
-impl Draft {
-    /// What to call it in a sentence.
-    pub(super) fn title(&self) -> String {
-        match self.written_id.as_ref().or(self.name.as_ref()) {
-            Some((title, _)) => format!("'{title}'"),
-            None => format!("the task in line {}", self.position.line),
-        }
-    }
-
-    /// Where its id is written, or else where it begins.
-    pub(super) fn place_of_id(&self) -> Position {
-        self.written_id
-            .as_ref()
-            .map_or(self.position, |(_, position)| *position)
-    }
-
-    fn at(position: Position) -> Draft {
-        Draft {
-            position,
-            written_id: None,
-            name: None,
-            references: Vec::new(),
-            spec: TaskSpec::default(),
-            command: Command::default(),
-            prompt: None,
-            model: None,
-            requires: Vec::new(),
-            parallel_safe: true,
-        }
-    }
 }
 
 /// Reads the top level and everything below it.

@@ -5,7 +5,13 @@ use std::collections::HashMap;
 use swarm_proto::v1::Dependency;
 use swarm_settings::nearest::nearest;
 
-use super::{External, Faults, Places, Position, file::Draft, requirement::bare_key, value};
+use super::{
+    draft::Draft,
+    fault::{External, Faults, Position},
+    places::Places,
+    requirement::bare_key,
+    value,
+};
 
 /// Unknown references that a similar name is looked for. Each is compared with every task.
 const MAX_SUGGESTIONS: usize = 32;

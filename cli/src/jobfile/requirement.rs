@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{
+    draft::{Draft, Term},
     fields,
-    file::Draft,
     task::Reader,
     tree::{Content, Entry, Node},
 };
@@ -15,13 +15,6 @@ pub const MAX_TERMS: usize = 16;
 /// Characters of a label's key, and of its value.
 const MAX_KEY_BYTES: usize = 63;
 const MAX_VALUE_BYTES: usize = 200;
-
-/// A term of a job file, and where it is written.
-#[derive(Clone, Debug)]
-pub(super) struct Term {
-    pub(super) text: String,
-    pub(super) position: super::Position,
-}
 
 /// Reads `k=v`, `k!=v`, `k` or `!k`; gives it without spaces around its parts.
 ///

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::Position;
+use super::fault::Position;
 
 /// Characters of `\ud83d\ude00` less those of `\U0001f600`.
 const SHORTER_BY: usize = 2;

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use super::{
-    Faults, Places, Position, fields,
-    file::Draft,
+    draft::Draft,
+    fault::{Faults, Position},
+    fields,
+    places::Places,
     tree::{Content, Entry, Node},
-    value, work,
+    value,
 };
 
 /// The limits of the protocol are checked here too, so that they are reported with a line and with everything else.
@@ -174,7 +176,7 @@ impl<'a> Reader<'a> {
             "requires" | "requirements" => self.read_requires(key, entry, draft),
             "parallel_safe" => {
                 self.read_metadata(key, entry, draft);
-                draft.parallel_safe = work::truth(entry, key, self.faults).unwrap_or(true);
+                draft.parallel_safe = fields::boolean(node, key, self.faults).unwrap_or(true);
             }
             "depends_on" | "dependencies" => self.read_references(key, entry, draft),
             "retries" => {

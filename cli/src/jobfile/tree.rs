@@ -7,7 +7,10 @@ use std::{collections::HashMap, rc::Rc};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::{Faults, Position, surrogates};
+use super::{
+    fault::{Faults, Position},
+    surrogates,
+};
 
 /// Nodes of a text with its aliases written out. Ten thousand tasks have far
 /// fewer; a few nested anchors could make billions.

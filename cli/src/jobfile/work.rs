@@ -1,10 +1,8 @@
 //! What a task is: a command, or a text for a language model.
 
-use swarm_proto::v1::{Prompt, task_spec::Work};
-
 use super::{
-    Faults, fields,
-    file::Draft,
+    draft::Draft,
+    fields,
     task::Reader,
     tree::{Content, Entry},
 };
@@ -75,33 +73,4 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-impl Draft {
-    /// The work in its final form. A model without a prompt describes the task to people.
-    pub(super) fn take_work(&mut self) -> Work {
-        match (self.prompt.take(), self.model.take()) {
-            (Some(text), model) => Work::Prompt(Prompt {
-                text,
-                model: model.unwrap_or_default(),
-            }),
-            (None, model) => {
-                self.spec
-                    .metadata
-                    .extend(model.map(|model| ("model".to_owned(), model)));
-                Work::Command(std::mem::take(&mut self.command))
-            }
-        }
-    }
-}
-
-/// Whether a truth value is true; anything else is a fault.
-pub(super) fn truth(entry: &Entry, field: &str, faults: &mut Faults) -> Option<bool> {
-    fields::read(&entry.value, field, faults, |text| {
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "yes" => Ok(true),
-            "false" | "no" => Ok(false),
-            _ => Err(format!("'{text}' is neither true nor false")),
-        }
-    })
 }

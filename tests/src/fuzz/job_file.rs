@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use prost::Message as _;
 use swarm_proto::MAX_MESSAGE_BYTES;
-use swarmctl::jobfile::{self, Faults, JobFile, MAX_TASKS};
+use swarmctl::jobfile::{self, JobFile, MAX_TASKS, fault::Faults};
 
 pub(super) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

@@ -1,7 +1,7 @@
 //! What is wrong with job files, and where.
 
 use super::{accepted, faults, read};
-use crate::jobfile::Position;
+use crate::jobfile::fault::Position;
 
 #[test]
 fn every_fault_of_a_file_is_reported_with_its_place() {

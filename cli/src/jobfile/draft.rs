@@ -1,0 +1,87 @@
+//! What one task of a file says, with references still as they are written.
+
+use swarm_proto::v1::{Command, DependencyCondition, Prompt, TaskSpec, task_spec::Work};
+
+use super::fault::Position;
+
+/// What one task says.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) position: Position,
+    pub(super) written_id: Option<(String, Position)>,
+    pub(super) name: Option<(String, Position)>,
+    pub(super) references: Vec<Reference>,
+    /// Everything but `depends_on`, which the references become.
+    pub(super) spec: TaskSpec,
+    pub(super) command: Command,
+    /// The text of a prompt, which takes the command's place.
+    pub(super) prompt: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) requires: Vec<Term>,
+    /// The seeds' word; false lets one such task of the file run at a time.
+    pub(super) parallel_safe: bool,
+}
+
+/// A dependency as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) target: String,
+    pub(super) condition: DependencyCondition,
+    pub(super) position: Position,
+}
+
+/// A term of a job file, and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Term {
+    pub(super) text: String,
+    pub(super) position: Position,
+}
+
+impl Draft {
+    /// What to call it in a sentence.
+    pub(super) fn title(&self) -> String {
+        match self.written_id.as_ref().or(self.name.as_ref()) {
+            Some((title, _)) => format!("'{title}'"),
+            None => format!("the task in line {}", self.position.line),
+        }
+    }
+
+    /// Where its id is written, or else where it begins.
+    pub(super) fn place_of_id(&self) -> Position {
+        self.written_id
+            .as_ref()
+            .map_or(self.position, |(_, position)| *position)
+    }
+
+    /// The work in its final form. A model without a prompt describes the task to people.
+    pub(super) fn take_work(&mut self) -> Work {
+        match (self.prompt.take(), self.model.take()) {
+            (Some(text), model) => Work::Prompt(Prompt {
+                text,
+                model: model.unwrap_or_default(),
+            }),
+            (None, model) => {
+                self.spec
+                    .metadata
+                    .extend(model.map(|model| ("model".to_owned(), model)));
+                Work::Command(std::mem::take(&mut self.command))
+            }
+        }
+    }
+
+    /// A task that says nothing yet.
+    pub(super) fn at(position: Position) -> Draft {
+        Draft {
+            position,
+            written_id: None,
+            name: None,
+            references: Vec::new(),
+            spec: TaskSpec::default(),
+            command: Command::default(),
+            prompt: None,
+            model: None,
+            requires: Vec::new(),
+            parallel_safe: true,
+        }
+    }
+}
