@@ -55,8 +55,8 @@ impl Core {
                 && inner.state.slowed_until(&claim.agent, now).is_none();
             let mut waiting = None;
             if nothing && !wait.is_zero() {
-                let look = self.look(claim.lease_ttl);
-                if let Some(time) = claim::look_again(&inner.state, &claim.agent, &claim.wants, look)
+                let liveness = self.liveness(claim.lease_ttl);
+                if let Some(time) = claim::look_again(&inner.state, &claim.agent, &claim.wants, liveness)
                     && time - now < wait
                 {
                     wait = time - now;

@@ -16,7 +16,7 @@ use swarm_engine::{
     id::{Number, QueueName, Seq, TaskId},
     noun::{agent::Agent, counts::Counts, hold::Scope, job::Job, needs::Offer, task::Task},
     rejection::Rejection,
-    rule::fit::Look,
+    rule::fit::Liveness,
     state::State,
     time::Timestamp,
 };
@@ -319,8 +319,8 @@ impl Core {
     }
 
     /// How agents are looked at now.
-    pub(crate) fn look(&self, ttl: Duration) -> Look {
-        Look {
+    pub(crate) fn liveness(&self, ttl: Duration) -> Liveness {
+        Liveness {
             now: self.clock.now(),
             ttl,
             started: self.clock.started(),

@@ -250,7 +250,7 @@ fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
 
 /// Both sides in order, as far as both were looked at. What is in memory is newer than what is in the store.
 fn merge(memory: Side, store: Side, wanted: &Listing) -> Page {
-    let place = |number| wanted.order.place(number);
+    let place = |number| wanted.order.rank(number);
     let through = [memory.through, store.through]
         .into_iter()
         .flatten()

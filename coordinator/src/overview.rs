@@ -10,7 +10,7 @@ use swarm_engine::{
         hold::{Hold, HoldKind, Scope},
         presence::Presence,
     },
-    rule::fit::Look,
+    rule::fit::Liveness,
     state::State,
     time::Timestamp,
 };
@@ -68,13 +68,13 @@ pub(crate) fn standing(
     agent: &Agent,
     presence: Option<&Presence>,
     hold: Option<&Hold>,
-    look: Look,
+    liveness: Liveness,
 ) -> Standing {
-    let seen = presence.map_or(look.started, |presence| presence.seen);
+    let seen = presence.map_or(liveness.started, |presence| presence.seen);
     let own = hold.filter(|hold| hold.scope != Scope::Everything);
     match (presence, own.map(|hold| hold.kind)) {
         _ if agent.gone => Standing::Gone,
-        _ if look.now - seen > look.ttl => Standing::Lost,
+        _ if liveness.now - seen > liveness.ttl => Standing::Lost,
         (Some(Presence { draining: true, .. }), _) | (_, Some(HoldKind::Drain { .. })) => Standing::Draining,
         (_, Some(HoldKind::Pause | HoldKind::Stop)) => Standing::Paused,
         (_, None) => Standing::Online,
@@ -84,15 +84,15 @@ pub(crate) fn standing(
 impl Core {
     /// Looks at everything, as of a moment that is durable.
     pub(crate) async fn overview(&self, lease_ttl: Duration) -> Answer<Overview> {
-        let look = self.look(lease_ttl);
-        self.read_inner(|inner| Overview::of(inner, look)).await
+        let liveness = self.liveness(lease_ttl);
+        self.read_inner(|inner| Overview::of(inner, liveness)).await
     }
 }
 
 impl Overview {
-    fn of(inner: &Inner, look: Look) -> Overview {
+    fn of(inner: &Inner, liveness: Liveness) -> Overview {
         let state = &inner.state;
-        let (agents, slots) = agents(state, look);
+        let (agents, slots) = agents(state, liveness);
         let oldest = state
             .ready()
             .oldest()
@@ -109,20 +109,20 @@ impl Overview {
             jobs: state.job_count(),
             oldest_queued: oldest.map(|task| task.created),
             holds: state.holds().cloned().collect(),
-            unmatched: unmatched(state, look),
+            unmatched: unmatched(state, liveness),
             waiters: inner.waiters.len(),
             parked: inner.parked.len(),
         }
     }
 }
 
-fn agents(state: &State, look: Look) -> (AgentCounts, u64) {
+fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
     let mut counts = AgentCounts::default();
     let mut slots = 0;
     for agent in state.agents().filter(|agent| !agent.gone) {
         let hold = state.hold(&Scope::Agent(agent.id.clone()));
         let presence = state.presence(&agent.id);
-        match standing(agent, presence.as_ref(), hold.map(AsRef::as_ref), look) {
+        match standing(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness) {
             Standing::Online => {
                 counts.online += 1;
                 slots += u64::from(agent.slots);
@@ -136,12 +136,12 @@ fn agents(state: &State, look: Look) -> (AgentCounts, u64) {
     (counts, slots)
 }
 
-fn unmatched(state: &State, look: Look) -> u64 {
+fn unmatched(state: &State, liveness: Liveness) -> u64 {
     state
         .ready()
         .classes()
         .take(MAX_CLASSES_VISITED)
-        .filter(|(class, _)| state.unmatched(class, None, look).is_some())
+        .filter(|(class, _)| state.unmatched(class, None, liveness).is_some())
         .map(|(_, count)| count)
         .sum()
 }

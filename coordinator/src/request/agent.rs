@@ -4,7 +4,7 @@ use swarm_engine::{
     command::{hold as hold_command, hold::Wanted},
     noun::hold::Scope,
     rejection::Rejection,
-    rule::fit::Look,
+    rule::fit::Liveness,
 };
 use swarm_proto::v1::{self, agent_service_server::AgentService};
 use tonic::{Request, Response, Status};
@@ -30,7 +30,7 @@ impl AgentService for Service {
         let size = page::size(request.page_size);
         let selector =
             field::selector("labels", &request.labels).map_err(|rejection| status_of(&rejection))?;
-        let look = self.look();
+        let liveness = self.liveness();
         let answer = self
             .core
             .read(|state| {
@@ -39,7 +39,7 @@ impl AgentService for Service {
                     .filter(|agent| request.include_gone || !agent.gone)
                     .filter(|agent| selector.matches(&agent.labels))
                     .take(size + 1)
-                    .map(|agent| Seen::of(state, agent, look))
+                    .map(|agent| Seen::of(state, agent, liveness))
                     .collect::<Vec<Seen>>()
             })
             .await;
@@ -66,10 +66,10 @@ impl AgentService for Service {
     ) -> Result<Response<v1::GetAgentResponse>, Status> {
         let id = field::agent_id("agent_id", &request.into_inner().agent_id)
             .map_err(|rejection| status_of(&rejection))?;
-        let look = self.look();
+        let liveness = self.liveness();
         let answer = self
             .core
-            .read(|state| state.agent(&id).map(|agent| Seen::of(state, agent, look)))
+            .read(|state| state.agent(&id).map(|agent| Seen::of(state, agent, liveness)))
             .await;
         let as_of = self.as_of(&answer);
         let seen = answer
@@ -129,11 +129,11 @@ impl AgentService for Service {
 
 impl Service {
     fn agent_message(&self, seen: &Seen) -> v1::Agent {
-        agent_message(seen, self.look())
+        agent_message(seen, self.liveness())
     }
 
     /// How agents are looked at now.
-    pub(crate) fn look(&self) -> Look {
-        self.core.look(self.settings.lease_ttl)
+    pub(crate) fn liveness(&self) -> Liveness {
+        self.core.liveness(self.settings.lease_ttl)
     }
 }

@@ -28,7 +28,7 @@ impl Nothing {
 impl Service {
     /// Why there is nothing for an agent.
     pub(crate) async fn nothing_for(&self, agent: &AgentId) -> Nothing {
-        let look = self.look();
+        let liveness = self.liveness();
         let why = |state: &State| {
             if let Some(hold) = state.hold_on(agent) {
                 return Nothing::because(match hold.kind {
@@ -37,9 +37,9 @@ impl Service {
                     HoldKind::Stop => v1::EmptyReason::Stopped,
                 });
             }
-            if let Some(until) = state.slowed_until(agent, look.now) {
+            if let Some(until) = state.slowed_until(agent, liveness.now) {
                 return Nothing {
-                    retry_after: Some(until - look.now),
+                    retry_after: Some(until - liveness.now),
                     ..Nothing::because(v1::EmptyReason::MachineSlowed)
                 };
             }

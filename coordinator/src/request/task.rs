@@ -9,8 +9,8 @@ use swarm_engine::{
     noun::{needs::Class, task::TaskState},
     rejection::Rejection,
     rule::{
-        explain::{Found, explain},
-        fit::Look,
+        explain::{EndedTasks, explain},
+        fit::Liveness,
     },
     state::State,
 };
@@ -43,12 +43,12 @@ impl TaskService for Service {
         };
         let command = convert::submit(request.into_inner(), defaults, self.core.clock.now());
         let named = named_in(&command);
-        let look = self.look();
+        let liveness = self.liveness();
         let answer = self
             .core
             .execute_naming(named, |draft| {
                 let submitted = submit::decide(draft, command)?;
-                let unmatched = unmatched(draft, &submitted, look);
+                let unmatched = unmatched(draft, &submitted, liveness);
                 Ok((submitted, unmatched))
             })
             .await
@@ -192,13 +192,13 @@ impl TaskService for Service {
             .map_err(|error| status_of_refused(&error.into()))?
             .value;
         self.find_ended_dependencies(&mut found).await;
-        let look = self.look();
+        let liveness = self.liveness();
         let answer = self
             .core
             .read(|state| {
                 // What memory has is newer than what was found a moment ago.
                 let task = state.task(&id).or_else(|| found.get(&id))?;
-                Some(explain(state, task, &found, look))
+                Some(explain(state, task, &found, liveness))
             })
             .await;
         let as_of = self.as_of(&answer);
@@ -207,7 +207,7 @@ impl TaskService for Service {
             .ok_or_else(|| status_of(&Rejection::TaskNotFound(id)))?;
         Ok(Response::new(v1::ExplainTaskResponse {
             as_of,
-            explanation: Some(explanation_message(&explanation, look)),
+            explanation: Some(explanation_message(&explanation, liveness)),
         }))
     }
 
@@ -228,7 +228,7 @@ impl TaskService for Service {
 
 impl Service {
     /// Adds what ended tasks waited for: it may have left memory. An explanation does without what cannot be read.
-    async fn find_ended_dependencies(&self, found: &mut Found) {
+    async fn find_ended_dependencies(&self, found: &mut EndedTasks) {
         let mut last: Vec<TaskId> = found.keys().cloned().collect();
         for _ in 0..MAX_EXPLAINED_DEPTH {
             let ended = last.iter().filter_map(|id| found.get(id));
@@ -302,7 +302,7 @@ fn changes(ids: Vec<String>, results: Vec<Result<TaskState, Rejection>>) -> Vec<
 }
 
 /// The submitted tasks that no live agent can run as things are, together where the reason is the same.
-fn unmatched(state: &State, submitted: &[submit::Submitted], look: Look) -> Vec<v1::Unmatched> {
+fn unmatched(state: &State, submitted: &[submit::Submitted], liveness: Liveness) -> Vec<v1::Unmatched> {
     let mut known: BTreeMap<&Class, Option<usize>> = BTreeMap::new();
     let mut unmatched: Vec<v1::Unmatched> = Vec::new();
     for task in submitted.iter().filter_map(|task| state.task(&task.id)) {
@@ -314,7 +314,7 @@ fn unmatched(state: &State, submitted: &[submit::Submitted], look: Look) -> Vec<
             Some(place) => *place,
             None if known.len() >= MAX_CLASSES_VISITED || unmatched.len() >= MAX_UNMATCHED => None,
             None => {
-                let place = state.unmatched(class, None, look).map(|why| {
+                let place = state.unmatched(class, None, liveness).map(|why| {
                     let message = unmatched_in_words(&why);
                     let same = unmatched.iter().position(|other| other.message == message);
                     same.unwrap_or_else(|| {

@@ -14,11 +14,11 @@ use swarm_engine::{
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
         job::Job,
+        lazy_box::LazyBox,
         lease::Lease,
         needs::{Bucket, Class, Executor, Needs},
         outcome::{Blame, Failure, Loss, Outcome, Output},
         queue::QueueLimit,
-        rare::Rare,
         selector::Selector,
         task::{Condition, Dependency, PastEnd, Phase, Task, TaskState, Times},
         tries::{RetryPolicy, Tries},
@@ -186,7 +186,7 @@ pub(super) fn task() -> Task {
             max_backoff: Duration::from_secs(300).into(),
         },
         timeout: Duration::from_secs(3_600).into(),
-        times: Rare::from(Times {
+        times: LazyBox::from(Times {
             not_before: Some(Timestamp(1_700_000_300_000)),
             deadline: Some(Timestamp(1_700_086_400_000)),
         }),

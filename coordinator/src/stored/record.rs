@@ -10,9 +10,9 @@ use swarm_engine::{
         agent::Agent,
         counts::Counts,
         job::Job,
+        lazy_box::LazyBox,
         needs::{Bucket, Class, Executor, Needs},
         outcome::Output,
-        rare::Rare,
         selector::Selector,
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState, Times},
         tries::{RetryPolicy, Tries},
@@ -191,7 +191,7 @@ pub(super) fn read_task(stored: store::TaskRecord) -> Result<Task, Fault> {
         dependencies: dependencies.into(),
         retry: read_retry(required("the task's retry policy", stored.retry)?),
         timeout: Duration::from_millis(stored.timeout_ms).into(),
-        times: Rare::from(Times {
+        times: LazyBox::from(Times {
             not_before: stored.not_before_ms.map(Timestamp),
             deadline: stored.deadline_ms.map(Timestamp),
         }),

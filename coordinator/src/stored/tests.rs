@@ -8,8 +8,8 @@ use swarm_engine::{
     event::{CancelledAttempt, Fact, Subject},
     id::{Seq, TaskId},
     noun::{
+        lazy_box::LazyBox,
         outcome::{Blame, Failure, Loss, Outcome, Output},
-        rare::Rare,
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState, Times},
         tries::RetryPolicy,
     },
@@ -142,7 +142,7 @@ fn what_is_absent_stays_absent() {
 #[test]
 fn zero_is_told_from_absent() {
     check_task(&Task {
-        times: Rare::from(Times {
+        times: LazyBox::from(Times {
             deadline: Some(Timestamp(0)),
             ..*bare_task().times
         }),
@@ -498,14 +498,14 @@ fn bare_task() -> Task {
     Task {
         job: None,
         spec: Arc::default(),
-        dependencies: Rare::default(),
+        dependencies: LazyBox::default(),
         unmet: 0,
-        times: Rare::from(Times {
+        times: LazyBox::from(Times {
             deadline: None,
             ..*examples::task().times
         }),
-        attempts: Rare::default(),
-        tries: Rare::default(),
+        attempts: LazyBox::default(),
+        tries: LazyBox::default(),
         phase: Phase::Pending { due: None },
         ..examples::task()
     }

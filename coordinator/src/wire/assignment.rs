@@ -71,7 +71,7 @@ mod tests {
     use std::time::Duration;
 
     use swarm_engine::{
-        noun::{rare::Rare, task::Times},
+        noun::{lazy_box::LazyBox, task::Times},
         time::Timestamp,
     };
 
@@ -101,7 +101,7 @@ mod tests {
         let task = sample::running();
         let granted = task.lease().unwrap().granted;
         let by = |deadline| {
-            Rare::from(Times {
+            LazyBox::from(Times {
                 deadline: Some(deadline),
                 ..Times::default()
             })

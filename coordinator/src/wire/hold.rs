@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use swarm_engine::{
     command::{
-        hold::{Lift, Place, Wanted},
+        hold::{LiftHold, PlaceHold, Wanted},
         limit::Limit,
     },
     id::{AgentId, QueueName},
@@ -56,13 +56,18 @@ impl From<Option<v1::resume_request::Scope>> for Named {
 /// # Errors
 ///
 /// [`Rejection::Invalid`] with every fault.
-pub(crate) fn place(named: Named, kind: Wanted, actor: String, reason: String) -> Result<Place, Rejection> {
+pub(crate) fn place(
+    named: Named,
+    kind: Wanted,
+    actor: String,
+    reason: String,
+) -> Result<PlaceHold, Rejection> {
     let mut faults = Faults::default();
     let mut fields = Fields::of_request(&mut faults);
     let scope = read_scope(named, &mut fields);
     fields.text("actor", &actor, MAX_NAME_BYTES);
     fields.text("reason", &reason, MAX_REASON_BYTES);
-    Ok(Place {
+    Ok(PlaceHold {
         scope: unless_faulty(scope, faults)?,
         kind,
         actor: actor.into(),
@@ -95,12 +100,12 @@ pub(crate) fn drain_timeout(timeout: Option<&prost_types::Duration>) -> Result<O
 /// # Errors
 ///
 /// [`Rejection::Invalid`] with every fault.
-pub(crate) fn lift(named: Named, actor: String) -> Result<Lift, Rejection> {
+pub(crate) fn lift(named: Named, actor: String) -> Result<LiftHold, Rejection> {
     let mut faults = Faults::default();
     let mut fields = Fields::of_request(&mut faults);
     let scope = read_scope(named, &mut fields);
     fields.text("actor", &actor, MAX_NAME_BYTES);
-    Ok(Lift {
+    Ok(LiftHold {
         scope: unless_faulty(scope, faults)?,
         actor: actor.into(),
     })

@@ -12,10 +12,10 @@ use swarm_engine::{
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
         job::Job,
+        lazy_box::LazyBox,
         lease::Lease,
         needs::{Bucket, Executor, Needs},
         outcome::{Blame, Failure, Loss, Outcome, Output},
-        rare::Rare,
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState},
         tries::RetryPolicy,
     },
@@ -86,7 +86,7 @@ pub(crate) fn running() -> Task {
             max_backoff: Duration::from_secs(300).into(),
         },
         timeout: Duration::from_secs(3600).into(),
-        times: Rare::default(),
+        times: LazyBox::default(),
         created: Timestamp(1_000),
         revision: Seq(9),
         round: 1,
@@ -107,7 +107,7 @@ pub(crate) fn running() -> Task {
         }]
         .into(),
         attempt_count: AttemptNumber(2),
-        tries: Rare::default(),
+        tries: LazyBox::default(),
         phase: Phase::Running(Box::new(lease())),
     }
 }

@@ -10,7 +10,7 @@ use swarm_engine::{
         presence::Presence,
         task::Task,
     },
-    rule::fit::Look,
+    rule::fit::Liveness,
     state::State,
     time::Timestamp,
 };
@@ -24,9 +24,9 @@ pub(crate) fn agent_state(
     agent: &Agent,
     presence: Option<&Presence>,
     hold: Option<&Hold>,
-    look: Look,
+    liveness: Liveness,
 ) -> v1::AgentState {
-    match standing(agent, presence, hold, look) {
+    match standing(agent, presence, hold, liveness) {
         Standing::Online => v1::AgentState::Online,
         Standing::Draining => v1::AgentState::Draining,
         Standing::Lost => v1::AgentState::Lost,
@@ -66,7 +66,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Looks at an agent.
-    pub(crate) fn of(state: &State, agent: &Arc<Agent>, look: Look) -> Seen {
+    pub(crate) fn of(state: &State, agent: &Arc<Agent>, liveness: Liveness) -> Seen {
         let presence = state.presence(&agent.id);
         let wants = presence.as_ref().and_then(|presence| presence.wants.as_deref());
         let shards = match wants.and_then(|wants| wants.shard) {
@@ -83,7 +83,7 @@ impl Seen {
         Seen {
             agent: agent.clone(),
             hold: state.hold(&Scope::Agent(agent.id.clone())).cloned(),
-            slowed_until: state.slowed_until(&agent.id, look.now),
+            slowed_until: state.slowed_until(&agent.id, liveness.now),
             presence,
             shards,
             leases,
@@ -92,7 +92,7 @@ impl Seen {
 }
 
 /// An agent with its leases, without their tokens.
-pub(crate) fn agent_message(seen: &Seen, look: Look) -> v1::Agent {
+pub(crate) fn agent_message(seen: &Seen, liveness: Liveness) -> v1::Agent {
     let Seen {
         agent,
         presence,
@@ -109,7 +109,7 @@ pub(crate) fn agent_message(seen: &Seen, look: Look) -> v1::Agent {
         labels: agent.labels.clone(),
         slots: agent.slots,
         version: agent.version.to_string(),
-        state: agent_state(agent, presence, hold.as_deref(), look).into(),
+        state: agent_state(agent, presence, hold.as_deref(), liveness).into(),
         session: agent.session.0,
         register_time: Some(timestamp(agent.registered)),
         seen_time: presence.map(|presence| timestamp(presence.seen)),
@@ -180,13 +180,13 @@ mod tests {
             (&agent, None, 141, v1::AgentState::Lost),
             (&gone, seen(100, false), 100, v1::AgentState::Gone),
         ] {
-            let look = Look {
+            let liveness = Liveness {
                 now: Timestamp(now * 1000),
                 started: Timestamp(50_000),
                 ttl: TTL,
             };
             assert_eq!(
-                agent_state(agent, presence.as_ref(), None, look),
+                agent_state(agent, presence.as_ref(), None, liveness),
                 expected,
                 "{presence:?} at {now}"
             );
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn an_agent_shows_its_leases_without_their_tokens() {
         let task = sample::running();
-        let look = Look {
+        let liveness = Liveness {
             now: Timestamp(0),
             started: Timestamp(0),
             ttl: TTL,
@@ -209,7 +209,7 @@ mod tests {
             shards: Vec::new(),
             leases: vec![(Arc::new(task), Some(Timestamp(7_000)))],
         };
-        let message = agent_message(&seen, look);
+        let message = agent_message(&seen, liveness);
         sample::assert_keeps_secrets(&message.encode_to_vec());
         assert_eq!((message.leases.len(), message.leases[0].attempt), (1, 2));
         assert_eq!(message.leases[0].expire_time, Some(timestamp(Timestamp(7_000))));

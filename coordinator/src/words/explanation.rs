@@ -15,7 +15,7 @@ use swarm_engine::{
     rule::{
         avoid::Avoided,
         explain::{Cause, Explanation, Obstacle},
-        fit::{Fit, Look, Passed, Reason, Unmatched},
+        fit::{Fit, Liveness, Passed, Reason, Unmatched},
     },
     time::Timestamp,
 };
@@ -58,12 +58,12 @@ impl Told {
 }
 
 /// The whole explanation.
-pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::Explanation {
+pub(crate) fn explanation_message(explanation: &Explanation, liveness: Liveness) -> v1::Explanation {
     let task = &explanation.task;
     let told: Vec<(&Obstacle, Told)> = explanation
         .obstacles
         .iter()
-        .map(|obstacle| (obstacle, obstacle_in_words(obstacle, explanation, look)))
+        .map(|obstacle| (obstacle, obstacle_in_words(obstacle, explanation, liveness)))
         .collect();
     let summary = told.first().map_or_else(
         || format!("it is {}", task.state()),
@@ -98,13 +98,13 @@ pub(crate) fn explanation_message(explanation: &Explanation, look: Look) -> v1::
         agents: explanation
             .agents
             .iter()
-            .map(|(agent, fit)| agent_fit(explanation, agent, fit, look))
+            .map(|(agent, fit)| agent_fit(explanation, agent, fit, liveness))
             .collect(),
         agent_count: explanation.agent_count as u64,
     }
 }
 
-fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look) -> Told {
+fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, liveness: Liveness) -> Told {
     let task = &obstacle.keeps;
     let is_other = obstacle.depth > 0;
     let called = |id: &AgentId| match explanation.names.get(id) {
@@ -121,11 +121,11 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, look: Look)
             Told::new("dependency", format!("it waits for {more} further tasks"))
         }
         Cause::Time(until) => {
-            let wait = describe(*until - look.now);
+            let wait = describe(*until - liveness.now);
             Told::new("time", format!("it is not started before its time, in {wait}")).until(*until)
         }
         Cause::Backoff { until, after } => {
-            let wait = describe(*until - look.now);
+            let wait = describe(*until - liveness.now);
             let number = after.number.0;
             let what = match &after.outcome {
                 Outcome::Failed(failure) => format!("failed ({})", failure.reason),
@@ -257,7 +257,7 @@ fn name_of(agent: &Agent) -> &str {
     }
 }
 
-fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, look: Look) -> v1::AgentFit {
+fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, liveness: Liveness) -> v1::AgentFit {
     let task = &explanation.task;
     let only_waits_its_turn = explanation
         .obstacles
@@ -274,7 +274,7 @@ fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, look: Look) ->
         }
         Fit::Slowed(until) => Told::new("slowed", "its machine failed what it was given last").until(*until),
         Fit::Lost(Some(seen)) => {
-            let silence = describe(Duration::from_secs((look.now - *seen).as_secs()));
+            let silence = describe(Duration::from_secs((liveness.now - *seen).as_secs()));
             Told::new("lost", format!("nothing was heard of it for {silence}"))
         }
         Fit::Lost(None) => Told::new("lost", "nothing was heard of it since the coordinator started"),

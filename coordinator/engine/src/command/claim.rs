@@ -14,7 +14,7 @@ use crate::{
         task::{Task, TaskState},
     },
     rejection::Rejection,
-    rule::{dependency::settle, fit::Look},
+    rule::{dependency::settle, fit::Liveness},
     state::State,
     time::Timestamp,
 };
@@ -89,7 +89,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let room = MAX_HELD_LEASES.saturating_sub(draft.leased_to(&request.agent).count());
     let mut tokens = request.tokens.iter().take(room);
     let mut overdue = 0;
-    let look = Look {
+    let liveness = Liveness {
         now,
         ttl: request.lease_ttl,
         // Only an agent that was heard of could be given the task instead.
@@ -99,7 +99,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
         return granted;
     };
     let offer = draft.offer(&agent, &request.wants);
-    while let Some(number) = next(draft, &agent, &request.wants, &offer, look) {
+    while let Some(number) = next(draft, &agent, &request.wants, &offer, liveness) {
         let task = draft.tasks[&number].clone();
         if task.times.deadline.is_some_and(|deadline| deadline <= now) {
             if overdue == request.tokens.len() {
@@ -137,12 +137,12 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
 }
 
 /// The first task for an agent, save those that it should not be given for a while.
-fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, look: Look) -> Option<Number> {
+fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, liveness: Liveness) -> Option<Number> {
     let limit = match wants.scan_limit {
         0 => DEFAULT_SCAN,
         asked => asked.min(MAX_SCAN),
     };
-    let own = first(state, agent, offer, limit, look, |_| true);
+    let own = first(state, agent, offer, limit, liveness, |_| true);
     let Some(Shard { count, index: None }) = wants.shard else {
         return own;
     };
@@ -152,8 +152,8 @@ fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, look: Look) 
             buckets: Buckets::ALL,
             ..offer.clone()
         };
-        first(state, agent, &wide, limit, look, |task| {
-            !state.owner_will_do(&task.needs.class, task.bucket, count, look)
+        first(state, agent, &wide, limit, liveness, |task| {
+            !state.owner_will_do(&task.needs.class, task.bucket, count, liveness)
         })
     })
 }
@@ -163,13 +163,13 @@ fn first(
     agent: &Agent,
     offer: &Offer,
     limit: u32,
-    look: Look,
+    liveness: Liveness,
     is_wanted: impl Fn(&Task) -> bool,
 ) -> Option<Number> {
     let is_open = |queue: &QueueName| state.is_open(queue);
     let accept = |number| {
         let task = state.task_numbered(number);
-        task.is_some_and(|task| is_wanted(task) && state.avoids(task, agent, look).is_none())
+        task.is_some_and(|task| is_wanted(task) && state.avoids(task, agent, liveness).is_none())
     };
     let first = state.ready().first(offer, is_open)?;
     if accept(first) {
@@ -182,7 +182,7 @@ fn first(
 
 /// When an agent that was given nothing may be given something without anything else happening: tasks that it
 /// should not be given for a while are then no longer kept from it.
-pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, look: Look) -> Option<Timestamp> {
+pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liveness) -> Option<Timestamp> {
     if state.hold_on(agent).is_some() {
         return None;
     }
@@ -191,7 +191,7 @@ pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, look: Look) -> 
     let mut first: Option<Timestamp> = None;
     let avoided = |number| {
         let task = state.task_numbered(number);
-        if let Some(avoided) = task.and_then(|task| state.avoids(task, agent, look)) {
+        if let Some(avoided) = task.and_then(|task| state.avoids(task, agent, liveness)) {
             first = Some(first.map_or(avoided.until, |first| first.min(avoided.until)));
         }
         false

@@ -13,7 +13,7 @@ use crate::{
 
 /// A hold to place.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct PlaceHold {
     /// What it is about.
     pub scope: Scope,
     /// What kind it is.
@@ -40,7 +40,7 @@ pub enum Wanted {
 
 /// A hold to lift.
 #[derive(Clone, Debug)]
-pub struct Lift {
+pub struct LiftHold {
     /// What it is about.
     pub scope: Scope,
     /// Who asks.
@@ -52,7 +52,7 @@ pub struct Lift {
 /// # Errors
 ///
 /// [`Rejection::AgentNotFound`] for an agent that nobody knows.
-pub fn place(draft: &mut Draft<'_>, request: Place) -> Result<Arc<Hold>, Rejection> {
+pub fn place(draft: &mut Draft<'_>, request: PlaceHold) -> Result<Arc<Hold>, Rejection> {
     check_scope(draft, &request.scope)?;
     let kind = match request.kind {
         Wanted::Pause => HoldKind::Pause,
@@ -82,7 +82,7 @@ pub fn place(draft: &mut Draft<'_>, request: Place) -> Result<Arc<Hold>, Rejecti
 /// # Errors
 ///
 /// [`Rejection::AgentNotFound`] for an agent that nobody knows.
-pub fn lift(draft: &mut Draft<'_>, request: Lift) -> Result<Option<Arc<Hold>>, Rejection> {
+pub fn lift(draft: &mut Draft<'_>, request: LiftHold) -> Result<Option<Arc<Hold>>, Rejection> {
     let hold = draft.hold(&request.scope).cloned();
     match &hold {
         Some(hold) => draft.emit(Fact::HoldLifted {

@@ -14,8 +14,8 @@ use crate::{
     noun::{
         counts::Counts,
         job::Job,
+        lazy_box::LazyBox,
         needs::{Bucket, Needs},
-        rare::Rare,
         task::{Condition, Dependency, Phase, Task, TaskState, Times},
         tries::RetryPolicy,
     },
@@ -168,16 +168,16 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         dependencies: dependencies.into(),
         retry: task.retry,
         timeout: task.timeout,
-        times: Rare::from(Times {
+        times: LazyBox::from(Times {
             not_before,
             deadline: task.deadline,
         }),
         created: draft.now(),
         revision: Seq(seq.0),
         round: 1,
-        attempts: Rare::default(),
+        attempts: LazyBox::default(),
         attempt_count: AttemptNumber(0),
-        tries: Rare::default(),
+        tries: LazyBox::default(),
         phase: Phase::Pending {
             due: not_before.filter(|due| *due > draft.now()),
         },

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, AttemptNumber, LeaseToken, ReportHash},
-    noun::{lease::Proof, outcome::Outcome, rare::Empty},
+    noun::{lazy_box::Empty, lease::Proof, outcome::Outcome},
     time::Timestamp,
 };
 

@@ -20,4 +20,4 @@ pub mod presence;
 pub(crate) mod slow;
 
 pub mod counts;
-pub mod rare;
+pub mod lazy_box;

@@ -7,10 +7,10 @@ use crate::{
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
         attempt::Attempt,
+        lazy_box::{Empty, LazyBox},
         lease::Lease,
         needs::{Bucket, Needs},
         outcome::{Loss, Outcome},
-        rare::{Empty, Rare},
         tries::{RetryPolicy, Tries},
     },
     time::{Millis, Timestamp},
@@ -34,7 +34,7 @@ pub struct Task {
     /// Higher first.
     pub priority: i16,
     /// Tasks that have to end first.
-    pub dependencies: Rare<Vec<Dependency>>,
+    pub dependencies: LazyBox<Vec<Dependency>>,
     /// How many of them still have to end; kept beside the flags so that the state is known at once.
     pub unmet: u32,
     /// How it is tried again.
@@ -42,7 +42,7 @@ pub struct Task {
     /// How long one attempt may run.
     pub timeout: Millis,
     /// When it may run at all.
-    pub times: Rare<Times>,
+    pub times: LazyBox<Times>,
     /// When it was submitted.
     pub created: Timestamp,
     /// The seq of its last event.
@@ -50,11 +50,11 @@ pub struct Task {
     /// From 1; each retry of the ended task begins another.
     pub round: u32,
     /// Its ended attempts: the first two and the last eight, in order.
-    pub attempts: Rare<Vec<Attempt>>,
+    pub attempts: LazyBox<Vec<Attempt>>,
     /// The number of its newest attempt.
     pub attempt_count: AttemptNumber,
     /// What counts against its limits in this round.
-    pub tries: Rare<Tries>,
+    pub tries: LazyBox<Tries>,
     /// Where it is.
     pub phase: Phase,
 }

@@ -4,8 +4,8 @@ use crate::{
     id::AgentId,
     limits::MAX_LOST_ON,
     noun::{
+        lazy_box::Empty,
         outcome::{Blame, Loss},
-        rare::Empty,
     },
     time::Millis,
 };

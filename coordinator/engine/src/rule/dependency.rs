@@ -11,7 +11,7 @@ use crate::{
     id::{Number, TaskId},
     limits::SETTLE_STEP,
     noun::{
-        rare::Rare,
+        lazy_box::LazyBox,
         task::{End, Phase, Task, Times},
     },
 };
@@ -78,11 +78,11 @@ fn retried(draft: &Draft<'_>, task: &Task) -> Task {
     Task {
         revision: draft.seq().next(),
         round: task.round + 1,
-        tries: Rare::default(),
+        tries: LazyBox::default(),
         phase: Phase::Pending {
             due: task.times.not_before.filter(|time| *time > draft.now()),
         },
-        times: Rare::from(Times {
+        times: LazyBox::from(Times {
             deadline: task.times.deadline.filter(|deadline| *deadline > draft.now()),
             ..*task.times
         }),

@@ -15,7 +15,7 @@ use crate::{
         task::{Condition, Task, TaskState},
     },
     rule::{
-        fit::{Fit, Look, Unmatched},
+        fit::{Fit, Liveness, Unmatched},
         retry_order::retry_order,
     },
     state::State,
@@ -113,13 +113,13 @@ pub enum Cause {
 }
 
 /// Tasks that have left memory.
-pub type Found = BTreeMap<TaskId, Arc<Task>>;
+pub type EndedTasks = BTreeMap<TaskId, Arc<Task>>;
 
 /// Why a task is not running. What it depends on has to be in memory or among those found, as far as it is kept.
-pub fn explain(state: &State, task: &Arc<Task>, found: &Found, look: Look) -> Explanation {
+pub fn explain(state: &State, task: &Arc<Task>, found: &EndedTasks, liveness: Liveness) -> Explanation {
     let mut obstacles = Vec::new();
     let mut seen = BTreeSet::new();
-    obstruct(state, task, found, look, 0, &mut seen, &mut obstacles);
+    obstruct(state, task, found, liveness, 0, &mut seen, &mut obstacles);
     if matches!(task.state(), TaskState::Blocked | TaskState::Delayed) {
         held_later(state, task, &mut obstacles);
     }
@@ -128,7 +128,7 @@ pub fn explain(state: &State, task: &Arc<Task>, found: &Found, look: Look) -> Ex
         TaskState::Blocked | TaskState::Delayed | TaskState::Queued
     );
     let mut agents = if is_waiting {
-        fits(state, task, look)
+        fits(state, task, liveness)
     } else {
         Vec::new()
     };
@@ -143,12 +143,12 @@ pub fn explain(state: &State, task: &Arc<Task>, found: &Found, look: Look) -> Ex
 }
 
 /// The first reason why each agent is not given a task, those that come nearest first.
-fn fits(state: &State, task: &Task, look: Look) -> Vec<(Arc<Agent>, Fit)> {
+fn fits(state: &State, task: &Task, liveness: Liveness) -> Vec<(Arc<Agent>, Fit)> {
     let mut fits: Vec<(Arc<Agent>, Fit)> = state
         .agents()
         .filter(|agent| !agent.gone)
         .take(MAX_AGENTS_VISITED)
-        .map(|agent| (agent.clone(), state.fit(task, agent, look)))
+        .map(|agent| (agent.clone(), state.fit(task, agent, liveness)))
         .collect();
     fits.sort_by_key(|(agent, fit)| (nearness(fit), agent.id.clone()));
     fits
@@ -156,11 +156,11 @@ fn fits(state: &State, task: &Task, look: Look) -> Vec<(Arc<Agent>, Fit)> {
 
 /// The agent that comes nearest. It is not looked for longer than until there is one that could run the task as soon
 /// as it has a free slot: an explanation names many tasks.
-fn nearest(state: &State, task: &Task, look: Look) -> Option<(Arc<Agent>, Fit)> {
+fn nearest(state: &State, task: &Task, liveness: Liveness) -> Option<(Arc<Agent>, Fit)> {
     let mut nearest: Option<(Arc<Agent>, Fit)> = None;
     let agents = state.agents().filter(|agent| !agent.gone);
     for agent in agents.take(MAX_AGENTS_VISITED) {
-        let fit = state.fit(task, agent, look);
+        let fit = state.fit(task, agent, liveness);
         if matches!(fit, Fit::Fits | Fit::Busy) {
             return Some((agent.clone(), fit));
         }
@@ -188,8 +188,8 @@ fn names(state: &State, obstacles: &[Obstacle]) -> BTreeMap<AgentId, Arc<str>> {
 fn obstruct(
     state: &State,
     task: &Arc<Task>,
-    found: &Found,
-    look: Look,
+    found: &EndedTasks,
+    liveness: Liveness,
     depth: u32,
     seen: &mut BTreeSet<TaskId>,
     obstacles: &mut Vec<Obstacle>,
@@ -208,7 +208,7 @@ fn obstruct(
             None => add(Cause::Turn { unwilling: None }),
         },
         TaskState::Queued => {
-            for cause in queued(state, task, look) {
+            for cause in queued(state, task, liveness) {
                 add(cause);
             }
         }
@@ -253,7 +253,7 @@ fn obstruct(
             && depth < MAX_EXPLAINED_DEPTH
             && seen.insert(dependency.task.clone())
         {
-            obstruct(state, &other, found, look, depth + 1, seen, obstacles);
+            obstruct(state, &other, found, liveness, depth + 1, seen, obstacles);
         }
     }
     let more = task.unmet as usize - told;
@@ -277,7 +277,7 @@ fn delay(task: &Task, until: Timestamp) -> Cause {
 }
 
 /// What keeps a queued task from being granted, in the order in which a claim looks.
-fn queued(state: &State, task: &Task, look: Look) -> Vec<Cause> {
+fn queued(state: &State, task: &Task, liveness: Liveness) -> Vec<Cause> {
     let mut causes = held(state, task);
     let queue = task.queue();
     if let Some(limit) = state.queue_limit(queue).filter(|_| state.is_at_limit(queue)) {
@@ -295,15 +295,16 @@ fn queued(state: &State, task: &Task, look: Look) -> Vec<Cause> {
             task: holder.id.clone(),
         });
     }
-    match state.unmatched(&task.needs.class, Some(task.bucket), look) {
+    match state.unmatched(&task.needs.class, Some(task.bucket), liveness) {
         // Said above, by the hold itself.
         Some(unmatched) if unmatched.hold.is_some() => {}
         Some(why) => causes.push(Cause::Unmatched {
             why,
-            nearest: nearest(state, task, look),
+            nearest: nearest(state, task, liveness),
         }),
         None if causes.is_empty() => causes.push(Cause::Turn {
-            unwilling: nearest(state, task, look).filter(|(_, fit)| !matches!(fit, Fit::Fits | Fit::Busy)),
+            unwilling: nearest(state, task, liveness)
+                .filter(|(_, fit)| !matches!(fit, Fit::Fits | Fit::Busy)),
         }),
         None => {}
     }
@@ -331,7 +332,7 @@ fn held(state: &State, task: &Task) -> Vec<Cause> {
 }
 
 /// The newest record of a task: what memory has is newer than what was found a moment ago.
-fn look_up(state: &State, found: &Found, id: &TaskId) -> Option<Arc<Task>> {
+fn look_up(state: &State, found: &EndedTasks, id: &TaskId) -> Option<Arc<Task>> {
     state.task(id).or_else(|| found.get(id)).cloned()
 }
 

@@ -53,7 +53,7 @@ impl Fit {
 
 /// How agents are looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Liveness {
     /// When.
     pub now: Timestamp,
     /// An agent that was silent for longer is lost.
@@ -74,15 +74,15 @@ impl State {
     }
 
     /// The first reason why an agent is not given a task; the last ones are those that go away by themselves.
-    pub fn fit(&self, task: &Task, agent: &Agent, look: Look) -> Fit {
-        let fit = self.fit_for(&task.needs.class, Some(task.bucket), agent, look);
+    pub fn fit(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Fit {
+        let fit = self.fit_for(&task.needs.class, Some(task.bucket), agent, liveness);
         if fit != Fit::Fits {
             return fit;
         }
-        if let Some(until) = self.slowed_until(&agent.id, look.now) {
+        if let Some(until) = self.slowed_until(&agent.id, liveness.now) {
             return Fit::Slowed(until);
         }
-        if let Some(avoided) = self.avoids(task, agent, look) {
+        if let Some(avoided) = self.avoids(task, agent, liveness) {
             return Fit::Avoided(avoided);
         }
         if !self.has_free_slot(agent) {
@@ -96,10 +96,10 @@ impl State {
     }
 
     /// The same for any task of a class, and a bucket if one is meant, without what goes away by itself.
-    fn fit_for(&self, class: &Class, bucket: Option<Bucket>, agent: &Agent, look: Look) -> Fit {
+    fn fit_for(&self, class: &Class, bucket: Option<Bucket>, agent: &Agent, liveness: Liveness) -> Fit {
         let presence = self.soft.presences.get(&agent.id);
-        let heard = presence.map_or(look.started, |presence| presence.seen);
-        if look.now - heard > look.ttl {
+        let heard = presence.map_or(liveness.started, |presence| presence.seen);
+        if liveness.now - heard > liveness.ttl {
             return Fit::Lost(presence.map(|presence| presence.seen));
         }
         if !agent.executors.contains(&class.executor) {
@@ -114,7 +114,7 @@ impl State {
             }
             if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
                 && !self.buckets(&agent.id, wants).has(bucket)
-                && (shard.index.is_some() || self.owner_will_do(class, bucket, shard.count, look))
+                && (shard.index.is_some() || self.owner_will_do(class, bucket, shard.count, liveness))
             {
                 return Fit::Shard(shard, shard.index_of(bucket));
             }
@@ -130,19 +130,25 @@ impl State {
 
     /// Whether the agent that was given the shard of a task will be able to run it. Otherwise any agent may that
     /// asks for whichever shards it is given.
-    pub(crate) fn owner_will_do(&self, class: &Class, bucket: Bucket, count: u16, look: Look) -> bool {
+    pub(crate) fn owner_will_do(
+        &self,
+        class: &Class,
+        bucket: Bucket,
+        count: u16,
+        liveness: Liveness,
+    ) -> bool {
         let shard = Shard { count, index: None };
         let owner = self.shard_owner(count, shard.index_of(bucket));
         let owner = owner
             .and_then(|owner| self.agent(owner))
             .filter(|owner| !owner.gone);
-        owner.is_some_and(|owner| self.fit_for(class, None, owner, look).will_do())
+        owner.is_some_and(|owner| self.fit_for(class, None, owner, liveness).will_do())
     }
 
     /// Whether an agent should not be given the task now: it refused it, or it failed it and another live
     /// agent with a free slot could be given it.
-    pub fn avoids(&self, task: &Task, agent: &Agent, look: Look) -> Option<Avoided> {
-        let own = avoided(task, &agent.id, look.now)?;
+    pub fn avoids(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Option<Avoided> {
+        let own = avoided(task, &agent.id, liveness.now)?;
         if own.refused {
             return Some(own);
         }
@@ -152,17 +158,17 @@ impl State {
             .filter(|other| other.id != agent.id && !other.gone)
             .take(MAX_OTHERS_VISITED)
             .any(|other| {
-                self.fit_for(class, Some(task.bucket), other, look) == Fit::Fits
+                self.fit_for(class, Some(task.bucket), other, liveness) == Fit::Fits
                     && self.has_free_slot(other)
-                    && avoided(task, &other.id, look.now).is_none()
-                    && self.slowed_until(&other.id, look.now).is_none()
+                    && avoided(task, &other.id, liveness.now).is_none()
+                    && self.slowed_until(&other.id, liveness.now).is_none()
             });
         other.then_some(own)
     }
 
     /// Why no live agent can run tasks of a class as things are; `None` when one can. A task that waits for a
     /// free slot can be run.
-    pub fn unmatched(&self, class: &Class, bucket: Option<Bucket>, look: Look) -> Option<Unmatched> {
+    pub fn unmatched(&self, class: &Class, bucket: Option<Bucket>, liveness: Liveness) -> Option<Unmatched> {
         let mut unmatched = Unmatched::default();
         if let Some(hold) = self
             .hold(&Scope::Everything)
@@ -176,7 +182,7 @@ impl State {
                 // One of the others may do.
                 return None;
             }
-            let fit = self.fit_for(class, bucket, agent, look);
+            let fit = self.fit_for(class, bucket, agent, liveness);
             if fit.will_do() {
                 return None;
             }

@@ -28,8 +28,8 @@ impl Direction {
         }
     }
 
-    /// The place of a number: it rises in this direction.
-    pub fn place(self, number: Number) -> u64 {
+    /// The rank of a number: it rises in this direction.
+    pub fn rank(self, number: Number) -> u64 {
         match self {
             Direction::OldestFirst => number.0,
             Direction::NewestFirst => u64::MAX - number.0,
@@ -163,16 +163,16 @@ mod tests {
     }
 
     #[test]
-    fn places_rise_from_the_start_of_either_order() {
+    fn ranks_rise_from_the_start_in_either_direction() {
         for (direction, numbers) in [
             (Direction::OldestFirst, [1, 2, 9]),
             (Direction::NewestFirst, [9, 2, 1]),
         ] {
-            let mut before = direction.place(direction.start());
+            let mut before = direction.rank(direction.start());
             for number in numbers {
-                let place = direction.place(Number(number));
-                assert!(place > before, "{direction:?}");
-                before = place;
+                let rank = direction.rank(Number(number));
+                assert!(rank > before, "{direction:?}");
+                before = rank;
             }
         }
     }

@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// The place of a task: higher priority first, then the older one.
-type Place = (Reverse<i16>, Number);
+/// The rank of a task: higher priority first, then the older one.
+type Rank = (Reverse<i16>, Number);
 
 /// Tasks that wait for the same: those of a bucket, and of a group when they have one.
 type LineKey = (Option<GroupName>, Bucket);
@@ -33,12 +33,12 @@ struct Line {
 }
 
 impl Line {
-    fn first(&self) -> Option<Place> {
+    fn first(&self) -> Option<Rank> {
         let (priority, numbers) = self.numbers.first_key_value()?;
         Some((*priority, *numbers.first()?))
     }
 
-    fn next(&self, (priority, number): Place) -> Option<Place> {
+    fn next(&self, (priority, number): Rank) -> Option<Rank> {
         let after = (Bound::Excluded(number), Bound::Unbounded);
         let same = self
             .numbers
@@ -51,11 +51,11 @@ impl Line {
         })
     }
 
-    fn insert(&mut self, (priority, number): Place) {
+    fn insert(&mut self, (priority, number): Rank) {
         self.numbers.entry(priority).or_default().insert(number);
     }
 
-    fn remove(&mut self, (priority, number): Place) {
+    fn remove(&mut self, (priority, number): Rank) {
         if let Some(numbers) = self.numbers.get_mut(&priority) {
             numbers.remove(&number);
             if numbers.is_empty() {
@@ -70,9 +70,9 @@ impl Line {
 struct Waiting {
     lines: BTreeMap<LineKey, Line>,
     /// The first task of each line whose group is free, by bucket.
-    heads: BTreeMap<Bucket, BTreeSet<(Place, Option<GroupName>)>>,
+    heads: BTreeMap<Bucket, BTreeSet<(Rank, Option<GroupName>)>>,
     /// The first of each bucket's heads.
-    firsts: BTreeSet<(Place, Bucket)>,
+    firsts: BTreeSet<(Rank, Bucket)>,
     count: u64,
 }
 
@@ -94,38 +94,38 @@ impl Waiting {
         }
     }
 
-    fn move_head(&mut self, (group, bucket): &LineKey, before: Option<Place>, after: Option<Place>) {
+    fn move_head(&mut self, (group, bucket): &LineKey, before: Option<Rank>, after: Option<Rank>) {
         let heads = self.heads.entry(*bucket).or_default();
-        let first_before = heads.first().map(|(place, _)| *place);
-        if let Some(place) = before {
-            heads.remove(&(place, group.clone()));
+        let first_before = heads.first().map(|(rank, _)| *rank);
+        if let Some(rank) = before {
+            heads.remove(&(rank, group.clone()));
         }
-        if let Some(place) = after {
-            heads.insert((place, group.clone()));
+        if let Some(rank) = after {
+            heads.insert((rank, group.clone()));
         }
-        let first_after = heads.first().map(|(place, _)| *place);
+        let first_after = heads.first().map(|(rank, _)| *rank);
         if heads.is_empty() {
             self.heads.remove(bucket);
         }
         if first_before != first_after {
-            if let Some(place) = first_before {
-                self.firsts.remove(&(place, *bucket));
+            if let Some(rank) = first_before {
+                self.firsts.remove(&(rank, *bucket));
             }
-            if let Some(place) = first_after {
-                self.firsts.insert((place, *bucket));
+            if let Some(rank) = first_after {
+                self.firsts.insert((rank, *bucket));
             }
         }
     }
 
-    fn first(&self, buckets: &Buckets) -> Option<Place> {
+    fn first(&self, buckets: &Buckets) -> Option<Rank> {
         if *buckets == Buckets::ALL {
-            return self.firsts.first().map(|(place, _)| *place);
+            return self.firsts.first().map(|(rank, _)| *rank);
         }
         // At most one for each bucket.
         self.firsts
             .iter()
             .find(|(_, bucket)| buckets.has(*bucket))
-            .map(|(place, _)| *place)
+            .map(|(rank, _)| *rank)
     }
 }
 
@@ -149,7 +149,7 @@ impl PartialEq for Ready {
 
 impl Eq for Ready {}
 
-fn place(task: &Task) -> Place {
+fn rank(task: &Task) -> Rank {
     (Reverse(task.priority), task.number)
 }
 
@@ -173,7 +173,7 @@ impl Ready {
             .expect("it was inserted just now");
         waiting.count += 1;
         let key = (needs.group.clone(), task.bucket);
-        waiting.change(&key, needs, is_free, |line| line.insert(place(task)));
+        waiting.change(&key, needs, is_free, |line| line.insert(rank(task)));
     }
 
     pub(crate) fn remove(&mut self, task: &Task) {
@@ -184,7 +184,7 @@ impl Ready {
         };
         waiting.count -= 1;
         let key = (needs.group.clone(), task.bucket);
-        waiting.change(&key, needs, is_free, |line| line.remove(place(task)));
+        waiting.change(&key, needs, is_free, |line| line.remove(rank(task)));
         let has_line = waiting.lines.contains_key(&key);
         if waiting.count == 0 {
             self.classes.remove(&needs.class);
@@ -274,26 +274,26 @@ impl Ready {
         let suited: Vec<&Waiting> = self.suited(offer, is_open).map(|(_, waiting)| waiting).collect();
         for (index, waiting) in suited.iter().enumerate() {
             for (bucket, heads) in &waiting.heads {
-                if let Some((place, group)) = heads.first().filter(|_| offer.buckets.has(*bucket)) {
-                    next.push(Reverse((*place, index, (group.clone(), *bucket), true)));
+                if let Some((rank, group)) = heads.first().filter(|_| offer.buckets.has(*bucket)) {
+                    next.push(Reverse((*rank, index, (group.clone(), *bucket), true)));
                 }
             }
         }
         for _ in 0..limit {
-            let Reverse((place, index, key, is_head)) = next.pop()?;
-            if accept(place.1) {
-                return Some(place.1);
+            let Reverse((rank, index, key, is_head)) = next.pop()?;
+            if accept(rank.1) {
+                return Some(rank.1);
             }
             let waiting = suited[index];
-            if let Some(place) = waiting.lines.get(&key).and_then(|line| line.next(place)) {
-                next.push(Reverse((place, index, key.clone(), false)));
+            if let Some(rank) = waiting.lines.get(&key).and_then(|line| line.next(rank)) {
+                next.push(Reverse((rank, index, key.clone(), false)));
             }
             if is_head {
                 let (group, bucket) = key;
-                let after = (Bound::Excluded((place, group)), Bound::Unbounded);
+                let after = (Bound::Excluded((rank, group)), Bound::Unbounded);
                 let heads = waiting.heads.get(&bucket);
-                if let Some((place, group)) = heads.and_then(|heads| heads.range(after).next()) {
-                    next.push(Reverse((*place, index, (group.clone(), bucket), true)));
+                if let Some((rank, group)) = heads.and_then(|heads| heads.range(after).next()) {
+                    next.push(Reverse((*rank, index, (group.clone(), bucket), true)));
                 }
             }
         }

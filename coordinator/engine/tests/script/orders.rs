@@ -8,8 +8,8 @@ use swarm_engine::{
     id::{AgentId, QueueName, TaskId},
     noun::{hold::Scope, outcome::Outcome, task::TaskState},
     rule::{
-        explain::{Cause, Found, explain},
-        fit::{Fit, Look},
+        explain::{Cause, EndedTasks, explain},
+        fit::{Fit, Liveness},
     },
 };
 
@@ -34,7 +34,7 @@ impl World {
                 },
             },
         };
-        let request = hold::Place {
+        let request = hold::PlaceHold {
             scope,
             kind,
             actor: "ann".into(),
@@ -48,7 +48,7 @@ impl World {
 
     /// `resume`, `resume queue night`, `resume agent laptop`.
     pub(crate) fn lift(&mut self, words: &mut Words<'_>) -> Lines {
-        let request = hold::Lift {
+        let request = hold::LiftHold {
             scope: scope(words)?,
             actor: "bob".into(),
         };
@@ -81,12 +81,12 @@ impl World {
     pub(crate) fn explain(&mut self, words: &mut Words<'_>) -> Lines {
         let id = TaskId::parse(words.need("a task")?)?;
         let task = self.state.task(&id).ok_or("no such task")?;
-        let look = Look {
+        let liveness = Liveness {
             now: self.now(),
             ttl: self.ttl(),
             started: self.now(),
         };
-        let explanation = explain(&self.state, task, &Found::new(), look);
+        let explanation = explain(&self.state, task, &EndedTasks::new(), liveness);
         let obstacles = explanation.obstacles.iter().map(|obstacle| {
             let indent = "  ".repeat(obstacle.depth as usize);
             format!("{indent}{}", cause(&obstacle.cause))

@@ -7,7 +7,7 @@ use swarm_engine::{
         claim::Claim,
         complete::{Accepted, Complete},
         deregister::Deregister,
-        hold::{Lift, Place},
+        hold::{LiftHold, PlaceHold},
         limit::Limit,
         register::{Register, Registered},
         renew::{Directive, Renew},
@@ -52,8 +52,8 @@ pub(crate) enum Request {
     Deregister(Deregister),
     Cancel(Vec<TaskId>),
     Retry(Vec<Retry>),
-    Place(Place),
-    Lift(Lift),
+    PlaceHold(PlaceHold),
+    LiftHold(LiftHold),
     Limit(Limit),
 }
 

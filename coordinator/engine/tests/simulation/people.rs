@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use swarm_engine::{
     command::{
-        hold::{Lift, Place, Wanted},
+        hold::{LiftHold, PlaceHold, Wanted},
         limit::Limit,
         retry::Retry,
         submit::Submit,
@@ -102,10 +102,10 @@ pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut
             max_running: random.one_in(2).then(|| 1 + random.below(3) as u32),
             actor: "tester".into(),
         }),
-        _ if random.one_in(3) => Request::Place(place(names, random)),
+        _ if random.one_in(3) => Request::PlaceHold(place(names, random)),
         _ => {
             let placed: Vec<Scope> = stored.holds().map(|hold| hold.scope.clone()).collect();
-            Request::Lift(Lift {
+            Request::LiftHold(LiftHold {
                 scope: if placed.is_empty() {
                     scope(names, random)
                 } else {
@@ -117,10 +117,10 @@ pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut
     })
 }
 
-fn place(names: &Names, random: &mut Random) -> Place {
+fn place(names: &Names, random: &mut Random) -> PlaceHold {
     let scope = scope(names, random);
     let timeout = random.one_in(2).then(|| Duration::from_secs(random.below(100)));
-    Place {
+    PlaceHold {
         kind: match (&scope, random.below(3)) {
             (Scope::Agent(_), 0 | 1) => Wanted::Drain { timeout },
             (Scope::Everything, 0) => Wanted::Stop,
@@ -143,7 +143,7 @@ fn scope(names: &Names, random: &mut Random) -> Scope {
 /// Everything goes on: what has to be asked for that.
 pub(crate) fn relief(state: &State) -> Vec<Request> {
     let lifts = state.holds().map(|hold| {
-        Request::Lift(Lift {
+        Request::LiftHold(LiftHold {
             scope: hold.scope.clone(),
             actor: "tester".into(),
         })

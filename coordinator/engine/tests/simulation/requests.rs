@@ -56,11 +56,11 @@ impl World {
                 self.count_refusals(results);
                 Some(Answer::Ordered)
             }
-            Request::Place(place) => {
+            Request::PlaceHold(place) => {
                 let _ = self.decide(Deed::Hold, |draft| hold::place(draft, place));
                 Some(Answer::Ordered)
             }
-            Request::Lift(lift) => {
+            Request::LiftHold(lift) => {
                 let _ = self.decide(Deed::Hold, |draft| hold::lift(draft, lift));
                 Some(Answer::Ordered)
             }

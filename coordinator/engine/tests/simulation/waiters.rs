@@ -8,7 +8,7 @@ use swarm_engine::{
     id::{AgentId, QueueName},
     noun::{hold::Scope, needs::Offer},
     rejection::Rejection,
-    rule::fit::Look,
+    rule::fit::Liveness,
     state::State,
     time::Timestamp,
 };
@@ -81,7 +81,7 @@ impl Coordinator {
             self.answer(party, call, Answer::Granted(result));
             return;
         };
-        let again = claim::look_again(state, &claim.agent, &claim.wants, look(now));
+        let again = claim::look_again(state, &claim.agent, &claim.wants, liveness(now));
         let is_auto = claim.wants.shard.is_some_and(|shard| shard.index.is_none());
         let again = again
             .into_iter()
@@ -208,8 +208,8 @@ fn has_first(state: &State, offer: &Offer) -> bool {
     state.ready().first(offer, is_open).is_some()
 }
 
-fn look(now: Timestamp) -> Look {
-    Look {
+fn liveness(now: Timestamp) -> Liveness {
+    Liveness {
         now,
         ttl: TTL,
         started: Timestamp(0),

@@ -7,27 +7,27 @@ use std::{
 
 /// A value that takes one pointer while it is its type's empty one. It reads and changes as the value itself.
 #[derive(Clone)]
-pub struct Rare<T>(Option<Box<T>>);
+pub struct LazyBox<T>(Option<Box<T>>);
 
-/// What a [`Rare`] value is while there is nothing to keep.
+/// What a [`LazyBox`] value is while there is nothing to keep.
 pub trait Empty: Default + PartialEq + 'static {
     /// The same as the default, to be borrowed.
     const EMPTY: &'static Self;
 }
 
-impl<T: Empty> From<T> for Rare<T> {
-    fn from(value: T) -> Rare<T> {
-        Rare((value != *T::EMPTY).then(|| Box::new(value)))
+impl<T: Empty> From<T> for LazyBox<T> {
+    fn from(value: T) -> LazyBox<T> {
+        LazyBox((value != *T::EMPTY).then(|| Box::new(value)))
     }
 }
 
-impl<T> Default for Rare<T> {
-    fn default() -> Rare<T> {
-        Rare(None)
+impl<T> Default for LazyBox<T> {
+    fn default() -> LazyBox<T> {
+        LazyBox(None)
     }
 }
 
-impl<T: Empty> Deref for Rare<T> {
+impl<T: Empty> Deref for LazyBox<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -35,21 +35,21 @@ impl<T: Empty> Deref for Rare<T> {
     }
 }
 
-impl<T: Empty> DerefMut for Rare<T> {
+impl<T: Empty> DerefMut for LazyBox<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.0.get_or_insert_default()
     }
 }
 
-impl<T: Empty> PartialEq for Rare<T> {
-    fn eq(&self, other: &Rare<T>) -> bool {
+impl<T: Empty> PartialEq for LazyBox<T> {
+    fn eq(&self, other: &LazyBox<T>) -> bool {
         **self == **other
     }
 }
 
-impl<T: Empty + Eq> Eq for Rare<T> {}
+impl<T: Empty + Eq> Eq for LazyBox<T> {}
 
-impl<T: Empty + fmt::Debug> fmt::Debug for Rare<T> {
+impl<T: Empty + fmt::Debug> fmt::Debug for LazyBox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn an_empty_value_is_the_same_with_and_without_its_room() {
-        let mut tries = Rare::from(Tries::default());
+        let mut tries = LazyBox::from(Tries::default());
         assert_eq!((&*tries, tries.0.is_none()), (&Tries::default(), true));
         tries.charge_failure(Blame::Task, &AgentId::stored("a"));
         assert_eq!(tries.failures, 1);
         tries.failures = 0;
         assert!(tries.0.is_some());
-        assert_eq!(tries, Rare::default());
+        assert_eq!(tries, LazyBox::default());
     }
 }
