@@ -2,6 +2,8 @@
 
 mod absences;
 mod arrows;
+mod floors;
+mod imports;
 mod lock;
 mod planted;
 mod source;
