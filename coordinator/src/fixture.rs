@@ -83,7 +83,7 @@ impl Fixture {
             dir,
             files,
         } = self;
-        assert!(running.stop());
+        assert!(running.stop_threads());
         assert_eq!(Arc::strong_count(&core), 1, "somebody still uses the core");
         drop((core, dir));
         files

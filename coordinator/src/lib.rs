@@ -56,6 +56,7 @@ mod overview;
 
 mod door;
 mod request;
+mod serve;
 mod verb;
 mod wire;
 mod words;
@@ -68,21 +69,13 @@ mod fixture;
 #[cfg(test)]
 mod scene;
 
-use std::{ffi::OsString, io::Write as _, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use swarm_settings::{Refusal, Settings};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    data_dir::DataDir,
-    failure::{Exit, Failure, abort, chain},
-    running::Running,
-    upkeep::KeepEvents,
+    failure::{Exit, Failure},
     verb::{PROGRAM, Program, Verb},
 };
 
@@ -122,7 +115,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ended(Err(Failure::new(Exit::Bug, sentence, "")));
         }
     };
-    ended(runtime.block_on(run(config)))
+    ended(runtime.block_on(serve::run(config)))
 }
 
 fn ended(outcome: Result<(), Failure>) -> ExitCode {
@@ -152,142 +145,4 @@ fn begin_log(config: &Config, settings: &Settings) -> Result<(), Failure> {
         tracing::warn!("{note}");
     }
     Ok(())
-}
-
-/// Serves until SIGTERM or SIGINT.
-async fn run(config: Config) -> Result<(), Failure> {
-    allow_many_files();
-    let dir = DataDir::open(&config.data_dir()?)?;
-    let opened = open::open(&dir)?;
-    let (listener, address) = listen("--listen", config.listen).await?;
-    let metrics = match config.metrics_listen {
-        Some(address) => Some(listen("--metrics-listen", address).await?),
-        None => None,
-    };
-
-    let mut running = Running::start(opened)?;
-    let core = Arc::clone(&running.core);
-    core.until_durable(running.began).await;
-    if let Err(error) = new_history::begun(dir.path()) {
-        tracing::warn!(error = chain(&error), "cannot note that a new history has begun");
-    }
-
-    let keep = KeepEvents {
-        age: config.keep_events,
-        bytes: config.keep_events_bytes,
-    };
-    running.keep_up(&dir, keep)?;
-
-    let shutdown = CancellationToken::new();
-    tokio::spawn(stop_on_signal(shutdown.clone())?);
-    core.grace_at_start(config.lease_ttl);
-    let timer = tokio::spawn(timer::run(Arc::clone(&core), config.lease_ttl, shutdown.clone()));
-
-    let retention = tokio::spawn(retention::run(
-        Arc::clone(&core),
-        config.keep_tasks,
-        running.jump,
-        shutdown.clone(),
-    ));
-    let stored_ids = tokio::spawn(upkeep::stored_ids::run(Arc::clone(&core), shutdown.clone()));
-
-    announce("listening", address);
-    let door = metrics.map(|(listener, address)| {
-        announce("metrics", address);
-        tracing::info!(%address, "serving metrics");
-        let core = Arc::clone(&core);
-        tokio::spawn(door::http::serve(
-            listener,
-            core,
-            config.lease_ttl,
-            shutdown.clone(),
-        ))
-    });
-    tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
-    let served = door::grpc::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
-
-    shutdown.cancel();
-    if !matches!(
-        tokio::task::spawn_blocking(move || running.stop()).await,
-        Ok(true)
-    ) {
-        abort("a thread of the coordinator ended because of a bug");
-    }
-    let _ = (timer.await, retention.await, stored_ids.await);
-    if let Some(door) = door {
-        let _ = door.await;
-    }
-    let contents = core.store.contents();
-    drop(core);
-    if let Ok(contents) = contents {
-        tokio::task::block_in_place(|| note_closed(&dir, contents));
-    }
-    drop(dir);
-    tracing::info!("stopped; everything is on disk");
-    served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
-}
-
-/// Says how the store is left, so that the next start need not read all of it first.
-fn note_closed(dir: &DataDir, contents: store::seal::Contents) {
-    match store::seal::close(&dir.store(), contents) {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!("the store is still in use: the next start looks at it more closely"),
-        Err(error) => tracing::warn!(
-            error = chain(&error),
-            "cannot note how the store is left: the next start looks at it more closely"
-        ),
-    }
-}
-
-/// Each connection is an open file, and so is a journal segment: as many as the system lets us have.
-fn allow_many_files() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(errno) = raised {
-        tracing::debug!(error = %errno, "the limit on open files stays as it is");
-    }
-}
-
-/// Opens a port, for which this flag was given.
-async fn listen(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let failed = |error: std::io::Error| {
-        let help = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!(
-                    "another program has that port; take another one: {flag} {}:PORT (0 takes a free one)",
-                    address.ip()
-                )
-            }
-            _ => format!("name an address of this machine: {flag} IP:PORT"),
-        };
-        Failure::new(
-            Exit::Configuration,
-            format!("cannot listen on {address}: {}", chain(&error)),
-            help,
-        )
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-/// Says on stdout where a port is: one line for each, for programs that start this one.
-fn announce(what: &str, address: SocketAddr) {
-    let mut stdout = std::io::stdout();
-    // Whoever started us may not listen.
-    let _ = writeln!(stdout, "{what} on {address}").and_then(|()| stdout.flush());
-}
-
-fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {
-    let failed = |error| Failure::new(Exit::Bug, format!("cannot listen for signals: {error}"), "");
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
-        }
-        shutdown.cancel();
-    })
 }

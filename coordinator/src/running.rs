@@ -1,4 +1,4 @@
-//! The core with the threads that keep journal and store.
+//! The order of a start and of a stop: the core, its threads, then the tasks that run beside serving.
 
 use std::{
     sync::{
@@ -13,29 +13,33 @@ use swarm_engine::{
     command::start::{self, Start},
     id::Seq,
 };
+use tokio::task;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     core::Core,
     data_dir::DataDir,
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, chain},
     journal::{self, Journal},
+    new_history,
     open::Opened,
-    random, scrub,
+    random, retention, scrub,
     thread::spawn,
-    upkeep::{KeepEvents, Upkeep},
+    timer,
+    upkeep::{KeepEvents, Upkeep, stored_ids},
     view::{self, Work},
     writer,
 };
 
-/// See the module.
+/// A core with its threads and tasks.
 pub(crate) struct Running {
     pub(crate) core: Arc<Core>,
     pub(crate) epoch: u64,
     /// The first event of this epoch.
-    pub(crate) began: Seq,
+    began: Seq,
     /// How far the clock was past the last event before that; nothing when there was none.
-    pub(crate) jump: Duration,
+    jump: Duration,
     writer: JoinHandle<Journal>,
     view: JoinHandle<()>,
     /// Ends when its sender is dropped, or when it is through.
@@ -44,10 +48,21 @@ pub(crate) struct Running {
     upkeep: Option<(Sender<()>, JoinHandle<()>)>,
     journal: journal::Upkeep,
     to_store: Sender<Work>,
+    /// They end at the shutdown.
+    tasks: Vec<task::JoinHandle<()>>,
+}
+
+/// The times that the operator chose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// How long a lease lasts without a heartbeat.
+    pub(crate) lease_ttl: Duration,
+    /// How long a task is kept after its end.
+    pub(crate) keep_tasks: Duration,
 }
 
 impl Running {
-    /// Begins an epoch.
+    /// Begins an epoch: the core decides, and its threads write, but nothing happens by itself yet.
     ///
     /// # Errors
     ///
@@ -112,10 +127,27 @@ impl Running {
             upkeep: None,
             journal: upkeep,
             to_store,
+            tasks: Vec::new(),
         })
     }
 
-    /// Begins the upkeep of the data directory `dir`, whose data these are.
+    /// Begins everything that happens by itself until the shutdown. The coordinator may serve when this returns.
+    pub(crate) async fn begin(&mut self, dir: &DataDir, times: Times, shutdown: &CancellationToken) {
+        self.core.until_durable(self.began).await;
+        if let Err(error) = new_history::begun(dir.path()) {
+            tracing::warn!(error = chain(&error), "cannot note that a new history has begun");
+        }
+        self.core.grace_at_start(times.lease_ttl);
+        let core = || Arc::clone(&self.core);
+        let stop = || shutdown.clone();
+        self.tasks = vec![
+            tokio::spawn(timer::run(core(), times.lease_ttl, stop())),
+            tokio::spawn(retention::run(core(), times.keep_tasks, self.jump, stop())),
+            tokio::spawn(stored_ids::run(core(), stop())),
+        ];
+    }
+
+    /// Begins the upkeep of the data directory `dir`, whose data these are, by a thread of its own.
     ///
     /// # Errors
     ///
@@ -127,7 +159,7 @@ impl Running {
         Ok(())
     }
 
-    /// The upkeep of the data directory `dir`, for a thread that has to end before this stops.
+    /// The upkeep of the data directory `dir`, for a caller that gives it its turns, and drops it before the stop.
     pub(crate) fn upkeep(&self, dir: &DataDir, keep: KeepEvents) -> Upkeep {
         Upkeep::new(
             Arc::clone(&self.core),
@@ -139,8 +171,18 @@ impl Running {
         )
     }
 
-    /// Waits until everything decided is on disk; false when a thread ended because of a bug.
-    pub(crate) fn stop(self) -> bool {
+    /// After the shutdown, waits until the tasks have ended and everything decided is on disk; false when a thread
+    /// ended because of a bug.
+    pub(crate) async fn stop(mut self) -> bool {
+        for task in self.tasks.drain(..) {
+            // It ends with the shutdown.
+            let _ = task.await;
+        }
+        matches!(task::spawn_blocking(move || self.stop_threads()).await, Ok(true))
+    }
+
+    /// The same when nothing was begun, and for a caller that may block.
+    pub(crate) fn stop_threads(self) -> bool {
         self.core.close();
         let journal = self.writer.join();
         // The journal is still open, and its end is on disk: what is marked now is all of it.

@@ -3,7 +3,6 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -12,9 +11,8 @@ use crate::{
     data_dir::DataDir,
     failure::Failure,
     journal, open,
-    running::Running,
-    timer,
-    upkeep::{KeepEvents, Upkeep, stored_ids},
+    running::{Running, Times},
+    upkeep::{KeepEvents, Upkeep},
 };
 
 /// As the program has it when nobody says otherwise.
@@ -22,7 +20,7 @@ const LEASE_TTL: Duration = Duration::from_secs(90);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 const DEFAULT_RETRIES: u32 = 2;
 
-/// Longer than any test: nothing goes because of its age.
+/// Longer than any test: no task and no event is removed because of its age.
 const KEEP_AGE: Duration = Duration::from_secs(1_000_000);
 
 /// How its files are laid out: small ones make a short run go through all that becomes of large ones.
@@ -40,7 +38,6 @@ pub struct Inside {
     upkeep: Upkeep,
     routes: Routes,
     shutdown: CancellationToken,
-    tasks: [JoinHandle<()>; 2],
     // Last: the lock goes when nothing is written any more.
     _dir: DataDir,
 }
@@ -58,19 +55,17 @@ impl Inside {
             segment_bytes: layout.segment_bytes,
         };
         let opened = open::open_with(&dir, options).map_err(told)?;
-        let running = Running::start(opened).map_err(told)?;
-        let core = Arc::clone(&running.core);
-        core.until_durable(running.began).await;
-        core.grace_at_start(LEASE_TTL);
+        let mut running = Running::start(opened).map_err(told)?;
+        let times = Times {
+            lease_ttl: LEASE_TTL,
+            keep_tasks: KEEP_AGE,
+        };
+        let shutdown = CancellationToken::new();
+        running.begin(&dir, times, &shutdown).await;
         let keep = KeepEvents {
             age: KEEP_AGE,
             bytes: layout.keep_event_bytes,
         };
-        let shutdown = CancellationToken::new();
-        let tasks = [
-            tokio::spawn(timer::run(Arc::clone(&core), LEASE_TTL, shutdown.clone())),
-            tokio::spawn(stored_ids::run(Arc::clone(&core), shutdown.clone())),
-        ];
         let settings = Settings {
             lease_ttl: LEASE_TTL,
             default_timeout: DEFAULT_TIMEOUT,
@@ -78,7 +73,7 @@ impl Inside {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
         let routes = routes(&Service {
-            core,
+            core: Arc::clone(&running.core),
             settings: Arc::new(settings),
             shutdown: shutdown.clone(),
         });
@@ -87,7 +82,6 @@ impl Inside {
             running,
             routes,
             shutdown,
-            tasks,
             _dir: dir,
         })
     }
@@ -119,18 +113,10 @@ impl Inside {
             upkeep,
             routes,
             shutdown,
-            tasks,
             _dir,
         } = self;
         shutdown.cancel();
-        for task in tasks {
-            // It ends with the shutdown.
-            let _ = task.await;
-        }
         drop((upkeep, routes));
-        assert!(
-            tokio::task::block_in_place(|| running.stop()),
-            "no thread of it has ended because of a bug"
-        );
+        assert!(running.stop().await, "no thread of it has ended because of a bug");
     }
 }
