@@ -5,7 +5,7 @@ use swarm_proto::v1::ListAgentsRequest;
 
 use super::{
     describe, drain,
-    hold::{self, Reason},
+    hold::{Reason, agent_id},
     listing, pause, resume, undrain,
 };
 use crate::{
@@ -114,11 +114,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         AgentVerb::Drain(args) => return drain::run(args, globals).await,
         AgentVerb::Undrain(args) => return undrain::run(args, globals).await,
         AgentVerb::Pause { agent, reason, actor } => {
-            let scope = Scope::Agent(hold::agent_id(&client, &agent).await?);
+            let scope = Scope::Agent(agent_id(&client, &agent).await?);
             return pause::pause(&client, scope, reason, &actor, globals).await;
         }
         AgentVerb::Resume { agent, actor } => {
-            let scope = Scope::Agent(hold::agent_id(&client, &agent).await?);
+            let scope = Scope::Agent(agent_id(&client, &agent).await?);
             return resume::resume(&client, scope, &actor, globals).await;
         }
     }

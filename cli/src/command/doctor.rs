@@ -7,7 +7,7 @@ use std::{env, path::Path};
 use prost_types::Timestamp;
 use swarm_proto::{
     channel::Address,
-    v1::{Agent, AgentState, GetStatusResponse, Hold, HoldKind, ListAgentsRequest, hold::Scope},
+    v1::{Agent, AgentState, GetStatusResponse, Hold, HoldKind, ListAgentsRequest},
 };
 use swarm_settings::{checkup, report::Report};
 
@@ -15,7 +15,7 @@ use super::holds;
 use crate::{
     client::Client,
     exit::Exit,
-    output::{Output, text},
+    output::{Output, hold, text},
     program::{PROGRAM, globals::Globals, terminal},
 };
 
@@ -102,7 +102,7 @@ async fn look_at_holds(
         report.notable(
             "hold",
             held(named),
-            format!("lift it with: {}", globals.next(&lift(hold))),
+            format!("lift it with: {}", globals.next(&hold::Scope::of(hold).resume())),
         );
     }
     Ok(())
@@ -110,11 +110,7 @@ async fn look_at_holds(
 
 /// `queue nightly is paused since … by ann@lab: too hot`.
 fn held(hold: &Hold) -> String {
-    let what = match &hold.scope {
-        Some(Scope::Queue(queue)) => format!("queue {queue}"),
-        Some(Scope::AgentId(agent)) => format!("agent {agent}"),
-        None => "everything".to_owned(),
-    };
+    let what = hold::Scope::of(hold).title();
     let how = match hold.kind() {
         HoldKind::Drain => "drained",
         HoldKind::Stop => "stopped",
@@ -128,14 +124,6 @@ fn held(hold: &Hold) -> String {
         sentence.push_str(&format!(": {}", hold.reason));
     }
     terminal::clean_line(&sentence)
-}
-
-fn lift(hold: &Hold) -> String {
-    match &hold.scope {
-        Some(Scope::Queue(queue)) => format!("resume --queue {}", text::shell_word(queue)),
-        Some(Scope::AgentId(agent)) => format!("resume --agent {}", text::shell_word(agent)),
-        None => "resume".to_owned(),
-    }
 }
 
 async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
@@ -272,7 +260,7 @@ mod tests {
     #[test]
     fn a_hold_is_told_with_who_and_why_and_what_lifts_it() {
         let hold = Hold {
-            scope: Some(Scope::Queue("nightly".into())),
+            scope: Some(swarm_proto::v1::hold::Scope::Queue("nightly".into())),
             kind: HoldKind::Pause.into(),
             actor: "ann@lab".into(),
             reason: "too hot".into(),
@@ -283,7 +271,7 @@ mod tests {
             ..Hold::default()
         };
         assert_eq!(
-            (held(&hold).as_str(), lift(&hold).as_str()),
+            (held(&hold).as_str(), hold::Scope::of(&hold).resume().as_str()),
             (
                 "queue nightly is paused since 2023-11-14 22:13:20Z by ann@lab: too hot",
                 "resume --queue nightly"

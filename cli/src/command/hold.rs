@@ -1,19 +1,8 @@
-//! What the verbs share that give orders to hold work back: their flags, and what they say afterwards.
+//! The flags that the verbs share that place and lift holds.
 
 use std::convert::Infallible;
 
-use swarm_proto::v1::{GetStatusRequest, Hold};
-
-use super::holds;
-use crate::{
-    client::Client,
-    output::hold::{self, Scope},
-    program::terminal::note,
-    subject,
-};
-
-/// Holds that are named after something was resumed; `status` has them all.
-const MAX_TOLD: usize = 5;
+use crate::{client::Client, output::hold::Scope, subject};
 
 /// The longest reason that a coordinator keeps, in bytes.
 const MAX_REASON_BYTES: usize = 500;
@@ -72,38 +61,6 @@ pub(super) async fn agent_id(client: &Client, named: &str) -> anyhow::Result<Str
     match subject::find_agent(client, named, &doing).await? {
         Some(agent) => Ok(agent.agent_id),
         None => Err(subject::no_agent(client, named).into()),
-    }
-}
-
-/// What was lifted, in a sentence.
-pub(super) fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
-    match hold {
-        Some(hold) => format!(
-            "{} is resumed; it was {} {}",
-            scope.title(),
-            hold::word(hold.kind()),
-            hold::beside(Some(hold))
-        ),
-        None => format!("{} was not held", scope.title()),
-    }
-}
-
-/// Says what is still held, so that nobody waits in vain after a `resume`.
-pub(super) async fn tell_others(client: &Client) {
-    // What was asked for is done; a failure here is not worth a word.
-    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
-        return;
-    };
-    let told = &status.holds[..status.holds.len().min(MAX_TOLD)];
-    for hold in holds::by_name(client, told).await {
-        note(format!("still: {}", hold::sentence(&hold)));
-    }
-    if status.holds.len() > MAX_TOLD {
-        note(format!(
-            "and {} more; see: {}",
-            status.holds.len() - MAX_TOLD,
-            client.next("status")
-        ));
     }
 }
 

@@ -1,8 +1,11 @@
-//! Holds with the names of the agents that they are on.
+//! Holds with the names of the agents that they are on, as the verbs show them.
 
-use swarm_proto::v1::{Hold, ListAgentsRequest, hold::Scope};
+use swarm_proto::v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope};
 
-use crate::{client::Client, pages::PAGE_SIZE};
+use crate::{client::Client, output::hold::sentence, pages::PAGE_SIZE, program::terminal::note};
+
+/// Holds that are named after something was resumed; `status` has them all.
+const MAX_TOLD: usize = 5;
 
 /// The holds with agents by their names, as far as they have any: ids are for commands.
 pub(super) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
@@ -31,4 +34,23 @@ pub(super) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
         }
     }
     named
+}
+
+/// Says what is still held, so that nobody waits in vain after a `resume`.
+pub(super) async fn tell_others(client: &Client) {
+    // What was asked for is done; a failure here is not worth a word.
+    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+        return;
+    };
+    let told = &status.holds[..status.holds.len().min(MAX_TOLD)];
+    for hold in by_name(client, told).await {
+        note(format!("still: {}", sentence(&hold)));
+    }
+    if status.holds.len() > MAX_TOLD {
+        note(format!(
+            "and {} more; see: {}",
+            status.holds.len() - MAX_TOLD,
+            client.next("status")
+        ));
+    }
 }

@@ -2,12 +2,16 @@
 
 use swarm_proto::v1::{ResumeRequest, resume_request::Scope as ResumeScope};
 
-use super::hold::{self, ScopeFlags};
+use super::{hold::ScopeFlags, holds};
 use crate::{
     actor::Actor,
     client::Client,
     exit::Exit,
-    output::{Output, hold::Scope, json},
+    output::{
+        Output,
+        hold::{self, Scope},
+        json,
+    },
     program::globals::Globals,
 };
 
@@ -67,6 +71,6 @@ pub(super) async fn resume(
         scope.name(),
         &output.sentence(&page),
     )?;
-    hold::tell_others(client).await;
+    holds::tell_others(client).await;
     Ok(Exit::Done)
 }

@@ -2,12 +2,16 @@
 
 use swarm_proto::v1::UndrainAgentRequest;
 
-use super::hold;
+use super::{hold::agent_id, holds};
 use crate::{
     actor::Actor,
     client::Client,
     exit::Exit,
-    output::{Output, hold::Scope, json},
+    output::{
+        Output,
+        hold::{self, Scope},
+        json,
+    },
     program::globals::Globals,
 };
 
@@ -36,7 +40,7 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let agent_id = hold::agent_id(&client, &args.agent).await?;
+    let agent_id = agent_id(&client, &args.agent).await?;
     let request = UndrainAgentRequest {
         agent_id: agent_id.clone(),
         actor: args.actor.name(),
@@ -53,6 +57,6 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         &agent_id,
         &output.sentence(&page),
     )?;
-    hold::tell_others(&client).await;
+    holds::tell_others(&client).await;
     Ok(Exit::Done)
 }

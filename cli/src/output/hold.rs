@@ -61,6 +61,19 @@ pub fn sentence(hold: &Hold) -> String {
     terminal::clean_line(&format!("{subject} is {}{}", word(hold.kind()), details(hold)))
 }
 
+/// What was lifted, in a sentence.
+pub fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
+    match hold {
+        Some(hold) => format!(
+            "{} is resumed; it was {} {}",
+            scope.title(),
+            word(hold.kind()),
+            beside(Some(hold))
+        ),
+        None => format!("{} was not held", scope.title()),
+    }
+}
+
 /// For a column beside the thing that is held: `by ann@desk since 2026-01-02 03:04:05Z: maintenance`.
 pub fn beside(hold: Option<&Hold>) -> String {
     hold.map(|hold| details(hold).trim_start().to_owned())
