@@ -3,7 +3,11 @@
 use clap::{Parser, Subcommand};
 use swarm_settings::Settings;
 
-use crate::{command, exit::Exit, program::globals::Globals};
+use crate::{
+    bench, dev,
+    program::{exit::Exit, globals::Globals},
+    verb::{change, doctor, files, hold, look, own, submit},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,69 +63,69 @@ macro_rules! verbs {
 
 verbs! {
     /// Start a coordinator and agents on this machine
-    Dev: command::dev (globals);
+    Dev: dev (globals);
     /// Queue a command or the tasks of a job file
-    Submit: command::submit (globals);
+    Submit: submit::submit (globals);
     /// Submit a command, wait for it, and end with its exit code
-    Run: command::run (globals);
+    Run: submit::run (globals);
     /// Wait until tasks and jobs have ended
-    Wait: command::wait (globals);
+    Wait: look::wait (globals);
     /// List tasks
     #[command(alias = "ls")]
-    List: command::list (globals);
+    List: look::list (globals);
     /// Say why a task is not running, and what would change that
     #[command(alias = "why")]
-    Explain: command::explain (globals);
+    Explain: look::explain (globals);
     /// Show one task or job with everything known about it
     #[command(visible_alias = "show")]
-    Inspect: command::inspect (globals);
+    Inspect: look::inspect (globals);
     /// Show everything on one page
-    Status: command::status (globals);
+    Status: look::status (globals);
     /// Print what happened, or what is happening
-    Events: command::events (globals);
+    Events: look::events (globals);
     /// Print what a task printed
     #[command(alias = "log")]
-    Logs: command::logs (globals);
+    Logs: look::logs (globals);
     /// Cancel tasks and jobs
-    Cancel: command::cancel (globals);
+    Cancel: change::cancel (globals);
     /// Bring ended tasks back, with fresh counts of tries
-    Retry: command::retry (globals);
+    Retry: change::retry (globals);
     /// Submit the tasks of another system's file, or of ours
-    Import: command::import (globals);
+    Import: files::import (globals);
     /// Write tasks in the format of another system, or in ours
-    Export: command::export (globals);
+    Export: files::export (globals);
     /// List and show jobs
     #[command(alias = "jobs")]
-    Job: command::job (globals);
+    Job: look::job (globals);
     /// List, show, pause and drain agents
     #[command(alias = "agents")]
-    Agent: command::agent (globals);
+    Agent: hold::agent (globals);
     /// Load a coordinator and measure what it takes
-    Bench: command::bench (globals);
+    Bench: bench (globals);
     /// List, show, limit and pause queues
     #[command(alias = "queues")]
-    Queue: command::queue (globals);
+    Queue: hold::queue (globals);
     /// Give no more work to anybody, of a queue, or to an agent
-    Pause: command::pause (globals);
+    Pause: hold::pause (globals);
     /// Give work again
-    Resume: command::resume (globals);
+    Resume: hold::resume (globals);
     /// Give an agent nothing more, and let it finish
-    Drain: command::drain (globals);
+    Drain: hold::drain (globals);
     /// Let a drained agent work again
-    Undrain: command::undrain (globals);
+    Undrain: hold::undrain (globals);
     /// End everything that runs on every agent at once
     #[command(alias = "emergency-stop")]
-    Stop: command::stop (globals);
+    Stop: hold::stop (globals);
     /// Look what is wrong with the coordinator, its agents and this machine
-    Doctor: command::doctor (globals);
+    Doctor: doctor (globals);
     /// Show the settings of this program
-    Config: command::config (globals, settings);
+    Config: own::config (globals, settings);
     /// Print a script that completes command lines in a shell
     #[command(alias = "completion")]
-    Completions: command::completions (command);
+    Completions: own::completions (command);
     /// Print the manual page, or write a page for each verb into a directory
-    Man: command::manual (command);
+    Man: own::manual (command);
     /// What could stand where the words end: asked by the completion scripts
-    #[command(name = command::complete_ids::VERB, hide = true)]
-    CompleteIds: command::complete_ids (globals, command);
+    #[command(name = own::complete_ids::VERB, hide = true)]
+    CompleteIds: own::complete_ids (globals, command);
 }

@@ -1,30 +1,24 @@
 //! The submitter's and operator's program: everything about `swarmctl` but its one-line `main`.
 //!
-//! A verb is a file in `command/`. It asks through `client.rs`, prints through
-//! `output/`, and ends with an `Exit` or a `Trouble`.
+//! A verb is a file in `verb/`, `bench/` or `dev/`. It asks through `call/`, prints
+//! through `output/`, and ends with an `Exit` or a `Trouble`.
 
-mod actor;
 pub mod args;
-pub mod awaited;
-pub mod client;
-pub mod command;
-mod confirmation;
-mod demo;
+
+mod bench;
+mod dev;
+mod verb;
+
+mod call;
+
 mod exchange;
 // For fuzzing; no promise to anybody else.
 #[doc(hidden)]
 pub use exchange::read_in_every_format;
-pub mod exit;
-pub mod follow;
-mod interrupt;
 pub mod jobfile;
-pub mod output;
-mod pages;
-mod past;
-mod patience;
+mod output;
+
 pub mod program;
-pub mod subject;
-pub mod trouble;
 
 use std::{
     ffi::OsString,
@@ -38,14 +32,12 @@ use clap::CommandFactory as _;
 use swarm_settings::{Refusal, Settings};
 
 use args::{Given, Program};
-use exit::Exit;
-use program::PROGRAM;
-use trouble::Trouble;
+use program::{PROGRAM, exit::Exit, trouble::Trouble};
 
 /// Runs `swarmctl` with these arguments, the first of which is the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(program) = args.first().and_then(|name| command::dev::child(name)) {
+    if let Some(program) = args.first().and_then(|name| dev::child(name)) {
         return program(args);
     }
     let (program, settings) = match PROGRAM.parse::<Program>(&args) {

@@ -11,11 +11,13 @@ use super::{
     shell,
     status::{self, Status},
 };
-use crate::jobfile::{
-    fault::{Faults, Position},
-    fields,
-    tree::{Content, Entry, Node},
-    value,
+use crate::{
+    jobfile::{
+        fault::{Faults, Position},
+        fields,
+        tree::{Content, Entry, Node},
+    },
+    program::value,
 };
 
 /// Bytes of a name; what is longer is cut, and the whole kept.

@@ -13,8 +13,8 @@ use super::{
     places::Places,
     task::{MAX_GROUP_BYTES, MAX_NAME_BYTES, Reader},
     tree::{Entry, Node},
-    value,
 };
+use crate::program::value;
 
 const FILE_FIELDS: &[&str] = &["tasks", "name", "id", "labels", "defaults", "job"];
 const JOB_FIELDS: &[&str] = &["name", "id", "job_id", "labels"];

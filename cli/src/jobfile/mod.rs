@@ -20,7 +20,6 @@ mod task;
 mod work;
 
 mod references;
-pub mod value;
 
 #[cfg(test)]
 mod tests;
@@ -100,9 +99,9 @@ pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) 
         Some(id) => id,
         // A repeated submit of the same written ids is one and the same job.
         None if file.tasks.iter().all(|task| task.written_id.is_some()) => {
-            value::derive_id(ids.task_ids.iter().map(String::as_str))
+            crate::program::value::derive_id(ids.task_ids.iter().map(String::as_str))
         }
-        None => match value::generate_id() {
+        None => match crate::program::value::generate_id() {
             Ok(id) => id,
             Err(error) => {
                 faults.push(START, error);

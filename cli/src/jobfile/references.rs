@@ -10,8 +10,8 @@ use super::{
     fault::{External, Faults, Position},
     places::Places,
     requirement::bare_key,
-    value,
 };
+use crate::program::value;
 
 /// Unknown references that a similar name is looked for. Each is compared with every task.
 const MAX_SUGGESTIONS: usize = 32;

@@ -8,8 +8,8 @@ use super::{
     fields,
     places::Places,
     tree::{Content, Entry, Node},
-    value,
 };
+use crate::program::value;
 
 /// The limits of the protocol are checked here too, so that they are reported with a line and with everything else.
 pub(super) const MAX_NAME_BYTES: usize = 200;

@@ -3,6 +3,7 @@
 use swarm_proto::v1::{Command, DependencyCondition, TaskSpec, task_spec::Work};
 
 use super::*;
+use crate::program::value;
 
 mod faults;
 mod requires;

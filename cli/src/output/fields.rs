@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use swarm_settings::nearest;
 
 use super::{json, table};
-use crate::{exit::Exit, trouble::Trouble};
+use crate::program::{exit::Exit, trouble::Trouble};
 
 /// Messages within messages that are looked into; the deepest field of a task has four.
 const MAX_DEPTH: usize = 6;

@@ -21,11 +21,9 @@ use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 use swarm_settings::wrapped::wrapped;
 
-use crate::{
-    program::{
-        globals::{Color, Format, Globals},
-        terminal::{terminal_width, write_stdout},
-    },
+use crate::program::{
+    globals::{Color, Format, Globals},
+    terminal::{terminal_width, write_stdout},
     trouble::Trouble,
 };
 use fields::{Fields, Paths};

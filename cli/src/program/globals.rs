@@ -5,8 +5,7 @@ use std::time::Duration;
 use clap::{ValueEnum, builder::BoolishValueParser};
 use swarm_proto::{channel::Address, duration::parse_duration};
 
-use super::next::next;
-use crate::{exit::Exit, trouble::Trouble};
+use super::{exit::Exit, next::next, trouble::Trouble};
 
 /// Where a coordinator listens unless told otherwise.
 const DEFAULT_COORDINATOR: &str = "127.0.0.1:50051";

@@ -109,9 +109,9 @@ fn only_one_module_of_the_agent_names_the_backoff_crate() {
 fn only_dev_names_the_other_programs_in_swarmctl() {
     let sources = source::below("cli/");
     absent(&["swarm_coordinator", "swarm_agent"], &sources, |path| {
-        path == "cli/src/command/dev.rs"
+        path == "cli/src/dev/mod.rs"
     });
-    present("swarm_coordinator", &source::below("cli/src/command/dev.rs"));
+    present("swarm_coordinator", &source::below("cli/src/dev/mod.rs"));
 }
 
 #[test]

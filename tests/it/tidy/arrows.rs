@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
         &["swarm-engine", "swarm-proto", "swarm-settings"],
     ),
     ("swarm-agent", &["swarm-proto", "swarm-settings"]),
-    // The programs for one file, `command/dev.rs`.
+    // The programs for one file, `dev/mod.rs`.
     (
         "swarmctl",
         &[

@@ -8,7 +8,7 @@ use swarm_proto::{
     channel::Address,
     duration::{format_duration, parse_duration},
 };
-use swarmctl::jobfile::value;
+use swarmctl::program::value;
 
 /// Longer than any that is taken; days beyond some millions are not read again.
 const LONGEST: Duration = Duration::from_secs(1_000 * 366 * 24 * 3600);

@@ -1,0 +1,259 @@
+//! `swarmctl bench`: how much work a coordinator takes, found out by giving it some.
+
+mod agents;
+mod bar;
+mod drain;
+mod echo;
+mod idle;
+mod meter;
+mod phase;
+mod report;
+mod submit;
+mod target;
+mod tidy;
+
+use std::{rc::Rc, time::Duration};
+
+use clap::ValueEnum;
+use swarm_proto::duration::parse_duration;
+use tokio::task::{JoinError, JoinSet, LocalSet};
+
+use crate::{
+    output::{Output, text},
+    program::{
+        exit::Exit, globals::Globals, interrupt::unless_interrupted, terminal::note, trouble::Trouble,
+    },
+};
+use agents::Agents;
+use meter::Meter;
+use phase::Phases;
+use target::Target;
+
+/// Calls that one connection carries at the same time: a coordinator takes no more.
+const MAX_CALLS_PER_CONNECTION: usize = 1_000;
+
+/// Leases that one agent may hold.
+const MAX_LEASES_PER_AGENT: usize = 2_000;
+
+/// Calls that an idle agent has parked: a heartbeat and a claim.
+const PARKED_CALLS: usize = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl bench                               100,000 tasks, one in each request, 512 requests in flight
+  swarmctl bench --batch 32 --tasks 1000000    32 in each request
+  swarmctl bench --in-flight 8                 8 connections with one request each
+  swarmctl bench --backlog 1000000 -o json     with a million queued already, for a script
+  swarmctl bench --idle --agents 10000 --connections 200 --duration 60s";
+
+/// What to load the coordinator with.
+#[derive(Clone, Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Tasks to submit, and to claim and complete
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), conflicts_with = "idle")]
+    tasks: u64,
+    /// Tasks in each request; claims take 100 at most
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), conflicts_with = "idle")]
+    batch: u32,
+    /// Connections to the coordinator
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    connections: u32,
+    /// Requests under way at the same time, over all connections
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "idle")]
+    in_flight: u32,
+    /// Tasks that are queued before measuring begins
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000_000), conflicts_with = "idle")]
+    backlog: u64,
+    /// Simulated agents [default: as many as requests in flight; 1000 with --idle]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    agents: Option<u32>,
+    /// Size of each task's command
+    #[arg(long, default_value_t = 300, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=60_000), conflicts_with = "idle")]
+    payload: u32,
+    /// Measure calls that decide nothing first: what gRPC itself takes here
+    #[arg(long, conflicts_with = "idle")]
+    echo: bool,
+    /// Measure one of the two phases only
+    #[arg(long, value_enum, value_name = "PHASE", conflicts_with = "idle")]
+    only: Option<Only>,
+    /// Leave what is not drained in its queue; otherwise it is cancelled
+    #[arg(long, conflicts_with = "idle")]
+    keep: bool,
+    /// Agents that do nothing but heartbeat and wait for work, in place of tasks
+    #[arg(long)]
+    idle: bool,
+    /// How long to watch idle agents
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration, requires = "idle")]
+    duration: Duration,
+}
+
+/// One of the phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    /// Submitting tasks
+    Submit,
+    /// Claiming and completing them
+    Drain,
+}
+
+/// The tasks that are made up.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// Tasks in each request.
+    batch: u32,
+    /// Requests under way at the same time.
+    in_flight: usize,
+    /// Bytes of each task's command.
+    payload: usize,
+}
+
+impl Args {
+    fn agents(&self) -> usize {
+        let default = if self.idle { 1_000 } else { self.in_flight };
+        self.agents.unwrap_or(default) as usize
+    }
+
+    /// What would not measure the coordinator but hang at a limit of the protocol.
+    fn check(&self) -> Result<(), Trouble> {
+        let (agents, connections) = (self.agents(), self.connections as usize);
+        let calls = if self.idle {
+            agents * PARKED_CALLS
+        } else {
+            self.in_flight as usize
+        };
+        if calls.div_ceil(connections) > MAX_CALLS_PER_CONNECTION {
+            let message = format!(
+                "{calls} requests at the same time do not fit on {}",
+                text::counted(connections as u64, "connection")
+            );
+            let enough = calls.div_ceil(MAX_CALLS_PER_CONNECTION);
+            return Err(
+                Trouble::new(Exit::Usage, message).help(format!("write --connections {enough} or more"))
+            );
+        }
+        let leases = self.in_flight as usize * drain::per_request(self.batch);
+        if !self.idle && leases.div_ceil(agents) > MAX_LEASES_PER_AGENT {
+            let message = format!("{leases} tasks at the same time are too many for {agents} agents");
+            let enough = leases.div_ceil(MAX_LEASES_PER_AGENT);
+            return Err(Trouble::new(Exit::Usage, message).help(format!("write --agents {enough} or more")));
+        }
+        Ok(())
+    }
+}
+
+/// Loads the coordinator and prints what it took.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    args.check()?;
+    LocalSet::new().run_until(load(args, globals)).await
+}
+
+async fn load(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let target = Rc::new(Target::open(globals, args.connections as usize).await?);
+    note(target.warning());
+
+    let phases = Phases::new(Rc::clone(&target));
+    let agents = Agents::new(Rc::clone(&target), args.agents());
+    let mut working = Box::pin(async {
+        if args.idle {
+            idle::watch(&phases, &agents, args.duration).await
+        } else {
+            work(&args, &phases, &agents).await
+        }
+    });
+    let finished = unless_interrupted(&mut working).await;
+    if finished.is_none() {
+        // What is still under way could be decided after this run has looked for what it leaves behind.
+        target.stop();
+        if unless_interrupted(&mut working).await.is_none() {
+            note("interrupted again: what was not answered yet may come to be");
+        }
+    }
+    drop(working);
+    target.go_on();
+    phases.end().await;
+    let tidied = tidy::leave(&target, &agents, args.keep).await;
+    report::print(&output, &args, &target, &phases, finished.is_none(), &tidied)?;
+
+    match finished {
+        None => Ok(Exit::Interrupted),
+        Some(worked) => worked.and(tidied.outcome).map(|()| Exit::Done),
+    }
+}
+
+async fn work(args: &Args, phases: &Phases, agents: &Agents) -> anyhow::Result<()> {
+    let load = Load {
+        batch: args.batch,
+        in_flight: args.in_flight as usize,
+        payload: args.payload as usize,
+    };
+    if args.echo {
+        echo::echo(phases, load, args.tasks).await?;
+    }
+    if args.backlog > 0 {
+        submit::queue(phases, "backlog", load.bulky(), args.backlog).await?;
+    }
+    match args.only {
+        Some(Only::Drain) => submit::queue(phases, "queue", load.bulky(), args.tasks).await?,
+        None | Some(Only::Submit) => submit::queue(phases, "submit", load, args.tasks).await?,
+    }
+    if args.only != Some(Only::Submit) {
+        agents.register(&Rc::new(Meter::new())).await?;
+        drain::drain(phases, agents, load, args.tasks).await?;
+    }
+    Ok(())
+}
+
+/// Runs all of these at the same time, to their ends; the first failure ends the others.
+async fn together<F>(workers: impl Iterator<Item = F>) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>> + 'static,
+{
+    let mut running = spawned(workers);
+    while let Some(ended) = running.join_next().await {
+        unless_panicked(ended)?;
+    }
+    Ok(())
+}
+
+/// The same, but after the first failure the others begin nothing more, and what they have under way comes to its answer:
+/// what is decided later would be left behind.
+async fn to_their_answers<F>(target: &Target, workers: impl Iterator<Item = F>) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>> + 'static,
+{
+    let mut running = spawned(workers);
+    let mut first = Ok(());
+    while let Some(ended) = running.join_next().await {
+        let ended = unless_panicked(ended);
+        if ended.is_err() {
+            target.stop();
+        }
+        first = first.and(ended);
+    }
+    first
+}
+
+fn spawned<F>(workers: impl Iterator<Item = F>) -> JoinSet<anyhow::Result<()>>
+where
+    F: Future<Output = anyhow::Result<()>> + 'static,
+{
+    let mut running = JoinSet::new();
+    for worker in workers {
+        running.spawn_local(worker);
+    }
+    running
+}
+
+fn unless_panicked(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_cancelled)) => unreachable!("nobody cancels a worker but by dropping all of them"),
+    }
+}

@@ -1,0 +1,193 @@
+//! The coordinator under load, and the calls to it.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use swarm_proto::{
+    MAX_MESSAGE_BYTES,
+    channel::{self, Address},
+    reason::{Failure, Reason},
+    v1::{
+        GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
+        admin_service_client::AdminServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        task_service_client::TaskServiceClient,
+    },
+};
+use tonic::{Code, Response, Status, transport::Channel};
+
+use super::meter::Meter;
+use crate::{
+    call::{client::Client, patience::Patience},
+    output::text,
+    program::{exit::Exit, globals::Globals, trouble::Trouble, value::generate_id},
+};
+
+/// A call that has not been answered for this long beyond what it asked to wait for is lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// See the module.
+pub(super) struct Target {
+    /// For what is not measured.
+    pub(super) client: Client,
+    /// The queue that all made-up tasks wait in: nobody else's.
+    pub(super) queue: String,
+    /// What the coordinator says about itself.
+    pub(super) server: GetServerInfoResponse,
+    /// How many tasks were sent to it, acknowledged or not.
+    pub(super) submitted: Cell<u64>,
+    /// How many it has confirmed as completed.
+    pub(super) completed: Cell<u64>,
+    /// Whether nothing more is to be begun.
+    stopping: Cell<bool>,
+    /// What it said before anything was sent.
+    before: GetStatusResponse,
+    channels: Vec<Channel>,
+    retry_for: Duration,
+}
+
+impl Target {
+    /// Asks the coordinator who it is, and prepares so many connections.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    pub(super) async fn open(globals: &Globals, connections: usize) -> anyhow::Result<Target> {
+        let client = Client::open(globals)?;
+        let trouble = || client.trouble("cannot load the coordinator");
+        let server = client.get_server_info(GetServerInfoRequest {}).await;
+        let server = server.map_err(trouble())?;
+        let before = client.get_status(GetStatusRequest {}).await.map_err(trouble())?;
+        let channels = (0..connections).map(|_| channel::open(&globals.coordinator));
+        let channels = channels.collect::<Result<Vec<Channel>, String>>();
+        let id = generate_id().map_err(|sentence| Trouble::new(Exit::Failed, sentence))?;
+        Ok(Target {
+            queue: format!("bench-{id}"),
+            server,
+            submitted: Cell::new(0),
+            completed: Cell::new(0),
+            stopping: Cell::new(false),
+            before,
+            channels: channels.map_err(|sentence| Trouble::new(Exit::Usage, sentence))?,
+            retry_for: globals.retry_for,
+            client,
+        })
+    }
+
+    /// What a person should know before it begins.
+    pub(super) fn warning(&self) -> String {
+        let mut warning = format!(
+            "loading the coordinator at {}, in queue {}; it is as durable as in production: nothing is answered before \
+             it is on its disk",
+            self.address(),
+            self.queue
+        );
+        let online = self.before.agents.unwrap_or_default().online;
+        if online > 0 {
+            let agents = text::counted(online, "agent");
+            warning.push_str(&format!(
+                "\n{agents} online: one without --queues takes some of these tasks too, and each runs 'true'"
+            ));
+        }
+        warning
+    }
+
+    /// Lets what is under way come to its answer, and nothing more begin.
+    pub(super) fn stop(&self) {
+        self.stopping.set(true);
+    }
+
+    /// Lets things begin again, for what is to be tidied up.
+    pub(super) fn go_on(&self) {
+        self.stopping.set(false);
+    }
+
+    /// Whether nothing more is to be begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> &Address {
+        self.client.address()
+    }
+
+    /// How many connections there are.
+    pub(super) fn connections(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The submitters' service on one of the connections.
+    pub(super) fn tasks(&self, worker: usize) -> TaskServiceClient<Channel> {
+        TaskServiceClient::new(self.channel(worker))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// The operators' service on one of the connections.
+    pub(super) fn admin(&self, worker: usize) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel(worker))
+    }
+
+    /// The agents' service on one of the connections.
+    pub(super) fn coordinator(&self, worker: usize) -> CoordinatorServiceClient<Channel> {
+        CoordinatorServiceClient::new(self.channel(worker))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    fn channel(&self, worker: usize) -> Channel {
+        self.channels[worker % self.channels.len()].clone()
+    }
+
+    /// Sends a request, again and again while the coordinator is busy or away and nobody wants to stop, and records
+    /// how long the answer took beyond `wait`, for which it was asked to hold it back.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator refuses, or stays away for too long; `doing` says what was tried.
+    pub(super) async fn call<A>(
+        &self,
+        meter: &Meter,
+        doing: &str,
+        wait: Duration,
+        mut send: impl AsyncFnMut() -> Result<Response<A>, Status>,
+    ) -> anyhow::Result<A> {
+        let mut patience = Patience::new(Some(self.retry_for));
+        loop {
+            let sent = Instant::now();
+            let failure = match tokio::time::timeout(wait + ANSWER_TIMEOUT, send()).await {
+                Ok(Ok(response)) => {
+                    meter.answered(sent.elapsed().saturating_sub(wait));
+                    return Ok(response.into_inner());
+                }
+                Ok(Err(status)) => Box::new(Failure::of(&status)),
+                Err(_elapsed) => Box::new(Failure::Lost {
+                    code: Code::DeadlineExceeded,
+                    message: "no answer".to_owned(),
+                    unsent: false,
+                }),
+            };
+            let pause = match &*failure {
+                Failure::Refused {
+                    reason: Some(Reason::Busy),
+                    retry_after: Some(after),
+                    ..
+                } => {
+                    meter.was_busy();
+                    Some(*after)
+                }
+                failure if failure.is_transient() => {
+                    meter.was_lost();
+                    patience.pause(Duration::ZERO)
+                }
+                _ => None,
+            };
+            match pause {
+                Some(pause) if !self.is_stopping() => tokio::time::sleep(pause).await,
+                _ => return Err(self.client.trouble(doing)(failure)),
+            }
+        }
+    }
+}

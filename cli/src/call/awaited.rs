@@ -1,0 +1,321 @@
+//! Waits until tasks and jobs have ended: looks once, then listens to events, and looks again to be sure.
+
+use std::time::Duration;
+
+use swarm_proto::{
+    reason::{Failure, Reason},
+    v1::{Event, GetJobRequest, GetTaskRequest, Job, StateCounts, StreamEventsRequest, Task, TaskState},
+};
+
+use super::{
+    client::Client,
+    follow::Follower,
+    subject::{self, Subject},
+};
+use crate::output::{event, progress::Progress, state};
+
+/// The most tasks, and the most jobs, that a coordinator filters by; for more, all events are read and filtered here.
+const MAX_FILTER_IDS: usize = 1_000;
+
+/// The events after which a task may have ended, or not have ended any more.
+const ENDINGS: &[&str] = &[
+    "task_succeeded",
+    "task_failed",
+    "task_cancelled",
+    "task_skipped",
+    "task_retried",
+];
+
+/// A stream that is refused is opened anew after this long.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Of more tasks and jobs than this it is not looked each time where they stand.
+const MAX_LOOKED_AT: usize = 20;
+
+/// A task or job that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Its id.
+    pub id: String,
+    /// It is a job, not a task.
+    pub is_job: bool,
+    /// How many tasks it is.
+    pub total: u64,
+    /// How many of them have ended.
+    pub ended: u64,
+    /// How many of them have ended without success.
+    pub unsuccessful: u64,
+    /// The journal position that the counts reflect; 0 before the first look.
+    seq: u64,
+    /// All of them had ended at once.
+    done: bool,
+    /// In which states they were at the last look.
+    counts: StateCounts,
+}
+
+impl Awaited {
+    /// A task that exists.
+    pub fn task(id: impl Into<String>) -> Awaited {
+        Awaited {
+            id: id.into(),
+            is_job: false,
+            total: 1,
+            ended: 0,
+            unsuccessful: 0,
+            seq: 0,
+            done: false,
+            counts: StateCounts::default(),
+        }
+    }
+
+    /// A job that exists.
+    pub fn job(id: impl Into<String>) -> Awaited {
+        Awaited {
+            is_job: true,
+            ..Awaited::task(id)
+        }
+    }
+
+    /// The task or job that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When it means nothing, or the coordinator cannot be asked.
+    pub async fn find(client: &Client, id: &str) -> anyhow::Result<Awaited> {
+        match subject::find(client, id, &format!("cannot wait for {id}")).await? {
+            Some((Subject::Task(task), seq)) => {
+                let mut awaited = Awaited::task(&task.task_id);
+                awaited.see_task(&task, seq);
+                Ok(awaited)
+            }
+            Some((Subject::Job(job), seq)) => {
+                let mut awaited = Awaited::job(&job.job_id);
+                awaited.see_job(&job, seq);
+                Ok(awaited)
+            }
+            None => Err(subject::nothing_named(client, id).into()),
+        }
+    }
+
+    async fn look(&mut self, client: &Client) -> Result<(), Box<Failure>> {
+        if self.is_job {
+            let answer = client
+                .get_job(GetJobRequest {
+                    job_id: self.id.clone(),
+                })
+                .await?;
+            self.see_job(
+                &answer.job.unwrap_or_default(),
+                answer.as_of.map_or(0, |as_of| as_of.seq),
+            );
+        } else {
+            let answer = client
+                .get_task(GetTaskRequest {
+                    task_id: self.id.clone(),
+                })
+                .await?;
+            self.see_task(
+                &answer.task.unwrap_or_default(),
+                answer.as_of.map_or(0, |as_of| as_of.seq),
+            );
+        }
+        Ok(())
+    }
+
+    fn see_task(&mut self, task: &Task, seq: u64) {
+        let state = task.state();
+        self.seq = seq;
+        self.ended = state::is_final(state).into();
+        self.unsuccessful = (state::is_final(state) && state != TaskState::Succeeded).into();
+        self.done = state::is_final(state);
+        self.counts = state::counts_of(state);
+    }
+
+    fn see_job(&mut self, job: &Job, seq: u64) {
+        let counts = job.counts.unwrap_or_default();
+        self.seq = seq;
+        self.total = job.task_count.into();
+        self.unsuccessful = counts.failed + counts.cancelled + counts.skipped;
+        self.ended = counts.succeeded + self.unsuccessful;
+        self.done = self.ended >= self.total;
+        self.counts = counts;
+    }
+
+    fn is_about(&self, event: &Event) -> bool {
+        if self.is_job {
+            event.job_id == self.id
+        } else {
+            event.task_id == self.id
+        }
+    }
+
+    /// Counts along, so that a job with many tasks is not looked at for each of them.
+    fn count(&mut self, kind: &str) {
+        match kind {
+            "task_succeeded" => self.ended += 1,
+            "task_failed" | "task_cancelled" | "task_skipped" => {
+                self.ended += 1;
+                self.unsuccessful += 1;
+            }
+            "task_retried" => {
+                self.ended = self.ended.saturating_sub(1);
+                self.unsuccessful = self.unsuccessful.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Waits until each has ended; prints its events to stderr on the way if they are to be shown.
+///
+/// # Errors
+///
+/// When the coordinator refuses, or stays away for too long.
+pub async fn until_ended(client: &Client, awaited: &mut [Awaited], show_events: bool) -> anyhow::Result<()> {
+    until_ended_showing(client, awaited, show_events, Progress::new()).await
+}
+
+/// As `until_ended`, with a progress that may say more.
+///
+/// # Errors
+///
+/// When the coordinator refuses, or stays away for too long.
+pub async fn until_ended_showing(
+    client: &Client,
+    awaited: &mut [Awaited],
+    show_events: bool,
+    mut progress: Progress,
+) -> anyhow::Result<()> {
+    let result = wait(client, awaited, show_events, &mut progress).await;
+    progress.finish();
+    result.map_err(client.trouble("cannot wait"))
+}
+
+async fn wait(
+    client: &Client,
+    awaited: &mut [Awaited],
+    show_events: bool,
+    progress: &mut Progress,
+) -> Result<(), Box<Failure>> {
+    loop {
+        for one in awaited.iter_mut().filter(|one| one.seq == 0) {
+            one.look(client).await?;
+        }
+        show(awaited, progress);
+        if awaited.iter().all(|one| one.done) {
+            return Ok(());
+        }
+        match listen(client, awaited, show_events, progress).await {
+            Ok(()) => return Ok(()),
+            // The position is gone with a restored or trimmed journal; the tasks may well be there.
+            Err(failure)
+                if matches!(
+                    failure.reason(),
+                    Some(Reason::EventsTrimmed | Reason::HistoryChanged)
+                ) =>
+            {
+                tokio::time::sleep(REFUSED_PAUSE).await;
+                awaited
+                    .iter_mut()
+                    .filter(|one| !one.done)
+                    .for_each(|one| one.seq = 0);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+async fn listen(
+    client: &Client,
+    awaited: &mut [Awaited],
+    show_events: bool,
+    progress: &mut Progress,
+) -> Result<(), Box<Failure>> {
+    let mut follower = Follower::open(client, request(awaited, show_events)).await?;
+    let mut tick = tokio::time::interval(progress.interval());
+    loop {
+        // One future across all ticks: a stream that is being opened is not abandoned for a line of progress.
+        let next = follower.next();
+        tokio::pin!(next);
+        let event = loop {
+            tokio::select! {
+                event = &mut next => break event?,
+                _ = tick.tick() => {
+                    if progress.is_detailed() {
+                        look_where_they_stand(client, awaited).await?;
+                        show(awaited, progress);
+                    }
+                    progress.tick();
+                }
+            }
+        };
+        let Some(event) = event else { return Ok(()) };
+        // A bare position comes every 30 s on a quiet stream: a good time to look whether counting went wrong.
+        let quiet = event.kind.is_empty();
+        let mut shown = quiet || !show_events;
+        for one in awaited.iter_mut().filter(|one| !one.done) {
+            if !quiet && (!one.is_about(&event) || event.seq <= one.seq) {
+                continue;
+            }
+            if !std::mem::replace(&mut shown, true) {
+                progress.note(event::line(&event));
+            }
+            one.count(&event.kind);
+            if quiet || one.ended >= one.total {
+                one.look(client).await?;
+            }
+        }
+        if progress.is_detailed() && progress.would_tell(sum(awaited, |one| one.ended)) {
+            look_where_they_stand(client, awaited).await?;
+        }
+        show(awaited, progress);
+        if awaited.iter().all(|one| one.done) {
+            return Ok(());
+        }
+    }
+}
+
+/// Asks for what may end the wait, from the oldest look on.
+fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
+    let open = || awaited.iter().filter(|one| !one.done);
+    let mut request = StreamEventsRequest {
+        from_seq: open().map(|one| one.seq + 1).min(),
+        follow: true,
+        ..StreamEventsRequest::default()
+    };
+    if !show_events {
+        request.kinds = ENDINGS.iter().map(|kind| (*kind).to_owned()).collect();
+    }
+    // Tasks and jobs add up: an event of any of them is sent.
+    let ids = |is_job| -> Vec<String> {
+        let named = open().filter(|one| one.is_job == is_job);
+        named.map(|one| one.id.clone()).collect()
+    };
+    let (task_ids, job_ids) = (ids(false), ids(true));
+    if task_ids.len() <= MAX_FILTER_IDS && job_ids.len() <= MAX_FILTER_IDS {
+        (request.task_ids, request.job_ids) = (task_ids, job_ids);
+    }
+    request
+}
+
+/// Nothing tells when a task is queued or begins to run: only its end is listened to.
+async fn look_where_they_stand(client: &Client, awaited: &mut [Awaited]) -> Result<(), Box<Failure>> {
+    let open = awaited.iter_mut().filter(|one| !one.done);
+    for one in open.take(MAX_LOOKED_AT) {
+        one.look(client).await?;
+    }
+    Ok(())
+}
+
+fn show(awaited: &[Awaited], progress: &mut Progress) {
+    progress.set_others(state::unended(awaited.iter().map(|one| &one.counts)));
+    progress.set(
+        sum(awaited, |one| one.total),
+        sum(awaited, |one| one.ended),
+        sum(awaited, |one| one.unsuccessful),
+    );
+}
+
+fn sum(awaited: &[Awaited], count: fn(&Awaited) -> u64) -> u64 {
+    awaited.iter().map(count).sum()
+}

@@ -1,0 +1,300 @@
+//! Calls to the coordinator; a lost answer is asked for again with the same request.
+
+use std::{
+    pin::Pin,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use swarm_proto::{
+    MAX_MESSAGE_BYTES,
+    channel::{self, Address},
+    duration::format_duration,
+    probe::{self, Peer},
+    reason::Failure,
+    v1::{
+        CancelTasksRequest, CancelTasksResponse, DrainAgentRequest, DrainAgentResponse, Event,
+        ExplainTaskRequest, ExplainTaskResponse, FindIdsRequest, FindIdsResponse, GetAgentRequest,
+        GetAgentResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest, GetServerInfoResponse,
+        GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse, LimitQueueRequest,
+        LimitQueueResponse, ListAgentsRequest, ListAgentsResponse, ListJobsRequest, ListJobsResponse,
+        ListQueuesRequest, ListQueuesResponse, ListTasksRequest, ListTasksResponse, PauseRequest,
+        PauseResponse, ResumeRequest, ResumeResponse, RetryTasksRequest, RetryTasksResponse, StopAllRequest,
+        StopAllResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse, UndrainAgentRequest,
+        UndrainAgentResponse, admin_service_client::AdminServiceClient,
+        agent_service_client::AgentServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        queue_service_client::QueueServiceClient, task_service_client::TaskServiceClient,
+    },
+};
+use tonic::{Code, Response, Status, Streaming, transport::Channel};
+
+use super::patience::Patience;
+use crate::program::{exit::Exit, globals::Globals, next, terminal::note, trouble::Trouble};
+
+/// A call that has not been answered for this long is lost. Everything that swarmctl asks is answered at once.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// When nothing was ever heard from an address and a call takes this long, it is looked who is there.
+const SUSPICION: Duration = Duration::from_secs(2);
+
+/// A coordinator that may be away for a while.
+#[derive(Debug)]
+pub struct Client {
+    address: Address,
+    channel: Channel,
+    retry_for: Duration,
+    patient: bool,
+    reached: AtomicBool,
+    /// Who answers there, when it is no coordinator.
+    stranger: OnceLock<Peer>,
+}
+
+macro_rules! calls {
+    ($($service:ident { $($method:ident($request:ty) -> $response:ty;)* })*) => {
+        impl Client {
+            $($(
+                #[doc = concat!("Calls `", stringify!($service), "`, method `", stringify!($method), "`.")]
+                ///
+                /// # Errors
+                ///
+                /// When the coordinator refuses, or stays away for too long.
+                pub async fn $method(&self, request: $request) -> Result<$response, Box<Failure>> {
+                    self.call(request, async |channel, request| {
+                        $service::new(channel)
+                            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+                            .$method(request)
+                            .await
+                    })
+                    .await
+                }
+            )*)*
+        }
+    };
+}
+
+calls! {
+    TaskServiceClient {
+        submit_tasks(SubmitTasksRequest) -> SubmitTasksResponse;
+        get_task(GetTaskRequest) -> GetTaskResponse;
+        list_tasks(ListTasksRequest) -> ListTasksResponse;
+        cancel_tasks(CancelTasksRequest) -> CancelTasksResponse;
+        retry_tasks(RetryTasksRequest) -> RetryTasksResponse;
+        get_job(GetJobRequest) -> GetJobResponse;
+        list_jobs(ListJobsRequest) -> ListJobsResponse;
+        explain_task(ExplainTaskRequest) -> ExplainTaskResponse;
+        find_ids(FindIdsRequest) -> FindIdsResponse;
+    }
+    AgentServiceClient {
+        list_agents(ListAgentsRequest) -> ListAgentsResponse;
+        get_agent(GetAgentRequest) -> GetAgentResponse;
+        drain_agent(DrainAgentRequest) -> DrainAgentResponse;
+        undrain_agent(UndrainAgentRequest) -> UndrainAgentResponse;
+    }
+    AdminServiceClient {
+        get_status(GetStatusRequest) -> GetStatusResponse;
+        get_server_info(GetServerInfoRequest) -> GetServerInfoResponse;
+        pause(PauseRequest) -> PauseResponse;
+        resume(ResumeRequest) -> ResumeResponse;
+        stop_all(StopAllRequest) -> StopAllResponse;
+    }
+    QueueServiceClient {
+        list_queues(ListQueuesRequest) -> ListQueuesResponse;
+        limit_queue(LimitQueueRequest) -> LimitQueueResponse;
+    }
+}
+
+impl Client {
+    /// A client of the coordinator that the flags name; it connects with the first call.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be used.
+    pub fn open(globals: &Globals) -> anyhow::Result<Client> {
+        let channel =
+            channel::open(&globals.coordinator).map_err(|sentence| Trouble::new(Exit::Usage, sentence))?;
+        Ok(Client {
+            address: globals.coordinator.clone(),
+            channel,
+            retry_for: globals.retry_for,
+            patient: false,
+            reached: AtomicBool::new(false),
+            stranger: OnceLock::new(),
+        })
+    }
+
+    /// From now on waits for the coordinator for as long as it takes, also for the first connection.
+    #[must_use]
+    pub fn patiently(mut self) -> Client {
+        self.patient = true;
+        self
+    }
+
+    /// Where the coordinator listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A command line for this coordinator, to be typed next.
+    pub fn next(&self, rest: &str) -> String {
+        next::next(&self.address, rest)
+    }
+
+    /// Opens a stream of events, once: following it across losses is what `follow.rs` does.
+    pub(crate) async fn stream_events(
+        &self,
+        request: StreamEventsRequest,
+    ) -> Result<Streaming<Event>, Box<Failure>> {
+        let mut service = CoordinatorServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let opening = Box::pin(async {
+            let stream = service.stream_events(request).await;
+            stream.map_err(|status| failure_of(&status))
+        });
+        let stream = self.recognising(opening).await?.into_inner();
+        self.reached.store(true, Ordering::Relaxed);
+        Ok(stream)
+    }
+
+    /// How long lost answers are asked for again.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new((!self.patient).then_some(self.retry_for))
+    }
+
+    /// Pauses after a failed call, if the same request may be sent again.
+    ///
+    /// # Errors
+    ///
+    /// The failure itself, when it is final.
+    pub(crate) async fn pause_after(
+        &self,
+        failure: Box<Failure>,
+        patience: &mut Patience,
+    ) -> Result<(), Box<Failure>> {
+        let first_connection_failed =
+            matches!(*failure, Failure::Lost { unsent: true, .. }) && !self.reached.load(Ordering::Relaxed);
+        let is_final = !failure.is_transient() || self.stranger.get().is_some();
+        if is_final || (first_connection_failed && !self.patient) {
+            return Err(failure);
+        }
+        let at_least = match &*failure {
+            Failure::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+            Failure::Lost { .. } => Duration::ZERO,
+        };
+        let Some(pause) = patience.pause(at_least) else {
+            return Err(failure);
+        };
+        if patience.tell_now(first_connection_failed) {
+            let why = Trouble::of_failure("no answer", &failure, &self.address, false).message;
+            note(format!("{why}; trying again"));
+        }
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    /// Notes that the coordinator is there.
+    pub(crate) fn answered(&self, patience: &mut Patience) {
+        self.reached.store(true, Ordering::Relaxed);
+        if patience.answered() {
+            note(format!("the coordinator at {} is back", self.address));
+        }
+    }
+
+    /// Turns a failed call into what a person is told; `doing` says what was tried.
+    pub fn trouble(&self, doing: impl Into<String>) -> impl FnOnce(Box<Failure>) -> anyhow::Error {
+        let doing = doing.into();
+        let reached = self.reached.load(Ordering::Relaxed);
+        let address = self.address.clone();
+        let stranger = self.stranger.get().copied();
+        move |failure| match stranger {
+            Some(peer) => Trouble::of_stranger(peer, &address).into(),
+            None => Trouble::of_failure(&doing, &failure, &address, reached).into(),
+        }
+    }
+
+    async fn call<Q: Clone, A>(
+        &self,
+        request: Q,
+        send: impl AsyncFn(Channel, Q) -> Result<Response<A>, Status>,
+    ) -> Result<A, Box<Failure>> {
+        let mut patience = self.patience();
+        loop {
+            let limit = patience.answer_limit(ANSWER_TIMEOUT);
+            let answer = Box::pin(async {
+                match tokio::time::timeout(limit, send(self.channel.clone(), request.clone())).await {
+                    Ok(Ok(response)) => Ok(response.into_inner()),
+                    Ok(Err(status)) => Err(failure_of(&status)),
+                    Err(_elapsed) => Err(Box::new(Failure::Lost {
+                        code: Code::DeadlineExceeded,
+                        message: format!("no answer within {}", format_duration(limit)),
+                        unsent: false,
+                    })),
+                }
+            });
+            let failure = match self.recognising(answer).await {
+                Ok(answer) => {
+                    self.answered(&mut patience);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            self.pause_after(failure, &mut patience).await?;
+        }
+    }
+
+    /// Waits for an answer. While nothing was ever heard from there, a failure or a long silence is a reason to look
+    /// who is there: a wrong port is told at once instead of being asked again and again.
+    async fn recognising<A>(
+        &self,
+        mut answer: Pin<Box<impl Future<Output = Result<A, Box<Failure>>>>>,
+    ) -> Result<A, Box<Failure>> {
+        if self.reached.load(Ordering::Relaxed) {
+            return answer.await;
+        }
+        let answered = match tokio::time::timeout(SUSPICION, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_elapsed) => tokio::select! {
+                answered = &mut answer => answered,
+                failure = async {
+                    match self.recognise().await {
+                        Some(failure) => failure,
+                        None => std::future::pending().await,
+                    }
+                } => return Err(failure),
+            },
+        };
+        match answered {
+            Err(failure) if matches!(*failure, Failure::Lost { unsent: false, .. }) => {
+                Err(self.recognise().await.unwrap_or(failure))
+            }
+            Err(failure) => {
+                if matches!(*failure, Failure::Refused { .. }) {
+                    self.reached.store(true, Ordering::Relaxed);
+                }
+                Err(failure)
+            }
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    /// Looks who is there; the failure that it is when it is no coordinator.
+    async fn recognise(&self) -> Option<Box<Failure>> {
+        let peer = probe::probe(&self.address).await;
+        // A coordinator that hangs may go on; who waits for as long as it takes waits for that, too.
+        let fault = peer.fault().filter(|_| !(self.patient && peer == Peer::Silent))?;
+        self.stranger.get_or_init(|| peer);
+        Some(Box::new(Failure::Lost {
+            code: Code::Unavailable,
+            message: fault.to_owned(),
+            unsent: false,
+        }))
+    }
+}
+
+fn failure_of(status: &Status) -> Box<Failure> {
+    Box::new(Failure::of(status))
+}

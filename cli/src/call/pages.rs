@@ -1,0 +1,92 @@
+//! Lists of the coordinator, read page by page.
+
+use swarm_proto::{
+    reason::Failure,
+    v1::{Agent, Job, ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, Queue, Task},
+};
+
+use super::client::Client;
+
+/// The largest page that a coordinator gives.
+pub(crate) const PAGE_SIZE: usize = 1_000;
+
+/// A request for a page of a list.
+pub(crate) trait Paged: Clone {
+    /// What is listed.
+    type Item;
+
+    /// What is listed, in the plural, for people.
+    const ITEMS: &'static str;
+
+    /// Asks for the page that begins at the token; gives the next page's token, too, which is empty at the end.
+    async fn page(
+        self,
+        client: &Client,
+        size: u32,
+        token: String,
+    ) -> Result<(Vec<Self::Item>, String), Box<Failure>>;
+}
+
+macro_rules! paged {
+    ($($request:ident, $method:ident, $field:ident -> $item:ident;)*) => {
+        $(impl Paged for $request {
+            type Item = $item;
+            const ITEMS: &'static str = stringify!($field);
+
+            async fn page(
+                self,
+                client: &Client,
+                size: u32,
+                token: String,
+            ) -> Result<(Vec<$item>, String), Box<Failure>> {
+                let mut request = self;
+                (request.page_size, request.page_token) = (size, token);
+                let page = client.$method(request).await?;
+                Ok((page.$field, page.next_page_token))
+            }
+        })*
+    };
+}
+
+paged! {
+    ListTasksRequest, list_tasks, tasks -> Task;
+    ListJobsRequest, list_jobs, jobs -> Job;
+    ListAgentsRequest, list_agents, agents -> Agent;
+    ListQueuesRequest, list_queues, queues -> Queue;
+}
+
+/// The pages of a list, one after another.
+pub(crate) struct Pages<'client, Q> {
+    client: &'client Client,
+    request: Q,
+    /// Of the next page; absent at the end.
+    token: Option<String>,
+}
+
+impl<'client, Q: Paged> Pages<'client, Q> {
+    /// The pages of what a request's filters let through.
+    pub(crate) fn new(client: &'client Client, request: Q) -> Pages<'client, Q> {
+        Pages {
+            client,
+            request,
+            token: Some(String::new()),
+        }
+    }
+
+    /// The next page with at most so many items; it may be empty. Nothing at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator refuses or cannot be reached.
+    pub(crate) async fn next(&mut self, at_most: usize) -> anyhow::Result<Option<Vec<Q::Item>>> {
+        let Some(token) = self.token.take() else {
+            return Ok(None);
+        };
+        let size = at_most.clamp(1, PAGE_SIZE) as u32;
+        let page = self.request.clone().page(self.client, size, token).await;
+        let doing = format!("cannot list the {}", Q::ITEMS);
+        let (items, next) = page.map_err(self.client.trouble(doing))?;
+        self.token = (!next.is_empty()).then_some(next);
+        Ok(Some(items))
+    }
+}

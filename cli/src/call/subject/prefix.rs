@@ -1,0 +1,87 @@
+//! Ids by how they begin, as long as only one begins so.
+
+use swarm_proto::{
+    reason::Failure,
+    v1::{FindIdsRequest, FindIdsResponse},
+};
+use tonic::Code;
+
+use super::Kind;
+use crate::{
+    call::client::Client,
+    program::{exit::Exit, terminal::note, trouble::Trouble, value},
+};
+
+/// Ids that are told when several begin alike.
+const MAX_TOLD_IDS: usize = 10;
+
+/// The one id among these kinds that begins so; says whose it is. Nothing when none does.
+///
+/// # Errors
+///
+/// When several do, or the coordinator cannot be asked.
+pub(super) async fn only_one(
+    client: &Client,
+    prefix: &str,
+    kinds: &[Kind],
+    doing: &str,
+) -> anyhow::Result<Option<(Kind, String)>> {
+    // Names of jobs come here, too; no id begins with a space.
+    if value::check_id(prefix).is_err() {
+        return Ok(None);
+    }
+    let request = FindIdsRequest {
+        prefix: prefix.to_owned(),
+        limit: MAX_TOLD_IDS as u32 + 1,
+    };
+    let found = match client.find_ids(request).await {
+        Ok(found) => found,
+        // An older coordinator knows whole ids only.
+        Err(failure)
+            if matches!(
+                *failure,
+                Failure::Lost {
+                    code: Code::Unimplemented,
+                    ..
+                }
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(failure) => return Err(client.trouble(doing)(failure)),
+    };
+    let ids: Vec<(Kind, String)> = kinds
+        .iter()
+        .flat_map(|kind| ids_of(&found, *kind).iter().map(|id| (*kind, id.clone())))
+        .collect();
+    match ids.as_slice() {
+        [] => Ok(None),
+        [(kind, id)] => {
+            note(format!("{prefix} is {} {id}", kind.noun()));
+            Ok(Some((*kind, id.clone())))
+        }
+        several => Err(ambiguous(prefix, several).into()),
+    }
+}
+
+fn ids_of(found: &FindIdsResponse, kind: Kind) -> &[String] {
+    match kind {
+        Kind::Task => &found.task_ids,
+        Kind::Job => &found.job_ids,
+        Kind::Agent => &found.agent_ids,
+    }
+}
+
+fn ambiguous(prefix: &str, ids: &[(Kind, String)]) -> Trouble {
+    let told = &ids[..ids.len().min(MAX_TOLD_IDS)];
+    let mut told: Vec<String> = told
+        .iter()
+        .map(|(kind, id)| format!("{} {id}", kind.noun()))
+        .collect();
+    if ids.len() > MAX_TOLD_IDS {
+        told.push("more".to_owned());
+    }
+    let last = told.pop().unwrap_or_default();
+    let sentence = format!("several ids begin with {prefix}: {} and {last}", told.join(", "));
+    Trouble::new(Exit::Usage, sentence).help("give more of the one that is meant")
+}

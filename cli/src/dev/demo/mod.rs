@@ -1,0 +1,113 @@
+//! The demo: a real job over whatever project is at hand, from fan-out to report.
+
+mod job;
+mod project;
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use swarm_proto::v1::{GetTaskRequest, StreamEventsRequest};
+
+use crate::{
+    call::{client::Client, follow::Follower},
+    program::terminal::{note, task_stderr, task_stdout},
+};
+
+pub(crate) use job::Demo;
+
+/// Runs the demo's job on a coordinator: events on stderr as they happen, the report on stdout. Whether all succeeded.
+///
+/// # Errors
+///
+/// When the coordinator refuses, or stays away for too long.
+pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
+    let Demo {
+        request,
+        report,
+        project,
+    } = demo;
+    let job_ids: Vec<String> = request.job.iter().map(|job| job.job_id.clone()).collect();
+    let follow = StreamEventsRequest {
+        follow: true,
+        job_ids,
+        ..StreamEventsRequest::default()
+    };
+    // Opened before the submit, so that no event is missed.
+    let mut events = Follower::open(client, follow)
+        .await
+        .map_err(client.trouble("cannot read events"))?;
+
+    let mut open: BTreeSet<String> = request.tasks.iter().map(|task| task.task_id.clone()).collect();
+    let mut unsuccessful = Vec::new();
+    note(format!(
+        "submitting {} tasks that measure {project} in parallel, and '{report}', which waits for them all\n",
+        open.len() - 1
+    ));
+    client
+        .submit_tasks(request)
+        .await
+        .map_err(client.trouble("cannot submit the demo"))?;
+
+    while !open.is_empty() {
+        let event = events
+            .next()
+            .await
+            .map_err(client.trouble("cannot read events"))?;
+        let event = event.context("the stream of events ended before the demo did")?;
+        if event.kind.is_empty() {
+            continue;
+        }
+        note(format!("{:>6}  {:<16}  {}", event.seq, event.kind, event.summary));
+        let is_final = matches!(
+            event.kind.as_str(),
+            "task_succeeded" | "task_failed" | "task_cancelled" | "task_skipped"
+        );
+        if is_final && open.remove(&event.task_id) && event.kind != "task_succeeded" {
+            unsuccessful.push(event.task_id);
+        }
+    }
+
+    if unsuccessful.is_empty() {
+        note("\nall succeeded; the report:\n");
+        task_stdout(&stdout_of(client, &report).await?)?;
+    } else {
+        tell_unsuccessful(client, &unsuccessful).await?;
+    }
+    Ok(unsuccessful.is_empty())
+}
+
+async fn stdout_of(client: &Client, task_id: &str) -> anyhow::Result<Vec<u8>> {
+    let request = GetTaskRequest {
+        task_id: task_id.to_owned(),
+    };
+    let response = client
+        .get_task(request)
+        .await
+        .map_err(client.trouble("cannot read the report"))?;
+    let output = response
+        .task
+        .and_then(|task| task.result)
+        .and_then(|result| result.output);
+    Ok(output.unwrap_or_default().stdout)
+}
+
+/// Names what did not succeed, with what the first of them wrote to standard error.
+async fn tell_unsuccessful(client: &Client, task_ids: &[String]) -> anyhow::Result<()> {
+    note(format!("\nnot all tasks succeeded: {}", task_ids.join(", ")));
+    let Some(first) = task_ids.first() else {
+        return Ok(());
+    };
+    let request = GetTaskRequest {
+        task_id: first.clone(),
+    };
+    let response = client
+        .get_task(request)
+        .await
+        .map_err(client.trouble("cannot read what happened"))?;
+    let Some(task) = response.task else { return Ok(()) };
+    note(format!("{first}: {}", task.reason));
+    if let Some(output) = task.result.and_then(|result| result.output) {
+        task_stderr(&output.stderr);
+    }
+    Ok(())
+}

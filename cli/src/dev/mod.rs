@@ -1,0 +1,164 @@
+//! `swarmctl dev`: a coordinator and agents on this machine, as child processes of one command.
+//!
+//! This is the one file of the program that knows the coordinator's and the
+//! agent's code: it starts its own executable under their names.
+
+mod demo;
+mod interruption;
+mod leash;
+mod place;
+mod program;
+mod swarm;
+
+use std::{
+    ffi::{OsStr, OsString},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use swarm_proto::{DEFAULT_PORT, channel::Address};
+
+use self::{demo::Demo, interruption::Interruption, place::Place, swarm::Swarm};
+use crate::{
+    call::client::Client,
+    program::{exit::Exit, globals::Globals, terminal::note},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl dev --demo                          a whole swarm on this machine, at work
+  swarmctl dev                                 the same without the demo; its data are kept
+  swarmctl dev --agents 4 --slots 1            four agents that run one task at a time";
+
+/// Flags of `dev`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// How many agents to start
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    agents: u32,
+    /// How many tasks each agent runs at a time
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    slots: u32,
+    /// Submit a job that measures the project around the current directory, and print its report
+    #[arg(long)]
+    demo: bool,
+    /// End with the demo: with 0 if all its tasks succeeded, else with 1
+    #[arg(long, requires = "demo")]
+    exit_when_done: bool,
+    /// Where to keep data and logs [default: $XDG_DATA_HOME/swarm/dev; with --demo a temporary directory]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the coordinator listens [default: 127.0.0.1:50051, or a free port when that is taken]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// The program that this executable is under another name: `coordinator` or `agent`.
+pub fn child(arg0: &OsStr) -> Option<fn(Vec<OsString>) -> ExitCode> {
+    match Path::new(arg0).file_name()?.to_str()? {
+        "coordinator" => Some(|args| {
+            leash::hold();
+            swarm_coordinator::main(args)
+        }),
+        "agent" => Some(|args| {
+            leash::hold();
+            swarm_agent::main(args)
+        }),
+        _ => None,
+    }
+}
+
+/// Runs a swarm until Ctrl-C, or until the demo is done if that was asked for.
+///
+/// # Errors
+///
+/// When a program cannot be started or ends by itself, or the demo cannot be carried out.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let mut interruption = Interruption::listen().context("cannot catch Ctrl-C")?;
+    let place = Place::open(args.data_dir.as_deref(), args.demo)?;
+    let mut swarm = Swarm::new();
+    let ended = tokio::select! {
+        ended = work(&args, globals, &place, &mut swarm) => ended,
+        () = interruption.next() => {
+            note("\nstopping");
+            // Ctrl-C is how dev ends; only a demo that should have ended by itself was cut short.
+            Ok(if args.exit_when_done { Exit::Interrupted } else { Exit::Done })
+        }
+    };
+    swarm.stop(&mut interruption).await;
+    place.close(!matches!(ended, Ok(Exit::Done | Exit::Interrupted)));
+    ended
+}
+
+/// Starts everything, runs the demo, and waits for the end.
+async fn work(args: &Args, globals: &Globals, place: &Place, swarm: &mut Swarm) -> anyhow::Result<Exit> {
+    let coordinator = swarm
+        .start_coordinator(choose_address(args), place.path())
+        .await?;
+    for number in 1..=args.agents {
+        swarm.start_agent(number, args.slots, &coordinator, place.path())?;
+    }
+    announce(args, &coordinator, place);
+
+    if args.demo {
+        let client = Client::open(&Globals {
+            coordinator: coordinator.clone(),
+            ..globals.clone()
+        })?;
+        let all_succeeded = tokio::select! {
+            done = Box::pin(demo::run(Demo::plan()?, &client)) => done?,
+            trouble = swarm.first_end() => return Err(trouble.into()),
+        };
+        if args.exit_when_done {
+            return Ok(if all_succeeded { Exit::Done } else { Exit::Failed });
+        }
+    }
+    say_what_next(&coordinator);
+    Err(swarm.first_end().await.into())
+}
+
+/// The usual port, or any when another coordinator has it.
+fn choose_address(args: &Args) -> SocketAddr {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+    match args.listen {
+        Some(listen) => listen,
+        None if swarm::is_free(usual) => usual,
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
+}
+
+fn announce(args: &Args, coordinator: &Address, place: &Place) {
+    let agents = match args.agents {
+        0 => "no agents".to_owned(),
+        1 => format!("1 agent with {} slots", args.slots),
+        agents => format!("{agents} agents with {} slots each", args.slots),
+    };
+    note(format!("coordinator on {coordinator}, {agents}"));
+    let fate = match place {
+        Place::Kept { .. } => "",
+        Place::Temporary(_) => " (removed at the end)",
+    };
+    let directory = place.path();
+    note(format!(
+        "data in {}{fate}, logs in {}",
+        directory.display(),
+        directory.join("logs").display()
+    ));
+}
+
+fn say_what_next(coordinator: &Address) {
+    let flag = format!("--coordinator {coordinator}");
+    note(format!(
+        "
+It stays up until Ctrl-C. Try in another terminal:
+  swarmctl {flag} status
+  swarmctl {flag} list
+  swarmctl {flag} run -- sh -c 'uname -a; nproc'
+  swarmctl {flag} submit -- sleep 10
+  swarmctl {flag} events -f
+  agent {flag}"
+    ));
+}

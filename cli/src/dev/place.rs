@@ -1,0 +1,96 @@
+//! Where `dev` keeps data and logs.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use etcetera::BaseStrategy as _;
+use tempfile::TempDir;
+
+use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
+
+/// A directory of `dev`, kept or not.
+pub(super) enum Place {
+    /// Stays when `dev` ends.
+    Kept {
+        /// Where it is.
+        path: PathBuf,
+        /// Held so that no other `dev` writes to the same logs.
+        _lock: File,
+    },
+    /// Goes when `dev` ends well.
+    Temporary(TempDir),
+}
+
+impl Place {
+    /// The given directory; else a temporary one, or that of the user's data.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, or another `dev` uses it.
+    pub(super) fn open(given: Option<&Path>, is_temporary: bool) -> anyhow::Result<Place> {
+        if given.is_none() && is_temporary {
+            let made = tempfile::Builder::new().prefix("swarm-demo-").tempdir();
+            return Ok(Place::Temporary(
+                made.context("cannot make a temporary directory")?,
+            ));
+        }
+        let directory = match given {
+            Some(given) => std::path::absolute(given)
+                .with_context(|| format!("cannot tell where {} is", given.display()))?,
+            None => {
+                let user = etcetera::choose_base_strategy()
+                    .context("cannot tell your home directory: name a place with --data-dir")?;
+                user.data_dir().join("swarm").join("dev")
+            }
+        };
+        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        Ok(Place::Kept {
+            _lock: lock(&directory)?,
+            path: directory,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Place::Kept { path, .. } => path,
+            Place::Temporary(directory) => directory.path(),
+        }
+    }
+
+    /// Removes what is temporary, unless somebody will want to see what went wrong.
+    pub(super) fn close(self, is_worth_keeping: bool) {
+        let Place::Temporary(directory) = self else { return };
+        if is_worth_keeping {
+            note(format!(
+                "data and logs are kept in {}",
+                directory.keep().display()
+            ));
+            return;
+        }
+        let path = directory.path().to_owned();
+        if let Err(error) = directory.close() {
+            note(format!("warning: cannot remove {}: {error}", path.display()));
+        }
+    }
+}
+
+/// The right to use the directory, for as long as the file is open.
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join("dev.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let sentence = format!("another swarmctl dev uses {}", directory.display());
+            Err(Trouble::new(Exit::Refused, sentence)
+                .help("stop that one, or name another place with --data-dir DIR")
+                .into())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}

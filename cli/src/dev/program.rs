@@ -1,0 +1,149 @@
+//! One program that `dev` started: its start, its log, its end.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::Context as _;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    process::{ChildStdin, ChildStdout, Command},
+    sync::watch,
+};
+
+use super::leash;
+use crate::program::{exit::Exit, trouble::Trouble};
+
+/// What is shown of the log of a program that ended by itself.
+const LOG_TAIL_LINES: usize = 15;
+const LOG_TAIL_BYTES: u64 = 8 * 1024;
+
+/// A program under `dev`. Dropping it closes its standard input, upon which it stops.
+pub(super) struct Program {
+    name: String,
+    log: PathBuf,
+    pid: Pid,
+    /// Set when it has ended; without a status when the system could not tell it.
+    end: Arc<OnceLock<Option<ExitStatus>>>,
+    _stdin: Option<ChildStdin>,
+}
+
+impl Program {
+    /// Starts this very executable under another name; also gives its standard output. `ends` hears of its end.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, or its log cannot be written.
+    pub(super) fn start(
+        program: &str,
+        name: &str,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        logs: &Path,
+        ends: &watch::Sender<()>,
+    ) -> anyhow::Result<(Program, Option<ChildStdout>)> {
+        let executable = env::current_exe().context("cannot tell which program this is")?;
+        fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
+        let log = logs.join(format!("{name}.log"));
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut child = Command::new(&executable)
+            .arg0(program)
+            .args(args)
+            .env(leash::VARIABLE, "1")
+            // A Ctrl-C on the terminal is for dev alone, which then stops the others in their order.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("cannot start {} as {name}", executable.display()))?;
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .context("a program without a process id")?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let end = Arc::new(OnceLock::new());
+        tokio::spawn({
+            let (end, ends) = (Arc::clone(&end), ends.clone());
+            async move {
+                let status = child.wait().await.ok();
+                // Nobody else sets it.
+                let _ = end.set(status);
+                ends.send_replace(());
+            }
+        });
+        Ok((
+            Program {
+                name: name.to_owned(),
+                log,
+                pid: Pid::from_raw(pid),
+                end,
+                _stdin: stdin,
+            },
+            stdout,
+        ))
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        self.end.get().is_none()
+    }
+
+    /// Sends a signal, unless it has ended.
+    pub(super) fn signal(&self, signal: Signal) {
+        // It is reaped on this same thread, so that its id cannot become another's in between.
+        if self.is_running() {
+            // A zombie does not mind.
+            let _ = kill(self.pid, signal);
+        }
+    }
+
+    /// What to tell about an end that nobody asked for.
+    pub(super) fn trouble(&self) -> Trouble {
+        let status = self.end.get().copied().flatten();
+        let how = status.map_or_else(|| "unexpectedly".to_owned(), |status| format!("with {status}"));
+        let message = format!(
+            "{} ended {how}; the end of its log, {}:",
+            self.name,
+            self.log.display()
+        );
+        let mut trouble = Trouble::new(exit_of(status), message);
+        trouble.faults = log_tail(&self.log);
+        trouble
+    }
+}
+
+/// The coordinator's and the agent's codes that mean the same from `dev`.
+fn exit_of(status: Option<ExitStatus>) -> Exit {
+    match status.and_then(|status| status.code()) {
+        Some(2) => Exit::Usage,
+        Some(3) => Exit::Refused,
+        Some(74) => Exit::Disk,
+        Some(78) => Exit::Configuration,
+        _ => Exit::Failed,
+    }
+}
+
+/// The last lines of a log; none when it cannot be read.
+fn log_tail(log: &Path) -> Vec<String> {
+    let read = || {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines.len().saturating_sub(LOG_TAIL_LINES);
+    lines[tail..].iter().map(|line| format!("  {line}")).collect()
+}

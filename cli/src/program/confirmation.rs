@@ -1,0 +1,28 @@
+//! A question before something that cannot be taken back.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use super::{exit::Exit, terminal, trouble::Trouble};
+
+/// Whether it is to be done: `--yes` was given, or a person at the terminal says so. `what` is what would be done.
+///
+/// # Errors
+///
+/// When nobody can be asked, for standard input is no terminal.
+pub(crate) fn is_confirmed(what: &str, yes: bool) -> anyhow::Result<bool> {
+    if yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() {
+        let sentence = format!("not confirmed: {what}");
+        let trouble = Trouble::new(Exit::Usage, sentence);
+        return Err(trouble
+            .help("standard input is no terminal to ask on: add --yes")
+            .into());
+    }
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{}? [y/N] ", terminal::clean_line(what)).and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

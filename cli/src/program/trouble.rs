@@ -1,0 +1,236 @@
+//! Why a verb could not do what was asked, as a person is told: `error:`, then `help:`.
+
+use std::{error::Error, fmt};
+
+use swarm_proto::{
+    channel::Address,
+    probe::Peer,
+    reason::{Failure, FieldFault, Reason},
+};
+use swarm_settings::Wrong;
+
+use super::{exit::Exit, next::next, terminal::note};
+
+/// A sentence for people with the exit code for scripts.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What the shell gets.
+    pub exit: Exit,
+    /// What failed, on what, and why: lower case, no full stop.
+    pub message: String,
+    /// One line for each of several faults.
+    pub faults: Vec<String>,
+    /// What to do next.
+    pub help: Vec<String>,
+}
+
+impl Trouble {
+    /// A trouble without advice.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Trouble {
+        Trouble {
+            exit,
+            message: message.into(),
+            faults: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn help(mut self, line: impl Into<String>) -> Trouble {
+        self.help.push(line.into());
+        self
+    }
+
+    /// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
+    ///
+    /// `reached` says whether this coordinator has answered anything before.
+    pub fn of_failure(doing: &str, failure: &Failure, address: &Address, reached: bool) -> Trouble {
+        let exit = Exit::of_failure(failure);
+        match failure {
+            Failure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
+                let trouble = unreachable(address, &failure.plain_cause());
+                if *unsent {
+                    trouble.help(how_to_start(address))
+                } else {
+                    trouble.help("is that the gRPC port of a coordinator? another one is given with --coordinator HOST:PORT")
+                }
+            }
+            Failure::Lost { .. } if exit == Exit::Unreachable => Trouble::new(
+                exit,
+                format!(
+                    "{doing}: lost the coordinator at {address}: {}",
+                    failure.plain_cause()
+                ),
+            )
+            .help(format!(
+                "whether the request was carried out is not known: look with {} once it is back",
+                next(address, "list")
+            )),
+            Failure::Lost { message, .. } => Trouble::new(exit, format!("{doing}: {message}")).help(format!(
+                "are coordinator and swarmctl of the same version? see: {}",
+                next(address, "status")
+            )),
+            Failure::Refused {
+                reason,
+                message,
+                faults,
+                metadata,
+                ..
+            } => {
+                let mut trouble = Trouble::new(exit, format!("{doing}: {}", without_faults(message, faults)));
+                trouble.faults = faults.iter().map(fault_line).collect();
+                let oldest = metadata.get("oldest_seq").map(String::as_str);
+                trouble
+                    .help
+                    .extend(reason.and_then(|reason| advice(reason, oldest, address)));
+                trouble
+            }
+        }
+    }
+
+    /// Somebody answers at the address of the coordinator, and is none.
+    pub fn of_stranger(peer: Peer, address: &Address) -> Trouble {
+        let mut trouble = unreachable(
+            address,
+            peer.fault().unwrap_or("what answers there is no coordinator"),
+        );
+        trouble.help.extend(
+            peer.help()
+                .map(|help| format!("{help}; another one is given with --coordinator HOST:PORT")),
+        );
+        trouble
+    }
+
+    /// What a file of settings, or another program's variable, says cannot be used.
+    pub fn of_settings(wrong: &Wrong) -> Trouble {
+        let mut trouble = Trouble::new(Exit::Configuration, wrong.sentence());
+        trouble.faults = wrong.faults.iter().map(|fault| format!("  {fault}")).collect();
+        trouble.help(&wrong.help)
+    }
+
+    /// Writes it to stderr.
+    pub fn tell(&self) {
+        note(format!("error: {}", self.message));
+        for fault in &self.faults {
+            note(fault);
+        }
+        for line in &self.help {
+            note(format!("help: {line}"));
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Trouble {}
+
+fn unreachable(address: &Address, why: &str) -> Trouble {
+    Trouble::new(
+        Exit::Unreachable,
+        format!("cannot reach the coordinator at {address}: {why}"),
+    )
+}
+
+/// What to type so that a coordinator listens at the address.
+fn how_to_start(address: &Address) -> String {
+    let there = if address.is_loopback() { "" } else { " there" };
+    format!(
+        "is it running? start one{there} with: coordinator {}, or try everything with: swarmctl dev",
+        address.listen_flags()
+    )
+}
+
+/// The beginning of a message that goes on with the faults; they get lines of their own.
+fn without_faults<'m>(message: &'m str, faults: &[FieldFault]) -> &'m str {
+    let first = faults
+        .first()
+        .and_then(|fault| message.find(&format!(": {}: ", fault.field)));
+    first.map_or(message, |start| &message[..start])
+}
+
+fn fault_line(fault: &FieldFault) -> String {
+    format!("  {}: {}", fault.field, fault.description)
+}
+
+/// What to do about a refusal; nothing when its message says it all.
+fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option<String> {
+    let next = |rest| next(address, rest);
+    let advice = match reason {
+        Reason::TaskNotFound => return Some(format!("{} shows the tasks there are", next("list"))),
+        Reason::JobNotFound => return Some(format!("{} shows the jobs there are", next("job list"))),
+        Reason::AgentNotFound => return Some(format!("{} shows the agents there are", next("agent list"))),
+        Reason::DependencyUnknown => {
+            return Some(format!(
+                "submit that task first, or in the same job file; {} shows the tasks there are",
+                next("list")
+            ));
+        }
+        Reason::TaskExists => {
+            return Some(format!(
+                "the id belongs to a task with another spec: choose another id; {} shows that task",
+                next("inspect ID")
+            ));
+        }
+        Reason::JobExists => "the id belongs to a job with other tasks: choose another id, or leave it out",
+        Reason::RevisionMismatch => return Some(format!("look at it again with: {}", next("inspect ID"))),
+        Reason::DependencyFailed => {
+            "retry the dependency instead; it brings back what was skipped because of it"
+        }
+        Reason::Busy => "try again in a while, or wait for longer with --retry-for 5m",
+        Reason::DiskFull => "free some space where the coordinator keeps its data",
+        Reason::HistoryChanged => "its data were restored or replaced: begin again with --from 0",
+        Reason::EventsTrimmed => match oldest_seq {
+            Some(oldest) => return Some(format!("the oldest kept event is {oldest}: --from {oldest}")),
+            None => "begin with the oldest kept event: --from 0",
+        },
+        Reason::ShuttingDown => "try again when it is back, or wait for longer with --retry-for 5m",
+        Reason::FieldInvalid
+        | Reason::DependencyCycle
+        | Reason::SpecTooLarge
+        | Reason::LeaseLost
+        | Reason::AgentReplaced
+        | Reason::TaskFinished
+        | Reason::TaskNotFinished => return None,
+    };
+    Some(advice.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_not_told_twice() {
+        let faults = [FieldFault {
+            field: "tasks[0].spec.queue".into(),
+            description: "is bad".into(),
+        }];
+        assert_eq!(
+            without_faults("1 fault: tasks[0].spec.queue: is bad", &faults),
+            "1 fault"
+        );
+        assert_eq!(without_faults("nothing was named", &faults), "nothing was named");
+        assert_eq!(without_faults("nothing was named", &[]), "nothing was named");
+    }
+
+    #[test]
+    fn what_to_start_can_be_typed() {
+        for (address, expected) in [
+            ("127.0.0.1:7", "start one with: coordinator --listen 127.0.0.1:7,"),
+            ("localhost:7", "start one with: coordinator --listen 127.0.0.1:7,"),
+            ("[::1]:7", "start one with: coordinator --listen [::1]:7,"),
+            (
+                "lab-3:7",
+                "start one there with: coordinator --listen 0.0.0.0:7 --insecure,",
+            ),
+        ] {
+            let help = how_to_start(&address.parse().unwrap());
+            assert!(help.contains(expected), "{help}");
+        }
+    }
+}

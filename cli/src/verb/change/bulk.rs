@@ -1,0 +1,242 @@
+//! Changes of all tasks that a filter finds: counted, confirmed, and made in batches.
+
+use std::collections::BTreeMap;
+
+use swarm_proto::{
+    reason::Reason,
+    v1::{ListTasksRequest, Task, TaskChange, TaskState},
+};
+
+use super::changes;
+use crate::{
+    call::{
+        client::Client,
+        pages::{PAGE_SIZE, Pages},
+    },
+    output::{Output, state, text},
+    program::{confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    verb::look::{
+        describe,
+        filter::{Filter, State},
+    },
+};
+
+/// The most tasks that one request takes.
+pub(super) const BATCH: usize = 1_000;
+
+/// Rows of a table of what many became; the rest is counted.
+const MAX_ROWS: usize = 100;
+
+/// Refused tasks that are told by name for each reason.
+const MAX_TOLD: usize = 3;
+
+/// The flags beside ids and filter.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Many at once")]
+pub(super) struct Caution {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Only list the tasks that would be changed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What is done to tasks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deed {
+    /// `cancel`.
+    pub(super) verb: &'static str,
+    /// `cancelled`.
+    pub(super) done: &'static str,
+    /// States in which it can be done.
+    pub(super) possible: &'static [TaskState],
+    /// Why it cannot be done in the others.
+    pub(super) otherwise: &'static str,
+    /// States of the tasks that are meant when none are named.
+    pub(super) usual: &'static [TaskState],
+}
+
+/// A task as it was found.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) task_id: String,
+    pub(super) revision: u64,
+    state: TaskState,
+}
+
+impl From<Task> for Found {
+    fn from(task: Task) -> Found {
+        Found {
+            state: task.state(),
+            revision: task.revision,
+            task_id: task.task_id,
+        }
+    }
+}
+
+impl Deed {
+    /// What the filter finds and this can be done to.
+    ///
+    /// # Errors
+    ///
+    /// When it names a state in which it cannot be done, no such job or agent, or the coordinator cannot be asked.
+    pub(super) async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
+        let impossible = |state: &&State| !self.possible.contains(&TaskState::from(**state));
+        if let Some(state) = filter.states.iter().find(impossible) {
+            let word = state::word((*state).into());
+            let sentence = format!("cannot {} tasks that are {word}: {}", self.verb, self.otherwise);
+            return Err(Trouble::new(Exit::Usage, sentence).into());
+        }
+        let mut request = filter.request(client).await?;
+        if request.states.is_empty() {
+            request.states = self.usual.iter().map(|state| (*state).into()).collect();
+        }
+        Ok(request)
+    }
+
+    /// Everything that is listed, if a person or a flag agrees; nothing when there is nothing to do or nobody does.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked, or the coordinator refuses or cannot be reached.
+    pub(super) async fn confirmed(
+        self,
+        request: ListTasksRequest,
+        caution: Caution,
+        client: &Client,
+    ) -> anyhow::Result<Result<Vec<Found>, Exit>> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut pages = Pages::new(client, request);
+        while let Some(page) = pages.next(PAGE_SIZE).await? {
+            found.extend(page.into_iter().map(Found::from));
+        }
+        if found.is_empty() {
+            note(format!("nothing to {}", self.verb));
+            return Ok(Err(Exit::Done));
+        }
+        if !is_confirmed(&format!("{} {}", self.verb, counted(&found)), caution.yes)? {
+            note(format!("nothing was {}", self.done));
+            return Ok(Err(Exit::Failed));
+        }
+        Ok(Ok(found))
+    }
+
+    /// Lists what would be changed.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written, or the coordinator cannot be asked.
+    pub(super) async fn list(
+        self,
+        request: ListTasksRequest,
+        client: &Client,
+        output: &Output,
+    ) -> anyhow::Result<Exit> {
+        let pages = Pages::new(client, request);
+        let listed = crate::verb::look::listing::print_all(pages, describe::tasks, output).await?;
+        self.tell_dry_run(listed);
+        Ok(Exit::Done)
+    }
+
+    /// Says that nothing was changed.
+    pub(super) fn tell_dry_run(self, listed: usize) {
+        let tasks = text::counted(listed as u64, "task");
+        note(format!("dry run: {tasks} would be {}", self.done));
+    }
+
+    /// Prints what became of very many that nobody has named, and sums it up. What had ended before it could be
+    /// cancelled is as it was to be.
+    ///
+    /// # Errors
+    ///
+    /// When any was refused, or stdout is closed.
+    pub(super) fn tell(
+        self,
+        changes: &[TaskChange],
+        output: &Output,
+        globals: &Globals,
+    ) -> anyhow::Result<Exit> {
+        let (accepted, refused) = changes::split(changes);
+        let most = if output.format.is_for_people() {
+            MAX_ROWS
+        } else {
+            usize::MAX
+        };
+        let shown = &accepted[..accepted.len().min(most)];
+        output.list(&changes::listing(changes, shown, output))?;
+        if shown.len() < accepted.len() {
+            note(format!("and {} more", accepted.len() - shown.len()));
+        }
+        let (ended, refused): (Vec<&TaskChange>, Vec<&TaskChange>) = refused
+            .into_iter()
+            .partition(|change| changes::reason(change) == Some(Reason::TaskFinished));
+        note(self.summary(&accepted, &ended));
+        if refused.is_empty() {
+            return Ok(Exit::Done);
+        }
+        let mut trouble =
+            changes::trouble(&refused, changes.len(), &format!("cannot {}", self.verb), globals);
+        trouble.faults = by_reason(&refused);
+        Err(trouble.into())
+    }
+
+    /// `98 tasks cancelled, of which 20 run until their agents have ended them; 2 had ended`.
+    fn summary(self, accepted: &[&TaskChange], ended: &[&TaskChange]) -> String {
+        let mut summary = format!("{} {}", text::counted(accepted.len() as u64, "task"), self.done);
+        let running = accepted
+            .iter()
+            .filter(|change| change.state() == TaskState::Running)
+            .count();
+        match running {
+            0 => {}
+            1 => summary.push_str(", of which 1 runs until its agent has ended it"),
+            _ => summary.push_str(&format!(
+                ", of which {running} run until their agents have ended them"
+            )),
+        }
+        if !ended.is_empty() {
+            summary.push_str(&format!("; {} had ended meanwhile", ended.len()));
+        }
+        summary
+    }
+}
+
+/// `120 tasks (100 queued, 20 running)`.
+fn counted(found: &[Found]) -> String {
+    let mut counts: BTreeMap<i32, (TaskState, usize)> = BTreeMap::new();
+    for task in found {
+        counts.entry(task.state.into()).or_insert((task.state, 0)).1 += 1;
+    }
+    let counts: Vec<String> = counts
+        .into_values()
+        .map(|(state, count)| format!("{count} {}", state::word(state)))
+        .collect();
+    let tasks = text::counted(found.len() as u64, "task");
+    format!("{tasks} ({})", counts.join(", "))
+}
+
+/// A line for each reason of refusals.
+fn by_reason(refused: &[&TaskChange]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&TaskChange>> = BTreeMap::new();
+    for change in refused {
+        let word = change
+            .refusal
+            .as_ref()
+            .map_or("", |refusal| refusal.reason.as_str());
+        reasons.entry(word).or_default().push(change);
+    }
+    let lines = reasons.into_values().map(|of_reason| {
+        let ids: Vec<&str> = of_reason
+            .iter()
+            .take(MAX_TOLD)
+            .map(|change| change.task_id.as_str())
+            .collect();
+        let more = match of_reason.len() - ids.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("  {}{more}: {}", ids.join(", "), changes::why(of_reason[0]))
+    });
+    lines.collect()
+}

@@ -1,0 +1,180 @@
+//! `swarmctl cancel`: tasks, all that is left of jobs, and whatever a filter finds.
+
+use swarm_proto::{
+    reason::Reason,
+    v1::{CancelTasksRequest, ListTasksRequest, Task, TaskChange, TaskState},
+};
+
+use super::{
+    bulk::{BATCH, Caution, Deed},
+    changes,
+};
+use crate::{
+    call::{
+        client::Client,
+        pages::Pages,
+        subject::{self, Subject},
+    },
+    output::{Output, state},
+    program::{exit::Exit, globals::Globals, terminal::note, value},
+    verb::look::{describe, filter::Filter},
+};
+
+/// The states in which a task can be cancelled.
+const UNENDED: &[TaskState] = &[
+    TaskState::Blocked,
+    TaskState::Delayed,
+    TaskState::Queued,
+    TaskState::Running,
+    TaskState::Waiting,
+];
+
+const CANCEL: Deed = Deed {
+    verb: "cancel",
+    done: "cancelled",
+    possible: UNENDED,
+    otherwise: "they have ended",
+    usual: UNENDED,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl cancel k3v7q2mzdh                   one task; a running one is ended on its agent
+  swarmctl cancel nightly                      all tasks of a job, by its name, that have not ended
+  swarmctl cancel --job nightly --label team=a  a part of a job; asks first
+  swarmctl cancel --queue slow --state queued  all that wait in a queue; asks first
+  swarmctl list --state queued -q | swarmctl cancel -";
+
+const USAGE: &str = "\
+swarmctl cancel [OPTIONS] <ID>...
+       swarmctl cancel [OPTIONS] --job JOB, --queue QUEUE, --state STATE, --label TERM, --agent AGENT or --text TEXT
+       swarmctl cancel [OPTIONS] --all";
+
+/// What to cancel.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES, override_usage = USAGE)]
+pub struct Args {
+    /// Tasks and jobs, these also by name; last is the newest; - reads ids from stdin, one a line
+    #[arg(
+        required_unless_present_any = ["all", "Filter"],
+        conflicts_with_all = ["all", "Filter"],
+        value_name = "ID"
+    )]
+    ids: Vec<String>,
+    /// Every task that has not ended
+    #[arg(long, conflicts_with = "Filter", help_heading = "Which tasks")]
+    all: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    caution: Caution,
+}
+
+/// Cancels; exits with 3 if any was refused.
+///
+/// # Errors
+///
+/// When the coordinator refuses the whole request or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    if !args.ids.is_empty() {
+        let ids = subject::ids(&args.ids)?;
+        return if args.caution.dry_run {
+            list_named(&client, &ids, &output).await
+        } else {
+            let changes = cancel_named(&client, ids).await?;
+            changes::tell(&changes, &output, "cannot cancel", globals)
+        };
+    }
+    let request = CANCEL.request(&args.filter, &client).await?;
+    if args.caution.dry_run {
+        return CANCEL.list(request, &client, &output).await;
+    }
+    match CANCEL.confirmed(request, args.caution, &client).await? {
+        Ok(found) => {
+            let ids: Vec<String> = found.into_iter().map(|task| task.task_id).collect();
+            CANCEL.tell(&cancel(&client, &ids).await?, &output, globals)
+        }
+        Err(exit) => Ok(exit),
+    }
+}
+
+async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<TaskChange>> {
+    // What cannot be an id may still be the name of a job.
+    let (possible, other): (Vec<String>, Vec<String>) =
+        ids.into_iter().partition(|id| value::check_id(id).is_ok());
+    let mut answers = cancel(client, &possible).await?;
+    answers.extend(other.iter().map(|id| changes::unknown(id)));
+
+    let mut changes = Vec::with_capacity(answers.len());
+    for change in answers {
+        if changes::reason(&change) != Some(Reason::TaskNotFound) {
+            changes.push(change);
+            continue;
+        }
+        let doing = format!("cannot cancel {}", change.task_id);
+        match subject::find_no_whole_task_id(client, &change.task_id, &doing).await? {
+            None => changes.push(change),
+            Some((Subject::Task(task), _)) => changes.extend(cancel(client, &[task.task_id]).await?),
+            Some((Subject::Job(job), _)) => {
+                let tasks = unended_tasks(client, job.job_id).await?;
+                if tasks.is_empty() {
+                    note(format!("job {}: all of its tasks have ended", change.task_id));
+                }
+                let ids: Vec<String> = tasks.into_iter().map(|task| task.task_id).collect();
+                changes.extend(cancel(client, &ids).await?);
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// Lists what `cancel_named` would cancel.
+async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow::Result<Exit> {
+    let mut tasks = Vec::new();
+    for id in ids {
+        match subject::find(client, id, &format!("cannot look for {id}")).await? {
+            Some((Subject::Task(task), _)) if state::is_final(task.state()) => {
+                note(format!(
+                    "{} has ended: it is {}",
+                    task.task_id,
+                    state::word(task.state())
+                ));
+            }
+            Some((Subject::Task(task), _)) => tasks.push(*task),
+            Some((Subject::Job(job), _)) => tasks.extend(unended_tasks(client, job.job_id).await?),
+            None => return Err(subject::nothing_named(client, id).into()),
+        }
+    }
+    output.list(&describe::tasks(&tasks))?;
+    CANCEL.tell_dry_run(tasks.len());
+    Ok(Exit::Done)
+}
+
+async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<Vec<TaskChange>> {
+    let mut changes = Vec::with_capacity(ids.len());
+    for batch in ids.chunks(BATCH) {
+        let request = CancelTasksRequest {
+            task_ids: batch.to_vec(),
+        };
+        let answer = client.cancel_tasks(request).await;
+        changes.extend(answer.map_err(client.trouble("cannot cancel"))?.results);
+    }
+    Ok(changes)
+}
+
+/// The tasks of a job that have not ended.
+async fn unended_tasks(client: &Client, job_id: String) -> anyhow::Result<Vec<Task>> {
+    let filter = ListTasksRequest {
+        job_id,
+        states: UNENDED.iter().map(|state| (*state).into()).collect(),
+        ..ListTasksRequest::default()
+    };
+    let mut pages = Pages::new(client, filter);
+    let mut tasks = Vec::new();
+    while let Some(page) = pages.next(BATCH).await? {
+        tasks.extend(page);
+    }
+    Ok(tasks)
+}

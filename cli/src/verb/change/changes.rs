@@ -1,0 +1,146 @@
+//! What became of each task of a request to change several.
+
+use swarm_proto::{
+    reason::Reason,
+    v1::{Refusal, TaskChange},
+};
+
+use crate::{
+    output::{Listing, Output, json, state, table::Table, text},
+    program::{exit::Exit, globals::Globals, trouble::Trouble},
+};
+
+/// Prints what became of each; refusals are told on stderr, too.
+///
+/// # Errors
+///
+/// When any was refused, or stdout is closed.
+pub(super) fn tell(
+    changes: &[TaskChange],
+    output: &Output,
+    doing: &str,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    let (accepted, refused) = split(changes);
+    output.list(&listing(changes, &accepted, output))?;
+    if refused.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(trouble(&refused, changes.len(), doing, globals).into())
+}
+
+/// Says of some out of more tasks why they were refused.
+///
+/// # Errors
+///
+/// When any was.
+pub(super) fn tell_refusals(
+    refused: &[TaskChange],
+    others: usize,
+    doing: &str,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    if refused.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let refused: Vec<&TaskChange> = refused.iter().collect();
+    Err(trouble(&refused, refused.len() + others, doing, globals).into())
+}
+
+/// The accepted and the refused.
+pub(super) fn split(changes: &[TaskChange]) -> (Vec<&TaskChange>, Vec<&TaskChange>) {
+    changes.iter().partition(|change| change.refusal.is_none())
+}
+
+/// To programs all changes, to people those that were accepted.
+pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: &Output) -> Listing {
+    let values = match output.format.is_for_people() {
+        true => accepted
+            .iter()
+            .map(|change| json::of("TaskChange", *change))
+            .collect(),
+        false => changes
+            .iter()
+            .map(|change| json::of("TaskChange", change))
+            .collect(),
+    };
+    let mut table = Table::new(["ID", "STATE"]);
+    for change in accepted {
+        table.row([change.task_id.clone(), state::task(change.state()).to_owned()]);
+    }
+    Listing {
+        key: "results",
+        message: Some("TaskChange"),
+        values,
+        names: accepted.iter().map(|change| change.task_id.clone()).collect(),
+        table,
+    }
+}
+
+/// Why a change was refused; nothing when it was not, or for a reason newer than this program.
+pub(super) fn reason(change: &TaskChange) -> Option<Reason> {
+    change
+        .refusal
+        .as_ref()
+        .and_then(|refusal| Reason::parse(&refusal.reason))
+}
+
+/// The change of a task that does not exist.
+pub(super) fn unknown(id: &str) -> TaskChange {
+    let refusal = Refusal {
+        reason: Reason::TaskNotFound.as_str().to_owned(),
+        message: format!("there is no task '{id}'"),
+    };
+    TaskChange {
+        task_id: id.to_owned(),
+        refusal: Some(refusal),
+        ..TaskChange::default()
+    }
+}
+
+/// The refusal in a sentence.
+pub(super) fn why(change: &TaskChange) -> String {
+    let refusal = change.refusal.clone().unwrap_or_default();
+    if refusal.message.is_empty() {
+        refusal.reason
+    } else {
+        refusal.message
+    }
+}
+
+/// What a person is told about refused changes.
+pub(super) fn trouble(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals) -> Trouble {
+    let reasons: Vec<Option<Reason>> = refused.iter().map(|change| reason(change)).collect();
+    let all_unknown = reasons.iter().all(|reason| *reason == Some(Reason::TaskNotFound));
+    let exit = if all_unknown {
+        Exit::NotFound
+    } else {
+        Exit::Refused
+    };
+    let sentences: Vec<String> = refused
+        .iter()
+        .map(|change| format!("{}: {}", change.task_id, why(change)))
+        .collect();
+    let mut trouble = match (sentences.as_slice(), total) {
+        ([sentence], 1) => Trouble::new(exit, format!("{doing} {sentence}")),
+        _ => {
+            let count = text::counted(total as u64, "task");
+            let mut trouble = Trouble::new(exit, format!("{doing} {} of {count}", refused.len()));
+            trouble.faults = sentences.iter().map(|sentence| format!("  {sentence}")).collect();
+            trouble
+        }
+    };
+    if reasons.contains(&Some(Reason::TaskNotFound)) {
+        trouble = trouble.help(format!("{} shows the tasks there are", globals.next("list")));
+    }
+    if reasons.contains(&Some(Reason::RevisionMismatch)) {
+        trouble = trouble.help(format!(
+            "a task changed meanwhile: look at it with {}, and try again",
+            globals.next("inspect ID")
+        ));
+    }
+    if reasons.contains(&Some(Reason::DependencyFailed)) {
+        trouble = trouble.help("retry the dependency instead; it brings back what was skipped because of it");
+    }
+    trouble
+}

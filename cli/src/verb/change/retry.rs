@@ -1,0 +1,145 @@
+//! `swarmctl retry`: ended tasks, with fresh counts of tries.
+
+use swarm_proto::v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState};
+
+use super::{
+    bulk::{BATCH, Caution, Deed},
+    changes,
+};
+use crate::{
+    call::{client::Client, subject},
+    output::Output,
+    program::{exit::Exit, globals::Globals, trouble::Trouble},
+    verb::look::{
+        describe,
+        filter::{Filter, State},
+    },
+};
+
+const RETRY: Deed = Deed {
+    verb: "retry",
+    done: "retried",
+    possible: &[
+        TaskState::Succeeded,
+        TaskState::Failed,
+        TaskState::Cancelled,
+        TaskState::Skipped,
+    ],
+    otherwise: "they have not ended",
+    // What was skipped comes back with what it was skipped for.
+    usual: &[TaskState::Failed, TaskState::Cancelled],
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl retry k3v7q2mzdh                    one task, and what was skipped because of it
+  swarmctl retry --failed                      every failed task; asks first
+  swarmctl retry --failed --job nightly --yes  those of one job, without a question";
+
+const USAGE: &str = "\
+swarmctl retry [OPTIONS] <ID>...
+       swarmctl retry [OPTIONS] --failed, --job JOB, --queue QUEUE, --state STATE, --label TERM, --agent AGENT or --text TEXT
+       swarmctl retry [OPTIONS] --all";
+
+/// What to bring back.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES, override_usage = USAGE)]
+pub struct Args {
+    /// Tasks; last is the newest; - reads ids from stdin, one a line
+    #[arg(
+        required_unless_present_any = ["all", "failed", "Filter"],
+        conflicts_with_all = ["all", "failed", "Filter"],
+        value_name = "ID"
+    )]
+    ids: Vec<String>,
+    /// Failed tasks: short for --state failed
+    #[arg(long, conflicts_with_all = ["all", "states"], help_heading = "Which tasks")]
+    failed: bool,
+    /// Every failed and cancelled task; these are also meant when no state is named
+    #[arg(long, conflicts_with = "Filter", help_heading = "Which tasks")]
+    all: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    caution: Caution,
+}
+
+/// Brings tasks back; exits with 3 if any was refused.
+///
+/// # Errors
+///
+/// When any was refused, or the coordinator cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    if !args.ids.is_empty() {
+        let (tasks, unknown) = find_named(&client, &subject::ids(&args.ids)?).await?;
+        if args.caution.dry_run {
+            output.list(&describe::tasks(&tasks))?;
+            RETRY.tell_dry_run(tasks.len());
+            return changes::tell_refusals(&unknown, tasks.len(), "cannot retry", globals);
+        }
+        let mut changes = unknown;
+        changes.extend(retry(&client, tasks.iter().map(|task| (&task.task_id, task.revision))).await?);
+        return changes::tell(&changes, &output, "cannot retry", globals);
+    }
+    let mut filter = args.filter;
+    if args.failed {
+        filter.states.push(State::Failed);
+    }
+    let request = RETRY.request(&filter, &client).await?;
+    if args.caution.dry_run {
+        return RETRY.list(request, &client, &output).await;
+    }
+    match RETRY.confirmed(request, args.caution, &client).await? {
+        Ok(found) => {
+            // Each as it was found: one that changed since is refused, not retried twice.
+            let changes = retry(&client, found.iter().map(|task| (&task.task_id, task.revision))).await?;
+            RETRY.tell(&changes, &output, globals)
+        }
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// Looks at each task first: with its revision, a request whose answer was lost can be sent again.
+async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task>, Vec<TaskChange>)> {
+    let mut tasks = Vec::with_capacity(ids.len());
+    let mut unknown = Vec::new();
+    for id in ids {
+        match subject::find_task(client, id, &format!("cannot retry {id}")).await? {
+            Some(task) => tasks.push(Task { result: None, ..task }),
+            None => {
+                if let Some((job, _)) = subject::find_job(client, id, &format!("cannot retry {id}")).await? {
+                    let sentence = format!("{id} is a job, and tasks are retried");
+                    let next = client.next(&format!("retry --job {}", job.job_id));
+                    return Err(Trouble::new(Exit::Usage, sentence)
+                        .help(format!("its failed and cancelled tasks: {next}"))
+                        .into());
+                }
+                unknown.push(changes::unknown(id));
+            }
+        }
+    }
+    Ok((tasks, unknown))
+}
+
+async fn retry(
+    client: &Client,
+    tasks: impl Iterator<Item = (&String, u64)>,
+) -> anyhow::Result<Vec<TaskChange>> {
+    let tasks: Vec<RetryTask> = tasks
+        .map(|(task_id, revision)| RetryTask {
+            task_id: task_id.clone(),
+            revision: Some(revision),
+        })
+        .collect();
+    let mut changes = Vec::with_capacity(tasks.len());
+    for batch in tasks.chunks(BATCH) {
+        let request = RetryTasksRequest {
+            tasks: batch.to_vec(),
+        };
+        let answer = client.retry_tasks(request).await;
+        changes.extend(answer.map_err(client.trouble("cannot retry"))?.results);
+    }
+    Ok(changes)
+}

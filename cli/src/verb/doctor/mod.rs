@@ -1,0 +1,300 @@
+//! `swarmctl doctor`: what is wrong with the coordinator, its agents and this machine, each with what mends it.
+
+mod data_directory;
+
+use std::{env, path::Path};
+
+use prost_types::Timestamp;
+use swarm_proto::{
+    channel::Address,
+    v1::{Agent, AgentState, GetStatusResponse, Hold, HoldKind, ListAgentsRequest},
+};
+use swarm_settings::{checkup, report::Report};
+
+use super::look::holds;
+use crate::{
+    call::client::Client,
+    output::{Output, hold, text},
+    program::{PROGRAM, exit::Exit, globals::Globals, terminal},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl doctor                              is there a coordinator, and does it work?
+  swarmctl doctor --coordinator 10.0.0.5       the same about another one
+  swarmctl doctor -o json                      for a script; exits 1 when something is wrong, 69 when none answers";
+
+/// At most this many agents are looked at, and this many named in one line.
+const MOST_AGENTS: u32 = 1_000;
+const MOST_NAMES: usize = 5;
+
+/// What swarmctl starts itself: a command line in one string is run by it.
+const TOOLS: [(&str, &str); 1] = [(
+    "sh",
+    "install a POSIX shell: `swarmctl dev` runs commands with it",
+)];
+
+/// No flags of its own.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {}
+
+/// Looks at everything and prints what it found.
+///
+/// # Errors
+///
+/// When stdout is closed.
+pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let mut report = Report::default();
+    look_at_settings(&mut report);
+    let address = &globals.coordinator;
+    let coordinator = checkup::coordinator(&mut report, address).await;
+    if let Some(coordinator) = &coordinator {
+        data_directory::look(&mut report, &coordinator.status);
+        look_at_holds(&mut report, &coordinator.status, globals).await?;
+        match agents(globals).await {
+            Ok(agents) => look_at_agents(&mut report, &agents, &coordinator.info.version, address),
+            Err(error) => report.wrong(
+                "agents",
+                format!("the agents cannot be listed: {error:#}"),
+                "see the error",
+            ),
+        }
+        look_at_tasks(&mut report, &coordinator.status, globals);
+    }
+    look_at_tools(&mut report);
+    let troubled: Vec<&str> = report.troubled().collect();
+    output.figures(&report.json(), &troubled.join("\n"), &report.page(output.width()))?;
+    Ok(match (coordinator.is_some(), report.is_well()) {
+        (false, _) => Exit::Unreachable,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Done,
+    })
+}
+
+fn look_at_settings(report: &mut Report) {
+    match PROGRAM.user_file() {
+        Some(path) if path.exists() => report.well("settings", format!("read from {}", path.display())),
+        Some(path) => report.well(
+            "settings",
+            format!("there is no {}; it is not needed", path.display()),
+        ),
+        None => report.notable(
+            "settings",
+            "this user has no home directory, so no file of settings is looked for",
+            "name one with --config FILE if you want one",
+        ),
+    }
+}
+
+async fn look_at_holds(
+    report: &mut Report,
+    status: &GetStatusResponse,
+    globals: &Globals,
+) -> anyhow::Result<()> {
+    let named = holds::by_name(&Client::open(globals)?, &status.holds).await;
+    if status.holds.is_empty() {
+        report.well("holds", "nothing is paused, drained or stopped");
+    }
+    for (hold, named) in status.holds.iter().zip(&named) {
+        report.notable(
+            "hold",
+            held(named),
+            format!("lift it with: {}", globals.next(&hold::Scope::of(hold).resume())),
+        );
+    }
+    Ok(())
+}
+
+/// `queue nightly is paused since … by ann@lab: too hot`.
+fn held(hold: &Hold) -> String {
+    let what = hold::Scope::of(hold).title();
+    let how = match hold.kind() {
+        HoldKind::Drain => "drained",
+        HoldKind::Stop => "stopped",
+        HoldKind::Pause | HoldKind::Unspecified => "paused",
+    };
+    let mut sentence = format!("{what} is {how} since {}", text::time(hold.place_time.as_ref()));
+    if !hold.actor.is_empty() {
+        sentence.push_str(&format!(" by {}", hold.actor));
+    }
+    if !hold.reason.is_empty() {
+        sentence.push_str(&format!(": {}", hold.reason));
+    }
+    terminal::clean_line(&sentence)
+}
+
+async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
+    let client = Client::open(globals)?;
+    let request = ListAgentsRequest {
+        page_size: MOST_AGENTS,
+        ..ListAgentsRequest::default()
+    };
+    let listed = client.list_agents(request).await;
+    Ok(listed.map_err(client.trouble("cannot list the agents"))?.agents)
+}
+
+fn look_at_agents(report: &mut Report, agents: &[Agent], version: &str, address: &Address) {
+    let start = format!("start one with: agent --coordinator {address}");
+    let named = |wanted: &dyn Fn(&Agent) -> bool| -> Vec<&Agent> {
+        agents.iter().filter(|agent| wanted(agent)).collect()
+    };
+    let online = named(&|agent| agent.state() == AgentState::Online);
+    if agents.is_empty() {
+        report.wrong("agents", "there is none: nothing can run", start);
+    } else if online.is_empty() {
+        report.wrong(
+            "agents",
+            format!("none of {} is online: nothing can run", agents.len()),
+            start,
+        );
+    } else {
+        let slots: u64 = online.iter().map(|agent| u64::from(agent.slots)).sum();
+        report.well(
+            "agents",
+            format!("{} online with {}", online.len(), text::counted(slots, "slot")),
+        );
+    }
+    let lost = named(&|agent| agent.state() == AgentState::Lost);
+    if !lost.is_empty() {
+        let seen = |agent: &Agent| match &agent.seen_time {
+            Some(time) => format!("last heard of at {}", text::time(Some(time as &Timestamp))),
+            None => "not heard of since the coordinator started".to_owned(),
+        };
+        report.notable(
+            "agents lost",
+            list(&lost, |agent| seen(agent)),
+            "start each again where it ran, or see whether the network is between: agent doctor says which",
+        );
+    }
+    let other = named(&|agent| agent.state() == AgentState::Online && agent.version != version);
+    if !other.is_empty() {
+        report.notable(
+            "agents' versions",
+            format!(
+                "the coordinator is {version}; {}",
+                list(&other, |agent| agent.version.clone())
+            ),
+            "install the coordinator's version there when something is not understood",
+        );
+    }
+    let slowed = named(&|agent| agent.slowed_until.is_some());
+    if !slowed.is_empty() {
+        report.notable(
+            "agents slowed",
+            list(&slowed, |agent| {
+                format!("until {}", text::time(agent.slowed_until.as_ref()))
+            }),
+            "the machine failed what it was given: run agent doctor there",
+        );
+    }
+}
+
+/// The first few agents by name, each with something about it.
+fn list(agents: &[&Agent], about: impl Fn(&Agent) -> String) -> String {
+    let mut parts: Vec<String> = agents
+        .iter()
+        .take(MOST_NAMES)
+        .map(|agent| {
+            let name = if agent.name.is_empty() {
+                &agent.agent_id
+            } else {
+                &agent.name
+            };
+            terminal::clean_line(&format!("{name} ({})", about(agent)))
+        })
+        .collect();
+    if agents.len() > MOST_NAMES {
+        parts.push(format!("and {} more", agents.len() - MOST_NAMES));
+    }
+    parts.join(", ")
+}
+
+fn look_at_tasks(report: &mut Report, status: &GetStatusResponse, globals: &Globals) {
+    let queued = status.tasks.unwrap_or_default().queued;
+    match status.unmatched {
+        0 if queued == 0 => report.well("tasks", "none is queued"),
+        0 => report.well(
+            "tasks",
+            format!(
+                "{}, and for each there is an agent that can run it",
+                text::counted(queued, "queued task")
+            ),
+        ),
+        unmatched => report.wrong(
+            "tasks",
+            format!(
+                "{} that no live agent can run as things are",
+                text::counted(unmatched, "queued task")
+            ),
+            format!("{} says what is missing", globals.next("explain ID")),
+        ),
+    }
+}
+
+fn look_at_tools(report: &mut Report) {
+    let path = env::var_os("PATH").unwrap_or_default();
+    for (tool, fix) in TOOLS {
+        match env::split_paths(&path)
+            .map(|dir| dir.join(tool))
+            .find(|file| is_program(file))
+        {
+            Some(file) => report.well("tool", format!("{tool} is {}", file.display())),
+            None => report.notable("tool", format!("{tool} is not on PATH"), fix),
+        }
+    }
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata()
+        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_is_told_with_who_and_why_and_what_lifts_it() {
+        let hold = Hold {
+            scope: Some(swarm_proto::v1::hold::Scope::Queue("nightly".into())),
+            kind: HoldKind::Pause.into(),
+            actor: "ann@lab".into(),
+            reason: "too hot".into(),
+            place_time: Some(Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 0,
+            }),
+            ..Hold::default()
+        };
+        assert_eq!(
+            (held(&hold).as_str(), hold::Scope::of(&hold).resume().as_str()),
+            (
+                "queue nightly is paused since 2023-11-14 22:13:20Z by ann@lab: too hot",
+                "resume --queue nightly"
+            )
+        );
+    }
+
+    #[test]
+    fn an_agent_that_is_lost_is_named() {
+        let mut report = Report::default();
+        let lost = Agent {
+            name: "lab-3".into(),
+            state: AgentState::Lost.into(),
+            ..Agent::default()
+        };
+        look_at_agents(&mut report, &[lost], "1", &"lab:7".parse().unwrap());
+        let said = report.to_string();
+        assert!(
+            said.contains("✘ agents: none of 1 is online") && said.contains("agent --coordinator lab:7"),
+            "{said}"
+        );
+        assert!(
+            said.contains("! agents lost: lab-3 (not heard of since the coordinator started)"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! `swarmctl import`: the tasks of other systems' files, and of ours.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use swarm_proto::{reason::Reason, v1::GetTaskRequest};
+
+use crate::{
+    call::client::Client,
+    exchange::{self, Format, Import, Options, execution_log},
+    output::{Output, text},
+    program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble, value},
+    verb::submit::{answer, dry_run::DryRun, source, unmatched},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl import queue.json --dry-run         what would be submitted
+  swarmctl import queue.json --log execution_log.jsonl
+  curl -s http://agentvine:8000/api/v1/tasks | swarmctl import - --prefix vine:";
+
+const FORMATS: &str = "\
+A file is recognised by what is in it: our job file; queue.json of Vivarium and Black Swarm; the YAML of Amplifier
+Swarm; JSON of AgentVine, one task or a list. Ids are the file's, so importing a file twice submits nothing new.
+Nothing is submitted when the file has a fault; every fault is named with its line and column.
+
+Status in the file:
+  pending, not_started, queued                 submitted
+  claimed, in_progress, failed                 submitted, to begin anew
+  completed                                    left out; dependencies on it are met
+  cancelled                                    left out; a dependency on it is a fault
+With --all everything is submitted, whatever its status.
+
+A text for a language model becomes a prompt, which no agent of this version runs: it waits in its queue.
+`parallel_safe: false` becomes an exclusive group. What has no meaning here yet is kept in the metadata of the task,
+such as seed.min_budget, amplifier.phase or agentvine.task_type, and export puts it back. What a format has no place
+for is read from `swarm:` in a task, with the fields of our job file; export writes it there.";
+
+/// Characters of a job's name.
+const MAX_NAME_BYTES: usize = 200;
+
+/// What to import.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES, after_help = FORMATS)]
+pub struct Args {
+    /// The file; - is stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The format, whatever the file looks like
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Put before every id of the file, such as team-a:
+    #[arg(long, value_name = "TEXT", value_parser = prefix)]
+    prefix: Option<String>,
+    /// Take how far the tasks are from this execution_log.jsonl
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Submit completed and cancelled tasks too
+    #[arg(long)]
+    all: bool,
+    /// End with exit code 9 when no live agent can run what was submitted; it stays submitted
+    #[arg(long)]
+    require_match: bool,
+    /// Check what can be checked, print what would be submitted, and change nothing; -o json prints the request
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Reads a file, and submits its tasks.
+///
+/// # Errors
+///
+/// When the file has faults, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let (origin, text) = source::text_of(&args.file, "the file")?;
+    if args.format.is_none() && execution_log::is_log(&text) {
+        let sentence = format!("{origin} is a log of what happened, with no tasks in it");
+        let help = format!("give it with the tasks: swarmctl import queue.json --log {origin}");
+        return Err(Trouble::new(Exit::Usage, sentence).help(help).into());
+    }
+    let mut options = Options {
+        format: args.format,
+        prefix: args.prefix.unwrap_or_default(),
+        all: args.all,
+        statuses: match &args.log {
+            Some(log) => statuses(log)?,
+            None => Default::default(),
+        },
+        job_name: job_name(&args.file),
+        ..Options::default()
+    };
+    let mut import = read(&client, &text, &origin, &options).await?;
+    options.known = known(&client, &import.met, &options.prefix).await?;
+    if !options.known.is_empty() {
+        import = read(&client, &text, &origin, &options).await?;
+    }
+    let what = format!("{origin} (format {})", import.format.title());
+    let Some(file) = import.file else {
+        import.notes.iter().for_each(note);
+        note(format!("nothing to submit of {what}"));
+        return Ok(Exit::Done);
+    };
+    source::check_size(&file.request)?;
+    if args.dry_run {
+        let dry_run = DryRun {
+            client: &client,
+            request: &file.request,
+            file: Some(&file),
+            require_match: args.require_match,
+        };
+        let exit = dry_run.run(&output).await?;
+        import.notes.iter().for_each(note);
+        return Ok(exit);
+    }
+    let job_id = file.request.job.as_ref().map(|job| job.job_id.clone());
+    let answer = client
+        .submit_tasks(file.request.clone())
+        .await
+        .map_err(|failure| source::file_trouble(&client, &file, failure))?;
+    answer::print(&answer, job_id.as_deref(), &output)?;
+    import.notes.iter().for_each(note);
+    answer::tell_existing(&answer.tasks);
+    let new = answer.tasks.iter().filter(|task| !task.existed).count();
+    let count = text::counted(answer.tasks.len() as u64, "task");
+    note(format!("submitted {new} of {count} of {what}"));
+    let is_refused = args.require_match && !answer.unmatched.is_empty();
+    let label = if is_refused { "error: " } else { "" };
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
+    if is_refused {
+        return Ok(Exit::Unmatched);
+    }
+    if new > 0 {
+        answer::warn_without_agents(&client).await;
+        if let Some(job_id) = job_id {
+            note(format!("next: {}", globals.next(&format!("list --job {job_id}"))));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn read(client: &Client, text: &str, origin: &str, options: &Options) -> anyhow::Result<Import> {
+    match exchange::read(text, origin, options, jiff::Timestamp::now()) {
+        Ok(import) => Ok(import),
+        Err(mut faults) => {
+            source::look_up_external(client, &mut faults).await;
+            Err(source::faults_trouble(&faults).into())
+        }
+    }
+}
+
+/// Which of the file's completed tasks the coordinator has too: then what depends on them is, or becomes, the same task
+/// as in the import that submitted them.
+async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow::Result<BTreeSet<String>> {
+    let mut known = BTreeSet::new();
+    for id in ids {
+        let task_id = format!("{prefix}{id}");
+        match client.get_task(GetTaskRequest { task_id }).await {
+            Ok(_) => {
+                known.insert(id.clone());
+            }
+            Err(failure)
+                if matches!(
+                    failure.reason(),
+                    Some(Reason::TaskNotFound | Reason::FieldInvalid)
+                ) => {}
+            Err(failure) => return Err(client.trouble(format!("cannot look for task {id}"))(failure)),
+        }
+    }
+    Ok(known)
+}
+
+fn statuses(log: &Path) -> anyhow::Result<exchange::Statuses> {
+    let (origin, text) = source::text_of(log, "the log")?;
+    let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read the log {origin}: {why}"));
+    Ok(execution_log::statuses(&text).map_err(unreadable)?)
+}
+
+/// The name of the file without its ending.
+fn job_name(file: &Path) -> String {
+    let stem = file.file_stem().filter(|_| file != Path::new("-"));
+    let name = stem.map_or_else(|| "import".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned()
+}
+
+/// A prefix goes before ids, so it begins like one.
+fn prefix(text: &str) -> Result<String, String> {
+    value::check_id(text).map(|()| text.to_owned())
+}

@@ -1,0 +1,123 @@
+//! `swarmctl agent`: the agents as the coordinator knows them, and orders to them.
+
+use clap::Subcommand;
+use swarm_proto::v1::ListAgentsRequest;
+
+use super::{
+    drain,
+    flags::{Reason, agent_id},
+    pause, resume, undrain,
+};
+use crate::{
+    call::{client::Client, pages::Pages, subject},
+    output::{Output, hold::Scope, json},
+    program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
+    verb::look::{describe, listing},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl agent list                          who works, and on how much
+  swarmctl agent list --label os=linux --all   of these also those that said goodbye
+  swarmctl agent show lab-3 -o json            one agent with its leases";
+
+/// What to do with agents.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: AgentVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum AgentVerb {
+    /// List agents
+    #[command(before_help = EXAMPLES, alias = "ls")]
+    List {
+        /// Also those that said goodbye
+        #[arg(long)]
+        all: bool,
+        /// Only those whose labels meet this: k=v, k!=v, k, !k; may be repeated, or separated by commas
+        #[arg(long = "label", value_name = "TERM", value_delimiter = ',')]
+        labels: Vec<String>,
+        #[command(flatten)]
+        limit: listing::Limit,
+    },
+    /// Show one agent with its leases
+    #[command(before_help = EXAMPLES, visible_alias = "inspect")]
+    Show {
+        /// The agent: its id, or its name if no other has it
+        id: String,
+    },
+    /// Give an agent nothing more, and let it finish
+    Drain(drain::Args),
+    /// Let a drained agent work again
+    Undrain(undrain::Args),
+    /// Give an agent nothing more until it is resumed
+    #[command(before_help = EXAMPLES)]
+    Pause {
+        /// The agent: its id, or its name if no other has it
+        agent: String,
+        #[command(flatten)]
+        reason: Reason,
+        #[command(flatten)]
+        actor: Actor,
+    },
+    /// Give an agent work again after a pause or a drain
+    #[command(before_help = EXAMPLES)]
+    Resume {
+        /// The agent: its id, or its name if no other has it
+        agent: String,
+        #[command(flatten)]
+        actor: Actor,
+    },
+}
+
+/// Lists agents, shows one, or gives it an order.
+///
+/// # Errors
+///
+/// When there is no such agent, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    match args.verb {
+        AgentVerb::List { all, labels, limit } => {
+            let is_filtered = !labels.is_empty();
+            let request = ListAgentsRequest {
+                include_gone: all,
+                labels,
+                ..ListAgentsRequest::default()
+            };
+            let pages = Pages::new(&client, request);
+            if listing::print(pages, limit, describe::agents, &output).await? == 0 && !is_filtered {
+                note(format!(
+                    "help: start one with: agent --coordinator {}",
+                    client.address()
+                ));
+            }
+        }
+        AgentVerb::Show { id } => {
+            let doing = format!("cannot show agent {id}");
+            let agent = subject::find_agent(&client, &id, &doing).await?;
+            let agent = agent.ok_or_else(|| subject::no_agent(&client, &id))?;
+            output.one(
+                "Agent",
+                &json::of("Agent", &agent),
+                &agent.agent_id,
+                &describe::agent_page(&agent, output.width()),
+            )?;
+        }
+        AgentVerb::Drain(args) => return drain::run(args, globals).await,
+        AgentVerb::Undrain(args) => return undrain::run(args, globals).await,
+        AgentVerb::Pause { agent, reason, actor } => {
+            let scope = Scope::Agent(agent_id(&client, &agent).await?);
+            return pause::pause(&client, scope, reason, &actor, globals).await;
+        }
+        AgentVerb::Resume { agent, actor } => {
+            let scope = Scope::Agent(agent_id(&client, &agent).await?);
+            return resume::resume(&client, scope, &actor, globals).await;
+        }
+    }
+    Ok(Exit::Done)
+}

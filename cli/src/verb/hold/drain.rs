@@ -1,0 +1,199 @@
+//! `swarmctl drain`: an agent is given nothing more, and gives back what it still runs at the deadline.
+
+use std::time::Duration;
+
+use swarm_proto::{
+    duration::{format_duration, parse_duration, write_duration},
+    v1::{Agent, AgentState, DrainAgentRequest, GetAgentRequest, Hold, HoldKind},
+};
+use tokio::time::Instant;
+
+use super::flags::{Reason, agent_id};
+use crate::{
+    call::client::Client,
+    output::{Output, hold, json, progress::LINE_INTERVAL, text},
+    program::{
+        actor::Actor, exit::Exit, globals::Globals, interrupt::unless_interrupted, terminal::note,
+        trouble::Trouble,
+    },
+};
+
+/// How often it is looked what the agent still holds. It is one agent and one small answer.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The longest time that a coordinator lets a drained agent go on.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl drain lab-3                         it finishes what it runs and takes nothing more
+  swarmctl drain lab-3 --timeout 5m --wait     what still runs in five minutes is given back
+  swarmctl undrain lab-3                       it may work again";
+
+/// What to drain, and for how long.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// The agent: its id, or its name if no other has it
+    #[arg(value_name = "AGENT")]
+    agent: String,
+    /// How long it may go on with what it runs; as long as it takes when not given
+    #[arg(long, alias = "deadline", value_name = "DURATION", value_parser = timeout)]
+    timeout: Option<Duration>,
+    /// Wait until the agent holds nothing any more
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: give up waiting after this long, with exit code 5; the agent goes on draining
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    wait_timeout: Option<Duration>,
+    #[command(flatten)]
+    reason: Reason,
+    #[command(flatten)]
+    actor: Actor,
+}
+
+/// Drains an agent, and waits for its last lease if told to.
+///
+/// # Errors
+///
+/// When there is no such agent, somebody lifts the drain meanwhile, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let agent_id = agent_id(&client, &args.agent).await?;
+    let request = DrainAgentRequest {
+        agent_id: agent_id.clone(),
+        timeout: args.timeout.and_then(write_duration),
+        actor: args.actor.name(),
+        reason: args.reason.reason,
+    };
+    let doing = format!("cannot drain {}", args.agent);
+    let answer = client.drain_agent(request).await.map_err(client.trouble(doing))?;
+    let held = answer.hold.clone().unwrap_or_default();
+    let page = format!(
+        "{}{}",
+        output.sentence(&hold::sentence(&held)),
+        output.sentence(&still_holds(&agent_id, answer.leases as usize))
+    );
+    output.one(
+        "DrainAgentResponse",
+        &json::of("DrainAgentResponse", &answer),
+        &agent_id,
+        &page,
+    )?;
+    let undrain = client.next(&format!("undrain {agent_id}"));
+    if !args.wait {
+        note(format!("to let it work again: {undrain}"));
+        return Ok(Exit::Done);
+    }
+
+    let client = client.patiently();
+    let waiting = until_idle(&client, &agent_id, answer.leases as usize);
+    let limited = async {
+        match args.wait_timeout {
+            Some(timeout) => tokio::time::timeout(timeout, waiting).await.ok(),
+            None => Some(waiting.await),
+        }
+    };
+    match unless_interrupted(Box::pin(limited)).await {
+        Some(Some(ended)) => ended,
+        Some(None) => {
+            let waited = format_duration(args.wait_timeout.unwrap_or_default());
+            note(format!(
+                "error: agent {agent_id} still held leases after {waited}"
+            ));
+            note(format!(
+                "help: it goes on draining; to wait again: {}",
+                again(&client, &agent_id, &held)
+            ));
+            Ok(Exit::TimedOut)
+        }
+        None => {
+            note(format!(
+                "detached; agent {agent_id} goes on draining. To wait again: {}",
+                again(&client, &agent_id, &held)
+            ));
+            note(format!("to let it work again: {undrain}"));
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// Waits until an agent holds nothing; says now and then how far it is.
+async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::Result<Exit> {
+    let mut told = (leases, Instant::now());
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    loop {
+        look.tick().await;
+        let request = GetAgentRequest {
+            agent_id: agent_id.to_owned(),
+        };
+        let answer = client.get_agent(request).await;
+        let agent = answer
+            .map_err(client.trouble(format!("cannot wait for {agent_id}")))?
+            .agent
+            .unwrap_or_default();
+        if agent.leases.is_empty() {
+            note(format!(
+                "agent {agent_id} holds nothing any more: {}",
+                what_now(&agent)
+            ));
+            return Ok(Exit::Done);
+        }
+        if agent
+            .hold
+            .as_ref()
+            .is_none_or(|hold| hold.kind() != HoldKind::Drain)
+        {
+            let sentence = format!("agent {agent_id} is not being drained any more: somebody lifted it");
+            let trouble = Trouble::new(Exit::Refused, sentence);
+            return Err(trouble
+                .help(format!(
+                    "see: {}",
+                    client.next(&format!("events --agent {agent_id}"))
+                ))
+                .into());
+        }
+        if agent.leases.len() != told.0 || told.1.elapsed() >= LINE_INTERVAL {
+            told = (agent.leases.len(), Instant::now());
+            note(still_holds(agent_id, told.0));
+        }
+    }
+}
+
+fn still_holds(agent_id: &str, leases: usize) -> String {
+    match leases {
+        0 => format!("agent {agent_id} holds nothing"),
+        leases => format!(
+            "agent {agent_id} still holds {}",
+            text::counted(leases as u64, "lease")
+        ),
+    }
+}
+
+fn what_now(agent: &Agent) -> &'static str {
+    match agent.state() {
+        AgentState::Gone => "it has said goodbye",
+        AgentState::Lost => "it is lost, and what it held was given to others",
+        AgentState::Unspecified | AgentState::Online | AgentState::Draining | AgentState::Paused => {
+            "it can be switched off"
+        }
+    }
+}
+
+/// What to type to go on waiting. A repeated drain sets the deadline anew, so that what is left of it is named.
+fn again(client: &Client, agent_id: &str, held: &Hold) -> String {
+    let left = held.deadline.as_ref().and_then(text::moment).map(|deadline| {
+        let left = deadline.duration_since(jiff::Timestamp::now()).as_secs().max(1);
+        format!(" --timeout {left}s")
+    });
+    client.next(&format!("drain {agent_id}{} --wait", left.unwrap_or_default()))
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text)?;
+    if timeout > MAX_TIMEOUT {
+        return Err(format!("'{text}' is too long: at most 30 days"));
+    }
+    Ok(timeout)
+}

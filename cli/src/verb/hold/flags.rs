@@ -1,0 +1,78 @@
+//! The flags that the verbs share that place and lift holds.
+
+use std::convert::Infallible;
+
+use crate::{
+    call::{client::Client, subject},
+    output::hold::Scope,
+};
+
+/// The longest reason that a coordinator keeps, in bytes.
+const MAX_REASON_BYTES: usize = 500;
+
+/// The flags that say what an order is about; everything without one.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ScopeFlags {
+    /// Only the tasks of this queue
+    #[arg(long, value_name = "QUEUE", conflicts_with = "agent")]
+    queue: Option<String>,
+    /// Only this agent, by id or name
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<String>,
+    /// A bare name may be a queue's or an agent's, and is not guessed at.
+    #[arg(hide = true, value_name = "NAME", value_parser = bare_name)]
+    bare: Option<Infallible>,
+}
+
+/// The flag that says why an order is given.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Reason {
+    /// Why, for those who find it so
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = short_reason)]
+    pub(super) reason: String,
+}
+
+impl ScopeFlags {
+    /// What the flags mean, with an agent's id in place of its name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such agent, or the coordinator cannot be asked.
+    pub(super) async fn scope(self, client: &Client) -> anyhow::Result<Scope> {
+        if let Some(never) = self.bare {
+            match never {}
+        }
+        match (self.queue, self.agent) {
+            (Some(queue), _) => Ok(Scope::Queue(queue)),
+            (None, Some(agent)) => Ok(Scope::Agent(agent_id(client, &agent).await?)),
+            (None, None) => Ok(Scope::Everything),
+        }
+    }
+}
+
+fn bare_name(name: &str) -> Result<Infallible, String> {
+    Err(format!("say what it is: --queue {name}, or --agent {name}"))
+}
+
+/// The id of an agent that is given by its id or name.
+///
+/// # Errors
+///
+/// When there is no such agent, several have the name, or the coordinator cannot be asked.
+pub(super) async fn agent_id(client: &Client, named: &str) -> anyhow::Result<String> {
+    let doing = format!("cannot look for the agent {named}");
+    match subject::find_agent(client, named, &doing).await? {
+        Some(agent) => Ok(agent.agent_id),
+        None => Err(subject::no_agent(client, named).into()),
+    }
+}
+
+fn short_reason(reason: &str) -> Result<String, String> {
+    if reason.len() > MAX_REASON_BYTES {
+        return Err(format!(
+            "it has {} bytes; at most {MAX_REASON_BYTES} are kept",
+            reason.len()
+        ));
+    }
+    Ok(reason.to_owned())
+}

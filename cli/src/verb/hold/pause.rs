@@ -1,0 +1,86 @@
+//! `swarmctl pause`: nothing more is granted, of everything, of a queue, or to an agent.
+
+use swarm_proto::v1::{HoldKind, PauseRequest, pause_request::Scope as PauseScope};
+
+use super::flags::{Reason, ScopeFlags};
+use crate::{
+    call::client::Client,
+    output::{
+        Output,
+        hold::{self, Scope},
+        json,
+    },
+    program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl pause --reason 'moving house'       nobody is given work; what runs goes on
+  swarmctl pause --queue slow                  only the tasks of one queue wait
+  swarmctl pause --agent lab-3                 only one agent is given nothing more";
+
+/// What to pause.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    reason: Reason,
+    #[command(flatten)]
+    actor: Actor,
+}
+
+/// Pauses; it holds, also across restarts, until somebody resumes it.
+///
+/// # Errors
+///
+/// When there is no such agent, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let client = Client::open(globals)?;
+    let scope = args.scope.scope(&client).await?;
+    pause(&client, scope, args.reason, &args.actor, globals).await
+}
+
+/// Pauses what is named.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached.
+pub(super) async fn pause(
+    client: &Client,
+    scope: Scope,
+    reason: Reason,
+    actor: &Actor,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let request = PauseRequest {
+        scope: match &scope {
+            Scope::Everything => None,
+            Scope::Queue(queue) => Some(PauseScope::Queue(queue.clone())),
+            Scope::Agent(agent) => Some(PauseScope::AgentId(agent.clone())),
+        },
+        actor: actor.name(),
+        reason: reason.reason,
+    };
+    let doing = format!("cannot pause {}", scope.title());
+    let answer = client.pause(request).await.map_err(client.trouble(doing))?;
+    let held = answer.hold.clone().unwrap_or_default();
+    output.one(
+        "PauseResponse",
+        &json::of("PauseResponse", &answer),
+        scope.name(),
+        &output.sentence(&hold::sentence(&held)),
+    )?;
+    let resume = client.next(&scope.resume());
+    note(match held.kind() {
+        HoldKind::Stop | HoldKind::Drain => {
+            format!("that is stricter than a pause, and stays as it was; to give work again: {resume}")
+        }
+        HoldKind::Pause | HoldKind::Unspecified => {
+            format!("what runs goes on; to give work again: {resume}")
+        }
+    });
+    Ok(Exit::Done)
+}

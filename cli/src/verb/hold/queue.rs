@@ -1,0 +1,230 @@
+//! `swarmctl queue`: the lines that tasks wait in, with their limits and holds.
+
+use clap::Subcommand;
+use swarm_proto::v1::{LimitQueueRequest, ListQueuesRequest, Queue};
+
+use super::{flags::Reason, pause, resume};
+use crate::{
+    call::{
+        client::Client,
+        pages::{PAGE_SIZE, Pages},
+    },
+    output::{
+        Listing, Output,
+        hold::{self, Scope},
+        json, state,
+        table::{Fields, Table},
+        text,
+    },
+    program::{actor::Actor, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    verb::look::{describe, listing},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl queue list                          every queue with tasks, a limit or a hold
+  swarmctl queue limit slow 2                  at most two run at a time; none takes it away
+  swarmctl queue pause slow                    nothing of it is given to agents";
+
+/// What to do with queues.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: QueueVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum QueueVerb {
+    /// List queues
+    #[command(before_help = EXAMPLES, alias = "ls")]
+    List {
+        #[command(flatten)]
+        limit: listing::Limit,
+    },
+    /// Show one queue
+    #[command(before_help = EXAMPLES)]
+    Show {
+        /// The queue
+        queue: String,
+    },
+    /// Limit how many tasks of a queue run at a time
+    #[command(before_help = EXAMPLES)]
+    Limit {
+        /// The queue; it may have no tasks yet
+        queue: String,
+        /// At most this many, or none for no limit
+        #[arg(value_name = "N|none", value_parser = max_running)]
+        at_most: MaxRunning,
+        #[command(flatten)]
+        actor: Actor,
+    },
+    /// Give nothing more of a queue to agents
+    #[command(before_help = EXAMPLES)]
+    Pause {
+        /// The queue
+        queue: String,
+        #[command(flatten)]
+        reason: Reason,
+        #[command(flatten)]
+        actor: Actor,
+    },
+    /// Give tasks of a queue to agents again
+    #[command(before_help = EXAMPLES)]
+    Resume {
+        /// The queue
+        queue: String,
+        #[command(flatten)]
+        actor: Actor,
+    },
+}
+
+/// How many tasks of a queue run at a time; any number without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MaxRunning(Option<u32>);
+
+/// Lists, shows, limits, pauses or resumes queues.
+///
+/// # Errors
+///
+/// When there is no such queue, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    match args.verb {
+        QueueVerb::List { limit } => {
+            let pages = Pages::new(&client, ListQueuesRequest::default());
+            listing::print(pages, limit, queues, &output).await?;
+        }
+        QueueVerb::Show { queue } => {
+            let found = find(&client, &queue).await?;
+            output.one("Queue", &json::of("Queue", &found), &found.name, &page(&found))?;
+        }
+        QueueVerb::Limit {
+            queue,
+            at_most,
+            actor,
+        } => {
+            let request = LimitQueueRequest {
+                queue: queue.clone(),
+                max_running: at_most.0,
+                actor: actor.name(),
+            };
+            let answer = client.limit_queue(request).await;
+            let answer = answer.map_err(client.trouble(format!("cannot limit queue {queue}")))?;
+            let limited = answer.queue.unwrap_or_default();
+            output.one(
+                "Queue",
+                &json::of("Queue", &limited),
+                &limited.name,
+                &page(&limited),
+            )?;
+            tell_excess(&limited);
+        }
+        QueueVerb::Pause { queue, reason, actor } => {
+            return pause::pause(&client, Scope::Queue(queue), reason, &actor, globals).await;
+        }
+        QueueVerb::Resume { queue, actor } => {
+            return resume::resume(&client, Scope::Queue(queue), &actor, globals).await;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Queues as a list.
+fn queues(queues: &[Queue]) -> Listing {
+    let mut table = Table::new([
+        "QUEUE", "HOLD", "QUEUED", "RUNNING", "LIMIT", "WAITING", "DETAILS",
+    ])
+    .free_text(&["QUEUE", "DETAILS"])
+    .dispensable(&["WAITING", "DETAILS"]);
+    for queue in queues {
+        let counts = queue.counts.unwrap_or_default();
+        table.row([
+            queue.name.clone(),
+            queue
+                .hold
+                .as_ref()
+                .map(|hold| state::hold(hold.kind()).to_owned())
+                .unwrap_or_default(),
+            counts.queued.to_string(),
+            counts.running.to_string(),
+            limit(queue),
+            (counts.blocked + counts.delayed + counts.waiting).to_string(),
+            hold::beside(queue.hold.as_ref()),
+        ]);
+    }
+    Listing {
+        key: "queues",
+        message: Some("Queue"),
+        values: queues.iter().map(|queue| json::of("Queue", queue)).collect(),
+        names: queues.iter().map(|queue| queue.name.clone()).collect(),
+        table,
+    }
+}
+
+fn page(queue: &Queue) -> String {
+    let counts = queue.counts.unwrap_or_default();
+    let mut fields = Fields::default();
+    fields.add("queue", &queue.name).add("limit", limit(queue));
+    if let Some(held) = &queue.hold {
+        fields.add(
+            "hold",
+            format!("{} {}", state::hold(held.kind()), hold::beside(Some(held))),
+        );
+    }
+    for (state, count) in describe::by_state(&counts)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+    {
+        fields.add(state::word(state), count.to_string());
+    }
+    fields.to_string()
+}
+
+fn limit(queue: &Queue) -> String {
+    queue
+        .max_running
+        .map_or_else(|| "none".to_owned(), |most| most.to_string())
+}
+
+/// A limit ends nothing: who sets it below what runs should know.
+fn tell_excess(queue: &Queue) {
+    let running = queue.counts.map_or(0, |counts| counts.running);
+    if queue.max_running.is_some_and(|most| running > most.into()) {
+        let are = if running == 1 { "is" } else { "are" };
+        note(format!(
+            "{} of it {are} running now, and not ended for the limit",
+            text::counted(running, "task")
+        ));
+    }
+}
+
+/// Looks through the list: a queue is there when somebody names it, so that there is no other question to ask.
+async fn find(client: &Client, name: &str) -> anyhow::Result<Queue> {
+    let mut pages = Pages::new(client, ListQueuesRequest::default());
+    while let Some(page) = pages.next(PAGE_SIZE).await? {
+        if let Some(queue) = page.into_iter().find(|queue| queue.name == name) {
+            return Ok(queue);
+        }
+    }
+    let sentence = format!("queue {name} has no tasks that have not ended, no limit and no hold");
+    let trouble = Trouble::new(Exit::NotFound, sentence);
+    Err(trouble
+        .help(format!(
+            "{} shows the queues there are",
+            client.next("queue list")
+        ))
+        .into())
+}
+
+fn max_running(text: &str) -> Result<MaxRunning, String> {
+    match text {
+        "none" => Ok(MaxRunning(None)),
+        _ => match text.parse() {
+            Ok(0) => Err("0 would let nothing run: pause the queue instead".to_owned()),
+            Ok(most) => Ok(MaxRunning(Some(most))),
+            Err(_) => Err(format!("'{text}' is neither a number of tasks nor none")),
+        },
+    }
+}

@@ -1,0 +1,84 @@
+//! `swarmctl stop`: every agent ends what it runs at once and gives it back.
+
+use swarm_proto::v1::{GetStatusRequest, StopAllRequest};
+
+use super::flags::Reason;
+use crate::{
+    call::client::Client,
+    output::{Output, hold, json, text},
+    program::{actor::Actor, confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl stop --reason 'wrong data'          asks first; all that runs ends and is queued again
+  swarmctl stop --yes                          without a question, for scripts
+  swarmctl resume                              afterwards: work is given again";
+
+/// How to stop.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    reason: Reason,
+    #[command(flatten)]
+    actor: Actor,
+}
+
+/// Stops all agents, until somebody resumes.
+///
+/// # Errors
+///
+/// When nobody confirms it, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    if !args.yes {
+        let status = client.get_status(GetStatusRequest {}).await;
+        let status = status.map_err(client.trouble("cannot stop the agents"))?;
+        let running = status.tasks.map_or(0, |tasks| tasks.running);
+        let what = format!(
+            "stop every agent, which ends {} and gives {} back",
+            text::counted(running, "running task"),
+            if running == 1 { "it" } else { "them" }
+        );
+        if !is_confirmed(&what, false)? {
+            note("nothing was stopped");
+            return Ok(Exit::Failed);
+        }
+    }
+    let request = StopAllRequest {
+        actor: args.actor.name(),
+        reason: args.reason.reason,
+    };
+    let answer = client
+        .stop_all(request)
+        .await
+        .map_err(client.trouble("cannot stop the agents"))?;
+    let held = answer.hold.clone().unwrap_or_default();
+    let given_back = format!(
+        "{} to be given back; such a task is queued again, and no retry is used up",
+        match answer.leases {
+            1 => "1 lease is".to_owned(),
+            leases => format!("{leases} leases are"),
+        }
+    );
+    output.one(
+        "StopAllResponse",
+        &json::of("StopAllResponse", &answer),
+        "everything",
+        &format!(
+            "{}{}",
+            output.sentence(&hold::sentence(&held)),
+            output.sentence(&given_back)
+        ),
+    )?;
+    note(format!(
+        "nothing is given to agents until: {}",
+        client.next("resume")
+    ));
+    Ok(Exit::Done)
+}

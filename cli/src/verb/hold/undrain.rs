@@ -1,0 +1,61 @@
+//! `swarmctl undrain`: an agent is given work again.
+
+use swarm_proto::v1::UndrainAgentRequest;
+
+use super::flags::agent_id;
+use crate::{
+    call::client::Client,
+    output::{
+        Output,
+        hold::{self, Scope},
+        json,
+    },
+    program::{actor::Actor, exit::Exit, globals::Globals},
+    verb::look::holds,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl undrain lab-3                       by the agent's name, or its id
+  swarmctl agent undrain lab-3                 the same
+  swarmctl resume --agent lab-3                the same again, also after a pause";
+
+/// What to undrain.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// The agent: its id, or its name if no other has it
+    #[arg(value_name = "AGENT")]
+    agent: String,
+    #[command(flatten)]
+    actor: Actor,
+}
+
+/// Lifts the hold on an agent.
+///
+/// # Errors
+///
+/// When there is no such agent, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let agent_id = agent_id(&client, &args.agent).await?;
+    let request = UndrainAgentRequest {
+        agent_id: agent_id.clone(),
+        actor: args.actor.name(),
+    };
+    let doing = format!("cannot undrain {}", args.agent);
+    let answer = client
+        .undrain_agent(request)
+        .await
+        .map_err(client.trouble(doing))?;
+    let page = hold::lifted(&Scope::Agent(agent_id.clone()), answer.lifted.as_ref());
+    output.one(
+        "UndrainAgentResponse",
+        &json::of("UndrainAgentResponse", &answer),
+        &agent_id,
+        &output.sentence(&page),
+    )?;
+    holds::tell_others(&client).await;
+    Ok(Exit::Done)
+}

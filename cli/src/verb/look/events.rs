@@ -1,0 +1,186 @@
+//! `swarmctl events`: what happened, and what is happening.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use swarm_proto::v1::{Event, StreamEventsRequest};
+
+use crate::{
+    call::{client::Client, follow::Follower, subject},
+    output::{Output, event},
+    program::{
+        exit::Exit,
+        globals::{Format, Globals},
+        interrupt::unless_interrupted,
+        past,
+        terminal::note,
+    },
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl events -f                           what happens from now on
+  swarmctl events --since yesterday            what happened since then; also 2h, or 2026-03-01
+  swarmctl events --job nightly --kind attempt_failed,task_failed
+  swarmctl events -f --from 0 -o jsonl         everything that is kept, then go on";
+
+/// Which events to print.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    follow: bool,
+    /// Begin with this event; 0 is the oldest kept
+    #[arg(long, value_name = "SEQ")]
+    from: Option<u64>,
+    /// Only events since this long ago, or since this time, such as 1h, yesterday or 2026-03-01
+    #[arg(long, value_name = "WHEN", value_parser = past::parse)]
+    since: Option<Timestamp>,
+    /// Only events of this task; may be repeated, or separated by commas
+    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    tasks: Vec<String>,
+    /// Only events of this job, by id or name, and its tasks; may be repeated, or separated by commas
+    #[arg(long = "job", value_name = "JOB", value_delimiter = ',')]
+    jobs: Vec<String>,
+    /// Only events of this agent, by id or name; may be repeated, or separated by commas
+    #[arg(long = "agent", value_name = "AGENT", value_delimiter = ',')]
+    agents: Vec<String>,
+    /// Of these, or of all, only this kind, such as task_succeeded; may be repeated, or separated by commas
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// End after this many
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+/// Prints events, across lost connections without a gap or a repeat.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let mut client = Client::open(globals)?;
+    if args.follow {
+        client = client.patiently();
+    }
+    // Times are compared here: the journal is found by seqs only.
+    let is_all_new = args.follow && args.since.is_none();
+    let request = StreamEventsRequest {
+        history: String::new(),
+        from_seq: args.from.or(if is_all_new { None } else { Some(0) }),
+        follow: args.follow,
+        task_ids: args.tasks.clone(),
+        job_ids: args.jobs.clone(),
+        agent_ids: args.agents.clone(),
+        kinds: args.kinds.clone(),
+        limit: args.limit.filter(|_| args.since.is_none()).unwrap_or(0),
+    };
+    let mut position = None;
+    match unless_interrupted(print(&client, &args, request, &output, &mut position)).await {
+        Some(result) => result.map(|()| Exit::Done),
+        None => {
+            let from = position
+                .or(args.from)
+                .map_or(String::new(), |seq| format!(" --from {seq}"));
+            note(format!(
+                "to go on: {}",
+                globals.next(&format!("events{}{from}", flags(&args)))
+            ));
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+async fn print(
+    client: &Client,
+    args: &Args,
+    mut request: StreamEventsRequest,
+    output: &Output,
+    position: &mut Option<u64>,
+) -> anyhow::Result<()> {
+    resolve(client, &mut request).await?;
+    // An endless list never gets its closing bracket: followed events are always one object a line.
+    let whole = output.format.is_one_value() && !request.follow;
+    output.fields().check(&event::paths(), &[])?;
+    let mut collected: Vec<Value> = Vec::new();
+    let mut found = 0;
+    let trouble = || client.trouble("cannot read events");
+    let mut follower = Follower::open(client, request).await.map_err(trouble())?;
+    *position = Some(follower.position());
+    while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
+        if !event.kind.is_empty() && !is_before(&event, args.since) {
+            found += 1;
+            match output.format {
+                Format::Table | Format::Wide if output.fields().is_everything() => {
+                    output.page(&event::line(&event))?
+                }
+                Format::Table | Format::Wide => output.page(&event::chosen(&event, output.fields()))?,
+                _ if whole => collected.push(output.fields().of(&event::object(&event))),
+                Format::Json | Format::Jsonl => {
+                    output.json_line(&output.fields().of(&event::object(&event)))?
+                }
+                Format::Yaml => output.yaml(&json!([output.fields().of(&event::object(&event))]))?,
+                Format::Name => output.line(&event.seq.to_string())?,
+            }
+        }
+        *position = Some(follower.position());
+        if args.limit == Some(found) {
+            break;
+        }
+    }
+    if whole {
+        output.value(&json!({ "events": collected }))?;
+    }
+    if found == 0 {
+        note("no events");
+    }
+    Ok(())
+}
+
+fn is_before(event: &Event, since: Option<Timestamp>) -> bool {
+    let time = event.time.unwrap_or_default();
+    since
+        .map(past::wire)
+        .is_some_and(|since| (time.seconds, time.nanos) < (since.seconds, since.nanos))
+}
+
+/// Puts ids in place of names. What is neither is left as it is: the journal may know it still.
+async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<()> {
+    for id in &mut request.task_ids {
+        if let Some(task) = subject::find_task(client, id, "cannot look for a task").await? {
+            *id = task.task_id;
+        }
+    }
+    for id in &mut request.job_ids {
+        if let Some((job, _)) = subject::find_job(client, id, "cannot look for a job").await? {
+            *id = job.job_id;
+        }
+    }
+    for id in &mut request.agent_ids {
+        if let Some(agent) = subject::find_agent(client, id, "cannot look for an agent").await? {
+            *id = agent.agent_id;
+        }
+    }
+    Ok(())
+}
+
+/// The filters as they would have to be typed again.
+fn flags(args: &Args) -> String {
+    let mut flags = if args.follow {
+        " -f".to_owned()
+    } else {
+        String::new()
+    };
+    for (flag, values) in [
+        ("--task", &args.tasks),
+        ("--job", &args.jobs),
+        ("--agent", &args.agents),
+        ("--kind", &args.kinds),
+    ] {
+        if !values.is_empty() {
+            flags.push_str(&format!(" {flag} {}", values.join(",")));
+        }
+    }
+    flags
+}

@@ -1,0 +1,279 @@
+//! `swarmctl explain`: why a task is not running, and what would change that.
+
+use std::collections::BTreeMap;
+
+use prost_types::Timestamp;
+use swarm_proto::{
+    reason::{Failure, Reason},
+    v1::{AgentFit, ExplainTaskRequest, Explanation, Obstacle},
+};
+use swarm_settings::wrapped::wrapped;
+
+use crate::{
+    call::{
+        client::Client,
+        subject::{self, Subject},
+    },
+    output::{Output, json, state, text},
+    program::{exit::Exit, globals::Globals, terminal, trouble::Trouble},
+};
+
+/// Agents that get a line of their own; the others are counted by their reasons, and `-o json` has them.
+const SHOWN_AGENTS: usize = 20;
+
+/// Characters of an agent's name.
+const NAME_CHARS: usize = 20;
+
+/// Spaces before a change that does not fit below what it is about.
+const LEAST_INDENT: usize = 4;
+
+/// Text is not spread over more columns than this: long lines are hard to read.
+const MAX_WIDTH: usize = 100;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl explain k3v7q2mzdh                  what it waits for, and what to do about it
+  swarmctl explain k3v7q2mzdh -o json          the same for a script
+  swarmctl list --state queued,blocked -q      the tasks to ask about";
+
+/// What to explain.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
+    id: String,
+}
+
+/// Explains; that a task cannot run is an answer, and no failure.
+///
+/// # Errors
+///
+/// When there is no such task, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let id = subject::one_id(&args.id, "explain")?;
+    let mut explanation = match explain(&client, &id).await {
+        Ok(explanation) => explanation,
+        Err(failure) => explain_meant(&client, &id, failure).await?,
+    };
+    fill_in_address(&mut explanation, &client.address().to_string());
+    let page = Page {
+        client: &client,
+        width: output.width().map(|width| width.min(MAX_WIDTH)),
+    };
+    output.one(
+        "Explanation",
+        &json::of("Explanation", &explanation),
+        &explanation.task_id,
+        &page.of(&explanation),
+    )?;
+    Ok(Exit::Done)
+}
+
+async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<Failure>> {
+    let request = ExplainTaskRequest {
+        task_id: task_id.to_owned(),
+    };
+    Ok(client
+        .explain_task(request)
+        .await?
+        .explanation
+        .unwrap_or_default())
+}
+
+/// Explains what is meant by something that is no task's id. A job is no task, and who asks about one is told so.
+async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyhow::Result<Explanation> {
+    let doing = format!("cannot explain {id}");
+    if !matches!(
+        failure.reason(),
+        Some(Reason::TaskNotFound | Reason::FieldInvalid)
+    ) {
+        return Err(client.trouble(doing)(failure));
+    }
+    let found = if id == subject::LAST {
+        let task = subject::find_task(client, id, &doing).await?;
+        task.map(|task| Subject::Task(Box::new(task)))
+    } else {
+        subject::find(client, id, &doing)
+            .await?
+            .map(|(subject, _)| subject)
+    };
+    match found {
+        Some(Subject::Task(task)) => {
+            let explained = explain(client, &task.task_id).await;
+            explained.map_err(client.trouble(doing))
+        }
+        Some(Subject::Job(job)) => {
+            let sentence = format!("{id} is a job, and only a task can be explained");
+            let list = client.next(&format!("list --job {}", job.job_id));
+            Err(Trouble::new(Exit::NotFound, sentence)
+                .help(format!("its tasks: {list}"))
+                .into())
+        }
+        None => Err(subject::no_task(client, id, &doing).into()),
+    }
+}
+
+/// Puts the address that was asked into every command line: a coordinator does not know under which it is reached.
+fn fill_in_address(explanation: &mut Explanation, address: &str) {
+    let obstacles = explanation
+        .obstacles
+        .iter_mut()
+        .map(|obstacle| &mut obstacle.change);
+    let agents = explanation.agents.iter_mut().map(|fit| &mut fit.change);
+    for change in obstacles.chain(agents).chain([&mut explanation.change]) {
+        *change = change.replace("HOST:PORT", address);
+    }
+}
+
+/// The explanation for people.
+struct Page<'a> {
+    client: &'a Client,
+    width: Option<usize>,
+}
+
+impl Page<'_> {
+    fn of(&self, explanation: &Explanation) -> String {
+        // A single obstacle that says what the summary says would be the same line again.
+        let only = match explanation.obstacles.as_slice() {
+            [only] if only.message == explanation.summary => Some(only),
+            _ => None,
+        };
+        let until = only.and_then(|only| only.until.as_ref());
+        let summary = with_time(&explanation.summary, until);
+        let mut page = wrapped(
+            "",
+            &format!("{}: {summary}", state::task(explanation.state())),
+            self.width,
+        );
+        if only.is_none() && !explanation.obstacles.is_empty() {
+            page.push_str("\nin the way\n");
+            for obstacle in &explanation.obstacles {
+                page.push_str(&self.obstacle(obstacle, &explanation.change));
+            }
+        }
+        if !explanation.agents.is_empty() {
+            page.push_str("\nagents\n");
+            page.push_str(&self.agents(explanation));
+        }
+        if !explanation.change.is_empty() {
+            let change = self.command(&explanation.change);
+            page.push_str(&format!("\nchange: {change}\n"));
+        }
+        page
+    }
+
+    fn obstacle(&self, obstacle: &Obstacle, told_change: &str) -> String {
+        let first = format!("{}- ", "  ".repeat(obstacle.depth as usize + 1));
+        let mut lines = wrapped(
+            &first,
+            &with_time(&obstacle.message, obstacle.until.as_ref()),
+            self.width,
+        );
+        if !obstacle.change.is_empty() && obstacle.change != told_change {
+            lines.push_str(&self.change(first.len(), &obstacle.change));
+        }
+        lines
+    }
+
+    fn agents(&self, explanation: &Explanation) -> String {
+        let (shown, others) = explanation
+            .agents
+            .split_at(explanation.agents.len().min(SHOWN_AGENTS));
+        let rows: Vec<(String, String, &AgentFit)> = shown
+            .iter()
+            .map(|fit| (agent_name(fit), terminal::clean_line(&fit.kind), fit))
+            .collect();
+        let names = rows
+            .iter()
+            .map(|(name, ..)| name.chars().count())
+            .max()
+            .unwrap_or(0);
+        let kinds = rows
+            .iter()
+            .map(|(_, kind, _)| kind.chars().count())
+            .max()
+            .unwrap_or(0);
+        let mut lines = String::new();
+        for (name, kind, fit) in &rows {
+            let first = format!("  {name:names$}  {kind:kinds$}  ");
+            lines.push_str(&wrapped(
+                &first,
+                &with_time(&fit.message, fit.until.as_ref()),
+                self.width,
+            ));
+            if !fit.change.is_empty() && fit.change != explanation.change {
+                lines.push_str(&self.change(first.chars().count(), &fit.change));
+            }
+        }
+        let unlisted = (explanation.agent_count as usize).saturating_sub(explanation.agents.len());
+        if others.len() + unlisted > 0 {
+            let line = format!(
+                "and {} more: {}",
+                others.len() + unlisted,
+                counted_kinds(others, unlisted)
+            );
+            lines.push_str(&wrapped("  ", &line, self.width));
+        }
+        lines
+    }
+
+    /// A change below what it is about; where it would not fit there, further to the left.
+    fn change(&self, indent: usize, change: &str) -> String {
+        let line = format!("change: {}", self.command(change));
+        let fits = self
+            .width
+            .is_none_or(|width| indent + line.chars().count() <= width);
+        let indent = if fits { indent } else { LEAST_INDENT };
+        format!("{}{line}\n", " ".repeat(indent))
+    }
+
+    /// A command line for the coordinator that was asked; it is not broken, so that it can be copied.
+    fn command(&self, change: &str) -> String {
+        let change = terminal::clean_line(change);
+        match change.strip_prefix("swarmctl ") {
+            Some(rest) => self.client.next(rest),
+            None => change,
+        }
+    }
+}
+
+fn agent_name(fit: &AgentFit) -> String {
+    let name = if fit.name.is_empty() {
+        &fit.agent_id
+    } else {
+        &fit.name
+    };
+    let name = terminal::clean_line(name);
+    match name.char_indices().nth(NAME_CHARS) {
+        Some(_) => name.chars().take(NAME_CHARS - 1).chain(['…']).collect(),
+        None => name,
+    }
+}
+
+fn with_time(message: &str, until: Option<&Timestamp>) -> String {
+    let message = terminal::clean_line(message);
+    let time = text::time(until);
+    if until.is_none() || message.contains(&time) {
+        message
+    } else {
+        format!("{message} (until {time})")
+    }
+}
+
+/// `60 busy, 20 label`, in alphabetical order.
+fn counted_kinds(fits: &[AgentFit], unlisted: usize) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for fit in fits {
+        *counts.entry(&fit.kind).or_default() += 1;
+    }
+    let mut parts: Vec<String> = counts
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    if unlisted > 0 {
+        parts.push(format!("{unlisted} not looked at"));
+    }
+    terminal::clean_line(&parts.join(", "))
+}

@@ -1,0 +1,60 @@
+//! Holds with the names of the agents that they are on, as the verbs show them.
+
+use swarm_proto::v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope};
+
+use crate::{
+    call::{client::Client, pages::PAGE_SIZE},
+    output::hold::sentence,
+    program::terminal::note,
+};
+
+/// Holds that are named after something was resumed; `status` has them all.
+const MAX_TOLD: usize = 5;
+
+/// The holds with agents by their names, as far as they have any: ids are for commands.
+pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
+    let mut named = holds.to_vec();
+    if !holds
+        .iter()
+        .any(|hold| matches!(hold.scope, Some(Scope::AgentId(_))))
+    {
+        return named;
+    }
+    let everybody = ListAgentsRequest {
+        include_gone: true,
+        page_size: PAGE_SIZE as u32,
+        ..ListAgentsRequest::default()
+    };
+    // An id says who it is, too: a failure here is not worth a word.
+    let Ok(answer) = client.list_agents(everybody).await else {
+        return named;
+    };
+    for hold in &mut named {
+        if let Some(Scope::AgentId(id)) = &mut hold.scope
+            && let Some(agent) = answer.agents.iter().find(|agent| agent.agent_id == *id)
+            && !agent.name.is_empty()
+        {
+            id.clone_from(&agent.name);
+        }
+    }
+    named
+}
+
+/// Says what is still held, so that nobody waits in vain after a `resume`.
+pub(crate) async fn tell_others(client: &Client) {
+    // What was asked for is done; a failure here is not worth a word.
+    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+        return;
+    };
+    let told = &status.holds[..status.holds.len().min(MAX_TOLD)];
+    for hold in by_name(client, told).await {
+        note(format!("still: {}", sentence(&hold)));
+    }
+    if status.holds.len() > MAX_TOLD {
+        note(format!(
+            "and {} more; see: {}",
+            status.holds.len() - MAX_TOLD,
+            client.next("status")
+        ));
+    }
+}

@@ -1,0 +1,46 @@
+//! `swarmctl list`: tasks in the order in which they were submitted.
+
+use super::{describe, filter::Filter, listing};
+use crate::{
+    call::{client::Client, pages::Pages},
+    output::Output,
+    program::{exit::Exit, globals::Globals},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl list --newest                       the hundred newest tasks
+  swarmctl list --state failed --since 1h      what went wrong lately
+  swarmctl list --job nightly -o jsonl         one job's tasks, for a script
+  swarmctl list --fields id,state,spec.labels  other columns";
+
+/// Which tasks to list.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    order: listing::Order,
+    #[command(flatten)]
+    limit: listing::Limit,
+    /// All of them: the same as --limit 0
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+}
+
+/// Lists tasks.
+///
+/// # Errors
+///
+/// When there is no such job or agent, the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let mut request = args.filter.request(&client).await?;
+    request.newest_first = args.order.newest;
+    let limit = args.limit.or_all(args.all);
+    let pages = Pages::new(&client, request);
+    listing::print_in_order(pages, &args.order, limit, describe::tasks, &output).await?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,161 @@
+//! Lists on stdout: of people a bounded number of rows, to scripts everything.
+
+use crate::{
+    call::pages::{PAGE_SIZE, Paged, Pages},
+    output::{Listing, Output, pages::PrintedPages},
+    program::{globals::Format, terminal::note},
+};
+
+/// Rows of a table that people get unless they ask for more.
+const TABLE_ROWS: usize = 100;
+
+/// Rows of a table that are laid out together; later ones continue its columns.
+const LAID_OUT_ROWS: usize = 1_000;
+
+/// What is not shown is counted up to this: counting costs as much as showing.
+const MAX_COUNTED: usize = 10_000;
+
+/// How much of a list is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Limit {
+    /// At most this many; 0 is all [default: 100 in a table, all in every other format]
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
+    /// What shows the rest.
+    #[arg(skip = "--limit 0")]
+    whole: &'static str,
+}
+
+/// In which order a list is printed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Order {
+    /// The newest first, instead of the oldest
+    #[arg(long)]
+    pub(crate) newest: bool,
+    /// Sorted by this field, a column or a path of the JSON; with - before it the largest first
+    #[arg(
+        long,
+        value_name = "[-]FIELD",
+        allow_hyphen_values = true,
+        conflicts_with = "newest"
+    )]
+    sort: Option<String>,
+}
+
+impl Limit {
+    /// The same, or everything; for verbs with a flag `--all`.
+    pub(crate) fn or_all(self, all: bool) -> Limit {
+        Limit {
+            limit: if all { Some(0) } else { self.limit },
+            whole: "--all",
+        }
+    }
+
+    fn rows(self, format: Format) -> usize {
+        match self.limit {
+            Some(0) => usize::MAX,
+            Some(limit) => limit,
+            None if format.is_for_people() => TABLE_ROWS,
+            None => usize::MAX,
+        }
+    }
+}
+
+/// Prints a list in the wanted order, and says on stderr what is not shown. Gives the number of what was printed.
+///
+/// # Errors
+///
+/// As `print`; and when there is too much to sort.
+pub(crate) async fn print_in_order<Q: Paged>(
+    pages: Pages<'_, Q>,
+    order: &Order,
+    limit: Limit,
+    describe: fn(&[Q::Item]) -> Listing,
+    output: &Output,
+) -> anyhow::Result<usize> {
+    let Some(field) = &order.sort else {
+        return print(pages, limit, describe, output).await;
+    };
+    let mut items = crate::verb::look::sort::sorted(pages, field, describe, output).await?;
+    let left_out = items.len().saturating_sub(limit.rows(output.format));
+    items.truncate(limit.rows(output.format));
+    output.list(&describe(&items))?;
+    tell_rest::<Q>(items.len(), left_out, limit);
+    Ok(items.len())
+}
+
+/// Prints everything as it comes. Gives the number of what was printed.
+///
+/// # Errors
+///
+/// As `print`.
+pub(crate) async fn print_all<Q: Paged>(
+    pages: Pages<'_, Q>,
+    describe: fn(&[Q::Item]) -> Listing,
+    output: &Output,
+) -> anyhow::Result<usize> {
+    let limit = Limit {
+        limit: Some(0),
+        whole: "",
+    };
+    print(pages, limit, describe, output).await
+}
+
+/// Prints a list as it comes, and says on stderr what is not shown. Gives the number of what was printed.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout cannot be written.
+pub(crate) async fn print<Q: Paged>(
+    mut pages: Pages<'_, Q>,
+    limit: Limit,
+    describe: fn(&[Q::Item]) -> Listing,
+    output: &Output,
+) -> anyhow::Result<usize> {
+    let most = limit.rows(output.format);
+    let mut printed = PrintedPages::new(output);
+    // The columns of a table are laid out once many rows are known.
+    let together = if output.format.is_for_people() {
+        LAID_OUT_ROWS
+    } else {
+        1
+    };
+    let mut rows = Vec::new();
+    let (mut taken, mut left_out) = (0, 0);
+    // One more than asked for tells whether there are more.
+    while taken < most
+        && let Some(mut page) = pages.next((most - taken).saturating_add(1)).await?
+    {
+        left_out += page.len().saturating_sub(most - taken);
+        page.truncate(most - taken);
+        taken += page.len();
+        rows.append(&mut page);
+        if rows.len() >= together {
+            printed.print(&describe(&rows))?;
+            rows.clear();
+        }
+    }
+    if !rows.is_empty() || taken == 0 {
+        printed.print(&describe(&rows))?;
+    }
+    printed.end()?;
+    while left_out <= MAX_COUNTED
+        && let Some(page) = pages.next(PAGE_SIZE).await?
+    {
+        left_out += page.len();
+    }
+    tell_rest::<Q>(taken, left_out, limit);
+    Ok(taken)
+}
+
+fn tell_rest<Q: Paged>(taken: usize, left_out: usize, limit: Limit) {
+    if taken == 0 && left_out == 0 {
+        note(format!("no {}", Q::ITEMS));
+    }
+    let whole = limit.whole;
+    match left_out {
+        0 => {}
+        1..=MAX_COUNTED => note(format!("{left_out} more; {whole} shows them")),
+        _ => note(format!("more than {MAX_COUNTED} more; {whole} shows them")),
+    }
+}

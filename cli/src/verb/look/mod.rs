@@ -1,0 +1,20 @@
+//! The verbs that look and change nothing.
+
+pub mod list;
+
+pub mod inspect;
+pub mod job;
+
+pub mod explain;
+
+pub mod status;
+
+pub mod events;
+pub mod logs;
+pub mod wait;
+
+pub(crate) mod describe;
+pub(crate) mod filter;
+pub(crate) mod holds;
+pub(crate) mod listing;
+pub(crate) mod sort;

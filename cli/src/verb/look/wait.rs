@@ -1,0 +1,213 @@
+//! `swarmctl wait`: until tasks and jobs have ended.
+
+use std::{io, time::Duration};
+
+use serde_json::json;
+use swarm_proto::{
+    duration::{format_duration, parse_duration},
+    v1::{GetTaskRequest, ListTasksRequest, Task, TaskState},
+};
+
+use super::describe;
+use crate::{
+    call::{
+        awaited::{self, Awaited},
+        client::Client,
+        pages::Pages,
+        subject,
+    },
+    output::{Output, progress::Progress, text},
+    program::{
+        exit::Exit,
+        globals::Globals,
+        interrupt::unless_interrupted,
+        terminal::{note, terminal_width},
+    },
+};
+
+/// Tasks that did not succeed and are listed; the rest is counted.
+const MAX_LISTED: usize = 1_000;
+
+/// Ids that are repeated in advice.
+const MAX_REPEATED_IDS: usize = 10;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl wait k3v7q2mzdh x5t2n6wqpa          until both have ended
+  swarmctl wait nightly --timeout 1h           a job, by its name; exits with 5 after an hour
+  swarmctl wait last --progress                the newest, with states and the time that is left
+  swarmctl submit -q -f tasks.yaml | swarmctl wait -";
+
+/// What to wait for.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Tasks and jobs, these also by name; last is the newest; - reads ids from stdin, one a line
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// Give up after this long, with exit code 5; the tasks go on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// Also say in which states the tasks are, and how long the rest will take
+    #[arg(long)]
+    progress: bool,
+}
+
+/// Waits; exits with 1 if any did not succeed.
+///
+/// # Errors
+///
+/// When an id names nothing, or the coordinator refuses.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let ids = subject::ids(&args.ids)?;
+    let client = Client::open(globals)?.patiently();
+    let waiting = async {
+        let mut awaited = Vec::with_capacity(ids.len());
+        for id in &ids {
+            awaited.push(Awaited::find(&client, id).await?);
+        }
+        let progress = if args.progress {
+            Progress::detailed()
+        } else {
+            Progress::new()
+        };
+        awaited::until_ended_showing(&client, &mut awaited, false, progress).await?;
+        tell_end(&client, &awaited, Some(&output)).await
+    };
+    let limited = async {
+        match args.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, waiting).await.ok(),
+            None => Some(waiting.await),
+        }
+    };
+    match unless_interrupted(Box::pin(limited)).await {
+        Some(Some(result)) => result,
+        Some(None) => {
+            let timeout = args.timeout.unwrap_or_default();
+            note(format!(
+                "error: not all had ended after {}",
+                format_duration(timeout)
+            ));
+            note(format!(
+                "help: they go on; to wait again: {}",
+                again(globals, &ids)
+            ));
+            Ok(Exit::TimedOut)
+        }
+        None => Ok(detached(globals, &ids)),
+    }
+}
+
+/// Waits for what was submitted; Ctrl-C detaches.
+pub(crate) async fn attached(
+    client: &Client,
+    awaited: Awaited,
+    show_events: bool,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    let ids = [awaited.id.clone()];
+    let mut awaited = [awaited];
+    let waiting = async {
+        awaited::until_ended(client, &mut awaited, show_events).await?;
+        tell_end(client, &awaited, None).await
+    };
+    unless_interrupted(waiting)
+        .await
+        .unwrap_or_else(|| Ok(detached(globals, &ids)))
+}
+
+/// Says what goes on without us.
+pub(crate) fn detached(globals: &Globals, ids: &[String]) -> Exit {
+    note(format!(
+        "detached; what was waited for goes on. To wait again: {}",
+        again(globals, ids)
+    ));
+    Exit::Interrupted
+}
+
+/// Lists what did not succeed: as asked for, or for people on stderr.
+async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>) -> anyhow::Result<Exit> {
+    let total: u64 = awaited.iter().map(|one| one.total).sum();
+    let unsuccessful: u64 = awaited.iter().map(|one| one.unsuccessful).sum();
+    let tasks = unsuccessful_tasks(client, awaited).await?;
+    let listing = describe::tasks(&tasks);
+    match output {
+        Some(output) if output.format.is_one_value() => {
+            output.check_fields(&listing)?;
+            let unsuccessful_tasks = listing.values.iter().map(|task| output.fields().of(task));
+            output.value(&json!({
+                "tasks": total,
+                "succeeded": total - unsuccessful.min(total),
+                "unsuccessful": unsuccessful_tasks.collect::<Vec<_>>(),
+            }))?;
+        }
+        Some(output) => output.list(&listing)?,
+        None if tasks.is_empty() => {}
+        None => note(listing.table.within(terminal_width(io::stderr())).trim_end()),
+    }
+    if unsuccessful == 0 {
+        let tasks = text::counted(total, "task");
+        note(if total == 1 {
+            format!("{tasks} succeeded")
+        } else {
+            format!("all {tasks} succeeded")
+        });
+        return Ok(Exit::Done);
+    }
+    note(format!(
+        "{unsuccessful} of {} did not succeed",
+        text::counted(total, "task")
+    ));
+    if let Some(task) = tasks.first() {
+        note(format!(
+            "help: {} shows what {} printed, {} the rest",
+            client.next(&format!("logs {}", task.task_id)),
+            task.task_id,
+            client.next(&format!("inspect {}", task.task_id))
+        ));
+    }
+    Ok(Exit::Failed)
+}
+
+async fn unsuccessful_tasks(client: &Client, awaited: &[Awaited]) -> anyhow::Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    for one in awaited.iter().filter(|one| one.unsuccessful > 0) {
+        let left = MAX_LISTED - tasks.len();
+        if left == 0 {
+            break;
+        }
+        if one.is_job {
+            let states = [TaskState::Failed, TaskState::Cancelled, TaskState::Skipped];
+            let filter = ListTasksRequest {
+                job_id: one.id.clone(),
+                states: states.map(Into::into).to_vec(),
+                ..ListTasksRequest::default()
+            };
+            let mut pages = Pages::new(client, filter);
+            while tasks.len() < MAX_LISTED
+                && let Some(page) = pages.next(MAX_LISTED - tasks.len()).await?
+            {
+                tasks.extend(page);
+            }
+        } else {
+            let request = GetTaskRequest {
+                task_id: one.id.clone(),
+            };
+            let answer = client
+                .get_task(request)
+                .await
+                .map_err(client.trouble("cannot look at a task"))?;
+            tasks.extend(answer.task.map(|task| Task { result: None, ..task }));
+        }
+    }
+    Ok(tasks)
+}
+
+fn again(globals: &Globals, ids: &[String]) -> String {
+    if ids.len() > MAX_REPEATED_IDS {
+        globals.next("wait … with the same ids")
+    } else {
+        globals.next(&format!("wait {}", ids.join(" ")))
+    }
+}

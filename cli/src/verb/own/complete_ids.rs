@@ -1,0 +1,247 @@
+//! `swarmctl complete-ids`: what could stand where a half-typed command line ends. Completion scripts ask it at every
+//! press of a key, so it is quick or says nothing, and never says what went wrong.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, Command};
+use swarm_proto::{
+    MAX_MESSAGE_BYTES,
+    channel::{self, Address},
+    v1::{FindIdsRequest, FindIdsResponse, task_service_client::TaskServiceClient},
+};
+use tokio::time::timeout;
+
+use crate::{
+    output::Output,
+    program::{exit::Exit, globals::Globals},
+};
+
+/// The verb's name.
+pub const VERB: &str = "complete-ids";
+
+/// Whoever presses a key waits no longer than this, connection and answer together.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// More than these are no help in a terminal.
+const MOST_IDS: u32 = 100;
+
+/// The words behind the program's name.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The words typed so far; the last one is unfinished
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+/// What stands for a thing in a place of a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    TaskOrJob,
+    Task,
+    Job,
+    Agent,
+    Queue,
+}
+
+/// What is asked for by a half-typed command line.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    kind: Kind,
+    prefix: String,
+    coordinator: Option<String>,
+}
+
+/// Prints the ids.
+///
+/// # Errors
+///
+/// When stdout is closed.
+pub async fn run(args: Args, globals: &Globals, command: fn() -> Command) -> anyhow::Result<Exit> {
+    let mut command = command();
+    command.build();
+    let Some(wanted) = wanted(&command, &args.words) else {
+        return Ok(Exit::Done);
+    };
+    let address = match &wanted.coordinator {
+        Some(named) => named.parse().ok(),
+        None => Some(globals.coordinator.clone()),
+    };
+    let found = match address {
+        Some(address) => timeout(PATIENCE, ask(&address, &wanted.prefix))
+            .await
+            .ok()
+            .flatten(),
+        None => None,
+    };
+    let output = Output::new(globals);
+    for id in found.map(|found| wanted.kind.of(found)).unwrap_or_default() {
+        output.line(&id)?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn ask(address: &Address, prefix: &str) -> Option<FindIdsResponse> {
+    let request = FindIdsRequest {
+        prefix: prefix.to_owned(),
+        limit: MOST_IDS,
+    };
+    let mut service = TaskServiceClient::new(channel::open(address).ok()?)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Some(service.find_ids(request).await.ok()?.into_inner())
+}
+
+impl Kind {
+    fn of(self, found: FindIdsResponse) -> Vec<String> {
+        match self {
+            Kind::TaskOrJob => [found.task_ids, found.job_ids].concat(),
+            Kind::Task => found.task_ids,
+            Kind::Job => found.job_ids,
+            Kind::Agent => found.agent_ids,
+            Kind::Queue => found.queues,
+        }
+    }
+
+    /// What a place takes: a flag by its name, a position by the noun or verb that it follows.
+    fn taken_by(arg: &Arg, path: &[&str]) -> Option<Kind> {
+        let name = arg.get_id().as_str();
+        if !arg.is_positional() {
+            return match name {
+                "task" | "depends_on" => Some(Kind::Task),
+                "job" => Some(Kind::Job),
+                "agent" => Some(Kind::Agent),
+                "queue" | "queues" => Some(Kind::Queue),
+                _ => None,
+            };
+        }
+        match (path, name) {
+            (["agent", ..] | ["drain" | "undrain"], _) | (_, "agent" | "agents") => Some(Kind::Agent),
+            (["queue", ..], _) | (_, "queue" | "queues") => Some(Kind::Queue),
+            (["job", ..], _) | (_, "job" | "jobs") => Some(Kind::Job),
+            (["logs" | "explain"], "id" | "ids" | "task" | "tasks") => Some(Kind::Task),
+            (_, "id" | "ids" | "task" | "tasks") => Some(Kind::TaskOrJob),
+            _ => None,
+        }
+    }
+}
+
+/// What could stand in the place of the last word.
+fn wanted(program: &Command, words: &[String]) -> Option<Wanted> {
+    let (current, before) = words.split_last()?;
+    let (mut command, mut path) = (program, Vec::new());
+    let (mut position, mut pending, mut coordinator) = (0, None::<&Arg>, None);
+    for word in before {
+        if let Some(arg) = pending.take() {
+            if arg.get_id() == "coordinator" {
+                coordinator = Some(word.clone());
+            }
+        } else if word == "--" {
+            // The rest is somebody else's command line.
+            return None;
+        } else if let Some((flag, value)) = word.split_once('=').filter(|_| word.starts_with("--")) {
+            if flag == "--coordinator" {
+                coordinator = Some(value.to_owned());
+            }
+        } else if word.starts_with('-') && word.len() > 1 {
+            pending = command
+                .get_arguments()
+                .find(|arg| is_named(arg, word) && takes_value(arg));
+        } else if let Some(verb) = command.find_subcommand(word) {
+            (command, position) = (verb, 0);
+            path.push(verb.get_name());
+        } else {
+            position += 1;
+        }
+    }
+    let arg = match pending {
+        Some(arg) => arg,
+        None if current.starts_with('-') => return None,
+        None => positional(command, position)?,
+    };
+    Some(Wanted {
+        kind: Kind::taken_by(arg, &path)?,
+        prefix: current.clone(),
+        coordinator,
+    })
+}
+
+fn is_named(arg: &Arg, word: &str) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => arg
+            .get_short()
+            .is_some_and(|short| word.strip_prefix('-') == Some(short.to_string().as_str())),
+    }
+}
+
+fn takes_value(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+}
+
+/// The argument at a position; the last one may take any number.
+fn positional(command: &Command, position: usize) -> Option<&Arg> {
+    let positionals: Vec<&Arg> = command.get_positionals().collect();
+    let last = positionals.last().copied();
+    let repeats = |arg: &&Arg| arg.get_num_args().is_some_and(|number| number.max_values() > 1);
+    positionals
+        .get(position)
+        .copied()
+        .or_else(|| last.filter(repeats))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::args::Program;
+
+    fn wanted_by(line: &str) -> Option<Wanted> {
+        let mut command = Program::command();
+        command.build();
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        wanted(&command, &words)
+    }
+
+    #[test]
+    fn a_place_for_an_id_is_recognised() {
+        for (line, kind, prefix) in [
+            ("inspect k3", Kind::TaskOrJob, "k3"),
+            ("wait a b ", Kind::TaskOrJob, ""),
+            ("-o json logs ", Kind::Task, ""),
+            ("job inspect j", Kind::Job, "j"),
+            ("agent inspect ", Kind::Agent, ""),
+            ("list --job x", Kind::Job, "x"),
+            ("submit --depends-on a", Kind::Task, "a"),
+        ] {
+            let wanted = wanted_by(line).unwrap_or_else(|| panic!("nothing for '{line}'"));
+            assert_eq!((wanted.kind, wanted.prefix.as_str()), (kind, prefix), "{line}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_nothing_is_asked_for() {
+        for line in [
+            "",
+            "ins",
+            "inspect --",
+            "run -- cat ",
+            "list --state ",
+            "job ",
+            "frobnicate x ",
+        ] {
+            assert_eq!(wanted_by(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_coordinator_that_the_line_names_is_the_one_to_ask() {
+        for line in ["--coordinator lab:7 inspect k", "inspect --coordinator=lab:7 k"] {
+            assert_eq!(
+                wanted_by(line).unwrap().coordinator.as_deref(),
+                Some("lab:7"),
+                "{line}"
+            );
+        }
+    }
+}

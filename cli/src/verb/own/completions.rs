@@ -1,0 +1,20 @@
+//! `swarmctl completions`: a script that completes command lines in a shell.
+
+use clap::Command;
+use swarm_settings::completions;
+
+use super::complete_ids;
+use crate::program::{exit::Exit, terminal::write_stdout};
+
+pub use swarm_settings::completions::Args;
+
+/// Prints the script for a shell.
+///
+/// # Errors
+///
+/// When stdout is closed.
+pub async fn run(args: Args, command: fn() -> Command) -> anyhow::Result<Exit> {
+    let script = completions::script(&command(), args.shell, Some(complete_ids::VERB))?;
+    write_stdout(script.as_bytes())?;
+    Ok(Exit::Done)
+}

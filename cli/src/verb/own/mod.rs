@@ -1,0 +1,6 @@
+//! The verbs about the program itself.
+
+pub mod complete_ids;
+pub mod completions;
+pub mod config;
+pub mod manual;

@@ -1,0 +1,118 @@
+//! What became of submitted tasks, as a person and a script are told.
+
+use serde_json::{Value, json};
+use swarm_proto::v1::{GetStatusRequest, Hold, SubmitTasksResponse, SubmittedTask};
+
+use crate::{
+    call::client::Client,
+    output::{Listing, Output, hold, json, state, table::Table, text},
+    program::terminal::note,
+};
+
+/// Tasks that were there before and are named one by one.
+const MAX_NAMED: usize = 10;
+
+/// Says which tasks were there before, and how they are.
+pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
+    let existed: Vec<&SubmittedTask> = tasks.iter().filter(|task| task.existed).collect();
+    if existed.is_empty() {
+        return;
+    }
+    let mut named: Vec<String> = existed
+        .iter()
+        .take(MAX_NAMED)
+        .map(|task| format!("{} ({})", task.task_id, state::word(task.state())))
+        .collect();
+    if existed.len() > MAX_NAMED {
+        named.push(format!("{} more", existed.len() - MAX_NAMED));
+    }
+    note(format!(
+        "already there, and not submitted again: {}",
+        named.join(", ")
+    ));
+}
+
+/// "Nothing happens and nothing says why" is the worst answer: an empty swarm is named.
+pub(crate) async fn warn_without_agents(client: &Client) {
+    // What was asked for is done; a failure here is not worth a word.
+    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+        return;
+    };
+    let Some(agents) = status.agents.filter(|agents| agents.online == 0) else {
+        return;
+    };
+    // Another agent would be held by a hold on everything. Those on agents outlive them.
+    let is_one_held = agents.paused + agents.draining > 0;
+    let is_in_the_way = |hold: &&Hold| match hold::Scope::of(hold) {
+        hold::Scope::Queue(_) => false,
+        hold::Scope::Agent(_) => is_one_held,
+        hold::Scope::Everything => true,
+    };
+    note(match status.holds.iter().find(is_in_the_way) {
+        Some(hold) => format!(
+            "no agent takes work: {}; to give work again: {}",
+            hold::sentence(hold),
+            client.next(&hold::Scope::of(hold).resume())
+        ),
+        None => format!(
+            "no agent is online yet; start one with: agent --coordinator {}",
+            client.address()
+        ),
+    });
+}
+
+/// Prints what became of the tasks of a submit.
+///
+/// # Errors
+///
+/// When stdout cannot be written.
+pub(crate) fn print(
+    answer: &SubmitTasksResponse,
+    job_id: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let tasks = &answer.tasks;
+    let mut table = Table::new(["ID", "STATE", "SUBMITTED"]);
+    for task in tasks {
+        let submitted = if task.existed { "before" } else { "now" };
+        table.row([
+            task.task_id.clone(),
+            state::task(task.state()).to_owned(),
+            submitted.to_owned(),
+        ]);
+    }
+    let listing = Listing {
+        key: "tasks",
+        message: Some("SubmittedTask"),
+        values: tasks.iter().map(|task| json::of("SubmittedTask", task)).collect(),
+        names: tasks.iter().map(|task| task.task_id.clone()).collect(),
+        table,
+    };
+    if output.format.is_one_value() {
+        output.check_fields(&listing)?;
+        let tasks: Value = listing
+            .values
+            .iter()
+            .map(|task| output.fields().of(task))
+            .collect();
+        let unmatched: Value = answer
+            .unmatched
+            .iter()
+            .map(|group| json::of("Unmatched", group))
+            .collect();
+        let mut whole = json!({ "tasks": tasks, "unmatched": unmatched });
+        if let (Some(job_id), Value::Object(whole)) = (job_id, &mut whole) {
+            whole.shift_insert(0, "job_id".to_owned(), job_id.into());
+        }
+        output.value(&whole)?;
+    } else {
+        output.list(&listing)?;
+    }
+    if let Some(job_id) = job_id {
+        note(format!(
+            "job {job_id}: {}",
+            text::counted(tasks.len() as u64, "task")
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! `submit --dry-run`: everything that can be checked without changing anything, and what would be submitted.
+
+use std::collections::{HashMap, HashSet};
+
+use swarm_proto::{
+    reason::{Failure, Reason},
+    v1::{
+        DependencyCondition, GetJobRequest, GetTaskRequest, NewTask, SubmitTasksRequest, SubmittedTask, Task,
+        TaskSpec, TaskState, Unmatched, task_spec::Work,
+    },
+};
+
+use super::{answer, unmatched, wanted};
+use crate::{
+    call::client::Client,
+    jobfile::{
+        JobFile,
+        fault::{External, Faults},
+    },
+    output::{Listing, Output, json, state, table::Table, text},
+    program::{exit::Exit, terminal::note, trouble::Trouble},
+    verb::look::describe,
+};
+
+/// Ids that the coordinator is asked about, one by one.
+const MAX_LOOKUPS: usize = 1_000;
+
+/// What would be submitted.
+pub(crate) struct DryRun<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) request: &'a SubmitTasksRequest,
+    /// The job file that the request was read from.
+    pub(crate) file: Option<&'a JobFile>,
+    pub(crate) require_match: bool,
+}
+
+/// What the coordinator knows of the request.
+struct Known {
+    /// Faults with a place in the job file.
+    located: Faults,
+    /// Faults of flags, and others without a place.
+    faults: Vec<String>,
+    /// Tasks that are there already, with equal specs.
+    existing: Vec<SubmittedTask>,
+    /// Dependencies that have ended otherwise than they have to.
+    hopeless: Vec<String>,
+    unmatched: Vec<Unmatched>,
+    /// Ids that were not looked up, for there are too many.
+    unchecked: usize,
+}
+
+impl DryRun<'_> {
+    /// Checks and prints.
+    ///
+    /// # Errors
+    ///
+    /// When there are faults that the coordinator knows of, or stdout cannot be written. That it cannot be asked is none.
+    pub(crate) async fn run(&self, output: &Output) -> anyhow::Result<Exit> {
+        let known = match self.ask().await {
+            Ok(known) => Some(known),
+            Err(failure) => {
+                let why = failure.plain_cause();
+                note(format!(
+                    "not checked with the coordinator at {}: {why}",
+                    self.client.address()
+                ));
+                None
+            }
+        };
+        if let Some(trouble) = known.as_ref().and_then(|known| self.trouble(known)) {
+            return Err(trouble.into());
+        }
+        if output.format.is_one_value() {
+            let request = json::of("SubmitTasksRequest", self.request);
+            output.one("SubmitTasksRequest", &request, "", "")?;
+        } else {
+            output.list(&self.listing())?;
+        }
+        let is_unmatched = known.is_some_and(|known| self.tell(&known));
+        note(format!(
+            "nothing was submitted; without --dry-run: {}",
+            self.title()
+        ));
+        Ok(if is_unmatched && self.require_match {
+            Exit::Unmatched
+        } else {
+            Exit::Done
+        })
+    }
+
+    /// What the coordinator would refuse.
+    fn trouble(&self, known: &Known) -> Option<Trouble> {
+        let count = known.located.faults.len() + known.faults.len();
+        if count == 0 {
+            return None;
+        }
+        let origin = self.file.map_or("the command line", |file| &file.origin);
+        let count = text::counted(count as u64, "fault");
+        let mut trouble = Trouble::new(
+            Exit::Usage,
+            format!("{origin} has {count}; nothing was submitted"),
+        );
+        if !known.located.is_empty() {
+            trouble.faults.push(known.located.to_string());
+        }
+        trouble.faults.extend_from_slice(&known.faults);
+        Some(trouble)
+    }
+
+    /// Says what the coordinator knows of it, and whether some of it cannot be run.
+    fn tell(&self, known: &Known) -> bool {
+        answer::tell_existing(&known.existing);
+        known.hopeless.iter().for_each(note);
+        if known.unchecked > 0 {
+            note(format!(
+                "{} were not looked up",
+                text::counted(known.unchecked as u64, "id")
+            ));
+        }
+        let tasks: Vec<SubmittedTask> = self
+            .request
+            .tasks
+            .iter()
+            .map(|task| SubmittedTask {
+                task_id: task.task_id.clone(),
+                state: state_at_first(task).into(),
+                existed: false,
+            })
+            .collect();
+        let label = if self.require_match && !known.unmatched.is_empty() {
+            "error: "
+        } else {
+            ""
+        };
+        unmatched::tell_without_help(&tasks, &known.unmatched, label);
+        !known.unmatched.is_empty()
+    }
+
+    fn title(&self) -> String {
+        let tasks = text::counted(self.request.tasks.len() as u64, "task");
+        match &self.request.job {
+            Some(job) if job.name.is_empty() => format!("{tasks} as a job"),
+            Some(job) => format!("{tasks} as job {}", job.name),
+            None => tasks,
+        }
+    }
+
+    fn listing(&self) -> Listing {
+        let mut table = Table::new(["ID", "WHAT", "QUEUE", "PRIORITY", "DEPENDS ON", "REQUIRES"])
+            .free_text(&["WHAT", "DEPENDS ON", "REQUIRES"])
+            .dispensable(&["PRIORITY", "QUEUE"]);
+        let tasks = &self.request.tasks;
+        for task in tasks {
+            let spec = task.spec.clone().unwrap_or_default();
+            let depends_on: Vec<&str> = spec.depends_on.iter().map(|on| on.task_id.as_str()).collect();
+            table.row([
+                task.task_id.clone(),
+                describe::what(&spec),
+                describe::queue(&spec).to_owned(),
+                spec.priority.to_string(),
+                depends_on.join(", "),
+                wanted::terms(&spec).join(", "),
+            ]);
+        }
+        Listing {
+            key: "tasks",
+            message: Some("NewTask"),
+            values: tasks.iter().map(|task| json::of("NewTask", task)).collect(),
+            names: tasks.iter().map(|task| task.task_id.clone()).collect(),
+            table,
+        }
+    }
+
+    /// Asks the coordinator what it knows.
+    async fn ask(&self) -> Result<Known, Box<Failure>> {
+        let mut known = Known {
+            located: self.file.map_or_else(|| Faults::new(""), JobFile::no_faults),
+            faults: Vec::new(),
+            existing: Vec::new(),
+            hopeless: Vec::new(),
+            unmatched: Vec::new(),
+            unchecked: 0,
+        };
+        let mut asked: HashMap<&str, Option<Task>> = HashMap::new();
+        for (index, task) in self.request.tasks.iter().enumerate() {
+            let Some(there) = self.look_up(&task.task_id, &mut asked, &mut known).await? else {
+                continue;
+            };
+            let spec = there.spec.clone().unwrap_or_default();
+            if spec == masked(task.spec.clone().unwrap_or_default()) {
+                known.existing.push(SubmittedTask {
+                    task_id: task.task_id.clone(),
+                    state: there.state,
+                    existed: true,
+                });
+            } else {
+                let state = state::word(there.state());
+                let fault = format!("a task {} with another spec exists; it is {state}", task.task_id);
+                match self
+                    .file
+                    .and_then(|file| file.locate(&format!("tasks[{index}].task_id")))
+                {
+                    Some(position) => known.located.push(position, fault),
+                    None => known.faults.push(format!("  --id: {fault}")),
+                }
+            }
+        }
+        self.check_job(&mut known).await?;
+        self.check_dependencies(&mut asked, &mut known).await?;
+        known.unmatched = wanted::unmatched(self.client, &self.request.tasks).await?;
+        Ok(known)
+    }
+
+    async fn check_job(&self, known: &mut Known) -> Result<(), Box<Failure>> {
+        let Some(job) = self
+            .request
+            .job
+            .as_ref()
+            .filter(|_| known.existing.len() < self.request.tasks.len())
+        else {
+            return Ok(());
+        };
+        let job_id = job.job_id.clone();
+        match self.client.get_job(GetJobRequest { job_id }).await {
+            Ok(_) => {
+                let fault = format!("a job {} with other tasks exists", job.job_id);
+                match self.file.and_then(|file| file.locate("job.job_id")) {
+                    Some(position) => known.located.push(position, fault),
+                    None => known.faults.push(format!("  {fault}")),
+                }
+                Ok(())
+            }
+            Err(failure) if failure.reason() == Some(Reason::JobNotFound) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn check_dependencies<'r>(
+        &'r self,
+        asked: &mut HashMap<&'r str, Option<Task>>,
+        known: &mut Known,
+    ) -> Result<(), Box<Failure>> {
+        let own: HashSet<&str> = self
+            .request
+            .tasks
+            .iter()
+            .map(|task| task.task_id.as_str())
+            .collect();
+        let external: HashMap<&str, &External> = self.file.map_or_else(HashMap::new, |file| {
+            file.external
+                .iter()
+                .map(|external| (external.task_id.as_str(), external))
+                .collect()
+        });
+        let mut told = HashSet::new();
+        for task in &self.request.tasks {
+            for on in task.spec.iter().flat_map(|spec| &spec.depends_on) {
+                let id = on.task_id.as_str();
+                if own.contains(id) || (asked.len() >= MAX_LOOKUPS && !asked.contains_key(id)) {
+                    continue;
+                }
+                match self.look_up(id, asked, known).await? {
+                    None => match external.get(id) {
+                        _ if !told.insert(id) => {}
+                        Some(external) => known.located.push_unknown_task(external),
+                        None => known
+                            .faults
+                            .push(format!("  --depends-on: there is no task '{id}'")),
+                    },
+                    Some(there) if is_hopeless(there.state(), on.condition()) => {
+                        let state = state::word(there.state());
+                        known.hopeless.push(format!(
+                            "{} would be skipped at once: {id} is {state}",
+                            task.task_id
+                        ));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The task with this id, asked for once.
+    async fn look_up<'r>(
+        &self,
+        id: &'r str,
+        asked: &mut HashMap<&'r str, Option<Task>>,
+        known: &mut Known,
+    ) -> Result<Option<Task>, Box<Failure>> {
+        if let Some(task) = asked.get(id) {
+            return Ok(task.clone());
+        }
+        if asked.len() >= MAX_LOOKUPS {
+            known.unchecked += 1;
+            return Ok(None);
+        }
+        let request = GetTaskRequest {
+            task_id: id.to_owned(),
+        };
+        let task = match self.client.get_task(request).await {
+            Ok(answer) => answer.task.map(|task| Task { result: None, ..task }),
+            Err(failure)
+                if matches!(
+                    failure.reason(),
+                    Some(Reason::TaskNotFound | Reason::FieldInvalid)
+                ) =>
+            {
+                None
+            }
+            Err(failure) => return Err(failure),
+        };
+        asked.insert(id, task.clone());
+        Ok(task)
+    }
+}
+
+/// A spec as the coordinator shows it: without the values of environment variables.
+fn masked(mut spec: TaskSpec) -> TaskSpec {
+    if let Some(Work::Command(command)) = &mut spec.work {
+        command.env.values_mut().for_each(|value| "***".clone_into(value));
+    }
+    spec
+}
+
+/// A dependency that has ended otherwise than it has to.
+fn is_hopeless(state: TaskState, condition: DependencyCondition) -> bool {
+    state::is_final(state) && state != TaskState::Succeeded && condition != DependencyCondition::Finished
+}
+
+/// The state that a task would begin in, as far as it can be told.
+fn state_at_first(task: &NewTask) -> TaskState {
+    match &task.spec {
+        Some(spec) if !spec.depends_on.is_empty() => TaskState::Blocked,
+        Some(spec) if spec.delay.is_some() || spec.not_before.is_some() => TaskState::Delayed,
+        Some(_) | None => TaskState::Queued,
+    }
+}

@@ -1,0 +1,16 @@
+//! The verbs that give work: flags and files become a request, and the answer is told.
+
+pub mod run;
+#[expect(
+    clippy::module_inception,
+    reason = "the folder has the name of its first verb"
+)]
+pub mod submit;
+
+pub(crate) mod answer;
+pub(crate) mod dry_run;
+pub(crate) mod series;
+pub(crate) mod source;
+pub(crate) mod spec;
+pub(crate) mod unmatched;
+pub(crate) mod wanted;

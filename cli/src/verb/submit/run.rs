@@ -1,0 +1,286 @@
+//! `swarmctl run`: a command somewhere, with its output and exit code here.
+
+use std::{ffi::OsString, io};
+
+use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
+
+use super::{answer, source, spec::TaskFlags, unmatched};
+use crate::{
+    call::{
+        awaited::{self, Awaited},
+        client::Client,
+    },
+    output::{Output, json, state},
+    program::{
+        exit::Exit,
+        globals::{Format, Globals},
+        interrupt::unless_interrupted,
+        terminal::{note, task_stderr, task_stdout},
+    },
+    verb::look::{logs, wait},
+};
+
+/// What a shell's `timeout` exits with.
+const TIMED_OUT: u8 = 124;
+
+/// Shells add this to the number of the signal that ended a command.
+const SIGNALLED: i32 = 128;
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl run -- uname -a                     on whichever agent takes it
+  swarmctl run --timeout 10m -- make test      exits with 124 after ten minutes
+  swarmctl run --stdin-file in.txt -- 'sort | uniq -c'";
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    flags: TaskFlags,
+    /// The command; a single word with spaces or shell characters is run by sh -c
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Submits a command, waits for its end, prints what it printed, exits as it did.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout is closed.
+pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    // Somebody waits: a failure is shown, not hidden behind further tries.
+    args.flags.retries.get_or_insert(0);
+    let task = args.flags.task(args.flags.command(&args.command)?)?;
+    let task_id = task.task_id.clone();
+    let client = Client::open(globals)?;
+    let request = SubmitTasksRequest {
+        job: None,
+        tasks: vec![task],
+    };
+    let answer = client
+        .submit_tasks(request)
+        .await
+        .map_err(|failure| source::flag_trouble(&client, failure))?;
+    answer::tell_existing(&answer.tasks);
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
+
+    let client = client.patiently();
+    let mut awaited = [Awaited::task(&task_id)];
+    let ending = async {
+        answer::warn_without_agents(&client).await;
+        awaited::until_ended(&client, &mut awaited, false).await?;
+        let answer = client
+            .get_task(GetTaskRequest {
+                task_id: task_id.clone(),
+            })
+            .await;
+        anyhow::Ok(
+            answer
+                .map_err(client.trouble(format!("cannot show the output of {task_id}")))?
+                .task,
+        )
+    };
+    let Some(ended) = unless_interrupted(ending).await else {
+        note(format!(
+            "to end it: {}",
+            globals.next(&format!("cancel {task_id}"))
+        ));
+        return Ok(wait::detached(globals, std::slice::from_ref(&task_id)));
+    };
+    let task = ended?.unwrap_or_default();
+    let written = match output.format {
+        Format::Table | Format::Wide if output.fields().is_everything() => {
+            let printed = task
+                .result
+                .as_ref()
+                .and_then(|result| result.output.clone())
+                .unwrap_or_default();
+            let written = task_stdout(&printed.stdout);
+            task_stderr(&printed.stderr);
+            logs::tell_all_cuts(&printed);
+            written.map_err(anyhow::Error::from)
+        }
+        _ => output.one("Task", &json::of("Task", &task), &task_id, ""),
+    };
+    let (exit, whose) = exit_of(&task);
+    note(whose);
+    match written {
+        // The task did what it did: a pipe that its reader closed has no say in it, and a failure stays the task's.
+        Err(error) if is_broken_pipe(&error) || exit != Exit::Task(0) => {
+            note(error.to_string());
+            Ok(exit)
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(exit),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+/// The exit code, and a line that says whose it is.
+fn exit_of(task: &Task) -> (Exit, String) {
+    let id = &task.task_id;
+    match (
+        task.state(),
+        task.attempts
+            .last()
+            .filter(|last| last.outcome() == AttemptOutcome::Failed),
+    ) {
+        (TaskState::Succeeded, _) => (
+            Exit::Task(0),
+            format!("task {id} succeeded: exit code 0 is the task's"),
+        ),
+        (TaskState::Failed, Some(last)) => match code_of(last, &task.reason) {
+            Some((code, how)) => (
+                Exit::Task(code),
+                format!(
+                    "task {id} failed on {}: exit code {code} is the task's{how}",
+                    last.agent_id
+                ),
+            ),
+            None => {
+                let why = if last.message.is_empty() {
+                    &last.failure_reason
+                } else {
+                    &last.message
+                };
+                (
+                    Exit::Failed,
+                    format!(
+                        "task {id} failed on {}: {why}; exit code 1 is swarmctl's",
+                        last.agent_id
+                    ),
+                )
+            }
+        },
+        (state, _) => {
+            let why = if task.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", task.reason)
+            };
+            (
+                Exit::Failed,
+                format!(
+                    "task {id} ended as {}{why}; exit code 1 is swarmctl's",
+                    state::word(state)
+                ),
+            )
+        }
+    }
+}
+
+/// The code of a failed attempt as a shell would give it, and how it came about.
+fn code_of(attempt: &Attempt, why_failed: &str) -> Option<(u8, String)> {
+    if attempt.failure_reason == "timeout" {
+        // A deadline shortens the time of an attempt; only the task's reason tells which of the two it met.
+        let limit = if why_failed.contains("deadline") {
+            "deadline"
+        } else {
+            "timeout"
+        };
+        return Some((TIMED_OUT, format!(", which ran into its {limit}")));
+    }
+    if let Some(signal) = attempt.signal {
+        let code = u8::try_from(SIGNALLED + signal).unwrap_or(u8::MAX);
+        return Some((code, format!(", which was ended by signal {signal}")));
+    }
+    let code = u8::try_from(attempt.exit_code?).ok().filter(|code| *code != 0)?;
+    Some((code, String::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(attempt: Attempt) -> Task {
+        let attempt = Attempt {
+            outcome: AttemptOutcome::Failed.into(),
+            agent_id: "lab".into(),
+            ..attempt
+        };
+        Task {
+            task_id: "t".into(),
+            state: TaskState::Failed.into(),
+            attempts: vec![attempt],
+            ..Task::default()
+        }
+    }
+
+    #[test]
+    fn run_exits_as_the_task_did() {
+        for (task, code) in [
+            (
+                Task {
+                    state: TaskState::Succeeded.into(),
+                    ..Task::default()
+                },
+                0,
+            ),
+            (
+                failed(Attempt {
+                    exit_code: Some(3),
+                    ..Attempt::default()
+                }),
+                3,
+            ),
+            (
+                failed(Attempt {
+                    signal: Some(9),
+                    ..Attempt::default()
+                }),
+                137,
+            ),
+            (
+                failed(Attempt {
+                    failure_reason: "timeout".into(),
+                    signal: Some(15),
+                    ..Attempt::default()
+                }),
+                124,
+            ),
+            (
+                failed(Attempt {
+                    failure_reason: "spawn".into(),
+                    ..Attempt::default()
+                }),
+                1,
+            ),
+            (
+                Task {
+                    state: TaskState::Cancelled.into(),
+                    ..Task::default()
+                },
+                1,
+            ),
+        ] {
+            let (exit, whose) = exit_of(&task);
+            assert_eq!(exit.code(), code, "{whose}");
+            assert!(whose.contains(&format!("exit code {code} is")), "{whose}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_that_the_deadline_made_is_told_as_one() {
+        let timed_out = failed(Attempt {
+            failure_reason: "timeout".into(),
+            ..Attempt::default()
+        });
+        for (reason, expected) in [
+            ("its deadline has passed", "which ran into its deadline"),
+            ("failed 1 time", "which ran into its timeout"),
+        ] {
+            let task = Task {
+                reason: reason.into(),
+                ..timed_out.clone()
+            };
+            let (exit, whose) = exit_of(&task);
+            assert!(exit == Exit::Task(124) && whose.ends_with(expected), "{whose}");
+        }
+    }
+}

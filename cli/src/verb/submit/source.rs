@@ -1,0 +1,180 @@
+//! What is submitted: how a file is read, what one submit takes, and where its faults are.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use prost::Message as _;
+use swarm_proto::{
+    MAX_MESSAGE_BYTES,
+    reason::{Failure, Reason},
+    v1::{GetTaskRequest, SubmitTasksRequest},
+};
+
+use super::spec;
+use crate::{
+    call::client::Client,
+    jobfile::{self, JobFile, fault::Faults},
+    output::text,
+    program::{exit::Exit, trouble::Trouble},
+};
+
+/// What surrounds a message on its way; a request must leave room for it.
+const ENVELOPE_BYTES: usize = 1024;
+
+/// References of a faulty file that the coordinator is asked about, one by one.
+const MAX_LOOKUPS: usize = 32;
+
+/// Reads a job file; `-` is standard input.
+///
+/// # Errors
+///
+/// When it cannot be read or has faults, those that only the coordinator knows of among them.
+pub(crate) async fn job_file(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
+    let (origin, text) = text_of(path, "the job file")?;
+    match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
+        Ok(file) => Ok(file),
+        Err(mut faults) => {
+            look_up_external(client, &mut faults).await;
+            Err(faults_trouble(&faults).into())
+        }
+    }
+}
+
+/// What stands in a file, or on standard input when its name is `-`; and what to call it. `what` names it in a sentence.
+///
+/// # Errors
+///
+/// When it cannot be read, or is no UTF-8.
+pub(crate) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String)> {
+    let (origin, place, text) = if path == Path::new("-") {
+        (
+            "stdin".to_owned(),
+            "from standard input".to_owned(),
+            bounded(io::stdin().lock()),
+        )
+    } else {
+        let origin = path.display().to_string();
+        let file = fs::File::open(path).map_err(|error| error.to_string());
+        (origin.clone(), origin, file.and_then(bounded))
+    };
+    let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read {what} {place}: {why}"));
+    Ok((origin, text.map_err(unreadable)?))
+}
+
+/// Asks for the tasks that a faulty file refers to, so that a person hears of everything at once.
+pub(crate) async fn look_up_external(client: &Client, faults: &mut Faults) {
+    for external in std::mem::take(&mut faults.external).iter().take(MAX_LOOKUPS) {
+        match client
+            .get_task(GetTaskRequest {
+                task_id: external.task_id.clone(),
+            })
+            .await
+        {
+            Ok(_) => {}
+            Err(failure) if failure.reason() == Some(Reason::TaskNotFound) => {
+                faults.push_unknown_task(external)
+            }
+            // Without a coordinator the file's own faults are still worth telling.
+            Err(_) => return,
+        }
+    }
+}
+
+/// A text of at most as many bytes as a job file may have, and one more for the parser to complain about.
+fn bounded(reader: impl io::Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    reader
+        .take(jobfile::MAX_FILE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).or_else(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        // The bound may have cut a character in two.
+        if error.as_bytes().len() > jobfile::MAX_FILE_BYTES && error.utf8_error().error_len().is_none() {
+            let mut bytes = error.into_bytes();
+            bytes.truncate(valid);
+            return String::from_utf8(bytes).map_err(|error| error.to_string());
+        }
+        let line = 1 + error.as_bytes()[..valid]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        Err(format!("it is not UTF-8: see line {line}"))
+    })
+}
+
+pub(crate) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
+    let size = request.encoded_len();
+    if size + ENVELOPE_BYTES <= MAX_MESSAGE_BYTES {
+        return Ok(());
+    }
+    let (size, most) = (text::bytes(size as u64), text::bytes(MAX_MESSAGE_BYTES as u64));
+    let sentence = format!(
+        "cannot submit {}: they are {size}, and one submit takes {most}",
+        text::counted(request.tasks.len() as u64, "task")
+    );
+    Err(Trouble::new(Exit::Usage, sentence)
+        .help("submit them in several files; tasks may depend on tasks that were submitted before")
+        .into())
+}
+
+/// What a refused submit of a job file means, with the faults named by their places.
+pub(crate) fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
+    let mut located = file.no_faults();
+    let mut elsewhere = Vec::new();
+    if let Failure::Refused { faults, .. } = &*failure {
+        for fault in faults {
+            match file.locate(&fault.field) {
+                Some(position) => located.push(position, &fault.description),
+                None => elsewhere.push(format!("  {}: {}", fault.field, fault.description)),
+            }
+        }
+    }
+    let mut lines: Vec<String> = if located.is_empty() {
+        Vec::new()
+    } else {
+        vec![located.to_string()]
+    };
+    lines.extend(elsewhere);
+    with_faults(
+        client.trouble(format!("cannot submit {}", file.origin))(failure),
+        lines,
+    )
+}
+
+pub(crate) fn faults_trouble(faults: &Faults) -> Trouble {
+    let count = text::counted(faults.faults.len() as u64, "fault");
+    let mut trouble = Trouble::new(
+        Exit::Usage,
+        format!("{} has {count}; nothing was submitted", faults.origin),
+    );
+    trouble.faults.push(faults.to_string());
+    trouble
+}
+
+/// What a refused submit of a command means, with the faults named by their flags.
+pub(crate) fn flag_trouble(client: &Client, failure: Box<Failure>) -> anyhow::Error {
+    let faults = match &*failure {
+        Failure::Refused { faults, .. } => {
+            let mut lines: Vec<String> = faults.iter().map(spec::flag_fault).collect();
+            // The tasks of a series have the same faults.
+            lines.dedup();
+            lines
+        }
+        Failure::Lost { .. } => Vec::new(),
+    };
+    with_faults(client.trouble("cannot submit")(failure), faults)
+}
+
+fn with_faults(error: anyhow::Error, faults: Vec<String>) -> anyhow::Error {
+    match error.downcast::<Trouble>() {
+        Ok(mut trouble) => {
+            trouble.faults = faults;
+            trouble.into()
+        }
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,282 @@
+//! The flags that describe one task: what `submit` and `run` share.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use swarm_proto::{
+    duration::{parse_duration, write_duration},
+    reason::FieldFault,
+    v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
+};
+
+use crate::{
+    jobfile::requirement::parse_term,
+    output::text,
+    program::{exit::Exit, trouble::Trouble, value},
+};
+
+/// The most that a coordinator takes as the whole spec of a task, and so of its input.
+const MAX_INPUT_BYTES: u64 = 64 * 1024;
+
+/// What a shell would do something with: one word with any of these is a line for `sh -c`.
+const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
+
+/// The flags that describe one task.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct TaskFlags {
+    /// The task's id; made up when not given
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// A name for people
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The line it waits in
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// low, normal, high, critical, or -100 to 100
+    #[arg(long, value_parser = value::parse_priority, allow_hyphen_values = true)]
+    pub priority: Option<i32>,
+    /// Tasks that have to succeed first; may be repeated, or separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub depends_on: Vec<String>,
+    /// A label; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    pub labels: Vec<(String, String)>,
+    /// What the agent's labels have to meet: k=v, k!=v, k, !k; may be repeated, or separated by commas
+    #[arg(long = "require", value_name = "TERM", value_delimiter = ',', value_parser = parse_term)]
+    pub requires: Vec<String>,
+    /// Of the tasks with the same group at most one runs at a time
+    #[arg(long = "exclusive", value_name = "GROUP")]
+    pub exclusive_group: Option<String>,
+    /// By whose hash agents share the work; the exclusive group, or else the id, when not given
+    #[arg(long, value_name = "KEY")]
+    pub shard_key: Option<String>,
+    /// How long one attempt may run
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Fails unless it has ended by then: a time, or a duration from now
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    pub deadline: Option<jiff::Timestamp>,
+    /// Is not started before this time, such as 2026-03-01 (in UTC) or 2026-03-01T10:00:00+01:00
+    #[arg(long, value_name = "TIME", value_parser = value::parse_time, conflicts_with = "delay")]
+    pub not_before: Option<jiff::Timestamp>,
+    /// Is not started before this long from now
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub delay: Option<Duration>,
+    /// Further tries after the first failure
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// A variable of the task's environment; may be repeated
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+    /// Where it runs: an absolute path on the agent's machine; a fresh directory when not given
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<String>,
+    /// What it reads from its standard input
+    #[arg(long, value_name = "FILE")]
+    pub stdin_file: Option<PathBuf>,
+}
+
+impl TaskFlags {
+    /// The command that the words after `--` are, with its directory, environment and input.
+    ///
+    /// # Errors
+    ///
+    /// When a word is not UTF-8, or the input cannot be read.
+    pub(crate) fn command(&self, words: &[OsString]) -> anyhow::Result<Work> {
+        let stdin = match &self.stdin_file {
+            Some(path) => input(path)?,
+            None => Vec::new(),
+        };
+        Ok(Work::Command(Command {
+            argv: argv(words)?,
+            cwd: self.cwd.clone().unwrap_or_default(),
+            stdin,
+            env: self.env.iter().cloned().collect(),
+        }))
+    }
+
+    /// The task that the flags describe.
+    ///
+    /// # Errors
+    ///
+    /// When an id is none, or a duration is too long.
+    pub(crate) fn task(&self, work: Work) -> anyhow::Result<NewTask> {
+        let task_id = match &self.id {
+            Some(id) => {
+                value::check_id(id).map_err(|why| Trouble::new(Exit::Usage, format!("--id: {why}")))?;
+                id.clone()
+            }
+            None => value::generate_id().map_err(anyhow::Error::msg)?,
+        };
+        let depends_on = self.depends_on.iter().filter(|id| !id.is_empty());
+        let spec = TaskSpec {
+            work: Some(work),
+            name: self.name.clone().unwrap_or_default(),
+            queue: self.queue.clone().unwrap_or_default(),
+            priority: self.priority.unwrap_or_default(),
+            depends_on: depends_on
+                .map(|id| Dependency {
+                    task_id: id.clone(),
+                    condition: 0,
+                })
+                .collect(),
+            labels: self.labels.iter().cloned().collect(),
+            retry: self.retries.map(|retries| Retry {
+                max_retries: Some(retries),
+                ..Retry::default()
+            }),
+            timeout: self.timeout.map(wire_duration).transpose()?,
+            not_before: self.not_before.map(wire_time),
+            delay: self.delay.map(wire_duration).transpose()?,
+            deadline: self.deadline.map(wire_time),
+            requirements: (!self.requires.is_empty()).then(|| Requirements {
+                labels: self.requires.clone(),
+            }),
+            exclusive_group: self.exclusive_group.clone().unwrap_or_default(),
+            shard_key: self.shard_key.clone().unwrap_or_default(),
+            ..TaskSpec::default()
+        };
+        Ok(NewTask {
+            task_id,
+            spec: Some(spec),
+        })
+    }
+}
+
+/// What the task reads from its standard input; never more than can be submitted is read.
+fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            let sentence = format!("--stdin-file: cannot read {}: {error}", path.display());
+            Trouble::new(Exit::Usage, sentence)
+        })?;
+    if bytes.len() as u64 > MAX_INPUT_BYTES {
+        let most = text::bytes(MAX_INPUT_BYTES);
+        let sentence = format!("--stdin-file: {} has more than {most}", path.display());
+        return Err(Trouble::new(Exit::Usage, sentence).help(format!(
+            "a task with its input has at most {most}: let the command fetch larger inputs"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A fault of the coordinator's answer, named by the flag that it is about.
+pub(crate) fn flag_fault(fault: &FieldFault) -> String {
+    const FLAGS: &[(&str, &str)] = &[
+        ("task_id", "--id"),
+        ("spec.name", "--name"),
+        ("spec.queue", "--queue"),
+        ("spec.priority", "--priority"),
+        ("spec.depends_on", "--depends-on"),
+        ("spec.labels", "--label"),
+        ("spec.requirements", "--require"),
+        ("spec.exclusive_group", "--exclusive"),
+        ("spec.shard_key", "--shard-key"),
+        ("spec.prompt.model", "--model"),
+        ("spec.prompt", "--prompt"),
+        ("spec.timeout", "--timeout"),
+        ("spec.deadline", "--deadline"),
+        ("spec.not_before", "--not-before"),
+        ("spec.delay", "--delay"),
+        ("spec.retry", "--retries"),
+        ("spec.command.env", "--env"),
+        ("spec.command.cwd", "--cwd"),
+        ("spec.command.stdin", "--stdin-file"),
+        ("spec.command.argv", "the command"),
+    ];
+    // All tasks of a series have the same flags.
+    let field = match fault
+        .field
+        .strip_prefix("tasks[")
+        .and_then(|rest| rest.split_once("]."))
+    {
+        Some((_, field)) => field,
+        None => &fault.field,
+    };
+    let flag = FLAGS
+        .iter()
+        .find(|(path, _)| field.starts_with(path))
+        .map_or(field, |(_, flag)| flag);
+    format!("  {flag}: {}", fault.description)
+}
+
+/// Several words are the command as they are; one word for a shell is given to one.
+fn argv(words: &[OsString]) -> anyhow::Result<Vec<String>> {
+    let mut argv = Vec::with_capacity(words.len());
+    for word in words {
+        let Some(word) = word.to_str() else {
+            let sentence = format!(
+                "the word '{}' of the command is not UTF-8",
+                word.to_string_lossy()
+            );
+            return Err(Trouble::new(Exit::Usage, sentence).into());
+        };
+        argv.push(word.to_owned());
+    }
+    match argv.as_slice() {
+        [line] if line.contains(|c| SHELL_CHARACTERS.contains(c)) => {
+            Ok(vec!["sh".to_owned(), "-c".to_owned(), line.clone()])
+        }
+        _ => Ok(argv),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not KEY=VALUE")),
+    }
+}
+
+fn deadline(text: &str) -> Result<jiff::Timestamp, String> {
+    value::parse_deadline(text, jiff::Timestamp::now())
+}
+
+fn wire_duration(duration: Duration) -> anyhow::Result<prost_types::Duration> {
+    write_duration(duration)
+        .ok_or_else(|| Trouble::new(Exit::Usage, format!("{} s is too long", duration.as_secs())).into())
+}
+
+fn wire_time(time: jiff::Timestamp) -> prost_types::Timestamp {
+    let nanos = time.as_nanosecond();
+    prost_types::Timestamp {
+        seconds: nanos.div_euclid(1_000_000_000) as i64,
+        nanos: nanos.rem_euclid(1_000_000_000) as i32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_for_a_shell_is_given_to_one() {
+        let argv_of = |words: &[&str]| argv(&words.iter().map(OsString::from).collect::<Vec<_>>()).unwrap();
+        assert_eq!(argv_of(&["true"]), ["true"]);
+        assert_eq!(argv_of(&["echo hi | wc -c"]), ["sh", "-c", "echo hi | wc -c"]);
+        assert_eq!(argv_of(&["echo", "a b", "$HOME"]), ["echo", "a b", "$HOME"]);
+    }
+
+    #[test]
+    fn times_keep_their_fraction() {
+        let time = wire_time("1969-12-31T23:59:59.5Z".parse().unwrap());
+        assert_eq!((time.seconds, time.nanos), (-1, 500_000_000));
+    }
+
+    #[test]
+    fn a_fault_is_named_by_its_flag() {
+        let fault = FieldFault {
+            field: "tasks[0].spec.retry.max_retries".into(),
+            description: "at most 100".into(),
+        };
+        assert_eq!(flag_fault(&fault), "  --retries: at most 100");
+    }
+}

@@ -1,0 +1,157 @@
+//! `swarmctl submit`: a command, or the tasks of a job file.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use swarm_proto::v1::{Prompt, SubmitTasksRequest, task_spec::Work};
+
+use super::{answer, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched};
+use crate::{
+    call::{awaited::Awaited, client::Client},
+    output::Output,
+    program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    verb::look::wait,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl submit -- make -j2                  one command
+  swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
+  swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
+  swarmctl submit --require 'gpu=a100,!spot' -- ./train
+  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
+  swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
+
+/// What to submit.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = EXAMPLES,
+    override_usage = "swarmctl submit [OPTIONS] -- CMD...\n       swarmctl submit [OPTIONS] --prompt TEXT\n       swarmctl submit [--wait | --follow | --dry-run] -f FILE\n       swarmctl submit [--wait | --follow | --dry-run] -"
+)]
+pub struct Args {
+    #[command(flatten)]
+    flags: TaskFlags,
+    #[command(flatten)]
+    series: SeriesFlags,
+    /// A text for a language model, in place of a command
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["source", "file", "command", "env", "cwd", "stdin_file", "array", "each_line"])]
+    prompt: Option<String>,
+    /// Which model; the agent's choice when not given
+    #[arg(long, value_name = "NAME", requires = "prompt", conflicts_with_all = ["source", "file", "command"])]
+    model: Option<String>,
+    /// A job file
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["source", "command"])]
+    file: Option<PathBuf>,
+    /// - reads a job file from stdin
+    #[arg(value_name = "-", value_parser = stdin_sign, conflicts_with = "command")]
+    source: Option<PathBuf>,
+    /// Wait until all tasks have ended; exits with 1 if any did not succeed
+    #[arg(long)]
+    wait: bool,
+    /// Wait, and print what happens to the tasks
+    #[arg(long, alias = "watch")]
+    follow: bool,
+    /// End with exit code 9 when no live agent can run what was submitted; it stays submitted
+    #[arg(long)]
+    require_match: bool,
+    /// Check what can be checked, print what would be submitted, and change nothing
+    #[arg(long, conflicts_with_all = ["wait", "follow"])]
+    dry_run: bool,
+    /// The command; a single word with spaces or shell characters is run by sh -c
+    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["file", "source", "prompt"])]
+    command: Vec<OsString>,
+}
+
+/// Submits, and waits if told to.
+///
+/// # Errors
+///
+/// When the job file has faults, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let (request, file) = match args.file.as_ref().or(args.source.as_ref()) {
+        Some(path) => {
+            if args.flags != TaskFlags::default() || args.series != SeriesFlags::default() {
+                let sentence =
+                    "flags of a task go with a command after --; a job file says them for each task";
+                return Err(Trouble::new(Exit::Usage, sentence).into());
+            }
+            let file = source::job_file(&client, path).await?;
+            (file.request.clone(), Some(file))
+        }
+        None => (of_flags(&args)?, None),
+    };
+    source::check_size(&request)?;
+    if args.dry_run {
+        let dry_run = DryRun {
+            client: &client,
+            request: &request,
+            file: file.as_ref(),
+            require_match: args.require_match,
+        };
+        return dry_run.run(&output).await;
+    }
+    let job_id = request.job.as_ref().map(|job| job.job_id.clone());
+    let answer = client
+        .submit_tasks(request)
+        .await
+        .map_err(|failure| match &file {
+            Some(file) => source::file_trouble(&client, file, failure),
+            None => source::flag_trouble(&client, failure),
+        })?;
+
+    answer::print(&answer, job_id.as_deref(), &output)?;
+    answer::tell_existing(&answer.tasks);
+    let is_refused = args.require_match && !answer.unmatched.is_empty();
+    let label = if is_refused { "error: " } else { "" };
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
+    answer::warn_without_agents(&client).await;
+    if is_refused {
+        return Ok(Exit::Unmatched);
+    }
+    let awaited = match (&job_id, answer.tasks.first()) {
+        (Some(job_id), _) => Awaited::job(job_id),
+        (None, Some(task)) => Awaited::task(&task.task_id),
+        (None, None) => return Ok(Exit::Done),
+    };
+    if args.wait || args.follow {
+        // Ids have been printed; what follows is for people, and the exit code for scripts.
+        return wait::attached(&client.patiently(), awaited, args.follow, globals).await;
+    }
+    note(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
+    let look = if awaited.is_job {
+        format!("list --job {}", awaited.id)
+    } else {
+        format!("inspect {}", awaited.id)
+    };
+    note(format!("      {}", globals.next(&look)));
+    Ok(Exit::Done)
+}
+
+/// What the flags and the command describe: one task, or a series of them as a job.
+fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
+    let work = match &args.prompt {
+        Some(text) => Work::Prompt(Prompt {
+            text: text.clone(),
+            model: args.model.clone().unwrap_or_default(),
+        }),
+        None => args.flags.command(&args.command)?,
+    };
+    let task = args.flags.task(work)?;
+    Ok(match args.series.expand(&task)? {
+        Some(request) => request,
+        None => SubmitTasksRequest {
+            job: None,
+            tasks: vec![task],
+        },
+    })
+}
+
+fn stdin_sign(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" => Ok(PathBuf::from(text)),
+        _ => Err(format!(
+            "'{text}' is not understood: a command goes after --, a job file with -f FILE, - is stdin"
+        )),
+    }
+}

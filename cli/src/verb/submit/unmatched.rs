@@ -1,0 +1,97 @@
+//! Tasks that were accepted and that no live agent can run: told at once, for otherwise nothing happens and nothing says why.
+
+use std::collections::BTreeSet;
+
+use swarm_proto::v1::{SubmittedTask, Unmatched};
+
+use crate::{
+    call::client::Client,
+    output::{state, text},
+    program::terminal::{self, note},
+};
+
+/// Groups of tasks with the same reasons that are told; the rest is counted.
+const MAX_TOLD: usize = 5;
+
+/// Tasks of a group that are named; the rest is counted.
+const MAX_NAMED: usize = 3;
+
+/// Says which tasks nobody can run, and what to type to learn more. `label` begins the first line: `error: ` or nothing.
+pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
+    tell_without_help(tasks, unmatched, label);
+    if let Some(id) = unmatched.first().and_then(|group| group.task_ids.first()) {
+        note(format!("help: {}", client.next(&format!("explain {id}"))));
+    }
+}
+
+/// The same of tasks that were not submitted, and that nobody can be asked about.
+pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
+    for (index, group) in unmatched.iter().take(MAX_TOLD).enumerate() {
+        let label = if index == 0 { label } else { "" };
+        note(terminal::clean_line(&format!(
+            "{label}{}",
+            sentence(tasks, group)
+        )));
+    }
+    let left: u64 = unmatched.iter().skip(MAX_TOLD).map(|group| group.tasks).sum();
+    if left > 0 {
+        note(format!(
+            "and {} more, for other reasons",
+            text::counted(left, "task")
+        ));
+    }
+}
+
+/// `queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining`; with names where others were submitted, too.
+fn sentence(tasks: &[SubmittedTask], group: &Unmatched) -> String {
+    let of_group = tasks.iter().filter(|task| group.task_ids.contains(&task.task_id));
+    let states: BTreeSet<&str> = of_group.map(|task| state::word(task.state())).collect();
+    let states = match states.is_empty() {
+        true => "accepted".to_owned(),
+        false => Vec::from_iter(states).join(" or "),
+    };
+    let said = format!("{states}, but {}", group.message);
+    if tasks.len() == 1 {
+        return said;
+    }
+    let mut names: Vec<String> = group.task_ids.iter().take(MAX_NAMED).cloned().collect();
+    let left = group.tasks.saturating_sub(names.len() as u64);
+    if left > 0 {
+        names.push(format!("{left} more"));
+    }
+    format!("{}: {said}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::v1::TaskState;
+
+    use super::*;
+
+    #[test]
+    fn tasks_are_named_where_there_are_several() {
+        let task = |id: &str| SubmittedTask {
+            task_id: id.into(),
+            state: TaskState::Blocked.into(),
+            existed: false,
+        };
+        let group = Unmatched {
+            task_ids: ["a", "b", "c", "d"].map(String::from).to_vec(),
+            tasks: 12,
+            message: "none of 2 agents can run it: 2 lack label gpu".into(),
+        };
+        assert_eq!(
+            sentence(&[task("a"), task("b")], &group),
+            "a, b, c, 9 more: blocked, but none of 2 agents can run it: 2 lack label gpu"
+        );
+        let queued = SubmittedTask {
+            state: TaskState::Queued.into(),
+            ..task("b")
+        };
+        assert!(sentence(&[task("a"), queued], &group).contains(": blocked or queued, but none of 2"));
+        assert_eq!(
+            sentence(&[task("a")], &group),
+            "blocked, but none of 2 agents can run it: 2 lack label gpu"
+        );
+    }
+}

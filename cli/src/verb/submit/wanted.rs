@@ -1,0 +1,121 @@
+//! What tasks ask of agents, and whether an agent that is online has it: as far as it can be told before a submit.
+
+use std::collections::{BTreeMap, HashMap};
+
+use swarm_proto::{
+    reason::Failure,
+    v1::{Agent, AgentState, ListAgentsRequest, NewTask, TaskSpec, Unmatched, task_spec::Work},
+};
+
+use crate::{
+    call::{client::Client, pages::PAGE_SIZE},
+    verb::look::describe,
+};
+
+/// Different requirements that agents are looked for.
+const MAX_MATCHED: usize = 32;
+
+/// Ids that a group of tasks names, as a coordinator does.
+const MAX_GROUP_IDS: usize = 10;
+
+/// What an agent that names no executors carries out.
+const DEFAULT_EXECUTOR: &str = "command";
+
+/// The tasks that no agent can run that is online now, by what they ask of one.
+pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<Unmatched>, Box<Failure>> {
+    let mut groups: BTreeMap<Wanted, Vec<&NewTask>> = BTreeMap::new();
+    for task in tasks {
+        groups.entry(Wanted::by(task)).or_default().push(task);
+    }
+    let mut found: HashMap<Vec<String>, Vec<Agent>> = HashMap::new();
+    let mut unmatched = Vec::new();
+    for (wanted, tasks) in groups.iter().take(MAX_MATCHED) {
+        let agents = match found.get(&wanted.terms) {
+            Some(agents) => agents,
+            None => {
+                let agents = online(client, &wanted.terms).await?;
+                found.entry(wanted.terms.clone()).or_insert(agents)
+            }
+        };
+        if !agents.iter().any(|agent| wanted.is_met_by(agent)) {
+            unmatched.push(Unmatched {
+                task_ids: tasks
+                    .iter()
+                    .take(MAX_GROUP_IDS)
+                    .map(|task| task.task_id.clone())
+                    .collect(),
+                tasks: tasks.len() as u64,
+                message: wanted.message(),
+            });
+        }
+    }
+    Ok(unmatched)
+}
+
+/// The agents that work and whose labels meet the terms.
+async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Failure>> {
+    let mut request = ListAgentsRequest {
+        labels: labels.to_vec(),
+        page_size: PAGE_SIZE as u32,
+        ..ListAgentsRequest::default()
+    };
+    let mut agents = Vec::new();
+    loop {
+        let page = client.list_agents(request.clone()).await?;
+        agents.extend(
+            page.agents
+                .into_iter()
+                .filter(|agent| agent.state() == AgentState::Online),
+        );
+        if page.next_page_token.is_empty() {
+            return Ok(agents);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+/// What a task asks of the agent that runs it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    terms: Vec<String>,
+    queue: String,
+    executor: &'static str,
+}
+
+impl Wanted {
+    fn by(task: &NewTask) -> Wanted {
+        let spec = task.spec.clone().unwrap_or_default();
+        Wanted {
+            queue: describe::queue(&spec).to_owned(),
+            executor: match &spec.work {
+                Some(Work::Prompt(_)) => "prompt",
+                Some(Work::Command(_)) | None => DEFAULT_EXECUTOR,
+            },
+            terms: terms(&spec).to_vec(),
+        }
+    }
+
+    fn is_met_by(&self, agent: &Agent) -> bool {
+        let carries_out = agent.executors.iter().any(|executor| executor == self.executor);
+        let serves = agent.queues.is_empty() || agent.queues.contains(&self.queue);
+        (carries_out || (agent.executors.is_empty() && self.executor == DEFAULT_EXECUTOR)) && serves
+    }
+
+    fn message(&self) -> String {
+        let with = if self.terms.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", self.terms.join(", "))
+        };
+        format!(
+            "no agent that is online runs {}s of queue {}{with}",
+            self.executor, self.queue
+        )
+    }
+}
+
+/// The terms that an agent's labels have to meet.
+pub(crate) fn terms(spec: &TaskSpec) -> &[String] {
+    spec.requirements
+        .as_ref()
+        .map_or(&[], |requirements| &requirements.labels)
+}
