@@ -180,20 +180,6 @@ impl Output {
         }
     }
 
-    /// Prints columns.
-    ///
-    /// # Errors
-    ///
-    /// When stdout cannot be written.
-    pub fn table(&self, table: &Table) -> io::Result<()> {
-        self.page(&self.columns(table))
-    }
-
-    /// The lines of a table as they are wanted.
-    pub fn columns(&self, table: &Table) -> String {
-        table.lines(&self.layout(table), true)
-    }
-
     fn layout(&self, table: &Table) -> Layout {
         match self.format {
             Format::Wide => table.wide_layout(),

@@ -119,11 +119,6 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// Its columns.
     pub(super) fn columns(&self) -> &[Column] {
         &self.columns
@@ -144,12 +139,7 @@ impl Table {
         self.lines(&self.layout(terminal), true)
     }
 
-    /// The lines of the table with all its columns, however wide they are.
-    pub fn wide(&self) -> String {
-        self.lines(&self.wide_layout(), true)
-    }
-
-    /// The layout of `wide`.
+    /// A layout with all columns, however wide they are.
     pub fn wide_layout(&self) -> Layout {
         let content = self.content_widths().into_iter().map(Some).collect();
         Layout(self.with_bounded_text(content))
@@ -393,7 +383,8 @@ mod tests {
     fn what_is_extra_is_shown_where_everything_is() {
         assert!(!table().within(Some(300)).contains("nightly"));
         assert!(!table().to_string().contains("JOB"));
-        let page = table().wide();
+        let everything = table();
+        let page = everything.lines(&everything.wide_layout(), true);
         assert!(page.contains("nightly") && page.contains("default"), "{page}");
     }
 
