@@ -1,28 +1,19 @@
 //! `agent doctor`: whether this machine can work for its coordinator, and what mends it if not.
 
-use std::{
-    env, fs, io,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use nix::sys::statvfs::statvfs;
 use swarm_settings::{checkup, report::Report};
 
 use crate::{
     disk::{state_directory, workspace},
+    executor::KINDS,
     process::tree,
     program::config::Config,
 };
 
 /// Below this a report of full outputs may not fit beside the tasks' own files.
 const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// What tasks need that name no program of their own: `run: make && make install` is a line for the shell.
-const TOOLS: [(&str, &str); 1] = [(
-    "sh",
-    "install a POSIX shell: tasks that are one line of text run in it",
-)];
 
 /// What was found.
 pub(crate) struct Diagnosis {
@@ -39,7 +30,9 @@ pub(crate) async fn look(config: &Config) -> Diagnosis {
     if let Some(workspace) = &config.workspace {
         look_at_workspace(&mut report, workspace);
     }
-    look_at_tools(&mut report);
+    for kind in KINDS {
+        (kind.probe)(&mut report);
+    }
     look_at_processes(&mut report);
     let mut is_reached = false;
     for address in &config.coordinator {
@@ -132,25 +125,6 @@ fn look_at_directory(report: &mut Report, check: &'static str, place: &Path, fix
 fn free_bytes(place: &Path) -> io::Result<u64> {
     let found = statvfs(place).map_err(io::Error::from)?;
     Ok(found.blocks_available().saturating_mul(found.fragment_size()))
-}
-
-fn look_at_tools(report: &mut Report) {
-    let Some(path) = env::var_os("PATH") else {
-        return report.wrong(
-            "tool",
-            "PATH is not set: tasks find no programs",
-            "set PATH where the agent is started",
-        );
-    };
-    for (tool, fix) in TOOLS {
-        let is_program = |file: &PathBuf| {
-            fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        };
-        match env::split_paths(&path).map(|dir| dir.join(tool)).find(is_program) {
-            Some(file) => report.well("tool", format!("{tool} is {}", file.display())),
-            None => report.wrong("tool", format!("{tool} is not on PATH"), fix),
-        }
-    }
 }
 
 /// Whether what a task leaves running can be found and ended.

@@ -17,6 +17,7 @@ use crate::{
         state_directory::{OpenError, StateDirectory},
         workspace::{self, Workspace},
     },
+    executor::KINDS,
     process::tree::{Sweeper, Swept, guard::Guard, series::Series},
     program::{
         config::Config,
@@ -62,6 +63,7 @@ async fn work(
         name: state.name().to_owned(),
         labels: config.label_map(),
         slots: config.slots,
+        executors: KINDS.map(|kind| kind.name.to_owned()).to_vec(),
     };
     if config.no_command {
         tracing::warn!(

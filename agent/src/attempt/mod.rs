@@ -1,35 +1,32 @@
 //! One attempt from its assignment to its outcome: directories, inputs, the command, its timeout, its orders.
 
+mod inputs;
 pub(crate) mod veto;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use swarm_proto::v1::{
-    Assignment, AttemptReport, Blame, Cancelled, Command, DependencyOutput, LeaseRef, Output, Released,
-    attempt_report::Outcome, task_spec::Work,
+    Assignment, AttemptReport, Blame, Cancelled, LeaseRef, Output, attempt_report::Outcome,
 };
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
-        CallError, Coordinator,
+        Coordinator,
         held::{Order, Why},
-        lease, sentence,
+        lease,
         session::read_length,
     },
     disk::workspace::{AttemptDirectory, Workspace},
-    executor::command,
+    executor::{
+        Executor,
+        outcome::{failed, not_started, released},
+    },
     process::{
         Exit, Process,
         tree::{Sweeper, Tree, series::Series},
     },
-    program::file_name::is_file_name,
 };
 
 /// An assignment that names no timeout; the protocol's longest.
@@ -83,10 +80,7 @@ pub(crate) async fn run(
             );
             (
                 None,
-                (
-                    command::failed("workspace", Blame::Machine, sentence),
-                    Output::default(),
-                ),
+                (failed("workspace", Blame::Machine, sentence), Output::default()),
             )
         }
         Ok(directory) => {
@@ -103,17 +97,8 @@ pub(crate) async fn run(
     }
 }
 
-/// The report that gives an attempt back, for this agent cannot do it now.
-pub(crate) fn released(lease: LeaseRef, reason: &str) -> AttemptReport {
-    report(lease, given_back(reason), Output::default())
-}
-
-/// The report that gives an attempt back, for this agent will not do the task.
-pub(crate) fn refused(lease: LeaseRef, reason: String) -> AttemptReport {
-    let outcome = Outcome::Released(Released {
-        reason,
-        refused: true,
-    });
+/// The report of an attempt that was not begun.
+pub(crate) fn not_begun(lease: LeaseRef, outcome: Outcome) -> AttemptReport {
     report(lease, outcome, Output::default())
 }
 
@@ -121,7 +106,7 @@ pub(crate) fn refused(lease: LeaseRef, reason: String) -> AttemptReport {
 pub(crate) fn broken(lease: LeaseRef) -> AttemptReport {
     report(
         lease,
-        command::failed("agent", Blame::Machine, "the agent failed while it ran this"),
+        failed("agent", Blame::Machine, "the agent failed while it ran this"),
         Output::default(),
     )
 }
@@ -141,23 +126,23 @@ async fn carry_out(
     directory: &AttemptDirectory,
     orders: &mut watch::Receiver<Order>,
 ) -> (Outcome, Output) {
-    let Some(Work::Command(work)) = assignment.spec.as_ref().and_then(|spec| spec.work.as_ref()) else {
-        return (given_back("the task is no command"), Output::default());
+    let Some(executor) = assignment.spec.as_ref().and_then(Executor::of) else {
+        return (released("the task is no command"), Output::default());
     };
-    let inputs = directory.inputs();
+    let place = directory.inputs();
     tokio::select! {
-        written = write_inputs(surroundings.coordinator, &inputs, &assignment.dependencies) => {
+        written = inputs::write(surroundings.coordinator, &place, &assignment.dependencies) => {
             if let Err(outcome) = written {
                 return (outcome, Output::default());
             }
         }
         order = ordered(orders, Order::Cancel) => return (outcome_of(order), Output::default()),
     }
-    let launch = match command::launch(work, key, &assignment.job_id, directory) {
+    let launch = match executor.prepare(key, &assignment.job_id, directory) {
         Ok(launch) => launch,
         Err(outcome) => return (outcome, Output::default()),
     };
-    let path = launch.path();
+    let (program, path) = (launch.program.clone(), launch.path());
     let tree = Tree::new(
         surroundings.series.mark(),
         key.clone(),
@@ -165,18 +150,12 @@ async fn carry_out(
     );
     let mut process = match Process::start(launch, tree) {
         Ok(process) => process,
-        Err(error) => {
-            return (
-                command::not_started(&error, program(work), &path),
-                Output::default(),
-            );
-        }
+        Err(error) => return (not_started(&error, &program, &path), Output::default()),
     };
     tracing::debug!(
         task_id = key.task_id,
         attempt = key.attempt,
-        "started '{}'",
-        program(work)
+        "started '{program}'"
     );
     let timeout = read_length(assignment.timeout);
     let margin = lease::margin(surroundings.lease_ttl, surroundings.kill_grace);
@@ -184,8 +163,13 @@ async fn carry_out(
         usual: surroundings.kill_grace,
         silent: surroundings.kill_grace.min(margin / 2),
     };
-    let outcome = supervise(&mut process, timeout, graces, orders).await;
-    (outcome, process.output().await)
+    let ended = supervise(&mut process, timeout, graces, orders).await;
+    let output = process.output().await;
+    let outcome = match ended {
+        Ok(exit) => executor.judge(exit),
+        Err(outcome) => outcome,
+    };
+    (outcome, output)
 }
 
 /// The time between TERM and KILL.
@@ -195,13 +179,17 @@ struct Graces {
     silent: Duration,
 }
 
-/// Waits for the command, its timeout or an order, whichever comes first, and sees to it that the command ends.
+/// Waits for the process, its timeout or an order, whichever comes first, and sees to it that the process ends.
+///
+/// # Errors
+///
+/// The outcome of the attempt when its process did not end by itself.
 async fn supervise(
     process: &mut Process,
     timeout: Option<Duration>,
     graces: Graces,
     orders: &mut watch::Receiver<Order>,
-) -> Outcome {
+) -> Result<Exit, Outcome> {
     enum First {
         Exit(io::Result<Exit>),
         Timeout,
@@ -216,9 +204,9 @@ async fn supervise(
         () = sleep(limit) => First::Timeout,
     };
     let (outcome, ending) = match first {
-        First::Exit(Ok(exit)) => return command::ended(exit),
+        First::Exit(Ok(exit)) => return Ok(exit),
         First::Exit(Err(error)) => (
-            command::failed(
+            failed(
                 "wait",
                 Blame::Machine,
                 format!("cannot wait for the command: {error}"),
@@ -231,7 +219,7 @@ async fn supervise(
                 limit.as_secs_f64()
             );
             (
-                command::failed("timeout", Blame::Task, sentence),
+                failed("timeout", Blame::Task, sentence),
                 process.end(graces.usual, hurried(orders, SILENCED)).await,
             )
         }
@@ -252,7 +240,7 @@ async fn supervise(
         Err(error) => tracing::warn!(%error, "cannot wait for a command that was ended"),
         Ok(Exit::Code(_) | Exit::Signal(_)) => {}
     }
-    outcome
+    Err(outcome)
 }
 
 /// Waits for an order at least as strong as this.
@@ -272,24 +260,16 @@ async fn hurried(orders: &mut watch::Receiver<Order>, least: Order) {
 fn outcome_of(order: Order) -> Outcome {
     match order {
         Order::Cancel => Outcome::Cancelled(Cancelled {}),
-        Order::GoOn => given_back("the agent was stopped"),
-        Order::Release(why) | Order::Stop(why) => given_back(match why {
+        Order::GoOn => released("the agent was stopped"),
+        Order::Release(why) | Order::Stop(why) => released(match why {
             Why::Leaving => "the agent was stopped",
             Why::Held => "the agent was told to give back what it runs",
             Why::Silence => {
                 "nothing was heard from the coordinator, and an attempt in an exclusive group ends before its lease does"
             }
         }),
-        Order::Lost => given_back("the lease was lost"),
+        Order::Lost => released("the lease was lost"),
     }
-}
-
-/// The outcome of an attempt that this agent does not finish; nobody is to blame.
-fn given_back(reason: &str) -> Outcome {
-    Outcome::Released(Released {
-        reason: reason.to_owned(),
-        refused: false,
-    })
 }
 
 async fn make_directory(
@@ -301,55 +281,4 @@ async fn make_directory(
     spawn_blocking(move || AttemptDirectory::make(&workspace, &key, has_inputs))
         .await
         .map_err(io::Error::other)?
-}
-
-/// Writes what each dependency printed into a file named by its id.
-async fn write_inputs(
-    coordinator: &Coordinator,
-    inputs: &Path,
-    dependencies: &[DependencyOutput],
-) -> Result<(), Outcome> {
-    for dependency in dependencies {
-        let task_id = &dependency.task_id;
-        if !is_file_name(task_id, 128) {
-            let sentence = format!("a dependency has the id '{task_id}', which cannot name a file");
-            return Err(command::failed("inputs", Blame::Task, sentence));
-        }
-        let printed = if dependency.omitted {
-            let task = coordinator
-                .get_task(task_id)
-                .await
-                .map_err(|error| unread(task_id, &error))?;
-            task.result
-                .and_then(|result| result.output)
-                .unwrap_or_default()
-                .stdout
-        } else {
-            dependency.stdout.clone()
-        };
-        let file: PathBuf = inputs.join(task_id);
-        tokio::fs::write(&file, printed).await.map_err(|error| {
-            command::failed(
-                "inputs",
-                Blame::Machine,
-                format!("cannot write {}: {error}", file.display()),
-            )
-        })?;
-    }
-    Ok(())
-}
-
-/// The outcome when the output of a dependency cannot be had: the task is not to blame.
-fn unread(task_id: &str, error: &CallError) -> Outcome {
-    let what = format!("cannot read what the dependency {task_id} printed");
-    match error {
-        CallError::Failed(failure) => {
-            command::failed("inputs", Blame::Machine, format!("{what}: {}", sentence(failure)))
-        }
-        CallError::OtherCluster(_) => given_back(&format!("{what}: another coordinator answers")),
-    }
-}
-
-fn program(work: &Command) -> &str {
-    work.argv.first().map_or("", String::as_str)
 }

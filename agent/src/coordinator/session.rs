@@ -34,8 +34,6 @@ const MAX_LISTED: usize = 2000;
 const MAX_LISTED_BYTES: usize = 240 * 1024;
 /// The protocol's limit of a heartbeat's wait.
 pub(crate) const MAX_HEARTBEAT_WAIT: Duration = Duration::from_secs(30);
-/// The kinds of work that this program carries out.
-const EXECUTORS: [&str; 1] = ["command"];
 /// For a coordinator that names none.
 const FALLBACK_LEASE_TTL: Duration = Duration::from_secs(90);
 const FALLBACK_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -49,6 +47,8 @@ pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) slots: u32,
+    /// The kinds of work that it carries out.
+    pub(crate) executors: Vec<String>,
 }
 
 /// Why an agent cannot go on with its coordinator.
@@ -224,7 +224,7 @@ async fn register(
         slots: profile.slots,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         held: listed(held),
-        executors: EXECUTORS.map(str::to_owned).to_vec(),
+        executors: profile.executors.clone(),
     };
     let answer = match coordinator.register(&request).await {
         Ok(answer) => answer,

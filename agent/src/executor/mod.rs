@@ -1,3 +1,70 @@
-//! How an attempt is carried out; one file per kind of work.
+//! The kinds of work that this program carries out: how each is announced, checked for, begun and judged.
+//!
+//! One more kind is a file here, a row of [`KINDS`], and a variant of [`Executor`]; the compiler then asks for its arms.
 
-pub(crate) mod command;
+mod command;
+
+mod environment;
+pub(crate) mod outcome;
+
+use swarm_proto::v1::{Command, TaskSpec, attempt_report::Outcome, task_spec::Work};
+use swarm_settings::report::Report;
+
+use crate::{
+    attempt_key::AttemptKey,
+    disk::workspace::AttemptDirectory,
+    process::{Exit, Launch},
+};
+
+/// A kind of work, whichever task it is for.
+pub(crate) struct Kind {
+    /// The name that this agent registers with.
+    pub(crate) name: &'static str,
+    /// Checks whether this machine has everything that such tasks need.
+    pub(crate) probe: fn(&mut Report),
+}
+
+/// Every kind of work that this program carries out.
+pub(crate) const KINDS: [Kind; 1] = [Kind {
+    name: "command",
+    probe: command::probe,
+}];
+
+/// The executor of one task, with the work that it is given.
+#[derive(Clone, Copy)]
+pub(crate) enum Executor<'a> {
+    Command(&'a Command),
+}
+
+impl<'a> Executor<'a> {
+    /// The executor of a task; `None` when this program has none for its work.
+    pub(crate) fn of(spec: &'a TaskSpec) -> Option<Executor<'a>> {
+        match spec.work.as_ref()? {
+            Work::Command(command) => Some(Executor::Command(command)),
+            Work::Prompt(_) => None,
+        }
+    }
+
+    /// The process to start for an attempt.
+    ///
+    /// # Errors
+    ///
+    /// The outcome of the attempt when there is nothing to start.
+    pub(crate) fn prepare(
+        self,
+        key: &AttemptKey,
+        job_id: &str,
+        directory: &AttemptDirectory,
+    ) -> Result<Launch, Outcome> {
+        match self {
+            Executor::Command(command) => command::prepare(command, key, job_id, directory),
+        }
+    }
+
+    /// The outcome of an attempt whose process ended by itself.
+    pub(crate) fn judge(self, exit: Exit) -> Outcome {
+        match self {
+            Executor::Command(_) => command::judge(exit),
+        }
+    }
+}

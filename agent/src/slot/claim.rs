@@ -24,6 +24,7 @@ use crate::{
         lease::{BootTime, TrustWindow},
         session::{Over, read_length},
     },
+    executor::outcome::{refused, released},
     program::{file_name::is_file_name, random},
 };
 
@@ -219,7 +220,7 @@ impl Worker {
                     "refused"
                 );
                 refused_any = true;
-                self.give_back_report(attempt::refused(lease, objection));
+                self.give_back_report(attempt::not_begun(lease, refused(objection)));
             } else {
                 begun_any |= self.start(assignment, lease, sent);
             }
@@ -268,7 +269,7 @@ impl Worker {
     }
 
     fn give_back(&mut self, lease: LeaseRef, reason: &str) {
-        self.give_back_report(attempt::released(lease, reason));
+        self.give_back_report(attempt::not_begun(lease, released(reason)));
     }
 
     fn give_back_report(&mut self, report: AttemptReport) {

@@ -1,0 +1,103 @@
+//! The environment of a task's process: little of the agent's own, the task's place and name, and the task's variables.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+use crate::{attempt_key::AttemptKey, disk::workspace::AttemptDirectory};
+
+/// The agent's own variables that a task sees, besides LC_*.
+const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+/// For an agent that has no PATH of its own.
+const FALLBACK_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// The whole environment of an attempt's process. Of two values of one variable the task's own counts.
+pub(super) fn of(
+    own: &BTreeMap<String, String>,
+    key: &AttemptKey,
+    job_id: &str,
+    directory: &AttemptDirectory,
+) -> Vec<(OsString, OsString)> {
+    environment(std::env::vars_os(), own, key, job_id, directory)
+}
+
+fn environment(
+    agents: impl Iterator<Item = (OsString, OsString)>,
+    own: &BTreeMap<String, String>,
+    key: &AttemptKey,
+    job_id: &str,
+    directory: &AttemptDirectory,
+) -> Vec<(OsString, OsString)> {
+    let mut env = BTreeMap::from([(OsString::from("PATH"), OsString::from(FALLBACK_PATH))]);
+    env.extend(agents.filter(|(name, _)| {
+        name.to_str()
+            .is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"))
+    }));
+    let told = |name: &str, value: &OsStr| (OsString::from(name), value.to_owned());
+    let path = |path: &Path| path.as_os_str().to_owned();
+    env.extend([
+        told("SWARM_TASK_ID", OsStr::new(&key.task_id)),
+        told("SWARM_ATTEMPT", OsStr::new(&key.attempt.to_string())),
+        told("SWARM_JOB_ID", OsStr::new(job_id)),
+        told("SWARM_WORKDIR", &path(&directory.work())),
+        told("SWARM_INPUTS", &path(&directory.inputs())),
+    ]);
+    env.extend(own.iter().map(|(name, value)| (name.into(), value.into())));
+    env.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::workspace::Workspace;
+
+    fn key() -> AttemptKey {
+        AttemptKey {
+            task_id: "t".to_owned(),
+            attempt: 3,
+        }
+    }
+
+    #[test]
+    fn a_task_sees_its_own_environment_and_none_of_the_agents_secrets() {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = Arc::new(Workspace::new(place.path().to_owned(), "agent"));
+        let directory = AttemptDirectory::make(&workspace, &key(), false).unwrap();
+        let agents = [
+            ("PATH", "/bin"),
+            ("LC_TIME", "C"),
+            ("AWS_SECRET", "x"),
+            ("SWARM_NAME", "y"),
+            ("LANG", "C"),
+        ];
+        let agents = agents
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        let own = BTreeMap::from([
+            ("LANG".to_owned(), "de".to_owned()),
+            ("A".to_owned(), "1".to_owned()),
+        ]);
+        let env = environment(agents, &own, &key(), "j", &directory);
+        let names: Vec<_> = env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                "A",
+                "LANG",
+                "LC_TIME",
+                "PATH",
+                "SWARM_ATTEMPT",
+                "SWARM_INPUTS",
+                "SWARM_JOB_ID",
+                "SWARM_TASK_ID",
+                "SWARM_WORKDIR"
+            ]
+        );
+        assert!(env.contains(&("PATH".into(), "/bin".into())));
+        assert!(env.contains(&("LANG".into(), "de".into())));
+    }
+}
