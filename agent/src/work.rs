@@ -10,7 +10,7 @@ use crate::{
     coordinator::{
         self, CallError, Coordinator,
         held::Held,
-        session::{Over, Profile, Session},
+        session::{Profile, Session, SessionEnd},
     },
     disk::{
         outbox::{Leftover, Outbox},
@@ -23,7 +23,7 @@ use crate::{
         config::Config,
         shutdown::{Shutdown, Stage},
     },
-    slot::{Ending, Ground, Worker},
+    slot::{Ending, SlotContext, Worker},
 };
 
 /// What an agent that ended as it was asked to leaves undone: the last thing it says.
@@ -92,7 +92,7 @@ async fn work(
         let ending = match opened? {
             Ok(opened) => {
                 pauses.reset();
-                let ground = Ground {
+                let context = SlotContext {
                     config: Arc::clone(config),
                     session: opened.session,
                     outbox: opened.outbox,
@@ -100,9 +100,9 @@ async fn work(
                     series: series.clone(),
                     sweeper: sweeper.clone(),
                 };
-                Worker::new(ground, opened.leftovers).run(shutdown).await
+                Worker::new(context, opened.leftovers).run(shutdown).await
             }
-            Err(over) => Ending::Over(over),
+            Err(end) => Ending::Session(end),
         };
         match ending {
             Ending::Done => return Ok(None),
@@ -123,7 +123,7 @@ async fn work(
                 );
                 return Ok(Some(Unfinished(sentence)));
             }
-            Ending::Over(Over::OtherCluster(found)) => {
+            Ending::Session(SessionEnd::OtherCluster(found)) => {
                 tracing::warn!(
                     "beginning anew with the other coordinator ({found}); what the former one has not confirmed \
                      stays in {}",
@@ -136,7 +136,7 @@ async fn work(
                     _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
                 }
             }
-            Ending::Over(Over::Replaced(why)) => {
+            Ending::Session(SessionEnd::Replaced(why)) => {
                 let sentence = format!(
                     "another agent works under this one's identity, {}: {why}",
                     state.agent_id()
@@ -147,7 +147,7 @@ async fn work(
                 );
                 return Err(Fault::new(EXIT_REFUSED, sentence).help(help));
             }
-            Ending::Over(Over::Refused { sentence, invalid }) => {
+            Ending::Session(SessionEnd::Refused { sentence, invalid }) => {
                 let exit = if invalid { EXIT_USAGE } else { EXIT_REFUSED };
                 let sentence = format!(
                     "the coordinator at {} refuses this agent: {sentence}",
@@ -177,13 +177,13 @@ async fn open_session(
     coordinator: &Arc<Coordinator>,
     state: &StateDirectory,
     profile: &Profile,
-) -> Result<Result<Opened, Over>, Fault> {
+) -> Result<Result<Opened, SessionEnd>, Fault> {
     let cluster_id = match coordinator.join_cluster().await {
         Ok(cluster_id) => cluster_id,
-        Err(CallError::OtherCluster(found)) => return Ok(Err(Over::OtherCluster(found))),
+        Err(CallError::OtherCluster(found)) => return Ok(Err(SessionEnd::OtherCluster(found))),
         Err(CallError::Failed(failure)) => {
             let sentence = coordinator::sentence(&failure);
-            return Ok(Err(Over::Refused {
+            return Ok(Err(SessionEnd::Refused {
                 sentence,
                 invalid: false,
             }));
@@ -201,7 +201,7 @@ async fn open_session(
     }
     let session = match Session::open(Arc::clone(coordinator), held, profile.clone(), cluster_id).await {
         Ok(session) => session,
-        Err(over) => return Ok(Err(over)),
+        Err(end) => return Ok(Err(end)),
     };
     tracing::info!(
         agent_id = profile.agent_id,

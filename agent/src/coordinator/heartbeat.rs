@@ -13,7 +13,7 @@ use super::{
     held::{Order, Untrusted, Why},
     hold,
     lease::{BootTime, TrustWindow},
-    session::{MAX_HEARTBEAT_WAIT, Over, Session, read_length},
+    session::{MAX_HEARTBEAT_WAIT, Session, SessionEnd, read_length},
 };
 use crate::attempt_key::AttemptKey;
 
@@ -28,14 +28,18 @@ const SOON: Duration = Duration::from_secs(1);
 const RENEWALS_PER_WINDOW: u32 = 3;
 
 /// Renews until the agent cannot go on. `draining` turns true when nothing more is claimed.
-pub(crate) async fn beat(session: &Session, kill_grace: Duration, draining: watch::Receiver<bool>) -> Over {
+pub(crate) async fn beat(
+    session: &Session,
+    kill_grace: Duration,
+    draining: watch::Receiver<bool>,
+) -> SessionEnd {
     tokio::select! {
-        over = renew(session, kill_grace, draining) => over,
+        end = renew(session, kill_grace, draining) => end,
         () = notice_silence(session) => unreachable!("silence is watched for as long as leases are renewed"),
     }
 }
 
-async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Receiver<bool>) -> Over {
+async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Receiver<bool>) -> SessionEnd {
     let mut backoff = session.coordinator.backoff();
     let mut is_asked_for = false;
     loop {
@@ -57,7 +61,7 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
         };
         is_asked_for = false;
         match answer {
-            Err(over) => return over,
+            Err(end) => return end,
             Ok(None) => sleep(backoff.pause()).await,
             Ok(Some(answer)) => {
                 backoff.reset();

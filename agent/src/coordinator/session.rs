@@ -53,7 +53,7 @@ pub(crate) struct Profile {
 
 /// Why an agent cannot go on with its coordinator.
 #[derive(Clone, Debug)]
-pub(crate) enum Over {
+pub(crate) enum SessionEnd {
     /// Another process works under this identity.
     Replaced(String),
     /// Another coordinator, with other data, answers in place of this agent's own.
@@ -100,7 +100,7 @@ impl Session {
         held: Arc<Held>,
         profile: Profile,
         cluster_id: String,
-    ) -> Result<Session, Over> {
+    ) -> Result<Session, SessionEnd> {
         let registration = register(&coordinator, &held, &profile, &cluster_id).await?;
         Ok(Session {
             coordinator,
@@ -128,7 +128,11 @@ impl Session {
     }
 
     /// Asks for work, with the session of the time it is sent.
-    pub(crate) async fn claim(&self, request: ClaimRequest, wait: Duration) -> Result<ClaimResponse, Over> {
+    pub(crate) async fn claim(
+        &self,
+        request: ClaimRequest,
+        wait: Duration,
+    ) -> Result<ClaimResponse, SessionEnd> {
         let mut request = request;
         loop {
             request.session = self.registration().session;
@@ -145,7 +149,7 @@ impl Session {
         &self,
         draining: bool,
         wait: Duration,
-    ) -> Result<Option<HeartbeatResponse>, Over> {
+    ) -> Result<Option<HeartbeatResponse>, SessionEnd> {
         let session = self.registration().session;
         let request = HeartbeatRequest {
             agent_id: self.profile.agent_id.clone(),
@@ -172,7 +176,7 @@ impl Session {
     }
 
     /// After a refusal of a request of this session: makes a new one if that helps.
-    async fn settle(&self, session: u64, failure: &Failure) -> Result<(), Over> {
+    async fn settle(&self, session: u64, failure: &Failure) -> Result<(), SessionEnd> {
         let _one_at_a_time = self.registering.lock().await;
         if self.registration().session != session {
             // The refused request was of an older session of our own.
@@ -190,11 +194,11 @@ impl Session {
                         Ok(())
                     }
                     // What is held here is its own coordinator's; the next call waits for that one.
-                    Err(Over::OtherCluster(_)) => Ok(()),
-                    Err(over) => Err(over),
+                    Err(SessionEnd::OtherCluster(_)) => Ok(()),
+                    Err(end) => Err(end),
                 }
             }
-            Some(Reason::AgentReplaced) => Err(Over::Replaced(failure.message().to_owned())),
+            Some(Reason::AgentReplaced) => Err(SessionEnd::Replaced(failure.message().to_owned())),
             // A token can be renewed; the pause is the caller's.
             _ if matches!(
                 failure,
@@ -216,7 +220,7 @@ async fn register(
     held: &Held,
     profile: &Profile,
     cluster_id: &str,
-) -> Result<Registration, Over> {
+) -> Result<Registration, SessionEnd> {
     let request = RegisterAgentRequest {
         agent_id: profile.agent_id.clone(),
         name: profile.name.clone(),
@@ -228,11 +232,11 @@ async fn register(
     };
     let answer = match coordinator.register(&request).await {
         Ok(answer) => answer,
-        Err(CallError::OtherCluster(found)) => return Err(Over::OtherCluster(found)),
+        Err(CallError::OtherCluster(found)) => return Err(SessionEnd::OtherCluster(found)),
         Err(CallError::Failed(failure)) => return Err(refused(&failure)),
     };
     if answer.cluster_id != cluster_id {
-        return Err(Over::OtherCluster(answer.cluster_id));
+        return Err(SessionEnd::OtherCluster(answer.cluster_id));
     }
     for lease in &answer.lost {
         let key = AttemptKey::of(lease);
@@ -263,7 +267,7 @@ pub(crate) fn read_length(given: Option<prost_types::Duration>) -> Option<Durati
     Some(read_duration(&given?)?.min(LONGEST))
 }
 
-fn refused(failure: &Failure) -> Over {
+fn refused(failure: &Failure) -> SessionEnd {
     let invalid = matches!(
         failure,
         Failure::Refused {
@@ -271,7 +275,7 @@ fn refused(failure: &Failure) -> Over {
             ..
         }
     );
-    Over::Refused {
+    SessionEnd::Refused {
         sentence: sentence(failure),
         invalid,
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     Call, Worker,
-    context::see_through,
+    context::run_to_report,
     delivery::{MAX_UNSENT, Unsent},
     hold::{HELD_PAUSE, is_by_hold},
 };
@@ -22,7 +22,7 @@ use crate::{
     attempt::{self, veto},
     coordinator::{
         lease::{BootTime, TrustWindow},
-        session::{Over, read_length},
+        session::{SessionEnd, read_length},
     },
     executor::outcome::{refused, released},
     program::{file_name::is_file_name, random},
@@ -38,7 +38,7 @@ const REQUEST_ID_CHARACTERS: usize = 20;
 
 /// A claim in flight.
 pub(super) struct Claim {
-    pub(super) answer: Call<Result<ClaimResponse, Over>>,
+    pub(super) answer: Call<Result<ClaimResponse, SessionEnd>>,
     pub(super) request: ClaimRequest,
     pub(super) asked: u32,
     /// When this request was first sent: its leases last from then.
@@ -50,19 +50,19 @@ pub(super) struct Claim {
 impl Worker {
     /// How many tasks may be asked for now.
     pub(super) fn room(&self) -> u32 {
-        if !self.is_accepting() || self.trouble.is_some() || self.unsent.len() >= MAX_UNSENT {
+        if !self.is_accepting() || self.write_retry.is_some() || self.unsent.len() >= MAX_UNSENT {
             return 0;
         }
         let asked = self.claim.as_ref().map_or(0, |claim| claim.asked)
             + self.delivery.as_ref().map_or(0, |delivery| delivery.asked);
-        let running = u32::try_from(self.ground.session.held.running()).unwrap_or(u32::MAX);
+        let running = u32::try_from(self.context.session.held.running()).unwrap_or(u32::MAX);
         let free = self
-            .ground
+            .context
             .config
             .slots
             .saturating_sub(running)
             .saturating_sub(asked);
-        let wanted = self.ground.config.task_limit().map_or(u64::MAX, |limit| {
+        let wanted = self.context.config.task_limit().map_or(u64::MAX, |limit| {
             limit
                 .saturating_sub(self.claimed)
                 .saturating_sub(u64::from(asked))
@@ -73,21 +73,21 @@ impl Worker {
 
     pub(super) fn claim_request(&self, asked: u32, wait: Duration) -> ClaimRequest {
         ClaimRequest {
-            agent_id: self.ground.session.agent_id().to_owned(),
-            session: self.ground.session.registration().session,
+            agent_id: self.context.session.agent_id().to_owned(),
+            session: self.context.session.registration().session,
             max_tasks: asked,
             wait: write_duration(wait),
-            queues: self.ground.config.queues.clone(),
+            queues: self.context.config.queues.clone(),
             request_id: random::base32(REQUEST_ID_CHARACTERS),
-            shard: self.ground.config.shard(),
-            scan_limit: self.ground.config.scan_limit,
+            shard: self.context.config.shard(),
+            scan_limit: self.context.config.scan_limit,
         }
     }
 
     pub(super) fn begin_claim(&mut self) {
         // A hold ends some day, and what it keeps back may be for this agent.
-        let idle = self.ground.config.exit_when_idle
-            && self.ground.session.held.running() == 0
+        let idle = self.context.config.exit_when_idle
+            && self.context.session.held.running() == 0
             && self.hold.is_none();
         if idle && self.is_accepting() {
             // It has to be known now whether there is anything.
@@ -103,8 +103,8 @@ impl Worker {
             Duration::ZERO
         } else {
             // What is granted after a long wait is trusted from when it was asked for.
-            let quarter = self.ground.session.registration().lease_ttl / 4;
-            self.ground.config.claim_wait.min(quarter)
+            let quarter = self.context.session.registration().lease_ttl / 4;
+            self.context.config.claim_wait.min(quarter)
         };
         let request = self.claim_request(asked, wait);
         self.send_claim(request, asked, wait, BootTime::now());
@@ -129,8 +129,8 @@ impl Worker {
     }
 
     fn send_claim(&mut self, request: ClaimRequest, asked: u32, wait: Duration, sent: BootTime) {
-        let (ground, sending) = (Arc::clone(&self.ground), request.clone());
-        let answer = Box::pin(async move { ground.session.claim(sending, wait).await });
+        let (context, sending) = (Arc::clone(&self.context), request.clone());
+        let answer = Box::pin(async move { context.session.claim(sending, wait).await });
         self.claim = Some(Claim {
             answer,
             request,
@@ -141,7 +141,7 @@ impl Worker {
         });
     }
 
-    pub(super) fn take_claimed(&mut self, answer: Result<ClaimResponse, Over>) {
+    pub(super) fn take_claimed(&mut self, answer: Result<ClaimResponse, SessionEnd>) {
         let Some(Claim {
             sent, begun, wait, ..
         }) = self.claim.take()
@@ -159,12 +159,12 @@ impl Worker {
                 let is_held = is_by_hold(answer.empty_reason());
                 let begun_any = self.take_assignments(answer.assignments, sent);
                 let waited = empty && !wait.is_zero() && begun.elapsed() >= wait / 2;
-                let is_polling = empty && self.ground.config.claim_wait.is_zero();
+                let is_polling = empty && self.context.config.claim_wait.is_zero();
                 if begun_any || waited {
                     self.claim_pauses.reset();
                 } else if is_polling {
-                    let jitter = random::part_of(self.ground.config.jitter_max);
-                    self.claim_not_before = Instant::now() + self.ground.config.poll_interval + jitter;
+                    let jitter = random::part_of(self.context.config.jitter_max);
+                    self.claim_not_before = Instant::now() + self.context.config.poll_interval + jitter;
                 } else {
                     // It did not wait, or gave nothing that can be done here, so we wait.
                     let longest = if is_held { HELD_PAUSE } else { Duration::MAX };
@@ -209,7 +209,7 @@ impl Worker {
                 self.give_back(lease, "this agent cannot keep files for a task with this id");
             } else if !self.is_accepting() {
                 self.give_back(lease, "the agent is leaving");
-            } else if self.trouble.is_some() {
+            } else if self.write_retry.is_some() {
                 self.give_back(lease, "the agent cannot write its state directory");
             } else if let Some(objection) = self.objection(&assignment) {
                 tracing::info!(
@@ -233,13 +233,13 @@ impl Worker {
 
     fn objection(&self, assignment: &Assignment) -> Option<String> {
         let nothing = TaskSpec::default();
-        veto::objection(&self.ground.config, assignment.spec.as_ref().unwrap_or(&nothing))
+        veto::objection(&self.context.config, assignment.spec.as_ref().unwrap_or(&nothing))
     }
 
     fn start(&mut self, assignment: Assignment, lease: LeaseRef, sent: BootTime) -> bool {
         let ttl = read_length(assignment.lease_ttl);
-        let ttl = ttl.unwrap_or(self.ground.session.registration().lease_ttl);
-        let trust = TrustWindow::new(sent, ttl, self.ground.config.kill_grace);
+        let ttl = ttl.unwrap_or(self.context.session.registration().lease_ttl);
+        let trust = TrustWindow::new(sent, ttl, self.context.config.kill_grace);
         let exclusive = assignment
             .spec
             .as_ref()
@@ -252,7 +252,7 @@ impl Worker {
             return false;
         }
         // A repeated answer brings leases that are at work already.
-        let Some(orders) = self.ground.session.held.take(lease, trust, exclusive) else {
+        let Some(orders) = self.context.session.held.take(lease, trust, exclusive) else {
             return false;
         };
         self.claimed += 1;
@@ -260,11 +260,11 @@ impl Worker {
         self.note_work();
         if exclusive {
             // The parked heartbeat does not list it, and its trust window is to be renewed in time.
-            self.ground.session.beat_now.notify_one();
+            self.context.session.beat_now.notify_one();
         }
-        let (ground, finished) = (Arc::clone(&self.ground), self.finished.0.clone());
+        let (context, finished) = (Arc::clone(&self.context), self.finished.0.clone());
         self.attempts
-            .spawn(see_through(ground, assignment, orders, finished));
+            .spawn(run_to_report(context, assignment, orders, finished));
         true
     }
 
@@ -273,7 +273,7 @@ impl Worker {
     }
 
     fn give_back_report(&mut self, report: AttemptReport) {
-        self.ground
+        self.context
             .session
             .held
             .report(report.lease.clone().unwrap_or_default());

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What all attempts of one registered agent share.
-pub(crate) struct Ground {
+pub(crate) struct SlotContext {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Session,
     pub(crate) outbox: Outbox,
@@ -30,7 +30,7 @@ pub(crate) struct Ground {
     pub(crate) sweeper: Sweeper,
 }
 
-impl Ground {
+impl SlotContext {
     /// The coordinator has this outcome: the outbox need not keep it. Blocks on the disk.
     pub(super) fn forget_written(&self, key: &AttemptKey) {
         if let Err(error) = self.outbox.confirm(key) {
@@ -51,8 +51,8 @@ impl Ground {
     ) {
         let since = Timestamp::try_from(since).unwrap_or(Timestamp::MIN);
         let sentence = format!("outcome of {since}, not accepted: {why}");
-        let (ground, name) = (Arc::clone(&self), key.clone());
-        let kept = spawn_blocking(move || ground.outbox.refuse(&name, &report, &sentence)).await;
+        let (context, name) = (Arc::clone(&self), key.clone());
+        let kept = spawn_blocking(move || context.outbox.refuse(&name, &report, &sentence)).await;
         match kept {
             Ok(Ok(place)) => tracing::warn!(
                 task_id = key.task_id,
@@ -74,8 +74,8 @@ impl Ground {
 }
 
 /// Runs one attempt, puts its outcome into the outbox, hands it over, and only then tidies up.
-pub(super) async fn see_through(
-    ground: Arc<Ground>,
+pub(super) async fn run_to_report(
+    context: Arc<SlotContext>,
     assignment: Assignment,
     orders: watch::Receiver<Order>,
     finished: mpsc::Sender<Unsent>,
@@ -91,7 +91,7 @@ pub(super) async fn see_through(
         queue = assignment.spec.as_ref().map(queue_of),
         "begins"
     );
-    let here = Arc::clone(&ground);
+    let here = Arc::clone(&context);
     // By itself, so that a bug in an attempt ends that attempt only.
     let running = tokio::spawn(async move {
         let surroundings = Surroundings {
@@ -128,11 +128,11 @@ pub(super) async fn see_through(
     let mut unwritten = None;
     if lost {
         let why = "the lease was lost while it ran".to_owned();
-        Arc::clone(&ground)
+        Arc::clone(&context)
             .keep_result(key.clone(), report.clone(), now, why)
             .await;
     } else {
-        let (here, name, written) = (Arc::clone(&ground), key.clone(), report.clone());
+        let (here, name, written) = (Arc::clone(&context), key.clone(), report.clone());
         let putting = spawn_blocking(move || here.outbox.put(&name, &written));
         unwritten = putting.await.map_err(io::Error::other).flatten().err();
     }
@@ -146,7 +146,7 @@ pub(super) async fn see_through(
         .await;
 
     let Some(directory) = directory else { return };
-    let keep = lost || ground.config.keep_workspace.applies(succeeded);
+    let keep = lost || context.config.keep_workspace.applies(succeeded);
     match spawn_blocking(move || directory.close(keep)).await {
         Ok(Ok(Some(place))) => {
             tracing::info!(

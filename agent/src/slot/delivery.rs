@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{Call, Worker};
 use crate::{
     attempt_key::AttemptKey,
-    coordinator::{lease::BootTime, sentence, session::Over},
+    coordinator::{lease::BootTime, sentence, session::SessionEnd},
 };
 
 /// The protocol's limit of a delivery.
@@ -50,7 +50,10 @@ pub(super) struct Delivery {
 
 impl Worker {
     pub(super) fn begin_delivery(&mut self) {
-        let silent = matches!(self.over, Some(Over::Replaced(_) | Over::OtherCluster(_)));
+        let silent = matches!(
+            self.over,
+            Some(SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))
+        );
         if self.delivery.is_some()
             || self.unsent.is_empty()
             || silent
@@ -71,12 +74,12 @@ impl Worker {
         let is_waiting = self.is_refusing && Instant::now() < self.claim_not_before;
         let asked = if is_waiting { 0 } else { self.room() };
         let request = CompleteRequest {
-            agent_id: self.ground.session.agent_id().to_owned(),
+            agent_id: self.context.session.agent_id().to_owned(),
             results: items.iter().map(|item| item.report.clone()).collect(),
             claim_next: (asked > 0).then(|| self.claim_request(asked, Duration::ZERO)),
         };
-        let ground = Arc::clone(&self.ground);
-        let answer = Box::pin(async move { ground.session.coordinator.complete(&request).await });
+        let context = Arc::clone(&self.context);
+        let answer = Box::pin(async move { context.session.coordinator.complete(&request).await });
         self.delivery = Some(Delivery {
             answer,
             items,
@@ -172,22 +175,22 @@ impl Worker {
             return;
         }
         for key in &keys {
-            self.ground.session.held.forget(key);
+            self.context.session.held.forget(key);
         }
-        let ground = Arc::clone(&self.ground);
+        let context = Arc::clone(&self.context);
         self.attempts.spawn_blocking(move || {
             for key in &keys {
-                ground.forget_written(key);
+                context.forget_written(key);
             }
         });
     }
 
     /// The coordinator does not want this result: it is kept where people can read it.
     fn set_aside(&mut self, item: Unsent, why: String) {
-        self.ground.session.held.forget(&item.key);
-        let ground = Arc::clone(&self.ground);
+        self.context.session.held.forget(&item.key);
+        let context = Arc::clone(&self.context);
         self.attempts
-            .spawn(async move { ground.keep_result(item.key, item.report, item.since, why).await });
+            .spawn(async move { context.keep_result(item.key, item.report, item.since, why).await });
     }
 }
 

@@ -38,7 +38,7 @@ impl Worker {
                 );
                 self.claim_pauses.reset();
                 // Not all agents in the same moment.
-                let soon = Instant::now() + random::part_of(self.ground.config.jitter_max);
+                let soon = Instant::now() + random::part_of(self.context.config.jitter_max);
                 self.claim_not_before = self.claim_not_before.min(soon);
             }
         }
@@ -50,7 +50,7 @@ impl Worker {
     pub(super) fn explain_nothing(&mut self, answer: &ClaimResponse) {
         let is_held = is_by_hold(answer.empty_reason());
         if is_held != self.hold.is_some() {
-            self.ground.session.beat_now.notify_one();
+            self.context.session.beat_now.notify_one();
         }
         if is_held && (self.hold.is_some() || !self.was_hold_asked_for) {
             self.was_hold_asked_for = true;
@@ -58,10 +58,10 @@ impl Worker {
         }
         // That nothing is left for a free slot goes without saying while others work.
         let is_plain = answer.empty_reason() == EmptyReason::NothingQueued && answer.passed.is_empty();
-        if is_plain && self.ground.session.held.running() > 0 {
+        if is_plain && self.context.session.held.running() > 0 {
             return;
         }
-        if let Some(line) = self.lull.note(answer, Instant::now()) {
+        if let Some(line) = self.no_work.note(answer, Instant::now()) {
             tracing::info!("{line}");
         }
     }
@@ -69,9 +69,9 @@ impl Worker {
     /// Notes that there is work.
     pub(super) fn note_work(&mut self) {
         if self.hold.is_some() {
-            self.ground.session.beat_now.notify_one();
+            self.context.session.beat_now.notify_one();
         }
-        if let Some(line) = self.lull.end(Instant::now()) {
+        if let Some(line) = self.no_work.end(Instant::now()) {
             tracing::info!("{line}");
         }
     }

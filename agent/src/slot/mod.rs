@@ -27,18 +27,18 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-pub(crate) use self::context::Ground;
+pub(crate) use self::context::SlotContext;
 use self::{
     claim::Claim,
     delivery::{Delivery, Unsent},
-    no_work::Lull,
-    write_retry::Trouble,
+    no_work::NoWork,
+    write_retry::WriteRetry,
 };
 use crate::{
     coordinator::{
         Stranger, heartbeat,
         held::{Order, Why},
-        session::Over,
+        session::SessionEnd,
     },
     disk::outbox::Leftover,
     program::{
@@ -69,12 +69,12 @@ pub(crate) enum Ending {
     /// As a signal asked for, and there was no time to deliver so many results.
     Interrupted(usize),
     /// The coordinator does not go on with this agent.
-    Over(Over),
+    Session(SessionEnd),
 }
 
 /// An agent at work for one coordinator.
 pub(crate) struct Worker {
-    ground: Arc<Ground>,
+    context: Arc<SlotContext>,
     attempts: JoinSet<()>,
     finished: (mpsc::Sender<Unsent>, mpsc::Receiver<Unsent>),
     unsent: VecDeque<Unsent>,
@@ -89,7 +89,7 @@ pub(crate) struct Worker {
     closed: bool,
     /// All of the last assignments were refused: what would come next is not asked for at once.
     is_refusing: bool,
-    lull: Lull,
+    no_work: NoWork,
     /// As the log knows it.
     hold: Option<Hold>,
     holds: watch::Receiver<Option<Hold>>,
@@ -100,8 +100,8 @@ pub(crate) struct Worker {
     stage: Stage,
     drain_deadline: Option<Instant>,
     farewell: Option<Instant>,
-    over: Option<Over>,
-    trouble: Option<Trouble>,
+    over: Option<SessionEnd>,
+    write_retry: Option<WriteRetry>,
     strangers: watch::Receiver<Option<Stranger>>,
     claim_pauses: Backoff,
     claim_not_before: Instant,
@@ -111,18 +111,18 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// An agent that is registered, and has these reports still to confirm.
-    pub(crate) fn new(ground: Ground, leftovers: Vec<Leftover>) -> Worker {
-        let coordinator = &ground.session.coordinator;
+    pub(crate) fn new(context: SlotContext, leftovers: Vec<Leftover>) -> Worker {
+        let coordinator = &context.session.coordinator;
         let (claim_pauses, delivery_pauses) = (coordinator.backoff(), coordinator.backoff());
         let strangers = coordinator.strangers();
-        let holds = ground.session.hold.subscribe();
-        let slots = usize::try_from(ground.config.slots).unwrap_or(1);
+        let holds = context.session.hold.subscribe();
+        let slots = usize::try_from(context.config.slots).unwrap_or(1);
         let unsent = leftovers
             .into_iter()
             .map(|left| Unsent::new(left.report, left.written))
             .collect();
         Worker {
-            ground: Arc::new(ground),
+            context: Arc::new(context),
             attempts: JoinSet::new(),
             finished: mpsc::channel(slots),
             unsent,
@@ -133,7 +133,7 @@ impl Worker {
             found_nothing: false,
             closed: false,
             is_refusing: false,
-            lull: Lull::default(),
+            no_work: NoWork::default(),
             hold: None,
             holds,
             held_since: None,
@@ -143,7 +143,7 @@ impl Worker {
             drain_deadline: None,
             farewell: None,
             over: None,
-            trouble: None,
+            write_retry: None,
             strangers,
             claim_pauses,
             claim_not_before: Instant::now(),
@@ -155,11 +155,11 @@ impl Worker {
     /// Works until it is told to end, has done what it was started for, or cannot go on.
     pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Ending {
         let mut stage = shutdown.watch();
-        let ground = Arc::clone(&self.ground);
+        let context = Arc::clone(&self.context);
         self.note_series().await;
         let draining = self.draining.subscribe();
-        let mut beat: Option<Call<Over>> = Some(Box::pin(async move {
-            heartbeat::beat(&ground.session, ground.config.kill_grace, draining).await
+        let mut beat: Option<Call<SessionEnd>> = Some(Box::pin(async move {
+            heartbeat::beat(&context.session, context.config.kill_grace, draining).await
         }));
         loop {
             let reached = *stage.borrow_and_update();
@@ -180,7 +180,7 @@ impl Worker {
                 answer = answer_of(self.delivery.as_mut().map(|delivery| &mut delivery.answer)) => {
                     self.take_delivered(answer);
                 }
-                written = answer_of(self.trouble.as_mut().and_then(|trouble| trouble.writing.as_mut())) => {
+                written = answer_of(self.write_retry.as_mut().and_then(|write_retry| write_retry.writing.as_mut())) => {
                     self.take_written(written);
                 }
                 over = answer_of(beat.as_mut()) => {
@@ -210,30 +210,30 @@ impl Worker {
         self.stage = stage;
         self.farewell = None;
         self.drain_deadline = None;
-        let running = self.ground.session.held.running();
+        let running = self.context.session.held.running();
         match stage {
             Stage::Working => {}
             Stage::Draining => {
                 tracing::info!(
                     "draining: nothing more is claimed, {running} attempts may finish; once more ends them"
                 );
-                self.drain_deadline = Some(Instant::now() + self.ground.config.drain_timeout);
+                self.drain_deadline = Some(Instant::now() + self.context.config.drain_timeout);
                 // What it may have been granted meanwhile is fetched and given back, so that nobody waits for it.
                 self.hasten_claim();
             }
             Stage::Ending => {
                 tracing::info!("ending {running} attempts");
-                self.ground.session.held.order_all(Order::Release(Why::Leaving));
+                self.context.session.held.order_all(Order::Release(Why::Leaving));
             }
             Stage::Stopping => {
                 tracing::info!("killing {running} attempts");
-                self.ground.session.held.order_all(Order::Stop(Why::Leaving));
+                self.context.session.held.order_all(Order::Stop(Why::Leaving));
             }
         }
     }
 
     fn is_accepting(&self) -> bool {
-        let limit = self.ground.config.task_limit();
+        let limit = self.context.config.task_limit();
         let has_all = limit.is_some_and(|limit| self.claimed >= limit);
         self.stage == Stage::Working && self.over.is_none() && !self.closed && !has_all
     }
@@ -241,10 +241,10 @@ impl Worker {
     fn take_finished(&mut self, finished: Unsent) {
         self.found_nothing = false;
         if finished.lost {
-            self.ground.session.held.forget(&finished.key);
+            self.context.session.held.forget(&finished.key);
             return;
         }
-        self.ground
+        self.context
             .session
             .held
             .report(finished.report.lease.clone().unwrap_or_default());
@@ -261,15 +261,15 @@ impl Worker {
         }
     }
 
-    fn take_over(&mut self, over: Over) {
+    fn take_over(&mut self, over: SessionEnd) {
         match &over {
-            Over::Replaced(_) => {
-                self.ground.session.held.order_all(Order::Lost);
+            SessionEnd::Replaced(_) => {
+                self.context.session.held.order_all(Order::Lost);
                 self.fall_silent();
             }
-            Over::OtherCluster(_) => self.fall_silent(),
-            Over::Refused { sentence, .. } => {
-                let running = self.ground.session.held.running();
+            SessionEnd::OtherCluster(_) => self.fall_silent(),
+            SessionEnd::Refused { sentence, .. } => {
+                let running = self.context.session.held.running();
                 if running > 0 {
                     tracing::error!(
                         error = sentence,
@@ -294,14 +294,14 @@ impl Worker {
     fn leave_for_stranger(&mut self) {
         let found = self.strangers.borrow_and_update().clone();
         let Some(stranger) = found else { return };
-        if !self.is_accepting() || self.ground.session.held.running() > 0 || self.trouble.is_some() {
+        if !self.is_accepting() || self.context.session.held.running() > 0 || self.write_retry.is_some() {
             return;
         }
         let undelivered = self.undelivered();
         if undelivered > 0 && !stranger.is_lasting(Instant::now().into_std(), self.lease_ttl()) {
             return;
         }
-        self.take_over(Over::OtherCluster(stranger.cluster_id));
+        self.take_over(SessionEnd::OtherCluster(stranger.cluster_id));
     }
 
     /// How many outcomes are not confirmed yet.
@@ -310,16 +310,16 @@ impl Worker {
     }
 
     fn lease_ttl(&self) -> Duration {
-        self.ground.session.registration().lease_ttl
+        self.context.session.registration().lease_ttl
     }
 
     /// Leaves when nothing is left to do and that is what it was started for.
     fn close_if_done(&mut self) {
-        let idle = self.ground.session.held.running() == 0
+        let idle = self.context.session.held.running() == 0
             && self.unsent.is_empty()
             && self.claim.is_none()
             && self.delivery.is_none();
-        if self.ground.config.exit_when_idle && self.found_nothing && idle && !self.closed {
+        if self.context.config.exit_when_idle && self.found_nothing && idle && !self.closed {
             tracing::info!("nothing is left to do");
             self.closed = true;
         }
@@ -329,17 +329,20 @@ impl Worker {
     }
 
     fn is_over(&mut self) -> bool {
-        if self.is_accepting() || self.ground.session.held.running() > 0 {
+        if self.is_accepting() || self.context.session.held.running() > 0 {
             return false;
         }
-        if matches!(self.over, Some(Over::Replaced(_) | Over::OtherCluster(_))) {
+        if matches!(
+            self.over,
+            Some(SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))
+        ) {
             return true;
         }
         if self.unsent.is_empty() && self.delivery.is_none() {
             return true;
         }
         let patience = match self.stage {
-            Stage::Working => self.ground.config.drain_timeout,
+            Stage::Working => self.context.config.drain_timeout,
             Stage::Draining => FAREWELL_DRAINING,
             Stage::Ending => FAREWELL_ENDING,
             Stage::Stopping => FAREWELL_STOPPING,
@@ -357,7 +360,7 @@ impl Worker {
             self.farewell,
             (self.room() > 0).then_some(self.claim_not_before),
             (!self.unsent.is_empty()).then_some(self.deliver_not_before),
-            self.trouble.as_ref().map(|trouble| trouble.try_again),
+            self.write_retry.as_ref().map(|write_retry| write_retry.try_again),
         ]
         .into_iter()
         .flatten()
@@ -377,16 +380,18 @@ impl Worker {
             tracing::warn!("directories of ended attempts are still being removed; the rest is left");
         }
         match self.over {
-            Some(over @ (Over::Replaced(_) | Over::OtherCluster(_))) => return Ending::Over(over),
+            Some(over @ (SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))) => {
+                return Ending::Session(over);
+            }
             // A goodbye would give the unconfirmed leases to others; without it a late report may still count.
             _ if unconfirmed > 0 => {}
-            _ => match timeout(GOODBYE, self.ground.session.close()).await {
+            _ => match timeout(GOODBYE, self.context.session.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => tracing::debug!("left without a goodbye"),
             },
         }
         match self.over {
-            Some(over) => Ending::Over(over),
+            Some(over) => Ending::Session(over),
             None if unconfirmed == 0 => Ending::Done,
             None if self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
             None => Ending::Interrupted(unconfirmed),

@@ -14,14 +14,14 @@ const MAX_REMEMBERED: usize = 32;
 
 /// The time without work, if this is one, and what was said about it.
 #[derive(Default)]
-pub(super) struct Lull {
+pub(super) struct NoWork {
     /// Since when, if the log knows of it.
     told: Option<Instant>,
     /// When each reason was said last, without its numbers.
     said: BTreeMap<String, Instant>,
 }
 
-impl Lull {
+impl NoWork {
     /// What to say about a claim that brought nothing; `None` when it was said within the last minute.
     pub(super) fn note(&mut self, answer: &ClaimResponse, now: Instant) -> Option<String> {
         let sentence = sentence(answer);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_said_when_it_is_news_and_then_once_a_minute() {
-        let (mut lull, start) = (Lull::default(), Instant::now());
+        let (mut no_work, start) = (NoWork::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let gpu = |count| {
             answer(
@@ -106,42 +106,43 @@ mod tests {
             )
         };
         assert_eq!(
-            lull.note(&gpu(12), at(0)).as_deref(),
+            no_work.note(&gpu(12), at(0)).as_deref(),
             Some("nothing fits: 12 tasks need label gpu")
         );
-        assert_eq!(lull.note(&gpu(11), at(59)), None);
+        assert_eq!(no_work.note(&gpu(11), at(59)), None);
         let both = answer(
             EmptyReason::NothingFits,
             &["11 tasks need label gpu", "3 wait in paused queue nightly"],
         );
         assert_eq!(
-            lull.note(&both, at(59)).as_deref(),
+            no_work.note(&both, at(59)).as_deref(),
             Some("nothing fits: 11 tasks need label gpu; 3 wait in paused queue nightly")
         );
-        assert!(lull.note(&gpu(10), at(60)).is_some());
-        assert_eq!(lull.end(at(75)).as_deref(), Some("work again after 75 s"));
-        assert_eq!(lull.end(at(75)), None);
+        assert!(no_work.note(&gpu(10), at(60)).is_some());
+        assert_eq!(no_work.end(at(75)).as_deref(), Some("work again after 75 s"));
+        assert_eq!(no_work.end(at(75)), None);
     }
 
     #[test]
     fn work_that_comes_and_goes_does_not_fill_the_log() {
-        let (mut lull, now) = (Lull::default(), Instant::now());
+        let (mut no_work, now) = (NoWork::default(), Instant::now());
         let nothing = answer(EmptyReason::NothingQueued, &[]);
-        assert!(lull.note(&nothing, now).is_some());
-        assert!(lull.end(now).is_some());
-        assert!(lull.note(&nothing, now).is_none() && lull.end(now).is_none());
+        assert!(no_work.note(&nothing, now).is_some());
+        assert!(no_work.end(now).is_some());
+        assert!(no_work.note(&nothing, now).is_none() && no_work.end(now).is_none());
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let (mut lull, now) = (Lull::default(), Instant::now());
+        let (mut no_work, now) = (NoWork::default(), Instant::now());
         for n in 0..u8::MAX {
             let name: String = (0..n).map(|_| 'x').collect();
             assert!(
-                lull.note(&answer(EmptyReason::NothingFits, &[&name]), now)
+                no_work
+                    .note(&answer(EmptyReason::NothingFits, &[&name]), now)
                     .is_some()
             );
         }
-        assert!(lull.said.len() <= MAX_REMEMBERED);
+        assert!(no_work.said.len() <= MAX_REMEMBERED);
     }
 }

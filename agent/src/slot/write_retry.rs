@@ -14,7 +14,7 @@ use crate::attempt_key::AttemptKey;
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// The state directory cannot be written.
-pub(super) struct Trouble {
+pub(super) struct WriteRetry {
     begun: Instant,
     pub(super) try_again: Instant,
     pub(super) writing: Option<Call<Written>>,
@@ -30,14 +30,14 @@ pub(super) struct Written {
 impl Worker {
     /// Notes by which marks the attempts to come are found, before the first of them begins.
     pub(super) async fn note_series(&mut self) {
-        let ground = Arc::clone(&self.ground);
-        let noting = spawn_blocking(move || ground.series.note());
+        let context = Arc::clone(&self.context);
+        let noting = spawn_blocking(move || context.series.note());
         if let Err(error) = noting.await.map_err(io::Error::other).flatten() {
             tracing::error!(
                 %error,
                 "cannot write in the state directory; nothing is claimed until it can be written"
             );
-            self.begin_trouble();
+            self.begin_write_retry();
         }
     }
 
@@ -50,15 +50,15 @@ impl Worker {
             "cannot write the outcome into the outbox; it is kept in memory and sent all the same, and \
              nothing more is claimed until the state directory can be written"
         );
-        self.begin_trouble();
+        self.begin_write_retry();
     }
 
-    fn begin_trouble(&mut self) {
-        if self.trouble.is_some() {
+    fn begin_write_retry(&mut self) {
+        if self.write_retry.is_some() {
             return;
         }
         let now = Instant::now();
-        self.trouble = Some(Trouble {
+        self.write_retry = Some(WriteRetry {
             begun: now,
             try_again: now + TRY_AGAIN,
             writing: None,
@@ -71,15 +71,15 @@ impl Worker {
     pub(super) fn begin_writing(&mut self) {
         let now = Instant::now();
         let is_due = self
-            .trouble
+            .write_retry
             .as_ref()
-            .is_some_and(|trouble| trouble.writing.is_none() && trouble.try_again <= now);
+            .is_some_and(|write_retry| write_retry.writing.is_none() && write_retry.try_again <= now);
         if !is_due {
             return;
         }
         let call = self.write_unwritten();
-        if let Some(trouble) = &mut self.trouble {
-            trouble.writing = Some(call);
+        if let Some(write_retry) = &mut self.write_retry {
+            write_retry.writing = Some(call);
         }
     }
 
@@ -96,26 +96,28 @@ impl Worker {
             }
         }
         self.confirm(confirmed);
-        let Some(trouble) = &mut self.trouble else { return };
-        trouble.writing = None;
+        let Some(write_retry) = &mut self.write_retry else {
+            return;
+        };
+        write_retry.writing = None;
         match written.result {
             Ok(()) => {
                 tracing::info!(
                     "the state directory can be written again after {} s",
-                    trouble.begun.elapsed().as_secs()
+                    write_retry.begun.elapsed().as_secs()
                 );
-                self.trouble = None;
+                self.write_retry = None;
             }
             Err(error) => {
                 tracing::debug!(%error, "the state directory still cannot be written");
-                trouble.try_again = Instant::now() + TRY_AGAIN;
+                write_retry.try_again = Instant::now() + TRY_AGAIN;
             }
         }
     }
 
     /// Says which outcomes are about to be lost, after a last try.
     pub(super) async fn write_last(&mut self) {
-        if self.trouble.take().is_none() {
+        if self.write_retry.take().is_none() {
             return;
         }
         let written = self.write_unwritten().await;
@@ -140,15 +142,15 @@ impl Worker {
             .filter(|item| item.unwritten.is_some())
             .map(|item| (item.key.clone(), item.report.clone()))
             .collect();
-        let ground = Arc::clone(&self.ground);
+        let context = Arc::clone(&self.context);
         let writing = spawn_blocking(move || {
             let mut keys = Vec::new();
-            let noted = ground.series.note();
+            let noted = context.series.note();
             if noted.is_err() {
                 return Written { keys, result: noted };
             }
             for (key, report) in unwritten {
-                if let Err(error) = ground.outbox.put(&key, &report) {
+                if let Err(error) = context.outbox.put(&key, &report) {
                     return Written {
                         keys,
                         result: Err(error),
@@ -156,7 +158,7 @@ impl Worker {
                 }
                 keys.push(key);
             }
-            let result = ground.outbox.probe();
+            let result = context.outbox.probe();
             Written { keys, result }
         });
         Box::pin(async move {
