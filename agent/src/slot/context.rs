@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::delivery::Unsent;
+use super::delivering::Unsent;
 use crate::{
     attempt::{self, Conclusion, Surroundings, veto::queue_of},
     attempt_key::AttemptKey,
@@ -136,14 +136,10 @@ pub(super) async fn run_to_report(
         let putting = spawn_blocking(move || here.outbox.put(&name, &written));
         unwritten = putting.await.map_err(io::Error::other).flatten().err();
     }
+    let mut unsent = Unsent::new(report, now);
+    (unsent.lost, unsent.unwritten) = (lost, unwritten);
     // Nobody receives any more when the whole worker has gone.
-    let _ = finished
-        .send(Unsent {
-            lost,
-            unwritten,
-            ..Unsent::new(report, now)
-        })
-        .await;
+    let _ = finished.send(unsent).await;
 
     let Some(directory) = directory else { return };
     let keep = lost || context.config.keep_workspace.applies(succeeded);

@@ -4,23 +4,25 @@
 //! A delivery asks for the next tasks in the same request, so in the steady state
 //! a task costs one call. What is asked for never exceeds the free slots.
 
-mod claim;
-mod context;
-mod delivery;
+mod grant;
+mod report;
+
+mod claiming;
+mod delivering;
 mod hold;
-mod no_work;
+mod leaving;
 mod write_retry;
 
+mod context;
+mod no_work;
+
 use std::{
-    collections::VecDeque,
     future::{Future, pending},
-    mem,
     pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
-use swarm_proto::v1::{Hold, attempt_report::Outcome};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -29,8 +31,10 @@ use tokio::{
 
 pub(crate) use self::context::SlotContext;
 use self::{
-    claim::Claim,
-    delivery::{Delivery, Unsent},
+    claiming::{Claiming, MAX_CLAIMED},
+    delivering::{Delivering, Unsent},
+    hold::CurrentHold,
+    leaving::Leaving,
     no_work::NoWork,
     write_retry::WriteRetry,
 };
@@ -41,16 +45,9 @@ use crate::{
         session::SessionEnd,
     },
     disk::outbox::Leftover,
-    program::{
-        backoff::Backoff,
-        shutdown::{Shutdown, Stage},
-    },
+    program::shutdown::{Shutdown, Stage},
 };
 
-/// How long the last reports are tried, by how urgent the end is.
-const FAREWELL_DRAINING: Duration = Duration::from_secs(10);
-const FAREWELL_ENDING: Duration = Duration::from_secs(5);
-const FAREWELL_STOPPING: Duration = Duration::from_secs(2);
 /// How long the goodbye itself may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long directories may take to be removed at the end.
@@ -77,78 +74,32 @@ pub(crate) struct Worker {
     context: Arc<SlotContext>,
     attempts: JoinSet<()>,
     finished: (mpsc::Sender<Unsent>, mpsc::Receiver<Unsent>),
-    unsent: VecDeque<Unsent>,
-    claim: Option<Claim>,
-    delivery: Option<Delivery>,
-    /// Tasks taken so far, without those that were given back undone.
-    claimed: u64,
-    has_asked: bool,
-    /// The last answer brought nothing, and nothing has ended since.
-    found_nothing: bool,
-    /// Nothing was left to do, and that is when it was to leave.
-    closed: bool,
-    /// All of the last assignments were refused: what would come next is not asked for at once.
-    is_refusing: bool,
-    no_work: NoWork,
-    /// As the log knows it.
-    hold: Option<Hold>,
-    holds: watch::Receiver<Option<Hold>>,
-    held_since: Option<Instant>,
-    /// A heartbeat was sent to ask for a hold that a claim told of.
-    was_hold_asked_for: bool,
-    draining: watch::Sender<bool>,
-    stage: Stage,
-    drain_deadline: Option<Instant>,
-    farewell: Option<Instant>,
-    over: Option<SessionEnd>,
+    claiming: Claiming,
+    delivering: Delivering,
+    /// Set while the state directory cannot be written.
     write_retry: Option<WriteRetry>,
+    hold: CurrentHold,
+    no_work: NoWork,
+    leaving: Leaving,
     strangers: watch::Receiver<Option<Stranger>>,
-    claim_pauses: Backoff,
-    claim_not_before: Instant,
-    delivery_pauses: Backoff,
-    deliver_not_before: Instant,
 }
 
 impl Worker {
     /// An agent that is registered, and has these reports still to confirm.
     pub(crate) fn new(context: SlotContext, leftovers: Vec<Leftover>) -> Worker {
         let coordinator = &context.session.coordinator;
-        let (claim_pauses, delivery_pauses) = (coordinator.backoff(), coordinator.backoff());
-        let strangers = coordinator.strangers();
-        let holds = context.session.hold.subscribe();
         let slots = usize::try_from(context.config.slots).unwrap_or(1);
-        let unsent = leftovers
-            .into_iter()
-            .map(|left| Unsent::new(left.report, left.written))
-            .collect();
         Worker {
-            context: Arc::new(context),
             attempts: JoinSet::new(),
             finished: mpsc::channel(slots),
-            unsent,
-            claim: None,
-            delivery: None,
-            claimed: 0,
-            has_asked: false,
-            found_nothing: false,
-            closed: false,
-            is_refusing: false,
-            no_work: NoWork::default(),
-            hold: None,
-            holds,
-            held_since: None,
-            was_hold_asked_for: false,
-            draining: watch::channel(false).0,
-            stage: Stage::Working,
-            drain_deadline: None,
-            farewell: None,
-            over: None,
+            claiming: Claiming::new(context.config.task_limit(), coordinator.backoff()),
+            delivering: Delivering::new(leftovers, coordinator.backoff()),
             write_retry: None,
-            strangers,
-            claim_pauses,
-            claim_not_before: Instant::now(),
-            delivery_pauses,
-            deliver_not_before: Instant::now(),
+            hold: CurrentHold::new(context.session.hold.subscribe()),
+            no_work: NoWork::default(),
+            leaving: Leaving::new(),
+            strangers: coordinator.strangers(),
+            context: Arc::new(context),
         }
     }
 
@@ -157,7 +108,7 @@ impl Worker {
         let mut stage = shutdown.watch();
         let context = Arc::clone(&self.context);
         self.note_series().await;
-        let draining = self.draining.subscribe();
+        let draining = self.leaving.draining();
         let mut beat: Option<Call<SessionEnd>> = Some(Box::pin(async move {
             heartbeat::beat(&context.session, context.config.kill_grace, draining).await
         }));
@@ -176,22 +127,20 @@ impl Worker {
             let wake = self.next_wake();
             tokio::select! {
                 Some(finished) = self.finished.1.recv() => self.take_finished(finished),
-                answer = answer_of(self.claim.as_mut().map(|claim| &mut claim.answer)) => self.take_claimed(answer),
-                answer = answer_of(self.delivery.as_mut().map(|delivery| &mut delivery.answer)) => {
-                    self.take_delivered(answer);
-                }
-                written = answer_of(self.write_retry.as_mut().and_then(|write_retry| write_retry.writing.as_mut())) => {
+                answer = answer_of(self.claiming.answer()) => self.take_claimed(answer),
+                answer = answer_of(self.delivering.answer()) => self.take_delivered(answer),
+                written = answer_of(self.write_retry.as_mut().and_then(WriteRetry::written)) => {
                     self.take_written(written);
                 }
-                over = answer_of(beat.as_mut()) => {
+                end = answer_of(beat.as_mut()) => {
                     beat = None;
-                    self.take_over(over);
+                    self.end_session(end);
                 }
                 _ = stage.changed() => {}
                 _ = self.strangers.changed() => {}
-                _ = self.holds.changed() => {}
+                () = self.hold.changed() => {}
                 () = sleep_until(wake) => {
-                    if self.drain_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    if self.leaving.has_drained(Instant::now()) {
                         shutdown.raise(Stage::Ending);
                     }
                 }
@@ -204,72 +153,77 @@ impl Worker {
 
     /// Acts on a more urgent stage of the shutdown.
     fn enter(&mut self, stage: Stage) {
-        if stage == self.stage {
+        if !self.leaving.enter(stage, self.context.config.drain_timeout) {
             return;
         }
-        self.stage = stage;
-        self.farewell = None;
-        self.drain_deadline = None;
-        let running = self.context.session.held.running();
+        let held = &self.context.session.held;
+        let running = held.running();
         match stage {
             Stage::Working => {}
             Stage::Draining => {
                 tracing::info!(
                     "draining: nothing more is claimed, {running} attempts may finish; once more ends them"
                 );
-                self.drain_deadline = Some(Instant::now() + self.context.config.drain_timeout);
                 // What it may have been granted meanwhile is fetched and given back, so that nobody waits for it.
-                self.hasten_claim();
+                self.claiming.hasten(&self.context);
             }
             Stage::Ending => {
                 tracing::info!("ending {running} attempts");
-                self.context.session.held.order_all(Order::Release(Why::Leaving));
+                held.order_all(Order::Release(Why::Leaving));
             }
             Stage::Stopping => {
                 tracing::info!("killing {running} attempts");
-                self.context.session.held.order_all(Order::Stop(Why::Leaving));
+                held.order_all(Order::Stop(Why::Leaving));
             }
         }
     }
 
     fn is_accepting(&self) -> bool {
-        let limit = self.context.config.task_limit();
-        let has_all = limit.is_some_and(|limit| self.claimed >= limit);
-        self.stage == Stage::Working && self.over.is_none() && !self.closed && !has_all
+        !self.leaving.has_begun() && !self.claiming.has_all()
     }
 
-    fn take_finished(&mut self, finished: Unsent) {
-        self.found_nothing = false;
-        if finished.lost {
-            self.context.session.held.forget(&finished.key);
-            return;
+    /// How many tasks may be asked for now.
+    fn room(&self) -> u32 {
+        if !self.is_accepting() || self.write_retry.is_some() || self.delivering.is_full() {
+            return 0;
         }
-        self.context
-            .session
-            .held
-            .report(finished.report.lease.clone().unwrap_or_default());
-        if let Some(Outcome::Released(_)) = finished.report.outcome {
-            self.claimed = self.claimed.saturating_sub(1);
+        let asked = self.claiming.asked() + self.delivering.asked();
+        let running = u32::try_from(self.context.session.held.running()).unwrap_or(u32::MAX);
+        let slots = self.context.config.slots;
+        let free = slots.saturating_sub(running).saturating_sub(asked);
+        free.min(MAX_CLAIMED).min(self.claiming.wanted(asked))
+    }
+
+    fn begin_claim(&mut self) {
+        // A hold ends some day, and what it keeps back may be for this agent.
+        let is_idle = self.context.config.exit_when_idle
+            && self.context.session.held.running() == 0
+            && !self.hold.is_placed();
+        if is_idle && self.is_accepting() {
+            // It has to be known now whether there is anything.
+            self.claiming.hasten(&self.context);
         }
-        if let Some(error) = &finished.unwritten {
-            self.note_unwritten(&finished.key, error);
-        }
-        self.unsent.push_back(finished);
-        // Whatever else has ended by now shares the delivery.
-        while let Ok(another) = self.finished.1.try_recv() {
-            self.take_finished(another);
+        let room = self.room();
+        self.claiming.begin(&self.context, room, is_idle);
+    }
+
+    /// Takes up what the last heartbeat says about a hold.
+    fn take_hold(&mut self) {
+        if self.hold.update() {
+            self.claiming.resume(self.context.config.jitter_max);
         }
     }
 
-    fn take_over(&mut self, over: SessionEnd) {
-        match &over {
+    fn end_session(&mut self, end: SessionEnd) {
+        let held = &self.context.session.held;
+        match &end {
             SessionEnd::Replaced(_) => {
-                self.context.session.held.order_all(Order::Lost);
+                held.order_all(Order::Lost);
                 self.fall_silent();
             }
             SessionEnd::OtherCluster(_) => self.fall_silent(),
             SessionEnd::Refused { sentence, .. } => {
-                let running = self.context.session.held.running();
+                let running = held.running();
                 if running > 0 {
                     tracing::error!(
                         error = sentence,
@@ -278,35 +232,28 @@ impl Worker {
                 }
             }
         }
-        self.over.get_or_insert(over);
+        self.leaving.end_session(end);
     }
 
     /// Nothing that calls in flight bring is ours any more.
     fn fall_silent(&mut self) {
-        self.claim = None;
-        let undelivered = self.delivery.take().map(|delivery| delivery.items);
-        self.unsent.extend(undelivered.into_iter().flatten());
+        self.claiming.take();
+        self.delivering.recall();
     }
 
-    /// Begins anew with another coordinator that answers in place of this agent's own, as when its data were made
-    /// anew. Nothing that runs is ended for it, and for what can still be delivered the own one has a lease's time to
-    /// come back; later the outbox keeps it.
+    /// Begins anew with another coordinator that answers at our address, as after its data were recreated. Running
+    /// attempts go on. Undelivered reports wait one lease for the old coordinator, then stay in the outbox.
     fn leave_for_stranger(&mut self) {
         let found = self.strangers.borrow_and_update().clone();
         let Some(stranger) = found else { return };
         if !self.is_accepting() || self.context.session.held.running() > 0 || self.write_retry.is_some() {
             return;
         }
-        let undelivered = self.undelivered();
-        if undelivered > 0 && !stranger.is_lasting(Instant::now().into_std(), self.lease_ttl()) {
+        let has_undelivered = self.delivering.items().next().is_some();
+        if has_undelivered && !stranger.is_lasting(Instant::now().into_std(), self.lease_ttl()) {
             return;
         }
-        self.take_over(SessionEnd::OtherCluster(stranger.cluster_id));
-    }
-
-    /// How many outcomes are not confirmed yet.
-    fn undelivered(&self) -> usize {
-        self.unsent.len() + self.delivery.as_ref().map_or(0, |delivery| delivery.items.len())
+        self.end_session(SessionEnd::OtherCluster(stranger.cluster_id));
     }
 
     fn lease_ttl(&self) -> Duration {
@@ -315,40 +262,26 @@ impl Worker {
 
     /// Leaves when nothing is left to do and that is what it was started for.
     fn close_if_done(&mut self) {
-        let idle = self.context.session.held.running() == 0
-            && self.unsent.is_empty()
-            && self.claim.is_none()
-            && self.delivery.is_none();
-        if self.context.config.exit_when_idle && self.found_nothing && idle && !self.closed {
+        let is_idle = self.context.session.held.running() == 0
+            && self.delivering.is_done()
+            && !self.claiming.is_in_flight();
+        if self.context.config.exit_when_idle
+            && self.claiming.found_nothing()
+            && is_idle
+            && self.leaving.leave_idle()
+        {
             tracing::info!("nothing is left to do");
-            self.closed = true;
         }
-        let is_draining = !self.is_accepting();
-        self.draining
-            .send_if_modified(|draining| mem::replace(draining, is_draining) != is_draining);
+        self.leaving.tell_heartbeat(!self.is_accepting());
     }
 
     fn is_over(&mut self) -> bool {
         if self.is_accepting() || self.context.session.held.running() > 0 {
             return false;
         }
-        if matches!(
-            self.over,
-            Some(SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))
-        ) {
-            return true;
-        }
-        if self.unsent.is_empty() && self.delivery.is_none() {
-            return true;
-        }
-        let patience = match self.stage {
-            Stage::Working => self.context.config.drain_timeout,
-            Stage::Draining => FAREWELL_DRAINING,
-            Stage::Ending => FAREWELL_ENDING,
-            Stage::Stopping => FAREWELL_STOPPING,
-        };
-        let now = Instant::now();
-        *self.farewell.get_or_insert(now + patience) <= now
+        self.leaving.is_silent()
+            || self.delivering.is_done()
+            || self.leaving.gives_up(self.context.config.drain_timeout)
     }
 
     fn next_wake(&self) -> Instant {
@@ -356,13 +289,12 @@ impl Worker {
         let stranger = self.strangers.borrow().as_ref().map(|stranger| stranger.since);
         [
             stranger.map(|since| Instant::from_std(since) + self.lease_ttl()),
-            self.drain_deadline,
-            self.farewell,
-            (self.room() > 0).then_some(self.claim_not_before),
-            (!self.unsent.is_empty()).then_some(self.deliver_not_before),
-            self.write_retry.as_ref().map(|write_retry| write_retry.try_again),
+            (self.room() > 0).then_some(self.claiming.wake()),
+            self.delivering.wake(),
+            self.write_retry.as_ref().map(WriteRetry::wake),
         ]
         .into_iter()
+        .chain(self.leaving.wakes())
         .flatten()
         .filter(|instant| *instant > now)
         .min()
@@ -371,31 +303,22 @@ impl Worker {
 
     /// Finishes what has begun on the disk, and says goodbye.
     async fn leave(mut self) -> Ending {
-        let unconfirmed = self.undelivered();
-        self.claim = None;
+        let unconfirmed = self.delivering.items().count();
+        self.claiming.take();
         self.write_last().await;
-        self.delivery = None;
+        self.delivering.abandon();
         let tidying = async { while self.attempts.join_next().await.is_some() {} };
         if timeout(TIDY, tidying).await.is_err() {
             tracing::warn!("directories of ended attempts are still being removed; the rest is left");
         }
-        match self.over {
-            Some(over @ (SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))) => {
-                return Ending::Session(over);
-            }
-            // A goodbye would give the unconfirmed leases to others; without it a late report may still count.
-            _ if unconfirmed > 0 => {}
-            _ => match timeout(GOODBYE, self.context.session.close()).await {
+        // A goodbye would give the unconfirmed leases to others; without it a late report may still count.
+        if !self.leaving.is_silent() && unconfirmed == 0 {
+            match timeout(GOODBYE, self.context.session.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => tracing::debug!("left without a goodbye"),
-            },
+            }
         }
-        match self.over {
-            Some(over) => Ending::Session(over),
-            None if unconfirmed == 0 => Ending::Done,
-            None if self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
-            None => Ending::Interrupted(unconfirmed),
-        }
+        self.leaving.ending(unconfirmed)
     }
 }
 

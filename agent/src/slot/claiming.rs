@@ -1,0 +1,274 @@
+//! Asking for work: one claim in flight, how much is asked for, and when to ask again.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use swarm_proto::{
+    duration::{read_duration, write_duration},
+    v1::{ClaimRequest, ClaimResponse, EmptyReason},
+};
+use tokio::time::Instant;
+
+use super::{Call, context::SlotContext, hold::is_by_hold};
+use crate::{
+    coordinator::{lease::BootTime, session::SessionEnd},
+    program::{backoff::Backoff, config::Config, random},
+};
+
+/// The protocol's limit of a claim.
+pub(super) const MAX_CLAIMED: u32 = 100;
+/// The coordinator asks for minutes at most. A pause that is longer than this is cut, so that a mistake
+/// elsewhere does not put a machine out of work for good.
+const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
+/// During a hold claims are this far apart at most, unless the coordinator names a time: its end may go unheard.
+const HELD_PAUSE: Duration = Duration::from_secs(5);
+/// A repeat is known by it; the protocol takes 64 bytes.
+const REQUEST_ID_CHARACTERS: usize = 20;
+
+/// Which tasks an agent asks for, and when.
+pub(super) struct Claiming {
+    in_flight: Option<Claim>,
+    /// How many tasks to take before leaving; `None` is no limit.
+    limit: Option<u64>,
+    /// Tasks taken so far, without those that were given back undone.
+    taken: u64,
+    has_asked: bool,
+    /// The last answer brought nothing, and nothing has ended since.
+    found_nothing: bool,
+    /// All of the last assignments were refused: what would come next is not asked for at once.
+    is_refusing: bool,
+    pauses: Backoff,
+    not_before: Instant,
+}
+
+/// A claim in flight.
+pub(super) struct Claim {
+    answer: Call<Result<ClaimResponse, SessionEnd>>,
+    request: ClaimRequest,
+    asked: u32,
+    /// When this request was first sent: its leases last from then.
+    pub(super) sent: BootTime,
+    begun: Instant,
+    wait: Duration,
+}
+
+impl Claiming {
+    pub(super) fn new(limit: Option<u64>, pauses: Backoff) -> Claiming {
+        Claiming {
+            in_flight: None,
+            limit,
+            taken: 0,
+            has_asked: false,
+            found_nothing: false,
+            is_refusing: false,
+            pauses,
+            not_before: Instant::now(),
+        }
+    }
+
+    /// The answer of the claim in flight.
+    pub(super) fn answer(&mut self) -> Option<&mut Call<Result<ClaimResponse, SessionEnd>>> {
+        self.in_flight.as_mut().map(|claim| &mut claim.answer)
+    }
+
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// How many tasks the claim in flight asks for.
+    pub(super) fn asked(&self) -> u32 {
+        self.in_flight.as_ref().map_or(0, |claim| claim.asked)
+    }
+
+    /// How many more tasks may be taken before the limit is reached, with so many asked for already.
+    pub(super) fn wanted(&self, asked: u32) -> u32 {
+        let wanted = self.limit.map_or(u64::MAX, |limit| {
+            limit.saturating_sub(self.taken).saturating_sub(u64::from(asked))
+        });
+        u32::try_from(wanted).unwrap_or(u32::MAX)
+    }
+
+    /// Whether as many tasks were taken as the agent was started for.
+    pub(super) fn has_all(&self) -> bool {
+        self.limit.is_some_and(|limit| self.taken >= limit)
+    }
+
+    /// Whether the last answer brought nothing, and nothing has ended since.
+    pub(super) fn found_nothing(&self) -> bool {
+        self.found_nothing
+    }
+
+    /// When the next claim may go out.
+    pub(super) fn wake(&self) -> Instant {
+        self.not_before
+    }
+
+    /// Asks for so many tasks, if it is time. An idle agent is answered at once.
+    pub(super) fn begin(&mut self, context: &Arc<SlotContext>, asked: u32, is_idle: bool) {
+        if self.in_flight.is_some() || asked == 0 || Instant::now() < self.not_before {
+            return;
+        }
+        // At the start an owner wants to know at once what there is, or why there is nothing.
+        let is_first = !mem::replace(&mut self.has_asked, true);
+        let wait = if is_idle || is_first {
+            Duration::ZERO
+        } else {
+            // What is granted after a long wait is trusted from when it was asked for.
+            let quarter = context.session.registration().lease_ttl / 4;
+            context.config.claim_wait.min(quarter)
+        };
+        self.send(
+            context,
+            request(context, asked, wait),
+            asked,
+            wait,
+            BootTime::now(),
+        );
+    }
+
+    /// Asks a waiting claim again, this time for an answer at once.
+    pub(super) fn hasten(&mut self, context: &Arc<SlotContext>) {
+        if let Some(Claim {
+            request, asked, sent, ..
+        }) = self.in_flight.take_if(|claim| !claim.wait.is_zero())
+        {
+            let request = ClaimRequest {
+                wait: None,
+                ..request
+            };
+            self.send(context, request, asked, Duration::ZERO, sent);
+        }
+    }
+
+    fn send(
+        &mut self,
+        context: &Arc<SlotContext>,
+        request: ClaimRequest,
+        asked: u32,
+        wait: Duration,
+        sent: BootTime,
+    ) {
+        let (context, sending) = (Arc::clone(context), request.clone());
+        let answer = Box::pin(async move { context.session.claim(sending, wait).await });
+        self.in_flight = Some(Claim {
+            answer,
+            request,
+            asked,
+            sent,
+            begun: Instant::now(),
+            wait,
+        });
+    }
+
+    /// The claim in flight, once it is answered or nobody wants its answer.
+    pub(super) fn take(&mut self) -> Option<Claim> {
+        self.in_flight.take()
+    }
+
+    /// Notes whether an answer brought anything.
+    pub(super) fn note_answer(&mut self, answer: &ClaimResponse) {
+        self.found_nothing = answer.assignments.is_empty();
+    }
+
+    /// Notes why an answer brought nothing; true when the coordinator says how long to wait.
+    pub(super) fn note_nothing(&mut self, answer: &ClaimResponse) -> bool {
+        let slowed = answer.empty_reason() == EmptyReason::MachineSlowed;
+        // There may be work, only not at this moment. Who drains an agent means it to be free.
+        let is_momentary = matches!(answer.empty_reason(), EmptyReason::Paused | EmptyReason::Stopped);
+        self.found_nothing = !slowed && !is_momentary;
+        self.is_refusing = false;
+        let Some(pause) = answer.retry_after.as_ref().and_then(read_duration) else {
+            return false;
+        };
+        let pause = pause.min(MAX_CLAIM_PAUSE);
+        if slowed {
+            tracing::warn!(
+                "the last attempts failed because of this machine: the coordinator gives it nothing for {} s",
+                pause.as_secs().max(1)
+            );
+        }
+        self.not_before = Instant::now() + pause;
+        true
+    }
+
+    /// Notes what became of the assignments of one answer.
+    pub(super) fn note_assignments(&mut self, begun_any: bool, refused_any: bool) {
+        if begun_any || refused_any {
+            self.is_refusing = !begun_any;
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) fn note_begin(&mut self) {
+        self.taken += 1;
+        self.found_nothing = false;
+    }
+
+    /// An attempt has ended: there is room, and others may be able to run now.
+    pub(super) fn note_end(&mut self) {
+        self.found_nothing = false;
+    }
+
+    /// An attempt was given back undone.
+    pub(super) fn note_release(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+    }
+
+    /// Whether the agent refused all that it was given last, and waits before it asks again.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_refusing && Instant::now() < self.not_before
+    }
+
+    /// Waits, after a delivery's claim, if all that it brought was refused.
+    pub(super) fn pause_if_refusing(&mut self) {
+        if self.is_refusing {
+            self.not_before = Instant::now() + self.pauses.pause();
+        }
+    }
+
+    /// Decides when to claim again, by what this claim brought.
+    pub(super) fn pause_after(&mut self, claim: &Claim, brought: Brought, config: &Config) {
+        let has_waited = !claim.wait.is_zero() && claim.begun.elapsed() >= claim.wait / 2;
+        let pause = match brought {
+            Brought::Attempts => return self.pauses.reset(),
+            Brought::Nothing(_) if has_waited => return self.pauses.reset(),
+            Brought::Nothing(_) if config.claim_wait.is_zero() => {
+                config.poll_interval + random::part_of(config.jitter_max)
+            }
+            // The claim did not wait, or brought nothing that can be done here: so the agent waits.
+            Brought::Nothing(reason) if is_by_hold(reason) => self.pauses.pause().min(HELD_PAUSE),
+            Brought::Nothing(_) | Brought::Unwanted => self.pauses.pause(),
+        };
+        self.not_before = Instant::now() + pause;
+    }
+
+    /// Asks again soon, because a hold was lifted. Not all agents do so in the same moment.
+    pub(super) fn resume(&mut self, jitter_max: Duration) {
+        self.pauses.reset();
+        let soon = Instant::now() + random::part_of(jitter_max);
+        self.not_before = self.not_before.min(soon);
+    }
+}
+
+/// The result of a claim.
+pub(super) enum Brought {
+    /// At least one attempt began.
+    Attempts,
+    /// All assignments were given back.
+    Unwanted,
+    /// There was no assignment, for this reason.
+    Nothing(EmptyReason),
+}
+
+/// A request for so many tasks, whose answer may be held back for `wait`.
+pub(super) fn request(context: &SlotContext, asked: u32, wait: Duration) -> ClaimRequest {
+    ClaimRequest {
+        agent_id: context.session.agent_id().to_owned(),
+        session: context.session.registration().session,
+        max_tasks: asked,
+        wait: write_duration(wait),
+        queues: context.config.queues.clone(),
+        request_id: random::base32(REQUEST_ID_CHARACTERS),
+        shard: context.config.shard(),
+        scan_limit: context.config.scan_limit,
+    }
+}

@@ -1,0 +1,292 @@
+//! Outcomes on their way to the coordinator: together, in one request at a time, each standing for itself.
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use prost::Message as _;
+use swarm_proto::{
+    reason::{Failure, Reason},
+    v1::{AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult},
+};
+use tokio::time::Instant;
+
+use super::{Call, claiming, context::SlotContext};
+use crate::{
+    attempt_key::AttemptKey,
+    coordinator::{lease::BootTime, sentence},
+    disk::outbox::Leftover,
+    program::backoff::Backoff,
+};
+
+/// The protocol's limit of a delivery.
+const MAX_DELIVERED: usize = 1000;
+/// With so many outcomes that the coordinator does not take for the moment, nothing more is claimed.
+const MAX_UNSENT: usize = MAX_DELIVERED;
+/// A message has at most 4 MiB; its other fields take the rest.
+const MAX_DELIVERED_BYTES: usize = 3 * 1024 * 1024;
+
+/// The outcomes that the coordinator has not confirmed.
+pub(super) struct Delivering {
+    /// Those that wait for the next delivery.
+    unsent: VecDeque<Unsent>,
+    in_flight: Option<Delivery>,
+    pauses: Backoff,
+    not_before: Instant,
+}
+
+/// An outcome on its way.
+pub(super) struct Unsent {
+    pub(super) key: AttemptKey,
+    pub(super) report: AttemptReport,
+    /// When the outcome was reached.
+    pub(super) since: SystemTime,
+    /// A request with this one and others was refused as a whole.
+    alone: bool,
+    /// It is somebody else's attempt, and the result is set aside already.
+    pub(super) lost: bool,
+    /// Why it is not on the disk as it should be.
+    pub(super) unwritten: Option<io::Error>,
+}
+
+/// A delivery in flight.
+struct Delivery {
+    answer: Call<Result<CompleteResponse, Failure>>,
+    items: Vec<Unsent>,
+    /// How many tasks it asks for.
+    asked: u32,
+    sent: BootTime,
+}
+
+/// The result of a delivery, besides the outcomes that are sent again.
+#[derive(Default)]
+pub(super) struct Delivered {
+    /// The outcomes that the coordinator has.
+    pub(super) confirmed: Vec<AttemptKey>,
+    /// The outcomes that the coordinator does not want, and why.
+    pub(super) refused: Vec<(Unsent, String)>,
+    /// The answer to the claim that went along, and when it was sent.
+    pub(super) claimed: Option<(ClaimResponse, BootTime)>,
+}
+
+impl Delivering {
+    /// Begins with the reports that an earlier process left.
+    pub(super) fn new(leftovers: Vec<Leftover>, pauses: Backoff) -> Delivering {
+        let unsent = leftovers
+            .into_iter()
+            .map(|left| Unsent::new(left.report, left.written));
+        Delivering {
+            unsent: unsent.collect(),
+            in_flight: None,
+            pauses,
+            not_before: Instant::now(),
+        }
+    }
+
+    /// The answer of the delivery in flight.
+    pub(super) fn answer(&mut self) -> Option<&mut Call<Result<CompleteResponse, Failure>>> {
+        self.in_flight.as_mut().map(|delivery| &mut delivery.answer)
+    }
+
+    /// How many tasks the delivery in flight asks for.
+    pub(super) fn asked(&self) -> u32 {
+        self.in_flight.as_ref().map_or(0, |delivery| delivery.asked)
+    }
+
+    /// Every outcome that is not confirmed, those in flight first.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Unsent> {
+        let in_flight = self.in_flight.iter().flat_map(|delivery| &delivery.items);
+        in_flight.chain(&self.unsent)
+    }
+
+    /// Whether everything is confirmed.
+    pub(super) fn is_done(&self) -> bool {
+        self.unsent.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Whether so many outcomes wait that more would only wait with them.
+    pub(super) fn is_full(&self) -> bool {
+        self.unsent.len() >= MAX_UNSENT
+    }
+
+    /// When the next delivery may go out, if there is anything to deliver.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        (!self.unsent.is_empty()).then_some(self.not_before)
+    }
+
+    /// Takes an outcome for the next delivery.
+    pub(super) fn push(&mut self, unsent: Unsent) {
+        self.unsent.push_back(unsent);
+    }
+
+    /// Gives up the delivery in flight; its outcomes wait again.
+    pub(super) fn recall(&mut self) {
+        let undelivered = self.in_flight.take().map(|delivery| delivery.items);
+        self.unsent.extend(undelivered.into_iter().flatten());
+    }
+
+    /// Gives up the delivery in flight, with its outcomes.
+    pub(super) fn abandon(&mut self) {
+        self.in_flight = None;
+    }
+
+    /// The outcomes of the next delivery, if it is time for one.
+    pub(super) fn next_batch(&mut self) -> Vec<Unsent> {
+        let mut items: Vec<Unsent> = Vec::new();
+        if self.in_flight.is_some() || Instant::now() < self.not_before {
+            return items;
+        }
+        let mut bytes = 0;
+        while let Some(next) = self.unsent.front() {
+            bytes += next.report.encoded_len();
+            let fits = bytes <= MAX_DELIVERED_BYTES && items.len() < MAX_DELIVERED && !next.alone;
+            if !items.is_empty() && (!fits || items[0].alone) {
+                break;
+            }
+            items.extend(self.unsent.pop_front());
+        }
+        items
+    }
+
+    /// Sends these outcomes, and asks for so many tasks in the same request.
+    pub(super) fn send(&mut self, context: &Arc<SlotContext>, items: Vec<Unsent>, asked: u32) {
+        let request = CompleteRequest {
+            agent_id: context.session.agent_id().to_owned(),
+            results: items.iter().map(|item| item.report.clone()).collect(),
+            claim_next: (asked > 0).then(|| claiming::request(context, asked, Duration::ZERO)),
+        };
+        let context = Arc::clone(context);
+        let answer = Box::pin(async move { context.session.coordinator.complete(&request).await });
+        self.in_flight = Some(Delivery {
+            answer,
+            items,
+            asked,
+            sent: BootTime::now(),
+        });
+    }
+
+    /// Takes the answer of the delivery in flight.
+    pub(super) fn take(&mut self, answer: Result<CompleteResponse, Failure>) -> Delivered {
+        let mut delivered = Delivered::default();
+        let Some(Delivery {
+            mut items,
+            sent,
+            asked,
+            ..
+        }) = self.in_flight.take()
+        else {
+            return delivered;
+        };
+        match answer {
+            // Whoever claims or renews registers again; what was done is not lost by that.
+            Err(failure) if failure.reason() == Some(Reason::AgentNotFound) => {
+                self.unsent.extend(items);
+                self.not_before = Instant::now() + self.pauses.pause();
+            }
+            Err(failure) if items.len() == 1 => {
+                let refused = items.into_iter().map(|item| (item, sentence(&failure)));
+                delivered.refused.extend(refused);
+            }
+            Err(failure) => {
+                // One of them is at fault; by themselves the others get through.
+                tracing::warn!(
+                    error = sentence(&failure),
+                    "a delivery was refused; its results are sent one by one"
+                );
+                for item in &mut items {
+                    item.alone = true;
+                }
+                self.unsent.extend(items);
+            }
+            Ok(mut answer) => {
+                self.take_results(items, mem::take(&mut answer.results), &mut delivered);
+                delivered.claimed = answer.claimed.map(|claimed| (claimed, sent));
+                if delivered.claimed.is_none()
+                    && asked > 0
+                    && let Some(refusal) = answer.claim_refusal
+                {
+                    // The claim that follows meets the same refusal and deals with it.
+                    tracing::debug!(error = refusal.message, "the next claim was refused");
+                }
+            }
+        }
+        delivered
+    }
+
+    fn take_results(&mut self, items: Vec<Unsent>, results: Vec<ReportResult>, delivered: &mut Delivered) {
+        let mut results = results.into_iter();
+        let mut again = false;
+        for item in items {
+            let result = results.next().filter(|result| result.task_id == item.key.task_id);
+            match result {
+                Some(ReportResult { refusal: None, .. }) => delivered.confirmed.push(item.key),
+                Some(ReportResult {
+                    refusal: Some(refusal),
+                    ..
+                }) if !is_momentary(&refusal.reason) => {
+                    let why = format!("{} ({})", refusal.message, refusal.reason);
+                    delivered.refused.push((item, why));
+                }
+                _ => {
+                    again = true;
+                    self.unsent.push_back(item);
+                }
+            }
+        }
+        if again {
+            self.not_before = Instant::now() + self.pauses.pause();
+        } else {
+            self.pauses.reset();
+        }
+    }
+
+    /// The outcomes that are not on the disk.
+    pub(super) fn unwritten(&self) -> Vec<(AttemptKey, AttemptReport)> {
+        self.items()
+            .filter(|item| item.unwritten.is_some())
+            .map(|item| (item.key.clone(), item.report.clone()))
+            .collect()
+    }
+
+    /// Notes that these outcomes are on the disk now; returns those that were confirmed meanwhile.
+    pub(super) fn note_written(&mut self, keys: Vec<AttemptKey>) -> Vec<AttemptKey> {
+        let in_flight = self.in_flight.iter_mut().flat_map(|delivery| &mut delivery.items);
+        let mut items: Vec<&mut Unsent> = in_flight.chain(&mut self.unsent).collect();
+        let mut confirmed = Vec::new();
+        for key in keys {
+            match items.iter_mut().find(|item| item.key == key) {
+                Some(item) => item.unwritten = None,
+                None => confirmed.push(key),
+            }
+        }
+        confirmed
+    }
+}
+
+impl Unsent {
+    pub(super) fn new(report: AttemptReport, since: SystemTime) -> Unsent {
+        let key = report.lease.as_ref().map(AttemptKey::of).unwrap_or(AttemptKey {
+            task_id: String::new(),
+            attempt: 0,
+        });
+        Unsent {
+            key,
+            report,
+            since,
+            alone: false,
+            lost: false,
+            unwritten: None,
+        }
+    }
+}
+
+/// Whether a refusal of one item can be gone at the next try.
+fn is_momentary(reason: &str) -> bool {
+    matches!(
+        Reason::parse(reason),
+        Some(Reason::Busy | Reason::DiskFull | Reason::ShuttingDown)
+    )
+}

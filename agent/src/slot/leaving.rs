@@ -1,0 +1,118 @@
+//! The way out: how urgent the end is, what is waited for until when, and how the work ended.
+
+use std::{mem, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::Ending;
+use crate::{coordinator::session::SessionEnd, program::shutdown::Stage};
+
+/// How long the last reports are tried, by how urgent the end is.
+const FAREWELL_DRAINING: Duration = Duration::from_secs(10);
+const FAREWELL_ENDING: Duration = Duration::from_secs(5);
+const FAREWELL_STOPPING: Duration = Duration::from_secs(2);
+
+/// How far an agent is on its way out.
+pub(super) struct Leaving {
+    /// The last stage that was acted on.
+    stage: Stage,
+    /// Nothing was left to do, and the agent was started to leave then.
+    is_idle: bool,
+    session_end: Option<SessionEnd>,
+    /// When the attempts that still run are ended.
+    drain_deadline: Option<Instant>,
+    /// When the last reports are given up.
+    farewell: Option<Instant>,
+    /// Tells the heartbeat when nothing more is claimed.
+    draining: watch::Sender<bool>,
+}
+
+impl Leaving {
+    pub(super) fn new() -> Leaving {
+        Leaving {
+            stage: Stage::Working,
+            is_idle: false,
+            session_end: None,
+            drain_deadline: None,
+            farewell: None,
+            draining: watch::channel(false).0,
+        }
+    }
+
+    /// Whether nothing more is claimed, for the heartbeat.
+    pub(super) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// Tells the heartbeat whether nothing more is claimed.
+    pub(super) fn tell_heartbeat(&self, is_draining: bool) {
+        self.draining
+            .send_if_modified(|draining| mem::replace(draining, is_draining) != is_draining);
+    }
+
+    /// Takes up a stage of the shutdown; says whether it is a new one.
+    pub(super) fn enter(&mut self, stage: Stage, drain_timeout: Duration) -> bool {
+        if stage == self.stage {
+            return false;
+        }
+        self.stage = stage;
+        self.farewell = None;
+        self.drain_deadline = (stage == Stage::Draining).then(|| Instant::now() + drain_timeout);
+        true
+    }
+
+    /// Leaves because nothing is left to do; says whether that is news.
+    pub(super) fn leave_idle(&mut self) -> bool {
+        !mem::replace(&mut self.is_idle, true)
+    }
+
+    /// Leaves because the session has ended. The first reason counts.
+    pub(super) fn end_session(&mut self, end: SessionEnd) {
+        self.session_end.get_or_insert(end);
+    }
+
+    /// Whether the agent is on its way out, for whatever reason.
+    pub(super) fn has_begun(&self) -> bool {
+        self.stage != Stage::Working || self.session_end.is_some() || self.is_idle
+    }
+
+    /// Whether nothing more may be said to the coordinator: it is another one, or another agent is its own.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(
+            self.session_end,
+            Some(SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))
+        )
+    }
+
+    /// Whether the attempts that still run are to be ended by now.
+    pub(super) fn has_drained(&self, now: Instant) -> bool {
+        self.drain_deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether the last reports are given up by now. The first question starts the clock.
+    pub(super) fn gives_up(&mut self, drain_timeout: Duration) -> bool {
+        let patience = match self.stage {
+            Stage::Working => drain_timeout,
+            Stage::Draining => FAREWELL_DRAINING,
+            Stage::Ending => FAREWELL_ENDING,
+            Stage::Stopping => FAREWELL_STOPPING,
+        };
+        let now = Instant::now();
+        *self.farewell.get_or_insert(now + patience) <= now
+    }
+
+    /// When something is due here.
+    pub(super) fn wakes(&self) -> [Option<Instant>; 2] {
+        [self.drain_deadline, self.farewell]
+    }
+
+    /// How the work ended, with so many reports unconfirmed.
+    pub(super) fn ending(self, unconfirmed: usize) -> Ending {
+        match self.session_end {
+            Some(end) => Ending::Session(end),
+            None if unconfirmed == 0 => Ending::Done,
+            None if self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
+            None => Ending::Interrupted(unconfirmed),
+        }
+    }
+}
