@@ -290,3 +290,122 @@ fn is_momentary(reason: &str) -> bool {
         Some(Reason::Busy | Reason::DiskFull | Reason::ShuttingDown)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use swarm_proto::v1::{LeaseRef, Output, Refusal};
+
+    use super::*;
+
+    fn unsent(task_id: &str) -> Unsent {
+        let lease = LeaseRef {
+            task_id: task_id.to_owned(),
+            attempt: 1,
+            lease_token: vec![7; 16],
+        };
+        let report = AttemptReport {
+            lease: Some(lease),
+            ..AttemptReport::default()
+        };
+        Unsent::new(report, SystemTime::UNIX_EPOCH)
+    }
+
+    fn delivering(task_ids: &[&str]) -> Delivering {
+        let mut delivering = Delivering::new(Vec::new(), Backoff::new(Duration::ZERO, Duration::ZERO));
+        for task_id in task_ids {
+            delivering.push(unsent(task_id));
+        }
+        delivering
+    }
+
+    /// Sends the next batch to nobody; says what is in it.
+    fn send(delivering: &mut Delivering) -> Vec<String> {
+        let items = delivering.next_batch();
+        let sent = items.iter().map(|item| item.key.task_id.clone()).collect();
+        delivering.in_flight = Some(Delivery {
+            answer: Box::pin(pending()),
+            items,
+            asked: 0,
+            sent: BootTime::now(),
+        });
+        sent
+    }
+
+    fn result(task_id: &str, refusal: Option<Reason>) -> ReportResult {
+        let refusal = refusal.map(|reason| Refusal {
+            reason: reason.as_str().to_owned(),
+            message: "no".to_owned(),
+        });
+        ReportResult {
+            task_id: task_id.to_owned(),
+            refusal,
+            ..ReportResult::default()
+        }
+    }
+
+    #[test]
+    fn of_one_delivery_each_outcome_stands_for_itself() {
+        let mut delivering = delivering(&["taken", "lost", "later", "unanswered"]);
+        assert_eq!(send(&mut delivering).len(), 4);
+        let delivered = delivering.take(Ok(CompleteResponse {
+            results: vec![
+                result("taken", None),
+                result("lost", Some(Reason::LeaseLost)),
+                result("later", Some(Reason::Busy)),
+            ],
+            ..CompleteResponse::default()
+        }));
+        assert_eq!(delivered.confirmed, [unsent("taken").key]);
+        let refused: Vec<_> = delivered
+            .refused
+            .iter()
+            .map(|(item, _)| item.key.task_id.as_str())
+            .collect();
+        assert_eq!(refused, ["lost"]);
+        assert_eq!(send(&mut delivering), ["later", "unanswered"]);
+    }
+
+    #[test]
+    fn a_delivery_that_is_refused_as_a_whole_is_sent_one_by_one() {
+        let refusal = || {
+            let status = swarm_proto::reason::status(Reason::FieldInvalid, "bad", Default::default());
+            Failure::of(&status)
+        };
+        let mut delivering = delivering(&["a", "b"]);
+        assert_eq!(send(&mut delivering), ["a", "b"]);
+        assert!(delivering.take(Err(refusal())).refused.is_empty());
+        assert_eq!(send(&mut delivering), ["a"]);
+        assert_eq!(delivering.take(Err(refusal())).refused.len(), 1);
+        assert_eq!(send(&mut delivering), ["b"]);
+    }
+
+    #[test]
+    fn a_batch_has_no_more_than_a_message_may_have() {
+        let mut delivering = delivering(&[]);
+        for n in 0..MAX_DELIVERED + 10 {
+            delivering.push(unsent(&format!("t{n}")));
+        }
+        assert!(delivering.is_full());
+        assert_eq!(delivering.next_batch().len(), MAX_DELIVERED);
+        let mut large = unsent("large");
+        large.report.output = Some(Output {
+            stdout: vec![0; MAX_DELIVERED_BYTES],
+            ..Output::default()
+        });
+        delivering.push(large);
+        assert_eq!(delivering.next_batch().len(), 10);
+        assert_eq!(delivering.next_batch().len(), 1);
+    }
+
+    #[test]
+    fn outcomes_of_a_recalled_delivery_wait_again() {
+        let mut delivering = delivering(&["a"]);
+        send(&mut delivering);
+        delivering.push(unsent("b"));
+        assert!(!delivering.is_done() && delivering.wake().is_some());
+        delivering.recall();
+        assert_eq!(delivering.items().count(), 2);
+    }
+}

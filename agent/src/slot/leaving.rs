@@ -116,3 +116,47 @@ impl Leaving {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_out_has_an_ending_of_its_own() {
+        assert!(matches!(Leaving::new().ending(0), Ending::Done));
+        assert!(matches!(Leaving::new().ending(2), Ending::Unconfirmed(2)));
+        let mut leaving = Leaving::new();
+        assert!(
+            leaving.enter(Stage::Stopping, Duration::ZERO) && !leaving.enter(Stage::Stopping, Duration::ZERO)
+        );
+        assert!(matches!(leaving.ending(2), Ending::Interrupted(2)));
+        let mut leaving = Leaving::new();
+        leaving.end_session(SessionEnd::OtherCluster("c".to_owned()));
+        leaving.end_session(SessionEnd::Replaced("later".to_owned()));
+        assert!(leaving.is_silent());
+        assert!(matches!(
+            leaving.ending(2),
+            Ending::Session(SessionEnd::OtherCluster(_))
+        ));
+    }
+
+    #[test]
+    fn a_more_urgent_end_gives_the_last_reports_a_time_of_their_own() {
+        let mut leaving = Leaving::new();
+        assert!(leaving.gives_up(Duration::ZERO));
+        leaving.enter(Stage::Draining, Duration::from_secs(300));
+        assert!(leaving.has_begun() && !leaving.gives_up(Duration::ZERO));
+        assert!(!leaving.has_drained(Instant::now()));
+        assert!(leaving.wakes().iter().all(Option::is_some));
+        leaving.enter(Stage::Ending, Duration::from_secs(300));
+        assert_eq!(leaving.wakes(), [None, None]);
+    }
+
+    #[test]
+    fn an_idle_agent_leaves_once() {
+        let mut leaving = Leaving::new();
+        assert!(!leaving.has_begun());
+        assert!(leaving.leave_idle() && !leaving.leave_idle());
+        assert!(leaving.has_begun());
+    }
+}
