@@ -1,6 +1,8 @@
-//! Rules about the sources that a machine can check: what must be absent, and which part may know which.
+//! Rules about the sources that a machine can check: what must be absent, which part may know which, and whether what
+//! documents name is there.
 
 mod absences;
+mod architecture;
 mod arrows;
 mod floors;
 mod imports;
