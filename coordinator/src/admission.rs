@@ -81,7 +81,8 @@ impl Admission {
 pub(crate) fn weight(fact: &Fact) -> u64 {
     let bytes = match fact {
         Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => task.spec.len(),
-        _ => crate::outputs::of(fact).map_or(0, |(_, _, output)| output.stdout.len() + output.stderr.len()),
+        _ => crate::records::output::of(fact)
+            .map_or(0, |(_, _, output)| output.stdout.len() + output.stderr.len()),
     };
     bytes as u64
 }

@@ -6,7 +6,7 @@ use swarm_engine::id::{AgentId, JobId, QueueName, Seq, TaskId};
 
 use crate::{
     core::{Answer, Core},
-    records,
+    records::find,
 };
 
 /// Ids in alphabetical order.
@@ -55,7 +55,7 @@ impl Core {
         };
         let store = self.store.clone();
         let wanted = most + leaving.len();
-        let reading = tokio::task::spawn_blocking(move || records::ids(&store, &prefix, wanted));
+        let reading = tokio::task::spawn_blocking(move || find::ids(&store, &prefix, wanted));
         let stored = reading
             .await
             .map_err(|_| "the coordinator is stopping".to_owned())??;

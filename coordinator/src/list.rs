@@ -25,7 +25,7 @@ use crate::{
     core::{Answer, Core, Inner},
     limits::LIST_BYTES,
     recall::Refused,
-    records,
+    records::find,
     store::Store,
 };
 
@@ -227,9 +227,9 @@ fn look_further(mut memory: Side, store: &Store, wanted: &Listing) -> Result<Pag
 
 fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
     let mut side = Side::default();
-    let begin = wanted.begin(|after| records::next_finished(store, after))?;
+    let begin = wanted.begin(|after| find::next_finished(store, after))?;
     let (mut last, mut bytes) = (begin, 0);
-    let candidates = records::finished_behind(store, wanted.job.as_ref(), begin, wanted.order);
+    let candidates = find::finished_behind(store, wanted.job.as_ref(), begin, wanted.order);
     for (visited, found) in candidates.enumerate() {
         let (task, size) = found?;
         if wanted.is_last(&task) {

@@ -7,11 +7,9 @@ use std::sync::Arc;
 
 use swarm_engine::{
     draft::replay,
-    event::Fact,
     id::{Seq, TaskId},
     noun::task::Task,
-    state::{Identity, Records, State},
-    time::Timestamp,
+    state::State,
 };
 
 use crate::{
@@ -22,14 +20,14 @@ use crate::{
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
     new_history,
-    records::{self, FindError},
+    records::find::{self, FindError},
     restoring,
-    store::{self, Store, key, seal},
+    store::{self, Store, seal},
     stored,
-    view::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, View},
+    view::View,
 };
 
-/// Tasks read from the store at a time: even the largest stay below what `records::find` gives at once.
+/// Tasks read from the store at a time: even the largest stay below what `find::tasks` gives at once.
 const RECALL_STEP: usize = 256;
 
 /// The data as they were left, ready to go on.
@@ -90,95 +88,6 @@ pub(crate) fn journal_failure(error: &journal::OpenError) -> Failure {
         _ => Exit::Damaged,
     };
     Failure::new(exit, chain(error), error.help())
-}
-
-/// The state as of the store's last event.
-pub(crate) fn load(store: &Store) -> Result<State, String> {
-    let describe = |error: &dyn std::error::Error| chain(error);
-    check_format(store)?;
-    let mut tasks = Vec::new();
-    for record in store.scan(key::LIVE, &[]) {
-        let (_, bytes) = record.map_err(|error| describe(&error))?;
-        tasks.push(Arc::new(
-            stored::decode_task(&bytes).map_err(|error| describe(&error))?,
-        ));
-    }
-    let mut jobs = Vec::new();
-    for record in store.scan(key::JOB, &[]) {
-        let (_, bytes) = record.map_err(|error| describe(&error))?;
-        jobs.push(Arc::new(
-            stored::decode_job(&bytes).map_err(|error| describe(&error))?,
-        ));
-    }
-    let mut agents = Vec::new();
-    for record in store.scan(key::AGENT, &[]) {
-        let (_, bytes) = record.map_err(|error| describe(&error))?;
-        agents.push(Arc::new(
-            stored::decode_agent(&bytes).map_err(|error| describe(&error))?,
-        ));
-    }
-    let mut holds = Vec::new();
-    for record in store.scan(key::HOLD, &[]) {
-        let (_, bytes) = record.map_err(|error| describe(&error))?;
-        holds.push(Arc::new(
-            stored::decode_hold(&bytes).map_err(|error| describe(&error))?,
-        ));
-    }
-    let mut limits = Vec::new();
-    for record in store.scan(key::LIMIT, &[]) {
-        let (_, bytes) = record.map_err(|error| describe(&error))?;
-        limits.push(Arc::new(
-            stored::decode_limit(&bytes).map_err(|error| describe(&error))?,
-        ));
-    }
-    let time = store.meta(LAST_TIME).map_err(|error| describe(&error))?;
-    let time = match time.map(<[u8; 8]>::try_from) {
-        None => Timestamp::default(),
-        Some(Ok(bytes)) => Timestamp(u64::from_be_bytes(bytes)),
-        Some(Err(_)) => return Err(format!("the store's meta/{LAST_TIME} is not a time")),
-    };
-    let ended = store.meta(ENDED).map_err(|error| describe(&error))?;
-    let ended = ended.map(|bytes| stored::decode_ended(&bytes)).transpose();
-    Ok(State::load(Records {
-        identity: identity(store)?,
-        seq: Seq(store.applied_seq()),
-        time,
-        ended: ended.map_err(|error| describe(&error))?.unwrap_or_default(),
-        jobs,
-        agents,
-        holds,
-        limits,
-        tasks,
-    }))
-}
-
-fn check_format(store: &Store) -> Result<(), String> {
-    let format = store.meta(FORMAT).map_err(|error| chain(&error))?;
-    match format.as_deref() {
-        Some(STORE_FORMAT) => Ok(()),
-        None if store.applied_seq() == 0 => Ok(()),
-        _ => Err("the store was written in another format".to_owned()),
-    }
-}
-
-fn identity(store: &Store) -> Result<Option<Identity>, String> {
-    let Some(bytes) = store.meta(IDENTITY).map_err(|error| chain(&error))? else {
-        return Ok(None);
-    };
-    let event = stored::decode(Seq(0), bytes.into()).map_err(|error| chain(&error))?;
-    match event.fact {
-        Fact::CoordinatorStarted {
-            epoch,
-            cluster_id,
-            history,
-            version: _,
-        } => Ok(Some(Identity {
-            epoch,
-            cluster_id,
-            history,
-        })),
-        other => Err(format!("the store's meta/{IDENTITY} is a {}", other.kind())),
-    }
 }
 
 /// Applies what the journal has up to `last` and the store has not, to the state and to the store.
@@ -248,7 +157,7 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
     };
     let missing: Vec<TaskId> = state.missing().into_iter().collect();
     for some in missing.chunks(RECALL_STEP) {
-        let found = records::find(store, some).map_err(|error| match error {
+        let found = find::tasks(store, some).map_err(|error| match error {
             FindError::Store(error) => damaged(error),
             FindError::TooSoon => damaged("nobody knows yet which tasks the store has".to_owned()),
             FindError::TooLarge => damaged("the store has records that are too large".to_owned()),
@@ -262,29 +171,5 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
             "the store has no task {task}, which others depend on"
         ))),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Batch;
-
-    #[test]
-    fn a_store_of_another_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        load(&store).unwrap();
-        for format in [None, Some(vec![2]), Some(vec![4])] {
-            let mut batch = Batch::default();
-            if let Some(format) = format {
-                batch.set_meta(FORMAT, format);
-            }
-            store.apply(batch, 1).unwrap();
-            assert_eq!(
-                load(&store).err().unwrap(),
-                "the store was written in another format"
-            );
-        }
     }
 }

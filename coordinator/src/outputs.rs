@@ -6,13 +6,14 @@ use std::{
 };
 
 use swarm_engine::{
-    event::{Event, Fact},
+    event::Event,
     id::{AttemptNumber, Number},
     noun::outcome::Output,
 };
 
 use crate::{
     failure::chain,
+    records::output,
     store::{Store, key},
     stored,
 };
@@ -21,29 +22,6 @@ use crate::{
 pub struct Outputs {
     fresh: Mutex<BTreeMap<(Number, AttemptNumber), Arc<Output>>>,
     store: Store,
-}
-
-/// The output that a fact carries, with the attempt that printed it.
-pub(crate) fn of(fact: &Fact) -> Option<(Number, AttemptNumber, &Arc<Output>)> {
-    match fact {
-        Fact::AttemptFailed {
-            task,
-            attempt,
-            output,
-            ..
-        }
-        | Fact::TaskSucceeded {
-            task,
-            attempt,
-            output,
-            ..
-        } => Some((task.number, *attempt, output)),
-        Fact::TaskCancelled {
-            task,
-            attempt: Some(attempt),
-        } => Some((task.number, attempt.number, &attempt.output)),
-        _ => None,
-    }
 }
 
 impl Outputs {
@@ -55,14 +33,14 @@ impl Outputs {
     }
 
     pub(crate) fn keep(&self, event: &Event) {
-        if let Some((number, attempt, output)) = of(&event.fact) {
+        if let Some((number, attempt, output)) = output::of(&event.fact) {
             self.fresh().insert((number, attempt), output.clone());
         }
     }
 
     /// The store has what this event carries.
     pub(crate) fn release(&self, event: &Event) {
-        if let Some((number, attempt, _)) = of(&event.fact) {
+        if let Some((number, attempt, _)) = output::of(&event.fact) {
             self.fresh().remove(&(number, attempt));
         }
     }

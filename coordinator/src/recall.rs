@@ -20,7 +20,7 @@ use crate::{
     core::{Answer, Core, Inner},
     limits::{FORGET_STEP, IDS_PATIENCE, RECALL_BYTES},
     pins::Pins,
-    records::{self, FindError},
+    records::find::{self, FindError},
 };
 
 /// A pin on the tasks that one request has named, taken out also when its caller goes away. Tasks that are still
@@ -206,7 +206,7 @@ impl Core {
     /// Off the threads that serve: it may wait for a disk. The caller has a turn.
     pub(crate) async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
         let store = self.store.clone();
-        let reading = tokio::task::spawn_blocking(move || records::find(&store, &ids));
+        let reading = tokio::task::spawn_blocking(move || find::tasks(&store, &ids));
         match reading.await {
             Ok(found) => found,
             Err(_) => Err(FindError::Store("the coordinator is stopping".to_owned())),

@@ -18,7 +18,7 @@ use crate::{
     core::Core,
     limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
     recall::Refused,
-    records::{self, Aged, Aging},
+    records::aging::{self, Aged, Aging},
 };
 
 /// The shortest pause between two sweeps, for ends that lie close together.
@@ -74,7 +74,7 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
             tokio::time::sleep(BUSY_RETRY_AFTER).await;
         }
         let store = core.store.clone();
-        let reading = tokio::task::spawn_blocking(move || records::aging(&store, from, ended_by, PRUNE_STEP));
+        let reading = tokio::task::spawn_blocking(move || aging::due(&store, from, ended_by, PRUNE_STEP));
         let Aging { due, next } = reading.await.map_err(|error| error.to_string())??;
         let last = due.last().map(|task| task.place);
         let is_full = due.len() == PRUNE_STEP;

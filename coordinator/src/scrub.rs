@@ -4,7 +4,6 @@
 //! process does: the next start reads everything, sets the store aside and builds it anew.
 
 use std::{
-    path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::Duration,
@@ -13,7 +12,7 @@ use std::{
 use crate::{
     clock::Clock,
     core::Core,
-    failure::{Exit, Failure, chain},
+    failure::chain,
     limits::SCRUB_PATIENCE,
     store::{Ground, Store, StoreError, seal},
 };
@@ -34,7 +33,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
         .spawn(move || read_through(&store, &clock, &tell, &stop));
     let reading = match reading {
         Ok(reading) => reading,
-        Err(error) => damaged(
+        Err(error) => seal::damaged(
             core.store.dir(),
             &format!("no thread can be started to read it: {error}"),
         ),
@@ -48,13 +47,13 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
             Ok(Progress::Through(Ground::All)) => {
                 tracing::info!("the store was read through: all of it is there")
             }
-            Ok(Progress::Damaged(error)) => damaged(core.store.dir(), &error),
+            Ok(Progress::Damaged(error)) => seal::damaged(core.store.dir(), &error),
             // Its own patience says when that never ends.
             Err(RecvTimeoutError::Timeout) if core.store.is_renewing() => silent = 0,
             Err(RecvTimeoutError::Timeout) if silent < SCRUB_LOOKS => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SCRUB_PATIENCE.as_secs();
-                damaged(
+                seal::damaged(
                     core.store.dir(),
                     &format!("reading a page of it did not end within {seconds} s"),
                 )
@@ -63,7 +62,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
         }
     }
     if reading.join().is_err() {
-        damaged(core.store.dir(), "reading it panics");
+        seal::damaged(core.store.dir(), "reading it panics");
     }
 }
 
@@ -102,18 +101,4 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
             }
         }
     }
-}
-
-/// Ends the process. The journal has everything, and what was answered is on disk.
-pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
-    if let Err(error) = seal::suspect(dir) {
-        tracing::error!(error = chain(&error), "cannot note that the store is damaged");
-    }
-    let failure = Failure::new(
-        Exit::Again,
-        format!("the store in {} is damaged: {error}", dir.display()),
-        "nothing is lost: start the coordinator again, which reads all of the store and builds it anew",
-    );
-    failure.tell();
-    std::process::exit(failure.exit as i32)
 }

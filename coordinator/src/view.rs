@@ -27,22 +27,10 @@ use crate::{
         CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
         STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
     },
-    outputs, records, scrub,
-    store::{Batch, Store, StoreError, key},
+    records::{ENDED, FORMAT, IDENTITY, LAST_TIME, STARTED, STORE_FORMAT, output, task},
+    store::{Batch, Store, StoreError, key, seal},
     stored,
 };
-
-/// Names in `meta/` of what is known about the whole.
-pub(crate) const LAST_TIME: &str = "last_time";
-pub(crate) const ENDED: &str = "ended";
-pub(crate) const FORMAT: &str = "format";
-
-/// The layout of the store's records. A store of another one is set aside and built anew.
-pub(crate) const STORE_FORMAT: &[u8] = &[3];
-
-/// The event that the last start wrote, and its seq.
-pub(crate) const IDENTITY: &str = "identity";
-pub(crate) const STARTED: &str = "started_seq";
 
 /// What the store's thread is given, in order.
 pub(crate) enum Work {
@@ -135,7 +123,7 @@ fn write(core: &Core, view: &mut View) -> bool {
 /// Ends the process: what the store has now is not known.
 fn end_of(core: &Core, error: &StoreError) -> ! {
     if error.is_damage() {
-        scrub::damaged(core.store.dir(), &chain(error));
+        seal::damaged(core.store.dir(), &chain(error));
     }
     end_after_write("the store", error, error.kind())
 }
@@ -221,7 +209,7 @@ impl View {
     fn write(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let (event, batch) = (&entry.event, &mut self.batch);
         if let Some(task) = &entry.task {
-            records::write(batch, task, &event.fact);
+            task::write(batch, task, &event.fact);
         }
         if let Some(job) = &entry.job {
             batch.put(key::job(job.number.0), stored::encode_job(job));
@@ -229,7 +217,7 @@ impl View {
         if let Some(agent) = &entry.agent {
             batch.put(key::agent(agent.id.as_str()), stored::encode_agent(agent));
         }
-        if let Some((number, attempt, output)) = outputs::of(&event.fact) {
+        if let Some((number, attempt, output)) = output::of(&event.fact) {
             batch.put(key::output(number.0, attempt.0), stored::encode_output(output));
         }
         match &event.fact {
@@ -238,7 +226,7 @@ impl View {
                 batch.set_meta(IDENTITY, stored::encode(event).to_vec());
                 batch.set_meta(STARTED, event.seq.0.to_be_bytes().to_vec());
             }
-            Fact::TaskRemoved { task, was } => records::remove(&self.store, batch, task, *was)?,
+            Fact::TaskRemoved { task, was } => task::remove(&self.store, batch, task, *was)?,
             Fact::HoldPlaced(hold) => {
                 batch.put(key::hold(&hold.scope.to_string()), stored::encode_hold(hold));
             }

@@ -9,9 +9,9 @@ use swarm_engine::state::State;
 use crate::{
     failure::{Exit, Failure, chain},
     journal,
+    records::{IDENTITY, STARTED},
     snapshot::Snapshot,
     store::Store,
-    view::{IDENTITY, STARTED},
 };
 
 /// Only an empty store does without the event of its start.

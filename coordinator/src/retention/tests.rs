@@ -173,6 +173,6 @@ async fn it_looks_again_when_the_next_task_is_due_and_waits_when_the_clock_has_j
 fn sweep_is_due(swarm: &Fixture, keep: Duration) -> bool {
     let now = swarm.core.clock.now();
     let ended_by = Timestamp(now.0 - u64::try_from(keep.as_millis()).unwrap());
-    let aging = records::aging(&swarm.core.store, (0, Number(0)), ended_by, 1).unwrap();
+    let aging = aging::due(&swarm.core.store, (0, Number(0)), ended_by, 1).unwrap();
     !aging.due.is_empty()
 }

@@ -18,7 +18,10 @@ use nix::fcntl::{Flock, FlockArg};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{Store, StoreError, reading::Sled};
-use crate::machine::disk::{self, FileError};
+use crate::{
+    failure::{Exit, Failure, chain},
+    machine::disk::{self, FileError},
+};
 
 /// The first line, which later layouts change.
 const MAGIC: &str = "swarm store seal 1";
@@ -113,6 +116,20 @@ pub(crate) fn open(dir: &Path) -> Result<(), FileError> {
 /// When the file system refuses.
 pub(crate) fn suspect(dir: &Path) -> Result<(), FileError> {
     write(dir, "suspect")
+}
+
+/// Ends the process. The journal has everything, and what was answered is on disk.
+pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
+    if let Err(error) = suspect(dir) {
+        tracing::error!(error = chain(&error), "cannot note that the store is damaged");
+    }
+    let failure = Failure::new(
+        Exit::Again,
+        format!("the store in {} is damaged: {error}", dir.display()),
+        "nothing is lost: start the coordinator again, which reads all of the store and builds it anew",
+    );
+    failure.tell();
+    std::process::exit(failure.exit as i32)
 }
 
 /// Says what the store in `dir` was, once sled has closed it; false when it has not.

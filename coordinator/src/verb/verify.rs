@@ -16,6 +16,7 @@ use crate::{
     journal::{self, Inspected},
     machine::disk,
     open,
+    records::load::load,
     snapshot::{self, Snapshot},
     store::{Store, key},
 };
@@ -135,7 +136,7 @@ fn begin(
         let restored = snapshot
             .restore(dir)
             .map_err(|error| base::snapshot_failure(&error))?;
-        let state = open::load(&restored).map_err(broken)?;
+        let state = load(&restored).map_err(broken)?;
         return Ok((restored, state));
     }
     if oldest > 1 {

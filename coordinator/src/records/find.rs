@@ -1,24 +1,19 @@
-//! Where the records of tasks lie in the store: what each event changes there, and how they are found again.
-//!
-//! Tasks that have to be in memory after a start are apart from the many that do not: those that have not
-//! ended, and skipped ones, which come back with what they were skipped for.
+//! Reading tasks from the store: by their ids, those of a job, or all.
 
 use std::sync::Arc;
 
 use swarm_engine::{
-    event::{Fact, Subject},
     id::{JobId, Number, TaskId},
-    limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
-    noun::task::{PastEnd, Task, TaskState},
+    noun::task::Task,
     state::direction::Direction,
     time::Timestamp,
 };
 
+use super::task::decode;
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{Batch, NumberSet, Scan, Store, StoreError, key},
-    stored,
+    store::{NumberSet, Scan, Store, StoreError, key},
 };
 
 /// A record with its size in bytes, or what is wrong with it.
@@ -26,72 +21,6 @@ type Listed = Result<(Arc<Task>, usize), String>;
 
 /// Keys that are read as of one moment: writing waits meanwhile.
 const READ_TOGETHER: usize = 128;
-
-/// Adds what an event does to the record of its task, which is as it is right after it.
-pub(crate) fn write(batch: &mut Batch, task: &Task, fact: &Fact) {
-    let number = task.number.0;
-    let record = stored::encode_task(task);
-    match fact {
-        Fact::TaskSubmitted(_) => batch.put(key::id(task.id.as_str()), number.to_be_bytes().to_vec()),
-        Fact::TaskRetried { was, .. } => remove_end(batch, &Subject::of(task), *was),
-        _ => {}
-    }
-    if task.is_finished() {
-        batch.remove(key::live(number));
-        batch.put(key::done(number), record);
-        if let Some(job) = &task.job {
-            batch.add_number(key::task_of(job.as_str(), number));
-        }
-    } else {
-        batch.put(key::live(number), record);
-    }
-    if let Some(end) = task.past_end() {
-        batch.add_number(key::age(end.at.0, number));
-    }
-    if let Some(attempt) = forgotten_attempt(task) {
-        batch.remove(key::output(number, attempt));
-    }
-}
-
-/// Adds the removal of a task: nothing of it is left.
-pub(crate) fn remove(
-    store: &Store,
-    batch: &mut Batch,
-    task: &Subject,
-    was: PastEnd,
-) -> Result<(), StoreError> {
-    remove_end(batch, task, was);
-    batch.remove(key::live(task.number.0));
-    batch.remove(key::id(task.id.as_str()));
-    let outputs = key::outputs_of(task.number.0);
-    let on_their_way: Vec<Vec<u8>> = batch.puts(&outputs).map(<[u8]>::to_vec).collect();
-    for output in store.keys(&outputs)?.into_iter().chain(on_their_way) {
-        batch.remove(output);
-    }
-    Ok(())
-}
-
-/// Takes away what is there because a task has ended.
-fn remove_end(batch: &mut Batch, task: &Subject, was: PastEnd) {
-    let number = task.number.0;
-    batch.take_number(key::age(was.at.0, number));
-    if was.state != TaskState::Skipped {
-        batch.remove(key::done(number));
-        if let Some(job) = &task.job {
-            batch.take_number(key::task_of(job.as_str(), number));
-        }
-    }
-}
-
-/// The attempt that the record may just have forgotten; nobody can ask for its output any more.
-fn forgotten_attempt(task: &Task) -> Option<u32> {
-    if task.attempts.len() < FIRST_ATTEMPTS + LAST_ATTEMPTS {
-        return None;
-    }
-    let (first, last) = task.attempts.split_at(FIRST_ATTEMPTS);
-    let before = last.first()?.number.0.checked_sub(1)?;
-    (first.last()?.number.0 < before).then_some(before)
-}
 
 /// Why records could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +37,7 @@ pub(crate) enum FindError {
 }
 
 /// The records of those of these tasks that the store has.
-pub(crate) fn find(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, FindError> {
+pub(crate) fn tasks(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, FindError> {
     let mut found = Vec::new();
     let mut bytes = 0;
     for some in ids.chunks(READ_TOGETHER) {
@@ -234,83 +163,4 @@ pub(crate) fn ids(store: &Store, prefix: &str, most: usize) -> Result<Vec<(TaskI
             Ok((TaskId::stored(id), Number(u64::from_be_bytes(number))))
         })
         .collect()
-}
-
-/// An ended task.
-#[derive(Clone, Debug)]
-pub(crate) struct Aged {
-    pub(crate) number: Number,
-    pub(crate) id: TaskId,
-    /// Its place among all by age: the second of its end, and its number.
-    pub(crate) place: (u64, Number),
-}
-
-/// Ended tasks that are old enough.
-#[derive(Debug, Default)]
-pub(crate) struct Aging {
-    /// In the order of their places.
-    pub(crate) due: Vec<Aged>,
-    /// When the first of the others ended, to the second. Unknown when there are more that are due.
-    pub(crate) next: Option<Timestamp>,
-}
-
-/// Tasks that ended by `ended_by`, from this place on, at most `most`.
-pub(crate) fn aging(
-    store: &Store,
-    from: (u64, Number),
-    ended_by: Timestamp,
-    most: usize,
-) -> Result<Aging, String> {
-    let first = key::age(from.0.saturating_mul(1000), from.1.0).key;
-    let mut aging = Aging::default();
-    for entry in store.scan(key::AGE, &first) {
-        let (place, set) = entry.map_err(|error| chain(&error))?;
-        let (second, index) =
-            key::split_age(&place).ok_or("the store's list of ended tasks has an entry that cannot be")?;
-        let began = Timestamp(second.saturating_mul(1000));
-        if began > ended_by {
-            aging.next = Some(aging.next.map_or(began, |next| next.min(began)));
-            break;
-        }
-        let set = NumberSet::stored(&place, &set).map_err(|error| chain(&error))?;
-        for number in set
-            .numbers(index)
-            .map(Number)
-            .filter(|number| (second, *number) >= from)
-        {
-            if aging.due.len() == most {
-                return Ok(aging);
-            }
-            match ended(store, number)? {
-                Some((_, end)) if end > ended_by => {
-                    aging.next = Some(aging.next.map_or(end, |next| next.min(end)));
-                }
-                Some((id, _)) => aging.due.push(Aged {
-                    number,
-                    id,
-                    place: (second, number),
-                }),
-                // It was retried or removed since its set was read.
-                None => {}
-            }
-        }
-    }
-    Ok(aging)
-}
-
-/// The id of a task, and when it ended.
-fn ended(store: &Store, number: Number) -> Result<Option<(TaskId, Timestamp)>, String> {
-    let failed = |error: StoreError| chain(&error);
-    let record = match store.get(&key::done(number.0)).map_err(failed)? {
-        Some(record) => Some(record),
-        None => store.get(&key::live(number.0)).map_err(failed)?,
-    };
-    let task = record.map(|record| decode(&record)).transpose()?;
-    Ok(task.and_then(|task| Some((task.id.clone(), task.past_end()?.at))))
-}
-
-fn decode(record: &[u8]) -> Result<Arc<Task>, String> {
-    stored::decode_task(record)
-        .map(Arc::new)
-        .map_err(|error| chain(&error))
 }
