@@ -16,7 +16,7 @@ use crate::{
     failure::{Exit, Failure, chain},
     journal,
     machine::disk::{self, FileError},
-    records::load::load,
+    records::{LAYOUT, load::load},
     snapshot::{self, Snapshot, SnapshotError},
     store::{
         self, Store,
@@ -111,7 +111,7 @@ fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
             return Err(Failure::new(Exit::Damaged, why, help));
         }
     }
-    match Store::open(dir) {
+    match Store::open(dir, &LAYOUT) {
         Ok(store) => {
             if let Left::Closed(contents) = left
                 && store.contents().ok() != Some(contents)
@@ -249,14 +249,14 @@ fn build(dir: &Path, snapshots: &[Snapshot], oldest: u64) -> Result<(Store, Stat
     if oldest > 1 {
         return Err(nothing_serves("", oldest));
     }
-    let store = Store::open(dir).map_err(|error| store_failure(&error))?;
+    let store = Store::open(dir, &LAYOUT).map_err(|error| store_failure(&error))?;
     store.was_read();
     Ok((store, State::default()))
 }
 
 /// The restored store, or what is wrong with the snapshot.
 fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<(Store, State), String>, Failure> {
-    let store = match snapshot.restore(dir) {
+    let store = match snapshot.restore(dir, &LAYOUT) {
         Ok(store) => store,
         Err(error @ SnapshotError::Damaged { .. }) => return Ok(Err(chain(&error))),
         Err(error) => return Err(snapshot_failure(&error)),

@@ -130,7 +130,7 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
 
 /// Reads a store for another process, which ends this one when it takes too long.
 fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
-    match store::probe::check(dir, look) {
+    match store::probe::check(dir, &records::LAYOUT, look) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");

@@ -11,12 +11,8 @@ use swarm_engine::{
     noun::outcome::Output,
 };
 
-use crate::{
-    failure::chain,
-    records::output,
-    store::{Store, key},
-    stored,
-};
+use crate::records::key;
+use crate::{failure::chain, records::output, store::Store, stored};
 
 /// See the module.
 pub struct Outputs {

@@ -27,8 +27,8 @@ use crate::{
         CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
         STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
     },
-    records::{ENDED, FORMAT, IDENTITY, LAST_TIME, STARTED, STORE_FORMAT, output, task},
-    store::{Batch, Store, StoreError, key, seal},
+    records::{ENDED, FORMAT, IDENTITY, LAST_TIME, STARTED, STORE_FORMAT, key, output, task},
+    store::{Batch, Store, StoreError, seal},
     stored,
 };
 

@@ -25,8 +25,9 @@ use crate::{
     fixture::{Fixture, failure, id, task},
     limits::STORE_READERS,
     open::{self, Opened},
+    records::{LAYOUT, key},
     retention::sweep,
-    store::{Store, key},
+    store::Store,
     stored,
     upkeep::stored_ids,
     view::View,
@@ -282,7 +283,7 @@ fn build_until(data: &Path, batches: usize) -> bool {
         crate::journal::Journal::open(&data.join("journal"), options, crate::journal::Floor::default())
             .unwrap()
             .journal;
-    let store = Store::open(&data.join("store")).unwrap();
+    let store = Store::open(&data.join("store"), &LAYOUT).unwrap();
     let mut view = View::new(store);
     let mut state = State::default();
     let mut done = 0;
@@ -305,7 +306,7 @@ fn build_until(data: &Path, batches: usize) -> bool {
 
 /// Everything in a store.
 fn contents(data: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let store = Store::open(&data.join("store")).unwrap();
+    let store = Store::open(&data.join("store"), &LAYOUT).unwrap();
     store.check().unwrap();
     store.scan(&[], &[]).map(Result::unwrap).collect()
 }
@@ -460,7 +461,7 @@ async fn a_live_task_that_the_store_has_lost_is_noticed_before_anything_is_decid
     let number = swarm.task("one").await.unwrap().number.0;
     let store = swarm.path().join("store");
     let _files = swarm.stop();
-    let opened = Store::open(&store).unwrap();
+    let opened = Store::open(&store, &LAYOUT).unwrap();
     opened.check_start().unwrap();
     // As sled does it: without a word to the digest.
     opened.swap_raw(&key::live(number), None).unwrap();

@@ -5,10 +5,10 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use super::task::decode;
+use super::{key, task::decode};
 use crate::{
     failure::chain,
-    store::{NumberSet, Store, StoreError, key},
+    store::{NumberSet, Store, StoreError},
 };
 
 /// An ended task.

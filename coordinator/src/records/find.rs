@@ -9,11 +9,11 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use super::task::decode;
+use super::{key, task::decode};
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,
-    store::{NumberSet, Scan, Store, StoreError, key},
+    store::{NumberSet, Scan, Store, StoreError},
 };
 
 /// A record with its size in bytes, or what is wrong with it.

@@ -9,12 +9,8 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use super::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT};
-use crate::{
-    failure::chain,
-    store::{Store, key},
-    stored,
-};
+use super::{ENDED, FORMAT, IDENTITY, LAST_TIME, STORE_FORMAT, key};
+use crate::{failure::chain, store::Store, stored};
 
 /// The state as of the store's last event.
 pub(crate) fn load(store: &Store) -> Result<State, String> {
@@ -108,12 +104,12 @@ fn identity(store: &Store) -> Result<Option<Identity>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Batch;
+    use crate::{records::LAYOUT, store::Batch};
 
     #[test]
     fn a_store_of_another_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), &LAYOUT).unwrap();
         load(&store).unwrap();
         for format in [None, Some(vec![2]), Some(vec![4])] {
             let mut batch = Batch::default();

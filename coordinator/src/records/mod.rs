@@ -1,5 +1,7 @@
 //! The records of the store: what each event changes there, how they are loaded at a start, and how they are found.
 
+pub(crate) mod key;
+
 pub(crate) mod output;
 pub(crate) mod task;
 
@@ -7,6 +9,16 @@ pub(crate) mod load;
 
 pub(crate) mod aging;
 pub(crate) mod find;
+
+use crate::store::Layout;
+
+/// What the store's checks have to know about the keys.
+pub(crate) const LAYOUT: Layout = Layout {
+    start: &[key::LIVE, key::JOB, key::AGENT, key::HOLD, key::LIMIT],
+    ids: key::ID,
+    sampled: &[key::DONE, key::ID, key::AGE, key::JOB_TASK, key::OUTPUT],
+    numbered: &[key::DONE, key::OUTPUT],
+};
 
 /// The name, in `meta/`, of the layout of the records.
 pub(crate) const FORMAT: &str = "format";

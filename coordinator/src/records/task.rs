@@ -11,9 +11,10 @@ use swarm_engine::{
     noun::task::{PastEnd, Task, TaskState},
 };
 
+use super::key;
 use crate::{
     failure::chain,
-    store::{Batch, Store, StoreError, key},
+    store::{Batch, Store, StoreError},
     stored,
 };
 

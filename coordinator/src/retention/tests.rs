@@ -5,7 +5,7 @@ use swarm_engine::{command::complete::Reported, noun::task::TaskState, rejection
 use super::*;
 use crate::{
     fixture::{Fixture, failure, task},
-    store::key,
+    records::key,
 };
 
 /// Keys of tasks, jobs and outputs in the store.

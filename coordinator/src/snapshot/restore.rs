@@ -9,7 +9,7 @@ use super::{Snapshot, SnapshotError};
 use crate::{
     limits::{STORE_BATCH_BYTES, STORE_BATCH_OPERATIONS},
     machine::disk::{self, FileError},
-    store::{Batch, Store},
+    store::{Batch, Layout, Store},
 };
 
 /// The extension of a store that is being restored.
@@ -22,13 +22,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the snapshot is damaged, or store or file system refuse. Then there is no `dir`.
-    pub fn restore(&self, dir: &Path) -> Result<Store, SnapshotError> {
+    pub fn restore(&self, dir: &Path, layout: &'static Layout) -> Result<Store, SnapshotError> {
         if dir.exists() {
             return Err(SnapshotError::Exists { dir: dir.to_owned() });
         }
         let aside = dir.with_extension(ASIDE_EXTENSION);
         disk::remove_directory(&aside).map_err(FileError::new("remove the half-restored store", &aside))?;
-        let restored = Store::open(&aside)
+        let restored = Store::open(&aside, layout)
             .map_err(SnapshotError::from)
             .and_then(|store| self.restore_into(&store));
         if let Err(error) = restored {
@@ -38,7 +38,7 @@ impl Snapshot {
         }
         sync_files(&aside)?;
         disk::rename(&aside, dir, "give its name to the restored store")?;
-        Ok(Store::open(dir)?)
+        Ok(Store::open(dir, layout)?)
     }
 
     /// Writes every record into an empty store, which reflects seq 0 until the last batch makes it

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     journal::tests::full_disk::SmallDisk,
-    store::{Batch, MAX_SLED_WRITES, Store, key, operations_for},
+    records::{LAYOUT, key},
+    store::{Batch, MAX_SLED_WRITES, Store, operations_for},
 };
 
 fn origin(seq: u64) -> Origin {
@@ -62,7 +63,7 @@ fn names(dir: &Path) -> Vec<String> {
 #[test]
 fn a_snapshot_is_given_up_when_the_coordinator_stops() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let origin = Origin {
         seq: 0,
         chain: None,
@@ -80,7 +81,7 @@ fn a_snapshot_is_given_up_when_the_coordinator_stops() {
 #[test]
 fn a_restored_store_is_the_one_of_which_the_snapshot_was_taken() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     fill(&store, 700);
     fill(&store, 300);
     let snapshots = dir.path().join("snapshot");
@@ -93,21 +94,21 @@ fn a_restored_store_is_the_one_of_which_the_snapshot_was_taken() {
     assert_eq!(*newest.origin(), origin(2));
     assert_eq!(newest.bytes(), fs::metadata(newest.path()).unwrap().len());
     newest.check().unwrap();
-    let restored = newest.restore(&dir.path().join("restored")).unwrap();
+    let restored = newest.restore(&dir.path().join("restored"), &LAYOUT).unwrap();
     assert!(contents(&restored) == expected);
     assert_eq!(restored.applied_seq(), 2);
     assert_eq!(restored.check().unwrap(), expected.len() as u64);
     assert_eq!(names(dir.path()), ["restored", "snapshot", "store"]);
     drop(restored);
     // And it stays that way.
-    let restored = Store::open(&dir.path().join("restored")).unwrap();
+    let restored = Store::open(&dir.path().join("restored"), &LAYOUT).unwrap();
     assert!(contents(&restored) == expected);
 }
 
 #[test]
 fn a_snapshot_of_an_empty_store_restores_an_empty_store() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let origin = Origin {
         seq: 0,
         chain: None,
@@ -115,14 +116,14 @@ fn a_snapshot_of_an_empty_store_restores_an_empty_store() {
     };
     let snapshot = Snapshot::take(&store, dir.path(), &origin).unwrap();
     assert_eq!((snapshot.count(), snapshot.origin().chain), (0, None));
-    let restored = snapshot.restore(&dir.path().join("restored")).unwrap();
+    let restored = snapshot.restore(&dir.path().join("restored"), &LAYOUT).unwrap();
     assert_eq!(restored.applied_seq(), 0);
 }
 
 #[test]
 fn a_snapshot_is_refused_when_the_store_is_somewhere_else() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     fill(&store, 10);
     let snapshots = dir.path().join("snapshot");
     let error = Snapshot::take(&store, &snapshots, &origin(2)).unwrap_err();
@@ -136,7 +137,7 @@ fn a_snapshot_is_refused_when_the_store_is_somewhere_else() {
 #[test]
 fn the_newest_two_snapshots_are_kept_and_leftovers_are_removed() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let snapshots = dir.path().join("snapshot");
     for seq in 1..=4 {
         fill(&store, 20);
@@ -166,17 +167,20 @@ fn the_newest_two_snapshots_are_kept_and_leftovers_are_removed() {
 #[test]
 fn nothing_is_restored_over_something() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     fill(&store, 10);
     let snapshot = Snapshot::take(&store, &dir.path().join("snapshot"), &origin(1)).unwrap();
-    let error = snapshot.restore(&dir.path().join("store")).err().unwrap();
+    let error = snapshot
+        .restore(&dir.path().join("store"), &LAYOUT)
+        .err()
+        .unwrap();
     assert!(matches!(error, SnapshotError::Exists { .. }), "{error}");
     assert!(matches!(
         snapshot.restore_into(&store),
         Err(SnapshotError::NotEmpty)
     ));
     // Records without a seq: what a restoring that was cut short would leave.
-    let half = Store::open(&dir.path().join("half")).unwrap();
+    let half = Store::open(&dir.path().join("half"), &LAYOUT).unwrap();
     let mut batch = Batch::default();
     batch.put(key::live(1), b"one".to_vec());
     half.apply(batch, 0).unwrap();
@@ -190,7 +194,7 @@ fn nothing_is_restored_over_something() {
 fn a_full_disk_leaves_the_snapshot_before_and_no_rest() {
     let Some(disk) = SmallDisk::mount() else { return };
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     fill(&store, 100);
     Snapshot::take(&store, disk.path(), &origin(1)).unwrap();
     disk.fill();
@@ -210,7 +214,7 @@ fn a_full_disk_leaves_the_snapshot_before_and_no_rest() {
 #[ignore = "it measures, and proves nothing"]
 fn figures() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let mut batch = Batch::default();
     for number in 0..100_000 {
         if batch.operations() == MAX_SLED_WRITES {
@@ -230,6 +234,6 @@ fn figures() {
     snapshot.check().unwrap();
     println!("checked in {:?}", started.elapsed());
     let started = Instant::now();
-    snapshot.restore(&dir.path().join("restored")).unwrap();
+    snapshot.restore(&dir.path().join("restored"), &LAYOUT).unwrap();
     println!("restored in {:?}", started.elapsed());
 }

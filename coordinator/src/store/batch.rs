@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{
-    key::{self, Place},
-    number_set::NumberSet,
+    key,
+    number_set::{NumberSet, SetMember},
     value,
 };
 
@@ -51,8 +51,8 @@ impl Batch {
     /// # Panics
     ///
     /// As `put`; and when the key was put or removed in this batch.
-    pub fn add_number(&mut self, place: Place) {
-        self.change_set(place, true);
+    pub fn add_number(&mut self, member: SetMember) {
+        self.change_set(member, true);
     }
 
     /// Takes a number out of its set, which goes with its last one.
@@ -60,12 +60,12 @@ impl Batch {
     /// # Panics
     ///
     /// As `add_number`.
-    pub fn take_number(&mut self, place: Place) {
-        self.change_set(place, false);
+    pub fn take_number(&mut self, member: SetMember) {
+        self.change_set(member, false);
     }
 
-    fn change_set(&mut self, place: Place, is_in: bool) {
-        let Place { key, number } = place;
+    fn change_set(&mut self, member: SetMember, is_in: bool) {
+        let SetMember { key, number } = member;
         let (mut more, mut less) = match self.writes.get(&key) {
             Some(Write::Change { more, less }) => (*more, *less),
             None => Default::default(),

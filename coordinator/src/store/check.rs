@@ -26,7 +26,7 @@ impl Store {
                 return Err(StoreError::value(&key, "it is there twice, or in a wrong place"));
             }
             last = Some(key.clone());
-            found.add(&key, &raw);
+            found.add(self.shared.layout, &key, &raw);
             chunks_expected += value::chunk_count(reading.whole(&key, &raw)?.len());
             values += 1;
         }
@@ -56,8 +56,8 @@ impl Store {
         self.scan(key::META, &[]).try_for_each(|entry| entry.map(drop))?;
         self.check_start()?;
         let reading = self.reading();
-        for prefix in [key::DONE, key::ID, key::AGE, key::JOB_TASK, key::OUTPUT] {
-            let range = || reading.range(prefix, &key::end_of(prefix));
+        for kind in self.shared.layout.sampled {
+            let range = || reading.range(kind, &key::end_of(kind));
             let ends = range()?
                 .take(SAMPLED as usize)
                 .chain(range()?.rev().take(SAMPLED as usize));
@@ -67,8 +67,9 @@ impl Store {
             }
         }
         for number in (1..=SAMPLED).map(|part| self.applied_seq() / SAMPLED * part) {
-            for from in [key::done(number), key::outputs_of(number)] {
-                if let Some(entry) = reading.range(&from, &key::end_of(key::OUTPUT))?.next() {
+            for kind in self.shared.layout.numbered {
+                let from = [*kind, &number.to_be_bytes()].concat();
+                if let Some(entry) = reading.range(&from, &key::end_of(kind))?.next() {
                     let (key, raw) = entry?;
                     reading.whole(&key, &raw)?;
                 }
@@ -81,10 +82,10 @@ impl Store {
     pub(crate) fn check_start(&self) -> Result<(), StoreError> {
         let mut found = Digest::default();
         let reading = self.reading();
-        for prefix in digest::START {
+        for prefix in self.shared.layout.start {
             for entry in reading.range(prefix, &key::end_of(prefix))? {
                 let (key, raw) = entry?;
-                found.add(&key, &raw);
+                found.add(self.shared.layout, &key, &raw);
                 reading.whole(&key, &raw)?;
             }
         }

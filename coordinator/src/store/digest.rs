@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::{
     error::StoreError,
     key,
+    layout::Layout,
     reading::Sled,
     value::{self, Stored},
 };
@@ -20,9 +21,6 @@ const KEY: &[u8] = &[key::CHUNK, 0];
 const IDS_KEY: &[u8] = &[key::CHUNK, 0, 1];
 /// Where that of what a start reads is.
 const START_KEY: &[u8] = &[key::CHUNK, 0, 2];
-
-/// What a start reads into memory: decisions follow from all of it at once.
-pub(super) const START: [&[u8]; 5] = [key::LIVE, key::JOB, key::AGENT, key::HOLD, key::LIMIT];
 
 /// Sums of hashes; the order of the summands does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,20 +34,20 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
-    pub(super) fn add(&mut self, key: &[u8], raw: &[u8]) {
-        self.change(key, hash(key, raw));
+    pub(super) fn add(&mut self, layout: &Layout, key: &[u8], raw: &[u8]) {
+        self.change(layout, key, hash(key, raw));
     }
 
     /// Adds a key's hash, or the difference between two.
-    pub(super) fn change(&mut self, key: &[u8], difference: u64) {
+    pub(super) fn change(&mut self, layout: &Layout, key: &[u8], difference: u64) {
         if key.starts_with(key::META) {
             return;
         }
         self.all = self.all.wrapping_add(difference);
-        if key.starts_with(key::ID) {
+        if layout.is_id(key) {
             self.ids = self.ids.wrapping_add(difference);
         }
-        if START.iter().any(|prefix| key.starts_with(prefix)) {
+        if layout.is_read_at_start(key) {
             self.start = self.start.wrapping_add(difference);
         }
     }
@@ -107,7 +105,10 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::{Batch, Store};
+    use crate::{
+        records::{LAYOUT, key},
+        store::{Batch, Store},
+    };
 
     fn filled(store: &Store) {
         for through in 1..=20_u64 {
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn what_batches_wrote_and_removed_adds_up() {
         let dir = TempDir::new().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), &LAYOUT).unwrap();
         filled(&store);
         store.check().unwrap();
     }
@@ -134,7 +135,7 @@ mod tests {
     fn a_value_that_vanished_or_is_an_older_one_is_noticed() {
         for damage in ["vanished", "older"] {
             let dir = TempDir::new().unwrap();
-            let store = Store::open(dir.path()).unwrap();
+            let store = Store::open(dir.path(), &LAYOUT).unwrap();
             filled(&store);
             let key = key::live(1);
             if damage == "vanished" {

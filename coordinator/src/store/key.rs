@@ -1,27 +1,5 @@
-//! The store's keys: how each is made, and how it is named in a message.
+//! Keys: which may be written, how they sort, and how messages name them. What they stand for is for the records.
 
-use super::number_set::SET_NUMBERS;
-
-/// Tasks that have to be in memory.
-pub const LIVE: &[u8] = b"live/";
-/// The other tasks, which have ended.
-pub const DONE: &[u8] = b"done/";
-/// Tasks by id.
-pub const ID: &[u8] = b"id/";
-/// Ended tasks by age.
-pub const AGE: &[u8] = b"age/";
-/// The ended tasks of jobs.
-pub const JOB_TASK: &[u8] = b"jobtask/";
-/// Jobs.
-pub const JOB: &[u8] = b"job/";
-/// Agents.
-pub const AGENT: &[u8] = b"agent/";
-/// Holds.
-pub const HOLD: &[u8] = b"hold/";
-/// Limits of queues.
-pub const LIMIT: &[u8] = b"limit/";
-/// What attempts printed.
-pub const OUTPUT: &[u8] = b"output/";
 /// Facts about the store itself.
 pub const META: &[u8] = b"meta/";
 
@@ -44,118 +22,22 @@ pub(super) fn kind_of(key: &[u8]) -> &[u8] {
     slash.map_or(key, |slash| &key[..=slash])
 }
 
-/// The key of a task that has to be in memory.
-pub fn live(number: u64) -> Vec<u8> {
-    numbered(LIVE, number)
-}
-
-/// The key of another task.
-pub fn done(number: u64) -> Vec<u8> {
-    numbered(DONE, number)
-}
-
-/// Where the number of the task with this id is.
-pub fn id(task: &str) -> Vec<u8> {
-    [ID, task.as_bytes()].concat()
-}
-
-/// A number in a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Where the set is.
-    pub key: Vec<u8>,
-    /// The number.
-    pub number: u64,
-}
-
-/// The place of an ended task in the order of ends, which are in milliseconds; tasks that ended within the same
-/// second are in the order of their numbers.
-pub fn age(ended: u64, number: u64) -> Place {
-    let second = ended / 1000;
-    let set = number / SET_NUMBERS;
-    Place {
-        key: [AGE, &second.to_be_bytes(), &set.to_be_bytes()].concat(),
-        number,
-    }
-}
-
-/// The second and the index of the set in such a key.
-pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
-    let (second, set) = key.strip_prefix(AGE)?.split_first_chunk()?;
-    Some((
-        u64::from_be_bytes(*second),
-        u64::from_be_bytes(set.try_into().ok()?),
-    ))
-}
-
-/// The prefix of the ended tasks of a job. No id has a NUL.
-pub fn tasks_of(job: &str) -> Vec<u8> {
-    [JOB_TASK, job.as_bytes(), &[0]].concat()
-}
-
-/// The place of an ended task among those of its job.
-pub fn task_of(job: &str, number: u64) -> Place {
-    let set = number / SET_NUMBERS;
-    Place {
-        key: [tasks_of(job).as_slice(), &set.to_be_bytes()].concat(),
-        number,
-    }
-}
-
-/// The index of the set in such a key.
-pub fn set_of_job(key: &[u8]) -> Option<u64> {
-    key.last_chunk().map(|set| u64::from_be_bytes(*set))
-}
-
-/// The key of a job.
-pub fn job(number: u64) -> Vec<u8> {
-    numbered(JOB, number)
-}
-
-/// The key of an agent.
-pub fn agent(id: &str) -> Vec<u8> {
-    [AGENT, id.as_bytes()].concat()
-}
-
-/// The key of a hold; a scope is one word or two.
-pub fn hold(scope: &str) -> Vec<u8> {
-    [HOLD, scope.as_bytes()].concat()
-}
-
-/// The key of a queue's limit.
-pub fn limit(queue: &str) -> Vec<u8> {
-    [LIMIT, queue.as_bytes()].concat()
-}
-
-/// The key of what an attempt of a task printed.
-pub fn output(number: u64, attempt: u32) -> Vec<u8> {
-    [OUTPUT, &number.to_be_bytes(), &attempt.to_be_bytes()].concat()
-}
-
-/// The prefix of what all attempts of a task printed.
-pub fn outputs_of(number: u64) -> Vec<u8> {
-    numbered(OUTPUT, number)
-}
-
 /// The key of a fact about the store itself.
 pub fn meta(name: &str) -> Vec<u8> {
     [META, name.as_bytes()].concat()
 }
 
-/// A key as messages name it: `live/42`, `output/42/1`, `agent/north`.
+/// A key as messages name it: `live/42`, `output/42/1`, `agent/north`. Numbers are told from names by their first byte:
+/// no name has a NUL, and no number of ours is so large that it begins with another byte.
 pub fn name(key: &[u8]) -> String {
-    for prefix in [LIVE, DONE, JOB, OUTPUT] {
-        let Some(rest) = key.strip_prefix(prefix) else {
-            continue;
-        };
-        let Some((number, attempt)) = rest.split_first_chunk() else {
-            continue;
-        };
-        let task = format!("{}{}", prefix.escape_ascii(), u64::from_be_bytes(*number));
-        match <[u8; 4]>::try_from(attempt) {
-            Ok(attempt) if prefix == OUTPUT => return format!("{task}/{}", u32::from_be_bytes(attempt)),
-            _ if attempt.is_empty() => return task,
-            _ => {}
+    let (kind, rest) = key.split_at(kind_of(key).len());
+    let numbers = rest.split_first_chunk().filter(|(number, _)| number[0] == 0);
+    if let Some((number, part)) = numbers {
+        let numbered = format!("{}{}", kind.escape_ascii(), u64::from_be_bytes(*number));
+        match part.try_into() {
+            Ok(part) => return format!("{numbered}/{}", u32::from_be_bytes(part)),
+            Err(_) if part.is_empty() => return numbered,
+            Err(_) => {}
         }
     }
     key.escape_ascii().to_string()
@@ -182,40 +64,16 @@ pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
     vec![CHUNK]
 }
 
-fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
-    [prefix, &number.to_be_bytes()].concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_sort_in_creation_order() {
-        let mut keys: Vec<_> = [256, 1, u64::MAX, 255, 0].map(live).to_vec();
-        keys.sort();
-        assert_eq!(keys, [0, 1, 255, 256, u64::MAX].map(live));
-        assert!(output(1, 256) < output(2, 1) && output(1, 2) < output(1, 256));
-        assert!(output(7, 3).starts_with(&outputs_of(7)));
-    }
-
-    #[test]
-    fn ends_sort_by_time_and_jobs_do_not_mix() {
-        assert!(age(1_999, 900).key < age(2_000, 1).key && age(2_000, 1).key < age(2_000, 256).key);
-        assert_eq!(age(2_000, 1).key, age(2_999, 255).key);
-        assert_eq!(split_age(&age(7_100, 600).key), Some((7, 2)));
-        assert_eq!(split_age(b"age/short"), None);
-        assert!(!task_of("job-10", 1).key.starts_with(&tasks_of("job-1")));
-        assert_eq!(set_of_job(&task_of("job-10", 600).key), Some(2));
-        assert!(id(&"x".repeat(128)).len() <= MAX_KEY_BYTES);
-        assert!(task_of(&"x".repeat(128), 1).key.len() <= MAX_KEY_BYTES);
-    }
-
-    #[test]
     fn messages_name_keys_in_words() {
-        assert_eq!(name(&live(42)), "live/42");
-        assert_eq!(name(&output(42, 3)), "output/42/3");
-        assert_eq!(name(&agent("north")), "agent/north");
+        assert_eq!(name(b"live/\0\0\0\0\0\0\0\x2A"), "live/42");
+        assert_eq!(name(b"output/\0\0\0\0\0\0\0\x2A\0\0\0\x03"), "output/42/3");
+        assert_eq!(name(b"agent/north"), "agent/north");
+        assert_eq!(name(b"agent/northern"), "agent/northern");
         assert_eq!(name(&meta("history")), "meta/history");
         assert_eq!(name(b"odd\x00"), "odd\\x00");
     }

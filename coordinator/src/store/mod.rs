@@ -1,23 +1,15 @@
-//! The records of tasks, jobs and agents in sled: a view of the journal, kept exact batch by batch.
+//! The store: a map in sled that is a view of the journal, kept exact batch by batch.
 //!
 //! One thread writes, behind the journal; any thread reads. A batch and the seq it reaches are
 //! applied together or not at all, so the store always equals the journal folded up to
 //! `applied_seq`, and replay goes on from there. It may be deleted at any time and rebuilt.
 //!
-//! Keys, in one tree (`key.rs` makes them; numbers are big endian, so scans are in creation order). sled is not given the
-//! keys themselves but leaves, of many keys each (`leaf.rs`); what is internal lies in sled as it is:
+//! What lies under a key, and what the key means, is for the records: the store is told of a few kinds of keys
+//! (`layout.rs`). All are in one tree. sled is not given the keys themselves but leaves, of many keys each (`leaf.rs`);
+//! what is internal lies in sled as it is:
 //!
 //! ```text
-//! live/<number>               a task that has to be in memory: it has not ended, or is skipped
-//! done/<number>               any other ended task
-//! id/<task id>                the number of a task
-//! age/<second><set>           a set of numbers: those of the tasks that ended then
-//! job/<number>                a job
-//! jobtask/<job id>\0<set>     a set of numbers: tasks of the job under done/
-//! agent/<id>                  an agent
-//! hold/<scope>                a hold
-//! limit/<queue>               the limit of a queue
-//! output/<number><attempt>    what an attempt printed
+//! <kind>/…                    a value, or a set of numbers
 //! meta/<name>                 facts about the store itself, applied_seq among them
 //! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them
 //! 0xFF                        the mark of a window that is being written: internal too
@@ -40,6 +32,7 @@ mod check;
 mod digest;
 mod error;
 pub mod key;
+mod layout;
 mod leaf;
 mod leaves;
 mod moment;
@@ -59,8 +52,9 @@ mod tests;
 
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
+pub use layout::Layout;
 pub use moment::Moment;
-pub use number_set::NumberSet;
+pub use number_set::{NumberSet, SET_NUMBERS, SetMember};
 pub use open::OpenError;
 pub(crate) use pass::Ground;
 pub use reading::Reading;
@@ -105,6 +99,7 @@ pub struct Store {
 
 struct Shared {
     dir: PathBuf,
+    layout: &'static Layout,
     /// sled's file once more, for the sync that sled leaves out.
     file: Arc<File>,
     applied_seq: AtomicU64,
@@ -203,7 +198,11 @@ impl Store {
                 }
                 db.apply_batch(batch).map_err(at_sled("write"))?;
             }
-            self.shared.pass.lock().expect(WHOLE).take_in(&changes.changed);
+            self.shared
+                .pass
+                .lock()
+                .expect(WHOLE)
+                .take_in(self.shared.layout, &changes.changed);
             self.shared.applied_seq.store(through, Ordering::Release);
         }
         self.renew_if_due()
@@ -251,7 +250,7 @@ impl Store {
             for surplus in chunk_count..chunks_of(&key, stored.as_deref())? {
                 chunks.push((value::chunk_key(&key, surplus), None));
             }
-            digest.change(&key, difference);
+            digest.change(self.shared.layout, &key, difference);
             changed.push(Changed {
                 key,
                 before: stored,

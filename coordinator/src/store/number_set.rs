@@ -7,6 +7,15 @@ pub const SET_NUMBERS: u64 = 256;
 
 const BYTES: usize = SET_NUMBERS as usize / 8;
 
+/// A number in a set, with the key that the set is under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetMember {
+    /// Where the set is.
+    pub key: Vec<u8>,
+    /// The number.
+    pub number: u64,
+}
+
 /// See the module. Stored as 32 bytes, the lowest bit of the first for the lowest number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NumberSet([u8; BYTES]);

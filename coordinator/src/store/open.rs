@@ -12,7 +12,7 @@ use super::error::{StoreError, at_sled};
 use super::pass::Pass;
 use super::reading::Sled;
 use super::renew::RENEW_AFTER;
-use super::{Shared, Store, window};
+use super::{Layout, Shared, Store, window};
 
 /// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
 /// would take a gigabyte.
@@ -48,13 +48,18 @@ impl Store {
     ///
     /// Damage that sled does not see is not looked for: `check` does that. A damaged file may also
     /// make sled panic or hang, so a store that is not trusted is opened in a process of its own first.
-    pub fn open(dir: &Path) -> Result<Store, OpenError> {
-        open_within(dir, LOCK_PATIENCE, RENEW_AFTER)
+    pub fn open(dir: &Path, layout: &'static Layout) -> Result<Store, OpenError> {
+        open_within(dir, layout, LOCK_PATIENCE, RENEW_AFTER)
     }
 }
 
 /// Opens the store, waits so long for its lock, and opens sled again after so many bytes of its log.
-pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> Result<Store, OpenError> {
+pub(super) fn open_within(
+    dir: &Path,
+    layout: &'static Layout,
+    patience: Duration,
+    renew_after: u64,
+) -> Result<Store, OpenError> {
     let failed_io = |source| OpenError::Io {
         dir: dir.to_owned(),
         source,
@@ -74,6 +79,7 @@ pub(super) fn open_within(dir: &Path, patience: Duration, renew_after: u64) -> R
 
     let shared = Shared {
         dir: dir.to_owned(),
+        layout,
         file: Arc::new(file),
         applied_seq: AtomicU64::new(0),
         writer: Mutex::new(()),

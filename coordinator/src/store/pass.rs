@@ -5,6 +5,7 @@
 
 use super::digest::{self, Digest};
 use super::error::StoreError;
+use super::layout::Layout;
 use super::{Changed, PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
@@ -17,9 +18,9 @@ pub(crate) enum Ground {
 }
 
 impl Ground {
-    fn prefix(self) -> &'static [u8] {
+    fn prefix(self, layout: &Layout) -> &'static [u8] {
         match self {
-            Ground::Ids => key::ID,
+            Ground::Ids => layout.ids,
             Ground::All => &[],
         }
     }
@@ -43,10 +44,10 @@ pub(super) struct Pass {
 
 impl Pass {
     /// For `apply`: these keys' hashes have just changed by so much.
-    pub(super) fn take_in(&mut self, changed: &[Changed]) {
+    pub(super) fn take_in(&mut self, layout: &Layout, changed: &[Changed]) {
         for Changed { key, difference, .. } in changed {
             if (&self.from..&self.next).contains(&key) {
-                self.sum.change(key, *difference);
+                self.sum.change(layout, key, *difference);
             }
         }
     }
@@ -55,7 +56,7 @@ impl Pass {
 impl Store {
     /// Begins to read through; what an earlier one has read is forgotten.
     pub(crate) fn begin_pass(&self, ground: Ground) {
-        let from = ground.prefix().to_vec();
+        let from = ground.prefix(self.shared.layout).to_vec();
         *self.shared.pass.lock().expect(WHOLE) = Pass {
             next: from.clone(),
             from,
@@ -67,7 +68,7 @@ impl Store {
     pub(crate) fn read_on(&self, ground: Ground) -> Result<bool, StoreError> {
         let reading = self.reading();
         let mut pass = self.shared.pass.lock().expect(WHOLE);
-        let end = key::end_of(ground.prefix());
+        let end = key::end_of(ground.prefix(self.shared.layout));
         let mut bytes = 0;
         for (values, entry) in reading.range(&pass.next, &end)?.enumerate() {
             if values == PAGE_VALUES || bytes >= PAGE_BYTES {
@@ -75,7 +76,7 @@ impl Store {
             }
             let (key, raw) = entry?;
             bytes += reading.whole(&key, &raw)?.len();
-            pass.sum.add(&key, &raw);
+            pass.sum.add(self.shared.layout, &key, &raw);
             // The first key that could follow.
             pass.next = [&key, [0].as_slice()].concat();
         }

@@ -17,7 +17,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{OpenError, Store, StoreError};
+use super::{Layout, OpenError, Store, StoreError};
 use crate::failure::{Exit, chain};
 
 /// The hidden verb under which this program looks at a store and does nothing else.
@@ -152,13 +152,13 @@ fn bytes_in(dir: &Path) -> u64 {
 /// # Errors
 ///
 /// What is wrong with it, and the code to end with.
-pub(crate) fn check(dir: &Path, look: Look) -> Result<(), (Exit, String)> {
+pub(crate) fn check(dir: &Path, layout: &'static Layout, look: Look) -> Result<(), (Exit, String)> {
     thread::spawn(|| {
         // Nothing is ever written to it: it ends with the process that waits for the answer.
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(Exit::Damaged as i32);
     });
-    let store = Store::open(dir).map_err(|error| match &error {
+    let store = Store::open(dir, layout).map_err(|error| match &error {
         OpenError::InUse { .. } => (Exit::Refused, chain(&error)),
         OpenError::Io { source, .. } if is_full(source.kind()) => (Exit::Again, chain(&error)),
         OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Damaged, chain(&error)),

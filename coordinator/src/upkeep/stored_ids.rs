@@ -8,7 +8,7 @@ use crate::{
     core::Core,
     failure::chain,
     limits::{RETENTION_INTERVAL, STORED_IDS_STEP},
-    store::key,
+    records::key,
 };
 
 /// Fills them, and fills them anew when most of them are gone, until the shutdown.

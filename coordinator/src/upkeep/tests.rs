@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     fixture::{Fixture, task},
     journal::{Options, ReadError},
+    records::LAYOUT,
     store::Store,
 };
 
@@ -31,7 +32,7 @@ async fn run_tasks(swarm: &Fixture, round: usize) {
 }
 
 fn contents(dir: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let store = Store::open(&dir.join("store")).unwrap();
+    let store = Store::open(&dir.join("store"), &LAYOUT).unwrap();
     store.scan(&[], &[]).map(Result::unwrap).collect()
 }
 

@@ -10,8 +10,9 @@ use super::*;
 use crate::{
     failure::Exit,
     journal::Live,
+    records::{LAYOUT, key},
     scene::{Contents, Scene, Work},
-    store::{Batch, Store, key},
+    store::{Batch, Store},
 };
 
 /// Every file below a directory, but for the lock.
@@ -93,7 +94,7 @@ fn a_store_that_differs_is_named_record_by_record_and_rebuilt() {
     drop(with_snapshot(&scene));
     let expected = scene.contents();
     {
-        let store = Store::open(&scene.store()).unwrap();
+        let store = Store::open(&scene.store(), &LAYOUT).unwrap();
         let done: Vec<Vec<u8>> = store.keys(key::DONE).unwrap();
         let value = store.get(&done[1]).unwrap().unwrap();
         let mut batch = Batch::default();
@@ -110,7 +111,7 @@ fn a_store_that_differs_is_named_record_by_record_and_rebuilt() {
     // An unreadable live task is met before the comparison.
     assert!(refused.error.contains("task"), "{refused}");
     {
-        let store = Store::open(&scene.store()).unwrap();
+        let store = Store::open(&scene.store(), &LAYOUT).unwrap();
         let mut batch = Batch::default();
         batch.remove(key::live(9_999));
         batch.put(
@@ -323,7 +324,7 @@ fn what_stands_behind_damage_that_the_store_bridges_is_kept() {
         crate::machine::disk::copy_directory(&behind, &scene.store()).unwrap();
     };
     lagging();
-    let known = Store::open(&scene.store()).unwrap().applied_seq();
+    let known = Store::open(&scene.store(), &LAYOUT).unwrap().applied_seq();
     assert!(known + 1 < before.1);
     let newest = segments.last().unwrap();
     let (offset, damaged) = entries(newest)[1];

@@ -16,7 +16,7 @@ use crate::{
     journal::{self, Inspected},
     machine::disk,
     open,
-    records::load::load,
+    records::{LAYOUT, load::load},
     snapshot::{self, Snapshot},
     store::{Store, key},
 };
@@ -134,7 +134,7 @@ fn begin(
     let serves = |snapshot: &&Snapshot| (oldest..=end + 1).contains(&(snapshot.origin().seq + 1));
     if let Some(snapshot) = snapshots.iter().find(serves) {
         let restored = snapshot
-            .restore(dir)
+            .restore(dir, &LAYOUT)
             .map_err(|error| base::snapshot_failure(&error))?;
         let state = load(&restored).map_err(broken)?;
         return Ok((restored, state));
@@ -145,7 +145,7 @@ fn begin(
         )));
     }
     fs::create_dir_all(dir).map_err(|error| disk_failure(&error))?;
-    let empty = Store::open(dir).map_err(|error| base::store_failure(&error))?;
+    let empty = Store::open(dir, &LAYOUT).map_err(|error| base::store_failure(&error))?;
     Ok((empty, State::default()))
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use super::*;
 use crate::journal::{Floor, Journal, Options};
+use crate::records::{LAYOUT, key};
 
 const DIR: &str = "SWARM_TEST_SNAPSHOT_DIR";
 /// Records that events change, one after the other.
@@ -48,8 +49,8 @@ fn open(dir: &Path) -> Opened {
     let snapshot = Snapshot::newest(&dir.join("snapshot")).unwrap();
     let store_dir = dir.join("store");
     let store = match &snapshot {
-        Some(snapshot) if !store_dir.exists() => snapshot.restore(&store_dir).unwrap(),
-        _ => Store::open(&store_dir).unwrap(),
+        Some(snapshot) if !store_dir.exists() => snapshot.restore(&store_dir, &LAYOUT).unwrap(),
+        _ => Store::open(&store_dir, &LAYOUT).unwrap(),
     };
     let floor = Floor {
         snapshot_seq: snapshot.as_ref().map_or(0, |snapshot| snapshot.origin().seq),
@@ -192,19 +193,19 @@ fn restorer_to_kill() {
     let dir = Path::new(&dir);
     let snapshot = Snapshot::newest(&dir.join("snapshot")).unwrap().unwrap();
     println!("restoring");
-    drop(snapshot.restore(&dir.join("restored")).unwrap());
+    drop(snapshot.restore(&dir.join("restored"), &LAYOUT).unwrap());
     println!("restored");
 }
 
 #[test]
 fn a_restoring_killed_anywhere_leaves_no_store_or_a_whole_one() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     fill(&store, 6_000);
     let snapshot = Snapshot::take(&store, &dir.path().join("snapshot"), &origin(1)).unwrap();
     let restored = dir.path().join("restored");
     let started = Instant::now();
-    drop(snapshot.restore(&restored).unwrap());
+    drop(snapshot.restore(&restored, &LAYOUT).unwrap());
     let usual = started.elapsed();
     let aside = restored.with_extension("restoring");
     let (mut nothing, mut halves, mut whole) = (0, 0, 0);
@@ -237,7 +238,7 @@ fn a_restoring_killed_anywhere_leaves_no_store_or_a_whole_one() {
         child.wait().unwrap();
         halves += u32::from(aside.exists());
         if restored.exists() {
-            let store = Store::open(&restored).unwrap();
+            let store = Store::open(&restored, &LAYOUT).unwrap();
             assert_eq!(
                 (store.applied_seq(), store.check().unwrap()),
                 (1, snapshot.count())
@@ -253,7 +254,7 @@ fn a_restoring_killed_anywhere_leaves_no_store_or_a_whole_one() {
     assert!(halves > 0 && whole > 0);
     // A half of one aside is in nobody's way.
     let _ = fs::remove_dir_all(&restored);
-    let store_again = snapshot.restore(&restored).unwrap();
+    let store_again = snapshot.restore(&restored, &LAYOUT).unwrap();
     assert!(!aside.exists());
     assert!(contents(&store_again) == contents(&store));
 }
@@ -261,7 +262,7 @@ fn a_restoring_killed_anywhere_leaves_no_store_or_a_whole_one() {
 #[test]
 fn a_snapshot_in_the_making_is_no_snapshot_however_far_it_came() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     fill(&store, 30);
     let snapshots = dir.path().join("snapshot");
     let first = Snapshot::take(&store, &snapshots, &origin(1)).unwrap();

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::journal::{Floor, Journal, OpenError, Options};
+use crate::records::{LAYOUT, key};
 
 fn snapshot_of(dir: &Path, records: u64) -> Snapshot {
-    let store = Store::open(&dir.join("store")).unwrap();
+    let store = Store::open(&dir.join("store"), &LAYOUT).unwrap();
     fill(&store, records);
     Snapshot::take(&store, &dir.join("snapshot"), &origin(1)).unwrap()
 }
@@ -64,7 +65,7 @@ fn a_flipped_bit_anywhere_is_refused_with_file_and_offset() {
 #[test]
 fn every_bit_of_a_small_snapshot_counts() {
     let dir = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let mut batch = Batch::default();
     batch.put(key::live(7), b"seven".to_vec());
     store.apply(batch, 1).unwrap();
@@ -96,7 +97,7 @@ fn a_snapshot_cut_off_or_continued_anywhere_is_refused() {
 #[test]
 fn records_that_were_left_out_or_exchanged_are_refused() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let mut batch = Batch::default();
     for number in 0..9 {
         batch.put(key::live(number), vec![number as u8; 20]);
@@ -129,12 +130,12 @@ fn a_damaged_snapshot_restores_nothing() {
         let mut bytes = whole.clone();
         bytes[at] ^= 16;
         fs::write(snapshot.path(), bytes).unwrap();
-        let error = snapshot.restore(&store).err().unwrap();
+        let error = snapshot.restore(&store, &LAYOUT).err().unwrap();
         assert_names(&error, snapshot.path(), whole.len());
         assert_eq!(names(dir.path()), ["snapshot", "store"]);
     }
     fs::write(snapshot.path(), &whole).unwrap();
-    assert_eq!(snapshot.restore(&store).unwrap().applied_seq(), 1);
+    assert_eq!(snapshot.restore(&store, &LAYOUT).unwrap().applied_seq(), 1);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn a_snapshot_under_another_name_or_of_a_newer_format_is_refused() {
 fn an_older_snapshot_serves_while_the_journal_reaches_back_to_it_and_not_after() {
     let dir = TempDir::new().unwrap();
     let (snapshots, journal_dir) = (dir.path().join("snapshot"), dir.path().join("journal"));
-    let store = Store::open(&dir.path().join("store")).unwrap();
+    let store = Store::open(&dir.path().join("store"), &LAYOUT).unwrap();
     let options = Options { segment_bytes: 256 };
     let mut journal = Journal::open(&journal_dir, options, Floor::default())
         .unwrap()

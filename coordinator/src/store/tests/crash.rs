@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing, said};
-use crate::store::{Batch, Changes, Store, key, window};
+use crate::records::{LAYOUT, key};
+use crate::store::{Batch, Changes, Store, window};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
 /// Set when the store is to be opened again all the time.
@@ -23,7 +24,7 @@ fn writer_to_kill() {
     };
     let store = match std::env::var_os(WRITER_RENEWS) {
         Some(_) => renewing(Path::new(&dir)),
-        None => Store::open(Path::new(&dir)).unwrap(),
+        None => Store::open(Path::new(&dir), &LAYOUT).unwrap(),
     };
     for through in store.applied_seq() + 1.. {
         let mut batch = Batch::default();
@@ -189,7 +190,7 @@ fn a_window_that_cannot_be_finished_is_damage() {
             }
         }
         drop(store);
-        let Err(error) = Store::open(&dir.path().join("store")) else {
+        let Err(error) = Store::open(&dir.path().join("store"), &LAYOUT) else {
             panic!("{damage}: it was opened");
         };
         assert!(matches!(error, OpenError::Damaged { .. }), "{damage}: {error}");

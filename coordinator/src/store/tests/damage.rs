@@ -5,8 +5,10 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{OUTPUT_BYTES, bytes, open, put};
+use crate::records::{LAYOUT, key};
+use crate::store::key::{APPLIED_SEQ, META, meta};
 use crate::store::value::chunk_key;
-use crate::store::{OpenError, Store, StoreError, key, leaf};
+use crate::store::{OpenError, Store, StoreError, leaf};
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {
@@ -114,14 +116,14 @@ fn a_damaged_applied_seq_refuses_to_open() {
         let store = open(&dir);
         put(&store, key::live(1), b"one");
         if named == "meta/" {
-            let mut leaf = store.db().get(key::META).unwrap().unwrap().to_vec();
+            let mut leaf = store.db().get(META).unwrap().unwrap().to_vec();
             leaf[place] ^= 1;
-            store.db().insert(key::META, leaf).unwrap();
+            store.db().insert(META, leaf).unwrap();
         } else {
-            store.swap_raw(&key::meta(key::APPLIED_SEQ), Some(b"nonsense"));
+            store.swap_raw(&meta(APPLIED_SEQ), Some(b"nonsense"));
         }
         drop(store);
-        let Err(OpenError::Damaged { source, .. }) = Store::open(&dir.path().join("store")) else {
+        let Err(OpenError::Damaged { source, .. }) = Store::open(&dir.path().join("store"), &LAYOUT) else {
             panic!("opened")
         };
         assert_eq!(
@@ -140,7 +142,7 @@ fn files_that_sled_cannot_read_are_damage() {
     drop(open(&dir));
     let path = dir.path().join("store");
     fs::write(path.join("snap.7FFFFFFFFFFFFFFF"), bytes(100, 1)).unwrap();
-    let Err(error) = Store::open(&path) else {
+    let Err(error) = Store::open(&path, &LAYOUT) else {
         panic!("opened")
     };
     let OpenError::Damaged { source, .. } = error else {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::{Chance, bytes, open};
-use crate::store::{Batch, Store, key};
+use crate::records::key;
+use crate::store::key::META;
+use crate::store::{Batch, Store};
 
 /// Beginnings of which some begin others, and some sort next to each other.
 const KINDS: [&str; 6] = ["a/", "ab/", "ab0/", "b/", "job/", "jobtask/"];
@@ -48,7 +50,7 @@ fn compare(store: &Store, model: &Model, chance: &mut Chance) {
         assert!(store.get(&one).unwrap().as_ref() == model.get(&one));
         // What begins so, from a key on and back from it.
         for prefix in [&one[..], &one[..1], b""] {
-            let within = |key: &[u8]| key.starts_with(prefix) && !key.starts_with(key::META);
+            let within = |key: &[u8]| key.starts_with(prefix) && !key.starts_with(META);
             let found: Vec<_> = store
                 .scan(prefix, &other)
                 .map(Result::unwrap)

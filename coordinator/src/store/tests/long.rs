@@ -6,8 +6,10 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, chunks, contents, open, put, remove};
+use crate::records::key;
+use crate::store::key::{APPLIED_SEQ, meta};
 use crate::store::value::MAX_SHORT_BYTES;
-use crate::store::{Batch, MAX_SLED_WRITES, key, operations_for, window};
+use crate::store::{Batch, MAX_SLED_WRITES, operations_for, window};
 
 #[test]
 fn long_values_round_trip_shrink_and_are_removed_whole() {
@@ -84,7 +86,7 @@ fn nothing_goes_to_blobs_however_long_values_come_and_go() {
     assert_no_blobs(&dir);
     store.check().unwrap();
     let mut found = contents(&store);
-    found.remove(&key::meta(key::APPLIED_SEQ));
+    found.remove(&meta(APPLIED_SEQ));
     assert!(found == expected);
 }
 

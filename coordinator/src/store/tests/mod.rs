@@ -15,7 +15,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::value::MAX_SHORT_BYTES;
-use super::{Batch, Changing, MAX_SLED_WRITES, NumberSet, OpenError, Store, key, operations_for};
+use super::{Batch, Changing, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for};
+use crate::records::{LAYOUT, key};
+use crate::store::key::{CHUNK, name};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
 
@@ -45,7 +47,7 @@ impl Store {
 }
 
 fn open(dir: &TempDir) -> Store {
-    Store::open(&dir.path().join("store")).unwrap()
+    Store::open(&dir.path().join("store"), &LAYOUT).unwrap()
 }
 
 fn contents(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
@@ -100,13 +102,13 @@ impl Chance {
 }
 
 fn chunks(store: &Store) -> usize {
-    store.db().range([key::CHUNK, 1].as_slice()..).count()
+    store.db().range([CHUNK, 1].as_slice()..).count()
 }
 
 #[test]
 fn a_missing_directory_is_a_new_empty_store() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("not/yet/there")).unwrap();
+    let store = Store::open(&dir.path().join("not/yet/there"), &LAYOUT).unwrap();
     assert_eq!(store.applied_seq(), 0);
     assert_eq!(store.get(&key::live(1)).unwrap(), None);
     assert_eq!(store.meta("history").unwrap(), None);
@@ -145,7 +147,7 @@ fn flushing_and_measuring_work_on_an_empty_and_on_a_full_store() {
 fn a_store_that_is_open_elsewhere_is_in_use() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    let second = super::open::open_within(&dir.path().join("store"), Duration::ZERO, u64::MAX);
+    let second = super::open::open_within(&dir.path().join("store"), &LAYOUT, Duration::ZERO, u64::MAX);
     let Err(error) = second else {
         panic!("opened twice")
     };
@@ -214,12 +216,7 @@ fn scans_see_one_prefix_in_order_from_a_key_on_and_no_chunks() {
         let mut expected: Vec<_> = ahead.filter(|(key, _)| *key < before).collect();
         expected.reverse();
         let back: Vec<_> = store.scan_back(prefix, &before).map(Result::unwrap).collect();
-        assert!(
-            back == expected,
-            "{} before {}",
-            key::name(prefix),
-            key::name(&before)
-        );
+        assert!(back == expected, "{} before {}", name(prefix), name(&before));
     }
     assert_eq!(
         store.first(key::LIVE, &key::live(299)).unwrap().unwrap().0,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, open};
-use crate::store::{Batch, Store, key};
+use crate::records::key;
+use crate::store::{Batch, Store};
 
 /// Puts and removes some keys, with short and long values, before and behind wherever a reader is.
 pub(super) fn change(store: &Store, chance: &mut Chance, writes: usize) {

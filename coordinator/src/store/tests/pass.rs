@@ -3,7 +3,8 @@
 use tempfile::TempDir;
 
 use super::{bytes, open, put};
-use crate::store::{Batch, Ground, Store, key, value};
+use crate::records::key;
+use crate::store::{Batch, Ground, Store, value};
 
 fn filled(dir: &TempDir) -> Store {
     let store = open(dir);

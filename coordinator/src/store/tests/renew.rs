@@ -10,14 +10,15 @@ use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
 use super::{Chance, bytes, contents, moment::change, open, pass::read_through, put, said};
+use crate::records::{LAYOUT, key};
 use crate::store::seal::{self, Left};
-use crate::store::{Batch, Ground, Store, StoreError, key, open::open_within};
+use crate::store::{Batch, Ground, Store, StoreError, open::open_within};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store that is opened again whenever sled has written something.
 pub(super) fn renewing(dir: &Path) -> Store {
-    open_within(dir, PATIENCE, 1).unwrap()
+    open_within(dir, &LAYOUT, PATIENCE, 1).unwrap()
 }
 
 /// sled's notes of where its pages lie. Their names say how far they reach, so each renewal leaves another one.
@@ -59,7 +60,7 @@ fn a_store_opened_again_after_each_few_batches_equals_one_that_never_is() {
     renewed.flush().unwrap();
     assert_eq!(fs::metadata(path.join("db")).unwrap().ino(), file);
     drop(renewed);
-    assert!(contents(&Store::open(&path).unwrap()) == contents(&other));
+    assert!(contents(&Store::open(&path, &LAYOUT).unwrap()) == contents(&other));
 }
 
 #[test]

@@ -5,10 +5,8 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{open, put};
-use crate::store::{
-    key,
-    seal::{self, Left},
-};
+use crate::records::key;
+use crate::store::seal::{self, Left};
 
 #[test]
 fn a_store_is_what_its_seal_says_until_a_file_is_touched() {

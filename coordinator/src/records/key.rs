@@ -1,0 +1,152 @@
+//! The keys of records. Numbers are big endian, so that scans are in the order of creation.
+//!
+//! ```text
+//! live/<number>               a task that has to be in memory: it has not ended, or is skipped
+//! done/<number>               any other ended task
+//! id/<task id>                the number of a task
+//! age/<second><set>           a set of numbers: those of the tasks that ended then
+//! job/<number>                a job
+//! jobtask/<job id>\0<set>     a set of numbers: tasks of the job under done/
+//! agent/<id>                  an agent
+//! hold/<scope>                a hold
+//! limit/<queue>               the limit of a queue
+//! output/<number><attempt>    what an attempt printed
+//! ```
+
+use crate::store::{SET_NUMBERS, SetMember};
+
+/// Tasks that have to be in memory.
+pub const LIVE: &[u8] = b"live/";
+/// The other tasks, which have ended.
+pub const DONE: &[u8] = b"done/";
+/// Tasks by id.
+pub const ID: &[u8] = b"id/";
+/// Ended tasks by age.
+pub const AGE: &[u8] = b"age/";
+/// The ended tasks of jobs.
+pub const JOB_TASK: &[u8] = b"jobtask/";
+/// Jobs.
+pub const JOB: &[u8] = b"job/";
+/// Agents.
+pub const AGENT: &[u8] = b"agent/";
+/// Holds.
+pub const HOLD: &[u8] = b"hold/";
+/// Limits of queues.
+pub const LIMIT: &[u8] = b"limit/";
+/// What attempts printed.
+pub const OUTPUT: &[u8] = b"output/";
+
+/// The key of a task that has to be in memory.
+pub fn live(number: u64) -> Vec<u8> {
+    numbered(LIVE, number)
+}
+
+/// The key of another task.
+pub fn done(number: u64) -> Vec<u8> {
+    numbered(DONE, number)
+}
+
+/// Where the number of the task with this id is.
+pub fn id(task: &str) -> Vec<u8> {
+    [ID, task.as_bytes()].concat()
+}
+
+/// The place of an ended task in the order of ends, which are in milliseconds; tasks that ended within the same
+/// second are in the order of their numbers.
+pub fn age(ended: u64, number: u64) -> SetMember {
+    let second = ended / 1000;
+    let set = number / SET_NUMBERS;
+    SetMember {
+        key: [AGE, &second.to_be_bytes(), &set.to_be_bytes()].concat(),
+        number,
+    }
+}
+
+/// The second and the index of the set in such a key.
+pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
+    let (second, set) = key.strip_prefix(AGE)?.split_first_chunk()?;
+    Some((
+        u64::from_be_bytes(*second),
+        u64::from_be_bytes(set.try_into().ok()?),
+    ))
+}
+
+/// The prefix of the ended tasks of a job. No id has a NUL.
+pub fn tasks_of(job: &str) -> Vec<u8> {
+    [JOB_TASK, job.as_bytes(), &[0]].concat()
+}
+
+/// The place of an ended task among those of its job.
+pub fn task_of(job: &str, number: u64) -> SetMember {
+    let set = number / SET_NUMBERS;
+    SetMember {
+        key: [tasks_of(job).as_slice(), &set.to_be_bytes()].concat(),
+        number,
+    }
+}
+
+/// The index of the set in such a key.
+pub fn set_of_job(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|set| u64::from_be_bytes(*set))
+}
+
+/// The key of a job.
+pub fn job(number: u64) -> Vec<u8> {
+    numbered(JOB, number)
+}
+
+/// The key of an agent.
+pub fn agent(id: &str) -> Vec<u8> {
+    [AGENT, id.as_bytes()].concat()
+}
+
+/// The key of a hold; a scope is one word or two.
+pub fn hold(scope: &str) -> Vec<u8> {
+    [HOLD, scope.as_bytes()].concat()
+}
+
+/// The key of a queue's limit.
+pub fn limit(queue: &str) -> Vec<u8> {
+    [LIMIT, queue.as_bytes()].concat()
+}
+
+/// The key of what an attempt of a task printed.
+pub fn output(number: u64, attempt: u32) -> Vec<u8> {
+    [OUTPUT, &number.to_be_bytes(), &attempt.to_be_bytes()].concat()
+}
+
+/// The prefix of what all attempts of a task printed.
+pub fn outputs_of(number: u64) -> Vec<u8> {
+    numbered(OUTPUT, number)
+}
+
+fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
+    [prefix, &number.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::key::MAX_KEY_BYTES;
+
+    #[test]
+    fn numbers_sort_in_creation_order() {
+        let mut keys: Vec<_> = [256, 1, u64::MAX, 255, 0].map(live).to_vec();
+        keys.sort();
+        assert_eq!(keys, [0, 1, 255, 256, u64::MAX].map(live));
+        assert!(output(1, 256) < output(2, 1) && output(1, 2) < output(1, 256));
+        assert!(output(7, 3).starts_with(&outputs_of(7)));
+    }
+
+    #[test]
+    fn ends_sort_by_time_and_jobs_do_not_mix() {
+        assert!(age(1_999, 900).key < age(2_000, 1).key && age(2_000, 1).key < age(2_000, 256).key);
+        assert_eq!(age(2_000, 1).key, age(2_999, 255).key);
+        assert_eq!(split_age(&age(7_100, 600).key), Some((7, 2)));
+        assert_eq!(split_age(b"age/short"), None);
+        assert!(!task_of("job-10", 1).key.starts_with(&tasks_of("job-1")));
+        assert_eq!(set_of_job(&task_of("job-10", 600).key), Some(2));
+        assert!(id(&"x".repeat(128)).len() <= MAX_KEY_BYTES);
+        assert!(task_of(&"x".repeat(128), 1).key.len() <= MAX_KEY_BYTES);
+    }
+}
