@@ -24,6 +24,15 @@ impl Scope {
         }
     }
 
+    /// The scope in a request whose message names a queue and an agent so.
+    pub fn on_wire<S>(&self, queue: fn(String) -> S, agent: fn(String) -> S) -> Option<S> {
+        match self {
+            Scope::Everything => None,
+            Scope::Queue(name) => Some(queue(name.clone())),
+            Scope::Agent(id) => Some(agent(id.clone())),
+        }
+    }
+
     /// In a sentence: `everything`, `queue slow`, `agent a1`.
     pub fn title(&self) -> String {
         match self {

@@ -76,12 +76,36 @@ impl From<Task> for Found {
 }
 
 impl Deed {
+    /// Changes what a filter finds, or lists it in a dry run. `change` is handed each task as it was found.
+    ///
+    /// # Errors
+    ///
+    /// When the filter names what cannot be, nobody confirms, any task was refused, or the coordinator cannot be asked.
+    pub(super) async fn of_filter(
+        self,
+        filter: &Filter,
+        caution: Caution,
+        client: &Client,
+        globals: &Globals,
+        change: impl AsyncFnOnce(Vec<Found>) -> anyhow::Result<Vec<TaskChange>>,
+    ) -> anyhow::Result<Exit> {
+        let output = Output::new(globals);
+        let request = self.request(filter, client).await?;
+        if caution.dry_run {
+            return self.list(request, client, &output).await;
+        }
+        match self.confirmed(request, caution, client).await? {
+            Ok(found) => self.tell(&change(found).await?, &output, globals),
+            Err(exit) => Ok(exit),
+        }
+    }
+
     /// What the filter finds and this can be done to.
     ///
     /// # Errors
     ///
     /// When it names a state in which it cannot be done, no such job or agent, or the coordinator cannot be asked.
-    pub(super) async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
+    async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
         let impossible = |state: &&State| !self.possible.contains(&TaskState::from(**state));
         if let Some(state) = filter.states.iter().find(impossible) {
             let word = state::word((*state).into());
@@ -96,11 +120,7 @@ impl Deed {
     }
 
     /// Everything that is listed, if a person or a flag agrees; nothing when there is nothing to do or nobody does.
-    ///
-    /// # Errors
-    ///
-    /// When nobody can be asked, or the coordinator refuses or cannot be reached.
-    pub(super) async fn confirmed(
+    async fn confirmed(
         self,
         request: ListTasksRequest,
         caution: Caution,
@@ -127,12 +147,7 @@ impl Deed {
     /// # Errors
     ///
     /// When stdout cannot be written, or the coordinator cannot be asked.
-    pub(super) async fn list(
-        self,
-        request: ListTasksRequest,
-        client: &Client,
-        output: &Output,
-    ) -> anyhow::Result<Exit> {
+    async fn list(self, request: ListTasksRequest, client: &Client, output: &Output) -> anyhow::Result<Exit> {
         let pages = Pages::new(client, request);
         let listed = crate::verb::look::listing::print_all(pages, describe::tasks, output).await?;
         self.tell_dry_run(listed);
@@ -151,12 +166,7 @@ impl Deed {
     /// # Errors
     ///
     /// When any was refused, or stdout is closed.
-    pub(super) fn tell(
-        self,
-        changes: &[TaskChange],
-        output: &Output,
-        globals: &Globals,
-    ) -> anyhow::Result<Exit> {
+    fn tell(self, changes: &[TaskChange], output: &Output, globals: &Globals) -> anyhow::Result<Exit> {
         let (accepted, refused) = changes::split(changes);
         let most = if output.format.is_for_people() {
             MAX_ROWS

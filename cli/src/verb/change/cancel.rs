@@ -6,7 +6,7 @@ use swarm_proto::{
 };
 
 use super::{
-    bulk::{BATCH, Caution, Deed},
+    bulk::{BATCH, Caution, Deed, Found},
     changes,
 };
 use crate::{
@@ -87,17 +87,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             changes::tell(&changes, &output, "cannot cancel", globals)
         };
     }
-    let request = CANCEL.request(&args.filter, &client).await?;
-    if args.caution.dry_run {
-        return CANCEL.list(request, &client, &output).await;
-    }
-    match CANCEL.confirmed(request, args.caution, &client).await? {
-        Ok(found) => {
-            let ids: Vec<String> = found.into_iter().map(|task| task.task_id).collect();
-            CANCEL.tell(&cancel(&client, &ids).await?, &output, globals)
-        }
-        Err(exit) => Ok(exit),
-    }
+    let change = async |found: Vec<Found>| {
+        let ids: Vec<String> = found.into_iter().map(|task| task.task_id).collect();
+        cancel(&client, &ids).await
+    };
+    CANCEL
+        .of_filter(&args.filter, args.caution, &client, globals, change)
+        .await
 }
 
 async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<TaskChange>> {

@@ -3,7 +3,7 @@
 use swarm_proto::v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState};
 
 use super::{
-    bulk::{BATCH, Caution, Deed},
+    bulk::{BATCH, Caution, Deed, Found},
     changes,
 };
 use crate::{
@@ -87,18 +87,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if args.failed {
         filter.states.push(State::Failed);
     }
-    let request = RETRY.request(&filter, &client).await?;
-    if args.caution.dry_run {
-        return RETRY.list(request, &client, &output).await;
-    }
-    match RETRY.confirmed(request, args.caution, &client).await? {
-        Ok(found) => {
-            // Each as it was found: one that changed since is refused, not retried twice.
-            let changes = retry(&client, found.iter().map(|task| (&task.task_id, task.revision))).await?;
-            RETRY.tell(&changes, &output, globals)
-        }
-        Err(exit) => Ok(exit),
-    }
+    // Each with the revision that was found: a task that changed since is refused, not retried twice.
+    let change = async |found: Vec<Found>| {
+        retry(&client, found.iter().map(|task| (&task.task_id, task.revision))).await
+    };
+    RETRY
+        .of_filter(&filter, args.caution, &client, globals, change)
+        .await
 }
 
 /// Looks at each task first: with its revision, a request whose answer was lost can be sent again.

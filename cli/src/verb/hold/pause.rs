@@ -56,11 +56,7 @@ pub(super) async fn pause(
 ) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let request = PauseRequest {
-        scope: match &scope {
-            Scope::Everything => None,
-            Scope::Queue(queue) => Some(PauseScope::Queue(queue.clone())),
-            Scope::Agent(agent) => Some(PauseScope::AgentId(agent.clone())),
-        },
+        scope: scope.on_wire(PauseScope::Queue, PauseScope::AgentId),
         actor: actor.name(),
         reason: reason.reason,
     };

@@ -1,6 +1,7 @@
 //! `swarmctl resume`: work is given again, of everything, of a queue, or to an agent.
 
-use swarm_proto::v1::{ResumeRequest, resume_request::Scope as ResumeScope};
+use prost::Message;
+use swarm_proto::v1::{Hold, ResumeRequest, resume_request::Scope as ResumeScope};
 
 use super::flags::ScopeFlags;
 use crate::{
@@ -52,24 +53,39 @@ pub(super) async fn resume(
     actor: &Actor,
     globals: &Globals,
 ) -> anyhow::Result<Exit> {
-    let output = Output::new(globals);
     let request = ResumeRequest {
-        scope: match &scope {
-            Scope::Everything => None,
-            Scope::Queue(queue) => Some(ResumeScope::Queue(queue.clone())),
-            Scope::Agent(agent) => Some(ResumeScope::AgentId(agent.clone())),
-        },
+        scope: scope.on_wire(ResumeScope::Queue, ResumeScope::AgentId),
         actor: actor.name(),
     };
     let doing = format!("cannot resume {}", scope.title());
     let answer = client.resume(request).await.map_err(client.trouble(doing))?;
-    let page = hold::lifted(&scope, answer.lifted.as_ref());
-    output.one(
+    tell_lifted(
+        client,
+        &scope,
         "ResumeResponse",
-        &json::of("ResumeResponse", &answer),
-        scope.name(),
-        &output.sentence(&page),
-    )?;
+        &answer,
+        answer.lifted.as_ref(),
+        globals,
+    )
+    .await
+}
+
+/// Prints the answer, a message of package `swarm.v1`, and says what is still held.
+///
+/// # Errors
+///
+/// When a chosen field cannot be there, or stdout is closed.
+pub(super) async fn tell_lifted(
+    client: &Client,
+    scope: &Scope,
+    message: &str,
+    answer: &impl Message,
+    lifted: Option<&Hold>,
+    globals: &Globals,
+) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let page = output.sentence(&hold::lifted(scope, lifted));
+    output.one(message, &json::of(message, answer), scope.name(), &page)?;
     holds::tell_others(client).await;
     Ok(Exit::Done)
 }

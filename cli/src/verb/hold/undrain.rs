@@ -2,16 +2,11 @@
 
 use swarm_proto::v1::UndrainAgentRequest;
 
-use super::flags::agent_id;
+use super::{flags::agent_id, resume};
 use crate::{
     call::client::Client,
-    output::{
-        Output,
-        hold::{self, Scope},
-        json,
-    },
+    output::hold::Scope,
     program::{actor::Actor, exit::Exit, globals::Globals},
-    verb::look::holds,
 };
 
 const EXAMPLES: &str = "\
@@ -37,7 +32,6 @@ pub struct Args {
 ///
 /// When there is no such agent, or the coordinator refuses or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
-    let output = Output::new(globals);
     let client = Client::open(globals)?;
     let agent_id = agent_id(&client, &args.agent).await?;
     let request = UndrainAgentRequest {
@@ -49,13 +43,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .undrain_agent(request)
         .await
         .map_err(client.trouble(doing))?;
-    let page = hold::lifted(&Scope::Agent(agent_id.clone()), answer.lifted.as_ref());
-    output.one(
-        "UndrainAgentResponse",
-        &json::of("UndrainAgentResponse", &answer),
-        &agent_id,
-        &output.sentence(&page),
-    )?;
-    holds::tell_others(&client).await;
-    Ok(Exit::Done)
+    let scope = Scope::Agent(agent_id);
+    let lifted = answer.lifted.as_ref();
+    resume::tell_lifted(&client, &scope, "UndrainAgentResponse", &answer, lifted, globals).await
 }
