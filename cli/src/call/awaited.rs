@@ -12,7 +12,7 @@ use super::{
     follow::Follower,
     subject::{self, Subject},
 };
-use crate::output::{event, progress::Progress, state};
+use crate::output::{counts, event, progress::Progress, state};
 
 /// The most tasks, and the most jobs, that a coordinator filters by; for more, all events are read and filtered here.
 const MAX_FILTER_IDS: usize = 1_000;
@@ -128,7 +128,7 @@ impl Awaited {
         self.ended = state::is_final(state).into();
         self.unsuccessful = (state::is_final(state) && state != TaskState::Succeeded).into();
         self.done = state::is_final(state);
-        self.counts = state::counts_of(state);
+        self.counts = counts::of(state);
     }
 
     fn see_job(&mut self, job: &Job, seq: u64) {
@@ -308,7 +308,7 @@ async fn look_where_they_stand(client: &Client, awaited: &mut [Awaited]) -> Resu
 }
 
 fn show(awaited: &[Awaited], progress: &mut Progress) {
-    progress.set_others(state::unended(awaited.iter().map(|one| &one.counts)));
+    progress.set_others(counts::unended(awaited.iter().map(|one| &one.counts)));
     progress.set(
         sum(awaited, |one| one.total),
         sum(awaited, |one| one.ended),

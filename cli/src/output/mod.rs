@@ -3,21 +3,31 @@
 //! What was asked for goes to stdout, everything else to stderr. Whatever comes
 //! from outside is cleaned of control characters before a terminal sees it.
 
+pub mod agent;
 pub mod event;
-pub mod fields;
 pub mod hold;
-pub mod json;
-pub mod pages;
+pub mod job;
+pub mod queue;
+pub mod task;
+
+pub mod counts;
+pub mod state;
+
 pub mod progress;
 pub mod rate;
-pub mod state;
+
+pub mod fields;
+pub mod pages;
 pub mod table;
+
+pub mod json;
 pub mod text;
 pub mod yaml;
 
 use std::io;
 
 use anstream::{AutoStream, ColorChoice};
+use prost::Message;
 use serde_json::Value;
 use swarm_settings::wrapped::wrapped;
 
@@ -56,6 +66,23 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Messages of one type in package `swarm.v1`, each with its id.
+    pub fn of_messages<M: Message>(
+        key: &'static str,
+        message: &'static str,
+        items: &[M],
+        id: fn(&M) -> &String,
+        table: Table,
+    ) -> Listing {
+        Listing {
+            key,
+            message: Some(message),
+            values: items.iter().map(|item| json::of(message, item)).collect(),
+            names: items.iter().map(id).cloned().collect(),
+            table,
+        }
+    }
+
     /// Checks that its things can have these fields: paths of the JSON, and columns if these may be meant.
     ///
     /// # Errors

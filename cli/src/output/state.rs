@@ -1,7 +1,7 @@
 //! States as people see them: always a glyph and a word, a colour only besides.
 
 use anstyle::{AnsiColor, Style};
-use swarm_proto::v1::{AgentState, AttemptOutcome, HoldKind, StateCounts, TaskState};
+use swarm_proto::v1::{AgentState, AttemptOutcome, HoldKind, TaskState};
 
 /// Whether a task in this state has ended.
 pub fn is_final(state: TaskState) -> bool {
@@ -46,41 +46,6 @@ pub fn task(state: TaskState) -> &'static str {
         TaskState::Cancelled => "⊘ cancelled",
         TaskState::Skipped => "↷ skipped",
     }
-}
-
-/// One task in this state.
-pub fn counts_of(state: TaskState) -> StateCounts {
-    let mut counts = StateCounts::default();
-    match state {
-        TaskState::Unspecified => {}
-        TaskState::Blocked => counts.blocked = 1,
-        TaskState::Delayed => counts.delayed = 1,
-        TaskState::Queued => counts.queued = 1,
-        TaskState::Running => counts.running = 1,
-        TaskState::Waiting => counts.waiting = 1,
-        TaskState::Succeeded => counts.succeeded = 1,
-        TaskState::Failed => counts.failed = 1,
-        TaskState::Cancelled => counts.cancelled = 1,
-        TaskState::Skipped => counts.skipped = 1,
-    }
-    counts
-}
-
-/// In which states those are that have not ended: `5 running, 58 queued`.
-pub fn unended<'c>(counts: impl Iterator<Item = &'c StateCounts> + Clone) -> String {
-    let sum = |count: fn(&StateCounts) -> u64| counts.clone().map(count).sum::<u64>();
-    let present: Vec<String> = [
-        (TaskState::Running, sum(|counts| counts.running)),
-        (TaskState::Waiting, sum(|counts| counts.waiting)),
-        (TaskState::Queued, sum(|counts| counts.queued)),
-        (TaskState::Delayed, sum(|counts| counts.delayed)),
-        (TaskState::Blocked, sum(|counts| counts.blocked)),
-    ]
-    .into_iter()
-    .filter(|(_, count)| *count > 0)
-    .map(|(state, count)| format!("{count} {}", word(state)))
-    .collect();
-    present.join(", ")
 }
 
 /// An attempt's outcome for a table.

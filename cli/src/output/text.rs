@@ -1,5 +1,7 @@
 //! Times, sizes and counts as text for people.
 
+use std::collections::BTreeMap;
+
 use prost_types::{Duration, Timestamp};
 use swarm_proto::duration::{format_duration, read_duration};
 
@@ -53,6 +55,15 @@ pub fn counted(count: u64, noun: &str) -> String {
     } else {
         format!("{count} {noun}s")
     }
+}
+
+/// Labels and their like on one line: `os=linux zone=eu`.
+pub fn pairs(pairs: &BTreeMap<String, String>) -> String {
+    pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A word as a shell would have to be given it.

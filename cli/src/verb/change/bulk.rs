@@ -13,11 +13,11 @@ use crate::{
         client::Client,
         pages::{PAGE_SIZE, Pages},
     },
-    output::{Output, state, text},
+    output::{Output, state, task, text},
     program::{confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
     verb::look::{
-        describe,
         filter::{Filter, State},
+        listing,
     },
 };
 
@@ -149,7 +149,7 @@ impl Deed {
     /// When stdout cannot be written, or the coordinator cannot be asked.
     async fn list(self, request: ListTasksRequest, client: &Client, output: &Output) -> anyhow::Result<Exit> {
         let pages = Pages::new(client, request);
-        let listed = crate::verb::look::listing::print_all(pages, describe::tasks, output).await?;
+        let listed = listing::print_all(pages, task::listing, output).await?;
         self.tell_dry_run(listed);
         Ok(Exit::Done)
     }

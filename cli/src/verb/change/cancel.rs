@@ -15,9 +15,9 @@ use crate::{
         pages::Pages,
         subject::{self, Subject},
     },
-    output::{Output, state},
+    output::{Output, state, task},
     program::{exit::Exit, globals::Globals, terminal::note, value},
-    verb::look::{describe, filter::Filter},
+    verb::look::filter::Filter,
 };
 
 /// The states in which a task can be cancelled.
@@ -143,7 +143,7 @@ async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow:
             None => return Err(subject::nothing_named(client, id).into()),
         }
     }
-    output.list(&describe::tasks(&tasks))?;
+    output.list(&task::listing(&tasks))?;
     CANCEL.tell_dry_run(tasks.len());
     Ok(Exit::Done)
 }

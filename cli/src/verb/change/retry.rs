@@ -8,12 +8,9 @@ use super::{
 };
 use crate::{
     call::{client::Client, subject},
-    output::Output,
+    output::{Output, task},
     program::{exit::Exit, globals::Globals, trouble::Trouble},
-    verb::look::{
-        describe,
-        filter::{Filter, State},
-    },
+    verb::look::filter::{Filter, State},
 };
 
 const RETRY: Deed = Deed {
@@ -75,7 +72,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if !args.ids.is_empty() {
         let (tasks, unknown) = find_named(&client, &subject::ids(&args.ids)?).await?;
         if args.caution.dry_run {
-            output.list(&describe::tasks(&tasks))?;
+            output.list(&task::listing(&tasks))?;
             RETRY.tell_dry_run(tasks.len());
             return changes::tell_refusals(&unknown, tasks.len(), "cannot retry", globals);
         }

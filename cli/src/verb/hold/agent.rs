@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     call::{client::Client, pages::Pages, subject},
-    output::{Output, hold::Scope, json},
+    output::{Output, agent, hold::Scope, json},
     program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
-    verb::look::{describe, listing},
+    verb::look::listing,
 };
 
 const EXAMPLES: &str = "\
@@ -90,7 +90,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 ..ListAgentsRequest::default()
             };
             let pages = Pages::new(&client, request);
-            if listing::print(pages, limit, describe::agents, &output).await? == 0 && !is_filtered {
+            if listing::print(pages, limit, agent::listing, &output).await? == 0 && !is_filtered {
                 note(format!(
                     "help: start one with: agent --coordinator {}",
                     client.address()
@@ -105,7 +105,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 "Agent",
                 &json::of("Agent", &agent),
                 &agent.agent_id,
-                &describe::agent_page(&agent, output.width()),
+                &agent::page(&agent, output.width()),
             )?;
         }
         AgentVerb::Drain(args) => return drain::run(args, globals).await,

@@ -9,15 +9,9 @@ use crate::{
         client::Client,
         pages::{PAGE_SIZE, Pages},
     },
-    output::{
-        Listing, Output,
-        hold::{self, Scope},
-        json, state,
-        table::{Fields, Table},
-        text,
-    },
+    output::{Output, hold::Scope, json, queue, text},
     program::{actor::Actor, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
-    verb::look::{describe, listing},
+    verb::look::listing,
 };
 
 const EXAMPLES: &str = "\
@@ -94,11 +88,16 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     match args.verb {
         QueueVerb::List { limit } => {
             let pages = Pages::new(&client, ListQueuesRequest::default());
-            listing::print(pages, limit, queues, &output).await?;
+            listing::print(pages, limit, queue::listing, &output).await?;
         }
         QueueVerb::Show { queue } => {
             let found = find(&client, &queue).await?;
-            output.one("Queue", &json::of("Queue", &found), &found.name, &page(&found))?;
+            output.one(
+                "Queue",
+                &json::of("Queue", &found),
+                &found.name,
+                &queue::page(&found),
+            )?;
         }
         QueueVerb::Limit {
             queue,
@@ -117,7 +116,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 "Queue",
                 &json::of("Queue", &limited),
                 &limited.name,
-                &page(&limited),
+                &queue::page(&limited),
             )?;
             tell_excess(&limited);
         }
@@ -129,63 +128,6 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Queues as a list.
-fn queues(queues: &[Queue]) -> Listing {
-    let mut table = Table::new([
-        "QUEUE", "HOLD", "QUEUED", "RUNNING", "LIMIT", "WAITING", "DETAILS",
-    ])
-    .free_text(&["QUEUE", "DETAILS"])
-    .dispensable(&["WAITING", "DETAILS"]);
-    for queue in queues {
-        let counts = queue.counts.unwrap_or_default();
-        table.row([
-            queue.name.clone(),
-            queue
-                .hold
-                .as_ref()
-                .map(|hold| state::hold(hold.kind()).to_owned())
-                .unwrap_or_default(),
-            counts.queued.to_string(),
-            counts.running.to_string(),
-            limit(queue),
-            (counts.blocked + counts.delayed + counts.waiting).to_string(),
-            hold::beside(queue.hold.as_ref()),
-        ]);
-    }
-    Listing {
-        key: "queues",
-        message: Some("Queue"),
-        values: queues.iter().map(|queue| json::of("Queue", queue)).collect(),
-        names: queues.iter().map(|queue| queue.name.clone()).collect(),
-        table,
-    }
-}
-
-fn page(queue: &Queue) -> String {
-    let counts = queue.counts.unwrap_or_default();
-    let mut fields = Fields::default();
-    fields.add("queue", &queue.name).add("limit", limit(queue));
-    if let Some(held) = &queue.hold {
-        fields.add(
-            "hold",
-            format!("{} {}", state::hold(held.kind()), hold::beside(Some(held))),
-        );
-    }
-    for (state, count) in describe::by_state(&counts)
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-    {
-        fields.add(state::word(state), count.to_string());
-    }
-    fields.to_string()
-}
-
-fn limit(queue: &Queue) -> String {
-    queue
-        .max_running
-        .map_or_else(|| "none".to_owned(), |most| most.to_string())
 }
 
 /// A limit ends nothing: who sets it below what runs should know.

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 
 use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
 
-use super::describe;
 use crate::{
     call::{
         client::Client,
         follow::Follower,
         subject::{self, Subject},
     },
-    output::{Output, event, json, text},
+    output::{Output, event, json, task, text},
     program::{exit::Exit, globals::Globals, terminal},
 };
 
@@ -61,7 +60,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<String> {
-    let mut page = describe::task_page(task, output.width());
+    let mut page = task::page(task, output.width());
     let events = newest_events(client, &task.task_id).await?;
     if !events.is_empty() {
         page.push_str("\nevents\n");

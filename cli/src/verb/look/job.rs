@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::Subcommand;
 use swarm_proto::v1::{GetStatusRequest, GetTaskRequest, Job, ListJobsRequest, ListTasksRequest, TaskState};
 
-use super::{describe, listing};
+use super::listing;
 use crate::{
     call::{client::Client, pages::Pages, subject},
-    output::{Output, json, rate, text},
+    output::{Output, counts, job, json, rate, text},
     program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
 };
 
@@ -68,7 +68,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 ..ListJobsRequest::default()
             };
             let pages = Pages::new(&client, request);
-            listing::print_in_order(pages, &order, limit.or_all(all), describe::jobs, &output).await?;
+            listing::print_in_order(pages, &order, limit.or_all(all), job::listing, &output).await?;
         }
         JobVerb::Show { id } => {
             let job = find(&client, &id).await?;
@@ -85,7 +85,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 /// When the coordinator cannot be asked, or stdout is closed.
 pub(crate) async fn show(client: &Client, job: &Job, output: &Output) -> anyhow::Result<()> {
     let page = if output.wants_page() {
-        let mut page = describe::job_page(job);
+        let mut page = job::page(job);
         page.push_str(&progress(client, job, output).await?);
         page
     } else {
@@ -105,7 +105,7 @@ pub(crate) async fn show(client: &Client, job: &Job, output: &Output) -> anyhow:
 async fn progress(client: &Client, job: &Job, output: &Output) -> anyhow::Result<String> {
     let (total, ended) = (
         u64::from(job.task_count),
-        describe::ended(&job.counts.unwrap_or_default()),
+        counts::ended(&job.counts.unwrap_or_default()),
     );
     if ended == 0 || ended >= total {
         return Ok(String::new());

@@ -1,9 +1,9 @@
 //! `swarmctl list`: tasks in the order in which they were submitted.
 
-use super::{describe, filter::Filter, listing};
+use super::{filter::Filter, listing};
 use crate::{
     call::{client::Client, pages::Pages},
-    output::Output,
+    output::{Output, task},
     program::{exit::Exit, globals::Globals},
 };
 
@@ -41,6 +41,6 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     request.newest_first = args.order.newest;
     let limit = args.limit.or_all(args.all);
     let pages = Pages::new(&client, request);
-    listing::print_in_order(pages, &args.order, limit, describe::tasks, &output).await?;
+    listing::print_in_order(pages, &args.order, limit, task::listing, &output).await?;
     Ok(Exit::Done)
 }

@@ -13,7 +13,6 @@ pub mod events;
 pub mod logs;
 pub mod wait;
 
-pub(crate) mod describe;
 pub(crate) mod filter;
 pub(crate) mod holds;
 pub(crate) mod listing;

@@ -10,10 +10,10 @@ use swarm_proto::v1::{
     Rates, StateCounts,
 };
 
-use super::{describe, holds};
+use super::holds;
 use crate::{
     call::client::Client,
-    output::{Output, hold, json, state, table::Fields, text},
+    output::{Output, counts, hold, json, state, table::Fields, text},
     program::{
         exit::Exit,
         globals::{Format, Globals},
@@ -143,7 +143,7 @@ fn page(
     }
 
     page.push_str("\ntasks\n");
-    for (state, count) in describe::by_state(&tasks) {
+    for (state, count) in counts::by_state(&tasks) {
         page.push_str(&format!("  {:<13}{count:>8}\n", state::task(state)));
     }
     page.push_str("\nagents\n");

@@ -8,7 +8,6 @@ use swarm_proto::{
     v1::{GetTaskRequest, ListTasksRequest, Task, TaskState},
 };
 
-use super::describe;
 use crate::{
     call::{
         awaited::{self, Awaited},
@@ -16,7 +15,7 @@ use crate::{
         pages::Pages,
         subject,
     },
-    output::{Output, progress::Progress, text},
+    output::{Output, progress::Progress, task, text},
     program::{
         exit::Exit,
         globals::Globals,
@@ -131,7 +130,7 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
     let total: u64 = awaited.iter().map(|one| one.total).sum();
     let unsuccessful: u64 = awaited.iter().map(|one| one.unsuccessful).sum();
     let tasks = unsuccessful_tasks(client, awaited).await?;
-    let listing = describe::tasks(&tasks);
+    let listing = task::listing(&tasks);
     match output {
         Some(output) if output.format.is_one_value() => {
             output.check_fields(&listing)?;

@@ -81,13 +81,7 @@ pub(crate) fn print(
             submitted.to_owned(),
         ]);
     }
-    let listing = Listing {
-        key: "tasks",
-        message: Some("SubmittedTask"),
-        values: tasks.iter().map(|task| json::of("SubmittedTask", task)).collect(),
-        names: tasks.iter().map(|task| task.task_id.clone()).collect(),
-        table,
-    };
+    let listing = Listing::of_messages("tasks", "SubmittedTask", tasks, |task| &task.task_id, table);
     if output.format.is_one_value() {
         output.check_fields(&listing)?;
         let tasks: Value = listing

@@ -17,9 +17,8 @@ use crate::{
         JobFile,
         fault::{External, Faults},
     },
-    output::{Listing, Output, json, state, table::Table, text},
+    output::{Listing, Output, json, state, table::Table, task, text},
     program::{exit::Exit, terminal::note, trouble::Trouble},
-    verb::look::describe,
 };
 
 /// Ids that the coordinator is asked about, one by one.
@@ -150,25 +149,19 @@ impl DryRun<'_> {
             .free_text(&["WHAT", "DEPENDS ON", "REQUIRES"])
             .dispensable(&["PRIORITY", "QUEUE"]);
         let tasks = &self.request.tasks;
-        for task in tasks {
-            let spec = task.spec.clone().unwrap_or_default();
+        for new in tasks {
+            let spec = new.spec.clone().unwrap_or_default();
             let depends_on: Vec<&str> = spec.depends_on.iter().map(|on| on.task_id.as_str()).collect();
             table.row([
-                task.task_id.clone(),
-                describe::what(&spec),
-                describe::queue(&spec).to_owned(),
+                new.task_id.clone(),
+                task::what(&spec),
+                task::queue(&spec).to_owned(),
                 spec.priority.to_string(),
                 depends_on.join(", "),
                 wanted::terms(&spec).join(", "),
             ]);
         }
-        Listing {
-            key: "tasks",
-            message: Some("NewTask"),
-            values: tasks.iter().map(|task| json::of("NewTask", task)).collect(),
-            names: tasks.iter().map(|task| task.task_id.clone()).collect(),
-            table,
-        }
+        Listing::of_messages("tasks", "NewTask", tasks, |task| &task.task_id, table)
     }
 
     /// Asks the coordinator what it knows.

@@ -9,7 +9,7 @@ use swarm_proto::{
 
 use crate::{
     call::{client::Client, pages::PAGE_SIZE},
-    verb::look::describe,
+    output::task,
 };
 
 /// Different requirements that agents are looked for.
@@ -85,7 +85,7 @@ impl Wanted {
     fn by(task: &NewTask) -> Wanted {
         let spec = task.spec.clone().unwrap_or_default();
         Wanted {
-            queue: describe::queue(&spec).to_owned(),
+            queue: task::queue(&spec).to_owned(),
             executor: match &spec.work {
                 Some(Work::Prompt(_)) => "prompt",
                 Some(Work::Command(_)) | None => DEFAULT_EXECUTOR,

@@ -1,17 +1,17 @@
-//! How tasks, jobs and agents are described to people, in columns and on pages.
+//! Tasks in columns, and a task on a page.
 
 use std::fmt::Write as _;
 
-use swarm_proto::v1::{Agent, Command, Job, StateCounts, Task, TaskSpec, TaskState, task_spec::Work};
+use swarm_proto::v1::{Command, Task, TaskSpec, task_spec::Work};
 
-use crate::output::{
-    Listing, hold, json, state,
+use super::{
+    Listing, state,
     table::{Fields, Table},
     text,
 };
 
 /// Tasks as a list.
-pub(crate) fn tasks(tasks: &[Task]) -> Listing {
+pub fn listing(tasks: &[Task]) -> Listing {
     let mut table = Table::new([
         "ID",
         "STATE",
@@ -46,77 +46,15 @@ pub(crate) fn tasks(tasks: &[Task]) -> Listing {
             task.attempts
                 .last()
                 .map_or_else(String::new, |newest| newest.agent_id.clone()),
-            pairs(&spec.labels),
+            text::pairs(&spec.labels),
             reason(task),
         ]);
     }
-    Listing {
-        key: "tasks",
-        message: Some("Task"),
-        values: tasks.iter().map(|task| json::of("Task", task)).collect(),
-        names: tasks.iter().map(|task| task.task_id.clone()).collect(),
-        table,
-    }
-}
-
-/// Jobs as a list.
-pub(crate) fn jobs(jobs: &[Job]) -> Listing {
-    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED", "LABELS"])
-        .free_text(&["NAME", "STATES", "LABELS"])
-        .dispensable(&["ENDED", "SUBMITTED"])
-        .extra(&["LABELS"]);
-    for job in jobs {
-        let counts = job.counts.unwrap_or_default();
-        table.row([
-            job.job_id.clone(),
-            job.name.clone(),
-            job.task_count.to_string(),
-            ended(&counts).to_string(),
-            present_counts(&counts),
-            text::time(job.create_time.as_ref()),
-            pairs(&job.labels),
-        ]);
-    }
-    Listing {
-        key: "jobs",
-        message: Some("Job"),
-        values: jobs.iter().map(|job| json::of("Job", job)).collect(),
-        names: jobs.iter().map(|job| job.job_id.clone()).collect(),
-        table,
-    }
-}
-
-/// Agents as a list.
-pub(crate) fn agents(agents: &[Agent]) -> Listing {
-    let mut table = Table::new([
-        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION", "HOLD",
-    ])
-    .free_text(&["NAME", "LABELS", "HOLD"])
-    .dispensable(&["VERSION", "SEEN", "LABELS", "HOLD"]);
-    for agent in agents {
-        table.row([
-            agent.agent_id.clone(),
-            agent.name.clone(),
-            state::agent(agent.state()).to_owned(),
-            agent.slots.to_string(),
-            agent.leases.len().to_string(),
-            pairs(&agent.labels),
-            text::time(agent.seen_time.as_ref()),
-            agent.version.clone(),
-            hold::beside(agent.hold.as_ref()),
-        ]);
-    }
-    Listing {
-        key: "agents",
-        message: Some("Agent"),
-        values: agents.iter().map(|agent| json::of("Agent", agent)).collect(),
-        names: agents.iter().map(|agent| agent.agent_id.clone()).collect(),
-        table,
-    }
+    Listing::of_messages("tasks", "Task", tasks, |task| &task.task_id, table)
 }
 
 /// Everything about a task that fits a page of this width, without its output.
-pub(crate) fn task_page(task: &Task, width: Option<usize>) -> String {
+pub fn page(task: &Task, width: Option<usize>) -> String {
     let spec = task.spec.clone().unwrap_or_default();
     let mut fields = Fields::default();
     fields
@@ -137,11 +75,11 @@ pub(crate) fn task_page(task: &Task, width: Option<usize>) -> String {
         .add("directory", command(&spec).map_or("", |command| &command.cwd))
         .add(
             "environment",
-            command(&spec).map_or_else(String::new, |command| pairs(&command.env)),
+            command(&spec).map_or_else(String::new, |command| text::pairs(&command.env)),
         )
         .add("queue", queue(&spec))
         .add("priority", spec.priority.to_string())
-        .add("labels", pairs(&spec.labels))
+        .add("labels", text::pairs(&spec.labels))
         .add(
             "requires",
             spec.requirements
@@ -151,7 +89,7 @@ pub(crate) fn task_page(task: &Task, width: Option<usize>) -> String {
         )
         .add("exclusive", &spec.exclusive_group)
         .add("shard key", &spec.shard_key)
-        .add("metadata", pairs(&spec.metadata))
+        .add("metadata", text::pairs(&spec.metadata))
         .add(
             "depends on",
             spec.depends_on
@@ -194,112 +132,6 @@ pub(crate) fn task_page(task: &Task, width: Option<usize>) -> String {
         }
     }
     page
-}
-
-/// Everything about a job that fits a page.
-pub(crate) fn job_page(job: &Job) -> String {
-    let counts = job.counts.unwrap_or_default();
-    let mut fields = Fields::default();
-    fields
-        .add("job", &job.job_id)
-        .add("name", &job.name)
-        .add("labels", pairs(&job.labels))
-        .add("submitted", text::time(job.create_time.as_ref()))
-        .add("tasks", format!("{}, {} ended", job.task_count, ended(&counts)));
-    for (state, count) in by_state(&counts).into_iter().filter(|(_, count)| *count > 0) {
-        fields.add(state::word(state), count.to_string());
-    }
-    fields.to_string()
-}
-
-/// Everything about an agent that fits a page of this width.
-pub(crate) fn agent_page(agent: &Agent, width: Option<usize>) -> String {
-    let mut fields = Fields::default();
-    fields
-        .add("agent", &agent.agent_id)
-        .add("name", &agent.name)
-        .add("state", state::agent(agent.state()))
-        .add(
-            "hold",
-            agent
-                .hold
-                .as_ref()
-                .map(|held| format!("{} {}", hold::word(held.kind()), hold::beside(Some(held))))
-                .unwrap_or_default(),
-        )
-        .add("slowed until", text::time(agent.slowed_until.as_ref()))
-        .add("slots", format!("{}, {} busy", agent.slots, agent.leases.len()))
-        .add("labels", pairs(&agent.labels))
-        .add("carries out", agent.executors.join(", "))
-        .add("queues", agent.queues.join(", "))
-        .add("shards", shards(agent))
-        .add("version", &agent.version)
-        .add("registered", text::time(agent.register_time.as_ref()))
-        .add("seen", text::time(agent.seen_time.as_ref()));
-    let mut page = fields.to_string();
-    if !agent.leases.is_empty() {
-        let mut table =
-            Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"]).dispensable(&["GRANTED", "EXPIRES"]);
-        for lease in &agent.leases {
-            table.row([
-                lease.task_id.clone(),
-                lease.attempt.to_string(),
-                text::time(lease.grant_time.as_ref()),
-                text::time(lease.expire_time.as_ref()),
-            ]);
-        }
-        page.push_str("\nleases\n");
-        page.push_str(&table.within(width));
-    }
-    page
-}
-
-/// Which part of all tasks an agent takes; nothing when it takes them all.
-fn shards(agent: &Agent) -> String {
-    let Some(shard) = &agent.shard else {
-        return String::new();
-    };
-    match shard.index {
-        Some(index) => format!("{index} of {}", shard.count),
-        None if agent.shards.is_empty() => format!("none of {}", shard.count),
-        None => {
-            let given: Vec<String> = agent.shards.iter().map(u32::to_string).collect();
-            format!(
-                "{} of {}, given by the coordinator",
-                given.join(", "),
-                shard.count
-            )
-        }
-    }
-}
-
-/// The counts with their states, in the order of a task's life.
-pub(crate) fn by_state(counts: &StateCounts) -> [(TaskState, u64); 9] {
-    [
-        (TaskState::Blocked, counts.blocked),
-        (TaskState::Delayed, counts.delayed),
-        (TaskState::Queued, counts.queued),
-        (TaskState::Running, counts.running),
-        (TaskState::Waiting, counts.waiting),
-        (TaskState::Succeeded, counts.succeeded),
-        (TaskState::Failed, counts.failed),
-        (TaskState::Cancelled, counts.cancelled),
-        (TaskState::Skipped, counts.skipped),
-    ]
-}
-
-/// How many tasks have ended.
-pub(crate) fn ended(counts: &StateCounts) -> u64 {
-    counts.succeeded + counts.failed + counts.cancelled + counts.skipped
-}
-
-/// The states that some tasks are in: `3 queued, 1 failed`.
-pub(crate) fn present_counts(counts: &StateCounts) -> String {
-    let present = by_state(counts).into_iter().filter(|(_, count)| *count > 0);
-    present
-        .map(|(state, count)| format!("{count} {}", state::word(state)))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn attempts(task: &Task) -> Table {
@@ -377,7 +209,7 @@ fn tries(task: &Task) -> String {
 }
 
 /// What a task does, in a few words: its name, or else its work.
-pub(crate) fn what(spec: &TaskSpec) -> String {
+pub fn what(spec: &TaskSpec) -> String {
     if spec.name.is_empty() {
         command_line(spec)
     } else {
@@ -416,18 +248,10 @@ fn command_line(spec: &TaskSpec) -> String {
 }
 
 /// The line that a task waits in.
-pub(crate) fn queue(spec: &TaskSpec) -> &str {
+pub fn queue(spec: &TaskSpec) -> &str {
     if spec.queue.is_empty() {
         "default"
     } else {
         &spec.queue
     }
-}
-
-fn pairs(pairs: &std::collections::BTreeMap<String, String>) -> String {
-    pairs
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }

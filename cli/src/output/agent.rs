@@ -1,0 +1,93 @@
+//! Agents in columns, and an agent on a page.
+
+use swarm_proto::v1::Agent;
+
+use super::{
+    Listing, hold, state,
+    table::{Fields, Table},
+    text,
+};
+
+/// Agents as a list.
+pub fn listing(agents: &[Agent]) -> Listing {
+    let mut table = Table::new([
+        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION", "HOLD",
+    ])
+    .free_text(&["NAME", "LABELS", "HOLD"])
+    .dispensable(&["VERSION", "SEEN", "LABELS", "HOLD"]);
+    for agent in agents {
+        table.row([
+            agent.agent_id.clone(),
+            agent.name.clone(),
+            state::agent(agent.state()).to_owned(),
+            agent.slots.to_string(),
+            agent.leases.len().to_string(),
+            text::pairs(&agent.labels),
+            text::time(agent.seen_time.as_ref()),
+            agent.version.clone(),
+            hold::beside(agent.hold.as_ref()),
+        ]);
+    }
+    Listing::of_messages("agents", "Agent", agents, |agent| &agent.agent_id, table)
+}
+
+/// Everything about an agent that fits a page of this width.
+pub fn page(agent: &Agent, width: Option<usize>) -> String {
+    let mut fields = Fields::default();
+    fields
+        .add("agent", &agent.agent_id)
+        .add("name", &agent.name)
+        .add("state", state::agent(agent.state()))
+        .add(
+            "hold",
+            agent
+                .hold
+                .as_ref()
+                .map(|held| format!("{} {}", hold::word(held.kind()), hold::beside(Some(held))))
+                .unwrap_or_default(),
+        )
+        .add("slowed until", text::time(agent.slowed_until.as_ref()))
+        .add("slots", format!("{}, {} busy", agent.slots, agent.leases.len()))
+        .add("labels", text::pairs(&agent.labels))
+        .add("carries out", agent.executors.join(", "))
+        .add("queues", agent.queues.join(", "))
+        .add("shards", shards(agent))
+        .add("version", &agent.version)
+        .add("registered", text::time(agent.register_time.as_ref()))
+        .add("seen", text::time(agent.seen_time.as_ref()));
+    let mut page = fields.to_string();
+    if !agent.leases.is_empty() {
+        let mut table =
+            Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"]).dispensable(&["GRANTED", "EXPIRES"]);
+        for lease in &agent.leases {
+            table.row([
+                lease.task_id.clone(),
+                lease.attempt.to_string(),
+                text::time(lease.grant_time.as_ref()),
+                text::time(lease.expire_time.as_ref()),
+            ]);
+        }
+        page.push_str("\nleases\n");
+        page.push_str(&table.within(width));
+    }
+    page
+}
+
+/// Which part of all tasks an agent takes; nothing when it takes them all.
+fn shards(agent: &Agent) -> String {
+    let Some(shard) = &agent.shard else {
+        return String::new();
+    };
+    match shard.index {
+        Some(index) => format!("{index} of {}", shard.count),
+        None if agent.shards.is_empty() => format!("none of {}", shard.count),
+        None => {
+            let given: Vec<String> = agent.shards.iter().map(u32::to_string).collect();
+            format!(
+                "{} of {}, given by the coordinator",
+                given.join(", "),
+                shard.count
+            )
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How many tasks are in which state, in words.
+
+use swarm_proto::v1::{StateCounts, TaskState};
+
+use super::state::word;
+
+/// One task in this state.
+pub fn of(state: TaskState) -> StateCounts {
+    let mut counts = StateCounts::default();
+    match state {
+        TaskState::Unspecified => {}
+        TaskState::Blocked => counts.blocked = 1,
+        TaskState::Delayed => counts.delayed = 1,
+        TaskState::Queued => counts.queued = 1,
+        TaskState::Running => counts.running = 1,
+        TaskState::Waiting => counts.waiting = 1,
+        TaskState::Succeeded => counts.succeeded = 1,
+        TaskState::Failed => counts.failed = 1,
+        TaskState::Cancelled => counts.cancelled = 1,
+        TaskState::Skipped => counts.skipped = 1,
+    }
+    counts
+}
+
+/// The counts with their states, in the order of a task's life.
+pub fn by_state(counts: &StateCounts) -> [(TaskState, u64); 9] {
+    [
+        (TaskState::Blocked, counts.blocked),
+        (TaskState::Delayed, counts.delayed),
+        (TaskState::Queued, counts.queued),
+        (TaskState::Running, counts.running),
+        (TaskState::Waiting, counts.waiting),
+        (TaskState::Succeeded, counts.succeeded),
+        (TaskState::Failed, counts.failed),
+        (TaskState::Cancelled, counts.cancelled),
+        (TaskState::Skipped, counts.skipped),
+    ]
+}
+
+/// How many tasks have ended.
+pub fn ended(counts: &StateCounts) -> u64 {
+    counts.succeeded + counts.failed + counts.cancelled + counts.skipped
+}
+
+/// The states that some tasks are in, in the order of a task's life.
+pub fn present(counts: &StateCounts) -> impl Iterator<Item = (TaskState, u64)> {
+    by_state(counts).into_iter().filter(|(_, count)| *count > 0)
+}
+
+/// The states that some tasks are in: `3 queued, 1 failed`.
+pub fn in_words(counts: &StateCounts) -> String {
+    let words = present(counts).map(|(state, count)| format!("{count} {}", word(state)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The states of unended tasks, over several counts: `5 running, 58 queued`.
+pub fn unended<'c>(counts: impl Iterator<Item = &'c StateCounts> + Clone) -> String {
+    let sum = |count: fn(&StateCounts) -> u64| counts.clone().map(count).sum::<u64>();
+    let present: Vec<String> = [
+        (TaskState::Running, sum(|counts| counts.running)),
+        (TaskState::Waiting, sum(|counts| counts.waiting)),
+        (TaskState::Queued, sum(|counts| counts.queued)),
+        (TaskState::Delayed, sum(|counts| counts.delayed)),
+        (TaskState::Blocked, sum(|counts| counts.blocked)),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(state, count)| format!("{count} {}", word(state)))
+    .collect();
+    present.join(", ")
+}
