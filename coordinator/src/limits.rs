@@ -1,6 +1,31 @@
-//! Every bound of the coordinator that is not one of the engine's, with its reason.
+//! Every bound of the coordinator that is neither the protocol's nor the engine's, with its reason.
 
 use std::time::Duration;
+
+use swarm_engine::limits as engine;
+use swarm_proto::limits as protocol;
+
+// The engine depends on nothing of ours and has the protocol's limits of its own requests once more.
+const _: () = {
+    assert!(engine::MAX_ID_BYTES == protocol::MAX_ID_BYTES);
+    assert!(engine::MAX_SELECTOR_TERMS == protocol::MAX_SELECTOR_TERMS);
+    assert!(engine::MAX_LABEL_KEY_BYTES == protocol::MAX_TERM_KEY_BYTES);
+    assert!(engine::MAX_LABEL_BYTES == protocol::MAX_TERM_VALUE_BYTES);
+    assert!(engine::MAX_SUBMIT_TASKS == protocol::MAX_SUBMIT_TASKS);
+    assert!(engine::MAX_SPEC_BYTES == protocol::MAX_SPEC_BYTES);
+    assert!(engine::MAX_DEPENDENCIES == protocol::MAX_DEPENDENCIES);
+    assert!(engine::MAX_RETRIES == protocol::MAX_RETRIES);
+    assert!(engine::MAX_ASKED_BACKOFF.as_nanos() == protocol::MAX_BACKOFF.as_nanos());
+    assert!(engine::MAX_TIMEOUT.as_nanos() == protocol::MAX_TIMEOUT.as_nanos());
+    assert!(engine::MAX_DELAY.as_nanos() == protocol::MAX_DELAY.as_nanos());
+    assert!(engine::MAX_ITEMS == protocol::MAX_ITEMS);
+    assert!(engine::MAX_HELD_LEASES == protocol::MAX_HELD_LEASES);
+    assert!(engine::MAX_CLAIM_TASKS == protocol::MAX_CLAIM_TASKS as usize);
+    assert!(engine::MAX_SCAN == protocol::MAX_SCAN);
+    assert!(engine::MAX_SHARDS as u32 == protocol::MAX_SHARDS);
+    // A page is visited under one lock.
+    assert!(protocol::MAX_PAGE_ITEMS <= engine::MAX_VISITED);
+};
 
 /// Events that the store does not have yet, above which submits are refused: some seconds of its work, which a start
 /// after a kill has to do before it serves, and a tenth of the memory of a million tasks.
@@ -21,17 +46,11 @@ pub const COMPLETE_BACKLOG_BYTES: u64 = 1024 * 1024 * 1024;
 /// How long a refused caller should wait: the backlog is gone by then.
 pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The longest long poll: below the idle timeouts of what may stand in between.
-pub const MAX_WAIT: Duration = Duration::from_secs(30);
-
 /// Claims that may wait at the same time: one for each of many more agents than one machine serves.
 pub const MAX_WAITERS: usize = 100_000;
 
 /// Event streams that may be open at the same time.
 pub const MAX_STREAMS: usize = 4_096;
-
-/// Ids in one filter of an event stream.
-pub const MAX_FILTER_IDS: usize = 1_000;
 
 /// A filtered stream that has sent nothing for this long sends its bare position.
 pub const POSITION_INTERVAL: Duration = Duration::from_secs(30);
@@ -149,50 +168,8 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Pauses between heartbeats are this fraction of the lease's TTL: two may be lost.
 pub const HEARTBEATS_PER_TTL: u32 = 3;
 
-/// Bytes of a name or version: it stands in one cell of a table.
-pub const MAX_NAME_BYTES: usize = 200;
-
-/// Labels, or metadata, of one thing: people read them, and filters visit each.
-pub const MAX_PAIRS: usize = 64;
-
-/// Bytes of a label's key.
-pub const MAX_KEY_BYTES: usize = 128;
-
-/// Bytes of a label's value. Longer text belongs into an input or output.
-pub const MAX_VALUE_BYTES: usize = 1_024;
-
-/// The lowest and the highest priority: a scale that people can keep in mind, with room between the named ones.
-pub const PRIORITIES: std::ops::RangeInclusive<i32> = -100..=100;
-
-/// Slots of one agent: above any machine's processors; a typo should not take a whole queue.
-pub const MAX_SLOTS: u32 = 1_000;
-
-/// Queues that one claim may name; each is looked up under the lock.
-pub const MAX_CLAIM_QUEUES: usize = 64;
-
-/// Bytes of a claim's request id: it is journaled with each lease.
-pub const MAX_REQUEST_ID_BYTES: usize = 64;
-
-/// Bytes of a failure's reason: a word for programs.
-pub const MAX_FAILURE_REASON_BYTES: usize = 64;
-
-/// Bytes of a failure's or release's message: it is journaled, and kept for each remembered attempt.
-pub const MAX_FAILURE_MESSAGE_BYTES: usize = 2 * 1024;
-
 /// Unmet dependencies named in one task's message; the rest is a number.
 pub const MAX_SHOWN_DEPENDENCIES: usize = 100;
-
-/// Bytes of the reason for a hold: a sentence.
-pub const MAX_REASON_BYTES: usize = 500;
-
-/// Ways to carry out tasks that an agent may name; there are few.
-pub const MAX_EXECUTORS: usize = 16;
-
-/// Entries of tasks that no agent can run, in the answer to a submit; a person reads the first few.
-pub const MAX_UNMATCHED: usize = 32;
-
-/// Tasks named in such an entry.
-pub const MAX_UNMATCHED_IDS: usize = 10;
 
 /// Kinds of passed tasks told with an empty claim.
 pub const MAX_PASSED: usize = 10;
@@ -225,9 +202,6 @@ pub const MAX_WAITERS_PER_AGENT: usize = 16;
 
 /// Bytes of one page of a list: half of a message, so that whatever stands around it fits.
 pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
-
-/// Bytes of a heartbeat: some two thousand leases.
-pub const MAX_HEARTBEAT_BYTES: usize = 256 * 1024;
 
 /// Connections at the same time; an agent needs one.
 pub const MAX_CONNECTIONS: usize = 16_384;

@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod duration;
+pub mod limits;
 pub mod probe;
 pub mod reason;
 
@@ -20,12 +21,6 @@ pub mod store {
 
 /// The encoded `FileDescriptorSet` of `swarm.v1`, with comments and imports.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swarm.v1.bin"));
-
-/// The largest message either side accepts or sends, in bytes.
-pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
-
-/// The end of each output stream that an agent keeps and reports, in bytes.
-pub const OUTPUT_TAIL_BYTES: usize = 64 * 1024;
 
 /// The port that a coordinator listens on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 50051;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, future::Future, path::Path, time::Duration};
 
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
     channel::{self, Address},
+    limits::MAX_MESSAGE_BYTES,
     reason::{Failure, Reason},
     v1::{
         CancelTasksRequest, Command, Dependency, Event, GetStatusRequest, GetStatusResponse, GetTaskRequest,

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use swarm_proto::v1::{Blame, DependencyOutput, attempt_report::Outcome};
+use swarm_proto::{
+    limits::MAX_ID_BYTES,
+    v1::{Blame, DependencyOutput, attempt_report::Outcome},
+};
 
 use crate::{
     coordinator::{CallError, Coordinator, sentence},
@@ -18,7 +21,7 @@ pub(super) async fn write(
 ) -> Result<(), Outcome> {
     for dependency in dependencies {
         let task_id = &dependency.task_id;
-        if !is_file_name(task_id, 128) {
+        if !is_file_name(task_id, MAX_ID_BYTES) {
             let sentence = format!("a dependency has the id '{task_id}', which cannot name a file");
             return Err(failed("inputs", Blame::Task, sentence));
         }

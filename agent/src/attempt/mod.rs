@@ -5,8 +5,9 @@ pub(crate) mod veto;
 
 use std::{io, sync::Arc, time::Duration};
 
-use swarm_proto::v1::{
-    Assignment, AttemptReport, Blame, Cancelled, LeaseRef, Output, attempt_report::Outcome,
+use swarm_proto::{
+    limits::MAX_TIMEOUT,
+    v1::{Assignment, AttemptReport, Blame, Cancelled, LeaseRef, Output, attempt_report::Outcome},
 };
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
@@ -28,9 +29,6 @@ use crate::{
         tree::{Sweeper, Tree, series::Series},
     },
 };
-
-/// An assignment that names no timeout; the protocol's longest.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The mildest orders that end an attempt in silence, and that kill it.
 const SILENCED: Order = Order::Release(Why::Silence);
@@ -196,7 +194,7 @@ async fn supervise(
         Order(Order),
     }
 
-    let limit = timeout.unwrap_or(LONGEST_TIMEOUT);
+    let limit = timeout.unwrap_or(MAX_TIMEOUT);
     let first = tokio::select! {
         biased;
         exit = process.exit() => First::Exit(exit),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use swarm_proto::v1::{Directive, HeartbeatResponse, HoldKind};
+use swarm_proto::{
+    limits::MAX_WAIT,
+    v1::{Directive, HeartbeatResponse, HoldKind},
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -13,7 +16,7 @@ use super::{
     held::{Order, Untrusted, Why},
     hold,
     lease::{BootTime, TrustWindow},
-    session::{MAX_HEARTBEAT_WAIT, Session, SessionEnd, read_length},
+    session::{Session, SessionEnd, read_length},
 };
 use crate::attempt_key::AttemptKey;
 
@@ -88,7 +91,7 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
 
 /// How long an answer may be held back. Only with the answer is a renewal known here.
 fn longest_wait(session: &Session, interval: Duration) -> Duration {
-    let longest = interval.min(MAX_HEARTBEAT_WAIT);
+    let longest = interval.min(MAX_WAIT);
     match session.held.exclusive_window() {
         Some(window) => longest.min(window / RENEWALS_PER_WINDOW),
         None => longest,

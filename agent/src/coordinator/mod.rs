@@ -21,8 +21,8 @@ use std::{
 };
 
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
     channel::{self, Address},
+    limits::MAX_MESSAGE_BYTES,
     reason::Failure,
     v1::{
         ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, DeregisterAgentRequest, Directive,

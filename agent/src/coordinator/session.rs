@@ -12,6 +12,7 @@ use std::{
 use prost::Message as _;
 use swarm_proto::{
     duration::{read_duration, write_duration},
+    limits::{MAX_HEARTBEAT_BYTES, MAX_HELD_LEASES},
     reason::{Failure, Reason},
     v1::{
         ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, Hold,
@@ -28,12 +29,8 @@ use super::{
 };
 use crate::attempt_key::AttemptKey;
 
-/// The protocol's limit of a registration's and a heartbeat's leases.
-const MAX_LISTED: usize = 2000;
-/// The protocol's limit of a heartbeat is 256 KiB; the rest is for its other fields.
-const MAX_LISTED_BYTES: usize = 240 * 1024;
-/// The protocol's limit of a heartbeat's wait.
-pub(crate) const MAX_HEARTBEAT_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of the leases in a heartbeat; the rest is for its other fields.
+const MAX_LISTED_BYTES: usize = MAX_HEARTBEAT_BYTES - 16 * 1024;
 /// For a coordinator that names none.
 const FALLBACK_LEASE_TTL: Duration = Duration::from_secs(90);
 const FALLBACK_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -283,7 +280,7 @@ fn refused(failure: &Failure) -> SessionEnd {
 
 /// As many held leases as a message may list.
 fn listed(held: &Held) -> Vec<LeaseRef> {
-    let mut leases = held.leases(MAX_LISTED);
+    let mut leases = held.leases(MAX_HELD_LEASES);
     let mut bytes = 0;
     let fitting = leases.iter().take_while(|lease| {
         // Its tag and length take at most four bytes more.

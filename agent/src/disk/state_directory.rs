@@ -15,6 +15,8 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
+use swarm_proto::limits::MAX_ID_BYTES;
+
 use crate::program::{file_name::is_file_name, random};
 
 /// 80 random bits: enough that no two agents ever share an identity.
@@ -246,7 +248,7 @@ fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
 /// What the file says; what `make` gives when there is no file yet.
 fn kept(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
     match fs::read_to_string(file) {
-        Ok(text) if is_file_name(text.trim(), 128) => return Ok(text.trim().to_owned()),
+        Ok(text) if is_file_name(text.trim(), MAX_ID_BYTES) => return Ok(text.trim().to_owned()),
         Ok(_) => {
             return Err(OpenError::Unusable(anyhow::anyhow!(
                 "{} does not hold what an agent wrote there; move it away to begin with a new one",

@@ -3,7 +3,10 @@
 use std::{ffi::OsStr, io};
 
 use nix::errno::Errno;
-use swarm_proto::v1::{Blame, Failure, Released, attempt_report::Outcome};
+use swarm_proto::{
+    limits::MAX_FAILURE_MESSAGE_BYTES,
+    v1::{Blame, Failure, Released, attempt_report::Outcome},
+};
 
 /// A failure with a sentence, cut to the length that the protocol takes.
 pub(crate) fn failure(reason: &str, blame: Blame, sentence: impl Into<String>) -> Failure {
@@ -79,10 +82,8 @@ fn blame(error: &io::Error) -> Blame {
 }
 
 fn cut(mut sentence: String) -> String {
-    /// The protocol's limit of a failure's message.
-    const MAX_MESSAGE_BYTES: usize = 2048;
-    if sentence.len() > MAX_MESSAGE_BYTES {
-        sentence.truncate(sentence.floor_char_boundary(MAX_MESSAGE_BYTES));
+    if sentence.len() > MAX_FAILURE_MESSAGE_BYTES {
+        sentence.truncate(sentence.floor_char_boundary(MAX_FAILURE_MESSAGE_BYTES));
     }
     sentence
 }
@@ -110,6 +111,6 @@ mod tests {
     #[test]
     fn long_messages_are_cut_between_characters() {
         let cut = failure("x", Blame::Task, "ä".repeat(5000)).message;
-        assert_eq!(cut.len(), 2048);
+        assert_eq!(cut.len(), MAX_FAILURE_MESSAGE_BYTES);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use swarm_proto::OUTPUT_TAIL_BYTES;
+use swarm_proto::limits::OUTPUT_TAIL_BYTES;
 
 /// Keeps the last 64 KiB of what is pushed.
 #[derive(Default)]

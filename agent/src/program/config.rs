@@ -6,7 +6,12 @@ use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
     builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
 };
-use swarm_proto::{channel::Address, duration::parse_duration, v1::Shard};
+use swarm_proto::{
+    channel::Address,
+    duration::{format_duration, parse_duration},
+    limits::{MAX_CLAIM_QUEUES, MAX_KEY_BYTES, MAX_PAIRS, MAX_SCAN, MAX_SHARDS, MAX_SLOTS, MAX_WAIT},
+    v1::Shard,
+};
 use swarm_settings::usage;
 
 use super::file_name::is_file_name;
@@ -19,21 +24,11 @@ Examples:
   agent --exit-when-idle                           work until nothing is left, then leave
   agent doctor                                     look whether this machine can work";
 
-/// The protocol's limit of a claim's wait.
-const MAX_CLAIM_WAIT: Duration = Duration::from_secs(30);
 /// Clocks cannot count for ever, and nobody waits longer.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-/// The protocol's limit of an agent's slots.
-const MAX_SLOTS: u32 = 1000;
 /// `--slots auto` takes no more: beyond it somebody should choose.
 const MAX_AUTO_SLOTS: usize = 10;
-/// The protocol's limits of a claim.
-const MAX_SCAN_LIMIT: i64 = 1000;
-const MAX_QUEUES: usize = 64;
-/// The protocol's limits of an agent's labels.
-const MAX_LABELS: usize = 64;
-const MAX_KEY_BYTES: usize = 128;
-/// A name is a directory's name and goes to the coordinator, which takes 200 bytes.
+/// Bytes of an agent's name: it names a directory, so it is shorter than the protocol's names.
 const MAX_NAME_BYTES: usize = 100;
 
 /// What every agent says about its machine, unless its owner says otherwise.
@@ -79,7 +74,7 @@ pub(crate) struct Config {
 
     /// Into how many shards all tasks are cut, at most 256; with 1 this agent takes any task
     #[arg(long, env = "SWARM_SHARD_COUNT", value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(1..=shard::MAX_COUNT))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SHARDS)))]
     pub(crate) shard_count: u32,
 
     /// Which shard this agent works on, from 0; with auto the coordinator gives every shard to some live agent
@@ -88,7 +83,7 @@ pub(crate) struct Config {
 
     /// How many queued tasks that this agent failed or refused lately one claim looks past; 0 is the coordinator's 100
     #[arg(long, env = "SWARM_SCAN_LIMIT", value_name = "N", default_value_t = 0,
-          value_parser = clap::value_parser!(u32).range(..=MAX_SCAN_LIMIT))]
+          value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_SCAN)))]
     pub(crate) scan_limit: u32,
 
     /// Give every command back undone
@@ -230,16 +225,16 @@ impl Config {
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(shard::fault(self.shard_count, self.shard_id));
-        if self.queues.len() > MAX_QUEUES {
+        if self.queues.len() > MAX_CLAIM_QUEUES {
             let count = self.queues.len();
             faults.push(format!(
-                "--queues names {count} queues, at most {MAX_QUEUES} will do"
+                "--queues names {count} queues, at most {MAX_CLAIM_QUEUES} will do"
             ));
         }
-        if self.label_map().len() > MAX_LABELS {
-            let own = MAX_LABELS - AUTOMATIC_LABELS.len();
+        if self.label_map().len() > MAX_PAIRS {
+            let own = MAX_PAIRS - AUTOMATIC_LABELS.len();
             faults.push(format!(
-                "--label is given too often: with os and arch there are {} labels, at most {MAX_LABELS} will do, \
+                "--label is given too often: with os and arch there are {} labels, at most {MAX_PAIRS} will do, \
                  which leaves {own} of your own",
                 self.label_map().len()
             ));
@@ -311,8 +306,8 @@ fn is_typed(matches: &ArgMatches, flag: &str) -> bool {
 
 fn claim_wait(text: &str) -> Result<Duration, String> {
     let wait = duration(text)?;
-    if wait > MAX_CLAIM_WAIT {
-        return Err("a claim waits at most 30s".to_owned());
+    if wait > MAX_WAIT {
+        return Err(format!("a claim waits at most {}", format_duration(MAX_WAIT)));
     }
     Ok(wait)
 }

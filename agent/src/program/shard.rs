@@ -2,10 +2,7 @@
 
 use std::str::FromStr;
 
-use swarm_proto::v1::Shard;
-
-/// The protocol's limit: there are so many buckets.
-pub(crate) const MAX_COUNT: i64 = 256;
+use swarm_proto::{limits::MAX_SHARDS, v1::Shard};
 
 /// Which of the shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +46,8 @@ impl FromStr for ShardId {
             return Ok(ShardId::Auto);
         }
         match text.parse() {
-            Ok(index) if i64::from(index) < MAX_COUNT => Ok(ShardId::Fixed(index)),
-            _ => Err(format!("expected auto, or a number from 0 to {}", MAX_COUNT - 1)),
+            Ok(index) if index < MAX_SHARDS => Ok(ShardId::Fixed(index)),
+            _ => Err(format!("expected auto, or a number from 0 to {}", MAX_SHARDS - 1)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{mem, sync::Arc, time::Duration};
 
 use swarm_proto::{
     duration::{read_duration, write_duration},
+    limits::MAX_REQUEST_ID_BYTES,
     v1::{ClaimRequest, ClaimResponse, EmptyReason},
 };
 use tokio::time::Instant;
@@ -14,15 +15,15 @@ use crate::{
     program::{backoff::Backoff, config::Config, random},
 };
 
-/// The protocol's limit of a claim.
-pub(super) const MAX_CLAIMED: u32 = 100;
 /// The coordinator asks for minutes at most. A pause that is longer than this is cut, so that a mistake
 /// elsewhere does not put a machine out of work for good.
 const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// During a hold claims are this far apart at most, unless the coordinator names a time: its end may go unheard.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
-/// A repeat is known by it; the protocol takes 64 bytes.
+/// A repeat is known by it.
 const REQUEST_ID_CHARACTERS: usize = 20;
+
+const _: () = assert!(REQUEST_ID_CHARACTERS <= MAX_REQUEST_ID_BYTES);
 
 /// Which tasks an agent asks for, and when.
 pub(super) struct Claiming {

@@ -9,6 +9,7 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
+    limits::{MAX_ITEMS, MAX_MESSAGE_BYTES},
     reason::{Failure, Reason},
     v1::{AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult},
 };
@@ -22,12 +23,10 @@ use crate::{
     program::backoff::Backoff,
 };
 
-/// The protocol's limit of a delivery.
-const MAX_DELIVERED: usize = 1000;
 /// With so many outcomes that the coordinator does not take for the moment, nothing more is claimed.
-const MAX_UNSENT: usize = MAX_DELIVERED;
-/// A message has at most 4 MiB; its other fields take the rest.
-const MAX_DELIVERED_BYTES: usize = 3 * 1024 * 1024;
+const MAX_UNSENT: usize = MAX_ITEMS;
+/// Bytes of the reports in one delivery; the rest of the message is for its other fields.
+const MAX_DELIVERED_BYTES: usize = MAX_MESSAGE_BYTES / 4 * 3;
 
 /// The outcomes that the coordinator has not confirmed.
 pub(super) struct Delivering {
@@ -142,7 +141,7 @@ impl Delivering {
         let mut bytes = 0;
         while let Some(next) = self.unsent.front() {
             bytes += next.report.encoded_len();
-            let fits = bytes <= MAX_DELIVERED_BYTES && items.len() < MAX_DELIVERED && !next.alone;
+            let fits = bytes <= MAX_DELIVERED_BYTES && items.len() < MAX_ITEMS && !next.alone;
             if !items.is_empty() && (!fits || items[0].alone) {
                 break;
             }
@@ -384,11 +383,11 @@ mod tests {
     #[test]
     fn a_batch_has_no_more_than_a_message_may_have() {
         let mut delivering = delivering(&[]);
-        for n in 0..MAX_DELIVERED + 10 {
+        for n in 0..MAX_ITEMS + 10 {
             delivering.push(unsent(&format!("t{n}")));
         }
         assert!(delivering.is_full());
-        assert_eq!(delivering.next_batch().len(), MAX_DELIVERED);
+        assert_eq!(delivering.next_batch().len(), MAX_ITEMS);
         let mut large = unsent("large");
         large.report.output = Some(Output {
             stdout: vec![0; MAX_DELIVERED_BYTES],

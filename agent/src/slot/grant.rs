@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use swarm_proto::v1::{Assignment, ClaimResponse, EmptyReason, LeaseRef, TaskSpec, attempt_report::Outcome};
+use swarm_proto::{
+    limits::MAX_ID_BYTES,
+    v1::{Assignment, ClaimResponse, EmptyReason, LeaseRef, TaskSpec, attempt_report::Outcome},
+};
 use tokio::time::Instant;
 
 use super::{Worker, claiming::Brought, context::run_to_report, delivering::Unsent, hold::is_by_hold};
@@ -94,7 +97,7 @@ impl Worker {
                 continue;
             };
             // Files are named by it: what the other side sends is not trusted to be harmless.
-            if !is_file_name(&lease.task_id, 128) {
+            if !is_file_name(&lease.task_id, MAX_ID_BYTES) {
                 let why = "this agent cannot keep files for a task with this id";
                 self.give_back(lease, released(why));
             } else if !self.is_accepting() {

@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use swarm_proto::limits::MAX_CLAIM_TASKS;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -31,7 +32,7 @@ use tokio::{
 
 pub(crate) use self::context::SlotContext;
 use self::{
-    claiming::{Claiming, MAX_CLAIMED},
+    claiming::Claiming,
     delivering::{Delivering, Unsent},
     hold::CurrentHold,
     leaving::Leaving,
@@ -191,7 +192,7 @@ impl Worker {
         let running = u32::try_from(self.context.session.held.running()).unwrap_or(u32::MAX);
         let slots = self.context.config.slots;
         let free = slots.saturating_sub(running).saturating_sub(asked);
-        free.min(MAX_CLAIMED).min(self.claiming.wanted(asked))
+        free.min(MAX_CLAIM_TASKS).min(self.claiming.wanted(asked))
     }
 
     fn begin_claim(&mut self) {

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use swarm_proto::{
-    OUTPUT_TAIL_BYTES,
+    limits::OUTPUT_TAIL_BYTES,
     v1::{Blame, DependencyOutput, Directive, Failure, TaskState, attempt_report::Outcome, task_spec::Work},
 };
 

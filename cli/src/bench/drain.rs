@@ -4,6 +4,7 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use swarm_proto::{
+    limits::MAX_CLAIM_TASKS,
     reason::Reason,
     v1::{
         Assignment, AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, Refusal, Success,
@@ -22,12 +23,9 @@ use super::{
 };
 use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
 
-/// Tasks that one claim grants at most.
-const MAX_CLAIMED: usize = 100;
-
 /// Tasks that one request completes and claims, when so many are submitted with one.
 pub(super) fn per_request(batch: u32) -> usize {
-    (batch as usize).min(MAX_CLAIMED)
+    batch.min(MAX_CLAIM_TASKS) as usize
 }
 
 /// What the workers share.

@@ -7,6 +7,7 @@ use std::{
 
 use swarm_proto::{
     duration::{read_duration, write_duration},
+    limits::MAX_WAIT,
     v1::HeartbeatRequest,
 };
 
@@ -18,9 +19,6 @@ use super::{
     target::Target,
     together,
 };
-
-/// How long a claim waits for work: as long as those of real agents.
-const CLAIM_WAIT: Duration = Duration::from_secs(30);
 
 /// A coordinator that answers at once is not asked more often than this, as by real agents.
 const LEAST_GAP: Duration = Duration::from_millis(200);
@@ -40,7 +38,7 @@ pub(super) async fn watch(phases: &Phases, agents: &Agents, duration: Duration) 
     registered?;
 
     let (heartbeats, claims) = (Rc::new(Meter::new()), Rc::new(Meter::new()));
-    let begin_within = CLAIM_WAIT.min(duration);
+    let begin_within = MAX_WAIT.min(duration);
     let all = agents.all();
     let beginnings: Vec<Duration> = (0..all.len())
         .map(|number| begin_within.mul_f64(number as f64 / all.len() as f64))
@@ -141,11 +139,9 @@ async fn claim(
     let mut service = target.coordinator(number);
     tokio::time::sleep(begin).await;
     loop {
-        let request = agent.claim(target, 1, CLAIM_WAIT);
+        let request = agent.claim(target, 1, MAX_WAIT);
         let send = async || service.claim(request.clone()).await;
-        target
-            .call(meter, "cannot wait for work", CLAIM_WAIT, send)
-            .await?;
+        target.call(meter, "cannot wait for work", MAX_WAIT, send).await?;
         meter.did(1);
     }
 }

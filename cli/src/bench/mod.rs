@@ -15,7 +15,10 @@ mod tidy;
 use std::{rc::Rc, time::Duration};
 
 use clap::ValueEnum;
-use swarm_proto::duration::parse_duration;
+use swarm_proto::{
+    duration::parse_duration,
+    limits::{MAX_CALLS_PER_CONNECTION, MAX_HELD_LEASES},
+};
 use tokio::task::{JoinError, JoinSet, LocalSet};
 
 use crate::{
@@ -29,11 +32,8 @@ use meter::Meter;
 use phase::Phases;
 use target::Target;
 
-/// Calls that one connection carries at the same time: a coordinator takes no more.
-const MAX_CALLS_PER_CONNECTION: usize = 1_000;
-
-/// Leases that one agent may hold.
-const MAX_LEASES_PER_AGENT: usize = 2_000;
+/// Measured calls under way at the same time on one connection; a few are left for the others.
+const CALLS_PER_CONNECTION: usize = MAX_CALLS_PER_CONNECTION as usize - 24;
 
 /// Calls that an idle agent has parked: a heartbeat and a claim.
 const PARKED_CALLS: usize = 2;
@@ -122,20 +122,20 @@ impl Args {
         } else {
             self.in_flight as usize
         };
-        if calls.div_ceil(connections) > MAX_CALLS_PER_CONNECTION {
+        if calls.div_ceil(connections) > CALLS_PER_CONNECTION {
             let message = format!(
                 "{calls} requests at the same time do not fit on {}",
                 text::counted(connections as u64, "connection")
             );
-            let enough = calls.div_ceil(MAX_CALLS_PER_CONNECTION);
+            let enough = calls.div_ceil(CALLS_PER_CONNECTION);
             return Err(
                 Trouble::new(Exit::Usage, message).help(format!("write --connections {enough} or more"))
             );
         }
         let leases = self.in_flight as usize * drain::per_request(self.batch);
-        if !self.idle && leases.div_ceil(agents) > MAX_LEASES_PER_AGENT {
+        if !self.idle && leases.div_ceil(agents) > MAX_HELD_LEASES {
             let message = format!("{leases} tasks at the same time are too many for {agents} agents");
-            let enough = leases.div_ceil(MAX_LEASES_PER_AGENT);
+            let enough = leases.div_ceil(MAX_HELD_LEASES);
             return Err(Trouble::new(Exit::Usage, message).help(format!("write --agents {enough} or more")));
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::{ops::Range, rc::Rc, time::Duration};
 
 use prost::Message as _;
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
+    limits::MAX_MESSAGE_BYTES,
     v1::{Command, NewTask, SubmitTasksRequest, TaskSpec, task_spec::Work},
 };
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
     channel::{self, Address},
+    limits::MAX_MESSAGE_BYTES,
     reason::{Failure, Reason},
     v1::{
         GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,

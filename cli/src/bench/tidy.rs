@@ -2,11 +2,14 @@
 
 use std::rc::Rc;
 
-use swarm_proto::v1::{CancelTasksRequest, ListTasksRequest, TaskState};
+use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
+    v1::{CancelTasksRequest, ListTasksRequest, TaskState},
+};
 
 use super::{agents::Agents, bar::Bar, target::Target};
 use crate::{
-    call::pages::{PAGE_SIZE, Pages},
+    call::pages::Pages,
     program::{interrupt::unless_interrupted, terminal::note},
 };
 
@@ -59,7 +62,7 @@ async fn cancel(target: &Target, left: u64, cancelled: &mut u64) -> anyhow::Resu
         ..ListTasksRequest::default()
     };
     let mut pages = Pages::new(&target.client, filter);
-    while let Some(page) = pages.next(PAGE_SIZE).await? {
+    while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
         let request = CancelTasksRequest {
             task_ids: page.into_iter().map(|task| task.task_id).collect(),
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use swarm_proto::{
+    limits::MAX_FILTER_IDS,
     reason::{Failure, Reason},
     v1::{Event, GetJobRequest, GetTaskRequest, Job, StateCounts, StreamEventsRequest, Task, TaskState},
 };
@@ -13,9 +14,6 @@ use super::{
     subject::{self, Subject},
 };
 use crate::output::{counts, event, progress::Progress, state};
-
-/// The most tasks, and the most jobs, that a coordinator filters by; for more, all events are read and filtered here.
-const MAX_FILTER_IDS: usize = 1_000;
 
 /// The events after which a task may have ended, or not have ended any more.
 const ENDINGS: &[&str] = &[

@@ -1,14 +1,12 @@
 //! Lists of the coordinator, read page by page.
 
 use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
     reason::Failure,
     v1::{Agent, Job, ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, Queue, Task},
 };
 
 use super::client::Client;
-
-/// The largest page that a coordinator gives.
-pub(crate) const PAGE_SIZE: usize = 1_000;
 
 /// A request for a page of a list.
 pub(crate) trait Paged: Clone {
@@ -82,7 +80,7 @@ impl<'client, Q: Paged> Pages<'client, Q> {
         let Some(token) = self.token.take() else {
             return Ok(None);
         };
-        let size = at_most.clamp(1, PAGE_SIZE) as u32;
+        let size = at_most.clamp(1, MAX_PAGE_ITEMS) as u32;
         let page = self.request.clone().page(self.client, size, token).await;
         let doing = format!("cannot list the {}", Q::ITEMS);
         let (items, next) = page.map_err(self.client.trouble(doing))?;

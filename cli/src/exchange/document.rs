@@ -6,13 +6,13 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use swarm_proto::v1::{Job, Task, task_spec::Work};
+use swarm_proto::{
+    limits::MAX_SUBMIT_TASKS,
+    v1::{Job, Task, task_spec::Work},
+};
 
 use super::{Format, agentvine, amplifier, job_file, metadata, outgoing, queue_json, schema::Schema, yaml};
 use crate::output::text::counted;
-
-/// The most that a job file, and so an import, takes.
-const MAX_TASKS: u64 = crate::jobfile::MAX_TASKS as u64;
 
 /// A file that is being written.
 pub(crate) struct Document<W> {
@@ -196,9 +196,9 @@ impl<W: Write> Document<W> {
                 agentvine::NEEDED.join(" or ")
             ));
         }
-        if self.tasks > MAX_TASKS {
+        if self.tasks > MAX_SUBMIT_TASKS as u64 {
             notes.push(format!(
-                "{} tasks; one import takes {MAX_TASKS}: export them in parts, with --job or --queue",
+                "{} tasks; one import takes {MAX_SUBMIT_TASKS}: export them in parts, with --job or --queue",
                 self.tasks
             ));
         }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::Value;
+use swarm_proto::limits::MAX_NAME_BYTES;
 
 use super::{
     metadata,
@@ -19,9 +20,6 @@ use crate::{
     },
     program::value,
 };
-
-/// Bytes of a name; what is longer is cut, and the whole kept.
-const MAX_NAME_BYTES: usize = 200;
 
 /// A task as it was read: what it says of others is not settled yet.
 pub(super) struct Incoming {

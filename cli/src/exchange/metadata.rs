@@ -6,12 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-
-/// Bytes of a value that a coordinator takes.
-const MAX_VALUE_BYTES: usize = 1_024;
-
-/// Bytes of a key that a coordinator takes.
-const MAX_KEY_BYTES: usize = 128;
+use swarm_proto::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
 /// Bytes of the longest number behind a key: a value of a task has at most 64 KiB, and so 64 pieces.
 const NUMBER_BYTES: usize = "#64".len();
@@ -125,7 +120,7 @@ mod tests {
             json!([long, 1.5]),
         ] {
             let mut metadata = kept("seed.x", &value);
-            assert!(metadata.values().all(|piece| piece.len() <= 1_024));
+            assert!(metadata.values().all(|piece| piece.len() <= MAX_VALUE_BYTES));
             metadata.insert("seed.y".into(), "other".into());
             metadata.insert("own".into(), "1".into());
             let taken = take(&mut metadata, "seed.");

@@ -1,6 +1,6 @@
 //! What a task waits for, as it is written.
 
-use swarm_proto::v1::DependencyCondition;
+use swarm_proto::{limits::MAX_DEPENDENCIES, v1::DependencyCondition};
 
 use super::{
     draft::{Draft, Reference},
@@ -8,9 +8,6 @@ use super::{
     task::Reader,
     tree::{Content, Entry, Node},
 };
-
-/// Dependencies of one task.
-const MAX_DEPENDENCIES: usize = 1_000;
 
 const DEPENDENCY_FIELDS: &[&str] = &["task", "task_id", "condition"];
 

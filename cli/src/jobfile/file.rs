@@ -3,27 +3,23 @@
 use std::{collections::BTreeMap, ffi::OsStr, path::Path, rc::Rc};
 
 use prost::Message as _;
-use swarm_proto::v1::Requirements;
+use swarm_proto::{
+    limits::{MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_PAIRS, MAX_SPEC_BYTES, MAX_SUBMIT_TASKS},
+    v1::Requirements,
+};
 
 use super::{
-    MAX_TASKS,
     draft::Draft,
     fault::{Faults, Position},
     fields,
     places::Places,
-    task::{MAX_GROUP_BYTES, MAX_NAME_BYTES, Reader},
+    task::Reader,
     tree::{Entry, Node},
 };
 use crate::program::value;
 
 const FILE_FIELDS: &[&str] = &["tasks", "name", "id", "labels", "defaults", "job"];
 const JOB_FIELDS: &[&str] = &["name", "id", "job_id", "labels"];
-
-/// Labels of a task or job, and entries of a task's metadata.
-const MAX_PAIRS: usize = 64;
-
-/// Bytes of a task's spec on the wire.
-const MAX_SPEC_BYTES: usize = 64 * 1024;
 
 /// What a file says, with references still as they are written.
 #[derive(Default)]
@@ -69,10 +65,10 @@ pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, 
     if items.is_empty() {
         faults.push(tasks.position, "`tasks` is empty");
     }
-    if items.len() > MAX_TASKS {
+    if items.len() > MAX_SUBMIT_TASKS {
         faults.push(
             tasks.position,
-            format!("{} tasks in one file; at most {MAX_TASKS}", items.len()),
+            format!("{} tasks in one file; at most {MAX_SUBMIT_TASKS}", items.len()),
         );
     }
     let group = common_group(&file.name, &faults.origin);

@@ -35,9 +35,6 @@ use tree::Node;
 /// Bytes of a job file. A submit is 4 MiB at most; comments and layout need some more.
 pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Tasks of a job file: as many as one submit takes.
-pub const MAX_TASKS: usize = 10_000;
-
 /// A job file without faults of its own.
 #[derive(Clone, Debug)]
 pub struct JobFile {

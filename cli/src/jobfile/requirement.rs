@@ -2,19 +2,14 @@
 
 use std::rc::Rc;
 
+use swarm_proto::limits::{MAX_SELECTOR_TERMS, MAX_TERM_KEY_BYTES, MAX_TERM_VALUE_BYTES};
+
 use super::{
     draft::{Draft, Term},
     fields,
     task::Reader,
     tree::{Content, Entry, Node},
 };
-
-/// Terms of one task.
-pub const MAX_TERMS: usize = 16;
-
-/// Characters of a label's key, and of its value.
-const MAX_KEY_BYTES: usize = 63;
-const MAX_VALUE_BYTES: usize = 200;
 
 /// Reads `k=v`, `k!=v`, `k` or `!k`; gives it without spaces around its parts.
 ///
@@ -38,9 +33,9 @@ pub fn parse_term(text: &str) -> Result<String, String> {
             "'{text}' is none of k=v, k!=v, k and !k, with letters, digits and . _ / - in key and value"
         ));
     }
-    if key.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES {
+    if key.len() > MAX_TERM_KEY_BYTES || value.len() > MAX_TERM_VALUE_BYTES {
         return Err(format!(
-            "'{text}' is too long: a key has at most {MAX_KEY_BYTES} characters, a value {MAX_VALUE_BYTES}"
+            "'{text}' is too long: a key has at most {MAX_TERM_KEY_BYTES} characters, a value {MAX_TERM_VALUE_BYTES}"
         ));
     }
     Ok(format!("{before}{key}{operator}{value}"))
@@ -76,9 +71,9 @@ impl Reader<'_> {
             },
             _ => self.read_terms(field, &entry.value, draft),
         }
-        if draft.requires.len() > MAX_TERMS {
+        if draft.requires.len() > MAX_SELECTOR_TERMS {
             let message = format!(
-                "`{field}` has {} terms; at most {MAX_TERMS}",
+                "`{field}` has {} terms; at most {MAX_SELECTOR_TERMS}",
                 draft.requires.len()
             );
             self.faults.push(entry.value.position, message);

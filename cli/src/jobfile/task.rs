@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
+use swarm_proto::limits::{
+    MAX_BACKOFF, MAX_DELAY, MAX_GROUP_BYTES, MAX_NAME_BYTES, MAX_RETRIES, MAX_TIMEOUT,
+};
+
 use super::{
     draft::Draft,
     fault::{Faults, Position},
@@ -11,14 +15,10 @@ use super::{
 };
 use crate::program::value;
 
-/// The limits of the protocol are checked here too, so that they are reported with a line and with everything else.
-pub(super) const MAX_NAME_BYTES: usize = 200;
-/// Bytes of an exclusive group's name, and of a shard key.
-pub(super) const MAX_GROUP_BYTES: usize = 128;
-const MAX_RETRIES: u32 = 100;
-const MAX_TIMEOUT: (Duration, &str) = (Duration::from_secs(30 * 24 * 60 * 60), "30 days");
-const MAX_BACKOFF: (Duration, &str) = (Duration::from_secs(24 * 60 * 60), "1 day");
-const MAX_DELAY: (Duration, &str) = (Duration::from_secs(10 * 366 * 24 * 60 * 60), "10 years");
+/// The protocol's longest durations, in words. Its limits are checked here too, so that their faults have a line.
+const LONGEST_TIMEOUT: (Duration, &str) = (MAX_TIMEOUT, "30 days");
+const LONGEST_BACKOFF: (Duration, &str) = (MAX_BACKOFF, "1 day");
+const LONGEST_DELAY: (Duration, &str) = (MAX_DELAY, "10 years");
 
 const RETRY_FIELDS: &[&str] = &["max_retries", "initial_backoff", "max_backoff"];
 
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
                 .labels
                 .extend(fields::pairs(node, key, self.faults).unwrap_or_default()),
             "timeout" => {
-                spec.timeout = fields::duration(node, key, MAX_TIMEOUT, self.faults);
+                spec.timeout = fields::duration(node, key, LONGEST_TIMEOUT, self.faults);
                 if spec
                     .timeout
                     .is_some_and(|timeout| timeout.seconds == 0 && timeout.nanos == 0)
@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
                     );
                 }
             }
-            "delay" => spec.delay = fields::duration(node, key, MAX_DELAY, self.faults),
+            "delay" => spec.delay = fields::duration(node, key, LONGEST_DELAY, self.faults),
             "not_before" => {
                 let time = fields::read(node, key, self.faults, value::parse_time);
                 spec.not_before = time.map(to_wire_time);
@@ -272,9 +272,9 @@ impl<'a> Reader<'a> {
                     retry.max_retries = fields::number(node, &field, 0..=MAX_RETRIES, self.faults);
                 }
                 "initial_backoff" => {
-                    retry.initial_backoff = fields::duration(node, &field, MAX_BACKOFF, self.faults);
+                    retry.initial_backoff = fields::duration(node, &field, LONGEST_BACKOFF, self.faults);
                 }
-                _ => retry.max_backoff = fields::duration(node, &field, MAX_BACKOFF, self.faults),
+                _ => retry.max_backoff = fields::duration(node, &field, LONGEST_BACKOFF, self.faults),
             }
         }
     }

@@ -1,9 +1,7 @@
 //! Who gives an order: `user@host`, unless told otherwise. It is said, not proven.
 
 use nix::unistd::{User, gethostname, getuid};
-
-/// The longest name that a coordinator keeps, in bytes.
-const MAX_ACTOR_BYTES: usize = 200;
+use swarm_proto::limits::MAX_NAME_BYTES;
 
 /// Who gives an order.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -25,7 +23,7 @@ impl Actor {
             None | Some("") => user_at_host(),
             Some(named) => named.to_owned(),
         };
-        let end = name.floor_char_boundary(MAX_ACTOR_BYTES);
+        let end = name.floor_char_boundary(MAX_NAME_BYTES);
         name[..end].to_owned()
     }
 }
@@ -57,6 +55,6 @@ mod tests {
         assert_eq!(named("ann@desk"), "ann@desk");
         assert_eq!(named(" "), Actor::default().name());
         assert!(Actor::default().name().contains('@'));
-        assert_eq!(named(&"ä".repeat(150)).len(), MAX_ACTOR_BYTES);
+        assert_eq!(named(&"ä".repeat(150)).len(), MAX_NAME_BYTES);
     }
 }

@@ -1,10 +1,10 @@
 //! Single values as people write them: priorities, times and ids. Flags read theirs here too.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use swarm_proto::duration::parse_duration;
-
-/// Characters of an id.
-pub const MAX_ID_BYTES: usize = 128;
+use swarm_proto::{
+    duration::parse_duration,
+    limits::{self, MAX_ID_BYTES},
+};
 
 /// Characters of a generated id: 50 random bits, so that a million ids collide with a chance of one in two thousand.
 const GENERATED_ID_LENGTH: usize = 10;
@@ -14,9 +14,6 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Names of priorities, with their numbers.
 const PRIORITIES: &[(&str, i32)] = &[("low", -50), ("normal", 0), ("high", 50), ("critical", 100)];
-
-/// The lowest and the highest priority.
-const PRIORITY_RANGE: std::ops::RangeInclusive<i32> = -100..=100;
 
 /// Reads `low`, `normal`, `high`, `critical`, or a number from -100 to 100.
 ///
@@ -32,7 +29,7 @@ pub fn parse_priority(text: &str) -> Result<i32, String> {
         return Ok(*number);
     }
     match trimmed.parse::<i32>() {
-        Ok(number) if PRIORITY_RANGE.contains(&number) => Ok(number),
+        Ok(number) if limits::PRIORITIES.contains(&number) => Ok(number),
         Ok(_) => Err(format!("priority {trimmed} is out of range: -100 to 100")),
         Err(_) => Err(format!(
             "'{text}' is not a priority: low, normal, high, critical, or -100 to 100"

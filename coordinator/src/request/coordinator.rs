@@ -11,7 +11,7 @@ use swarm_engine::{
     state::State,
 };
 use swarm_proto::{
-    OUTPUT_TAIL_BYTES,
+    limits::{MAX_HEARTBEAT_BYTES, MAX_ITEMS, MAX_WAIT, OUTPUT_TAIL_BYTES},
     v1::{self, coordinator_service_server::CoordinatorService},
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,7 +21,7 @@ use super::nothing::Nothing;
 use crate::{
     admission::Load,
     core::{Answer, Core},
-    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL, MAX_HEARTBEAT_BYTES, MAX_WAIT},
+    limits::{CLAIM_OUTPUT_BYTES, HEARTBEATS_PER_TTL},
     random,
 };
 use crate::{
@@ -156,11 +156,10 @@ impl CoordinatorService for Service {
             results,
             claim_next,
         } = request.into_inner();
-        if results.len() > swarm_engine::limits::MAX_ITEMS {
-            let most = swarm_engine::limits::MAX_ITEMS;
+        if results.len() > MAX_ITEMS {
             return Err(crate::door::grpc::invalid(
                 "results",
-                format!("has {} reports, at most {most} are allowed", results.len()),
+                format!("has {} reports, at most {MAX_ITEMS} are allowed", results.len()),
             ));
         }
         let agent = field::agent_id("agent_id", &agent_id).map_err(|rejection| status_of(&rejection))?;

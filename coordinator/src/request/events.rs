@@ -10,6 +10,7 @@ use swarm_engine::{
     id::{AgentId, JobId, Seq, TaskId},
 };
 use swarm_proto::{
+    limits::MAX_FILTER_IDS,
     reason::{Details, Reason, status},
     v1,
 };
@@ -22,7 +23,7 @@ use crate::{
     core::Core,
     failure::chain,
     journal::ReadError,
-    limits::{MAX_FILTER_IDS, PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
+    limits::{PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
     stored,
 };
 use crate::{

@@ -2,6 +2,7 @@
 
 use prost::Message;
 use swarm_engine::{id::Number, state::direction::Direction};
+use swarm_proto::limits::MAX_PAGE_ITEMS;
 use tonic::Status;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -55,7 +56,7 @@ impl Tokens {
 pub(crate) fn size(asked: u32) -> usize {
     match usize::try_from(asked).unwrap_or(usize::MAX) {
         0 => DEFAULT_ITEMS,
-        size => size.min(swarm_engine::limits::MAX_VISITED),
+        size => size.min(MAX_PAGE_ITEMS),
     }
 }
 

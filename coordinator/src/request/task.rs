@@ -14,13 +14,13 @@ use swarm_engine::{
     },
     state::State,
 };
-use swarm_proto::v1::{self, task_service_server::TaskService};
+use swarm_proto::{
+    limits::{MAX_UNMATCHED, MAX_UNMATCHED_IDS},
+    v1::{self, task_service_server::TaskService},
+};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    admission::Load,
-    limits::{MAX_CLASSES_VISITED, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
-};
+use crate::{admission::Load, limits::MAX_CLASSES_VISITED};
 use crate::{
     door::grpc::{
         Service, invalid,

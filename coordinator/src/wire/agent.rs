@@ -14,15 +14,15 @@ use swarm_engine::{
     noun::needs::{Executor, Shard, Wants},
     rejection::{Faults, Rejection},
 };
-use swarm_proto::v1;
+use swarm_proto::{
+    limits::{MAX_CLAIM_QUEUES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_REQUEST_ID_BYTES, MAX_SLOTS, MAX_WAIT},
+    v1,
+};
 
 use super::{
     field::{Fields, agent_id, unless_faulty},
     lease::proof,
     time::describe,
-};
-use crate::limits::{
-    MAX_CLAIM_QUEUES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_REQUEST_ID_BYTES, MAX_SLOTS, MAX_WAIT,
 };
 
 /// Reads a registration.

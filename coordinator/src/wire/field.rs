@@ -7,9 +7,9 @@ use swarm_engine::{
     noun::selector::Selector,
     rejection::{FaultKind, Faults, Rejection},
 };
+use swarm_proto::limits::{MAX_KEY_BYTES, MAX_PAIRS, MAX_VALUE_BYTES};
 
 use super::{text::quoted, time::read_duration};
-use crate::limits::{MAX_KEY_BYTES, MAX_PAIRS, MAX_VALUE_BYTES};
 
 /// The fields below one place of a request.
 pub(crate) struct Fields<'a> {

@@ -9,7 +9,7 @@ use swarm_engine::{
     state::direction::Direction,
     time::Timestamp,
 };
-use swarm_proto::v1;
+use swarm_proto::{limits::MAX_NAME_BYTES, v1};
 
 use super::{
     field::{Fields, unless_faulty},
@@ -17,10 +17,7 @@ use super::{
     state::read_states,
     time::read_timestamp,
 };
-use crate::{
-    limits::MAX_NAME_BYTES,
-    list::{Listing, SpecFilter},
-};
+use crate::list::{Listing, SpecFilter};
 
 /// The order that a list asks for.
 pub(crate) fn order(newest_first: bool) -> Direction {

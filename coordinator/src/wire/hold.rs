@@ -8,21 +8,22 @@ use swarm_engine::{
         limit::Limit,
     },
     id::{AgentId, QueueName},
-    limits::MAX_TIMEOUT,
     noun::{
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
     },
     rejection::{Faults, Rejection},
 };
-use swarm_proto::v1;
+use swarm_proto::{
+    limits::{MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_TIMEOUT},
+    v1,
+};
 
 use super::{
     field::{Fields, unless_faulty},
     state::counts_message,
     time::{describe, timestamp},
 };
-use crate::limits::{MAX_NAME_BYTES, MAX_REASON_BYTES};
 
 /// What a request names: everything, a queue or an agent.
 pub(crate) enum Named {

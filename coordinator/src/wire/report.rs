@@ -8,11 +8,15 @@ use swarm_engine::{
     id::ReportHash,
     noun::outcome::{Blame, Failure, Output},
 };
-use swarm_proto::{OUTPUT_TAIL_BYTES, reason::Reason, v1, v1::attempt_report::Outcome};
+use swarm_proto::{
+    limits::{MAX_FAILURE_MESSAGE_BYTES, MAX_FAILURE_REASON_BYTES, OUTPUT_TAIL_BYTES},
+    reason::Reason,
+    v1,
+    v1::attempt_report::Outcome,
+};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{lease::proof, text::cut, time::read_duration};
-use crate::limits::{MAX_FAILURE_MESSAGE_BYTES, MAX_FAILURE_REASON_BYTES};
 
 /// Reads reports, one answer for each in their order. What is too long is cut.
 pub(crate) fn reports(results: Vec<v1::AttemptReport>) -> Vec<Result<Report, v1::Refusal>> {

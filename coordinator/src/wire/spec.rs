@@ -7,8 +7,8 @@ use swarm_engine::{
     command::submit::NewTask,
     id::{GroupName, QueueName, TaskId},
     limits::{
-        INITIAL_BACKOFF, MAX_ASKED_BACKOFF, MAX_BACKOFF, MAX_DELAY, MAX_ID_BYTES, MAX_RETRIES,
-        MAX_SELECTOR_TERMS, MAX_TIMEOUT,
+        INITIAL_BACKOFF, MAX_ASKED_BACKOFF, MAX_BACKOFF, MAX_DELAY, MAX_RETRIES, MAX_SELECTOR_TERMS,
+        MAX_TIMEOUT,
     },
     noun::{
         needs::{Bucket, Class, Executor, Needs},
@@ -18,7 +18,10 @@ use swarm_engine::{
     },
     time::Timestamp,
 };
-use swarm_proto::v1::{self, DependencyCondition, task_spec::Work};
+use swarm_proto::{
+    limits::{MAX_GROUP_BYTES, MAX_NAME_BYTES, PRIORITIES},
+    v1::{self, DependencyCondition, task_spec::Work},
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
@@ -27,7 +30,6 @@ use super::{
     submit::Defaults,
     time::{describe, read_timestamp},
 };
-use crate::limits::{MAX_NAME_BYTES, PRIORITIES};
 
 /// The line that tasks wait in which name none.
 const DEFAULT_QUEUE: &str = "default";
@@ -102,7 +104,7 @@ fn read_needs(spec: &v1::TaskSpec, fields: &mut Fields<'_>) -> Needs {
     } else {
         fields.name("exclusive_group", &spec.exclusive_group, GroupName::parse)
     };
-    fields.text("shard_key", &spec.shard_key, MAX_ID_BYTES);
+    fields.text("shard_key", &spec.shard_key, MAX_GROUP_BYTES);
     Needs {
         class: Class {
             queue: read_queue(&spec.queue, fields),

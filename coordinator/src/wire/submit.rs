@@ -9,10 +9,9 @@ use swarm_engine::{
     rejection::Faults,
     time::Timestamp,
 };
-use swarm_proto::v1;
+use swarm_proto::{limits::MAX_NAME_BYTES, v1};
 
 use super::{field::Fields, spec};
-use crate::limits::MAX_NAME_BYTES;
 
 /// What the operator decided for tasks that do not say it themselves.
 #[derive(Clone, Copy, Debug)]

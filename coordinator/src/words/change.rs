@@ -4,11 +4,9 @@ use swarm_engine::{
     noun::{agent::Agent, needs::Executor, outcome::Outcome, task::Task},
     rule::fit::Fit,
 };
+use swarm_proto::limits::MAX_REASON_BYTES;
 
-use crate::{
-    limits::MAX_REASON_BYTES,
-    wire::{hold::lifting_command, text::plain},
-};
+use crate::wire::{hold::lifting_command, text::plain};
 
 /// Labels that an agent has of its machine: they are not given, the machine is chosen.
 const OF_THE_MACHINE: [&str; 2] = ["os", "arch"];

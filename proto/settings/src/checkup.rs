@@ -7,9 +7,9 @@ use std::{
 };
 
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
     channel::{self, Address},
     duration::format_duration,
+    limits::MAX_MESSAGE_BYTES,
     probe::{self, Peer},
     reason::Failure,
     v1::{

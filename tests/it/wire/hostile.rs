@@ -8,7 +8,7 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
+    limits::MAX_MESSAGE_BYTES,
     v1::{
         AttemptReport, CompleteRequest, Dependency, ListTasksRequest, NewTask, RegisterAgentRequest,
         SubmitTasksRequest, TaskState,

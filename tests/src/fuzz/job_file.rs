@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use prost::Message as _;
-use swarm_proto::MAX_MESSAGE_BYTES;
-use swarmctl::jobfile::{self, JobFile, MAX_TASKS, fault::Faults};
+use swarm_proto::limits::{MAX_MESSAGE_BYTES, MAX_SUBMIT_TASKS};
+use swarmctl::jobfile::{self, JobFile, fault::Faults};
 
 pub(super) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -17,7 +17,7 @@ fn check(read: Result<JobFile, Faults>) {
     match read {
         Ok(file) => {
             let tasks = &file.request.tasks;
-            assert!(tasks.len() <= MAX_TASKS);
+            assert!(tasks.len() <= MAX_SUBMIT_TASKS);
             assert!(
                 tasks
                     .iter()

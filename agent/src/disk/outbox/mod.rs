@@ -22,7 +22,7 @@ use std::{
 };
 
 use prost::Message as _;
-use swarm_proto::v1::AttemptReport;
+use swarm_proto::{limits::MAX_ID_BYTES, v1::AttemptReport};
 
 use self::file::{Content, Report, Written};
 use super::{
@@ -81,7 +81,7 @@ impl Outbox {
     /// Files that cannot be read are set aside among the refused ones.
     pub(crate) fn open(state: &Path, cluster_id: &str) -> io::Result<(Outbox, Vec<Leftover>)> {
         // A directory is named by it: what the other side sends is not trusted to be harmless.
-        if !is_file_name(cluster_id, 128) {
+        if !is_file_name(cluster_id, MAX_ID_BYTES) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the coordinator's cluster id is no plain word",

@@ -1,11 +1,14 @@
 //! Jobs and agents by their names, which need not be theirs alone.
 
-use swarm_proto::v1::{Agent, Job};
+use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
+    v1::{Agent, Job},
+};
 
 use crate::{
     call::{
         client::Client,
-        pages::{PAGE_SIZE, Paged, Pages},
+        pages::{Paged, Pages},
     },
     program::{exit::Exit, terminal::note, trouble::Trouble},
 };
@@ -58,14 +61,14 @@ where
     let mut pages = Pages::new(client, everything);
     let mut ids: Vec<String> = Vec::new();
     let mut searched = 0;
-    while let Some(page) = pages.next(PAGE_SIZE).await? {
+    while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
         let named = page.iter().filter(|item| item.name() == name);
         ids.extend(named.map(|item| item.id().to_owned()));
         searched += 1;
         if searched == MAX_SEARCHED_PAGES {
             note(format!(
                 "only the first {} {noun}s were searched for the name {name}",
-                MAX_SEARCHED_PAGES * PAGE_SIZE
+                MAX_SEARCHED_PAGES * MAX_PAGE_ITEMS
             ));
             break;
         }

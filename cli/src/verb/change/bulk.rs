@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
     reason::Reason,
     v1::{ListTasksRequest, Task, TaskChange, TaskState},
 };
 
 use super::changes;
 use crate::{
-    call::{
-        client::Client,
-        pages::{PAGE_SIZE, Pages},
-    },
+    call::{client::Client, pages::Pages},
     output::{Output, state, task, text},
     program::{confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
     verb::look::{
@@ -20,9 +18,6 @@ use crate::{
         listing,
     },
 };
-
-/// The most tasks that one request takes.
-pub(super) const BATCH: usize = 1_000;
 
 /// Rows of a table of what many became; the rest is counted.
 const MAX_ROWS: usize = 100;
@@ -128,7 +123,7 @@ impl Deed {
     ) -> anyhow::Result<Result<Vec<Found>, Exit>> {
         let mut found: Vec<Found> = Vec::new();
         let mut pages = Pages::new(client, request);
-        while let Some(page) = pages.next(PAGE_SIZE).await? {
+        while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
             found.extend(page.into_iter().map(Found::from));
         }
         if found.is_empty() {

@@ -1,12 +1,13 @@
 //! `swarmctl cancel`: tasks, all that is left of jobs, and whatever a filter finds.
 
 use swarm_proto::{
+    limits::MAX_ITEMS,
     reason::Reason,
     v1::{CancelTasksRequest, ListTasksRequest, Task, TaskChange, TaskState},
 };
 
 use super::{
-    bulk::{BATCH, Caution, Deed, Found},
+    bulk::{Caution, Deed, Found},
     changes,
 };
 use crate::{
@@ -150,7 +151,7 @@ async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow:
 
 async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<Vec<TaskChange>> {
     let mut changes = Vec::with_capacity(ids.len());
-    for batch in ids.chunks(BATCH) {
+    for batch in ids.chunks(MAX_ITEMS) {
         let request = CancelTasksRequest {
             task_ids: batch.to_vec(),
         };
@@ -169,7 +170,7 @@ async fn unended_tasks(client: &Client, job_id: String) -> anyhow::Result<Vec<Ta
     };
     let mut pages = Pages::new(client, filter);
     let mut tasks = Vec::new();
-    while let Some(page) = pages.next(BATCH).await? {
+    while let Some(page) = pages.next(MAX_ITEMS).await? {
         tasks.extend(page);
     }
     Ok(tasks)

@@ -1,9 +1,12 @@
 //! `swarmctl retry`: ended tasks, with fresh counts of tries.
 
-use swarm_proto::v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState};
+use swarm_proto::{
+    limits::MAX_ITEMS,
+    v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState},
+};
 
 use super::{
-    bulk::{BATCH, Caution, Deed, Found},
+    bulk::{Caution, Deed, Found},
     changes,
 };
 use crate::{
@@ -126,7 +129,7 @@ async fn retry(
         })
         .collect();
     let mut changes = Vec::with_capacity(tasks.len());
-    for batch in tasks.chunks(BATCH) {
+    for batch in tasks.chunks(MAX_ITEMS) {
         let request = RetryTasksRequest {
             tasks: batch.to_vec(),
         };

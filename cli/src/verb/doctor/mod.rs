@@ -7,6 +7,7 @@ use std::{env, path::Path};
 use prost_types::Timestamp;
 use swarm_proto::{
     channel::Address,
+    limits::MAX_PAGE_ITEMS,
     v1::{Agent, AgentState, GetStatusResponse, Hold, HoldKind, ListAgentsRequest},
 };
 use swarm_settings::{checkup, report::Report};
@@ -24,8 +25,7 @@ Examples:
   swarmctl doctor --coordinator 10.0.0.5       the same about another one
   swarmctl doctor -o json                      for a script; exits 1 when something is wrong, 69 when none answers";
 
-/// At most this many agents are looked at, and this many named in one line.
-const MOST_AGENTS: u32 = 1_000;
+/// Agents named in one line.
 const MOST_NAMES: usize = 5;
 
 /// What swarmctl starts itself: a command line in one string is run by it.
@@ -128,7 +128,7 @@ fn held(hold: &Hold) -> String {
 async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
     let client = Client::open(globals)?;
     let request = ListAgentsRequest {
-        page_size: MOST_AGENTS,
+        page_size: MAX_PAGE_ITEMS as u32,
         ..ListAgentsRequest::default()
     };
     let listed = client.list_agents(request).await;

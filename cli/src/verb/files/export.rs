@@ -9,16 +9,14 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use swarm_proto::v1::{Job, StreamEventsRequest};
+use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
+    v1::{Job, StreamEventsRequest},
+};
 use tempfile::NamedTempFile;
 
 use crate::{
-    call::{
-        client::Client,
-        follow::Follower,
-        pages::{PAGE_SIZE, Pages},
-        subject,
-    },
+    call::{client::Client, follow::Follower, pages::Pages, subject},
     exchange::{self, document::Document, execution_log::Lines},
     output::text,
     program::{
@@ -133,7 +131,7 @@ async fn write_tasks(
     let cannot = target.cannot();
     let now = jiff::Timestamp::now();
     let mut document = Document::begin(target, format, job.as_ref(), now).context(cannot.clone())?;
-    while let Some(page) = pages.next(PAGE_SIZE).await? {
+    while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
         for task in &page {
             document.task(task).context(cannot.clone())?;
         }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use swarm_proto::{reason::Reason, v1::GetTaskRequest};
+use swarm_proto::{limits::MAX_NAME_BYTES, reason::Reason, v1::GetTaskRequest};
 
 use crate::{
     call::client::Client,
@@ -37,9 +37,6 @@ A text for a language model becomes a prompt, which no agent of this version run
 `parallel_safe: false` becomes an exclusive group. What has no meaning here yet is kept in the metadata of the task,
 such as seed.min_budget, amplifier.phase or agentvine.task_type, and export puts it back. What a format has no place
 for is read from `swarm:` in a task, with the fields of our job file; export writes it there.";
-
-/// Characters of a job's name.
-const MAX_NAME_BYTES: usize = 200;
 
 /// What to import.
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use swarm_proto::{
     duration::{format_duration, parse_duration, write_duration},
+    limits::MAX_TIMEOUT,
     v1::{Agent, AgentState, DrainAgentRequest, GetAgentRequest, Hold, HoldKind},
 };
 use tokio::time::Instant;
@@ -20,9 +21,6 @@ use crate::{
 
 /// How often it is looked what the agent still holds. It is one agent and one small answer.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The longest time that a coordinator lets a drained agent go on.
-const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 const EXAMPLES: &str = "\
 Examples:

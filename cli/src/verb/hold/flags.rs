@@ -2,13 +2,12 @@
 
 use std::convert::Infallible;
 
+use swarm_proto::limits::MAX_REASON_BYTES;
+
 use crate::{
     call::{client::Client, subject},
     output::hold::Scope,
 };
-
-/// The longest reason that a coordinator keeps, in bytes.
-const MAX_REASON_BYTES: usize = 500;
 
 /// The flags that say what an order is about; everything without one.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,14 +1,14 @@
 //! `swarmctl queue`: the lines that tasks wait in, with their limits and holds.
 
 use clap::Subcommand;
-use swarm_proto::v1::{LimitQueueRequest, ListQueuesRequest, Queue};
+use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
+    v1::{LimitQueueRequest, ListQueuesRequest, Queue},
+};
 
 use super::{flags::Reason, pause, resume};
 use crate::{
-    call::{
-        client::Client,
-        pages::{PAGE_SIZE, Pages},
-    },
+    call::{client::Client, pages::Pages},
     output::{Output, hold::Scope, json, queue, text},
     program::{actor::Actor, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
     verb::look::listing,
@@ -145,7 +145,7 @@ fn tell_excess(queue: &Queue) {
 /// Looks through the list: a queue is there when somebody names it, so that there is no other question to ask.
 async fn find(client: &Client, name: &str) -> anyhow::Result<Queue> {
     let mut pages = Pages::new(client, ListQueuesRequest::default());
-    while let Some(page) = pages.next(PAGE_SIZE).await? {
+    while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
         if let Some(queue) = page.into_iter().find(|queue| queue.name == name) {
             return Ok(queue);
         }

@@ -1,12 +1,11 @@
 //! Holds with the names of the agents that they are on, as the verbs show them.
 
-use swarm_proto::v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope};
-
-use crate::{
-    call::{client::Client, pages::PAGE_SIZE},
-    output::hold::sentence,
-    program::terminal::note,
+use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
+    v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope},
 };
+
+use crate::{call::client::Client, output::hold::sentence, program::terminal::note};
 
 /// Holds that are named after something was resumed; `status` has them all.
 const MAX_TOLD: usize = 5;
@@ -22,7 +21,7 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
     }
     let everybody = ListAgentsRequest {
         include_gone: true,
-        page_size: PAGE_SIZE as u32,
+        page_size: MAX_PAGE_ITEMS as u32,
         ..ListAgentsRequest::default()
     };
     // An id says who it is, too: a failure here is not worth a word.

@@ -1,7 +1,9 @@
 //! Lists on stdout: of people a bounded number of rows, to scripts everything.
 
+use swarm_proto::limits::MAX_PAGE_ITEMS;
+
 use crate::{
-    call::pages::{PAGE_SIZE, Paged, Pages},
+    call::pages::{Paged, Pages},
     output::{Listing, Output, pages::PrintedPages},
     program::{globals::Format, terminal::note},
 };
@@ -140,7 +142,7 @@ pub(crate) async fn print<Q: Paged>(
     }
     printed.end()?;
     while left_out <= MAX_COUNTED
-        && let Some(page) = pages.next(PAGE_SIZE).await?
+        && let Some(page) = pages.next(MAX_PAGE_ITEMS).await?
     {
         left_out += page.len();
     }

@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use swarm_proto::limits::MAX_PAGE_ITEMS;
 
 use crate::{
-    call::pages::{PAGE_SIZE, Paged, Pages},
+    call::pages::{Paged, Pages},
     output::{Listing, Output, fields},
     program::{exit::Exit, trouble::Trouble},
 };
@@ -76,7 +77,7 @@ pub(crate) async fn sorted<Q: Paged>(
     describe(&[]).check_fields(&fields::Fields::new(&[field.to_owned()]), true)?;
     output.check_fields(&describe(&[]))?;
     let mut items = Vec::new();
-    while let Some(page) = pages.next(PAGE_SIZE).await? {
+    while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
         items.extend(page);
         if items.len() > MAX_SORTED {
             let sentence = format!("more than {MAX_SORTED} {} cannot be sorted by {field}", Q::ITEMS);

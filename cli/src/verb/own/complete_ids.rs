@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command};
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
     channel::{self, Address},
+    limits::MAX_MESSAGE_BYTES,
     v1::{FindIdsRequest, FindIdsResponse, task_service_client::TaskServiceClient},
 };
 use tokio::time::timeout;

@@ -6,19 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use swarm_proto::v1::{NewJob, NewTask, SubmitTasksRequest, task_spec::Work};
+use swarm_proto::{
+    limits::{MAX_NAME_BYTES, MAX_SUBMIT_TASKS},
+    v1::{NewJob, NewTask, SubmitTasksRequest, task_spec::Work},
+};
 
 use crate::{
-    jobfile::{MAX_FILE_BYTES, MAX_TASKS},
+    jobfile::MAX_FILE_BYTES,
     program::{exit::Exit, trouble::Trouble, value},
 };
 
 /// Where a task of a series finds its number, and its line. Names that begin with `SWARM_` are the agent's own.
 const INDEX_VARIABLE: &str = "ARRAY_INDEX";
 const LINE_VARIABLE: &str = "ENTRY";
-
-/// Bytes of a name.
-const MAX_NAME_BYTES: usize = 200;
 
 /// The flags that make many tasks of one command.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
@@ -146,8 +146,10 @@ fn read_lines(reader: impl BufRead) -> Result<Vec<Item>, String> {
         if text.trim().is_empty() {
             continue;
         }
-        if items.len() == MAX_TASKS {
-            return Err(format!("it has more than {MAX_TASKS} lines: submit it in parts"));
+        if items.len() == MAX_SUBMIT_TASKS {
+            return Err(format!(
+                "it has more than {MAX_SUBMIT_TASKS} lines: submit it in parts"
+            ));
         }
         items.push(Item {
             number,
@@ -175,9 +177,9 @@ fn parse_numbers(text: &str) -> Result<Numbers, String> {
             if seen.insert(number) {
                 numbers.push(number);
             }
-            if numbers.len() > MAX_TASKS {
+            if numbers.len() > MAX_SUBMIT_TASKS {
                 return Err(format!(
-                    "'{text}' has more than {MAX_TASKS} numbers: submit it in parts"
+                    "'{text}' has more than {MAX_SUBMIT_TASKS} numbers: submit it in parts"
                 ));
             }
         }
@@ -222,7 +224,7 @@ mod tests {
             .map(|item| (item.number, item.line.as_deref().unwrap()))
             .collect();
         assert_eq!(items, [(1, "a b"), (4, "c")]);
-        let many = "x\n".repeat(MAX_TASKS + 1);
+        let many = "x\n".repeat(MAX_SUBMIT_TASKS + 1);
         for bad in [&b"\xff"[..], b"a\0b", many.as_bytes()] {
             assert!(read_lines(bad).is_err());
         }

@@ -10,6 +10,7 @@ use std::{
 
 use swarm_proto::{
     duration::{parse_duration, write_duration},
+    limits::MAX_SPEC_BYTES,
     reason::FieldFault,
     v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
 };
@@ -19,9 +20,6 @@ use crate::{
     output::text,
     program::{exit::Exit, trouble::Trouble, value},
 };
-
-/// The most that a coordinator takes as the whole spec of a task, and so of its input.
-const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// What a shell would do something with: one word with any of these is a line for `sh -c`.
 const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
@@ -151,6 +149,9 @@ impl TaskFlags {
 
 /// What the task reads from its standard input; never more than can be submitted is read.
 fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
+    /// The input is a part of the spec.
+    const MAX_INPUT_BYTES: u64 = MAX_SPEC_BYTES as u64;
+
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))

@@ -3,20 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use swarm_proto::{
+    limits::{MAX_PAGE_ITEMS, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
     reason::Failure,
     v1::{Agent, AgentState, ListAgentsRequest, NewTask, TaskSpec, Unmatched, task_spec::Work},
 };
 
-use crate::{
-    call::{client::Client, pages::PAGE_SIZE},
-    output::task,
-};
-
-/// Different requirements that agents are looked for.
-const MAX_MATCHED: usize = 32;
-
-/// Ids that a group of tasks names, as a coordinator does.
-const MAX_GROUP_IDS: usize = 10;
+use crate::{call::client::Client, output::task};
 
 /// What an agent that names no executors carries out.
 const DEFAULT_EXECUTOR: &str = "command";
@@ -29,7 +21,7 @@ pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<
     }
     let mut found: HashMap<Vec<String>, Vec<Agent>> = HashMap::new();
     let mut unmatched = Vec::new();
-    for (wanted, tasks) in groups.iter().take(MAX_MATCHED) {
+    for (wanted, tasks) in groups.iter().take(MAX_UNMATCHED) {
         let agents = match found.get(&wanted.terms) {
             Some(agents) => agents,
             None => {
@@ -41,7 +33,7 @@ pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<
             unmatched.push(Unmatched {
                 task_ids: tasks
                     .iter()
-                    .take(MAX_GROUP_IDS)
+                    .take(MAX_UNMATCHED_IDS)
                     .map(|task| task.task_id.clone())
                     .collect(),
                 tasks: tasks.len() as u64,
@@ -56,7 +48,7 @@ pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<
 async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Failure>> {
     let mut request = ListAgentsRequest {
         labels: labels.to_vec(),
-        page_size: PAGE_SIZE as u32,
+        page_size: MAX_PAGE_ITEMS as u32,
         ..ListAgentsRequest::default()
     };
     let mut agents = Vec::new();

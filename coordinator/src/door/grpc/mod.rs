@@ -15,7 +15,7 @@ use swarm_engine::{
     rejection::{FaultKind, Faults, Rejection},
 };
 use swarm_proto::{
-    MAX_MESSAGE_BYTES,
+    limits::{MAX_CALLS_PER_CONNECTION, MAX_MESSAGE_BYTES},
     reason::{Details, Reason},
     v1::{
         self, admin_service_server, admin_service_server::AdminServiceServer, agent_service_server,
@@ -37,8 +37,6 @@ use crate::{
     limits::{BUSY_RETRY_AFTER, CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
 };
 
-/// Streams on one connection. An agent needs three; a load generator shares one among some hundred calls.
-const MAX_CONCURRENT_STREAMS: u32 = 1024;
 /// Streams that a peer reset before we saw them (rapid reset, CVE-2023-44487).
 const MAX_PENDING_RESETS: usize = 20;
 /// Streams that we reset because of the peer's errors (RUSTSEC-2024-0003).
@@ -102,7 +100,7 @@ pub(crate) async fn serve(
         .timeout(CALL_PATIENCE)
         .max_connection_age(CONNECTION_AGE)
         .max_connection_age_grace(CONNECTION_GRACE)
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
         .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
         .http2_max_header_list_size(MAX_HEADER_BYTES)
