@@ -1,5 +1,6 @@
 //! A task in the fields of our own job file.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use prost_types::{Duration, Timestamp};
 use serde_json::{Map, Value, json};
 use swarm_proto::{
@@ -75,7 +76,7 @@ fn add_command(fields: &mut Map<String, Value>, command: &Command) {
     add(fields, "env", json!(command.env));
     match std::str::from_utf8(&command.stdin) {
         Ok(text) => add(fields, "stdin", text),
-        Err(_) => add(fields, "stdin_base64", super::base64::encode(&command.stdin)),
+        Err(_) => add(fields, "stdin_base64", BASE64_STANDARD.encode(&command.stdin)),
     }
 }
 

@@ -23,7 +23,6 @@ use schema::Schema;
 pub(crate) mod agentvine;
 mod amplifier;
 mod assemble;
-pub(crate) mod base64;
 pub(crate) mod document;
 pub(crate) mod execution_log;
 mod incoming;

@@ -2,15 +2,26 @@
 
 use std::{path::Path, rc::Rc};
 
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
+
 use super::{
     draft::Draft,
     fields,
     task::Reader,
     tree::{Content, Entry, Node},
 };
-use crate::exchange::base64;
 
 const COMMAND_FIELDS: &[&str] = &["argv", "cwd", "stdin", "stdin_base64", "env"];
+
+/// RFC 4648 with padding; bits that no byte needs may be anything.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 impl Reader<'_> {
     /// A string is a line for a shell; a list is the program and its arguments.
@@ -99,8 +110,7 @@ impl Reader<'_> {
             }
             // Input that is no text, as an export writes it.
             "stdin_base64" => {
-                let decode = |text: &str| base64::decode(text).ok_or_else(|| "this is no base64".to_owned());
-                draft.command.stdin = fields::read(node, field, self.faults, decode).unwrap_or_default();
+                draft.command.stdin = fields::read(node, field, self.faults, decoded).unwrap_or_default();
             }
             _ => {
                 let env = fields::pairs(node, field, self.faults).unwrap_or_default();
@@ -115,6 +125,34 @@ impl Reader<'_> {
                 }
                 draft.command.env.extend(env);
             }
+        }
+    }
+}
+
+/// The bytes of a text that may be broken into lines.
+fn decoded(text: &str) -> Result<Vec<u8>, String> {
+    let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    BASE64.decode(text).map_err(|_| "this is no base64".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_in_base64_is_padded_and_may_be_broken_into_lines() {
+        for (text, bytes) in [
+            ("", &b""[..]),
+            ("Zg==", b"f"),
+            ("Zm8=", b"fo"),
+            ("Zm9v", b"foo"),
+            ("/wD+\n AQ==\n", b"\xff\x00\xfe\x01"),
+            ("Zh==", b"f"),
+        ] {
+            assert_eq!(decoded(text).as_deref(), Ok(bytes), "{text}");
+        }
+        for nonsense in ["Zg", "Zg=", "Z===", "====", "Z=g=", "Zg==Zg==", "Zm9*"] {
+            assert!(decoded(nonsense).is_err(), "{nonsense}");
         }
     }
 }
