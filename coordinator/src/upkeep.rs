@@ -130,7 +130,8 @@ impl Upkeep {
             Shortage::Claims => tracing::error!(
                 free_mib,
                 bytes = reserved,
-                "the disk is full: submits and claims are refused, and what has begun can end in what the journal has reserved"
+                "the disk is full: submits and claims are refused, \
+                 and what has begun can end in what the journal has reserved"
             ),
         }
         if before > self.shortage {

@@ -14,8 +14,8 @@ use crate::{DEFAULT_PORT, channel::Address};
 /// The preface of HTTP/2 and an empty SETTINGS frame: what a client says first, whatever it wants.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
-/// What is asked of one that closed without a word after the greeting: some servers of HTTP/1.1 leave like that when they
-/// hear a version that they do not know.
+/// What is asked of one that closed without a word after the greeting: some servers of HTTP/1.1 leave like that when
+/// they hear a version that they do not know.
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
 /// How long a connection may take, and then the first bytes. Whoever speaks HTTP/2 greets at once.

@@ -36,8 +36,8 @@ impl Report {
         .to_string()
     }
 
-    /// Reads what [`Report::to_json`] writes, and what others write like it; what else they say is left out. A replay of
-    /// power losses has points, and by `none` names those at which the disk had kept everything.
+    /// Reads what [`Report::to_json`] writes, and what others write like it; what else they say is left out. A replay
+    /// of power losses has points, and by `none` names those at which the disk had kept everything.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! An agent that runs nothing and reports as it likes: twice, late, with old and with forged tokens, and one thing after
-//! the other about the same attempt.
+//! An agent that runs nothing and reports as it likes: twice, late, with old and with forged tokens, and one thing
+//! after the other about the same attempt.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A disk that fails, or a program that dies, at a step of the test's choosing: `disk.c` stands in between. `full_disk.c`
-//! lets it be full for a while.
+//! A disk that fails, or a program that dies, at a step of the test's choosing: `disk.c` stands in between.
+//! `full_disk.c` lets it be full for a while.
 
 use std::{
     ffi::OsString,

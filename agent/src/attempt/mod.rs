@@ -263,7 +263,8 @@ fn outcome_of(order: Order) -> Outcome {
             Why::Leaving => "the agent was stopped",
             Why::Held => "the agent was told to give back what it runs",
             Why::Silence => {
-                "nothing was heard from the coordinator, and an attempt in an exclusive group ends before its lease does"
+                "nothing was heard from the coordinator, \
+                 and an attempt in an exclusive group ends before its lease does"
             }
         }),
         Order::Lost => released("the lease was lost"),

@@ -51,25 +51,40 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub struct Args {
     /// Tasks to submit, and to claim and complete
-    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), conflicts_with = "idle")]
+    #[arg(
+        long, default_value_t = 100_000, value_name = "N", conflicts_with = "idle",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
+    )]
     tasks: u64,
     /// Tasks in each request; claims take 100 at most
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), conflicts_with = "idle")]
+    #[arg(
+        long, default_value_t = 1, value_name = "N", conflicts_with = "idle",
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
     batch: u32,
     /// Connections to the coordinator
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000))]
     connections: u32,
     /// Requests under way at the same time, over all connections
-    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "idle")]
+    #[arg(
+        long, default_value_t = 512, value_name = "N", conflicts_with = "idle",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     in_flight: u32,
     /// Tasks that are queued before measuring begins
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000_000), conflicts_with = "idle")]
+    #[arg(
+        long, default_value_t = 0, value_name = "N", conflicts_with = "idle",
+        value_parser = clap::value_parser!(u64).range(0..=100_000_000)
+    )]
     backlog: u64,
     /// Simulated agents [default: as many as requests in flight; 1000 with --idle]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     agents: Option<u32>,
     /// Size of each task's command
-    #[arg(long, default_value_t = 300, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=60_000), conflicts_with = "idle")]
+    #[arg(
+        long, default_value_t = 300, value_name = "BYTES", conflicts_with = "idle",
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
     payload: u32,
     /// Measure calls that decide nothing first: what gRPC itself takes here
     #[arg(long, conflicts_with = "idle")]

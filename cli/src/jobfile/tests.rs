@@ -215,7 +215,9 @@ fn written_ids_make_a_repeated_submit_the_same_request() {
 #[test]
 fn json_is_accepted_as_other_programs_write_it() {
     let file = accepted(
-        "{\n\t\"job\": {\"job_id\": \"j\", \"labels\": {}},\n\t\"tasks\": [\n\t\t{\"task_id\": \"a\", \"spec\": {\"command\": {\"argv\": [\"echo\", \"\\ud83d\\ude00\\/\\u00e9\\\\ud83d\"]}, \"depends_on\": null, \"priority\": 5}}\n\t]\n}\n",
+        "{\n\t\"job\": {\"job_id\": \"j\", \"labels\": {}},\n\t\"tasks\": [\n\t\t{\"task_id\": \"a\", \
+         \"spec\": {\"command\": {\"argv\": [\"echo\", \"\\ud83d\\ude00\\/\\u00e9\\\\ud83d\"]}, \
+         \"depends_on\": null, \"priority\": 5}}\n\t]\n}\n",
     );
     let task = &file.request.tasks[0];
     assert_eq!(
@@ -292,7 +294,8 @@ fn anchors_and_merge_keys_are_followed() {
 #[test]
 fn fields_that_the_coordinator_refuses_are_found_again() {
     let file = accepted(
-        "name: n\ntasks:\n  - {id: a, run: x}\n  - id: b\n    run: [x, y]\n    depends_on:\n      - a\n      - c\n    retries: 3\n",
+        "name: n\ntasks:\n  - {id: a, run: x}\n  - id: b\n    run: [x, y]\n    depends_on:\n      - a\n      \
+         - c\n    retries: 3\n",
     );
     for (field, line, column) in [
         ("tasks[1].spec.depends_on[1]", 8, 9),

@@ -268,7 +268,10 @@ mod tests {
         let chosen = fields(&["state", "spec.queue", "task_id", "attempts.agent_id", "end_time"]).of(&task);
         assert_eq!(
             chosen.to_string(),
-            r#"{"state":"queued","spec":{"queue":"q"},"task_id":"a","attempts":[{"agent_id":"x"},{"agent_id":"y"}],"end_time":null}"#
+            concat!(
+                r#"{"state":"queued","spec":{"queue":"q"},"task_id":"a","#,
+                r#""attempts":[{"agent_id":"x"},{"agent_id":"y"}],"end_time":null}"#
+            )
         );
         assert_eq!(
             fields(&["spec.labels.k8s.io/zone", "spec.priority"]).of(&task),

@@ -122,7 +122,8 @@ mod tests {
             "key:",
         ];
         let value = json!({
-            "texts": texts.to_vec(), "number": 1.5, "large": i64::MAX, "none": null, "flag": true, "empty": {}, "list": [],
+            "texts": texts.to_vec(), "number": 1.5, "large": i64::MAX, "none": null, "flag": true,
+            "empty": {}, "list": [],
             "nested": [{"a": [{"b": "c"}, []]}, [[1, 2], [3]]], "odd key: #": {"": 1, "1": 2, "true": 3},
         });
         let text = text(&value);
@@ -133,7 +134,12 @@ mod tests {
 
     #[test]
     fn it_looks_as_people_write_it() {
-        let task = json!({"task_id": "a", "labels": {"os": "linux"}, "attempts": [{"attempt": 1}, {"attempt": 2}], "end_time": null});
+        let task = json!({
+            "task_id": "a",
+            "labels": {"os": "linux"},
+            "attempts": [{"attempt": 1}, {"attempt": 2}],
+            "end_time": null,
+        });
         assert_eq!(
             text(&task),
             "task_id: a\nlabels:\n  os: linux\nattempts:\n  - attempt: 1\n  - attempt: 2\nend_time: null\n"

@@ -53,7 +53,10 @@ impl Trouble {
                 if *unsent {
                     trouble.help(how_to_start(address))
                 } else {
-                    trouble.help("is that the gRPC port of a coordinator? another one is given with --coordinator HOST:PORT")
+                    trouble.help(
+                        "is that the gRPC port of a coordinator? \
+                         another one is given with --coordinator HOST:PORT",
+                    )
                 }
             }
             Failure::Lost { .. } if exit == Exit::Unreachable => Trouble::new(

@@ -166,7 +166,10 @@ fn nothing_is_submitted_when_the_file_has_a_fault_and_each_is_named() {
 #[test]
 fn what_is_no_file_of_tasks_is_refused_with_what_to_do() {
     let (fake, place) = (Fake::start(one_agent), directory());
-    let log = r#"{"task_id":"task_001","worker_id":"worker_ab12cd34","status":"completed","timestamp":"2026-02-08T12:00:10+00:00"}"#;
+    let log = concat!(
+        r#"{"task_id":"task_001","worker_id":"worker_ab12cd34","status":"completed","#,
+        r#""timestamp":"2026-02-08T12:00:10+00:00"}"#
+    );
     let log = write(&place, "execution_log.jsonl", log);
     let ended = fake.ctl(&["import", &log]);
     assert_eq!(ended.code, 2);

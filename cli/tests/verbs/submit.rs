@@ -149,7 +149,8 @@ fn a_lost_answer_is_asked_for_with_the_same_ids() {
 #[test]
 fn a_job_file_is_submitted_as_a_job() {
     let fake = Fake::start(one_agent);
-    let file = "name: nightly\nid: n1\ntasks:\n  - {id: fetch, run: 'true'}\n  - {id: build, run: make, depends_on: fetch}\n";
+    let file = "name: nightly\nid: n1\ntasks:\n  - {id: fetch, run: 'true'}\n  \
+                - {id: build, run: make, depends_on: fetch}\n";
     let ended = fake.ctl_with(&["submit", "-q", "-"], file, &[]);
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
@@ -184,8 +185,9 @@ fn faults_of_a_file_are_told_together_with_unknown_tasks() {
     let fake = Fake::start(one_agent);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tasks.yaml");
-    fs::write(&path, "tasks:\n  - id: a\n    run: x\n    priorty: 3\n    depends_on: [gone]\n  - id: b\n    run: y\n    timeout: soon\n")
-        .unwrap();
+    let text = "tasks:\n  - id: a\n    run: x\n    priorty: 3\n    depends_on: [gone]\n  \
+                - id: b\n    run: y\n    timeout: soon\n";
+    fs::write(&path, text).unwrap();
     let ended = fake.ctl(&["submit", "-f", path.to_str().unwrap()]);
     assert_eq!(ended.code, 2);
     let shown = ended.stderr.replace(path.to_str().unwrap(), "FILE");

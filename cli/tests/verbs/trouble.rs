@@ -48,7 +48,8 @@ fn an_unreachable_coordinator_is_told_at_once() {
             ended.stderr,
             format!(
                 "error: cannot reach the coordinator at {nowhere}: connection refused: nothing listens there\n\
-                 help: is it running? start one with: coordinator --listen {nowhere}, or try everything with: swarmctl dev\n"
+                 help: is it running? start one with: coordinator --listen {nowhere}, \
+                 or try everything with: swarmctl dev\n"
             )
         );
     }

@@ -9,12 +9,13 @@
 //! # The life of a task
 //!
 //! ```text
-//! (new) ──► Blocked ──► Queued ──► Running ──► Succeeded          no dependencies: straight to Queued, or Delayed when not_before is ahead
-//!              │          ▲ ▲        │ │ │
-//!              │          │ │        │ │ └── cancel asked: still Running until a report, release or expiry ──► Cancelled
-//!              │   due    │ │        │ └──── failed or lost, tries left ──► Delayed ──(due)──► Queued;  none left ──► Failed
+//! (new) ──► Blocked ──► Queued ──► Running ──► Succeeded     no dependencies: straight to Queued,
+//!              │          ▲ ▲        │ │ │                  or to Delayed when not_before is ahead
+//!              │          │ │        │ │ └── cancel asked: Running until a report, release or expiry ──► Cancelled
+//!              │   due    │ │        │ └──── failed or lost, tries left ──► Delayed ──(due)──► Queued
+//!              │          │ │        │                        none left ──► Failed
 //!              │  Delayed─┘ └────────┘       released, or lost without blame ──► Queued
-//!              └── a dependency did not succeed ──► Skipped            not running, cancel ──► Cancelled
+//!              └── a dependency did not succeed ──► Skipped        not running, cancel ──► Cancelled
 //! ```
 //!
 //! A final state is left only by a retry, which opens a new round and brings

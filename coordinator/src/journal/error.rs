@@ -40,7 +40,8 @@ pub enum OpenError {
     WrongChain { file: PathBuf, offset: u64, seq: u64 },
     /// Written by a newer coordinator.
     #[error(
-        "cannot read the journal at offset {offset} of {}: it has format version {version}, which this coordinator does not know",
+        "cannot read the journal at offset {offset} of {}: \
+         it has format version {version}, which this coordinator does not know",
         .file.display()
     )]
     UnknownVersion {
@@ -53,7 +54,8 @@ pub enum OpenError {
     Misnamed { file: PathBuf },
     /// Events that were confirmed are not there.
     #[error(
-        "the journal ends with seq {last}, at offset {offset} of {}, but {witness} has seq {known}: the events between are lost",
+        "the journal ends with seq {last}, at offset {offset} of {}, \
+         but {witness} has seq {known}: the events between are lost",
         .file.display()
     )]
     EndsEarly {
@@ -66,7 +68,8 @@ pub enum OpenError {
     },
     /// The entry is intact, and yet not the one that was confirmed under its seq.
     #[error(
-        "the journal has another history: the entry with seq {seq}, at offset {offset} of {}, is not the one that {witness} knows",
+        "the journal has another history: the entry with seq {seq}, at offset {offset} of {}, \
+         is not the one that {witness} knows",
         .file.display()
     )]
     OtherHistory {

@@ -192,7 +192,8 @@ mod tests {
                  to be tried again at 1970-01-01T00:00:07Z",
                 "task build resumed attempt 2 on agent k3x9",
                 "task build was given back in attempt 2 by agent k3x9: full",
-                "task build failed attempt 2 on agent k3x9, to be tried again at 1970-01-01T00:00:07Z: exit: it\\nbroke",
+                "task build failed attempt 2 on agent k3x9, \
+                 to be tried again at 1970-01-01T00:00:07Z: exit: it\\nbroke",
                 "task build succeeded in attempt 2 on agent k3x9, reported after its lease had expired",
                 "task build failed: no tries left",
                 "task build is to be cancelled in attempt 2 on agent k3x9",

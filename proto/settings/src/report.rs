@@ -183,8 +183,8 @@ mod tests {
         );
         assert_eq!(
             report.page(Some(38)),
-            "✔ address: 127.0.0.1:7 is 127.0.0.1\n! clock: this machine's clock is 5s\n  behind\n    fix: set it with:\n         \
-             agent --clock now\n"
+            "✔ address: 127.0.0.1:7 is 127.0.0.1\n! clock: this machine's clock is 5s\n  behind\n    \
+             fix: set it with:\n         agent --clock now\n"
         );
         assert_eq!(report.page(None), report.to_string());
     }

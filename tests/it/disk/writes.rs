@@ -12,6 +12,23 @@ use crate::harness::{PATIENCE, client::shell_task, coordinator::Coordinator, pro
 /// Appears in the request, in the journal and in the answer.
 const MARK: &str = "task-that-strace-looks-for";
 
+/// The calls that read a request, write, sync, and answer.
+const TRACED: [&str; 13] = [
+    "read",
+    "recvfrom",
+    "recvmsg",
+    "readv",
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "pwritev2",
+    "sendto",
+    "sendmsg",
+    "fsync",
+    "fdatasync",
+];
+
 #[test]
 fn an_answer_is_written_only_after_the_journal_is_synced() {
     if Command::new("strace")
@@ -28,7 +45,8 @@ fn an_answer_is_written_only_after_the_journal_is_synced() {
     let trace = coordinator.dir().join("trace");
     let mut strace = Command::new("strace");
     strace
-        .args(["-f", "-yy", "-s", "65536", "-e", "trace=read,recvfrom,recvmsg,readv,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync"])
+        .args(["-f", "-yy", "-s", "65536", "-e"])
+        .arg(format!("trace={}", TRACED.join(",")))
         // Long enough that an answer which does not wait for it would be seen before its end.
         .args(["-e", "inject=fdatasync:delay_enter=200000"])
         .arg("-o")

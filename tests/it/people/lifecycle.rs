@@ -83,7 +83,8 @@ fn a_failing_task_is_tried_again_until_it_succeeds() {
     fs::write(
         &file,
         format!(
-            "tasks:\n  - id: stubborn\n    run: '{line}'\n    retry: {{max_retries: 5, initial_backoff: 10ms, max_backoff: 10ms}}\n"
+            "tasks:\n  - id: stubborn\n    run: '{line}'\n    \
+             retry: {{max_retries: 5, initial_backoff: 10ms, max_backoff: 10ms}}\n"
         ),
     )
     .unwrap();
@@ -244,7 +245,8 @@ fn an_agent_that_was_given_a_number_of_tasks_leaves_after_them() {
 fn a_task_sees_its_own_names_and_nothing_of_the_agents_secrets() {
     let coordinator = Coordinator::start();
     let _agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);
-    let line = "env | cut -d= -f1 | sort; echo id $SWARM_TASK_ID attempt $SWARM_ATTEMPT own $OWN; pwd; echo dir $SWARM_WORKDIR";
+    let line = "env | cut -d= -f1 | sort; echo id $SWARM_TASK_ID attempt $SWARM_ATTEMPT own $OWN; \
+                pwd; echo dir $SWARM_WORKDIR";
     let task = with(shell_task("env", line), |spec| {
         let Some(swarm_proto::v1::task_spec::Work::Command(command)) = &mut spec.work else {
             unreachable!()

@@ -4,6 +4,7 @@
 mod absences;
 mod architecture;
 mod arrows;
+mod columns;
 mod floors;
 mod imports;
 mod lock;

@@ -54,13 +54,25 @@ impl Source {
 
 /// Every Rust file of ours.
 pub(super) fn all() -> Vec<Source> {
-    let mut paths = Vec::new();
-    for member in ["proto", "coordinator", "agent", "cli", "tests"] {
-        collect(&workspace_root().join(member), &mut paths);
-    }
-    paths.sort();
+    let paths = paths("rs");
     assert!(paths.len() > 100, "the sources were not found");
     paths.iter().map(|path| read(path)).collect()
+}
+
+/// The files of ours whose names end like this.
+pub(super) fn paths(extension: &str) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for member in ["proto", "coordinator", "agent", "cli", "tests"] {
+        collect(&workspace_root().join(member), extension, &mut paths);
+    }
+    paths.sort();
+    paths
+}
+
+/// The name of a file of ours: its path below the root of the workspace, with slashes.
+pub(super) fn name(path: &Path) -> String {
+    let below = path.strip_prefix(workspace_root()).unwrap();
+    below.to_str().unwrap().to_owned()
 }
 
 /// The files below a directory, such as `coordinator/src/`.
@@ -73,15 +85,15 @@ pub(super) fn below(directory: &str) -> Vec<Source> {
     sources
 }
 
-fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
+fn collect(directory: &Path, wanted: &str, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             // The fuzzer builds in a directory of its own.
             if !path.ends_with("fuzz/target") {
-                collect(&path, paths);
+                collect(&path, wanted, paths);
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             paths.push(path);
         }
     }
@@ -89,12 +101,7 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
 
 fn read(path: &Path) -> Source {
     let text = fs::read_to_string(path).unwrap();
-    let path = path
-        .strip_prefix(workspace_root())
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let path = name(path);
     // A whole file of tests, or the tests at the end of a file.
     let mut in_tests = path.contains("/tests/") || path.starts_with("tests/") || path.ends_with("/tests.rs");
     let (mut announced, mut function) = (false, String::new());

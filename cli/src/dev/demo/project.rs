@@ -118,7 +118,8 @@ mod tests {
     fn members_are_read_on_one_line_or_several() {
         for manifest in [
             "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b/c\"]\n[workspace.package]\nmembers = [\"no\"]\n",
-            "[package]\nname = \"x\"\n[workspace]\nmembers = [\n  \"a\", # the first\n  \"b/c\",\n]\nexclude = [\"d\"]\n",
+            "[package]\nname = \"x\"\n[workspace]\nmembers = [\n  \"a\", # the first\n  \"b/c\",\n]\n\
+             exclude = [\"d\"]\n",
         ] {
             assert_eq!(members(manifest), ["a", "b/c"]);
         }

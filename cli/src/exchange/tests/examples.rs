@@ -218,8 +218,8 @@ fn tasks_with_titles_and_dependencies_keep_their_order_and_their_names() {
         ("depends_on", ""),
     ] {
         let text = format!(
-            "tasks:\n  - id: task-001\n    {more}title: Survey\n    description: Survey the field\n  - id: task-002\n    \
-             title: Report\n    description: Write it up\n    {field}: [task-001]\n"
+            "tasks:\n  - id: task-001\n    {more}title: Survey\n    description: Survey the field\n  \
+             - id: task-002\n    title: Report\n    description: Write it up\n    {field}: [task-001]\n"
         );
         let (format, tasks, notes) = import(&text);
         assert_eq!(format, Format::Amplifier, "{text}");

@@ -83,11 +83,17 @@ fn nothing_is_left_when_everything_is_completed() {
 
 #[test]
 fn a_log_says_how_far_the_tasks_are() {
-    let log = r#"{"task_id":"b","worker_id":"worker_ab12cd34","status":"in_progress","timestamp":"2026-02-08T12:00:00+00:00"}
-{"task_id":"b","worker_id":"worker_ab12cd34","status":"completed","timestamp":"2026-02-08T12:00:10+00:00","result_summary":"...","errors":null,"model":"llama-3.1-8b-instant"}
-
-{"task_id":"d","status":"subtask_failed","timestamp":"2026-02-08T12:00:10+00:00"}
-"#;
+    let log = concat!(
+        r#"{"task_id":"b","worker_id":"worker_ab12cd34","status":"in_progress","#,
+        r#""timestamp":"2026-02-08T12:00:00+00:00"}"#,
+        "\n",
+        r#"{"task_id":"b","worker_id":"worker_ab12cd34","status":"completed","#,
+        r#""timestamp":"2026-02-08T12:00:10+00:00","result_summary":"...","errors":null,"#,
+        r#""model":"llama-3.1-8b-instant"}"#,
+        "\n\n",
+        r#"{"task_id":"d","status":"subtask_failed","timestamp":"2026-02-08T12:00:10+00:00"}"#,
+        "\n"
+    );
     assert!(execution_log::is_log(log) && !execution_log::is_log(QUEUE));
     let options = Options {
         statuses: execution_log::statuses(log).unwrap(),
@@ -143,7 +149,10 @@ fn events_become_lines_of_the_log() {
     let log: Vec<String> = events.iter().filter_map(|event| lines.line(event)).collect();
     assert_eq!(
         log[0],
-        r#"{"task_id":"a","worker_id":"lab","status":"in_progress","timestamp":"2026-02-08T12:00:00+00:00","result_summary":null,"errors":null,"model":null,"seq":1,"attempt":1}"#
+        concat!(
+            r#"{"task_id":"a","worker_id":"lab","status":"in_progress","timestamp":"2026-02-08T12:00:00+00:00","#,
+            r#""result_summary":null,"errors":null,"model":null,"seq":1,"attempt":1}"#
+        )
     );
     let short: Vec<Value> = log
         .iter()

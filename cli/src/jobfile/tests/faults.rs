@@ -139,7 +139,9 @@ fn an_unknown_reference_can_be_reported_with_the_place_and_a_suggestion() {
 fn cycles_are_named_and_what_leads_into_them_is_not() {
     assert_eq!(
         faults(
-            "tasks:\n- {id: z, run: x, depends_on: c}\n- {id: c, run: x, depends_on: b}\n- {id: b, run: x, depends_on: [free, a]}\n- {id: a, run: x, depends_on: c}\n- {id: free, run: x}\n- {id: self, run: x, depends_on: self}\n"
+            "tasks:\n- {id: z, run: x, depends_on: c}\n- {id: c, run: x, depends_on: b}\n\
+             - {id: b, run: x, depends_on: [free, a]}\n- {id: a, run: x, depends_on: c}\n\
+             - {id: free, run: x}\n- {id: self, run: x, depends_on: self}\n"
         ),
         [
             "3:31: tasks depend on each other: 'c' → 'b' → 'a' → 'c'",

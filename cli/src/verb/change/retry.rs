@@ -38,7 +38,8 @@ Examples:
 
 const USAGE: &str = "\
 swarmctl retry [OPTIONS] <ID>...
-       swarmctl retry [OPTIONS] --failed, --job JOB, --queue QUEUE, --state STATE, --label TERM, --agent AGENT or --text TEXT
+       swarmctl retry [OPTIONS] --failed, --job JOB, --queue QUEUE, --state STATE, \
+       --label TERM, --agent AGENT or --text TEXT
        swarmctl retry [OPTIONS] --all";
 
 /// What to bring back.

@@ -32,7 +32,8 @@ Examples:
   swarmctl export --format execution_log.jsonl | grep failed";
 
 const FORMATS: &str = "\
-Status in the file, for a task that is here blocked, delayed, queued or waiting / running / succeeded / failed or skipped:
+Status in the file, for a task that is here blocked, delayed, queued or waiting / running / succeeded / \
+failed or skipped:
   queue.json                                   pending / in_progress / completed / failed
   amplifier                                    not_started / in_progress / completed / failed
   agentvine                                    queued / in_progress / completed / failed

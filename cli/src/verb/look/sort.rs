@@ -82,7 +82,10 @@ pub(crate) async fn sorted<Q: Paged>(
         if items.len() > MAX_SORTED {
             let sentence = format!("more than {MAX_SORTED} {} cannot be sorted by {field}", Q::ITEMS);
             return Err(Trouble::new(Exit::Usage, sentence)
-                .help("list fewer of them, or leave --sort out: they come in the order of submission, the newest first with --newest")
+                .help(
+                    "list fewer of them, or leave --sort out: they come in the order of submission, \
+                     the newest first with --newest",
+                )
                 .into());
         }
     }

@@ -21,11 +21,17 @@ Examples:
   swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
   swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
 
+const USAGE: &str = "\
+swarmctl submit [OPTIONS] -- CMD...
+       swarmctl submit [OPTIONS] --prompt TEXT
+       swarmctl submit [--wait | --follow | --dry-run] -f FILE
+       swarmctl submit [--wait | --follow | --dry-run] -";
+
 /// What to submit.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = EXAMPLES,
-    override_usage = "swarmctl submit [OPTIONS] -- CMD...\n       swarmctl submit [OPTIONS] --prompt TEXT\n       swarmctl submit [--wait | --follow | --dry-run] -f FILE\n       swarmctl submit [--wait | --follow | --dry-run] -"
+    override_usage = USAGE,
 )]
 pub struct Args {
     #[command(flatten)]
@@ -33,7 +39,13 @@ pub struct Args {
     #[command(flatten)]
     series: SeriesFlags,
     /// A text for a language model, in place of a command
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["source", "file", "command", "env", "cwd", "stdin_file", "array", "each_line"])]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with_all = [
+            "source", "file", "command", "env", "cwd", "stdin_file", "array", "each_line"
+        ]
+    )]
     prompt: Option<String>,
     /// Which model; the agent's choice when not given
     #[arg(long, value_name = "NAME", requires = "prompt", conflicts_with_all = ["source", "file", "command"])]

@@ -203,7 +203,8 @@ fn check(state: &State, job: Option<&NewJob>, tasks: &[NewTask], faults: &mut Fa
             FaultKind::Field,
             "tasks",
             format!(
-                "have {count} dependencies together, at most {MAX_SUBMIT_DEPENDENCIES} are allowed: put tasks in between"
+                "have {count} dependencies together, at most {MAX_SUBMIT_DEPENDENCIES} are allowed: \
+                 put tasks in between"
             ),
         );
         return;
