@@ -9,7 +9,7 @@ use swarm_proto::{
 };
 use tokio::time::Instant;
 
-use super::{Call, context::SlotContext, hold::is_by_hold};
+use super::{context::SlotContext, hold::is_by_hold, in_flight::Call};
 use crate::{
     coordinator::{lease::BootTime, session::SessionEnd},
     program::{backoff::Backoff, config::Config, random},

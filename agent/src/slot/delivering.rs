@@ -15,7 +15,7 @@ use swarm_proto::{
 };
 use tokio::time::Instant;
 
-use super::{Call, claiming, context::SlotContext};
+use super::{claiming, context::SlotContext, in_flight::Call};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{lease::BootTime, sentence},

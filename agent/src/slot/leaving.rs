@@ -4,13 +4,24 @@ use std::{mem, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::Ending;
 use crate::{coordinator::session::SessionEnd, program::shutdown::Stage};
 
 /// How long the last reports are tried, by how urgent the end is.
 const FAREWELL_DRAINING: Duration = Duration::from_secs(10);
 const FAREWELL_ENDING: Duration = Duration::from_secs(5);
 const FAREWELL_STOPPING: Duration = Duration::from_secs(2);
+
+/// How the work ended.
+pub(crate) enum Ending {
+    /// As it was asked to.
+    Done,
+    /// There was nothing more to do, but so many results could not be delivered.
+    Unconfirmed(usize),
+    /// As a signal asked for, and there was no time to deliver so many results.
+    Interrupted(usize),
+    /// The coordinator does not go on with this agent.
+    Session(SessionEnd),
+}
 
 /// How far an agent is on its way out.
 pub(super) struct Leaving {

@@ -6,6 +6,7 @@
 
 mod grant;
 mod report;
+mod run;
 
 mod claiming;
 mod delivering;
@@ -14,14 +15,10 @@ mod leaving;
 mod write_retry;
 
 mod context;
+mod in_flight;
 mod no_work;
 
-use std::{
-    future::{Future, pending},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use swarm_proto::limits::MAX_CLAIM_TASKS;
 use tokio::{
@@ -30,15 +27,16 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-pub(crate) use self::context::SlotContext;
 use self::{
     claiming::Claiming,
     delivering::{Delivering, Unsent},
     hold::CurrentHold,
+    in_flight::{Call, answer_of},
     leaving::Leaving,
     no_work::NoWork,
     write_retry::WriteRetry,
 };
+pub(crate) use self::{context::SlotContext, leaving::Ending};
 use crate::{
     coordinator::{
         Stranger, heartbeat,
@@ -55,20 +53,6 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const TIDY: Duration = Duration::from_secs(30);
 /// Nothing to wake up for: something else will.
 const FAR: Duration = Duration::from_secs(3600);
-
-type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// How the work ended.
-pub(crate) enum Ending {
-    /// As it was asked to.
-    Done,
-    /// There was nothing more to do, but so many results could not be delivered.
-    Unconfirmed(usize),
-    /// As a signal asked for, and there was no time to deliver so many results.
-    Interrupted(usize),
-    /// The coordinator does not go on with this agent.
-    Session(SessionEnd),
-}
 
 /// An agent at work for one coordinator.
 pub(crate) struct Worker {
@@ -320,13 +304,5 @@ impl Worker {
             }
         }
         self.leaving.ending(unconfirmed)
-    }
-}
-
-/// The answer of a call in flight; waits for ever when there is none.
-async fn answer_of<T>(call: Option<&mut Call<T>>) -> T {
-    match call {
-        Some(call) => call.as_mut().await,
-        None => pending().await,
     }
 }

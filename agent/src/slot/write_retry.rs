@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 use swarm_proto::v1::AttemptReport;
 use tokio::{task::spawn_blocking, time::Instant};
 
-use super::{Call, context::SlotContext};
+use super::{context::SlotContext, in_flight::Call};
 use crate::attempt_key::AttemptKey;
 
 /// How often to try again.

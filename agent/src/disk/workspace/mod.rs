@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-use self::spares::Spares;
+use self::spares::{INPUTS, Spares};
 use super::{
     removal::{is_directory, keep_newest, make_writable, remove_tree},
     state_directory::make_private,
@@ -32,7 +32,6 @@ const MAX_KEPT: usize = 50;
 /// Directories of one name: leftovers of a crash, or of another coordinator's task with the same id.
 const MAX_NAMESAKES: u32 = 100;
 const KEPT: &str = "kept";
-const INPUTS: &str = "inputs";
 /// Several agents may start in one place at a time.
 const PROBE_CHARACTERS: usize = 10;
 

@@ -26,9 +26,10 @@ use std::{
 use self::linux::{Look, move_to};
 #[cfg(not(target_os = "linux"))]
 use self::other::{Look, move_to};
-use super::INPUTS;
 use crate::disk::removal::remove_tree;
 
+/// The one directory in a spare.
+pub(super) const INPUTS: &str = "inputs";
 /// As many as there are slots of a large machine.
 const MAX_SPARES: usize = 64;
 

@@ -1,0 +1,128 @@
+//! One attempt in its slot: run, put into the outbox, handed over, tidied up.
+
+use std::{io, sync::Arc, time::SystemTime};
+
+use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+    time::Instant,
+};
+
+use super::{context::SlotContext, delivering::Unsent};
+use crate::{
+    attempt::{self, Conclusion, Surroundings, veto::queue_of},
+    attempt_key::AttemptKey,
+    coordinator::held::Order,
+};
+
+/// Runs one attempt, puts its outcome into the outbox, hands it over, and only then tidies up.
+pub(super) async fn run_to_report(
+    context: Arc<SlotContext>,
+    assignment: Assignment,
+    orders: watch::Receiver<Order>,
+    finished: mpsc::Sender<Unsent>,
+) {
+    let lease = assignment.lease.clone().unwrap_or_default();
+    let key = AttemptKey::of(&lease);
+    let begun = Instant::now();
+    let job_id = Some(assignment.job_id.as_str()).filter(|job_id| !job_id.is_empty());
+    tracing::info!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        job_id,
+        queue = assignment.spec.as_ref().map(queue_of),
+        "begins"
+    );
+    let here = Arc::clone(&context);
+    // By itself, so that a bug in an attempt ends that attempt only.
+    let running = tokio::spawn(async move {
+        let surroundings = Surroundings {
+            coordinator: &here.session.coordinator,
+            workspace: &here.workspace,
+            kill_grace: here.config.kill_grace,
+            lease_ttl: here.session.registration().lease_ttl,
+            series: &here.series,
+            sweeper: &here.sweeper,
+        };
+        attempt::run(surroundings, assignment, orders).await
+    });
+    let Conclusion {
+        report,
+        lost,
+        directory,
+    } = running.await.unwrap_or_else(|_| Conclusion {
+        report: attempt::broken(lease),
+        lost: false,
+        directory: None,
+    });
+    let succeeded = matches!(report.outcome, Some(Outcome::Success(_)));
+    let took = begun.elapsed();
+    tracing::info!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        reason = reason_of(&report),
+        "{} after {took:.1?}",
+        describe(&report),
+    );
+
+    let now = SystemTime::now();
+    let mut unwritten = None;
+    if lost {
+        let why = "the lease was lost while it ran".to_owned();
+        Arc::clone(&context)
+            .keep_result(key.clone(), report.clone(), now, why)
+            .await;
+    } else {
+        let (here, name, written) = (Arc::clone(&context), key.clone(), report.clone());
+        let putting = spawn_blocking(move || here.outbox.put(&name, &written));
+        unwritten = putting.await.map_err(io::Error::other).flatten().err();
+    }
+    let mut unsent = Unsent::new(report, now);
+    (unsent.lost, unsent.unwritten) = (lost, unwritten);
+    // Nobody receives any more when the whole worker has gone.
+    let _ = finished.send(unsent).await;
+
+    let Some(directory) = directory else { return };
+    let keep = lost || context.config.keep_workspace.applies(succeeded);
+    match spawn_blocking(move || directory.close(keep)).await {
+        Ok(Ok(Some(place))) => {
+            tracing::info!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                "its directory is kept in {}",
+                place.display()
+            );
+        }
+        Ok(Ok(None)) | Err(_) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                %error,
+                "cannot tidy its directory"
+            );
+        }
+    }
+}
+
+/// The stable word for a failure, or why an attempt is given back; nothing when the work was done.
+fn reason_of(report: &AttemptReport) -> Option<&str> {
+    match report.outcome.as_ref()? {
+        Outcome::Failure(failure) => Some(&failure.reason),
+        Outcome::Released(released) => Some(&released.reason),
+        Outcome::Success(_) | Outcome::Cancelled(_) => None,
+    }
+}
+
+/// An outcome in a few words, without anything the command printed.
+fn describe(report: &AttemptReport) -> String {
+    match &report.outcome {
+        Some(Outcome::Success(_)) => "succeeded".to_owned(),
+        Some(Outcome::Failure(failure)) => format!("failed: {}", failure.message),
+        Some(Outcome::Cancelled(_)) => "cancelled".to_owned(),
+        Some(Outcome::Released(_)) => "released".to_owned(),
+        None => "ended".to_owned(),
+    }
+}
