@@ -24,16 +24,16 @@ pub(crate) struct Diagnosis {
 }
 
 /// Looks at everything that the agent needs; changes nothing but for a file and a directory that it removes again.
-pub(crate) async fn look(config: &Config) -> Diagnosis {
+pub(crate) async fn diagnose(config: &Config) -> Diagnosis {
     let mut report = Report::default();
-    look_at_state(&mut report, config);
+    check_state(&mut report, config);
     if let Some(workspace) = &config.workspace {
-        look_at_workspace(&mut report, workspace);
+        check_workspace(&mut report, workspace);
     }
     for kind in KINDS {
         (kind.probe)(&mut report);
     }
-    look_at_processes(&mut report);
+    check_processes(&mut report);
     let mut is_reached = false;
     for address in &config.coordinator {
         is_reached |= checkup::coordinator(&mut report, address).await.is_some();
@@ -41,9 +41,9 @@ pub(crate) async fn look(config: &Config) -> Diagnosis {
     Diagnosis { report, is_reached }
 }
 
-fn look_at_state(report: &mut Report, config: &Config) {
+fn check_state(report: &mut Report, config: &Config) {
     let fix = "name a directory that this user can write with --state-dir DIR";
-    let place = match state_directory::place(config.state_dir.as_deref(), config.name.as_deref()) {
+    let place = match state_directory::locate(config.state_dir.as_deref(), config.name.as_deref()) {
         Ok(place) => place,
         Err(why) => return report.wrong("state directory", why, fix),
     };
@@ -60,13 +60,13 @@ fn look_at_state(report: &mut Report, config: &Config) {
             fix,
         ),
     }
-    look_at_directory(report, "state directory", &place, fix);
+    check_directory(report, "state directory", &place, fix);
 }
 
-fn look_at_workspace(report: &mut Report, named: &Path) {
+fn check_workspace(report: &mut Report, named: &Path) {
     let fix = "name a directory that this user can write with --workspace DIR";
     match std::path::absolute(named) {
-        Ok(place) => look_at_directory(report, "workspace", &place, fix),
+        Ok(place) => check_directory(report, "workspace", &place, fix),
         Err(error) => report.wrong(
             "workspace",
             format!("cannot tell where {} is: {error}", named.display()),
@@ -76,7 +76,7 @@ fn look_at_workspace(report: &mut Report, named: &Path) {
 }
 
 /// Whether a directory can be written, or made, and how much room there is.
-fn look_at_directory(report: &mut Report, check: &'static str, place: &Path, fix: &str) {
+fn check_directory(report: &mut Report, check: &'static str, place: &Path, fix: &str) {
     let Some(there) = place.ancestors().find(|dir| dir.exists()) else {
         return report.wrong(check, format!("{} can be nowhere", place.display()), fix);
     };
@@ -128,7 +128,7 @@ fn free_bytes(place: &Path) -> io::Result<u64> {
 }
 
 /// Whether what a task leaves running can be found and ended.
-fn look_at_processes(report: &mut Report) {
+fn check_processes(report: &mut Report) {
     if !tree::FINDS_MARKED {
         return report.notable(
             "processes",
@@ -157,12 +157,12 @@ mod tests {
     fn a_directory_that_cannot_be_written_is_told_with_its_fix() {
         let dir = tempfile::tempdir().unwrap();
         let mut report = Report::default();
-        look_at_directory(&mut report, "workspace", &dir.path().join("new/one"), "fix it");
+        check_directory(&mut report, "workspace", &dir.path().join("new/one"), "fix it");
         assert!(report.is_well(), "{report}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
-        look_at_directory(&mut report, "workspace", &file.join("below"), "fix it");
+        check_directory(&mut report, "workspace", &file.join("below"), "fix it");
         assert!(!report.is_well(), "{report}");
         assert!(report.to_string().contains("    fix: fix it\n"), "{report}");
     }

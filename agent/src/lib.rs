@@ -38,7 +38,7 @@ use crate::{
         bug,
         config::{Config, LogFormat},
     },
-    verb::Asked,
+    verb::CommandLine,
     work::Unfinished,
 };
 
@@ -58,14 +58,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let read = match &guarded {
         // It is told everything by the agent, and has to stand whatever happens to the files.
-        Some(_) => Config::read(args).map_err(Refusal::Usage).map(|config| Asked {
-            verb: None,
-            config,
-            settings: Settings::default(),
-        }),
+        Some(_) => Config::read(args)
+            .map_err(Refusal::Usage)
+            .map(|config| CommandLine {
+                verb: None,
+                config,
+                settings: Settings::default(),
+            }),
         None => verb::read(args),
     };
-    let Asked {
+    let CommandLine {
         verb,
         config,
         settings,
@@ -92,7 +94,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log_format = config.log_format;
     bug::log_panics();
     if let Some(file) = guarded {
-        return crate::process::tree::guard::stand(&file);
+        return crate::process::tree::guard::run(&file);
     }
     let ended = bug::caught(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -50,7 +50,7 @@ pub(crate) struct Show {
 }
 
 /// A command line that was read.
-pub(crate) struct Asked {
+pub(crate) struct CommandLine {
     /// What to do; to work when there is none.
     pub(crate) verb: Option<Verb>,
     /// How to work.
@@ -64,14 +64,14 @@ pub(crate) struct Asked {
 /// # Errors
 ///
 /// When help was asked for, or something is wrong with one of them.
-pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Refusal> {
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Refusal> {
     let Read { matches, settings } = PROGRAM.read(command(), args)?;
     let usage = |error: clap::Error| Refusal::Usage(error.format(&mut command()));
     let Program { verb, config } = Program::from_arg_matches(&matches).map_err(usage)?;
     let config = config
         .settled(settings.compare("once", "max_tasks"))
         .map_err(Refusal::Usage)?;
-    Ok(Asked {
+    Ok(CommandLine {
         verb,
         config,
         settings,
@@ -119,7 +119,7 @@ fn diagnose(config: &Config) -> io::Result<Diagnosis> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(doctor::look(config)))
+    Ok(runtime.block_on(doctor::diagnose(config)))
 }
 
 fn print(bytes: &[u8]) -> Result<(), Fault> {

@@ -9,7 +9,7 @@ use crate::{
     EXIT_CONFIGURATION, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Fault,
     coordinator::{
         self, CallError, Coordinator,
-        held::Held,
+        leases::Leases,
         session::{Profile, Session, SessionEnd},
     },
     disk::{
@@ -195,11 +195,11 @@ async fn open_session(
         .map_err(io::Error::other)
         .flatten()
         .with_context(|| format!("cannot open the outbox in {}", state.path().display()))?;
-    let held = Arc::new(Held::default());
+    let leases = Arc::new(Leases::default());
     for leftover in &leftovers {
-        held.report(leftover.report.lease.clone().unwrap_or_default());
+        leases.report(leftover.report.lease.clone().unwrap_or_default());
     }
-    let session = match Session::open(Arc::clone(coordinator), held, profile.clone(), cluster_id).await {
+    let session = match Session::open(Arc::clone(coordinator), leases, profile.clone(), cluster_id).await {
         Ok(session) => session,
         Err(end) => return Ok(Err(end)),
     };

@@ -14,9 +14,8 @@ use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
-        Coordinator,
-        held::{Order, Why},
-        lease,
+        Coordinator, lease,
+        order::{Order, Why},
         session::read_length,
     },
     disk::workspace::{AttemptDirectory, Workspace},
@@ -261,7 +260,7 @@ fn outcome_of(order: Order) -> Outcome {
         Order::GoOn => released("the agent was stopped"),
         Order::Release(why) | Order::Stop(why) => released(match why {
             Why::Leaving => "the agent was stopped",
-            Why::Held => "the agent was told to give back what it runs",
+            Why::Hold => "the agent was told to give back what it runs",
             Why::Silence => {
                 "nothing was heard from the coordinator, \
                  and an attempt in an exclusive group ends before its lease does"

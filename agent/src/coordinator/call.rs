@@ -15,7 +15,7 @@ use swarm_proto::{
 use tokio::time::sleep;
 use tonic::{Code, Response, Status, transport::Channel};
 
-use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::Doubt, look_at};
+use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::Doubt, lock};
 use crate::program::config::LogFormat;
 
 impl Coordinator {
@@ -217,7 +217,7 @@ async fn say_away(log_format: LogFormat, address: Address, failure: Failure, con
         Peer::Unknown
     } else {
         let peer = probe(&address).await;
-        if !look_at(&contact).is_silent() {
+        if !lock(&contact).is_silent() {
             // It answers again, and nobody wants to hear now that it did not.
             return;
         }

@@ -13,14 +13,14 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 pub(super) struct Contact {
     /// The data that this agent works for, once it knows.
     cluster_id: Option<String>,
-    standings: Vec<Standing>,
+    addresses: Vec<AddressRecord>,
     silence: Option<Silence>,
     stranger: Option<Stranger>,
 }
 
 /// What is known about one address.
 #[derive(Clone, Copy, Default)]
-struct Standing {
+struct AddressRecord {
     /// How often the answer was lost, or came from another coordinator.
     losses: u64,
     /// So many losses there were when it was last asked whose data are there, and they were the right ones.
@@ -60,10 +60,10 @@ pub(super) struct Doubt {
 
 impl Contact {
     /// Nothing is known about so many addresses.
-    pub(super) fn new(addresses: usize) -> Contact {
+    pub(super) fn new(count: usize) -> Contact {
         Contact {
             cluster_id: None,
-            standings: vec![Standing::default(); addresses],
+            addresses: vec![AddressRecord::default(); count],
             silence: None,
             stranger: None,
         }
@@ -73,15 +73,15 @@ impl Contact {
     pub(super) fn work_for(&mut self, cluster_id: Option<String>) {
         self.cluster_id = cluster_id;
         self.stranger = None;
-        for standing in &mut self.standings {
-            standing.verified = None;
+        for record in &mut self.addresses {
+            record.verified = None;
         }
     }
 
     /// What has to be found out about an address before the next call, if anything.
     pub(super) fn doubt(&self, address: usize) -> Option<Doubt> {
-        let standing = self.standings[address];
-        let is_verified = standing.verified == Some(standing.losses);
+        let record = self.addresses[address];
+        let is_verified = record.verified == Some(record.losses);
         if is_verified { None } else { self.question(address) }
     }
 
@@ -89,13 +89,13 @@ impl Contact {
     pub(super) fn question(&self, address: usize) -> Option<Doubt> {
         Some(Doubt {
             expected: self.cluster_id.clone()?,
-            losses: self.standings[address].losses,
+            losses: self.addresses[address].losses,
         })
     }
 
     /// The right data are there, unless an answer was lost since the doubt arose.
     pub(super) fn settle(&mut self, address: usize, doubt: &Doubt) {
-        self.standings[address].verified = Some(doubt.losses);
+        self.addresses[address].verified = Some(doubt.losses);
     }
 
     /// This agent's own coordinator answers; says for how long it did not.
@@ -113,7 +113,7 @@ impl Contact {
 
     /// An answer was lost; says whether that is to be told.
     pub(super) fn lost(&mut self, address: usize, now: Instant) -> bool {
-        self.standings[address].losses += 1;
+        self.addresses[address].losses += 1;
         let Some(silence) = &mut self.silence else {
             self.silence = Some(Silence {
                 since: now,
@@ -126,7 +126,7 @@ impl Contact {
 
     /// Another coordinator answered; says whether that is to be told.
     pub(super) fn met(&mut self, address: usize, cluster_id: &str, now: Instant) -> bool {
-        self.standings[address].losses += 1;
+        self.addresses[address].losses += 1;
         let Some(stranger) = &mut self.stranger else {
             self.stranger = Some(Stranger {
                 cluster_id: cluster_id.to_owned(),

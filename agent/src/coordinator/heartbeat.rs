@@ -13,9 +13,10 @@ use tokio::{
 };
 
 use super::{
-    held::{Order, Untrusted, Why},
     hold,
     lease::{BootTime, TrustWindow},
+    leases::Untrusted,
+    order::{Order, Why},
     session::{Session, SessionEnd, read_length},
 };
 use crate::attempt_key::AttemptKey;
@@ -92,7 +93,7 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
 /// How long an answer may be held back. Only with the answer is a renewal known here.
 fn longest_wait(session: &Session, interval: Duration) -> Duration {
     let longest = interval.min(MAX_WAIT);
-    match session.held.exclusive_window() {
+    match session.leases.exclusive_window() {
         Some(window) => longest.min(window / RENEWALS_PER_WINDOW),
         None => longest,
     }
@@ -104,8 +105,8 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
     let renewal = TrustWindow::new(sent, ttl, kill_grace);
     let hold = answer.hold;
     let release = match hold.as_ref().map(|hold| hold.kind()) {
-        Some(HoldKind::Stop) => Order::Stop(Why::Held),
-        Some(HoldKind::Drain | HoldKind::Pause | HoldKind::Unspecified) | None => Order::Release(Why::Held),
+        Some(HoldKind::Stop) => Order::Stop(Why::Hold),
+        Some(HoldKind::Drain | HoldKind::Pause | HoldKind::Unspecified) | None => Order::Release(Why::Hold),
     };
     for directive in answer.directives {
         let order = directive.directive();
@@ -114,10 +115,10 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
             attempt: directive.attempt,
         };
         match order {
-            Directive::Unspecified | Directive::Continue => session.held.renew(&key, renewal),
+            Directive::Unspecified | Directive::Continue => session.leases.renew(&key, renewal),
             Directive::Release => {
-                session.held.renew(&key, renewal);
-                if session.held.order(&key, release).is_some() {
+                session.leases.renew(&key, renewal);
+                if session.leases.order(&key, release).is_some() {
                     let why = hold.as_ref().map(hold::sentence);
                     tracing::warn!(
                         task_id = key.task_id,
@@ -130,8 +131,8 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
                 }
             }
             Directive::Cancel => {
-                session.held.renew(&key, renewal);
-                if session.held.order(&key, Order::Cancel).is_some() {
+                session.leases.renew(&key, renewal);
+                if session.leases.order(&key, Order::Cancel).is_some() {
                     tracing::info!(
                         task_id = key.task_id,
                         attempt = key.attempt,
@@ -140,7 +141,7 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
                 }
             }
             Directive::Lost => {
-                if let Some(renewed) = session.held.order(&key, Order::Lost) {
+                if let Some(renewed) = session.leases.order(&key, Order::Lost) {
                     tracing::warn!(
                         task_id = key.task_id,
                         attempt = key.attempt,
@@ -162,7 +163,7 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
 /// overlap ends then.
 async fn notice_silence(session: &Session) {
     loop {
-        for untrusted in session.held.newly_untrusted(BootTime::now()) {
+        for untrusted in session.leases.newly_untrusted(BootTime::now()) {
             let Untrusted {
                 key,
                 silence,
@@ -184,7 +185,7 @@ async fn notice_silence(session: &Session) {
             } else {
                 Order::Stop(Why::Silence)
             };
-            session.held.order(&key, order);
+            session.leases.order(&key, order);
             tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
@@ -193,7 +194,7 @@ async fn notice_silence(session: &Session) {
                 ago(silence),
             );
         }
-        let next = session.held.exclusive_rest(BootTime::now());
+        let next = session.leases.exclusive_rest(BootTime::now());
         sleep(next.unwrap_or(TRUST_CHECK).min(TRUST_CHECK)).await;
     }
 }

@@ -8,9 +8,10 @@ mod contact;
 pub(crate) mod heartbeat;
 pub(crate) mod session;
 
-pub(crate) mod held;
 pub(crate) mod hold;
 pub(crate) mod lease;
+pub(crate) mod leases;
+pub(crate) mod order;
 
 use std::{
     sync::{
@@ -215,11 +216,11 @@ impl Coordinator {
     }
 
     fn contact(&self) -> MutexGuard<'_, Contact> {
-        look_at(&self.contact)
+        lock(&self.contact)
     }
 }
 
-fn look_at(contact: &Mutex<Contact>) -> MutexGuard<'_, Contact> {
+fn lock(contact: &Mutex<Contact>) -> MutexGuard<'_, Contact> {
     contact.lock().expect("nothing panics while it notes a contact")
 }
 

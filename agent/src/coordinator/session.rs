@@ -22,11 +22,7 @@ use swarm_proto::{
 use tokio::sync::{Notify, watch};
 use tonic::Code;
 
-use super::{
-    CallError, Coordinator,
-    held::{Held, Order},
-    sentence,
-};
+use super::{CallError, Coordinator, leases::Leases, order::Order, sentence};
 use crate::attempt_key::AttemptKey;
 
 /// Bytes of the leases in a heartbeat; the rest is for its other fields.
@@ -78,7 +74,7 @@ pub(crate) struct Registration {
 /// A registered agent.
 pub(crate) struct Session {
     pub(crate) coordinator: Arc<Coordinator>,
-    pub(crate) held: Arc<Held>,
+    pub(crate) leases: Arc<Leases>,
     /// The hold on this agent or on everything, as the last heartbeat brought it.
     pub(crate) hold: watch::Sender<Option<Hold>>,
     /// Something is to be told to the coordinator, or heard from it, now: the parked heartbeat is sent anew.
@@ -94,14 +90,14 @@ impl Session {
     /// Registers with the coordinator that keeps these data, telling it what is held already.
     pub(crate) async fn open(
         coordinator: Arc<Coordinator>,
-        held: Arc<Held>,
+        leases: Arc<Leases>,
         profile: Profile,
         cluster_id: String,
     ) -> Result<Session, SessionEnd> {
-        let registration = register(&coordinator, &held, &profile, &cluster_id).await?;
+        let registration = register(&coordinator, &leases, &profile, &cluster_id).await?;
         Ok(Session {
             coordinator,
-            held,
+            leases,
             hold: watch::channel(None).0,
             beat_now: Notify::new(),
             profile,
@@ -151,7 +147,7 @@ impl Session {
         let request = HeartbeatRequest {
             agent_id: self.profile.agent_id.clone(),
             session,
-            leases: listed(&self.held),
+            leases: listed(&self.leases),
             wait: write_duration(wait),
             draining,
         };
@@ -182,7 +178,7 @@ impl Session {
         match failure.reason() {
             Some(Reason::AgentNotFound) => {
                 tracing::info!("the coordinator does not know this agent; registering again");
-                match register(&self.coordinator, &self.held, &self.profile, &self.cluster_id).await {
+                match register(&self.coordinator, &self.leases, &self.profile, &self.cluster_id).await {
                     Ok(registration) => {
                         *self
                             .current
@@ -214,7 +210,7 @@ impl Session {
 
 async fn register(
     coordinator: &Coordinator,
-    held: &Held,
+    leases: &Leases,
     profile: &Profile,
     cluster_id: &str,
 ) -> Result<Registration, SessionEnd> {
@@ -224,7 +220,7 @@ async fn register(
         labels: profile.labels.clone(),
         slots: profile.slots,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        held: listed(held),
+        held: listed(leases),
         executors: profile.executors.clone(),
     };
     let answer = match coordinator.register(&request).await {
@@ -237,7 +233,7 @@ async fn register(
     }
     for lease in &answer.lost {
         let key = AttemptKey::of(lease);
-        if held.order(&key, Order::Lost).is_some() {
+        if leases.order(&key, Order::Lost).is_some() {
             tracing::warn!(
                 task_id = key.task_id,
                 attempt = key.attempt,
@@ -279,8 +275,8 @@ fn refused(failure: &Failure) -> SessionEnd {
 }
 
 /// As many held leases as a message may list.
-fn listed(held: &Held) -> Vec<LeaseRef> {
-    let mut leases = held.leases(MAX_HELD_LEASES);
+fn listed(held: &Leases) -> Vec<LeaseRef> {
+    let mut leases = held.listed(MAX_HELD_LEASES);
     let mut bytes = 0;
     let fitting = leases.iter().take_while(|lease| {
         // Its tag and length take at most four bytes more.

@@ -105,9 +105,9 @@ impl StateDirectory {
         let lock = lock(&path)?;
         let name = match name {
             Some(name) => name.to_owned(),
-            None => kept(&path.join("name"), new_name)?,
+            None => read_or_make(&path.join("name"), new_name)?,
         };
-        let agent_id = kept(&path.join("agent_id"), || random::base32(AGENT_ID_CHARACTERS))?;
+        let agent_id = read_or_make(&path.join("agent_id"), || random::base32(AGENT_ID_CHARACTERS))?;
         Ok(StateDirectory {
             path,
             name,
@@ -123,7 +123,7 @@ impl StateDirectory {
 /// # Errors
 ///
 /// Why that cannot be told.
-pub(crate) fn place(state_dir: Option<&Path>, name: Option<&str>) -> Result<PathBuf, String> {
+pub(crate) fn locate(state_dir: Option<&Path>, name: Option<&str>) -> Result<PathBuf, String> {
     let sentence = |error| match error {
         OpenError::Locked(path) => format!("another agent uses {}", path.display()),
         OpenError::Unusable(error) => format!("{error:#}"),
@@ -246,7 +246,7 @@ fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
 }
 
 /// What the file says; what `make` gives when there is no file yet.
-fn kept(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
+fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
     match fs::read_to_string(file) {
         Ok(text) if is_file_name(text.trim(), MAX_ID_BYTES) => return Ok(text.trim().to_owned()),
         Ok(_) => {

@@ -71,7 +71,7 @@ impl Worker {
         }
         // That nothing is left for a free slot goes without saying while others work.
         let is_plain = answer.empty_reason() == EmptyReason::NothingQueued && answer.passed.is_empty();
-        if is_plain && self.context.session.held.running() > 0 {
+        if is_plain && self.context.session.leases.running() > 0 {
             return;
         }
         if let Some(line) = self.no_work.note(answer, Instant::now()) {
@@ -142,7 +142,7 @@ impl Worker {
             return false;
         }
         // A repeated answer brings leases that are at work already.
-        let Some(orders) = self.context.session.held.take(lease, trust, exclusive) else {
+        let Some(orders) = self.context.session.leases.take(lease, trust, exclusive) else {
             return false;
         };
         self.claiming.note_begin();
@@ -158,7 +158,7 @@ impl Worker {
     }
 
     fn give_back(&mut self, lease: LeaseRef, outcome: Outcome) {
-        self.context.session.held.report(lease.clone());
+        self.context.session.leases.report(lease.clone());
         let report = attempt::not_begun(lease, outcome);
         self.delivering.push(Unsent::new(report, SystemTime::now()));
     }

@@ -40,7 +40,7 @@ pub(crate) use self::{context::SlotContext, leaving::Ending};
 use crate::{
     coordinator::{
         Stranger, heartbeat,
-        held::{Order, Why},
+        order::{Order, Why},
         session::SessionEnd,
     },
     disk::outbox::Leftover,
@@ -141,8 +141,8 @@ impl Worker {
         if !self.leaving.enter(stage, self.context.config.drain_timeout) {
             return;
         }
-        let held = &self.context.session.held;
-        let running = held.running();
+        let leases = &self.context.session.leases;
+        let running = leases.running();
         match stage {
             Stage::Working => {}
             Stage::Draining => {
@@ -154,11 +154,11 @@ impl Worker {
             }
             Stage::Ending => {
                 tracing::info!("ending {running} attempts");
-                held.order_all(Order::Release(Why::Leaving));
+                leases.order_all(Order::Release(Why::Leaving));
             }
             Stage::Stopping => {
                 tracing::info!("killing {running} attempts");
-                held.order_all(Order::Stop(Why::Leaving));
+                leases.order_all(Order::Stop(Why::Leaving));
             }
         }
     }
@@ -173,7 +173,7 @@ impl Worker {
             return 0;
         }
         let asked = self.claiming.asked() + self.delivering.asked();
-        let running = u32::try_from(self.context.session.held.running()).unwrap_or(u32::MAX);
+        let running = u32::try_from(self.context.session.leases.running()).unwrap_or(u32::MAX);
         let slots = self.context.config.slots;
         let free = slots.saturating_sub(running).saturating_sub(asked);
         free.min(MAX_CLAIM_TASKS).min(self.claiming.wanted(asked))
@@ -182,7 +182,7 @@ impl Worker {
     fn begin_claim(&mut self) {
         // A hold ends some day, and what it keeps back may be for this agent.
         let is_idle = self.context.config.exit_when_idle
-            && self.context.session.held.running() == 0
+            && self.context.session.leases.running() == 0
             && !self.hold.is_placed();
         if is_idle && self.is_accepting() {
             // It has to be known now whether there is anything.
@@ -200,15 +200,15 @@ impl Worker {
     }
 
     fn end_session(&mut self, end: SessionEnd) {
-        let held = &self.context.session.held;
+        let leases = &self.context.session.leases;
         match &end {
             SessionEnd::Replaced(_) => {
-                held.order_all(Order::Lost);
+                leases.order_all(Order::Lost);
                 self.fall_silent();
             }
             SessionEnd::OtherCluster(_) => self.fall_silent(),
             SessionEnd::Refused { sentence, .. } => {
-                let running = held.running();
+                let running = leases.running();
                 if running > 0 {
                     tracing::error!(
                         error = sentence,
@@ -231,7 +231,7 @@ impl Worker {
     fn leave_for_stranger(&mut self) {
         let found = self.strangers.borrow_and_update().clone();
         let Some(stranger) = found else { return };
-        if !self.is_accepting() || self.context.session.held.running() > 0 || self.write_retry.is_some() {
+        if !self.is_accepting() || self.context.session.leases.running() > 0 || self.write_retry.is_some() {
             return;
         }
         let has_undelivered = self.delivering.items().next().is_some();
@@ -247,7 +247,7 @@ impl Worker {
 
     /// Leaves when nothing is left to do and that is what it was started for.
     fn close_if_done(&mut self) {
-        let is_idle = self.context.session.held.running() == 0
+        let is_idle = self.context.session.leases.running() == 0
             && self.delivering.is_done()
             && !self.claiming.is_in_flight();
         if self.context.config.exit_when_idle
@@ -261,7 +261,7 @@ impl Worker {
     }
 
     fn is_over(&mut self) -> bool {
-        if self.is_accepting() || self.context.session.held.running() > 0 {
+        if self.is_accepting() || self.context.session.leases.running() > 0 {
             return false;
         }
         self.leaving.is_silent()

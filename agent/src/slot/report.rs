@@ -20,12 +20,12 @@ impl Worker {
     pub(super) fn take_finished(&mut self, finished: Unsent) {
         self.claiming.note_end();
         if finished.lost {
-            self.context.session.held.forget(&finished.key);
+            self.context.session.leases.forget(&finished.key);
             return;
         }
         self.context
             .session
-            .held
+            .leases
             .report(finished.report.lease.clone().unwrap_or_default());
         if let Some(Outcome::Released(_)) = finished.report.outcome {
             self.claiming.note_release();
@@ -82,7 +82,7 @@ impl Worker {
             return;
         }
         for key in &keys {
-            self.context.session.held.forget(key);
+            self.context.session.leases.forget(key);
         }
         let context = Arc::clone(&self.context);
         self.attempts.spawn_blocking(move || {
@@ -94,7 +94,7 @@ impl Worker {
 
     /// The coordinator does not want this result: it is kept where people can read it.
     fn set_aside(&mut self, item: Unsent, why: String) {
-        self.context.session.held.forget(&item.key);
+        self.context.session.leases.forget(&item.key);
         let context = Arc::clone(&self.context);
         self.attempts
             .spawn(async move { context.keep_result(item.key, item.report, item.since, why).await });

@@ -13,7 +13,7 @@ use super::{context::SlotContext, delivering::Unsent};
 use crate::{
     attempt::{self, Conclusion, Surroundings, veto::queue_of},
     attempt_key::AttemptKey,
-    coordinator::held::Order,
+    coordinator::order::Order,
 };
 
 /// Runs one attempt, puts its outcome into the outbox, hands it over, and only then tidies up.

@@ -112,7 +112,7 @@ impl AttemptDirectory {
         }
         made?;
         make_new(&self.inputs())?;
-        spares.learn(&self.root);
+        spares.note_fresh(&self.root);
         Ok(())
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn asked_for(args: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
 }
 
 /// What the guard's process does: waits for the agent's end, and ends what it left.
-pub(crate) fn stand(file: &Path) -> ExitCode {
+pub(crate) fn run(file: &Path) -> ExitCode {
     // Whoever ends everything of the agent's by a signal is not to end this first.
     let _ = SigSet::all().thread_block();
     let Some(series) = Series::at(file) else {

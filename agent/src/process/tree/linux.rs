@@ -22,13 +22,13 @@ pub(crate) const FINDS_MARKED: bool = true;
 const MAX_ENVIRONMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// How often to look at a process that is in the middle of starting another program, and how long to pause between.
 /// One that takes longer hangs on a disk, and every sweep would wait for it.
-const LOOKS_AT_ONE: u32 = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+const READS_OF_ONE: u32 = 20;
+const BETWEEN_READS: Duration = Duration::from_millis(1);
 
 /// For how long a process is taken to have no mark because it had none. Two processes do: one that is forked from
 /// this one and not yet a command, which ends with its group; and one that gets a number that another one had,
 /// which takes much longer than this.
-const RELIABLE: Duration = Duration::from_millis(100);
+const UNMARKED_IS_CACHED: Duration = Duration::from_millis(100);
 
 /// From the kernel's include/linux/sched.h; part of what `/proc/PID/stat` promises.
 const PF_EXITING: u64 = 0x0000_0004;
@@ -40,7 +40,7 @@ pub(crate) struct Scanner {
     /// Processes without a mark, which get none as long as they live: only what an attempt starts is born with one.
     unmarked: BTreeSet<i32>,
     /// When all processes were last looked at.
-    looked: Option<Instant>,
+    cleared: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -58,12 +58,10 @@ impl Scanner {
     /// Asks about each process that carries a mark, and kills it if the answer is yes. This process is left out.
     pub(crate) fn kill_marked(&mut self, mut is_wanted: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
         let now = Instant::now();
-        if self
-            .looked
-            .is_none_or(|looked| now.duration_since(looked) > RELIABLE)
-        {
+        let is_expired = |cleared| now.duration_since(cleared) > UNMARKED_IS_CACHED;
+        if self.cleared.is_none_or(is_expired) {
             self.unmarked.clear();
-            self.looked = Some(now);
+            self.cleared = Some(now);
         }
         let own = i32::try_from(std::process::id()).unwrap_or_default();
         let mut unmarked = BTreeSet::new();
@@ -79,7 +77,7 @@ impl Scanner {
                 unmarked.insert(pid);
                 continue;
             }
-            match look_at(pid, &mut self.buffer) {
+            match read_mark(pid, &mut self.buffer) {
                 Finding::Marked(mark) if is_wanted(pid, &mark) => kill(pid, &mark, &mut self.buffer),
                 Finding::Unmarked => {
                     unmarked.insert(pid);
@@ -133,10 +131,10 @@ fn kill(pid: i32, mark: &str, buffer: &mut Vec<u8>) {
     }
 }
 
-fn look_at(pid: i32, buffer: &mut Vec<u8>) -> Finding {
-    for look in 0..LOOKS_AT_ONE {
-        if look > 0 {
-            thread::sleep(BETWEEN_LOOKS);
+fn read_mark(pid: i32, buffer: &mut Vec<u8>) -> Finding {
+    for read_before in 0..READS_OF_ONE {
+        if read_before > 0 {
+            thread::sleep(BETWEEN_READS);
         }
         match read(&format!("/proc/{pid}/environ"), buffer) {
             Ok(()) if !buffer.is_empty() => {
@@ -154,7 +152,7 @@ fn look_at(pid: i32, buffer: &mut Vec<u8>) -> Finding {
         }
         if status.flags & PF_EXITING != 0 {
             return if status.threads > 1 {
-                look_at_threads(pid, buffer)
+                read_mark_of_threads(pid, buffer)
             } else {
                 Finding::Unknown
             };
@@ -165,7 +163,7 @@ fn look_at(pid: i32, buffer: &mut Vec<u8>) -> Finding {
 }
 
 /// The first thread has ended while others go on: only their environment can be read.
-fn look_at_threads(pid: i32, buffer: &mut Vec<u8>) -> Finding {
+fn read_mark_of_threads(pid: i32, buffer: &mut Vec<u8>) -> Finding {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
     for thread in threads.into_iter().flatten().flatten() {
         let path = thread.path().join("environ");
@@ -179,7 +177,7 @@ fn look_at_threads(pid: i32, buffer: &mut Vec<u8>) -> Finding {
 }
 
 fn carries(pid: i32, mark: &str, buffer: &mut Vec<u8>) -> bool {
-    matches!(look_at(pid, buffer), Finding::Marked(found) if found == mark)
+    matches!(read_mark(pid, buffer), Finding::Marked(found) if found == mark)
 }
 
 fn read(path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {

@@ -19,7 +19,7 @@ const ATTRIBUTES_BYTES: usize = 1024;
 
 /// What can be changed about an attempt's directories besides what is in them.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct Stamp {
     root: Features,
     inputs: Features,
 }
@@ -38,15 +38,15 @@ struct Features {
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Look {
+impl Stamp {
     /// How they look; nothing when there is anything in them but empty inputs.
-    pub(crate) fn at(root: &Path) -> io::Result<Option<Look>> {
+    pub(crate) fn at(root: &Path) -> io::Result<Option<Stamp>> {
         let root = open(CWD, root)?;
         let inputs = open(&root, Path::new(super::INPUTS))?;
         if !has_only(&root, Some(super::INPUTS))? || !has_only(&inputs, None)? {
             return Ok(None);
         }
-        Ok(Some(Look {
+        Ok(Some(Stamp {
             root: Features::of(&root)?,
             inputs: Features::of(&inputs)?,
         }))

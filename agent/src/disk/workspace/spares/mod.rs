@@ -23,9 +23,9 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
-use self::linux::{Look, move_to};
+use self::linux::{Stamp, move_to};
 #[cfg(not(target_os = "linux"))]
-use self::other::{Look, move_to};
+use self::other::{Stamp, move_to};
 use crate::disk::removal::remove_tree;
 
 /// The one directory in a spare.
@@ -41,7 +41,7 @@ pub(crate) struct Spares {
     named: AtomicU64,
     free: Mutex<Vec<PathBuf>>,
     /// How those look that no attempt was in yet.
-    fresh: OnceLock<Look>,
+    fresh: OnceLock<Stamp>,
 }
 
 impl Spares {
@@ -62,11 +62,11 @@ impl Spares {
     }
 
     /// Notes how these look, which have just been made and have no place for a command yet.
-    pub(crate) fn learn(&self, root: &Path) {
+    pub(crate) fn note_fresh(&self, root: &Path) {
         if self.fresh.get().is_none()
-            && let Ok(Some(look)) = Look::at(root)
+            && let Ok(Some(stamp)) = Stamp::at(root)
         {
-            let _ = self.fresh.set(look);
+            let _ = self.fresh.set(stamp);
         }
     }
 
@@ -107,7 +107,7 @@ impl Spares {
     }
 
     fn is_fresh(&self, root: &Path) -> bool {
-        Look::at(root).is_ok_and(|look| look.is_some() && look.as_ref() == self.fresh.get())
+        Stamp::at(root).is_ok_and(|stamp| stamp.is_some() && stamp.as_ref() == self.fresh.get())
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<PathBuf>> {

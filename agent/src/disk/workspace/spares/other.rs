@@ -3,10 +3,10 @@
 use std::{io, path::Path};
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Look;
+pub(crate) struct Stamp;
 
-impl Look {
-    pub(crate) fn at(_: &Path) -> io::Result<Option<Look>> {
+impl Stamp {
+    pub(crate) fn at(_: &Path) -> io::Result<Option<Stamp>> {
         Ok(None)
     }
 }

@@ -9,45 +9,22 @@ use std::{
 use swarm_proto::v1::LeaseRef;
 use tokio::sync::watch;
 
-use super::lease::{BootTime, TrustWindow};
+use super::{
+    lease::{BootTime, TrustWindow},
+    order::Order,
+};
 use crate::attempt_key::AttemptKey;
-
-/// Why an attempt is given back before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Why {
-    /// This agent ends.
-    Leaving,
-    /// Somebody drains this agent, and its time is over, or stopped all agents.
-    Held,
-    /// Nothing was heard from the coordinator, and the attempt must not overlap with another one.
-    Silence,
-}
-
-/// What an attempt is told from outside, the mildest first; a milder one never takes back a stronger one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Order {
-    /// Carry on.
-    GoOn,
-    /// The task was cancelled: end politely, report `cancelled`.
-    Cancel,
-    /// End politely, report `released`.
-    Release(Why),
-    /// Kill, report `released`.
-    Stop(Why),
-    /// The attempt is somebody else's: kill, report nothing, keep what there is.
-    Lost,
-}
 
 /// All held leases.
 #[derive(Default)]
-pub(crate) struct Held(Mutex<BTreeMap<AttemptKey, Holding>>);
+pub(crate) struct Leases(Mutex<BTreeMap<AttemptKey, HeldLease>>);
 
-struct Holding {
+struct HeldLease {
     lease: LeaseRef,
-    stage: HoldingStage,
+    stage: LeaseStage,
 }
 
-enum HoldingStage {
+enum LeaseStage {
     /// An attempt is at work under it.
     Running {
         trust: TrustWindow,
@@ -70,7 +47,7 @@ pub(crate) struct Untrusted {
     pub(crate) exclusive: bool,
 }
 
-impl Held {
+impl Leases {
     /// Takes up a lease; its attempt listens to the returned orders. `None` when it is held already.
     pub(crate) fn take(
         &self,
@@ -79,16 +56,16 @@ impl Held {
         exclusive: bool,
     ) -> Option<watch::Receiver<Order>> {
         let key = AttemptKey::of(&lease);
-        let mut held = self.lock();
-        if held.contains_key(&key) {
+        let mut leases = self.lock();
+        if leases.contains_key(&key) {
             return None;
         }
         let (orders, listener) = watch::channel(Order::GoOn);
-        held.insert(
+        leases.insert(
             key,
-            Holding {
+            HeldLease {
                 lease,
-                stage: HoldingStage::Running {
+                stage: LeaseStage::Running {
                     trust,
                     orders,
                     exclusive,
@@ -102,9 +79,9 @@ impl Held {
     pub(crate) fn report(&self, lease: LeaseRef) {
         self.lock().insert(
             AttemptKey::of(&lease),
-            Holding {
+            HeldLease {
                 lease,
-                stage: HoldingStage::Reported,
+                stage: LeaseStage::Reported,
             },
         );
     }
@@ -118,28 +95,28 @@ impl Held {
     pub(crate) fn running(&self) -> usize {
         self.lock()
             .values()
-            .filter(|holding| matches!(holding.stage, HoldingStage::Running { .. }))
+            .filter(|held| matches!(held.stage, LeaseStage::Running { .. }))
             .count()
     }
 
     /// At most this many leases, those at work before those that wait for confirmation.
-    pub(crate) fn leases(&self, limit: usize) -> Vec<LeaseRef> {
-        let held = self.lock();
-        let (running, reported): (Vec<_>, Vec<_>) = held
+    pub(crate) fn listed(&self, limit: usize) -> Vec<LeaseRef> {
+        let leases = self.lock();
+        let (running, reported): (Vec<_>, Vec<_>) = leases
             .values()
-            .partition(|holding| matches!(holding.stage, HoldingStage::Running { .. }));
+            .partition(|held| matches!(held.stage, LeaseStage::Running { .. }));
         running
             .into_iter()
             .chain(reported)
             .take(limit)
-            .map(|holding| holding.lease.clone())
+            .map(|held| held.lease.clone())
             .collect()
     }
 
     /// Gives an order to one attempt; says since when its lease was not renewed if the order is news to it.
     pub(crate) fn order(&self, key: &AttemptKey, order: Order) -> Option<BootTime> {
-        let held = self.lock();
-        let HoldingStage::Running { trust, orders, .. } = &held.get(key)?.stage else {
+        let leases = self.lock();
+        let LeaseStage::Running { trust, orders, .. } = &leases.get(key)?.stage else {
             return None;
         };
         raise(orders, order).then(|| trust.renewed())
@@ -147,8 +124,8 @@ impl Held {
 
     /// Gives an order to every attempt at work.
     pub(crate) fn order_all(&self, order: Order) {
-        for holding in self.lock().values() {
-            if let HoldingStage::Running { orders, .. } = &holding.stage {
+        for held in self.lock().values() {
+            if let LeaseStage::Running { orders, .. } = &held.stage {
                 raise(orders, order);
             }
         }
@@ -156,8 +133,8 @@ impl Held {
 
     /// The lease was renewed.
     pub(crate) fn renew(&self, key: &AttemptKey, renewal: TrustWindow) {
-        if let Some(Holding {
-            stage: HoldingStage::Running { trust, .. },
+        if let Some(HeldLease {
+            stage: LeaseStage::Running { trust, .. },
             ..
         }) = self.lock().get_mut(key)
         {
@@ -167,10 +144,10 @@ impl Held {
 
     /// The attempts whose trust window has ended since this was last asked.
     pub(crate) fn newly_untrusted(&self, now: BootTime) -> Vec<Untrusted> {
-        let mut held = self.lock();
+        let mut leases = self.lock();
         let mut untrusted = Vec::new();
-        for (key, holding) in held.iter_mut() {
-            if let HoldingStage::Running { trust, exclusive, .. } = &mut holding.stage
+        for (key, held) in leases.iter_mut() {
+            if let LeaseStage::Running { trust, exclusive, .. } = &mut held.stage
                 && trust.notice_end(now)
             {
                 let silence = now.since(trust.renewed());
@@ -196,9 +173,9 @@ impl Held {
     }
 
     fn exclusive_trusts(&self, length: impl Fn(&TrustWindow) -> Duration) -> Option<Duration> {
-        let held = self.lock();
-        let trusts = held.values().filter_map(|holding| match &holding.stage {
-            HoldingStage::Running {
+        let leases = self.lock();
+        let trusts = leases.values().filter_map(|held| match &held.stage {
+            LeaseStage::Running {
                 trust,
                 exclusive: true,
                 ..
@@ -208,7 +185,7 @@ impl Held {
         trusts.filter(|length| !length.is_zero()).min()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<AttemptKey, Holding>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AttemptKey, HeldLease>> {
         self.0
             .lock()
             .expect("nothing panics while it changes the held leases")
@@ -227,6 +204,7 @@ fn raise(orders: &watch::Sender<Order>, order: Order) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::order::Why;
     use super::*;
 
     fn lease(task_id: &str) -> LeaseRef {
@@ -243,48 +221,48 @@ mod tests {
 
     #[test]
     fn a_lease_that_comes_twice_is_taken_once() {
-        let held = Held::default();
-        assert!(held.take(lease("a"), trust(), false).is_some());
-        assert!(held.take(lease("a"), trust(), false).is_none());
-        held.report(lease("a"));
-        assert!(held.take(lease("a"), trust(), false).is_none());
+        let leases = Leases::default();
+        assert!(leases.take(lease("a"), trust(), false).is_some());
+        assert!(leases.take(lease("a"), trust(), false).is_none());
+        leases.report(lease("a"));
+        assert!(leases.take(lease("a"), trust(), false).is_none());
     }
 
     #[test]
     fn orders_only_grow_stronger_and_are_news_once() {
-        let held = Held::default();
-        let orders = held.take(lease("a"), trust(), false).unwrap();
+        let leases = Leases::default();
+        let orders = leases.take(lease("a"), trust(), false).unwrap();
         let key = AttemptKey::of(&lease("a"));
         let stop = Order::Stop(Why::Leaving);
-        assert!(held.order(&key, stop).is_some());
-        assert!(held.order(&key, Order::Cancel).is_none());
-        assert!(held.order(&key, Order::Release(Why::Silence)).is_none());
-        assert!(held.order(&key, stop).is_none());
+        assert!(leases.order(&key, stop).is_some());
+        assert!(leases.order(&key, Order::Cancel).is_none());
+        assert!(leases.order(&key, Order::Release(Why::Silence)).is_none());
+        assert!(leases.order(&key, stop).is_none());
         assert_eq!(*orders.borrow(), stop);
     }
 
     #[test]
     fn a_reported_attempt_takes_no_orders_and_is_listed_last() {
-        let held = Held::default();
-        held.report(lease("a"));
-        held.take(lease("b"), trust(), true).unwrap();
-        assert_eq!(held.order(&AttemptKey::of(&lease("a")), Order::Lost), None);
-        let listed: Vec<_> = held.leases(10).into_iter().map(|lease| lease.task_id).collect();
+        let leases = Leases::default();
+        leases.report(lease("a"));
+        leases.take(lease("b"), trust(), true).unwrap();
+        assert_eq!(leases.order(&AttemptKey::of(&lease("a")), Order::Lost), None);
+        let listed: Vec<_> = leases.listed(10).into_iter().map(|lease| lease.task_id).collect();
         assert_eq!(listed, ["b", "a"]);
-        assert_eq!((held.leases(1).len(), held.running()), (1, 1));
+        assert_eq!((leases.listed(1).len(), leases.running()), (1, 1));
     }
 
     #[test]
     fn only_exclusive_attempts_ask_for_renewals_in_time() {
-        let held = Held::default();
+        let leases = Leases::default();
         let (begun, window) = (BootTime::now(), Duration::from_secs(80));
-        let _other = held.take(lease("a"), trust(), false).unwrap();
+        let _other = leases.take(lease("a"), trust(), false).unwrap();
         assert_eq!(
-            (held.exclusive_window(), held.exclusive_rest(begun)),
+            (leases.exclusive_window(), leases.exclusive_rest(begun)),
             (None, None)
         );
-        let _exclusive = held.take(lease("b"), trust(), true).unwrap();
-        assert_eq!(held.exclusive_window(), Some(window));
-        assert!(held.exclusive_rest(begun) <= Some(window));
+        let _exclusive = leases.take(lease("b"), trust(), true).unwrap();
+        assert_eq!(leases.exclusive_window(), Some(window));
+        assert!(leases.exclusive_rest(begun) <= Some(window));
     }
 }
