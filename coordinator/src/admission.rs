@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use swarm_engine::{draft::Change, event::Fact};
+use swarm_engine::touches::{TaskChange, Touches};
 
 use crate::limits::{
     BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, CLAIM_FREE_BYTES, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES,
@@ -63,28 +63,29 @@ impl Admission {
         self.shortage.store(shortage as u8, Ordering::Relaxed);
     }
 
-    /// A change is decided.
-    pub(crate) fn add(&self, change: &Change) {
+    /// An event is decided that touches this.
+    pub(crate) fn add(&self, touched: &Touches<'_>) {
         self.events.fetch_add(1, Ordering::Relaxed);
-        self.bytes
-            .fetch_add(weight(&change.event.fact), Ordering::Relaxed);
+        self.bytes.fetch_add(weight(touched), Ordering::Relaxed);
     }
 
-    /// The store has the change of this fact.
-    pub(crate) fn remove(&self, fact: &Fact) {
+    /// The store has the event.
+    pub(crate) fn remove(&self, touched: &Touches<'_>) {
         self.events.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(weight(fact), Ordering::Relaxed);
+        self.bytes.fetch_sub(weight(touched), Ordering::Relaxed);
     }
 }
 
-/// Bytes that an event holds on to beyond what every event does.
-pub(crate) fn weight(fact: &Fact) -> u64 {
-    let bytes = match fact {
-        Fact::TaskSubmitted(task) | Fact::TaskRetried { record: task, .. } => task.spec.len(),
-        _ => crate::records::output::of(fact)
-            .map_or(0, |(_, _, output)| output.stdout.len() + output.stderr.len()),
+/// Bytes of specs and outputs that an event holds on to.
+pub(crate) fn weight(touched: &Touches<'_>) -> u64 {
+    let spec = match touched.task.map(|task| task.change) {
+        Some(TaskChange::Submitted(record) | TaskChange::Retried { record, .. }) => record.spec.len(),
+        Some(TaskChange::Changed | TaskChange::Ended | TaskChange::Removed { .. }) | None => 0,
     };
-    bytes as u64
+    let output = touched
+        .output
+        .map_or(0, |output| output.stdout.len() + output.stderr.len());
+    (spec + output) as u64
 }
 
 /// How short of space the disk is.

@@ -47,16 +47,16 @@ impl Core {
         let mut wait = end - self.clock.now();
         let mut again = false;
         let (result, as_of, waiting) = {
-            let mut inner = self.lock();
-            let result = self.decide(&mut inner, |draft| claim::decide(draft, claim.clone()));
+            let mut locked = self.lock();
+            let result = locked.decide(|draft| claim::decide(draft, claim.clone()));
             let now = self.clock.now();
             // A slowed agent is told so at once.
             let nothing = matches!(&result, Ok(granted) if granted.is_empty())
-                && inner.state.slowed_until(&claim.agent, now).is_none();
+                && locked.state.slowed_until(&claim.agent, now).is_none();
             let mut waiting = None;
             if nothing && !wait.is_zero() {
                 let liveness = self.liveness(claim.lease_ttl);
-                if let Some(time) = claim::look_again(&inner.state, &claim.agent, &claim.wants, liveness)
+                if let Some(time) = claim::look_again(&locked.state, &claim.agent, &claim.wants, liveness)
                     && time - now < wait
                 {
                     wait = time - now;
@@ -68,15 +68,14 @@ impl Core {
                     wait = SHARDS_WAIT;
                     again = true;
                 }
-                let agent = inner.state.agent(&claim.agent).cloned();
-                let offer = agent.map(|agent| Arc::new(inner.state.offer(&agent, &claim.wants)));
+                let agent = locked.state.agent(&claim.agent).cloned();
+                let offer = agent.map(|agent| Arc::new(locked.state.offer(&agent, &claim.wants)));
                 waiting = offer.and_then(|offer| {
-                    let (ticket, receiver) = inner.waiters.enlist(claim.clone(), offer.clone())?;
+                    let (ticket, receiver) = locked.waiters.enlist(claim.clone(), offer.clone())?;
                     Some((offer, ticket, receiver))
                 });
             }
-            self.after_decision(&mut inner);
-            (result, inner.state.seq(), waiting)
+            (result, locked.release(), waiting)
         };
         let (result, as_of) = match waiting {
             None => {
@@ -84,7 +83,7 @@ impl Core {
                 (result, as_of)
             }
             Some((offer, ticket, receiver)) => {
-                // Made only now that the lock is given back: it takes the lock when it goes.
+                // Made only now that the lock is given back: the seat takes the lock when it goes.
                 let seat = Seat {
                     core: self,
                     offer,

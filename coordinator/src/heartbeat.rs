@@ -21,17 +21,16 @@ impl Core {
         mut wait: Duration,
     ) -> Result<Answer<Vec<Directive>>, Rejection> {
         let (result, as_of, parked) = {
-            let mut inner = self.lock();
-            let result = self.decide(&mut inner, |draft| renew::decide(draft, &request));
+            let mut locked = self.lock();
+            let result = locked.decide(|draft| renew::decide(draft, &request));
             let nothing = matches!(&result, Ok(directives) if directives.iter().all(Directive::is_continue));
             // A drained agent gives back what it holds at its deadline.
-            let (give_back, now) = (inner.state.gives_back_at(&request.agent), self.clock.now());
+            let (give_back, now) = (locked.state.gives_back_at(&request.agent), self.clock.now());
             if let Some(at) = give_back.filter(|at| *at > now) {
                 wait = wait.min(at - now);
             }
-            let parked = (nothing && !wait.is_zero()).then(|| inner.parked.park(request.agent.clone()));
-            self.after_decision(&mut inner);
-            (result, inner.state.seq(), parked)
+            let parked = (nothing && !wait.is_zero()).then(|| locked.parked.park(request.agent.clone()));
+            (result, locked.release(), parked)
         };
         let Some(parked) = parked else {
             self.until_durable(as_of).await;

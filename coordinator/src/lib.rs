@@ -18,6 +18,7 @@ mod durable;
 mod heartbeat;
 mod ids;
 mod list;
+mod lock;
 mod outputs;
 mod parked;
 mod pins;

@@ -22,8 +22,9 @@ use swarm_engine::{
 };
 
 use crate::{
-    core::{Answer, Core, Inner},
+    core::{Answer, Core},
     limits::LIST_BYTES,
+    lock::Inner,
     recall::Refused,
     records::find,
     store::Store,

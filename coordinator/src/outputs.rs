@@ -6,13 +6,17 @@ use std::{
 };
 
 use swarm_engine::{
-    event::Event,
     id::{AttemptNumber, Number},
     noun::outcome::Output,
+    touches::Touches,
 };
 
-use crate::records::key;
-use crate::{failure::chain, records::output, store::Store, stored};
+use crate::{
+    failure::chain,
+    records::{key, output},
+    store::Store,
+    stored,
+};
 
 /// See the module.
 pub struct Outputs {
@@ -28,15 +32,16 @@ impl Outputs {
         }
     }
 
-    pub(crate) fn keep(&self, event: &Event) {
-        if let Some((number, attempt, output)) = output::of(&event.fact) {
+    /// Keeps the output that an event carries, if it does.
+    pub(crate) fn keep(&self, touched: &Touches<'_>) {
+        if let Some((number, attempt, output)) = output::of(touched) {
             self.fresh().insert((number, attempt), output.clone());
         }
     }
 
-    /// The store has what this event carries.
-    pub(crate) fn release(&self, event: &Event) {
-        if let Some((number, attempt, _)) = output::of(&event.fact) {
+    /// The store has the output that the event carries.
+    pub(crate) fn release(&self, touched: &Touches<'_>) {
+        if let Some((number, attempt, _)) = output::of(touched) {
             self.fresh().remove(&(number, attempt));
         }
     }

@@ -16,8 +16,9 @@ use swarm_engine::{
 };
 
 use crate::{
-    core::{Answer, Core, Inner},
+    core::{Answer, Core},
     limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES},
+    lock::Inner,
 };
 
 /// See the module.

@@ -4,7 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use swarm_engine::{event::Fact, id::AgentId, noun::hold::Scope};
+use swarm_engine::{
+    id::AgentId,
+    noun::hold::Scope,
+    touches::{AttemptChange, Touches},
+};
 use tokio::sync::oneshot;
 
 /// See the module.
@@ -21,27 +25,40 @@ impl Parked {
         receiver
     }
 
-    /// Wakes the heartbeat of the agent that this event concerns.
-    pub(crate) fn wake(&mut self, fact: &Fact) {
-        let agent = match fact {
-            Fact::CancelRequested { agent, .. }
-            | Fact::LeaseExpired { agent, .. }
-            | Fact::AgentDeregistered { agent } => agent,
-            Fact::AgentRegistered(agent) => &agent.id,
-            Fact::HoldPlaced(hold) | Fact::HoldLifted { hold, .. } => match &hold.scope {
-                Scope::Agent(agent) => agent,
-                Scope::Queue(_) => return,
-                Scope::Everything => {
-                    for (_, call) in std::mem::take(&mut self.calls) {
-                        let _ = call.send(());
-                    }
-                    return;
-                }
-            },
-            _ => return,
-        };
+    /// Wakes the heartbeats of the agents for which an event may bring an order.
+    pub(crate) fn wake(&mut self, touched: &Touches<'_>) {
+        if let Some(attempt) = touched.attempt {
+            match attempt.change {
+                AttemptChange::CancelAsked | AttemptChange::Lost => self.wake_one(attempt.agent),
+                AttemptChange::Granted
+                | AttemptChange::Resumed
+                | AttemptChange::Released
+                | AttemptChange::Failed
+                | AttemptChange::Succeeded
+                | AttemptChange::Cancelled => {}
+            }
+        }
+        if let Some(agent) = touched.agent {
+            self.wake_one(agent);
+        }
+        if let Some(hold) = touched.hold {
+            match hold.scope {
+                Scope::Agent(agent) => self.wake_one(agent),
+                Scope::Queue(_) => {}
+                Scope::Everything => self.wake_all(),
+            }
+        }
+    }
+
+    fn wake_one(&mut self, agent: &AgentId) {
         if let Some(call) = self.calls.remove(agent) {
             // Its caller may have gone.
+            let _ = call.send(());
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for (_, call) in std::mem::take(&mut self.calls) {
             let _ = call.send(());
         }
     }

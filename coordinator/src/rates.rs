@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use swarm_engine::{event::Fact, time::Timestamp};
+use swarm_engine::{
+    time::Timestamp,
+    touches::{AttemptChange, TaskChange, Touches},
+};
 
 /// Over how many seconds rates are taken.
 const WINDOW: usize = 60;
@@ -18,13 +21,28 @@ pub(crate) struct Happened {
 }
 
 impl Happened {
-    fn note(&mut self, fact: &Fact) {
-        match fact {
-            Fact::TaskSubmitted(_) => self.submitted += 1,
-            Fact::LeaseGranted { .. } => self.granted += 1,
-            Fact::TaskSucceeded { .. } => self.succeeded += 1,
-            Fact::AttemptFailed { .. } | Fact::LeaseExpired { .. } => self.failed += 1,
-            _ => {}
+    fn note(&mut self, touched: &Touches<'_>) {
+        match touched.attempt.map(|attempt| attempt.change) {
+            Some(AttemptChange::Granted) => self.granted += 1,
+            Some(AttemptChange::Succeeded) => self.succeeded += 1,
+            Some(AttemptChange::Failed | AttemptChange::Lost) => self.failed += 1,
+            Some(
+                AttemptChange::Resumed
+                | AttemptChange::Released
+                | AttemptChange::CancelAsked
+                | AttemptChange::Cancelled,
+            )
+            | None => {}
+        }
+        match touched.task.map(|task| task.change) {
+            Some(TaskChange::Submitted(_)) => self.submitted += 1,
+            Some(
+                TaskChange::Changed
+                | TaskChange::Ended
+                | TaskChange::Retried { .. }
+                | TaskChange::Removed { .. },
+            )
+            | None => {}
         }
     }
 }
@@ -48,9 +66,9 @@ impl Default for Rates {
 
 impl Rates {
     /// Counts an event.
-    pub(crate) fn note(&mut self, fact: &Fact, now: Timestamp) {
+    pub(crate) fn note(&mut self, touched: &Touches<'_>, now: Timestamp) {
         self.pass(now);
-        self.seconds[self.second as usize % WINDOW].note(fact);
+        self.seconds[self.second as usize % WINDOW].note(touched);
     }
 
     /// What happened in the last minute, or since the start when that is shorter, and how many seconds that is:
@@ -86,7 +104,7 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use swarm_engine::{
-        event::Subject,
+        event::{Fact, Subject},
         id::{AgentId, AttemptNumber, Number, TaskId},
         noun::outcome::Loss,
     };
@@ -112,7 +130,7 @@ mod tests {
         let mut rates = Rates::default();
         let fact = expired();
         for second in 100..200 {
-            rates.note(&fact, Timestamp(second * 1000));
+            rates.note(&fact.touches(), Timestamp(second * 1000));
         }
         let (sum, seconds) = rates.last_minute(Timestamp(200_000), Duration::from_secs(100));
         assert_eq!((sum.failed, seconds), (59, 59.0));
@@ -125,7 +143,7 @@ mod tests {
     #[test]
     fn a_coordinator_that_has_just_started_divides_by_what_has_passed() {
         let mut rates = Rates::default();
-        rates.note(&expired(), Timestamp(100_500));
+        rates.note(&expired().touches(), Timestamp(100_500));
         let (sum, seconds) = rates.last_minute(Timestamp(102_000), Duration::from_secs(2));
         assert_eq!((sum.failed, sum.granted, seconds), (1, 0, 2.0));
         let (_, seconds) = rates.last_minute(Timestamp(102_000), Duration::ZERO);

@@ -17,8 +17,9 @@ use swarm_engine::{
 };
 
 use crate::{
-    core::{Answer, Core, Inner},
+    core::{Answer, Core},
     limits::{FORGET_STEP, IDS_PATIENCE, RECALL_BYTES},
+    lock::Inner,
     pins::Pins,
     records::find::{self, FindError},
 };
@@ -112,13 +113,12 @@ impl Core {
         ids: &BTreeSet<TaskId>,
         decision: D,
     ) -> Result<(Result<T, Rejection>, Seq), D> {
-        let mut inner = self.lock();
-        if ids.iter().any(|id| inner.may_be_stored(id)) {
+        let mut locked = self.lock();
+        if ids.iter().any(|id| locked.may_be_stored(id)) {
             return Err(decision);
         }
-        let result = self.decide(&mut inner, decision);
-        self.after_decision(&mut inner);
-        Ok((result, inner.state.seq()))
+        let result = locked.decide(decision);
+        Ok((result, locked.release()))
     }
 
     /// Keeps these tasks in memory, and says which are not there.
@@ -135,15 +135,14 @@ impl Core {
         found: &[Arc<Task>],
         decision: impl FnOnce(&Pins, &mut Draft<'_>) -> Result<T, Rejection>,
     ) -> (Result<T, Rejection>, Seq) {
-        let mut inner = self.lock();
+        let mut locked = self.lock();
         for task in found.iter().filter(|task| task.is_finished()) {
-            inner.state.recall(Arc::clone(task));
+            locked.state.recall(Arc::clone(task));
         }
-        let pins = std::mem::take(&mut inner.pins);
-        let result = self.decide(&mut inner, |draft| decision(&pins, draft));
-        inner.pins = pins;
-        self.after_decision(&mut inner);
-        (result, inner.state.seq())
+        let pins = std::mem::take(&mut locked.pins);
+        let result = locked.decide(|draft| decision(&pins, draft));
+        locked.pins = pins;
+        (result, locked.release())
     }
 
     /// Those of these tasks that exist, from memory or from the store.

@@ -28,7 +28,7 @@ async fn keep_time(core: &Core, lease_ttl: Duration) {
         let next = core.plan_timer();
         let pause = next.map_or(longest, |next| (next - asleep_since).min(longest));
         tokio::select! {
-            () = core.deadline_nearer.notified() => {}
+            () = core.until_deadline_is_nearer() => {}
             () = tokio::time::sleep(pause) => {}
         }
         let now = core.clock.now();

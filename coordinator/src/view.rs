@@ -109,8 +109,9 @@ fn write(core: &Core, view: &mut View) -> bool {
         Ok(events) => {
             core.left_store(&events);
             for event in events {
-                core.outputs.release(&event);
-                core.admission.remove(&event.fact);
+                let touched = event.fact.touches();
+                core.outputs.release(&touched);
+                core.admission.remove(&touched);
             }
             core.forget_finished();
         }
@@ -217,7 +218,7 @@ impl View {
         if let Some(agent) = &entry.agent {
             batch.put(key::agent(agent.id.as_str()), stored::encode_agent(agent));
         }
-        if let Some((number, attempt, output)) = output::of(&event.fact) {
+        if let Some((number, attempt, output)) = output::of(&event.fact.touches()) {
             batch.put(key::output(number.0, attempt.0), stored::encode_output(output));
         }
         match &event.fact {

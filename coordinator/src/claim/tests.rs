@@ -1,7 +1,10 @@
 //! Claims that wait, on real files.
 
 use swarm_engine::{
-    command::complete::Reported,
+    command::{
+        complete::Reported,
+        submit::{self, Submit},
+    },
     id::{AgentId, Session},
     noun::{
         needs::Wants,
@@ -86,4 +89,23 @@ async fn a_claim_that_waits_alone_is_given_what_comes() {
     let granted = waiting.await.unwrap();
     let granted: Vec<_> = granted.iter().map(|task| &task.id).collect();
     assert_eq!(granted, [&id("a")], "a claim waited in vain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_has_its_consequences_whoever_forgets_to_ask_for_them() {
+    const WAIT: Duration = Duration::from_secs(5);
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let core = Arc::clone(&swarm.core);
+    let waiting = tokio::spawn(async move { core.claim(claim_of(agent()), WAIT).await.unwrap().value });
+    swarm.until(|| swarm.core.lock().waiters.len() > 0).await;
+    let request = Submit {
+        tasks: vec![task("a", &[])],
+        ..Submit::default()
+    };
+    // The lock is dropped, and not released.
+    let submitted = swarm.core.lock().decide(|draft| submit::decide(draft, request));
+    submitted.unwrap();
+    let granted = waiting.await.unwrap();
+    assert_eq!(granted.len(), 1, "a claim waited in vain");
 }

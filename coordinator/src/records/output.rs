@@ -3,30 +3,12 @@
 use std::sync::Arc;
 
 use swarm_engine::{
-    event::Fact,
     id::{AttemptNumber, Number},
     noun::outcome::Output,
+    touches::Touches,
 };
 
-/// The output that a fact carries, with the attempt that printed it.
-pub(crate) fn of(fact: &Fact) -> Option<(Number, AttemptNumber, &Arc<Output>)> {
-    match fact {
-        Fact::AttemptFailed {
-            task,
-            attempt,
-            output,
-            ..
-        }
-        | Fact::TaskSucceeded {
-            task,
-            attempt,
-            output,
-            ..
-        } => Some((task.number, *attempt, output)),
-        Fact::TaskCancelled {
-            task,
-            attempt: Some(attempt),
-        } => Some((task.number, attempt.number, &attempt.output)),
-        _ => None,
-    }
+/// The output that an event carries, with the attempt that printed it.
+pub(crate) fn of<'a>(touched: &Touches<'a>) -> Option<(Number, AttemptNumber, &'a Arc<Output>)> {
+    Some((touched.task?.number, touched.attempt?.number, touched.output?))
 }

@@ -1,0 +1,296 @@
+//! The one lock: the state under it, and the decisions that change the state.
+//!
+//! Each decision has consequences: events for the writer, tasks for claims that wait, a nearer deadline for the
+//! timer. They are carried out when the lock is given back, so no decision can do without them.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::{Deref, DerefMut},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+use swarm_engine::{
+    command::claim,
+    draft::{self, Change, Draft},
+    id::{Number, QueueName, Seq, TaskId},
+    noun::{hold::Scope, needs::Offer},
+    rejection::Rejection,
+    state::State,
+    time::Timestamp,
+    touches::TaskChange,
+};
+use tokio::sync::Notify;
+
+use crate::{
+    admission::{Admission, Load, weight},
+    clock::Clock,
+    failure::abort,
+    limits::{COMMIT_BYTES, COMMIT_EVENTS},
+    outputs::Outputs,
+    parked::Parked,
+    pins::Pins,
+    rates::Rates,
+    stored_ids::StoredIds,
+    waiters::Waiters,
+};
+
+/// See the module.
+pub(crate) struct Lock {
+    clock: Clock,
+    admission: Arc<Admission>,
+    outputs: Arc<Outputs>,
+    inner: Mutex<Inner>,
+    /// Wakes the writer.
+    work: Condvar,
+    /// Wakes the timer when the next deadline has come nearer.
+    deadline_nearer: Notify,
+}
+
+/// What the lock guards.
+pub(crate) struct Inner {
+    pub(crate) state: State,
+    /// Claims that wait for a task.
+    pub(crate) waiters: Waiters,
+    /// Heartbeats that wait for an order.
+    pub(crate) parked: Parked,
+    pub(crate) pins: Pins,
+    /// How often things happen.
+    pub(crate) rates: Rates,
+    /// Ids of tasks that the store may have and `state` has not.
+    pub(crate) stored_ids: StoredIds,
+    /// How many tasks were brought back since the start.
+    pub(crate) retries: u64,
+    /// Removed tasks that the store still has, each with the event that removed it.
+    pub(crate) leaving: BTreeMap<TaskId, (Number, Seq)>,
+    /// Decisions on their way to the writer; one is never cut in two.
+    pending: VecDeque<Vec<Change>>,
+    closed: bool,
+    /// How many tasks had been queued when the waiters were last looked through.
+    granted_through: u64,
+    /// The deadline for which the timer sleeps.
+    timer: Option<Timestamp>,
+}
+
+/// The lock while somebody holds it.
+pub(crate) struct Locked<'a> {
+    lock: &'a Lock,
+    inner: MutexGuard<'a, Inner>,
+    /// Whether a decision's consequences are still to be carried out.
+    has_decided: bool,
+}
+
+impl Lock {
+    /// Puts a state under the lock; `pending` are its changes that are not on disk yet.
+    pub(crate) fn new(
+        state: State,
+        clock: Clock,
+        admission: Arc<Admission>,
+        outputs: Arc<Outputs>,
+        pending: Vec<Change>,
+    ) -> Lock {
+        for change in &pending {
+            admission.add(&change.event.fact.touches());
+        }
+        Lock {
+            clock,
+            admission,
+            outputs,
+            inner: Mutex::new(Inner {
+                state,
+                waiters: Waiters::default(),
+                parked: Parked::default(),
+                pins: Pins::default(),
+                rates: Rates::default(),
+                stored_ids: StoredIds::default(),
+                retries: 0,
+                leaving: BTreeMap::new(),
+                pending: VecDeque::from([pending]),
+                closed: false,
+                granted_through: 0,
+                timer: None,
+            }),
+            work: Condvar::new(),
+            deadline_nearer: Notify::new(),
+        }
+    }
+
+    /// Waits for the lock, which is held for microseconds.
+    pub(crate) fn take(&self) -> Locked<'_> {
+        Locked {
+            lock: self,
+            inner: self.inner.lock().unwrap_or_else(|_| poisoned()),
+            has_decided: false,
+        }
+    }
+
+    /// For the writer: the changes that were decided since the last call, as many as one group commit takes; waits
+    /// for the first. `None` when the lock is closed and nothing is left.
+    pub(crate) fn take_pending(&self) -> Option<Vec<Change>> {
+        let mut inner = self.inner.lock().unwrap_or_else(|_| poisoned());
+        while inner.pending.is_empty() {
+            if inner.closed {
+                return None;
+            }
+            inner = self.work.wait(inner).unwrap_or_else(|_| poisoned());
+        }
+        let mut commit = Vec::new();
+        let mut bytes = 0;
+        while let Some(decision) = inner.pending.pop_front() {
+            bytes += decision
+                .iter()
+                .map(|change| weight(&change.event.fact.touches()))
+                .sum::<u64>();
+            commit.extend(decision);
+            if bytes >= COMMIT_BYTES || commit.len() >= COMMIT_EVENTS {
+                break;
+            }
+        }
+        Some(commit)
+    }
+
+    /// Lets the writer end once everything decided is durable.
+    pub(crate) fn close(&self) {
+        self.take().inner.closed = true;
+        self.work.notify_one();
+    }
+
+    /// For the timer: waits until the next deadline has come nearer than it was planned for.
+    pub(crate) async fn until_deadline_is_nearer(&self) {
+        self.deadline_nearer.notified().await;
+    }
+}
+
+impl Locked<'_> {
+    /// Decides, and queues the events for the writer.
+    pub(crate) fn decide<T>(
+        &mut self,
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        self.has_decided = true;
+        let (lock, inner) = (self.lock, &mut *self.inner);
+        let (result, changes) = draft::decide(&mut inner.state, lock.clock.now(), decision);
+        for change in &changes {
+            let touched = change.event.fact.touches();
+            lock.admission.add(&touched);
+            lock.outputs.keep(&touched);
+            inner.parked.wake(&touched);
+            inner.rates.note(&touched, change.event.time);
+            let Some(task) = touched.task else { continue };
+            match task.change {
+                TaskChange::Retried { .. } => inner.retries += 1,
+                TaskChange::Removed { .. } => {
+                    let removal = (task.number, change.event.seq);
+                    inner.leaving.insert(task.id.clone(), removal);
+                }
+                TaskChange::Submitted(_) | TaskChange::Changed | TaskChange::Ended => {}
+            }
+        }
+        if !changes.is_empty() {
+            inner.pending.push_back(changes);
+        }
+        result
+    }
+
+    /// Gives the lock back, and answers the last event that is decided by then.
+    pub(crate) fn release(mut self) -> Seq {
+        self.carry_out();
+        self.state.seq()
+    }
+
+    /// Whether nothing more is decided.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.closed
+    }
+
+    /// When the timer has to wake next; remembered, so that a nearer deadline wakes it.
+    pub(crate) fn plan_timer(&mut self) -> Option<Timestamp> {
+        self.inner.timer = self.inner.state.next_deadline();
+        self.inner.timer
+    }
+
+    /// Grants tasks to claims that wait, though nothing was decided: there is space on the disk again.
+    pub(crate) fn grant_again(&mut self) {
+        self.has_decided = true;
+    }
+
+    /// Carries out the consequences of what was decided.
+    fn carry_out(&mut self) {
+        if !self.has_decided {
+            return;
+        }
+        let queued = self.state.ready().openings();
+        if self.granted_through != queued && self.lock.admission.has_space_for(Load::Claim) {
+            self.granted_through = queued;
+            self.grant_to_waiters();
+        }
+        if !self.pending.is_empty() {
+            self.lock.work.notify_one();
+        }
+        let next = self.state.next_deadline();
+        if next.is_some_and(|next| self.timer.is_none_or(|timer| next < timer)) {
+            self.lock.deadline_nearer.notify_one();
+        }
+        self.has_decided = false;
+    }
+
+    /// Grants claimable tasks to the claims that wait for them, oldest first.
+    fn grant_to_waiters(&mut self) {
+        if self.state.hold(&Scope::Everything).is_some() {
+            return;
+        }
+        let mut passed = Vec::new();
+        loop {
+            let Inner { state, waiters, .. } = &mut *self.inner;
+            let is_served = |offer: &Offer| {
+                let is_open = |queue: &QueueName| state.is_open(queue);
+                state.ready().first(offer, is_open).is_some()
+            };
+            let Some((offer, waiter)) = waiters.take_oldest(is_served) else {
+                break;
+            };
+            if waiter.reply.is_closed() {
+                continue;
+            }
+            let result = self.decide(|draft| claim::decide(draft, waiter.claim.clone()));
+            // There is something, and not for this agent at this moment: a hold, a machine that fails what it is
+            // given, a task that it should not be given again so soon. Each turn takes a waiter out, so this ends.
+            if matches!(&result, Ok(granted) if granted.is_empty()) {
+                passed.push((offer, waiter));
+            } else {
+                let _ = waiter.reply.send((result, self.state.seq()));
+            }
+        }
+        for (offer, waiter) in passed {
+            self.waiters.put_back(offer, waiter);
+        }
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.inner
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // After a panic the state may be half changed, and the lock is poisoned.
+        if !thread::panicking() {
+            self.carry_out();
+        }
+    }
+}
+
+/// A panic under the lock may have left the state half changed: nothing may be answered from it.
+fn poisoned() -> ! {
+    abort("a decision ended in the middle because of a bug in the coordinator")
+}
