@@ -1,4 +1,4 @@
-//! A decision in the making.
+//! A draft: a state, and the events of the decision under way.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -13,36 +13,36 @@ use crate::{
     touches::Touches,
 };
 
-/// The state together with the events that the decision has emitted so far. It reads as the state, so a
+/// The state together with the events that the decision has emitted so far. A draft reads like its state, so a
 /// decision sees its own earlier picks.
 ///
-/// Check first, emit after: nothing is rejected after the first `emit`.
+/// Check first, emit after: a decision rejects nothing after its first `emit`.
 pub struct Draft<'a> {
     state: &'a mut State,
     now: Timestamp,
     changes: Vec<Change>,
 }
 
-/// An event, and the records it touched as they are right after it.
+/// An event, and the records that it touched as they are right after it.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// What happened.
+    /// The event.
     pub event: Event,
     /// The touched task.
     pub task: Option<Arc<Task>>,
-    /// The touched job: also when a task of it ended or has ended no longer.
+    /// The touched job, also when only the number of its ended tasks changed.
     pub job: Option<Arc<Job>>,
     /// The touched agent.
     pub agent: Option<Arc<Agent>>,
-    /// How many kept tasks have ended right after it, by final state.
+    /// The number of ended tasks right after the event, by final state.
     pub ended: Counts,
 }
 
-/// Runs one decision on the state. Time never goes backwards: `now` is at least the time of the last event.
+/// Runs a decision on the state. Time never goes backwards: `now` is at least the time of the last event.
 ///
 /// # Panics
 ///
-/// When the decision is rejected after it emitted something: its events could be neither kept nor taken back.
+/// When a decision rejects its request after an event: the event could be neither kept nor taken back.
 pub fn decide<T>(
     state: &mut State,
     now: Timestamp,
@@ -67,7 +67,7 @@ pub fn decide<T>(
     (result, changes)
 }
 
-/// Applies an event, and says which records it touched.
+/// Applies an event, and adds the records that it touched.
 pub fn replay(state: &mut State, event: Event) -> Change {
     state.apply(&event);
     let Touches { task, job, agent, .. } = event.fact.touches();
@@ -99,12 +99,12 @@ impl Draft<'_> {
         self.changes.push(replay(self.state, event));
     }
 
-    /// How many events the decision has emitted so far.
+    /// The number of events that the decision has emitted so far.
     pub fn emitted(&self) -> usize {
         self.changes.len()
     }
 
-    /// Lets the lease of a running task last from now on, without a sign that its agent knows of it.
+    /// Lets the lease of a running task last from now on, though its agent may not know of the lease.
     pub fn extend(&mut self, number: Number, ttl: Duration) {
         self.state.extend(number, self.now, ttl);
     }
@@ -114,12 +114,12 @@ impl Draft<'_> {
         self.state.renew(number, self.now, ttl)
     }
 
-    /// Notes that an agent was heard of: a soft fact, not an event.
+    /// Notes a call of an agent: a soft fact, not an event.
     pub fn seen(&mut self, agent: &AgentId, draining: Option<bool>) {
         self.state.soft.seen(agent, self.now, draining);
     }
 
-    /// Notes that an agent was heard of, if it is one we know: a soft fact, not an event.
+    /// Notes a call of an agent that may be unknown: a soft fact, not an event.
     pub fn known_agent_seen(&mut self, agent: &AgentId) {
         if self.state.agent(agent).is_some_and(|known| !known.gone) {
             self.seen(agent, None);

@@ -1,7 +1,7 @@
 //! Events: durable facts in the past tense.
 //!
-//! Replay needs nothing but the state and the event. A released fact is never
-//! changed, only added to.
+//! Replay needs only the state and the event. A released fact is never changed;
+//! it may only gain fields.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ use crate::{
 /// A fact with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its place.
+    /// Its place in the journal.
     pub seq: Seq,
-    /// When it was decided.
+    /// The time of the decision.
     pub time: Timestamp,
-    /// What happened.
+    /// The fact.
     pub fact: Fact,
 }
 
-/// The task that a fact is about, named so that a reader of the journal needs nothing else.
+/// The task that a fact is about, with all its names: a reader of the journal needs nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// Its place in the order of creation.
     pub number: Number,
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: TaskId,
     /// The job it came with.
     pub job: Option<JobId>,
@@ -51,7 +51,7 @@ impl Subject {
     }
 }
 
-/// What happened.
+/// A fact: something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A coordinator opened the journal.
@@ -67,15 +67,15 @@ pub enum Fact {
     },
     /// A job was accepted; its tasks follow.
     JobSubmitted(Arc<Job>),
-    /// A task was accepted; the record as it begins.
+    /// A task was accepted: its first record.
     TaskSubmitted(Arc<Task>),
-    /// A dependency ended as it had to.
+    /// A dependency ended and met its condition.
     DependencyMet {
         /// The task that waited.
         task: Subject,
         /// The dependency.
         dependency: TaskId,
-        /// How many dependencies still have to end.
+        /// The number of dependencies left to meet.
         unmet: u32,
     },
     /// The time that a task waited for has come.
@@ -90,26 +90,26 @@ pub enum Fact {
         /// The lease.
         lease: Lease,
     },
-    /// An agent is no longer counted on for an attempt.
+    /// An agent lost an attempt.
     LeaseExpired {
         /// The task.
         task: Subject,
         /// The attempt.
         attempt: AttemptNumber,
-        /// Who held it.
+        /// The agent that held it.
         agent: AgentId,
-        /// Why.
+        /// The cause of the loss.
         cause: Loss,
-        /// When the task can be claimed again; `None` when at once.
+        /// The time at which the task can be claimed again; `None` for at once.
         due: Option<Timestamp>,
     },
-    /// The agent of an expired lease was heard of again before anything else happened to the task.
+    /// The agent of an expired lease called again, and nothing had happened to the task meanwhile.
     LeaseResumed {
         /// The task.
         task: Subject,
         /// The attempt.
         attempt: AttemptNumber,
-        /// Who holds it.
+        /// The agent that holds it.
         agent: AgentId,
     },
     /// An agent gave an attempt back.
@@ -118,9 +118,9 @@ pub enum Fact {
         task: Subject,
         /// The attempt.
         attempt: AttemptNumber,
-        /// Who held it.
+        /// The agent that held it.
         agent: AgentId,
-        /// Why, in words.
+        /// The reason, in words.
         reason: Arc<str>,
         /// The agent will not do this task.
         refused: bool,
@@ -133,15 +133,15 @@ pub enum Fact {
         task: Subject,
         /// The attempt.
         attempt: AttemptNumber,
-        /// Who held it.
+        /// The agent that held it.
         agent: AgentId,
-        /// How.
+        /// The failure.
         failure: Failure,
-        /// When the task can be claimed again; `None` when it is not tried again.
+        /// The time at which the task can be claimed again; `None` when it is not tried again.
         due: Option<Timestamp>,
         /// The accepted report.
         report: ReportHash,
-        /// What it printed.
+        /// Its output.
         output: Arc<Output>,
     },
     /// An attempt succeeded, and with it the task.
@@ -150,20 +150,20 @@ pub enum Fact {
         task: Subject,
         /// The attempt.
         attempt: AttemptNumber,
-        /// Who held it.
+        /// The agent that held it.
         agent: AgentId,
-        /// The lease had expired, and nothing had happened to the task since.
+        /// The report came after the lease had expired.
         late: bool,
         /// The accepted report.
         report: ReportHash,
-        /// What it printed.
+        /// Its output.
         output: Arc<Output>,
     },
     /// The task is not tried again.
     TaskFailed {
         /// The task.
         task: Subject,
-        /// Why, in words.
+        /// The reason, in words.
         reason: Arc<str>,
     },
     /// Somebody asked to cancel a running task.
@@ -172,14 +172,14 @@ pub enum Fact {
         task: Subject,
         /// The running attempt.
         attempt: AttemptNumber,
-        /// Who holds it.
+        /// The agent that holds it.
         agent: AgentId,
     },
     /// The task is cancelled.
     TaskCancelled {
         /// The task.
         task: Subject,
-        /// What its running attempt came to; `None` when it was not running.
+        /// The end of its running attempt; `None` when no attempt ran.
         attempt: Option<CancelledAttempt>,
     },
     /// The task never ran because a dependency did not succeed.
@@ -189,7 +189,7 @@ pub enum Fact {
         /// The dependency.
         because: TaskId,
     },
-    /// An ended task was brought back; the whole record as it is afterwards.
+    /// An ended task was brought back: its whole record afterwards.
     TaskRetried {
         /// The record.
         record: Arc<Task>,
@@ -198,7 +198,7 @@ pub enum Fact {
         /// The retried dependency that brought it back; `None` when somebody asked for the task itself.
         because: Option<TaskId>,
     },
-    /// An ended task was removed; nothing of it is kept.
+    /// An ended task was removed for good.
     TaskRemoved {
         /// The task.
         task: Subject,
@@ -212,25 +212,25 @@ pub enum Fact {
         /// The job.
         job: JobId,
     },
-    /// Somebody ordered that no work is given.
+    /// Somebody placed a hold.
     HoldPlaced(Arc<Hold>),
     /// A hold was lifted.
     HoldLifted {
-        /// The hold that is gone.
+        /// The lifted hold.
         hold: Arc<Hold>,
-        /// Who lifted it, as their program said.
+        /// The person who lifted it, as the calling program said.
         actor: Arc<str>,
     },
     /// The limit of a queue was set or taken away.
     QueueLimited {
         /// The queue.
         queue: QueueName,
-        /// How many of its tasks may run at a time; `None` for no limit.
+        /// The number of its tasks that may run at a time; `None` for no limit.
         max_running: Option<u32>,
-        /// Who set it, as their program said.
+        /// The person who set it, as the calling program said.
         actor: Arc<str>,
     },
-    /// An agent opened a session; its record.
+    /// An agent opened a session: its record.
     AgentRegistered(Arc<Agent>),
     /// An agent said goodbye.
     AgentDeregistered {
@@ -239,23 +239,23 @@ pub enum Fact {
     },
 }
 
-/// What the running attempt of a cancelled task came to.
+/// The end of a cancelled task's running attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CancelledAttempt {
     /// The attempt.
     pub number: AttemptNumber,
-    /// Who held it.
+    /// The agent that held it.
     pub agent: AgentId,
-    /// What it came to.
+    /// Its outcome.
     pub outcome: Outcome,
     /// The accepted report; `None` when it ended without one.
     pub report: Option<ReportHash>,
-    /// What it printed.
+    /// Its output.
     pub output: Arc<Output>,
 }
 
 impl Fact {
-    /// The event's name in snake_case, as readers see it.
+    /// The fact's name in snake_case, as readers of events see it.
     pub fn kind(&self) -> &'static str {
         match self {
             Fact::CoordinatorStarted { .. } => "coordinator_started",
@@ -284,7 +284,7 @@ impl Fact {
         }
     }
 
-    /// Every kind there is.
+    /// Every kind.
     pub const KINDS: [&'static str; 23] = [
         "coordinator_started",
         "job_submitted",

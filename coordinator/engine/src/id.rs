@@ -4,12 +4,12 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use crate::limits::MAX_ID_BYTES;
 
-/// The number of an event in the journal, from 1 and without gaps. 0 is before the first.
+/// The number of an event in the journal, from 1 and without gaps. 0 is before the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The one after this.
+    /// The next number.
     pub fn next(self) -> Seq {
         Seq(self.0 + 1)
     }
@@ -19,15 +19,15 @@ impl Seq {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(pub u64);
 
-/// The number of one try of a task, from 1. It only rises, for the life of the task's id.
+/// The number of an attempt of a task, from 1. It only rises, for the life of the task's id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptNumber(pub u32);
 
-/// The number of an agent's registration, from 1. A newer one ends the older.
+/// The number of an agent's registration, from 1. A newer session ends the older.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Session(pub u64);
 
-/// 128 random bits that prove their bearer was given a lease. Never shown.
+/// 128 random bits: they prove that a caller was given a lease. Never shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LeaseToken(pub [u8; 16]);
 
@@ -37,7 +37,7 @@ impl fmt::Debug for LeaseToken {
     }
 }
 
-/// The hash of a report, by which a repeat of it is recognised.
+/// The hash of a report: a repeated report has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportHash(pub [u8; 16]);
 
@@ -52,7 +52,7 @@ macro_rules! name {
             ///
             /// # Errors
             ///
-            /// A sentence that says what a name looks like.
+            /// A sentence that says how a valid name looks.
             pub fn parse(text: &str) -> Result<Self, String> {
                 check_name(text)?;
                 Ok($name(text.into()))
@@ -89,11 +89,14 @@ macro_rules! name {
     };
 }
 
-name!(TaskId, "What a submitter calls a task; unique for ever.");
-name!(JobId, "What a submitter calls a job; unique for ever.");
-name!(AgentId, "What an agent calls itself; made at its first start.");
+name!(TaskId, "A task's id, chosen by its submitter; unique for ever.");
+name!(JobId, "A job's id, chosen by its submitter; unique for ever.");
+name!(AgentId, "An agent's id, made at its first start.");
 name!(QueueName, "A named line of tasks.");
-name!(GroupName, "Tasks of which at most one runs at a time.");
+name!(
+    GroupName,
+    "An exclusive group: at most one of its tasks runs at a time."
+);
 
 /// Ids name directories on agents and stand in command lines, so they are plain.
 fn check_name(text: &str) -> Result<(), String> {

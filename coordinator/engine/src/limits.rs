@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// Tasks in one submit. Ten thousand events are decided and applied in some tens of milliseconds.
+/// Tasks in one submit: deciding and applying ten thousand events takes some tens of milliseconds.
 pub const MAX_SUBMIT_TASKS: usize = 10_000;
 
 /// Events in one decision: a full submit, its job, and one step of consequences.
 pub const MAX_DECISION_EVENTS: usize = MAX_SUBMIT_TASKS + 1 + SETTLE_STEP;
 
-/// Dependents settled in one decision; the rest follows in the next ones, so that
+/// Dependents settled in one decision; later decisions settle the rest, so that
 /// a task with a hundred thousand dependents never holds the lock for long.
 pub const SETTLE_STEP: usize = 1_000;
 
@@ -18,14 +18,14 @@ pub const EXPIRE_STEP: usize = 1_000;
 /// Tasks removed in one decision, for the same reason.
 pub const PRUNE_STEP: usize = 1_000;
 
-/// Faults named in one rejection; more are counted. A person mends a few at a time.
+/// Faults named in one rejection; further faults are counted. A person mends a few at a time.
 pub const MAX_NAMED_FAULTS: usize = 32;
 
-/// Dependencies of one task. Each costs a visit whenever the task changes; a wider
-/// fan-in goes through tasks in between.
+/// Dependencies of one task: each costs a visit whenever the task changes. A wider
+/// fan-in needs tasks in between.
 pub const MAX_DEPENDENCIES: usize = 1_000;
 
-/// Dependencies of all tasks in one submit: they are looked at under the lock, in some tens of milliseconds.
+/// Dependencies of all tasks in one submit: checking them under the lock takes some tens of milliseconds.
 pub const MAX_SUBMIT_DEPENDENCIES: usize = 50_000;
 
 /// Characters of an id: it names directories on agents.
@@ -43,16 +43,17 @@ pub const MAX_CLAIM_TASKS: usize = 100;
 /// Items of a cancel or retry, and reports of a complete, in one request.
 pub const MAX_ITEMS: usize = 1_000;
 
-/// Leases that an agent may hold, and list in a heartbeat or registration; above its slots and outbox. What
-/// it holds is lost in one decision when it registers anew or leaves.
+/// Leases that an agent may hold, and list in a heartbeat or registration; more than its slots and its outbox need.
+/// One decision ends all of them when the agent registers anew or leaves.
 pub const MAX_HELD_LEASES: usize = 2_000;
 
 /// Tasks visited by one read under the lock.
 pub const MAX_VISITED: usize = 1_000;
-/// Dependencies that are followed for it, however few tasks they are of: a few milliseconds.
+
+/// Dependencies followed by that read, however few tasks have them: a few milliseconds.
 pub const MAX_FOLLOWED: usize = 10_000;
 
-/// Terms of one selector: each is looked at for each agent.
+/// Terms of one selector: each is compared with each agent's labels.
 pub const MAX_SELECTOR_TERMS: usize = 16;
 
 /// Bytes of a label's key.
@@ -61,50 +62,50 @@ pub const MAX_LABEL_KEY_BYTES: usize = 63;
 /// Bytes of a label's value.
 pub const MAX_LABEL_BYTES: usize = 200;
 
-/// Tasks that a claim looks at and leaves because their agent should not be given them for a while.
+/// Tasks that a claim may pass over because its agent should avoid them for a while.
 pub const MAX_SCAN: u32 = 1_000;
 
-/// The same for a claim that does not say.
+/// The same for a claim without a limit of its own.
 pub const DEFAULT_SCAN: u32 = 100;
 
-/// Parts that the tasks can be cut into: so many buckets there are.
+/// Shards of all tasks: as many as there are buckets.
 pub const MAX_SHARDS: u16 = 256;
 
 /// Obstacles, and agents, named in one explanation: a person reads the first few.
 pub const MAX_EXPLAINED: usize = 100;
 
-/// How many dependencies deep an explanation goes.
+/// The depth to which an explanation follows dependencies.
 pub const MAX_EXPLAINED_DEPTH: u32 = 10;
 
-/// How long shards stay where they are unless an agent comes, goes or asks for something else: a lost agent is
-/// noticed within it, and giving them out anew looks at every agent.
+/// The time for which shards keep their owners unless an agent comes, goes or asks for another shard. A lost agent is
+/// noticed within this time, and giving shards out anew visits every agent.
 pub const SHARDS_KEPT: Duration = Duration::from_secs(1);
 
-/// Agents looked at to see whether another one could be given a task that one has failed.
+/// Agents visited to find another one for a task that an agent has failed.
 pub const MAX_OTHERS_VISITED: usize = 100;
 
-/// Agents looked at to see whether another one could be given a task, or why none is.
+/// Agents visited to find one that could run a task, or the reasons why none can.
 pub const MAX_AGENTS_VISITED: usize = 1_000;
 
-/// How long an agent is not given a task that it has failed or refused; doubled with each further time.
+/// The time for which an agent avoids a task after a failure or refusal; doubled with each further one.
 pub const AVOIDED: Duration = Duration::from_secs(60);
 
-/// The longest such time.
+/// The longest time that an agent avoids a task.
 pub const MAX_AVOIDED: Duration = Duration::from_secs(60 * 60);
 
-/// The first attempts that a task remembers; they show how it began.
+/// The first attempts that a task remembers: they show how it began.
 pub const FIRST_ATTEMPTS: usize = 2;
 
-/// The last attempts that a task remembers; a repeated report is recognised among them.
+/// The last attempts that a task remembers: a repeated report is recognised among them.
 pub const LAST_ATTEMPTS: usize = 8;
 
-/// Losses on this many different agents mean that the task breaks its machines.
+/// Losses on this many different agents: the task breaks its machines.
 pub const MAX_LOST_ON: usize = 3;
 
-/// Losses in all after which a task fails.
+/// Losses after which a task fails, on whichever agents.
 pub const MAX_LOSSES: u32 = 20;
 
-/// Leases that never reached their agent, after which a task fails: no agent can be given it.
+/// Undelivered leases after which a task fails: it cannot reach an agent.
 pub const MAX_UNDELIVERED: u32 = 20;
 
 /// Retries that a task may ask for.
@@ -122,21 +123,21 @@ pub const MAX_ASKED_BACKOFF: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest wait after a provider's limit.
 pub const PROVIDER_BACKOFF: Duration = Duration::from_secs(5);
 
-/// A wait for a provider that grows past this fails the task.
+/// The longest wait for a provider; a longer one fails the task.
 pub const MAX_PROVIDER_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The pause of an agent whose machine fails, doubled with each failure in a row.
 pub const SLOWDOWN: Duration = Duration::from_secs(5);
 
-/// The longest such pause: a mended machine is back at work within it.
+/// The longest pause: a mended machine is back at work within it.
 pub const MAX_SLOWDOWN: Duration = Duration::from_secs(5 * 60);
 
-/// How long one attempt may run at most.
+/// The longest time that an attempt may run.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How far ahead a task may be put off, so that no arithmetic on times overflows.
+/// The longest delay of a task, so that no arithmetic on times overflows.
 pub const MAX_DELAY: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
-/// Lease TTLs after an attempt's timeout until its durable end: one for a renewal under way, one for grace, and one
-/// in which nothing more is promised, so that nobody trusts the lease at its end.
+/// Lease TTLs between an attempt's timeout and its durable end: one for a renewal under way, one for grace, and one
+/// without promises, so that nobody trusts the lease at its end.
 pub const END_AFTER_TTLS: u32 = 3;

@@ -19,20 +19,20 @@ pub enum Rejection {
     JobNotFound(JobId),
     /// No agent has registered under this id, or it said goodbye.
     AgentNotFound(AgentId),
-    /// The attempt belongs to somebody else, or is over.
+    /// The attempt belongs to another agent, or is over.
     LeaseLost {
         /// The task.
         task: TaskId,
         /// The attempt that the caller held.
         attempt: AttemptNumber,
-        /// Where the task is now.
+        /// The state of the task now.
         state: TaskState,
         /// The number of the task's newest attempt.
         newest: AttemptNumber,
     },
     /// A newer session of the same agent exists.
     AgentReplaced(AgentId),
-    /// The task changed since the caller looked.
+    /// The task has changed since the caller read it.
     RevisionMismatch {
         /// The task.
         task: TaskId,
@@ -43,24 +43,24 @@ pub enum Rejection {
     TaskFinished {
         /// The task.
         task: TaskId,
-        /// How it ended.
+        /// Its final state.
         state: TaskState,
     },
     /// The task has not ended and can't be retried.
     TaskNotFinished {
         /// The task.
         task: TaskId,
-        /// Where it is.
+        /// Its state.
         state: TaskState,
     },
-    /// The task can't run: a dependency that has to succeed has ended otherwise.
+    /// The task can't run: a dependency did not succeed.
     DependencyFailed {
         /// The task.
         task: TaskId,
         /// The dependency to retry instead.
         dependency: TaskId,
     },
-    /// The task can't run: a dependency that it waits for is no longer kept.
+    /// The task can't run: an unmet dependency was removed.
     DependencyRemoved {
         /// The task.
         task: TaskId,
@@ -69,35 +69,35 @@ pub enum Rejection {
     },
 }
 
-/// One thing that is wrong with a request.
+/// A fault of a request: one wrong field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What kind of fault it is.
+    /// Its kind.
     pub kind: FaultKind,
     /// The field's path in the request, such as `tasks[3].spec.priority`.
     pub field: String,
-    /// What is wrong, for people.
+    /// A sentence for people.
     pub description: String,
 }
 
 /// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A value that the field must not have.
+    /// A field has an invalid value.
     Field,
-    /// A spec over its limit.
+    /// A spec is over its limit.
     SpecTooLarge,
-    /// Tasks that wait for each other.
+    /// Tasks wait for each other.
     DependencyCycle,
-    /// A dependency that is neither in the request nor known.
+    /// A dependency is neither in the request nor known.
     DependencyUnknown,
-    /// An id that belongs to a task with another spec.
+    /// The id belongs to a task with another spec.
     TaskExists,
-    /// An id that belongs to a job with other tasks.
+    /// The id belongs to a job with other tasks.
     JobExists,
 }
 
-/// Everything that is wrong with a request: the first faults by name, the rest as a number.
+/// All faults of a request: the first ones in full, the rest as a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     named: Vec<Fault>,
@@ -105,7 +105,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds one.
+    /// Adds a fault.
     pub fn add(&mut self, kind: FaultKind, field: impl Into<String>, description: impl Into<String>) {
         if self.named.len() < MAX_NAMED_FAULTS {
             self.named.push(Fault {
@@ -118,22 +118,22 @@ impl Faults {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no faults.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// The first ones.
+    /// The first faults, in full.
     pub fn named(&self) -> &[Fault] {
         &self.named
     }
 
-    /// How many there are beyond the named ones.
+    /// The number of further faults.
     pub fn more(&self) -> usize {
         self.more
     }
 
-    /// The kind that the whole request is refused with: something invalid before something that merely exists.
+    /// The kind of the whole refusal: an invalid value counts more than an id that exists already.
     pub fn kind(&self) -> FaultKind {
         let conflict = |kind| matches!(kind, FaultKind::TaskExists | FaultKind::JobExists);
         self.named

@@ -20,18 +20,18 @@ impl Add<Duration> for Timestamp {
 impl Sub for Timestamp {
     type Output = Duration;
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// The time since `earlier`; zero when `earlier` is the later one.
     fn sub(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// A length of time in four bytes: at most 49 days, and none of a task's limits may be longer.
+/// A duration in four bytes: at most 49 days, longer than any limit of a task may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Millis(u32);
 
 impl From<Duration> for Millis {
-    /// What is too long becomes the longest.
+    /// A longer duration becomes the longest possible.
     fn from(duration: Duration) -> Millis {
         Millis(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
     }
@@ -43,7 +43,7 @@ impl From<Millis> for Duration {
     }
 }
 
-/// Whole milliseconds of a duration, as they are stored.
+/// Whole milliseconds of a duration, as records store it.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,20 +13,21 @@ use crate::{
     },
 };
 
-/// What a fact changes: at most one record of each kind. Take it apart by all its fields where every kind matters.
+/// The records that a fact changes: at most one of each kind. Code for which every kind matters destructures it by all
+/// its fields, so that a new kind does not compile before it is handled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touches<'a> {
-    /// It changes the coordinator's identity.
+    /// Whether the coordinator's identity changes.
     pub identity: bool,
     /// The changed task.
     pub task: Option<TouchedTask<'a>>,
-    /// The attempt of that task which began, ended or is to end.
+    /// The attempt of that task, when the fact is about one.
     pub attempt: Option<TouchedAttempt<'a>>,
-    /// What that attempt printed: stored beside the task.
+    /// The output of that attempt, stored beside the task.
     pub output: Option<&'a Arc<Output>>,
-    /// The changed job: also when the number of its ended tasks changes.
+    /// The changed job, also when only the number of its ended tasks changes.
     pub job: Option<TouchedJob<'a>>,
-    /// The changed agent. The holder of an attempt is in `attempt`, for its own record stays.
+    /// The changed agent. The record of an attempt's holder does not change: see `attempt`.
     pub agent: Option<&'a AgentId>,
     /// The changed hold.
     pub hold: Option<TouchedHold<'a>>,
@@ -39,24 +40,24 @@ pub struct Touches<'a> {
 pub struct TouchedTask<'a> {
     /// Its place in the order of creation.
     pub number: Number,
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: &'a TaskId,
     /// The job it came with.
     pub job: Option<&'a JobId>,
-    /// How its record changes.
+    /// The change of its record.
     pub change: TaskChange<'a>,
 }
 
-/// How a task's record changes.
+/// A change of a task's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskChange<'a> {
     /// The record is new.
     Submitted(&'a Arc<Task>),
     /// The task goes on.
     Changed,
-    /// The task is in a final state from now on.
+    /// The task has entered a final state.
     Ended,
-    /// The task is in a final state no longer.
+    /// The task has left its final state.
     Retried {
         /// The record afterwards.
         record: &'a Arc<Task>,
@@ -105,13 +106,13 @@ pub enum AttemptChange {
 /// The job whose record changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TouchedJob<'a> {
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: &'a JobId,
-    /// How its record changes.
+    /// The change of its record.
     pub change: JobChange,
 }
 
-/// How a job's record changes.
+/// A change of a job's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobChange {
     /// The record is new.
@@ -125,7 +126,7 @@ pub enum JobChange {
 /// The hold that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TouchedHold<'a> {
-    /// What it is about.
+    /// The tasks or agents that it covers.
     pub scope: &'a Scope,
     /// The hold afterwards; `None` when it was lifted.
     pub record: Option<&'a Arc<Hold>>,
@@ -217,7 +218,7 @@ impl Fact {
 }
 
 impl<'a> Touches<'a> {
-    /// The job that the fact is about: its own, or the one that its task came with.
+    /// The job that the fact is about: the changed job, or the job of the changed task.
     pub fn job_id(&self) -> Option<&'a JobId> {
         let own = self.job.map(|job| job.id);
         own.or_else(|| self.task.and_then(|task| task.job))

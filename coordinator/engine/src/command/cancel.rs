@@ -9,8 +9,8 @@ use crate::{
     rule::dependency::settle,
 };
 
-/// Cancels each task by itself and answers with its state. A running task is asked to stop and ends with its
-/// next report or expiry. A repeat changes nothing.
+/// Cancels each task by itself and answers with its state. A running task is cancelled at the next report or expiry of
+/// its attempt. A repeat changes nothing.
 pub fn decide(draft: &mut Draft<'_>, tasks: &[TaskId]) -> Vec<Result<TaskState, Rejection>> {
     let results = tasks.iter().map(|task| cancel(draft, task)).collect();
     settle(draft);

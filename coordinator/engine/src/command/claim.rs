@@ -19,28 +19,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// What the agent asks for.
+/// A claim for work.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The agent.
     pub agent: AgentId,
     /// Its session.
     pub session: Session,
-    /// What it would take.
+    /// The tasks that it would take.
     pub wants: Wants,
-    /// Made anew for each claim; a repeat with the same one returns the same leases.
+    /// The id of this claim: a repeat with the same id returns the same leases.
     pub request_id: Arc<str>,
-    /// A fresh random token for each task that it would take: so many at most are granted.
+    /// Fresh random tokens, one for each task that it would take at most.
     pub tokens: Vec<LeaseToken>,
-    /// How long the leases last.
+    /// The length of the leases.
     pub lease_ttl: Duration,
 }
 
-/// Grants leases: highest priority first, then the oldest.
+/// Grants leases: highest priority first, then the oldest task.
 ///
-/// The answer is the granted tasks, each with its lease; none when nothing is queued that the agent could be
-/// given, when a hold is in the way ([`State::hold_on`]), or when the agent's machine failed what it was given
-/// last ([`State::slowed_until`]).
+/// The answer is the granted tasks, each with its lease. It is empty when no queued task suits the agent, when a hold
+/// is in the way ([`State::hold_on`]), or when the agent's machine failed its last attempts ([`State::slowed_until`]).
 ///
 /// # Errors
 ///
@@ -50,7 +49,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
     draft.seen(&request.agent, None);
     let granted = granted_before(draft, &request, draft.now());
     if !granted.is_empty() {
-        // The agent counts the lease from this call on.
+        // The agent counts its leases from this call on.
         for task in &granted {
             draft.extend(task.number, request.lease_ttl);
         }
@@ -66,7 +65,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
     Ok(granted)
 }
 
-/// The live leases that an earlier call with the same request id was given: its answer was lost.
+/// The live leases of an earlier claim with the same request id, whose answer was lost.
 fn granted_before(state: &State, request: &Claim, now: Timestamp) -> Vec<Arc<Task>> {
     if request.request_id.is_empty() {
         return Vec::new();
@@ -74,7 +73,7 @@ fn granted_before(state: &State, request: &Claim, now: Timestamp) -> Vec<Arc<Tas
     state
         .leased_to(&request.agent)
         .filter(|task| {
-            // What cannot last a TTL any more would not be what the answer promises.
+            // The answer promises a whole TTL.
             task.lease()
                 .is_some_and(|lease| lease.request_id == request.request_id && lease.is_renewable(now))
         })
@@ -92,7 +91,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let liveness = Liveness {
         now,
         ttl: request.lease_ttl,
-        // Only an agent that was heard of could be given the task instead.
+        // An agent that has not called since the start cannot be given the task instead.
         started: Timestamp(0),
     };
     let Some(agent) = draft.agent(&request.agent).cloned() else {
@@ -136,7 +135,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     granted
 }
 
-/// The first task for an agent, save those that it should not be given for a while.
+/// The first task for an agent that it does not avoid.
 fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, liveness: Liveness) -> Option<Number> {
     let limit = match wants.scan_limit {
         0 => DEFAULT_SCAN,
@@ -146,7 +145,7 @@ fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, liveness: Li
     let Some(Shard { count, index: None }) = wants.shard else {
         return own;
     };
-    // What the agent of another shard cannot run is for whoever can.
+    // A task that the owner of its shard cannot run is for any agent.
     own.or_else(|| {
         let wide = Offer {
             buckets: Buckets::ALL,
@@ -180,8 +179,8 @@ fn first(
         .first_accepted(offer, is_open, limit as usize, accept)
 }
 
-/// When an agent that was given nothing may be given something without anything else happening: tasks that it
-/// should not be given for a while are then no longer kept from it.
+/// The time at which an agent that was given nothing may be given a task though nothing else happens: it then no longer
+/// avoids the task.
 pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liveness) -> Option<Timestamp> {
     if state.hold_on(agent).is_some() {
         return None;
@@ -203,7 +202,7 @@ pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liven
     first
 }
 
-/// Refuses callers that have no session, or an older one.
+/// Refuses callers without a session or with an older one.
 pub(crate) fn check_session(state: &State, agent: &AgentId, session: Session) -> Result<(), Rejection> {
     match state.agent(agent) {
         Some(known) if session < known.session => Err(Rejection::AgentReplaced(agent.clone())),

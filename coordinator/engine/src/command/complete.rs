@@ -1,4 +1,4 @@
-//! An agent reports what attempts came to.
+//! An agent reports outcomes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,63 +19,63 @@ use crate::{
     },
 };
 
-/// Outcomes to accept. The lease alone proves the right to report: an outbox outlives sessions.
+/// Reports to accept. The lease alone proves the right to report, because an outbox outlives sessions.
 #[derive(Clone, Debug)]
 pub struct Complete {
     /// The agent.
     pub agent: AgentId,
-    /// The outcomes.
+    /// The reports.
     pub reports: Vec<Report>,
     /// A random number for the backoffs.
     pub jitter: u64,
 }
 
-/// What one attempt came to.
+/// A report on an attempt.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The lease under which it ran.
+    /// The proof of the attempt's lease.
     pub proof: Proof,
-    /// What it came to.
+    /// The outcome, in the agent's words.
     pub result: Reported,
-    /// What it printed.
+    /// The output of the attempt.
     pub output: Arc<Output>,
-    /// The hash of all this, by which a repeat is recognised.
+    /// The hash of the report: a repeat has the same.
     pub hash: ReportHash,
 }
 
-/// What an agent can say about an attempt.
+/// The outcome of an attempt, as an agent can report it.
 #[derive(Clone, Debug)]
 pub enum Reported {
     /// The work was done.
     Success,
     /// The work was tried and failed.
     Failure {
-        /// How.
+        /// The failure.
         failure: Failure,
-        /// It should not be tried again before this long.
+        /// The shortest wait before the next try.
         retry_after: Option<Duration>,
     },
-    /// It was ended because the task is to be cancelled.
+    /// The agent ended the attempt because the task is to be cancelled.
     Cancelled,
     /// The agent gives it back.
     Released {
-        /// Why, in words.
+        /// The reason, in words.
         reason: Arc<str>,
         /// The agent will not do this task.
         refused: bool,
     },
 }
 
-/// What became of one report.
+/// The answer to an accepted report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The state of the task now.
     pub state: TaskState,
-    /// This very report had been accepted before.
+    /// The same report had been accepted before.
     pub already_completed: bool,
 }
 
-/// Takes each report by itself: the refusal of one does not touch another.
+/// Takes each report by itself: a refused report does not touch the others.
 pub fn decide(draft: &mut Draft<'_>, request: Complete) -> Vec<Result<Accepted, Rejection>> {
     draft.known_agent_seen(&request.agent);
     let mut results = Vec::with_capacity(request.reports.len());
@@ -91,8 +91,8 @@ pub fn decide(draft: &mut Draft<'_>, request: Complete) -> Vec<Result<Accepted, 
     results
 }
 
-/// The rules for reports, in their order: a repeat is confirmed, the live lease is accepted, an expired one
-/// is accepted when nothing has happened since, everything else is lost.
+/// The rules for reports, in their order. A repeat is confirmed. A report under the live lease is accepted, and so is
+/// one under an expired lease while nothing has happened to the task since. Every other lease is lost.
 fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> Result<Accepted, Rejection> {
     let proof = &report.proof;
     let Some(task) = draft.task(&proof.task).cloned() else {
@@ -194,8 +194,8 @@ fn accept(
                 });
             }
         }
-        // An agent that was told to cancel may report it after the lease expired and the task was not
-        // cancelled after all; the attempt is over without blame either way.
+        // The lease may have expired since the agent was told to cancel, and the task was not cancelled after all. The
+        // attempt is over without blame either way.
         Reported::Cancelled => release(
             draft,
             subject,
@@ -230,7 +230,7 @@ fn release(
     });
 }
 
-/// Whatever was reported, a task that is to be cancelled is cancelled; the attempt keeps its own outcome.
+/// Cancels a task whose cancel was asked, whatever the report says. The attempt keeps its own outcome.
 fn cancel(draft: &mut Draft<'_>, task: &Task, agent: &AgentId, report: Report) {
     let outcome = match report.result {
         Reported::Success => Outcome::Succeeded,

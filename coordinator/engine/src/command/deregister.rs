@@ -10,7 +10,7 @@ use crate::{
     rule::dependency::settle,
 };
 
-/// Who leaves.
+/// An agent that leaves.
 #[derive(Clone, Debug)]
 pub struct Deregister {
     /// The agent.
@@ -21,7 +21,8 @@ pub struct Deregister {
     pub jitter: u64,
 }
 
-/// Gives what the agent still holds to others at once, uncounted. A repeat changes nothing.
+/// Ends the leases of the agent at once, so that others can be given its tasks. These losses are not counted. A repeat
+/// changes nothing.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Somebody orders that no work is given, or that it is given again.
+//! Somebody places or lifts a hold.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,24 +14,24 @@ use crate::{
 /// A hold to place.
 #[derive(Clone, Debug)]
 pub struct PlaceHold {
-    /// What it is about.
+    /// The tasks or agents that it covers.
     pub scope: Scope,
-    /// What kind it is.
+    /// The kind of hold.
     pub kind: Wanted,
-    /// Who asks.
+    /// The person who asks.
     pub actor: Arc<str>,
-    /// Why.
+    /// The reason.
     pub reason: Arc<str>,
 }
 
-/// The kind of hold that is asked for.
+/// The kind of hold to place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// See [`HoldKind::Pause`].
     Pause,
     /// See [`HoldKind::Drain`].
     Drain {
-        /// How long the agent may go on with what it runs.
+        /// The time for which running attempts may go on.
         timeout: Option<Duration>,
     },
     /// See [`HoldKind::Stop`].
@@ -41,17 +41,17 @@ pub enum Wanted {
 /// A hold to lift.
 #[derive(Clone, Debug)]
 pub struct LiftHold {
-    /// What it is about.
+    /// The tasks or agents that it covers.
     pub scope: Scope,
-    /// Who asks.
+    /// The person who asks.
     pub actor: Arc<str>,
 }
 
-/// Places a hold, and answers with the one that is in force: a stricter one stays.
+/// Places a hold, and answers with the hold in force: a stricter one stays.
 ///
 /// # Errors
 ///
-/// [`Rejection::AgentNotFound`] for an agent that nobody knows.
+/// [`Rejection::AgentNotFound`] for an unknown agent.
 pub fn place(draft: &mut Draft<'_>, request: PlaceHold) -> Result<Arc<Hold>, Rejection> {
     check_scope(draft, &request.scope)?;
     let kind = match request.kind {
@@ -77,11 +77,11 @@ pub fn place(draft: &mut Draft<'_>, request: PlaceHold) -> Result<Arc<Hold>, Rej
     Ok(hold)
 }
 
-/// Lifts the hold of a scope, and answers with it; `None` when there is none.
+/// Lifts the hold of a scope, and answers with that hold; `None` when there was none.
 ///
 /// # Errors
 ///
-/// [`Rejection::AgentNotFound`] for an agent that nobody knows.
+/// [`Rejection::AgentNotFound`] for an unknown agent.
 pub fn lift(draft: &mut Draft<'_>, request: LiftHold) -> Result<Option<Arc<Hold>>, Rejection> {
     let hold = draft.hold(&request.scope).cloned();
     match &hold {
@@ -94,7 +94,7 @@ pub fn lift(draft: &mut Draft<'_>, request: LiftHold) -> Result<Option<Arc<Hold>
     Ok(hold)
 }
 
-/// A drain takes the place of another one, with a new deadline.
+/// The strictness of a kind. Two drains are equal, so a drain replaces another one and its deadline.
 fn strictness(kind: HoldKind) -> u8 {
     match kind {
         HoldKind::Pause => 0,

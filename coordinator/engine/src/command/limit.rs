@@ -1,4 +1,4 @@
-//! How many tasks of a queue may run at a time.
+//! Somebody limits the running tasks of a queue.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::{draft::Draft, event::Fact, id::QueueName, rejection::Rejection};
 pub struct Limit {
     /// The queue.
     pub queue: QueueName,
-    /// So many tasks at most, at least one; `None` for no limit.
+    /// The number of tasks that may run at a time, at least one; `None` for no limit.
     pub max_running: Option<u32>,
-    /// Who asks.
+    /// The person who asks.
     pub actor: Arc<str>,
 }
 
-/// Sets the limit. What runs already goes on. A repeat changes nothing.
+/// Sets the limit. Running tasks go on. A repeat changes nothing.
 ///
 /// # Errors
 ///

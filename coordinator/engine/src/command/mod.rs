@@ -1,4 +1,4 @@
-//! One request each: its type, `decide`, and what it answers.
+//! Requests, one a file: its type, its decision and its answer.
 
 pub mod start;
 pub mod submit;

@@ -1,4 +1,4 @@
-//! Tasks that ended long ago are removed, and jobs with their last task.
+//! The coordinator removes tasks long after their end, and jobs with their last task.
 
 use crate::{
     draft::Draft,
@@ -8,18 +8,17 @@ use crate::{
     time::Timestamp,
 };
 
-/// What to remove.
+/// Tasks to remove.
 #[derive(Clone, Debug)]
 pub struct Prune {
     /// The tasks.
     pub tasks: Vec<Number>,
-    /// Only those that ended at this time or before.
+    /// The latest end of a task to remove.
     pub ended_by: Timestamp,
 }
 
-/// Removes those of the tasks that ended long enough ago and that nothing needs: a task that has not ended
-/// may want a dependency's output, and a skipped one may come back with what it was skipped for. Answers how
-/// many were removed; at most [`PRUNE_STEP`] are.
+/// Removes the tasks that ended long enough ago and that no other task needs. A dependent may want the output, and a
+/// skipped dependent may come back. Answers the number of removed tasks, at most [`PRUNE_STEP`].
 pub fn decide(draft: &mut Draft<'_>, request: &Prune) -> usize {
     let mut removed = 0;
     for number in &request.tasks {

@@ -16,40 +16,40 @@ use crate::{
     rule::dependency::settle,
 };
 
-/// What the agent says about itself.
+/// An agent's registration.
 #[derive(Clone, Debug)]
 pub struct Register {
-    /// What it calls itself.
+    /// Its id.
     pub agent: AgentId,
-    /// For people.
+    /// Its name, for people.
     pub name: Arc<str>,
-    /// What its owner says about it.
+    /// Labels that its owner gave it.
     pub labels: BTreeMap<String, String>,
-    /// How many attempts it runs at a time.
+    /// Attempts that it runs at a time.
     pub slots: u32,
-    /// How it can carry out tasks.
+    /// The kinds of tasks that it can carry out.
     pub executors: BTreeSet<Executor>,
     /// The version of its program.
     pub version: Arc<str>,
-    /// Every lease it works on or has an unconfirmed outcome of.
+    /// Every lease that it works on, or whose outcome is unconfirmed.
     pub held: Vec<Proof>,
-    /// How long leases last.
+    /// The length of leases.
     pub lease_ttl: Duration,
     /// A random number for the backoffs.
     pub jitter: u64,
 }
 
-/// The session that begins.
+/// The session that the registration begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
     /// Its number.
     pub session: Session,
-    /// Which of the held leases are no longer the agent's.
+    /// The held leases that the agent has lost.
     pub lost: Vec<Proof>,
 }
 
-/// Ends the agent's older session. Leases that it does not list are lost at once, uncounted: two copies of
-/// one identity cannot both work.
+/// Begins a session and ends the older one. Leases that the agent does not list are lost at once, because two copies of
+/// one identity cannot both work. These losses are not counted.
 ///
 /// # Errors
 ///

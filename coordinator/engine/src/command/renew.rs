@@ -1,4 +1,4 @@
-//! An agent is alive and says what it works on.
+//! An agent renews its leases.
 
 use std::time::Duration;
 
@@ -14,40 +14,40 @@ use crate::{
     time::Timestamp,
 };
 
-/// What the agent works on.
+/// Leases to renew.
 #[derive(Clone, Debug)]
 pub struct Renew {
     /// The agent.
     pub agent: AgentId,
     /// Its session.
     pub session: Session,
-    /// Every lease it works on.
+    /// Every lease that it works on.
     pub leases: Vec<Proof>,
-    /// How long the leases last from now on.
+    /// The length of the leases from now on.
     pub lease_ttl: Duration,
-    /// It finishes what it holds and claims nothing more.
+    /// It finishes its attempts and claims nothing more.
     pub draining: bool,
 }
 
-/// What to do with one lease.
+/// An order about a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directive {
     /// The task.
     pub task: TaskId,
     /// The attempt.
     pub attempt: AttemptNumber,
-    /// What to do.
+    /// The order.
     pub order: Order,
 }
 
 impl Directive {
-    /// Whether there is nothing to do but to go on.
+    /// Whether the order is to go on.
     pub fn is_continue(&self) -> bool {
         self.order == Order::Continue
     }
 }
 
-/// What to do with an attempt.
+/// An order about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Go on.
@@ -56,13 +56,12 @@ pub enum Order {
     Cancel,
     /// End it and give it back.
     Release,
-    /// End it at once; it belongs to somebody else, or soon may.
+    /// End it at once: another agent may be given the task.
     Lost,
 }
 
-/// Renews the listed leases and answers with one directive for each, in their order, then one for each other
-/// lease of the agent whose task is to be cancelled. A lease that expired is resumed when nothing has
-/// happened to its task since.
+/// Renews the listed leases, and resumes an expired one when nothing has happened to its task since. Answers with a
+/// directive for each listed lease, in their order, then for each other lease whose cancel was asked.
 ///
 /// # Errors
 ///
@@ -77,7 +76,7 @@ pub fn decide(draft: &mut Draft<'_>, request: &Renew) -> Result<Vec<Directive>, 
     directives(draft, request, now)
 }
 
-/// The directives as they are now, without renewing anything: a parked call asks again when there is an order.
+/// The directives of this moment, without a renewal: a parked call asks for them again when there is an order.
 ///
 /// # Errors
 ///
@@ -122,8 +121,8 @@ pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<
     Ok(directives)
 }
 
-/// Renews a lease, or resumes one that expired with nothing having happened to its task since. False when
-/// it is no longer the agent's, or its durable end is too near.
+/// Renews a lease, or resumes an expired one when nothing has happened to its task since. False when the agent has lost
+/// the lease, or its durable end is too near.
 pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Proof, ttl: Duration) -> bool {
     let Some(task) = draft.task(&proof.task).cloned() else {
         return false;
@@ -134,7 +133,7 @@ pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Pro
     let resumable = task
         .untouched_loss()
         .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && draft.now() + lost.ttl <= lost.ends_by)
-        // Another task of its group may have begun meanwhile, or as many of its queue as may.
+        // Meanwhile another task of its group may run, or its queue may have reached its limit.
         && !draft.is_at_limit(task.queue())
         && task.needs.group.as_ref().is_none_or(|group| draft.ready().holder(group).is_none())
         && draft.leased_to(agent).count() < MAX_HELD_LEASES;

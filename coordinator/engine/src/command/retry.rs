@@ -13,15 +13,15 @@ use crate::{
 pub struct Retry {
     /// The task.
     pub task: TaskId,
-    /// The revision that the caller saw; not compared when absent.
+    /// The revision that the caller read; `None` to retry any revision.
     pub revision: Option<Seq>,
 }
 
-/// Opens a new round for each task by itself and answers with its state. Counts of tries begin anew, attempt
-/// numbers go on, and what was skipped because of the task comes back, in steps.
+/// Opens a new round for each task by itself and answers with its state. Counts begin anew, attempt numbers go on, and
+/// skipped dependents come back in steps.
 pub fn decide(draft: &mut Draft<'_>, tasks: &[Retry]) -> Vec<Result<TaskState, Rejection>> {
     let results: Vec<Result<Number, Rejection>> = tasks.iter().map(|request| retry(draft, request)).collect();
-    // A dependency that ended while the task was out of play is met only now.
+    // Dependencies that ended while the task was in a final state are met only now.
     settle(draft);
     results
         .into_iter()

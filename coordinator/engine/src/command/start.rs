@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{draft::Draft, event::Fact, rejection::Rejection};
 
-/// What the coordinator is.
+/// The coordinator's start.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The version of its program.
@@ -13,7 +13,7 @@ pub struct Start {
     pub cluster_id: Arc<str>,
     /// Identifies the sequence of events; used when the data are new.
     pub history: Arc<str>,
-    /// Identifies it from now on, because events that somebody may have seen are no longer part of it.
+    /// The history from now on, when events were lost that somebody may have seen.
     pub new_history: Option<Arc<str>>,
 }
 

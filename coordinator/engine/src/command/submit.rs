@@ -1,4 +1,4 @@
-//! Submitting tasks: all or none.
+//! Somebody submits tasks: all or none.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,65 +28,65 @@ use crate::{
 /// Tasks to accept, and the job they form.
 #[derive(Clone, Debug, Default)]
 pub struct Submit {
-    /// The job; `None` when they form none.
+    /// The job; `None` when the tasks form none.
     pub job: Option<NewJob>,
     /// The tasks; references may point forwards.
     pub tasks: Vec<NewTask>,
-    /// What is already known to be wrong, so that all faults are reported together.
+    /// Faults that the edge has found already, so that all are reported together.
     pub faults: Faults,
 }
 
 /// A job to accept.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: JobId,
-    /// For people.
+    /// Its name, for people.
     pub name: Arc<str>,
-    /// For people and filters.
+    /// Labels, for people and filters.
     pub labels: BTreeMap<String, String>,
 }
 
 /// A task to accept.
 #[derive(Clone, Debug)]
 pub struct NewTask {
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: TaskId,
     /// The encoded spec as sent.
     pub spec: Arc<[u8]>,
-    /// Who may be given it, and when.
+    /// Its demands on an agent and on the moment.
     pub needs: Needs,
-    /// The part of all tasks that it belongs to.
+    /// The bucket that decides its shard.
     pub bucket: Bucket,
-    /// Higher first.
+    /// Its priority: higher ones are granted first.
     pub priority: i16,
-    /// Tasks that have to end first.
+    /// Its dependencies, which must end first.
     pub dependencies: Vec<(TaskId, Condition)>,
-    /// How it is tried again.
+    /// Its retries and backoffs.
     pub retry: RetryPolicy,
-    /// How long one attempt may run.
+    /// The longest time that an attempt may run.
     pub timeout: Millis,
-    /// It is not started before this time.
+    /// Its earliest start.
     pub not_before: Option<Timestamp>,
-    /// It is not started before this long after the submit.
+    /// Its earliest start, as a time after the submit.
     pub delay: Option<Duration>,
-    /// It fails when it has not ended by then.
+    /// Its deadline: it fails when it has not ended by then.
     pub deadline: Option<Timestamp>,
 }
 
-/// What became of one task.
+/// The answer for a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submitted {
     /// The task.
     pub id: TaskId,
     /// Its state now.
     pub state: TaskState,
-    /// It was there before, with an equal spec.
+    /// The task had been accepted before, with an equal spec.
     pub existed: bool,
 }
 
-/// Accepts all tasks or none. A task that is there already with an equal spec is accepted again, so a
-/// repeat after a lost answer changes nothing.
+/// Accepts all tasks or none. A known task with an equal spec is accepted again, so a repeat after a lost answer
+/// changes nothing.
 ///
 /// # Errors
 ///
@@ -225,7 +225,7 @@ fn check(state: &State, job: Option<&NewJob>, tasks: &[NewTask], faults: &mut Fa
         check_references(state, index, task, &places, faults);
     }
     if let Some(job) = job.filter(|job| state.job(&job.id).is_some()) {
-        // A job takes up only what is new in its request, so a repeat of it may name tasks of others.
+        // A job takes only the new tasks of its request, so a repeat may name tasks of other jobs.
         let all_known = tasks.iter().all(|task| state.task(&task.id).is_some());
         let has_some = tasks
             .iter()
@@ -301,7 +301,7 @@ fn check_references(
     }
 }
 
-/// Names a cycle among the new tasks for each knot of them. What is known already can't depend on what is new.
+/// Adds a fault for each knot of new tasks that wait for each other. Known tasks can't depend on new ones.
 fn check_cycles(tasks: &[NewTask], places: &BTreeMap<&TaskId, usize>, faults: &mut Faults) {
     let inner = |index: usize| {
         let own = &tasks[index].id;
@@ -327,7 +327,7 @@ fn check_cycles(tasks: &[NewTask], places: &BTreeMap<&TaskId, usize>, faults: &m
             }
         }
     }
-    // What is left waits for a cycle or is in one: going from dependency to dependency ends in one.
+    // Each task that is left waits for a cycle or is in one, so a walk along dependencies ends in a cycle.
     let mut visited = vec![false; tasks.len()];
     for start in 0..tasks.len() {
         if waits_for[start] == 0 || visited[start] {

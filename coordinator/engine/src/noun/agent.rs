@@ -11,24 +11,24 @@ use crate::{
     time::Timestamp,
 };
 
-/// An agent's record. When it was heard of last is soft and lives in [`crate::state::soft::Soft`].
+/// An agent's record. The time of its last call is a soft fact: see [`crate::noun::presence`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
-    /// What it calls itself.
+    /// Its id, made at its first start.
     pub id: AgentId,
-    /// For people.
+    /// Its name, for people.
     pub name: Arc<str>,
-    /// What its owner says about it.
+    /// Labels that its owner gave it.
     pub labels: BTreeMap<String, String>,
-    /// How many attempts it runs at a time.
+    /// Attempts that it runs at a time.
     pub slots: u32,
-    /// How it can carry out tasks.
+    /// The kinds of tasks that it can carry out.
     pub executors: BTreeSet<Executor>,
     /// The version of its program.
     pub version: Arc<str>,
-    /// Its newest registration; claims and heartbeats of older ones are refused.
+    /// Its newest registration. Claims and heartbeats of older sessions are refused.
     pub session: Session,
-    /// When it registered last.
+    /// The time of its last registration.
     pub registered: Timestamp,
     /// It said goodbye and has not registered since.
     pub gone: bool,

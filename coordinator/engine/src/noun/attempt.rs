@@ -1,4 +1,4 @@
-//! Attempts: what a task remembers of each try that has ended.
+//! Attempts: a task remembers its first and its last ones after their end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,9 +13,9 @@ use crate::{
 pub struct Attempt {
     /// Its number.
     pub number: AttemptNumber,
-    /// Who held it.
+    /// The agent that held it.
     pub agent: AgentId,
-    /// The token of its lease; a late or repeated report is recognised by it.
+    /// The token of its lease: a late or repeated report is recognised by it.
     pub token: LeaseToken,
     /// The claim that asked for it.
     pub request_id: Arc<str>,
@@ -25,13 +25,13 @@ pub struct Attempt {
     pub granted: Timestamp,
     /// The TTL of its lease.
     pub ttl: Duration,
-    /// When it had to end whatever was renewed.
+    /// Its durable end, which no renewal put off.
     pub ends_by: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// What it came to.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// The accepted report; a repeat of it is confirmed again.
+    /// The accepted report: a repeat of that report is confirmed again.
     pub report: Option<ReportHash>,
     /// Bytes it wrote to standard output.
     pub stdout_bytes: u64,
@@ -40,7 +40,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether this is the attempt that the agent proves to have held.
+    /// Whether the proof shows that the agent held this attempt.
     pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
         self.number == proof.attempt && self.agent == *agent && Some(self.token) == proof.token
     }

@@ -1,23 +1,23 @@
-//! How many tasks are in each state.
+//! Counts: numbers of tasks by state.
 
 use crate::noun::task::TaskState;
 
-/// How many tasks are in each state, in the order of [`TaskState::ALL`].
+/// The number of tasks in each state, in the order of [`TaskState::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; TaskState::ALL.len()]);
 
 impl Counts {
-    /// How many are in this state.
+    /// The number of tasks in this state.
     pub fn of(&self, state: TaskState) -> u64 {
         self.0[state as usize]
     }
 
-    /// How many there are in all.
+    /// The number of tasks in all states.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// Both together.
+    /// The sum of both counts.
     #[must_use]
     pub fn plus(mut self, other: &Counts) -> Counts {
         for (own, more) in self.0.iter_mut().zip(other.0) {

@@ -1,4 +1,4 @@
-//! Holds: orders by people that no work is given.
+//! Holds: people stop the coordinator from giving work.
 
 use std::{fmt, sync::Arc};
 
@@ -7,22 +7,22 @@ use crate::{
     time::Timestamp,
 };
 
-/// Somebody's order that no work is given. Of each scope there is at most one.
+/// A hold's record: no work is given within its scope. Each scope has at most one hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// What it is about.
+    /// The tasks or agents that it covers.
     pub scope: Scope,
-    /// What kind it is.
+    /// Its kind.
     pub kind: HoldKind,
-    /// Who placed it, as their program said.
+    /// The person who placed it, as the calling program said.
     pub actor: Arc<str>,
-    /// Why, in their words.
+    /// The reason, in the words of that person.
     pub reason: Arc<str>,
-    /// When.
+    /// The time at which it was placed.
     pub placed: Timestamp,
 }
 
-/// What a hold is about.
+/// The tasks or agents that a hold covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// All tasks and agents.
@@ -46,13 +46,13 @@ impl fmt::Display for Scope {
 /// Kinds of holds, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HoldKind {
-    /// Nothing is granted; what runs goes on.
+    /// Nothing is granted; running attempts go on.
     Pause,
     /// An agent is granted nothing more.
     Drain {
-        /// When it gives back what it still runs; never when `None`.
+        /// The time at which it gives back what still runs; never when `None`.
         deadline: Option<Timestamp>,
     },
-    /// Every agent ends what it runs at once and gives it back.
+    /// Every agent ends its attempts at once and gives them back.
     Stop,
 }

@@ -8,22 +8,22 @@ use crate::{
     time::Timestamp,
 };
 
-/// A job's record. Of its tasks it knows how many have ended, so that they need not be in memory; the others
-/// are counted.
+/// A job's record. It counts the job's ended tasks, which need not be in memory; pending and running tasks always
+/// are in memory, and are counted there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Its place in the order of creation.
     pub number: Number,
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: JobId,
-    /// For people.
+    /// Its name, for people.
     pub name: Arc<str>,
-    /// For people and filters.
+    /// Labels, for people and filters.
     pub labels: BTreeMap<String, String>,
-    /// How many tasks came with it.
+    /// The number of tasks that came with it.
     pub task_count: u32,
-    /// When it was submitted.
+    /// The time of its submit.
     pub created: Timestamp,
-    /// How many of its kept tasks have ended, by final state.
+    /// Its ended tasks by final state, without removed ones.
     pub ended: Counts,
 }

@@ -1,17 +1,17 @@
-//! Values that most tasks do not have: a million queued tasks would each have the room for them.
+//! Boxes that are made when needed: a million queued tasks need no memory for values that few tasks have.
 
 use std::{
     fmt,
     ops::{Deref, DerefMut},
 };
 
-/// A value that takes one pointer while it is its type's empty one. It reads and changes as the value itself.
+/// A value that takes one pointer while it is empty. It reads and changes like the value itself.
 #[derive(Clone)]
 pub struct LazyBox<T>(Option<Box<T>>);
 
-/// What a [`LazyBox`] value is while there is nothing to keep.
+/// A type with an empty value, for which a [`LazyBox`] needs no box.
 pub trait Empty: Default + PartialEq + 'static {
-    /// The same as the default, to be borrowed.
+    /// The default value, to be borrowed.
     const EMPTY: &'static Self;
 }
 
@@ -63,7 +63,7 @@ mod tests {
         noun::{outcome::Blame, task::Task, tries::Tries},
     };
 
-    /// With the counts of its `Arc` and the allocator's own word it is a block of 192 bytes.
+    /// Together with the two counts of its `Arc` and the word of the allocator, a task is a block of 192 bytes.
     #[test]
     fn a_waiting_task_has_no_room_for_what_few_tasks_have() {
         assert!(size_of::<Task>() <= 168, "{}", size_of::<Task>());

@@ -1,4 +1,4 @@
-//! What the engine knows of: records, and the values that they are made of. Nothing here looks at a state.
+//! The nouns: records, and the values in them. Nothing here asks a state.
 
 pub mod needs;
 pub mod selector;

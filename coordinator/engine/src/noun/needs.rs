@@ -1,4 +1,4 @@
-//! What a task needs of the agent that is given it, and of the moment.
+//! Needs: what a task asks of its agent and of the moment. Offers: what an agent has for it.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,17 +7,17 @@ use crate::{
     noun::selector::Selector,
 };
 
-/// Everything that decides who may be given a task and when. Tasks that need the same share it.
+/// Everything that decides which agent may be given a task and when. Tasks with equal needs share one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needs {
-    /// What its agent must offer.
+    /// The demands on its agent.
     pub class: Class,
-    /// Of the tasks of one group at most one runs at a time.
+    /// Its exclusive group: at most one task of the group runs at a time.
     pub group: Option<GroupName>,
 }
 
 impl Needs {
-    /// Those of a command that any agent may run which serves its queue.
+    /// The needs of a command that any agent of its queue may run.
     pub fn command(queue: QueueName) -> Needs {
         Needs {
             class: Class {
@@ -30,18 +30,18 @@ impl Needs {
     }
 }
 
-/// What an agent must offer to be given a task of a class.
+/// A class of tasks: the demands on an agent that all of them share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Class {
-    /// The line that its tasks wait in.
+    /// The queue of its tasks.
     pub queue: QueueName,
-    /// How they are carried out.
+    /// The kind of program that carries them out.
     pub executor: Executor,
-    /// What the agent's labels have to meet.
+    /// The terms that the agent's labels must meet.
     pub selector: Selector,
 }
 
-/// How a task is carried out.
+/// The kind of program that carries a task out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Executor {
     /// A command line.
@@ -51,7 +51,7 @@ pub enum Executor {
 }
 
 impl Executor {
-    /// Its name, as agents say it.
+    /// Its name, as agents send it.
     pub fn name(self) -> &'static str {
         match self {
             Executor::Command => "command",
@@ -59,7 +59,7 @@ impl Executor {
         }
     }
 
-    /// The one with this name; `None` for one that only newer agents know.
+    /// The executor with this name; `None` when only newer agents know it.
     pub fn named(name: &str) -> Option<Executor> {
         [Executor::Command, Executor::Prompt]
             .into_iter()
@@ -73,32 +73,32 @@ impl fmt::Display for Executor {
     }
 }
 
-/// The part of the task that a bucket is: a hash of its shard key. Agents share the work by buckets.
+/// A hash of the task's shard key. Agents share the work by buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bucket(pub u8);
 
-/// What an agent asks for with a claim.
+/// The tasks that an agent asks for with a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wants {
-    /// Only tasks of these queues; of all when empty.
+    /// Only tasks of these queues; of all queues when empty.
     pub queues: BTreeSet<QueueName>,
-    /// Only tasks of these buckets; of all when `None`.
+    /// Only tasks of this shard; of all shards when `None`.
     pub shard: Option<Shard>,
-    /// How many tasks are looked at that the agent should not be given for a while.
+    /// Tasks to pass over at most because the agent should avoid them for a while.
     pub scan_limit: u32,
 }
 
-/// A part of all tasks.
+/// A shard: one of the equal parts of all tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shard {
-    /// Into how many parts the tasks are cut; 1 to 256.
+    /// The number of parts, from 1 to 256.
     pub count: u16,
-    /// Which part, from 0; when `None`, those that the coordinator gives to the agent.
+    /// The part, from 0; when `None`, the coordinator gives parts to the agent.
     pub index: Option<u16>,
 }
 
 impl Shard {
-    /// The shard of this count that has a bucket.
+    /// The index of the shard with this bucket.
     pub fn index_of(self, bucket: Bucket) -> u16 {
         u16::from(bucket.0) % self.count.max(1)
     }
@@ -114,17 +114,17 @@ impl Buckets {
     /// No bucket.
     pub const NONE: Buckets = Buckets([0; 4]);
 
-    /// Adds one.
+    /// Adds a bucket.
     pub fn insert(&mut self, bucket: Bucket) {
         self.0[usize::from(bucket.0 >> 6)] |= 1 << (bucket.0 & 63);
     }
 
-    /// Whether it has this one.
+    /// Whether this bucket is in the set.
     pub fn has(&self, bucket: Bucket) -> bool {
         self.0[usize::from(bucket.0 >> 6)] & (1 << (bucket.0 & 63)) != 0
     }
 
-    /// Those of one shard.
+    /// The buckets of one shard.
     pub fn of(count: u16, index: u16) -> Buckets {
         let mut buckets = Buckets::NONE;
         for bucket in (index..=u16::from(u8::MAX)).step_by(usize::from(count.max(1))) {
@@ -133,7 +133,7 @@ impl Buckets {
         buckets
     }
 
-    /// Both together.
+    /// The union of both sets.
     #[must_use]
     pub fn plus(mut self, other: Buckets) -> Buckets {
         for (own, more) in self.0.iter_mut().zip(other.0) {
@@ -143,21 +143,21 @@ impl Buckets {
     }
 }
 
-/// What an agent offers at this moment: what it asked for, and what it is.
+/// An agent's offer at this moment: the tasks that it asks for, and its own executors and labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Offer {
-    /// Only tasks of these queues; of all when empty.
+    /// Only tasks of these queues; of all queues when empty.
     pub queues: BTreeSet<QueueName>,
     /// Only tasks of these buckets.
     pub buckets: Buckets,
-    /// How it can carry out tasks.
+    /// The kinds of tasks that it can carry out.
     pub executors: BTreeSet<Executor>,
-    /// What its owner says about it.
+    /// Labels that its owner gave it.
     pub labels: std::collections::BTreeMap<String, String>,
 }
 
 impl Offer {
-    /// Whether it is enough for a class, whatever the bucket.
+    /// Whether the offer meets the demands of a class, whatever the bucket.
     pub fn suits(&self, class: &Class) -> bool {
         self.serves(&class.queue)
             && self.executors.contains(&class.executor)

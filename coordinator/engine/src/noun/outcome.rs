@@ -1,8 +1,8 @@
-//! Outcomes: what an attempt came to, how it failed or was lost, and what it printed.
+//! Outcomes of attempts: success, failure, loss and release, and the output.
 
 use std::sync::Arc;
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The work was done.
@@ -11,25 +11,25 @@ pub enum Outcome {
     Failed(Failure),
     /// It was ended because somebody cancelled the task.
     Cancelled,
-    /// Its agent is no longer counted on.
+    /// Its agent lost the lease without a report.
     Lost(Loss),
     /// The agent gave it back.
     Released {
-        /// Why, in words.
+        /// The reason, in words.
         reason: Arc<str>,
         /// The agent will not do this task.
         refused: bool,
     },
 }
 
-/// How an attempt failed.
+/// The failure of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// A stable word, such as `exit` or `timeout`.
     pub reason: Arc<str>,
-    /// Whose fault it was.
+    /// The party at fault.
     pub blame: Blame,
-    /// For people.
+    /// A sentence for people.
     pub message: Arc<str>,
     /// The command's exit code.
     pub exit_code: Option<i32>,
@@ -37,7 +37,7 @@ pub struct Failure {
     pub signal: Option<i32>,
 }
 
-/// Whose fault a failure was; it decides which count it goes to.
+/// The party at fault for a failure: it decides which count is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The task's own; uses up a retry.
@@ -48,22 +48,22 @@ pub enum Blame {
     Provider,
 }
 
-/// How an attempt was lost.
+/// The cause of a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Its agent was heard of after the grant, and then no more.
+    /// Its agent called after the grant, and then fell silent.
     Silent,
-    /// Its agent was never heard of after the grant: it may not know of the lease.
+    /// Its agent never called after the grant: it may not know of the lease.
     Undelivered,
     /// Its agent opened a new session without it.
     Replaced,
     /// Its agent said goodbye.
     Deregistered,
-    /// It reached its durable end.
+    /// The attempt reached its durable end.
     Overdue,
 }
 
-/// The end of what a command printed. It passes through the engine and is never kept in its state.
+/// The last output of a command. It passes through the engine and never stays in a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// The last bytes of its standard output.

@@ -1,10 +1,10 @@
-//! Owners: which agent the coordinator gave each shard.
+//! Owners: the agents to which the coordinator gave shards.
 
 use std::collections::BTreeMap;
 
 use crate::{id::AgentId, time::Timestamp};
 
-/// Who has which shard of a count: a soft fact. It is kept because finding it anew looks at every agent.
+/// The owners of the shards of each count: a soft fact, kept because giving shards out anew visits every agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Owners {
     by_count: BTreeMap<u16, Assigned>,
@@ -12,21 +12,21 @@ pub(crate) struct Owners {
 
 #[derive(Clone, Debug)]
 struct Assigned {
-    /// When that was; `None` when something has happened since that may change it.
+    /// The time at which the shards were given out; `None` when that is outdated.
     at: Option<Timestamp>,
     /// The owner of each shard.
     owners: Vec<AgentId>,
 }
 
 impl Owners {
-    /// The owner of each shard of this count; of none before they were given out.
+    /// The owner of each shard of this count; nothing before the shards were given out.
     pub(crate) fn of(&self, count: u16) -> &[AgentId] {
         self.by_count
             .get(&count)
             .map_or(&[][..], |assigned| &assigned.owners)
     }
 
-    /// When the shards of this count were given out; `None` when that has to be done anew.
+    /// The time at which the shards of this count were given out; `None` when that is outdated.
     pub(crate) fn assigned_at(&self, count: u16) -> Option<Timestamp> {
         self.by_count.get(&count)?.at
     }
@@ -37,7 +37,7 @@ impl Owners {
         self.by_count.insert(count, Assigned { at, owners });
     }
 
-    /// An agent came, went or asks for something else: the next claim gives the shards out anew.
+    /// Notes that an agent came, went or asks for another shard: the next claim gives all shards out anew.
     pub(crate) fn outdate(&mut self) {
         for assigned in self.by_count.values_mut() {
             assigned.at = None;

@@ -1,16 +1,16 @@
-//! Presences: what is known of an agent until the coordinator restarts.
+//! Presences: an agent's last call and wishes, forgotten when the coordinator restarts.
 
 use std::sync::Arc;
 
 use crate::{noun::needs::Wants, time::Timestamp};
 
-/// What is known of an agent at this moment.
+/// An agent's last call and wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
-    /// When it was heard of last.
+    /// The time of its last call.
     pub seen: Timestamp,
-    /// It finishes what it holds and claims nothing more.
+    /// It finishes its attempts and claims nothing more.
     pub draining: bool,
-    /// What it asked for with its newest claim; `None` before the first.
+    /// The wishes of its newest claim; `None` before the first claim.
     pub wants: Option<Arc<Wants>>,
 }

@@ -1,13 +1,13 @@
-//! Selectors: terms that labels have to meet.
+//! Selectors: terms that labels must meet.
 //!
-//! `k=v` has that value, `k!=v` has another or none, `k` is there, `!k` is not there. The form is that of
-//! Kubernetes' label selectors.
+//! `k=v` asks for that value, `k!=v` for another value or none, `k` for any value, `!k` for none. The form is that
+//! of Kubernetes' label selectors.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::limits::{MAX_LABEL_BYTES, MAX_LABEL_KEY_BYTES, MAX_SELECTOR_TERMS};
 
-/// One thing that labels have to meet.
+/// One condition on labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Term {
     key: Arc<str>,
@@ -27,7 +27,7 @@ impl Term {
     ///
     /// # Errors
     ///
-    /// A sentence that says what is wrong with it.
+    /// A sentence that names the fault.
     pub fn parse(text: &str) -> Result<Term, String> {
         let (key, wanted) = if let Some(key) = text.strip_prefix('!') {
             (key, Wanted::None)
@@ -67,12 +67,12 @@ impl Term {
         }
     }
 
-    /// The label that it is about.
+    /// The key of the label.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// What labels must not have, as `key=value` or `key`; `None` when they have to have something.
+    /// The label that it forbids, as `key=value` or `key`; `None` when it asks for a label.
     pub fn forbidden(&self) -> Option<String> {
         match &self.wanted {
             Wanted::OtherThan(value) => Some(format!("{}={value}", self.key)),
@@ -81,7 +81,7 @@ impl Term {
         }
     }
 
-    /// A label that meets it, as `key=value`; `None` when a label has to go.
+    /// A label that meets it, as `key=value`; `None` when it forbids a label.
     pub fn example(&self) -> Option<String> {
         match &self.wanted {
             Wanted::Value(value) => Some(format!("{}={value}", self.key)),
@@ -107,7 +107,7 @@ impl fmt::Display for Term {
     }
 }
 
-/// Terms, all of which have to be met; sorted, each once. Without terms everything meets it.
+/// Terms, sorted and each once, all of which must be met. A selector without terms is always met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Selector(Arc<[Term]>);
 
@@ -116,7 +116,7 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// Each bad term by its index, with a sentence; an index past the last one when there are too many.
+    /// Each bad term by its index, with a sentence; the index after the last term when there are too many terms.
     pub fn parse<T: AsRef<str>>(terms: &[T]) -> Result<Selector, Vec<(usize, String)>> {
         let mut faults = Vec::new();
         if terms.len() > MAX_SELECTOR_TERMS {
@@ -149,7 +149,7 @@ impl Selector {
         self.0.iter().find(|term| !term.is_met_by(labels))
     }
 
-    /// Labels that meet all terms, no more than that takes; `None` when no labels do.
+    /// The fewest labels that meet all terms; `None` when no labels can.
     pub fn example(&self) -> Option<BTreeMap<String, String>> {
         let mut labels = BTreeMap::new();
         for term in self.terms() {
@@ -165,7 +165,7 @@ impl Selector {
         self.matches(&labels).then_some(labels)
     }
 
-    /// A value that no term forbids; of more values than there are terms one is left.
+    /// A value that no term forbids: there are more values to try than terms.
     fn any_value(&self, key: &str) -> String {
         let is_forbidden = |value: &str| {
             let forbids = |term: &Term| *term.key == *key && term.wanted == Wanted::OtherThan(value.into());
@@ -185,7 +185,7 @@ impl Selector {
         &self.0
     }
 
-    /// Whether everything meets it.
+    /// Whether it has no terms.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

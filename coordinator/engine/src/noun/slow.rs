@@ -1,12 +1,12 @@
-//! Slowed agents: those whose machines fail what they are given.
+//! Slowed agents: their machines fail whatever they are given.
 
 use crate::time::Timestamp;
 
-/// Failures in a row that were a machine's own.
+/// The pause of an agent after failures of its machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slow {
-    /// How many.
+    /// Failures in a row.
     pub(crate) failures: u32,
-    /// The agent is given nothing until then.
+    /// The end of the pause: until then the agent is given nothing.
     pub(crate) until: Timestamp,
 }

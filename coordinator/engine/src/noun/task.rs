@@ -1,4 +1,4 @@
-//! Tasks: what somebody wants done, and what has become of it so far.
+//! Tasks: the work that a submitter wants done, and its progress.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,50 +21,50 @@ use crate::{
 pub struct Task {
     /// Its place in the order of creation.
     pub number: Number,
-    /// What the submitter calls it.
+    /// Its id, chosen by the submitter.
     pub id: TaskId,
     /// The job it came with.
     pub job: Option<JobId>,
-    /// The encoded spec as sent. The engine decides on the fields below and never looks inside.
+    /// The encoded spec as sent. The engine decides by the fields below and never reads the spec.
     pub spec: Arc<[u8]>,
-    /// Who may be given it, and when.
+    /// Its demands on an agent and on the moment.
     pub needs: Arc<Needs>,
-    /// The part of all tasks that it belongs to.
+    /// The bucket that decides its shard.
     pub bucket: Bucket,
-    /// Higher first.
+    /// Its priority: higher ones are granted first.
     pub priority: i16,
-    /// Tasks that have to end first.
+    /// Its dependencies, which must end first.
     pub dependencies: LazyBox<Vec<Dependency>>,
-    /// How many of them still have to end; kept beside the flags so that the state is known at once.
+    /// The number of unmet dependencies, counted once so that the state is known at once.
     pub unmet: u32,
-    /// How it is tried again.
+    /// Its retries and backoffs.
     pub retry: RetryPolicy,
-    /// How long one attempt may run.
+    /// The longest time that an attempt may run.
     pub timeout: Millis,
-    /// When it may run at all.
+    /// Its start time and deadline.
     pub times: LazyBox<Times>,
-    /// When it was submitted.
+    /// The time of its submit.
     pub created: Timestamp,
     /// The seq of its last event.
     pub revision: Seq,
-    /// From 1; each retry of the ended task begins another.
+    /// Its round, from 1: each retry of the ended task begins another.
     pub round: u32,
     /// Its ended attempts: the first two and the last eight, in order.
     pub attempts: LazyBox<Vec<Attempt>>,
     /// The number of its newest attempt.
     pub attempt_count: AttemptNumber,
-    /// What counts against its limits in this round.
+    /// The counts against its limits in this round.
     pub tries: LazyBox<Tries>,
-    /// Where it is.
+    /// Pending, running or ended.
     pub phase: Phase,
 }
 
-/// When a task may run at all.
+/// A task's start time and deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// It is not started before this time: what was asked for and the delay, whichever is later.
+    /// Its earliest start: the time and the delay that were asked for, whichever is later.
     pub not_before: Option<Timestamp>,
-    /// It fails when it has not ended by then.
+    /// Its deadline: it fails when it has not ended by then.
     pub deadline: Option<Timestamp>,
 }
 
@@ -75,14 +75,14 @@ impl Empty for Times {
     };
 }
 
-/// A task that has to end before another one.
+/// A dependency: another task that must end first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
     /// The other task.
     pub task: TaskId,
-    /// How it has to end.
+    /// The condition on its end.
     pub condition: Condition,
-    /// It has ended so. Once met, it stays met.
+    /// The condition was met once; it stays met.
     pub met: bool,
 }
 
@@ -90,17 +90,17 @@ impl Empty for Vec<Dependency> {
     const EMPTY: &'static Self = &Vec::new();
 }
 
-/// How a dependency has to end.
+/// The condition on the end of a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// It has to succeed.
+    /// The dependency must succeed.
     Succeeded,
     /// Any end will do.
     Finished,
 }
 
 impl Condition {
-    /// Whether this end is the wanted one.
+    /// Whether this end meets the condition.
     pub fn is_met_by(self, end: &End) -> bool {
         match self {
             Condition::Succeeded => matches!(end, End::Succeeded),
@@ -109,42 +109,42 @@ impl Condition {
     }
 }
 
-/// The stored phases; the shown state adds what the dependencies and the due time say.
+/// The stored phase. The shown [`TaskState`] follows from it, the dependencies and the due time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Blocked, delayed or queued.
     Pending {
-        /// It waits for this time; taken away by the event that says it has come.
+        /// The time that the task waits for, until an event says that it has come.
         due: Option<Timestamp>,
     },
-    /// Leased to an agent. Boxed, for most tasks wait, and each would have the room.
+    /// Leased to an agent. Boxed, because most tasks wait and need no memory for a lease.
     Running(Box<Lease>),
     /// In a final state. Boxed for the same reason.
     Ended(Box<Ended>),
 }
 
-/// A final state, and since when.
+/// A final state and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Which one.
+    /// The final state.
     pub end: End,
-    /// Since when.
+    /// The time at which it began.
     pub at: Timestamp,
 }
 
 impl Phase {
-    /// The final state that begins at this time.
+    /// The phase of a final state that begins at this time.
     pub fn ended(end: End, at: Timestamp) -> Phase {
         Phase::Ended(Box::new(Ended { end, at }))
     }
 }
 
-/// The end that a task had, told when it has it no longer.
+/// The former end of a task, kept in the fact that takes it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastEnd {
-    /// Its final state.
+    /// The final state.
     pub state: TaskState,
-    /// Since when it was in it.
+    /// The time at which it began.
     pub at: Timestamp,
 }
 
@@ -155,7 +155,7 @@ pub enum End {
     Succeeded,
     /// It is not tried again.
     Failed {
-        /// Why, in words.
+        /// The reason, in words.
         reason: Arc<str>,
     },
     /// Somebody cancelled it.
@@ -167,7 +167,7 @@ pub enum End {
     },
 }
 
-/// Where a task is in its life, as shown to people.
+/// The state of a task, as people see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TaskState {
     /// Waits for other tasks.
@@ -218,12 +218,12 @@ impl fmt::Display for TaskState {
 }
 
 impl Task {
-    /// The line it waits in.
+    /// Its queue.
     pub fn queue(&self) -> &QueueName {
         &self.needs.class.queue
     }
 
-    /// Where it is in its life.
+    /// Its state, as people see it.
     pub fn state(&self) -> TaskState {
         match &self.phase {
             Phase::Pending { .. } if self.unmet > 0 => TaskState::Blocked,
@@ -263,7 +263,7 @@ impl Task {
         }
     }
 
-    /// Whether it has ended by itself. A skipped task has not: it comes back with what it was skipped for.
+    /// Whether it has ended for itself. A skipped task has not: it comes back with the task that caused the skip.
     pub fn is_finished(&self) -> bool {
         match self.end() {
             None | Some(End::Skipped { .. }) => false,
@@ -271,7 +271,7 @@ impl Task {
         }
     }
 
-    /// The newest attempt that reported anything.
+    /// The newest attempt with a report.
     pub fn last_report(&self) -> Option<&Attempt> {
         self.attempts
             .iter()
@@ -290,12 +290,12 @@ impl Task {
         }
     }
 
-    /// The dependencies that still have to end.
+    /// The unmet dependencies.
     pub fn unmet_dependencies(&self) -> impl Iterator<Item = &Dependency> {
         self.dependencies.iter().filter(|dependency| !dependency.met)
     }
 
-    /// How long an attempt granted at this time may run: the timeout, shortened by the deadline.
+    /// The longest time of an attempt granted now: the timeout, shortened by the deadline.
     pub fn time_limit(&self, granted: Timestamp) -> Duration {
         let timeout = self.timeout.into();
         match self.times.deadline {
@@ -304,8 +304,8 @@ impl Task {
         }
     }
 
-    /// The newest attempt, if it ended by expiry and nothing has happened to the task since: no
-    /// grant, retry or cancel. Becoming due is nothing.
+    /// The newest attempt, if it was lost and its task has not been granted, retried or cancelled since. A task that
+    /// became due is still untouched.
     pub fn untouched_loss(&self) -> Option<(&Attempt, Loss)> {
         let last = self.attempts.last()?;
         match (&self.phase, &last.outcome) {
@@ -318,7 +318,7 @@ impl Task {
         }
     }
 
-    /// The counts of a task as if its untouched loss had never been.
+    /// The counts against its limits, as if its untouched loss had never happened.
     pub fn tries_without_loss(&self) -> Tries {
         let mut tries = (*self.tries).clone();
         let Some((lost, loss)) = self.untouched_loss() else {
@@ -343,7 +343,7 @@ impl Task {
         tries
     }
 
-    /// Remembers an ended attempt, and forgets one from the middle when there are too many.
+    /// Remembers an ended attempt, and forgets one in the middle when there are too many.
     pub(crate) fn remember(&mut self, attempt: Attempt) {
         self.attempts.push(attempt);
         if self.attempts.len() > FIRST_ATTEMPTS + LAST_ATTEMPTS {

@@ -1,4 +1,4 @@
-//! Tries: how often a task is tried again, and what counts against that.
+//! Tries: the retries that a task may have, and the counts against them.
 
 use crate::{
     id::AgentId,
@@ -10,10 +10,10 @@ use crate::{
     time::Millis,
 };
 
-/// How a failed task is tried again.
+/// The retries and backoffs of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Further tries after the first failure.
+    /// Retries after the first failure.
     pub max_retries: u32,
     /// The upper end of the first delay; it doubles with every failure.
     pub initial_backoff: Millis,
@@ -21,18 +21,18 @@ pub struct RetryPolicy {
     pub max_backoff: Millis,
 }
 
-/// What counts against a task's limits in this round. Each count is charged when it happens.
+/// The counts against a task's limits in this round, each charged when a failure or loss happens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// Failures that were the task's own.
+    /// Failures of the task itself.
     pub failures: u32,
-    /// Attempts lost with their machine, or failed by it.
+    /// Attempts that a machine lost or failed.
     pub losses: u32,
     /// Attempts that met a provider's limit.
     pub provider_limits: u32,
-    /// Leases that never reached their agent.
+    /// Undelivered leases.
     pub undelivered: u32,
-    /// The first agents on which an attempt was lost, each once.
+    /// The first agents that lost an attempt, each once.
     pub lost_on: Vec<AgentId>,
 }
 
@@ -46,7 +46,7 @@ impl Tries {
         }
     }
 
-    /// Counts a loss. One that the coordinator's own bookkeeping caused costs nothing.
+    /// Counts a loss. A loss by registering anew or by leaving costs nothing.
     pub fn charge_loss(&mut self, loss: Loss, agent: &AgentId) {
         match loss {
             Loss::Silent | Loss::Overdue => self.charge_machine(agent),

@@ -1,6 +1,6 @@
-//! Agents that should not be given a task for a while, because they failed or refused it.
+//! Avoiding: an agent that failed or refused a task should not be given it again for a while.
 //!
-//! A preference only: it decays, and one that failed a task is given it again when nobody else could be.
+//! This is only a preference, and it decays. When no other agent could be given a failed task, the same agent is.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::{
     time::Timestamp,
 };
 
-/// Until when an agent should not be given a task, and what it did.
+/// The time for which an agent avoids a task, and the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avoided {
-    /// Until then.
+    /// The end of that time.
     pub until: Timestamp,
-    /// It refused the task, so that asking it again is pointless; otherwise it failed it, and is asked again
-    /// when no other agent could be given the task.
+    /// It refused the task, so asking again is pointless. Otherwise it failed the task, and is given it again when no
+    /// other agent could be.
     pub refused: bool,
 }
 
-/// Whether this agent should not be given the task now.
+/// The time for which this agent avoids the task; `None` when it may be given it now.
 pub fn avoided(task: &Task, agent: &AgentId, now: Timestamp) -> Option<Avoided> {
     let by_agent = |attempt: &&Attempt| attempt.agent == *agent && attempt.round == task.round;
     let (mut times, mut ended, mut refused) = (0, Timestamp(0), false);
@@ -45,7 +45,7 @@ pub fn avoided(task: &Task, agent: &AgentId, now: Timestamp) -> Option<Avoided> 
     (until > now).then_some(Avoided { until, refused })
 }
 
-/// How long after so many times; `None` after none.
+/// The length of the time after this many failures and refusals; `None` after none.
 fn pause(times: u32) -> Option<Duration> {
     let doublings = times.checked_sub(1)?;
     let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);

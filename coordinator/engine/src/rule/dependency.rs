@@ -1,6 +1,6 @@
-//! What a task's end, or its return, means for the tasks that depend on it.
+//! Consequences of a task's end, or of its return, for its dependents.
 //!
-//! Consequences can be many, so they are a work list in the state: each decision
+//! There can be many, so the state keeps them as a work list: each decision
 //! settles some, and `expire` goes on with the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,7 @@ pub fn settle(draft: &mut Draft<'_>) {
     }
 }
 
-/// What the end of `ended` means for one task that waits for it.
+/// Settles the end of a task for one dependent that waits for it.
 fn follow(draft: &mut Draft<'_>, ended: &Task, waiting: Number) {
     let dependent = draft.tasks[&waiting].clone();
     let end = ended.end().expect("dependents are settled when a task has ended");
@@ -71,9 +71,8 @@ pub(crate) fn retry(draft: &mut Draft<'_>, task: &Task, because: Option<TaskId>)
     draft.emit(Fact::TaskRetried { record, was, because });
 }
 
-/// The record of an ended task as the next event begins a new round: fresh counts, the same attempts, and
-/// met dependencies stay met. It still waits for its time if that lies ahead; a deadline that has passed
-/// would fail it again at once, so it goes.
+/// The record of an ended task at the begin of a new round: fresh counts, the same attempts, and met dependencies stay
+/// met. A start time that lies ahead stays. A deadline in the past goes, because it would fail the task at once.
 fn retried(draft: &Draft<'_>, task: &Task) -> Task {
     Task {
         revision: draft.seq().next(),

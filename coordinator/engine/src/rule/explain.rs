@@ -1,4 +1,4 @@
-//! Why a task is not running.
+//! Explanations of why a task is not running.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,100 +22,100 @@ use crate::{
     time::Timestamp,
 };
 
-/// Why a task is not running: what has to go away, in that order, and what each agent lacks.
+/// The obstacles between a task and its start, and what each agent lacks.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The task.
     pub task: Arc<Task>,
-    /// What keeps it from running, whichever agent asks.
+    /// The obstacles for all agents, in the order in which they must go away.
     pub obstacles: Vec<Obstacle>,
-    /// The first reason why each agent is not given it, those that come nearest first. Empty unless it waits.
+    /// The fit of each agent, nearest first; empty unless the task waits.
     pub agents: Vec<(Arc<Agent>, Fit)>,
-    /// How many agents there are.
+    /// The number of registered agents.
     pub agent_count: usize,
-    /// The names of agents that hold or lost what is told.
+    /// The names of the agents in the obstacles.
     pub names: BTreeMap<AgentId, Arc<str>>,
 }
 
-/// What keeps a task from running, and how many dependencies away.
+/// An obstacle: it keeps the task, or one of its dependencies, from running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// 0 for the task itself, 1 for what keeps its dependency, and so on.
+    /// 0 for an obstacle of the task itself, 1 for one of its dependencies, and so on.
     pub depth: u32,
-    /// The task that it keeps.
+    /// The task that it keeps from running.
     pub keeps: Arc<Task>,
-    /// What it is.
+    /// Its cause.
     pub cause: Cause,
 }
 
-/// What keeps a task from running.
+/// The cause of an obstacle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It waits for another task.
+    /// The task waits for another task.
     Dependency {
         /// The other task.
         task: TaskId,
-        /// How it has to end.
+        /// The condition on its end.
         condition: Condition,
-        /// Where it is; `None` when it is no longer kept.
+        /// Its state; `None` when it was removed.
         state: Option<TaskState>,
     },
-    /// Further dependencies that are not told.
+    /// The number of further unmet dependencies.
     MoreDependencies(usize),
-    /// Its time has not come.
+    /// Its start time has not come.
     Time(Timestamp),
-    /// It is tried again later.
+    /// The task is tried again later.
     Backoff {
-        /// When.
+        /// The time of the next try.
         until: Timestamp,
-        /// The attempt that failed or was lost.
+        /// The failed or lost attempt.
         after: Box<Attempt>,
     },
-    /// Somebody stopped or paused everything, or paused its queue.
+    /// A hold on everything or on its queue.
     Held(Arc<Hold>),
-    /// As many tasks of its queue run as may.
+    /// Its queue is at its limit.
     QueueLimit {
         /// The queue.
         queue: QueueName,
-        /// So many may.
+        /// The limit.
         max_running: u32,
     },
     /// Another task of its exclusive group runs.
     Group {
         /// The group.
         group: GroupName,
-        /// The task that runs.
+        /// The running task.
         task: TaskId,
     },
     /// No live agent can run it.
     Unmatched {
-        /// Why.
+        /// The reasons.
         why: Unmatched,
-        /// The agent that comes nearest, and what it lacks.
+        /// The nearest agent, and what it lacks.
         nearest: Option<(Arc<Agent>, Fit)>,
     },
-    /// The agents that could run it have no free slot, or should not be given it for a while.
+    /// All agents that could run it are busy, slowed or avoid it for a while.
     Turn {
-        /// The agent that comes nearest, if waiting for a free slot is not enough.
+        /// The nearest agent, when a free slot is not enough.
         unwilling: Option<(Arc<Agent>, Fit)>,
     },
-    /// It runs.
+    /// The task runs.
     Running,
-    /// It runs, and ends as cancelled.
+    /// The task runs, and will end as cancelled.
     Cancelling,
-    /// It has ended.
+    /// The task has ended.
     Ended {
-        /// The dependency because of which it never ran.
+        /// The dependency that caused its skip.
         because: Option<TaskId>,
-        /// What has to be retried so that it runs again, in this order; empty when that is not known.
+        /// The tasks to retry, in this order, so that it runs again; empty when they are not known.
         retry: Vec<TaskId>,
     },
 }
 
-/// Tasks that have left memory.
+/// Ended tasks that were read from the store.
 pub type EndedTasks = BTreeMap<TaskId, Arc<Task>>;
 
-/// Why a task is not running. What it depends on has to be in memory or among those found, as far as it is kept.
+/// Explains why a task is not running. Its dependencies must be in memory or in `found`, unless they were removed.
 pub fn explain(state: &State, task: &Arc<Task>, found: &EndedTasks, liveness: Liveness) -> Explanation {
     let mut obstacles = Vec::new();
     let mut seen = BTreeSet::new();
@@ -142,7 +142,7 @@ pub fn explain(state: &State, task: &Arc<Task>, found: &EndedTasks, liveness: Li
     }
 }
 
-/// The first reason why each agent is not given a task, those that come nearest first.
+/// The fit of each agent for a task, nearest first.
 fn fits(state: &State, task: &Task, liveness: Liveness) -> Vec<(Arc<Agent>, Fit)> {
     let mut fits: Vec<(Arc<Agent>, Fit)> = state
         .agents()
@@ -154,8 +154,8 @@ fn fits(state: &State, task: &Task, liveness: Liveness) -> Vec<(Arc<Agent>, Fit)
     fits
 }
 
-/// The agent that comes nearest. It is not looked for longer than until there is one that could run the task as soon
-/// as it has a free slot: an explanation names many tasks.
+/// The nearest agent. The search ends at the first agent that lacks no more than a free slot, because an explanation
+/// covers many tasks.
 fn nearest(state: &State, task: &Task, liveness: Liveness) -> Option<(Arc<Agent>, Fit)> {
     let mut nearest: Option<(Arc<Agent>, Fit)> = None;
     let agents = state.agents().filter(|agent| !agent.gone);
@@ -184,7 +184,7 @@ fn names(state: &State, obstacles: &[Obstacle]) -> BTreeMap<AgentId, Arc<str>> {
         .collect()
 }
 
-/// Adds what keeps one task from running, and what keeps those it waits for.
+/// Adds the obstacles of a task, and those of its dependencies.
 fn obstruct(
     state: &State,
     task: &Arc<Task>,
@@ -248,7 +248,7 @@ fn obstruct(
                 state: other.as_ref().map(|other| other.state()),
             },
         });
-        // What was told before is not told again, and a chain of ten thousand is not walked to its end.
+        // Each dependency is explained once, and a chain of ten thousand is not followed to its end.
         if let Some(other) = other
             && depth < MAX_EXPLAINED_DEPTH
             && seen.insert(dependency.task.clone())
@@ -276,7 +276,7 @@ fn delay(task: &Task, until: Timestamp) -> Cause {
     }
 }
 
-/// What keeps a queued task from being granted, in the order in which a claim looks.
+/// The obstacles of a queued task, in the order in which a claim checks them.
 fn queued(state: &State, task: &Task, liveness: Liveness) -> Vec<Cause> {
     let mut causes = held(state, task);
     let queue = task.queue();
@@ -296,7 +296,7 @@ fn queued(state: &State, task: &Task, liveness: Liveness) -> Vec<Cause> {
         });
     }
     match state.unmatched(&task.needs.class, Some(task.bucket), liveness) {
-        // Said above, by the hold itself.
+        // The hold itself is among the causes already.
         Some(unmatched) if unmatched.hold.is_some() => {}
         Some(why) => causes.push(Cause::Unmatched {
             why,
@@ -311,7 +311,7 @@ fn queued(state: &State, task: &Task, liveness: Liveness) -> Vec<Cause> {
     causes
 }
 
-/// Adds the holds that a task will meet when it is queued, save those that are told already.
+/// Adds the holds that a task will meet once it is queued, each once.
 fn held_later(state: &State, task: &Arc<Task>, obstacles: &mut Vec<Obstacle>) {
     for cause in held(state, task) {
         if !obstacles.iter().any(|told| told.cause == cause) {
@@ -331,19 +331,19 @@ fn held(state: &State, task: &Task) -> Vec<Cause> {
     holds.map(|hold| Cause::Held(hold.clone())).collect()
 }
 
-/// The newest record of a task: what memory has is newer than what was found a moment ago.
+/// The newest record of a task: a record in memory is newer than one from the store.
 fn look_up(state: &State, found: &EndedTasks, id: &TaskId) -> Option<Arc<Task>> {
     state.task(id).or_else(|| found.get(id)).cloned()
 }
 
-/// Which agents are told of first: those that need the least to be given the task.
+/// The rank of an agent in an explanation: the nearest needs the least to be given the task.
 fn nearness(fit: &Fit) -> u8 {
     match fit {
         Fit::Fits => 0,
         Fit::Busy => 1,
         Fit::Avoided(avoided) if !avoided.refused => 2,
         Fit::Slowed(_) => 3,
-        // It would refuse again.
+        // An agent that refused would refuse again.
         Fit::Avoided(_) => 4,
         Fit::Leaving => 5,
         Fit::Held(_) => 6,

@@ -1,4 +1,4 @@
-//! Whether an agent can be given a task, and the first reason why not.
+//! Fits: whether an agent can be given a task, and the first reason against it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,53 +17,53 @@ use crate::{
     time::Timestamp,
 };
 
-/// Why an agent is not given a task, or that it could be.
+/// The first reason against giving a task to an agent, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// It could be given the task now.
+    /// The agent can be given the task now.
     Fits,
-    /// It has no free slot.
+    /// The agent has no free slot.
     Busy,
-    /// It failed or refused this task.
+    /// The agent failed or refused this task.
     Avoided(Avoided),
-    /// Its machine failed what it was given last.
+    /// The agent's machine failed its last attempts; it is paused until this time.
     Slowed(Timestamp),
-    /// Nothing was heard of it since this time; `None` when not since the coordinator started.
+    /// The agent has not called since this time; `None` when not since the coordinator started.
     Lost(Option<Timestamp>),
-    /// It finishes what it holds because its owner ends it.
+    /// The agent only finishes its attempts, because its owner ends it.
     Leaving,
-    /// Somebody ordered that it is given nothing.
+    /// A hold is on the agent.
     Held(Arc<Hold>),
-    /// It cannot carry out such tasks.
+    /// The agent cannot carry out tasks of this kind.
     Executor(Executor),
-    /// Its labels do not meet this.
+    /// The agent's labels do not meet this term.
     Label(Term),
-    /// It does not take tasks of this queue.
+    /// The agent does not take tasks of this queue.
     Queue(QueueName),
-    /// It takes other parts of all tasks; this is the part that the task belongs to.
+    /// The agent takes other shards; this is the shard of the task.
     Shard(Shard, u16),
 }
 
 impl Fit {
-    /// Whether the agent will be able to run the task as it is, at once or after a while.
+    /// Whether the agent will be able to run the task, at once or after a while.
     pub fn will_do(&self) -> bool {
         matches!(self, Fit::Fits | Fit::Busy | Fit::Avoided(_) | Fit::Slowed(_))
     }
 }
 
-/// How agents are looked at.
+/// How to tell live agents from lost ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Liveness {
-    /// When.
+    /// The time now.
     pub now: Timestamp,
-    /// An agent that was silent for longer is lost.
+    /// The longest silence of a live agent.
     pub ttl: Duration,
-    /// When the coordinator started: an agent that it has not heard of since may come back.
+    /// The start of the coordinator: agents that have not called since have been silent for that long only.
     pub started: Timestamp,
 }
 
 impl State {
-    /// What an agent offers when it asks for these tasks.
+    /// The offer of an agent that asks for these tasks.
     pub fn offer(&self, agent: &Agent, wants: &Wants) -> Offer {
         Offer {
             queues: wants.queues.clone(),
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// The first reason why an agent is not given a task; the last ones are those that go away by themselves.
+    /// The fit of an agent for a task. Reasons that go away by themselves come last.
     pub fn fit(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Fit {
         let fit = self.fit_for(&task.needs.class, Some(task.bucket), agent, liveness);
         if fit != Fit::Fits {
@@ -95,7 +95,7 @@ impl State {
         self.leased_to(&agent.id).count() < agent.slots as usize
     }
 
-    /// The same for any task of a class, and a bucket if one is meant, without what goes away by itself.
+    /// The same for any task of a class, or of one bucket of it, without reasons that go away by themselves.
     fn fit_for(&self, class: &Class, bucket: Option<Bucket>, agent: &Agent, liveness: Liveness) -> Fit {
         let presence = self.soft.presences.get(&agent.id);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
@@ -128,8 +128,8 @@ impl State {
         Fit::Fits
     }
 
-    /// Whether the agent that was given the shard of a task will be able to run it. Otherwise any agent may that
-    /// asks for whichever shards it is given.
+    /// Whether the owner of a task's shard will be able to run it. Otherwise any agent may that leaves its shards to
+    /// the coordinator.
     pub(crate) fn owner_will_do(
         &self,
         class: &Class,
@@ -145,8 +145,8 @@ impl State {
         owner.is_some_and(|owner| self.fit_for(class, None, owner, liveness).will_do())
     }
 
-    /// Whether an agent should not be given the task now: it refused it, or it failed it and another live
-    /// agent with a free slot could be given it.
+    /// The time for which an agent avoids a task: after a refusal, or after a failure while another live agent with a
+    /// free slot could be given the task.
     pub fn avoids(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Option<Avoided> {
         let own = avoided(task, &agent.id, liveness.now)?;
         if own.refused {
@@ -166,8 +166,7 @@ impl State {
         other.then_some(own)
     }
 
-    /// Why no live agent can run tasks of a class as things are; `None` when one can. A task that waits for a
-    /// free slot can be run.
+    /// The reasons why no live agent can run tasks of a class; `None` when one can. A busy agent can.
     pub fn unmatched(&self, class: &Class, bucket: Option<Bucket>, liveness: Liveness) -> Option<Unmatched> {
         let mut unmatched = Unmatched::default();
         if let Some(hold) = self
@@ -179,7 +178,7 @@ impl State {
         }
         for agent in self.agents().filter(|agent| !agent.gone) {
             if unmatched.agents == MAX_AGENTS_VISITED {
-                // One of the others may do.
+                // One of the other agents may fit.
                 return None;
             }
             let fit = self.fit_for(class, bucket, agent, liveness);
@@ -196,7 +195,7 @@ impl State {
         Some(unmatched)
     }
 
-    /// What a claim passed over, when there is nothing for it: how many queued tasks, for each reason.
+    /// The queued tasks that an empty claim passed over, counted by reason.
     pub fn passed(&self, agent: &Agent, wants: &Wants) -> Vec<(Passed, u64)> {
         let offer = self.offer(agent, wants);
         let mut passed: BTreeMap<Passed, u64> = BTreeMap::new();
@@ -229,54 +228,54 @@ impl State {
     }
 }
 
-/// Why queued tasks were passed over by a claim.
+/// The reason why a claim passed over a task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Passed {
-    /// The agent cannot carry them out.
+    /// The agent cannot carry out tasks of this kind.
     Executor(Executor),
-    /// Its labels do not meet this.
+    /// The agent's labels do not meet this term.
     Label(Term),
-    /// It did not ask for this queue.
+    /// The agent did not ask for this queue.
     Queue(QueueName),
-    /// The queue is paused; by whom.
+    /// The queue is paused, by this person.
     PausedQueue(QueueName, Arc<str>),
-    /// As many tasks of the queue run as may.
+    /// The queue is at its limit.
     QueueLimit(QueueName),
-    /// A task of their exclusive group runs.
+    /// Another task of its exclusive group runs.
     Group,
-    /// They belong to other shards.
+    /// The task is in another shard.
     Shard,
-    /// The agent failed or refused them a short while ago.
+    /// The agent failed or refused the task a short while ago.
     Avoided,
 }
 
-/// Why no live agent can run tasks.
+/// The reasons why no live agent can run tasks of a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmatched {
-    /// Everything or their queue is held.
+    /// A hold on everything or on their queue.
     pub hold: Option<Arc<Hold>>,
-    /// How many agents were looked at.
+    /// The number of agents visited.
     pub agents: usize,
-    /// What is wrong with how many of them.
+    /// The number of those agents for each reason.
     pub reasons: Vec<(Reason, usize)>,
 }
 
-/// What is wrong with an agent, without what differs between agents.
+/// A reason against an agent, without details that differ between agents.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// It is not heard of.
+    /// It is silent.
     Lost,
     /// Its owner ends it, or somebody drains it.
     Draining,
     /// Somebody paused it.
     Paused,
-    /// It cannot carry out such tasks.
+    /// It cannot carry out tasks of this kind.
     Executor(Executor),
-    /// Its labels do not meet this.
+    /// Its labels do not meet this term.
     Label(Term),
     /// It does not take tasks of this queue.
     Queue(QueueName),
-    /// It takes other parts of all tasks.
+    /// It takes other shards.
     Shard,
 }
 

@@ -1,4 +1,4 @@
-//! Which hold keeps an agent from work, and when it has to give back what it runs.
+//! Holds on an agent: which one applies, and when the agent must give back its attempts.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl State {
-    /// The stricter one of the holds on everything and on an agent.
+    /// The stricter of the holds on everything and on an agent.
     pub fn hold_on(&self, agent: &AgentId) -> Option<&Arc<Hold>> {
         let everything = self.hold(&Scope::Everything);
         let own = self.hold(&Scope::Agent(agent.clone()));
@@ -21,7 +21,7 @@ impl State {
         }
     }
 
-    /// When an agent has to give back everything that it runs, if it has to.
+    /// The time at which an agent must give back all its attempts; `None` when it need not.
     pub fn gives_back_at(&self, agent: &AgentId) -> Option<Timestamp> {
         let stop = self
             .hold(&Scope::Everything)

@@ -1,4 +1,4 @@
-//! Rules that several requests share: questions to a state, and what follows from an answer.
+//! Rules that several requests share: questions to a state, and consequences for other tasks.
 
 pub mod dependency;
 

@@ -1,4 +1,4 @@
-//! Which queues are open: not held, and below their limit.
+//! Open queues: neither paused nor at their limit.
 
 use crate::{
     id::QueueName,
@@ -7,12 +7,12 @@ use crate::{
 };
 
 impl State {
-    /// Whether tasks of this queue may be granted: it is not paused, and fewer run than may.
+    /// Whether tasks of this queue may be granted: it is neither paused nor at its limit.
     pub fn is_open(&self, queue: &QueueName) -> bool {
         self.hold(&Scope::Queue(queue.clone())).is_none() && !self.is_at_limit(queue)
     }
 
-    /// Whether as many tasks of this queue run as may.
+    /// Whether as many tasks of this queue run as its limit allows.
     pub fn is_at_limit(&self, queue: &QueueName) -> bool {
         self.queue_limit(queue).is_some_and(|limit| {
             self.queue_counts(queue).of(TaskState::Running) >= u64::from(limit.max_running)

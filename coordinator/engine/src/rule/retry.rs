@@ -1,4 +1,4 @@
-//! Whether and when a task is tried again.
+//! Verdicts after a failure or loss: whether and when a task is tried again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,16 +15,16 @@ use crate::{
     time::{Timestamp, millis},
 };
 
-/// What follows for the task.
+/// The verdict on a task after a failure or loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is tried again, at this time or at once.
+    /// The task is tried again, at this time or at once.
     Again(Option<Timestamp>),
-    /// It is not tried again, because of this.
+    /// The task is not tried again, for this reason.
     Enough(Arc<str>),
 }
 
-/// What follows from a failure, with the counts as they are after it.
+/// The verdict after a failure, which the counts include already.
 pub fn after_failure(
     task: &Task,
     tries: &Tries,
@@ -63,7 +63,7 @@ pub fn after_failure(
     }
 }
 
-/// What follows from a loss, with the counts as they are after it.
+/// The verdict after a loss, which the counts include already.
 pub fn after_loss(task: &Task, tries: &Tries, loss: Loss, now: Timestamp, jitter: u64) -> Verdict {
     if task.times.deadline.is_some_and(|deadline| deadline <= now) {
         return Verdict::Enough("its deadline has passed".into());
@@ -97,20 +97,20 @@ fn times(count: u32) -> String {
     }
 }
 
-/// `first` for the first time, doubled for each further one, at most `most`.
+/// `first` for a count of one, doubled with each further one, at most `most`.
 fn doubled(first: Duration, count: u32, most: Duration) -> Duration {
     let factor = 1_u32.checked_shl(count.saturating_sub(1)).unwrap_or(u32::MAX);
     first.saturating_mul(factor).min(most)
 }
 
-/// Full jitter: anywhere between nothing and `upper`, so that what failed together does not come back together.
+/// Full jitter: anywhere between zero and `upper`, so that tasks that failed together do not come back together.
 fn spread(upper: Duration, jitter: u64) -> Duration {
     let upper = millis(upper);
     Duration::from_millis(((u128::from(jitter) * (u128::from(upper) + 1)) >> 64) as u64)
 }
 
-/// One number of the sequence that a seed begins (splitmix64, Steele et al. 2014): so one random
-/// number from the edge is enough for a request with many items.
+/// A number of the random sequence of a seed (splitmix64, Steele et al. 2014): so one random number from the edge is
+/// enough for a request with many items.
 pub fn mix(seed: u64, index: u64) -> u64 {
     let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,4 +1,4 @@
-//! What has to be retried so that an ended task runs again, in an order in which nothing is refused.
+//! Retry orders: the tasks to retry, in an order in which no retry is refused, so that an ended task runs again.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,10 +8,9 @@ use crate::{
     noun::task::{Condition, End, Task},
 };
 
-/// The tasks to retry, dependencies first: a task is refused while one that it depends on has ended without success.
-/// One that was skipped comes back with the one because of which it was, so it is named only if another one that is
-/// named depends on it. When there are very many these are the first ones, and when they are very far away none.
-/// None either when the task has succeeded, or depends on one that is no longer kept.
+/// The tasks to retry, dependencies first: the retry of a task is refused while a dependency is without success. A
+/// skipped task returns with the task that caused the skip, so it is listed only when a listed task depends on it. Long
+/// lists are cut; an empty list means too far to follow, succeeded, or a dependency that is gone.
 pub(crate) fn retry_order(task: &Arc<Task>, kept: impl Fn(&TaskId) -> Option<Arc<Task>>) -> Vec<TaskId> {
     let Some(ended) = dependencies_first(task, kept) else {
         return Vec::new();
@@ -30,7 +29,7 @@ pub(crate) fn retry_order(task: &Arc<Task>, kept: impl Fn(&TaskId) -> Option<Arc
     order
 }
 
-/// The task, and before it whatever it waits for that has ended without success.
+/// The ended task, and before it all dependencies that ended without success.
 fn dependencies_first(
     task: &Arc<Task>,
     kept: impl Fn(&TaskId) -> Option<Arc<Task>>,

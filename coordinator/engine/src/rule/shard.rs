@@ -1,9 +1,9 @@
 //! Shards that the coordinator gives to agents.
 //!
-//! Every shard of a count goes to a live agent that asks for whichever it is given, to each as many as to any other
-//! but one: so none is without a shard while there are shards enough. An agent keeps what it has as far as that
-//! allows, so that few shards move when another one comes or goes. Among agents with equally many the hash of agent
-//! and shard decides (rendezvous hashing, Thaler and Ravishankar 1996).
+//! Every shard of a count goes to a live agent that asks for any shard of that count. The numbers of shards of two
+//! agents differ by one at most, so no agent is without a shard while there are enough. Agents keep their shards as far
+//! as that allows, so few shards move when an agent comes or goes. Among agents with equally many shards the hash of
+//! agent and shard decides (rendezvous hashing, Thaler and Ravishankar 1996).
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// The shards of this count that were given to an agent which asks for whichever the coordinator gives it.
+    /// The shards of this count that the coordinator gave to an agent.
     pub fn shards(&self, agent: &AgentId, count: u16) -> Vec<u16> {
         (0..)
             .zip(self.soft.owners.of(count))
@@ -46,7 +46,7 @@ impl State {
             .collect()
     }
 
-    /// The agent that a shard of this count was given to, if it still asks for whichever it is given.
+    /// The owner of a shard, if it still asks for any shard of this count.
     pub(crate) fn shard_owner(&self, count: u16, index: u16) -> Option<&AgentId> {
         let owner = self.soft.owners.of(count).get(usize::from(index))?;
         let presence = self.soft.presences.get(owner)?;
@@ -55,7 +55,7 @@ impl State {
 }
 
 impl Draft<'_> {
-    /// Notes what an agent asks for: a soft fact, not an event.
+    /// Notes the wishes of a claim: a soft fact, not an event.
     pub fn wants(&mut self, agent: &AgentId, wants: &Wants, ttl: Duration) {
         self.soft_mut().wants(agent, wants);
         if let Some(Shard { count, index: None }) = wants.shard {
@@ -63,7 +63,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Gives every shard of a count to some live agent, unless that was done a moment ago.
+    /// Gives each shard of a count to a live agent, unless that was done a moment ago.
     fn assign_shards(&mut self, count: u16, ttl: Duration) {
         let now = self.now();
         let at = self.soft.owners.assigned_at(count);
@@ -85,8 +85,8 @@ impl Draft<'_> {
     }
 }
 
-/// The owner of each shard: one of these agents, who are in the order of their ids, each as often as any other but
-/// one. Whoever had a shard before keeps it as far as that allows. Nobody owns anything when there are no agents.
+/// The owner of each shard among these agents, which are in the order of their ids. Agents keep their shards as far as
+/// equal numbers allow. Without agents there are no owners.
 fn share(count: u16, takers: &[&AgentId], before: &[AgentId]) -> Vec<AgentId> {
     let shards = usize::from(count);
     let Some(most) = shards.checked_div(takers.len()) else {

@@ -1,7 +1,7 @@
-//! Machines that fail whatever they are given are given less.
+//! Slowing down: an agent whose machine fails everything is given less.
 //!
-//! A host with a full disk or a missing tool ends tasks faster than any other, so it would take them all. What
-//! is known of it is soft: it is forgotten with a restart, and the first success makes up for everything.
+//! A host with a full disk or a missing tool ends tasks faster than any other host, so it would take them all. Its
+//! failures are soft facts: a restart forgets them, and so does the first success.
 
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ use crate::{
 };
 
 impl State {
-    /// Until when an agent is given nothing, because its machine failed what it was given; `None` when it may
-    /// claim now.
+    /// The time until which an agent is given nothing because of its machine; `None` when it may claim now.
     pub fn slowed_until(&self, agent: &AgentId, now: Timestamp) -> Option<Timestamp> {
         let slow = self.soft.slowed.get(agent)?;
         (slow.until > now).then_some(slow.until)
@@ -24,7 +23,7 @@ impl State {
 }
 
 impl Draft<'_> {
-    /// Notes that an agent's machine failed an attempt: a soft fact, not an event.
+    /// Notes that the machine of an agent failed an attempt: a soft fact, not an event.
     pub fn machine_failed(&mut self, agent: &AgentId) {
         let failures = self.soft.slowed.get(agent).map_or(0, |slow| slow.failures) + 1;
         let until = self.now() + slowdown(failures);
@@ -32,7 +31,7 @@ impl Draft<'_> {
         self.soft_mut().slowed.insert(agent.clone(), slow);
     }
 
-    /// Notes that an agent's machine carried an attempt through: a soft fact, not an event.
+    /// Notes that the machine of an agent did not fail an attempt: a soft fact, not an event.
     pub fn machine_worked(&mut self, agent: &AgentId) {
         self.soft_mut().slowed.remove(agent);
     }

@@ -1,7 +1,7 @@
-//! Applying events: the only code that changes records and what follows from them.
+//! Applying events: the only code that changes records and their indexes.
 //!
-//! At run time and at start-up alike. It is total: an event that contradicts the
-//! state is a bug of ours and ends the process.
+//! It runs after a decision and at start-up alike. It is total: an event that
+//! contradicts the state is a bug of ours and ends the process.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl State {
-    /// Changes the state by one event, the next one.
+    /// Changes the state by the next event.
     ///
     /// # Panics
     ///
@@ -201,7 +201,7 @@ impl State {
                 was,
                 because: _,
             } => {
-                // Replay may come to it without having the ended record: the store has it.
+                // During replay the ended record may be in the store alone.
                 if let Some(before) = self.tasks.get(&record.number).cloned() {
                     assert_eq!(before.past_end(), Some(*was), "a retry leaves the task's end");
                     self.unindex(&before);
@@ -216,7 +216,7 @@ impl State {
                 self.hold_dependencies(record);
             }
             Fact::TaskRemoved { task, was } => {
-                // As with a retry, replay may not have the record.
+                // As with a retry, the record may be in the store alone.
                 if let Some(record) = self.tasks.get(&task.number).cloned() {
                     assert_eq!(record.past_end(), Some(*was), "an ended task is removed");
                     assert!(!self.is_needed(&record.id), "a needed task is not removed");
@@ -273,7 +273,7 @@ impl State {
         }
     }
 
-    /// A held agent is given no shards; what else is held back stays whose it is.
+    /// A held agent is given no shards. Other holds leave shards with their owners.
     fn outdate_owners(&mut self, held: &Scope) {
         match held {
             Scope::Agent(_) => self.soft.owners.outdate(),
@@ -281,7 +281,7 @@ impl State {
         }
     }
 
-    /// Changes one task's record, and what follows from it.
+    /// Changes one task's record, and its indexes.
     fn change(&mut self, subject: &Subject, seq: Seq, change: impl FnOnce(&mut Task)) {
         let mut task = self
             .tasks
@@ -302,13 +302,13 @@ impl State {
         self.index(&task);
         self.tasks.insert(subject.number, task.clone());
         self.refresh_unsettled(&task.id);
-        // A task holds its dependencies until it ends, whatever happens to it in between.
+        // A task needs its dependencies until it ends, whatever happens in between.
         if task.is_finished() {
             self.release_dependencies(&task);
         }
     }
 
-    /// Counts an end, or one that is no more: for the whole and for the task's job.
+    /// Counts an end, or takes it back, for all tasks and for the task's job.
     fn count_ended(&mut self, job: Option<&JobId>, count: impl Fn(&mut Counts)) {
         count(&mut self.ended);
         let job = job.and_then(|job| self.job_numbers.get(job));
@@ -317,8 +317,8 @@ impl State {
         }
     }
 
-    /// Marks one dependency as met. Written apart from `change`, whose cost grows with all dependencies:
-    /// a task that waits for a thousand others is met a thousand times.
+    /// Marks a dependency as met. The cost of `change` grows with the number of dependencies, and a task with a
+    /// thousand dependencies would pay it a thousand times.
     fn meet(&mut self, subject: &Subject, dependency: &TaskId, seq: Seq) {
         let shared = self
             .tasks
@@ -349,7 +349,7 @@ impl State {
 }
 
 impl Task {
-    /// Moves the running attempt, or the untouched lost one, to the ended ones.
+    /// Moves the running attempt, or the untouched lost attempt, to the ended ones.
     fn end_attempt(
         &mut self,
         number: AttemptNumber,

@@ -1,4 +1,4 @@
-//! Every invariant that can be seen in one state. For tests and for verifying stored data.
+//! Checking a state: every invariant that one state can show. For tests and for verifying stored data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +13,15 @@ use crate::{
 };
 
 impl State {
-    /// Looks for broken promises of our own.
+    /// Looks for broken invariants.
     ///
     /// # Errors
     ///
-    /// A sentence that names the first one found.
+    /// A sentence that names the first broken invariant.
     pub fn check(&self) -> Result<(), String> {
         let rebuilt = State::load(self.records());
         let mut kept = self.derived.clone();
-        // A job whose tasks are all elsewhere is the same as none.
+        // A tally without tasks in memory equals no tally.
         kept.jobs.retain(|_, tally| !tally.tasks.is_empty());
         if rebuilt.derived != kept {
             return Err("what follows from the records differs from what is kept".to_owned());
@@ -48,7 +48,7 @@ impl State {
         })
     }
 
-    /// What is not in memory cannot be counted again; what is must be among what is counted.
+    /// Tasks outside memory cannot be counted again, so the tasks in memory must not be more than the counts.
     fn check_counts(&self) -> Result<(), String> {
         let (mut here, mut of_jobs) = (Counts::default(), Counts::default());
         let mut here_of: BTreeMap<&JobId, Counts> = BTreeMap::new();

@@ -1,7 +1,6 @@
-//! What follows from the records: counts, queues, times and work lists.
+//! Indexes over the records: counts, queues, times and work lists.
 //!
-//! Looking for it would be slow, so it is kept; it can always be built anew from the records, and `check`
-//! compares the two.
+//! Loading builds them from the records, and `check` compares the kept indexes with new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +11,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// Everything that follows from the records; kept up to date because looking for it would be slow.
+/// The indexes, kept up to date because searching all records would be slow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Derived {
-    /// Tasks that have not ended, by state.
+    /// The number of tasks that have not ended, by state.
     pub(crate) counts: Counts,
     /// Tasks by job.
     pub(crate) jobs: BTreeMap<JobId, Tally>,
@@ -29,13 +28,13 @@ pub(crate) struct Derived {
     pub(crate) dependents: BTreeMap<TaskId, BTreeSet<Number>>,
     /// For each task, the tasks that were skipped because of it.
     pub(crate) skipped: BTreeMap<TaskId, BTreeSet<Number>>,
-    /// Tasks whose last change still has consequences for others: the work list.
+    /// The work list: tasks whose last change still has consequences for others.
     pub(crate) unsettled: BTreeSet<Number>,
-    /// How many tasks that have not ended, or are skipped, depend on each task, met or not.
+    /// For each task, the number of its dependents that have not ended or are skipped, met or not.
     pub(crate) needed: BTreeMap<TaskId, u32>,
-    /// Tasks that have ended, are not skipped and not needed, in the order of their last events.
+    /// Ended tasks that are neither skipped nor needed, in the order of their last events.
     pub(crate) finished: BTreeSet<(Seq, Number)>,
-    /// How many tasks of each queue have not ended, by state.
+    /// For each queue, the number of tasks that have not ended, by state.
     pub(crate) queues: BTreeMap<QueueName, Counts>,
     /// The running tasks of each agent.
     pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
@@ -44,8 +43,8 @@ pub(crate) struct Derived {
 /// The tasks of a job that are in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// How many of those that have not ended are in each state.
+    /// The number of tasks that have not ended, by state.
     pub(crate) counts: Counts,
-    /// All of them.
+    /// The tasks, ended ones too.
     pub(crate) tasks: BTreeSet<Number>,
 }

@@ -1,4 +1,4 @@
-//! The state from either end: tasks and jobs by number, a page at a time, and ids by how they begin.
+//! Lists of a state: tasks and jobs by number from either end, and ids by prefix.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// From which end a list begins.
+/// The end at which a list begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
     /// Rising numbers.
@@ -20,7 +20,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// A number that no task and no job has, before all of theirs.
+    /// A number before those of all tasks and jobs.
     pub fn start(self) -> Number {
         match self {
             Direction::OldestFirst => Number(0),
@@ -85,23 +85,23 @@ impl State {
         direction.of(self.jobs.range(direction.behind(cursor)).map(|(_, job)| job))
     }
 
-    /// The ids of tasks that begin so, with their numbers.
+    /// The ids of tasks with this prefix, and their numbers.
     pub fn task_ids<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a TaskId, Number)> {
         beginning(&self.numbers, prefix, TaskId::as_str).map(|(id, number)| (id, *number))
     }
 
-    /// The ids of jobs that begin so.
+    /// The ids of jobs with this prefix.
     pub fn job_ids<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a JobId> {
         beginning(&self.job_numbers, prefix, JobId::as_str).map(|(id, _)| id)
     }
 
-    /// The agents whose ids begin so.
+    /// The agents whose ids have this prefix.
     pub fn agents_named<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Arc<Agent>> {
         beginning(&self.agents, prefix, |id| id.as_str()).map(|(_, agent)| agent)
     }
 }
 
-/// The entries of a map by name whose names begin so.
+/// The entries of a map whose names have this prefix.
 fn beginning<'a, K: Ord + std::borrow::Borrow<str>, V>(
     map: &'a BTreeMap<K, V>,
     prefix: &'a str,
@@ -111,17 +111,17 @@ fn beginning<'a, K: Ord + std::borrow::Borrow<str>, V>(
         .take_while(move |(name, _)| text(name).starts_with(prefix))
 }
 
-/// The last number before the first task that was submitted at this time or later; numbers and times of submission
-/// rise together. `next` gives the first task after a number.
+/// The last number before the first task of this time or later: numbers and times of submission rise together. `next`
+/// gives the first task after a number.
 ///
 /// # Errors
 ///
-/// The first one of `next`.
+/// The first error of `next`.
 pub fn before_time<E>(
     time: Timestamp,
     mut next: impl FnMut(Number) -> Result<Option<(Number, Timestamp)>, E>,
 ) -> Result<Number, E> {
-    // Everything up to `early` is too early, nothing behind `late` is.
+    // Tasks up to `early` are too early, tasks behind `late` are not.
     let (mut early, mut late) = (0, u64::MAX);
     while early < late {
         let middle = early + (late - early) / 2;

@@ -1,7 +1,7 @@
-//! Ended tasks leave memory, and come back when a request names them.
+//! Eviction: ended tasks leave memory, and come back when a request names them.
 //!
-//! No decision may differ because of it. So a task stays while something in memory may still ask for it:
-//! while a task that depends on it has not ended, or is skipped and may be brought back.
+//! No decision may differ because of it. So a task stays in memory while it has a dependent that has not ended, or
+//! that is skipped and may come back.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl State {
-    /// Ended tasks that nothing in memory needs, whose last event is not after `through`: they may be
-    /// forgotten once the store holds that event.
+    /// Ended tasks that no task in memory needs and whose last event is at most `through`. They may be forgotten once
+    /// the store has that event.
     pub fn finished(&self, through: Seq) -> impl Iterator<Item = &Arc<Task>> {
         let through = (through, Number(u64::MAX));
         self.derived
@@ -22,8 +22,8 @@ impl State {
             .filter_map(|(_, number)| self.tasks.get(number))
     }
 
-    /// Drops an ended task from memory; false when something needs it, so that it stays. The store holds it
-    /// as it is.
+    /// Drops an ended task from memory, which the store has as it is. False when another task needs it: then it
+    /// stays.
     pub fn forget(&mut self, number: Number) -> bool {
         let Some(task) = self.tasks.get(&number).cloned() else {
             return false;
@@ -35,11 +35,11 @@ impl State {
         true
     }
 
-    /// Takes an ended task back into memory, as the store holds it. What State has is newer and stays.
+    /// Takes an ended task back into memory, as the store has it. A record in memory is newer and stays.
     ///
     /// # Panics
     ///
-    /// When the record is not one that was forgotten.
+    /// When the record cannot be one that was forgotten.
     pub fn recall(&mut self, task: Arc<Task>) {
         if self.numbers.contains_key(&task.id) {
             return;
@@ -51,8 +51,8 @@ impl State {
         self.index(&task);
     }
 
-    /// Tasks that are not in memory and have to be: something here waits for them, or was skipped because of
-    /// one. There are some after loading and replay only.
+    /// Tasks that must be in memory and are not: dependencies of waiting and of skipped tasks. There are none but after
+    /// loading and replay.
     pub fn missing(&self) -> BTreeSet<TaskId> {
         let skipped = self.derived.skipped.values().flatten();
         let of_skipped = skipped
@@ -68,12 +68,12 @@ impl State {
             .collect()
     }
 
-    /// Whether a task that has not ended depends on this one, met or not, or one that is skipped.
+    /// Whether a dependent of this task has not ended or is skipped, met or not.
     pub fn is_needed(&self, task: &TaskId) -> bool {
         self.derived.needed.contains_key(task)
     }
 
-    /// Takes a task out of memory with everything that follows from it.
+    /// Takes a task out of memory and out of the indexes.
     pub(crate) fn drop_task(&mut self, task: &Arc<Task>) {
         self.unindex(task);
         self.numbers.remove(&task.id);
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    /// Notes that what this task depends on is needed, when it begins to be.
+    /// Notes that this task needs its dependencies.
     pub(crate) fn hold_dependencies(&mut self, task: &Task) {
         for dependency in task.dependencies.iter() {
             if let Some(holders) = self.derived.needed.get_mut(&dependency.task) {
@@ -100,14 +100,14 @@ impl State {
         }
     }
 
-    /// Notes that this task needs its dependencies no longer.
+    /// Notes that this task no longer needs its dependencies.
     pub(crate) fn release_dependencies(&mut self, task: &Task) {
         for dependency in task.dependencies.iter() {
             let holders = self
                 .derived
                 .needed
                 .get_mut(&dependency.task)
-                .expect("what is released was held");
+                .expect("a released dependency was held");
             *holders -= 1;
             if *holders == 0 {
                 self.derived.needed.remove(&dependency.task);

@@ -1,4 +1,4 @@
-//! Keeping what follows from the records up to date, one task's record at a time.
+//! Keeping the indexes up to date, one task's record at a time.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl State {
-    /// Notes that a task which has not ended went from one state to another.
+    /// Notes that a task went from one state that is not final to another.
     pub(crate) fn recount(&mut self, task: &Task, before: TaskState, after: TaskState) {
         self.derived.counts.remove(before);
         self.derived.counts.add(after);
@@ -26,7 +26,7 @@ impl State {
         }
     }
 
-    /// Adds everything that follows from a record, save what it holds.
+    /// Adds a record to all indexes but `needed`.
     pub(crate) fn index(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
@@ -95,7 +95,7 @@ impl State {
         self.refresh_unsettled(&task.id);
     }
 
-    /// Takes everything away that follows from a record, save what it holds.
+    /// Takes a record out of all indexes but `needed`.
     pub(crate) fn unindex(&mut self, task: &Arc<Task>) {
         let state = task.state();
         let number = task.number;
@@ -125,7 +125,7 @@ impl State {
                 if let Some(group) = &task.needs.group {
                     self.derived.ready.free_group(group);
                 }
-                // Where as many ran as may, one more may run now.
+                // A queue at its limit may run one more task now.
                 if self.queue_limit(task.queue()).is_some() {
                     self.derived.ready.open();
                 }
@@ -163,8 +163,8 @@ impl State {
         self.refresh_unsettled(dependency);
     }
 
-    /// A task has consequences left when it has ended and others still wait for it, or when it has been
-    /// brought back and others are still skipped because of it.
+    /// Notes whether a task has consequences left: dependents that still wait for an ended task, or that are still
+    /// skipped because of a task that came back.
     pub(crate) fn refresh_unsettled(&mut self, id: &TaskId) {
         let Some(task) = self.task(id) else { return };
         let (number, ended) = (task.number, task.end().is_some());

@@ -1,6 +1,7 @@
-//! The state: records of tasks, jobs and agents, what follows from them, and soft facts.
+//! The state: records of tasks, jobs and agents, indexes over them, and soft facts.
 //!
-//! Only `apply`, `renew`, `seen`, `grace`, `forget`, `recall` and loading change it.
+//! Only `apply` and loading change records, save that `forget` and `recall` move ended tasks out of memory and back.
+//! Decisions change soft facts through the draft.
 
 pub(crate) mod derived;
 pub mod ready;
@@ -35,16 +36,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// Records that a state is built from.
+/// The records of a state.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    /// What the coordinator is; `None` before its first start.
+    /// The identity of the coordinator; `None` before its first start.
     pub identity: Option<Identity>,
-    /// The last event that they reflect.
+    /// The last event in the records.
     pub seq: Seq,
     /// The time of that event.
     pub time: Timestamp,
-    /// How many kept tasks have ended, by final state: in memory or not.
+    /// The number of ended tasks by final state, in memory or not.
     pub ended: Counts,
     /// Every job.
     pub jobs: Vec<Arc<Job>>,
@@ -54,11 +55,11 @@ pub struct Records {
     pub holds: Vec<Arc<Hold>>,
     /// Every limit of a queue.
     pub limits: Vec<Arc<QueueLimit>>,
-    /// Every task that has not ended or is skipped, and any others.
+    /// Every task that has not ended or is skipped, and any ended ones.
     pub tasks: Vec<Arc<Task>>,
 }
 
-/// What the coordinator is, as its journal says.
+/// The identity of the coordinator, as its journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Rises with each start.
@@ -75,7 +76,7 @@ pub struct State {
     pub(crate) identity: Option<Identity>,
     pub(crate) seq: Seq,
     pub(crate) time: Timestamp,
-    /// How many kept tasks have ended, by final state: in memory or not.
+    /// The number of ended tasks by final state, in memory or not.
     pub(crate) ended: Counts,
     pub(crate) tasks: BTreeMap<Number, Arc<Task>>,
     pub(crate) numbers: BTreeMap<TaskId, Number>,
@@ -88,13 +89,13 @@ pub struct State {
     pub(crate) soft: Soft,
 }
 
-/// What comes after this number; the largest is a number like any other, for it comes from a page token.
+/// The numbers after this one, which may be the largest: it comes from a page token.
 fn past(after: Number) -> (Bound<Number>, Bound<Number>) {
     (Bound::Excluded(after), Bound::Unbounded)
 }
 
 impl State {
-    /// Builds the state from records. Leases last one TTL from their time on.
+    /// Builds a state from records. Leases last one TTL from the time of the records on.
     pub fn load(records: Records) -> State {
         let mut state = State {
             identity: records.identity,
@@ -131,7 +132,7 @@ impl State {
         state
     }
 
-    /// Lets a record that was read by itself share its names with others, as those do that came together.
+    /// Lets a record share its names with other records: each was read from the store by itself.
     fn share_names(&self, task: &mut Arc<Task>, shared: &mut BTreeSet<Arc<Needs>>) {
         let Some(record) = Arc::get_mut(task) else { return };
         match shared.get(&record.needs) {
@@ -145,7 +146,7 @@ impl State {
         }
     }
 
-    /// Its records: loading them gives the state again, without its soft facts.
+    /// The records: loading them gives the same state, without soft facts.
     pub fn records(&self) -> Records {
         Records {
             identity: self.identity.clone(),
@@ -165,12 +166,12 @@ impl State {
         self.jobs.insert(job.number, job);
     }
 
-    /// What the coordinator is; `None` before its first start.
+    /// The identity of the coordinator; `None` before its first start.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// The last applied event.
+    /// The number of the last applied event.
     pub fn seq(&self) -> Seq {
         self.seq
     }
@@ -215,29 +216,29 @@ impl State {
         self.jobs.range(past(after)).map(|(_, job)| job)
     }
 
-    /// How many jobs there are.
+    /// The number of jobs.
     pub fn job_count(&self) -> usize {
         self.jobs.len()
     }
 
-    /// How many kept tasks of a job are in each state.
+    /// The number of a job's tasks in each state, without removed ones.
     pub fn job_counts(&self, job: &JobId) -> Counts {
         let pending = self.derived.jobs.get(job).map(|tally| tally.counts);
         let ended = self.job(job).map(|job| job.ended);
         pending.unwrap_or_default().plus(&ended.unwrap_or_default())
     }
 
-    /// How many kept tasks are in each state.
+    /// The number of tasks in each state, without removed ones.
     pub fn counts(&self) -> Counts {
         self.derived.counts.plus(&self.ended)
     }
 
-    /// How many kept tasks have ended, by final state.
+    /// The number of ended tasks by final state, without removed ones.
     pub fn ended(&self) -> Counts {
         self.ended
     }
 
-    /// Queued tasks.
+    /// The queued tasks.
     pub fn ready(&self) -> &Ready {
         &self.derived.ready
     }
@@ -264,27 +265,27 @@ impl State {
         self.holds.get(scope)
     }
 
-    /// Every hold, that on everything first.
+    /// Every hold; the hold on everything comes first.
     pub fn holds(&self) -> impl Iterator<Item = &Arc<Hold>> {
         self.holds.values()
     }
 
-    /// How many tasks of a queue may run at a time; `None` when there is no limit.
+    /// The limit of a queue; `None` when it has none.
     pub fn queue_limit(&self, queue: &QueueName) -> Option<&Arc<QueueLimit>> {
         self.limits.get(queue)
     }
 
-    /// How many tasks of a queue have not ended, by state.
+    /// The number of a queue's tasks that have not ended, by state.
     pub fn queue_counts(&self, queue: &QueueName) -> Counts {
         self.derived.queues.get(queue).copied().unwrap_or_default()
     }
 
-    /// The queues with tasks that have not ended, in order, and how many are in each state.
+    /// The queues with tasks that have not ended, in order, and the number of those tasks by state.
     pub fn queues(&self) -> impl Iterator<Item = (&QueueName, &Counts)> {
         self.derived.queues.iter()
     }
 
-    /// The queues with tasks that have not ended, with a limit or a hold, after this name and in order.
+    /// The queues after this name, in order, that have a limit, a hold or tasks that have not ended.
     pub fn queues_after(&self, name: &str) -> impl Iterator<Item = QueueName> {
         let held = self.holds().filter_map(|hold| match &hold.scope {
             Scope::Queue(queue) => Some(queue),
@@ -311,7 +312,7 @@ impl State {
             .filter_map(|number| self.tasks.get(number))
     }
 
-    /// When `expire` wants to be called next; at once when consequences are left to settle.
+    /// The time of the next call of `expire`; now when consequences are left to settle.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         if !self.derived.unsettled.is_empty() {
             return Some(self.time);

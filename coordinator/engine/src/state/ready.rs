@@ -1,8 +1,8 @@
-//! Which queued task is next.
+//! The queued tasks, in the order in which claims take them.
 //!
-//! Tasks with the same needs share a class. A class keeps a line for each bucket and exclusive group, and the
-//! heads of those lines in order: a claim looks at the heads of classes, so its cost does not grow with the
-//! number of queued tasks. The lines of a group whose one task runs have no heads.
+//! A class keeps a line of tasks for each bucket and exclusive group, and the heads of its lines in order. A claim
+//! visits the heads of classes, so its cost does not grow with the number of queued tasks. While a task of a group
+//! runs, the lines of that group have no heads.
 
 use std::{
     cmp::Reverse,
@@ -19,13 +19,13 @@ use crate::{
     },
 };
 
-/// The rank of a task: higher priority first, then the older one.
+/// The rank of a task: higher priority first, then age.
 type Rank = (Reverse<i16>, Number);
 
-/// Tasks that wait for the same: those of a bucket, and of a group when they have one.
+/// The key of a line: the group of its tasks, if they have one, and their bucket.
 type LineKey = (Option<GroupName>, Bucket);
 
-/// Tasks in order: by priority, the higher one first, and then by age. A priority without tasks does not exist.
+/// Tasks by rank. A priority without tasks does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     needs: Arc<Needs>,
@@ -71,13 +71,13 @@ struct Waiting {
     lines: BTreeMap<LineKey, Line>,
     /// The first task of each line whose group is free, by bucket.
     heads: BTreeMap<Bucket, BTreeSet<(Rank, Option<GroupName>)>>,
-    /// The first of each bucket's heads.
+    /// The first head of each bucket.
     firsts: BTreeSet<(Rank, Bucket)>,
     count: u64,
 }
 
 impl Waiting {
-    /// Changes one line, and the heads with it.
+    /// Changes a line and its head.
     fn change(&mut self, key: &LineKey, needs: &Arc<Needs>, is_free: bool, change: impl FnOnce(&mut Line)) {
         let line = self.lines.entry(key.clone()).or_insert_with(|| Line {
             needs: needs.clone(),
@@ -121,7 +121,7 @@ impl Waiting {
         if *buckets == Buckets::ALL {
             return self.firsts.first().map(|(rank, _)| *rank);
         }
-        // At most one for each bucket.
+        // At most one entry for each bucket.
         self.firsts
             .iter()
             .find(|(_, bucket)| buckets.has(*bucket))
@@ -133,14 +133,14 @@ impl Waiting {
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
     classes: BTreeMap<Class, Waiting>,
-    /// The exclusive groups whose one task runs.
+    /// The exclusive groups with a running task, and that task.
     taken: BTreeMap<GroupName, Number>,
-    /// Where tasks of each group wait.
+    /// The lines of each group.
     waiting: BTreeMap<GroupName, BTreeSet<(Class, Bucket)>>,
     openings: u64,
 }
 
-/// How often something became claimable is history, not contents.
+/// The number of openings is history, so it is not compared.
 impl PartialEq for Ready {
     fn eq(&self, other: &Ready) -> bool {
         self.classes == other.classes && self.taken == other.taken && self.waiting == other.waiting
@@ -200,14 +200,14 @@ impl Ready {
         }
     }
 
-    /// The one task of its group runs: the others have to wait.
+    /// Notes that a task of the group runs: other tasks of the group wait.
     pub(crate) fn take_group(&mut self, group: &GroupName, number: Number) {
         let before = self.taken.insert(group.clone(), number);
         assert!(before.is_none(), "one task of group {group} runs at a time");
         self.set_heads(group, false);
     }
 
-    /// The task of the group runs no longer: another one may.
+    /// Notes that no task of the group runs any more: another task may.
     pub(crate) fn free_group(&mut self, group: &GroupName) {
         self.taken.remove(group);
         self.set_heads(group, true);
@@ -233,18 +233,17 @@ impl Ready {
         group.is_none_or(|group| !self.taken.contains_key(group))
     }
 
-    /// The task of an exclusive group that runs.
+    /// The running task of an exclusive group.
     pub fn holder(&self, group: &GroupName) -> Option<Number> {
         self.taken.get(group).copied()
     }
 
-    /// Something else than a queued task may have become claimable: a hold was lifted, a limit raised.
+    /// Notes that waiting tasks may have become claimable because a hold was lifted or a limit raised.
     pub(crate) fn open(&mut self) {
         self.openings += 1;
     }
 
-    /// Needs, shared with the tasks that wait for the same when there are some: a million tasks of one queue have
-    /// its name once.
+    /// The same needs, shared with queued tasks if possible: a million tasks of one queue keep its name once.
     pub(crate) fn shared(&self, needs: Needs) -> Arc<Needs> {
         let known = self.classes.get(&needs.class).and_then(|waiting| {
             let from = (needs.group.clone(), Bucket(0));
@@ -254,7 +253,7 @@ impl Ready {
         known.unwrap_or_else(|| Arc::new(needs))
     }
 
-    /// The task that comes first among those of open queues that an offer is enough for.
+    /// The first task of all open queues that an offer suits.
     pub fn first(&self, offer: &Offer, is_open: impl Fn(&QueueName) -> bool) -> Option<Number> {
         self.suited(offer, is_open)
             .filter_map(|(_, waiting)| waiting.first(&offer.buckets))
@@ -262,7 +261,7 @@ impl Ready {
             .map(|(_, number)| number)
     }
 
-    /// As [`Ready::first`], but in order until `accept` takes one, at most `limit` of them.
+    /// Like [`Ready::first`], but tries at most `limit` tasks in order until `accept` takes one.
     pub fn first_accepted(
         &self,
         offer: &Offer,
@@ -310,12 +309,12 @@ impl Ready {
             .filter(move |(class, _)| offer.suits(class) && is_open(&class.queue))
     }
 
-    /// The classes with queued tasks, and how many each has.
+    /// The classes with queued tasks, and the number of those tasks.
     pub fn classes(&self) -> impl Iterator<Item = (&Class, u64)> {
         self.classes.iter().map(|(class, waiting)| (class, waiting.count))
     }
 
-    /// How many tasks of a class are in these buckets and not kept by a group, capped at `most`.
+    /// The number of a class's tasks in these buckets whose group is free, at most `most`.
     pub(crate) fn count_free(&self, class: &Class, buckets: &Buckets, most: u64) -> u64 {
         let Some(waiting) = self.classes.get(class) else {
             return 0;
@@ -336,8 +335,8 @@ impl Ready {
         count
     }
 
-    /// Changes whenever something may have become claimable: while it stays the same, nobody can be given
-    /// anything new.
+    /// The number of openings. It rises whenever a task may have become claimable, so while it stays the same no claim
+    /// can be given a new task.
     pub fn openings(&self) -> u64 {
         self.openings
     }

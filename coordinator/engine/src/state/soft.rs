@@ -1,4 +1,4 @@
-//! Soft facts: when leases expire, and what agents were heard to do. They may be lost with a restart.
+//! Soft facts: the expiry of leases, and the last calls of agents. A restart forgets them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,28 +13,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// Facts that may be lost: never journaled, and no promise depends on them.
+/// Soft facts: never journaled, and no promise depends on them.
 #[derive(Clone, Debug, Default)]
 pub struct Soft {
-    /// When each lease expires unless it is renewed; never after its durable end.
+    /// The expiry of each lease without a renewal, never after its durable end.
     expiries: BTreeMap<Number, Timestamp>,
     pub(super) by_expiry: BTreeSet<(Timestamp, Number)>,
-    /// Leases that were renewed at least once: their agent knows of them.
+    /// Leases that were renewed at least once: their agents know of them.
     renewed: BTreeSet<Number>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
-    /// Who has which shard.
+    /// The owners of shards.
     pub(crate) owners: Owners,
-    /// Agents whose machines failed the last attempts that they reported.
+    /// Agents whose machines failed the last reported attempts.
     pub(crate) slowed: BTreeMap<AgentId, Slow>,
 }
 
 impl State {
-    /// When the lease of a running task expires unless it is renewed.
+    /// The expiry of a running task's lease without a renewal.
     pub fn expiry(&self, number: Number) -> Option<Timestamp> {
         self.soft.expiries.get(&number).copied()
     }
 
-    /// Whether the lease of a running task was renewed since it was granted or loaded.
+    /// Whether the lease of a running task was renewed after its grant or after loading.
     pub fn is_renewed(&self, number: Number) -> bool {
         self.soft.renewed.contains(&number)
     }
@@ -45,8 +45,8 @@ impl State {
         self.soft.by_expiry.range(..=through).map(|(_, number)| *number)
     }
 
-    /// Gives every lease at least one full TTL from `now` on, within its durable end: after a pause of the
-    /// coordinator silence says nothing about the agents.
+    /// Gives every lease at least one full TTL from `now` on, within its durable end. After a pause of the coordinator
+    /// the silence of agents proves nothing.
     pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
@@ -54,8 +54,8 @@ impl State {
         }
     }
 
-    /// The same after a start, and beyond durable ends: a clock that was set meanwhile may say that they have passed,
-    /// and whoever was promised a TTL before still trusts in it.
+    /// The same after a start, even beyond durable ends. A clock that was set meanwhile may say that an end has passed,
+    /// but an agent still trusts the TTL that it was promised before.
     pub fn grace_at_start(&mut self, now: Timestamp, ttl: Duration) {
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
@@ -66,15 +66,15 @@ impl State {
         }
     }
 
-    /// For how long from a renewal on an agent may trust all that it holds: what its leases were granted with, and
-    /// `ttl` at most, which may have been set since.
+    /// The time for which an agent may trust all its leases after a renewal: the shortest TTL of their grants, and at
+    /// most `ttl`, which may have been set since.
     pub fn trust_of(&self, agent: &AgentId, ttl: Duration) -> Duration {
         let leases = self.leased_to(agent).filter_map(|task| task.lease());
         leases.map(|lease| lease.ttl).fold(ttl, Duration::min)
     }
 
-    /// Renews the lease of a running task: its agent was heard of. False when its durable end is too near for
-    /// that: the agent must not be told to go on.
+    /// Renews the lease of a running task after a call of its agent. False when its durable end is too near: the agent
+    /// must not be told to go on.
     pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
         self.soft.renewed.insert(number);
         self.extend(number, now, ttl)
@@ -90,13 +90,13 @@ impl State {
         is_renewable
     }
 
-    /// A deadline moves earlier only by expiry or revocation.
+    /// Only the end of a lease moves its expiry earlier.
     fn lengthen(&mut self, number: Number, until: Timestamp) {
         let until = self.expiry(number).map_or(until, |current| until.max(current));
         self.soft.set_expiry(number, until);
     }
 
-    /// The running tasks for which an expiry is kept; for `check`.
+    /// The running tasks with an expiry; for `check`.
     pub(crate) fn soft_leases(&self) -> BTreeSet<Number> {
         assert_eq!(
             self.soft.expiries.len(),
@@ -106,7 +106,7 @@ impl State {
         self.soft.expiries.keys().copied().collect()
     }
 
-    /// What is known of an agent at this moment; `None` when it was not heard of since the start.
+    /// The presence of an agent; `None` when it has not called since the start.
     pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
         self.soft.presences.get(agent).cloned()
     }
@@ -127,7 +127,7 @@ impl Soft {
         self.renewed.remove(&number);
     }
 
-    /// The agent was heard of.
+    /// Notes a call of an agent.
     pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
         if let Some(presence) = self.presences.get_mut(agent) {
             presence.seen = now;
@@ -145,7 +145,7 @@ impl Soft {
         }
     }
 
-    /// The agent claims.
+    /// Notes the wishes of a claim.
     pub(crate) fn wants(&mut self, agent: &AgentId, wants: &Wants) {
         if let Some(presence) = self.presences.get_mut(agent)
             && presence.wants.as_deref() != Some(wants)
