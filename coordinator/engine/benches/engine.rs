@@ -1,5 +1,5 @@
-//! How long decisions take, with few tasks and with many. Only the decision is timed; what brings the state back to
-//! where it was is not. Figures are compared with a saved baseline: see CONTRIBUTING.md.
+//! The time of decisions, with few tasks and with many. Only the decision is timed, not the way back to the state
+//! before it. Figures are compared with a saved baseline: see CONTRIBUTING.md.
 
 #![expect(
     clippy::disallowed_methods,
@@ -87,7 +87,7 @@ impl World {
         world
     }
 
-    /// Carries out a decision, which is not refused, and says how long it took.
+    /// Runs a decision that must not be refused, and returns its time.
     fn decide<T>(&mut self, decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>) -> (T, Duration) {
         self.now = self.now + Duration::from_millis(1);
         let start = Instant::now();
@@ -169,7 +169,7 @@ impl World {
         self.decide(|draft| Ok(complete::decide(draft, request))).1
     }
 
-    /// What has ended leaves memory, as behind the store.
+    /// Evicts ended tasks, as the coordinator does once the store has them.
     fn forget_ended(&mut self) {
         let ended: Vec<_> = self
             .state
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// As many are queued as before.
+    /// Submits as many tasks as before the decision.
     fn refill(&mut self, count: usize) {
         let request = self.submit_request(count);
         self.decide(|draft| submit::decide(draft, request));
@@ -192,7 +192,7 @@ fn agent() -> AgentId {
     AgentId::stored("agent")
 }
 
-/// Sums what each round says that it took.
+/// The sum of the times that the rounds return.
 fn timed(bencher: &mut Bencher<'_>, mut round: impl FnMut() -> Duration) {
     bencher.iter_custom(|rounds| (0..rounds).map(|_| round()).sum());
 }

@@ -1,17 +1,17 @@
-//! A seeded world around the pure engine: agents, submitters, operators and a coordinator that has to keep its
-//! promises while messages are lost, repeated, late and out of order, machines stop, die and come back, clocks
-//! jump, and the coordinator crashes with events that are not on disk.
+//! A seeded world around the pure engine: agents, submitters, operators and a coordinator that must keep its promises.
+//! Messages are lost, repeated, late and out of order. Machines stop, die and come back. Clocks jump, and the
+//! coordinator crashes with events that are not on disk.
 //!
-//! After each decision the state is checked against itself, and what became durable and what callers were told
-//! against a history that knows only the promises. At the end the journal is folded, and once faults have
-//! stopped every task must end. Each seed leaves some operations and faults out.
+//! After each decision the state is checked against itself. Durable events and answers are checked against a history
+//! that knows only the promises. At the end the journal is folded, and once faults have stopped every task must end.
+//! Each seed leaves some operations and faults out.
 //!
 //! ```text
-//! SIMULATION_SEED=17       runs one seed alone and shows what happens in it
+//! SIMULATION_SEED=17       runs this seed alone and shows its story
 //! SIMULATION_SEEDS=N       runs N seeds instead of 2,000; .ci/run has 20,000
-//! SIMULATION_SECONDS=S     runs seeds for so long instead
+//! SIMULATION_SECONDS=S     runs seeds for S seconds instead
 //! SIMULATION_FROM=N        begins with this seed instead of 0
-//! SIMULATION_REPORT=FILE   writes the last line, JSON, to a file too
+//! SIMULATION_REPORT=FILE   writes the last line, which is JSON, to a file too
 //! ```
 
 mod simulation {
@@ -51,7 +51,7 @@ const SEEDS: u64 = 2_000;
 /// Seeds whose traces are compared.
 const CANARIES: u64 = 200;
 
-/// Seeds that are run with and without forgetting.
+/// Seeds that run with and without eviction of ended tasks.
 const FORGETFUL: u64 = 500;
 
 /// Seeds whose records are compared before and after each event.

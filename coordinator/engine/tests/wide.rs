@@ -1,4 +1,4 @@
-//! Many tasks at once: whatever follows is settled in bounded steps.
+//! Many tasks at once: consequences are settled in bounded steps.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -58,7 +58,7 @@ fn five_thousand_dependents_are_skipped_and_brought_back_in_steps() {
     assert_eq!(world.settle(), 4);
     assert_eq!(world.count(TaskState::Skipped), 5_000);
 
-    // The retried root fails again while half of them are still skipped.
+    // The retried root fails again while half of the dependents are still skipped.
     world.retry("root");
     world.expire();
     let granted = world.claim(1);
@@ -158,7 +158,7 @@ impl World {
         world
     }
 
-    /// Runs a decision that is not refused, and says how many events it took.
+    /// Runs a decision that must not be refused, and answers with its number of events.
     fn decide<T>(&mut self, decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>) -> (T, usize) {
         let (result, changes) = decide(&mut self.state, self.now, decision);
         assert!(changes.len() <= MAX_DECISION_EVENTS);
@@ -218,7 +218,7 @@ impl World {
         granted.iter().map(proof).collect()
     }
 
-    /// Reports the same for all; the answer is the number of events.
+    /// Reports the same for all tasks, and answers with the number of events.
     fn complete(&mut self, granted: Vec<Proof>, result: Reported) -> usize {
         let report = |proof| Report {
             proof,
@@ -250,7 +250,7 @@ impl World {
         assert!(events <= SETTLE_STEP);
     }
 
-    /// Lets the engine finish what it has to do now, and says in how many steps.
+    /// Lets the engine settle everything, and answers with the number of steps.
     fn settle(&mut self) -> usize {
         let mut steps = 0;
         while self.state.next_deadline().is_some_and(|next| next <= self.now) {

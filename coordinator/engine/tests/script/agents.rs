@@ -102,7 +102,7 @@ impl World {
             wants.queues.insert(QueueName::parse(words.need("a queue")?)?);
         }
         if words.takes("shard") {
-            // `2/4` is shard 2 of 4; `auto/4` whichever the coordinator gives it.
+            // `2/4` is shard 2 of 4; with `auto/4` the coordinator gives shards of 4.
             let (index, count) = words
                 .need("a shard")?
                 .split_once('/')
@@ -222,7 +222,7 @@ impl World {
         ))
     }
 
-    /// The session that the script names, otherwise the newest.
+    /// The session in the script, otherwise the newest one.
     fn session(&self, words: &mut Words<'_>, agent: &AgentId) -> Result<Session, String> {
         if words.takes("session") {
             return words.need_number("session").map(Session);
@@ -245,7 +245,7 @@ fn agent(words: &mut Words<'_>) -> Result<AgentId, String> {
     AgentId::parse(words.need("an agent")?)
 }
 
-/// Equal reports have equal hashes; that is all the engine asks of them.
+/// A hash of a report: the engine asks only that equal reports have equal hashes.
 fn hash(result: &Reported) -> ReportHash {
     let mut hash = [0; 16];
     for (index, byte) in format!("{result:?}").bytes().enumerate() {

@@ -1,8 +1,8 @@
-//! Golden scripts: each file in this directory tells one story, as requests with what the engine makes of them.
+//! Golden scripts: each file in this directory tells a story, as requests and the engine's answers to them.
 //!
-//! A line at the margin is a request; the indented lines below it are the events, refusals and
-//! answers that came of it, compared exactly. `UPDATE_SCRIPTS=1` writes them anew: then read the
-//! difference. `world.rs` lists the requests.
+//! A line at the margin is a request. The indented lines below it are its events, refusals and
+//! answers, compared exactly. `UPDATE_SCRIPTS=1` writes them anew: then read the difference.
+//! `world.rs` lists the requests.
 
 mod agents;
 mod orders;
@@ -17,7 +17,7 @@ use std::{
 
 use world::World;
 
-/// The files of a directory tell more stories than this; fewer means that they were not found.
+/// Fewer stories than this mean that the files were not found.
 const LEAST_STORIES: usize = 50;
 
 #[test]
@@ -58,7 +58,7 @@ fn every_story_goes_as_it_is_written() {
     );
 }
 
-/// The story as it goes now: comments and requests as they are, with what comes of them.
+/// The story as it goes now: the same comments and requests, with the answers of today.
 fn tell(name: &str, written: &str) -> String {
     let mut world = World::default();
     let mut told = String::new();
@@ -87,7 +87,7 @@ fn tell(name: &str, written: &str) -> String {
     told
 }
 
-/// The first line that differs, with what stands around it.
+/// The first line that differs, and the lines around it.
 fn difference(written: &str, told: &str) -> String {
     let same = written
         .lines()

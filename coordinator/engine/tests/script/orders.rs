@@ -1,4 +1,4 @@
-//! What people order, and what they ask: holds, limits of queues, explanations.
+//! Requests of people: holds, limits of queues, explanations.
 
 use swarm_engine::{
     command::{
@@ -77,7 +77,7 @@ impl World {
         Ok(self.decide(|draft| limit::decide(draft, request), |()| Vec::new()))
     }
 
-    /// `explain a`: what keeps it, and what each agent lacks.
+    /// `explain a`: the obstacles of a task, and the fit of each agent.
     pub(crate) fn explain(&mut self, words: &mut Words<'_>) -> Lines {
         let id = TaskId::parse(words.need("a task")?)?;
         let task = self.state.task(&id).ok_or("no such task")?;

@@ -35,7 +35,7 @@ impl<'a> Words<'a> {
         self.words.next().ok_or_else(|| format!("{what} is missing"))
     }
 
-    /// The next word, if it begins with a digit and so is no keyword.
+    /// The next word, if it begins with a digit: then it is no keyword.
     pub(crate) fn number<T: FromStr>(&mut self) -> Option<T> {
         let number = self.words.peek()?.parse().ok()?;
         self.words.next();
@@ -50,12 +50,12 @@ impl<'a> Words<'a> {
         duration(self.need("a duration")?)
     }
 
-    /// Whether the next word is this one; then it is taken.
+    /// Takes the next word if it is this one, and answers whether it was.
     pub(crate) fn takes(&mut self, word: &str) -> bool {
         self.words.next_if_eq(&word).is_some()
     }
 
-    /// Attempts such as `a#1`, as many as follow.
+    /// The following attempts, such as `a#1`.
     pub(crate) fn attempts(&mut self) -> Result<Vec<(TaskId, AttemptNumber)>, String> {
         let mut attempts = Vec::new();
         while let Some(word) = self.words.next_if(|word| word.contains('#')) {

@@ -12,7 +12,7 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-/// One line: the seq, the kind and the telling fields.
+/// The line of an event: its seq, its kind and the fields that matter in a story.
 pub(crate) fn event(event: &Event) -> String {
     format!("{} {} {}", event.seq.0, event.fact.kind(), fact(&event.fact))
         .trim_end()
@@ -135,7 +135,7 @@ pub(crate) fn where_it_is(task: &Task) -> String {
     }
 }
 
-/// The whole record, as far as a story needs it.
+/// The record of a task, as far as a story needs it.
 pub(crate) fn record(task: &Task) -> Vec<String> {
     let mut first = where_it_is(task);
     match task.end() {
@@ -216,7 +216,7 @@ fn loss(loss: Loss) -> &'static str {
     }
 }
 
-/// A time as what has passed since the story began.
+/// A time, as the time since the story began.
 pub(crate) fn time(time: Timestamp) -> String {
     match time.0 % 1000 {
         0 => format!("{}s", time.0 / 1000),
@@ -224,7 +224,7 @@ pub(crate) fn time(time: Timestamp) -> String {
     }
 }
 
-/// One line for each fault of an invalid request, otherwise one.
+/// A line for each fault of an invalid request; one line for any other refusal.
 pub(crate) fn refusal(rejection: &Rejection) -> Vec<String> {
     let Rejection::Invalid(faults) = rejection else {
         return vec![format!("refused: {rejection}")];

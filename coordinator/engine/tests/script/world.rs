@@ -1,4 +1,4 @@
-//! The state that a script works on, and the requests that it understands.
+//! The state of a script, and the requests that scripts have.
 //!
 //! ```text
 //! start                                   a coordinator opens the journal
@@ -9,13 +9,13 @@
 //! claim laptop [2] [from QUEUE] [request ID] [session 1]
 //! renew laptop [a#1] [session 1] [draining]
 //! complete laptop a#1 success; b#1 failure exit [blame machine] [retry-after 10s]; c#1 released busy
-//! forge laptop a#2 success                the same with the token of a#1, or one that was never given
+//! forge laptop a#2 success                the same with the token of a#1, or a token that was never given
 //! cancel a b                              retry a b [revision 7]
-//! prune a b [after 60s]                   those that ended so long ago are removed
-//! advance 90s                             time passes, and `expire` runs whenever it is due
+//! prune a b [after 60s]                   tasks are removed that ended so long ago
+//! advance 90s                             time passes, and `expire` runs when it is due
 //! sleep 90s                               time passes and nothing runs
 //! grace                                   every lease has one full TTL again
-//! show a b                                the records as they are
+//! show a b                                the records are shown
 //! ```
 
 use std::{collections::BTreeMap, time::Duration};
@@ -45,10 +45,10 @@ use crate::{
 
 pub(crate) const TTL: Duration = Duration::from_secs(90);
 
-/// The random number of every request; backoffs are the same in every run.
+/// The random number of every request, so that backoffs are the same in every run.
 pub(crate) const JITTER: u64 = 0x5EED;
 
-/// More calls of `expire` at one moment mean that it makes no progress.
+/// The most calls of `expire` at one moment: after more of them it makes no progress.
 const MAX_STEPS: usize = 1_000;
 
 #[derive(Default)]
@@ -58,15 +58,15 @@ pub(crate) struct World {
     changes: Vec<Change>,
     pub(crate) tokens: BTreeMap<(TaskId, AttemptNumber), LeaseToken>,
     pub(crate) drawn: u8,
-    /// How long leases last, when that was changed.
+    /// The length of leases, when a script changed it.
     changed_ttl: Option<Duration>,
 }
 
-/// What came of a request; the error is a mistake in the script.
+/// The outcome of a request; the error is a mistake in the script.
 pub(crate) type Lines = Result<Vec<String>, String>;
 
 impl World {
-    /// Runs one request, and tells what came of it. The error is a mistake in the script.
+    /// Runs a request, and tells its outcome. The error is a mistake in the script.
     pub(crate) fn request(&mut self, line: &str) -> Lines {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         let mut words = Words::of(rest);
@@ -104,8 +104,8 @@ impl World {
             .map_or(Ok(lines), |word| Err(format!("{word} is not understood")))
     }
 
-    /// Replays the events into a fresh state and loads the records into another: all three are the same,
-    /// and each event left its record as it was noted beside it.
+    /// Replays the events into a fresh state, and loads the records into another one. All three states must be equal,
+    /// and each event must leave the records that its change has.
     pub(crate) fn check_replay(&self, name: &str) {
         let mut replayed = State::default();
         for change in &self.changes {
@@ -162,7 +162,7 @@ impl World {
         lines
     }
 
-    /// As `decide`, for requests whose items are accepted and refused by themselves.
+    /// Like `decide`, for requests whose items are accepted and refused by themselves.
     pub(crate) fn decide_items<T>(
         &mut self,
         decision: impl FnOnce(&mut Draft<'_>) -> Vec<Result<T, Rejection>>,

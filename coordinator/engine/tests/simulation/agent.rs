@@ -1,7 +1,7 @@
 //! An agent's process in small, with the rules of the real one.
 //!
-//! It calls again until it is answered, trusts a lease for less than it lasts and from when it was asked for,
-//! and keeps what attempts came to on its disk until somebody has confirmed it. Its attempts die with it.
+//! It repeats a call until the answer comes. It trusts a lease for less than its length, counted from the call that
+//! asked for it. It keeps outcomes on its disk until the coordinator has confirmed them. Its attempts die with it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,16 +30,16 @@ use super::{
     tasks::{TTL, everything, gpu, millis, proof_of, queue},
 };
 
-/// A call that has no answer after this long is made again, in milliseconds.
+/// A call without an answer is repeated after this time, in milliseconds.
 const CALL_TIMEOUT: u64 = 40_000;
 
-/// How much earlier than a lease the trust in it ends.
+/// The time by which the trust in a lease ends before the lease.
 const MARGIN: u64 = 10_000;
 
-/// How long a claim may wait.
+/// The longest wait of a claim.
 const CLAIM_WAIT: Duration = Duration::from_secs(20);
 
-/// Whoever cannot do one thing at a moment tries another one, so often.
+/// Deeds that a process tries in a step until it can do one.
 const TRIES: usize = 3;
 
 /// Outcomes in one delivery.
@@ -55,10 +55,10 @@ pub(crate) struct Process {
     slots: usize,
     pub(crate) session: Option<Session>,
     pub(crate) running: BTreeMap<(TaskId, AttemptNumber), Work>,
-    /// On its disk.
+    /// The outcomes on its disk.
     pub(crate) outbox: Vec<Report>,
     calls: [Option<Out>; CALLS],
-    /// It is stopped until then, in milliseconds of the machine.
+    /// It is stopped until this time of the machine, in milliseconds.
     pub(crate) paused_until: u64,
     is_leaving: bool,
 }
@@ -75,12 +75,12 @@ pub(crate) struct Work {
 struct Out {
     call: u64,
     sent: u64,
-    /// When it was made first: what it brings is trusted from then on.
+    /// The time of the first try: the granted leases are trusted from then on.
     begun: u64,
     request: Request,
 }
 
-/// The kinds of calls, of which each is in flight once.
+/// The kinds of calls: of each kind one call is under way.
 const REGISTER: usize = 0;
 const CLAIM: usize = 1;
 const RENEW: usize = 2;
@@ -88,14 +88,14 @@ const DELIVER: usize = 3;
 const LEAVE: usize = 4;
 const CALLS: usize = 5;
 
-/// What became of a process with an answer.
+/// The fate of a process after an answer.
 pub(crate) enum After {
     GoesOn,
-    /// It is over: another one has its identity, or it has said goodbye.
+    /// It exits: another process has its identity, or it has said goodbye.
     Exits,
 }
 
-/// What a process needs of the world to act.
+/// The world around a process while it acts.
 pub(crate) struct Moment<'a> {
     pub(crate) boot: u64,
     pub(crate) random: &'a mut Random,
@@ -121,7 +121,7 @@ impl Process {
         }
     }
 
-    /// A second process with a copy of this one's disk.
+    /// A second process with a copy of this process's disk.
     pub(crate) fn twin(&self, number: u32, random: &mut Random) -> Process {
         Process {
             is_twin: true,
@@ -129,7 +129,7 @@ impl Process {
         }
     }
 
-    /// Does one thing: what it sends goes out.
+    /// Does one thing, and sends its message.
     pub(crate) fn act(&mut self, moment: &mut Moment<'_>) -> Option<Request> {
         self.end_untrusted(moment);
         if let Some(again) = self.call_again(moment) {
@@ -163,7 +163,7 @@ impl Process {
         Some(request)
     }
 
-    /// A call that was not answered in time: a claim keeps its request id, and what is held is listed anew.
+    /// Repeats a call that was not answered in time. A claim keeps its request id; held leases are listed anew.
     fn call_again(&mut self, moment: &Moment<'_>) -> Option<Request> {
         let late = |out: &Option<Out>| {
             out.as_ref()
@@ -268,7 +268,7 @@ impl Process {
         }))
     }
 
-    /// Ends what runs, delivers it, and says goodbye: so its owner wants it.
+    /// Ends its attempts, delivers their outcomes, and says goodbye, because its owner wants that.
     fn leave(&mut self, moment: &mut Moment<'_>) -> Option<Request> {
         self.is_leaving |= moment.habits.does(Deed::Leave) && moment.random.one_in(20);
         if !self.is_leaving {
@@ -288,7 +288,7 @@ impl Process {
         self.send(LEAVE, request, moment)
     }
 
-    /// An attempt has ended by itself.
+    /// Lets an attempt end by itself.
     fn finish_one(&mut self, moment: &mut Moment<'_>) {
         if self.running.is_empty() {
             return;
@@ -301,7 +301,7 @@ impl Process {
         }
     }
 
-    /// Puts an outcome on the disk; the attempt runs no longer.
+    /// Ends an attempt and puts its outcome on the disk.
     fn report(&mut self, key: &(TaskId, AttemptNumber), result: Reported, moment: &mut Moment<'_>) {
         let Some(work) = self.running.remove(key) else {
             return;
@@ -314,7 +314,7 @@ impl Process {
         });
     }
 
-    /// What must never overlap ends with the trust in its lease.
+    /// Ends attempts that must never overlap with others, as soon as their leases are not trusted any more.
     pub(crate) fn end_untrusted(&mut self, moment: &mut Moment<'_>) {
         let untrusted = self
             .running
@@ -331,7 +331,7 @@ impl Process {
         works.map(|work| &work.proof.task).any(|id| *id == task.id) || self.calls[CLAIM].is_some()
     }
 
-    /// Takes an answer, if it is to a call that it waits for.
+    /// Takes an answer, if the process still waits for it.
     pub(crate) fn hear(&mut self, call: u64, answer: Answer, moment: &mut Moment<'_>) -> After {
         self.end_untrusted(moment);
         let is_it = |out: &Option<Out>| out.as_ref().is_some_and(|out| out.call == call);
@@ -374,7 +374,7 @@ impl Process {
                 let Request::Complete(complete) = out.request else {
                     return After::GoesOn;
                 };
-                // What nobody wants is set aside, what was accepted is confirmed: neither is sent again.
+                // Refused reports are set aside and accepted ones confirmed: neither is sent again.
                 let sent: Vec<ReportHash> = complete.reports.iter().map(|report| report.hash).collect();
                 assert_eq!(results.len(), sent.len(), "each report has its answer");
                 self.outbox.retain(|report| !sent.contains(&report.hash));
@@ -396,7 +396,7 @@ impl Process {
         }
     }
 
-    /// What it is given is what it asked for and can do.
+    /// A granted task is one that it asked for and can do.
     fn check_fit(&self, task: &Task, request: &Request) {
         let Request::Claim(claim, ..) = request else {
             return;
@@ -437,7 +437,7 @@ impl Process {
         }
         match order {
             Order::Continue => {}
-            // A success may cross the order.
+            // A success may have crossed the order.
             Order::Cancel if moment.random.one_in(3) => self.report(key, Reported::Success, moment),
             Order::Cancel => self.report(key, Reported::Cancelled, moment),
             Order::Release => self.report(key, released("told to"), moment),

@@ -1,7 +1,7 @@
-//! The coordinator in small: decides at once, and lets nothing out before its events are on disk.
+//! The coordinator in small: it decides at once, and lets no answer out before the events are on disk.
 //!
-//! What is decided and not yet on disk is gone after a crash; a start folds the journal. Records of ended tasks
-//! are on disk as soon as their events are, leave memory at random and come back when a request names them.
+//! A crash loses decisions that are not on disk; a start folds the journal. Records of ended tasks are on disk as soon
+//! as their events are, leave memory at random and come back when a request names them.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -31,37 +31,37 @@ use super::{
     waiters::Waiters,
 };
 
-/// A timer that wakes later than this was asleep with the whole coordinator.
+/// A timer that wakes later than this has slept together with the whole coordinator.
 const LATE: Duration = Duration::from_millis(TTL.as_millis() as u64 / 2);
 
 /// See the module.
 pub(crate) struct Coordinator {
-    /// What runs; `None` while it is down.
+    /// The running coordinator; `None` while it is down.
     pub(crate) running: Option<Running>,
     /// Everything on disk, in order.
     pub(crate) journal: Vec<Event>,
-    /// Its fold, which never forgets: what a store holds.
+    /// The fold of the journal, without eviction, as a store would have it.
     pub(crate) stored: State,
     pub(crate) history: History,
-    /// Chances of its own, so that a world goes the same way whether it forgets or not; `None` when it does not.
+    /// Random numbers for eviction alone, so that a world goes the same way with and without it; `None` without.
     forgets: Option<Random>,
     pub(crate) trace: Trace,
 }
 
-/// What a crash takes with it.
+/// The memory of a coordinator, which a crash loses.
 pub(crate) struct Running {
     pub(crate) state: State,
-    /// The engine's time when it started.
+    /// The engine's time of the start.
     anchor: Timestamp,
-    /// The machine's time then.
+    /// The machine's time of the start.
     booted: u64,
-    /// Decisions that are not on disk, with the answers that wait for it.
+    /// Decisions that are not on disk, with the answers that wait for the disk.
     pending: VecDeque<Decision>,
     /// Removed tasks that are still stored.
     leaving: BTreeSet<Number>,
     pub(crate) leases: Leases,
     pub(crate) waiters: Waiters,
-    /// When the timer looked last.
+    /// The last time at which the timer ran.
     looked: Timestamp,
 }
 
@@ -72,13 +72,13 @@ struct Decision {
     answers: Vec<(Party, u64, Answer)>,
 }
 
-/// What an answer promises.
+/// The promise of an answer.
 pub(crate) enum Told {
     /// The report is accepted.
     Accepted(AgentId, Proof, ReportHash),
     /// The report is not wanted.
     Refused(Proof, ReportHash),
-    /// It had been accepted before.
+    /// The report had been accepted before.
     Repeated(Proof),
     /// The task will be done.
     Acknowledged(TaskId),
@@ -202,7 +202,7 @@ impl Coordinator {
         last.answers.push((party, call, answer));
     }
 
-    /// The answer to the last decision promises this.
+    /// Notes a promise of the answer to the last decision.
     pub(crate) fn promise(&mut self, told: Told) {
         let last = self.up_mut().pending.back_mut();
         last.expect("a promise follows a decision").told.push(told);
@@ -246,12 +246,12 @@ impl Coordinator {
         running.looked = now;
     }
 
-    /// How many decisions are not on disk.
+    /// The number of decisions that are not on disk.
     pub(crate) fn pending(&self) -> usize {
         self.running.as_ref().map_or(0, |running| running.pending.len())
     }
 
-    /// Writes so many decisions; gives the answers that may leave now.
+    /// Writes some decisions, and returns the answers that may leave now.
     pub(crate) fn sync(&mut self, count: usize) -> Vec<(Party, u64, Answer)> {
         let mut leaving = Vec::new();
         let Some(running) = &mut self.running else {
@@ -287,7 +287,7 @@ impl Coordinator {
         leaving
     }
 
-    /// Dies: says how many events and answers are lost with it.
+    /// Dies, and returns the numbers of lost events and answers.
     pub(crate) fn crash(&mut self) -> (usize, usize) {
         let Some(running) = self.running.take() else {
             return (0, 0);
@@ -299,7 +299,7 @@ impl Coordinator {
         )
     }
 
-    /// Folding the journal gives the same state, also when ended tasks are forgotten on the way.
+    /// Checks that folding the journal gives the same state, also with evictions on the way.
     pub(crate) fn check_fold(&self, random: &mut Random) {
         let mut folded = State::default();
         self.journal.iter().for_each(|event| folded.apply(event));

@@ -1,4 +1,4 @@
-//! The end of a world: faults stop, everybody does what is left to do, and then everything must have ended.
+//! The end of a world: faults stop, every party finishes its work, and then every task must have ended.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const LAST_ROUNDS: usize = 500;
 const SLOTS: usize = 8;
 
 impl World {
-    /// Everything comes to its end.
+    /// Brings the world to its end.
     pub(crate) fn finish(&mut self) {
         self.coordinator.trace.line(|| "faults stop".to_owned());
         let calm: Habits = self.habits.calm();
@@ -65,7 +65,7 @@ impl World {
         }
     }
 
-    /// What nobody has answered is submitted once more, and answered.
+    /// Repeats unanswered submits until they are answered.
     fn submit_last(&mut self) {
         for index in 0..self.submitters.len() {
             let Some(sent) = &self.submitters[index].sent else {
@@ -92,7 +92,7 @@ impl World {
         );
     }
 
-    /// Every outbox is emptied.
+    /// Empties every outbox.
     fn report_last(&mut self) {
         let outboxes = self
             .processes
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// One agent that can do everything works until nothing is left.
+    /// Lets an agent that can run every task work until nothing is left.
     fn work_honestly(&mut self) {
         let agent = AgentId::stored("honest");
         let register = register::Register {

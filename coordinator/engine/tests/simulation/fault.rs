@@ -1,8 +1,8 @@
-//! What can go wrong in a world, and which of it a seed leaves out.
+//! Faults and deeds of a world, and the ones that a seed leaves out.
 
 use super::random::Random;
 
-/// One of so many seeds leaves a thing out: what always happens hides what needs quiet.
+/// One of this many seeds leaves a fault out: a fault that always happens hides bugs that need quiet.
 const LEFT_OUT: u64 = 3;
 
 macro_rules! named {
@@ -40,7 +40,7 @@ named! {
 }
 
 named! {
-    /// What people, agents and the coordinator's upkeep do of their own accord.
+    /// Deeds of people, agents and the coordinator's upkeep.
     Deed {
         Submit => "submit",
         Register => "register",
@@ -59,16 +59,16 @@ named! {
     }
 }
 
-/// What a seed leaves out, and its pace.
+/// The faults and deeds of a seed, and its pace.
 #[derive(Clone)]
 pub(crate) struct Habits {
     faults: u64,
     deeds: u64,
-    /// A step takes less than this, in milliseconds.
+    /// The longest step, in milliseconds.
     pub(crate) pace: u64,
-    /// One of so many steps ends with the journal on disk.
+    /// After one of this many steps the journal is put on disk.
     pub(crate) sync: u64,
-    /// One of so many steps brings a fault of a machine or a clock.
+    /// One of this many steps brings a fault of a machine or a clock.
     pub(crate) trouble: u64,
     pub(crate) agents: u64,
 }
@@ -77,7 +77,7 @@ impl Habits {
     pub(crate) fn new(random: &mut Random) -> Habits {
         let mut kept =
             |count: usize| (0..count).fold(0, |bits, bit| bits | u64::from(!random.one_in(LEFT_OUT)) << bit);
-        // Without these nothing happens at all.
+        // Without these deeds nothing happens at all.
         let needed = [
             Deed::Submit,
             Deed::Register,
@@ -97,7 +97,7 @@ impl Habits {
         }
     }
 
-    /// How it is when faults have stopped.
+    /// The world after faults have stopped.
     pub(crate) fn calm(&self) -> Habits {
         Habits {
             faults: 0,
@@ -116,7 +116,7 @@ impl Habits {
     }
 }
 
-/// How often everything happened.
+/// Counts of everything that happened.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     pub(crate) seeds: u64,
@@ -125,7 +125,7 @@ pub(crate) struct Tally {
     pub(crate) repeated_grants: u64,
     pub(crate) faults: Vec<u64>,
     pub(crate) deeds: Vec<u64>,
-    /// By [`swarm_engine::event::Fact::KINDS`].
+    /// Events, in the order of [`swarm_engine::event::Fact::KINDS`].
     pub(crate) events: Vec<u64>,
 }
 

@@ -1,6 +1,6 @@
-//! The promises, checked against what has become durable and what callers were told.
+//! The promises, checked against durable events and the answers to callers.
 //!
-//! It knows nothing of the state: only events in their order, and answers between them.
+//! This history knows no state: only events in their order, and the answers between them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,37 +20,37 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-/// What the promises need of the past.
+/// The past, as far as the promises are about it.
 #[derive(Default)]
 pub(crate) struct History {
     epoch: u64,
     lives: BTreeMap<TaskId, Life>,
-    /// Tasks whose submit was acknowledged and that were not removed since.
+    /// Acknowledged tasks that were not removed since.
     acknowledged: BTreeSet<TaskId>,
     holds: BTreeSet<Scope>,
     limits: BTreeMap<QueueName, u32>,
-    /// The one task of each exclusive group that runs.
+    /// The running task of each exclusive group.
     groups: BTreeMap<GroupName, TaskId>,
     running: BTreeMap<QueueName, u32>,
-    /// Attempts whose outcome was accepted, each with the report.
+    /// Attempts with an accepted outcome, and its report.
     accepted: BTreeMap<(TaskId, AttemptNumber), ReportHash>,
 }
 
-/// One task, from its submit until it is removed.
+/// A task, from its submit to its removal.
 struct Life {
     record: Arc<Task>,
     needs: Vec<(TaskId, Condition, bool)>,
     granted: Option<Grant>,
     is_leased: bool,
     cancel_asked: bool,
-    /// How it has ended in this round.
+    /// Its end in this round.
     end: Option<End>,
     deadline: Option<Timestamp>,
-    /// It must not be granted before.
+    /// Its earliest grant.
     due: Timestamp,
-    /// Failures of its own in this round.
+    /// Failures of the task itself in this round.
     failures: u32,
-    /// Attempts with an outcome; each has one.
+    /// Attempts with an outcome; each has one outcome.
     over: BTreeSet<AttemptNumber>,
 }
 
@@ -266,7 +266,7 @@ impl History {
         );
     }
 
-    /// A lease begins, or goes on: nothing else may be in its way.
+    /// Notes that a lease begins or goes on, and checks that it may.
     fn begin(&mut self, task: &Subject, now: Timestamp) {
         let life = self.life(task);
         assert!(life.end.is_none(), "{} is granted after its end", task.id);
@@ -287,7 +287,7 @@ impl History {
         );
     }
 
-    /// The lease is over, if there was one.
+    /// Notes that the lease is over, if there was one.
     fn stop(&mut self, task: &Subject) {
         let life = self.life(task);
         if !std::mem::take(&mut life.is_leased) {
@@ -312,7 +312,7 @@ impl History {
         life.end = Some(end);
     }
 
-    /// A report was accepted: it proves the newest grant, and no other one did.
+    /// Checks an accepted report: it proves the newest grant, and no other report was accepted for it.
     pub(crate) fn accept(&mut self, agent: &AgentId, proof: &Proof, hash: ReportHash) {
         let Some(grant) = self.lives.get(&proof.task).and_then(|life| life.granted.as_ref()) else {
             panic!("a report of {} was accepted, which nobody was given", proof.task);
@@ -334,7 +334,7 @@ impl History {
         );
     }
 
-    /// A report was refused: it is none that was accepted, unless the attempt is too long ago to be remembered.
+    /// Checks a refused report: it was not accepted before, unless its attempt is forgotten by now.
     pub(crate) fn refuse(&self, proof: &Proof, hash: ReportHash) {
         let is_accepted = self.accepted.get(&(proof.task.clone(), proof.attempt)) == Some(&hash);
         let newest = self.lives.get(&proof.task).and_then(|life| life.granted.as_ref());
@@ -347,7 +347,7 @@ impl History {
         );
     }
 
-    /// A report was called a repeat: that very one had been accepted.
+    /// Checks a confirmed repeat: the same report had been accepted.
     pub(crate) fn repeat(&self, proof: &Proof) {
         let is_known = self
             .lives
@@ -360,7 +360,7 @@ impl History {
         );
     }
 
-    /// A submitter was told that the task is accepted.
+    /// Notes that the submitter was told of an accepted task.
     pub(crate) fn acknowledge(&mut self, task: &TaskId) {
         assert!(
             self.lives.contains_key(task),
@@ -369,7 +369,7 @@ impl History {
         self.acknowledged.insert(task.clone());
     }
 
-    /// Nothing is skipped for a task that has come back since.
+    /// Checks that no task is skipped because of a task that has come back.
     pub(crate) fn check_skipped(&self) {
         for (task, life) in &self.lives {
             if let Some(End::Skipped { because }) = &life.end {
@@ -382,7 +382,7 @@ impl History {
         }
     }
 
-    /// Nothing that was acknowledged is gone.
+    /// Checks that no acknowledged task is gone.
     pub(crate) fn check_acknowledged(&self, is_kept: impl Fn(&TaskId) -> bool) {
         for task in &self.acknowledged {
             assert!(is_kept(task), "{task} was acknowledged and is lost");
@@ -391,7 +391,7 @@ impl History {
 }
 
 impl Life {
-    /// It was not granted before the time that it waits for.
+    /// Checks that a task was not granted before its time.
     fn is_due(&self, now: Timestamp) {
         assert!(
             now >= self.due,
@@ -430,7 +430,7 @@ impl Life {
     }
 }
 
-/// Told here anew: the rule is one of the promises.
+/// The rule is written here once more because it is a promise.
 fn meets(condition: Condition, end: &End) -> bool {
     condition == Condition::Finished || *end == End::Succeeded
 }

@@ -1,4 +1,4 @@
-//! How long each lease lasts, counted beside the engine: neither longer nor shorter than was promised.
+//! The expiry of each lease, counted beside the engine: neither earlier nor later than promised.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,7 +21,7 @@ use super::tasks::TTL;
 pub(crate) struct Leases(BTreeMap<Number, (Lease, Timestamp)>);
 
 impl Leases {
-    /// After a start every lease lasts one TTL from then on, also one that a clock set forward calls overdue.
+    /// Notes a start: every lease lasts one TTL from now on, even one that is overdue because a clock was set forward.
     pub(crate) fn restarted(state: &State, now: Timestamp) -> Leases {
         let mut leases = Leases::default();
         for task in state.tasks_after(Number(0)) {
@@ -40,7 +40,7 @@ impl Leases {
         }
     }
 
-    /// An event was decided; `task` is the record that it left.
+    /// Notes a decided event; `task` is the record afterwards.
     pub(crate) fn note(&mut self, event: &Event, task: Option<&Arc<Task>>) {
         let now = event.time;
         match &event.fact {
@@ -78,7 +78,7 @@ impl Leases {
         }
     }
 
-    /// An agent was heard of and named this lease: it goes on if it is the agent's own.
+    /// Notes that an agent named this lease: the lease goes on if it is the agent's own.
     pub(crate) fn renew(&mut self, state: &State, agent: &AgentId, proof: &Proof, now: Timestamp) {
         let number = state.task(&proof.task).map(|task| task.number);
         if let Some((lease, until)) = number.and_then(|number| self.0.get_mut(&number))
@@ -88,14 +88,14 @@ impl Leases {
         }
     }
 
-    /// The coordinator was asleep: every lease lasts one TTL from now on.
+    /// Notes that the coordinator was asleep: every lease lasts one TTL from now on.
     pub(crate) fn grace(&mut self, now: Timestamp) {
         for (lease, until) in self.0.values_mut() {
             *until = (now + TTL).min(lease.ends_by).max(*until);
         }
     }
 
-    /// The engine keeps the same times.
+    /// Checks that the engine has the same times.
     pub(crate) fn check(&self, state: &State) {
         for (number, (lease, until)) in &self.0 {
             let expiry = state.expiry(*number);

@@ -1,4 +1,4 @@
-//! The network: messages under way, which may be lost, come twice, late, or before an earlier one.
+//! The network: messages under way, which may be lost, repeated, delayed or reordered.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,20 +24,20 @@ use super::{
     random::Random,
 };
 
-/// A message is on its way for less than this, in milliseconds.
+/// The longest way of a message, in milliseconds.
 const LATENCY: u64 = 50;
 
-/// One that is delayed comes within this, in milliseconds: long after its sender has given it up.
+/// The longest way of a delayed message, in milliseconds: its sender has given it up long before.
 const DELAY: u64 = 200_000;
 
-/// Whose call it is.
+/// The party that makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
     /// A process of an agent, by its number.
     Process(u32),
-    /// A submitter, by its place.
+    /// A submitter, by its index.
     Submitter(usize),
-    /// Somebody who does not wait for the answer.
+    /// A caller that does not wait for the answer.
     Nobody,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Party {
 pub(crate) enum Request {
     Submit(Submit),
     Register(Register),
-    /// The coordinator makes the tokens: so many; it may wait this long.
+    /// A claim for this many tasks, which may wait this long. The coordinator makes the tokens.
     Claim(Claim, u64, Duration),
     Renew(Renew),
     Complete(Complete),
@@ -74,7 +74,7 @@ pub(crate) enum Body {
     Answer(Answer),
 }
 
-/// A message with where it belongs.
+/// A message and the party that it belongs to.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {
     pub(crate) due: u64,
@@ -83,7 +83,7 @@ pub(crate) struct Envelope {
     pub(crate) body: Body,
 }
 
-/// See the module; times are of the machine that everything runs on, in milliseconds.
+/// See the module. Times are those of the one machine, in milliseconds.
 #[derive(Default)]
 pub(crate) struct Network {
     /// In the order in which they were sent.
@@ -122,7 +122,7 @@ impl Network {
         self.under_way.push(envelope);
     }
 
-    /// A message that has arrived by now: the first one, or another.
+    /// A message that has arrived by now: the first one, or a later one.
     pub(crate) fn receive(
         &mut self,
         now: u64,
@@ -150,13 +150,13 @@ impl Network {
         Some(self.under_way.remove(taken))
     }
 
-    /// Whoever it is for does not look at its messages before this time.
+    /// Keeps the messages for a party until this time.
     pub(crate) fn put_back(&mut self, mut envelope: Envelope, due: u64) {
         envelope.due = due;
         self.under_way.push(envelope);
     }
 
-    /// Connections end: what was under way to the coordinator is gone, or some of it.
+    /// Ends connections: some or all messages to the coordinator are lost.
     pub(crate) fn cut(&mut self, mut is_lost: impl FnMut() -> bool) {
         self.under_way
             .retain(|each| matches!(each.body, Body::Answer(_)) || !is_lost());

@@ -1,4 +1,4 @@
-//! What people want: tasks submitted, cancelled and retried, and orders that work is given or not.
+//! People: submitters, and operators that cancel, retry and remove tasks, and place and lift holds.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ use super::{
     tasks::{Names, queue},
 };
 
-/// A submit without an answer is sent again after this long, in milliseconds.
+/// A submit without an answer is repeated after this time, in milliseconds.
 const PATIENCE: u64 = 40_000;
 
-/// Somebody who submits, and sends the same again until it is answered.
+/// A submitter, who repeats a submit until the answer comes.
 #[derive(Default)]
 pub(crate) struct Submitter {
     pub(crate) sent: Option<Sent>,
 }
 
-/// A submit that was not answered yet.
+/// An unanswered submit.
 pub(crate) struct Sent {
     pub(crate) call: u64,
     pub(crate) at: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Sent {
 }
 
 impl Submitter {
-    /// What goes out now, if anything does.
+    /// The submit to send now, if any.
     pub(crate) fn act(&mut self, boot: u64, call: u64, next: impl FnOnce() -> Submit) -> Option<Request> {
         match &mut self.sent {
             Some(sent) if boot - sent.at <= PATIENCE => return None,
@@ -58,7 +58,7 @@ impl Submitter {
             .map(|sent| Request::Submit(sent.submit.clone()))
     }
 
-    /// Takes an answer, if it is to the call that waits for one: each task has its own, in order.
+    /// Takes an answer, if it is the awaited one: it has an entry for each task, in order.
     pub(crate) fn hear(&mut self, call: u64, answer: &Answer) {
         let Some(sent) = self.sent.take_if(|sent| sent.call == call) else {
             return;
@@ -73,7 +73,7 @@ impl Submitter {
     }
 }
 
-/// What an operator asks for, who sees what is durable.
+/// The request of an operator, who sees the durable state.
 pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut Random) -> Option<Request> {
     let kinds = [Deed::Cancel, Deed::Retry, Deed::Hold, Deed::Hold, Deed::Limit];
     let kind = kinds[random.index(kinds.len())];
@@ -140,7 +140,7 @@ fn scope(names: &Names, random: &mut Random) -> Scope {
     }
 }
 
-/// Everything goes on: what has to be asked for that.
+/// The requests that lift every hold and limit.
 pub(crate) fn relief(state: &State) -> Vec<Request> {
     let lifts = state.holds().map(|hold| {
         Request::LiftHold(LiftHold {

@@ -1,8 +1,8 @@
-//! Every choice in a world, in the order that its seed gives.
+//! Random numbers: the choices in a world, as its seed gives them.
 
 use swarm_engine::{id::LeaseToken, rule::retry::mix};
 
-/// Streams of one seed that do not meet: a world draws far fewer numbers than lie between two.
+/// The distance between streams of a seed: a world draws far fewer numbers than that.
 const STREAM: u64 = 1 << 40;
 
 /// See the module.
@@ -13,7 +13,7 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// The numbers of one stream of a seed.
+    /// The numbers of a stream of a seed.
     pub(crate) fn new(seed: u64, stream: u64) -> Random {
         let drawn = stream.wrapping_mul(STREAM);
         Random { seed, drawn }

@@ -1,4 +1,4 @@
-//! What a run came to: one line of JSON, and whether it has tested anything.
+//! The report of a run: a line of JSON, and a check that the run has tested enough.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::{
     run::Outcome,
 };
 
-/// With fewer seeds than this, a fault may by chance not have happened.
+/// With fewer seeds than this, some fault may be missing by chance.
 const LEAST_SEEDS: u64 = 200;
 
 /// Prints the line, and writes it where `SIMULATION_REPORT` says.
@@ -45,7 +45,7 @@ fn line(outcome: &Outcome) -> String {
     )
 }
 
-/// Names are plain words: nothing in them has to be escaped.
+/// A JSON object. The names are plain words without anything to escape.
 fn object<'a>(counts: impl Iterator<Item = (&'static str, &'a u64)>) -> String {
     let mut text = String::from("{");
     for (name, count) in counts {
@@ -55,7 +55,7 @@ fn object<'a>(counts: impl Iterator<Item = (&'static str, &'a u64)>) -> String {
     text + "}"
 }
 
-/// A run counts only if enough came of it and everything that can go wrong did.
+/// Fails a run in which too few requests succeeded, or some fault never happened.
 pub(crate) fn gate(tally: &Tally) {
     let succeeded: u64 = tally.deeds.iter().sum();
     assert!(

@@ -1,4 +1,4 @@
-//! The coordinator's door: requests are decided, and what their answers promise is noted.
+//! The coordinator's door: it decides requests, and notes the promises of their answers.
 
 use swarm_engine::{
     command::{
@@ -27,7 +27,7 @@ use super::{
 };
 
 impl World {
-    /// A request arrives at a coordinator that is up and awake.
+    /// Takes a request; the coordinator is up and awake.
     pub(crate) fn take(&mut self, party: Party, call: u64, request: Request) {
         self.coordinator
             .trace
@@ -123,8 +123,8 @@ impl World {
         Answer::Registered(result)
     }
 
-    /// Whether somebody with this identity is at work, or may yet be told to be, on what this registration does not
-    /// list: he did not send it, or long ago. He loses it, and learns of that later.
+    /// Whether another process with this identity is at work on a task that this registration does not list, or may yet
+    /// be told to be. That process loses the task, and learns of it later.
     fn is_used_twice(&self, agent: &AgentId, held: &[Proof]) -> bool {
         let mut alive = self.processes.iter().filter(|process| process.agent == *agent);
         alive.any(|process| {
@@ -154,7 +154,7 @@ impl World {
                     .state()
                     .task(&proof.task)
                     .and_then(|task| task.lease());
-                // Whoever is told to go on trusts the lease for a whole TTL.
+                // An agent that is told to go on trusts the lease for a whole TTL.
                 let goes_on = lease.is_some_and(|lease| {
                     lease.is_proven_by(&renew.agent, proof) && now + TTL <= lease.ends_by
                 });
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Upkeep: some of the kept tasks, whether they may go or not.
+    /// Runs upkeep: it asks to remove some tasks, whether they may go or not.
     pub(crate) fn prune(&mut self) {
         if !self.is_awake() || !self.habits.does(Deed::Prune) {
             return;
@@ -239,7 +239,7 @@ impl World {
         let _ = self.decide(Deed::Prune, |draft| Ok(prune::decide(draft, &request)));
     }
 
-    /// The timer, when something is due.
+    /// Runs the timer when something is due.
     pub(crate) fn expire(&mut self) {
         let now = self.coordinator.now(self.boot);
         if self
@@ -257,7 +257,7 @@ impl World {
         }
     }
 
-    /// Somebody shows a lease that is not theirs, or no longer; false when there is none to show.
+    /// Sends a request with the proof of a lost lease or of another agent's; false when there is no lease to show.
     pub(crate) fn forge(&mut self) -> bool {
         let running = |number| self.coordinator.stored.task_numbered(number);
         let all: Vec<Number> = match &self.coordinator.running {

@@ -1,4 +1,4 @@
-//! Running worlds: one, or many on all processors.
+//! Runs: one world, or many on all processors.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -17,17 +17,17 @@ use std::{
 
 use super::{fault::Tally, trace::Trace, world::World};
 
-/// What happens in one world.
+/// Steps of one world.
 pub(crate) const OPERATIONS: u64 = 1_000;
 
-/// How much is run.
+/// The length of a run.
 #[derive(Clone, Copy)]
 pub(crate) enum Length {
     Seeds(u64),
     Seconds(u64),
 }
 
-/// What came of it.
+/// The outcome of a run.
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     pub(crate) violations: u64,
@@ -46,7 +46,7 @@ pub(crate) fn seed(seed: u64, operations: u64, forgets: bool, trace: Trace) -> W
     world
 }
 
-/// Runs seeds from `first` on, until enough have run or one of them broke a promise.
+/// Runs seeds from `first` on, until enough have run or a seed broke a promise.
 pub(crate) fn many(first: u64, length: Length) -> Outcome {
     let began = Instant::now();
     let (next, failed) = (AtomicU64::new(first), AtomicBool::new(false));
@@ -89,7 +89,7 @@ pub(crate) fn many(first: u64, length: Length) -> Outcome {
     }
 }
 
-/// Says how to run a failing seed again.
+/// Prints the command that runs a failing seed again.
 struct Rerun(u64);
 
 impl Drop for Rerun {

@@ -1,4 +1,4 @@
-//! The tasks of a world: few names, so that requests meet, and each with its own nature.
+//! The tasks of a world: few names, so that requests meet, and a nature for each name.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,13 +20,13 @@ use swarm_engine::{
 
 use super::random::Random;
 
-/// How many tasks there can be at a time.
+/// The most tasks at a time.
 const TASKS: u64 = 12;
 
-/// How many jobs there can be at a time.
+/// The most jobs at a time.
 const JOBS: u64 = 8;
 
-/// How long a lease lasts.
+/// The length of a lease.
 pub(crate) const TTL: Duration = Duration::from_secs(90);
 
 /// Whole milliseconds.
@@ -77,7 +77,7 @@ impl Names {
         });
         let mut wanted: BTreeSet<u64> = (0..1 + random.below(3)).map(|_| random.below(TASKS)).collect();
         let mut tasks: Vec<NewTask> = Vec::new();
-        // Mostly with what they depend on; who leaves that out is refused, unless it is there already.
+        // Mostly together with their dependencies: a submit without them is refused unless they exist.
         let is_whole = !random.one_in(5);
         while let Some(index) = wanted.pop_last() {
             let task = self.new_task(index, now);
@@ -98,7 +98,7 @@ impl Names {
         }
     }
 
-    /// The same task each time that its name comes up; some depend on ones that are not there yet.
+    /// The task of a name, the same each time. Some tasks depend on tasks that do not exist yet.
     fn new_task(&self, index: u64, now: Timestamp) -> NewTask {
         let mut nature = Random::new(self.seed, 1_000 + index);
         let mut dependencies = BTreeMap::new();
@@ -155,12 +155,12 @@ pub(crate) fn gpu() -> BTreeMap<String, String> {
     [("gpu".to_owned(), "a100".to_owned())].into()
 }
 
-/// Every way to carry out a task.
+/// Every executor.
 pub(crate) fn everything() -> BTreeSet<Executor> {
     [Executor::Command, Executor::Prompt].into()
 }
 
-/// What proves the lease of a task that was granted.
+/// The proof of a granted task's lease.
 pub(crate) fn proof_of(task: &Task) -> Proof {
     let lease = task.lease().expect("a granted task is leased");
     Proof {

@@ -1,4 +1,4 @@
-//! Whether each fact changes the records that it says it touches, and no others.
+//! A check that each fact changes the records that it says it touches, and no others.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -70,7 +70,7 @@ fn keyed<T, K: Ord>(records: &[T], key: impl Fn(&T) -> K) -> BTreeMap<K, &T> {
     records.iter().map(|record| (key(record), record)).collect()
 }
 
-/// Of the records before and after, those with this key differ, and no others do.
+/// Checks that the record with this key differs, and no other.
 fn only<K: Ord + Clone + Debug, T: PartialEq>(
     what: &str,
     [before, after]: &[BTreeMap<K, &T>; 2],

@@ -1,6 +1,6 @@
-//! What happens in a world, line by line, for those who ask.
+//! Traces: the story of a world, line by line.
 
-/// Lines that are kept, shown, or not even made.
+/// A trace whose lines are kept, shown, or not even made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trace {
     Off,

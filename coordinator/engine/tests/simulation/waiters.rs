@@ -1,4 +1,4 @@
-//! Claims that found nothing and wait: they are asked again when the engine says that something has opened.
+//! Waiters: claims that found nothing. They are decided again after each opening that the engine tells.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use super::{
     tasks::{TTL, proof_of},
 };
 
-/// How long an agent waits at most until it looks whether other shards are its own now.
+/// The longest wait of an agent before it asks for its shards again.
 const SHARDS_WAIT: Duration = Duration::from_secs(5);
 
-/// Who waits, in the order of arrival.
+/// The waiting claims, in the order of arrival.
 #[derive(Default)]
 pub(crate) struct Waiters {
     waiting: Vec<Waiter>,
-    /// How often something had opened when they were last asked.
+    /// The number of openings when they were last decided.
     served_through: u64,
 }
 
@@ -37,14 +37,14 @@ struct Waiter {
     claim: Claim,
     offer: Offer,
     until: Timestamp,
-    /// When it is asked again though nothing has opened.
+    /// The time at which it is decided again without an opening.
     again: Option<Timestamp>,
-    /// It was asked again and given nothing for a reason that time alone may end.
+    /// Whether it was decided again and given nothing, for a reason that time alone may end.
     was_passed: bool,
 }
 
 impl Coordinator {
-    /// Claims for a call, and lets it wait when there is nothing.
+    /// Decides the claim of a call, and lets it wait when there is nothing.
     pub(crate) fn claim(
         &mut self,
         boot: u64,
@@ -99,7 +99,7 @@ impl Coordinator {
         });
     }
 
-    /// Decides a claim, and notes which leases it was told of.
+    /// Decides a claim, and notes the leases in its answer.
     fn decide_claim(
         &mut self,
         boot: u64,
@@ -122,7 +122,7 @@ impl Coordinator {
         result
     }
 
-    /// Something may have opened: those who wait are asked again, the oldest first.
+    /// Decides waiting claims again after an opening, the oldest first.
     pub(crate) fn serve_waiters(&mut self, boot: u64, tally: &mut Tally) {
         let openings = self.state().ready().openings();
         let waiters = &mut self.up_mut().waiters;
@@ -149,7 +149,7 @@ impl Coordinator {
         self.up_mut().waiters.waiting = waiting;
     }
 
-    /// Time has passed for those who wait.
+    /// Lets time pass for waiting claims.
     pub(crate) fn end_waits(&mut self, boot: u64, tally: &mut Tally) {
         let now = self.now(boot);
         let is_over =
@@ -166,8 +166,8 @@ impl Coordinator {
         }
     }
 
-    /// Nobody waits for what is there: a claim that waits would be given nothing now, unless the engine has said
-    /// since that something has opened, or only time was in its way.
+    /// Checks that no claim waits in vain: it would be given nothing now, unless there was an opening since, or only
+    /// time was in its way.
     pub(crate) fn check_waiters(&self, boot: u64) {
         let (now, running) = (self.now(boot), self.up());
         if running.waiters.served_through != running.state.ready().openings() {
@@ -183,7 +183,7 @@ impl Coordinator {
             });
             for task in result.into_iter().flatten() {
                 let known = running.state.task_numbered(task.number);
-                // A late copy of a claim that was answered is told of what its agent holds.
+                // A late copy of an answered claim is told of the leases of its agent.
                 if known.is_some_and(|known| known.lease().is_some()) {
                     continue;
                 }
@@ -198,7 +198,7 @@ impl Coordinator {
     }
 }
 
-/// An agent that has failed or refused a task may be given it when others come or go.
+/// Whether the agent had this attempt: it may be given the task again when other agents come or go.
 fn was_tried(attempt: &swarm_engine::noun::attempt::Attempt, agent: &AgentId) -> bool {
     attempt.agent == *agent
 }

@@ -1,4 +1,4 @@
-//! A world: a coordinator, agents, submitters and operators, what is under way between them, and what goes wrong.
+//! A world: a coordinator, agents, submitters and operators, the messages between them, and faults.
 
 use super::{
     agent::{After, Moment, Process},
@@ -11,10 +11,10 @@ use super::{
     trace::Trace,
 };
 
-/// The machine has been on for this long when a world begins, in milliseconds, and its wall clock says the same.
+/// The uptime of the machine when a world begins, in milliseconds. Its wall clock shows the same.
 const BEGIN: u64 = 10_000_000;
 
-/// Processes of agents at a time, twins among them.
+/// The most processes of agents at a time, twins among them.
 const MAX_PROCESSES: usize = 6;
 
 /// See the module.
@@ -22,23 +22,23 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) habits: Habits,
     pub(crate) names: Names,
-    /// Of the one machine that everything runs on, in milliseconds; it counts while the machine sleeps.
+    /// The time of the one machine, in milliseconds. It goes on while the machine sleeps.
     pub(crate) boot: u64,
-    /// What the wall clock says beyond that.
+    /// The time by which the wall clock is ahead of that.
     pub(crate) wall_ahead: i64,
     pub(crate) coordinator: Coordinator,
-    /// When the coordinator is started again.
+    /// The time of the coordinator's next start.
     pub(crate) down_until: u64,
-    /// It is stopped until then.
+    /// The coordinator is stopped until then.
     pub(crate) stopped_until: u64,
     pub(crate) network: Network,
     pub(crate) processes: Vec<Process>,
-    /// Agents whose process is gone, what is on their disk, and when it is started again.
+    /// Agents without a process: their disk, and the time of their next start.
     pub(crate) ended: Vec<(Process, u64)>,
     next_process: u32,
     pub(crate) submitters: Vec<Submitter>,
     pub(crate) tally: Tally,
-    /// Two attempts of one exclusive group may overlap: one identity was used twice.
+    /// Whether attempts of an exclusive group may overlap, because an identity was used twice.
     pub(crate) may_overlap: bool,
 }
 
@@ -86,7 +86,7 @@ impl World {
         self.coordinator.start(self.boot, wall, &mut self.tally);
     }
 
-    /// One thing happens.
+    /// Lets one thing happen.
     pub(crate) fn step(&mut self) {
         self.tally.operations += 1;
         self.boot += self.random.below(self.habits.pace);
@@ -117,7 +117,7 @@ impl World {
         self.is_up() && self.stopped_until <= self.boot
     }
 
-    /// What time brings by itself: starts, ends of pauses, and the coordinator's timer.
+    /// Lets time pass: starts, ends of pauses, and the coordinator's timer.
     pub(crate) fn go_on(&mut self) {
         if !self.is_up() && self.down_until <= self.boot {
             self.start();
@@ -139,7 +139,7 @@ impl World {
         self.coordinator.serve_waiters(self.boot, &mut self.tally);
     }
 
-    /// Sends a request of a party and lets the network do with it what it does.
+    /// Sends the request of a party into the network.
     fn send(&mut self, party: Party, call: u64, request: Request) {
         self.coordinator
             .trace
@@ -154,7 +154,7 @@ impl World {
             .send(envelope, &self.habits, &mut self.random, &mut self.tally);
     }
 
-    /// Puts decisions on the disk; the answers that waited for them leave.
+    /// Puts decisions on the disk, and sends the answers that waited for it.
     pub(crate) fn sync(&mut self, count: usize) {
         for (party, call, answer) in self.coordinator.sync(count) {
             self.coordinator
@@ -171,7 +171,7 @@ impl World {
         }
     }
 
-    /// A message arrives, or somebody acts if there is none.
+    /// Delivers a message, or lets a party act when there is none.
     fn deliver(&mut self) {
         let arrived = self
             .network
@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    /// An answer arrives.
+    /// Delivers an answer.
     pub(crate) fn tell(&mut self, party: Party, call: u64, answer: Answer) {
         self.coordinator
             .trace
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// A process of some agent does something.
+    /// Lets a process of some agent act.
     fn act(&mut self) {
         if self.processes.is_empty() {
             return;
@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    /// A process is over. Somebody starts the agent again some time; nobody starts a twin again.
+    /// Ends a process. The agent is started again later; a twin never is.
     fn end_process(&mut self, index: usize) {
         let process = self.processes.remove(index);
         self.coordinator
@@ -281,7 +281,7 @@ impl World {
         }
     }
 
-    /// What goes wrong without anybody wanting it.
+    /// Lets a machine or a clock fail.
     fn trouble(&mut self) {
         let (fault, name) = Fault::ALL[self.random.index(Fault::ALL.len())];
         if !self.habits.has(fault) {
@@ -311,7 +311,7 @@ impl World {
                 self.crash();
                 true
             }
-            // The network's, those that a crash brings with it, and what is not there to be hit.
+            // The network has its own faults, a crash brings some, and the target may not exist.
             _ => return,
         };
         if is_done {
@@ -319,7 +319,7 @@ impl World {
         }
     }
 
-    /// The coordinator dies: before its last events are on disk, after some, or after all of them and before
+    /// Kills the coordinator: before its last events are on disk, after some of them, or after all of them but before
     /// their answers have left.
     fn crash(&mut self) {
         let count = self.random.index(self.coordinator.pending() + 1);
@@ -379,7 +379,7 @@ impl World {
         true
     }
 
-    /// No two attempts of one exclusive group are at work at the same time.
+    /// Checks that no two attempts of an exclusive group are at work at the same time.
     fn check_overlap(&self, index: usize) {
         if self.may_overlap {
             return;
