@@ -24,15 +24,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={file}");
     }
 
-    // The reflection service and `swarmctl -o json` know the public schema only.
+    // The reflection service and the JSON form of messages know the public schema only.
     let public = protox::compile(PUBLIC, ["."])?;
     fs::write(out.join("swarm.v1.bin"), public.encode_to_vec())?;
 
     let all = protox::compile(PUBLIC.iter().chain(STORED), ["."])?;
+    let mut config = tonic_prost_build::Config::new();
+    // Each message knows the name under which its schema is found.
+    config.enable_type_names();
     tonic_prost_build::configure()
         // Ordered maps: hash order would make stored bytes differ from run to run.
         .btree_map(".")
         .bytes(".swarm.store.v1")
-        .compile_fds(all)?;
+        .compile_fds_with_config(all, config)?;
     Ok(())
 }

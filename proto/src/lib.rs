@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod duration;
+pub mod json;
 pub mod limits;
 pub mod probe;
 pub mod reason;

@@ -177,7 +177,7 @@ impl<W: Write> Document<W> {
     fn json_item(&mut self, fields: &Map<String, Value>, indent: &str, is_first: bool) -> io::Result<()> {
         let separator = if is_first { "\n" } else { ",\n" };
         let item = format!("{:#}", Value::Object(fields.clone()));
-        let item = crate::output::json::escape(&item).replace('\n', &format!("\n{indent}"));
+        let item = swarm_proto::json::escape(&item).replace('\n', &format!("\n{indent}"));
         write!(self.out, "{separator}{indent}{item}")
     }
 
@@ -215,5 +215,5 @@ fn said_of_file(labels: &mut BTreeMap<String, String>, schema: &Schema) -> Map<S
 }
 
 fn json(value: &Value) -> String {
-    crate::output::json::escape(&value.to_string())
+    swarm_proto::json::escape(&value.to_string())
 }

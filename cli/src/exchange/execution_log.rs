@@ -43,7 +43,7 @@ impl Lines {
             "seq": event.seq,
             "attempt": by.map_or(event.attempt, |failed| failed.attempt),
         });
-        Some(crate::output::json::escape(&line.to_string()))
+        Some(swarm_proto::json::escape(&line.to_string()))
     }
 
     fn step(&mut self, event: &Event, last: Option<&Failed>) -> Option<(&'static str, Option<String>)> {

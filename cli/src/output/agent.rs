@@ -28,7 +28,7 @@ pub fn listing(agents: &[Agent]) -> Listing {
             hold::beside(agent.hold.as_ref()),
         ]);
     }
-    Listing::of_messages("agents", "Agent", agents, |agent| &agent.agent_id, table)
+    Listing::of_messages("agents", agents, |agent| &agent.agent_id, table)
 }
 
 /// Everything about an agent that fits a page of this width.

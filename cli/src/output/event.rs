@@ -1,11 +1,14 @@
 //! Events as lines for people and as JSON objects.
 
 use serde_json::{Map, Value};
-use swarm_proto::v1::{Event, Hold, event::Payload};
+use swarm_proto::{
+    json,
+    v1::{Event, Hold, event::Payload},
+};
 
 use super::{
     fields::{self, Fields, Paths},
-    hold, json, text,
+    hold, text,
 };
 use crate::program::terminal;
 
@@ -63,7 +66,7 @@ fn of_payload(event: &Event) -> String {
 
 /// One flat object: what all events have, then the event's own fields.
 pub fn object(event: &Event) -> Value {
-    let Value::Object(mut message) = json::of("Event", event) else {
+    let Value::Object(mut message) = json::of(event) else {
         return Value::Null;
     };
     let mut object = Map::new();
@@ -83,7 +86,7 @@ pub fn object(event: &Event) -> Value {
 
 /// The fields that events may have.
 pub fn paths() -> Paths {
-    let event = json::descriptor("Event");
+    let event = json::descriptor::<Event>();
     let payloads = event.oneofs().flat_map(|oneof| {
         let fields: Vec<_> = oneof.fields().collect();
         fields

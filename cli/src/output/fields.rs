@@ -4,7 +4,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 use swarm_settings::nearest;
 
-use super::{json, table};
+use super::table;
 use crate::program::{exit::Exit, trouble::Trouble};
 
 /// Messages within messages that are looked into; the deepest field of a task has four.
@@ -77,13 +77,13 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Those of a message of package `swarm.v1`.
-    pub fn of_message(name: &str) -> Paths {
+    /// Those of a type of message.
+    pub fn of_message(message: &MessageDescriptor) -> Paths {
         let mut paths = Paths {
             names: Vec::new(),
             open: Vec::new(),
         };
-        paths.add(&json::descriptor(name), "", &mut Vec::new());
+        paths.add(message, "", &mut Vec::new());
         paths
     }
 
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_field_that_cannot_be_there_is_told_with_what_was_meant() {
-        let paths = Paths::of_message("Task");
+        let paths = Paths::of_message(&swarm_proto::json::descriptor::<swarm_proto::v1::Task>());
         let check = |field: &str| fields(&[field]).check(&paths, &[]);
         for known in [
             "task_id",

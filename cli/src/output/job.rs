@@ -26,7 +26,7 @@ pub fn listing(jobs: &[Job]) -> Listing {
             text::pairs(&job.labels),
         ]);
     }
-    Listing::of_messages("jobs", "Job", jobs, |job| &job.job_id, table)
+    Listing::of_messages("jobs", jobs, |job| &job.job_id, table)
 }
 
 /// Everything about a job that fits a page.

@@ -20,15 +20,16 @@ pub mod fields;
 pub mod pages;
 pub mod table;
 
-pub mod json;
 pub mod text;
 pub mod yaml;
 
 use std::io;
 
 use anstream::{AutoStream, ColorChoice};
-use prost::Message;
+use prost::{Message, Name};
+use prost_reflect::MessageDescriptor;
 use serde_json::Value;
+use swarm_proto::json;
 use swarm_settings::wrapped::wrapped;
 
 use crate::program::{
@@ -55,8 +56,8 @@ pub struct Output {
 pub struct Listing {
     /// The key of the list in the JSON object.
     pub key: &'static str,
-    /// The message in package `swarm.v1` that each thing is, if it is one; if not, all have the same fields.
-    pub message: Option<&'static str>,
+    /// The type of message that each thing is, if it is one; if not, all have the same fields.
+    pub message: Option<MessageDescriptor>,
     /// Each thing as JSON.
     pub values: Vec<Value>,
     /// The id of each thing.
@@ -66,18 +67,17 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Messages of one type in package `swarm.v1`, each with its id.
-    pub fn of_messages<M: Message>(
+    /// Messages of one type, each with its id.
+    pub fn of_messages<M: Message + Name>(
         key: &'static str,
-        message: &'static str,
         items: &[M],
         id: fn(&M) -> &String,
         table: Table,
     ) -> Listing {
         Listing {
             key,
-            message: Some(message),
-            values: items.iter().map(|item| json::of(message, item)).collect(),
+            message: Some(json::descriptor::<M>()),
+            values: items.iter().map(json::of).collect(),
             names: items.iter().map(id).cloned().collect(),
             table,
         }
@@ -96,7 +96,7 @@ impl Listing {
             true => self.table.columns().iter().map(Column::name).collect(),
             false => Vec::new(),
         };
-        let paths = match self.message {
+        let paths = match &self.message {
             Some(message) => Paths::of_message(message),
             None => Paths::of_value(self.values.first().unwrap_or(&Value::Null)),
         };
@@ -164,14 +164,15 @@ impl Output {
         printed.end()
     }
 
-    /// Prints one thing, a message of package `swarm.v1`; `page` is its form for people.
+    /// Prints one message; `page` is its form for people.
     ///
     /// # Errors
     ///
     /// When a chosen field cannot be there, or stdout cannot be written.
-    pub fn one(&self, message: &str, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
-        self.fields.check(&Paths::of_message(message), &[])?;
-        self.checked(value, name, page)
+    pub fn one<M: Message + Name>(&self, message: &M, name: &str, page: &str) -> anyhow::Result<()> {
+        self.fields
+            .check(&Paths::of_message(&json::descriptor::<M>()), &[])?;
+        self.checked(&json::of(message), name, page)
     }
 
     /// Prints what is no message, and has all of its fields.

@@ -30,7 +30,7 @@ pub fn listing(queues: &[Queue]) -> Listing {
             hold::beside(queue.hold.as_ref()),
         ]);
     }
-    Listing::of_messages("queues", "Queue", queues, |queue| &queue.name, table)
+    Listing::of_messages("queues", queues, |queue| &queue.name, table)
 }
 
 /// Everything about a queue that fits a page.

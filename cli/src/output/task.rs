@@ -50,7 +50,7 @@ pub fn listing(tasks: &[Task]) -> Listing {
             reason(task),
         ]);
     }
-    Listing::of_messages("tasks", "Task", tasks, |task| &task.task_id, table)
+    Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
 }
 
 /// Everything about a task that fits a page of this width, without its output.

@@ -35,7 +35,7 @@ fn plain(text: &str) -> Yaml<'static> {
 fn string(text: &str) -> Yaml<'static> {
     // The emitter writes these as they are, and a terminal would obey them.
     if text.chars().any(|c| matches!(c, '\u{7f}'..='\u{9f}')) {
-        let quoted = super::json::escape(&Value::from(text).to_string());
+        let quoted = swarm_proto::json::escape(&Value::from(text).to_string());
         let inside = quoted[1..quoted.len() - 1].to_owned();
         return Yaml::Representation(inside.into(), ScalarStyle::DoubleQuoted, None);
     }

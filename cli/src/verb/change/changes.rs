@@ -1,12 +1,13 @@
 //! What became of each task of a request to change several.
 
 use swarm_proto::{
+    json,
     reason::Reason,
     v1::{Refusal, TaskChange},
 };
 
 use crate::{
-    output::{Listing, Output, json, state, table::Table, text},
+    output::{Listing, Output, state, table::Table, text},
     program::{exit::Exit, globals::Globals, trouble::Trouble},
 };
 
@@ -55,14 +56,8 @@ pub(super) fn split(changes: &[TaskChange]) -> (Vec<&TaskChange>, Vec<&TaskChang
 /// To programs all changes, to people those that were accepted.
 pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: &Output) -> Listing {
     let values = match output.format.is_for_people() {
-        true => accepted
-            .iter()
-            .map(|change| json::of("TaskChange", *change))
-            .collect(),
-        false => changes
-            .iter()
-            .map(|change| json::of("TaskChange", change))
-            .collect(),
+        true => accepted.iter().copied().map(json::of).collect(),
+        false => changes.iter().map(json::of).collect(),
     };
     let mut table = Table::new(["ID", "STATE"]);
     for change in accepted {
@@ -70,7 +65,7 @@ pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: 
     }
     Listing {
         key: "results",
-        message: Some("TaskChange"),
+        message: Some(json::descriptor::<TaskChange>()),
         values,
         names: accepted.iter().map(|change| change.task_id.clone()).collect(),
         table,

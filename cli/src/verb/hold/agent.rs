@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     call::{client::Client, pages::Pages, subject},
-    output::{Output, agent, hold::Scope, json},
+    output::{Output, agent, hold::Scope},
     program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
     verb::look::listing,
 };
@@ -101,12 +101,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let doing = format!("cannot show agent {id}");
             let agent = subject::find_agent(&client, &id, &doing).await?;
             let agent = agent.ok_or_else(|| subject::no_agent(&client, &id))?;
-            output.one(
-                "Agent",
-                &json::of("Agent", &agent),
-                &agent.agent_id,
-                &agent::page(&agent, output.width()),
-            )?;
+            output.one(&agent, &agent.agent_id, &agent::page(&agent, output.width()))?;
         }
         AgentVerb::Drain(args) => return drain::run(args, globals).await,
         AgentVerb::Undrain(args) => return undrain::run(args, globals).await,

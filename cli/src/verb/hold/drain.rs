@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::flags::{Reason, agent_id};
 use crate::{
     call::client::Client,
-    output::{Output, hold, json, progress::LINE_INTERVAL, text},
+    output::{Output, hold, progress::LINE_INTERVAL, text},
     program::{
         actor::Actor, exit::Exit, globals::Globals, interrupt::unless_interrupted, terminal::note,
         trouble::Trouble,
@@ -73,12 +73,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         output.sentence(&hold::sentence(&held)),
         output.sentence(&still_holds(&agent_id, answer.leases as usize))
     );
-    output.one(
-        "DrainAgentResponse",
-        &json::of("DrainAgentResponse", &answer),
-        &agent_id,
-        &page,
-    )?;
+    output.one(&answer, &agent_id, &page)?;
     let undrain = client.next(&format!("undrain {agent_id}"));
     if !args.wait {
         note(format!("to let it work again: {undrain}"));

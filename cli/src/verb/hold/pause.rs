@@ -8,7 +8,6 @@ use crate::{
     output::{
         Output,
         hold::{self, Scope},
-        json,
     },
     program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
 };
@@ -63,12 +62,7 @@ pub(super) async fn pause(
     let doing = format!("cannot pause {}", scope.title());
     let answer = client.pause(request).await.map_err(client.trouble(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
-    output.one(
-        "PauseResponse",
-        &json::of("PauseResponse", &answer),
-        scope.name(),
-        &output.sentence(&hold::sentence(&held)),
-    )?;
+    output.one(&answer, scope.name(), &output.sentence(&hold::sentence(&held)))?;
     let resume = client.next(&scope.resume());
     note(match held.kind() {
         HoldKind::Stop | HoldKind::Drain => {

@@ -9,7 +9,7 @@ use swarm_proto::{
 use super::{flags::Reason, pause, resume};
 use crate::{
     call::{client::Client, pages::Pages},
-    output::{Output, hold::Scope, json, queue, text},
+    output::{Output, hold::Scope, queue, text},
     program::{actor::Actor, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
     verb::look::listing,
 };
@@ -92,12 +92,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         QueueVerb::Show { queue } => {
             let found = find(&client, &queue).await?;
-            output.one(
-                "Queue",
-                &json::of("Queue", &found),
-                &found.name,
-                &queue::page(&found),
-            )?;
+            output.one(&found, &found.name, &queue::page(&found))?;
         }
         QueueVerb::Limit {
             queue,
@@ -112,12 +107,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let answer = client.limit_queue(request).await;
             let answer = answer.map_err(client.trouble(format!("cannot limit queue {queue}")))?;
             let limited = answer.queue.unwrap_or_default();
-            output.one(
-                "Queue",
-                &json::of("Queue", &limited),
-                &limited.name,
-                &queue::page(&limited),
-            )?;
+            output.one(&limited, &limited.name, &queue::page(&limited))?;
             tell_excess(&limited);
         }
         QueueVerb::Pause { queue, reason, actor } => {

@@ -1,6 +1,6 @@
 //! `swarmctl resume`: work is given again, of everything, of a queue, or to an agent.
 
-use prost::Message;
+use prost::{Message, Name};
 use swarm_proto::v1::{Hold, ResumeRequest, resume_request::Scope as ResumeScope};
 
 use super::flags::ScopeFlags;
@@ -9,7 +9,6 @@ use crate::{
     output::{
         Output,
         hold::{self, Scope},
-        json,
     },
     program::{actor::Actor, exit::Exit, globals::Globals},
     verb::look::holds,
@@ -59,18 +58,10 @@ pub(super) async fn resume(
     };
     let doing = format!("cannot resume {}", scope.title());
     let answer = client.resume(request).await.map_err(client.trouble(doing))?;
-    tell_lifted(
-        client,
-        &scope,
-        "ResumeResponse",
-        &answer,
-        answer.lifted.as_ref(),
-        globals,
-    )
-    .await
+    tell_lifted(client, &scope, &answer, answer.lifted.as_ref(), globals).await
 }
 
-/// Prints the answer, a message of package `swarm.v1`, and says what is still held.
+/// Prints the answer, and says what is still held.
 ///
 /// # Errors
 ///
@@ -78,14 +69,13 @@ pub(super) async fn resume(
 pub(super) async fn tell_lifted(
     client: &Client,
     scope: &Scope,
-    message: &str,
-    answer: &impl Message,
+    answer: &(impl Message + Name),
     lifted: Option<&Hold>,
     globals: &Globals,
 ) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let page = output.sentence(&hold::lifted(scope, lifted));
-    output.one(message, &json::of(message, answer), scope.name(), &page)?;
+    output.one(answer, scope.name(), &page)?;
     holds::tell_others(client).await;
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use swarm_proto::v1::{GetStatusRequest, StopAllRequest};
 use super::flags::Reason;
 use crate::{
     call::client::Client,
-    output::{Output, hold, json, text},
+    output::{Output, hold, text},
     program::{actor::Actor, confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note},
 };
 
@@ -67,8 +67,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     );
     output.one(
-        "StopAllResponse",
-        &json::of("StopAllResponse", &answer),
+        &answer,
         "everything",
         &format!(
             "{}{}",

@@ -45,5 +45,5 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .map_err(client.trouble(doing))?;
     let scope = Scope::Agent(agent_id);
     let lifted = answer.lifted.as_ref();
-    resume::tell_lifted(&client, &scope, "UndrainAgentResponse", &answer, lifted, globals).await
+    resume::tell_lifted(&client, &scope, &answer, lifted, globals).await
 }

@@ -14,7 +14,7 @@ use crate::{
         client::Client,
         subject::{self, Subject},
     },
-    output::{Output, json, state, text},
+    output::{Output, state, text},
     program::{exit::Exit, globals::Globals, terminal, trouble::Trouble},
 };
 
@@ -62,12 +62,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         client: &client,
         width: output.width().map(|width| width.min(MAX_WIDTH)),
     };
-    output.one(
-        "Explanation",
-        &json::of("Explanation", &explanation),
-        &explanation.task_id,
-        &page.of(&explanation),
-    )?;
+    output.one(&explanation, &explanation.task_id, &page.of(&explanation))?;
     Ok(Exit::Done)
 }
 

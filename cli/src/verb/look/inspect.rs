@@ -10,7 +10,7 @@ use crate::{
         follow::Follower,
         subject::{self, Subject},
     },
-    output::{Output, event, json, task, text},
+    output::{Output, event, task, text},
     program::{exit::Exit, globals::Globals, terminal},
 };
 
@@ -51,7 +51,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             } else {
                 String::new()
             };
-            output.one("Task", &json::of("Task", &*task), &task.task_id, &page)?;
+            output.one(&*task, &task.task_id, &page)?;
         }
         Some((Subject::Job(job), _)) => super::job::show(&client, &job, &output).await?,
         None => return Err(subject::nothing_named(&client, &id).into()),

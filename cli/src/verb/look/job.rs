@@ -8,7 +8,7 @@ use swarm_proto::v1::{GetStatusRequest, GetTaskRequest, Job, ListJobsRequest, Li
 use super::listing;
 use crate::{
     call::{client::Client, pages::Pages, subject},
-    output::{Output, counts, job, json, rate, text},
+    output::{Output, counts, job, rate, text},
     program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
 };
 
@@ -91,7 +91,7 @@ pub(crate) async fn show(client: &Client, job: &Job, output: &Output) -> anyhow:
     } else {
         String::new()
     };
-    output.one("Job", &json::of("Job", job), &job.job_id, &page)?;
+    output.one(job, &job.job_id, &page)?;
     if output.wants_page() {
         note(format!(
             "its tasks: {}",

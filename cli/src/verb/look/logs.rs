@@ -10,7 +10,7 @@ use crate::{
         client::Client,
         subject,
     },
-    output::{Output, json, state, text},
+    output::{Output, state, text},
     program::{
         exit::Exit,
         globals::{Format, Globals},
@@ -108,7 +108,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 note(format!("{id} printed nothing"));
             }
         }
-        _ => output.one("TaskResult", &json::of("TaskResult", result), &id, "")?,
+        _ => output.one(result, &id, "")?,
     }
     Ok(Exit::Done)
 }
@@ -166,8 +166,7 @@ fn nothing_yet(task: &Task, output: &Output, globals: &Globals) -> anyhow::Resul
     match output.format {
         Format::Table | Format::Wide | Format::Name => {}
         Format::Json | Format::Jsonl | Format::Yaml => {
-            let nothing = json::of("TaskResult", &TaskResult::default());
-            output.one("TaskResult", &nothing, id, "")?;
+            output.one(&TaskResult::default(), id, "")?;
         }
     }
     Ok(Exit::Done)

@@ -13,7 +13,7 @@ use swarm_proto::v1::{
 use super::holds;
 use crate::{
     call::client::Client,
-    output::{Output, counts, hold, json, state, table::Fields, text},
+    output::{Output, counts, hold, state, table::Fields, text},
     program::{
         exit::Exit,
         globals::{Format, Globals},
@@ -88,12 +88,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
         // Home, draw, then clear what is left below: no flicker.
         output.page("\u{1b}[H\u{1b}[J")?;
     }
-    output.one(
-        "GetStatusResponse",
-        &json::of("GetStatusResponse", &status),
-        &client.address().to_string(),
-        &page,
-    )?;
+    output.one(&status, &client.address().to_string(), &page)?;
     Ok(())
 }
 

@@ -1,11 +1,14 @@
 //! What became of submitted tasks, as a person and a script are told.
 
 use serde_json::{Value, json};
-use swarm_proto::v1::{GetStatusRequest, Hold, SubmitTasksResponse, SubmittedTask};
+use swarm_proto::{
+    json,
+    v1::{GetStatusRequest, Hold, SubmitTasksResponse, SubmittedTask},
+};
 
 use crate::{
     call::client::Client,
-    output::{Listing, Output, hold, json, state, table::Table, text},
+    output::{Listing, Output, hold, state, table::Table, text},
     program::terminal::note,
 };
 
@@ -81,7 +84,7 @@ pub(crate) fn print(
             submitted.to_owned(),
         ]);
     }
-    let listing = Listing::of_messages("tasks", "SubmittedTask", tasks, |task| &task.task_id, table);
+    let listing = Listing::of_messages("tasks", tasks, |task| &task.task_id, table);
     if output.format.is_one_value() {
         output.check_fields(&listing)?;
         let tasks: Value = listing
@@ -89,11 +92,7 @@ pub(crate) fn print(
             .iter()
             .map(|task| output.fields().of(task))
             .collect();
-        let unmatched: Value = answer
-            .unmatched
-            .iter()
-            .map(|group| json::of("Unmatched", group))
-            .collect();
+        let unmatched: Value = answer.unmatched.iter().map(json::of).collect();
         let mut whole = json!({ "tasks": tasks, "unmatched": unmatched });
         if let (Some(job_id), Value::Object(whole)) = (job_id, &mut whole) {
             whole.shift_insert(0, "job_id".to_owned(), job_id.into());

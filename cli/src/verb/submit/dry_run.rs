@@ -17,7 +17,7 @@ use crate::{
         JobFile,
         fault::{External, Faults},
     },
-    output::{Listing, Output, json, state, table::Table, task, text},
+    output::{Listing, Output, state, table::Table, task, text},
     program::{exit::Exit, terminal::note, trouble::Trouble},
 };
 
@@ -70,8 +70,7 @@ impl DryRun<'_> {
             return Err(trouble.into());
         }
         if output.format.is_one_value() {
-            let request = json::of("SubmitTasksRequest", self.request);
-            output.one("SubmitTasksRequest", &request, "", "")?;
+            output.one(self.request, "", "")?;
         } else {
             output.list(&self.listing())?;
         }
@@ -161,7 +160,7 @@ impl DryRun<'_> {
                 wanted::terms(&spec).join(", "),
             ]);
         }
-        Listing::of_messages("tasks", "NewTask", tasks, |task| &task.task_id, table)
+        Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
     }
 
     /// Asks the coordinator what it knows.

@@ -10,7 +10,7 @@ use crate::{
         awaited::{self, Awaited},
         client::Client,
     },
-    output::{Output, json, state},
+    output::{Output, state},
     program::{
         exit::Exit,
         globals::{Format, Globals},
@@ -102,7 +102,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             logs::tell_all_cuts(&printed);
             written.map_err(anyhow::Error::from)
         }
-        _ => output.one("Task", &json::of("Task", &task), &task_id, ""),
+        _ => output.one(&task, &task_id, ""),
     };
     let (exit, whose) = exit_of(&task);
     note(whose);

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use prost::Message;
+use prost::{Message, Name};
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor,
     ReflectMessage as _, Value as Field,
@@ -14,20 +14,19 @@ use prost_reflect::{
 use serde_json::{Map, Number, Value};
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(swarm_proto::FILE_DESCRIPTOR_SET)
-        .expect("the schema was compiled with this program")
+    DescriptorPool::decode(crate::FILE_DESCRIPTOR_SET).expect("the schema was compiled with this program")
 });
 
-/// The JSON form of a message; `name` is its type's name in package `swarm.v1`, such as `Task`.
-pub fn of(name: &str, message: &impl Message) -> Value {
-    let message = DynamicMessage::decode(descriptor(name), message.encode_to_vec().as_slice())
-        .expect("what was encoded can be decoded");
+/// The JSON form of a message of package `swarm.v1`.
+pub fn of<M: Message + Name>(message: &M) -> Value {
+    let message = DynamicMessage::decode(descriptor::<M>(), message.encode_to_vec().as_slice())
+        .expect("an encoded message can be decoded");
     message_value(&message)
 }
 
-/// A message's type in package `swarm.v1`.
-pub(super) fn descriptor(name: &str) -> MessageDescriptor {
-    POOL.get_message_by_name(&format!("swarm.v1.{name}"))
+/// The type of a message of package `swarm.v1`, with its fields.
+pub fn descriptor<M: Name>() -> MessageDescriptor {
+    POOL.get_message_by_name(&M::full_name())
         .expect("the schema names every message")
 }
 
@@ -174,11 +173,10 @@ fn float(value: f64) -> Value {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::*;
+    use crate::v1::{self, task_spec::Work};
     use prost_types::{Duration, Timestamp};
     use serde_json::json;
-    use swarm_proto::v1::{self, task_spec::Work};
-
-    use super::*;
 
     #[test]
     fn a_message_is_written_field_by_field() {
@@ -213,7 +211,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(
-            of("TaskSpec", &spec),
+            of(&spec),
             json!({
                 "command": {"argv": ["echo", "hi"], "cwd": "", "stdin": "a\u{fffd}", "env": {}},
                 "name": "", "queue": "", "priority": -50,
@@ -229,14 +227,11 @@ mod tests {
     #[test]
     fn states_lose_their_prefix_and_unknown_ones_are_kept() {
         let state = |state| {
-            of(
-                "SubmittedTask",
-                &v1::SubmittedTask {
-                    state,
-                    ..Default::default()
-                },
-            )["state"]
-                .clone()
+            let task = v1::SubmittedTask {
+                state,
+                ..Default::default()
+            };
+            of(&task)["state"].clone()
         };
         assert_eq!(
             (state(3), state(0), state(77)),
