@@ -14,6 +14,7 @@ use crate::{
     door,
     failure::{Exit, Failure, abort, chain},
     open,
+    request::{Requests, Settings},
     running::{Running, Times},
     store,
     upkeep::KeepEvents,
@@ -58,7 +59,14 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         ))
     });
     tracing::info!(%address, epoch = running.epoch, data_dir = %dir.path().display(), "serving");
-    let served = door::grpc::serve(listener, Arc::clone(&core), &config, address, shutdown.clone()).await;
+    let settings = Settings {
+        lease_ttl: config.lease_ttl,
+        default_timeout: config.default_timeout,
+        default_retries: config.default_retries,
+        address,
+    };
+    let requests = Requests::new(Arc::clone(&core), settings, shutdown.clone());
+    let served = door::grpc::serve(listener, requests, Arc::clone(&core.meters), shutdown.clone()).await;
 
     shutdown.cancel();
     if !running.stop().await {

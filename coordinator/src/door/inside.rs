@@ -6,11 +6,12 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use super::grpc::{Service, Settings, routes};
+use super::grpc::routes;
 use crate::{
     data_dir::DataDir,
     failure::Failure,
     journal, open,
+    request::{Requests, Settings},
     running::{Running, Times},
     upkeep::{KeepEvents, Upkeep},
 };
@@ -72,11 +73,11 @@ impl Inside {
             default_retries: DEFAULT_RETRIES,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        let routes = routes(&Service {
-            core: Arc::clone(&running.core),
-            settings: Arc::new(settings),
-            shutdown: shutdown.clone(),
-        });
+        let routes = routes(Requests::new(
+            Arc::clone(&running.core),
+            settings,
+            shutdown.clone(),
+        ));
         Ok(Inside {
             upkeep: running.upkeep(&dir, keep),
             running,

@@ -8,100 +8,96 @@ use std::{collections::BTreeSet, sync::Arc};
 use swarm_engine::{
     event::{Event, Fact},
     id::{AgentId, JobId, Seq, TaskId},
+    rejection::{Faults, Rejection},
 };
 use swarm_proto::{
     limits::MAX_FILTER_IDS,
-    reason::{Details, Reason, status},
+    reason::{Details, Reason},
     v1,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
+use super::{Context, Refusal};
 use crate::{
     core::Core,
     failure::chain,
     journal::ReadError,
     limits::{PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
     stored,
-};
-use crate::{
-    door::grpc::{Service, busy, invalid, status::status_of, stopping},
     wire::field::Fields,
     words::event::{about, event_message},
 };
 
-impl Service {
-    /// Starts to read for a caller.
-    ///
-    /// # Errors
-    ///
-    /// When the position belongs to another history, is no longer kept or has not been reached, the filter is
-    /// faulty, or there are too many streams.
-    pub(crate) fn open_stream(
-        &self,
-        request: v1::StreamEventsRequest,
-    ) -> Result<ReceiverStream<Result<v1::Event, Status>>, Status> {
-        let permit = Arc::clone(&self.core.streams)
-            .try_acquire_owned()
-            .map_err(|_| busy("too many event streams are open; try again in a second"))?;
-        let durable = self.core.durable();
-        let last = *durable.borrow();
-        let next = self.first_seq(&request, last)?;
-        let filter = Filter::of(&request)?;
-        let limit = (request.limit > 0).then_some(request.limit);
-        let through = (!request.follow).then_some(last);
-        let (sender, receiver) = mpsc::channel(STREAM_QUEUE);
-        let reader = Reader {
-            core: Arc::clone(&self.core),
-            next,
-            filter,
-            limit,
-            through,
-            durable,
-            shutdown: self.shutdown.clone(),
-            sender,
-            _permit: permit,
-        };
-        tokio::spawn(reader.run());
-        Ok(ReceiverStream::new(receiver))
-    }
+/// Starts to read for a caller.
+///
+/// # Errors
+///
+/// When the position belongs to another history, is no longer kept or has not been reached, the filter is
+/// faulty, or there are too many streams.
+pub(crate) async fn stream(
+    cx: &Context,
+    request: v1::StreamEventsRequest,
+) -> Result<ReceiverStream<Result<v1::Event, Refusal>>, Refusal> {
+    let permit = Arc::clone(&cx.core.streams)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::busy("too many event streams are open; try again in a second"))?;
+    let durable = cx.core.durable();
+    let last = *durable.borrow();
+    let next = first_seq(cx, &request, last)?;
+    let filter = Filter::of(&request)?;
+    let limit = (request.limit > 0).then_some(request.limit);
+    let through = (!request.follow).then_some(last);
+    let (sender, receiver) = mpsc::channel(STREAM_QUEUE);
+    let reader = Reader {
+        core: Arc::clone(&cx.core),
+        next,
+        filter,
+        limit,
+        through,
+        durable,
+        shutdown: cx.shutdown.clone(),
+        sender,
+        _permit: permit,
+    };
+    tokio::spawn(reader.run());
+    Ok(ReceiverStream::new(receiver))
+}
 
-    fn first_seq(&self, request: &v1::StreamEventsRequest, last: Seq) -> Result<Seq, Status> {
-        let history = self.core.history();
-        let beyond = request.from_seq.is_some_and(|from| from > last.next().0);
-        if beyond || (!request.history.is_empty() && request.history != history) {
-            let details = Details {
-                metadata: [("history", history.to_owned()), ("last_seq", last.0.to_string())].into(),
-                ..Details::default()
-            };
-            let why = format!(
-                "the coordinator's history is {history} and its last event {}",
-                last.0
-            );
-            return Err(status(
-                Reason::HistoryChanged,
-                format!("{why}: read again from seq 0"),
-                details,
-            ));
-        }
-        let oldest = Seq(self.core.journal.oldest_seq().max(1));
-        match request.from_seq.map(Seq) {
-            None => Ok(last.next()),
-            Some(Seq(0)) => Ok(oldest),
-            Some(from) if from < oldest => Err(trimmed(oldest)),
-            Some(from) => Ok(from),
-        }
+fn first_seq(cx: &Context, request: &v1::StreamEventsRequest, last: Seq) -> Result<Seq, Refusal> {
+    let history = cx.core.history();
+    let beyond = request.from_seq.is_some_and(|from| from > last.next().0);
+    if beyond || (!request.history.is_empty() && request.history != history) {
+        let details = Details {
+            metadata: [("history", history.to_owned()), ("last_seq", last.0.to_string())].into(),
+            ..Details::default()
+        };
+        let why = format!(
+            "the coordinator's history is {history} and its last event {}",
+            last.0
+        );
+        return Err(Refusal::new(
+            Reason::HistoryChanged,
+            format!("{why}: read again from seq 0"),
+            details,
+        ));
+    }
+    let oldest = Seq(cx.core.journal.oldest_seq().max(1));
+    match request.from_seq.map(Seq) {
+        None => Ok(last.next()),
+        Some(Seq(0)) => Ok(oldest),
+        Some(from) if from < oldest => Err(trimmed(oldest)),
+        Some(from) => Ok(from),
     }
 }
 
-fn trimmed(oldest: Seq) -> Status {
+fn trimmed(oldest: Seq) -> Refusal {
     let details = Details {
         metadata: [("oldest_seq", oldest.0.to_string())].into(),
         ..Details::default()
     };
-    status(
+    Refusal::new(
         Reason::EventsTrimmed,
         format!("the oldest event that is kept is {}", oldest.0),
         details,
@@ -117,8 +113,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn of(request: &v1::StreamEventsRequest) -> Result<Filter, Status> {
-        let mut faults = swarm_engine::rejection::Faults::default();
+    fn of(request: &v1::StreamEventsRequest) -> Result<Filter, Refusal> {
+        let mut faults = Faults::default();
         let mut fields = Fields::of_request(&mut faults);
         fields.count("task_ids", request.task_ids.len(), MAX_FILTER_IDS);
         fields.count("job_ids", request.job_ids.len(), MAX_FILTER_IDS);
@@ -138,9 +134,9 @@ impl Filter {
             );
         }
         if !faults.is_empty() {
-            return Err(status_of(&swarm_engine::rejection::Rejection::Invalid(faults)));
+            return Err(Rejection::Invalid(faults).into());
         }
-        let bad = |field: &'static str| move |fault: String| invalid(field, fault);
+        let bad = |field: &'static str| move |fault: String| Refusal::invalid(field, fault);
         let tasks = request
             .task_ids
             .iter()
@@ -195,12 +191,12 @@ struct Reader {
     through: Option<Seq>,
     durable: watch::Receiver<Seq>,
     shutdown: CancellationToken,
-    sender: mpsc::Sender<Result<v1::Event, Status>>,
+    sender: mpsc::Sender<Result<v1::Event, Refusal>>,
     _permit: OwnedSemaphorePermit,
 }
 
 /// The caller has gone or has everything, or there was a failure to tell it about.
-struct Ended(Option<Status>);
+struct Ended(Option<Refusal>);
 
 impl Reader {
     async fn run(mut self) {
@@ -208,9 +204,9 @@ impl Reader {
             Ok(()) => Ended(None),
             Err(ended) => ended,
         };
-        if let Some(status) = failure {
+        if let Some(refusal) = failure {
             // Whoever takes nothing is not told why it ends.
-            let _ = self.sender.try_send(Err(status));
+            let _ = self.sender.try_send(Err(refusal));
         }
     }
 
@@ -225,7 +221,7 @@ impl Reader {
                     return Ok(());
                 }
                 if self.shutdown.is_cancelled() {
-                    return Err(Ended(Some(stopping())));
+                    return Err(Ended(Some(Refusal::stopping())));
                 }
                 for event in self.page(last).await? {
                     self.next = event.seq.next();
@@ -242,11 +238,11 @@ impl Reader {
                 return Ok(());
             }
             tokio::select! {
-                () = self.shutdown.cancelled() => return Err(Ended(Some(stopping()))),
+                () = self.shutdown.cancelled() => return Err(Ended(Some(Refusal::stopping()))),
                 () = self.sender.closed() => return Ok(()),
                 changed = self.durable.changed() => {
                     if changed.is_err() {
-                        return Err(Ended(Some(stopping())));
+                        return Err(Ended(Some(Refusal::stopping())));
                     }
                 }
                 _ = silence.tick(), if !self.filter.takes_everything() => {
@@ -268,7 +264,7 @@ impl Reader {
 
     async fn push(&self, event: v1::Event) -> Result<(), Ended> {
         tokio::select! {
-            () = self.shutdown.cancelled() => Err(Ended(Some(stopping()))),
+            () = self.shutdown.cancelled() => Err(Ended(Some(Refusal::stopping()))),
             sent = self.sender.send_timeout(Ok(event), STREAM_PATIENCE) => sent.map_err(|_| Ended(None)),
         }
     }
@@ -285,16 +281,16 @@ impl Reader {
                 .read(from, through.0, PAGE_BYTES)
                 .map_err(|error| match error {
                     ReadError::Trimmed { oldest, .. } => trimmed(Seq(oldest)),
-                    error => Status::data_loss(format!("cannot read the journal: {}", chain(&error))),
+                    error => Refusal::data_loss(format!("cannot read the journal: {}", chain(&error))),
                 })?;
             page.into_iter()
                 .map(|(seq, bytes)| stored::decode(Seq(seq), bytes).map(Arc::new))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Status::data_loss(format!("cannot read the journal: {}", chain(&error))))
+                .map_err(|error| Refusal::data_loss(format!("cannot read the journal: {}", chain(&error))))
         });
         match read.await {
-            Ok(page) => page.map_err(|status| Ended(Some(status))),
-            Err(_) => Err(Ended(Some(Status::internal(
+            Ok(page) => page.map_err(|refusal| Ended(Some(refusal))),
+            Err(_) => Err(Ended(Some(Refusal::internal(
                 "reading the journal ended because of a bug",
             )))),
         }

@@ -1,11 +1,149 @@
-//! What the coordinator is asked, one file for each noun.
+//! What the coordinator is asked: one file for each request or noun, a v1 message in, a v1 message or a [`Refusal`] out.
+//!
+//! No request knows how it came: each door translates what it is sent and what it sends back. A door gets to the
+//! requests through [`Requests::admit`] only, so none can be reached around the row that [`table`] has for it.
 
-mod admin;
-mod agent;
-mod coordinator;
-mod events;
-mod lookup;
-mod nothing;
+mod refusal;
+mod table;
+
 mod page;
-mod queue;
-mod task;
+
+pub(crate) mod submit;
+pub(crate) mod task;
+
+pub(crate) mod explain;
+pub(crate) mod ids;
+pub(crate) mod job;
+pub(crate) mod list;
+
+pub(crate) mod cancel;
+mod change;
+pub(crate) mod retry;
+
+pub(crate) mod claim;
+pub(crate) mod complete;
+mod granted;
+pub(crate) mod heartbeat;
+mod nothing;
+pub(crate) mod register;
+
+pub(crate) mod agent;
+pub(crate) mod hold;
+pub(crate) mod queue;
+
+pub(crate) mod events;
+pub(crate) mod status;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use swarm_engine::{
+    id::AttemptNumber,
+    noun::{outcome::Output, task::Task},
+    rule::fit::Liveness,
+};
+use swarm_proto::{reason::Reason, v1};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::refusal::{Cause, Refusal};
+use self::table::Asked;
+use crate::{
+    admission::Load,
+    core::{Answer, Core},
+};
+
+/// What the operator chose.
+pub(crate) struct Settings {
+    pub(crate) lease_ttl: Duration,
+    pub(crate) default_timeout: Duration,
+    pub(crate) default_retries: u32,
+    pub(crate) address: SocketAddr,
+}
+
+/// All requests, as a door holds them.
+#[derive(Clone)]
+pub(crate) struct Requests(Arc<Context>);
+
+/// What every request needs. Only [`Requests::admit`] gives it away.
+pub(crate) struct Context {
+    core: Arc<Core>,
+    settings: Settings,
+    shutdown: CancellationToken,
+}
+
+impl Requests {
+    pub(crate) fn new(core: Arc<Core>, settings: Settings, shutdown: CancellationToken) -> Requests {
+        Requests(Arc::new(Context {
+            core,
+            settings,
+            shutdown,
+        }))
+    }
+
+    /// Lets a request in, as its row in the table says.
+    ///
+    /// # Errors
+    ///
+    /// `BUSY` while the coordinator has more to do than it may take on, `DISK_FULL` while its disk has no space for
+    /// the request.
+    pub(crate) fn admit<Q: Asked>(&self, _request: &Q) -> Result<&Context, Refusal> {
+        match Q::ROW.load.and_then(|load| self.0.obstacle(load)) {
+            None => Ok(&self.0),
+            Some((reason, why)) => Err(Refusal::later(reason, why)),
+        }
+    }
+}
+
+impl Context {
+    fn as_of<T>(&self, answer: &Answer<T>) -> Option<v1::AsOf> {
+        Some(self.position(answer.as_of.0))
+    }
+
+    fn position(&self, seq: u64) -> v1::AsOf {
+        v1::AsOf {
+            history: self.core.history().to_owned(),
+            seq,
+        }
+    }
+
+    /// Why a request of this load is refused at the moment.
+    fn obstacle(&self, load: Load) -> Option<(Reason, &'static str)> {
+        if !self.core.admission.has_space_for(load) {
+            Some((Reason::DiskFull, DISK_FULL))
+        } else if !self.core.admission.admits(load) {
+            Some((Reason::Busy, BUSY))
+        } else {
+            None
+        }
+    }
+
+    /// How agents are looked at now.
+    fn liveness(&self) -> Liveness {
+        self.core.liveness(self.settings.lease_ttl)
+    }
+
+    /// The output of the last reported attempt of a task, and the attempt's number.
+    async fn output_of(&self, task: &Task) -> Result<Option<(AttemptNumber, Arc<Output>)>, Refusal> {
+        let Some(reported) = task.last_report() else {
+            return Ok(None);
+        };
+        let (core, task, attempt) = (Arc::clone(&self.core), task.number, reported.number);
+        // It may wait for the store.
+        let output = tokio::task::spawn_blocking(move || core.outputs.get(task, attempt))
+            .await
+            .map_err(|_| Refusal::stopping())?
+            .map_err(Refusal::internal)?;
+        Ok(output.map(|output| (attempt, output)))
+    }
+
+    /// Ends a request that waits when the coordinator stops.
+    async fn unless_stopped<T>(&self, request: impl Future<Output = T>) -> Result<T, Refusal> {
+        tokio::select! {
+            () = self.shutdown.cancelled() => Err(Refusal::stopping()),
+            done = request => Ok(done),
+        }
+    }
+}
+
+const BUSY: &str = "the coordinator has more to write than it may take on; try again in a second";
+
+const DISK_FULL: &str = "the disk of the coordinator is almost full; work that has begun can still end";

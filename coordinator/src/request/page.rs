@@ -2,12 +2,11 @@
 
 use prost::Message;
 use swarm_engine::{id::Number, state::direction::Direction};
-use swarm_proto::limits::MAX_PAGE_ITEMS;
-use tonic::Status;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::door::grpc::invalid;
+use super::Refusal;
 use crate::limits::MAX_PAGE_BYTES;
+use swarm_proto::limits::MAX_PAGE_ITEMS;
 
 /// Items on a page unless asked otherwise.
 const DEFAULT_ITEMS: usize = 100;
@@ -31,7 +30,7 @@ impl Tokens {
     }
 
     /// Where the page begins: behind this number.
-    pub(crate) fn read(&self, token: &str) -> Result<Number, Status> {
+    pub(crate) fn read(&self, token: &str) -> Result<Number, Refusal> {
         if token.is_empty() {
             return Ok(self.order.start());
         }
@@ -39,7 +38,7 @@ impl Tokens {
         let number = parts.and_then(|(number, _)| number.parse().ok()).map(Number);
         match number {
             Some(number) if self.write(number) == token => Ok(number),
-            _ => Err(invalid(
+            _ => Err(Refusal::invalid(
                 "page_token",
                 "is not a next_page_token of this list, with this filter and order",
             )),
@@ -49,6 +48,15 @@ impl Tokens {
     /// The token of the page behind this number.
     pub(crate) fn write(&self, number: Number) -> String {
         format!("{}-{:08x}", number.0, self.list)
+    }
+}
+
+/// The order that a list asks for.
+pub(crate) fn order(newest_first: bool) -> Direction {
+    if newest_first {
+        Direction::NewestFirst
+    } else {
+        Direction::OldestFirst
     }
 }
 
@@ -126,8 +134,8 @@ mod tests {
         let other = of_queue("daily", Direction::NewestFirst);
         assert_eq!(other.read("").unwrap(), Number(u64::MAX));
         for wrong in [token.as_str(), "42", "-", "x-1", "42-", "042-00000000"] {
-            let status = other.read(wrong).unwrap_err();
-            assert!(status.message().contains("page_token"), "{wrong}: {status:?}");
+            let refusal = other.read(wrong).unwrap_err();
+            assert!(refusal.message.contains("page_token"), "{wrong}: {refusal:?}");
         }
     }
 }

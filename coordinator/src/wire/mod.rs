@@ -9,10 +9,8 @@ pub(crate) mod time;
 
 mod command;
 pub(crate) mod spec;
-pub(crate) mod submit;
 
 pub(crate) mod attempt;
-pub(crate) mod filter;
 pub(crate) mod job;
 pub(crate) mod state;
 pub(crate) mod task;
@@ -22,7 +20,6 @@ pub(crate) mod assignment;
 pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod report;
-pub(crate) mod seen;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -27,9 +27,17 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     command,
     field::Fields,
-    submit::Defaults,
     time::{describe, read_timestamp},
 };
+
+/// What the operator decided for tasks that do not say it themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    /// How long one attempt may run.
+    pub(crate) timeout: Duration,
+    /// Further tries after the first failure.
+    pub(crate) max_retries: u32,
+}
 
 /// The line that tasks wait in which name none.
 const DEFAULT_QUEUE: &str = "default";

@@ -6,7 +6,8 @@ use swarm_engine::{
 };
 use swarm_proto::limits::MAX_REASON_BYTES;
 
-use crate::wire::{hold::lifting_command, text::plain};
+use super::hold::lifting_command;
+use crate::wire::text::plain;
 
 /// Labels that an agent has of its machine: they are not given, the machine is chosen.
 const OF_THE_MACHINE: [&str; 2] = ["os", "arch"];

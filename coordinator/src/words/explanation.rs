@@ -22,8 +22,8 @@ use swarm_engine::{
 use swarm_proto::v1;
 
 use super::change::{change_for, out_of_reach, refusal, start, start_with_more_slots};
+use super::hold::{describe_hold, done_by, lifting_command};
 use crate::wire::{
-    hold::{describe_hold, done_by, lifting_command},
     state::state_message,
     time::{describe, timestamp},
 };

@@ -3,9 +3,10 @@
 use swarm_engine::{event::Fact, time::Timestamp};
 use swarm_proto::v1::{self, event::Payload};
 
+use super::hold::describe_hold;
 use crate::wire::{
     attempt::{blame_message, explain_loss, loss_word, outcome_message},
-    hold::{describe_hold, hold_message},
+    hold::hold_message,
     spec,
     state::state_message,
     time::timestamp,

@@ -4,3 +4,4 @@ mod change;
 pub(crate) mod event;
 pub(crate) mod explanation;
 mod fact;
+pub(crate) mod hold;

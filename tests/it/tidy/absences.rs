@@ -69,7 +69,7 @@ fn only_the_store_names_sled() {
 fn only_the_doors_name_tonic_in_the_coordinator() {
     let sources = source::below("coordinator/src/");
     absent(&["tonic", "tonic_health", "tonic_reflection"], &sources, |path| {
-        path.starts_with("coordinator/src/door/") || path.starts_with("coordinator/src/request/")
+        path.starts_with("coordinator/src/door/")
     });
     present("tonic", &source::below("coordinator/src/door/"));
 }

@@ -1,4 +1,4 @@
-//! Which tasks a list is to show, as it comes in.
+//! A list of tasks, and which ones it is to show.
 
 use std::sync::Arc;
 
@@ -6,26 +6,56 @@ use swarm_engine::{
     id::{AgentId, JobId, Number},
     noun::{selector::Selector, task::Task},
     rejection::{Faults, Rejection},
-    state::direction::Direction,
     time::Timestamp,
 };
 use swarm_proto::{limits::MAX_NAME_BYTES, v1};
 
 use super::{
-    field::{Fields, unless_faulty},
-    spec,
-    state::read_states,
-    time::read_timestamp,
+    Context, Refusal,
+    page::{self, Tokens},
 };
-use crate::list::{Listing, SpecFilter};
 
-/// The order that a list asks for.
-pub(crate) fn order(newest_first: bool) -> Direction {
-    if newest_first {
-        Direction::NewestFirst
-    } else {
-        Direction::OldestFirst
-    }
+use crate::{
+    list::{Listing, SpecFilter},
+    wire::{
+        field::{Fields, unless_faulty},
+        spec,
+        state::read_states,
+        task::task_message,
+        time::read_timestamp,
+    },
+};
+
+/// Lists tasks by their age.
+///
+/// # Errors
+///
+/// When the filter is faulty, or the page token none of this list.
+pub(crate) async fn list(
+    cx: &Context,
+    request: v1::ListTasksRequest,
+) -> Result<v1::ListTasksResponse, Refusal> {
+    let size = page::size(request.page_size);
+    let list = v1::ListTasksRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
+    let tokens = Tokens::of(&list, page::order(request.newest_first));
+    let cursor = tokens.read(&request.page_token)?;
+    let wanted = read(list, cursor, size)?;
+    let answer = cx.core.list(&wanted).await?;
+    let as_of = cx.as_of(&answer);
+    let listed = answer.value;
+    let tasks = listed.tasks.iter().map(|task| task_message(task, None)).collect();
+    let next = listed.next.map(|number| tokens.write(number));
+    let (tasks, next_page_token) =
+        page::fit(tasks, next, |task: &v1::Task| tokens.write(Number(task.number)));
+    Ok(v1::ListTasksResponse {
+        as_of,
+        tasks,
+        next_page_token,
+    })
 }
 
 /// Reads a filter. The page is left to the caller: it begins at the cursor and has this size.
@@ -33,11 +63,7 @@ pub(crate) fn order(newest_first: bool) -> Direction {
 /// # Errors
 ///
 /// [`Rejection::Invalid`] with every fault.
-pub(crate) fn listing(
-    request: v1::ListTasksRequest,
-    cursor: Number,
-    size: usize,
-) -> Result<Listing, Rejection> {
+fn read(request: v1::ListTasksRequest, cursor: Number, size: usize) -> Result<Listing, Rejection> {
     let mut faults = Faults::default();
     let mut fields = Fields::of_request(&mut faults);
     let listing = Listing {
@@ -54,7 +80,7 @@ pub(crate) fn listing(
         spec: read_spec_filter(&request.labels, request.text, &mut fields),
         states: read_states(&request.states, &mut fields),
         queue: request.queue,
-        order: order(request.newest_first),
+        order: page::order(request.newest_first),
         cursor,
         size,
     };
@@ -102,8 +128,8 @@ mod tests {
     use super::*;
     use crate::wire::sample;
 
-    fn read(request: v1::ListTasksRequest) -> Result<Listing, Rejection> {
-        listing(request, Number(0), 10)
+    fn read_list(request: v1::ListTasksRequest) -> Result<Listing, Rejection> {
+        read(request, Number(0), 10)
     }
 
     #[test]
@@ -120,7 +146,7 @@ mod tests {
             }),
             ..Default::default()
         };
-        let Err(Rejection::Invalid(faults)) = read(request) else {
+        let Err(Rejection::Invalid(faults)) = read_list(request) else {
             panic!("accepted")
         };
         let mut places: Vec<&str> = faults.named().iter().map(|fault| fault.field.as_str()).collect();
@@ -141,7 +167,7 @@ mod tests {
             labels: vec!["gpu".to_owned(); 17],
             ..Default::default()
         };
-        let Err(Rejection::Invalid(faults)) = read(many) else {
+        let Err(Rejection::Invalid(faults)) = read_list(many) else {
             panic!("accepted")
         };
         assert_eq!(faults.named()[0].field, "labels");
@@ -157,7 +183,7 @@ mod tests {
                 text: text.to_owned(),
                 ..Default::default()
             };
-            read(request).unwrap().spec.is_none_or(|meets| meets(&task))
+            read_list(request).unwrap().spec.is_none_or(|meets| meets(&task))
         };
         assert!(meets(&[], ""));
         assert!(meets(&["!no-such-label"], ""));

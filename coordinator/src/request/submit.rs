@@ -1,25 +1,69 @@
-//! A submit as it comes in: every fault with its path, beside what could be read.
+//! A submit: every fault with its path, beside what could be read.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
-    command::submit::{NewJob, NewTask, Submit},
+    command::submit::{self, NewJob, NewTask, Submit, Submitted},
     id::{JobId, TaskId},
     limits::MAX_SUBMIT_TASKS,
+    noun::needs::Class,
     rejection::Faults,
+    rule::fit::Liveness,
+    state::State,
     time::Timestamp,
 };
-use swarm_proto::{limits::MAX_NAME_BYTES, v1};
+use swarm_proto::{
+    limits::{MAX_NAME_BYTES, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
+    v1,
+};
 
-use super::{field::Fields, spec};
+use super::{Context, Refusal};
+use crate::{
+    limits::MAX_CLASSES_VISITED,
+    wire::{
+        field::Fields,
+        spec::{self, Defaults},
+        state::state_message,
+    },
+    words::explanation::unmatched_in_words,
+};
 
-/// What the operator decided for tasks that do not say it themselves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Defaults {
-    /// How long one attempt may run.
-    pub(crate) timeout: Duration,
-    /// Further tries after the first failure.
-    pub(crate) max_retries: u32,
+/// Takes tasks on.
+///
+/// # Errors
+///
+/// When anything in it is faulty: then nothing of it was taken.
+pub(crate) async fn submit(
+    cx: &Context,
+    request: v1::SubmitTasksRequest,
+) -> Result<v1::SubmitTasksResponse, Refusal> {
+    let defaults = Defaults {
+        timeout: cx.settings.default_timeout,
+        max_retries: cx.settings.default_retries,
+    };
+    let command = read(request, defaults, cx.core.clock.now());
+    let named = named_in(&command);
+    let liveness = cx.liveness();
+    let answer = cx
+        .core
+        .execute_naming(named, |draft| {
+            let submitted = submit::decide(draft, command)?;
+            let unmatched = unmatched(draft, &submitted, liveness);
+            Ok((submitted, unmatched))
+        })
+        .await?;
+    let as_of = cx.as_of(&answer);
+    let (submitted_tasks, unmatched) = answer.value;
+    let submitted = |task: Submitted| v1::SubmittedTask {
+        task_id: task.id.to_string(),
+        state: state_message(task.state).into(),
+        existed: task.existed,
+    };
+    Ok(v1::SubmitTasksResponse {
+        as_of,
+        tasks: submitted_tasks.into_iter().map(submitted).collect(),
+        unmatched,
+    })
 }
 
 /// Reads a submit. The faults found here go along, so that the engine reports them together with its own; the
@@ -27,7 +71,7 @@ pub(crate) struct Defaults {
 ///
 /// Whether a request is faulty never gets worse with time: a repeat after a lost answer is not refused for a
 /// deadline that has passed meanwhile.
-pub(crate) fn submit(request: v1::SubmitTasksRequest, defaults: Defaults, now: Timestamp) -> Submit {
+fn read(request: v1::SubmitTasksRequest, defaults: Defaults, now: Timestamp) -> Submit {
     let mut faults = Faults::default();
     let job = request.job.and_then(|job| new_job(job, &mut faults));
     if request.tasks.len() > MAX_SUBMIT_TASKS {
@@ -109,15 +153,62 @@ fn client_made_id<T>(
     fields.name(field, text, parse)
 }
 
+/// The tasks of a submit, and what they depend on.
+fn named_in(submit: &Submit) -> BTreeSet<TaskId> {
+    let tasks = submit.tasks.iter();
+    let own = tasks.clone().map(|task| &task.id);
+    own.chain(tasks.flat_map(|task| task.dependencies.iter().map(|(id, _)| id)))
+        .cloned()
+        .collect()
+}
+
+/// The submitted tasks that no live agent can run as things are, together where the reason is the same.
+fn unmatched(state: &State, submitted: &[Submitted], liveness: Liveness) -> Vec<v1::Unmatched> {
+    let mut known: BTreeMap<&Class, Option<usize>> = BTreeMap::new();
+    let mut unmatched: Vec<v1::Unmatched> = Vec::new();
+    for task in submitted.iter().filter_map(|task| state.task(&task.id)) {
+        if task.end().is_some() || task.lease().is_some() {
+            continue;
+        }
+        let class = &task.needs.class;
+        let place = match known.get(class) {
+            Some(place) => *place,
+            None if known.len() >= MAX_CLASSES_VISITED || unmatched.len() >= MAX_UNMATCHED => None,
+            None => {
+                let place = state.unmatched(class, None, liveness).map(|why| {
+                    let message = unmatched_in_words(&why);
+                    let same = unmatched.iter().position(|other| other.message == message);
+                    same.unwrap_or_else(|| {
+                        unmatched.push(v1::Unmatched {
+                            message,
+                            ..v1::Unmatched::default()
+                        });
+                        unmatched.len() - 1
+                    })
+                });
+                known.insert(class, place);
+                place
+            }
+        };
+        if let Some(entry) = place.map(|place| &mut unmatched[place]) {
+            entry.tasks += 1;
+            if entry.task_ids.len() < MAX_UNMATCHED_IDS {
+                entry.task_ids.push(task.id.to_string());
+            }
+        }
+    }
+    unmatched
+}
+
 #[cfg(test)]
 mod tests {
-    use swarm_engine::{command::submit::decide, draft, rejection::Rejection, state::State};
+    use swarm_engine::{command::submit::decide, draft, rejection::Rejection};
 
     use super::*;
     use crate::wire::sample;
 
     const DEFAULTS: Defaults = Defaults {
-        timeout: Duration::from_secs(3600),
+        timeout: std::time::Duration::from_secs(3600),
         max_retries: 2,
     };
     const NOW: Timestamp = Timestamp(1_764_000_000_000);
@@ -148,7 +239,7 @@ mod tests {
             job_id: "nightly".into(),
             ..v1::NewJob::default()
         };
-        let submit = submit(
+        let submit = read(
             v1::SubmitTasksRequest {
                 job: Some(job),
                 tasks: vec![task("a"), task("b")],
@@ -174,7 +265,7 @@ mod tests {
                 condition: 0,
             })
             .into();
-        let submit = submit(
+        let submit = read(
             v1::SubmitTasksRequest {
                 job: Some(v1::NewJob {
                     job_id: "../x".into(),
@@ -224,7 +315,7 @@ mod tests {
     #[test]
     fn too_many_tasks_are_one_fault_and_not_looked_at() {
         let many = vec![v1::NewTask::default(); MAX_SUBMIT_TASKS + 1];
-        let submit = submit(request(many), DEFAULTS, NOW);
+        let submit = read(request(many), DEFAULTS, NOW);
         assert_eq!(paths(&submit), ["tasks"]);
         let (answer, _) = draft::decide(&mut State::default(), NOW, |draft| decide(draft, submit));
         let Err(Rejection::Invalid(faults)) = answer else {
@@ -235,7 +326,7 @@ mod tests {
 
     #[test]
     fn many_faults_are_named_up_to_a_limit_and_counted_beyond() {
-        let submit = submit(request(vec![task("a b"); 100]), DEFAULTS, NOW);
+        let submit = read(request(vec![task("a b"); 100]), DEFAULTS, NOW);
         assert_eq!((submit.faults.named().len(), submit.faults.more()), (32, 68));
     }
 }

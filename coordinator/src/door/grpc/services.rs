@@ -1,0 +1,187 @@
+//! The protocol's services: each method lets its request in, and hands it over.
+
+use swarm_proto::v1::{
+    self, admin_service_server::AdminService, agent_service_server::AgentService,
+    coordinator_service_server::CoordinatorService, queue_service_server::QueueService,
+    task_service_server::TaskService,
+};
+use tokio_stream::{StreamExt as _, adapters::Map, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status};
+
+use super::status::status_of;
+use crate::request::{
+    Refusal, Requests, agent, cancel, claim, complete, events, explain, heartbeat, hold, ids, job, list,
+    queue, register, retry, status, submit, task,
+};
+
+/// All services.
+#[derive(Clone)]
+pub(super) struct Services(pub(super) Requests);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// Lets a request in and hands it to its function, by the table of requests.
+macro_rules! hand {
+    ($services:ident, $request:ident, $function:path) => {{
+        let request = $request.into_inner();
+        let answered = match $services.0.admit(&request) {
+            Ok(cx) => $function(cx, request).await,
+            Err(refusal) => Err(refusal),
+        };
+        answered.map(Response::new).map_err(status_of)
+    }};
+}
+
+#[tonic::async_trait]
+impl TaskService for Services {
+    async fn submit_tasks(
+        &self,
+        request: Request<v1::SubmitTasksRequest>,
+    ) -> Answer<v1::SubmitTasksResponse> {
+        hand!(self, request, submit::submit)
+    }
+
+    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {
+        hand!(self, request, task::get)
+    }
+
+    async fn list_tasks(&self, request: Request<v1::ListTasksRequest>) -> Answer<v1::ListTasksResponse> {
+        hand!(self, request, list::list)
+    }
+
+    async fn cancel_tasks(
+        &self,
+        request: Request<v1::CancelTasksRequest>,
+    ) -> Answer<v1::CancelTasksResponse> {
+        hand!(self, request, cancel::tasks)
+    }
+
+    async fn retry_tasks(&self, request: Request<v1::RetryTasksRequest>) -> Answer<v1::RetryTasksResponse> {
+        hand!(self, request, retry::tasks)
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::GetJobResponse> {
+        hand!(self, request, job::get)
+    }
+
+    async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Answer<v1::ListJobsResponse> {
+        hand!(self, request, job::list)
+    }
+
+    async fn explain_task(
+        &self,
+        request: Request<v1::ExplainTaskRequest>,
+    ) -> Answer<v1::ExplainTaskResponse> {
+        hand!(self, request, explain::task)
+    }
+
+    async fn find_ids(&self, request: Request<v1::FindIdsRequest>) -> Answer<v1::FindIdsResponse> {
+        hand!(self, request, ids::find)
+    }
+}
+
+#[tonic::async_trait]
+impl CoordinatorService for Services {
+    async fn register_agent(
+        &self,
+        request: Request<v1::RegisterAgentRequest>,
+    ) -> Answer<v1::RegisterAgentResponse> {
+        hand!(self, request, register::register)
+    }
+
+    async fn deregister_agent(
+        &self,
+        request: Request<v1::DeregisterAgentRequest>,
+    ) -> Answer<v1::DeregisterAgentResponse> {
+        hand!(self, request, register::deregister)
+    }
+
+    async fn claim(&self, request: Request<v1::ClaimRequest>) -> Answer<v1::ClaimResponse> {
+        hand!(self, request, claim::claim)
+    }
+
+    async fn heartbeat(&self, request: Request<v1::HeartbeatRequest>) -> Answer<v1::HeartbeatResponse> {
+        hand!(self, request, heartbeat::heartbeat)
+    }
+
+    async fn complete(&self, request: Request<v1::CompleteRequest>) -> Answer<v1::CompleteResponse> {
+        hand!(self, request, complete::complete)
+    }
+
+    type StreamEventsStream = Map<ReceiverStream<Event>, fn(Event) -> Result<v1::Event, Status>>;
+
+    async fn stream_events(
+        &self,
+        request: Request<v1::StreamEventsRequest>,
+    ) -> Answer<Self::StreamEventsStream> {
+        let answered: Answer<ReceiverStream<Event>> = hand!(self, request, events::stream);
+        answered
+            .map(|response| response.map(|events| events.map(sent as fn(Event) -> Result<v1::Event, Status>)))
+    }
+}
+
+#[tonic::async_trait]
+impl AgentService for Services {
+    async fn list_agents(&self, request: Request<v1::ListAgentsRequest>) -> Answer<v1::ListAgentsResponse> {
+        hand!(self, request, agent::list)
+    }
+
+    async fn get_agent(&self, request: Request<v1::GetAgentRequest>) -> Answer<v1::GetAgentResponse> {
+        hand!(self, request, agent::get)
+    }
+
+    async fn drain_agent(&self, request: Request<v1::DrainAgentRequest>) -> Answer<v1::DrainAgentResponse> {
+        hand!(self, request, hold::drain_agent)
+    }
+
+    async fn undrain_agent(
+        &self,
+        request: Request<v1::UndrainAgentRequest>,
+    ) -> Answer<v1::UndrainAgentResponse> {
+        hand!(self, request, hold::undrain_agent)
+    }
+}
+
+#[tonic::async_trait]
+impl QueueService for Services {
+    async fn list_queues(&self, request: Request<v1::ListQueuesRequest>) -> Answer<v1::ListQueuesResponse> {
+        hand!(self, request, queue::list)
+    }
+
+    async fn limit_queue(&self, request: Request<v1::LimitQueueRequest>) -> Answer<v1::LimitQueueResponse> {
+        hand!(self, request, queue::limit)
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Services {
+    async fn pause(&self, request: Request<v1::PauseRequest>) -> Answer<v1::PauseResponse> {
+        hand!(self, request, hold::pause)
+    }
+
+    async fn resume(&self, request: Request<v1::ResumeRequest>) -> Answer<v1::ResumeResponse> {
+        hand!(self, request, hold::resume)
+    }
+
+    async fn stop_all(&self, request: Request<v1::StopAllRequest>) -> Answer<v1::StopAllResponse> {
+        hand!(self, request, hold::stop_all)
+    }
+
+    async fn get_status(&self, request: Request<v1::GetStatusRequest>) -> Answer<v1::GetStatusResponse> {
+        hand!(self, request, status::status)
+    }
+
+    async fn get_server_info(
+        &self,
+        request: Request<v1::GetServerInfoRequest>,
+    ) -> Answer<v1::GetServerInfoResponse> {
+        hand!(self, request, status::server_info)
+    }
+}
+
+/// What a stream brings: an event, or why it ends.
+type Event = Result<v1::Event, Refusal>;
+
+fn sent(event: Event) -> Result<v1::Event, Status> {
+    event.map_err(status_of)
+}

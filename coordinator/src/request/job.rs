@@ -1,0 +1,80 @@
+//! Jobs, with the counts of their tasks.
+
+use std::sync::Arc;
+
+use swarm_engine::{
+    id::Number,
+    noun::{counts::Counts, job::Job},
+    rejection::Rejection,
+};
+use swarm_proto::v1;
+
+use super::{
+    Context, Refusal,
+    page::{self, Tokens},
+};
+use crate::wire::{field, job::job_message};
+
+/// Shows a job.
+///
+/// # Errors
+///
+/// When there is none with this id.
+pub(crate) async fn get(cx: &Context, request: v1::GetJobRequest) -> Result<v1::GetJobResponse, Refusal> {
+    let id = field::job_id("job_id", &request.job_id)?;
+    let answer = cx
+        .core
+        .read(|state| state.job(&id).map(|job| (job.clone(), state.job_counts(&id))))
+        .await;
+    let as_of = cx.as_of(&answer);
+    let (job, counts) = answer.value.ok_or(Rejection::JobNotFound(id))?;
+    Ok(v1::GetJobResponse {
+        as_of,
+        job: Some(job_message(&job, &counts)),
+    })
+}
+
+/// Lists jobs by their age.
+///
+/// # Errors
+///
+/// When the page token is none of this list.
+pub(crate) async fn list(
+    cx: &Context,
+    request: v1::ListJobsRequest,
+) -> Result<v1::ListJobsResponse, Refusal> {
+    let size = page::size(request.page_size);
+    let order = page::order(request.newest_first);
+    let list = v1::ListJobsRequest {
+        newest_first: request.newest_first,
+        ..Default::default()
+    };
+    let tokens = Tokens::of(&list, order);
+    let cursor = tokens.read(&request.page_token)?;
+    let answer = cx
+        .core
+        .read(|state| {
+            let jobs = state.jobs_behind(cursor, order).take(size + 1);
+            jobs.map(|job| (Arc::clone(job), state.job_counts(&job.id)))
+                .collect::<Vec<(Arc<Job>, Counts)>>()
+        })
+        .await;
+    let as_of = cx.as_of(&answer);
+    let mut jobs = answer.value;
+    let more = jobs.len() > size;
+    jobs.truncate(size);
+    let next = jobs
+        .last()
+        .filter(|_| more)
+        .map(|(last, _)| tokens.write(last.number));
+    let jobs = jobs
+        .iter()
+        .map(|(job, counts)| job_message(job, counts))
+        .collect();
+    let (jobs, next_page_token) = page::fit(jobs, next, |job: &v1::Job| tokens.write(Number(job.number)));
+    Ok(v1::ListJobsResponse {
+        as_of,
+        jobs,
+        next_page_token,
+    })
+}

@@ -1,0 +1,166 @@
+//! An agent introduces itself, and says goodbye.
+
+use swarm_engine::{
+    command::{
+        deregister::{self, Deregister},
+        register::{self, Register},
+    },
+    id::{AgentId, Session},
+    limits::MAX_HELD_LEASES,
+    noun::needs::Executor,
+    rejection::{Faults, Rejection},
+};
+use swarm_proto::{
+    limits::{MAX_EXECUTORS, MAX_NAME_BYTES, MAX_SLOTS},
+    v1,
+};
+
+use super::{Context, Refusal};
+
+use crate::{
+    random,
+    wire::{
+        field::{self, Fields, unless_faulty},
+        lease::{proof, shown_again},
+        time::duration,
+    },
+};
+
+/// Registers an agent, whose earlier session ends with that.
+///
+/// # Errors
+///
+/// When a field is faulty.
+pub(crate) async fn register(
+    cx: &Context,
+    request: v1::RegisterAgentRequest,
+) -> Result<v1::RegisterAgentResponse, Refusal> {
+    let command = read(request, cx.settings.lease_ttl, random::number())?;
+    let answer = cx
+        .core
+        .execute(|draft| {
+            let registered = register::decide(draft, command)?;
+            let cluster = draft.identity().map(|identity| identity.cluster_id.clone());
+            Ok((registered, cluster))
+        })
+        .await?;
+    let as_of = cx.as_of(&answer);
+    let (registered, cluster) = answer.value;
+    Ok(v1::RegisterAgentResponse {
+        as_of,
+        cluster_id: cluster.map(|cluster| cluster.to_string()).unwrap_or_default(),
+        session: registered.session.0,
+        lease_ttl: Some(duration(cx.settings.lease_ttl)),
+        heartbeat_interval: Some(duration(cx.heartbeat_interval())),
+        lost: registered.lost.iter().map(shown_again).collect(),
+    })
+}
+
+/// Takes a goodbye: what the agent still holds is given to others at once.
+///
+/// # Errors
+///
+/// When the session is not the agent's newest.
+pub(crate) async fn deregister(
+    cx: &Context,
+    request: v1::DeregisterAgentRequest,
+) -> Result<v1::DeregisterAgentResponse, Refusal> {
+    let command = Deregister {
+        agent: field::agent_id("agent_id", &request.agent_id)?,
+        session: Session(request.session),
+        jitter: random::number(),
+    };
+    let answer = cx
+        .core
+        .execute(|draft| deregister::decide(draft, command))
+        .await?;
+    Ok(v1::DeregisterAgentResponse {
+        as_of: cx.as_of(&answer),
+    })
+}
+
+/// Reads a registration.
+///
+/// # Errors
+///
+/// [`Rejection::Invalid`] with every fault.
+fn read(
+    request: v1::RegisterAgentRequest,
+    lease_ttl: std::time::Duration,
+    jitter: u64,
+) -> Result<Register, Rejection> {
+    let mut faults = Faults::default();
+    let mut fields = Fields::of_request(&mut faults);
+    let agent = fields.name("agent_id", &request.agent_id, AgentId::parse);
+    fields.text("name", &request.name, MAX_NAME_BYTES);
+    fields.pairs("labels", &request.labels);
+    if !(1..=MAX_SLOTS).contains(&request.slots) {
+        fields.refuse(
+            "slots",
+            format!("is {}, it must be between 1 and {MAX_SLOTS}", request.slots),
+        );
+    }
+    fields.text("version", &request.version, MAX_NAME_BYTES);
+    fields.count("executors", request.executors.len(), MAX_EXECUTORS);
+    fields.count("held", request.held.len(), MAX_HELD_LEASES);
+    let agent = unless_faulty(agent, faults)?;
+    Ok(Register {
+        agent,
+        name: request.name.into(),
+        labels: request.labels,
+        slots: request.slots,
+        // Those that only newer coordinators know are of no use to this one.
+        executors: match request.executors.as_slice() {
+            [] => [Executor::Command].into(),
+            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
+        version: request.version.into(),
+        held: request.held.iter().map(proof).collect(),
+        lease_ttl,
+        jitter,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(90);
+
+    fn paths<T>(answer: Result<T, Rejection>) -> Vec<String> {
+        match answer {
+            Ok(_) => Vec::new(),
+            Err(Rejection::Invalid(faults)) => {
+                faults.named().iter().map(|fault| fault.field.clone()).collect()
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_registration_tells_all_its_faults() {
+        let good = v1::RegisterAgentRequest {
+            agent_id: "k3x9".into(),
+            slots: 2,
+            ..Default::default()
+        };
+        assert!(read(good.clone(), TTL, 7).is_ok());
+        let bad = v1::RegisterAgentRequest {
+            agent_id: "a b".into(),
+            name: "n".repeat(201),
+            labels: [(String::new(), String::new())].into(),
+            slots: 0,
+            version: "v".repeat(201),
+            held: vec![v1::LeaseRef::default(); MAX_HELD_LEASES + 1],
+            executors: Vec::new(),
+        };
+        let expected = ["agent_id", "name", "labels", "slots", "version", "held"];
+        assert_eq!(paths(read(bad, TTL, 7)), expected);
+        assert_eq!(
+            paths(read(v1::RegisterAgentRequest { slots: 1001, ..good }, TTL, 7)),
+            ["slots"]
+        );
+    }
+}

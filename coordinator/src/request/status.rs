@@ -1,0 +1,102 @@
+//! Everything on one page, and who answers.
+
+use swarm_proto::v1;
+
+use super::{Context, Refusal};
+use crate::{
+    admission::Load,
+    overview::Overview,
+    usage::Usage,
+    wire::{
+        agent::agent_counts,
+        hold::hold_message,
+        state::counts_message,
+        time::{duration, timestamp},
+    },
+};
+
+/// Shows counts, rates, holds, and how the coordinator itself is.
+///
+/// # Errors
+///
+/// None today.
+pub(crate) async fn status(
+    cx: &Context,
+    _request: v1::GetStatusRequest,
+) -> Result<v1::GetStatusResponse, Refusal> {
+    let (happened, seconds) = cx.core.last_minute();
+    let answer = cx.core.overview(cx.settings.lease_ttl).await;
+    let as_of = cx.as_of(&answer);
+    let durable = cx.core.durable().borrow().0;
+    let journal_lag = cx.core.decided().0.saturating_sub(durable);
+    let Overview {
+        counts,
+        agents,
+        slots,
+        jobs,
+        oldest_queued,
+        holds,
+        unmatched,
+        ..
+    } = answer.value;
+    Ok(v1::GetStatusResponse {
+        as_of,
+        tasks: Some(counts_message(&counts)),
+        agents: Some(agent_counts(agents)),
+        slots,
+        jobs: jobs as u64,
+        oldest_queued_time: oldest_queued.map(timestamp),
+        uptime: Some(duration(cx.core.clock.uptime())),
+        store_seq: cx.core.store.applied_seq(),
+        server_time: Some(timestamp(cx.core.clock.now())),
+        wall_clock_ahead_ms: cx.core.clock.wall_ahead_ms(),
+        holds: holds.iter().map(|held| hold_message(held)).collect(),
+        rates: Some(v1::Rates {
+            submitted: happened.submitted as f64 / seconds,
+            granted: happened.granted as f64 / seconds,
+            succeeded: happened.succeeded as f64 / seconds,
+            failed: happened.failed as f64 / seconds,
+        }),
+        journal_seq: answer.as_of.0,
+        journal_lag,
+        unmatched,
+        process: Usage::now().map(|usage| v1::ProcessUsage {
+            cpu_time: Some(duration(usage.cpu)),
+            resident_bytes: usage.resident_bytes,
+            peak_resident_bytes: usage.peak_resident_bytes,
+        }),
+        journal_bytes: cx.core.journal.bytes(),
+        // A figure for people: a file system that does not say is no reason to refuse the others.
+        store_bytes: cx.core.store.size_on_disk().unwrap_or_default(),
+        free_bytes: cx.core.store.free_bytes().ok(),
+        disk_refuses_submits: !cx.core.admission.has_space_for(Load::Submit),
+        disk_refuses_claims: !cx.core.admission.has_space_for(Load::Claim),
+    })
+}
+
+/// Shows which coordinator this is, and what it does unless a task says otherwise.
+///
+/// # Errors
+///
+/// None today.
+pub(crate) async fn server_info(
+    cx: &Context,
+    _request: v1::GetServerInfoRequest,
+) -> Result<v1::GetServerInfoResponse, Refusal> {
+    let answer = cx.core.read(|state| state.identity().cloned()).await;
+    let as_of = cx.as_of(&answer);
+    let (cluster_id, epoch) = answer
+        .value
+        .map(|identity| (identity.cluster_id.to_string(), identity.epoch))
+        .unwrap_or_default();
+    Ok(v1::GetServerInfoResponse {
+        as_of,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        cluster_id,
+        epoch,
+        lease_ttl: Some(duration(cx.settings.lease_ttl)),
+        default_timeout: Some(duration(cx.settings.default_timeout)),
+        default_retries: cx.settings.default_retries,
+        listen_address: cx.settings.address.to_string(),
+    })
+}
