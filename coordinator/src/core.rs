@@ -15,7 +15,6 @@ use swarm_engine::{
     rule::fit::Liveness,
     state::State,
     time::Timestamp,
-    touches::TaskChange,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -23,6 +22,7 @@ use crate::{
     admission::Admission,
     clock::Clock,
     durable::Durable,
+    ids_read::IdsRead,
     journal,
     limits::{MAX_STREAMS, STORE_READERS},
     lock::{Inner, Lock, Locked},
@@ -54,8 +54,7 @@ pub struct Core {
     history: Arc<str>,
     lock: Lock,
     durable: Durable,
-    /// Whether it is known that no id is missing in the store.
-    pub(crate) ids_read: watch::Sender<bool>,
+    pub(crate) ids_read: IdsRead,
 }
 
 /// A value with the last event that it reflects, which is durable.
@@ -110,7 +109,7 @@ impl Core {
         let history = state
             .identity()
             .map_or_else(|| "".into(), |identity| identity.history.clone());
-        let ids_read = watch::Sender::new(store.is_read());
+        let ids_read = IdsRead::new(store.is_read());
         let admission: Arc<Admission> = Arc::default();
         let outputs = Arc::new(Outputs::new(store.clone()));
         let lock = Lock::new(
@@ -250,23 +249,14 @@ impl Core {
         self.durable.reached(through);
     }
 
-    /// For the view: these events are in the store.
-    pub(crate) fn left_store(&self, events: &[Arc<Event>]) {
-        let removals = events.iter().filter_map(|event| {
-            let task = event.fact.touches().task?;
-            matches!(task.change, TaskChange::Removed { .. }).then_some((task.id, event.seq))
-        });
-        let removals: Vec<_> = removals.collect();
-        if removals.is_empty() {
-            return;
-        }
-        let mut inner = self.lock();
-        for (task, seq) in removals {
-            // The id may have been used again, and that task removed as well.
-            if inner.leaving.get(task).is_some_and(|(_, latest)| *latest == seq) {
-                inner.leaving.remove(task);
-            }
-        }
+    /// For the scrub: all ids of the store have been read, and none is missing.
+    pub(crate) fn ids_are_read(&self) {
+        self.ids_read.note();
+    }
+
+    /// Waits until all ids of the store have been read.
+    pub(crate) async fn until_ids_are_read(&self) {
+        self.ids_read.wait().await;
     }
 
     /// Lets the writer end once everything decided is durable.

@@ -3,14 +3,9 @@
 //! The store lists ended tasks in the order of their ends. A sweep goes through those that are old enough and
 //! lets the engine decide about each; the view removes them from the store as it applies the events.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use swarm_engine::{
-    command::prune::{self, Prune},
-    id::{Number, TaskId},
-    limits::PRUNE_STEP,
-    time::Timestamp,
-};
+use swarm_engine::{id::Number, limits::PRUNE_STEP, time::Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,7 +13,7 @@ use crate::{
     core::Core,
     limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
     recall::Refused,
-    records::aging::{self, Aged, Aging},
+    records::aging::{self, Aging},
 };
 
 /// The shortest pause between two sweeps, for ends that lie close together.
@@ -78,7 +73,7 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
         let Aging { due, next } = reading.await.map_err(|error| error.to_string())??;
         let last = due.last().map(|task| task.place);
         let is_full = due.len() == PRUNE_STEP;
-        removed += remove(core, due, ended_by).await?;
+        removed += core.prune(due, ended_by).await.map_err(why)?;
         match last {
             Some((second, number)) if is_full => from = (second, Number(number.0 + 1)),
             // What waited for a removed task, or was skipped because of it, may be next.
@@ -91,53 +86,12 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
     }
 }
 
-/// Lets the engine remove those of the tasks that nothing needs. Returns how many went.
-async fn remove(core: &Core, aged: Vec<Aged>, ended_by: Timestamp) -> Result<usize, String> {
-    let candidates: Vec<Aged> = {
-        let inner = core.lock();
-        let may_go = |task: &Aged| !inner.state.is_needed(&task.id) && !inner.leaving.contains_key(&task.id);
-        aged.into_iter().filter(may_go).collect()
-    };
-    let mut removed = 0;
-    let mut rest = candidates.as_slice();
-    while !rest.is_empty() {
-        let (some, others) = rest.split_at(rest.len().min(RECALLED_TOGETHER));
-        rest = others;
-        removed += remove_step(core, some, ended_by).await?;
+fn why(refused: Refused) -> String {
+    match refused {
+        Refused::Unreadable(error) => error,
+        Refused::TooSoon => "the store is still being read through".to_owned(),
+        Refused::Rejected(rejection) => rejection.to_string(),
     }
-    Ok(removed)
-}
-
-/// Records brought into memory together: even the largest stay below what one look may bring.
-const RECALLED_TOGETHER: usize = 256;
-
-async fn remove_step(core: &Core, tasks: &[Aged], ended_by: Timestamp) -> Result<usize, String> {
-    let ids: Arc<BTreeSet<TaskId>> = Arc::new(tasks.iter().map(|task| task.id.clone()).collect());
-    let _turn = core.store_readers.acquire().await;
-    let (pinned, missing) = core.pin(&ids);
-    let found = core
-        .read_store(missing)
-        .await
-        .map_err(|error| match error.into() {
-            Refused::Unreadable(error) => error,
-            Refused::TooSoon => "the store is still being read through".to_owned(),
-            Refused::Rejected(rejection) => rejection.to_string(),
-        })?;
-    let (removed, as_of) = core.decide_with(&found, |draft_state, draft| {
-        // A request that is about to decide has named the others.
-        let free = tasks
-            .iter()
-            .filter(|task| !draft_state.holds_for_others(pinned.pin, &task.id))
-            .map(|task| task.number);
-        let request = Prune {
-            tasks: free.collect(),
-            ended_by,
-        };
-        Ok(prune::decide(draft, &request))
-    });
-    drop(pinned);
-    core.until_durable(as_of).await;
-    removed.map_err(|rejection| rejection.to_string())
 }
 
 #[cfg(test)]

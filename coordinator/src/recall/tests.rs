@@ -29,7 +29,6 @@ use crate::{
     retention::sweep,
     store::Store,
     stored,
-    upkeep::stored_ids,
     view::View,
 };
 
@@ -160,7 +159,7 @@ async fn a_new_id_is_not_looked_up_once_those_in_the_store_are_known() {
     swarm.submit(None, vec![task("before", &[])]).await.unwrap();
     swarm.work().await;
     swarm.settle().await;
-    stored_ids::fill(&swarm.core).unwrap();
+    swarm.core.fill_stored_ids().unwrap();
     swarm.submit(None, vec![task("after", &[])]).await.unwrap();
     swarm.work().await;
     swarm.settle().await;
@@ -400,7 +399,7 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
     };
     let noting = async {
         while !is_over() {
-            stored_ids::fill(&swarm.core).unwrap();
+            swarm.core.fill_stored_ids().unwrap();
             tokio::task::yield_now().await;
         }
     };

@@ -1,6 +1,6 @@
 //! What ended long ago goes, from memory and store, and nothing that something needs.
 
-use swarm_engine::{command::complete::Reported, noun::task::TaskState, rejection::Rejection};
+use swarm_engine::{command::complete::Reported, id::TaskId, noun::task::TaskState, rejection::Rejection};
 
 use super::*;
 use crate::{
