@@ -7,7 +7,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The durable side of a lease. Its expiry is a soft fact: see [`crate::state::soft::Soft`].
+/// The durable side of a lease. Its expiry is a soft fact, which the state keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The leased attempt.
