@@ -2,34 +2,26 @@
 //! captured with a bound, and ended whole: first its group, then whatever carries
 //! the mark. How an attempt ends makes no difference: nothing of it is left.
 
-mod tail;
-mod unix;
-
 pub(crate) mod tree;
 
-use std::{
-    ffi::{OsStr, OsString},
-    io,
-    path::PathBuf,
-    process::Stdio,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod launch;
+mod unix;
 
-use nix::{
-    errno::Errno,
-    unistd::{AccessFlags, access},
-};
+mod capture;
+mod tail;
+
+use std::{io, time::Duration};
+
+use nix::errno::Errno;
 use swarm_proto::v1::Output;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
+    io::AsyncWriteExt as _,
     task::JoinHandle,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout},
 };
 
-use self::tree::{Tree, mark};
-use self::{tail::Tail, unix::Group};
+pub(crate) use self::launch::Launch;
+use self::{capture::Capture, tree::Tree, unix::Group};
 
 /// How long output may still come after the command ended: what it started may hold the pipes for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
@@ -37,65 +29,6 @@ const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
 const GONE_AFTER_KILL: Duration = Duration::from_secs(10);
 /// How often to look whether a group that was asked to end is empty.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Bytes per read; a pipe holds 64 KiB on Linux.
-const READ_BYTES: usize = 64 * 1024;
-
-/// What to start.
-pub(crate) struct Launch {
-    /// Looked up in the PATH of `env` unless it has a slash.
-    pub(crate) program: String,
-    pub(crate) arguments: Vec<String>,
-    pub(crate) directory: PathBuf,
-    /// The whole environment, but for the mark: nothing is inherited.
-    pub(crate) env: Vec<(OsString, OsString)>,
-    /// Its standard input; /dev/null when empty.
-    pub(crate) stdin: Vec<u8>,
-}
-
-impl Launch {
-    /// The PATH that the search by name looks through.
-    pub(crate) fn path(&self) -> OsString {
-        self.env
-            .iter()
-            .rev()
-            .find(|(name, _)| name == "PATH")
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default()
-    }
-
-    /// The file that the search by name will find. A command that is started by its file starts several times as fast:
-    /// the system does not copy this process first.
-    fn found(&self) -> Option<PathBuf> {
-        if self.program.contains('/') {
-            return None;
-        }
-        let is_program = |file: &PathBuf| file.is_file() && access(file, AccessFlags::X_OK).is_ok();
-        std::env::split_paths(&self.path())
-            .map(|directory| self.directory.join(directory).join(&self.program))
-            .find(is_program)
-            // The command looks from its own directory, and not from ours.
-            .filter(|file| file.is_absolute())
-    }
-
-    fn command(&self, program: &OsStr, tree: &Tree) -> Command {
-        let mut command = Command::new(program);
-        command
-            .arg0(&self.program)
-            .args(&self.arguments)
-            .current_dir(&self.directory)
-            .env_clear()
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .env(mark::VARIABLE, tree.mark().as_str())
-            .stdin(if self.stdin.is_empty() {
-                Stdio::null()
-            } else {
-                Stdio::piped()
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-}
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,43 +136,6 @@ impl Process {
     }
 }
 
-/// One output stream, read to its end so that the command never blocks, of which the tail is kept.
-struct Capture {
-    tail: Arc<Mutex<Tail>>,
-    reader: JoinHandle<()>,
-}
-
-impl Capture {
-    fn of<Pipe: AsyncRead + Unpin + Send + 'static>(pipe: Option<Pipe>) -> Capture {
-        let tail = Arc::new(Mutex::new(Tail::default()));
-        let shared = Arc::clone(&tail);
-        let reader = tokio::spawn(async move {
-            let Some(mut pipe) = pipe else { return };
-            let mut chunk = Vec::with_capacity(READ_BYTES);
-            while let Ok(1..) = pipe.read_buf(&mut chunk).await {
-                shared
-                    .lock()
-                    .expect("nothing panics while it keeps output")
-                    .push(&chunk);
-                chunk.clear();
-            }
-        });
-        Capture { tail, reader }
-    }
-
-    async fn finish(&mut self, deadline: Instant) {
-        if !self.reader.is_finished() {
-            let _ = timeout_at(deadline, &mut self.reader).await;
-        }
-    }
-
-    fn take(self) -> (Vec<u8>, u64) {
-        self.reader.abort();
-        let mut tail = self.tail.lock().expect("nothing panics while it keeps output");
-        std::mem::take(&mut *tail).into_parts()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::pending;
@@ -281,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_group_that_ignores_the_request_is_killed_after_the_grace() {
         let mut process = start(shell("trap '' TERM; echo ready; while :; do sleep 1; done")).unwrap();
-        while process.stdout.tail.lock().unwrap().is_empty() {
+        while process.stdout.is_empty() {
             tokio::task::yield_now().await;
         }
         let exit = process.end(Duration::from_millis(200), pending()).await.unwrap();
@@ -293,7 +189,7 @@ mod tests {
         let script =
             "(trap 'sleep 0.3; echo tidied; exit' TERM; echo ready; while :; do sleep 0.05; done) & wait";
         let mut process = start(shell(script)).unwrap();
-        while process.stdout.tail.lock().unwrap().is_empty() {
+        while process.stdout.is_empty() {
             tokio::task::yield_now().await;
         }
         process.end(Duration::from_secs(30), pending()).await.unwrap();
