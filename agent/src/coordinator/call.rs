@@ -1,4 +1,4 @@
-//! How a call is made: whom it is sent to, when it is repeated, who is believed, and what is said meanwhile.
+//! One call: the address it is sent to, its repeats, the doubt about who answers, and what the log says meanwhile.
 
 use std::{
     future::Future,
@@ -19,7 +19,8 @@ use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::
 use crate::program::config::LogFormat;
 
 impl Coordinator {
-    /// Makes a call until it is answered or refused for good, however often another coordinator answers meanwhile.
+    /// Repeats a call until our own coordinator answers it or refuses it for good. Answers of another one are waited
+    /// out.
     pub(super) async fn call_own<T, Call>(
         &self,
         what: &str,
@@ -40,7 +41,7 @@ impl Coordinator {
         }
     }
 
-    /// Makes a call until it is answered or refused for good, or another coordinator answers.
+    /// Repeats a call until it is answered, refused for good, or answered by another coordinator.
     pub(super) async fn call<T, Call>(
         &self,
         what: &str,
@@ -85,7 +86,7 @@ impl Coordinator {
         ended
     }
 
-    /// Nothing about one cluster's tasks goes to another, and nothing that another one says is acted on.
+    /// Sends a request to our own cluster only, and believes answers of our own cluster only.
     async fn ask<T, Call>(
         &self,
         target: usize,
@@ -99,7 +100,7 @@ impl Coordinator {
         let doubt = self.contact().doubt(target);
         self.resolve(target, doubt).await?;
         let answer = limited(limit, send(self.targets[target].1.clone())).await;
-        // A connection that was idle may have been made anew, to another coordinator, without any lost answer.
+        // An idle connection may have been replaced by one to another coordinator, without any lost answer.
         let is_final = match &answer {
             Ok(answer) => is_doubtful(answer),
             Err(failure @ Failure::Refused { .. }) => !failure.is_transient(),
@@ -112,7 +113,7 @@ impl Coordinator {
         answer.map_err(CallError::Failed)
     }
 
-    /// Finds out whose data are there.
+    /// Asks for the cluster id at an address, and settles the doubt if it is the expected one.
     async fn resolve(&self, target: usize, doubt: Option<Doubt>) -> Result<(), CallError> {
         let Some(doubt) = doubt else { return Ok(()) };
         let found = limited(ANSWER_LIMIT, cluster_id(self.targets[target].1.clone()))
@@ -122,7 +123,7 @@ impl Coordinator {
             return Err(CallError::OtherCluster(found));
         }
         self.contact().settle(target, &doubt);
-        // The answer itself may be held back for long.
+        // The coordinator may hold back the answer to the call itself for long.
         self.note_answer();
         Ok(())
     }
@@ -139,7 +140,7 @@ impl Coordinator {
         }
     }
 
-    /// Turns to the next address when nobody answered, and says so once and then once a minute.
+    /// Turns to the next address because nobody answered. The log says so at once, then once a minute.
     fn note_failure(&self, what: &str, target: usize, failure: &Failure) {
         let address = &self.targets[target].0;
         if matches!(failure, Failure::Refused { .. }) {
@@ -159,7 +160,7 @@ impl Coordinator {
         self.turn_from(target);
     }
 
-    /// Turns to the next address when another coordinator answered, and says so once and then once a minute.
+    /// Turns to the next address because another coordinator answered. The log says so at once, then once a minute.
     fn note_stranger(&self, target: usize, cluster_id: &str) {
         let due = self.contact().met(target, cluster_id, Instant::now());
         if due {
@@ -180,17 +181,17 @@ impl Coordinator {
 
     fn turn_from(&self, target: usize) {
         let next = (target + 1) % self.targets.len();
-        // Another call may have turned already; turning twice would come back to the silent one.
+        // Another call may have turned already. A second turn would come back to the silent address.
         let _ = self
             .current
             .compare_exchange(target, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
-/// What a final refusal says, for people.
+/// A final refusal as a sentence for people.
 pub(crate) fn sentence(failure: &Failure) -> String {
     match failure {
-        // What is wrong with a request says more than the word for it.
+        // The faults of a request say more than the word INVALID_ARGUMENT.
         Failure::Refused {
             code: Code::InvalidArgument,
             message,
@@ -210,7 +211,7 @@ pub(crate) fn sentence(failure: &Failure) -> String {
     }
 }
 
-/// Says that nobody answers, and what answers instead.
+/// Says that the coordinator does not answer, and what the probe of its address found.
 async fn say_away(log_format: LogFormat, address: Address, failure: Failure, contact: Arc<Mutex<Contact>>) {
     let is_unsent = matches!(failure, Failure::Lost { unsent: true, .. });
     let peer = if is_unsent {
@@ -218,7 +219,7 @@ async fn say_away(log_format: LogFormat, address: Address, failure: Failure, con
     } else {
         let peer = probe(&address).await;
         if !lock(&contact).is_silent() {
-            // It answers again, and nobody wants to hear now that it did not.
+            // The coordinator answers again: the silence is no news any more.
             return;
         }
         peer
@@ -244,7 +245,7 @@ async fn say_away(log_format: LogFormat, address: Address, failure: Failure, con
     }
 }
 
-/// Waits for an answer, but not longer than this: a peer that fell silent is a lost answer.
+/// Waits for an answer up to a limit. A peer that stays silent for longer counts as a lost answer.
 async fn limited<T>(
     limit: Duration,
     call: impl Future<Output = Result<Response<T>, Status>>,
@@ -261,15 +262,15 @@ async fn limited<T>(
     }
 }
 
-/// Whether a repeat can ever change the answer.
+/// Whether a repeat of the call can bring another answer.
 fn is_worth_repeating(failure: &Failure) -> bool {
     match failure {
-        // A token can be renewed while an agent runs, and what it holds must not be thrown away meanwhile.
+        // A token can be renewed while an agent runs. Until then its leases and outcomes must be kept.
         Failure::Refused {
             code: Code::Unauthenticated,
             ..
         } => true,
-        // Whoever answers there is no coordinator; one may come back.
+        // The program at this address is no coordinator. A coordinator may come back.
         Failure::Lost {
             code: Code::Unimplemented,
             ..

@@ -1,65 +1,64 @@
-//! What is known about who answers at the coordinator's addresses (pure).
+//! Who answers at the coordinator's addresses, as far as is known (pure).
 //!
-//! An address may come to belong to another coordinator, one with other data.
-//! So after every lost answer it is asked again whose data are there, before
-//! anything that belongs to one coordinator is sent.
+//! An address may pass to another coordinator with other data. So after every lost answer the agent asks an address
+//! for its cluster id again, before it sends anything that belongs to one cluster.
 
 use std::time::{Duration, Instant};
 
-/// While the coordinator is away, it is said this often.
+/// How often the log repeats that the coordinator is away.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// What is known about all addresses.
+/// The knowledge about all addresses.
 pub(super) struct Contact {
-    /// The data that this agent works for, once it knows.
+    /// The cluster that this agent works for; `None` before it has joined one.
     cluster_id: Option<String>,
     addresses: Vec<AddressRecord>,
     silence: Option<Silence>,
     stranger: Option<Stranger>,
 }
 
-/// What is known about one address.
+/// The knowledge about one address.
 #[derive(Clone, Copy, Default)]
 struct AddressRecord {
-    /// How often the answer was lost, or came from another coordinator.
+    /// Answers that were lost or came from another coordinator.
     losses: u64,
-    /// So many losses there were when it was last asked whose data are there, and they were the right ones.
+    /// The number of losses when the address last named the right cluster.
     verified: Option<u64>,
 }
 
-/// Nobody answers.
+/// The time without any answer.
 struct Silence {
     since: Instant,
     said: Instant,
 }
 
-/// Another coordinator, with other data, which answers at the address of this agent's own.
+/// Another coordinator, with other data, at the address of our own.
 #[derive(Clone, Debug)]
 pub(crate) struct Stranger {
-    /// Its data.
+    /// The cluster id of the other coordinator.
     pub(crate) cluster_id: String,
-    /// When it was first met.
+    /// When the other coordinator first answered.
     pub(crate) since: Instant,
     said: Instant,
 }
 
 impl Stranger {
-    /// Whether our own did not answer for this long, since it was first met.
+    /// Whether our own coordinator has not answered for this long since then.
     pub(crate) fn is_lasting(&self, now: Instant, long: Duration) -> bool {
         now.duration_since(self.since) >= long
     }
 }
 
-/// What has to be found out before an address is believed.
+/// A question that an address has to answer before it is believed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
-    /// Whose data have to be there.
+    /// The cluster id that the address has to name.
     pub(super) expected: String,
     losses: u64,
 }
 
 impl Contact {
-    /// Nothing is known about so many addresses.
+    /// Knows nothing about any of so many addresses.
     pub(super) fn new(count: usize) -> Contact {
         Contact {
             cluster_id: None,
@@ -69,7 +68,7 @@ impl Contact {
         }
     }
 
-    /// From now on these are the data that this agent works for; `None` for whatever is there.
+    /// Works for this cluster from now on; with `None` for any cluster that answers.
     pub(super) fn work_for(&mut self, cluster_id: Option<String>) {
         self.cluster_id = cluster_id;
         self.stranger = None;
@@ -78,14 +77,14 @@ impl Contact {
         }
     }
 
-    /// What has to be found out about an address before the next call, if anything.
+    /// The doubt about an address before the next call, if there is one.
     pub(super) fn doubt(&self, address: usize) -> Option<Doubt> {
         let record = self.addresses[address];
         let is_verified = record.verified == Some(record.losses);
         if is_verified { None } else { self.question(address) }
     }
 
-    /// What has to be found out to believe what an address just said.
+    /// The doubt about an answer that an address just gave.
     pub(super) fn question(&self, address: usize) -> Option<Doubt> {
         Some(Doubt {
             expected: self.cluster_id.clone()?,
@@ -93,12 +92,12 @@ impl Contact {
         })
     }
 
-    /// The right data are there, unless an answer was lost since the doubt arose.
+    /// The address named the right cluster. That counts only if no answer was lost since the doubt arose.
     pub(super) fn settle(&mut self, address: usize, doubt: &Doubt) {
         self.addresses[address].verified = Some(doubt.losses);
     }
 
-    /// This agent's own coordinator answers; says for how long it did not.
+    /// Our own coordinator answers; returns for how long it did not.
     pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
         let stranger = self.stranger.take().map(|stranger| stranger.since);
         let silence = self.silence.take().map(|silence| silence.since);
@@ -106,12 +105,12 @@ impl Contact {
         Some(now.duration_since(since))
     }
 
-    /// Whether an answer was lost since the last that came.
+    /// Whether the last answer was lost.
     pub(super) fn is_silent(&self) -> bool {
         self.silence.is_some()
     }
 
-    /// An answer was lost; says whether that is to be told.
+    /// An answer was lost; true when the log should say so.
     pub(super) fn lost(&mut self, address: usize, now: Instant) -> bool {
         self.addresses[address].losses += 1;
         let Some(silence) = &mut self.silence else {
@@ -124,7 +123,7 @@ impl Contact {
         say_again(&mut silence.said, now)
     }
 
-    /// Another coordinator answered; says whether that is to be told.
+    /// Another coordinator answered; true when the log should say so.
     pub(super) fn met(&mut self, address: usize, cluster_id: &str, now: Instant) -> bool {
         self.addresses[address].losses += 1;
         let Some(stranger) = &mut self.stranger else {
@@ -135,18 +134,18 @@ impl Contact {
             });
             return true;
         };
-        // Behind several addresses there may be several.
+        // Several addresses may belong to several other coordinators.
         cluster_id.clone_into(&mut stranger.cluster_id);
         say_again(&mut stranger.said, now)
     }
 
-    /// The other coordinator, if one answered since our own did.
+    /// The other coordinator, if one has answered since our own did.
     pub(super) fn stranger(&self) -> Option<&Stranger> {
         self.stranger.as_ref()
     }
 }
 
-/// Whether it is time to say something again; if so it counts as said.
+/// Whether it is time to repeat a log line. The answer yes starts the next minute.
 fn say_again(said: &mut Instant, now: Instant) -> bool {
     let due = now.duration_since(*said) >= SAY_AGAIN;
     if due {

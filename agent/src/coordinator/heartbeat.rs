@@ -1,4 +1,4 @@
-//! One renewal for all held leases, always in flight, which brings orders back.
+//! Heartbeats: one parked call renews all leases, and its answer brings orders for the attempts.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use super::{
 };
 use crate::attempt_key::AttemptKey;
 
-/// A coordinator that answers at once is not asked more often than this.
+/// The least time between two heartbeats to a coordinator that answers at once.
 const LEAST_GAP: Duration = Duration::from_millis(200);
-/// How often trust windows are looked at; a sleep of the machine is noticed this long after it.
+/// How often trust windows are checked. After a sleep of the machine their end is noticed within this time.
 const TRUST_CHECK: Duration = Duration::from_secs(1);
-/// After an answer that was not held back for as long as it could have been, the next renewal goes out this soon: one
-/// that is parked hears orders.
+/// The pause after a heartbeat that was not parked for the whole interval. Only a parked heartbeat hears orders at
+/// once.
 const SOON: Duration = Duration::from_secs(1);
-/// How many renewals an exclusive attempt's trust window has room for: the answer of one, the pause, and the next one.
+/// Renewals that fit into the trust window of an exclusive attempt: one answer, one pause, and the next answer.
 const RENEWALS_PER_WINDOW: u32 = 3;
 
-/// Renews until the agent cannot go on. `draining` turns true when nothing more is claimed.
+/// Sends heartbeats until the session ends. `draining` turns true when the agent claims nothing more.
 pub(crate) async fn beat(
     session: &Session,
     kill_grace: Duration,
@@ -54,9 +54,10 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
         let wait = if is_asked_for { Duration::ZERO } else { longest };
         let answer = tokio::select! {
             answer = session.heartbeat(is_draining, wait) => answer,
-            // The parked one is given up, so that the coordinator hears the news now. It renewed on arrival.
+            // The parked heartbeat renewed the leases on arrival. It is given up, so that the coordinator hears of
+            // the drain now.
             Ok(()) = draining.changed() => continue,
-            // One that is not parked brings the news itself; given up each time that a claim asks, it never would.
+            // A heartbeat without a wait is answered soon. If each claim gave it up, no answer would ever come.
             () = session.beat_now.notified(), if !wait.is_zero() => {
                 is_asked_for = true;
                 sleep_until(begun + LEAST_GAP).await;
@@ -90,7 +91,7 @@ async fn renew(session: &Session, kill_grace: Duration, mut draining: watch::Rec
     }
 }
 
-/// How long an answer may be held back. Only with the answer is a renewal known here.
+/// How long the coordinator may hold back the answer. A renewal counts here only once its answer is here.
 fn longest_wait(session: &Session, interval: Duration) -> Duration {
     let longest = interval.min(MAX_WAIT);
     match session.leases.exclusive_window() {
@@ -99,7 +100,7 @@ fn longest_wait(session: &Session, interval: Duration) -> Duration {
     }
 }
 
-/// Takes an answer's renewals and orders to heart.
+/// Renews trust windows and gives orders to attempts, as an answer says.
 fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: HeartbeatResponse) {
     let ttl = read_length(answer.lease_ttl).unwrap_or(session.registration().lease_ttl);
     let renewal = TrustWindow::new(sent, ttl, kill_grace);
@@ -159,8 +160,8 @@ fn obey(session: &Session, kill_grace: Duration, sent: BootTime, answer: Heartbe
     });
 }
 
-/// Notices when the coordinator has been silent for so long that it may give attempts to others: what must never
-/// overlap ends then.
+/// Watches the trust windows. When one ends, the coordinator may give the task to another agent, so an exclusive
+/// attempt is ended.
 async fn notice_silence(session: &Session) {
     loop {
         for untrusted in session.leases.newly_untrusted(BootTime::now()) {
@@ -179,7 +180,7 @@ async fn notice_silence(session: &Session) {
                 );
                 continue;
             }
-            // After a sleep of the machine nothing is left of the margin.
+            // After a sleep of the machine the margin for a polite end is used up.
             let order = if ended <= TRUST_CHECK {
                 Order::Release(Why::Silence)
             } else {
@@ -199,7 +200,7 @@ async fn notice_silence(session: &Session) {
     }
 }
 
-/// When something was that is this long ago.
+/// The time of day this long ago.
 fn ago(duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     Timestamp::now().checked_sub(duration).unwrap_or(Timestamp::MIN)

@@ -1,12 +1,12 @@
-//! Orders by people that no work is given, in words for the log.
+//! Holds, which people place so that no work is given, in words for the log.
 
 use jiff::Timestamp;
 use swarm_proto::v1::{Hold, HoldKind};
 
-/// The longest text of others that goes into one log line, in characters.
+/// Characters of a text from outside that go into one log line.
 const MAX_SHOWN: usize = 500;
 
-/// Who did what, when and why: `ann@desk paused everything at 2026-01-02T03:04:05Z: new disks`.
+/// A hold as a sentence: `ann@desk paused everything at 2026-01-02T03:04:05Z: new disks`.
 pub(crate) fn sentence(hold: &Hold) -> String {
     let who = match hold.actor.as_str() {
         "" => "somebody".to_owned(),
@@ -34,7 +34,7 @@ pub(crate) fn sentence(hold: &Hold) -> String {
     sentence
 }
 
-/// A text of others on one line, of a bounded length.
+/// A text from outside on one line of bounded length.
 pub(crate) fn shown(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(MAX_SHOWN).collect()

@@ -1,16 +1,15 @@
-//! The trust window: how long this agent may act on a lease without hearing from the coordinator.
+//! The trust window of a lease: the time that an agent may act on the lease without a word from the coordinator.
 //!
-//! It is shorter than the lease: counted from when the renewal was *sent*, less
-//! a margin, because the coordinator counts from when it arrived, and because
-//! ending an attempt takes its time. The clock goes on while the machine sleeps.
-//! When it ends in silence, only attempts that must never overlap are ended.
+//! The window begins when a renewal is *sent*, because the coordinator counts the lease from the renewal's arrival.
+//! It is shorter than the lease by a margin, because ending an attempt takes time. The clock goes on while the
+//! machine sleeps. At the window's end only attempts of an exclusive group are ended.
 
 use std::time::Duration;
 
-/// The least margin, in case the kill grace is shorter.
+/// The least margin, for an agent with a shorter kill grace.
 const LEAST_MARGIN: Duration = Duration::from_secs(5);
 
-/// Time since the machine was started, its sleep included.
+/// Time since the machine was started, sleep included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BootTime(Duration);
 
@@ -18,7 +17,7 @@ impl BootTime {
     /// Reads the clock.
     pub(crate) fn now() -> BootTime {
         use nix::time::{ClockId, clock_gettime};
-        // On macOS CLOCK_MONOTONIC is the one that goes on during sleep.
+        // On macOS CLOCK_MONOTONIC goes on during sleep.
         #[cfg(target_os = "linux")]
         let clock = ClockId::CLOCK_BOOTTIME;
         #[cfg(not(target_os = "linux"))]
@@ -33,7 +32,7 @@ impl BootTime {
     }
 }
 
-/// How long one lease can be trusted.
+/// The time for which one lease is trusted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TrustWindow {
     renewed: BootTime,
@@ -42,7 +41,7 @@ pub(crate) struct TrustWindow {
 }
 
 impl TrustWindow {
-    /// Opens with a grant or renewal that was asked for at `sent` and lasts `lease_ttl`.
+    /// The window of a grant or renewal that was asked for at `sent` and lasts `lease_ttl`.
     pub(crate) fn new(sent: BootTime, lease_ttl: Duration, kill_grace: Duration) -> TrustWindow {
         TrustWindow {
             renewed: sent,
@@ -51,19 +50,19 @@ impl TrustWindow {
         }
     }
 
-    /// Takes a renewal into account; one that would end earlier changes nothing.
+    /// Replaces the window by that of a renewal, unless that one ends earlier.
     pub(crate) fn renew(&mut self, renewal: TrustWindow) {
         if renewal.renewed.0 + renewal.length >= self.renewed.0 + self.length {
             *self = renewal;
         }
     }
 
-    /// When the last counted renewal was sent.
+    /// When the last renewal was sent.
     pub(crate) fn renewed(&self) -> BootTime {
         self.renewed
     }
 
-    /// How long it is open after a renewal was sent.
+    /// The length of the window from the sending of the renewal.
     pub(crate) fn length(&self) -> Duration {
         self.length
     }
@@ -73,12 +72,12 @@ impl TrustWindow {
         now.since(self.renewed) >= self.length
     }
 
-    /// How long it is still open; nothing when it has ended.
+    /// The time until the window ends; zero when it has ended.
     pub(crate) fn rest(&self, now: BootTime) -> Duration {
         self.length.saturating_sub(now.since(self.renewed))
     }
 
-    /// Whether the window has ended and nobody was told yet: true once per renewal.
+    /// Whether the window has ended since the last renewal; true once.
     pub(crate) fn notice_end(&mut self, now: BootTime) -> bool {
         let first = self.has_ended(now) && !self.end_noticed;
         self.end_noticed |= first;
@@ -86,7 +85,7 @@ impl TrustWindow {
     }
 }
 
-/// How much earlier than the lease the trust in it ends. A lease of a few seconds, as in a test, leaves half of itself.
+/// The part of a lease behind its trust window. Of a lease of a few seconds, as in a test, it is half.
 pub(crate) fn margin(lease_ttl: Duration, kill_grace: Duration) -> Duration {
     kill_grace.max(LEAST_MARGIN).min(lease_ttl / 2)
 }

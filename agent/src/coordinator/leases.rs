@@ -1,4 +1,4 @@
-//! The leases this agent holds: one list for registrations, heartbeats and orders.
+//! The leases that this agent holds: one list for registrations, heartbeats and orders.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::attempt_key::AttemptKey;
 
-/// All held leases.
+/// All leases of this agent.
 #[derive(Default)]
 pub(crate) struct Leases(Mutex<BTreeMap<AttemptKey, HeldLease>>);
 
@@ -25,14 +25,14 @@ struct HeldLease {
 }
 
 enum LeaseStage {
-    /// An attempt is at work under it.
+    /// An attempt runs under the lease.
     Running {
         trust: TrustWindow,
         orders: watch::Sender<Order>,
-        /// It must never overlap with another attempt of its group.
+        /// The attempt must never overlap with another one of its exclusive group.
         exclusive: bool,
     },
-    /// Its outcome is known here and not yet confirmed.
+    /// The attempt has ended, and its outcome is not confirmed yet.
     Reported,
 }
 
@@ -40,7 +40,7 @@ enum LeaseStage {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Untrusted {
     pub(crate) key: AttemptKey,
-    /// For how long it had no renewal.
+    /// The time since the last renewal was sent.
     pub(crate) silence: Duration,
     /// How long ago the window ended.
     pub(crate) ended: Duration,
@@ -48,7 +48,7 @@ pub(crate) struct Untrusted {
 }
 
 impl Leases {
-    /// Takes up a lease; its attempt listens to the returned orders. `None` when it is held already.
+    /// Adds the lease of a new attempt, which listens to the returned orders. `None` when the lease is held already.
     pub(crate) fn take(
         &self,
         lease: LeaseRef,
@@ -75,7 +75,7 @@ impl Leases {
         Some(listener)
     }
 
-    /// The attempt has ended and its outcome waits to be confirmed.
+    /// The attempt has ended; its outcome waits for confirmation.
     pub(crate) fn report(&self, lease: LeaseRef) {
         self.lock().insert(
             AttemptKey::of(&lease),
@@ -86,12 +86,12 @@ impl Leases {
         );
     }
 
-    /// Nothing is left to do about it.
+    /// Drops a lease: its outcome is confirmed, or of no use.
     pub(crate) fn forget(&self, key: &AttemptKey) {
         self.lock().remove(key);
     }
 
-    /// How many attempts are at work.
+    /// The number of running attempts.
     pub(crate) fn running(&self) -> usize {
         self.lock()
             .values()
@@ -99,7 +99,7 @@ impl Leases {
             .count()
     }
 
-    /// At most this many leases, those at work before those that wait for confirmation.
+    /// At most this many leases, running attempts first.
     pub(crate) fn listed(&self, limit: usize) -> Vec<LeaseRef> {
         let leases = self.lock();
         let (running, reported): (Vec<_>, Vec<_>) = leases
@@ -113,7 +113,8 @@ impl Leases {
             .collect()
     }
 
-    /// Gives an order to one attempt; says since when its lease was not renewed if the order is news to it.
+    /// Gives an order to one attempt. Returns when the lease was last renewed; `None` when the attempt has this order
+    /// already.
     pub(crate) fn order(&self, key: &AttemptKey, order: Order) -> Option<BootTime> {
         let leases = self.lock();
         let LeaseStage::Running { trust, orders, .. } = &leases.get(key)?.stage else {
@@ -122,7 +123,7 @@ impl Leases {
         raise(orders, order).then(|| trust.renewed())
     }
 
-    /// Gives an order to every attempt at work.
+    /// Gives an order to every running attempt.
     pub(crate) fn order_all(&self, order: Order) {
         for held in self.lock().values() {
             if let LeaseStage::Running { orders, .. } = &held.stage {
@@ -131,7 +132,7 @@ impl Leases {
         }
     }
 
-    /// The lease was renewed.
+    /// Renews the trust window of a running attempt.
     pub(crate) fn renew(&self, key: &AttemptKey, renewal: TrustWindow) {
         if let Some(HeldLease {
             stage: LeaseStage::Running { trust, .. },
@@ -142,7 +143,7 @@ impl Leases {
         }
     }
 
-    /// The attempts whose trust window has ended since this was last asked.
+    /// The attempts whose trust window has ended since the last call.
     pub(crate) fn newly_untrusted(&self, now: BootTime) -> Vec<Untrusted> {
         let mut leases = self.lock();
         let mut untrusted = Vec::new();
@@ -162,12 +163,12 @@ impl Leases {
         untrusted
     }
 
-    /// The shortest trust window of the exclusive attempts at work: their renewals must be known before it ends.
+    /// The shortest trust window of the exclusive attempts. Their renewals must be known here before it ends.
     pub(crate) fn exclusive_window(&self) -> Option<Duration> {
         self.exclusive_trusts(|trust| trust.length())
     }
 
-    /// When the first open trust window of an exclusive attempt ends, from now on.
+    /// The time until the first trust window of an exclusive attempt ends.
     pub(crate) fn exclusive_rest(&self, now: BootTime) -> Option<Duration> {
         self.exclusive_trusts(|trust| trust.rest(now))
     }

@@ -1,6 +1,5 @@
-//! Typed calls to the coordinator. A lost answer and a transient refusal are
-//! repeated with the very same request, with jittered backoff and for ever;
-//! what comes back as an error is final for that request.
+//! Typed calls to the coordinator. After a lost answer or a transient refusal the very same request is repeated, for
+//! ever and with jittered pauses. An error is final for its request.
 
 mod call;
 mod contact;
@@ -42,35 +41,34 @@ use crate::program::{
     config::{Config, LogFormat},
 };
 
-/// An answer that takes this much longer than it may be held back is lost.
+/// The time for an answer, on top of its wait. After that the answer counts as lost.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Why a call has no answer.
 #[derive(Clone, Debug)]
 pub(crate) enum CallError {
-    /// It was refused, or its answer was lost.
+    /// The call was refused, or its answer was lost.
     Failed(Failure),
-    /// Another coordinator, with other data, answers at the address now: nothing was sent to it, or nothing that it
-    /// said is believed.
+    /// Another coordinator, with this cluster id, answers at the address. It was sent nothing, or is not believed.
     OtherCluster(String),
 }
 
-/// The coordinator, wherever of the given addresses it answers.
+/// The coordinator, at whichever of its addresses it answers.
 pub(crate) struct Coordinator {
     targets: Vec<(Address, Channel)>,
     current: AtomicUsize,
     backoff_max: Duration,
     jitter_max: Duration,
-    /// A quarter of the lease TTL in milliseconds: pauses are never longer.
+    /// The longest pause in milliseconds: a quarter of the lease TTL.
     pause_cap_ms: AtomicU64,
     log_format: LogFormat,
     contact: Arc<Mutex<Contact>>,
-    /// The contact's stranger, for whoever waits for its coming.
+    /// The other coordinator that the contact knows of, for those who wait for one.
     strangers: watch::Sender<Option<Stranger>>,
 }
 
 impl Coordinator {
-    /// Connects with the first call.
+    /// Prepares the channels; the first call connects.
     ///
     /// # Errors
     ///
@@ -96,29 +94,29 @@ impl Coordinator {
         })
     }
 
-    /// The address that is used now.
+    /// The address in use.
     pub(crate) fn address(&self) -> &Address {
         &self.targets[self.target()].0
     }
 
-    /// Pauses from now on are at most a quarter of this.
+    /// Limits all later pauses to a quarter of the lease TTL.
     pub(crate) fn set_lease_ttl(&self, lease_ttl: Duration) {
         let quarter = u64::try_from((lease_ttl / 4).as_millis()).unwrap_or(u64::MAX);
         self.pause_cap_ms.store(quarter, Ordering::Relaxed);
     }
 
-    /// Fresh pauses by the flags and the lease TTL.
+    /// Fresh pauses, limited by the flags and by the lease TTL.
     pub(crate) fn backoff(&self) -> Backoff {
         let quarter = Duration::from_millis(self.pause_cap_ms.load(Ordering::Relaxed));
         Backoff::new(self.backoff_max.min(quarter), self.jitter_max)
     }
 
-    /// The other coordinator that answers in place of this agent's own, while there is one.
+    /// The other coordinator that answers in place of our own, while there is one.
     pub(crate) fn strangers(&self) -> watch::Receiver<Option<Stranger>> {
         self.strangers.subscribe()
     }
 
-    /// Asks whose data the coordinator keeps, and works for them from now on.
+    /// Asks the coordinator for its cluster id, and works for that cluster from now on.
     pub(crate) async fn join_cluster(&self) -> Result<String, CallError> {
         self.work_for(None);
         let cluster_id = self.call("join", ANSWER_LIMIT, cluster_id, none_doubtful).await?;
@@ -148,7 +146,8 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Asks for work; the answer may be held back for `wait`. Waits for its own coordinator while another one answers.
+    /// Asks for work; the answer may be held back for `wait`. While another coordinator answers, the call waits for
+    /// our own.
     pub(crate) async fn claim(
         &self,
         request: &ClaimRequest,
@@ -162,7 +161,7 @@ impl Coordinator {
             .await
     }
 
-    /// One renewal, not repeated: the next one lists the leases of its own time.
+    /// One heartbeat, never repeated: the next one lists the leases of its own time.
     pub(crate) async fn heartbeat_once(
         &self,
         request: HeartbeatRequest,
@@ -172,7 +171,7 @@ impl Coordinator {
             let request = request.clone();
             async move { coordinator_service(channel).heartbeat(request).await }
         };
-        // Who does not know a lease says that it is lost, and whoever hears it kills what runs.
+        // A stranger knows none of the leases and would call them lost, and attempts would be killed for it.
         let ends_an_attempt = |answer: &HeartbeatResponse| {
             let mut directives = answer.directives.iter().map(LeaseDirective::directive);
             directives.any(|directive| matches!(directive, Directive::Lost | Directive::Cancel))
@@ -181,7 +180,7 @@ impl Coordinator {
             .await
     }
 
-    /// Reports. Waits for its own coordinator while another one answers.
+    /// Reports outcomes. While another coordinator answers, the call waits for our own.
     pub(crate) async fn complete(&self, request: &CompleteRequest) -> Result<CompleteResponse, Failure> {
         let send = |channel| {
             let request = request.clone();
@@ -224,7 +223,7 @@ fn lock(contact: &Mutex<Contact>) -> MutexGuard<'_, Contact> {
     contact.lock().expect("nothing panics while it notes a contact")
 }
 
-/// Of answers that do no harm, whoever gives them.
+/// For answers that do no harm even from a stranger.
 fn none_doubtful<T>(_: &T) -> bool {
     false
 }

@@ -1,17 +1,17 @@
-//! Orders to attempts, and their strength.
+//! Orders to running attempts, from the mildest to the strongest.
 
 /// Why an attempt is given back before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Why {
     /// This agent ends.
     Leaving,
-    /// Somebody drains this agent, and its time is over, or stopped all agents.
+    /// Somebody stopped all agents, or drained this one and the drain's deadline has passed.
     Hold,
-    /// Nothing was heard from the coordinator, and the attempt must not overlap with another one.
+    /// The coordinator has been silent, and the attempt must not overlap with another one of its group.
     Silence,
 }
 
-/// What an attempt is told from outside, the mildest first; a milder one never takes back a stronger one.
+/// An instruction to an attempt. A later order counts only when it is stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Order {
     /// Carry on.
@@ -22,6 +22,6 @@ pub(crate) enum Order {
     Release(Why),
     /// Kill, report `released`.
     Stop(Why),
-    /// The attempt is somebody else's: kill, report nothing, keep what there is.
+    /// Another agent has the task: kill, report nothing, keep the result and the directories.
     Lost,
 }

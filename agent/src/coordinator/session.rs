@@ -1,7 +1,7 @@
-//! This agent's registration with one coordinator, and the calls that need it.
+//! The registration of this agent with one coordinator, and the calls that need it.
 //!
-//! A coordinator that does not know the agent is told again who it is. A newer
-//! session of the same identity means that another process works under it.
+//! When the coordinator does not know the agent, the agent registers again. A newer session of the same agent id
+//! means that another process has the same identity.
 
 use std::{
     collections::BTreeMap,
@@ -30,44 +30,44 @@ const MAX_LISTED_BYTES: usize = MAX_HEARTBEAT_BYTES - 16 * 1024;
 /// For a coordinator that names none.
 const FALLBACK_LEASE_TTL: Duration = Duration::from_secs(90);
 const FALLBACK_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
-/// Nothing that the coordinator names lasts longer: clocks cannot count for ever.
+/// The longest duration that is taken from the coordinator: clocks cannot count for ever.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Who the agent says it is.
+/// The agent as it describes itself in a registration.
 #[derive(Clone, Debug)]
 pub(crate) struct Profile {
     pub(crate) agent_id: String,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) slots: u32,
-    /// The kinds of work that it carries out.
+    /// The kinds of work that the agent carries out.
     pub(crate) executors: Vec<String>,
 }
 
-/// Why an agent cannot go on with its coordinator.
+/// Why the session with a coordinator ends.
 #[derive(Clone, Debug)]
 pub(crate) enum SessionEnd {
-    /// Another process works under this identity.
+    /// Another process has registered with the same agent id.
     Replaced(String),
-    /// Another coordinator, with other data, answers in place of this agent's own.
+    /// Another coordinator, with this cluster id, answers in place of our own.
     OtherCluster(String),
-    /// The coordinator does not want what this agent asks for.
+    /// The coordinator refuses a request of this agent for good.
     Refused {
-        /// Why, for people.
+        /// The reason, for people.
         sentence: String,
-        /// The request itself was wrong: a matter of flags.
+        /// The request itself was invalid, so the flags are at fault.
         invalid: bool,
     },
 }
 
-/// What a registration fixed.
+/// The terms of a registration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
-    /// Goes with every claim and heartbeat.
+    /// The session's number, which goes with every claim and heartbeat.
     pub(crate) session: u64,
     /// How long a lease lasts.
     pub(crate) lease_ttl: Duration,
-    /// How often to renew.
+    /// The time between heartbeats.
     pub(crate) heartbeat_interval: Duration,
 }
 
@@ -75,19 +75,19 @@ pub(crate) struct Registration {
 pub(crate) struct Session {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) leases: Arc<Leases>,
-    /// The hold on this agent or on everything, as the last heartbeat brought it.
+    /// The hold on this agent or on everything, from the last heartbeat.
     pub(crate) hold: watch::Sender<Option<Hold>>,
-    /// Something is to be told to the coordinator, or heard from it, now: the parked heartbeat is sent anew.
+    /// Asks for a heartbeat now, in place of the parked one.
     pub(crate) beat_now: Notify,
     profile: Profile,
     cluster_id: String,
     current: Mutex<Registration>,
-    /// One registration at a time; whoever waits finds it done.
+    /// Held while registering. A second caller waits, and finds the agent registered.
     registering: tokio::sync::Mutex<()>,
 }
 
 impl Session {
-    /// Registers with the coordinator that keeps these data, telling it what is held already.
+    /// Registers with the coordinator of this cluster, and lists the leases that are held already.
     pub(crate) async fn open(
         coordinator: Arc<Coordinator>,
         leases: Arc<Leases>,
@@ -107,7 +107,7 @@ impl Session {
         })
     }
 
-    /// The registration that is valid now.
+    /// The registration in force.
     pub(crate) fn registration(&self) -> Registration {
         *self
             .current
@@ -115,12 +115,12 @@ impl Session {
             .expect("nothing panics while it reads a registration")
     }
 
-    /// The agent's identity.
+    /// The agent's id.
     pub(crate) fn agent_id(&self) -> &str {
         &self.profile.agent_id
     }
 
-    /// Asks for work, with the session of the time it is sent.
+    /// Asks for work in the current session.
     pub(crate) async fn claim(
         &self,
         request: ClaimRequest,
@@ -136,8 +136,8 @@ impl Session {
         }
     }
 
-    /// Renews every held lease once; the answer may be held back for `wait`. `None` when there is no answer: the next
-    /// one renews them again.
+    /// Renews all leases once; the answer may be held back for `wait`. `None` when no answer came: the next heartbeat
+    /// renews the leases again.
     pub(crate) async fn heartbeat(
         &self,
         draining: bool,
@@ -159,7 +159,7 @@ impl Session {
         }
     }
 
-    /// Says goodbye.
+    /// Deregisters the agent.
     pub(crate) async fn close(&self) -> Result<(), CallError> {
         let request = DeregisterAgentRequest {
             agent_id: self.profile.agent_id.clone(),
@@ -168,11 +168,11 @@ impl Session {
         self.coordinator.deregister(&request).await
     }
 
-    /// After a refusal of a request of this session: makes a new one if that helps.
+    /// Registers again after a refusal, if a new session helps against it.
     async fn settle(&self, session: u64, failure: &Failure) -> Result<(), SessionEnd> {
         let _one_at_a_time = self.registering.lock().await;
         if self.registration().session != session {
-            // The refused request was of an older session of our own.
+            // The refused request belongs to an older session of our own.
             return Ok(());
         }
         match failure.reason() {
@@ -186,13 +186,13 @@ impl Session {
                             .expect("nothing panics while it sets a registration") = registration;
                         Ok(())
                     }
-                    // What is held here is its own coordinator's; the next call waits for that one.
+                    // The leases belong to our own coordinator. The next call waits for it.
                     Err(SessionEnd::OtherCluster(_)) => Ok(()),
                     Err(end) => Err(end),
                 }
             }
             Some(Reason::AgentReplaced) => Err(SessionEnd::Replaced(failure.message().to_owned())),
-            // A token can be renewed; the pause is the caller's.
+            // A token can be renewed. The caller pauses between its tries.
             _ if matches!(
                 failure,
                 Failure::Refused {
@@ -255,7 +255,7 @@ async fn register(
     Ok(registration)
 }
 
-/// A length of time that the coordinator names; nothing when it makes no sense.
+/// A duration from the coordinator; `None` when it makes no sense.
 pub(crate) fn read_length(given: Option<prost_types::Duration>) -> Option<Duration> {
     Some(read_duration(&given?)?.min(LONGEST))
 }
@@ -274,12 +274,12 @@ fn refused(failure: &Failure) -> SessionEnd {
     }
 }
 
-/// As many held leases as a message may list.
+/// As many leases as a message may list.
 fn listed(held: &Leases) -> Vec<LeaseRef> {
     let mut leases = held.listed(MAX_HELD_LEASES);
     let mut bytes = 0;
     let fitting = leases.iter().take_while(|lease| {
-        // Its tag and length take at most four bytes more.
+        // The tag and the length of a lease take at most four bytes more.
         bytes += lease.encoded_len() + 4;
         bytes <= MAX_LISTED_BYTES
     });
