@@ -1,4 +1,4 @@
-//! The name of one attempt: its files, its processes, its lease and its report are found by it.
+//! The key of one attempt, by which its files, processes, lease and report are found.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `agent doctor`: whether this machine can work for its coordinator, and what mends it if not.
+//! `agent doctor`: checks whether this machine can work for its coordinator, and says what mends it if not.
 
 use std::{fs, io, path::Path};
 
@@ -12,18 +12,18 @@ use crate::{
     program::config::Config,
 };
 
-/// Below this a report of full outputs may not fit beside the tasks' own files.
+/// Free space below which outcomes may not fit beside the files of the tasks.
 const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// What was found.
+/// The result of all checks.
 pub(crate) struct Diagnosis {
-    /// Line by line.
+    /// The checks, line by line.
     pub(crate) report: Report,
     /// Whether any of the named coordinators answered.
     pub(crate) is_reached: bool,
 }
 
-/// Looks at everything that the agent needs; changes nothing but for a file and a directory that it removes again.
+/// Checks everything that the agent needs. It makes a file and a directory to try, and removes them again.
 pub(crate) async fn diagnose(config: &Config) -> Diagnosis {
     let mut report = Report::default();
     check_state(&mut report, config);
@@ -75,7 +75,7 @@ fn check_workspace(report: &mut Report, named: &Path) {
     }
 }
 
-/// Whether a directory can be written, or made, and how much room there is.
+/// Checks that a directory can be written or made, and how much space is free.
 fn check_directory(report: &mut Report, check: &'static str, place: &Path, fix: &str) {
     let Some(there) = place.ancestors().find(|dir| dir.exists()) else {
         return report.wrong(check, format!("{} can be nowhere", place.display()), fix);
@@ -127,7 +127,7 @@ fn free_bytes(place: &Path) -> io::Result<u64> {
     Ok(found.blocks_available().saturating_mul(found.fragment_size()))
 }
 
-/// Whether what a task leaves running can be found and ended.
+/// Checks that the processes of a task can be found and ended.
 fn check_processes(report: &mut Report) {
     if !tree::FINDS_MARKED {
         return report.notable(

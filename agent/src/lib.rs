@@ -1,8 +1,8 @@
-//! The agent: lends a machine to a coordinator. It claims tasks, runs them, renews
-//! their leases, and reports what they came to.
+//! The agent lends a machine to a coordinator. It claims tasks, runs them, renews their leases, and reports their
+//! outcomes.
 //!
-//! One task of a coordinator goes `slot` → `attempt` → `executor` → `process` →
-//! `outbox` → `slot` → `coordinator`. What must hold on the way:
+//! A task goes `slot` → `attempt` → `executor` → `process` → `disk::outbox` → `slot` → `coordinator`. Four rules hold
+//! on the way:
 //!
 //! - an outcome is on the disk before it is sent, and goes only when it is confirmed;
 //! - a request whose answer was lost is repeated unchanged, for ever;
@@ -57,7 +57,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => (None, args),
     };
     let read = match &guarded {
-        // It is told everything by the agent, and has to stand whatever happens to the files.
+        // The guard gets all settings as flags from the agent, so that broken settings files do not stop it.
         Some(_) => Config::read(args)
             .map_err(Refusal::Usage)
             .map(|config| CommandLine {
@@ -74,7 +74,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     } = match read {
         Ok(asked) => asked,
         Err(Refusal::Usage(error)) => {
-            // Nobody is left to tell when the terminal is gone.
+            // An error here means that the terminal is gone.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
@@ -109,7 +109,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             tracing::warn!("{sentence}");
             ExitCode::SUCCESS
         }
-        // Whoever reads the log line by line does not want to meet another form at its end.
+        // A program that reads JSON lines gets the last one as JSON, too.
         Err(fault) if log_format == LogFormat::Json && tracing::enabled!(Level::ERROR) => {
             tracing::error!(help = fault.help, "{}", fault.sentence);
             ExitCode::from(fault.exit)

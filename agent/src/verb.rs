@@ -1,4 +1,4 @@
-//! The whole command line: what the program does besides working, and the flags with all that lies below them.
+//! The command line: the verbs besides working, and the flags with the settings below them.
 
 use std::{
     ffi::OsString,
@@ -28,7 +28,7 @@ struct Program {
     config: Config,
 }
 
-/// What it does instead of working.
+/// A verb that the program carries out instead of working.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Look whether this machine can work for its coordinator, and what mends it if not
@@ -41,7 +41,7 @@ pub(crate) enum Verb {
     Man(manual::Args),
 }
 
-/// How to show something.
+/// The form of an answer.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Show {
     /// How to print it
@@ -49,13 +49,13 @@ pub(crate) struct Show {
     output: Form,
 }
 
-/// A command line that was read.
+/// A command line, with the settings below it.
 pub(crate) struct CommandLine {
-    /// What to do; to work when there is none.
+    /// The verb; without one the agent works.
     pub(crate) verb: Option<Verb>,
-    /// How to work.
+    /// The settings in force.
     pub(crate) config: Config,
-    /// Who said so.
+    /// The source of each setting.
     pub(crate) settings: Settings,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct CommandLine {
 ///
 /// # Errors
 ///
-/// When help was asked for, or something is wrong with one of them.
+/// When help was asked for, or a setting is wrong.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Refusal> {
     let Read { matches, settings } = PROGRAM.read(command(), args)?;
     let usage = |error: clap::Error| Refusal::Usage(error.format(&mut command()));
@@ -84,11 +84,11 @@ fn command() -> clap::Command {
 }
 
 impl Verb {
-    /// Carries it out.
+    /// Carries out the verb.
     ///
     /// # Errors
     ///
-    /// Why it could not be done.
+    /// Why the verb could not be carried out.
     pub(crate) fn run(self, config: &Config, settings: &Settings) -> Result<ExitCode, Fault> {
         let whole = PROGRAM.command(command());
         let unwritten = |error: io::Error| Fault::new(EXIT_FAILURE, error.to_string());

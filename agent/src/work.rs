@@ -1,4 +1,5 @@
-//! From the settings to a registered agent at work, once for each coordinator that answers; and what is said at the end.
+//! The agent's work: from the settings to a registered agent, once for each coordinator that answers, and the last
+//! words.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -26,10 +27,10 @@ use crate::{
     slot::{Ending, SlotContext, Worker},
 };
 
-/// What an agent that ended as it was asked to leaves undone: the last thing it says.
+/// The last words of an agent that a signal ended before all results were confirmed.
 pub(crate) struct Unfinished(pub(crate) String);
 
-/// Works for the coordinator that the settings name, until the agent is told to end or cannot go on.
+/// Works for the coordinator of the settings, until a signal ends the agent or it cannot go on.
 pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Fault> {
     let config = Arc::new(config);
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Fault::new(EXIT_USAGE, error))?);
@@ -40,7 +41,7 @@ pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Fault> {
     let series = Series::begin(state.path());
     let guard = Guard::keep(&series, &config);
     let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
-    // Every attempt has ended its own; this is for those that could not.
+    // Every attempt has ended its own processes. This sweep is for those that could not.
     let last = spawn_blocking(move || series.end()).await;
     if last.is_ok_and(|swept| !swept.is_gone) {
         tracing::warn!("processes that attempts left running cannot be ended; the next start tries again");
@@ -82,7 +83,7 @@ async fn work(
         state.path().display()
     );
     let mut pauses = coordinator.backoff();
-    // Once per coordinator: one with other data that answers in its place is begun with anew.
+    // One round for each coordinator. When one with other data takes its place, the agent begins again.
     loop {
         let mut stage = shutdown.watch();
         let opened = tokio::select! {
@@ -129,7 +130,8 @@ async fn work(
                      stays in {}",
                     outbox.display()
                 );
-                // Two that take turns at one address are not to be followed in a circle at full speed.
+                // Two coordinators may take turns at one address. The pause keeps the agent from changing sides at
+                // full speed.
                 let mut stage = shutdown.watch();
                 tokio::select! {
                     () = sleep(pauses.pause()) => {}
@@ -164,14 +166,14 @@ fn results(count: usize) -> String {
     format!("{count} result{plural}")
 }
 
-/// A registered agent, and what it has still to report.
+/// A registered agent, its outbox, and the reports of an earlier process.
 struct Opened {
     session: Session,
     outbox: Outbox,
     leftovers: Vec<Leftover>,
 }
 
-/// Finds out whose data the coordinator keeps, opens the outbox for them, and registers.
+/// Asks the coordinator for its cluster, opens the outbox of that cluster, and registers.
 async fn open_session(
     config: &Arc<Config>,
     coordinator: &Arc<Coordinator>,
@@ -218,7 +220,7 @@ async fn open_session(
     }))
 }
 
-/// Ends what an agent that was killed left running, if its guard was killed, too.
+/// Ends the processes that a killed agent left running, if its guard was killed, too.
 async fn end_left_trees(state: &Path) {
     let left = Series::left(state).unwrap_or_else(|error| {
         tracing::warn!(
@@ -231,7 +233,7 @@ async fn end_left_trees(state: &Path) {
     let ending = spawn_blocking(move || {
         for series in left {
             if series.is_in_use() {
-                // This directory is a copy of that agent's; the coordinator decides between the two.
+                // This state directory is a copy of a running agent's. The coordinator decides between the two.
                 series.forget();
                 continue;
             }
@@ -243,7 +245,7 @@ async fn end_left_trees(state: &Path) {
             }
         }
     });
-    // A panic is our own bug, and has said what it is.
+    // Fails only after a panic, which is in the log.
     let _ = ending.await;
 }
 
@@ -260,7 +262,7 @@ fn open_state(config: &Config) -> Result<StateDirectory, Fault> {
 
 fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspace>, Fault> {
     if let Some(given) = &config.workspace {
-        // Tasks are told absolute paths. Others may work in a given place too: what is found there is left alone.
+        // Tasks get absolute paths. Other agents may use the same workspace, so leftovers in it are left alone.
         let workspace = std::path::absolute(given)
             .with_context(|| format!("cannot tell where the workspace {} is", given.display()))?;
         workspace::prove(&workspace).map_err(|error| {

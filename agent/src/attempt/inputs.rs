@@ -13,7 +13,7 @@ use crate::{
     program::file_name::is_file_name,
 };
 
-/// Writes what each dependency printed into a file named by its id.
+/// Writes the standard output of each dependency into a file named by the task's id.
 pub(super) async fn write(
     coordinator: &Coordinator,
     inputs: &Path,
@@ -49,7 +49,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// The outcome when the output of a dependency cannot be had: the task is not to blame.
+/// The outcome when the output of a dependency cannot be read. The task is not to blame.
 fn unread(task_id: &str, error: &CallError) -> Outcome {
     let what = format!("cannot read what the dependency {task_id} printed");
     match error {

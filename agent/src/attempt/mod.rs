@@ -1,4 +1,4 @@
-//! One attempt from its assignment to its outcome: directories, inputs, the command, its timeout, its orders.
+//! One attempt from its assignment to its outcome: directories, inputs, process, timeout, orders.
 
 mod inputs;
 pub(crate) mod veto;
@@ -29,33 +29,33 @@ use crate::{
     },
 };
 
-/// The mildest orders that end an attempt in silence, and that kill it.
+/// The mildest order after a silence of the coordinator, and the mildest order that kills.
 const SILENCED: Order = Order::Release(Why::Silence);
 const STOPPED: Order = Order::Stop(Why::Leaving);
 
-/// What every attempt of this agent needs.
+/// The agent around an attempt.
 pub(crate) struct Surroundings<'a> {
-    /// Gives the dependencies' outputs that did not fit into the assignment.
+    /// Asked for the dependencies' outputs that do not fit into an assignment.
     pub(crate) coordinator: &'a Coordinator,
-    /// Where the attempts' directories are.
+    /// The place of the attempts' directories.
     pub(crate) workspace: &'a Arc<Workspace>,
     /// The time between TERM and KILL.
     pub(crate) kill_grace: Duration,
     /// How long a lease lasts.
     pub(crate) lease_ttl: Duration,
-    /// What marks the attempts' processes.
+    /// Gives the processes their marks.
     pub(crate) series: &'a Series,
-    /// What ends their trees.
+    /// Ends the trees of processes.
     pub(crate) sweeper: &'a Sweeper,
 }
 
-/// What is left of an attempt.
+/// The end of an attempt.
 pub(crate) struct Conclusion {
-    /// What to tell the coordinator.
+    /// The report to the coordinator.
     pub(crate) report: AttemptReport,
-    /// The attempt is somebody else's: the report is to be kept, not sent.
+    /// The lease was lost: the report is kept, and not sent.
     pub(crate) lost: bool,
-    /// Its directories, unless they could not be made.
+    /// The attempt's directories, unless they could not be made.
     pub(crate) directory: Option<AttemptDirectory>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn run(
             (Some(directory), ended)
         }
     };
-    // An order that came while the command was ending for another reason changes only whether the report is wanted.
+    // An order that comes while the process is ending already changes nothing but whether the report is wanted.
     let lost = *orders.borrow() == Order::Lost;
     Conclusion {
         report: report(lease, outcome, output),
@@ -172,7 +172,7 @@ async fn carry_out(
 /// The time between TERM and KILL.
 struct Graces {
     usual: Duration,
-    /// After a silence: nothing is left of the attempt when its lease ends.
+    /// After a silence of the coordinator, so that the attempt is gone when its lease ends.
     silent: Duration,
 }
 
@@ -244,12 +244,12 @@ async fn supervise(
 async fn ordered(orders: &mut watch::Receiver<Order>, least: Order) -> Order {
     match orders.wait_for(|order| *order >= least).await {
         Ok(order) => *order,
-        // Whoever gives orders has gone, and the agent with it.
+        // The sender of orders is gone, so the agent is leaving.
         Err(_) => Order::Stop(Why::Leaving),
     }
 }
 
-/// Waits for an order that leaves an ending attempt no grace.
+/// Waits for an order that takes the rest of the grace from an ending attempt.
 async fn hurried(orders: &mut watch::Receiver<Order>, least: Order) {
     ordered(orders, least).await;
 }

@@ -1,6 +1,6 @@
-//! The owner's veto: what this agent does not do, whatever the coordinator gives it.
+//! The owner's veto: tasks that this agent refuses, whatever the coordinator assigns.
 //!
-//! It is asked before anything of a task touches the machine.
+//! The veto is asked before anything of a task touches the machine.
 
 use swarm_proto::v1::{TaskSpec, task_spec::Work};
 
@@ -9,7 +9,7 @@ use crate::program::config::Config;
 /// The queue of a task that names none.
 const DEFAULT_QUEUE: &str = "default";
 
-/// Why this agent will not do the task, whenever it is asked; `None` when it will.
+/// Why this agent refuses the task; `None` when it takes the task.
 pub(crate) fn objection(config: &Config, spec: &TaskSpec) -> Option<String> {
     let command = match &spec.work {
         Some(Work::Command(command)) => command,
@@ -36,12 +36,12 @@ pub(crate) fn objection(config: &Config, spec: &TaskSpec) -> Option<String> {
             "the owner of this agent does not allow the command '{program}' (--allow-command)"
         ));
     }
-    // An allowed name would mean another program there.
+    // In another PATH an allowed name may be another program.
     let renamed = command.env.contains_key("PATH") && !program.contains('/');
     renamed.then(|| format!("with a PATH of its own '{program}' may be any program (--allow-command)"))
 }
 
-/// The queue that a task waited in.
+/// The queue of a task.
 pub(crate) fn queue_of(spec: &TaskSpec) -> &str {
     match spec.queue.as_str() {
         "" => DEFAULT_QUEUE,
@@ -53,7 +53,7 @@ pub(crate) fn queue_of(spec: &TaskSpec) -> &str {
 fn fits(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut at, mut read) = (0, 0);
-    // Where the last star is, and up to where of the text it stands for.
+    // The place of the last star, and the end of the text that it stands for.
     let mut star: Option<(usize, usize)> = None;
     while read < text.len() {
         match glob.get(at) {

@@ -1,4 +1,4 @@
-//! What the agent keeps on the disk: itself, its attempts' directories, and outcomes that nobody has confirmed.
+//! The agent's files: its identity, its attempts' directories, and its unconfirmed outcomes.
 
 pub(crate) mod state_directory;
 

@@ -1,4 +1,4 @@
-//! Removes what attempts leave, also where a task took its own right to do so.
+//! Removes files and directories of attempts, even where a task has made them read-only.
 
 use std::{
     fs::{self, Permissions},
@@ -8,11 +8,11 @@ use std::{
     time::SystemTime,
 };
 
-/// What the owner of a directory needs to change what is in it.
+/// The rights that the owner of a directory needs to change its entries.
 const OWN: u32 = 0o700;
 
-/// Removes all but the newest of what is in a directory; what cannot be removed stays. Several agents may tidy one
-/// place at a time.
+/// Removes all but the newest entries of a directory. An entry that cannot be removed stays. Several agents may tidy
+/// one directory at a time.
 pub(crate) fn keep_newest(directory: &Path, count: usize) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -23,7 +23,7 @@ pub(crate) fn keep_newest(directory: &Path, count: usize) {
     };
     let mut aged: Vec<(SystemTime, PathBuf)> = entries
         .flatten()
-        // What is gone by now need not go.
+        // Another agent may have removed the entry meanwhile.
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     aged.sort();
@@ -37,7 +37,7 @@ pub(crate) fn keep_newest(directory: &Path, count: usize) {
     }
 }
 
-/// Removes a file, or a directory with all that is in it, also where a task took its own right to do so.
+/// Removes a file, or a whole directory, even where a task has made it read-only.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     if !is_directory(path) {
         return fs::remove_file(path);
@@ -51,7 +51,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whatever cannot be made writable is named by the removal that follows.
+/// Makes a directory and all below it writable. The removal that follows reports what could not be changed.
 fn make_writable_below(root: &Path) {
     let mut open = vec![root.to_owned()];
     while let Some(directory) = open.pop() {

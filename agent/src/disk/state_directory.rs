@@ -1,5 +1,5 @@
-//! The directory that makes an agent the same agent after a restart: its lock, its
-//! identity, its outboxes and, unless told otherwise, its attempts' directories.
+//! The state directory, which makes an agent the same agent after a restart. It has the lock, the identity, the
+//! outboxes and, by default, the attempts' directories.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -19,13 +19,13 @@ use swarm_proto::limits::MAX_ID_BYTES;
 
 use crate::program::{file_name::is_file_name, random};
 
-/// 80 random bits: enough that no two agents ever share an identity.
+/// 80 random bits: no two agents ever share an identity.
 const AGENT_ID_CHARACTERS: usize = 16;
-/// Tells apart the agents of one host.
+/// Characters that tell the agents of one host apart.
 const NAME_SUFFIX_CHARACTERS: usize = 4;
-/// Two agents that start together may take a directory from under each other; a few rounds settle it.
+/// Rounds of looking for a free directory. Agents that start together may take one from each other.
 const MAX_ROUNDS: u32 = 20;
-/// A host's name can be longer than a name of ours may be.
+/// Characters of the host's name in an agent's name: host names may be longer than ours.
 const MAX_HOST_CHARACTERS: usize = 63;
 
 /// A state directory that belongs to this process until it ends.
@@ -38,12 +38,12 @@ pub(crate) struct StateDirectory {
     _lock: Flock<File>,
 }
 
-/// Why there is no state directory.
+/// Why the state directory could not be taken.
 #[derive(Debug)]
 pub(crate) enum OpenError {
-    /// Another agent uses it.
+    /// Another agent uses the directory.
     Locked(PathBuf),
-    /// It cannot be made, read or written.
+    /// The directory cannot be made, read or written.
     Unusable(anyhow::Error),
 }
 
@@ -54,7 +54,7 @@ impl From<anyhow::Error> for OpenError {
 }
 
 impl StateDirectory {
-    /// Takes the directory that the flags name; without any, the first free one of this user or a new one.
+    /// Takes the directory that the flags name. Without flags it is the first free one of this user, or a new one.
     pub(crate) fn open(state_dir: Option<&Path>, name: Option<&str>) -> Result<StateDirectory, OpenError> {
         match (state_dir, name) {
             (Some(path), name) => Self::take(path, name),
@@ -63,7 +63,7 @@ impl StateDirectory {
         }
     }
 
-    /// Where everything is kept.
+    /// The path of the directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -73,7 +73,7 @@ impl StateDirectory {
         &self.name
     }
 
-    /// Made at the first start, and kept.
+    /// The agent's id, made at the first start.
     pub(crate) fn agent_id(&self) -> &str {
         &self.agent_id
     }
@@ -117,12 +117,12 @@ impl StateDirectory {
     }
 }
 
-/// Where the state is with these flags, without making or taking anything: without a name the first free directory, or
-/// that of all of them.
+/// Finds the state directory for these flags, without making or taking it. Without a name it is the first free
+/// directory, or the one above them all.
 ///
 /// # Errors
 ///
-/// Why that cannot be told.
+/// A sentence when there is no place for state.
 pub(crate) fn locate(state_dir: Option<&Path>, name: Option<&str>) -> Result<PathBuf, String> {
     let sentence = |error| match error {
         OpenError::Locked(path) => format!("another agent uses {}", path.display()),
@@ -145,7 +145,7 @@ pub(crate) fn locate(state_dir: Option<&Path>, name: Option<&str>) -> Result<Pat
 ///
 /// # Errors
 ///
-/// When its lock file cannot be looked at.
+/// When the lock file cannot be opened.
 pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
     let file = match File::open(place.join("lock")) {
         Ok(file) => file,
@@ -166,12 +166,12 @@ pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a directory, and those above it, that only this user can read.
+/// Makes a directory, and the ones above it, readable for this user only.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Writes a file so that after a crash it is there whole or not at all.
+/// Writes a file that is complete or absent after a crash.
 pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path
         .parent()
@@ -180,7 +180,7 @@ pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     partial.push(".partial");
     let written = write_synced(Path::new(&partial), content).and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
-        // On a full disk half a file is in everybody's way.
+        // Half a file on a full disk would only take up space.
         let _ = fs::remove_file(&partial);
     }
     written?;
@@ -207,7 +207,7 @@ fn base() -> Result<PathBuf, OpenError> {
     Ok(state.join("swarm").join("agent"))
 }
 
-/// Names of the directories there, in order.
+/// The names of all state directories, sorted.
 fn existing(base: &Path) -> Result<Vec<String>, OpenError> {
     let context = || format!("cannot read {}", base.display());
     let entries = match fs::read_dir(base) {
@@ -245,7 +245,7 @@ fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
     })
 }
 
-/// What the file says; what `make` gives when there is no file yet.
+/// The text in a file. A file that is not there yet is written with the text of `make`.
 fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
     match fs::read_to_string(file) {
         Ok(text) if is_file_name(text.trim(), MAX_ID_BYTES) => return Ok(text.trim().to_owned()),

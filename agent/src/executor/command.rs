@@ -22,7 +22,7 @@ const TOOLS: [(&str, &str); 1] = [(
     "install a POSIX shell: tasks that are one line of text run in it",
 )];
 
-/// Looks for these programs.
+/// Checks that these programs are on PATH.
 pub(super) fn probe(report: &mut Report) {
     let Some(path) = env::var_os("PATH") else {
         return report.wrong(

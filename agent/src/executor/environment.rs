@@ -1,4 +1,4 @@
-//! The environment of a task's process: little of the agent's own, the task's place and name, and the task's variables.
+//! The environment of a task's process: a few variables of the agent, the attempt's names and places, the task's own.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
-//! The kinds of work that this program carries out: how each is announced, checked for, begun and judged.
+//! The kinds of work that this program carries out: their names, checks, processes and verdicts.
 //!
-//! One more kind is a file here, a row of [`KINDS`], and a variant of [`Executor`]; the compiler then asks for its arms.
+//! A new kind is a file here, a row of [`KINDS`] and a variant of [`Executor`]. The compiler asks for the rest.
 
 mod command;
 

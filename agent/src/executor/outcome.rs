@@ -64,7 +64,7 @@ pub(crate) fn refused(reason: String) -> Outcome {
     })
 }
 
-/// Whom an error of the system is blamed on: the machine when it is out of something, and the task otherwise.
+/// Blames an error of the system on the machine if the machine is out of something, and else on the task.
 fn blame(error: &io::Error) -> Blame {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(

@@ -13,7 +13,7 @@ use super::tail::Tail;
 /// Bytes per read; a pipe holds 64 KiB on Linux.
 const READ_BYTES: usize = 64 * 1024;
 
-/// One output stream, read to its end so that the command never blocks, of which the tail is kept.
+/// One output stream. It is read to its end, so that the process never blocks, and its tail is kept.
 pub(super) struct Capture {
     tail: Arc<Mutex<Tail>>,
     reader: JoinHandle<()>,

@@ -11,20 +11,20 @@ use tokio::process::Command;
 
 use super::tree::{Tree, mark};
 
-/// What to start.
+/// A process that is to be started.
 pub(crate) struct Launch {
-    /// Looked up in the PATH of `env` unless it has a slash.
+    /// The program's name, looked up in the PATH of `env` unless it has a slash.
     pub(crate) program: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) directory: PathBuf,
-    /// The whole environment, but for the mark: nothing is inherited.
+    /// The whole environment but for the mark. Nothing is inherited.
     pub(crate) env: Vec<(OsString, OsString)>,
-    /// Its standard input; /dev/null when empty.
+    /// The standard input; /dev/null when empty.
     pub(crate) stdin: Vec<u8>,
 }
 
 impl Launch {
-    /// The PATH that the search by name looks through.
+    /// The PATH in which the program is looked up.
     pub(crate) fn path(&self) -> OsString {
         self.env
             .iter()
@@ -34,8 +34,8 @@ impl Launch {
             .unwrap_or_default()
     }
 
-    /// The file that the search by name will find. A command that is started by its file starts several times as fast:
-    /// the system does not copy this process first.
+    /// The file of the program, when its name is to be looked up. A process starts several times as fast by file as
+    /// by name, because the system does not copy this process first.
     pub(super) fn found(&self) -> Option<PathBuf> {
         if self.program.contains('/') {
             return None;
@@ -44,7 +44,7 @@ impl Launch {
         std::env::split_paths(&self.path())
             .map(|directory| self.directory.join(directory).join(&self.program))
             .find(is_program)
-            // The command looks from its own directory, and not from ours.
+            // A relative PATH counts from the directory of the new process, not from ours.
             .filter(|file| file.is_absolute())
     }
 

@@ -1,6 +1,6 @@
-//! A command as a process group of its own: started with a mark, its output
-//! captured with a bound, and ended whole: first its group, then whatever carries
-//! the mark. How an attempt ends makes no difference: nothing of it is left.
+//! A process with all that it starts. It begins in a process group of its own, with a mark in its environment. Its
+//! output is captured up to a bound. At its end first the group is ended, then every process with the mark, so that
+//! nothing of an attempt is left, however it ends.
 
 pub(crate) mod tree;
 
@@ -23,25 +23,25 @@ use tokio::{
 pub(crate) use self::launch::Launch;
 use self::{capture::Capture, tree::Tree, unix::Group};
 
-/// How long output may still come after the command ended: what it started may hold the pipes for ever.
+/// How long output is read after the process ended. Its children may hold the pipes open for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);
-/// How long a killed process may take to be gone; one stuck in the kernel is given up.
+/// How long to wait for a killed process. One that hangs in the kernel is given up.
 const GONE_AFTER_KILL: Duration = Duration::from_secs(10);
-/// How often to look whether a group that was asked to end is empty.
+/// How often to check whether a group that was asked to end is empty.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How a command ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// By itself.
     Code(i32),
     /// By a signal.
     Signal(i32),
-    /// It was killed and is still not gone.
+    /// The process was killed and is still not gone.
     Stuck,
 }
 
-/// A running command. Dropping it kills the whole tree.
+/// A running process. Dropping it kills the whole tree.
 pub(crate) struct Process {
     group: Group,
     tree: Tree,
@@ -51,11 +51,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the command in a new process group, as the root of this tree.
+    /// Starts a process in a new process group, as the root of this tree.
     pub(crate) fn start(launch: Launch, tree: Tree) -> io::Result<Process> {
         let by_name = || Group::start(launch.command(launch.program.as_ref(), &tree));
         let mut group = match launch.found() {
-            // A script without a first line that says what runs it: only the search by name knows what to do.
+            // A script without a `#!` line. The system runs it in a shell when it is searched by name.
             Some(file) => match Group::start(launch.command(file.as_os_str(), &tree)) {
                 Err(error) if error.raw_os_error() == Some(Errno::ENOEXEC as i32) => by_name()?,
                 started => started?,
@@ -65,7 +65,7 @@ impl Process {
         let pipes = group.take_pipes();
         let feeder = pipes.stdin.map(|mut pipe| {
             tokio::spawn(async move {
-                // A command that does not read its input ends the pipe; that is its right.
+                // A process need not read its input, and may close the pipe.
                 let _ = pipe.write_all(&launch.stdin).await;
             })
         });
@@ -78,13 +78,13 @@ impl Process {
         })
     }
 
-    /// Waits until the command itself has ended; may be dropped and called again.
+    /// Waits for the end of the process itself. The wait may be dropped and begun again.
     pub(crate) async fn exit(&mut self) -> io::Result<Exit> {
         self.group.exit().await
     }
 
-    /// Asks the whole group to end, and kills what is left after `grace` or as soon as `hurry` says so.
-    /// Who left the group is not asked.
+    /// Asks the group to end, and kills the rest of the tree after `grace`, or when `hurry` is done. Processes that
+    /// left the group are killed without being asked.
     pub(crate) async fn end(&mut self, grace: Duration, hurry: impl Future<Output = ()>) -> io::Result<Exit> {
         self.group.terminate();
         let ended = async {
@@ -111,14 +111,14 @@ impl Process {
         exit.unwrap_or(Ok(Exit::Stuck))
     }
 
-    /// What it printed, after the command ended. Whatever it left running is killed.
+    /// The output, after the process ended. The rest of the tree is killed.
     pub(crate) async fn output(mut self) -> Output {
         let deadline = Instant::now() + OUTPUT_AFTER_EXIT;
         self.stdout.finish(deadline).await;
         self.stderr.finish(deadline).await;
         self.group.kill();
         self.tree.end().await;
-        // Who could not be found may still hold the pipes: what they print is no longer the command's.
+        // A process that no sweep finds may still hold the pipes. Its output does not belong to the attempt.
         let deadline = Instant::now() + OUTPUT_AFTER_EXIT;
         self.stdout.finish(deadline).await;
         self.stderr.finish(deadline).await;
@@ -222,7 +222,7 @@ mod tests {
         let plain = dir.path().join("plain-script");
         std::fs::write(&plain, "echo plain $1").unwrap();
         std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o755)).unwrap();
-        // Not a program, though it has the name of one.
+        // A file with the name of a program that may not be executed.
         std::fs::write(dir.path().join("sh"), "").unwrap();
         let path = format!("{}:/usr/bin:/bin", dir.path().display());
         let launch = |program: &str, arguments: &[&str]| Launch {

@@ -1,4 +1,4 @@
-//! The end of a stream, and how long the whole was.
+//! The end of a stream, and the length of the whole stream.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ impl Tail {
         self.end.extend(chunk);
     }
 
-    /// The kept bytes, and how many there were in all.
+    /// The kept bytes, and the number of all bytes.
     pub(super) fn into_parts(self) -> (Vec<u8>, u64) {
         (self.end.into(), self.total)
     }

@@ -11,13 +11,13 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::Exit;
 
-/// A process group whose leader is our child. Dropping it kills what is left of the group.
+/// A process group whose leader is our child. Dropping it kills the group.
 pub(super) struct Group {
     child: Box<dyn ChildWrapper>,
     id: Option<Pid>,
 }
 
-/// The ends of its pipes.
+/// Our ends of the leader's pipes.
 pub(super) struct Pipes {
     pub(super) stdin: Option<ChildStdin>,
     pub(super) stdout: Option<ChildStdout>,
@@ -57,11 +57,11 @@ impl Group {
     /// Asks every member to end.
     pub(super) fn terminate(&self) {
         self.signal(Signal::SIGTERM);
-        // A stopped process hears nothing until it goes on.
+        // A stopped process takes the signal only when it goes on.
         self.signal(Signal::SIGCONT);
     }
 
-    /// Kills every member. The group is not touched again: once it is empty its number can be given to others.
+    /// Kills every member. The group gets no signal afterwards, because the number of an empty group is reused.
     pub(super) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.id = None;
@@ -74,7 +74,7 @@ impl Group {
 
     fn signal(&self, signal: Signal) {
         if let Some(id) = self.id {
-            // Fails only when no member is left, which is what a signal is for.
+            // Fails only when no member is left.
             let _ = killpg(id, signal);
         }
     }

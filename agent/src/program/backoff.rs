@@ -1,7 +1,7 @@
-//! How long to pause before the next try: the only place that names the `backoff` crate.
+//! Pauses between tries: the only file that names the `backoff` crate.
 //!
-//! The crate is an interval calculator here: it gives up after 15 minutes unless
-//! told otherwise, and its own jitter is only ±50 %, so both are switched off.
+//! The crate only calculates intervals. By default it gives up after 15 minutes and has a jitter of ±50 %; both are
+//! switched off.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Backoff {
 
     /// The next pause.
     pub(crate) fn pause(&mut self) -> Duration {
-        // `None` means giving up, which no elapsed time makes it do here.
+        // `None` would mean to give up, but there is no limit here.
         let interval = self.intervals.next_backoff().unwrap_or(self.cap);
         (random::part_of(interval) + random::part_of(self.jitter_max)).min(self.cap)
     }

@@ -1,4 +1,4 @@
-//! A panic is a bug of ours: it is said as such, and when it ends the program, the exit code says so, too.
+//! Panics, which are bugs of ours. The log says so, and so does the exit code when a panic ends the program.
 
 use std::{
     any::Any,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{EXIT_BUG, Fault};
 
-/// From now on a panic is a line in the log, wherever it is and whatever it ends.
+/// Logs every panic from now on, in whichever thread it happens.
 pub(crate) fn log_panics() {
     set_hook(Box::new(|panic| {
         let place = panic
@@ -22,9 +22,9 @@ pub(crate) fn log_panics() {
     }));
 }
 
-/// Runs the program's work; a panic in it becomes a fault that says whose.
+/// Runs the program's work. A panic in it becomes a fault that calls it a bug.
 pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    // Nothing of what was in use is looked at again.
+    // The state behind a panic is not used again.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let sentence = format!("the agent ended because of a bug of ours: {}", message(&*payload));
         Err(Fault::new(EXIT_BUG, sentence)

@@ -1,4 +1,4 @@
-//! What the command line and the environment say: flags, defaults and their limits.
+//! The settings: flags, their defaults and their limits.
 
 use std::{cmp::Ordering, collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
@@ -24,17 +24,17 @@ Examples:
   agent --exit-when-idle                           work until nothing is left, then leave
   agent doctor                                     look whether this machine can work";
 
-/// Clocks cannot count for ever, and nobody waits longer.
+/// The longest duration of a setting: clocks cannot count for ever.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-/// `--slots auto` takes no more: beyond it somebody should choose.
+/// The most slots of `--slots auto`. A larger machine's owner should choose.
 const MAX_AUTO_SLOTS: usize = 10;
 /// Bytes of an agent's name: it names a directory, so it is shorter than the protocol's names.
 const MAX_NAME_BYTES: usize = 100;
 
-/// What every agent says about its machine, unless its owner says otherwise.
+/// Labels that every agent has, unless its owner sets them.
 const AUTOMATIC_LABELS: [(&str, &str); 2] = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
 
-/// The words that stand alone as a log level.
+/// Log levels that stand alone, without a module.
 pub(crate) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
@@ -161,7 +161,7 @@ pub(crate) struct Config {
     pub(crate) log_level: String,
 }
 
-/// Which attempts' directories outlive them.
+/// The attempts whose directories are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keep {
     /// None; only those of lost attempts, whose result is nowhere else.
@@ -186,7 +186,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// What to print, usage and help included.
+    /// The text to print: usage, help or the error.
     pub(crate) fn read<T>(args: impl IntoIterator<Item = T>) -> Result<Config, clap::Error>
     where
         T: Into<OsString> + Clone,
@@ -196,13 +196,13 @@ impl Config {
         Config::from_arg_matches(&matches)?.settled(strength)
     }
 
-    /// Of two that exclude each other the one that was said by the stronger counts.
+    /// Settles settings that exclude each other: the one from the stronger source counts.
     ///
     /// # Errors
     ///
-    /// When both are said by the same, or other settings do not fit together.
+    /// When both come from the same source, or other settings do not fit together.
     pub(crate) fn settled(mut self, once_to_max_tasks: Ordering) -> Result<Config, clap::Error> {
-        // Looked at only now: that a variable is there says nothing, it may be SWARM_ONCE=0.
+        // Checked here and not by clap: a variable may be set and mean no, as SWARM_ONCE=0.
         if self.once && self.max_tasks.is_some() {
             match once_to_max_tasks {
                 Ordering::Greater => self.max_tasks = None,
@@ -221,7 +221,7 @@ impl Config {
         }
     }
 
-    /// What is wrong with settings that are right by themselves, all of it.
+    /// All faults of settings that are right by themselves and do not fit together.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(shard::fault(self.shard_count, self.shard_id));
@@ -255,7 +255,7 @@ impl Config {
         if self.once { Some(1) } else { self.max_tasks }
     }
 
-    /// The labels by key, those that every agent has included; the last of equal keys counts.
+    /// All labels by key, with those that every agent has. Of equal keys the last one counts.
     pub(crate) fn label_map(&self) -> BTreeMap<String, String> {
         let automatic = AUTOMATIC_LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
         automatic.into_iter().chain(self.labels.iter().cloned()).collect()
@@ -320,7 +320,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A word alone has to be a level: a filter would take it for the name of a module, and log nothing.
+/// A word alone has to be a level. Otherwise a filter would take it for a module's name, and log nothing.
 fn log_level(text: &str) -> Result<String, String> {
     if LEVELS.contains(&text) || text.contains('=') {
         return Ok(text.to_owned());

@@ -1,4 +1,4 @@
-//! Which texts may name a file of ours. Texts that the coordinator sends are not trusted to be harmless.
+//! Texts that may name a file of ours. A text from the coordinator is not trusted to be harmless.
 
 /// Whether a text can be the name of a file of ours: one path component that is not hidden.
 pub(crate) fn is_file_name(text: &str, max_bytes: usize) -> bool {

@@ -1,4 +1,4 @@
-//! What any program has: settings, signals, panics, pauses, randomness.
+//! Parts that any program has: settings, signals, panics, pauses, randomness.
 
 pub(crate) mod config;
 mod shard;

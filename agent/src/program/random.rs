@@ -1,10 +1,10 @@
-//! Random ids and random shares of a duration, from the operating system.
+//! Random ids and random durations, from the operating system.
 
 use std::time::Duration;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// This many random characters of base32: five bits each.
+/// Random characters of base32, with five bits each.
 pub(crate) fn base32(characters: usize) -> String {
     let mut bytes = vec![0; characters];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

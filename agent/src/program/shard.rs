@@ -1,15 +1,15 @@
-//! Which part of all tasks this agent asks for.
+//! The shard of all tasks that this agent asks for.
 
 use std::str::FromStr;
 
 use swarm_proto::{limits::MAX_SHARDS, v1::Shard};
 
-/// Which of the shards.
+/// The choice of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShardId {
-    /// Those that the coordinator gives it.
+    /// Shards that the coordinator chooses.
     Auto,
-    /// This one, from 0.
+    /// This shard, counted from 0.
     Fixed(u32),
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn of(count: u32, id: ShardId) -> Option<Shard> {
     (count > 1).then_some(Shard { count, index })
 }
 
-/// What is wrong with this shard of so many.
+/// The fault of this choice among so many shards.
 pub(crate) fn fault(count: u32, id: ShardId) -> Option<String> {
     match id {
         ShardId::Fixed(index) if index >= count => {

@@ -1,4 +1,4 @@
-//! How far this agent is on its way out, by the signals it got.
+//! The stages of a shutdown, which signals ask for.
 
 use std::{io, sync::Arc};
 
@@ -7,31 +7,31 @@ use tokio::{
     sync::watch,
 };
 
-/// Each later stage is more urgent; there is no way back.
+/// A stage of the shutdown. Each later one is more urgent, and there is no way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// Claims and works.
+    /// The agent claims and works.
     Working,
-    /// Claims nothing more; what runs may finish.
+    /// The agent claims nothing more; running attempts may finish.
     Draining,
-    /// What runs is asked to end, then killed.
+    /// Running attempts are asked to end, then killed.
     Ending,
-    /// What runs is killed at once.
+    /// Running attempts are killed at once.
     Stopping,
 }
 
-/// The stage, for whoever raises it and whoever waits for it.
+/// The stage of the shutdown, which can be raised and waited for.
 #[derive(Clone)]
 pub(crate) struct Shutdown(Arc<watch::Sender<Stage>>);
 
 impl Shutdown {
-    /// Listens to SIGTERM and SIGINT (each is one step on, up to `Ending`), SIGHUP (drains, however often it comes)
-    /// and SIGUSR1 (the last stage at once).
+    /// Listens to signals. SIGTERM and SIGINT go one stage on, up to `Ending`. SIGHUP drains, however often it comes.
+    /// SIGUSR1 goes to the last stage at once.
     pub(crate) fn listen() -> io::Result<Shutdown> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut stop = signal(SignalKind::user_defined1())?;
-        // Under nohup a closed terminal is to change nothing.
+        // Under nohup a closed terminal changes nothing.
         let mut hang_up = if is_hang_up_ignored() {
             None
         } else {
@@ -53,7 +53,7 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// The stage, and its changes.
+    /// The stage and its changes.
     pub(crate) fn watch(&self) -> watch::Receiver<Stage> {
         self.0.subscribe()
     }
@@ -84,7 +84,7 @@ async fn received(signal: &mut Option<Signal>) -> Option<()> {
     }
 }
 
-/// Whether whoever started this process chose to ignore SIGHUP, as nohup does.
+/// Whether this process was started with SIGHUP ignored, as nohup does.
 fn is_hang_up_ignored() -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
         return false;

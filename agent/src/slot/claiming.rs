@@ -1,4 +1,4 @@
-//! Asking for work: one claim in flight, how much is asked for, and when to ask again.
+//! Claims: one in flight, how many tasks it asks for, and the time of the next.
 
 use std::{mem, sync::Arc, time::Duration};
 
@@ -15,27 +15,28 @@ use crate::{
     program::{backoff::Backoff, config::Config, random},
 };
 
-/// The coordinator asks for minutes at most. A pause that is longer than this is cut, so that a mistake
-/// elsewhere does not put a machine out of work for good.
+/// The longest pause that the coordinator can ask for. It asks for minutes; a longer pause by mistake must not put a
+/// machine out of work for good.
 const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
-/// During a hold claims are this far apart at most, unless the coordinator names a time: its end may go unheard.
+/// The longest pause between claims during a hold, unless the coordinator names a time. The news of the hold's end
+/// may be lost.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
-/// A repeat is known by it.
+/// The coordinator knows a repeated claim by it.
 const REQUEST_ID_CHARACTERS: usize = 20;
 
 const _: () = assert!(REQUEST_ID_CHARACTERS <= MAX_REQUEST_ID_BYTES);
 
-/// Which tasks an agent asks for, and when.
+/// The claims of one agent, and when to send the next.
 pub(super) struct Claiming {
     in_flight: Option<Claim>,
     /// How many tasks to take before leaving; `None` is no limit.
     limit: Option<u64>,
-    /// Tasks taken so far, without those that were given back undone.
+    /// Tasks taken so far, without those given back undone.
     taken: u64,
     has_asked: bool,
-    /// The last answer brought nothing, and nothing has ended since.
+    /// The last answer brought nothing, and no attempt has ended since.
     found_nothing: bool,
-    /// All of the last assignments were refused: what would come next is not asked for at once.
+    /// All of the last assignments were refused, so the next claim waits.
     is_refusing: bool,
     pauses: Backoff,
     not_before: Instant,
@@ -46,7 +47,7 @@ pub(super) struct Claim {
     answer: Call<Result<ClaimResponse, SessionEnd>>,
     request: ClaimRequest,
     asked: u32,
-    /// When this request was first sent: its leases last from then.
+    /// When the request was first sent. Its leases count from then.
     pub(super) sent: BootTime,
     begun: Instant,
     wait: Duration,
@@ -75,12 +76,12 @@ impl Claiming {
         self.in_flight.is_some()
     }
 
-    /// How many tasks the claim in flight asks for.
+    /// The number of tasks that the claim in flight asks for.
     pub(super) fn asked(&self) -> u32 {
         self.in_flight.as_ref().map_or(0, |claim| claim.asked)
     }
 
-    /// How many more tasks may be taken before the limit is reached, with so many asked for already.
+    /// Tasks up to the limit, with so many asked for already.
     pub(super) fn wanted(&self, asked: u32) -> u32 {
         let wanted = self.limit.map_or(u64::MAX, |limit| {
             limit.saturating_sub(self.taken).saturating_sub(u64::from(asked))
@@ -88,12 +89,12 @@ impl Claiming {
         u32::try_from(wanted).unwrap_or(u32::MAX)
     }
 
-    /// Whether as many tasks were taken as the agent was started for.
+    /// Whether the limit is reached.
     pub(super) fn has_all(&self) -> bool {
         self.limit.is_some_and(|limit| self.taken >= limit)
     }
 
-    /// Whether the last answer brought nothing, and nothing has ended since.
+    /// Whether the last answer brought nothing, and no attempt has ended since.
     pub(super) fn found_nothing(&self) -> bool {
         self.found_nothing
     }
@@ -108,12 +109,12 @@ impl Claiming {
         if self.in_flight.is_some() || asked == 0 || Instant::now() < self.not_before {
             return;
         }
-        // At the start an owner wants to know at once what there is, or why there is nothing.
+        // At the start the owner wants to see at once a task, or the reason for none.
         let is_first = !mem::replace(&mut self.has_asked, true);
         let wait = if is_idle || is_first {
             Duration::ZERO
         } else {
-            // What is granted after a long wait is trusted from when it was asked for.
+            // A lease is trusted from the sending of its claim, so a long wait would use up the trust.
             let quarter = context.session.registration().lease_ttl / 4;
             context.config.claim_wait.min(quarter)
         };
@@ -126,7 +127,7 @@ impl Claiming {
         );
     }
 
-    /// Asks a waiting claim again, this time for an answer at once.
+    /// Sends a waiting claim again, this time for an answer at once.
     pub(super) fn hasten(&mut self, context: &Arc<SlotContext>) {
         if let Some(Claim {
             request, asked, sent, ..
@@ -173,7 +174,7 @@ impl Claiming {
     /// Notes why an answer brought nothing; true when the coordinator says how long to wait.
     pub(super) fn note_nothing(&mut self, answer: &ClaimResponse) -> bool {
         let slowed = answer.empty_reason() == EmptyReason::MachineSlowed;
-        // There may be work, only not at this moment. Who drains an agent means it to be free.
+        // A pause or stop ends some day. A drain, by contrast, is meant to make the agent leave.
         let is_momentary = matches!(answer.empty_reason(), EmptyReason::Paused | EmptyReason::Stopped);
         self.found_nothing = !slowed && !is_momentary;
         self.is_refusing = false;
@@ -191,7 +192,7 @@ impl Claiming {
         true
     }
 
-    /// Notes what became of the assignments of one answer.
+    /// Notes whether any assignment of an answer began, and whether any was refused.
     pub(super) fn note_assignments(&mut self, begun_any: bool, refused_any: bool) {
         if begun_any || refused_any {
             self.is_refusing = !begun_any;
@@ -204,7 +205,7 @@ impl Claiming {
         self.found_nothing = false;
     }
 
-    /// An attempt has ended: there is room, and others may be able to run now.
+    /// An attempt has ended. Other tasks may be able to run now.
     pub(super) fn note_end(&mut self) {
         self.found_nothing = false;
     }
@@ -214,19 +215,19 @@ impl Claiming {
         self.taken = self.taken.saturating_sub(1);
     }
 
-    /// Whether the agent refused all that it was given last, and waits before it asks again.
+    /// Whether all of the last assignments were refused, and the next claim waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_refusing && Instant::now() < self.not_before
     }
 
-    /// Waits, after a delivery's claim, if all that it brought was refused.
+    /// Delays the next claim if all of the last assignments were refused.
     pub(super) fn pause_if_refusing(&mut self) {
         if self.is_refusing {
             self.not_before = Instant::now() + self.pauses.pause();
         }
     }
 
-    /// Decides when to claim again, by what this claim brought.
+    /// Sets the time of the next claim, by the result of this one.
     pub(super) fn pause_after(&mut self, claim: &Claim, brought: Brought, config: &Config) {
         let has_waited = !claim.wait.is_zero() && claim.begun.elapsed() >= claim.wait / 2;
         let pause = match brought {
@@ -235,14 +236,14 @@ impl Claiming {
             Brought::Nothing(_) if config.claim_wait.is_zero() => {
                 config.poll_interval + random::part_of(config.jitter_max)
             }
-            // The claim did not wait, or brought nothing that can be done here: so the agent waits.
+            // The claim did not wait, or brought only tasks that cannot be done here, so the agent pauses.
             Brought::Nothing(reason) if is_by_hold(reason) => self.pauses.pause().min(HELD_PAUSE),
             Brought::Nothing(_) | Brought::Unwanted => self.pauses.pause(),
         };
         self.not_before = Instant::now() + pause;
     }
 
-    /// Asks again soon, because a hold was lifted. Not all agents do so in the same moment.
+    /// Claims soon, because a hold was lifted. The jitter spreads the claims of all agents.
     pub(super) fn resume(&mut self, jitter_max: Duration) {
         self.pauses.reset();
         let soon = Instant::now() + random::part_of(jitter_max);

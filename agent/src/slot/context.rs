@@ -1,4 +1,4 @@
-//! The things that all slots of one registered agent share, and the fate of a result that is not wanted any more.
+//! The parts of a registered agent that all its slots share.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -14,7 +14,7 @@ use crate::{
     program::config::Config,
 };
 
-/// What all attempts of one registered agent share.
+/// The parts of one registered agent that all its slots share.
 pub(crate) struct SlotContext {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Session,
@@ -25,7 +25,7 @@ pub(crate) struct SlotContext {
 }
 
 impl SlotContext {
-    /// The coordinator has this outcome: the outbox need not keep it. Blocks on the disk.
+    /// Drops a confirmed outcome from the outbox. Blocks on the disk.
     pub(super) fn forget_written(&self, key: &AttemptKey) {
         if let Err(error) = self.outbox.confirm(key) {
             tracing::warn!(
@@ -35,7 +35,7 @@ impl SlotContext {
         }
     }
 
-    /// Keeps a result that is nobody's any more, and says where, since when and why.
+    /// Keeps a result that the coordinator does not want, and logs its place, its time and the reason.
     pub(super) async fn keep_result(
         self: Arc<Self>,
         key: AttemptKey,

@@ -1,4 +1,4 @@
-//! Outcomes on their way to the coordinator: together, in one request at a time, each standing for itself.
+//! Deliveries: one in flight, with many outcomes, each of which is confirmed or refused by itself.
 
 use std::{
     collections::VecDeque,
@@ -23,31 +23,31 @@ use crate::{
     program::backoff::Backoff,
 };
 
-/// With so many outcomes that the coordinator does not take for the moment, nothing more is claimed.
+/// Waiting outcomes above which nothing more is claimed.
 const MAX_UNSENT: usize = MAX_ITEMS;
 /// Bytes of the reports in one delivery; the rest of the message is for its other fields.
 const MAX_DELIVERED_BYTES: usize = MAX_MESSAGE_BYTES / 4 * 3;
 
 /// The outcomes that the coordinator has not confirmed.
 pub(super) struct Delivering {
-    /// Those that wait for the next delivery.
+    /// The outcomes for the next delivery.
     unsent: VecDeque<Unsent>,
     in_flight: Option<Delivery>,
     pauses: Backoff,
     not_before: Instant,
 }
 
-/// An outcome on its way.
+/// An outcome that is not confirmed.
 pub(super) struct Unsent {
     pub(super) key: AttemptKey,
     pub(super) report: AttemptReport,
-    /// When the outcome was reached.
+    /// When the attempt ended.
     pub(super) since: SystemTime,
-    /// A request with this one and others was refused as a whole.
+    /// A delivery of this outcome with others was refused as a whole, so it is sent alone.
     alone: bool,
-    /// It is somebody else's attempt, and the result is set aside already.
+    /// The lease was lost, and the result is set aside already.
     pub(super) lost: bool,
-    /// Why it is not on the disk as it should be.
+    /// Why the outcome could not be written to the disk.
     pub(super) unwritten: Option<io::Error>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Unsent {
 struct Delivery {
     answer: Call<Result<CompleteResponse, Failure>>,
     items: Vec<Unsent>,
-    /// How many tasks it asks for.
+    /// The number of tasks that it asks for.
     asked: u32,
     sent: BootTime,
 }
@@ -67,12 +67,12 @@ pub(super) struct Delivered {
     pub(super) confirmed: Vec<AttemptKey>,
     /// The outcomes that the coordinator does not want, and why.
     pub(super) refused: Vec<(Unsent, String)>,
-    /// The answer to the claim that went along, and when it was sent.
+    /// The answer to the claim in the delivery, and the time of its sending.
     pub(super) claimed: Option<(ClaimResponse, BootTime)>,
 }
 
 impl Delivering {
-    /// Begins with the reports that an earlier process left.
+    /// Begins with the reports of an earlier process.
     pub(super) fn new(leftovers: Vec<Leftover>, pauses: Backoff) -> Delivering {
         let unsent = leftovers
             .into_iter()
@@ -90,12 +90,12 @@ impl Delivering {
         self.in_flight.as_mut().map(|delivery| &mut delivery.answer)
     }
 
-    /// How many tasks the delivery in flight asks for.
+    /// The number of tasks that the delivery in flight asks for.
     pub(super) fn asked(&self) -> u32 {
         self.in_flight.as_ref().map_or(0, |delivery| delivery.asked)
     }
 
-    /// Every outcome that is not confirmed, those in flight first.
+    /// All unconfirmed outcomes, those in flight first.
     pub(super) fn items(&self) -> impl Iterator<Item = &Unsent> {
         let in_flight = self.in_flight.iter().flat_map(|delivery| &delivery.items);
         in_flight.chain(&self.unsent)
@@ -106,7 +106,7 @@ impl Delivering {
         self.unsent.is_empty() && self.in_flight.is_none()
     }
 
-    /// Whether so many outcomes wait that more would only wait with them.
+    /// Whether too many outcomes wait to claim more tasks.
     pub(super) fn is_full(&self) -> bool {
         self.unsent.len() >= MAX_UNSENT
     }
@@ -121,7 +121,7 @@ impl Delivering {
         self.unsent.push_back(unsent);
     }
 
-    /// Gives up the delivery in flight; its outcomes wait again.
+    /// Gives up the delivery in flight, and queues its outcomes again.
     pub(super) fn recall(&mut self) {
         let undelivered = self.in_flight.take().map(|delivery| delivery.items);
         self.unsent.extend(undelivered.into_iter().flatten());
@@ -150,7 +150,7 @@ impl Delivering {
         items
     }
 
-    /// Sends these outcomes, and asks for so many tasks in the same request.
+    /// Sends outcomes, and asks for so many tasks in the same request.
     pub(super) fn send(&mut self, context: &Arc<SlotContext>, items: Vec<Unsent>, asked: u32) {
         let request = CompleteRequest {
             agent_id: context.session.agent_id().to_owned(),
@@ -180,7 +180,7 @@ impl Delivering {
             return delivered;
         };
         match answer {
-            // Whoever claims or renews registers again; what was done is not lost by that.
+            // The next claim or heartbeat registers again. The outcomes wait for it.
             Err(failure) if failure.reason() == Some(Reason::AgentNotFound) => {
                 self.unsent.extend(items);
                 self.not_before = Instant::now() + self.pauses.pause();
@@ -190,7 +190,7 @@ impl Delivering {
                 delivered.refused.extend(refused);
             }
             Err(failure) => {
-                // One of them is at fault; by themselves the others get through.
+                // One outcome is at fault. Alone the others get through.
                 tracing::warn!(
                     error = sentence(&failure),
                     "a delivery was refused; its results are sent one by one"
@@ -282,7 +282,7 @@ impl Unsent {
     }
 }
 
-/// Whether a refusal of one item can be gone at the next try.
+/// Whether the next try may get past this refusal.
 fn is_momentary(reason: &str) -> bool {
     matches!(
         Reason::parse(reason),
@@ -319,7 +319,7 @@ mod tests {
         delivering
     }
 
-    /// Sends the next batch to nobody; says what is in it.
+    /// Pretends to send the next batch; returns its task ids.
     fn send(delivering: &mut Delivering) -> Vec<String> {
         let items = delivering.next_batch();
         let sent = items.iter().map(|item| item.key.task_id.clone()).collect();

@@ -1,4 +1,4 @@
-//! Answers to claims: granted tasks begin, or are given back; when nothing is granted, the log says why.
+//! Answers to claims. Granted tasks begin or are given back; for an empty answer the log has the reason.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -42,7 +42,7 @@ impl Worker {
         self.claiming.pause_after(&claim, brought, &self.context.config);
     }
 
-    /// Takes the answer to a claim that went along with a delivery.
+    /// Takes the answer to the claim in a delivery.
     pub(super) fn take_claimed_along(&mut self, answer: ClaimResponse, sent: BootTime) {
         self.claiming.note_answer(&answer);
         if answer.assignments.is_empty() {
@@ -52,7 +52,7 @@ impl Worker {
         self.claiming.pause_if_refusing();
     }
 
-    /// Notes that there was nothing to claim; true when the coordinator says how long to wait.
+    /// Takes an empty answer; true when the coordinator says how long to wait.
     fn take_nothing(&mut self, answer: &ClaimResponse) -> bool {
         if answer.empty_reason() != EmptyReason::MachineSlowed {
             self.explain_nothing(answer);
@@ -60,7 +60,7 @@ impl Worker {
         self.claiming.note_nothing(answer)
     }
 
-    /// Says why a claim brought nothing, unless the hold that keeps it is known already.
+    /// Logs why a claim brought nothing, unless the log tells of a hold already.
     fn explain_nothing(&mut self, answer: &ClaimResponse) {
         let is_held = is_by_hold(answer.empty_reason());
         if is_held != self.hold.is_placed() {
@@ -69,7 +69,7 @@ impl Worker {
         if is_held && self.hold.is_told() {
             return;
         }
-        // That nothing is left for a free slot goes without saying while others work.
+        // While other slots work, a free slot is no news.
         let is_plain = answer.empty_reason() == EmptyReason::NothingQueued && answer.passed.is_empty();
         if is_plain && self.context.session.leases.running() > 0 {
             return;
@@ -79,7 +79,7 @@ impl Worker {
         }
     }
 
-    /// Notes that there is work.
+    /// Logs the end of a time without work.
     fn note_work(&mut self) {
         if self.hold.is_placed() {
             self.context.session.beat_now.notify_one();
@@ -96,7 +96,7 @@ impl Worker {
             let Some(lease) = assignment.lease.clone() else {
                 continue;
             };
-            // Files are named by it: what the other side sends is not trusted to be harmless.
+            // Files are named by the task's id, and the coordinator is not trusted to send harmless names.
             if !is_file_name(&lease.task_id, MAX_ID_BYTES) {
                 let why = "this agent cannot keep files for a task with this id";
                 self.give_back(lease, released(why));
@@ -141,14 +141,14 @@ impl Worker {
             self.give_back(lease, released(why));
             return false;
         }
-        // A repeated answer brings leases that are at work already.
+        // A repeated answer brings leases that are held already.
         let Some(orders) = self.context.session.leases.take(lease, trust, exclusive) else {
             return false;
         };
         self.claiming.note_begin();
         self.note_work();
         if exclusive {
-            // The parked heartbeat does not list it, and its trust window is to be renewed in time.
+            // The parked heartbeat does not list this lease, and its trust window must be renewed in time.
             self.context.session.beat_now.notify_one();
         }
         let (context, finished) = (Arc::clone(&self.context), self.finished.0.clone());

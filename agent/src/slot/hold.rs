@@ -1,7 +1,7 @@
-//! The hold on this agent: said when it begins and ends, and not slept through when it ends.
+//! The hold on this agent. The log tells of its beginning and end, and claims go on soon after its end.
 //!
-//! Claims and heartbeats both tell of a hold, only heartbeats who placed it and
-//! why. When the two disagree, the next heartbeat goes out at once.
+//! Claims and heartbeats both tell of a hold, but only heartbeats say who placed it and why. When the two disagree,
+//! the next heartbeat goes out at once.
 
 use swarm_proto::v1::{EmptyReason, Hold};
 use tokio::{sync::watch, time::Instant};
@@ -13,7 +13,7 @@ pub(super) struct CurrentHold {
     hold: Option<Hold>,
     /// When the log first told of it.
     since: Option<Instant>,
-    /// What the heartbeats bring.
+    /// The hold in the last heartbeat.
     heartbeats: watch::Receiver<Option<Hold>>,
     /// A claim told of a hold, and a heartbeat was sent to ask for it.
     is_asked_for: bool,
@@ -29,13 +29,13 @@ impl CurrentHold {
         }
     }
 
-    /// Waits for a heartbeat that says something else than the one before.
+    /// Waits for a heartbeat with another hold than before.
     pub(super) async fn changed(&mut self) {
-        // The session has the sender, and outlives this.
+        // Fails only without a sender, and the session outlives this.
         let _ = self.heartbeats.changed().await;
     }
 
-    /// Takes up what the last heartbeat says, and logs what is new; true when a hold was lifted.
+    /// Takes up the hold of the last heartbeat and logs a change; true when a hold was lifted.
     pub(super) fn update(&mut self) -> bool {
         let hold = self.heartbeats.borrow_and_update().clone();
         if hold == self.hold {
@@ -64,12 +64,13 @@ impl CurrentHold {
         is_lifted
     }
 
-    /// Whether there is a hold, as far as is known.
+    /// Whether the last heartbeat told of a hold.
     pub(super) fn is_placed(&self) -> bool {
         self.hold.is_some()
     }
 
-    /// A claim brought nothing because of a hold: whether the log has its reason, or is about to have it.
+    /// For a claim that brought nothing because of a hold: whether the log has the hold's reason, or gets it from the
+    /// next heartbeat.
     pub(super) fn is_told(&mut self) -> bool {
         let is_told = self.hold.is_some() || !self.is_asked_for;
         self.is_asked_for |= is_told;
@@ -77,7 +78,7 @@ impl CurrentHold {
     }
 }
 
-/// Whether people keep the work back, for all or for this agent.
+/// Whether the reason is a hold, on everything or on this agent.
 pub(super) fn is_by_hold(reason: EmptyReason) -> bool {
     matches!(
         reason,

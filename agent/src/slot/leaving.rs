@@ -1,4 +1,4 @@
-//! The way out: how urgent the end is, what is waited for until when, and how the work ended.
+//! The way out: its reason, its urgency, its deadlines and the ending.
 
 use std::{mem, time::Duration};
 
@@ -6,20 +6,20 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{coordinator::session::SessionEnd, program::shutdown::Stage};
 
-/// How long the last reports are tried, by how urgent the end is.
+/// How long the last reports are sent again, by the stage of the shutdown.
 const FAREWELL_DRAINING: Duration = Duration::from_secs(10);
 const FAREWELL_ENDING: Duration = Duration::from_secs(5);
 const FAREWELL_STOPPING: Duration = Duration::from_secs(2);
 
-/// How the work ended.
+/// The end of the work for one coordinator.
 pub(crate) enum Ending {
-    /// As it was asked to.
+    /// Everything is done and confirmed.
     Done,
-    /// There was nothing more to do, but so many results could not be delivered.
+    /// All work is done, but so many results could not be delivered.
     Unconfirmed(usize),
-    /// As a signal asked for, and there was no time to deliver so many results.
+    /// A signal ended the work, and there was no time to deliver so many results.
     Interrupted(usize),
-    /// The coordinator does not go on with this agent.
+    /// The session has ended.
     Session(SessionEnd),
 }
 
@@ -27,10 +27,10 @@ pub(crate) enum Ending {
 pub(super) struct Leaving {
     /// The last stage that was acted on.
     stage: Stage,
-    /// Nothing was left to do, and the agent was started to leave then.
+    /// Nothing is left to do, and the agent was started to leave then.
     is_idle: bool,
     session_end: Option<SessionEnd>,
-    /// When the attempts that still run are ended.
+    /// When running attempts are ended.
     drain_deadline: Option<Instant>,
     /// When the last reports are given up.
     farewell: Option<Instant>,
@@ -87,7 +87,7 @@ impl Leaving {
         self.stage != Stage::Working || self.session_end.is_some() || self.is_idle
     }
 
-    /// Whether nothing more may be said to the coordinator: it is another one, or another agent is its own.
+    /// Whether the agent sends nothing more, because another coordinator answers or another agent has its identity.
     pub(super) fn is_silent(&self) -> bool {
         matches!(
             self.session_end,
@@ -95,12 +95,12 @@ impl Leaving {
         )
     }
 
-    /// Whether the attempts that still run are to be ended by now.
+    /// Whether it is time to end running attempts.
     pub(super) fn has_drained(&self, now: Instant) -> bool {
         self.drain_deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Whether the last reports are given up by now. The first question starts the clock.
+    /// Whether it is time to give up the last reports. The first call starts the clock.
     pub(super) fn gives_up(&mut self, drain_timeout: Duration) -> bool {
         let patience = match self.stage {
             Stage::Working => drain_timeout,
@@ -112,12 +112,12 @@ impl Leaving {
         *self.farewell.get_or_insert(now + patience) <= now
     }
 
-    /// When something is due here.
+    /// The next deadlines.
     pub(super) fn wakes(&self) -> [Option<Instant>; 2] {
         [self.drain_deadline, self.farewell]
     }
 
-    /// How the work ended, with so many reports unconfirmed.
+    /// The ending, with so many reports unconfirmed.
     pub(super) fn ending(self, unconfirmed: usize) -> Ending {
         match self.session_end {
             Some(end) => Ending::Session(end),

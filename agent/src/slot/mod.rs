@@ -1,8 +1,8 @@
-//! Claim → attempt → report. One loop owns the slots: it has at most one claim and
-//! one delivery of outcomes in flight, and takes whatever is ready.
+//! Claim → attempt → report. One loop owns the slots. It has at most one claim and one delivery in flight, and takes
+//! whichever of its events comes first.
 //!
-//! A delivery asks for the next tasks in the same request, so in the steady state
-//! a task costs one call. What is asked for never exceeds the free slots.
+//! A delivery asks for the next tasks in the same request, so under load a task costs one call. The agent never asks
+//! for more tasks than it has free slots.
 
 mod grant;
 mod report;
@@ -47,11 +47,11 @@ use crate::{
     program::shutdown::{Shutdown, Stage},
 };
 
-/// How long the goodbye itself may take.
+/// The time for the goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// How long directories may take to be removed at the end.
+/// The time at the end for the removal of directories.
 const TIDY: Duration = Duration::from_secs(30);
-/// Nothing to wake up for: something else will.
+/// A wake-up time for a loop that waits for nothing but events.
 const FAR: Duration = Duration::from_secs(3600);
 
 /// An agent at work for one coordinator.
@@ -70,7 +70,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// An agent that is registered, and has these reports still to confirm.
+    /// A registered agent, with the reports that an earlier process left.
     pub(crate) fn new(context: SlotContext, leftovers: Vec<Leftover>) -> Worker {
         let coordinator = &context.session.coordinator;
         let slots = usize::try_from(context.config.slots).unwrap_or(1);
@@ -88,7 +88,7 @@ impl Worker {
         }
     }
 
-    /// Works until it is told to end, has done what it was started for, or cannot go on.
+    /// Works until a signal ends the agent, its tasks are done, or the session ends.
     pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Ending {
         let mut stage = shutdown.watch();
         let context = Arc::clone(&self.context);
@@ -149,7 +149,8 @@ impl Worker {
                 tracing::info!(
                     "draining: nothing more is claimed, {running} attempts may finish; once more ends them"
                 );
-                // What it may have been granted meanwhile is fetched and given back, so that nobody waits for it.
+                // A waiting claim may have been granted tasks. They are fetched and given back now, so that they need
+                // not wait for the end of their leases.
                 self.claiming.hasten(&self.context);
             }
             Stage::Ending => {
@@ -167,7 +168,7 @@ impl Worker {
         !self.leaving.has_begun() && !self.claiming.has_all()
     }
 
-    /// How many tasks may be asked for now.
+    /// The number of tasks that may be asked for now.
     fn room(&self) -> u32 {
         if !self.is_accepting() || self.write_retry.is_some() || self.delivering.is_full() {
             return 0;
@@ -180,19 +181,19 @@ impl Worker {
     }
 
     fn begin_claim(&mut self) {
-        // A hold ends some day, and what it keeps back may be for this agent.
+        // The tasks behind a hold may be for this agent, so an agent under a hold is not idle.
         let is_idle = self.context.config.exit_when_idle
             && self.context.session.leases.running() == 0
             && !self.hold.is_placed();
         if is_idle && self.is_accepting() {
-            // It has to be known now whether there is anything.
+            // An idle agent leaves when there is no task, so it needs an answer now.
             self.claiming.hasten(&self.context);
         }
         let room = self.room();
         self.claiming.begin(&self.context, room, is_idle);
     }
 
-    /// Takes up what the last heartbeat says about a hold.
+    /// Takes up the hold of the last heartbeat.
     fn take_hold(&mut self) {
         if self.hold.update() {
             self.claiming.resume(self.context.config.jitter_max);
@@ -220,14 +221,14 @@ impl Worker {
         self.leaving.end_session(end);
     }
 
-    /// Nothing that calls in flight bring is ours any more.
+    /// Drops the calls in flight: their answers are not for this agent any more.
     fn fall_silent(&mut self) {
         self.claiming.take();
         self.delivering.recall();
     }
 
-    /// Begins anew with another coordinator that answers at our address, as after its data were recreated. Running
-    /// attempts go on. Undelivered reports wait one lease for the old coordinator, then stay in the outbox.
+    /// Another coordinator answers at our address, as after its data were recreated. Running attempts go on;
+    /// undelivered reports wait one lease for the old coordinator, then stay in the outbox.
     fn leave_for_stranger(&mut self) {
         let found = self.strangers.borrow_and_update().clone();
         let Some(stranger) = found else { return };
@@ -245,7 +246,7 @@ impl Worker {
         self.context.session.registration().lease_ttl
     }
 
-    /// Leaves when nothing is left to do and that is what it was started for.
+    /// Leaves when nothing is left to do, if the agent was started to leave then.
     fn close_if_done(&mut self) {
         let is_idle = self.context.session.leases.running() == 0
             && self.delivering.is_done()
@@ -286,7 +287,7 @@ impl Worker {
         .unwrap_or(now + FAR)
     }
 
-    /// Finishes what has begun on the disk, and says goodbye.
+    /// Waits for the work on the disk, and says goodbye.
     async fn leave(mut self) -> Ending {
         let unconfirmed = self.delivering.items().count();
         self.claiming.take();
@@ -296,7 +297,7 @@ impl Worker {
         if timeout(TIDY, tidying).await.is_err() {
             tracing::warn!("directories of ended attempts are still being removed; the rest is left");
         }
-        // A goodbye would give the unconfirmed leases to others; without it a late report may still count.
+        // After a goodbye the unconfirmed tasks would be given to others. Without one a late report may still count.
         if !self.leaving.is_silent() && unconfirmed == 0 {
             match timeout(GOODBYE, self.context.session.close()).await {
                 Ok(Ok(())) => {}

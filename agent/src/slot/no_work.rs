@@ -1,4 +1,4 @@
-//! Why there is nothing to do, for the owner's log: at once when it is news, then once a minute, and when it ends.
+//! The time without work, for the owner's log: a new reason at once, each reason once a minute, and the end.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,22 +7,22 @@ use tokio::time::Instant;
 
 use crate::coordinator::hold::shown;
 
-/// How often the same reason is said.
+/// How often the same reason is logged.
 const AGAIN: Duration = Duration::from_secs(60);
-/// So many reasons are remembered; a coordinator that finds more has them said more often.
+/// Reasons that are remembered. If the coordinator finds more, some are logged more often.
 const MAX_REMEMBERED: usize = 32;
 
-/// The time without work, if this is one, and what was said about it.
+/// The time without work, and its reasons in the log.
 #[derive(Default)]
 pub(super) struct NoWork {
-    /// Since when, if the log knows of it.
+    /// When the log first told of it; `None` while there is work.
     told: Option<Instant>,
-    /// When each reason was said last, without its numbers.
+    /// When each reason was last logged, by its text without numbers.
     said: BTreeMap<String, Instant>,
 }
 
 impl NoWork {
-    /// What to say about a claim that brought nothing; `None` when it was said within the last minute.
+    /// The log line about a claim that brought nothing; `None` when it was logged within the last minute.
     pub(super) fn note(&mut self, answer: &ClaimResponse, now: Instant) -> Option<String> {
         let sentence = sentence(answer);
         let key = without_numbers(&sentence);
@@ -37,7 +37,7 @@ impl NoWork {
         Some(sentence)
     }
 
-    /// What to say when there is work; `None` when nobody was told that there was none.
+    /// The log line about new work; `None` when the log did not tell of a lack of work.
     pub(super) fn end(&mut self, now: Instant) -> Option<String> {
         let told = self.told.take()?;
         Some(format!(
@@ -74,7 +74,7 @@ fn passed(passed: &Passed) -> String {
     shown(&passed.message)
 }
 
-/// That it is 11 tasks now and was 12 before is no news.
+/// The text without digits: 11 tasks after 12 tasks are no news.
 fn without_numbers(sentence: &str) -> String {
     sentence.chars().filter(|c| !c.is_ascii_digit()).collect()
 }

@@ -1,4 +1,4 @@
-//! Outcomes from the end of their attempt to the coordinator's word: delivered, confirmed, set aside, or written later.
+//! Outcomes from the end of their attempts to the coordinator: delivered, confirmed, set aside, or written later.
 
 use std::{io, sync::Arc};
 
@@ -16,7 +16,7 @@ use super::{
 use crate::attempt_key::AttemptKey;
 
 impl Worker {
-    /// Takes the outcomes of attempts that have ended.
+    /// Takes the outcome of an attempt, and of all others that have ended by now.
     pub(super) fn take_finished(&mut self, finished: Unsent) {
         self.claiming.note_end();
         if finished.lost {
@@ -41,13 +41,13 @@ impl Worker {
             self.begin_write_retry();
         }
         self.delivering.push(finished);
-        // Whatever else has ended by now shares the delivery.
+        // Attempts that ended at the same time share the delivery.
         while let Ok(another) = self.finished.1.try_recv() {
             self.take_finished(another);
         }
     }
 
-    /// Sends what waits, and asks for the next tasks in the same request.
+    /// Sends the waiting outcomes, and asks for the next tasks in the same request.
     pub(super) fn begin_delivery(&mut self) {
         if self.leaving.is_silent() {
             return;
@@ -76,7 +76,7 @@ impl Worker {
         }
     }
 
-    /// The coordinator has these outcomes: nothing of them needs to be kept.
+    /// The coordinator has these outcomes: leases and files are dropped.
     fn confirm(&mut self, keys: Vec<AttemptKey>) {
         if keys.is_empty() {
             return;
@@ -92,7 +92,7 @@ impl Worker {
         });
     }
 
-    /// The coordinator does not want this result: it is kept where people can read it.
+    /// The coordinator does not want this result. It is kept where people can read it.
     fn set_aside(&mut self, item: Unsent, why: String) {
         self.context.session.leases.forget(&item.key);
         let context = Arc::clone(&self.context);
@@ -100,7 +100,7 @@ impl Worker {
             .spawn(async move { context.keep_result(item.key, item.report, item.since, why).await });
     }
 
-    /// Notes by which marks the attempts to come are found, before the first of them begins.
+    /// Writes the series of marks, before the first attempt begins.
     pub(super) async fn note_series(&mut self) {
         let context = Arc::clone(&self.context);
         let noting = spawn_blocking(move || context.series.note());
@@ -118,11 +118,12 @@ impl Worker {
             return;
         }
         self.write_retry = Some(WriteRetry::new());
-        // What it may have been granted meanwhile is fetched and given back, so that nobody waits for it.
+        // A waiting claim may have been granted tasks. They are fetched and given back now, so that they need not
+        // wait for the end of their leases.
         self.claiming.hasten(&self.context);
     }
 
-    /// Writes again what could not be written, when it is time.
+    /// Tries again to write, when it is time.
     pub(super) fn begin_writing(&mut self) {
         if let Some(retry) = &mut self.write_retry
             && retry.is_due()
@@ -142,7 +143,7 @@ impl Worker {
         }
     }
 
-    /// Says which outcomes are about to be lost, after a last try to write them.
+    /// Tries a last time to write, and logs the outcomes that are lost.
     pub(super) async fn write_last(&mut self) {
         if self.write_retry.take().is_none() {
             return;

@@ -1,4 +1,4 @@
-//! One attempt in its slot: run, put into the outbox, handed over, tidied up.
+//! One attempt in its slot: run, written to the outbox, handed over, tidied up.
 
 use std::{io, sync::Arc, time::SystemTime};
 
@@ -16,7 +16,7 @@ use crate::{
     coordinator::order::Order,
 };
 
-/// Runs one attempt, puts its outcome into the outbox, hands it over, and only then tidies up.
+/// Runs one attempt, writes its outcome to the outbox, hands it over, and tidies up last.
 pub(super) async fn run_to_report(
     context: Arc<SlotContext>,
     assignment: Assignment,
@@ -35,7 +35,7 @@ pub(super) async fn run_to_report(
         "begins"
     );
     let here = Arc::clone(&context);
-    // By itself, so that a bug in an attempt ends that attempt only.
+    // As a task of its own, so that a bug in an attempt ends that attempt only.
     let running = tokio::spawn(async move {
         let surroundings = Surroundings {
             coordinator: &here.session.coordinator,
@@ -81,7 +81,7 @@ pub(super) async fn run_to_report(
     }
     let mut unsent = Unsent::new(report, now);
     (unsent.lost, unsent.unwritten) = (lost, unwritten);
-    // Nobody receives any more when the whole worker has gone.
+    // Fails only when the worker is gone.
     let _ = finished.send(unsent).await;
 
     let Some(directory) = directory else { return };
@@ -107,7 +107,7 @@ pub(super) async fn run_to_report(
     }
 }
 
-/// The stable word for a failure, or why an attempt is given back; nothing when the work was done.
+/// The stable word for a failure, or the reason of a release.
 fn reason_of(report: &AttemptReport) -> Option<&str> {
     match report.outcome.as_ref()? {
         Outcome::Failure(failure) => Some(&failure.reason),
@@ -116,7 +116,7 @@ fn reason_of(report: &AttemptReport) -> Option<&str> {
     }
 }
 
-/// An outcome in a few words, without anything the command printed.
+/// An outcome in a few words, without any output.
 fn describe(report: &AttemptReport) -> String {
     match &report.outcome {
         Some(Outcome::Success(_)) => "succeeded".to_owned(),

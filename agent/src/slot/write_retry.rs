@@ -1,7 +1,7 @@
-//! Outcomes that could not be written: kept in memory, sent all the same, and written at a later try.
+//! Retries of writing the state directory. Outcomes that could not be written stay in memory and are sent all the
+//! same.
 //!
-//! Until everything is written and there is room for one outcome more, nothing is
-//! claimed: what would come of it might be lost, too.
+//! Nothing is claimed until all outcomes are written and there is room for one more: new outcomes might be lost, too.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::attempt_key::AttemptKey;
 /// How often to try again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// The tries to write, while the state directory cannot be written.
+/// The tries since the state directory could not be written.
 pub(super) struct WriteRetry {
     begun: Instant,
     next: Instant,
@@ -39,7 +39,7 @@ impl WriteRetry {
         }
     }
 
-    /// The end of the try that goes on.
+    /// The result of the try in progress.
     pub(super) fn written(&mut self) -> Option<&mut Call<Written>> {
         self.writing.as_mut()
     }
@@ -79,7 +79,7 @@ impl WriteRetry {
     }
 }
 
-/// Writes these outcomes, and finds out whether another one could be written.
+/// Writes these outcomes, and checks that one more would fit.
 pub(super) fn write(context: &Arc<SlotContext>, outcomes: Vec<(AttemptKey, AttemptReport)>) -> Call<Written> {
     let context = Arc::clone(context);
     let writing = spawn_blocking(move || {

@@ -4,8 +4,8 @@
 //! length u32 · CRC-32C of what follows u32 · when it was written u64 · the encoded report · rest of a longer one before
 //! ```
 //!
-//! Numbers are little endian. A length of zero is no report. Times are microseconds since 1970, and no two are the same:
-//! of two reports of one attempt the later one counts.
+//! Numbers are little endian. A length of zero means no report. Times are microseconds since 1970, and no two are
+//! equal: of two reports of one attempt the later one counts.
 
 use std::{
     fs::OpenOptions,
@@ -28,14 +28,14 @@ const HEADER_BYTES: usize = 8;
 pub(crate) struct Written(u64);
 
 impl Written {
-    /// Now, but later than this.
+    /// The time now, but later than `earlier`.
     pub(crate) fn after(earlier: Written) -> Written {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         Written(now.max(earlier.0.saturating_add(1)))
     }
 
-    /// As the system counts.
+    /// The same moment as a `SystemTime`.
     pub(crate) fn time(self) -> SystemTime {
         let since = Duration::from_micros(self.0);
         SystemTime::UNIX_EPOCH
@@ -44,11 +44,11 @@ impl Written {
     }
 }
 
-/// What is in a file.
+/// The content of a file.
 pub(crate) enum Content {
-    /// No report, or one that was confirmed.
+    /// No report, or a confirmed one.
     Nothing,
-    /// An unconfirmed one.
+    /// An unconfirmed report.
     Report(Box<Report>),
     /// A write that a crash cut short, or damage.
     Unreadable,
@@ -62,7 +62,7 @@ pub(crate) struct Report {
     pub(crate) written: Written,
 }
 
-/// What these bytes of a file are.
+/// Reads the bytes of a file.
 pub(crate) fn content_of(bytes: &[u8]) -> Content {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return Content::Unreadable;
@@ -104,15 +104,15 @@ pub(crate) fn bytes_of(report: &AttemptReport, written: Written) -> io::Result<V
     .concat())
 }
 
-/// Writes at the beginning of a file that is there, and syncs it. Its length is not changed, unless it is too short:
-/// what would have to be synced besides costs more than the content.
+/// Writes over the beginning of an existing file, and syncs the content. The file is never shortened: to sync a new
+/// length costs more than to sync the content.
 pub(crate) fn write_over(file: &Path, content: &[u8]) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(file)?;
     file.write_all_at(content, 0)?;
     file.sync_data()
 }
 
-/// Takes the report out. That is not synced: if it comes back after a power loss, it is sent again.
+/// Clears a file, without a sync. A report that a power loss brings back is sent again.
 pub(crate) fn clear(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.write_all_at(&[0; HEADER_BYTES], 0)
@@ -141,7 +141,7 @@ mod tests {
             let mut padded = before.clone();
             padded.resize(whole.len(), 0);
             for cut in 0..=whole.len() {
-                // Its beginning has reached the disk, or its end.
+                // Either the beginning of the write has reached the disk, or its end.
                 for torn in [[&whole[..cut], &padded[cut..]], [&padded[..cut], &whole[cut..]]] {
                     let torn = torn.concat();
                     let found = match content_of(&torn) {

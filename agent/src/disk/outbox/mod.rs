@@ -1,14 +1,14 @@
-//! Outcomes that the coordinator has not confirmed, kept across restarts.
+//! The outbox: unconfirmed outcomes, kept across restarts.
 //!
 //! ```text
 //! outbox/CLUSTER/OPENING-N.report         an AttemptReport to be sent again, or nothing
 //! outbox/CLUSTER/refused/TASK.ATTEMPT/    what the coordinator did not want: report, stdout, stderr, why
 //! ```
 //!
-//! A file whose report is confirmed is written over with another one: a write in place and its sync cost an eighth of
-//! making, naming and removing a file, which would be a good part of what an agent does for a short command.
+//! A file is used again once its report is confirmed. To write in place and sync costs an eighth of making, naming
+//! and removing a file, which would be a good part of an agent's work for a short command.
 //!
-//! Everything here blocks on the disk; callers keep it off the runtime's threads.
+//! All methods block on the disk, so they are called outside the runtime's threads.
 
 mod file;
 
@@ -34,34 +34,35 @@ use crate::{
     program::{file_name::is_file_name, random},
 };
 
-/// Refused results are for people to look at; beyond this the oldest go.
+/// Refused results that are kept for people; the oldest are removed first.
 const MAX_REFUSED: usize = 1000;
-/// A file beyond this is no report of ours: of output there are at most twice 64 KiB.
+/// The longest file that can be a report: its outputs have at most twice 64 KiB.
 const MAX_REPORT_BYTES: u64 = 1024 * 1024;
-/// Files without a report that are kept for the next ones: as many as there are slots of a large machine.
+/// Cleared files that are kept: as many as a large machine has slots.
 const MAX_FREE: usize = 64;
-/// What must fit for an outcome to be sure to.
+/// Bytes of a probe, which any outcome fits into.
 const PROBE_BYTES: usize = 256 * 1024;
-/// What makes the names of one opening its own: whatever still goes on for an earlier one does not touch them.
+/// Random characters in the file names of one opening. A write of an earlier opening that still goes on touches none
+/// of them.
 const OPENING_CHARACTERS: usize = 10;
 const EXTENSION: &str = "report";
 
-/// The outbox for one coordinator's data.
+/// The outbox for one cluster.
 pub(crate) struct Outbox {
     directory: PathBuf,
-    /// How the names of its new files begin.
+    /// The beginning of its new files' names.
     opening: String,
     files: Mutex<Files>,
 }
 
-/// Which file has what.
+/// The files and their reports.
 #[derive(Default)]
 struct Files {
-    /// Where each unconfirmed report is.
+    /// The file of each unconfirmed report.
     taken: BTreeMap<AttemptKey, PathBuf>,
-    /// Those that have none.
+    /// Cleared files.
     free: Vec<PathBuf>,
-    /// How many were made.
+    /// The number of files made.
     made: u64,
     /// When the last report was written.
     last: Written,
@@ -69,18 +70,18 @@ struct Files {
 
 /// A report that an earlier process of this agent left.
 pub(crate) struct Leftover {
-    /// Its report.
+    /// The report.
     pub(crate) report: AttemptReport,
-    /// When it was written.
+    /// When the report was written.
     pub(crate) written: SystemTime,
 }
 
 impl Outbox {
-    /// Opens the outbox below the state directory, and reads what an earlier process left, oldest first.
+    /// Opens the outbox below the state directory, and reads the reports of an earlier process, oldest first.
     ///
-    /// Files that cannot be read are set aside among the refused ones.
+    /// Unreadable files are moved to the refused results.
     pub(crate) fn open(state: &Path, cluster_id: &str) -> io::Result<(Outbox, Vec<Leftover>)> {
-        // A directory is named by it: what the other side sends is not trusted to be harmless.
+        // A directory is named by the cluster id, and the coordinator is not trusted to send harmless names.
         if !is_file_name(cluster_id, MAX_ID_BYTES) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -99,16 +100,16 @@ impl Outbox {
             let extension = path.extension().and_then(|extension| extension.to_str());
             let tidied = match extension {
                 Some(EXTENSION) => outbox.take_over(path.clone(), &mut reports),
-                // A write that a crash cut short: its attempt was never reported.
+                // A crash cut this write short, so the outcome was never sent.
                 Some("partial") => fs::remove_file(&path),
                 _ => Ok(()),
             };
-            // What cannot be read now may be at the next start; the others are not to wait for it.
+            // This file may be readable at the next start. The others do not wait for it.
             if let Err(error) = tidied {
                 tracing::warn!(%error, "cannot tidy {} in the outbox", path.display());
             }
         }
-        // A name that a crash left unsynced must not be gone when its file has another report.
+        // A crash may have left names unsynced. They are synced before their files get other reports.
         File::open(&outbox.directory)?.sync_all()?;
         let mut leftovers: Vec<_> = reports
             .into_values()
@@ -121,7 +122,7 @@ impl Outbox {
         Ok((outbox, leftovers))
     }
 
-    /// Puts an outcome on the disk, before it is sent.
+    /// Writes an outcome to the disk, before it is sent.
     pub(crate) fn put(&self, key: &AttemptKey, report: &AttemptReport) -> io::Result<()> {
         let content = file::bytes_of(report, self.files().next_moment())?;
         let path = match self.write_over_free(&content) {
@@ -129,7 +130,7 @@ impl Outbox {
             None => {
                 let path = self.new_path();
                 write_durably(&path, &content).inspect_err(|_| {
-                    // It may be there, and it is not known to last.
+                    // The file may be there, but may not survive a crash.
                     let _ = fs::remove_file(&path);
                 })?;
                 path
@@ -139,13 +140,13 @@ impl Outbox {
         before.map_or(Ok(()), |path| self.free(path))
     }
 
-    /// Writes into the first free file that can be written.
+    /// Writes into the first cleared file that can be written.
     fn write_over_free(&self, content: &[u8]) -> Option<PathBuf> {
         loop {
             let path = self.files().free.pop()?;
             match file::write_over(&path, content) {
                 Ok(()) => return Some(path),
-                // Nobody knows what of it will last.
+                // The file may hold any part of the write after a crash.
                 Err(error) => {
                     tracing::debug!(%error, "cannot write over {}", path.display());
                     let _ = fs::remove_file(&path);
@@ -154,7 +155,7 @@ impl Outbox {
         }
     }
 
-    /// Finds out whether one more outcome could be written.
+    /// Checks that one more outcome could be written.
     pub(crate) fn probe(&self) -> io::Result<()> {
         let file = self.directory.join("probe");
         let written = write_durably(&file, &[0; PROBE_BYTES]);
@@ -162,13 +163,13 @@ impl Outbox {
         written
     }
 
-    /// The coordinator has it. If that is lost in a crash, a repeat does no harm.
+    /// The coordinator has the outcome. If a crash loses that news, the repeated report does no harm.
     pub(crate) fn confirm(&self, key: &AttemptKey) -> io::Result<()> {
         let path = self.files().taken.remove(key);
         path.map_or(Ok(()), |path| self.free(path))
     }
 
-    /// Takes the report out of a file. Only those of this opening are used again.
+    /// Clears a file. Only files of this opening are used again.
     fn free(&self, path: PathBuf) -> io::Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_own = name.starts_with(&self.opening);
@@ -182,7 +183,7 @@ impl Outbox {
         }
     }
 
-    /// Keeps a result that the coordinator does not want, readable; says where.
+    /// Keeps a result that the coordinator does not want, in a readable form; returns its place.
     pub(crate) fn refuse(&self, key: &AttemptKey, report: &AttemptReport, why: &str) -> io::Result<PathBuf> {
         let kept = self.refused().join(key.to_string());
         make_private(&kept)?;
@@ -191,7 +192,7 @@ impl Outbox {
         write_durably(&kept.join("stdout"), &output.stdout)?;
         write_durably(&kept.join("stderr"), &output.stderr)?;
         write_durably(&kept.join("why"), format!("{why}\n").as_bytes())?;
-        // The lease is over; its token is nobody's business.
+        // The lease has ended, and its token stays secret.
         if let Some(lease) = &mut report.lease {
             lease.lease_token.clear();
         }
@@ -202,7 +203,7 @@ impl Outbox {
         Ok(kept)
     }
 
-    /// What an earlier process left in a file. One that has no report goes; one that cannot be read is set aside.
+    /// Takes over a file of an earlier process. A cleared file is removed, and an unreadable one set aside.
     fn take_over(&self, path: PathBuf, reports: &mut BTreeMap<AttemptKey, Report>) -> io::Result<()> {
         let content = if fs::metadata(&path)?.len() <= MAX_REPORT_BYTES {
             file::content_of(&fs::read(&path)?)
@@ -214,11 +215,11 @@ impl Outbox {
             Content::Unreadable => return self.set_aside(&path),
             Content::Report(report) => *report,
         };
-        // Whoever wrote it may have been killed before it was on the disk.
+        // The earlier process may have been killed before its sync.
         File::options().write(true).open(&path)?.sync_data()?;
         let mut files = self.files();
         files.last = files.last.max(report.written);
-        // A power loss can bring back a confirmed report of an attempt that has had another one since.
+        // A power loss can bring back a confirmed report, beside a later one of the same attempt.
         if let Some(other) = reports.get(&report.key)
             && other.written > report.written
         {
@@ -229,7 +230,7 @@ impl Outbox {
         older.map_or(Ok(()), fs::remove_file)
     }
 
-    /// Where no file has been yet.
+    /// A path for a new file.
     fn new_path(&self) -> PathBuf {
         let mut files = self.files();
         files.made += 1;
@@ -259,7 +260,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        // So that whoever looks sees what is left.
+        // People who look into the outbox see only unconfirmed reports.
         let free = std::mem::take(&mut self.files().free);
         for path in free {
             let _ = fs::remove_file(path);

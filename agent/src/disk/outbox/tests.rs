@@ -26,7 +26,7 @@ fn report(task_id: &str) -> (AttemptKey, AttemptReport) {
     )
 }
 
-/// The files in an outbox, but for the directory of the refused ones.
+/// The files in an outbox, without the refused results.
 fn files(outbox: &Outbox) -> Vec<PathBuf> {
     let entries = fs::read_dir(&outbox.directory).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -93,7 +93,7 @@ fn a_file_is_written_over_once_its_report_is_confirmed_and_never_before() {
     let (a, b, c, d) = (long("a"), report("b"), report("c"), long("d"));
     outbox.put(&a.0, &a.1).unwrap();
     outbox.confirm(&a.0).unwrap();
-    // Where a long one was; and a longer one where that was.
+    // A short report over a long one, then a longer one over that.
     for (key, sent) in [&b, &c] {
         outbox.put(key, sent).unwrap();
     }
@@ -105,7 +105,7 @@ fn a_file_is_written_over_once_its_report_is_confirmed_and_never_before() {
     let mut left: Vec<_> = leftovers.into_iter().map(|left| left.report).collect();
     left.sort_by_key(|report| report.lease.clone().unwrap().task_id);
     assert_eq!(left, [c.1.clone(), d.1.clone()]);
-    // Those of an earlier process are in nobody's way.
+    // The files of an earlier process do not disturb.
     outbox.put(&b.0, &b.1).unwrap();
     outbox.confirm(&c.0).unwrap();
     outbox.confirm(&d.0).unwrap();
@@ -158,7 +158,7 @@ fn of_two_reports_of_one_attempt_the_later_one_counts() {
     outbox.confirm(&key).unwrap();
     outbox.put(&key, &second).unwrap();
     for name in ["0.report", "zzzzzzzzzz.report"] {
-        // As a power loss brings it back.
+        // The confirmed report, as a power loss brings it back.
         fs::write(outbox.directory.join(name), &lost_confirmation).unwrap();
         let (outbox, leftovers) = Outbox::open(state.path(), "c1").unwrap();
         let left: Vec<_> = leftovers.into_iter().map(|left| left.report).collect();

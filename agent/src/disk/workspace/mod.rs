@@ -1,4 +1,4 @@
-//! The directories of one attempt, and which of them outlive it.
+//! The directories of attempts. Some are kept for people, the others removed or used again.
 //!
 //! ```text
 //! WORKSPACE/TASK.ATTEMPT/work      where the command runs
@@ -27,15 +27,15 @@ use crate::{
     program::{config::Keep, random},
 };
 
-/// Kept directories are for people to look at; beyond this the oldest go.
+/// Directories that are kept for people; the oldest are removed first.
 const MAX_KEPT: usize = 50;
-/// Directories of one name: leftovers of a crash, or of another coordinator's task with the same id.
+/// Directories of one name. There are several after a crash, or when two coordinators have tasks of the same id.
 const MAX_NAMESAKES: u32 = 100;
 const KEPT: &str = "kept";
-/// Several agents may start in one place at a time.
+/// Random characters of a probe's name: several agents may probe one directory at a time.
 const PROBE_CHARACTERS: usize = 10;
 
-/// Where attempts have their directories.
+/// The directory in which attempts have theirs.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     path: PathBuf,
@@ -43,13 +43,13 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// What is at this path, for the agent with this id. It is made when it is first needed.
+    /// The workspace of this agent at this path. The first attempt makes it.
     pub(crate) fn new(path: PathBuf, agent_id: &str) -> Workspace {
         let spares = Spares::new(&path, agent_id);
         Workspace { path, spares }
     }
 
-    /// Where it is.
+    /// The path of the workspace.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -64,7 +64,7 @@ pub(crate) struct AttemptDirectory {
 }
 
 impl AttemptDirectory {
-    /// Makes them; only this user can read them. `has_inputs` says whether anything will be written into the inputs.
+    /// Makes the directories, readable for this user only. `has_inputs` says whether the inputs will get any files.
     pub(crate) fn make(
         workspace: &Arc<Workspace>,
         key: &AttemptKey,
@@ -97,7 +97,7 @@ impl AttemptDirectory {
         ))
     }
 
-    /// Makes all but the place where the command runs.
+    /// Makes the attempt's directory and its inputs, or takes a spare one.
     fn make_root(&self) -> io::Result<()> {
         let spares = &self.workspace.spares;
         if !self.has_inputs && spares.take(&self.root) {
@@ -116,17 +116,17 @@ impl AttemptDirectory {
         Ok(())
     }
 
-    /// Where the command runs.
+    /// The directory in which the task runs.
     pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
     }
 
-    /// Where its dependencies' outputs are.
+    /// The directory with the outputs of dependencies.
     pub(crate) fn inputs(&self) -> PathBuf {
         self.root.join(INPUTS)
     }
 
-    /// Removes them, or moves them to where they are kept and says where that is.
+    /// Removes the directories, or keeps them and returns the new path.
     pub(crate) fn close(self, keep: bool) -> io::Result<Option<PathBuf>> {
         if keep {
             return keep_tree(&self.root, &self.workspace.path.join(KEPT)).map(Some);
@@ -136,7 +136,7 @@ impl AttemptDirectory {
     }
 
     fn remove(&self) -> io::Result<()> {
-        // Most commands leave nothing there, and then there is nothing to look through.
+        // Most tasks leave nothing, and an empty directory needs no search.
         if is_directory(&self.root) && fs::remove_dir(self.work()).is_ok() {
             if !self.has_inputs && self.workspace.spares.give(&self.root) {
                 return Ok(());
@@ -149,27 +149,27 @@ impl AttemptDirectory {
     }
 }
 
-/// Moves an attempt's directories to where they are kept, and says where that is.
+/// Moves an attempt's directories to the kept ones; returns the new path.
 fn keep_tree(root: &Path, kept: &Path) -> io::Result<PathBuf> {
     make_private(kept)?;
     let place = kept.join(root.file_name().unwrap_or_default());
     if place.try_exists()? {
         remove_tree(&place)?;
     }
-    // A directory that moves is written: it names the one above it.
+    // A move writes the directory itself, as it names its parent.
     make_writable(root)?;
     fs::rename(root, &place)?;
     keep_newest(kept, MAX_KEPT);
     Ok(place)
 }
 
-/// Makes a directory that is not there yet.
+/// Makes a directory; fails when there is one.
 fn make_new(directory: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(directory)
 }
 
 impl Keep {
-    /// Whether to keep the directories of an attempt that succeeded or did not.
+    /// Whether to keep the directories of an attempt.
     pub(crate) fn applies(self, succeeded: bool) -> bool {
         match self {
             Keep::Never => false,
@@ -179,11 +179,11 @@ impl Keep {
     }
 }
 
-/// Makes a workspace, and makes sure that attempts can have directories in it.
+/// Makes a workspace, and checks that attempts can have directories in it.
 ///
 /// # Errors
 ///
-/// What stands in the way, unless it is a full disk: that passes.
+/// When directories cannot be made. A full disk is only warned of, since it passes.
 pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
     let proved = make_private(&workspace.join(KEPT)).and_then(|()| try_directory(workspace));
     match proved {
@@ -195,14 +195,14 @@ pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory in another one and removes it again, to see whether that works.
+/// Makes a directory in another one and removes it again, as a check.
 pub(crate) fn try_directory(place: &Path) -> io::Result<()> {
     let probe = place.join(format!(".probe-{}", random::base32(PROBE_CHARACTERS)));
     make_private(&probe).and_then(|()| fs::remove_dir(&probe))
 }
 
-/// Moves what a process that died left in a workspace of this agent's own to where it is kept; says how many
-/// attempts' directories these are. What cannot be moved stays.
+/// Moves the directories that a dead process left in the agent's own workspace to the kept ones; returns their
+/// number. A directory that cannot be moved stays.
 pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
     let entries = match fs::read_dir(workspace) {
         Ok(entries) => entries,
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(keep_leftovers(workspace.path()), 0);
     }
 
-    /// Nothing is forbidden to root: while this lives, its rights on files are somebody else's, on this thread.
+    /// Root may do anything. While this value lives, this thread has the file rights of another user.
     #[cfg(target_os = "linux")]
     struct Commoner(nix::unistd::Uid);
 
@@ -340,7 +340,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn what_cannot_be_tidied_stops_nothing_else() {
         let workspace = tempfile::tempdir().unwrap();
-        // Where the first of them is to be kept there is something of another user's, unless root is not at hand.
+        // As root, the kept place of the first directory is taken by a directory of another user.
         let kept = workspace.path().join(KEPT);
         fs::create_dir_all(kept.join("a.1/x/y")).unwrap();
         let commoner = Commoner::owning(&[workspace.path(), &kept]);

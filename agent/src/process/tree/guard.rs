@@ -1,19 +1,16 @@
-//! The guard: a second process per agent that ends the attempts' trees when the agent dies, in whatever way.
+//! The guard: a second process of each agent, which ends the attempts' trees when the agent dies in whatever way.
 //!
 //! ```text
 //! agent ──► agent --guard STATE/marks/SERIES     its standard input is a pipe that only the agent holds open
 //! ```
 //!
-//! At the end of the pipe the guard kills everything that carries a mark of the
-//! series, removes the file, and ends. It hears nothing else: no signal but KILL
-//! and STOP reaches it, and it is in a process group of its own, so that what
-//! ends the agent's group or terminal leaves it alone. Its environment is empty:
-//! it carries no mark of an attempt that the agent itself may run in, and so
-//! survives that attempt until its own agent's attempts are ended.
+//! At the end of the pipe the guard kills every process with a mark of the series, removes the file, and ends. No
+//! signal but KILL and STOP reaches it. It has a process group of its own, so it survives the end of the agent's
+//! group or terminal. Its environment is empty: when the agent itself runs in an attempt of another agent, the guard
+//! has no mark of that attempt, and survives its end.
 //!
-//! The agent cannot die unnoticed between two steps of a start: the pipe's end is
-//! also held by a forked child until it has become the command, and by then it
-//! carries its mark.
+//! The agent cannot die unnoticed between two steps of a start. A forked child holds the pipe's end, too, until it
+//! has become the command, and by then it carries its mark.
 
 use std::{
     ffi::OsString,
@@ -35,14 +32,14 @@ use tokio::{
 use super::{FINDS_MARKED, Swept, series::Series};
 use crate::program::{backoff::Backoff, config::Config};
 
-/// Before the file that the guard is for; hidden from `--help`.
+/// The flag before the guard's file; hidden from `--help`.
 const FLAG: &str = "--guard";
-/// The longest pause before a guard that died is replaced.
+/// The longest pause before a dead guard is replaced.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a guard may take to end after the agent let go: a sweep gives up after ten seconds.
+/// The time for the guard to end when the agent lets it go. A sweep gives up after ten seconds.
 const FAREWELL: Duration = Duration::from_secs(15);
 
-/// The guard's file and the flags behind it, if these arguments of a program ask for a guard.
+/// The guard's file and the flags behind it, if a program was started as a guard with these arguments.
 pub(crate) fn asked_for(args: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
     let [program, flag, file, others @ ..] = args else {
         return None;
@@ -51,9 +48,9 @@ pub(crate) fn asked_for(args: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
     (flag == FLAG).then(|| (PathBuf::from(file), flags))
 }
 
-/// What the guard's process does: waits for the agent's end, and ends what it left.
+/// The guard's process: waits for the end of the agent, and ends the processes that its attempts left.
 pub(crate) fn run(file: &Path) -> ExitCode {
-    // Whoever ends everything of the agent's by a signal is not to end this first.
+    // A signal to all processes of the agent must not end the guard first.
     let _ = SigSet::all().thread_block();
     let Some(series) = Series::at(file) else {
         tracing::error!("{} is not about an agent's marks", file.display());
@@ -69,14 +66,15 @@ pub(crate) fn run(file: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The agent's side: sees to it that there is a guard, until it is let go.
+/// The agent's side: keeps a guard running until it is released.
 pub(crate) struct Guard {
     release: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
 }
 
 impl Guard {
-    /// Starts a guard, and another one whenever it ends. Without effect where processes are not found by their marks.
+    /// Starts a guard, and another one whenever it ends. Does nothing on systems that find no processes by their
+    /// mark.
     pub(crate) fn keep(series: &Series, config: &Config) -> Guard {
         let (release, released) = oneshot::channel();
         let flags = [
@@ -98,7 +96,7 @@ impl Guard {
         Guard { release, keeper }
     }
 
-    /// Lets it go, and waits for its end.
+    /// Lets the guard go, and waits for its end.
     pub(crate) async fn release(self) {
         drop(self.release);
         if timeout(FAREWELL, self.keeper).await.is_err() {
@@ -114,7 +112,7 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
         match start(flags) {
             Ok(mut guard) => {
                 tracing::debug!("the guard is process {}", guard.id().unwrap_or_default());
-                // Waiting for a child closes the pipe that it has.
+                // `wait` would close the pipe first, so it is taken out of the child.
                 let pipe = guard.stdin.take();
                 tokio::select! {
                     status = guard.wait() => {
@@ -145,7 +143,7 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
 }
 
 fn start(flags: &[OsString]) -> io::Result<Child> {
-    // This very program, even if its file was replaced since: both sides are of one version.
+    // The running program, even if its file was replaced since: agent and guard have one version.
     Command::new("/proc/self/exe")
         .arg0("agent")
         .args(flags)

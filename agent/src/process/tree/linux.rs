@@ -1,4 +1,4 @@
-//! Processes found by the mark in `/proc/PID/environ`, and killed.
+//! Finds processes by the mark in `/proc/PID/environ`, and kills them.
 
 use std::{
     collections::BTreeSet,
@@ -20,42 +20,41 @@ pub(crate) const FINDS_MARKED: bool = true;
 
 /// Arguments and environment together have at most 6 MiB on Linux.
 const MAX_ENVIRONMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// How often to look at a process that is in the middle of starting another program, and how long to pause between.
-/// One that takes longer hangs on a disk, and every sweep would wait for it.
+/// How often the environment of a process between two programs is read, and the pause between. A process that takes
+/// longer hangs on a disk, and every sweep would wait for it.
 const READS_OF_ONE: u32 = 20;
 const BETWEEN_READS: Duration = Duration::from_millis(1);
 
-/// For how long a process is taken to have no mark because it had none. Two processes do: one that is forked from
-/// this one and not yet a command, which ends with its group; and one that gets a number that another one had,
-/// which takes much longer than this.
+/// How long "this process has no mark" stays cached. It is wrong for a process forked from the agent that is no
+/// command yet: that one ends with its group. It is wrong for a reused number: numbers return much later than this.
 const UNMARKED_IS_CACHED: Duration = Duration::from_millis(100);
 
-/// From the kernel's include/linux/sched.h; part of what `/proc/PID/stat` promises.
+/// From the kernel's include/linux/sched.h; `/proc/PID/stat` promises them.
 const PF_EXITING: u64 = 0x0000_0004;
 const PF_KTHREAD: u64 = 0x0020_0000;
 
-/// Looks through all processes, again and again.
+/// Scans all processes, as often as it is asked.
 #[derive(Default)]
 pub(crate) struct Scanner {
-    /// Processes without a mark, which get none as long as they live: only what an attempt starts is born with one.
+    /// Processes without a mark. A process never gets one later: the processes of an attempt are born with theirs.
     unmarked: BTreeSet<i32>,
-    /// When all processes were last looked at.
+    /// When `unmarked` was last cleared.
     cleared: Option<Instant>,
     buffer: Vec<u8>,
 }
 
-/// What a process has to do with marks.
+/// The mark of one process, as far as it can be read.
 enum Finding {
-    /// It carries this one.
+    /// The process carries this mark.
     Marked(String),
-    /// It carries none, and that can be relied on for a while.
+    /// The process carries none, which holds for a while.
     Unmarked,
-    /// It has ended, may not be looked at, or is between two programs.
+    /// The process has ended, is unreadable, or is between two programs.
     Unknown,
 }
 
 impl Scanner {
-    /// Asks about each process that carries a mark, and kills it if the answer is yes. This process is left out.
+    /// Asks about each marked process, and kills it if it is wanted. The agent itself is left out.
     pub(crate) fn kill_marked(&mut self, mut is_wanted: impl FnMut(i32, &str) -> bool) -> io::Result<()> {
         let now = Instant::now();
         let is_expired = |cleared| now.duration_since(cleared) > UNMARKED_IS_CACHED;
@@ -90,7 +89,7 @@ impl Scanner {
     }
 }
 
-/// What tells this process from every other one of this machine, before and after it.
+/// Text that tells this process from all others of this machine, earlier and later ones included.
 pub(crate) fn identity() -> String {
     i32::try_from(std::process::id())
         .ok()
@@ -110,18 +109,18 @@ fn identity_of(pid: i32) -> Option<String> {
     Some(format!("{pid} {began} {}", boot.trim()))
 }
 
-/// Kills a process, unless its number has come to belong to another one since it was looked at.
+/// Kills a process, unless its number belongs to another one by now.
 fn kill(pid: i32, mark: &str, buffer: &mut Vec<u8>) {
     let Some(number) = Pid::from_raw(pid) else { return };
     match pidfd_open(number, PidfdFlags::empty()) {
-        // Whoever carries the mark now is who the descriptor is for, or that one has ended and the signal goes nowhere.
+        // The descriptor still names the marked process, or that process has ended and the signal has no effect.
         Ok(process) => {
             if carries(pid, mark, buffer) {
                 let _ = pidfd_send_signal(process, Signal::KILL);
             }
         }
-        // Kernels before 5.3, and sandboxes that do not know the call: a number that is given anew
-        // between these two lines would be hit. It takes a whole round of all numbers to get there.
+        // Kernels before 5.3 and some sandboxes lack the call. Then a number that is reused between these two lines
+        // would be hit, but the kernel goes through all other numbers first.
         Err(Errno::NOSYS | Errno::PERM) => {
             if carries(pid, mark, buffer) {
                 let _ = kill_process(number, Signal::KILL);
@@ -143,7 +142,7 @@ fn read_mark(pid: i32, buffer: &mut Vec<u8>) -> Finding {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Finding::Unknown,
             Ok(()) | Err(_) => {}
         }
-        // Nothing to read: why?
+        // The environment cannot be read. The status says why.
         let Some(status) = Status::of(pid) else {
             return Finding::Unknown;
         };
@@ -157,12 +156,12 @@ fn read_mark(pid: i32, buffer: &mut Vec<u8>) -> Finding {
                 Finding::Unknown
             };
         }
-        // Between two programs: the new one's environment is there in a moment.
+        // The process is between two programs. The environment of the new one is there in a moment.
     }
     Finding::Unknown
 }
 
-/// The first thread has ended while others go on: only their environment can be read.
+/// Reads the mark from the other threads of a process whose first thread has ended.
 fn read_mark_of_threads(pid: i32, buffer: &mut Vec<u8>) -> Finding {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
     for thread in threads.into_iter().flatten().flatten() {
@@ -195,12 +194,12 @@ fn find_mark(environment: &[u8]) -> Option<String> {
     String::from_utf8(value.to_vec()).ok()
 }
 
-/// What `/proc/PID/stat` says; proc(5) numbers its fields.
+/// Fields of `/proc/PID/stat`, which proc(5) numbers.
 struct Status {
     flags: u64,
     threads: u64,
     start_time: u64,
-    /// Where the environment ends in memory; 0 while there is none.
+    /// The end of the environment in memory; 0 while there is none.
     environment_end: u64,
 }
 

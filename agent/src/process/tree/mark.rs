@@ -1,4 +1,4 @@
-//! Marks: random words in the environment of every process that an attempt starts. A process is found again by its mark.
+//! Marks: random words in the environment of every process of an attempt, by which the process is found again.
 //!
 //! ```text
 //! SWARM_MARK=SERIES ATTEMPT   26 characters: 16 for the agent's process, 10 for the attempt
@@ -8,7 +8,7 @@ use crate::program::random;
 
 /// The variable that carries the mark.
 pub(crate) const VARIABLE: &str = "SWARM_MARK";
-/// 50 random bits behind those of the series: no two attempts of one agent's process ever have the same.
+/// 50 random bits behind those of the series: no two attempts of a series ever have the same mark.
 const ATTEMPT_CHARACTERS: usize = 10;
 
 /// The mark of one attempt.
@@ -21,7 +21,7 @@ impl Mark {
         Mark(format!("{series}{}", random::base32(ATTEMPT_CHARACTERS)))
     }
 
-    /// What the variable is set to.
+    /// The value of the variable.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,14 +1,12 @@
-//! Ends process trees: every process whose environment carries a mark, wherever it has moved.
+//! Process trees: all processes with the mark of one attempt in their environment, and the sweeps that end them.
 //!
-//! A process group loses who calls `setsid`; an environment is inherited by all.
-//! A tree is gone when two successive scans of `/proc` found nothing of it: one
-//! alone can miss a process that is being forked behind its back.
+//! A process leaves its group with `setsid`, but its children inherit its environment. A tree is gone when two
+//! successive scans of `/proc` find none of its processes: a single scan can miss a process that is forked meanwhile.
 //!
-//! What this cannot find: a process that scrubbed the mark from its environment,
-//! one of another user, one that made itself unreadable (`ssh-agent` does, unless
-//! the agent is root), and what another service starts on a task's behalf
-//! (`docker run -d`, `systemd-run`, `at`). On systems other than Linux nothing is
-//! found by its mark: there a tree is the process group.
+//! A sweep does not find a process that removed the mark from its environment, a process of another user, a process
+//! that made itself unreadable (as `ssh-agent` does, unless the agent is root), and processes that another service
+//! starts for a task (`docker run -d`, `systemd-run`, `at`). On systems other than Linux a sweep finds nothing: there
+//! a tree is the process group.
 
 pub(crate) mod guard;
 pub(crate) mod series;
@@ -41,23 +39,24 @@ use self::{
 };
 use crate::attempt_key::AttemptKey;
 
-/// So many successive scans that find nothing end a sweep.
+/// Successive scans without a find that end a sweep.
 const CLEAN_SCANS: u32 = 2;
-/// The pause after a scan that found something: a killed process takes a moment to be gone.
+/// The pause after a scan with a find: a killed process takes a moment to be gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// A sweep gives up after so many scans, ten seconds at least: what is left is stuck in the kernel, or multiplies.
+/// Scans after which a sweep gives up, ten seconds at least. The processes that are left hang in the kernel, or
+/// multiply.
 const MAX_SCANS: u32 = 2000;
 
-/// What a sweep came to.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Swept {
-    /// How many processes were killed.
+    /// The number of killed processes.
     pub(crate) killed: usize,
     /// Whether none is left.
     pub(crate) is_gone: bool,
 }
 
-/// Kills every process whose mark begins with `marks`, and waits until none is left. Blocks meanwhile.
+/// Kills every process whose mark begins with `marks`, and blocks until none is left.
 pub(crate) fn sweep(marks: &str) -> Swept {
     let mut sweep = Sweep::new(marks);
     let mut scanner = Scanner::default();
@@ -70,7 +69,7 @@ pub(crate) fn sweep(marks: &str) -> Swept {
     }
 }
 
-/// One thread that ends trees: those that end at the same time share their scans.
+/// A handle on the thread that ends trees. Trees that end at the same time share their scans.
 #[derive(Clone, Debug)]
 pub(crate) struct Sweeper(Sender<Request>);
 
@@ -81,7 +80,7 @@ struct Request {
 }
 
 impl Sweeper {
-    /// Starts the thread. It ends with the last handle on it.
+    /// Starts the thread, which ends with its last handle.
     pub(crate) fn start() -> io::Result<Sweeper> {
         let (sender, requests) = channel();
         thread::Builder::new()
@@ -90,17 +89,17 @@ impl Sweeper {
         Ok(Sweeper(sender))
     }
 
-    /// Asks for the end of all that carries this mark.
+    /// Asks for the end of all processes with this mark.
     fn request(&self, mark: &Mark) -> oneshot::Receiver<Swept> {
         let (done, swept) = oneshot::channel();
         let sweep = Sweep::new(mark.as_str());
-        // Fails only when the thread is gone; whoever waits for the answer hears of that.
+        // Fails only when the thread is gone. The receiver of the answer notices that.
         let _ = self.0.send(Request { sweep, done });
         swept
     }
 }
 
-/// All that one attempt starts. Dropping it has it ended, too, but nobody waits for that.
+/// The processes of one attempt. Dropping the tree ends them as well, without waiting.
 #[derive(Debug)]
 pub(crate) struct Tree {
     mark: Mark,
@@ -110,7 +109,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// A tree that is found by this mark.
+    /// A tree with this mark.
     pub(crate) fn new(mark: Mark, key: AttemptKey, sweeper: Sweeper) -> Tree {
         Tree {
             mark,
@@ -120,12 +119,13 @@ impl Tree {
         }
     }
 
-    /// What every process of it carries.
+    /// The mark of its processes.
     pub(crate) fn mark(&self) -> &Mark {
         &self.mark
     }
 
-    /// Kills what is left of it, and says so. Once it is gone there is nobody who could start more.
+    /// Kills its processes, and logs how many were left. A tree that is gone stays gone, as nobody is there to start
+    /// more.
     pub(crate) async fn end(&mut self) {
         if self.is_swept {
             return;
@@ -174,7 +174,7 @@ impl Drop for Tree {
     }
 }
 
-/// The search for the processes of one mark, or of all marks that begin alike.
+/// The search for processes whose mark begins with these characters.
 #[derive(Debug)]
 struct Sweep {
     marks: String,
@@ -225,7 +225,7 @@ fn serve(requests: &Receiver<Request>) {
         scan(&mut scanner, open.iter_mut().map(|request| &mut request.sweep));
         for ended in open.extract_if(.., |request| request.sweep.end().is_some()) {
             if let Some(swept) = ended.sweep.end() {
-                // Who dropped its tree does not wait.
+                // Nobody waits for a tree that was dropped.
                 let _ = ended.done.send(swept);
             }
         }
@@ -235,7 +235,7 @@ fn serve(requests: &Receiver<Request>) {
     }
 }
 
-/// Looks at every process once, and kills those that any of these is for.
+/// Looks at every process once, and kills the processes of these sweeps.
 fn scan<'a>(scanner: &mut Scanner, sweeps: impl IntoIterator<Item = &'a mut Sweep>) {
     let mut sweeps: Vec<_> = sweeps.into_iter().collect();
     for sweep in &mut sweeps {

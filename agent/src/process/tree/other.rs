@@ -1,4 +1,4 @@
-//! Systems on which processes are not found by their mark.
+//! Systems that find no processes by their mark.
 
 use std::io;
 
@@ -15,12 +15,12 @@ impl Scanner {
     }
 }
 
-/// Nothing here tells one process from a later one with the same number.
+/// No text here tells a process from a later one with the same number.
 pub(crate) fn identity() -> String {
     String::new()
 }
 
-/// Nobody can be found.
+/// No process can be found.
 pub(crate) fn is_alive(_: &str) -> bool {
     false
 }

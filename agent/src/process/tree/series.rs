@@ -1,12 +1,11 @@
-//! Series: the beginning that all marks of one process of an agent share, and the file that tells of it.
+//! Series: the first characters of all marks of one agent's process, and the file that keeps them.
 //!
 //! ```text
 //! STATE/marks/SERIES   16 characters for a name; says which process gives such marks
 //! ```
 //!
-//! The file is made before the first command is started. So the next process of
-//! the agent knows which marks to look for, whatever this one was doing when it
-//! died. The file is not synced: a power cut ends the marked processes, too.
+//! The file is made before the first command is started. So the agent's next process knows which marks to look for,
+//! however this one died. The file is not synced: a power cut ends the marked processes, too.
 
 use std::{
     fs, io,
@@ -20,7 +19,7 @@ use crate::{disk::state_directory::make_private, program::random};
 const SERIES_CHARACTERS: usize = 16;
 const DIRECTORY: &str = "marks";
 
-/// What the marks of one process of an agent have in common.
+/// The marks of one agent's process.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     file: PathBuf,
@@ -28,14 +27,14 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Begins a series of this process's own.
+    /// A new series for this process.
     pub(crate) fn begin(state: &Path) -> Series {
         let name = random::base32(SERIES_CHARACTERS);
         let file = state.join(DIRECTORY).join(&name);
         Series { file, name }
     }
 
-    /// Writes the file about it. Whoever comes after this process finds nothing without it.
+    /// Writes the file. Without it the agent's next process cannot find what this one leaves.
     pub(crate) fn note(&self) -> io::Result<()> {
         if let Some(directory) = self.file.parent() {
             make_private(directory)?;
@@ -43,10 +42,10 @@ impl Series {
         fs::write(&self.file, identity())
     }
 
-    /// The series that a file is about.
+    /// The series of a file.
     pub(crate) fn at(file: &Path) -> Option<Series> {
         let name = file.file_name()?.to_str()?;
-        // Only a whole name is looked for: a shorter one would find others' processes.
+        // A shorter name would match the processes of other agents.
         let whole = name.len() == SERIES_CHARACTERS && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         whole.then(|| Series {
             file: file.to_owned(),
@@ -54,7 +53,7 @@ impl Series {
         })
     }
 
-    /// The series that earlier processes of this agent did not bring to an end.
+    /// The series of earlier processes of this agent that were not swept.
     pub(crate) fn left(state: &Path) -> io::Result<Vec<Series>> {
         let entries = match fs::read_dir(state.join(DIRECTORY)) {
             Ok(entries) => entries,
@@ -68,7 +67,7 @@ impl Series {
         Ok(left)
     }
 
-    /// The file about it.
+    /// The file of the series.
     pub(crate) fn file(&self) -> &Path {
         &self.file
     }
@@ -78,12 +77,12 @@ impl Series {
         Mark::new(&self.name)
     }
 
-    /// Whether the agent's process that began it still runs here: then the file is a copy of that one's.
+    /// Whether the process that began the series still runs. Then this state directory is a copy of another agent's.
     pub(crate) fn is_in_use(&self) -> bool {
         fs::read_to_string(&self.file).is_ok_and(|identity| is_alive(&identity))
     }
 
-    /// Kills every process with a mark of this series. The file goes when they are gone. Blocks meanwhile.
+    /// Kills every process with a mark of this series, and removes the file when none is left. Blocks meanwhile.
     pub(crate) fn end(&self) -> Swept {
         let swept = sweep(&self.name);
         if swept.is_gone {

@@ -1,4 +1,4 @@
-//! Looks at directories closely enough to tell whether anybody changed anything about them.
+//! Stamps of directories, which tell whether anybody has changed anything about them.
 
 use std::{io, mem::MaybeUninit, path::Path};
 
@@ -11,13 +11,13 @@ use rustix::{
     io::Errno,
 };
 
-/// Names are short, and of a directory with more than fits nothing is asked but whether there is more.
+/// Bytes of directory entries per read. Names are short, and one unexpected entry is enough.
 const ENTRIES_BYTES: usize = 1024;
 
-/// Of all their names, and of each value.
+/// Bytes of all names of attributes, and of each value.
 const ATTRIBUTES_BYTES: usize = 1024;
 
-/// What can be changed about an attempt's directories besides what is in them.
+/// Everything that a task can change about its directories besides their entries.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     root: Features,
@@ -32,14 +32,14 @@ struct Features {
     mode: u32,
     /// A directory that had many entries stays large.
     size: i64,
-    /// Not every file system has them.
+    /// `None` on file systems without flags.
     flags: Option<IFlags>,
-    /// Such as an access control list, or what a security module calls it.
+    /// Such as access control lists and labels of security modules.
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Stamp {
-    /// How they look; nothing when there is anything in them but empty inputs.
+    /// The stamp of an attempt's directories; `None` when there is anything besides empty inputs.
     pub(crate) fn at(root: &Path) -> io::Result<Option<Stamp>> {
         let root = open(CWD, root)?;
         let inputs = open(&root, Path::new(super::INPUTS))?;
@@ -67,7 +67,7 @@ impl Features {
     }
 }
 
-/// Fails when there are more than any system gives a new directory.
+/// The attributes of a directory. Fails when they are more than any system gives a new directory.
 fn attributes_of(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut names = [0; ATTRIBUTES_BYTES];
     let length = match flistxattr(directory, &mut names) {
@@ -86,13 +86,13 @@ fn attributes_of(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         .collect()
 }
 
-/// Opens a directory, but not through a link in its place.
+/// Opens a directory, but no link to one.
 fn open(parent: impl AsFd, name: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(parent, name, flags, Mode::empty())?)
 }
 
-/// Whether there is nothing in a directory but what has this name.
+/// Whether a directory has no other entry than this one.
 fn has_only(directory: &OwnedFd, name: Option<&str>) -> io::Result<bool> {
     let mut buffer = [MaybeUninit::uninit(); ENTRIES_BYTES];
     let mut entries = RawDir::new(directory, &mut buffer);
@@ -106,7 +106,7 @@ fn has_only(directory: &OwnedFd, name: Option<&str>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Renames a directory, unless there is something of the new name.
+/// Renames a directory, unless the new name is taken.
 pub(crate) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }

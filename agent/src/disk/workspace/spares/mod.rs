@@ -1,12 +1,12 @@
-//! What is left of directories of ended attempts, if it is as it was made: the attempts to come get it.
+//! Clean directories of ended attempts, reused by later ones.
 //!
 //! ```text
 //! WORKSPACE/.spare-AGENT-N     empty inputs; renamed to TASK.ATTEMPT and back
 //! ```
 //!
-//! Most commands leave nothing behind. To remove three directories and make three others takes longer than to start a
-//! short command. Where a command runs is always made for it alone, and so is all of an attempt that has inputs: what a
-//! command started elsewhere, such as a container with these directories in it, finds only what never has anything in it.
+//! Most commands leave nothing behind, and removing three directories and making three others takes longer than
+//! starting a short command. The working directory is never reused, nor any directory of an attempt with inputs. So a
+//! container that an earlier command started with these directories sees only empty ones.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -30,22 +30,22 @@ use crate::disk::removal::remove_tree;
 
 /// The one directory in a spare.
 pub(super) const INPUTS: &str = "inputs";
-/// As many as there are slots of a large machine.
+/// Spares that are kept: as many as a large machine has slots.
 const MAX_SPARES: usize = 64;
 
-/// See the module. They are removed when this is dropped.
+/// The spares of one agent. Dropping this removes them.
 #[derive(Debug)]
 pub(crate) struct Spares {
-    /// How the names of all of them begin.
+    /// The beginning of all their paths.
     prefix: PathBuf,
     named: AtomicU64,
     free: Mutex<Vec<PathBuf>>,
-    /// How those look that no attempt was in yet.
+    /// The stamp of directories that no attempt has used.
     fresh: OnceLock<Stamp>,
 }
 
 impl Spares {
-    /// None yet. What an earlier process of this agent left is removed.
+    /// Begins with none, and removes the spares of an earlier process of this agent.
     pub(crate) fn new(workspace: &Path, agent_id: &str) -> Spares {
         let prefix = format!(".spare-{agent_id}-");
         for entry in fs::read_dir(workspace).into_iter().flatten().flatten() {
@@ -61,7 +61,7 @@ impl Spares {
         }
     }
 
-    /// Notes how these look, which have just been made and have no place for a command yet.
+    /// Notes the stamp of directories that were just made and have no working directory yet.
     pub(crate) fn note_fresh(&self, root: &Path) {
         if self.fresh.get().is_none()
             && let Ok(Some(stamp)) = Stamp::at(root)
@@ -70,13 +70,13 @@ impl Spares {
         }
     }
 
-    /// Lets one be `root`; says whether there was one, and nothing of that name.
+    /// Moves a spare to `root`; false when there is no spare, or when `root` exists.
     pub(crate) fn take(&self, root: &Path) -> bool {
         let Some(spare) = self.free().pop() else {
             return false;
         };
         match move_to(&spare, root) {
-            // Others may have been at it meanwhile: whoever tidies old directories, or a task.
+            // A clean-up of old directories, or a task, may have changed the spare meanwhile.
             Ok(()) if self.is_fresh(root) => true,
             Ok(()) => {
                 let _ = remove_tree(root);
@@ -91,7 +91,7 @@ impl Spares {
         }
     }
 
-    /// Takes what `root` is for a later attempt, if it is as it was made; says whether it is gone from there.
+    /// Makes a spare of `root` if nobody has changed it; true when `root` was moved.
     pub(crate) fn give(&self, root: &Path) -> bool {
         if self.free().len() >= MAX_SPARES || !self.is_fresh(root) {
             return false;
@@ -123,7 +123,7 @@ impl Drop for Spares {
     }
 }
 
-/// Removes one in which there is nothing.
+/// Removes an empty spare.
 fn remove(spare: &Path) -> io::Result<()> {
     fs::remove_dir(spare.join(INPUTS))?;
     fs::remove_dir(spare)
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// What a task does about its directories.
+    /// A change that a task makes to its directories.
     type Change = fn(&AttemptDirectory);
 
     fn make(workspace: &Arc<Workspace>, task_id: &str) -> AttemptDirectory {
@@ -181,7 +181,7 @@ mod tests {
         let workspace = open(place.path());
         let first = make(&workspace, "a");
         let (inputs, work) = (number(&first.inputs()), number(&first.work()));
-        // Whoever holds on to it does not find itself in the next one's.
+        // An open working directory must not become that of the next attempt.
         let held = fs::File::open(first.work()).unwrap();
         first.close(false).unwrap();
         assert_eq!(names(place.path()), [".spare-agent-0"]);
@@ -244,14 +244,14 @@ mod tests {
             let directory = make(&workspace, "a");
             let before = size_of(&directory.inputs());
             change(&directory);
-            // Some file systems give back what a directory no longer needs.
+            // Some file systems shrink a directory again.
             let is_as_before = what.starts_with("many") && size_of(&directory.inputs()) == before;
             directory.close(false).unwrap();
             assert_eq!(names(place.path()).is_empty(), !is_as_before, "{what}");
         }
     }
 
-    /// Where the file system does not know what was to be changed.
+    /// A file instead, on file systems that do not support the change.
     fn or_a_file(directory: &AttemptDirectory, changed: Result<(), Errno>) {
         if changed.is_err() {
             fs::write(directory.inputs().join("x"), "").unwrap();
@@ -275,7 +275,7 @@ mod tests {
         };
         let second = AttemptDirectory::make(&workspace, &key, true).unwrap();
         assert_ne!(number(&second.inputs()), held.metadata().unwrap().ino());
-        // And nobody will be, whatever became of them.
+        // Nor does any later attempt get these inputs.
         second.close(false).unwrap();
         assert_eq!(names(place.path()), [".spare-agent-0"]);
     }

@@ -1,4 +1,4 @@
-//! Systems on which nobody has tried what can be changed about a directory: none is used twice.
+//! Systems without stamps, on which no directory is reused.
 
 use std::{io, path::Path};
 
