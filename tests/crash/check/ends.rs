@@ -25,7 +25,7 @@ pub(super) fn violations(history: &History, lives: &BTreeMap<&str, Life<'_>>) ->
             found.push(format!("task {id} is in the log and cannot be read"));
             continue;
         };
-        let attempts = life.attempts.keys().next_back().copied().unwrap_or(0);
+        let attempts = life.attempts().keys().next_back().copied().unwrap_or(0);
         let failures = task.tries.as_ref().map_or(0, |tries| tries.failures);
         let newest = life.seqs.last().copied().unwrap_or(0);
         let is_same = task.state() == life.state

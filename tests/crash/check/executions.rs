@@ -50,7 +50,7 @@ pub(super) fn violations(history: &History, lives: &BTreeMap<&str, Life<'_>>) ->
             continue;
         };
         for (number, run) in runs {
-            let Some(attempt) = life.attempts.get(number) else {
+            let Some(attempt) = life.attempts().get(number) else {
                 found.push(format!(
                     "task {task}, attempt {number}: its command ran without a lease"
                 ));
@@ -104,7 +104,7 @@ fn unseen(history: &History, lives: &BTreeMap<&str, Life<'_>>) -> Vec<String> {
         .collect();
     let mut found = Vec::new();
     for (&task, life) in lives {
-        for (&number, attempt) in &life.attempts {
+        for (&number, attempt) in life.attempts() {
             let succeeded = attempt
                 .reported
                 .is_some_and(|(_, report)| report == Report::Succeeded);

@@ -30,7 +30,7 @@ pub(super) fn violations(history: &History, lives: &Lives<'_>) -> Vec<String> {
         let is_holder = given
             .get(&key)
             .is_some_and(|(agent, token)| *agent == sent.agent && *token == &sent.lease.lease_token);
-        let attempt = lives.get(key.0).and_then(|life| life.attempts.get(&key.1));
+        let attempt = lives.get(key.0).and_then(|life| life.attempts().get(&key.1));
         match said {
             Said::Refused(reason) => {
                 if *reason != "LEASE_LOST" || !is_holder {
@@ -41,7 +41,9 @@ pub(super) fn violations(history: &History, lives: &Lives<'_>) -> Vec<String> {
                         && other.report == sent.report
                         && other.call.returned < sent.call.called
                 };
-                let newest = lives.get(key.0).and_then(|life| life.attempts.keys().next_back());
+                let newest = lives
+                    .get(key.0)
+                    .and_then(|life| life.attempts().keys().next_back());
                 let remembered = newest.is_some_and(|newest| newest - key.1 < REMEMBERED);
                 if remembered && reports.iter().any(|other| repeats(&other)) {
                     found.push(format!(
@@ -120,8 +122,8 @@ fn renewals(history: &History, lives: &Lives<'_>) -> Vec<String> {
             let is_over = |attempt: &Attempt| {
                 attempt.agent != request.agent_id || attempt.reported.is_some_and(|(seq, _)| seq <= as_of)
             };
-            let mut newer = life.attempts.range(number + 1..);
-            if life.attempts.get(&number).is_none_or(is_over)
+            let mut newer = life.attempts().range(number + 1..);
+            if life.attempts().get(&number).is_none_or(is_over)
                 || newer.any(|(_, attempt)| attempt.granted <= as_of)
             {
                 found.push(format!(
@@ -151,7 +153,7 @@ fn leases<'a>(history: &'a History, lives: &Lives<'_>) -> (Given<'a>, Vec<String
             .filter_map(|given| given.lease.as_ref())
         {
             let (task, attempt) = (lease.task_id.as_str(), lease.attempt);
-            let granted = lives.get(task).and_then(|life| life.attempts.get(&attempt));
+            let granted = lives.get(task).and_then(|life| life.attempts().get(&attempt));
             if granted.is_none_or(|granted| granted.agent != agent || granted.granted > as_of) {
                 found.push(format!(
                     "task {task}, attempt {attempt}: given to {agent} as of seq {as_of}, and the log has {granted:?}"

@@ -53,7 +53,7 @@ impl Story {
             .map(|(id, life)| Task {
                 task_id: (*id).to_owned(),
                 state: life.state.into(),
-                attempt_count: life.attempts.keys().next_back().copied().unwrap_or(0),
+                attempt_count: life.attempts().keys().next_back().copied().unwrap_or(0),
                 round: life.round,
                 revision: life.seqs.last().copied().unwrap_or(0),
                 tries: Some(Tries {
