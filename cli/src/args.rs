@@ -1,4 +1,4 @@
-//! The command line: the list of verbs.
+//! The command line: the list of verbs and nothing else.
 
 use clap::{Parser, Subcommand};
 use swarm_settings::Settings;
@@ -19,25 +19,25 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "swarmctl", version, before_help = EXAMPLES, max_term_width = 100, propagate_version = false)]
 pub struct Program {
-    /// What every verb understands.
+    /// The flags of every verb.
     #[command(flatten)]
     pub globals: Globals,
-    /// What to do.
+    /// The verb with its own flags.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What a verb is handed besides its own flags.
+/// The parts of the program that a verb may ask for, besides its own flags.
 pub struct Given<'a> {
-    /// The flags that every verb understands.
+    /// The flags of every verb.
     pub globals: &'a Globals,
-    /// The settings, with who says so.
+    /// The settings with their origins.
     pub settings: &'a Settings,
     /// The program's command line, for the verbs that describe it.
     pub command: fn() -> clap::Command,
 }
 
-/// Makes the verbs out of one list: what help says, the verb, its module, and what its `run` is handed.
+/// Makes the verbs out of one list: the line of help, the verb, its module, and the arguments of its `run`.
 macro_rules! verbs {
     ($($(#[$about:meta])* $name:ident: $($module:ident)::+ ($($given:ident),*);)*) => {
         /// The verbs, in the order in which a newcomer needs them.
@@ -51,7 +51,7 @@ macro_rules! verbs {
             ///
             /// # Errors
             ///
-            /// When it cannot be done, with what a person is told.
+            /// The verb's failure, for a person.
             pub async fn run(self, given: Given<'_>) -> anyhow::Result<Exit> {
                 match self {
                     $(Verb::$name(args) => Box::pin($($module)::+::run(args, $(given.$given),*)).await,)*

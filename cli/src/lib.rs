@@ -62,9 +62,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     unless_bug(|| run(program, &settings)).into()
 }
 
-/// What the work comes to; a mistake of ours has its own exit code.
+/// The result of the work; a panic has its own exit code.
 fn unless_bug(work: impl FnOnce() -> anyhow::Result<Exit>) -> Exit {
-    // Nothing that a panic may have left half done is used any more.
+    // After a panic the program ends, so nothing half done is used again.
     match panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => report(&error),
@@ -99,14 +99,14 @@ fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
     }))
 }
 
-/// Tells a person what went wrong; gives what a script is told.
+/// Tells a person what went wrong; returns the exit code for scripts.
 fn report(error: &anyhow::Error) -> Exit {
     if let Some(trouble) = error.downcast_ref::<Trouble>() {
         trouble.tell();
         return trouble.exit;
     }
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    // `swarmctl list | head -1` closes the pipe when it has seen enough.
+    // `swarmctl list | head -1` closes the pipe after one line.
     if kind == Some(io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }

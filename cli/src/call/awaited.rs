@@ -1,4 +1,4 @@
-//! Waits until tasks and jobs have ended: looks once, then listens to events, and looks again to be sure.
+//! Waits until tasks and jobs have ended: asks once, then follows events, and asks again to be sure.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::output::{counts, event, progress::Progress, state};
 
-/// The events after which a task may have ended, or not have ended any more.
+/// The kinds of events that end a task, or bring an ended task back.
 const ENDINGS: &[&str] = &[
     "task_succeeded",
     "task_failed",
@@ -24,35 +24,35 @@ const ENDINGS: &[&str] = &[
     "task_retried",
 ];
 
-/// A stream that is refused is opened anew after this long.
+/// The pause before a refused stream is opened again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
-/// Of more tasks and jobs than this it is not looked each time where they stand.
-const MAX_LOOKED_AT: usize = 20;
+/// At most this many tasks and jobs are asked for on each refresh.
+const MAX_REFRESHED: usize = 20;
 
-/// A task or job that is waited for.
+/// A task or job to wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Awaited {
     /// Its id.
     pub id: String,
-    /// It is a job, not a task.
+    /// Whether the id is a job's.
     pub is_job: bool,
-    /// How many tasks it is.
+    /// The number of tasks: 1, or the job's.
     pub total: u64,
-    /// How many of them have ended.
+    /// Ended tasks.
     pub ended: u64,
-    /// How many of them have ended without success.
+    /// Tasks that ended without success.
     pub unsuccessful: u64,
-    /// The journal position that the counts reflect; 0 before the first look.
+    /// The journal position of the counts; 0 before the first answer.
     seq: u64,
-    /// All of them had ended at once.
+    /// Whether an answer or event has shown all of them ended.
     done: bool,
-    /// In which states they were at the last look.
+    /// The states of the tasks at the last answer.
     counts: StateCounts,
 }
 
 impl Awaited {
-    /// A task that exists.
+    /// A task that is known to exist.
     pub fn task(id: impl Into<String>) -> Awaited {
         Awaited {
             id: id.into(),
@@ -66,7 +66,7 @@ impl Awaited {
         }
     }
 
-    /// A job that exists.
+    /// A job that is known to exist.
     pub fn job(id: impl Into<String>) -> Awaited {
         Awaited {
             is_job: true,
@@ -74,11 +74,11 @@ impl Awaited {
         }
     }
 
-    /// The task or job that is meant.
+    /// The task or job that an id, a name or `last` means.
     ///
     /// # Errors
     ///
-    /// When it means nothing, or the coordinator cannot be asked.
+    /// When the text means nothing, or the coordinator cannot be asked.
     pub async fn find(client: &Client, id: &str) -> anyhow::Result<Awaited> {
         match subject::find(client, id, &format!("cannot wait for {id}")).await? {
             Some((Subject::Task(task), seq)) => {
@@ -95,7 +95,7 @@ impl Awaited {
         }
     }
 
-    async fn look(&mut self, client: &Client) -> Result<(), Box<Failure>> {
+    async fn refresh(&mut self, client: &Client) -> Result<(), Box<Failure>> {
         if self.is_job {
             let answer = client
                 .get_job(GetJobRequest {
@@ -147,7 +147,7 @@ impl Awaited {
         }
     }
 
-    /// Counts along, so that a job with many tasks is not looked at for each of them.
+    /// Counts an event, so that a job is not asked for after each of its tasks.
     fn count(&mut self, kind: &str) {
         match kind {
             "task_succeeded" => self.ended += 1,
@@ -164,7 +164,7 @@ impl Awaited {
     }
 }
 
-/// Waits until each has ended; prints its events to stderr on the way if they are to be shown.
+/// Waits until each has ended; with `show_events`, events go to stderr meanwhile.
 ///
 /// # Errors
 ///
@@ -173,7 +173,7 @@ pub async fn until_ended(client: &Client, awaited: &mut [Awaited], show_events: 
     until_ended_showing(client, awaited, show_events, Progress::new()).await
 }
 
-/// As `until_ended`, with a progress that may say more.
+/// As `until_ended`, with a progress that may show details.
 ///
 /// # Errors
 ///
@@ -197,7 +197,7 @@ async fn wait(
 ) -> Result<(), Box<Failure>> {
     loop {
         for one in awaited.iter_mut().filter(|one| one.seq == 0) {
-            one.look(client).await?;
+            one.refresh(client).await?;
         }
         show(awaited, progress);
         if awaited.iter().all(|one| one.done) {
@@ -205,7 +205,7 @@ async fn wait(
         }
         match listen(client, awaited, show_events, progress).await {
             Ok(()) => return Ok(()),
-            // The position is gone with a restored or trimmed journal; the tasks may well be there.
+            // The journal was restored or trimmed past our position; the tasks may still be there.
             Err(failure)
                 if matches!(
                     failure.reason(),
@@ -232,7 +232,7 @@ async fn listen(
     let mut follower = Follower::open(client, request(awaited, show_events)).await?;
     let mut tick = tokio::time::interval(progress.interval());
     loop {
-        // One future across all ticks: a stream that is being opened is not abandoned for a line of progress.
+        // One future across all ticks, so that a tick does not abandon a stream that is being opened.
         let next = follower.next();
         tokio::pin!(next);
         let event = loop {
@@ -240,7 +240,7 @@ async fn listen(
                 event = &mut next => break event?,
                 _ = tick.tick() => {
                     if progress.is_detailed() {
-                        look_where_they_stand(client, awaited).await?;
+                        refresh_unended(client, awaited).await?;
                         show(awaited, progress);
                     }
                     progress.tick();
@@ -248,7 +248,7 @@ async fn listen(
             }
         };
         let Some(event) = event else { return Ok(()) };
-        // A bare position comes every 30 s on a quiet stream: a good time to look whether counting went wrong.
+        // A quiet stream sends a bare position every 30 s: a good time to check the counts.
         let quiet = event.kind.is_empty();
         let mut shown = quiet || !show_events;
         for one in awaited.iter_mut().filter(|one| !one.done) {
@@ -260,11 +260,11 @@ async fn listen(
             }
             one.count(&event.kind);
             if quiet || one.ended >= one.total {
-                one.look(client).await?;
+                one.refresh(client).await?;
             }
         }
         if progress.is_detailed() && progress.would_tell(sum(awaited, |one| one.ended)) {
-            look_where_they_stand(client, awaited).await?;
+            refresh_unended(client, awaited).await?;
         }
         show(awaited, progress);
         if awaited.iter().all(|one| one.done) {
@@ -273,7 +273,7 @@ async fn listen(
     }
 }
 
-/// Asks for what may end the wait, from the oldest look on.
+/// A request for the events that may end the wait, from the oldest answer on.
 fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     let open = || awaited.iter().filter(|one| !one.done);
     let mut request = StreamEventsRequest {
@@ -284,7 +284,7 @@ fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     if !show_events {
         request.kinds = ENDINGS.iter().map(|kind| (*kind).to_owned()).collect();
     }
-    // Tasks and jobs add up: an event of any of them is sent.
+    // Filters add up: an event of any of these tasks or jobs is sent.
     let ids = |is_job| -> Vec<String> {
         let named = open().filter(|one| one.is_job == is_job);
         named.map(|one| one.id.clone()).collect()
@@ -296,17 +296,17 @@ fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     request
 }
 
-/// Nothing tells when a task is queued or begins to run: only its end is listened to.
-async fn look_where_they_stand(client: &Client, awaited: &mut [Awaited]) -> Result<(), Box<Failure>> {
+/// Asks for the states of unended tasks: the stream has only their ends.
+async fn refresh_unended(client: &Client, awaited: &mut [Awaited]) -> Result<(), Box<Failure>> {
     let open = awaited.iter_mut().filter(|one| !one.done);
-    for one in open.take(MAX_LOOKED_AT) {
-        one.look(client).await?;
+    for one in open.take(MAX_REFRESHED) {
+        one.refresh(client).await?;
     }
     Ok(())
 }
 
 fn show(awaited: &[Awaited], progress: &mut Progress) {
-    progress.set_others(counts::unended(awaited.iter().map(|one| &one.counts)));
+    progress.set_unended(counts::unended(awaited.iter().map(|one| &one.counts)));
     progress.set(
         sum(awaited, |one| one.total),
         sum(awaited, |one| one.ended),

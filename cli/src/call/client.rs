@@ -1,4 +1,4 @@
-//! Calls to the coordinator; a lost answer is asked for again with the same request.
+//! Calls to the coordinator. When an answer is lost, the same request is sent again.
 
 use std::{
     pin::Pin,
@@ -34,13 +34,13 @@ use tonic::{Code, Response, Status, Streaming, transport::Channel};
 use super::patience::Patience;
 use crate::program::{exit::Exit, globals::Globals, next, terminal::note, trouble::Trouble};
 
-/// A call that has not been answered for this long is lost. Everything that swarmctl asks is answered at once.
+/// How long an answer may take before it counts as lost. The coordinator answers all requests of swarmctl at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// When nothing was ever heard from an address and a call takes this long, it is looked who is there.
+/// How long the first call may take before swarmctl probes who listens at the address.
 const SUSPICION: Duration = Duration::from_secs(2);
 
-/// A coordinator that may be away for a while.
+/// A connection to a coordinator that may be away for a while.
 #[derive(Debug)]
 pub struct Client {
     address: Address,
@@ -48,7 +48,7 @@ pub struct Client {
     retry_for: Duration,
     patient: bool,
     reached: AtomicBool,
-    /// Who answers there, when it is no coordinator.
+    /// The kind of server at the address, when it is no coordinator.
     stranger: OnceLock<Peer>,
 }
 
@@ -108,7 +108,7 @@ calls! {
 }
 
 impl Client {
-    /// A client of the coordinator that the flags name; it connects with the first call.
+    /// A client of the coordinator in the flags. It connects with the first call.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl Client {
         })
     }
 
-    /// From now on waits for the coordinator for as long as it takes, also for the first connection.
+    /// Waits for the coordinator without a limit from now on, for the first connection too.
     #[must_use]
     pub fn patiently(mut self) -> Client {
         self.patient = true;
@@ -138,12 +138,12 @@ impl Client {
         &self.address
     }
 
-    /// A command line for this coordinator, to be typed next.
+    /// A command line to type next, for this coordinator.
     pub fn next(&self, rest: &str) -> String {
         next::next(&self.address, rest)
     }
 
-    /// Opens a stream of events, once: following it across losses is what `follow.rs` does.
+    /// Opens a stream of events once; `follow.rs` opens it again after a loss.
     pub(crate) async fn stream_events(
         &self,
         request: StreamEventsRequest,
@@ -160,7 +160,7 @@ impl Client {
         Ok(stream)
     }
 
-    /// How long lost answers are asked for again.
+    /// The patience for one request.
     pub(crate) fn patience(&self) -> Patience {
         Patience::new((!self.patient).then_some(self.retry_for))
     }
@@ -196,7 +196,7 @@ impl Client {
         Ok(())
     }
 
-    /// Notes that the coordinator is there.
+    /// Notes that the coordinator has answered.
     pub(crate) fn answered(&self, patience: &mut Patience) {
         self.reached.store(true, Ordering::Relaxed);
         if patience.answered() {
@@ -204,7 +204,7 @@ impl Client {
         }
     }
 
-    /// Turns a failed call into what a person is told; `doing` says what was tried.
+    /// Turns a failed call into a message for a person; `doing` says what was tried.
     pub fn trouble(&self, doing: impl Into<String>) -> impl FnOnce(Box<Failure>) -> anyhow::Error {
         let doing = doing.into();
         let reached = self.reached.load(Ordering::Relaxed);
@@ -246,8 +246,8 @@ impl Client {
         }
     }
 
-    /// Waits for an answer. While nothing was ever heard from there, a failure or a long silence is a reason to look
-    /// who is there: a wrong port is told at once instead of being asked again and again.
+    /// Waits for an answer. Before the first answer of all, a failure or a long silence makes swarmctl probe the
+    /// address, so that a wrong port is told at once instead of being tried again and again.
     async fn recognising<A>(
         &self,
         mut answer: Pin<Box<impl Future<Output = Result<A, Box<Failure>>>>>,
@@ -281,10 +281,10 @@ impl Client {
         }
     }
 
-    /// Looks who is there; the failure that it is when it is no coordinator.
+    /// Probes the address; gives a failure when no coordinator listens there.
     async fn recognise(&self) -> Option<Box<Failure>> {
         let peer = probe::probe(&self.address).await;
-        // A coordinator that hangs may go on; who waits for as long as it takes waits for that, too.
+        // A silent coordinator may recover, and a patient client waits for that too.
         let fault = peer.fault().filter(|_| !(self.patient && peer == Peer::Silent))?;
         self.stranger.get_or_init(|| peer);
         Some(Box::new(Failure::Lost {

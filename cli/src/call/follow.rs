@@ -1,4 +1,4 @@
-//! Reads events across lost connections: each one once, in order, from a position.
+//! Reads events across lost connections: each event once, in order, from a position.
 
 use swarm_proto::{
     reason::Failure,
@@ -8,29 +8,29 @@ use tonic::{Code, Streaming};
 
 use super::{client::Client, patience::Patience};
 
-/// A reader of the journal that comes back to where it was.
+/// A reader of events that resumes at its position after a loss.
 pub struct Follower<'client> {
     client: &'client Client,
-    /// What to ask for after a loss: it always begins behind the last event that was given out.
+    /// The request for the next stream. It begins after the last event that was returned.
     request: StreamEventsRequest,
     stream: Option<Streaming<Event>>,
     patience: Patience,
-    /// How many more events are wanted; absent without a limit.
+    /// The events still wanted; `None` without a limit.
     left: Option<u64>,
 }
 
 impl<'client> Follower<'client> {
-    /// A reader of what the request asks for. Without `from_seq` it begins with what happens from now on.
+    /// A reader of the requested events. Without `from_seq` it begins now.
     ///
     /// # Errors
     ///
-    /// When the coordinator cannot be asked where now is.
+    /// When the coordinator does not tell the current position.
     pub async fn open(
         client: &'client Client,
         mut request: StreamEventsRequest,
     ) -> Result<Follower<'client>, Box<Failure>> {
         if request.from_seq.is_none() {
-            // A stream that is lost before its first event must not begin later than it would have.
+            // A stream that is lost before its first event must still begin at this moment.
             let status = client.get_status(GetStatusRequest {}).await?;
             let AsOf { history, seq } = status.as_of.unwrap_or_default();
             request.history = history;
@@ -46,12 +46,12 @@ impl<'client> Follower<'client> {
         })
     }
 
-    /// The seq at which it would go on.
+    /// The seq at which the next stream would begin.
     pub fn position(&self) -> u64 {
         self.request.from_seq.unwrap_or_default()
     }
 
-    /// The next event; nothing at the end of what was asked for. A bare position (without a kind) may come at any time.
+    /// The next event, or `None` at the end. A bare position, an event without a kind, may come at any time.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Calls to the coordinator, and what is made of several of them.
+//! Talking to the coordinator: single calls, pages of lists, streams of events, and the meaning of ids.
 
 pub mod client;
 pub(crate) mod patience;

@@ -10,13 +10,13 @@ use super::client::Client;
 
 /// A request for a page of a list.
 pub(crate) trait Paged: Clone {
-    /// What is listed.
+    /// The type of the list's items.
     type Item;
 
-    /// What is listed, in the plural, for people.
+    /// The items' noun in the plural, for people.
     const ITEMS: &'static str;
 
-    /// Asks for the page that begins at the token; gives the next page's token, too, which is empty at the end.
+    /// Asks for the page that begins at the token. The result has the next page's token, empty at the end.
     async fn page(
         self,
         client: &Client,
@@ -57,12 +57,12 @@ paged! {
 pub(crate) struct Pages<'client, Q> {
     client: &'client Client,
     request: Q,
-    /// Of the next page; absent at the end.
+    /// The next page's token; `None` at the end.
     token: Option<String>,
 }
 
 impl<'client, Q: Paged> Pages<'client, Q> {
-    /// The pages of what a request's filters let through.
+    /// The pages of the list that a request filters.
     pub(crate) fn new(client: &'client Client, request: Q) -> Pages<'client, Q> {
         Pages {
             client,
@@ -71,7 +71,7 @@ impl<'client, Q: Paged> Pages<'client, Q> {
         }
     }
 
-    /// The next page with at most so many items; it may be empty. Nothing at the end.
+    /// The next page with at most `at_most` items, or `None` at the end. A page may be empty.
     ///
     /// # Errors
     ///

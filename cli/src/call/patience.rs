@@ -1,16 +1,16 @@
-//! How long a lost answer is tried again, and the pauses between the tries.
+//! How long a request is repeated, and the pauses between the tries.
 
 use std::time::{Duration, Instant};
 
-/// Upper end of the first random pause; it doubles with every failure in a row.
+/// Upper end of the first random pause. It doubles with every failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Upper end of every random pause: a restarted coordinator is found again within this.
+/// Upper end of every random pause, within which a restarted coordinator is found again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// Even without patience an answer gets this long: a request that nobody can answer in time would be for nothing.
+/// The least time that an answer gets, however little patience is left: nobody could answer in less.
 const SHORTEST_ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
-/// Full jitter over doubling pauses, until a time after the request was first sent, or an answer first lost.
+/// Doubling pauses with full jitter. The limit counts from the first try, or from the first failure after an answer.
 #[derive(Debug)]
 pub(crate) struct Patience {
     limit: Option<Duration>,
@@ -20,7 +20,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// Ends this long after it was first tried; never without a limit.
+    /// Patience with a time limit, or without end.
     pub(crate) fn new(limit: Option<Duration>) -> Patience {
         Patience {
             limit,
@@ -30,7 +30,7 @@ impl Patience {
         }
     }
 
-    /// How long the next answer may take: this long, or what is left when that is less.
+    /// How long the next answer may take: `longest`, or the rest of the limit if that is shorter.
     pub(crate) fn answer_limit(&mut self, longest: Duration) -> Duration {
         match self.left() {
             Some(left) => longest.min(left.max(SHORTEST_ANSWER_LIMIT)),
@@ -38,14 +38,14 @@ impl Patience {
         }
     }
 
-    /// Whether a person should hear of the silence now: once, and not of a single short loss.
+    /// Whether to tell a person of the silence now: once, and not of a single short loss.
     pub(crate) fn tell_now(&mut self, at_once: bool) -> bool {
         let tell = !self.told && (at_once || self.failures > 1);
         self.told |= tell;
         tell
     }
 
-    /// Counts a failure. How long to pause before the next try; nothing when patience has ended.
+    /// Counts a failure and gives the pause before the next try, or `None` when the limit is over.
     pub(crate) fn pause(&mut self, at_least: Duration) -> Option<Duration> {
         let left = self.left();
         let upper = FIRST_PAUSE
@@ -59,21 +59,21 @@ impl Patience {
         }
     }
 
-    /// An answer came. Whether a person was told of a silence before it.
+    /// Notes an answer. Returns whether a person was told of the silence before it.
     pub(crate) fn answered(&mut self) -> bool {
         self.since = None;
         self.failures = 0;
         std::mem::take(&mut self.told)
     }
 
-    /// What is left of the limit, which begins to run with the first question.
+    /// The rest of the limit, which begins to run with the first question.
     fn left(&mut self) -> Option<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
         self.limit.map(|limit| limit.saturating_sub(since.elapsed()))
     }
 }
 
-/// Between 0 and 1. Without randomness the pauses are merely longer.
+/// A random number between 0 and 1; 1, the longest pause, when the system gives no random bytes.
 fn random_fraction() -> f64 {
     getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
 }

@@ -73,7 +73,7 @@ pub fn page(agent: &Agent, width: Option<usize>) -> String {
     page
 }
 
-/// Which part of all tasks an agent takes; nothing when it takes them all.
+/// The agent's shard of all tasks; empty when it takes all of them.
 fn shards(agent: &Agent) -> String {
     let Some(shard) = &agent.shard else {
         return String::new();

@@ -1,10 +1,10 @@
-//! How many tasks are in which state, in words.
+//! Numbers of tasks by state, as values and in words.
 
 use swarm_proto::v1::{StateCounts, TaskState};
 
 use super::state::word;
 
-/// One task in this state.
+/// The counts of one task.
 pub fn of(state: TaskState) -> StateCounts {
     let mut counts = StateCounts::default();
     match state {
@@ -37,17 +37,17 @@ pub fn by_state(counts: &StateCounts) -> [(TaskState, u64); 9] {
     ]
 }
 
-/// How many tasks have ended.
+/// The number of ended tasks.
 pub fn ended(counts: &StateCounts) -> u64 {
     counts.succeeded + counts.failed + counts.cancelled + counts.skipped
 }
 
-/// The states that some tasks are in, in the order of a task's life.
+/// The counts above zero, in the order of a task's life.
 pub fn present(counts: &StateCounts) -> impl Iterator<Item = (TaskState, u64)> {
     by_state(counts).into_iter().filter(|(_, count)| *count > 0)
 }
 
-/// The states that some tasks are in: `3 queued, 1 failed`.
+/// The counts above zero in words: `3 queued, 1 failed`.
 pub fn in_words(counts: &StateCounts) -> String {
     let words = present(counts).map(|(state, count)| format!("{count} {}", word(state)));
     words.collect::<Vec<_>>().join(", ")

@@ -35,7 +35,7 @@ pub fn line(event: &Event) -> String {
     .to_owned()
 }
 
-/// What people did, from the event's own fields; nothing for other events, whose kind and ids say enough.
+/// A sentence about an event that a person caused. Other events need none: their kind and ids say enough.
 fn of_payload(event: &Event) -> String {
     let title = |hold: &Option<Hold>| hold::Scope::of(hold.as_ref().unwrap_or(&Hold::default())).title();
     match &event.payload {
@@ -74,7 +74,7 @@ pub fn object(event: &Event) -> Value {
         object.insert((*key).to_owned(), message.remove(*key).unwrap_or(Value::Null));
     }
     message.remove("as_of");
-    // What is left is the payload, under its kind.
+    // The remaining field is the payload, under its kind.
     for payload in message.into_iter().map(|(_, payload)| payload) {
         let Value::Object(fields) = payload else { continue };
         for (key, value) in fields {

@@ -1,4 +1,4 @@
-//! The fields that `--fields` chooses: their paths in the JSON, in the order in which they are to be printed.
+//! The fields of `--fields`: paths in the JSON, in the order of printing.
 
 use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use swarm_settings::nearest;
 use super::table;
 use crate::program::{exit::Exit, trouble::Trouble};
 
-/// Messages within messages that are looked into; the deepest field of a task has four.
+/// How deep messages within messages are searched; the deepest field of a task has depth four.
 const MAX_DEPTH: usize = 6;
 
 /// Chosen fields; none means all.
@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 6;
 pub struct Fields(Vec<String>);
 
 impl Fields {
-    /// Those that were typed.
+    /// The fields as they were typed.
     pub fn new(typed: &[String]) -> Fields {
         let fields = typed.iter().map(|field| field.trim().to_owned());
         Fields(fields.filter(|field| !field.is_empty()).collect())
@@ -26,16 +26,16 @@ impl Fields {
         self.0.is_empty()
     }
 
-    /// Their names, as they were typed.
+    /// The fields' names as they were typed.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Checks that each of them can be there; `others` are names besides paths, such as columns.
+    /// Checks that each field exists. `others` are names besides paths, such as columns.
     ///
     /// # Errors
     ///
-    /// When one can not, with what was probably meant.
+    /// When a field does not exist, with the field that was probably meant.
     pub fn check(&self, paths: &Paths, others: &[String]) -> Result<(), Trouble> {
         if self.is_everything() {
             return Ok(());
@@ -47,7 +47,7 @@ impl Fields {
         }
     }
 
-    /// The chosen part of a value; what is not there is null.
+    /// The chosen part of a value; absent fields are null.
     pub fn of(&self, value: &Value) -> Value {
         if self.is_everything() {
             return value.clone();
@@ -69,15 +69,15 @@ impl Fields {
     }
 }
 
-/// The fields that a value of some kind may have.
+/// The field paths that a value may have.
 pub struct Paths {
     names: Vec<String>,
-    /// Maps: whatever is below them may be there.
+    /// Maps, below which every key may exist.
     open: Vec<String>,
 }
 
 impl Paths {
-    /// Those of a type of message.
+    /// The paths of a type of message.
     pub fn of_message(message: &MessageDescriptor) -> Paths {
         let mut paths = Paths {
             names: Vec::new(),
@@ -87,7 +87,7 @@ impl Paths {
         paths
     }
 
-    /// Those with these names, and the fields of these messages.
+    /// These names, and the paths of these messages.
     pub fn of_names(names: &[&str], messages: impl Iterator<Item = MessageDescriptor>) -> Paths {
         let mut paths = Paths {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
@@ -99,7 +99,7 @@ impl Paths {
         paths
     }
 
-    /// Those that a value has.
+    /// The paths of a value.
     pub fn of_value(value: &Value) -> Paths {
         let mut paths = Paths {
             names: Vec::new(),
@@ -135,7 +135,7 @@ impl Paths {
             let path = format!("{prefix}{}", field.name());
             match field.kind() {
                 _ if field.is_map() => self.open.push(format!("{path}.")),
-                // Times and durations are one value.
+                // Times and durations are single values.
                 Kind::Message(below) if !below.full_name().starts_with("google.protobuf.") => {
                     self.add(&below, &format!("{path}."), above);
                 }
@@ -174,7 +174,7 @@ fn unknown_field(field: &str, paths: &Paths, others: &[String]) -> Trouble {
     trouble.help(format!("there are: {}", top.join(", ")))
 }
 
-/// The values at a path, for a cell of a table.
+/// The values at a path as text for a cell.
 pub fn cell(value: &Value, path: &str) -> String {
     match at(value, path) {
         Value::Null => String::new(),
@@ -197,13 +197,13 @@ pub fn cell(value: &Value, path: &str) -> String {
     }
 }
 
-/// The value at a path; of each element where the path goes through a list.
+/// The value at a path. Where the path meets a list, it goes on in each element.
 pub fn at(value: &Value, path: &str) -> Value {
     match value {
         _ if path.is_empty() => value.clone(),
         Value::Array(items) => items.iter().map(|item| at(item, path)).collect(),
         Value::Object(fields) => {
-            // A key of a map may have dots itself.
+            // A map's key may contain dots.
             if let Some(whole) = fields.get(path) {
                 return whole.clone();
             }
@@ -214,7 +214,7 @@ pub fn at(value: &Value, path: &str) -> Value {
     }
 }
 
-/// Puts what is at a path into the same place of another value.
+/// Copies the value at a path into another value.
 fn pick(value: &Value, path: &str, into: &mut Value) {
     if path.is_empty() {
         *into = value.clone();

@@ -1,11 +1,11 @@
-//! Holds in words and columns: who ordered that no work is given, when, and why.
+//! Holds in words and columns: who placed them, when, and why.
 
 use swarm_proto::v1::{Hold, HoldKind, hold::Scope as HoldScope};
 
 use super::{state, table::Table, text};
 use crate::program::terminal;
 
-/// What an order is about.
+/// The scope of a hold: everything, a queue, or an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     Everything,
@@ -15,7 +15,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// What a hold is about.
+    /// A hold's scope.
     pub fn of(hold: &Hold) -> Scope {
         match &hold.scope {
             Some(HoldScope::Queue(queue)) => Scope::Queue(queue.clone()),
@@ -24,7 +24,7 @@ impl Scope {
         }
     }
 
-    /// The scope in a request whose message names a queue and an agent so.
+    /// The scope in a request, made by its constructors for a queue and an agent.
     pub fn on_wire<S>(&self, queue: fn(String) -> S, agent: fn(String) -> S) -> Option<S> {
         match self {
             Scope::Everything => None,
@@ -50,7 +50,7 @@ impl Scope {
         }
     }
 
-    /// The command that lifts a hold on it.
+    /// The swarmctl command that lifts a hold of this scope.
     pub fn resume(&self) -> String {
         match self {
             Scope::Everything => "resume".to_owned(),
@@ -70,7 +70,7 @@ pub fn sentence(hold: &Hold) -> String {
     terminal::clean_line(&format!("{subject} is {}{}", word(hold.kind()), details(hold)))
 }
 
-/// What was lifted, in a sentence.
+/// A sentence about a lifted hold.
 pub fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
     match hold {
         Some(hold) => format!(
@@ -83,7 +83,7 @@ pub fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
     }
 }
 
-/// For a column beside the thing that is held: `by ann@desk since 2026-01-02 03:04:05Z: maintenance`.
+/// For a column beside the held thing: `by ann@desk since 2026-01-02 03:04:05Z: maintenance`.
 pub fn beside(hold: Option<&Hold>) -> String {
     hold.map(|hold| details(hold).trim_start().to_owned())
         .unwrap_or_default()
@@ -107,7 +107,7 @@ pub fn table(holds: &[Hold]) -> Table {
     table
 }
 
-/// In a sentence after "is".
+/// The word after "is" in a sentence.
 pub fn word(kind: HoldKind) -> &'static str {
     match kind {
         HoldKind::Unspecified => "held",
@@ -117,7 +117,7 @@ pub fn word(kind: HoldKind) -> &'static str {
     }
 }
 
-/// What follows the kind, with a space before it.
+/// The rest of the sentence after the kind, with a space before it.
 fn details(hold: &Hold) -> String {
     let mut details = String::new();
     if !hold.actor.is_empty() {

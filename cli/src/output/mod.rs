@@ -1,7 +1,7 @@
 //! One value printed as people, scripts and pipes want it.
 //!
-//! What was asked for goes to stdout, everything else to stderr. Whatever comes
-//! from outside is cleaned of control characters before a terminal sees it.
+//! The answer goes to stdout, everything else to stderr. Text from outside is cleaned of control characters before a
+//! terminal sees it.
 
 pub mod agent;
 pub mod event;
@@ -52,11 +52,11 @@ pub struct Output {
     width: Option<usize>,
 }
 
-/// Some things of one kind, ready to be printed in any format.
+/// A list of things of one kind, ready for every format.
 pub struct Listing {
     /// The key of the list in the JSON object.
     pub key: &'static str,
-    /// The type of message that each thing is, if it is one; if not, all have the same fields.
+    /// The things' type of message; `None` for things that are no messages, which all have the same fields.
     pub message: Option<MessageDescriptor>,
     /// Each thing as JSON.
     pub values: Vec<Value>,
@@ -83,7 +83,7 @@ impl Listing {
         }
     }
 
-    /// Checks that its things can have these fields: paths of the JSON, and columns if these may be meant.
+    /// Checks that the things have these fields: paths of the JSON, and columns with `or_columns`.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Listing {
 }
 
 impl Output {
-    /// Reads the flags, the environment and what stdout is.
+    /// Decides by the flags, the environment and the kind of stdout.
     pub fn new(globals: &Globals) -> Output {
         match globals.color {
             Color::Auto => {}
@@ -126,7 +126,7 @@ impl Output {
         self.width
     }
 
-    /// A sentence for people, broken between words where the terminal is narrower than it is.
+    /// A sentence for people, wrapped to the terminal's width.
     pub fn sentence(&self, sentence: &str) -> String {
         match self.width {
             Some(_) => wrapped("", sentence, self.width),
@@ -139,7 +139,7 @@ impl Output {
         &self.fields
     }
 
-    /// Checks that the chosen fields are some of a list's.
+    /// Checks that the things of a list have the chosen fields.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Output {
         listing.check_fields(&self.fields, self.format.is_for_people())
     }
 
-    /// Whether a page is wanted that says everything in words.
+    /// Whether to print a page that says everything in words.
     pub fn wants_page(&self) -> bool {
         self.format.is_for_people() && self.fields.is_everything()
     }
@@ -175,7 +175,7 @@ impl Output {
         self.checked(&json::of(message), name, page)
     }
 
-    /// Prints what is no message, and has all of its fields.
+    /// Prints a value that is no message and has all of its fields.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl Output {
         Ok(())
     }
 
-    /// Prints a whole JSON value in the wanted form of it.
+    /// Prints a JSON value as JSON, as one line, or as YAML.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl Output {
         }
     }
 
-    /// The chosen columns of a list, which may also be paths of its JSON.
+    /// A table of the chosen columns; a column may also be a path of the JSON.
     fn chosen_table(&self, listing: &Listing) -> Table {
         let columns = listing.table.columns();
         let sources: Vec<Option<usize>> = self

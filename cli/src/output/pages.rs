@@ -1,4 +1,4 @@
-//! A list printed page by page as it comes, so that a long one never stands in memory.
+//! A list printed page by page, so that a long list is never in memory as a whole.
 
 use serde_json::{Value, json};
 
@@ -14,9 +14,9 @@ pub struct PrintedPages<'o> {
     output: &'o Output,
     /// The key of the list in the JSON object, once a page has told it.
     key: Option<&'static str>,
-    /// The list has an element.
+    /// Whether an element was printed.
     has_element: bool,
-    /// The columns of a table, once they are laid out.
+    /// The table's columns, once they are laid out.
     layout: Option<Layout>,
 }
 
@@ -31,7 +31,7 @@ impl<'o> PrintedPages<'o> {
         }
     }
 
-    /// Prints a page. The columns of a table are laid out for the first one: let it have many rows.
+    /// Prints a page. The first page lays out the table's columns, so it should have many rows.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl<'o> PrintedPages<'o> {
         Ok(())
     }
 
-    /// Prints what stands behind the last page.
+    /// Prints the end of the list.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ fn element(value: &Value) -> String {
         .fold(String::new(), |text, line| format!("{text}  {line}\n"))
 }
 
-/// An element of the list as it stands inside the object. Line ends within strings are escaped.
+/// An element of the list, indented as inside the object. Line ends within strings are escaped already.
 fn indented(value: &Value) -> String {
     format!("    {}", format!("{value:#}").replace('\n', "\n    "))
 }

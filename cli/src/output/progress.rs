@@ -1,4 +1,4 @@
-//! How far a wait has come: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a wait: a bar on a terminal, a line now and then elsewhere.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -13,24 +13,24 @@ use super::{
 };
 use crate::program::terminal::note;
 
-/// A line is written when a tenth more has ended, and otherwise this often.
+/// How often a line is written if less than a tenth of the tasks has ended meanwhile.
 pub const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// With details, a bar is drawn anew this often though nothing has ended.
+/// How often a detailed bar is drawn again while nothing ends.
 const BAR_INTERVAL: Duration = Duration::from_secs(1);
 
-/// With details, it is looked this often where those stand that have not ended, if nobody looks on.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a detailed wait asks for unfinished tasks when no terminal is watching.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tasks that have ended, of those that are waited for.
+/// The number of ended tasks among the awaited ones, shown to a person.
 pub struct Progress {
     bar: Option<ProgressBar>,
     is_detailed: bool,
     total: u64,
     ended: u64,
     unsuccessful: u64,
-    /// Where the others stand: `5 running, 58 queued`.
-    others: String,
+    /// The states of unended tasks: `5 running, 58 queued`.
+    unended: String,
     began: Instant,
     rate: Rate,
     told_tenths: u64,
@@ -38,7 +38,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Says how many have ended. Nothing is shown before the first update.
+    /// A progress that tells how many tasks have ended. Nothing is shown before the first update.
     pub fn new() -> Progress {
         Progress {
             bar: None,
@@ -46,7 +46,7 @@ impl Progress {
             total: 0,
             ended: 0,
             unsuccessful: 0,
-            others: String::new(),
+            unended: String::new(),
             began: Instant::now(),
             rate: Rate::default(),
             told_tenths: 0,
@@ -54,7 +54,7 @@ impl Progress {
         }
     }
 
-    /// Also says in which states the others are, and how long it will take.
+    /// A progress that also tells the states of unended tasks, and how long the rest will take.
     pub fn detailed() -> Progress {
         Progress {
             is_detailed: true,
@@ -62,30 +62,30 @@ impl Progress {
         }
     }
 
-    /// Whether it says in which states the others are.
+    /// Whether the states of unended tasks are shown.
     pub fn is_detailed(&self) -> bool {
         self.is_detailed
     }
 
-    /// How often it wants to be told that time has passed.
+    /// How often `tick` is to be called.
     pub fn interval(&self) -> Duration {
         match (self.is_detailed, io::stderr().is_terminal()) {
             (false, _) => LINE_INTERVAL,
             (true, true) => BAR_INTERVAL,
-            (true, false) => LOOK_INTERVAL,
+            (true, false) => REFRESH_INTERVAL,
         }
     }
 
-    /// The others are in these states now.
-    pub fn set_others(&mut self, others: String) {
-        self.others = others;
+    /// Notes the states of unended tasks.
+    pub fn set_unended(&mut self, unended: String) {
+        self.unended = unended;
     }
 
-    /// So many have ended now.
+    /// Notes how many tasks have ended.
     pub fn set(&mut self, total: u64, ended: u64, unsuccessful: u64) {
         (self.total, self.ended, self.unsuccessful) = (total, ended, unsuccessful);
-        self.rate.see(self.began.elapsed(), ended);
-        // One task has no tenths, and of the last one the caller speaks.
+        self.rate.sample(self.began.elapsed(), ended);
+        // One task has no tenths, and the caller tells of the last end.
         if total <= 1 && !self.is_detailed {
             return;
         }
@@ -103,12 +103,12 @@ impl Progress {
         }
     }
 
-    /// Whether a line is written once so many have ended.
+    /// Whether a line would be written for this number of ended tasks.
     pub fn would_tell(&self, ended: u64) -> bool {
         self.bar.is_none() && ended < self.total && ended * 10 / self.total > self.told_tenths
     }
 
-    /// Tells a person something while the bar is there; it stays below.
+    /// Tells a person something above the bar.
     pub fn note(&self, text: impl AsRef<str>) {
         match &self.bar {
             Some(bar) => bar.suspend(|| note(text)),
@@ -116,7 +116,7 @@ impl Progress {
         }
     }
 
-    /// Time has passed.
+    /// Draws the bar or writes a line, if it is time.
     pub fn tick(&mut self) {
         match &self.bar {
             Some(bar) => bar.set_message(self.details()),
@@ -139,7 +139,7 @@ impl Progress {
         note(format!("{} of {total} ended{}", self.ended, self.details()));
     }
 
-    /// What stands behind the numbers.
+    /// The text after the numbers.
     fn details(&self) -> String {
         let mut details = match self.unsuccessful {
             0 => String::new(),
@@ -148,8 +148,8 @@ impl Progress {
         if !self.is_detailed {
             return details;
         }
-        if !self.others.is_empty() {
-            details.push_str(&format!("; {}", self.others));
+        if !self.unended.is_empty() {
+            details.push_str(&format!("; {}", self.unended));
         }
         let rest = self.total.saturating_sub(self.ended);
         if let Some(left) = self.rate.left(self.began.elapsed(), self.ended, rest) {

@@ -1,31 +1,31 @@
-//! How fast tasks end, and how long the rest will take at that rate: nothing is said before there is a basis.
+//! The rate at which tasks end, and how long the rest will take. There is no estimate before enough tasks have ended.
 
 use std::{collections::VecDeque, time::Duration};
 
 use swarm_proto::duration::format_duration;
 
-/// Fewer ends than this say nothing about the next ones.
+/// The least number of ends for an estimate.
 const LEAST_ENDS: u64 = 3;
 
-/// What happened in less time than this may be an accident.
+/// The least time for an estimate; less may be chance.
 const LEAST_TIME: Duration = Duration::from_secs(2);
 
-/// Ends longer ago than this say little about the next ones.
+/// Ends longer ago than this are not counted.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// Pauses between two remembered looks: with the window, a few hundred of them.
+/// The least time between two samples, so that the window has a few hundred.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was seen of late.
+/// Recent samples of the number of ended tasks.
 #[derive(Debug, Default)]
 pub struct Rate {
-    /// When so many had ended, counted from the first look.
+    /// Times with the number of ends since the first sample.
     seen: VecDeque<(Duration, u64)>,
 }
 
 impl Rate {
-    /// So many have ended by now, which is counted from the first look.
-    pub fn see(&mut self, now: Duration, ended: u64) {
+    /// Adds a sample: the tasks that have ended by now.
+    pub fn sample(&mut self, now: Duration, ended: u64) {
         if let Some((last, _)) = self.seen.back()
             && now < *last + SAMPLE_INTERVAL
         {
@@ -39,14 +39,14 @@ impl Rate {
         }
     }
 
-    /// How long the rest takes.
+    /// How long the rest will take.
     pub fn left(&self, now: Duration, ended: u64, rest: u64) -> Option<Duration> {
         let (since, before) = *self.seen.front()?;
         left(now.saturating_sub(since), ended.saturating_sub(before), rest)
     }
 }
 
-/// How long the rest takes when so many ended in so much time.
+/// How long `rest` more tasks take at the rate of `ended` tasks in `took`.
 pub fn left(took: Duration, ended: u64, rest: u64) -> Option<Duration> {
     if ended < LEAST_ENDS || took < LEAST_TIME || rest == 0 {
         return None;
@@ -56,7 +56,7 @@ pub fn left(took: Duration, ended: u64, rest: u64) -> Option<Duration> {
     ))
 }
 
-/// A guess in two digits or so, which is all that it is worth: `about 3m left`.
+/// An estimate in about two digits, as precise as it is: `about 3m left`.
 pub fn in_words(left: Duration) -> String {
     let seconds = left.as_secs();
     let unit = match seconds {
@@ -82,7 +82,7 @@ mod tests {
     fn nothing_is_said_before_there_is_a_basis() {
         let mut rate = Rate::default();
         assert_eq!(rate.left(seconds(9), 9, 10), None);
-        rate.see(seconds(0), 40);
+        rate.sample(seconds(0), 40);
         assert_eq!(rate.left(seconds(100), 42, 58), None);
         assert_eq!(rate.left(seconds(1), 60, 40), None);
         assert_eq!(rate.left(seconds(10), 50, 50), Some(seconds(50)));
@@ -93,15 +93,15 @@ mod tests {
     fn what_is_long_past_is_forgotten_and_a_standstill_shows() {
         let mut rate = Rate::default();
         for second in 0..1_000 {
-            rate.see(seconds(second), second.min(700));
+            rate.sample(seconds(second), second.min(700));
         }
         assert!(rate.seen.len() <= 302, "{}", rate.seen.len());
         // One a second until 700, of which the last one of the window is at 699 or so.
         let left = rate.left(seconds(999), 700, 100);
         assert_eq!(left, None);
         let mut slow = Rate::default();
-        slow.see(seconds(0), 0);
-        slow.see(seconds(50), 10);
+        slow.sample(seconds(0), 0);
+        slow.sample(seconds(50), 10);
         assert!(slow.left(seconds(100), 10, 10) > slow.left(seconds(50), 10, 10));
     }
 

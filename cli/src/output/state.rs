@@ -1,4 +1,4 @@
-//! States as people see them: always a glyph and a word, a colour only besides.
+//! States as people see them: a glyph and a word, and a colour besides.
 
 use anstyle::{AnsiColor, Style};
 use swarm_proto::v1::{AgentState, AttemptOutcome, HoldKind, TaskState};
@@ -83,7 +83,7 @@ pub fn hold(kind: HoldKind) -> &'static str {
     }
 }
 
-/// Colours every state in a finished page. Columns are laid out before, so that no width counts escape bytes.
+/// Colours every state in a finished page. The columns are laid out before, so that escape bytes count as no width.
 pub fn paint(page: &str) -> String {
     const PAINTED: &[(&str, AnsiColor)] = &[
         ("◌ blocked", AnsiColor::BrightBlack),

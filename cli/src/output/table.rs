@@ -1,4 +1,4 @@
-//! Columns without borders, as wide as the terminal bears.
+//! Tables without borders, fitted to the terminal's width.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use swarm_settings::wrapped::wrapped;
 
 use crate::program::terminal;
 
-/// The longest text that a cell takes at all, in characters.
+/// The longest text of a cell in any layout, in characters.
 const MAX_CELL_CHARS: usize = 1_000;
 
-/// Free text that other columns follow, where no terminal says how wide it is, in characters.
+/// Width of free text before other columns when no terminal sets a width, in characters.
 const FREE_TEXT_CHARS: usize = 60;
 
-/// Free text is not cut to less than this, in characters: below, other columns go.
+/// Least width of free text, in characters; before it gets narrower, other columns are left out.
 const LEAST_FREE_TEXT_CHARS: usize = 12;
 
 /// Spaces between two columns.
 const GAP: usize = 2;
 
-/// Columns for people; every cell is one clean line.
+/// A table for people; every cell is one clean line.
 #[derive(Clone, Debug)]
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
-    /// Columns that are left out where there is no room, the first one first.
+    /// Columns to leave out for lack of room, in this order.
     dispensable: &'static [&'static str],
 }
 
@@ -32,14 +32,14 @@ pub struct Table {
 #[derive(Clone, Debug)]
 pub struct Column {
     heading: String,
-    /// Its text is cut where there is no room for it.
+    /// Whether its text is cut for lack of room.
     is_free_text: bool,
-    /// It is shown only where all columns are.
+    /// Whether it is shown only with all columns.
     is_extra: bool,
 }
 
 impl Column {
-    /// A column that takes the room it needs.
+    /// A column that is never cut.
     pub fn new(heading: impl Into<String>) -> Column {
         Column {
             heading: heading.into(),
@@ -48,7 +48,7 @@ impl Column {
         }
     }
 
-    /// A column whose text is cut where there is no room for it.
+    /// A column whose text is cut for lack of room.
     #[must_use]
     pub fn free_text(mut self) -> Column {
         self.is_free_text = true;
@@ -56,7 +56,7 @@ impl Column {
     }
 }
 
-/// How wide each column of a table is; nothing for one that is left out.
+/// The width of each column; `None` for a column that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout(Vec<Option<usize>>);
 
@@ -75,7 +75,7 @@ impl Table {
         }
     }
 
-    /// Columns whose text is cut where there is no room for it.
+    /// Marks columns whose text is cut for lack of room.
     #[must_use]
     pub fn free_text(mut self, headings: &'static [&'static str]) -> Table {
         for column in &mut self.columns {
@@ -84,14 +84,14 @@ impl Table {
         self
     }
 
-    /// Columns that are left out where there is still no room, the first one first.
+    /// Marks columns that are left out for lack of room, in this order.
     #[must_use]
     pub fn dispensable(mut self, headings: &'static [&'static str]) -> Table {
         self.dispensable = headings;
         self
     }
 
-    /// Columns that are shown only where all are.
+    /// Marks columns that are shown only with all columns.
     #[must_use]
     pub fn extra(mut self, headings: &'static [&'static str]) -> Table {
         for column in &mut self.columns {
@@ -124,17 +124,17 @@ impl Table {
         &self.columns
     }
 
-    /// The column that is called so in a list of fields.
+    /// The index of a column by its name in `--fields`.
     pub fn column_named(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name() == name)
     }
 
-    /// A cell.
+    /// The text of a cell.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         &self.rows[row][column]
     }
 
-    /// The lines of the table, for a terminal of so many columns if there is one.
+    /// The lines of the table, fitted to a terminal's width.
     pub fn within(&self, terminal: Option<usize>) -> String {
         self.lines(&self.layout(terminal), true)
     }
@@ -145,7 +145,7 @@ impl Table {
         Layout(self.with_bounded_text(content))
     }
 
-    /// How wide each column is on a terminal of so many columns if there is one.
+    /// The layout for a terminal's width.
     pub fn layout(&self, terminal: Option<usize>) -> Layout {
         let content = self.content_widths();
         let shown = self.columns.iter().zip(content);
@@ -183,7 +183,7 @@ impl Table {
         Layout(widths)
     }
 
-    /// The layout of a table whose rows follow those of another one: what is not free text is never cut.
+    /// The layout of rows that continue another table. Only free text is cut.
     pub fn continue_layout(&self, before: &Layout) -> Layout {
         let content = self.content_widths();
         let columns = self.columns.iter().zip(content).zip(&before.0);
@@ -196,7 +196,7 @@ impl Table {
         Layout(widths.collect())
     }
 
-    /// The rows in columns of these widths, below the headings if those are wanted.
+    /// The rows in a layout, below the headings if `with_headings`.
     pub fn lines(&self, layout: &Layout, with_headings: bool) -> String {
         let mut table = self.laid_out();
         for (column, width) in table.column_iter_mut().zip(&layout.0) {
@@ -236,7 +236,7 @@ impl Table {
         widths.into_iter().map(usize::from).collect()
     }
 
-    /// Free text that other columns follow is bounded, so that these can be found.
+    /// Bounds free text before other columns, so that the eye finds these.
     fn with_bounded_text(&self, mut widths: Vec<Option<usize>>) -> Vec<Option<usize>> {
         let last = widths.iter().rposition(Option::is_some).unwrap_or(0);
         for (width, column) in widths[..last].iter_mut().zip(&self.columns) {
@@ -249,7 +249,7 @@ impl Table {
 }
 
 impl Column {
-    /// The column that a path of the JSON is shown in. Ids and states are never cut.
+    /// A column for a path of the JSON. Ids and states are never cut.
     pub(super) fn of_path(path: &str) -> Column {
         let column = Column::new(path.to_uppercase());
         match path.rsplit(['.', '_']).next() {
@@ -258,7 +258,7 @@ impl Column {
         }
     }
 
-    /// The same column, wherever it is asked for by name.
+    /// The same column without the marks that hide it: it was asked for by name.
     pub(super) fn shown(&self) -> Column {
         Column {
             is_extra: false,
@@ -266,7 +266,7 @@ impl Column {
         }
     }
 
-    /// The word for it in a list of fields.
+    /// Its name in `--fields`.
     pub(super) fn name(&self) -> String {
         self.heading.to_lowercase().replace(' ', "_")
     }
@@ -278,7 +278,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The width of a whole line.
+/// The width of a line with all its gaps.
 fn total(widths: impl Iterator<Item = Option<usize>>) -> usize {
     widths
         .flatten()
@@ -292,7 +292,7 @@ fn total(widths: impl Iterator<Item = Option<usize>>) -> usize {
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Adds a line, unless there is nothing to say.
+    /// Adds a line, unless its value is empty.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Fields {
         let value = terminal::clean_line(&value.into());
         if !value.is_empty() && value != "-" {
@@ -301,7 +301,7 @@ impl Fields {
         self
     }
 
-    /// The lines; where a terminal is narrower than a value, that goes on below itself.
+    /// The lines, with long values wrapped below themselves.
     pub fn within(&self, terminal: Option<usize>) -> String {
         let Some(width) = terminal else {
             return self.to_string();
@@ -320,7 +320,7 @@ impl Fields {
         page
     }
 
-    /// Columns before the values.
+    /// The width of the names before the values.
     fn indent(&self) -> usize {
         let widths = self.0.iter().map(|(name, _)| name.len() + 3);
         widths.max().unwrap_or(0)

@@ -208,7 +208,7 @@ fn tries(task: &Task) -> String {
     parts.join(", ")
 }
 
-/// What a task does, in a few words: its name, or else its work.
+/// A task in a few words: its name, or else its work.
 pub fn what(spec: &TaskSpec) -> String {
     if spec.name.is_empty() {
         command_line(spec)
@@ -231,7 +231,7 @@ fn model(spec: &TaskSpec) -> &str {
     }
 }
 
-/// The command as one would type it; the script alone when a shell runs it, the text of a prompt.
+/// The command as a person would type it. A command for a shell is its script alone, and a prompt is its text.
 fn command_line(spec: &TaskSpec) -> String {
     match command(spec).map(|command| command.argv.as_slice()) {
         Some([sh, c, script]) if sh == "sh" && c == "-c" => script.clone(),
@@ -247,7 +247,7 @@ fn command_line(spec: &TaskSpec) -> String {
     }
 }
 
-/// The line that a task waits in.
+/// The task's queue.
 pub fn queue(spec: &TaskSpec) -> &str {
     if spec.queue.is_empty() {
         "default"

@@ -13,17 +13,17 @@ pub fn time(time: Option<&Timestamp>) -> String {
     }
 }
 
-/// A time of the wire; nothing when it is out of any calendar.
+/// A protobuf time; `None` when no calendar has it.
 pub fn moment(time: &Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::new(time.seconds, time.nanos).ok()
 }
 
-/// A duration: `1h 2m 3s`, or with three digits after the point below a minute; a negative one is none.
+/// A duration: `1h 2m 3s`, or `1.234s` below a minute. A negative duration counts as zero.
 pub fn duration(duration: &Duration) -> String {
     format_duration(read_duration(duration).unwrap_or_default())
 }
 
-/// How long something took, when both ends are known.
+/// The time between two moments; `-` when one is absent.
 pub fn span(start: Option<&Timestamp>, end: Option<&Timestamp>) -> String {
     let (Some(start), Some(end)) = (start.and_then(moment), end.and_then(moment)) else {
         return "-".to_owned();
@@ -66,7 +66,7 @@ pub fn pairs(pairs: &BTreeMap<String, String>) -> String {
         .join(" ")
 }
 
-/// A word as a shell would have to be given it.
+/// A word quoted for a shell, if need be.
 pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -17,7 +17,7 @@ fn node(value: &Value) -> Yaml<'static> {
     match value {
         Value::Null => plain("null"),
         Value::Bool(value) => Yaml::Value(Scalar::Boolean(*value)),
-        // Written as in JSON: they are numbers in YAML, too, and none is too large.
+        // As in JSON: YAML reads the same numbers, however large.
         Value::Number(number) => plain(&number.to_string()),
         Value::String(text) => string(text),
         Value::Array(items) => Yaml::Sequence(items.iter().map(node).collect()),
@@ -33,7 +33,7 @@ fn plain(text: &str) -> Yaml<'static> {
 }
 
 fn string(text: &str) -> Yaml<'static> {
-    // The emitter writes these as they are, and a terminal would obey them.
+    // The emitter would write these control characters unescaped, and a terminal would obey them.
     if text.chars().any(|c| matches!(c, '\u{7f}'..='\u{9f}')) {
         let quoted = swarm_proto::json::escape(&Value::from(text).to_string());
         let inside = quoted[1..quoted.len() - 1].to_owned();

@@ -1,9 +1,10 @@
-//! Who gives an order: `user@host`, unless told otherwise. It is said, not proven.
+//! The name under which a person places holds and sets limits: `user@host` unless a flag gives another. Nobody checks
+//! it.
 
 use nix::unistd::{User, gethostname, getuid};
 use swarm_proto::limits::MAX_NAME_BYTES;
 
-/// Who gives an order.
+/// The flag that names the person.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Actor {
     /// In whose name [default: user@host]
@@ -17,7 +18,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The name that goes into the order.
+    /// The name that goes into the request.
     pub fn name(&self) -> String {
         let name = match self.named.as_deref().map(str::trim) {
             None | Some("") => user_at_host(),

@@ -1,14 +1,14 @@
-//! A question before something that cannot be taken back.
+//! The question before a change that cannot be taken back.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use super::{exit::Exit, terminal, trouble::Trouble};
 
-/// Whether it is to be done: `--yes` was given, or a person at the terminal says so. `what` is what would be done.
+/// Whether `--yes` was given, or a person at the terminal agrees. `what` names the change: `cancel 3 tasks`.
 ///
 /// # Errors
 ///
-/// When nobody can be asked, for standard input is no terminal.
+/// When standard input is no terminal, so that nobody can be asked.
 pub(crate) fn is_confirmed(what: &str, yes: bool) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);

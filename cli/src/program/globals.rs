@@ -10,7 +10,7 @@ use super::{exit::Exit, next::next, trouble::Trouble};
 /// Where a coordinator listens unless told otherwise.
 const DEFAULT_COORDINATOR: &str = "127.0.0.1:50051";
 
-/// What every verb understands, before or after the verb.
+/// The flags that every verb understands, before or after the verb.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Globals {
     /// Where the coordinator listens
@@ -78,7 +78,7 @@ impl Globals {
     ///
     /// # Errors
     ///
-    /// When they do not.
+    /// When two of them contradict each other.
     pub fn check(&self) -> Result<(), Trouble> {
         if self.format() == Format::Name && !self.fields.is_empty() {
             let sentence = "--fields and ids only (-q, -o name) do not go together";
@@ -87,7 +87,7 @@ impl Globals {
         Ok(())
     }
 
-    /// A command line for the same coordinator, to be typed next.
+    /// A command line to type next, for the same coordinator.
     pub fn next(&self, rest: &str) -> String {
         next(&self.coordinator, rest)
     }
@@ -111,12 +111,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// Whether it is one value, and not one for each thing.
+    /// Whether the whole list is one value, rather than a value for each item.
     pub fn is_one_value(self) -> bool {
         matches!(self, Format::Json | Format::Yaml)
     }
 
-    /// Whether it is laid out for people, and not for programs.
+    /// Whether the format is for people rather than programs.
     pub fn is_for_people(self) -> bool {
         match self {
             Format::Table | Format::Wide => true,

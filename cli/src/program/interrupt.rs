@@ -1,12 +1,12 @@
-//! Ctrl-C while waiting: swarmctl detaches, and what it waited for goes on.
+//! Ctrl-C while waiting: swarmctl detaches, and the tasks go on.
 
 use std::future::Future;
 
-/// What the future comes to; nothing when Ctrl-C is pressed first.
+/// The future's result; `None` when Ctrl-C is pressed first.
 pub(crate) async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         value = future => Some(value),
-        // Without a handler Ctrl-C ends the process anyway; then there is nothing to wait for here.
+        // If no handler can be set, Ctrl-C ends the process by itself.
         () = async {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;

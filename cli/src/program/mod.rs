@@ -1,4 +1,4 @@
-//! What every part of the program stands on: its flags, its words to a person, and what a command line names.
+//! The lowest room: global flags, messages to a person, exit codes, and single values of a command line.
 
 pub mod globals;
 pub mod next;
@@ -13,5 +13,5 @@ pub(crate) mod interrupt;
 pub(crate) mod past;
 pub mod value;
 
-/// The program by its name.
+/// The program's name, which settings and completions need.
 pub const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "swarmctl" };

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use swarm_proto::channel::Address;
 use swarm_settings::Settings;
 
-/// The coordinator that is asked when no flag names one: the environment's, a file's, or the default.
+/// The coordinator of a command line without `--coordinator`: from the environment, a settings file, or the default.
 static USUAL: OnceLock<Address> = OnceLock::new();
 
-/// A command line for this coordinator, to be typed next; it is named unless it is the one that is asked anyway.
+/// A command line to type next. It has `--coordinator` unless the usual coordinator is meant.
 pub fn next(coordinator: &Address, rest: &str) -> String {
     if USUAL.get() == Some(coordinator) {
         format!("swarmctl {rest}")
@@ -17,10 +17,10 @@ pub fn next(coordinator: &Address, rest: &str) -> String {
     }
 }
 
-/// Keeps in mind which coordinator needs no flag.
+/// Remembers the usual coordinator, which needs no flag.
 pub(crate) fn remember_usual(settings: &Settings) {
     if let Some(usual) = settings.usual("coordinator").and_then(|usual| usual.parse().ok()) {
-        // Set once, before any verb.
+        // Set once, before any verb runs.
         let _ = USUAL.set(usual);
     }
 }

@@ -1,4 +1,4 @@
-//! Times that have been, as people name them: ago, or on a day.
+//! Past times as people type them: `2h` ago, or a date.
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use swarm_proto::duration::parse_duration;
@@ -51,7 +51,7 @@ fn not_before_1970(text: &str, time: Timestamp) -> Result<Timestamp, String> {
     Ok(time)
 }
 
-/// A time as it travels.
+/// The time as a protobuf message.
 pub fn wire(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: time.as_second(),

@@ -1,17 +1,17 @@
-//! Stdout, stderr and the terminal behind them: notes to people, bytes of tasks, and what must not reach a terminal.
+//! Stdout, stderr and the terminal behind them: notes to people, output of tasks, and the cleaning of both.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
     os::fd::AsFd,
 };
 
-/// Tells a person something on stderr; what a script wants is on stdout.
+/// Tells a person something on stderr; stdout belongs to scripts.
 pub fn note(text: impl AsRef<str>) {
     // A closed stderr is no reason to stop working.
     let _ = writeln!(io::stderr().lock(), "{}", clean(text.as_ref()));
 }
 
-/// Prints bytes of a task: as they are into a file or pipe, cleaned on a terminal.
+/// Prints a task's stdout: unchanged into a file or pipe, cleaned on a terminal.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub fn task_stdout(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Prints what a task wrote to its standard error; a full stderr is not worth an error.
+/// Prints a task's stderr, like `task_stdout`; failing to write it is no error.
 pub fn task_stderr(bytes: &[u8]) {
     let mut stderr = io::stderr().lock();
     let cleaned;
@@ -37,7 +37,7 @@ pub fn task_stderr(bytes: &[u8]) {
     let _ = stderr.write_all(shown).and_then(|()| stderr.flush());
 }
 
-/// Writes to stdout and flushes; the error keeps its kind, for a pipe that its reader closed is no trouble.
+/// Writes to stdout and flushes. The error keeps its kind, because a closed pipe is no failure.
 ///
 /// # Errors
 ///
@@ -48,15 +48,15 @@ pub fn write_stdout(bytes: &[u8]) -> io::Result<()> {
     written.map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
 }
 
-/// Columns of a terminal; nothing when it is none, or does not say.
+/// The terminal's width in columns; `None` when the stream is no terminal or does not tell.
 pub fn terminal_width(stream: impl AsFd) -> Option<usize> {
     terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
-/// Removes everything that could steer a terminal, except line ends and tabs.
+/// Removes control characters and sequences, except line ends and tabs: text from outside must not steer a terminal.
 ///
-/// A whole colour or cursor sequence disappears; of anything else only the
-/// control characters do, so that nothing can hide the text behind it.
+/// A colour or cursor sequence is removed whole. Of any other sequence only the control characters are, so that it
+/// cannot hide text.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -75,12 +75,12 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// Like [`clean`], on one line: what separates lines becomes a space.
+/// Like [`clean`], on one line: line ends and tabs become spaces.
 pub fn clean_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 
-/// What follows a well-formed `[…letter` control sequence of at most 32 characters.
+/// The text after a well-formed `[…letter` control sequence of at most 32 characters.
 fn after_sequence(text: &str) -> Option<&str> {
     let body = text.strip_prefix('[')?;
     let end = body
@@ -92,7 +92,7 @@ fn after_sequence(text: &str) -> Option<&str> {
         .then(|| &body[end + 1..])
 }
 
-/// Characters that reorder what stands around them on the screen.
+/// Characters that reorder the text around them on the screen.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

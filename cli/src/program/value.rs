@@ -1,4 +1,4 @@
-//! Single values as people write them: priorities, times and ids. Flags read theirs here too.
+//! Single values as people write them, in job files and flags: priorities, times and ids.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use swarm_proto::{
@@ -37,12 +37,12 @@ pub fn parse_priority(text: &str) -> Result<i32, String> {
     }
 }
 
-/// A time, such as `2026-03-01T10:00:00+01:00`, `2026-03-01 10:00` or `2026-03-01`: in UTC, as times are shown, unless it
-/// says otherwise; a day is its beginning.
+/// A time, such as `2026-03-01T10:00:00+01:00`, `2026-03-01 10:00` or `2026-03-01`. Without an offset it is UTC, and a
+/// date is its midnight.
 pub fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse::<Timestamp>().ok().or_else(|| {
-        // A zone by its name alone would be passed over.
+        // The parser would ignore a zone's name.
         if text.contains('[') {
             return None;
         }
@@ -51,7 +51,7 @@ pub fn time(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Reads such a time.
+/// Reads a time, as [`time`] does.
 ///
 /// # Errors
 ///
@@ -126,12 +126,12 @@ pub fn generate_id() -> Result<String, String> {
         .collect())
 }
 
-/// An id of the same form that depends on the given texts alone.
+/// An id of the same form, derived from the texts: the same texts give the same id.
 pub(crate) fn derive_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     for text in texts {
         hasher.update(text.as_bytes());
-        // No id contains it, so that "a", "b" and "ab" differ.
+        // No id contains a line end, so "a", "b" and "ab" differ.
         hasher.update(b"\n");
     }
     let hash = hasher.digest();
@@ -140,7 +140,7 @@ pub(crate) fn derive_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
         .collect()
 }
 
-/// A character between quotes, or its code when it cannot be seen.
+/// A character in quotes, or its code when it is invisible.
 fn quote(c: char) -> String {
     if c.is_control() {
         format!("character U+{:04X}", u32::from(c))

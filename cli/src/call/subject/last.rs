@@ -1,4 +1,4 @@
-//! `last`: what was submitted most recently.
+//! `last`: the newest task or job.
 
 use swarm_proto::v1::{Job, ListJobsRequest, ListTasksRequest, Task};
 
@@ -11,8 +11,8 @@ use crate::{
     program::terminal::note,
 };
 
-/// The newest among these kinds; says which it is. Nothing when there is none. Tasks that came with a job are that
-/// job, where a job may be meant.
+/// The newest thing of these kinds, which is told on stderr. A task of a job stands for its job where a job may be
+/// meant.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ fn newer(task: Option<Task>, job: Option<Job>) -> Option<(Kind, String)> {
     }
 }
 
-/// The first of a list; pages before it may be empty.
+/// The first item of a list; pages before it may be empty.
 async fn first<Q: Paged>(client: &Client, list: Q) -> anyhow::Result<Option<Q::Item>> {
     let mut pages = Pages::new(client, list);
     while let Some(page) = pages.next(1).await? {

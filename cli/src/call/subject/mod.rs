@@ -1,8 +1,8 @@
-//! What the ids and names on a command line mean, for every verb.
+//! The meaning of the ids and names on a command line, for every verb.
 //!
-//! A whole id is looked for first, and costs one call. Then comes `last`, the newest; then a name, of a job or an
-//! agent that shares it with no other (tasks' names are local to a job file and name nothing); then the beginning
-//! of an id, if no other begins so. What is not a whole id is told on stderr with what it was taken for.
+//! A whole id is tried first, and costs one call. Then comes `last`, the newest; then the name of a job or agent, if
+//! no other has it; then the beginning of an id, if no other id begins so. Names of tasks are local to their job file
+//! and mean nothing here. Whatever was typed in place of a whole id, its meaning is told on stderr.
 
 mod last;
 mod name;
@@ -22,7 +22,7 @@ use super::client::Client;
 use crate::program::{exit::Exit, trouble::Trouble};
 use name::only_one_named;
 
-/// What was submitted most recently, unless something has this very id.
+/// The word for the newest task or job, unless a task or job has this very id.
 pub const LAST: &str = "last";
 
 /// A task or a job.
@@ -33,7 +33,7 @@ pub enum Subject {
     Job(Job),
 }
 
-/// What an id can be of.
+/// A kind of thing with ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Task,
@@ -51,8 +51,7 @@ impl Kind {
     }
 }
 
-/// Finds the task or job that is meant, and the seq of the journal that the answer reflects; nothing when nothing
-/// is meant. `doing` says what is tried.
+/// Finds the task or job that is meant, with the journal's seq that the answer reflects. `doing` says what is tried.
 ///
 /// # Errors
 ///
@@ -64,7 +63,7 @@ pub async fn find(client: &Client, id: &str, doing: &str) -> anyhow::Result<Opti
     find_no_whole_task_id(client, id, doing).await
 }
 
-/// As `find`, where it is known that no task has this very id.
+/// As `find`, for a text that is known to be no task's whole id.
 ///
 /// # Errors
 ///
@@ -90,7 +89,7 @@ pub async fn find_no_whole_task_id(
     }
 }
 
-/// Finds the task that is meant; nothing when none is, or a job has this very id.
+/// Finds the task that is meant; `None` also when a job has this very id.
 ///
 /// # Errors
 ///
@@ -99,7 +98,7 @@ pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result
     if let Some((task, _)) = get_task(client, id).await.map_err(client.trouble(doing))? {
         return Ok(Some(task));
     }
-    // The ids of a job's tasks often begin with its own: who names the job means none of them by it.
+    // The ids of a job's tasks often begin with the job's id, which does not mean one of these tasks.
     if get_job(client, id)
         .await
         .map_err(client.trouble(doing))?
@@ -114,7 +113,7 @@ pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result
     Ok(found.map(|(task, _)| task))
 }
 
-/// Finds the job that is meant, and the seq of the journal that the answer reflects.
+/// Finds the job that is meant, with the journal's seq that the answer reflects.
 ///
 /// # Errors
 ///
@@ -126,7 +125,7 @@ pub async fn find_job(client: &Client, id: &str, doing: &str) -> anyhow::Result<
     let Some((_, id)) = meant(client, id, &[Kind::Job], doing).await? else {
         return Ok(None);
     };
-    // Once more: what it was found by is of no known position in the journal.
+    // Asked again, because the search did not tell its position in the journal.
     get_job(client, &id).await.map_err(client.trouble(doing))
 }
 
@@ -145,7 +144,7 @@ pub async fn find_agent(client: &Client, id: &str, doing: &str) -> anyhow::Resul
     get_agent(client, &id).await.map_err(client.trouble(doing))
 }
 
-/// The id that is meant by what is none itself.
+/// The id behind `last`, a name, or the beginning of an id.
 async fn meant(
     client: &Client,
     text: &str,
@@ -171,7 +170,7 @@ async fn meant(
     prefix::only_one(client, text, kinds, doing).await
 }
 
-/// The task that is meant. Who names a job is told so, and where its tasks are.
+/// The task that is meant. A person who names a job is told so, and how to list its tasks.
 ///
 /// # Errors
 ///
@@ -203,11 +202,11 @@ pub async fn agent_id(client: &Client, id: &str) -> anyhow::Result<String> {
     }
 }
 
-/// The id of a job that is given by its id or name.
+/// The id of the job that is meant.
 ///
 /// # Errors
 ///
-/// When there is no such job, several have the name, or the coordinator cannot be asked.
+/// When none or several may be meant, or the coordinator cannot be asked.
 pub async fn job_id(client: &Client, id: &str) -> anyhow::Result<String> {
     match find_job(client, id, &format!("cannot look for the job {id}")).await? {
         Some((job, _)) => Ok(job.job_id),
@@ -215,7 +214,7 @@ pub async fn job_id(client: &Client, id: &str) -> anyhow::Result<String> {
     }
 }
 
-/// What a person is told about an id that means nothing.
+/// The message about an id that means nothing.
 pub fn nothing_named(client: &Client, id: &str) -> Trouble {
     Trouble::new(
         Exit::NotFound,
@@ -228,19 +227,19 @@ pub fn nothing_named(client: &Client, id: &str) -> Trouble {
     ))
 }
 
-/// What a person is told about a task that does not exist.
+/// The message about a task that does not exist.
 pub fn no_task(client: &Client, id: &str, doing: &str) -> Trouble {
     let sentence = format!("{doing}: there is no task '{id}'");
     Trouble::new(Exit::NotFound, sentence).help(where_tasks_are(client, id))
 }
 
-/// Tasks' names name nothing, but they are what a job file's writer knows.
+/// How to list tasks. Names do not select tasks, but the writer of a job file may know nothing else.
 fn where_tasks_are(client: &Client, id: &str) -> String {
     let list = client.next("list");
     format!("{list} shows the tasks there are, {list} --text '{id}' those with that in their name")
 }
 
-/// What a person is told about a job that does not exist.
+/// The message about a job that does not exist.
 pub fn no_job(client: &Client, id: &str) -> Trouble {
     Trouble::new(
         Exit::NotFound,
@@ -249,7 +248,7 @@ pub fn no_job(client: &Client, id: &str) -> Trouble {
     .help(format!("{} shows the jobs there are", client.next("job list")))
 }
 
-/// What a person is told about an agent that does not exist.
+/// The message about an agent that does not exist.
 pub fn no_agent(client: &Client, id: &str) -> Trouble {
     let sentence = format!("there is no agent with the id or name {id}");
     Trouble::new(Exit::NotFound, sentence).help(format!(
@@ -258,11 +257,11 @@ pub fn no_agent(client: &Client, id: &str) -> Trouble {
     ))
 }
 
-/// The ids of a command line; `-` stands for those on stdin, one a line.
+/// The ids of a command line; `-` stands for ids on stdin, one a line.
 ///
 /// # Errors
 ///
-/// When stdin cannot be read, or no id is left.
+/// When stdin cannot be read, or there is no id at all.
 pub fn ids(given: &[String]) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::with_capacity(given.len());
     for id in given {
@@ -284,7 +283,7 @@ pub fn ids(given: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// The one id of a command line of this verb; `-` stands for the one on stdin.
+/// The one id of a command line; `-` stands for an id on stdin. `verb` is named in the advice.
 ///
 /// # Errors
 ///
@@ -350,7 +349,7 @@ async fn get_agent(client: &Client, id: &str) -> Result<Option<Agent>, Box<Failu
     }
 }
 
-/// A name need not have the form of an id; it is no less a question that may be asked.
+/// Whether a refusal only says that nothing has this id. A name need not have the form of an id.
 fn means_nothing(failure: &Failure, not_found: Reason) -> bool {
     failure
         .reason()

@@ -1,4 +1,4 @@
-//! Jobs and agents by their names, which need not be theirs alone.
+//! Jobs and agents by their names, which several may share.
 
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
@@ -13,15 +13,15 @@ use crate::{
     program::{exit::Exit, terminal::note, trouble::Trouble},
 };
 
-/// Pages that are searched for a name: a hundred thousand jobs. Beyond, ids have to be used.
+/// Pages to search for a name: a hundred thousand jobs. In longer lists only ids work.
 const MAX_SEARCHED_PAGES: usize = 100;
 
-/// Ids of several things of the same name that are told.
+/// At most this many ids are told when several things share a name.
 const MAX_TOLD_IDS: usize = 5;
 
-/// What has an id and a name.
+/// A thing with an id and a name.
 pub(super) trait Named {
-    /// For people.
+    /// The noun for people.
     const NOUN: &'static str;
     fn id(&self) -> &str;
     fn name(&self) -> &str;
@@ -47,7 +47,7 @@ impl Named for Agent {
     }
 }
 
-/// The id of the one thing that has this name; says whose id it is.
+/// The id of the one thing with this name, which is told on stderr.
 pub(super) async fn only_one_named<Q>(
     client: &Client,
     everything: Q,

@@ -1,4 +1,4 @@
-//! Ids by how they begin, as long as only one begins so.
+//! Ids by their beginnings, if only one id begins so.
 
 use swarm_proto::{
     reason::Failure,
@@ -12,10 +12,10 @@ use crate::{
     program::{exit::Exit, terminal::note, trouble::Trouble, value},
 };
 
-/// Ids that are told when several begin alike.
+/// At most this many ids are told when several begin alike.
 const MAX_TOLD_IDS: usize = 10;
 
-/// The one id among these kinds that begins so; says whose it is. Nothing when none does.
+/// The one id of these kinds with this beginning, which is told on stderr.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub(super) async fn only_one(
     kinds: &[Kind],
     doing: &str,
 ) -> anyhow::Result<Option<(Kind, String)>> {
-    // Names of jobs come here, too; no id begins with a space.
+    // Names of jobs come here too; a text that cannot begin an id is not looked for.
     if value::check_id(prefix).is_err() {
         return Ok(None);
     }
@@ -36,7 +36,7 @@ pub(super) async fn only_one(
     };
     let found = match client.find_ids(request).await {
         Ok(found) => found,
-        // An older coordinator knows whole ids only.
+        // An older coordinator cannot search for beginnings.
         Err(failure)
             if matches!(
                 *failure,
