@@ -1,4 +1,4 @@
-//! The verbs, in a folder for each thing that people do: each file has its flags and what it does.
+//! The verbs, in folders by purpose. A verb's file has its flags and its work.
 
 pub mod doctor;
 pub mod own;

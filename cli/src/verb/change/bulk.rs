@@ -1,4 +1,4 @@
-//! Changes of all tasks that a filter finds: counted, confirmed, and made in batches.
+//! Changes to all tasks of a filter: counted, confirmed, and made in batches.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,13 @@ use crate::{
     },
 };
 
-/// Rows of a table of what many became; the rest is counted.
+/// At most this many changed tasks are listed for people; the rest is counted.
 const MAX_ROWS: usize = 100;
 
-/// Refused tasks that are told by name for each reason.
+/// At most this many refused tasks are named for each reason.
 const MAX_TOLD: usize = 3;
 
-/// The flags beside ids and filter.
+/// The flags that guard a change of many tasks.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Many at once")]
 pub(super) struct Caution {
@@ -37,22 +37,22 @@ pub(super) struct Caution {
     pub(super) dry_run: bool,
 }
 
-/// What is done to tasks.
+/// A kind of change, with its words.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deed {
     /// `cancel`.
     pub(super) verb: &'static str,
     /// `cancelled`.
     pub(super) done: &'static str,
-    /// States in which it can be done.
+    /// The states that allow the change.
     pub(super) possible: &'static [TaskState],
-    /// Why it cannot be done in the others.
+    /// Why the other states do not allow it.
     pub(super) otherwise: &'static str,
-    /// States of the tasks that are meant when none are named.
+    /// The states that are meant when the filter names none.
     pub(super) usual: &'static [TaskState],
 }
 
-/// A task as it was found.
+/// A task as the filter found it.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) task_id: String,
@@ -71,11 +71,12 @@ impl From<Task> for Found {
 }
 
 impl Deed {
-    /// Changes what a filter finds, or lists it in a dry run. `change` is handed each task as it was found.
+    /// Changes the tasks of a filter, or lists them in a dry run. `change` is handed the tasks as they were found.
     ///
     /// # Errors
     ///
-    /// When the filter names what cannot be, nobody confirms, any task was refused, or the coordinator cannot be asked.
+    /// When the filter names a state that does not allow the change, nobody can be asked, any task was refused, or the
+    /// coordinator cannot be asked.
     pub(super) async fn of_filter(
         self,
         filter: &Filter,
@@ -95,11 +96,12 @@ impl Deed {
         }
     }
 
-    /// What the filter finds and this can be done to.
+    /// The request for the filter's tasks, in states that allow the change.
     ///
     /// # Errors
     ///
-    /// When it names a state in which it cannot be done, no such job or agent, or the coordinator cannot be asked.
+    /// When the filter names a state that does not allow the change, there is no such job or agent, or the coordinator
+    /// cannot be asked.
     async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
         let impossible = |state: &&State| !self.possible.contains(&TaskState::from(**state));
         if let Some(state) = filter.states.iter().find(impossible) {
@@ -114,7 +116,7 @@ impl Deed {
         Ok(request)
     }
 
-    /// Everything that is listed, if a person or a flag agrees; nothing when there is nothing to do or nobody does.
+    /// The listed tasks, if a person or a flag agrees; otherwise the exit code.
     async fn confirmed(
         self,
         request: ListTasksRequest,
@@ -137,7 +139,7 @@ impl Deed {
         Ok(Ok(found))
     }
 
-    /// Lists what would be changed.
+    /// Lists the tasks that would be changed.
     ///
     /// # Errors
     ///
@@ -149,14 +151,13 @@ impl Deed {
         Ok(Exit::Done)
     }
 
-    /// Says that nothing was changed.
+    /// Tells how many tasks would have been changed.
     pub(super) fn tell_dry_run(self, listed: usize) {
         let tasks = text::counted(listed as u64, "task");
         note(format!("dry run: {tasks} would be {}", self.done));
     }
 
-    /// Prints what became of very many that nobody has named, and sums it up. What had ended before it could be
-    /// cancelled is as it was to be.
+    /// Prints the changed tasks, and sums them up. A task that had ended before its cancellation counts as done.
     ///
     /// # Errors
     ///

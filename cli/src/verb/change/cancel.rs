@@ -1,4 +1,4 @@
-//! `swarmctl cancel`: tasks, all that is left of jobs, and whatever a filter finds.
+//! `swarmctl cancel`: cancels tasks, the unended tasks of jobs, and the tasks of a filter.
 
 use swarm_proto::{
     limits::MAX_ITEMS,
@@ -98,7 +98,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<TaskChange>> {
-    // What cannot be an id may still be the name of a job.
+    // A text that cannot be an id may still be a job's name.
     let (possible, other): (Vec<String>, Vec<String>) =
         ids.into_iter().partition(|id| value::check_id(id).is_ok());
     let mut answers = cancel(client, &possible).await?;
@@ -127,7 +127,7 @@ async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<T
     Ok(changes)
 }
 
-/// Lists what `cancel_named` would cancel.
+/// Lists the tasks that `cancel_named` would cancel.
 async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow::Result<Exit> {
     let mut tasks = Vec::new();
     for id in ids {

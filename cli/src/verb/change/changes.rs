@@ -1,4 +1,4 @@
-//! What became of each task of a request to change several.
+//! The answer to a request that changes several tasks.
 
 use swarm_proto::{
     json,
@@ -11,7 +11,7 @@ use crate::{
     program::{exit::Exit, globals::Globals, trouble::Trouble},
 };
 
-/// Prints what became of each; refusals are told on stderr, too.
+/// Prints the changed tasks; refusals become a failure.
 ///
 /// # Errors
 ///
@@ -30,11 +30,11 @@ pub(super) fn tell(
     Err(trouble(&refused, changes.len(), doing, globals).into())
 }
 
-/// Says of some out of more tasks why they were refused.
+/// Tells why some of several tasks were refused.
 ///
 /// # Errors
 ///
-/// When any was.
+/// When any was refused.
 pub(super) fn tell_refusals(
     refused: &[TaskChange],
     others: usize,
@@ -48,12 +48,12 @@ pub(super) fn tell_refusals(
     Err(trouble(&refused, refused.len() + others, doing, globals).into())
 }
 
-/// The accepted and the refused.
+/// The accepted changes, and the refused.
 pub(super) fn split(changes: &[TaskChange]) -> (Vec<&TaskChange>, Vec<&TaskChange>) {
     changes.iter().partition(|change| change.refusal.is_none())
 }
 
-/// To programs all changes, to people those that were accepted.
+/// The changes as a list: all of them for scripts, the accepted ones for people.
 pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: &Output) -> Listing {
     let values = match output.format.is_for_people() {
         true => accepted.iter().copied().map(json::of).collect(),
@@ -72,7 +72,7 @@ pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: 
     }
 }
 
-/// Why a change was refused; nothing when it was not, or for a reason newer than this program.
+/// The reason of a refusal; `None` also for a reason that this program does not know.
 pub(super) fn reason(change: &TaskChange) -> Option<Reason> {
     change
         .refusal
@@ -80,7 +80,7 @@ pub(super) fn reason(change: &TaskChange) -> Option<Reason> {
         .and_then(|refusal| Reason::parse(&refusal.reason))
 }
 
-/// The change of a task that does not exist.
+/// The refused change of a task that does not exist.
 pub(super) fn unknown(id: &str) -> TaskChange {
     let refusal = Refusal {
         reason: Reason::TaskNotFound.as_str().to_owned(),
@@ -103,7 +103,7 @@ pub(super) fn why(change: &TaskChange) -> String {
     }
 }
 
-/// What a person is told about refused changes.
+/// The failure of refused changes.
 pub(super) fn trouble(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals) -> Trouble {
     let reasons: Vec<Option<Reason>> = refused.iter().map(|change| reason(change)).collect();
     let all_unknown = reasons.iter().all(|reason| *reason == Some(Reason::TaskNotFound));

@@ -1,4 +1,4 @@
-//! The verbs that change tasks, by their ids or many at once.
+//! The verbs that change tasks, by ids or by a filter.
 
 pub mod cancel;
 pub mod retry;

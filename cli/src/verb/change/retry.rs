@@ -1,4 +1,4 @@
-//! `swarmctl retry`: ended tasks, with fresh counts of tries.
+//! `swarmctl retry`: brings ended tasks back with fresh counts of tries.
 
 use swarm_proto::{
     limits::MAX_ITEMS,
@@ -26,7 +26,7 @@ const RETRY: Deed = Deed {
         TaskState::Skipped,
     ],
     otherwise: "they have not ended",
-    // What was skipped comes back with what it was skipped for.
+    // A skipped task comes back with the task that caused the skip.
     usual: &[TaskState::Failed, TaskState::Cancelled],
 };
 
@@ -97,7 +97,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .await
 }
 
-/// Looks at each task first: with its revision, a request whose answer was lost can be sent again.
+/// Asks for each task first: with its revision, a request can be sent again when its answer is lost.
 async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task>, Vec<TaskChange>)> {
     let mut tasks = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();

@@ -1,17 +1,17 @@
-//! The coordinator's data directory, as far as its status tells of it: space, and how far it is behind what was decided.
+//! The coordinator's data directory, by its status: disk space, and how far journal and store lag.
 
 use swarm_proto::v1::GetStatusResponse;
 use swarm_settings::report::Report;
 
 use crate::output::text;
 
-/// Less than this on the disk is told before anything is refused, in bytes: journal and store may take as much in days.
+/// Free space below which doctor warns, in bytes: journal and store may fill as much within days.
 const LITTLE_FREE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Events that wait for the journal: more than the largest load leaves between two group commits of a disk in order.
+/// Events that wait for the journal. A healthy disk leaves fewer between two group commits under the largest load.
 const NOTABLE_JOURNAL_LAG: u64 = 10_000;
 
-/// Half of what the coordinator lets the store be behind before it refuses submits.
+/// Events that the store lags: half of the lag at which the coordinator refuses submits.
 const NOTABLE_STORE_LAG: u64 = 100_000;
 
 const CHECK: &str = "data directory";
@@ -20,7 +20,7 @@ const FREE_SOME: &str = "free some space where the coordinator keeps its data, o
 const SLOW_DISK: &str =
     "see how busy that machine's disk is, such as with iostat, and what else writes to it";
 
-/// Looks at what a coordinator says of its data directory.
+/// Checks what a coordinator tells of its data directory.
 pub(super) fn look(report: &mut Report, status: &GetStatusResponse) {
     let taken = format!(
         "journal {}, store {}",

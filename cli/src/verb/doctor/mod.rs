@@ -1,4 +1,4 @@
-//! `swarmctl doctor`: what is wrong with the coordinator, its agents and this machine, each with what mends it.
+//! `swarmctl doctor`: faults of the coordinator, its agents and this machine, each with its remedy.
 
 mod data_directory;
 
@@ -25,10 +25,10 @@ Examples:
   swarmctl doctor --coordinator 10.0.0.5       the same about another one
   swarmctl doctor -o json                      for a script; exits 1 when something is wrong, 69 when none answers";
 
-/// Agents named in one line.
+/// At most this many agents are named in one line.
 const MOST_NAMES: usize = 5;
 
-/// What swarmctl starts itself: a command line in one string is run by it.
+/// The programs that a demo's commands need.
 const TOOLS: [(&str, &str); 1] = [(
     "sh",
     "install a POSIX shell: `swarmctl dev` runs commands with it",
@@ -39,7 +39,7 @@ const TOOLS: [(&str, &str); 1] = [(
 #[command(before_help = EXAMPLES)]
 pub struct Args {}
 
-/// Looks at everything and prints what it found.
+/// Checks everything and prints a report.
 ///
 /// # Errors
 ///
@@ -191,7 +191,7 @@ fn look_at_agents(report: &mut Report, agents: &[Agent], version: &str, address:
     }
 }
 
-/// The first few agents by name, each with something about it.
+/// The first few agents by name, each with a remark.
 fn list(agents: &[&Agent], about: impl Fn(&Agent) -> String) -> String {
     let mut parts: Vec<String> = agents
         .iter()

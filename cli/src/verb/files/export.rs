@@ -75,7 +75,7 @@ enum Format {
     ExecutionLog,
 }
 
-/// Writes tasks, or what happened to them.
+/// Writes tasks, or their events.
 ///
 /// # Errors
 ///
@@ -117,7 +117,7 @@ async fn write(client: &Client, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Page by page; how many tasks there were, and what is to be said about them.
+/// Writes tasks page by page. Returns their number, and notes for a person.
 async fn write_tasks(
     client: &Client,
     args: &Args,
@@ -141,7 +141,7 @@ async fn write_tasks(
     Ok((tasks, document.end().context(cannot)?))
 }
 
-/// From the oldest event that is kept to the newest; how many lines there were.
+/// Writes events from the oldest kept to the newest. Returns the number of lines.
 async fn write_log(client: &Client, job: Option<Job>, target: &mut Target) -> anyhow::Result<u64> {
     let request = StreamEventsRequest {
         from_seq: Some(0),
@@ -168,14 +168,14 @@ async fn find_job(client: &Client, id: &str) -> anyhow::Result<Job> {
     }
 }
 
-/// Where an export goes. A file is written beside its place and put there when it is whole.
+/// The target of an export. A file is written beside its path and renamed to it when complete.
 enum Target {
     Stdout(io::BufWriter<io::Stdout>),
     File {
         out: io::BufWriter<NamedTempFile>,
         path: PathBuf,
     },
-    /// Something that is there and no file, such as a pipe.
+    /// An existing path that is no regular file, such as a pipe.
     Other {
         out: io::BufWriter<fs::File>,
         path: PathBuf,
@@ -199,7 +199,7 @@ impl Target {
             }
             Ok(_) | Err(_) => {}
         }
-        // What a link points to is replaced, and not the link.
+        // A link's target is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let file = tempfile::Builder::new()
@@ -211,7 +211,7 @@ impl Target {
         Ok(Target::File { out, path })
     }
 
-    /// What failed when it cannot be written.
+    /// The beginning of a message about a failed write.
     fn cannot(&self) -> String {
         match self {
             Target::Stdout(_) => "cannot write to standard output".to_owned(),
@@ -221,7 +221,7 @@ impl Target {
         }
     }
 
-    /// Puts a file in its place; says how much is in it.
+    /// Renames a file to its path, and tells its contents.
     fn finish(self, what: &str) -> anyhow::Result<()> {
         let cannot = self.cannot();
         match self {

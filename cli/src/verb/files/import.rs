@@ -149,8 +149,8 @@ async fn read(client: &Client, text: &str, origin: &str, options: &Options) -> a
     }
 }
 
-/// Which of the file's completed tasks the coordinator has too: then what depends on them is, or becomes, the same task
-/// as in the import that submitted them.
+/// The file's completed tasks that the coordinator has too. Dependencies on them are kept, so that dependents are the
+/// same tasks as in the import that submitted them.
 async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow::Result<BTreeSet<String>> {
     let mut known = BTreeSet::new();
     for id in ids {
@@ -183,7 +183,7 @@ fn job_name(file: &Path) -> String {
     name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned()
 }
 
-/// A prefix goes before ids, so it begins like one.
+/// Reads a prefix. It stands before ids, so it must begin like an id.
 fn prefix(text: &str) -> Result<String, String> {
     value::check_id(text).map(|()| text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! `swarmctl agent`: the agents as the coordinator knows them, and orders to them.
+//! `swarmctl agent`: lists and shows agents, and places and lifts holds on them.
 
 use clap::Subcommand;
 use swarm_proto::v1::ListAgentsRequest;
@@ -73,7 +73,7 @@ enum AgentVerb {
     },
 }
 
-/// Lists agents, shows one, or gives it an order.
+/// Lists agents, shows one, or places or lifts a hold on it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `swarmctl drain`: an agent is given nothing more, and gives back what it still runs at the deadline.
+//! `swarmctl drain`: an agent gets no more work, and gives back at the deadline what it still runs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// How often it is looked what the agent still holds. It is one agent and one small answer.
+/// How often the agent's leases are asked for, which is one small answer.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
@@ -50,7 +50,7 @@ pub struct Args {
     actor: Actor,
 }
 
-/// Drains an agent, and waits for its last lease if told to.
+/// Drains an agent; with `--wait`, waits for the end of its last lease.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
 }
 
-/// Waits until an agent holds nothing; says now and then how far it is.
+/// Waits until an agent holds no lease, and tells now and then how many are left.
 async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::Result<Exit> {
     let mut told = (leases, Instant::now());
     let mut look = tokio::time::interval(LOOK_INTERVAL);
@@ -174,7 +174,7 @@ fn what_now(agent: &Agent) -> &'static str {
     }
 }
 
-/// What to type to go on waiting. A repeated drain sets the deadline anew, so that what is left of it is named.
+/// The command that waits again. It has the remaining timeout, because a repeated drain sets the deadline anew.
 fn again(client: &Client, agent_id: &str, held: &Hold) -> String {
     let left = held.deadline.as_ref().and_then(text::moment).map(|deadline| {
         let left = deadline.duration_since(jiff::Timestamp::now()).as_secs().max(1);

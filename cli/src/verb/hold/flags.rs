@@ -1,4 +1,4 @@
-//! The flags that the verbs share that place and lift holds.
+//! The flags shared by the verbs that place and lift holds.
 
 use std::convert::Infallible;
 
@@ -9,7 +9,7 @@ use crate::{
     output::hold::Scope,
 };
 
-/// The flags that say what an order is about; everything without one.
+/// The flags that name a hold's scope: everything without a flag.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ScopeFlags {
     /// Only the tasks of this queue
@@ -18,12 +18,12 @@ pub(super) struct ScopeFlags {
     /// Only this agent, by id or name
     #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
-    /// A bare name may be a queue's or an agent's, and is not guessed at.
+    /// A bare name, which is refused: it may be a queue's or an agent's.
     #[arg(hide = true, value_name = "NAME", value_parser = bare_name)]
     bare: Option<Infallible>,
 }
 
-/// The flag that says why an order is given.
+/// The flag that gives the reason for a hold.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Reason {
     /// Why, for those who find it so
@@ -32,7 +32,7 @@ pub(super) struct Reason {
 }
 
 impl ScopeFlags {
-    /// What the flags mean, with an agent's id in place of its name.
+    /// The scope, with an agent's id in place of its name.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ fn bare_name(name: &str) -> Result<Infallible, String> {
     Err(format!("say what it is: --queue {name}, or --agent {name}"))
 }
 
-/// The id of an agent that is given by its id or name.
+/// The id of an agent given by its id or name.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The verbs that hold work back: of everything, of a queue, or of an agent.
+//! The verbs that place and lift holds on everything, a queue, or an agent.
 
 pub mod pause;
 pub mod resume;

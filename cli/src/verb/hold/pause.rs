@@ -1,4 +1,4 @@
-//! `swarmctl pause`: nothing more is granted, of everything, of a queue, or to an agent.
+//! `swarmctl pause`: places a hold on everything, a queue, or an agent, so that no more tasks are granted.
 
 use swarm_proto::v1::{HoldKind, PauseRequest, pause_request::Scope as PauseScope};
 
@@ -30,7 +30,7 @@ pub struct Args {
     actor: Actor,
 }
 
-/// Pauses; it holds, also across restarts, until somebody resumes it.
+/// Places a hold, which lasts across restarts until somebody lifts it.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     pause(&client, scope, args.reason, &args.actor, globals).await
 }
 
-/// Pauses what is named.
+/// Places a hold on a scope.
 ///
 /// # Errors
 ///

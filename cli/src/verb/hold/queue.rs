@@ -1,4 +1,4 @@
-//! `swarmctl queue`: the lines that tasks wait in, with their limits and holds.
+//! `swarmctl queue`: queues with their limits and holds.
 
 use clap::Subcommand;
 use swarm_proto::{
@@ -73,7 +73,7 @@ enum QueueVerb {
     },
 }
 
-/// How many tasks of a queue run at a time; any number without one.
+/// A queue's limit of running tasks; `None` for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct MaxRunning(Option<u32>);
 
@@ -120,7 +120,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A limit ends nothing: who sets it below what runs should know.
+/// Tells that a limit ends no task, when more tasks run than it allows.
 fn tell_excess(queue: &Queue) {
     let running = queue.counts.map_or(0, |counts| counts.running);
     if queue.max_running.is_some_and(|most| running > most.into()) {
@@ -132,7 +132,8 @@ fn tell_excess(queue: &Queue) {
     }
 }
 
-/// Looks through the list: a queue is there when somebody names it, so that there is no other question to ask.
+/// Finds a queue in the list of queues. There is no other request for it, because a queue exists as soon as it is
+/// named.
 async fn find(client: &Client, name: &str) -> anyhow::Result<Queue> {
     let mut pages = Pages::new(client, ListQueuesRequest::default());
     while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {

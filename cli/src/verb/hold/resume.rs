@@ -1,4 +1,4 @@
-//! `swarmctl resume`: work is given again, of everything, of a queue, or to an agent.
+//! `swarmctl resume`: lifts the hold on everything, a queue, or an agent.
 
 use prost::{Message, Name};
 use swarm_proto::v1::{Hold, ResumeRequest, resume_request::Scope as ResumeScope};
@@ -30,7 +30,7 @@ pub struct Args {
     actor: Actor,
 }
 
-/// Lifts a hold, and says what others are still in the way.
+/// Lifts a hold, and tells the remaining ones.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     resume(&client, scope, &args.actor, globals).await
 }
 
-/// Resumes what is named.
+/// Lifts the hold on a scope.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub(super) async fn resume(
     tell_lifted(client, &scope, &answer, answer.lifted.as_ref(), globals).await
 }
 
-/// Prints the answer, and says what is still held.
+/// Prints the answer, and tells the remaining holds.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `swarmctl stop`: every agent ends what it runs at once and gives it back.
+//! `swarmctl stop`: every agent ends its attempts at once and gives their tasks back.
 
 use swarm_proto::v1::{GetStatusRequest, StopAllRequest};
 
@@ -28,7 +28,7 @@ pub struct Args {
     actor: Actor,
 }
 
-/// Stops all agents, until somebody resumes.
+/// Stops all agents until somebody resumes them.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `swarmctl undrain`: an agent is given work again.
+//! `swarmctl undrain`: lifts the hold on an agent.
 
 use swarm_proto::v1::UndrainAgentRequest;
 

@@ -64,7 +64,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if args.follow {
         client = client.patiently();
     }
-    // Times are compared here: the journal is found by seqs only.
+    // Times are compared here, because the journal is searched by seq only.
     let is_all_new = args.follow && args.since.is_none();
     let request = StreamEventsRequest {
         history: String::new(),
@@ -100,7 +100,7 @@ async fn print(
     position: &mut Option<u64>,
 ) -> anyhow::Result<()> {
     resolve(client, &mut request).await?;
-    // An endless list never gets its closing bracket: followed events are always one object a line.
+    // A followed list has no end and so no closing bracket: its events are printed one a line.
     let whole = output.format.is_one_value() && !request.follow;
     output.fields().check(&event::paths(), &[])?;
     let mut collected: Vec<Value> = Vec::new();
@@ -145,7 +145,7 @@ fn is_before(event: &Event, since: Option<Timestamp>) -> bool {
         .is_some_and(|since| (time.seconds, time.nanos) < (since.seconds, since.nanos))
 }
 
-/// Puts ids in place of names. What is neither is left as it is: the journal may know it still.
+/// Puts ids in place of names. Other texts are left as they are: the journal may still know them.
 async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<()> {
     for id in &mut request.task_ids {
         if let Some(task) = subject::find_task(client, id, "cannot look for a task").await? {
@@ -165,7 +165,7 @@ async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::
     Ok(())
 }
 
-/// The filters as they would have to be typed again.
+/// The filters as flags, to be typed again.
 fn flags(args: &Args) -> String {
     let mut flags = if args.follow {
         " -f".to_owned()

@@ -18,16 +18,16 @@ use crate::{
     program::{exit::Exit, globals::Globals, terminal, trouble::Trouble},
 };
 
-/// Agents that get a line of their own; the others are counted by their reasons, and `-o json` has them.
+/// At most this many agents get a line of their own. The others are counted by reason; `-o json` has all.
 const SHOWN_AGENTS: usize = 20;
 
 /// Characters of an agent's name.
 const NAME_CHARS: usize = 20;
 
-/// Spaces before a change that does not fit below what it is about.
+/// Indent of a change that does not fit below its obstacle or agent.
 const LEAST_INDENT: usize = 4;
 
-/// Text is not spread over more columns than this: long lines are hard to read.
+/// The widest text in columns, because long lines are hard to read.
 const MAX_WIDTH: usize = 100;
 
 const EXAMPLES: &str = "\
@@ -44,7 +44,7 @@ pub struct Args {
     id: String,
 }
 
-/// Explains; that a task cannot run is an answer, and no failure.
+/// Explains a task. A task that cannot run is an answer, not a failure.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<Fail
         .unwrap_or_default())
 }
 
-/// Explains what is meant by something that is no task's id. A job is no task, and who asks about one is told so.
+/// Explains the task behind a text that is no task's id. A person who names a job is told so.
 async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyhow::Result<Explanation> {
     let doing = format!("cannot explain {id}");
     if !matches!(
@@ -110,7 +110,7 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyh
     }
 }
 
-/// Puts the address that was asked into every command line: a coordinator does not know under which it is reached.
+/// Puts the coordinator's address into every command line, because the coordinator does not know it.
 fn fill_in_address(explanation: &mut Explanation, address: &str) {
     let obstacles = explanation
         .obstacles
@@ -130,7 +130,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn of(&self, explanation: &Explanation) -> String {
-        // A single obstacle that says what the summary says would be the same line again.
+        // A single obstacle may repeat the summary.
         let only = match explanation.obstacles.as_slice() {
             [only] if only.message == explanation.summary => Some(only),
             _ => None,
@@ -214,7 +214,7 @@ impl Page<'_> {
         lines
     }
 
-    /// A change below what it is about; where it would not fit there, further to the left.
+    /// A change below its obstacle or agent; further to the left if it would not fit.
     fn change(&self, indent: usize, change: &str) -> String {
         let line = format!("change: {}", self.command(change));
         let fits = self
@@ -224,7 +224,7 @@ impl Page<'_> {
         format!("{}{line}\n", " ".repeat(indent))
     }
 
-    /// A command line for the coordinator that was asked; it is not broken, so that it can be copied.
+    /// A command line for this coordinator. It is never wrapped, so that it can be copied.
     fn command(&self, change: &str) -> String {
         let change = terminal::clean_line(change);
         match change.strip_prefix("swarmctl ") {

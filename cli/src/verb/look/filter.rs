@@ -1,4 +1,4 @@
-//! Which tasks are meant, by what they are rather than by their ids: the same flags for every verb.
+//! The flags that select tasks by their state, job, labels and the like, the same for every verb.
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use crate::{
     program::past,
 };
 
-/// The flags.
+/// The flags of the selection.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which tasks")]
 pub(crate) struct Filter {
@@ -79,7 +79,7 @@ impl From<State> for TaskState {
 }
 
 impl Filter {
-    /// Whether it chooses by the job, if at all.
+    /// Whether the filter selects by nothing but a job.
     pub(crate) fn is_at_most_a_job(&self) -> bool {
         let Filter {
             states,
@@ -98,7 +98,7 @@ impl Filter {
             && [since, until].iter().all(|time| time.is_none())
     }
 
-    /// What a coordinator is asked for, with ids in place of names and beginnings.
+    /// The request to the coordinator, with ids in place of names and beginnings.
     ///
     /// # Errors
     ///

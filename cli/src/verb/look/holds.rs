@@ -1,4 +1,4 @@
-//! Holds with the names of the agents that they are on, as the verbs show them.
+//! Holds with the names of their agents.
 
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
@@ -7,10 +7,10 @@ use swarm_proto::{
 
 use crate::{call::client::Client, output::hold::sentence, program::terminal::note};
 
-/// Holds that are named after something was resumed; `status` has them all.
+/// At most this many holds are told after a resume; `status` has all.
 const MAX_TOLD: usize = 5;
 
-/// The holds with agents by their names, as far as they have any: ids are for commands.
+/// The holds with agents' names in place of their ids, which are for commands.
 pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
     let mut named = holds.to_vec();
     if !holds
@@ -24,7 +24,7 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
         page_size: MAX_PAGE_ITEMS as u32,
         ..ListAgentsRequest::default()
     };
-    // An id says who it is, too: a failure here is not worth a word.
+    // The ids would do, so a failure here is not worth a word.
     let Ok(answer) = client.list_agents(everybody).await else {
         return named;
     };
@@ -39,9 +39,9 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
     named
 }
 
-/// Says what is still held, so that nobody waits in vain after a `resume`.
+/// Tells the remaining holds, so that nobody waits in vain after a resume.
 pub(crate) async fn tell_others(client: &Client) {
-    // What was asked for is done; a failure here is not worth a word.
+    // The hold is lifted; a failure of this extra question is not worth a word.
     let Ok(status) = client.get_status(GetStatusRequest {}).await else {
         return;
     };

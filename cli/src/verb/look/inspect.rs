@@ -1,4 +1,4 @@
-//! `swarmctl inspect`: one task or job with everything known about it.
+//! `swarmctl inspect`: everything about one task or job.
 
 use std::collections::VecDeque;
 
@@ -14,10 +14,10 @@ use crate::{
     program::{exit::Exit, globals::Globals, terminal},
 };
 
-/// The newest events of a task that the page shows.
+/// At most this many events of a task are on the page, the newest.
 const SHOWN_EVENTS: usize = 30;
 
-/// Lines of each output stream that the page shows; `logs` shows them all.
+/// At most this many lines of each output stream are on the page; `logs` shows all.
 const SHOWN_LINES: usize = 10;
 
 const EXAMPLES: &str = "\
@@ -30,7 +30,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// A task or a job, this also by name; the beginning of an id will do; last is the newest; - reads the id from stdin
+    /// A task or a job, this also by name; the beginning of an id will do; last is the newest;
+    /// - reads the id from stdin
     id: String,
 }
 
@@ -107,7 +108,7 @@ async fn newest_events(client: &Client, task_id: &str) -> anyhow::Result<VecDequ
     Ok(newest)
 }
 
-/// The last lines of a stream, under a heading that says how much there was.
+/// The last lines of a stream, under a heading with its size.
 fn tail(name: &str, bytes: &[u8], whole: u64) -> String {
     if bytes.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! `swarmctl job`: jobs.
+//! `swarmctl job`: lists and shows jobs.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
 };
 
-/// Tasks that are asked when the first one of a job started: the oldest, which mostly start first.
+/// The oldest tasks of a job, among which the first start is looked for.
 const LOOKED_AT: usize = 100;
 
-/// Characters of the bar.
+/// Width of the bar in characters.
 const BAR_WIDTH: u64 = 20;
 
 const EXAMPLES: &str = "\
@@ -78,7 +78,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Shows a job, and for people how far it is and what to type to see its tasks.
+/// Shows a job; for people with its progress, and the command that lists its tasks.
 ///
 /// # Errors
 ///
@@ -101,7 +101,7 @@ pub(crate) async fn show(client: &Client, job: &Job, output: &Output) -> anyhow:
     Ok(())
 }
 
-/// `████████░░░░░░░░░░░░ 40 of 100 ended; about 3m left`; nothing before the first end or after the last one.
+/// `████████░░░░░░░░░░░░ 40 of 100 ended; about 3m left`; empty before the first end and after the last.
 async fn progress(client: &Client, job: &Job, output: &Output) -> anyhow::Result<String> {
     let (total, ended) = (
         u64::from(job.task_count),

@@ -1,4 +1,4 @@
-//! `swarmctl list`: tasks in the order in which they were submitted.
+//! `swarmctl list`: tasks in the order of submission.
 
 use super::{filter::Filter, listing};
 use crate::{

@@ -1,4 +1,4 @@
-//! Lists on stdout: of people a bounded number of rows, to scripts everything.
+//! Lists on stdout: a limited number of rows for people, everything for scripts.
 
 use swarm_proto::limits::MAX_PAGE_ITEMS;
 
@@ -8,27 +8,27 @@ use crate::{
     program::{globals::Format, terminal::note},
 };
 
-/// Rows of a table that people get unless they ask for more.
+/// Rows of a table without `--limit`.
 const TABLE_ROWS: usize = 100;
 
-/// Rows of a table that are laid out together; later ones continue its columns.
+/// Rows of a table that are laid out together; later rows continue the columns.
 const LAID_OUT_ROWS: usize = 1_000;
 
-/// What is not shown is counted up to this: counting costs as much as showing.
+/// At most this many hidden items are counted, because counting costs as much as showing.
 const MAX_COUNTED: usize = 10_000;
 
-/// How much of a list is printed.
+/// The flag that limits a list.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Limit {
     /// At most this many; 0 is all [default: 100 in a table, all in every other format]
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
-    /// What shows the rest.
+    /// The flag that shows the rest.
     #[arg(skip = "--limit 0")]
     whole: &'static str,
 }
 
-/// In which order a list is printed.
+/// The flags that sort a list.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Order {
     /// The newest first, instead of the oldest
@@ -45,7 +45,7 @@ pub(crate) struct Order {
 }
 
 impl Limit {
-    /// The same, or everything; for verbs with a flag `--all`.
+    /// The same limit, or none with `--all`.
     pub(crate) fn or_all(self, all: bool) -> Limit {
         Limit {
             limit: if all { Some(0) } else { self.limit },
@@ -63,11 +63,11 @@ impl Limit {
     }
 }
 
-/// Prints a list in the wanted order, and says on stderr what is not shown. Gives the number of what was printed.
+/// Prints a sorted list, and tells on stderr how much is hidden. Returns the number of printed items.
 ///
 /// # Errors
 ///
-/// As `print`; and when there is too much to sort.
+/// As `print`; also when the list is too long to sort.
 pub(crate) async fn print_in_order<Q: Paged>(
     pages: Pages<'_, Q>,
     order: &Order,
@@ -86,7 +86,7 @@ pub(crate) async fn print_in_order<Q: Paged>(
     Ok(items.len())
 }
 
-/// Prints everything as it comes. Gives the number of what was printed.
+/// Prints a whole list. Returns the number of items.
 ///
 /// # Errors
 ///
@@ -103,7 +103,8 @@ pub(crate) async fn print_all<Q: Paged>(
     print(pages, limit, describe, output).await
 }
 
-/// Prints a list as it comes, and says on stderr what is not shown. Gives the number of what was printed.
+/// Prints a list in the coordinator's order, and tells on stderr how much is hidden. Returns the number of printed
+/// items.
 ///
 /// # Errors
 ///
@@ -116,7 +117,7 @@ pub(crate) async fn print<Q: Paged>(
 ) -> anyhow::Result<usize> {
     let most = limit.rows(output.format);
     let mut printed = PrintedPages::new(output);
-    // The columns of a table are laid out once many rows are known.
+    // Columns are laid out when many rows are known.
     let together = if output.format.is_for_people() {
         LAID_OUT_ROWS
     } else {
@@ -124,7 +125,7 @@ pub(crate) async fn print<Q: Paged>(
     };
     let mut rows = Vec::new();
     let (mut taken, mut left_out) = (0, 0);
-    // One more than asked for tells whether there are more.
+    // One item beyond the limit tells whether there are more.
     while taken < most
         && let Some(mut page) = pages.next((most - taken).saturating_add(1)).await?
     {

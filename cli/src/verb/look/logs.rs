@@ -1,4 +1,4 @@
-//! `swarmctl logs`: what a task printed.
+//! `swarmctl logs`: the output of a task.
 
 use clap::ValueEnum;
 use swarm_proto::v1::{Output as TaskOutput, Task, TaskResult};
@@ -62,7 +62,7 @@ enum Which {
     Number(u32),
 }
 
-/// Prints what a task printed.
+/// Prints a task's output.
 ///
 /// # Errors
 ///
@@ -113,7 +113,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Says plainly what is missing at the beginning of a task's output.
+/// Tells how much is missing at the beginning of both streams.
 pub(crate) fn tell_all_cuts(printed: &TaskOutput) {
     tell_cuts(printed, Stream::Both);
 }
@@ -162,7 +162,7 @@ fn nothing_yet(task: &Task, output: &Output, globals: &Globals) -> anyhow::Resul
             globals.next(&format!("logs -f {id}"))
         ));
     }
-    // A script that reads JSON gets some: a result without an output, and no attempt.
+    // A script gets valid JSON: a result without an output.
     match output.format {
         Format::Table | Format::Wide | Format::Name => {}
         Format::Json | Format::Jsonl | Format::Yaml => {

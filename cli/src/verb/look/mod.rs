@@ -1,4 +1,4 @@
-//! The verbs that look and change nothing.
+//! The verbs that show things and change nothing.
 
 pub mod list;
 

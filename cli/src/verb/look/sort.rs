@@ -1,4 +1,4 @@
-//! Sorts a list here: the coordinator knows one order only, that of submission.
+//! Sorts a list in this program, because the coordinator sorts only by submission.
 
 use std::cmp::Ordering;
 
@@ -11,10 +11,10 @@ use crate::{
     program::{exit::Exit, trouble::Trouble},
 };
 
-/// What is sorted stands in memory, and people look at the beginning of it.
+/// At most this many items are sorted: they are all in memory, and people look at the first few.
 const MAX_SORTED: usize = 10_000;
 
-/// What an item is sorted by.
+/// The value by which an item is sorted.
 #[derive(Clone, Debug, PartialEq)]
 enum Key {
     Number(f64),
@@ -34,13 +34,13 @@ impl Key {
     fn of_value(value: &Value, path: &str) -> Key {
         match fields::at(value, path) {
             Value::Number(number) => number.as_f64().map_or(Key::Nothing, Key::Number),
-            // A time without its Z sorts before the same one with a fraction.
+            // Without its Z, a time sorts before the same time with a fraction.
             Value::String(text) if !text.is_empty() => Key::Text(text.trim_end_matches('Z').to_owned()),
             _ => Key::of_text(&fields::cell(value, path)),
         }
     }
 
-    /// Numbers, then texts; what has neither comes last in either direction.
+    /// Numbers, then texts. Items without a value come last in either direction.
     fn compare(&self, other: &Key, descending: bool) -> Ordering {
         let ascending = match (self, other) {
             (Key::Nothing, Key::Nothing) => return Ordering::Equal,
@@ -59,11 +59,11 @@ impl Key {
     }
 }
 
-/// Everything that is listed, in the order of a field; `-` before it turns the order around.
+/// All items of the list, sorted by a field; `-` before the field reverses the order.
 ///
 /// # Errors
 ///
-/// When there is too much, there is no such field, or the coordinator cannot be asked.
+/// When the list is too long, there is no such field, or the coordinator cannot be asked.
 pub(crate) async fn sorted<Q: Paged>(
     mut pages: Pages<'_, Q>,
     field: &str,

@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// How often the watched page is drawn.
+/// How often a watched page is drawn again.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A clock that differs by more than this is worth a line, in milliseconds.
+/// The least difference of clocks that gets a line, in milliseconds.
 const NOTABLE_CLOCK_DIFFERENCE_MS: i64 = 1_000;
 
 const EXAMPLES: &str = "\
@@ -85,7 +85,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
         Format::Json | Format::Jsonl | Format::Yaml | Format::Name => String::new(),
     };
     if clear {
-        // Home, draw, then clear what is left below: no flicker.
+        // The cursor goes home and the screen is cleared in the same write, so that nothing flickers.
         output.page("\u{1b}[H\u{1b}[J")?;
     }
     output.one(&status, &client.address().to_string(), &page)?;
@@ -200,7 +200,7 @@ fn process(status: &GetStatusResponse) -> String {
     )
 }
 
-/// How far the journal is, and who lags behind it.
+/// The journal's last event, and the lag of disk and store.
 fn journal(status: &GetStatusResponse) -> String {
     let as_of = status.as_of.as_ref().map_or(0, |as_of| as_of.seq);
     let last = status.journal_seq.max(as_of);
@@ -242,7 +242,7 @@ fn rates(rates: &Rates) -> String {
     }
 }
 
-/// Two digits that mean something: 0.017, 1.2, 340.
+/// A rate with about two digits: 0.017, 1.2, 340.
 fn per_second(rate: f64) -> String {
     match rate {
         rate if rate >= 10.0 => format!("{rate:.0}"),

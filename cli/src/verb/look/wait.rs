@@ -1,4 +1,4 @@
-//! `swarmctl wait`: until tasks and jobs have ended.
+//! `swarmctl wait`: waits until tasks and jobs have ended.
 
 use std::{io, time::Duration};
 
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// Tasks that did not succeed and are listed; the rest is counted.
+/// At most this many unsuccessful tasks are listed; the rest is counted.
 const MAX_LISTED: usize = 1_000;
 
-/// Ids that are repeated in advice.
+/// At most this many ids are repeated in advice.
 const MAX_REPEATED_IDS: usize = 10;
 
 const EXAMPLES: &str = "\
@@ -98,7 +98,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
 }
 
-/// Waits for what was submitted; Ctrl-C detaches.
+/// Waits for submitted tasks; Ctrl-C detaches.
 pub(crate) async fn attached(
     client: &Client,
     awaited: Awaited,
@@ -116,7 +116,7 @@ pub(crate) async fn attached(
         .unwrap_or_else(|| Ok(detached(globals, &ids)))
 }
 
-/// Says what goes on without us.
+/// Tells that the tasks go on, and how to wait again.
 pub(crate) fn detached(globals: &Globals, ids: &[String]) -> Exit {
     note(format!(
         "detached; what was waited for goes on. To wait again: {}",
@@ -125,7 +125,7 @@ pub(crate) fn detached(globals: &Globals, ids: &[String]) -> Exit {
     Exit::Interrupted
 }
 
-/// Lists what did not succeed: as asked for, or for people on stderr.
+/// Lists unsuccessful tasks: on stdout, or for people on stderr without an `output`.
 async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>) -> anyhow::Result<Exit> {
     let total: u64 = awaited.iter().map(|one| one.total).sum();
     let unsuccessful: u64 = awaited.iter().map(|one| one.unsuccessful).sum();

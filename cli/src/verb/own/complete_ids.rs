@@ -1,5 +1,5 @@
-//! `swarmctl complete-ids`: what could stand where a half-typed command line ends. Completion scripts ask it at every
-//! press of a key, so it is quick or says nothing, and never says what went wrong.
+//! `swarmctl complete-ids`: the ids that complete a half-typed command line. Completion scripts run it at every press
+//! of a key, so it answers quickly or not at all, and reports no failures.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::{
 /// The verb's name.
 pub const VERB: &str = "complete-ids";
 
-/// Whoever presses a key waits no longer than this, connection and answer together.
+/// The longest wait after a press of a key, connection and answer together.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// More than these are no help in a terminal.
+/// At most this many ids; more are no help in a terminal.
 const MOST_IDS: u32 = 100;
 
 /// The words behind the program's name.
@@ -33,7 +33,7 @@ pub struct Args {
     words: Vec<String>,
 }
 
-/// What stands for a thing in a place of a command line.
+/// The kind of thing that an argument names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     TaskOrJob,
@@ -43,7 +43,7 @@ enum Kind {
     Queue,
 }
 
-/// What is asked for by a half-typed command line.
+/// The question that a half-typed command line asks.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     kind: Kind,
@@ -102,7 +102,7 @@ impl Kind {
         }
     }
 
-    /// What a place takes: a flag by its name, a position by the noun or verb that it follows.
+    /// The kind that an argument takes: a flag's by its name, a position's by the noun or verb before it.
     fn taken_by(arg: &Arg, path: &[&str]) -> Option<Kind> {
         let name = arg.get_id().as_str();
         if !arg.is_positional() {
@@ -125,7 +125,7 @@ impl Kind {
     }
 }
 
-/// What could stand in the place of the last word.
+/// The question about the last word; `None` when it is no id.
 fn wanted(program: &Command, words: &[String]) -> Option<Wanted> {
     let (current, before) = words.split_last()?;
     let (mut command, mut path) = (program, Vec::new());
@@ -136,7 +136,7 @@ fn wanted(program: &Command, words: &[String]) -> Option<Wanted> {
                 coordinator = Some(word.clone());
             }
         } else if word == "--" {
-            // The rest is somebody else's command line.
+            // The rest is another program's command line.
             return None;
         } else if let Some((flag, value)) = word.split_once('=').filter(|_| word.starts_with("--")) {
             if flag == "--coordinator" {
@@ -178,7 +178,7 @@ fn takes_value(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
-/// The argument at a position; the last one may take any number.
+/// The argument at a position; the last argument may take any number of words.
 fn positional(command: &Command, position: usize) -> Option<&Arg> {
     let positionals: Vec<&Arg> = command.get_positionals().collect();
     let last = positionals.last().copied();

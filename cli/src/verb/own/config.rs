@@ -1,4 +1,4 @@
-//! `swarmctl config`: what this program's settings are, and who says so.
+//! `swarmctl config`: this program's settings and their origins.
 
 use clap::Subcommand;
 use swarm_settings::Settings;

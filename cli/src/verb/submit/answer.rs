@@ -1,4 +1,4 @@
-//! What became of submitted tasks, as a person and a script are told.
+//! The answer to a submit, for people and scripts.
 
 use serde_json::{Value, json};
 use swarm_proto::{
@@ -12,10 +12,10 @@ use crate::{
     program::terminal::note,
 };
 
-/// Tasks that were there before and are named one by one.
+/// At most this many existing tasks are named.
 const MAX_NAMED: usize = 10;
 
-/// Says which tasks were there before, and how they are.
+/// Tells which tasks existed already, with their states.
 pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
     let existed: Vec<&SubmittedTask> = tasks.iter().filter(|task| task.existed).collect();
     if existed.is_empty() {
@@ -35,16 +35,16 @@ pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
     ));
 }
 
-/// "Nothing happens and nothing says why" is the worst answer: an empty swarm is named.
+/// Warns when no agent takes work, for "nothing happens and nothing says why" is the worst answer.
 pub(crate) async fn warn_without_agents(client: &Client) {
-    // What was asked for is done; a failure here is not worth a word.
+    // The tasks are submitted; a failure of this extra question is not worth a word.
     let Ok(status) = client.get_status(GetStatusRequest {}).await else {
         return;
     };
     let Some(agents) = status.agents.filter(|agents| agents.online == 0) else {
         return;
     };
-    // Another agent would be held by a hold on everything. Those on agents outlive them.
+    // A hold on everything would hold a new agent too. A hold on an agent may outlive that agent.
     let is_one_held = agents.paused + agents.draining > 0;
     let is_in_the_way = |hold: &&Hold| match hold::Scope::of(hold) {
         hold::Scope::Queue(_) => false,
@@ -64,7 +64,7 @@ pub(crate) async fn warn_without_agents(client: &Client) {
     });
 }
 
-/// Prints what became of the tasks of a submit.
+/// Prints the submitted tasks with their states.
 ///
 /// # Errors
 ///

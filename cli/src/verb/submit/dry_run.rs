@@ -1,4 +1,5 @@
-//! `submit --dry-run`: everything that can be checked without changing anything, and what would be submitted.
+//! `submit --dry-run`: checks everything that can be checked without a change, and prints the tasks that would be
+//! submitted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,10 +22,10 @@ use crate::{
     program::{exit::Exit, terminal::note, trouble::Trouble},
 };
 
-/// Ids that the coordinator is asked about, one by one.
+/// At most this many ids are looked up on the coordinator.
 const MAX_LOOKUPS: usize = 1_000;
 
-/// What would be submitted.
+/// The request that would be submitted.
 pub(crate) struct DryRun<'a> {
     pub(crate) client: &'a Client,
     pub(crate) request: &'a SubmitTasksRequest,
@@ -33,18 +34,18 @@ pub(crate) struct DryRun<'a> {
     pub(crate) require_match: bool,
 }
 
-/// What the coordinator knows of the request.
+/// The coordinator's knowledge about the request.
 struct Known {
     /// Faults with a place in the job file.
     located: Faults,
-    /// Faults of flags, and others without a place.
+    /// Faults without a place in a file.
     faults: Vec<String>,
-    /// Tasks that are there already, with equal specs.
+    /// Tasks that exist already, with equal specs.
     existing: Vec<SubmittedTask>,
-    /// Dependencies that have ended otherwise than they have to.
+    /// Dependencies whose end skips the task at once.
     hopeless: Vec<String>,
     unmatched: Vec<Unmatched>,
-    /// Ids that were not looked up, for there are too many.
+    /// The number of ids beyond the limit, which were not looked up.
     unchecked: usize,
 }
 
@@ -53,7 +54,8 @@ impl DryRun<'_> {
     ///
     /// # Errors
     ///
-    /// When there are faults that the coordinator knows of, or stdout cannot be written. That it cannot be asked is none.
+    /// When the coordinator would refuse the request, or stdout cannot be written. An unreachable coordinator is no
+    /// error.
     pub(crate) async fn run(&self, output: &Output) -> anyhow::Result<Exit> {
         let known = match self.ask().await {
             Ok(known) => Some(known),
@@ -86,7 +88,7 @@ impl DryRun<'_> {
         })
     }
 
-    /// What the coordinator would refuse.
+    /// The coordinator's refusal, if it would refuse the request.
     fn trouble(&self, known: &Known) -> Option<Trouble> {
         let count = known.located.faults.len() + known.faults.len();
         if count == 0 {
@@ -105,7 +107,7 @@ impl DryRun<'_> {
         Some(trouble)
     }
 
-    /// Says what the coordinator knows of it, and whether some of it cannot be run.
+    /// Tells what the coordinator knows; returns whether no agent can run some of the tasks.
     fn tell(&self, known: &Known) -> bool {
         answer::tell_existing(&known.existing);
         known.hopeless.iter().for_each(note);
@@ -163,7 +165,7 @@ impl DryRun<'_> {
         Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
     }
 
-    /// Asks the coordinator what it knows.
+    /// Asks the coordinator about every id, the job, and the needs of the tasks.
     async fn ask(&self) -> Result<Known, Box<Failure>> {
         let mut known = Known {
             located: self.file.map_or_else(|| Faults::new(""), JobFile::no_faults),
@@ -273,7 +275,7 @@ impl DryRun<'_> {
         Ok(())
     }
 
-    /// The task with this id, asked for once.
+    /// The task with this id. Each id is looked up once.
     async fn look_up<'r>(
         &self,
         id: &'r str,
@@ -315,12 +317,12 @@ fn masked(mut spec: TaskSpec) -> TaskSpec {
     spec
 }
 
-/// A dependency that has ended otherwise than it has to.
+/// Whether a dependency has ended in a way that does not meet its condition.
 fn is_hopeless(state: TaskState, condition: DependencyCondition) -> bool {
     state::is_final(state) && state != TaskState::Succeeded && condition != DependencyCondition::Finished
 }
 
-/// The state that a task would begin in, as far as it can be told.
+/// The first state of a task, as far as its spec tells.
 fn state_at_first(task: &NewTask) -> TaskState {
     match &task.spec {
         Some(spec) if !spec.depends_on.is_empty() => TaskState::Blocked,

@@ -1,4 +1,4 @@
-//! The verbs that give work: flags and files become a request, and the answer is told.
+//! The verbs that submit work: flags and files become a request, and its answer is told.
 
 pub mod run;
 #[expect(

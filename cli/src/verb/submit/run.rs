@@ -1,4 +1,4 @@
-//! `swarmctl run`: a command somewhere, with its output and exit code here.
+//! `swarmctl run`: runs a command on some agent, with its output and exit code here.
 
 use std::{ffi::OsString, io};
 
@@ -20,7 +20,7 @@ use crate::{
     verb::look::{logs, wait},
 };
 
-/// What a shell's `timeout` exits with.
+/// The exit code of the shell's `timeout`.
 const TIMED_OUT: u8 = 124;
 
 /// Shells add this to the number of the signal that ended a command.
@@ -43,14 +43,14 @@ pub struct Args {
     command: Vec<OsString>,
 }
 
-/// Submits a command, waits for its end, prints what it printed, exits as it did.
+/// Submits a command, waits for its end, prints its output, and exits with its code.
 ///
 /// # Errors
 ///
 /// When the coordinator refuses or cannot be reached, or stdout is closed.
 pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
-    // Somebody waits: a failure is shown, not hidden behind further tries.
+    // A person waits: a failure is shown at once instead of being tried again.
     args.flags.retries.get_or_insert(0);
     let task = args.flags.task(args.flags.command(&args.command)?)?;
     let task_id = task.task_id.clone();
@@ -107,7 +107,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let (exit, whose) = exit_of(&task);
     note(whose);
     match written {
-        // The task did what it did: a pipe that its reader closed has no say in it, and a failure stays the task's.
+        // The exit code is the task's, even if our stdout is closed or cannot be written.
         Err(error) if is_broken_pipe(&error) || exit != Exit::Task(0) => {
             note(error.to_string());
             Ok(exit)
@@ -122,7 +122,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     kind == Some(io::ErrorKind::BrokenPipe)
 }
 
-/// The exit code, and a line that says whose it is.
+/// The exit code, and a line that tells whether it is the task's or swarmctl's.
 fn exit_of(task: &Task) -> (Exit, String) {
     let id = &task.task_id;
     match (
@@ -175,10 +175,10 @@ fn exit_of(task: &Task) -> (Exit, String) {
     }
 }
 
-/// The code of a failed attempt as a shell would give it, and how it came about.
+/// The code of a failed attempt as a shell would give it, with its cause.
 fn code_of(attempt: &Attempt, why_failed: &str) -> Option<(u8, String)> {
     if attempt.failure_reason == "timeout" {
-        // A deadline shortens the time of an attempt; only the task's reason tells which of the two it met.
+        // A deadline shortens an attempt's timeout; only the task's reason tells which of the two ended it.
         let limit = if why_failed.contains("deadline") {
             "deadline"
         } else {

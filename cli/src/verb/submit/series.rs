@@ -1,4 +1,4 @@
-//! One command for many numbers or lines: the tasks of `--array` and `--each-line`.
+//! Many tasks of one command: one for each number of `--array`, or each line of `--each-line`.
 
 use std::{
     fs::File,
@@ -16,11 +16,11 @@ use crate::{
     program::{exit::Exit, trouble::Trouble, value},
 };
 
-/// Where a task of a series finds its number, and its line. Names that begin with `SWARM_` are the agent's own.
+/// The variables with a task's number and line. Names that begin with `SWARM_` are reserved for the agent.
 const INDEX_VARIABLE: &str = "ARRAY_INDEX";
 const LINE_VARIABLE: &str = "ENTRY";
 
-/// The flags that make many tasks of one command.
+/// The flags of a series.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct SeriesFlags {
     /// One task for each number, which it finds in ARRAY_INDEX: 1-10, 1-9:2, or 3,7
@@ -32,19 +32,19 @@ pub(crate) struct SeriesFlags {
     each_line: Option<PathBuf>,
 }
 
-/// Numbers in the order in which they were given, none twice.
+/// Numbers in the order of the flag, none twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Numbers(Vec<u32>);
 
-/// What makes one task of a series differ from the others.
+/// The number of a task in its series, and its line.
 struct Item {
     number: u32,
     line: Option<String>,
 }
 
 impl SeriesFlags {
-    /// The request for a series, if the flags ask for one. The task's id becomes the job's, and the beginning of each
-    /// task's id.
+    /// The request for a series, if the flags ask for one. The task's id becomes the job's id and begins each task's
+    /// id.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ fn lines(path: &Path) -> Result<Vec<Item>, Trouble> {
 
 fn read_lines(reader: impl BufRead) -> Result<Vec<Item>, String> {
     let mut items = Vec::new();
-    // One byte more than is read tells whether there is more.
+    // One byte beyond the limit tells whether the file is longer.
     let mut reader = reader.take(MAX_FILE_BYTES as u64 + 1);
     let mut line = Vec::new();
     for number in 1_u32.. {

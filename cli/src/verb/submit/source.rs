@@ -1,4 +1,4 @@
-//! What is submitted: how a file is read, what one submit takes, and where its faults are.
+//! The source of a submit: reading files, the size of one request, and faults at their places in a file or flag.
 
 use std::{
     fs,
@@ -21,17 +21,17 @@ use crate::{
     program::{exit::Exit, trouble::Trouble},
 };
 
-/// What surrounds a message on its way; a request must leave room for it.
+/// Bytes that a request leaves for the frame around its message.
 const ENVELOPE_BYTES: usize = 1024;
 
-/// References of a faulty file that the coordinator is asked about, one by one.
+/// At most this many references of a faulty file are looked up on the coordinator.
 const MAX_LOOKUPS: usize = 32;
 
 /// Reads a job file; `-` is standard input.
 ///
 /// # Errors
 ///
-/// When it cannot be read or has faults, those that only the coordinator knows of among them.
+/// When the file cannot be read or has faults, among them references that the coordinator does not know.
 pub(crate) async fn job_file(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
     let (origin, text) = text_of(path, "the job file")?;
     match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
@@ -43,11 +43,11 @@ pub(crate) async fn job_file(client: &Client, path: &Path) -> anyhow::Result<Job
     }
 }
 
-/// What stands in a file, or on standard input when its name is `-`; and what to call it. `what` names it in a sentence.
+/// The name and text of a file, or of standard input for `-`. `what` names the file in a sentence.
 ///
 /// # Errors
 ///
-/// When it cannot be read, or is no UTF-8.
+/// When the file cannot be read, or is not UTF-8.
 pub(crate) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String)> {
     let (origin, place, text) = if path == Path::new("-") {
         (
@@ -64,7 +64,7 @@ pub(crate) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String
     Ok((origin, text.map_err(unreadable)?))
 }
 
-/// Asks for the tasks that a faulty file refers to, so that a person hears of everything at once.
+/// Looks up the tasks that a faulty file refers to, so that a person sees all faults at once.
 pub(crate) async fn look_up_external(client: &Client, faults: &mut Faults) {
     for external in std::mem::take(&mut faults.external).iter().take(MAX_LOOKUPS) {
         match client
@@ -83,7 +83,7 @@ pub(crate) async fn look_up_external(client: &Client, faults: &mut Faults) {
     }
 }
 
-/// A text of at most as many bytes as a job file may have, and one more for the parser to complain about.
+/// At most as many bytes as a job file may have, and one more that makes the parser complain.
 fn bounded(reader: impl io::Read) -> Result<String, String> {
     let mut bytes = Vec::new();
     reader
@@ -92,7 +92,7 @@ fn bounded(reader: impl io::Read) -> Result<String, String> {
         .map_err(|error| error.to_string())?;
     String::from_utf8(bytes).or_else(|error| {
         let valid = error.utf8_error().valid_up_to();
-        // The bound may have cut a character in two.
+        // The limit may have cut a character in two.
         if error.as_bytes().len() > jobfile::MAX_FILE_BYTES && error.utf8_error().error_len().is_none() {
             let mut bytes = error.into_bytes();
             bytes.truncate(valid);
@@ -121,7 +121,7 @@ pub(crate) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
         .into())
 }
 
-/// What a refused submit of a job file means, with the faults named by their places.
+/// The failure of a submitted file, with the faults at their lines.
 pub(crate) fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
     let mut located = file.no_faults();
     let mut elsewhere = Vec::new();
@@ -155,7 +155,7 @@ pub(crate) fn faults_trouble(faults: &Faults) -> Trouble {
     trouble
 }
 
-/// What a refused submit of a command means, with the faults named by their flags.
+/// The failure of a submitted command, with the faults named by their flags.
 pub(crate) fn flag_trouble(client: &Client, failure: Box<Failure>) -> anyhow::Error {
     let faults = match &*failure {
         Failure::Refused { faults, .. } => {

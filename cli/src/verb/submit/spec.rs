@@ -1,4 +1,4 @@
-//! The flags that describe one task: what `submit` and `run` share.
+//! The flags that describe one task, for `submit` and `run`.
 
 use std::{
     ffi::OsString,
@@ -21,7 +21,7 @@ use crate::{
     program::{exit::Exit, trouble::Trouble, value},
 };
 
-/// What a shell would do something with: one word with any of these is a line for `sh -c`.
+/// Characters that mean something to a shell. A single word with any of them is a line for `sh -c`.
 const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
 
 /// The flags that describe one task.
@@ -81,7 +81,7 @@ pub(crate) struct TaskFlags {
 }
 
 impl TaskFlags {
-    /// The command that the words after `--` are, with its directory, environment and input.
+    /// The command of the words after `--`, with its directory, environment and input.
     ///
     /// # Errors
     ///
@@ -99,11 +99,11 @@ impl TaskFlags {
         }))
     }
 
-    /// The task that the flags describe.
+    /// The task of the flags.
     ///
     /// # Errors
     ///
-    /// When an id is none, or a duration is too long.
+    /// When an id is malformed, or a duration too long.
     pub(crate) fn task(&self, work: Work) -> anyhow::Result<NewTask> {
         let task_id = match &self.id {
             Some(id) => {
@@ -147,7 +147,7 @@ impl TaskFlags {
     }
 }
 
-/// What the task reads from its standard input; never more than can be submitted is read.
+/// The bytes for the task's standard input. No more is read than can be submitted.
 fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
     /// The input is a part of the spec.
     const MAX_INPUT_BYTES: u64 = MAX_SPEC_BYTES as u64;
@@ -169,7 +169,7 @@ fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
     Ok(bytes)
 }
 
-/// A fault of the coordinator's answer, named by the flag that it is about.
+/// A fault in the coordinator's answer, named by its flag.
 pub(crate) fn flag_fault(fault: &FieldFault) -> String {
     const FLAGS: &[(&str, &str)] = &[
         ("task_id", "--id"),
@@ -209,7 +209,7 @@ pub(crate) fn flag_fault(fault: &FieldFault) -> String {
     format!("  {flag}: {}", fault.description)
 }
 
-/// Several words are the command as they are; one word for a shell is given to one.
+/// Several words are a command as they are. A single word with shell characters is run by a shell.
 fn argv(words: &[OsString]) -> anyhow::Result<Vec<String>> {
     let mut argv = Vec::with_capacity(words.len());
     for word in words {

@@ -73,7 +73,7 @@ pub struct Args {
     command: Vec<OsString>,
 }
 
-/// Submits, and waits if told to.
+/// Submits; with `--wait` or `--follow`, waits for the end.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         (None, None) => return Ok(Exit::Done),
     };
     if args.wait || args.follow {
-        // Ids have been printed; what follows is for people, and the exit code for scripts.
+        // Scripts have the ids by now, and get the exit code later; the rest is for people.
         return wait::attached(&client.patiently(), awaited, args.follow, globals).await;
     }
     note(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
@@ -140,7 +140,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What the flags and the command describe: one task, or a series of them as a job.
+/// The request of the flags and the command: one task, or a series as a job.
 fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
     let work = match &args.prompt {
         Some(text) => Work::Prompt(Prompt {

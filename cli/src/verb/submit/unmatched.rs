@@ -1,4 +1,5 @@
-//! Tasks that were accepted and that no live agent can run: told at once, for otherwise nothing happens and nothing says why.
+//! Accepted tasks that no live agent can run. They are told at once, for otherwise nothing would happen without a
+//! reason.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +11,14 @@ use crate::{
     program::terminal::{self, note},
 };
 
-/// Groups of tasks with the same reasons that are told; the rest is counted.
+/// At most this many groups are told; the rest is counted.
 const MAX_TOLD: usize = 5;
 
-/// Tasks of a group that are named; the rest is counted.
+/// At most this many tasks of a group are named; the rest is counted.
 const MAX_NAMED: usize = 3;
 
-/// Says which tasks nobody can run, and what to type to learn more. `label` begins the first line: `error: ` or nothing.
+/// Tells which tasks no agent can run, and the command that explains one. `label` begins the first line: `error: ` or
+/// nothing.
 pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
     tell_without_help(tasks, unmatched, label);
     if let Some(id) = unmatched.first().and_then(|group| group.task_ids.first()) {
@@ -24,7 +26,7 @@ pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatc
     }
 }
 
-/// The same of tasks that were not submitted, and that nobody can be asked about.
+/// The same for tasks that were not submitted, which the coordinator cannot explain.
 pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
     for (index, group) in unmatched.iter().take(MAX_TOLD).enumerate() {
         let label = if index == 0 { label } else { "" };
@@ -42,7 +44,8 @@ pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched]
     }
 }
 
-/// `queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining`; with names where others were submitted, too.
+/// `queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining`. Names come first when several tasks
+/// were submitted.
 fn sentence(tasks: &[SubmittedTask], group: &Unmatched) -> String {
     let of_group = tasks.iter().filter(|task| group.task_ids.contains(&task.task_id));
     let states: BTreeSet<&str> = of_group.map(|task| state::word(task.state())).collect();

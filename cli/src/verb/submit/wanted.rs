@@ -1,4 +1,4 @@
-//! What tasks ask of agents, and whether an agent that is online has it: as far as it can be told before a submit.
+//! The needs of tasks, and whether an online agent meets them, as far as a client can tell before a submit.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,10 +10,10 @@ use swarm_proto::{
 
 use crate::{call::client::Client, output::task};
 
-/// What an agent that names no executors carries out.
+/// The executor of an agent that names none.
 const DEFAULT_EXECUTOR: &str = "command";
 
-/// The tasks that no agent can run that is online now, by what they ask of one.
+/// The tasks that no online agent can run, grouped by their needs.
 pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<Unmatched>, Box<Failure>> {
     let mut groups: BTreeMap<Wanted, Vec<&NewTask>> = BTreeMap::new();
     for task in tasks {
@@ -44,7 +44,7 @@ pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<
     Ok(unmatched)
 }
 
-/// The agents that work and whose labels meet the terms.
+/// The online agents whose labels meet the terms.
 async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Failure>> {
     let mut request = ListAgentsRequest {
         labels: labels.to_vec(),
@@ -65,7 +65,7 @@ async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Fa
         request.page_token = page.next_page_token;
     }
 }
-/// What a task asks of the agent that runs it.
+/// The needs of a task, which an agent meets or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Wanted {
     terms: Vec<String>,
@@ -105,7 +105,7 @@ impl Wanted {
     }
 }
 
-/// The terms that an agent's labels have to meet.
+/// The terms that an agent's labels must meet.
 pub(crate) fn terms(spec: &TaskSpec) -> &[String] {
     spec.requirements
         .as_ref()
