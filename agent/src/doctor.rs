@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use nix::sys::statvfs::statvfs;
-use swarm_settings::{checkup, report::Report};
+use swarm_program::doctor::{checkup, report::Report};
 
 use crate::{
     disk::{state_directory, workspace},

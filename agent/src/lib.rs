@@ -30,7 +30,7 @@ mod attempt_key;
 use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Context as _;
-use swarm_settings::{Refusal, Settings};
+use swarm_program::settings::{Refusal, Settings};
 use tracing::Level;
 
 use crate::{

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use swarm_settings::{Form, Read, Refusal, Settings, completions, manual};
+use swarm_program::{
+    completions, manual,
+    settings::{Form, Read, Refusal, Settings},
+};
 
 use crate::{
     EXIT_FAILURE, EXIT_UNREACHABLE, Fault,
@@ -16,7 +19,7 @@ use crate::{
     program::config::{Config, EXAMPLES},
 };
 
-const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "agent" };
+const PROGRAM: swarm_program::settings::Program = swarm_program::settings::Program { name: "agent" };
 
 /// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
 #[derive(Debug, Parser)]

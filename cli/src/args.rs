@@ -1,7 +1,7 @@
 //! The command line: the list of verbs and nothing else.
 
 use clap::{Parser, Subcommand};
-use swarm_settings::Settings;
+use swarm_program::settings::Settings;
 
 use crate::{
     bench, dev,

@@ -29,7 +29,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
-use swarm_settings::{Refusal, Settings};
+use swarm_program::settings::{Refusal, Settings};
 
 use args::{Given, Program};
 use program::{PROGRAM, exit::Exit, trouble::Trouble};

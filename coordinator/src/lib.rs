@@ -75,7 +75,7 @@ mod scene;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use swarm_settings::{Refusal, Settings};
+use swarm_program::settings::{Refusal, Settings};
 
 use crate::{
     config::Config,

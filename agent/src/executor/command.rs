@@ -3,8 +3,8 @@
 use std::{env, fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use nix::sys::signal::Signal;
+use swarm_program::doctor::report::Report;
 use swarm_proto::v1::{Blame, Command, Failure, Success, attempt_report::Outcome};
-use swarm_settings::report::Report;
 
 use super::{
     environment,

@@ -7,8 +7,8 @@ mod command;
 mod environment;
 pub(crate) mod outcome;
 
+use swarm_program::doctor::report::Report;
 use swarm_proto::v1::{Command, TaskSpec, attempt_report::Outcome, task_spec::Work};
-use swarm_settings::report::Report;
 
 use crate::{
     attempt_key::AttemptKey,

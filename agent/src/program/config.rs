@@ -6,13 +6,13 @@ use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
     builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
 };
+use swarm_program::settings::usage;
 use swarm_proto::{
     channel::Address,
     duration::{format_duration, parse_duration},
     limits::{MAX_CLAIM_QUEUES, MAX_KEY_BYTES, MAX_PAIRS, MAX_SCAN, MAX_SHARDS, MAX_SLOTS, MAX_WAIT},
     v1::Shard,
 };
-use swarm_settings::usage;
 
 use super::file_name::is_file_name;
 use super::shard::{self, ShardId};

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, rc::Rc, slice, time::Duration};
 
+use swarm_program::words::nearest::nearest;
 use swarm_proto::duration::{parse_duration, write_duration};
-use swarm_settings::nearest::nearest;
 
 use super::{
     fault::{Faults, Position},

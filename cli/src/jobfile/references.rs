@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use swarm_program::words::nearest::nearest;
 use swarm_proto::v1::Dependency;
-use swarm_settings::nearest::nearest;
 
 use super::{
     draft::Draft,

@@ -2,7 +2,7 @@
 
 use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
-use swarm_settings::nearest;
+use swarm_program::words::nearest;
 
 use super::table;
 use crate::program::{exit::Exit, trouble::Trouble};

@@ -29,8 +29,8 @@ use anstream::{AutoStream, ColorChoice};
 use prost::{Message, Name};
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
+use swarm_program::words::wrapped::wrapped;
 use swarm_proto::json;
-use swarm_settings::wrapped::wrapped;
 
 use crate::program::{
     globals::{Color, Format, Globals},

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
-use swarm_settings::wrapped::wrapped;
+use swarm_program::words::wrapped::wrapped;
 
 use crate::program::terminal;
 

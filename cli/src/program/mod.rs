@@ -14,4 +14,4 @@ pub(crate) mod past;
 pub mod value;
 
 /// The program's name, which settings and completions need.
-pub const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "swarmctl" };
+pub const PROGRAM: swarm_program::settings::Program = swarm_program::settings::Program { name: "swarmctl" };

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
+use swarm_program::settings::Settings;
 use swarm_proto::channel::Address;
-use swarm_settings::Settings;
 
 /// The coordinator of a command line without `--coordinator`: from the environment, a settings file, or the default.
 static USUAL: OnceLock<Address> = OnceLock::new();

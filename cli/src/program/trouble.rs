@@ -2,12 +2,12 @@
 
 use std::{error::Error, fmt};
 
+use swarm_program::settings::Wrong;
 use swarm_proto::{
     channel::Address,
     probe::Peer,
     reason::{Failure, FieldFault, Reason},
 };
-use swarm_settings::Wrong;
 
 use super::{exit::Exit, next::next, terminal::note};
 

@@ -13,7 +13,7 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use swarm_settings::{completions, manual};
+use swarm_program::{completions, manual};
 
 use crate::{config::Config, failure::Failure, store::probe::Look};
 
@@ -24,7 +24,8 @@ Examples:
   coordinator --listen 0.0.0.0:50051 --insecure    serve a trusted network, unencrypted";
 
 /// The program by its name.
-pub(crate) const PROGRAM: swarm_settings::Program = swarm_settings::Program { name: "coordinator" };
+pub(crate) const PROGRAM: swarm_program::settings::Program =
+    swarm_program::settings::Program { name: "coordinator" };
 
 /// Keeps tasks durably and hands them to agents.
 #[derive(Clone, Debug, Parser)]

@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use clap::Command;
-use swarm_settings::{Form, Settings, completions, manual};
+use swarm_program::{
+    completions, manual,
+    settings::{Form, Settings},
+};
 
 use crate::{
     config::Config,

@@ -9,22 +9,17 @@ use crate::harness::workspace_root;
 /// Who may depend on whom; a build or test dependency is one too.
 const ARROWS: [(&str, &[&str]); 7] = [
     ("swarm-proto", &[]),
-    ("swarm-settings", &["swarm-proto"]),
+    ("swarm-program", &["swarm-proto"]),
     ("swarm-engine", &[]),
     (
         "swarm-coordinator",
-        &["swarm-engine", "swarm-proto", "swarm-settings"],
+        &["swarm-engine", "swarm-proto", "swarm-program"],
     ),
-    ("swarm-agent", &["swarm-proto", "swarm-settings"]),
+    ("swarm-agent", &["swarm-proto", "swarm-program"]),
     // The programs for one file, `dev/mod.rs`.
     (
         "swarmctl",
-        &[
-            "swarm-agent",
-            "swarm-coordinator",
-            "swarm-proto",
-            "swarm-settings",
-        ],
+        &["swarm-agent", "swarm-coordinator", "swarm-proto", "swarm-program"],
     ),
     (
         "swarm-tests",

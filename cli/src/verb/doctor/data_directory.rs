@@ -1,7 +1,7 @@
 //! The coordinator's data directory, by its status: disk space, and how far journal and store lag.
 
+use swarm_program::doctor::report::Report;
 use swarm_proto::v1::GetStatusResponse;
-use swarm_settings::report::Report;
 
 use crate::output::text;
 

@@ -5,12 +5,12 @@ mod data_directory;
 use std::{env, path::Path};
 
 use prost_types::Timestamp;
+use swarm_program::doctor::{checkup, report::Report};
 use swarm_proto::{
     channel::Address,
     limits::MAX_PAGE_ITEMS,
     v1::{Agent, AgentState, GetStatusResponse, Hold, HoldKind, ListAgentsRequest},
 };
-use swarm_settings::{checkup, report::Report};
 
 use super::look::holds;
 use crate::{

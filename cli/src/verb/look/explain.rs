@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use prost_types::Timestamp;
+use swarm_program::words::wrapped::wrapped;
 use swarm_proto::{
     reason::{Failure, Reason},
     v1::{AgentFit, ExplainTaskRequest, Explanation, Obstacle},
 };
-use swarm_settings::wrapped::wrapped;
 
 use crate::{
     call::{

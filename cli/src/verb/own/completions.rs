@@ -1,12 +1,12 @@
 //! `swarmctl completions`: a script that completes command lines in a shell.
 
 use clap::Command;
-use swarm_settings::completions;
+use swarm_program::completions;
 
 use super::complete_ids;
 use crate::program::{exit::Exit, terminal::write_stdout};
 
-pub use swarm_settings::completions::Args;
+pub use swarm_program::completions::Args;
 
 /// Prints the script for a shell.
 ///

@@ -1,7 +1,7 @@
 //! `swarmctl config`: this program's settings and their origins.
 
 use clap::Subcommand;
-use swarm_settings::Settings;
+use swarm_program::settings::Settings;
 
 use crate::{
     output::{Listing, Output, table::Table},

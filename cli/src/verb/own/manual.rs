@@ -1,11 +1,11 @@
 //! `swarmctl man`: the program's manual page, or a page for each verb.
 
 use clap::Command;
-use swarm_settings::manual;
+use swarm_program::manual;
 
 use crate::program::{exit::Exit, terminal::write_stdout};
 
-pub use swarm_settings::manual::Args;
+pub use swarm_program::manual::Args;
 
 /// Prints the program's page, or writes one for each verb.
 ///

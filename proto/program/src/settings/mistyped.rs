@@ -5,7 +5,8 @@
 
 use clap::Command;
 
-use crate::{alias::Alias, nearest::nearest};
+use super::alias::Alias;
+use crate::words::nearest::nearest;
 
 /// What variables of ours begin with.
 const OURS: &str = "SWARM_";

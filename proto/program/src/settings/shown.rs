@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::BTreeMap, env, fmt, path::PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, ValueEnum, parser::ValueSource};
 use serde_json::{Value, json};
 
-use crate::layer::{key, leaf};
+use super::layer::{key, leaf};
 
 /// What is shown instead of a secret.
 const MASK: &str = "******";

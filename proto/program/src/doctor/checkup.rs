@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::report::Report;
+use super::report::Report;
 
 /// How long each step may take: whoever calls a doctor wants to hear something.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::{Form, wrapped::wrapped};
+use crate::{settings::Form, words::wrapped::wrapped};
 
 /// Before what mends it.
 const FIX: &str = "    fix: ";

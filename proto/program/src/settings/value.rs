@@ -8,7 +8,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::file::Value;
+use super::file::Value;
 
 /// Whether the flag takes no value.
 pub(crate) fn is_switch(arg: &Arg) -> bool {

@@ -1,12 +1,10 @@
-//! How the three programs are told what to do: flags, environment, files, defaults, in this order.
+//! How a program is told what to do: flags, environment, files, defaults, in this order.
 //!
 //! clap's description of a program's flags is the only one there is. Every flag
 //! of the program itself is a setting: `--lease-ttl` is `SWARM_LEASE_TTL` in the
-//! environment and `lease_ttl` in a file. What a file says becomes the flag's
+//! environment and `lease_ttl` in a file. A file's value becomes the flag's
 //! default before the command line is read for good, so that a new flag is a new
 //! key without a line here.
-//!
-//! `checkup` and `report` are what the programs' doctors share.
 
 mod layer;
 mod shown;
@@ -17,15 +15,6 @@ mod mistyped;
 mod value;
 
 pub mod usage;
-
-pub mod completions;
-pub mod manual;
-pub mod nearest;
-
-pub mod checkup;
-pub mod report;
-
-pub mod wrapped;
 
 pub use layer::{Program, Read, Refusal, Wrong};
 pub use shown::{Form, Origin, Setting, Settings};

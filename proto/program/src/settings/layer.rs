@@ -11,15 +11,15 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint, value_parser};
 use etcetera::BaseStrategy as _;
 
-use crate::{
+use super::{
     alias::Alias,
     file::{Entry, Fault, SettingsFile},
     mistyped,
-    nearest::nearest,
     shown::{Origin, Settings},
     usage,
     value::{check, is_switch, values_of},
 };
+use crate::words::nearest::nearest;
 
 /// What is said of a file that cannot be opened.
 const UNREADABLE: &str = "cannot be read";

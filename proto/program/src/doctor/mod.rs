@@ -1,0 +1,4 @@
+//! The checks that the doctors of the three programs share, and how their findings are printed.
+
+pub mod checkup;
+pub mod report;
