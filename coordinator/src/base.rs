@@ -16,7 +16,7 @@ use crate::{
     failure::{Exit, Failure, chain},
     journal,
     machine::disk::{self, FileError},
-    records::{LAYOUT, load::load},
+    records::{LAYOUT, load},
     snapshot::{self, Snapshot, SnapshotError},
     store::{
         self, Store,

@@ -8,9 +8,7 @@ use std::{sync::Arc, time::Duration};
 use swarm_engine::{
     command::expire,
     draft::{Change, Draft},
-    event::Event,
     id::Seq,
-    noun::{agent::Agent, counts::Counts, job::Job, task::Task},
     rejection::Rejection,
     rule::fit::Liveness,
     state::State,
@@ -64,36 +62,6 @@ pub struct Answer<T> {
     pub value: T,
     /// The last event that it reflects.
     pub as_of: Seq,
-}
-
-/// A durable event, and the records it touched as they are right after it.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) event: Arc<Event>,
-    pub(crate) task: Option<Arc<Task>>,
-    pub(crate) job: Option<Arc<Job>>,
-    pub(crate) agent: Option<Arc<Agent>>,
-    /// How many kept tasks have ended right after it, by final state.
-    pub(crate) ended: Counts,
-}
-
-impl From<Change> for Entry {
-    fn from(change: Change) -> Entry {
-        let Change {
-            event,
-            task,
-            job,
-            agent,
-            ended,
-        } = change;
-        Entry {
-            event: Arc::new(event),
-            task,
-            job,
-            agent,
-            ended,
-        }
-    }
 }
 
 impl Core {

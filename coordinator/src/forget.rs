@@ -8,7 +8,7 @@ use crate::{
     core::Core,
     failure::chain,
     limits::{FORGET_STEP, STORED_IDS_STEP},
-    records::key,
+    records::task::key,
 };
 
 impl Core {

@@ -6,7 +6,7 @@ use swarm_engine::id::{AgentId, JobId, QueueName, Seq, TaskId};
 
 use crate::{
     core::{Answer, Core},
-    records::find,
+    records::task::find,
 };
 
 /// Ids in alphabetical order.

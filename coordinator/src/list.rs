@@ -26,7 +26,7 @@ use crate::{
     limits::LIST_BYTES,
     lock::Inner,
     recall::Refused,
-    records::find,
+    records::task::find,
     store::Store,
 };
 

@@ -14,13 +14,15 @@ use swarm_engine::{
 
 use crate::{
     base,
-    core::Entry,
     data_dir::DataDir,
     failure::{Exit, Failure, chain},
     journal::{self, Journal},
     limits::{PAGE_BYTES, PAGE_EVENTS},
     new_history,
-    records::find::{self, FindError},
+    records::{
+        Entry,
+        task::find::{self, FindError},
+    },
     restoring,
     store::{self, Store, seal},
     stored,

@@ -11,12 +11,7 @@ use swarm_engine::{
     touches::Touches,
 };
 
-use crate::{
-    failure::chain,
-    records::{key, output},
-    store::Store,
-    stored,
-};
+use crate::{records::output, store::Store};
 
 /// See the module.
 pub struct Outputs {
@@ -56,17 +51,7 @@ impl Outputs {
         if let Some(output) = self.fresh().get(&(number, attempt)) {
             return Ok(Some(output.clone()));
         }
-        let bytes = self
-            .store
-            .get(&key::output(number.0, attempt.0))
-            .map_err(|error| chain(&error))?;
-        bytes
-            .map(|bytes| {
-                stored::decode_output(&bytes)
-                    .map(Arc::new)
-                    .map_err(|error| chain(&error))
-            })
-            .transpose()
+        output::read(&self.store, number, attempt)
     }
 
     fn fresh(&self) -> MutexGuard<'_, BTreeMap<(Number, AttemptNumber), Arc<Output>>> {

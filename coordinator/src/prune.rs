@@ -10,7 +10,7 @@ use swarm_engine::{
     touches::TaskChange,
 };
 
-use crate::{core::Core, recall::Refused, records::aging::Aged};
+use crate::{core::Core, recall::Refused, records::task::aging::Aged};
 
 /// Records brought into memory together: even the largest stay below what one request may recall.
 const RECALLED_TOGETHER: usize = 256;

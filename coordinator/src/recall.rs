@@ -21,7 +21,7 @@ use crate::{
     limits::RECALL_BYTES,
     lock::Inner,
     pins::Pins,
-    records::find::{self, FindError},
+    records::task::find::{self, FindError},
 };
 
 /// Why a request that names tasks was not carried out.

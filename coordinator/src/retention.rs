@@ -13,7 +13,7 @@ use crate::{
     core::Core,
     limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
     recall::Refused,
-    records::aging::{self, Aging},
+    records::task::aging::{self, Aging},
 };
 
 /// The shortest pause between two sweeps, for ends that lie close together.

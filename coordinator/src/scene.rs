@@ -25,12 +25,12 @@ use swarm_engine::{
 use tempfile::TempDir;
 
 use crate::{
-    core::Entry,
     data_dir::DataDir,
     failure::Failure,
     journal::{Journal, Options},
     open::{self, Opened},
     random,
+    records::Entry,
     snapshot::{Origin, Snapshot},
     store::Store,
     stored,

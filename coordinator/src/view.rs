@@ -14,22 +14,18 @@ use std::{
     thread,
 };
 
-use swarm_engine::{
-    event::{Event, Fact},
-    noun::{counts::Counts, queue::QueueLimit},
-};
+use swarm_engine::{event::Event, noun::counts::Counts};
 
 use crate::{
     clock::Stopwatch,
-    core::{Core, Entry},
+    core::Core,
     failure::{chain, end_after_write},
     limits::{
         CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
         STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
     },
-    records::{ENDED, FORMAT, IDENTITY, LAST_TIME, STARTED, STORE_FORMAT, key, output, task},
+    records::{self, Entry},
     store::{Batch, Store, StoreError, seal},
-    stored,
 };
 
 /// What the store's thread is given, in order.
@@ -175,7 +171,7 @@ impl View {
             let free = self.store.free_bytes().unwrap_or_default();
             self.most_operations = operations_with(free);
         }
-        self.write(&entry)?;
+        records::write(&self.store, &mut self.batch, &entry)?;
         self.events.push(entry.event);
         self.ended = entry.ended;
         Ok(())
@@ -199,61 +195,9 @@ impl View {
             return Ok(Vec::new());
         };
         let through = last.seq.0;
-        self.batch.set_meta(LAST_TIME, last.time.0.to_be_bytes().to_vec());
-        self.batch.set_meta(ENDED, stored::encode_ended(&self.ended));
-        self.batch.set_meta(FORMAT, STORE_FORMAT.to_vec());
+        records::meta::write_end(&mut self.batch, last, &self.ended);
         self.store.apply(std::mem::take(&mut self.batch), through)?;
         Ok(std::mem::take(&mut self.events))
-    }
-
-    /// Adds what an event changes in the store.
-    fn write(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let (event, batch) = (&entry.event, &mut self.batch);
-        if let Some(task) = &entry.task {
-            task::write(batch, task, &event.fact);
-        }
-        if let Some(job) = &entry.job {
-            batch.put(key::job(job.number.0), stored::encode_job(job));
-        }
-        if let Some(agent) = &entry.agent {
-            batch.put(key::agent(agent.id.as_str()), stored::encode_agent(agent));
-        }
-        if let Some((number, attempt, output)) = output::of(&event.fact.touches()) {
-            batch.put(key::output(number.0, attempt.0), stored::encode_output(output));
-        }
-        match &event.fact {
-            // The event itself says all there is to say.
-            Fact::CoordinatorStarted { .. } => {
-                batch.set_meta(IDENTITY, stored::encode(event).to_vec());
-                batch.set_meta(STARTED, event.seq.0.to_be_bytes().to_vec());
-            }
-            Fact::TaskRemoved { task, was } => task::remove(&self.store, batch, task, *was)?,
-            Fact::HoldPlaced(hold) => {
-                batch.put(key::hold(&hold.scope.to_string()), stored::encode_hold(hold));
-            }
-            Fact::HoldLifted { hold, actor: _ } => batch.remove(key::hold(&hold.scope.to_string())),
-            Fact::QueueLimited {
-                queue,
-                max_running,
-                actor,
-            } => {
-                let key = key::limit(queue.as_str());
-                match max_running {
-                    Some(max_running) => {
-                        let limit = QueueLimit {
-                            queue: queue.clone(),
-                            max_running: *max_running,
-                            actor: actor.clone(),
-                        };
-                        batch.put(key, stored::encode_limit(&limit));
-                    }
-                    None => batch.remove(key),
-                }
-            }
-            Fact::JobRemoved { number, job: _ } => batch.remove(key::job(number.0)),
-            _ => {}
-        }
-        Ok(())
     }
 }
 

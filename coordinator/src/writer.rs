@@ -10,9 +10,10 @@ use swarm_engine::id::Seq;
 
 use crate::{
     clock::Stopwatch,
-    core::{Core, Entry},
+    core::Core,
     failure::{abort, end_after_write},
     journal::Journal,
+    records::Entry,
     stored,
     view::Work,
 };

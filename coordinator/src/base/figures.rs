@@ -33,11 +33,11 @@ use swarm_engine::{
 
 use crate::{
     clock::Clock,
-    core::Entry,
     data_dir::DataDir,
     fixture::{TTL, agent, task},
     journal::{self, Journal},
     open, random,
+    records::Entry,
     store::Store,
     stored,
     view::View,

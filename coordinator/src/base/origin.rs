@@ -9,7 +9,7 @@ use swarm_engine::state::State;
 use crate::{
     failure::{Exit, Failure, chain},
     journal,
-    records::{IDENTITY, STARTED},
+    records::meta::{IDENTITY, STARTED},
     snapshot::Snapshot,
     store::Store,
 };

@@ -20,12 +20,11 @@ use swarm_engine::{
 };
 
 use crate::{
-    core::Entry,
     data_dir::DataDir,
     fixture::{Fixture, failure, id, task},
     limits::STORE_READERS,
     open::{self, Opened},
-    records::{LAYOUT, key},
+    records::{Entry, LAYOUT, task::key},
     retention::sweep,
     store::Store,
     stored,

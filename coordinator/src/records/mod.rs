@@ -1,35 +1,167 @@
-//! The records of the store: what each event changes there, how they are loaded at a start, and how they are found.
+//! The records: what each event changes in the store, and how a start loads them.
+//!
+//! A file here is about one kind of record: its keys, what changes it, and how it is loaded. `stored/` has its bytes.
+//!
+//! ```text
+//! live/<number>               a task that has to be in memory: it has not ended, or is skipped
+//! done/<number>               any other ended task
+//! id/<task id>                the number of a task
+//! age/<second><set>           a set of numbers: those of the tasks that ended then
+//! jobtask/<job id>\0<set>     a set of numbers: tasks of the job under done/
+//! output/<number><attempt>    what an attempt printed
+//! job/<number>                a job
+//! agent/<id>                  an agent
+//! hold/<scope>                a hold
+//! limit/<queue>               the limit of a queue
+//! meta/<name>                 a fact about all of them
+//! ```
 
-pub(crate) mod key;
-
-pub(crate) mod output;
 pub(crate) mod task;
 
-pub(crate) mod load;
+pub(crate) mod output;
 
-pub(crate) mod aging;
-pub(crate) mod find;
+pub(crate) mod job;
 
-use crate::store::Layout;
+pub(crate) mod agent;
+
+mod hold;
+mod limit;
+
+pub(crate) mod meta;
+
+use std::sync::Arc;
+
+use swarm_engine::{
+    draft::Change,
+    event::Event,
+    id::Seq,
+    noun::{agent::Agent, counts::Counts, job::Job, task::Task},
+    state::{Records, State},
+    touches::Touches,
+};
+
+use crate::{
+    failure::chain,
+    store::{Batch, Layout, Store, StoreError},
+    stored::StoredError,
+};
 
 /// What the store's checks have to know about the keys.
 pub(crate) const LAYOUT: Layout = Layout {
-    start: &[key::LIVE, key::JOB, key::AGENT, key::HOLD, key::LIMIT],
-    ids: key::ID,
-    sampled: &[key::DONE, key::ID, key::AGE, key::JOB_TASK, key::OUTPUT],
-    numbered: &[key::DONE, key::OUTPUT],
+    start: &[task::key::LIVE, job::KIND, agent::KIND, hold::KIND, limit::KIND],
+    ids: task::key::ID,
+    sampled: &[
+        task::key::DONE,
+        task::key::ID,
+        task::key::AGE,
+        task::key::JOB_TASK,
+        output::KIND,
+    ],
+    numbered: &[task::key::DONE, output::KIND],
 };
 
-/// The name, in `meta/`, of the layout of the records.
-pub(crate) const FORMAT: &str = "format";
+/// A durable event, and the records it touched as they are right after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) event: Arc<Event>,
+    pub(crate) task: Option<Arc<Task>>,
+    pub(crate) job: Option<Arc<Job>>,
+    pub(crate) agent: Option<Arc<Agent>>,
+    /// How many kept tasks have ended right after it, by final state.
+    pub(crate) ended: Counts,
+}
 
-/// Their layout now. A store of another one is set aside and built anew.
-pub(crate) const STORE_FORMAT: &[u8] = &[3];
+impl From<Change> for Entry {
+    fn from(change: Change) -> Entry {
+        let Change {
+            event,
+            task,
+            job,
+            agent,
+            ended,
+        } = change;
+        Entry {
+            event: Arc::new(event),
+            task,
+            job,
+            agent,
+            ended,
+        }
+    }
+}
 
-/// The names, in `meta/`, of the event that the last start wrote, and of its seq.
-pub(crate) const IDENTITY: &str = "identity";
-pub(crate) const STARTED: &str = "started_seq";
+/// Adds what an event changes in the store.
+///
+/// # Errors
+///
+/// When the store cannot be read.
+pub(crate) fn write(store: &Store, batch: &mut Batch, entry: &Entry) -> Result<(), StoreError> {
+    // By all fields: what a fact changes and nobody writes does not compile.
+    let Touches {
+        identity,
+        task,
+        attempt,
+        output,
+        job,
+        agent,
+        hold,
+        limit,
+    } = entry.event.fact.touches();
+    if identity {
+        meta::write_identity(batch, &entry.event);
+    }
+    if let Some(task) = task {
+        task::write(batch, &task, entry.task.as_deref());
+        output::remove(store, batch, &task, entry.task.as_deref())?;
+        // An attempt is a part of its task's record, but for what it printed.
+        if let (Some(attempt), Some(output)) = (attempt, output) {
+            output::write(batch, task.number, attempt.number, output);
+        }
+    }
+    if let Some(job) = job {
+        job::write(batch, job, entry.job.as_deref());
+    }
+    if let (Some(_), Some(agent)) = (agent, &entry.agent) {
+        agent::write(batch, agent);
+    }
+    if let Some(hold) = hold {
+        hold::write(batch, hold);
+    }
+    if let Some(limit) = limit {
+        limit::write(batch, &limit);
+    }
+    Ok(())
+}
 
-/// The names, in `meta/`, of the time of the last event, and of how many tasks have ended.
-pub(crate) const LAST_TIME: &str = "last_time";
-pub(crate) const ENDED: &str = "ended";
+/// The state as of the store's last event.
+///
+/// # Errors
+///
+/// A sentence when the store is damaged, or of another layout.
+pub(crate) fn load(store: &Store) -> Result<State, String> {
+    meta::check_format(store)?;
+    Ok(State::load(Records {
+        identity: meta::load_identity(store)?,
+        seq: Seq(store.applied_seq()),
+        time: meta::load_time(store)?,
+        ended: meta::load_ended(store)?,
+        jobs: job::load(store)?,
+        agents: agent::load(store)?,
+        holds: hold::load(store)?,
+        limits: limit::load(store)?,
+        tasks: task::load(store)?,
+    }))
+}
+
+/// Every record whose key begins so.
+fn load_all<T>(
+    store: &Store,
+    kind: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, StoredError>,
+) -> Result<Vec<Arc<T>>, String> {
+    let records = store.scan(kind, &[]).map(|entry| {
+        let (_, record) = entry.map_err(|error| chain(&error))?;
+        decode(&record).map(Arc::new).map_err(|error| chain(&error))
+    });
+    records.collect()
+}

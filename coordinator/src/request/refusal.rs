@@ -9,7 +9,7 @@ use swarm_proto::{
 use crate::{
     limits::{BUSY_RETRY_AFTER, MAX_REFUSAL_BYTES},
     recall::Refused,
-    records::find::FindError,
+    records::task::find::FindError,
     wire::text::plain,
 };
 

@@ -5,7 +5,7 @@ use swarm_engine::{command::complete::Reported, id::TaskId, noun::task::TaskStat
 use super::*;
 use crate::{
     fixture::{Fixture, failure, task},
-    records::key,
+    records::{job, output, task::key},
 };
 
 /// Keys of tasks, jobs and outputs in the store.
@@ -16,8 +16,8 @@ fn kept_keys(swarm: &Fixture) -> usize {
         key::ID,
         key::AGE,
         key::JOB_TASK,
-        key::JOB,
-        key::OUTPUT,
+        job::KIND,
+        output::KIND,
     ]
     .iter()
     .map(|prefix| swarm.core.store.keys(prefix).unwrap().len())

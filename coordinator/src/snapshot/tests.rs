@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     journal::tests::full_disk::SmallDisk,
-    records::{LAYOUT, key},
+    records::{LAYOUT, agent, job, output, task::key},
     store::{Batch, MAX_SLED_WRITES, Store, operations_for},
 };
 
@@ -36,14 +36,14 @@ fn fill(store: &Store, records: u64) {
             match number % 4 {
                 0 => key::live(number),
                 1 => key::done(number),
-                2 => key::job(number),
-                _ => key::output(number, 1),
+                2 => job::key(number),
+                _ => output::key(number, 1),
             },
             long,
         );
     }
     batch.set_meta("identity", through.to_be_bytes().to_vec());
-    batch.put(key::agent("empty"), Vec::new());
+    batch.put(agent::key("empty"), Vec::new());
     store.apply(batch, through).unwrap();
 }
 

@@ -68,7 +68,7 @@ impl Store {
         }
         for number in (1..=SAMPLED).map(|part| self.applied_seq() / SAMPLED * part) {
             for kind in self.shared.layout.numbered {
-                let from = [*kind, &number.to_be_bytes()].concat();
+                let from = key::numbered(kind, number);
                 if let Some(entry) = reading.range(&from, &key::end_of(kind))?.next() {
                     let (key, raw) = entry?;
                     reading.whole(&key, &raw)?;

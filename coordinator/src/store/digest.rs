@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        records::{LAYOUT, key},
+        records::{LAYOUT, task::key},
         store::{Batch, Store},
     };
 

@@ -27,6 +27,11 @@ pub fn meta(name: &str) -> Vec<u8> {
     [META, name.as_bytes()].concat()
 }
 
+/// The key of a kind, slash included, for a number: such keys sort as the numbers do.
+pub fn numbered(kind: &[u8], number: u64) -> Vec<u8> {
+    [kind, &number.to_be_bytes()].concat()
+}
+
 /// A key as messages name it: `live/42`, `output/42/1`, `agent/north`. Numbers are told from names by their first byte:
 /// no name has a NUL, and no number of ours is so large that it begins with another byte.
 pub fn name(key: &[u8]) -> String {
@@ -70,7 +75,7 @@ mod tests {
 
     #[test]
     fn messages_name_keys_in_words() {
-        assert_eq!(name(b"live/\0\0\0\0\0\0\0\x2A"), "live/42");
+        assert_eq!(name(&numbered(b"live/", 42)), "live/42");
         assert_eq!(name(b"output/\0\0\0\0\0\0\0\x2A\0\0\0\x03"), "output/42/3");
         assert_eq!(name(b"agent/north"), "agent/north");
         assert_eq!(name(b"agent/northern"), "agent/northern");

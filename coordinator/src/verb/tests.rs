@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     failure::Exit,
     journal::Live,
-    records::{LAYOUT, key},
+    records::{LAYOUT, agent, task::key},
     scene::{Contents, Scene, Work},
     store::{Batch, Store},
 };
@@ -115,8 +115,8 @@ fn a_store_that_differs_is_named_record_by_record_and_rebuilt() {
         let mut batch = Batch::default();
         batch.remove(key::live(9_999));
         batch.put(
-            key::agent("nobody"),
-            store.get(&key::agent("agent")).unwrap().unwrap(),
+            agent::key("nobody"),
+            store.get(&agent::key("agent")).unwrap().unwrap(),
         );
         store.apply(batch, store.applied_seq()).unwrap();
         store.flush().unwrap();

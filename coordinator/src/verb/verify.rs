@@ -16,7 +16,7 @@ use crate::{
     journal::{self, Inspected},
     machine::disk,
     open,
-    records::{LAYOUT, load::load},
+    records::{LAYOUT, load},
     snapshot::{self, Snapshot},
     store::{Store, key},
 };

@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 use crate::journal::{Floor, Journal, Options};
-use crate::records::{LAYOUT, key};
+use crate::records::{LAYOUT, task::key};
 
 const DIR: &str = "SWARM_TEST_SNAPSHOT_DIR";
 /// Records that events change, one after the other.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::journal::{Floor, Journal, OpenError, Options};
-use crate::records::{LAYOUT, key};
+use crate::records::{LAYOUT, task::key};
 
 fn snapshot_of(dir: &Path, records: u64) -> Snapshot {
     let store = Store::open(&dir.join("store"), &LAYOUT).unwrap();

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing, said};
-use crate::records::{LAYOUT, key};
+use crate::records::{LAYOUT, output, task::key};
 use crate::store::{Batch, Changes, Store, window};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
@@ -31,7 +31,7 @@ fn writer_to_kill() {
         for number in 0..numbers(through) {
             batch.put(key::live(number), said(through));
         }
-        batch.put(key::output(1, 1), bytes(4_000 * (through as usize % 5), through));
+        batch.put(output::key(1, 1), bytes(4_000 * (through as usize % 5), through));
         batch.set_meta("history", through.to_be_bytes().to_vec());
         store.apply(batch, through).unwrap();
         println!("applied {through}");
@@ -94,7 +94,7 @@ fn kill_writers(env: &[(&str, &str)]) {
             let found = store.get(&key::live(number)).unwrap().unwrap();
             assert_eq!(found, said(expected), "{number} at {seq}");
         }
-        assert!(store.get(&key::output(1, 1)).unwrap().unwrap() == bytes(4_000 * (seq as usize % 5), seq));
+        assert!(store.get(&output::key(1, 1)).unwrap().unwrap() == bytes(4_000 * (seq as usize % 5), seq));
         assert_eq!(store.meta("history").unwrap().unwrap(), seq.to_be_bytes());
         store.check().unwrap();
         flushed = seq;
@@ -124,7 +124,7 @@ fn before_a_window(dir: &TempDir) -> (Store, Changes) {
     for number in 0..900 {
         batch.put(key::live(number), said(1));
     }
-    batch.put(key::output(1, 1), bytes(OUTPUT_BYTES, 1));
+    batch.put(output::key(1, 1), bytes(OUTPUT_BYTES, 1));
     store.apply(batch, 1).unwrap();
     store.flush().unwrap();
     let mut batch = Batch::default();
@@ -133,7 +133,7 @@ fn before_a_window(dir: &TempDir) -> (Store, Changes) {
         batch.remove(key::live(number + 300));
         batch.add_number(key::age(number, number));
     }
-    batch.put(key::output(1, 1), bytes(9_000, 2));
+    batch.put(output::key(1, 1), bytes(9_000, 2));
     let changes = store.changes(batch, 2).unwrap();
     (store, changes)
 }

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{OUTPUT_BYTES, bytes, open, put};
-use crate::records::{LAYOUT, key};
+use crate::records::{LAYOUT, output, task::key};
 use crate::store::key::{APPLIED_SEQ, META, meta};
 use crate::store::value::chunk_key;
 use crate::store::{OpenError, Store, StoreError, leaf};
@@ -86,7 +86,7 @@ fn what_lies_twice_is_damage() {
 fn a_damaged_missing_or_older_chunk_is_reported_with_its_key() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    let key = key::output(5, 2);
+    let key = output::key(5, 2);
     let chunk = chunk_key(&key, 3);
     put(&store, key.clone(), &bytes(OUTPUT_BYTES, 1));
     let older = store.db().get(&chunk).unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::{Chance, bytes, open};
-use crate::records::key;
+use crate::records::task::key;
 use crate::store::key::META;
 use crate::store::{Batch, Store};
 

@@ -6,7 +6,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, chunks, contents, open, put, remove};
-use crate::records::key;
+use crate::records::{output, task::key};
 use crate::store::key::{APPLIED_SEQ, meta};
 use crate::store::value::MAX_SHORT_BYTES;
 use crate::store::{Batch, MAX_SLED_WRITES, operations_for, window};
@@ -31,16 +31,16 @@ fn long_values_round_trip_shrink_and_are_removed_whole() {
     ];
     for (seed, len) in lengths.into_iter().enumerate() {
         let value = bytes(len, seed as u64);
-        put(&store, key::output(7, 1), &value);
+        put(&store, output::key(7, 1), &value);
         assert!(
-            store.get(&key::output(7, 1)).unwrap().unwrap() == value,
+            store.get(&output::key(7, 1)).unwrap().unwrap() == value,
             "{len} bytes"
         );
         assert_eq!(chunks(&store), operations_for(len) - 1, "{len} bytes");
         assert_eq!(store.check().unwrap(), 2);
     }
-    remove(&store, key::output(7, 1));
-    assert_eq!(store.get(&key::output(7, 1)).unwrap(), None);
+    remove(&store, output::key(7, 1));
+    assert_eq!(store.get(&output::key(7, 1)).unwrap(), None);
     assert_eq!(chunks(&store), 0);
 }
 
@@ -56,10 +56,10 @@ fn nothing_goes_to_blobs_however_long_values_come_and_go() {
             let number = chance.below(60);
             let seed = chance.below(1 << 40);
             let (key, len) = match chance.below(5) {
-                0 => (key::output(number, 1), Some(OUTPUT_BYTES)),
+                0 => (output::key(number, 1), Some(OUTPUT_BYTES)),
                 1 => (key::live(number), Some(MAX_SHORT_BYTES)),
                 2 => (key::live(number), Some(chance.below(20_000) as usize)),
-                3 => (key::output(number, 1), None),
+                3 => (output::key(number, 1), None),
                 _ => (key::live(number), None),
             };
             if batch.operations() + operations_for(len.unwrap_or(0)) > MAX_SLED_WRITES {
@@ -95,12 +95,12 @@ fn many_long_values_removed_at_once_leave_no_chunk() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     for number in 0..40 {
-        put(&store, key::output(number, 1), &bytes(OUTPUT_BYTES, number));
+        put(&store, output::key(number, 1), &bytes(OUTPUT_BYTES, number));
     }
-    put(&store, key::output(40, 1), &bytes(OUTPUT_BYTES, 40));
+    put(&store, output::key(40, 1), &bytes(OUTPUT_BYTES, 40));
     let mut batch = Batch::default();
     for number in 0..40 {
-        batch.remove(key::output(number, 1));
+        batch.remove(output::key(number, 1));
     }
     assert_eq!(batch.operations(), 40);
     store.apply(batch, 50).unwrap();

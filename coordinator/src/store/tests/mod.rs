@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use super::value::MAX_SHORT_BYTES;
 use super::{Batch, Changing, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for};
-use crate::records::{LAYOUT, key};
-use crate::store::key::{CHUNK, name};
+use crate::records::{LAYOUT, agent, job, output, task::key};
+use crate::store::key::{self as store_key, CHUNK, name};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
 
@@ -138,7 +138,7 @@ fn flushing_and_measuring_work_on_an_empty_and_on_a_full_store() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     store.flush().unwrap();
-    put(&store, key::job(1), &bytes(OUTPUT_BYTES, 1));
+    put(&store, job::key(1), &bytes(OUTPUT_BYTES, 1));
     store.flush().unwrap();
     assert!(store.size_on_disk().unwrap() >= OUTPUT_BYTES as u64);
 }
@@ -188,8 +188,8 @@ fn scans_see_one_prefix_in_order_from_a_key_on_and_no_chunks() {
         store.apply(batch, first + 200).unwrap();
     }
     put(&store, key::live(300), &bytes(OUTPUT_BYTES, 3));
-    put(&store, key::job(1), b"job");
-    put(&store, key::outputs_of(u64::MAX), b"last");
+    put(&store, job::key(1), b"job");
+    put(&store, store_key::numbered(output::KIND, u64::MAX), b"last");
 
     let keys: Vec<_> = store.scan(key::LIVE, b"").map(|entry| entry.unwrap().0).collect();
     assert!(keys == (0..600).map(key::live).collect::<Vec<_>>());
@@ -201,9 +201,14 @@ fn scans_see_one_prefix_in_order_from_a_key_on_and_no_chunks() {
     assert_eq!(page[0], (key::live(299), 299_u64.to_le_bytes().to_vec()));
     assert!(page[1] == (key::live(300), bytes(OUTPUT_BYTES, 3)));
     assert_eq!(store.scan(key::LIVE, &key::live(600)).count(), 0);
-    assert_eq!(store.scan(key::LIVE, &key::outputs_of(0)).count(), 0);
-    assert_eq!(store.scan(key::JOB, b"").count(), 1);
-    assert_eq!(store.scan(key::AGENT, b"").count(), 0);
+    assert_eq!(
+        store
+            .scan(key::LIVE, &store_key::numbered(output::KIND, 0))
+            .count(),
+        0
+    );
+    assert_eq!(store.scan(job::KIND, b"").count(), 1);
+    assert_eq!(store.scan(agent::KIND, b"").count(), 0);
     assert_eq!(store.scan(b"", b"").count(), 603);
 
     for (prefix, before) in [
@@ -223,7 +228,12 @@ fn scans_see_one_prefix_in_order_from_a_key_on_and_no_chunks() {
         key::live(299)
     );
     assert_eq!(store.first(key::LIVE, &key::live(600)).unwrap(), None);
-    assert_eq!(store.first(key::LIVE, &key::outputs_of(0)).unwrap(), None);
+    assert_eq!(
+        store
+            .first(key::LIVE, &store_key::numbered(output::KIND, 0))
+            .unwrap(),
+        None
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, open};
-use crate::records::key;
+use crate::records::{output, task::key};
 use crate::store::{Batch, Store};
 
 /// Puts and removes some keys, with short and long values, before and behind wherever a reader is.
@@ -16,7 +16,7 @@ pub(super) fn change(store: &Store, chance: &mut Chance, writes: usize) {
         let key = match chance.below(3) {
             0 => key::live(number),
             1 => key::done(number),
-            _ => key::output(number, 1),
+            _ => output::key(number, 1),
         };
         match chance.below(8) {
             0 | 1 => batch.remove(key),

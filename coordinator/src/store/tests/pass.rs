@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::{bytes, open, put};
-use crate::records::key;
+use crate::records::{output, task::key};
 use crate::store::{Batch, Ground, Store, value};
 
 fn filled(dir: &TempDir) -> Store {
@@ -14,7 +14,7 @@ fn filled(dir: &TempDir) -> Store {
         batch.put(key::id(&format!("task-{number}")), number.to_be_bytes().to_vec());
         store.apply(batch, number + 1).unwrap();
     }
-    put(&store, key::output(1, 1), &bytes(20_000, 1));
+    put(&store, output::key(1, 1), &bytes(20_000, 1));
     store
 }
 

@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
 use super::{Chance, bytes, contents, moment::change, open, pass::read_through, put, said};
-use crate::records::{LAYOUT, key};
+use crate::records::{LAYOUT, task::key};
 use crate::store::seal::{self, Left};
 use crate::store::{Batch, Ground, Store, StoreError, open::open_within};
 

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{open, put};
-use crate::records::key;
+use crate::records::task::key;
 use crate::store::seal::{self, Left};
 
 #[test]

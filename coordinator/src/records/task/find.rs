@@ -9,7 +9,7 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use super::{key, task::decode};
+use super::{decode, key};
 use crate::{
     failure::chain,
     limits::RECALL_BYTES,

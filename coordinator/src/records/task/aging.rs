@@ -5,7 +5,7 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use super::{key, task::decode};
+use super::{decode, key};
 use crate::{
     failure::chain,
     store::{NumberSet, Store, StoreError},

@@ -1,19 +1,6 @@
-//! The keys of records. Numbers are big endian, so that scans are in the order of creation.
-//!
-//! ```text
-//! live/<number>               a task that has to be in memory: it has not ended, or is skipped
-//! done/<number>               any other ended task
-//! id/<task id>                the number of a task
-//! age/<second><set>           a set of numbers: those of the tasks that ended then
-//! job/<number>                a job
-//! jobtask/<job id>\0<set>     a set of numbers: tasks of the job under done/
-//! agent/<id>                  an agent
-//! hold/<scope>                a hold
-//! limit/<queue>               the limit of a queue
-//! output/<number><attempt>    what an attempt printed
-//! ```
+//! The keys of tasks: one for a record, one for its id, and those of the sets that list ended tasks.
 
-use crate::store::{SET_NUMBERS, SetMember};
+use crate::store::{SET_NUMBERS, SetMember, key::numbered};
 
 /// Tasks that have to be in memory.
 pub const LIVE: &[u8] = b"live/";
@@ -25,16 +12,6 @@ pub const ID: &[u8] = b"id/";
 pub const AGE: &[u8] = b"age/";
 /// The ended tasks of jobs.
 pub const JOB_TASK: &[u8] = b"jobtask/";
-/// Jobs.
-pub const JOB: &[u8] = b"job/";
-/// Agents.
-pub const AGENT: &[u8] = b"agent/";
-/// Holds.
-pub const HOLD: &[u8] = b"hold/";
-/// Limits of queues.
-pub const LIMIT: &[u8] = b"limit/";
-/// What attempts printed.
-pub const OUTPUT: &[u8] = b"output/";
 
 /// The key of a task that has to be in memory.
 pub fn live(number: u64) -> Vec<u8> {
@@ -90,40 +67,6 @@ pub fn set_of_job(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|set| u64::from_be_bytes(*set))
 }
 
-/// The key of a job.
-pub fn job(number: u64) -> Vec<u8> {
-    numbered(JOB, number)
-}
-
-/// The key of an agent.
-pub fn agent(id: &str) -> Vec<u8> {
-    [AGENT, id.as_bytes()].concat()
-}
-
-/// The key of a hold; a scope is one word or two.
-pub fn hold(scope: &str) -> Vec<u8> {
-    [HOLD, scope.as_bytes()].concat()
-}
-
-/// The key of a queue's limit.
-pub fn limit(queue: &str) -> Vec<u8> {
-    [LIMIT, queue.as_bytes()].concat()
-}
-
-/// The key of what an attempt of a task printed.
-pub fn output(number: u64, attempt: u32) -> Vec<u8> {
-    [OUTPUT, &number.to_be_bytes(), &attempt.to_be_bytes()].concat()
-}
-
-/// The prefix of what all attempts of a task printed.
-pub fn outputs_of(number: u64) -> Vec<u8> {
-    numbered(OUTPUT, number)
-}
-
-fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
-    [prefix, &number.to_be_bytes()].concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,8 +77,6 @@ mod tests {
         let mut keys: Vec<_> = [256, 1, u64::MAX, 255, 0].map(live).to_vec();
         keys.sort();
         assert_eq!(keys, [0, 1, 255, 256, u64::MAX].map(live));
-        assert!(output(1, 256) < output(2, 1) && output(1, 2) < output(1, 256));
-        assert!(output(7, 3).starts_with(&outputs_of(7)));
     }
 
     #[test]
