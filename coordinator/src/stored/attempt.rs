@@ -18,7 +18,7 @@ use swarm_proto::store;
 use super::{
     error::Fault,
     field::{filled, known, required, sixteen_bytes},
-    record::{read_output, write_output},
+    output::{read_output, write_output},
 };
 
 pub(super) fn write_lease(lease: &Lease) -> store::Lease {

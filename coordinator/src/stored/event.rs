@@ -10,17 +10,17 @@ use swarm_engine::{
 use swarm_proto::store;
 
 use super::{
+    agent::{read_agent, write_agent},
     attempt::{
         read_cancelled_attempt, read_failure, read_lease, read_loss, read_report, write_cancelled_attempt,
         write_failure, write_lease, write_loss, write_report,
     },
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
-    order::{read_hold, write_hold},
-    record::{
-        read_agent, read_job, read_job_id, read_output, read_past_end, read_task, write_agent, write_job,
-        write_job_id, write_output, write_past_end, write_task,
-    },
+    hold::{read_hold, write_hold},
+    job::{read_job, read_job_id, write_job, write_job_id},
+    output::{read_output, write_output},
+    task::{read_past_end, read_task, write_past_end, write_task},
 };
 
 /// An event as stored. Durations in it are cut to whole milliseconds.

@@ -16,22 +16,31 @@
 //! Damage is found before these functions are called, by the checksums of journal and store. They are
 //! given bytes that a coordinator wrote, and yet no bytes make them panic.
 
+mod event;
+
+mod agent;
+mod ended;
+mod hold;
+mod job;
+mod limit;
+mod output;
+mod task;
+
 mod attempt;
 mod error;
-mod event;
 mod field;
-mod order;
-mod record;
 
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod tests;
 
+pub use agent::{decode_agent, encode_agent};
+pub use ended::{decode_ended, encode_ended};
 pub use error::StoredError;
 pub use event::{decode, encode};
-pub use order::{decode_hold, decode_limit, encode_hold, encode_limit};
-pub use record::{
-    decode_agent, decode_ended, decode_job, decode_output, decode_task, encode_agent, encode_ended,
-    encode_job, encode_output, encode_task,
-};
+pub use hold::{decode_hold, encode_hold};
+pub use job::{decode_job, encode_job};
+pub use limit::{decode_limit, encode_limit};
+pub use output::{decode_output, encode_output};
+pub use task::{decode_task, encode_task};

@@ -1,18 +1,14 @@
-//! Records of tasks, jobs and agents, and what attempts printed.
+//! The record of a task.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
-    id::{AgentId, AttemptNumber, GroupName, JobId, Number, QueueName, Seq, Session, TaskId},
+    id::{AgentId, AttemptNumber, GroupName, Number, QueueName, Seq, TaskId},
     noun::{
-        agent::Agent,
-        counts::Counts,
-        job::Job,
         lazy_box::LazyBox,
         needs::{Bucket, Class, Executor, Needs},
-        outcome::Output,
         selector::Selector,
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState, Times},
         tries::{RetryPolicy, Tries},
@@ -25,6 +21,7 @@ use super::{
     attempt::{read_attempt, read_lease, write_attempt, write_lease},
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
+    job::{read_job_id, write_job_id},
 };
 
 /// A task's record as stored. Durations are cut to whole milliseconds.
@@ -42,74 +39,6 @@ pub fn decode_task(bytes: &[u8]) -> Result<Task, StoredError> {
         .map_err(Fault::from)
         .and_then(read_task)
         .map_err(StoredError::reading("the record of a task"))
-}
-
-/// A job's record as stored.
-pub fn encode_job(job: &Job) -> Vec<u8> {
-    write_job(job).encode_to_vec()
-}
-
-/// Reads a job's record.
-///
-/// # Errors
-///
-/// When the bytes are no record of a job.
-pub fn decode_job(bytes: &[u8]) -> Result<Job, StoredError> {
-    store::JobRecord::decode(bytes)
-        .map_err(Fault::from)
-        .and_then(read_job)
-        .map_err(StoredError::reading("the record of a job"))
-}
-
-/// An agent's record as stored.
-pub fn encode_agent(agent: &Agent) -> Vec<u8> {
-    write_agent(agent).encode_to_vec()
-}
-
-/// Reads an agent's record.
-///
-/// # Errors
-///
-/// When the bytes are no record of an agent.
-pub fn decode_agent(bytes: &[u8]) -> Result<Agent, StoredError> {
-    store::AgentRecord::decode(bytes)
-        .map_err(Fault::from)
-        .and_then(read_agent)
-        .map_err(StoredError::reading("the record of an agent"))
-}
-
-/// How many tasks have ended, as stored.
-pub fn encode_ended(ended: &Counts) -> Vec<u8> {
-    write_ended(ended).encode_to_vec()
-}
-
-/// Reads how many tasks have ended.
-///
-/// # Errors
-///
-/// When the bytes are no such counts.
-pub fn decode_ended(bytes: &[u8]) -> Result<Counts, StoredError> {
-    store::EndedCounts::decode(bytes)
-        .map(|stored| read_ended(&stored))
-        .map_err(Fault::from)
-        .map_err(StoredError::reading("the counts of ended tasks"))
-}
-
-/// What an attempt printed, as stored.
-pub fn encode_output(output: &Output) -> Vec<u8> {
-    write_output(output).encode_to_vec()
-}
-
-/// Reads what an attempt printed.
-///
-/// # Errors
-///
-/// When the bytes are no output.
-pub fn decode_output(bytes: &[u8]) -> Result<Output, StoredError> {
-    store::OutputRecord::decode(bytes)
-        .map(read_output)
-        .map_err(Fault::from)
-        .map_err(StoredError::reading("the output of an attempt"))
 }
 
 pub(super) fn write_task(task: &Task) -> store::TaskRecord {
@@ -339,48 +268,6 @@ fn read_end(stored: store::Ended) -> Result<End, Fault> {
     })
 }
 
-pub(super) fn write_job(job: &Job) -> store::JobRecord {
-    store::JobRecord {
-        number: job.number.0,
-        job_id: job.id.to_string(),
-        name: job.name.to_string(),
-        labels: job.labels.clone(),
-        task_count: job.task_count,
-        created_ms: job.created.0,
-        ended: (job.ended != Counts::default()).then(|| write_ended(&job.ended)),
-    }
-}
-
-pub(super) fn read_job(stored: store::JobRecord) -> Result<Job, Fault> {
-    Ok(Job {
-        number: Number(stored.number),
-        id: JobId::stored(filled("the job's id", &stored.job_id)?),
-        name: stored.name.into(),
-        labels: stored.labels,
-        task_count: stored.task_count,
-        created: Timestamp(stored.created_ms),
-        ended: stored.ended.as_ref().map(read_ended).unwrap_or_default(),
-    })
-}
-
-fn write_ended(ended: &Counts) -> store::EndedCounts {
-    store::EndedCounts {
-        succeeded: ended.of(TaskState::Succeeded),
-        failed: ended.of(TaskState::Failed),
-        cancelled: ended.of(TaskState::Cancelled),
-        skipped: ended.of(TaskState::Skipped),
-    }
-}
-
-fn read_ended(stored: &store::EndedCounts) -> Counts {
-    Counts::from_iter([
-        (TaskState::Succeeded, stored.succeeded),
-        (TaskState::Failed, stored.failed),
-        (TaskState::Cancelled, stored.cancelled),
-        (TaskState::Skipped, stored.skipped),
-    ])
-}
-
 pub(super) fn write_past_end(was: PastEnd) -> store::PastEnd {
     let kind = match was.state {
         TaskState::Succeeded => store::EndKind::Succeeded,
@@ -410,76 +297,4 @@ pub(super) fn read_past_end(stored: store::PastEnd) -> Result<PastEnd, Fault> {
         state,
         at: Timestamp(stored.ended_ms),
     })
-}
-
-pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
-    store::AgentRecord {
-        agent_id: agent.id.to_string(),
-        name: agent.name.to_string(),
-        labels: agent.labels.clone(),
-        slots: agent.slots,
-        executors: write_executors(&agent.executors),
-        version: agent.version.to_string(),
-        session: agent.session.0,
-        registered_ms: agent.registered.0,
-        gone: agent.gone,
-    }
-}
-
-/// Stands for no executor at all, for nothing stands for commands. No executor has this name.
-const NONE: &str = "none";
-
-/// As agents wrote it that ran commands only: nothing.
-fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
-    if executors.iter().eq(&[Executor::Command]) {
-        return Vec::new();
-    }
-    if executors.is_empty() {
-        return vec![NONE.to_owned()];
-    }
-    executors.iter().map(ToString::to_string).collect()
-}
-
-pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
-    Ok(Agent {
-        id: AgentId::stored(filled("the agent's id", &stored.agent_id)?),
-        name: stored.name.into(),
-        labels: stored.labels,
-        slots: stored.slots,
-        executors: match stored.executors.as_slice() {
-            [] => [Executor::Command].into(),
-            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
-        },
-        version: stored.version.into(),
-        session: Session(stored.session),
-        registered: Timestamp(stored.registered_ms),
-        gone: stored.gone,
-    })
-}
-
-pub(super) fn write_output(output: &Output) -> store::OutputRecord {
-    store::OutputRecord {
-        stdout: Bytes::copy_from_slice(&output.stdout),
-        stderr: Bytes::copy_from_slice(&output.stderr),
-        stdout_bytes: output.stdout_bytes,
-        stderr_bytes: output.stderr_bytes,
-    }
-}
-
-pub(super) fn read_output(stored: store::OutputRecord) -> Output {
-    Output {
-        stdout: stored.stdout.into(),
-        stderr: stored.stderr.into(),
-        stdout_bytes: stored.stdout_bytes,
-        stderr_bytes: stored.stderr_bytes,
-    }
-}
-
-/// A task that came without a job has the empty text.
-pub(super) fn write_job_id(job: Option<&JobId>) -> String {
-    job.map(ToString::to_string).unwrap_or_default()
-}
-
-pub(super) fn read_job_id(stored: &str) -> Option<JobId> {
-    optional(stored).map(JobId::stored)
 }

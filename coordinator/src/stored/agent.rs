@@ -1,0 +1,78 @@
+//! The record of an agent.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use swarm_engine::{
+    id::{AgentId, Session},
+    noun::{agent::Agent, needs::Executor},
+    time::Timestamp,
+};
+use swarm_proto::store;
+
+use super::{
+    error::{Fault, StoredError},
+    field::filled,
+};
+
+/// An agent's record as stored.
+pub fn encode_agent(agent: &Agent) -> Vec<u8> {
+    write_agent(agent).encode_to_vec()
+}
+
+/// Reads an agent's record.
+///
+/// # Errors
+///
+/// When the bytes are no record of an agent.
+pub fn decode_agent(bytes: &[u8]) -> Result<Agent, StoredError> {
+    store::AgentRecord::decode(bytes)
+        .map_err(Fault::from)
+        .and_then(read_agent)
+        .map_err(StoredError::reading("the record of an agent"))
+}
+
+pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
+    store::AgentRecord {
+        agent_id: agent.id.to_string(),
+        name: agent.name.to_string(),
+        labels: agent.labels.clone(),
+        slots: agent.slots,
+        executors: write_executors(&agent.executors),
+        version: agent.version.to_string(),
+        session: agent.session.0,
+        registered_ms: agent.registered.0,
+        gone: agent.gone,
+    }
+}
+
+/// Stands for no executor at all, for nothing stands for commands. No executor has this name.
+const NONE: &str = "none";
+
+/// As agents wrote it that ran commands only: nothing.
+fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
+    if executors.iter().eq(&[Executor::Command]) {
+        return Vec::new();
+    }
+    if executors.is_empty() {
+        return vec![NONE.to_owned()];
+    }
+    executors.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
+    Ok(Agent {
+        id: AgentId::stored(filled("the agent's id", &stored.agent_id)?),
+        name: stored.name.into(),
+        labels: stored.labels,
+        slots: stored.slots,
+        executors: match stored.executors.as_slice() {
+            [] => [Executor::Command].into(),
+            named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
+        version: stored.version.into(),
+        session: Session(stored.session),
+        registered: Timestamp(stored.registered_ms),
+        gone: stored.gone,
+    })
+}
