@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use swarm_engine::touches::{TaskChange, Touches};
 
-use crate::limits::{
+use crate::program::limits::{
     BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, CLAIM_FREE_BYTES, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES,
     OTHER_BACKLOG_EVENTS, SUBMIT_BACKLOG_EVENTS, SUBMIT_FREE_BYTES,
 };

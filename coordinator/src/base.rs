@@ -13,9 +13,9 @@ use std::{fs, path::Path};
 use swarm_engine::state::State;
 
 use crate::{
-    failure::{Exit, Failure, chain},
     journal,
     machine::disk::{self, FileError},
+    program::failure::{Exit, Failure, chain},
     records::{LAYOUT, load},
     snapshot::{self, Snapshot, SnapshotError},
     store::{

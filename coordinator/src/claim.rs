@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     core::{Answer, Core},
-    limits::SHARDS_WAIT,
+    program::limits::SHARDS_WAIT,
     waiters::Granted,
 };
 

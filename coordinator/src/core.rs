@@ -18,14 +18,14 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     admission::Admission,
-    clock::Clock,
     durable::Durable,
     ids_read::IdsRead,
     journal,
-    limits::{MAX_STREAMS, STORE_READERS},
     lock::{Inner, Lock, Locked},
+    machine::clock::Clock,
     meters::Meters,
     outputs::Outputs,
+    program::limits::{MAX_STREAMS, STORE_READERS},
     rates::Happened,
     store::Store,
     tail::Tail,

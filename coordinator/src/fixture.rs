@@ -24,7 +24,13 @@ use swarm_engine::{
 use tempfile::TempDir;
 
 use crate::{
-    core::Core, data_dir::DataDir, journal, list::Listing, open, random, recall::Refused, running::Running,
+    core::Core,
+    journal,
+    list::Listing,
+    machine::{data_dir::DataDir, random},
+    open,
+    recall::Refused,
+    running::Running,
     upkeep::KeepEvents,
 };
 

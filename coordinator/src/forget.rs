@@ -6,8 +6,10 @@ use swarm_engine::{id::Seq, noun::task::Task};
 
 use crate::{
     core::Core,
-    failure::chain,
-    limits::{FORGET_STEP, STORED_IDS_STEP},
+    program::{
+        failure::chain,
+        limits::{FORGET_STEP, STORED_IDS_STEP},
+    },
     records::task::key,
 };
 

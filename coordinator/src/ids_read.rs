@@ -5,7 +5,7 @@
 
 use tokio::sync::watch;
 
-use crate::{limits::IDS_PATIENCE, records::task::find::FindError};
+use crate::{program::limits::IDS_PATIENCE, records::task::find::FindError};
 
 /// See the module.
 pub(crate) struct IdsRead(watch::Sender<bool>);

@@ -4,10 +4,6 @@
 //! with the engine, waits until the journal has the decision on disk, and
 //! answers. `view` keeps the store in step, behind the answers.
 
-mod config;
-mod failure;
-mod limits;
-mod log;
 mod meters;
 
 mod admission;
@@ -44,17 +40,12 @@ pub mod stored;
 mod view;
 
 mod base;
-mod clock;
-mod data_dir;
 mod machine;
 mod new_history;
 mod open;
-mod random;
 mod rates;
 mod restoring;
 mod running;
-mod thread;
-mod usage;
 
 mod overview;
 
@@ -70,6 +61,7 @@ pub use crate::door::inside;
 
 #[cfg(test)]
 mod fixture;
+mod program;
 #[cfg(test)]
 mod scene;
 
@@ -78,8 +70,10 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use swarm_program::settings::{Refusal, Settings};
 
 use crate::{
-    config::Config,
-    failure::{Exit, Failure},
+    program::{
+        config::Config,
+        failure::{Exit, Failure},
+    },
     verb::{PROGRAM, Program, Verb},
 };
 
@@ -144,7 +138,7 @@ fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
 }
 
 fn begin_log(config: &Config, settings: &Settings) -> Result<(), Failure> {
-    log::start(&config.log_level, config.log_format)?;
+    crate::program::log::start(&config.log_level, config.log_format)?;
     for note in settings.notes() {
         tracing::warn!("{note}");
     }

@@ -23,8 +23,8 @@ use swarm_engine::{
 
 use crate::{
     core::{Answer, Core},
-    limits::LIST_BYTES,
     lock::Inner,
+    program::limits::LIST_BYTES,
     recall::Refused,
     records::task::find,
     store::Store,

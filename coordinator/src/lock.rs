@@ -24,12 +24,14 @@ use tokio::sync::Notify;
 
 use crate::{
     admission::{Admission, Load, weight},
-    clock::Clock,
-    failure::abort,
-    limits::{COMMIT_BYTES, COMMIT_EVENTS},
+    machine::clock::Clock,
     outputs::Outputs,
     parked::Parked,
     pins::Pins,
+    program::{
+        failure::abort,
+        limits::{COMMIT_BYTES, COMMIT_EVENTS},
+    },
     rates::Rates,
     stored_ids::StoredIds,
     waiters::Waiters,

@@ -13,8 +13,8 @@ use std::{
 
 use swarm_engine::state::Identity;
 
-use crate::{
-    machine::disk::{self, FileError},
+use crate::machine::{
+    disk::{self, FileError},
     random,
 };
 

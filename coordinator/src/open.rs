@@ -14,11 +14,13 @@ use swarm_engine::{
 
 use crate::{
     base,
-    data_dir::DataDir,
-    failure::{Exit, Failure, chain},
     journal::{self, Journal},
-    limits::{PAGE_BYTES, PAGE_EVENTS},
+    machine::data_dir::DataDir,
     new_history,
+    program::{
+        failure::{Exit, Failure, chain},
+        limits::{PAGE_BYTES, PAGE_EVENTS},
+    },
     records::{
         Entry,
         task::find::{self, FindError},

@@ -17,8 +17,8 @@ use swarm_engine::{
 
 use crate::{
     core::{Answer, Core},
-    limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES},
     lock::Inner,
+    program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES},
 };
 
 /// See the module.

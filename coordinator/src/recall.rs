@@ -18,9 +18,9 @@ use swarm_engine::{
 
 use crate::{
     core::{Answer, Core},
-    limits::RECALL_BYTES,
     lock::Inner,
     pins::Pins,
+    program::limits::RECALL_BYTES,
     records::task::find::{self, FindError},
 };
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    data_dir::DataDir,
-    failure::{Exit, Failure},
+    machine::data_dir::DataDir,
+    program::failure::{Exit, Failure},
 };
 
 /// Where it is in a data directory.

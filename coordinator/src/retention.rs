@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admission::Load,
     core::Core,
-    limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
+    program::limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
     recall::Refused,
     records::task::aging::{self, Aging},
 };

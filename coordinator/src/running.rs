@@ -17,16 +17,13 @@ use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock,
     core::Core,
-    data_dir::DataDir,
-    failure::{Exit, Failure, chain},
     journal::{self, Journal},
+    machine::{clock::Clock, data_dir::DataDir, random, thread::spawn},
     new_history,
     open::Opened,
-    random, retention, scrub,
-    thread::spawn,
-    timer,
+    program::failure::{Exit, Failure, chain},
+    retention, scrub, timer,
     upkeep::{KeepEvents, Upkeep, stored_ids},
     view::{self, Work},
     writer,

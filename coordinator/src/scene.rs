@@ -25,11 +25,10 @@ use swarm_engine::{
 use tempfile::TempDir;
 
 use crate::{
-    data_dir::DataDir,
-    failure::Failure,
     journal::{Journal, Options},
+    machine::{data_dir::DataDir, random},
     open::{self, Opened},
-    random,
+    program::failure::Failure,
     records::Entry,
     snapshot::{Origin, Snapshot},
     store::Store,

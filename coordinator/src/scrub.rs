@@ -10,10 +10,9 @@ use std::{
 };
 
 use crate::{
-    clock::Clock,
     core::Core,
-    failure::chain,
-    limits::SCRUB_PATIENCE,
+    machine::clock::Clock,
+    program::{failure::chain, limits::SCRUB_PATIENCE},
     store::{Ground, Store, StoreError, seal},
 };
 

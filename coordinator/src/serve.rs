@@ -9,11 +9,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Config,
-    data_dir::DataDir,
     door,
-    failure::{Exit, Failure, abort, chain},
+    machine::data_dir::DataDir,
     open,
+    program::{
+        config::Config,
+        failure::{Exit, Failure, abort, chain},
+    },
     request::{Requests, Settings},
     running::{Running, Times},
     store,

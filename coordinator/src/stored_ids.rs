@@ -7,7 +7,7 @@
 use swarm_engine::id::TaskId;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::limits::MAX_STORED_IDS_BYTES;
+use crate::program::limits::MAX_STORED_IDS_BYTES;
 
 /// Bits for each id: with so many places one id in about a thousand is looked up in vain.
 const BITS_PER_ID: usize = 16;

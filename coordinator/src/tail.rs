@@ -7,7 +7,7 @@ use std::{
 
 use swarm_engine::{event::Event, id::Seq};
 
-use crate::limits::TAIL_BYTES;
+use crate::program::limits::TAIL_BYTES;
 
 /// See the module.
 pub struct Tail {

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admission::Load,
     core::Core,
-    limits::{BUSY_PAUSE, LATE_PART},
-    random,
+    machine::random,
+    program::limits::{BUSY_PAUSE, LATE_PART},
 };
 
 /// Runs until the shutdown. A late wake-up means that heartbeats could not arrive: then every lease gets a

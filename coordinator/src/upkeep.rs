@@ -23,14 +23,15 @@ pub(crate) use events::KeepEvents;
 use crate::{
     admission::Shortage,
     core::Core,
-    data_dir::DataDir,
-    failure::{abort, chain, is_of_the_disk},
     journal,
-    limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
+    machine::{data_dir::DataDir, thread::spawn},
+    program::{
+        failure::{abort, chain, is_of_the_disk},
+        limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
+    },
     snapshot::{self, Origin, Snapshot, SnapshotError},
     store::{Moment, Store, StoreError},
     stored,
-    thread::spawn,
     view::Work,
 };
 

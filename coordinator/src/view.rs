@@ -17,12 +17,14 @@ use std::{
 use swarm_engine::{event::Event, noun::counts::Counts};
 
 use crate::{
-    clock::Stopwatch,
     core::Core,
-    failure::{chain, end_after_write},
-    limits::{
-        CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
-        STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
+    machine::clock::Stopwatch,
+    program::{
+        failure::{chain, end_after_write},
+        limits::{
+            CLAIM_FREE_BYTES, SPACE_PAUSE, STORE_BATCH_BYTES, STORE_BATCH_EVENTS, STORE_BATCH_OPERATIONS,
+            STORE_FREE_BYTES, STORE_KEY_BYTES, STORE_PATIENCE, STORE_PAUSE, STORE_SCARCE_OPERATIONS,
+        },
     },
     records::{self, Entry},
     store::{Batch, Store, StoreError, seal},

@@ -13,7 +13,7 @@ use swarm_engine::{
 };
 use tokio::sync::oneshot;
 
-use crate::limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT};
+use crate::program::limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT};
 
 /// The answer to a waiting claim, with the last event that it reflects.
 pub(crate) type Granted = (Result<Vec<Arc<Task>>, Rejection>, Seq);

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use swarm_engine::id::Seq;
 
 use crate::{
-    clock::Stopwatch,
     core::Core,
-    failure::{abort, end_after_write},
     journal::Journal,
+    machine::clock::Stopwatch,
+    program::failure::{abort, end_after_write},
     records::Entry,
     stored,
     view::Work,

@@ -32,11 +32,10 @@ use swarm_engine::{
 };
 
 use crate::{
-    clock::Clock,
-    data_dir::DataDir,
     fixture::{TTL, agent, task},
     journal::{self, Journal},
-    open, random,
+    machine::{clock::Clock, data_dir::DataDir, random},
+    open,
     records::Entry,
     store::Store,
     stored,

@@ -7,8 +7,8 @@
 use swarm_engine::state::State;
 
 use crate::{
-    failure::{Exit, Failure, chain},
     journal,
+    program::failure::{Exit, Failure, chain},
     records::meta::{IDENTITY, STARTED},
     snapshot::Snapshot,
     store::Store,

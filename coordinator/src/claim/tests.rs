@@ -15,7 +15,7 @@ use swarm_engine::{
 use super::*;
 use crate::{
     fixture::{Fixture, TTL, agent, id, task},
-    random,
+    machine::random,
 };
 
 fn claim_of(agent: AgentId) -> Claim {

@@ -8,9 +8,10 @@ use tonic::service::Routes;
 
 use super::grpc::routes;
 use crate::{
-    data_dir::DataDir,
-    failure::Failure,
-    journal, open,
+    journal,
+    machine::data_dir::DataDir,
+    open,
+    program::failure::Failure,
     request::{Requests, Settings},
     running::{Running, Times},
     upkeep::{KeepEvents, Upkeep},

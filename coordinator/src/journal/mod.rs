@@ -60,7 +60,7 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{failure::chain, machine::disk::FileError};
+use crate::{machine::disk::FileError, program::failure::chain};
 
 use active::Active;
 use catalog::Catalog;
@@ -92,7 +92,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            segment_bytes: crate::limits::SEGMENT_BYTES,
+            segment_bytes: crate::program::limits::SEGMENT_BYTES,
         }
     }
 }

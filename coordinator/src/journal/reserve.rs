@@ -19,8 +19,8 @@ use std::{
 
 use super::{format::FILE_HEADER_BYTES, segment};
 use crate::{
-    failure::chain,
     machine::disk::{self, FileError},
+    program::failure::chain,
 };
 
 pub(super) struct Reserve {

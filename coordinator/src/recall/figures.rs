@@ -10,8 +10,8 @@ use swarm_engine::{
 };
 
 use crate::{
-    clock::Clock,
     fixture::{Fixture, task},
+    machine::clock::Clock,
 };
 
 const SUBMITTED_TOGETHER: usize = 10_000;

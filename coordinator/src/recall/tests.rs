@@ -20,10 +20,10 @@ use swarm_engine::{
 };
 
 use crate::{
-    data_dir::DataDir,
     fixture::{Fixture, failure, id, task},
-    limits::STORE_READERS,
+    machine::data_dir::DataDir,
     open::{self, Opened},
+    program::limits::STORE_READERS,
     records::{Entry, LAYOUT, task::key},
     retention::sweep,
     store::Store,

@@ -41,7 +41,7 @@ use swarm_engine::{
 };
 
 use crate::{
-    failure::chain,
+    program::failure::chain,
     store::{Batch, Layout, Store, StoreError},
     stored::StoredError,
 };

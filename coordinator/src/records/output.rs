@@ -10,7 +10,7 @@ use swarm_engine::{
 };
 
 use crate::{
-    failure::chain,
+    program::failure::chain,
     store::{Batch, Store, StoreError, key::numbered},
     stored,
 };

@@ -17,7 +17,7 @@ use swarm_proto::{
 use super::{Context, Refusal, granted};
 
 use crate::{
-    random,
+    machine::random,
     wire::{
         field::{Fields, unless_faulty},
         time::read_wait,

@@ -16,7 +16,7 @@ use super::{Context, Refusal, claim, granted, refusal::of_item};
 use crate::{
     admission::Load,
     core::Answer,
-    random,
+    machine::random,
     wire::{field, report::reports, state::state_message},
 };
 

@@ -22,9 +22,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Context, Refusal};
 use crate::{
     core::Core,
-    failure::chain,
     journal::ReadError,
-    limits::{PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
+    program::{
+        failure::chain,
+        limits::{PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
+    },
     stored,
     wire::field::Fields,
     words::event::{about, event_message},

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     core::{Answer, Core},
-    limits::CLAIM_OUTPUT_BYTES,
+    program::limits::CLAIM_OUTPUT_BYTES,
     wire::{
         assignment::{DependencyEnd, assignment},
         time::{duration, timestamp},

@@ -17,7 +17,7 @@ use swarm_proto::{
 
 use super::{Context, Refusal};
 use crate::{
-    limits::HEARTBEATS_PER_TTL,
+    program::limits::HEARTBEATS_PER_TTL,
     wire::{
         field::{Fields, unless_faulty},
         hold::hold_message,

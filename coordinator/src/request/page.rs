@@ -5,7 +5,7 @@ use swarm_engine::{id::Number, state::direction::Direction};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Refusal;
-use crate::limits::MAX_PAGE_BYTES;
+use crate::program::limits::MAX_PAGE_BYTES;
 use swarm_proto::limits::MAX_PAGE_ITEMS;
 
 /// Items on a page unless asked otherwise.

@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    limits::{BUSY_RETRY_AFTER, MAX_REFUSAL_BYTES},
+    program::limits::{BUSY_RETRY_AFTER, MAX_REFUSAL_BYTES},
     recall::Refused,
     records::task::find::FindError,
     wire::text::plain,

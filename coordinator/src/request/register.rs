@@ -18,7 +18,7 @@ use swarm_proto::{
 use super::{Context, Refusal};
 
 use crate::{
-    random,
+    machine::random,
     wire::{
         field::{self, Fields, unless_faulty},
         lease::{proof, shown_again},

@@ -5,8 +5,8 @@ use swarm_proto::v1;
 use super::{Context, Refusal};
 use crate::{
     admission::Load,
+    machine::usage::Usage,
     overview::Overview,
-    usage::Usage,
     wire::{
         agent::agent_counts,
         hold::hold_message,

@@ -19,7 +19,7 @@ use swarm_proto::{
 
 use super::{Context, Refusal};
 use crate::{
-    limits::MAX_CLASSES_VISITED,
+    program::limits::MAX_CLASSES_VISITED,
     wire::{
         field::Fields,
         spec::{self, Defaults},

@@ -29,7 +29,7 @@ pub use error::SnapshotError;
 pub use format::Origin;
 pub use read::Records;
 
-use crate::{failure::chain, machine::disk::FileError};
+use crate::{machine::disk::FileError, program::failure::chain};
 use format::Footer;
 
 const EXTENSION: &str = "snapshot";

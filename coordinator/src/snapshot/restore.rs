@@ -7,8 +7,8 @@ use std::{
 
 use super::{Snapshot, SnapshotError};
 use crate::{
-    limits::{STORE_BATCH_BYTES, STORE_BATCH_OPERATIONS},
     machine::disk::{self, FileError},
+    program::limits::{STORE_BATCH_BYTES, STORE_BATCH_OPERATIONS},
     store::{Batch, Layout, Store},
 };
 

@@ -79,7 +79,7 @@ impl Snapshot {
         disk::rename(&temporary, &path, "give its name to the snapshot")?;
         if let Err(error) = remove_older(dir) {
             tracing::warn!(
-                error = crate::failure::chain(&error),
+                error = crate::program::failure::chain(&error),
                 "cannot remove an older snapshot"
             );
         }

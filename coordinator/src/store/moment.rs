@@ -12,7 +12,7 @@ use super::{
     reading::Sled,
     value::{self, Stored},
 };
-use crate::limits::MOMENT_BYTES;
+use crate::program::limits::MOMENT_BYTES;
 
 /// What a map takes for each entry beside key and value, about.
 const ENTRY_BYTES: usize = 64;

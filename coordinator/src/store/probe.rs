@@ -18,7 +18,7 @@ use std::{
 use clap::ValueEnum;
 
 use super::{Layout, OpenError, Store, StoreError};
-use crate::failure::{Exit, chain};
+use crate::program::failure::{Exit, chain};
 
 /// The hidden verb under which this program looks at a store and does nothing else.
 pub(crate) const VERB: &str = "check-store";

@@ -22,8 +22,8 @@ use super::open::{LOCK_PATIENCE, open_files};
 use super::reading::Sled;
 use super::seal::{self, Contents};
 use super::{OpenError, Store, WHOLE, probe};
-use crate::clock::Stopwatch;
-use crate::limits::STORE_FREE_BYTES;
+use crate::machine::clock::Stopwatch;
+use crate::program::limits::STORE_FREE_BYTES;
 
 /// Bytes of sled's log after which it is opened again: some hundred thousand tasks. Reading them takes a start up to a second out of
 /// memory, and three from a disk that reads 300 MB/s. Half as many would halve that, and double what the renewals of a large
@@ -94,7 +94,7 @@ impl Store {
     /// The next start reads everything.
     fn suspect(&self) {
         if let Err(error) = seal::suspect(&self.shared.dir) {
-            let error = crate::failure::chain(&error);
+            let error = crate::program::failure::chain(&error);
             tracing::error!(error, "cannot note that the store is damaged");
         }
     }

@@ -19,8 +19,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{Store, StoreError, reading::Sled};
 use crate::{
-    failure::{Exit, Failure, chain},
     machine::disk::{self, FileError},
+    program::failure::{Exit, Failure, chain},
 };
 
 /// The first line, which later layouts change.

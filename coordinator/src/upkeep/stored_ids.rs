@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{core::Core, limits::RETENTION_INTERVAL};
+use crate::{core::Core, program::limits::RETENTION_INTERVAL};
 
 /// Runs until the shutdown.
 pub(crate) async fn run(core: Arc<Core>, shutdown: CancellationToken) {

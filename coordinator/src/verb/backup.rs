@@ -23,10 +23,10 @@ use super::data::{Data, disk_failure};
 use crate::{
     backup::{self, Copied},
     base,
-    failure::{Exit, Failure, chain},
     journal::{self, Floor, Live, OpenError},
     machine::disk,
     open,
+    program::failure::{Exit, Failure, chain},
     snapshot::{self, Snapshot},
 };
 

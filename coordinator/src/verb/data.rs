@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{
+use crate::program::{
     config::data_dir,
     failure::{Exit, Failure, chain},
 };

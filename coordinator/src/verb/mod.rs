@@ -15,7 +15,10 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use swarm_program::{completions, manual};
 
-use crate::{config::Config, failure::Failure, store::probe::Look};
+use crate::{
+    program::{config::Config, failure::Failure},
+    store::probe::Look,
+};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,7 @@ use swarm_program::{
     settings::{Form, Settings},
 };
 
-use crate::{
+use crate::program::{
     config::Config,
     failure::{Exit, Failure, chain},
 };

@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::data::Data;
 use crate::{
-    base,
-    data_dir::DataDir,
-    failure::{Exit, Failure},
-    journal, open,
+    base, journal,
+    machine::data_dir::DataDir,
+    open,
+    program::failure::{Exit, Failure},
     snapshot::Snapshot,
 };
 

@@ -11,10 +11,10 @@ use swarm_engine::state::State;
 use super::data::{Data, disk_failure};
 use crate::{
     base::{self, Found},
-    data_dir::DataDir,
-    failure::{Exit, Failure, chain},
     journal::{self, OpenError, Salvage, Witness},
+    machine::data_dir::DataDir,
     new_history, open,
+    program::failure::{Exit, Failure, chain},
     snapshot::{Origin, Snapshot},
 };
 

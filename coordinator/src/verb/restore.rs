@@ -14,11 +14,11 @@ use clap::Args;
 use super::data::{Data, disk_failure};
 use crate::{
     backup,
-    data_dir::DataDir,
-    failure::{Exit, Failure},
     journal::{self, Floor},
-    machine::disk,
-    new_history, open, restoring,
+    machine::{data_dir::DataDir, disk},
+    new_history, open,
+    program::failure::{Exit, Failure},
+    restoring,
     snapshot::Snapshot,
 };
 
@@ -123,7 +123,7 @@ fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
         let help = "nothing was restored: take another backup";
         Failure::new(Exit::Damaged, format!("the backup is damaged: {error}"), help)
     };
-    let described = |error: &dyn std::error::Error| damaged(crate::failure::chain(error));
+    let described = |error: &dyn std::error::Error| damaged(crate::program::failure::chain(error));
     let snapshot = Snapshot::newest(&aside.join("snapshot")).map_err(|error| described(&error))?;
     if let Some(snapshot) = &snapshot {
         snapshot.check().map_err(|error| described(&error))?;

@@ -8,8 +8,8 @@ use std::{
 
 use super::*;
 use crate::{
-    failure::Exit,
     journal::Live,
+    program::failure::Exit,
     records::{LAYOUT, agent, task::key},
     scene::{Contents, Scene, Work},
     store::{Batch, Store},

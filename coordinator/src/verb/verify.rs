@@ -11,11 +11,10 @@ use swarm_engine::{id::Seq, state::State};
 use super::data::{Data, disk_failure};
 use crate::{
     base::{self, Found},
-    data_dir::DataDir,
-    failure::{Exit, Failure},
     journal::{self, Inspected},
-    machine::disk,
+    machine::{data_dir::DataDir, disk},
     open,
+    program::failure::{Exit, Failure},
     records::{LAYOUT, load},
     snapshot::{self, Snapshot},
     store::{Store, key},

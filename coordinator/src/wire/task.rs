@@ -13,7 +13,7 @@ use swarm_engine::{
 use swarm_proto::v1;
 
 use super::{attempt, spec, state::state_message, time::timestamp};
-use crate::limits::MAX_SHOWN_DEPENDENCIES;
+use crate::program::limits::MAX_SHOWN_DEPENDENCIES;
 
 /// A task, with what its last reported attempt printed where that is wanted and known.
 pub(crate) fn task_message(task: &Task, output: Option<(AttemptNumber, &Output)>) -> v1::Task {

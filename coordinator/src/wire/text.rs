@@ -1,6 +1,6 @@
 //! Text that came from others, made fit to be shown: one line, no control characters, not too long.
 
-use crate::limits::MAX_QUOTED_BYTES;
+use crate::program::limits::MAX_QUOTED_BYTES;
 
 /// The text in one line of at most about `max` bytes. What a terminal would obey is escaped.
 pub(crate) fn plain(text: &str, max: usize) -> String {

@@ -9,7 +9,7 @@ use swarm_proto::v1;
 
 use super::fact::describe;
 use crate::{
-    limits::MAX_SUMMARY_BYTES,
+    program::limits::MAX_SUMMARY_BYTES,
     wire::{text::plain, time::timestamp},
 };
 

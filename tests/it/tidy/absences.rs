@@ -87,8 +87,13 @@ fn only_the_door_for_metrics_names_hyper_in_the_coordinator() {
 fn only_the_clock_reads_the_time_in_the_coordinator() {
     let sources = source::below("coordinator/src/");
     let words = ["SystemTime", "Instant::now", "clock_gettime", "Timestamp::now"];
-    absent(&words, &sources, |path| path == "coordinator/src/clock.rs");
-    present("clock_gettime", &source::below("coordinator/src/clock.rs"));
+    absent(&words, &sources, |path| {
+        path == "coordinator/src/machine/clock.rs"
+    });
+    present(
+        "clock_gettime",
+        &source::below("coordinator/src/machine/clock.rs"),
+    );
 }
 
 #[test]

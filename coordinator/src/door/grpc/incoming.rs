@@ -20,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::limits::{ACCEPT_PAUSE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, PREFACE_PATIENCE};
+use crate::program::limits::{ACCEPT_PAUSE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, PREFACE_PATIENCE};
 
 /// Bytes that a client of HTTP/2 sends unasked: the preface and an empty SETTINGS frame.
 const OPENING_BYTES: usize = 24 + 9;

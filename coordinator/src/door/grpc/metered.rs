@@ -14,7 +14,7 @@ use tonic::{
 use tower_layer::Layer;
 
 use crate::{
-    clock::Stopwatch,
+    machine::clock::Stopwatch,
     meters::{Meters, Method},
 };
 

@@ -27,8 +27,8 @@ use tonic::{service::Routes, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    limits::{CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
     meters::Meters,
+    program::limits::{CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
     request::Requests,
 };
 

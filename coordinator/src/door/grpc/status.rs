@@ -29,7 +29,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-    use crate::limits::MAX_REFUSAL_BYTES;
+    use crate::program::limits::MAX_REFUSAL_BYTES;
 
     #[test]
     fn a_refusal_keeps_its_code_its_word_and_its_faults() {

@@ -18,9 +18,9 @@ use swarm_engine::{
 
 use crate::{
     core::{Answer, Core},
-    limits::MAX_STREAMS,
+    machine::usage::Usage,
     overview::{AgentCounts, Overview},
-    usage::Usage,
+    program::limits::MAX_STREAMS,
 };
 
 /// Everything as it is now, and durable.
@@ -375,7 +375,7 @@ impl Sheet<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::MAX_METERED_QUEUES;
+    use crate::program::limits::MAX_METERED_QUEUES;
 
     #[test]
     fn queues_without_figures_of_their_own_have_theirs_together() {

@@ -27,7 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::Core,
-    limits::{ACCEPT_PAUSE, HTTP_PATIENCE, MAX_HTTP_CONNECTIONS, MAX_HTTP_HEADER_BYTES, MAX_HTTP_HEADERS},
+    program::limits::{
+        ACCEPT_PAUSE, HTTP_PATIENCE, MAX_HTTP_CONNECTIONS, MAX_HTTP_HEADER_BYTES, MAX_HTTP_HEADERS,
+    },
 };
 
 const METRICS: &str = "/metrics";

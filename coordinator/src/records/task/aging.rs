@@ -7,7 +7,7 @@ use swarm_engine::{
 
 use super::{decode, key};
 use crate::{
-    failure::chain,
+    program::failure::chain,
     store::{NumberSet, Store, StoreError},
 };
 

@@ -11,8 +11,7 @@ use swarm_engine::{
 
 use super::{decode, key};
 use crate::{
-    failure::chain,
-    limits::RECALL_BYTES,
+    program::{failure::chain, limits::RECALL_BYTES},
     store::{NumberSet, Scan, Store, StoreError},
 };
 

@@ -17,7 +17,7 @@ use swarm_engine::{
 
 use super::load_all;
 use crate::{
-    failure::chain,
+    program::failure::chain,
     store::{Batch, Store},
     stored,
 };

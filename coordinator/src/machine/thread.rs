@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::failure::{Exit, Failure, abort};
+use crate::program::failure::{Exit, Failure, abort};
 
 /// Starts one of the coordinator's threads.
 ///

@@ -9,7 +9,7 @@ use std::{
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::failure::{Exit, Failure};
+use crate::program::failure::{Exit, Failure};
 
 /// An exclusive hold on a data directory, for as long as this lives.
 pub struct DataDir {

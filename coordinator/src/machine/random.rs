@@ -7,7 +7,7 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if let Err(error) = getrandom::fill(&mut bytes) {
         // Tokens that can be guessed would be worse than none.
-        crate::failure::abort(&format!("the system has no randomness: {error}"));
+        crate::program::failure::abort(&format!("the system has no randomness: {error}"));
     }
     bytes
 }

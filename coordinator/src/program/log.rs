@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, stderr};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::{Exit, Failure, tell_as_json};
+use super::failure::{Exit, Failure, tell_as_json};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

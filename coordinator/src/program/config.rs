@@ -10,7 +10,7 @@ use clap::{Args, builder::BoolishValueParser};
 
 use swarm_engine::time::millis;
 
-use crate::{
+use super::{
     failure::{Exit, Failure},
     log::LogFormat,
 };
