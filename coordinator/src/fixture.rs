@@ -24,12 +24,10 @@ use swarm_engine::{
 use tempfile::TempDir;
 
 use crate::{
-    core::Core,
+    core::{Core, list::Listing, recall::Refused},
     journal,
-    list::Listing,
     machine::{data_dir::DataDir, random},
     open,
-    recall::Refused,
     running::Running,
     upkeep::KeepEvents,
 };

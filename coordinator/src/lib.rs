@@ -4,50 +4,26 @@
 //! with the engine, waits until the journal has the decision on disk, and
 //! answers. `view` keeps the store in step, behind the answers.
 
-mod meters;
-
-mod admission;
 mod backup;
-mod claim;
 mod core;
-mod durable;
-mod forget;
-mod heartbeat;
-mod ids;
-mod ids_read;
-mod list;
-mod lock;
-mod outputs;
-mod parked;
-mod pins;
-mod prune;
-mod recall;
 mod retention;
 mod scrub;
-mod stored_ids;
-mod tail;
 mod timer;
 mod upkeep;
-mod waiters;
 
 pub mod journal;
-mod writer;
 
 mod records;
 pub mod snapshot;
 pub mod store;
 pub mod stored;
-mod view;
 
 mod base;
 mod machine;
 mod new_history;
 mod open;
-mod rates;
 mod restoring;
 mod running;
-
-mod overview;
 
 mod door;
 mod request;

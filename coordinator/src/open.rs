@@ -14,6 +14,7 @@ use swarm_engine::{
 
 use crate::{
     base,
+    core::view::View,
     journal::{self, Journal},
     machine::data_dir::DataDir,
     new_history,
@@ -28,7 +29,6 @@ use crate::{
     restoring,
     store::{self, Store, seal},
     stored,
-    view::View,
 };
 
 /// Tasks read from the store at a time: even the largest stay below what `find::tasks` gives at once.

@@ -9,10 +9,8 @@ use swarm_engine::{id::Number, limits::PRUNE_STEP, time::Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admission::Load,
-    core::Core,
+    core::{Core, admission::Load, recall::Refused},
     program::limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
-    recall::Refused,
     records::task::aging::{self, Aging},
 };
 

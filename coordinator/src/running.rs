@@ -17,7 +17,11 @@ use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    core::Core,
+    core::{
+        Core,
+        view::{self, Work},
+        writer,
+    },
     journal::{self, Journal},
     machine::{clock::Clock, data_dir::DataDir, random, thread::spawn},
     new_history,
@@ -25,8 +29,6 @@ use crate::{
     program::failure::{Exit, Failure, chain},
     retention, scrub, timer,
     upkeep::{KeepEvents, Upkeep, stored_ids},
-    view::{self, Work},
-    writer,
 };
 
 /// A core with its threads and tasks.

@@ -25,6 +25,7 @@ use swarm_engine::{
 use tempfile::TempDir;
 
 use crate::{
+    core::view::View,
     journal::{Journal, Options},
     machine::{data_dir::DataDir, random},
     open::{self, Opened},
@@ -33,7 +34,6 @@ use crate::{
     snapshot::{Origin, Snapshot},
     store::Store,
     stored,
-    view::View,
 };
 
 pub(crate) const OPTIONS: Options = Options { segment_bytes: 4096 };

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admission::Load,
-    core::Core,
+    core::{Core, admission::Load},
     machine::random,
     program::limits::{BUSY_PAUSE, LATE_PART},
 };

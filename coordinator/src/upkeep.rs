@@ -21,8 +21,7 @@ use swarm_engine::time::Timestamp;
 pub(crate) use events::KeepEvents;
 
 use crate::{
-    admission::Shortage,
-    core::Core,
+    core::{Core, admission::Shortage, view::Work},
     journal,
     machine::{data_dir::DataDir, thread::spawn},
     program::{
@@ -32,7 +31,6 @@ use crate::{
     snapshot::{self, Origin, Snapshot, SnapshotError},
     store::{Moment, Store, StoreError},
     stored,
-    view::Work,
 };
 
 /// See the module.

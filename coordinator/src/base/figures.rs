@@ -32,6 +32,7 @@ use swarm_engine::{
 };
 
 use crate::{
+    core::view::View,
     fixture::{TTL, agent, task},
     journal::{self, Journal},
     machine::{clock::Clock, data_dir::DataDir, random},
@@ -39,7 +40,6 @@ use crate::{
     records::Entry,
     store::Store,
     stored,
-    view::View,
 };
 
 const SUBMITTED_TOGETHER: usize = 10_000;

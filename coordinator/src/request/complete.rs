@@ -14,8 +14,7 @@ use swarm_proto::v1;
 
 use super::{Context, Refusal, claim, granted, refusal::of_item};
 use crate::{
-    admission::Load,
-    core::Answer,
+    core::{Answer, admission::Load},
     machine::random,
     wire::{field, report::reports, state::state_message},
 };

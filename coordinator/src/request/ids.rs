@@ -4,7 +4,7 @@ use swarm_proto::limits::MAX_ID_BYTES;
 use swarm_proto::v1;
 
 use super::{Context, Refusal};
-use crate::recall::Refused;
+use crate::core::recall::Refused;
 
 /// Ids of each kind unless asked otherwise.
 const DEFAULT_IDS: usize = 10;

@@ -16,7 +16,7 @@ use super::{
 };
 
 use crate::{
-    list::{Listing, SpecFilter},
+    core::list::{Listing, SpecFilter},
     wire::{
         field::{Fields, unless_faulty},
         spec,

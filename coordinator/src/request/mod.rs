@@ -46,10 +46,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::refusal::{Cause, Refusal};
 use self::table::Asked;
-use crate::{
-    admission::Load,
-    core::{Answer, Core},
-};
+use crate::core::{Answer, Core, admission::Load};
 
 /// What the operator chose.
 pub(crate) struct Settings {

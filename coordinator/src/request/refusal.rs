@@ -7,8 +7,8 @@ use swarm_proto::{
 };
 
 use crate::{
+    core::recall::Refused,
     program::limits::{BUSY_RETRY_AFTER, MAX_REFUSAL_BYTES},
-    recall::Refused,
     records::task::find::FindError,
     wire::text::plain,
 };

@@ -4,9 +4,8 @@ use swarm_proto::v1;
 
 use super::{Context, Refusal};
 use crate::{
-    admission::Load,
+    core::{admission::Load, overview::Overview},
     machine::usage::Usage,
-    overview::Overview,
     wire::{
         agent::agent_counts,
         hold::hold_message,

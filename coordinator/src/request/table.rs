@@ -2,7 +2,7 @@
 
 use swarm_proto::v1;
 
-use crate::admission::Load;
+use crate::core::admission::Load;
 
 /// What is asked of the coordinator before it takes a request.
 #[derive(Clone, Copy, Debug)]

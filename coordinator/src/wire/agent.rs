@@ -17,7 +17,7 @@ use swarm_engine::{
 use swarm_proto::v1;
 
 use super::{hold::hold_message, time::timestamp};
-use crate::overview::{AgentCounts, Standing, standing};
+use crate::core::overview::{AgentCounts, Standing, standing};
 
 /// Whether an agent can be counted on.
 pub(crate) fn agent_state(

@@ -14,8 +14,8 @@ use tonic::{
 use tower_layer::Layer;
 
 use crate::{
+    core::meters::{Meters, Method},
     machine::clock::Stopwatch,
-    meters::{Meters, Method},
 };
 
 /// See the module.
@@ -115,7 +115,7 @@ mod tests {
     use swarm_proto::reason::{Details, status};
 
     use super::*;
-    use crate::meters::CODES;
+    use crate::core::meters::CODES;
 
     /// Answers as it is told; nothing is no answer ever.
     #[derive(Clone)]

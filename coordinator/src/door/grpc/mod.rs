@@ -27,7 +27,7 @@ use tonic::{service::Routes, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    meters::Meters,
+    core::meters::Meters,
     program::limits::{CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
     request::Requests,
 };

@@ -17,9 +17,11 @@ use swarm_engine::{
 };
 
 use crate::{
-    core::{Answer, Core},
+    core::{
+        Answer, Core,
+        overview::{AgentCounts, Overview},
+    },
     machine::usage::Usage,
-    overview::{AgentCounts, Overview},
     program::limits::MAX_STREAMS,
 };
 

@@ -3,6 +3,29 @@
 //! Nothing leaves before the state it reflects is on disk: every answer, refusal
 //! and read waits until the last event that it may have seen is durable.
 
+pub(crate) mod admission;
+mod claim;
+mod durable;
+mod forget;
+mod heartbeat;
+mod ids;
+mod ids_read;
+pub(crate) mod list;
+mod lock;
+pub(crate) mod meters;
+mod outputs;
+pub(crate) mod overview;
+mod parked;
+mod pins;
+mod prune;
+mod rates;
+pub(crate) mod recall;
+mod stored_ids;
+mod tail;
+pub(crate) mod view;
+mod waiters;
+pub(crate) mod writer;
+
 use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
@@ -16,19 +39,21 @@ use swarm_engine::{
 };
 use tokio::sync::{Semaphore, watch};
 
-use crate::{
+use self::{
     admission::Admission,
     durable::Durable,
     ids_read::IdsRead,
-    journal,
     lock::{Inner, Lock, Locked},
-    machine::clock::Clock,
     meters::Meters,
     outputs::Outputs,
-    program::limits::{MAX_STREAMS, STORE_READERS},
     rates::Happened,
-    store::Store,
     tail::Tail,
+};
+use crate::{
+    journal,
+    machine::clock::Clock,
+    program::limits::{MAX_STREAMS, STORE_READERS},
+    store::Store,
 };
 
 /// See the module.

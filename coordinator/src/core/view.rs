@@ -16,8 +16,8 @@ use std::{
 
 use swarm_engine::{event::Event, noun::counts::Counts};
 
+use super::Core;
 use crate::{
-    core::Core,
     machine::clock::Stopwatch,
     program::{
         failure::{chain, end_after_write},

@@ -14,11 +14,8 @@ use swarm_engine::{
 };
 use tokio::sync::oneshot;
 
-use crate::{
-    core::{Answer, Core},
-    program::limits::SHARDS_WAIT,
-    waiters::Granted,
-};
+use super::{Answer, Core, waiters::Granted};
+use crate::program::limits::SHARDS_WAIT;
 
 impl Core {
     /// Claims, and waits up to `wait` when there is nothing.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use swarm_engine::{id::Seq, noun::task::Task};
 
+use super::Core;
 use crate::{
-    core::Core,
     program::{
         failure::chain,
         limits::{FORGET_STEP, STORED_IDS_STEP},

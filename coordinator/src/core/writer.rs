@@ -8,14 +8,13 @@ use std::sync::{Arc, mpsc::Sender};
 use bytes::Bytes;
 use swarm_engine::id::Seq;
 
+use super::{Core, view::Work};
 use crate::{
-    core::Core,
     journal::Journal,
     machine::clock::Stopwatch,
     program::failure::{abort, end_after_write},
     records::Entry,
     stored,
-    view::Work,
 };
 
 /// Runs until the core is closed and everything decided is durable. Gives the journal back.

@@ -16,10 +16,8 @@ use swarm_engine::{
     rejection::{FaultKind, Faults, Rejection},
 };
 
+use super::{Answer, Core, lock::Inner, pins::Pins};
 use crate::{
-    core::{Answer, Core},
-    lock::Inner,
-    pins::Pins,
     program::limits::RECALL_BYTES,
     records::task::find::{self, FindError},
 };

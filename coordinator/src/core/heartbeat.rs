@@ -7,7 +7,7 @@ use swarm_engine::{
     rejection::Rejection,
 };
 
-use crate::core::{Answer, Core};
+use super::{Answer, Core};
 
 impl Core {
     /// Renews leases, and waits up to `wait` for an order when there is none.

@@ -20,6 +20,7 @@ use swarm_engine::{
 };
 
 use crate::{
+    core::view::View,
     fixture::{Fixture, failure, id, task},
     machine::data_dir::DataDir,
     open::{self, Opened},
@@ -28,7 +29,6 @@ use crate::{
     retention::sweep,
     store::Store,
     stored,
-    view::View,
 };
 
 #[tokio::test(flavor = "multi_thread")]

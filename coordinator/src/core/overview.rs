@@ -15,11 +15,8 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use crate::{
-    core::{Answer, Core},
-    lock::Inner,
-    program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES},
-};
+use super::{Answer, Core, lock::Inner};
+use crate::program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES};
 
 /// See the module.
 pub(crate) struct Overview {

@@ -21,14 +21,8 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-use crate::{
-    core::{Answer, Core},
-    lock::Inner,
-    program::limits::LIST_BYTES,
-    recall::Refused,
-    records::task::find,
-    store::Store,
-};
+use super::{Answer, Core, lock::Inner, recall::Refused};
+use crate::{program::limits::LIST_BYTES, records::task::find, store::Store};
 
 /// How often a page is read again because tasks were retried meanwhile; after that it may miss one of those.
 const MAX_READS: usize = 3;

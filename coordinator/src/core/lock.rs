@@ -22,19 +22,21 @@ use swarm_engine::{
 };
 use tokio::sync::Notify;
 
-use crate::{
+use super::{
     admission::{Admission, Load, weight},
-    machine::clock::Clock,
     outputs::Outputs,
     parked::Parked,
     pins::Pins,
+    rates::Rates,
+    stored_ids::StoredIds,
+    waiters::Waiters,
+};
+use crate::{
+    machine::clock::Clock,
     program::{
         failure::abort,
         limits::{COMMIT_BYTES, COMMIT_EVENTS},
     },
-    rates::Rates,
-    stored_ids::StoredIds,
-    waiters::Waiters,
 };
 
 /// See the module.

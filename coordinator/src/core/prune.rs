@@ -10,7 +10,8 @@ use swarm_engine::{
     touches::TaskChange,
 };
 
-use crate::{core::Core, recall::Refused, records::task::aging::Aged};
+use super::{Core, recall::Refused};
+use crate::records::task::aging::Aged;
 
 /// Records brought into memory together: even the largest stay below what one request may recall.
 const RECALLED_TOGETHER: usize = 256;

@@ -4,10 +4,8 @@ use std::{collections::BTreeSet, ops::Bound};
 
 use swarm_engine::id::{AgentId, JobId, QueueName, Seq, TaskId};
 
-use crate::{
-    core::{Answer, Core},
-    records::task::find,
-};
+use super::{Answer, Core};
+use crate::records::task::find;
 
 /// Ids in alphabetical order.
 #[derive(Debug, Default)]
