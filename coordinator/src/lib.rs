@@ -4,11 +4,7 @@
 //! with the engine, waits until the journal has the decision on disk, and
 //! answers. `view` keeps the store in step, behind the answers.
 
-mod backup;
 mod core;
-mod retention;
-mod scrub;
-mod timer;
 mod upkeep;
 
 pub mod journal;
@@ -18,12 +14,7 @@ pub mod snapshot;
 pub mod store;
 pub mod stored;
 
-mod base;
 mod machine;
-mod new_history;
-mod open;
-mod restoring;
-mod running;
 
 mod door;
 mod request;
@@ -35,11 +26,10 @@ mod words;
 #[doc(hidden)]
 pub use crate::door::inside;
 
-#[cfg(test)]
-mod fixture;
 mod program;
+mod start;
 #[cfg(test)]
-mod scene;
+mod testing;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 

@@ -11,13 +11,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     door,
     machine::data_dir::DataDir,
-    open,
     program::{
         config::Config,
         failure::{Exit, Failure, abort, chain},
     },
     request::{Requests, Settings},
-    running::{Running, Times},
+    start::{
+        self,
+        running::{Running, Times},
+    },
     store,
     upkeep::KeepEvents,
 };
@@ -26,7 +28,7 @@ use crate::{
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     allow_many_files();
     let dir = DataDir::open(&config.data_dir()?)?;
-    let opened = open::open(&dir)?;
+    let opened = start::open(&dir)?;
     let (listener, address) = listen("--listen", config.listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen("--metrics-listen", address).await?),

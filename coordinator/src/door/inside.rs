@@ -10,10 +10,12 @@ use super::grpc::routes;
 use crate::{
     journal,
     machine::data_dir::DataDir,
-    open,
     program::failure::Failure,
     request::{Requests, Settings},
-    running::{Running, Times},
+    start::{
+        self,
+        running::{Running, Times},
+    },
     upkeep::{KeepEvents, Upkeep},
 };
 
@@ -56,7 +58,7 @@ impl Inside {
         let options = journal::Options {
             segment_bytes: layout.segment_bytes,
         };
-        let opened = open::open_with(&dir, options).map_err(told)?;
+        let opened = start::open_with(&dir, options).map_err(told)?;
         let mut running = Running::start(opened).map_err(told)?;
         let times = Times {
             lease_ttl: LEASE_TTL,

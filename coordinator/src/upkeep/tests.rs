@@ -4,10 +4,10 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::{
-    fixture::{Fixture, task},
     journal::{Options, ReadError},
     records::LAYOUT,
     store::Store,
+    testing::fixture::{Fixture, task},
 };
 
 const OPTIONS: Options = Options {

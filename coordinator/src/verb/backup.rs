@@ -19,15 +19,14 @@ use std::{
 
 use clap::Args;
 
+use super::backup_note::{self, Copied};
 use super::data::{Data, disk_failure};
 use crate::{
-    backup::{self, Copied},
-    base,
     journal::{self, Floor, Live, OpenError},
     machine::disk,
-    open,
     program::failure::{Exit, Failure, chain},
     snapshot::{self, Snapshot},
+    start::{self, base},
 };
 
 const EXAMPLES: &str = "\
@@ -110,13 +109,13 @@ fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
     let Some(snapshot) = copy_snapshot(&data.join("snapshot"), &snapshots)? else {
         return Ok(None);
     };
-    let live = Live::look(&data.join("journal")).map_err(|error| open::journal_failure(&error))?;
+    let live = Live::look(&data.join("journal")).map_err(|error| start::journal_failure(&error))?;
     let copied = live.copy(&segments);
     let last = match copied {
         Ok(Some(last)) => last,
         Ok(None) => return Ok(None),
         Err(error @ OpenError::File(_)) => return Err(disk_failure(&error)),
-        Err(error) => return Err(open::journal_failure(&error)),
+        Err(error) => return Err(start::journal_failure(&error)),
     };
     let origin = snapshot.as_ref().map(Snapshot::origin);
     let floor = Floor {
@@ -127,13 +126,13 @@ fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
     match journal::inspect(&segments, floor) {
         // Removed between the copy of the snapshot and that of the journal.
         Err(OpenError::Gap { offset: 0, .. }) if live.has_been_trimmed() => return Ok(None),
-        inspected => inspected.map_err(|error| open::journal_failure(&error))?,
+        inspected => inspected.map_err(|error| start::journal_failure(&error))?,
     };
     if let Some(snapshot) = &snapshot {
         snapshot.check().map_err(|error| base::snapshot_failure(&error))?;
     }
     let copied = Copied { last_seq: last };
-    backup::finish(target, &copied).map_err(|error| disk_failure(&error))?;
+    backup_note::finish(target, &copied).map_err(|error| disk_failure(&error))?;
     Ok(Some(copied))
 }
 

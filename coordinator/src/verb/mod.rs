@@ -95,5 +95,6 @@ impl Verb {
     }
 }
 
+mod backup_note;
 #[cfg(test)]
 mod tests;

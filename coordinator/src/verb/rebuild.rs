@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::data::Data;
 use crate::{
-    base, journal,
+    journal,
     machine::data_dir::DataDir,
-    open,
     program::failure::{Exit, Failure},
     snapshot::Snapshot,
+    start::{self, base},
 };
 
 const EXAMPLES: &str = "\
@@ -33,14 +33,14 @@ impl Rebuild {
         let found = base::find(&store)?;
         let floor = base::floor(&snapshots, &found);
         let journal =
-            journal::inspect(&dir.journal(), floor).map_err(|error| open::journal_failure(&error))?;
+            journal::inspect(&dir.journal(), floor).map_err(|error| start::journal_failure(&error))?;
         let oldest = journal.reader.oldest_seq();
         check_source(&snapshots, oldest)?;
         drop(found);
         if store.exists() {
             base::set_aside(&store)?;
         }
-        let rebuilt = open::open(&dir)?;
+        let rebuilt = start::open(&dir)?;
         println!(
             "rebuilt the store as of seq {}; the one before is {}",
             rebuilt.store.applied_seq(),

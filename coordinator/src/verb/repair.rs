@@ -10,12 +10,15 @@ use swarm_engine::state::State;
 
 use super::data::{Data, disk_failure};
 use crate::{
-    base::{self, Found},
     journal::{self, OpenError, Salvage, Witness},
     machine::data_dir::DataDir,
-    new_history, open,
     program::failure::{Exit, Failure, chain},
     snapshot::{Origin, Snapshot},
+    start::{
+        self,
+        base::{self, Found},
+        new_history,
+    },
 };
 
 const EXAMPLES: &str = "\
@@ -68,7 +71,7 @@ impl Repair {
         println!("{loss}");
         carry_out(&dir, &witnesses, &salvage)?;
         drop(witnesses);
-        let opened = open::open(&dir)?;
+        let opened = start::open(&dir)?;
         println!(
             "repaired: the coordinator goes on behind seq {}, with a new history; what was cut is in {}",
             opened.state.seq().0,
@@ -133,7 +136,7 @@ impl Witnesses {
         let oldest = match journal::inspect(&dir.journal(), floor) {
             Ok(journal) => journal.reader.oldest_seq(),
             Err(error @ (OpenError::File(_) | OpenError::UnknownVersion { .. })) => {
-                return Err(open::journal_failure(&error));
+                return Err(start::journal_failure(&error));
             }
             Err(error) => return Ok(Some(Fault::Journal(error))),
         };
@@ -154,7 +157,7 @@ impl Witnesses {
     fn salvage(&self, dir: &DataDir, fault: &Fault) -> Result<Salvage, Failure> {
         let (seq, chain_there) = self.base();
         Salvage::of(&dir.journal(), seq, chain_there, fault.is_foreign())
-            .map_err(|error| open::journal_failure(&error))
+            .map_err(|error| start::journal_failure(&error))
     }
 }
 
@@ -223,7 +226,7 @@ fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<
     }
     salvage
         .carry_out(&dir.path().join(ASIDE))
-        .map_err(|error| open::journal_failure(&error))
+        .map_err(|error| start::journal_failure(&error))
 }
 
 fn history(state: &State) -> String {

@@ -11,15 +11,14 @@ use std::{
 
 use clap::Args;
 
+use super::backup_note;
 use super::data::{Data, disk_failure};
 use crate::{
-    backup,
     journal::{self, Floor},
     machine::{data_dir::DataDir, disk},
-    new_history, open,
     program::failure::{Exit, Failure},
-    restoring,
     snapshot::Snapshot,
+    start::{self, new_history, restoring},
 };
 
 const EXAMPLES: &str = "\
@@ -41,7 +40,7 @@ pub struct Restore {
 
 impl Restore {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let copied = backup::read(&self.source).map_err(|error| disk_failure(&error))?;
+        let copied = backup_note::read(&self.source).map_err(|error| disk_failure(&error))?;
         let Some(copied) = copied else {
             return Err(Failure::new(
                 Exit::Configuration,
@@ -135,7 +134,7 @@ fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
         store_seq: 0,
     };
     let journal = journal::inspect(&aside.join("journal"), floor).map_err(|error| match &error {
-        journal::OpenError::UnknownVersion { .. } => open::journal_failure(&error),
+        journal::OpenError::UnknownVersion { .. } => start::journal_failure(&error),
         _ => described(&error),
     })?;
     if journal.last.seq == last_seq {

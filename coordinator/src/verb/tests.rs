@@ -11,8 +11,8 @@ use crate::{
     journal::Live,
     program::failure::Exit,
     records::{LAYOUT, agent, task::key},
-    scene::{Contents, Scene, Work},
     store::{Batch, Store},
+    testing::scene::{Contents, Scene, Work},
 };
 
 /// Every file below a directory, but for the lock.

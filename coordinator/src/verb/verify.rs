@@ -10,13 +10,15 @@ use swarm_engine::{id::Seq, state::State};
 
 use super::data::{Data, disk_failure};
 use crate::{
-    base::{self, Found},
     journal::{self, Inspected},
     machine::{data_dir::DataDir, disk},
-    open,
     program::failure::{Exit, Failure},
     records::{LAYOUT, load},
     snapshot::{self, Snapshot},
+    start::{
+        self,
+        base::{self, Found},
+    },
     store::{Store, key},
 };
 
@@ -57,7 +59,7 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     }
     let found = base::find(&store_copy)?;
     let floor = base::floor(&snapshots, &found);
-    let journal = journal::inspect(&dir.journal(), floor).map_err(|error| open::journal_failure(&error))?;
+    let journal = journal::inspect(&dir.journal(), floor).map_err(|error| start::journal_failure(&error))?;
     describe(&journal);
     let store = match found {
         Found::Intact(store, _) => store,
@@ -66,15 +68,15 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     };
     let (expected, mut state) = begin(&snapshots, &store, &journal, &scratch.join("expected"))?;
     let end = Seq(store.applied_seq());
-    open::catch_up(&mut state, &journal.reader, end, &expected)?;
+    start::catch_up(&mut state, &journal.reader, end, &expected)?;
     let records = compare(&store, &expected)?;
     println!(
         "store: {records} records as of seq {}, each as the journal says",
         end.0
     );
 
-    open::catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
-    open::recall_missing(&mut state, &expected)?;
+    start::catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
+    start::recall_missing(&mut state, &expected)?;
     state.check().map_err(|fault| {
         let help = "this is a bug; keep a copy of the data directory and report it";
         Failure::new(Exit::Bug, format!("the state contradicts itself: {fault}"), help)

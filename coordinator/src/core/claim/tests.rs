@@ -14,8 +14,8 @@ use swarm_engine::{
 
 use super::*;
 use crate::{
-    fixture::{Fixture, TTL, agent, id, task},
     machine::random,
+    testing::fixture::{Fixture, TTL, agent, id, task},
 };
 
 fn claim_of(agent: AgentId) -> Claim {

@@ -10,8 +10,8 @@ use swarm_engine::{
 };
 
 use crate::{
-    fixture::{Fixture, task},
     machine::clock::Clock,
+    testing::fixture::{Fixture, task},
 };
 
 const SUBMITTED_TOGETHER: usize = 10_000;

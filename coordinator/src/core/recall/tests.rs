@@ -21,14 +21,14 @@ use swarm_engine::{
 
 use crate::{
     core::view::View,
-    fixture::{Fixture, failure, id, task},
     machine::data_dir::DataDir,
-    open::{self, Opened},
     program::limits::STORE_READERS,
     records::{Entry, LAYOUT, task::key},
-    retention::sweep,
+    start::{self, Opened},
     store::Store,
     stored,
+    testing::fixture::{Fixture, failure, id, task},
+    upkeep::retention::sweep,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +248,7 @@ async fn the_store_is_exact_wherever_it_was_cut_off() {
         }
         let complete = !build_until(&cut, cuts);
         let dir = DataDir::open(&cut).unwrap();
-        let Opened { state, .. } = open::open(&dir).unwrap();
+        let Opened { state, .. } = start::open(&dir).unwrap();
         state.check().unwrap();
         let counts = state.counts();
         assert_eq!(

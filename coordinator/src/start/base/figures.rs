@@ -33,13 +33,13 @@ use swarm_engine::{
 
 use crate::{
     core::view::View,
-    fixture::{TTL, agent, task},
     journal::{self, Journal},
     machine::{clock::Clock, data_dir::DataDir, random},
-    open,
     records::Entry,
+    start,
     store::Store,
     stored,
+    testing::fixture::{TTL, agent, task},
 };
 
 const SUBMITTED_TOGETHER: usize = 10_000;
@@ -156,7 +156,7 @@ fn figures_of_a_filled_directory() {
     let count: usize = std::env::var("SWARM_FIGURES_TASKS").unwrap().parse().unwrap();
     let clock = Clock::start(Timestamp(0)).unwrap();
     let dir = DataDir::open(&path).unwrap();
-    let opened = open::open_with(&dir, journal::Options::default()).unwrap();
+    let opened = open_with(&dir, journal::Options::default()).unwrap();
     let mut filler = Filler {
         view: View::new(opened.store.clone()),
         state: opened.state,

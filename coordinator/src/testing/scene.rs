@@ -28,10 +28,10 @@ use crate::{
     core::view::View,
     journal::{Journal, Options},
     machine::{data_dir::DataDir, random},
-    open::{self, Opened},
     program::failure::Failure,
     records::Entry,
     snapshot::{Origin, Snapshot},
+    start::{self, Opened},
     store::Store,
     stored,
 };
@@ -105,7 +105,7 @@ impl Scene {
             journal,
             store,
             ..
-        } = open::open_with(&dir, OPTIONS)?;
+        } = open_with(&dir, OPTIONS)?;
         Ok(Work {
             state,
             journal,

@@ -4,8 +4,8 @@ use swarm_engine::{command::complete::Reported, id::TaskId, noun::task::TaskStat
 
 use super::*;
 use crate::{
-    fixture::{Fixture, failure, task},
     records::{job, output, task::key},
+    testing::fixture::{Fixture, failure, task},
 };
 
 /// Keys of tasks, jobs and outputs in the store.

@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 ///
 /// When store or journal cannot be read.
-pub(super) fn is_of(
+pub(crate) fn is_of(
     store: &Store,
     state: &State,
     snapshots: &[Snapshot],

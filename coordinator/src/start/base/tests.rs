@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::{records::meta::STARTED, scene::Scene};
+use crate::{records::meta::STARTED, testing::scene::Scene};
 
 fn aside(scene: &Scene) -> std::path::PathBuf {
     scene.store().with_extension("set-aside")

@@ -3,6 +3,11 @@
 //! The store says how things were after some event; the journal has the events
 //! since. `base` sees to it that there is a store to go on from.
 
+pub(crate) mod base;
+pub(crate) mod new_history;
+pub(crate) mod restoring;
+pub(crate) mod running;
+
 use std::sync::Arc;
 
 use swarm_engine::{
@@ -13,11 +18,9 @@ use swarm_engine::{
 };
 
 use crate::{
-    base,
     core::view::View,
     journal::{self, Journal},
     machine::data_dir::DataDir,
-    new_history,
     program::{
         failure::{Exit, Failure, chain},
         limits::{PAGE_BYTES, PAGE_EVENTS},
@@ -26,7 +29,6 @@ use crate::{
         Entry,
         task::find::{self, FindError},
     },
-    restoring,
     store::{self, Store, seal},
     stored,
 };

@@ -16,6 +16,7 @@ use swarm_engine::{
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
+use super::{Opened, new_history};
 use crate::{
     core::{
         Core,
@@ -24,11 +25,8 @@ use crate::{
     },
     journal::{self, Journal},
     machine::{clock::Clock, data_dir::DataDir, random, thread::spawn},
-    new_history,
-    open::Opened,
     program::failure::{Exit, Failure, chain},
-    retention, scrub, timer,
-    upkeep::{KeepEvents, Upkeep, stored_ids},
+    upkeep::{KeepEvents, Upkeep, retention, scrub, stored_ids, timer},
 };
 
 /// A core with its threads and tasks.

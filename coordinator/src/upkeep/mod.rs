@@ -302,5 +302,8 @@ impl Trouble {
     }
 }
 
+pub(crate) mod retention;
+pub(crate) mod scrub;
 #[cfg(test)]
 mod tests;
+pub(crate) mod timer;

@@ -27,8 +27,7 @@ use crate::{
     core::{Core, list::Listing, recall::Refused},
     journal,
     machine::{data_dir::DataDir, random},
-    open,
-    running::Running,
+    start::{self, running::Running},
     upkeep::KeepEvents,
 };
 
@@ -57,7 +56,7 @@ impl Fixture {
 
     pub(crate) fn open_with(files: Arc<TempDir>, options: journal::Options) -> Fixture {
         let dir = DataDir::open(&files.path().join("data")).unwrap();
-        let running = Running::start(open::open_with(&dir, options).unwrap()).unwrap();
+        let running = Running::start(start::open_with(&dir, options).unwrap()).unwrap();
         Fixture {
             core: Arc::clone(&running.core),
             running,
