@@ -1,35 +1,39 @@
 //! The coordinator: keeps tasks durably and hands them to agents.
 //!
-//! A request goes through a thin handler in `request` to `core`, which decides
-//! with the engine, waits until the journal has the decision on disk, and
-//! answers. `view` keeps the store in step, behind the answers.
+//! The folders stand from top to bottom: each knows only those below it, which a test asserts. A request comes in
+//! through a door, and `request` has `core` decide it with the engine, wait until the journal has the decision on disk,
+//! and answer. `core::view` keeps the store in step, behind the answers.
 
-mod core;
+mod serve;
+
+mod door;
+mod verb;
+
+mod request;
+mod wire;
+mod words;
+
+mod start;
 mod upkeep;
 
-pub mod journal;
+mod core;
 
 mod records;
 pub mod snapshot;
 pub mod store;
-pub mod stored;
+
+pub mod journal;
 
 mod machine;
+mod program;
+pub mod stored;
 
-mod door;
-mod request;
-mod serve;
-mod verb;
-mod wire;
-mod words;
+#[cfg(test)]
+mod testing;
+
 // For this workspace's own tests, benchmarks and fuzzing; no promise to anybody else.
 #[doc(hidden)]
 pub use crate::door::inside;
-
-mod program;
-mod start;
-#[cfg(test)]
-mod testing;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -93,8 +97,8 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
 }
 
 /// Reads a store for another process, which ends this one when it takes too long.
-fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
-    match store::probe::check(dir, &records::LAYOUT, look) {
+fn check_store(dir: &Path, look: store::sled::probe::Look) -> ExitCode {
+    match store::sled::probe::check(dir, &records::LAYOUT, look) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");

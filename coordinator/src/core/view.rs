@@ -27,7 +27,7 @@ use crate::{
         },
     },
     records::{self, Entry},
-    store::{Batch, Store, StoreError, seal},
+    store::{Batch, Store, StoreError, sled::closing},
 };
 
 /// What the store's thread is given, in order.
@@ -122,7 +122,7 @@ fn write(core: &Core, view: &mut View) -> bool {
 /// Ends the process: what the store has now is not known.
 fn end_of(core: &Core, error: &StoreError) -> ! {
     if error.is_damage() {
-        seal::damaged(core.store.dir(), &chain(error));
+        closing::damaged(core.store.dir(), &chain(error));
     }
     end_after_write("the store", error, error.kind())
 }

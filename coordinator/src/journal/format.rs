@@ -45,7 +45,7 @@ const FILE_MAGIC: [u8; 4] = *b"SWJF";
 const FORMAT_VERSION: u32 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileHeader {
+pub(crate) struct FileHeader {
     pub(super) first_seq: u64,
     /// The hash of the entry before this file; it also salts the entries' CRCs.
     pub(super) chain: u64,

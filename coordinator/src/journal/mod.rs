@@ -31,30 +31,20 @@
 //! active one fills, so a full disk ends the journal only after both. That holds for
 //! file systems that overwrite in place, not for those that copy on write.
 //!
-//! Reading order: `format` (the bytes), `active`, `segment` and `reserve` (writing),
-//! `walk` (reading), `floor`, `high_water`, `scan`, `tail` and `open` (starting),
-//! `catalog`, `reader`, `upkeep` (the rest, from any thread), `inspect`, `behind`, `salvage`,
-//! `live` (for the operator), `reseal` (for fuzzing).
+//! Reading order: `format` (the bytes), `write/`, `read/`, `open/` (starting), `upkeep` (from a thread of its own),
+//! `mend/` (for the operator and for fuzzing).
 
-mod active;
-mod behind;
-mod catalog;
 mod error;
-mod floor;
 mod format;
-mod high_water;
-mod inspect;
-mod live;
+
+mod mend;
 mod open;
-mod reader;
-mod reseal;
-mod reserve;
-mod salvage;
-mod scan;
-mod segment;
-mod tail;
+mod read;
 mod upkeep;
-mod walk;
+mod write;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
@@ -62,21 +52,21 @@ use bytes::Bytes;
 
 use crate::{machine::disk::FileError, program::failure::chain};
 
-use active::Active;
-use catalog::Catalog;
+use self::read::catalog::Catalog;
+use self::write::active::Active;
+use self::write::reserve::Reserve;
 use format::{FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES};
-use reserve::Reserve;
 
-pub use catalog::SegmentFacts;
-pub use error::{After, Flaw, OpenError, ReadError, Witness};
-pub use floor::Floor;
-pub use high_water::Position;
-pub use inspect::{Inspected, inspect};
-pub use live::Live;
-pub use reader::Reader;
+pub use self::mend::inspect::{Inspected, inspect};
+pub use self::mend::live::Live;
 #[doc(hidden)]
-pub use reseal::reseal;
-pub use salvage::Salvage;
+pub use self::mend::reseal::reseal;
+pub use self::mend::salvage::Salvage;
+pub use self::open::floor::Floor;
+pub use self::open::high_water::Position;
+pub use self::read::catalog::SegmentFacts;
+pub use self::read::reader::Reader;
+pub use error::{After, Flaw, OpenError, ReadError, Witness};
 pub use upkeep::Upkeep;
 
 /// An entry buffer larger than this is not kept for the next entry.
@@ -265,5 +255,8 @@ impl Drop for Journal {
     }
 }
 
+pub mod mend;
+mod read;
 #[cfg(test)]
 pub(crate) mod tests;
+mod write;

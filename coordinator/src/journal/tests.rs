@@ -21,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::{Floor, Journal, OpenError, Options, ReadError, TornTail, segment};
+use super::{Floor, Journal, OpenError, Options, ReadError, TornTail, write::segment};
 
 const EPOCH: u64 = 3;
 

@@ -8,10 +8,9 @@ use std::{
 };
 
 use super::{
-    catalog::{Catalog, SegmentFacts},
-    high_water::{self, Position},
-    reserve::Reserve,
-    segment,
+    open::high_water::{self, Position},
+    read::catalog::{Catalog, SegmentFacts},
+    write::{reserve::Reserve, segment},
 };
 use crate::machine::disk::{self, FileError};
 

@@ -20,8 +20,10 @@ use crate::{
     snapshot::{self, Snapshot, SnapshotError},
     store::{
         self, Store,
-        probe::{Found as Looked, Look, probe},
-        seal::{self, Left},
+        sled::{
+            closing::{self, Left},
+            probe::{Found as Looked, Look, probe},
+        },
     },
 };
 
@@ -75,7 +77,7 @@ fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
     if !dir.exists() {
         return Ok(Found::Missing);
     }
-    let left = seal::left(dir);
+    let left = closing::left(dir);
     let look = match &left {
         Left::Closed(_) | Left::Killed => asked.unwrap_or(Look::Sample),
         Left::Unknown(why) => {
@@ -85,7 +87,7 @@ fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
     };
     if look == Look::Sample {
         // From here on sled writes to its files.
-        seal::open(dir).map_err(|error| seal_failure(&error))?;
+        closing::open(dir).map_err(|error| seal_failure(&error))?;
     }
     let looked = probe(dir, look).map_err(|error| {
         Failure::new(

@@ -29,7 +29,7 @@ use crate::{
         Entry,
         task::find::{self, FindError},
     },
-    store::{self, Store, seal},
+    store::{self, Store, sled::closing},
     stored,
 };
 
@@ -74,7 +74,7 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     }
     let last = journal.last_seq();
     let (store, mut state) = base::choose(&dir.store(), found, &snapshots, &journal.reader(), last)?;
-    seal::open(&dir.store()).map_err(|error| base::seal_failure(&error))?;
+    closing::open(&dir.store()).map_err(|error| base::seal_failure(&error))?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;
     let new_history = new_history::pending(dir.path(), state.identity())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use super::{
     key,
     number_set::{NumberSet, SetMember},
-    value,
+    sled::value,
 };
 
 /// Changes that become visible together. The last one for a key wins.

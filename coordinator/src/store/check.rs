@@ -1,11 +1,11 @@
 //! Checking the whole store: every value, every chunk, and that each chunk has its value; or a sample of it.
 
 use super::Store;
-use super::digest::{self, Digest};
 use super::error::StoreError;
 use super::key;
-use super::reading::Sled;
-use super::value::{self, Stored};
+use super::sled::digest::{self, Digest};
+use super::sled::reading::Sled;
+use super::sled::value::{self, Stored};
 
 /// Values that a sample takes from each end of each kind, and from between.
 const SAMPLED: u64 = 250;

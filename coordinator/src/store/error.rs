@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{key, value};
+use super::{key, sled::value};
 
 /// Why the store could not be read or written.
 ///

@@ -29,35 +29,25 @@
 
 mod batch;
 mod check;
-mod digest;
 mod error;
 pub mod key;
 mod layout;
-mod leaf;
-mod leaves;
 mod moment;
 mod number_set;
-mod open;
-mod pass;
-pub(crate) mod probe;
-mod reading;
-mod renew;
 mod scan;
-pub(crate) mod seal;
-mod value;
-mod window;
 
+pub mod sled;
 #[cfg(test)]
 mod tests;
 
+pub use self::sled::open::OpenError;
+pub(crate) use self::sled::pass::Ground;
+pub use self::sled::reading::Reading;
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
 pub use layout::Layout;
 pub use moment::Moment;
 pub use number_set::{NumberSet, SET_NUMBERS, SetMember};
-pub use open::OpenError;
-pub(crate) use pass::Ground;
-pub use reading::Reading;
 pub use scan::{Entry, Scan};
 
 use std::fs::{self, File};
@@ -66,15 +56,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
-use sled::IVec;
+use ::sled::IVec;
 
+use self::sled::leaves::Changing;
+use self::sled::pass::Pass;
+use self::sled::reading::Sled;
+use self::sled::window::RawWrite;
 use batch::Write;
 use error::at_sled;
-use leaves::Changing;
 use moment::Kept;
-use pass::Pass;
-use reading::Sled;
-use window::RawWrite;
 
 use crate::machine::disk;
 
@@ -189,7 +179,7 @@ impl Store {
             if is_window {
                 window::apply(db, through, &changes.writes)?;
             } else {
-                let mut batch = sled::Batch::default();
+                let mut batch = ::sled::Batch::default();
                 for (key, value) in changes.writes {
                     match value {
                         Some(value) => batch.insert(key, value),
@@ -275,7 +265,7 @@ impl Store {
     }
 
     /// Until what sled has is on disk.
-    fn flush_through(&self, db: &sled::Db) -> Result<(), StoreError> {
+    fn flush_through(&self, db: &::sled::Db) -> Result<(), StoreError> {
         db.flush().map_err(at_sled("flush"))?;
         self.sync_file()
     }
@@ -331,7 +321,7 @@ struct Changes {
     changed: Vec<Changed>,
 }
 
-struct Changed {
+pub(crate) struct Changed {
     key: Vec<u8>,
     /// What was under it.
     before: Option<IVec>,

@@ -9,8 +9,10 @@ use super::{
     Changed, Changes, Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
     error::StoreError,
     key::CHUNK,
-    reading::Sled,
-    value::{self, Stored},
+    sled::{
+        reading::Sled,
+        value::{self, Stored},
+    },
 };
 use crate::program::limits::MOMENT_BYTES;
 

@@ -13,7 +13,7 @@ use crate::{
     core::Core,
     machine::clock::Clock,
     program::{failure::chain, limits::SCRUB_PATIENCE},
-    store::{Ground, Store, StoreError, seal},
+    store::{Ground, Store, StoreError, sled::closing},
 };
 
 /// How often the watcher looks within `SCRUB_PATIENCE`.
@@ -32,7 +32,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
         .spawn(move || read_through(&store, &clock, &tell, &stop));
     let reading = match reading {
         Ok(reading) => reading,
-        Err(error) => seal::damaged(
+        Err(error) => closing::damaged(
             core.store.dir(),
             &format!("no thread can be started to read it: {error}"),
         ),
@@ -46,13 +46,13 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
             Ok(Progress::Through(Ground::All)) => {
                 tracing::info!("the store was read through: all of it is there")
             }
-            Ok(Progress::Damaged(error)) => seal::damaged(core.store.dir(), &error),
+            Ok(Progress::Damaged(error)) => closing::damaged(core.store.dir(), &error),
             // Its own patience says when that never ends.
             Err(RecvTimeoutError::Timeout) if core.store.is_renewing() => silent = 0,
             Err(RecvTimeoutError::Timeout) if silent < SCRUB_LOOKS => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SCRUB_PATIENCE.as_secs();
-                seal::damaged(
+                closing::damaged(
                     core.store.dir(),
                     &format!("reading a page of it did not end within {seconds} s"),
                 )
@@ -61,7 +61,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
         }
     }
     if reading.join().is_err() {
-        seal::damaged(core.store.dir(), "reading it panics");
+        closing::damaged(core.store.dir(), "reading it panics");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::journal::{
     Flaw,
     error::After,
     format::{self, ENTRY_HEADER_BYTES, FILE_HEADER_BYTES},
-    walk::Walk,
+    read::walk::Walk,
 };
 
 const SEGMENT_BYTES: u64 = 1024;

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::journal::{
-    Position, Witness, high_water,
+    Position, Witness,
+    open::high_water,
     tests::window::{SEGMENT_BYTES, journal_with_mark, open_on},
 };
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::journal::{
     After, Flaw, Opened,
     format::{ALIGNMENT, ENTRY_HEADER_BYTES, FILE_HEADER_BYTES, FileHeader},
-    high_water,
+    open::high_water,
 };
 
 pub(super) const SEGMENT_BYTES: u64 = 8192;

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::{OUTPUT_BYTES, bytes, open, put};
 use crate::records::{LAYOUT, output, task::key};
 use crate::store::key::{APPLIED_SEQ, META, meta};
-use crate::store::value::chunk_key;
-use crate::store::{OpenError, Store, StoreError, leaf};
+use crate::store::sled::value::chunk_key;
+use crate::store::{OpenError, Store, StoreError, sled::leaf};
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use super::{Chance, OUTPUT_BYTES, bytes, chunks, contents, open, put, remove};
 use crate::records::{output, task::key};
 use crate::store::key::{APPLIED_SEQ, meta};
-use crate::store::value::MAX_SHORT_BYTES;
-use crate::store::{Batch, MAX_SLED_WRITES, operations_for, window};
+use crate::store::sled::value::MAX_SHORT_BYTES;
+use crate::store::{Batch, MAX_SLED_WRITES, operations_for, sled::window};
 
 #[test]
 fn long_values_round_trip_shrink_and_are_removed_whole() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::value::MAX_SHORT_BYTES;
+use super::sled::value::MAX_SHORT_BYTES;
 use super::{Batch, Changing, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for};
 use crate::records::{LAYOUT, agent, job, output, task::key};
 use crate::store::key::{self as store_key, CHUNK, name};
@@ -147,7 +147,7 @@ fn flushing_and_measuring_work_on_an_empty_and_on_a_full_store() {
 fn a_store_that_is_open_elsewhere_is_in_use() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    let second = super::open::open_within(&dir.path().join("store"), &LAYOUT, Duration::ZERO, u64::MAX);
+    let second = super::sled::open::open_within(&dir.path().join("store"), &LAYOUT, Duration::ZERO, u64::MAX);
     let Err(error) = second else {
         panic!("opened twice")
     };

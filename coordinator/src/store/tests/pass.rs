@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::{bytes, open, put};
 use crate::records::{output, task::key};
-use crate::store::{Batch, Ground, Store, value};
+use crate::store::{Batch, Ground, Store, sled::value};
 
 fn filled(dir: &TempDir) -> Store {
     let store = open(dir);

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use super::{Chance, bytes, contents, moment::change, open, pass::read_through, put, said};
 use crate::records::{LAYOUT, task::key};
-use crate::store::seal::{self, Left};
-use crate::store::{Batch, Ground, Store, StoreError, open::open_within};
+use crate::store::sled::closing::{self, Left};
+use crate::store::{Batch, Ground, Store, StoreError, sled::open::open_within};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -156,7 +156,7 @@ fn a_moment_and_a_pass_stay_exact_over_it() {
 fn why_not_renewed(store: &Store, patience: Duration) -> String {
     let error = store.renew_within(patience).unwrap_err();
     assert!(error.is_damage(), "{error}");
-    assert!(matches!(seal::left(store.dir()), Left::Unknown(why) if why.contains("damage")));
+    assert!(matches!(closing::left(store.dir()), Left::Unknown(why) if why.contains("damage")));
     // Until the process ends, nobody is told that there is nothing.
     assert!(matches!(store.get(&key::live(1)), Err(StoreError::Closed)));
     error.to_string()

@@ -4,9 +4,9 @@
 //! changes the sum too. So at the end the sum is that of the store at that moment, and must be the digest.
 
 use super::digest::{self, Digest};
-use super::error::StoreError;
-use super::layout::Layout;
-use super::{Changed, PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
+use crate::store::error::StoreError;
+use crate::store::layout::Layout;
+use crate::store::{Changed, PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Ground {
 
 /// How far the store was read; where none is under way, nothing was.
 #[derive(Debug, Default)]
-pub(super) struct Pass {
+pub(crate) struct Pass {
     /// Where it began, and where the next page begins.
     from: Vec<u8>,
     next: Vec<u8>,
@@ -44,7 +44,7 @@ pub(super) struct Pass {
 
 impl Pass {
     /// For `apply`: these keys' hashes have just changed by so much.
-    pub(super) fn take_in(&mut self, layout: &Layout, changed: &[Changed]) {
+    pub(crate) fn take_in(&mut self, layout: &Layout, changed: &[Changed]) {
         for Changed { key, difference, .. } in changed {
             if (&self.from..&self.next).contains(&key) {
                 self.sum.change(layout, key, *difference);

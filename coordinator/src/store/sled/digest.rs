@@ -8,12 +8,10 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
-    error::StoreError,
-    key,
-    layout::Layout,
     reading::Sled,
     value::{self, Stored},
 };
+use crate::store::{error::StoreError, key, layout::Layout};
 
 /// Where it is kept: behind all keys that anybody sees, and before the chunks.
 const KEY: &[u8] = &[key::CHUNK, 0];
@@ -26,20 +24,20 @@ const START_KEY: &[u8] = &[key::CHUNK, 0, 2];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
     /// Of everything.
-    pub(super) all: u64,
+    pub(crate) all: u64,
     /// Of the ids of tasks.
-    pub(super) ids: u64,
+    pub(crate) ids: u64,
     /// Of what a start reads.
-    pub(super) start: u64,
+    pub(crate) start: u64,
 }
 
 impl Digest {
-    pub(super) fn add(&mut self, layout: &Layout, key: &[u8], raw: &[u8]) {
+    pub(crate) fn add(&mut self, layout: &Layout, key: &[u8], raw: &[u8]) {
         self.change(layout, key, hash(key, raw));
     }
 
     /// Adds a key's hash, or the difference between two.
-    pub(super) fn change(&mut self, layout: &Layout, key: &[u8], difference: u64) {
+    pub(crate) fn change(&mut self, layout: &Layout, key: &[u8], difference: u64) {
         if key.starts_with(key::META) {
             return;
         }
@@ -53,14 +51,14 @@ impl Digest {
     }
 
     /// Their keys, and they as they are stored.
-    pub(super) fn stored(self) -> [(&'static [u8], Vec<u8>); 3] {
+    pub(crate) fn stored(self) -> [(&'static [u8], Vec<u8>); 3] {
         [(KEY, self.all), (IDS_KEY, self.ids), (START_KEY, self.start)]
             .map(|(key, sum)| (key, value::encode_short(key, &sum.to_be_bytes())))
     }
 }
 
 /// By how much a write changes the digest.
-pub(super) fn difference(key: &[u8], before: Option<&[u8]>, after: Option<&[u8]>) -> u64 {
+pub(crate) fn difference(key: &[u8], before: Option<&[u8]>, after: Option<&[u8]>) -> u64 {
     let of = |raw: Option<&[u8]>| raw.map_or(0, |raw| hash(key, raw));
     of(after).wrapping_sub(of(before))
 }
@@ -71,7 +69,7 @@ fn hash(key: &[u8], raw: &[u8]) -> u64 {
 
 impl Sled {
     /// The digest as the last batch left it; that of nothing in a new store.
-    pub(super) fn kept_digest(&self) -> Result<Digest, StoreError> {
+    pub(crate) fn kept_digest(&self) -> Result<Digest, StoreError> {
         Ok(Digest {
             all: self.sum_at(KEY)?,
             ids: self.sum_at(IDS_KEY)?,
@@ -94,7 +92,7 @@ impl Sled {
 }
 
 /// What is wrong when a digest is not that of what was read.
-pub(super) fn differs() -> StoreError {
+pub(crate) fn differs() -> StoreError {
     StoreError::DamagedFile {
         fault: "values are missing or older than they should be".to_owned(),
     }

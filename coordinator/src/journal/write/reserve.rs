@@ -17,13 +17,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{format::FILE_HEADER_BYTES, segment};
+use super::segment;
+use crate::journal::format::FILE_HEADER_BYTES;
 use crate::{
     machine::disk::{self, FileError},
     program::failure::chain,
 };
 
-pub(super) struct Reserve {
+pub(crate) struct Reserve {
     dir: PathBuf,
     /// The length of a spare.
     segment_bytes: u64,
@@ -46,7 +47,7 @@ enum Spare {
 }
 
 impl Reserve {
-    pub(super) fn new(dir: &Path, segment_bytes: u64) -> Reserve {
+    pub(crate) fn new(dir: &Path, segment_bytes: u64) -> Reserve {
         Reserve {
             dir: dir.to_owned(),
             segment_bytes,
@@ -57,7 +58,7 @@ impl Reserve {
     }
 
     /// A new segment is the active one: the next one may be prepared, once that is due.
-    pub(super) fn begin_segment(&self, length: u64, end: u64) {
+    pub(crate) fn begin_segment(&self, length: u64, end: u64) {
         self.set_active(length, end);
         let mut spare = self.lock();
         if matches!(*spare, Spare::Taken) {
@@ -66,13 +67,13 @@ impl Reserve {
     }
 
     /// The active segment is `length` bytes long and its entries end at `end`.
-    pub(super) fn set_active(&self, length: u64, end: u64) {
+    pub(crate) fn set_active(&self, length: u64, end: u64) {
         self.left.store(length.saturating_sub(end), Ordering::Relaxed);
         self.length.store(length, Ordering::Relaxed);
     }
 
     /// Bytes of entries that are sure to fit even if the disk has none to give.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let spare = match *self.settled() {
             Spare::Ready(_) => self.segment_bytes - FILE_HEADER_BYTES as u64,
             Spare::None | Spare::Preparing(_) | Spare::Taken | Spare::Closed => 0,
@@ -81,13 +82,13 @@ impl Reserve {
     }
 
     /// Whether the active segment is half full.
-    pub(super) fn is_spare_due(&self) -> bool {
+    pub(crate) fn is_spare_due(&self) -> bool {
         self.left.load(Ordering::Relaxed) < self.length.load(Ordering::Relaxed) / 2
     }
 
     /// Starts to prepare the next segment, if the active one is half full, there is
     /// none yet, and the disk has the space.
-    pub(super) fn prepare_if_due(&self) -> Result<(), FileError> {
+    pub(crate) fn prepare_if_due(&self) -> Result<(), FileError> {
         if !self.is_spare_due() {
             return Ok(());
         }
@@ -112,7 +113,7 @@ impl Reserve {
 
     /// The prepared segment, a blank file, waiting for it while it is in the making.
     /// None when there is none, or it did not come to be. `begin_segment` has to follow.
-    pub(super) fn take(&self) -> Option<(PathBuf, File)> {
+    pub(crate) fn take(&self) -> Option<(PathBuf, File)> {
         let taken = std::mem::replace(&mut *self.lock(), Spare::Taken);
         let file = match taken {
             Spare::Preparing(thread) => finished(thread)?,
@@ -124,7 +125,7 @@ impl Reserve {
     }
 
     /// Waits until nothing is written any more, and removes the spare.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let taken = std::mem::replace(&mut *self.lock(), Spare::Closed);
         if let Spare::Preparing(thread) = taken {
             // Whatever came of it is removed.

@@ -3,7 +3,9 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::format::{ALIGNMENT, ENTRY_HEADER_BYTES, ENTRY_MAGIC, FILE_HEADER_BYTES, seal, u32_at, u64_at};
+use crate::journal::format::{
+    ALIGNMENT, ENTRY_HEADER_BYTES, ENTRY_MAGIC, FILE_HEADER_BYTES, seal, u32_at, u64_at,
+};
 
 /// Goes from the file's header through entry after entry, as far as there are some.
 pub fn reseal(segment: &mut [u8]) {
@@ -36,7 +38,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::journal::{Floor, Journal, Options, segment};
+    use crate::journal::{Floor, Journal, Options, write::segment};
 
     #[test]
     fn a_changed_event_is_believed_once_its_segment_is_resealed() {

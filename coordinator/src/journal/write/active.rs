@@ -6,26 +6,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    format::{FILE_HEADER_BYTES, FileHeader},
-    segment,
-};
+use super::segment;
+use crate::journal::format::{FILE_HEADER_BYTES, FileHeader};
 use crate::machine::disk::FileError;
 
-pub(super) struct Active {
+pub(crate) struct Active {
     path: PathBuf,
     file: File,
     /// The length of the file, all of it on disk, in bytes.
     length: u64,
     /// Where the next entry goes.
-    pub(super) end: u64,
+    pub(crate) end: u64,
     /// The chain in the file's header.
-    pub(super) salt: u64,
+    pub(crate) salt: u64,
 }
 
 impl Active {
     /// A segment of `length` bytes without entries.
-    pub(super) fn new(path: PathBuf, file: File, header: &FileHeader, length: u64) -> Active {
+    pub(crate) fn new(path: PathBuf, file: File, header: &FileHeader, length: u64) -> Active {
         Active {
             path,
             file,
@@ -36,7 +34,7 @@ impl Active {
     }
 
     /// Creates a segment of `length` bytes.
-    pub(super) fn create(dir: &Path, header: &FileHeader, length: u64) -> Result<Active, FileError> {
+    pub(crate) fn create(dir: &Path, header: &FileHeader, length: u64) -> Result<Active, FileError> {
         let temporary = segment::temporary_path(dir, "new");
         segment::remove_leftover(&temporary)?;
         let file = segment::create_blank(&temporary, length)?;
@@ -44,7 +42,7 @@ impl Active {
     }
 
     /// Makes a segment out of a blank file of `length` bytes.
-    pub(super) fn install(
+    pub(crate) fn install(
         dir: &Path,
         temporary: &Path,
         file: File,
@@ -61,21 +59,21 @@ impl Active {
     }
 
     /// Whether it has no entries yet.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.end == FILE_HEADER_BYTES as u64
     }
 
-    pub(super) fn has_room_for(&self, entry_bytes: u64) -> bool {
+    pub(crate) fn has_room_for(&self, entry_bytes: u64) -> bool {
         self.end + entry_bytes <= self.length
     }
 
     /// The length of the file, in bytes.
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Makes the file at least `length` bytes long.
-    pub(super) fn grow(&mut self, length: u64) -> Result<(), FileError> {
+    pub(crate) fn grow(&mut self, length: u64) -> Result<(), FileError> {
         if length > self.length {
             segment::fill_with_zeros(&self.file, self.length, length)
                 .and_then(|()| self.file.sync_all())
@@ -89,7 +87,7 @@ impl Active {
     }
 
     /// Writes an entry and waits until it is on disk; returns its offset.
-    pub(super) fn write(&mut self, entry: &[u8]) -> Result<u64, FileError> {
+    pub(crate) fn write(&mut self, entry: &[u8]) -> Result<u64, FileError> {
         let offset = self.end;
         self.file
             .write_all_at(entry, offset)

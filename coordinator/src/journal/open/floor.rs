@@ -1,7 +1,8 @@
 //! What is known about a journal from elsewhere before it is opened: what need not
 //! be in it any more, and what must be.
 
-use super::{error::Witness, high_water::Position};
+use super::high_water::Position;
+use crate::journal::error::Witness;
 
 /// What the caller has beside the journal. The journal may begin right behind it, and
 /// must not end before it. All zeros: nothing.
@@ -16,19 +17,19 @@ pub struct Floor {
 }
 
 /// The floor, and what the journal's own high-water file says.
-pub(super) struct Known {
-    pub(super) floor: Floor,
-    pub(super) high_water: Option<Position>,
+pub(crate) struct Known {
+    pub(crate) floor: Floor,
+    pub(crate) high_water: Option<Position>,
 }
 
 impl Known {
     /// The last seq that the state can be brought to without the journal.
-    pub(super) fn reconstructible(&self) -> u64 {
+    pub(crate) fn reconstructible(&self) -> u64 {
         self.floor.snapshot_seq.max(self.floor.store_seq)
     }
 
     /// The last seq that was confirmed, as far as anybody knows, and who knows it.
-    pub(super) fn confirmed(&self) -> (u64, Witness) {
+    pub(crate) fn confirmed(&self) -> (u64, Witness) {
         let high_water = self.high_water.map_or(0, |position| position.seq);
         let witnesses = [
             (high_water, Witness::HighWater),
@@ -42,7 +43,7 @@ impl Known {
     }
 
     /// The ends of entries whose hashes are known.
-    pub(super) fn positions(&self) -> impl Iterator<Item = (Position, Witness)> {
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (Position, Witness)> {
         let seq = self.floor.snapshot_seq;
         let snapshot = self.floor.snapshot_chain.map(|chain| Position { seq, chain });
         let known = [

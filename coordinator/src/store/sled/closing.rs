@@ -17,7 +17,8 @@ use std::{
 use nix::fcntl::{Flock, FlockArg};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::{Store, StoreError, reading::Sled};
+use super::reading::Sled;
+use crate::store::{Store, StoreError};
 use crate::{
     machine::disk::{self, FileError},
     program::failure::{Exit, Failure, chain},
@@ -61,7 +62,7 @@ impl Store {
 
 impl Sled {
     /// What it has in it.
-    pub(super) fn contents(&self) -> Result<Contents, StoreError> {
+    pub(crate) fn contents(&self) -> Result<Contents, StoreError> {
         Ok(Contents {
             applied_seq: self.applied_seq()?,
             digest: self.kept_digest()?.all,
@@ -217,7 +218,7 @@ fn unsealed(text: &str) -> Option<Vec<&str>> {
     (crc.parse() == Ok(crc32c::crc32c(body.as_bytes()))).then(|| words.split(' ').collect())
 }
 
-pub(super) fn write(dir: &Path, words: &str) -> Result<(), FileError> {
+pub(crate) fn write(dir: &Path, words: &str) -> Result<(), FileError> {
     let body = format!("{MAGIC}\n{words}");
     let text = format!("{body}\n{}\n", crc32c::crc32c(body.as_bytes()));
     disk::write_whole(&path(dir), "write the store's seal", text.as_bytes())

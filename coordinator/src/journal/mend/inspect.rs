@@ -2,15 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{
+use crate::journal::{
     TornTail,
-    catalog::Catalog,
     error::OpenError,
-    floor::{Floor, Known},
-    high_water::{self, Found, Position},
-    open::check_end,
-    reader::Reader,
-    scan,
+    open::{
+        check_end,
+        floor::{Floor, Known},
+        high_water::{self, Found, Position},
+        scan,
+    },
+    read::{catalog::Catalog, reader::Reader},
 };
 
 /// A journal that would open, read from its beginning to its end.

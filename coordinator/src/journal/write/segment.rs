@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{error::OpenError, format::FileHeader};
+use crate::journal::{error::OpenError, format::FileHeader};
 use crate::machine::disk::{self, FileError};
 
 const EXTENSION: &str = "seg";
@@ -19,12 +19,12 @@ static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
 /// The file that holds the events from `first_seq` on. Twenty digits hold every
 /// u64, so the names sort like the numbers.
-pub(super) fn path(dir: &Path, first_seq: u64) -> PathBuf {
+pub(crate) fn path(dir: &Path, first_seq: u64) -> PathBuf {
     dir.join(format!("{first_seq:020}.{EXTENSION}"))
 }
 
 /// A file in the making, for the purpose `name`.
-pub(super) fn temporary_path(dir: &Path, name: &str) -> PathBuf {
+pub(crate) fn temporary_path(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.{TEMPORARY_EXTENSION}"))
 }
 
@@ -32,7 +32,7 @@ pub(super) fn temporary_path(dir: &Path, name: &str) -> PathBuf {
 ///
 /// # Errors
 /// When the directory can't be read, or a segment's name is no seq.
-pub(super) fn list(dir: &Path) -> Result<Vec<u64>, OpenError> {
+pub(crate) fn list(dir: &Path) -> Result<Vec<u64>, OpenError> {
     let mut first_seqs = Vec::new();
     for file in files_with(dir, EXTENSION)? {
         match first_seq_of(dir, &file) {
@@ -48,7 +48,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<u64>, OpenError> {
 ///
 /// # Errors
 /// When the directory can't be read. A missing one has no segments.
-pub(super) fn list_with_strays(dir: &Path) -> Result<(Vec<u64>, Vec<PathBuf>), FileError> {
+pub(crate) fn list_with_strays(dir: &Path) -> Result<(Vec<u64>, Vec<PathBuf>), FileError> {
     let (mut first_seqs, mut strays) = (Vec::new(), Vec::new());
     if !dir.exists() {
         return Ok((first_seqs, strays));
@@ -64,7 +64,7 @@ pub(super) fn list_with_strays(dir: &Path) -> Result<(Vec<u64>, Vec<PathBuf>), F
 }
 
 /// Removes what a crash left of segments in the making.
-pub(super) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
+pub(crate) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     for file in files_with(dir, TEMPORARY_EXTENSION)? {
         fs::remove_file(&file).map_err(FileError::new("remove the leftover file", &file))?;
     }
@@ -72,7 +72,7 @@ pub(super) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
 }
 
 /// Removes what a crash may have left of a segment in the making, which nobody is making any more.
-pub(super) fn remove_leftover(path: &Path) -> Result<(), FileError> {
+pub(crate) fn remove_leftover(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(FileError::new("remove the leftover file", path)(error))
@@ -85,7 +85,7 @@ pub(super) fn remove_leftover(path: &Path) -> Result<(), FileError> {
 /// into it change neither its size nor its blocks, which makes them cheap to sync.
 /// When that fails, nothing is left of it: half a file would keep the space that
 /// the next try needs. A file that is there already is never touched: it may be in use.
-pub(super) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
+pub(crate) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -106,7 +106,7 @@ pub(super) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
 
 /// Turns a blank file into the segment that `header` describes. The header is on
 /// disk before the name is, and the name is before this returns.
-pub(super) fn install(
+pub(crate) fn install(
     dir: &Path,
     temporary: &Path,
     file: &File,
@@ -128,7 +128,7 @@ pub(super) fn install(
 }
 
 /// Overwrites `from..through` of a file with zeros; does not sync.
-pub(super) fn fill_with_zeros(file: &File, from: u64, through: u64) -> io::Result<()> {
+pub(crate) fn fill_with_zeros(file: &File, from: u64, through: u64) -> io::Result<()> {
     let mut offset = from;
     while offset < through {
         let piece = (through - offset).min(ZEROS.len() as u64);

@@ -15,14 +15,14 @@ use std::{
     path::Path,
 };
 
-use super::{
+use crate::store::{
     MAX_SLED_WRITES,
     error::{StoreError, at_sled},
     key::CHUNK,
 };
 
 /// Stands in the store while a window is half written, with the seq that it reaches. No chunk's key is as short.
-pub(super) const MARK: &[u8] = &[CHUNK];
+pub(crate) const MARK: &[u8] = &[CHUNK];
 
 /// Its name in the store's directory.
 const FILE: &str = "window";
@@ -43,10 +43,10 @@ const LENGTHS_BYTES: usize = 2 + 4;
 const REMOVED: u32 = u32::MAX;
 
 /// A key, and the bytes that sled gets for it; none to remove it.
-pub(super) type RawWrite = (Vec<u8>, Option<Vec<u8>>);
+pub(crate) type RawWrite = (Vec<u8>, Option<Vec<u8>>);
 
 /// Keeps a window beside the store. sled has to have written what came before.
-pub(super) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
+pub(crate) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
     write_file(dir, through, writes).map_err(|source| StoreError::Io {
         doing: "write a window of",
         source,
@@ -54,7 +54,7 @@ pub(super) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), 
 }
 
 /// Does again, at the opening, what a killed process has left half done.
-pub(super) fn finish(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn finish(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
     let Some(mark) = db.get(MARK).map_err(at_sled("read"))? else {
         return Ok(());
     };
@@ -86,12 +86,12 @@ pub(super) fn finish(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Writes all of a window that is kept.
-pub(super) fn apply(db: &sled::Db, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
+pub(crate) fn apply(db: &sled::Db, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
     parts(through, writes).try_for_each(|part| db.apply_batch(part).map_err(at_sled("write")))
 }
 
 /// What sled is given, one after the other.
-pub(super) fn parts(through: u64, writes: &[RawWrite]) -> impl Iterator<Item = sled::Batch> {
+pub(crate) fn parts(through: u64, writes: &[RawWrite]) -> impl Iterator<Item = sled::Batch> {
     // A place for the mark.
     let parts = writes.chunks(MAX_SLED_WRITES - 1);
     let last = parts.len() - 1;

@@ -17,8 +17,8 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{Layout, OpenError, Store, StoreError};
 use crate::program::failure::{Exit, chain};
+use crate::store::{Layout, OpenError, Store, StoreError};
 
 /// The hidden verb under which this program looks at a store and does nothing else.
 pub(crate) const VERB: &str = "check-store";
@@ -80,7 +80,7 @@ pub(crate) fn probe(dir: &Path, look: Look) -> io::Result<Found> {
 }
 
 /// How long a slow disk needs to open the store in `dir`; what takes longer never ends.
-pub(super) fn patience(dir: &Path) -> Duration {
+pub(crate) fn patience(dir: &Path) -> Duration {
     LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND)
 }
 

@@ -5,10 +5,10 @@ use std::sync::RwLockReadGuard;
 
 use sled::IVec;
 
-use super::error::{StoreError, at_sled};
-use super::key::{self, CHUNK, FIRST_CHUNK};
 use super::value::{self, Stored};
-use super::{Store, WHOLE};
+use crate::store::error::{StoreError, at_sled};
+use crate::store::key::{self, CHUNK, FIRST_CHUNK};
+use crate::store::{Store, WHOLE};
 
 /// Reads of one moment; made by `Store::reading`. Whoever has one takes no second one: a writer may wait in between.
 pub struct Reading<'a> {
@@ -41,7 +41,7 @@ impl Deref for Reading<'_> {
 }
 
 impl Sled {
-    pub(super) fn new(db: sled::Db) -> Sled {
+    pub(crate) fn new(db: sled::Db) -> Sled {
         Sled {
             opened_at: end_of_log(&db),
             db: Some(db),
@@ -57,7 +57,7 @@ impl Sled {
     }
 
     /// What it reflects, as it has it itself; 0 when it is new.
-    pub(super) fn applied_seq(&self) -> Result<u64, StoreError> {
+    pub(crate) fn applied_seq(&self) -> Result<u64, StoreError> {
         let key = key::meta(key::APPLIED_SEQ);
         let Some(value) = self.get(&key)? else {
             return Ok(0);
@@ -69,23 +69,23 @@ impl Sled {
     }
 
     /// Bytes of its log since it was opened: what its next opening has to read.
-    pub(super) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         let end = self.db.as_ref().map_or(0, end_of_log);
         end.saturating_sub(self.opened_at)
     }
 
     /// Leaves nothing in its place.
-    pub(super) fn take(&mut self) -> Option<sled::Db> {
+    pub(crate) fn take(&mut self) -> Option<sled::Db> {
         self.db.take()
     }
 
     /// A clone of it would keep the files from being closed: who needs one holds `flushing`.
-    pub(super) fn db(&self) -> Result<&sled::Db, StoreError> {
+    pub(crate) fn db(&self) -> Result<&sled::Db, StoreError> {
         self.db.as_ref().ok_or(StoreError::Closed)
     }
 
     /// What is under a key.
-    pub(super) fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    pub(crate) fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match key.first() {
             Some(&CHUNK) => self.db()?.get(key).map_err(at_sled("read")),
             _ => self.find(key),
@@ -93,7 +93,7 @@ impl Sled {
     }
 
     /// All chunks, in the order of their keys.
-    pub(super) fn chunks(
+    pub(crate) fn chunks(
         &self,
     ) -> Result<impl Iterator<Item = Result<(IVec, IVec), StoreError>>, StoreError> {
         let chunks = self.db()?.range(FIRST_CHUNK..);
@@ -101,7 +101,7 @@ impl Sled {
     }
 
     /// The value behind what is under a key.
-    pub(super) fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
         match value::decode(key, raw)? {
             Stored::Short(value) => Ok(value.to_vec()),
             Stored::Long(long) => value::join(key, &long, |chunk_key| self.raw(chunk_key)),

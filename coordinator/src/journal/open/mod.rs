@@ -1,6 +1,11 @@
 //! Opens a journal: reads it through, refuses or repairs, and makes sure that
 //! what was read is on disk.
 
+pub(crate) mod floor;
+pub(crate) mod high_water;
+pub(crate) mod scan;
+pub(crate) mod tail;
+
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -9,17 +14,18 @@ use std::{
     sync::Arc,
 };
 
+use self::{
+    floor::{Floor, Known},
+    high_water::{Found, Position},
+    scan::{LastEntry, Newest, Scan},
+};
 use super::{
     Active, Journal, Opened, Options, TornTail,
-    catalog::{Catalog, Marks},
     error::OpenError,
-    floor::{Floor, Known},
     format::{FILE_HEADER_BYTES, FileHeader},
-    high_water::{self, Found, Position},
-    reserve::Reserve,
-    scan::{self, LastEntry, Newest, Scan},
-    segment,
+    read::catalog::{Catalog, Marks},
     upkeep::Upkeep,
+    write::{reserve::Reserve, segment},
 };
 use crate::machine::disk::{self, FileError};
 

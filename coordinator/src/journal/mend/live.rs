@@ -10,12 +10,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
+use crate::journal::{
     error::{Flaw, OpenError, Witness},
-    high_water::{self, Found, Position},
-    scan::unreadable,
-    segment, tail,
-    walk::{Stop, Walk},
+    open::{
+        high_water::{self, Found, Position},
+        scan::unreadable,
+        tail,
+    },
+    read::walk::{Stop, Walk},
+    write::segment,
 };
 use crate::machine::disk::{self, FileError};
 

@@ -5,11 +5,13 @@ use std::{iter::Peekable, marker::PhantomData, ops::Bound, vec};
 use sled::IVec;
 
 use super::{
-    error::{StoreError, at_sled},
-    key::{self, kind_of},
     leaf::{self, Entry},
     reading::Sled,
     window::RawWrite,
+};
+use crate::store::{
+    error::{StoreError, at_sled},
+    key::{self, kind_of},
 };
 
 impl Sled {
@@ -21,7 +23,7 @@ impl Sled {
     }
 
     /// What is under a key that lies in a leaf.
-    pub(super) fn find(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match self.leaf_of(key)? {
             Some((name, leaf)) => leaf::find(&name, &leaf, key),
             None => Ok(None),
@@ -29,7 +31,7 @@ impl Sled {
     }
 
     /// What is under the keys from one to before another, in their order; none of them is a chunk's.
-    pub(super) fn range(&self, from: &[u8], to: &[u8]) -> Result<Range<'_>, StoreError> {
+    pub(crate) fn range(&self, from: &[u8], to: &[u8]) -> Result<Range<'_>, StoreError> {
         let first = self.leaf_of(from)?.map(|(name, _)| name);
         let first = first.as_deref().unwrap_or(from);
         Ok(Range {
@@ -45,7 +47,7 @@ impl Sled {
 
 /// Some keys with what is under them; made by `Sled::range`. sled's own would keep the files open for longer than a
 /// `Reading`.
-pub(super) struct Range<'a> {
+pub(crate) struct Range<'a> {
     leaves: sled::Iter,
     from: Vec<u8>,
     to: Vec<u8>,
@@ -101,7 +103,7 @@ impl DoubleEndedIterator for Range<'_> {
 }
 
 /// Leaves on their way to what they become. Keys are taken and put in their order.
-pub(super) struct Changing<'a> {
+pub(crate) struct Changing<'a> {
     sled: &'a Sled,
     open: Option<Open>,
     /// What becomes of the leaves so far.
@@ -123,7 +125,7 @@ struct Open {
 }
 
 impl<'a> Changing<'a> {
-    pub(super) fn new(sled: &'a Sled) -> Changing<'a> {
+    pub(crate) fn new(sled: &'a Sled) -> Changing<'a> {
         Changing {
             sled,
             open: None,
@@ -132,7 +134,7 @@ impl<'a> Changing<'a> {
     }
 
     /// Takes a key out, with what is under it; it is behind all that were taken before.
-    pub(super) fn take(&mut self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    pub(crate) fn take(&mut self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         let leaf = match self.open.take() {
             Some(leaf) if key < leaf.end.as_slice() => leaf,
             left => {
@@ -151,7 +153,7 @@ impl<'a> Changing<'a> {
     }
 
     /// Puts something under the key that was taken last.
-    pub(super) fn put(&mut self, key: &[u8], raw: Vec<u8>, is_new: bool) {
+    pub(crate) fn put(&mut self, key: &[u8], raw: Vec<u8>, is_new: bool) {
         if let Some(leaf) = &mut self.open {
             leaf.before.push((key.into(), raw.into()));
             leaf.is_changed = true;
@@ -160,7 +162,7 @@ impl<'a> Changing<'a> {
     }
 
     /// What sled is to be given.
-    pub(super) fn finish(mut self) -> Vec<RawWrite> {
+    pub(crate) fn finish(mut self) -> Vec<RawWrite> {
         let left = self.open.take();
         self.close(left);
         self.writes

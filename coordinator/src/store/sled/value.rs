@@ -11,19 +11,19 @@
 //! too; the checksum of the whole catches a chunk that sled has kept from an earlier value. Keys are
 //! big endian for their order, everything else is little endian.
 
-use super::error::StoreError;
-use super::key::CHUNK;
+use crate::store::error::StoreError;
+use crate::store::key::CHUNK;
 
 /// Bytes of one sled value, but for a leaf of one large entry, which has its key too. A node of sled's has up to 17 of
 /// them, some more while nodes merge, and one over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak.
 /// Tried: values of 6 KiB leave no such file, values of 8 KiB do.
-pub(super) const MAX_RAW_BYTES: usize = 4096;
+pub(crate) const MAX_RAW_BYTES: usize = 4096;
 
 /// Before what lies in sled: a format and a checksum.
-pub(super) const HEADER_BYTES: usize = 5;
+pub(crate) const HEADER_BYTES: usize = 5;
 
 /// Bytes of a short value, and of each chunk of a long one.
-pub(super) const MAX_SHORT_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
+pub(crate) const MAX_SHORT_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
 
 const SHORT: u8 = 1;
 const LONG: u8 = 2;
@@ -31,25 +31,25 @@ const PART: u8 = 3;
 const LEAF: u8 = 4;
 
 /// What lies under a value's key.
-pub(super) enum Stored<'a> {
+pub(crate) enum Stored<'a> {
     Short(&'a [u8]),
     Long(Long),
 }
 
 /// A value that lies in chunks.
-pub(super) struct Long {
+pub(crate) struct Long {
     length: u32,
     crc: u32,
 }
 
 impl Long {
-    pub(super) fn chunks(&self) -> u32 {
+    pub(crate) fn chunks(&self) -> u32 {
         self.length.div_ceil(MAX_SHORT_BYTES as u32)
     }
 }
 
 /// How many chunks a value of so many bytes has, beside the entry under its own key.
-pub(super) fn chunk_count(value_len: usize) -> usize {
+pub(crate) fn chunk_count(value_len: usize) -> usize {
     if value_len <= MAX_SHORT_BYTES {
         0
     } else {
@@ -58,18 +58,18 @@ pub(super) fn chunk_count(value_len: usize) -> usize {
 }
 
 /// The key of a value's chunk, from index 0.
-pub(super) fn chunk_key(key: &[u8], index: u32) -> Vec<u8> {
+pub(crate) fn chunk_key(key: &[u8], index: u32) -> Vec<u8> {
     [&[CHUNK], key, &index.to_be_bytes()].concat()
 }
 
 /// The value's key and the index in a chunk's key.
-pub(super) fn split_chunk_key(chunk_key: &[u8]) -> Option<(&[u8], u32)> {
+pub(crate) fn split_chunk_key(chunk_key: &[u8]) -> Option<(&[u8], u32)> {
     let (key, index) = chunk_key.strip_prefix(&[CHUNK])?.split_last_chunk()?;
     Some((key, u32::from_be_bytes(*index)))
 }
 
 /// Gives everything to write for a value to `write`; returns the number of chunks among it.
-pub(super) fn encode(key: &[u8], value: &[u8], mut write: impl FnMut(Vec<u8>, Vec<u8>)) -> u32 {
+pub(crate) fn encode(key: &[u8], value: &[u8], mut write: impl FnMut(Vec<u8>, Vec<u8>)) -> u32 {
     if value.len() <= MAX_SHORT_BYTES {
         write(key.to_vec(), encode_short(key, value));
         return 0;
@@ -91,12 +91,12 @@ pub(super) fn encode(key: &[u8], value: &[u8], mut write: impl FnMut(Vec<u8>, Ve
 }
 
 /// What lies under the key of a value that is known to be short.
-pub(super) fn encode_short(key: &[u8], value: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_short(key: &[u8], value: &[u8]) -> Vec<u8> {
     seal(SHORT, key, value)
 }
 
 /// Checks and reads what lies under a value's key.
-pub(super) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreError> {
+pub(crate) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreError> {
     match unseal(key, raw)? {
         (SHORT, value) => Ok(Stored::Short(value)),
         (LONG, body) => {
@@ -117,7 +117,7 @@ pub(super) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreE
 }
 
 /// What lies under a leaf's name; `add` adds its entries, of so many bytes.
-pub(super) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub(crate) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut raw = Vec::with_capacity(HEADER_BYTES + bytes);
     raw.extend_from_slice(&[LEAF, 0, 0, 0, 0]);
     add(&mut raw);
@@ -127,7 +127,7 @@ pub(super) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u
 }
 
 /// Checks what lies under a leaf's name.
-pub(super) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
     match unseal(name, raw)? {
         (LEAF, _) => Ok(()),
         (_, _) => Err(StoreError::value(name, "its format is not a leaf's")),
@@ -135,7 +135,7 @@ pub(super) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Checks a chunk and returns its bytes.
-pub(super) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u8], StoreError> {
+pub(crate) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match unseal(chunk_key, raw)? {
         (PART, part) => Ok(part),
         (_, _) => Err(StoreError::value(chunk_key, "its format is not a chunk's")),
@@ -143,7 +143,7 @@ pub(super) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u
 }
 
 /// Puts a long value together; `read` is asked for one chunk after the other.
-pub(super) fn join<R: AsRef<[u8]>>(
+pub(crate) fn join<R: AsRef<[u8]>>(
     key: &[u8],
     long: &Long,
     mut read: impl FnMut(&[u8]) -> Result<Option<R>, StoreError>,

@@ -6,10 +6,10 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use super::{
+use crate::journal::{
     format::{FILE_HEADER_BYTES, FileHeader},
-    high_water::Position,
-    segment,
+    open::high_water::Position,
+    write::segment,
 };
 
 /// Distance between two marks in a segment, in bytes: what a reader walks over
@@ -27,24 +27,24 @@ pub struct SegmentFacts {
     pub bytes: u64,
 }
 
-pub(super) struct Catalog {
+pub(crate) struct Catalog {
     dir: PathBuf,
     contents: Mutex<Contents>,
 }
 
 /// Where to begin reading for a seq, and how far its segment goes.
-pub(super) struct Place {
-    pub(super) file: PathBuf,
+pub(crate) struct Place {
+    pub(crate) file: PathBuf,
     /// The chain in the file's header.
-    pub(super) salt: u64,
+    pub(crate) salt: u64,
     /// The offset of an entry at or before the seq.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// The last seq in the file that is on disk.
-    pub(super) last_seq: u64,
+    pub(crate) last_seq: u64,
 }
 
 impl Catalog {
-    pub(super) fn new(dir: &Path, segments: Vec<Marks>, last: Position) -> Catalog {
+    pub(crate) fn new(dir: &Path, segments: Vec<Marks>, last: Position) -> Catalog {
         Catalog {
             dir: dir.to_owned(),
             contents: Mutex::new(Contents { segments, last }),
@@ -52,17 +52,17 @@ impl Catalog {
     }
 
     /// The last seq that is on disk; 0 when there is none.
-    pub(super) fn last_seq(&self) -> u64 {
+    pub(crate) fn last_seq(&self) -> u64 {
         self.last().seq
     }
 
     /// The end of the last entry that is on disk.
-    pub(super) fn last(&self) -> Position {
+    pub(crate) fn last(&self) -> Position {
         self.lock().last
     }
 
     /// The first seq of the first segment.
-    pub(super) fn oldest_seq(&self) -> u64 {
+    pub(crate) fn oldest_seq(&self) -> u64 {
         self.lock()
             .segments
             .first()
@@ -70,7 +70,7 @@ impl Catalog {
     }
 
     /// All segments, the oldest first; the last one is being written.
-    pub(super) fn segments(&self) -> Vec<SegmentFacts> {
+    pub(crate) fn segments(&self) -> Vec<SegmentFacts> {
         let contents = self.lock();
         let mut end = contents.last.seq;
         let newest_first = contents.segments.iter().rev().map(|segment| {
@@ -87,17 +87,17 @@ impl Catalog {
     }
 
     /// What all segments take on disk, in bytes.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.lock().segments.iter().map(|segment| segment.bytes).sum()
     }
 
     /// A new segment of `bytes` follows the others.
-    pub(super) fn begin_segment(&self, header: &FileHeader, bytes: u64) {
+    pub(crate) fn begin_segment(&self, header: &FileHeader, bytes: u64) {
         self.lock().segments.push(Marks::new(header, bytes));
     }
 
     /// The newest segment is `bytes` long now.
-    pub(super) fn resize_newest(&self, bytes: u64) {
+    pub(crate) fn resize_newest(&self, bytes: u64) {
         if let Some(segment) = self.lock().segments.last_mut() {
             segment.bytes = bytes;
         }
@@ -105,19 +105,19 @@ impl Catalog {
 
     /// Forgets the oldest segment, if another follows it and it ends before `seq`:
     /// from now on nobody looks for it.
-    pub(super) fn take_oldest_before(&self, seq: u64) -> Option<Marks> {
+    pub(crate) fn take_oldest_before(&self, seq: u64) -> Option<Marks> {
         let mut contents = self.lock();
         let following = contents.segments.get(1)?.first_seq;
         (following <= seq).then(|| contents.segments.remove(0))
     }
 
     /// Undoes `take_oldest_before`.
-    pub(super) fn put_back_oldest(&self, segment: Marks) {
+    pub(crate) fn put_back_oldest(&self, segment: Marks) {
         self.lock().segments.insert(0, segment);
     }
 
     /// An entry of the newest segment is on disk.
-    pub(super) fn record(&self, first_seq: u64, last: Position, offset: u64) {
+    pub(crate) fn record(&self, first_seq: u64, last: Position, offset: u64) {
         let mut contents = self.lock();
         contents.last = last;
         if let Some(segment) = contents.segments.last_mut() {
@@ -126,7 +126,7 @@ impl Catalog {
     }
 
     /// None when no segment begins at or before `seq`.
-    pub(super) fn locate(&self, seq: u64) -> Option<Place> {
+    pub(crate) fn locate(&self, seq: u64) -> Option<Place> {
         let contents = self.lock();
         let following = contents
             .segments
@@ -154,17 +154,17 @@ struct Contents {
 }
 
 /// One segment and the places of some of its entries.
-pub(super) struct Marks {
-    pub(super) first_seq: u64,
+pub(crate) struct Marks {
+    pub(crate) first_seq: u64,
     salt: u64,
     /// The length of the file.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// The first seq and the offset of entries, in order.
     marks: Vec<(u64, u64)>,
 }
 
 impl Marks {
-    pub(super) fn new(header: &FileHeader, bytes: u64) -> Marks {
+    pub(crate) fn new(header: &FileHeader, bytes: u64) -> Marks {
         let first_entry = (header.first_seq, FILE_HEADER_BYTES as u64);
         Marks {
             first_seq: header.first_seq,
@@ -175,7 +175,7 @@ impl Marks {
     }
 
     /// Marks the entry at `offset` when the mark before is far enough away.
-    pub(super) fn record(&mut self, first_seq: u64, offset: u64) {
+    pub(crate) fn record(&mut self, first_seq: u64, offset: u64) {
         let last = self.marks.last().map_or(0, |&(_, offset)| offset);
         if offset >= last + MARK_DISTANCE {
             self.marks.push((first_seq, offset));

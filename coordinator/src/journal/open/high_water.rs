@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::format::{u32_at, u64_at};
+use crate::journal::format::{u32_at, u64_at};
 use crate::machine::disk::{self, FileError};
 
 const NAME: &str = "high-water";
@@ -34,7 +34,7 @@ pub struct Position {
 
 /// What the high-water file says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     At(Position),
     Missing,
     /// Not what was written; the word says how.
@@ -42,12 +42,12 @@ pub(super) enum Found {
 }
 
 /// Where the high-water file of the journal in `dir` is.
-pub(super) fn path(dir: &Path) -> PathBuf {
+pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
 
 /// Replaces the high-water file; it is on disk when this returns.
-pub(super) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
+pub(crate) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
     disk::write_whole(&path(dir), "write the high-water file", &encode(position))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
 ///
 /// # Errors
 /// When the file system refuses. What the file contains is no error.
-pub(super) fn read(dir: &Path) -> Result<Found, FileError> {
+pub(crate) fn read(dir: &Path) -> Result<Found, FileError> {
     let path = path(dir);
     match fs::read(&path) {
         Ok(bytes) => Ok(match decode(&bytes) {

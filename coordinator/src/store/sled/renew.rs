@@ -17,18 +17,19 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::error::StoreError;
+use super::closing::{self, Contents};
 use super::open::{LOCK_PATIENCE, open_files};
+use super::probe;
 use super::reading::Sled;
-use super::seal::{self, Contents};
-use super::{OpenError, Store, WHOLE, probe};
 use crate::machine::clock::Stopwatch;
 use crate::program::limits::STORE_FREE_BYTES;
+use crate::store::error::StoreError;
+use crate::store::{OpenError, Store, WHOLE};
 
 /// Bytes of sled's log after which it is opened again: some hundred thousand tasks. Reading them takes a start up to a second out of
 /// memory, and three from a disk that reads 300 MB/s. Half as many would halve that, and double what the renewals of a large
 /// store take of its writer: each costs half a second with a million tasks, and more with more of them.
-pub(super) const RENEW_AFTER: u64 = 1024 * 1024 * 1024;
+pub(crate) const RENEW_AFTER: u64 = 1024 * 1024 * 1024;
 
 /// Times its last note of where its pages lie that sled may take for the next one: that is there beside the last one, and the
 /// store grows meanwhile.
@@ -44,7 +45,7 @@ impl Store {
     }
 
     /// For `apply`, behind a batch.
-    pub(super) fn renew_if_due(&self) -> Result<(), StoreError> {
+    pub(crate) fn renew_if_due(&self) -> Result<(), StoreError> {
         if self.reading().written() < self.shared.renew_after || !self.has_space_to_renew() {
             return Ok(());
         }
@@ -52,7 +53,7 @@ impl Store {
     }
 
     /// For the writer: closes sled and opens it again. When that takes longer, it is damage.
-    pub(super) fn renew_within(&self, patience: Duration) -> Result<(), StoreError> {
+    pub(crate) fn renew_within(&self, patience: Duration) -> Result<(), StoreError> {
         let (began, bytes) = (Stopwatch::start(), self.reading().written());
         self.shared.is_renewing.store(true, Ordering::Relaxed);
         let renewed = self.renew(patience);
@@ -93,7 +94,7 @@ impl Store {
 
     /// The next start reads everything.
     fn suspect(&self) {
-        if let Err(error) = seal::suspect(&self.shared.dir) {
+        if let Err(error) = closing::suspect(&self.shared.dir) {
             let error = crate::program::failure::chain(&error);
             tracing::error!(error, "cannot note that the store is damaged");
         }

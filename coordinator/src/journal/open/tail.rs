@@ -1,13 +1,13 @@
 //! Looks at what stands behind the last intact entry of a segment.
 
-use super::{
+use crate::journal::{
     error::{After, Flaw},
     format::{ALIGNMENT, ENTRY_MAGIC, MIN_EVENT_BYTES},
-    walk::{Stop, Walk},
+    read::walk::{Stop, Walk},
 };
 
 /// Whether there are only zeros from here to the end of the file.
-pub(super) fn is_blank(walk: &mut Walk) -> Result<bool, Stop> {
+pub(crate) fn is_blank(walk: &mut Walk) -> Result<bool, Stop> {
     let mut offset = walk.offset();
     loop {
         let bytes = walk.raw(offset)?;
@@ -28,7 +28,7 @@ pub(super) fn is_blank(walk: &mut Walk) -> Result<bool, Stop> {
 ///
 /// # Errors
 /// When the file can't be read, or such a header has an unknown version.
-pub(super) fn find_entry(walk: &mut Walk, expected: u64, epoch: u64) -> Result<Option<After>, Stop> {
+pub(crate) fn find_entry(walk: &mut Walk, expected: u64, epoch: u64) -> Result<Option<After>, Stop> {
     let bad = walk.offset();
     let mut offset = bad + ALIGNMENT as u64;
     loop {

@@ -6,9 +6,11 @@ use bytes::Bytes;
 
 use super::{
     catalog::{Catalog, Place},
+    walk::{Stop, Walk},
+};
+use crate::journal::{
     error::{Flaw, ReadError},
     format,
-    walk::{Stop, Walk},
 };
 use crate::machine::disk::FileError;
 
@@ -20,7 +22,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(catalog: Arc<Catalog>) -> Reader {
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Reader {
         Reader { catalog }
     }
 

@@ -9,57 +9,59 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
+use super::{floor::Known, tail};
+use crate::journal::{
     TornTail,
-    catalog::Marks,
     error::{After, Flaw, OpenError},
-    floor::Known,
     format::{EntryHeader, FileHeader},
-    segment, tail,
-    walk::{Stop, Walk},
+    read::{
+        catalog::Marks,
+        walk::{Stop, Walk},
+    },
+    write::segment,
 };
 use crate::machine::disk::FileError;
 
 /// Everything that is known about a journal after reading it.
 #[derive(Default)]
-pub(super) struct Scan {
-    pub(super) segments: Vec<Marks>,
+pub(crate) struct Scan {
+    pub(crate) segments: Vec<Marks>,
     /// One less than the first seq of the first segment when there is no entry.
-    pub(super) last_seq: u64,
+    pub(crate) last_seq: u64,
     /// The chain after the last entry.
-    pub(super) chain: u64,
-    pub(super) last_entry: Option<LastEntry>,
+    pub(crate) chain: u64,
+    pub(crate) last_entry: Option<LastEntry>,
     /// The newest segment; None when there is none at all.
-    pub(super) newest: Option<Newest>,
-    pub(super) torn: Option<TornTail>,
+    pub(crate) newest: Option<Newest>,
+    pub(crate) torn: Option<TornTail>,
 }
 
 /// Where the last intact entry is.
-pub(super) struct LastEntry {
-    pub(super) file: PathBuf,
-    pub(super) offset: u64,
-    pub(super) bytes: u64,
-    pub(super) epoch: u64,
+pub(crate) struct LastEntry {
+    pub(crate) file: PathBuf,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    pub(crate) epoch: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Newest {
-    pub(super) file: PathBuf,
-    pub(super) header: FileHeader,
+pub(crate) struct Newest {
+    pub(crate) file: PathBuf,
+    pub(crate) header: FileHeader,
     /// Where its intact entries end.
-    pub(super) end: u64,
+    pub(crate) end: u64,
 }
 
 /// Reads every entry of the journal in `dir`.
 ///
 /// # Errors
 /// When confirmed entries are damaged or missing, or a file can't be read.
-pub(super) fn scan(dir: &Path, known: &Known) -> Result<Scan, OpenError> {
+pub(crate) fn scan(dir: &Path, known: &Known) -> Result<Scan, OpenError> {
     scan_segments(dir, &segment::list(dir)?, known)
 }
 
 /// The same as if there were only the segments with these first seqs.
-pub(super) fn scan_segments(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
+pub(crate) fn scan_segments(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
     let mut scan = Scan::default();
     let mut end = None;
     for &first_seq in first_seqs {
@@ -75,7 +77,7 @@ pub(super) fn scan_segments(dir: &Path, first_seqs: &[u64], known: &Known) -> Re
 ///
 /// # Errors
 /// When the file system refuses, or a newer coordinator wrote it.
-pub(super) fn scan_to_damage(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
+pub(crate) fn scan_to_damage(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
     let mut scan = Scan::default();
     let mut end = None;
     for &first_seq in first_seqs {
@@ -295,7 +297,7 @@ fn examine_end(
 }
 
 /// For what stops the reading for good: the file system, or an unknown version.
-pub(super) fn unreadable(file: &Path, offset: u64, stop: Stop) -> OpenError {
+pub(crate) fn unreadable(file: &Path, offset: u64, stop: Stop) -> OpenError {
     let file = file.to_owned();
     match stop {
         Stop::File(error) => FileError::new("read the journal segment", &file)(error).into(),

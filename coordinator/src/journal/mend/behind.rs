@@ -8,29 +8,29 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::{
+use crate::journal::{
     error::{Flaw, OpenError},
     format::{self, ALIGNMENT, ENTRY_MAGIC, FILE_HEADER_BYTES},
-    scan::unreadable,
-    walk::{Stop, Walk},
+    open::scan::unreadable,
+    read::walk::{Stop, Walk},
 };
 
 /// Entries that follow on each other without a gap.
 #[derive(Debug)]
-pub(super) struct Behind {
+pub(crate) struct Behind {
     /// Where the first of them stands.
-    pub(super) offset: u64,
-    pub(super) first_seq: u64,
-    pub(super) last_seq: u64,
+    pub(crate) offset: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
     /// The hash of what stood before the first.
-    pub(super) chain: u64,
+    pub(crate) chain: u64,
     /// The events, with the epochs of their entries.
-    pub(super) entries: Vec<(u64, Vec<Bytes>)>,
+    pub(crate) entries: Vec<(u64, Vec<Bytes>)>,
 }
 
 impl Behind {
     /// The same from seq `from` on, which is one of them.
-    pub(super) fn beginning_with(mut self, from: u64) -> Behind {
+    pub(crate) fn beginning_with(mut self, from: u64) -> Behind {
         let mut surplus = from.saturating_sub(self.first_seq) as usize;
         self.entries.retain_mut(|(_, events)| {
             let dropped = surplus.min(events.len());
@@ -47,7 +47,7 @@ impl Behind {
 ///
 /// # Errors
 /// When the file system refuses, or a newer coordinator wrote it.
-pub(super) fn find(file: &Path, offset: u64, least: u64) -> Result<Option<Behind>, OpenError> {
+pub(crate) fn find(file: &Path, offset: u64, least: u64) -> Result<Option<Behind>, OpenError> {
     let found =
         Walk::open(file).and_then(|(mut walk, header)| look(file, &mut walk, header.chain, offset, least));
     match found {

@@ -8,11 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use super::error::{StoreError, at_sled};
 use super::pass::Pass;
 use super::reading::Sled;
 use super::renew::RENEW_AFTER;
-use super::{Layout, Shared, Store, window};
+use super::window;
+use crate::store::error::{StoreError, at_sled};
+use crate::store::{Layout, Shared, Store};
 
 /// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
 /// would take a gigabyte.
@@ -25,7 +26,7 @@ const FLUSH_EVERY_MS: u64 = 5_000;
 
 /// How long a lock may be held that is on its way out: sled gives it up some time after the last
 /// handle is dropped. Another coordinator is met earlier, at the lock of the data directory.
-pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
@@ -54,7 +55,7 @@ impl Store {
 }
 
 /// Opens the store, waits so long for its lock, and opens sled again after so many bytes of its log.
-pub(super) fn open_within(
+pub(crate) fn open_within(
     dir: &Path,
     layout: &'static Layout,
     patience: Duration,
@@ -101,7 +102,7 @@ pub(super) fn open_within(
 }
 
 /// Opens sled's files, and clears away what it would trip over.
-pub(super) fn open_files(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
+pub(crate) fn open_files(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
     remove_unfinished_snapshots(dir).map_err(|source| OpenError::Io {
         dir: dir.to_owned(),
         source,

@@ -17,22 +17,22 @@ use std::ops::Range;
 
 use sled::IVec;
 
-use super::error::StoreError;
 use super::value::{self, HEADER_BYTES, MAX_RAW_BYTES};
 use super::window::RawWrite;
+use crate::store::error::StoreError;
 
 /// A key, and what is under it.
-pub(super) type Entry = (IVec, IVec);
+pub(crate) type Entry = (IVec, IVec);
 
 /// Bytes of all entries. More of them cost sled less where keys rise or fall, and more where they are changed by chance.
 /// An entry that is larger by itself has a leaf of its own.
-pub(super) const LEAF_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
+pub(crate) const LEAF_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
 
 /// Before each entry.
 const LENGTHS_BYTES: usize = 3;
 
 /// The entries of the leaf with this name.
-pub(super) fn entries(name: &[u8], leaf: &IVec) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn entries(name: &[u8], leaf: &IVec) -> Result<Vec<Entry>, StoreError> {
     let places = Places::new(name, leaf)?;
     let part = |place: Range<usize>| leaf.subslice(place.start, place.len());
     places
@@ -41,7 +41,7 @@ pub(super) fn entries(name: &[u8], leaf: &IVec) -> Result<Vec<Entry>, StoreError
 }
 
 /// What is under a key of the leaf with this name.
-pub(super) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+pub(crate) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>, StoreError> {
     for places in Places::new(name, leaf)? {
         let (place, raw) = places?;
         match leaf[place].cmp(key) {
@@ -56,7 +56,7 @@ pub(super) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>,
 /// The leaves that these entries make, of which the first has this name; there is at least one entry.
 ///
 /// When keys rise, as numbers do, all but the last leaf are full; else there is space in each.
-pub(super) fn split(name: &[u8], entries: &[Entry], is_rising: bool) -> Vec<RawWrite> {
+pub(crate) fn split(name: &[u8], entries: &[Entry], is_rising: bool) -> Vec<RawWrite> {
     let total: usize = entries.iter().map(bytes_of).sum();
     let enough = if is_rising {
         LEAF_BYTES
@@ -82,7 +82,7 @@ pub(super) fn split(name: &[u8], entries: &[Entry], is_rising: bool) -> Vec<RawW
 }
 
 /// A leaf of all these entries.
-pub(super) fn whole(name: &[u8], entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn whole(name: &[u8], entries: &[Entry]) -> Vec<u8> {
     let bytes = entries.iter().map(bytes_of).sum();
     value::encode_leaf(name, bytes, |leaf| {
         for (key, raw) in entries {

@@ -14,16 +14,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
+use super::behind::{self, Behind};
+use crate::journal::{
     Options,
-    behind::{self, Behind},
     error::OpenError,
-    floor::{Floor, Known},
     format::{self, FILE_HEADER_BYTES, FileHeader},
-    high_water::{self, Found},
-    open::begin_at,
-    scan::{Newest, scan_segments, scan_to_damage},
-    segment,
+    open::{
+        begin_at,
+        floor::{Floor, Known},
+        high_water::{self, Found},
+        scan::{Newest, scan_segments, scan_to_damage},
+    },
+    write::segment,
 };
 use crate::machine::disk::{self, FileError};
 

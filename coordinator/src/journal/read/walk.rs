@@ -6,7 +6,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::{
+use crate::journal::{
     error::Flaw,
     format::{ENTRY_HEADER_BYTES, EntryHeader, FILE_HEADER_BYTES, FileHeader},
 };
@@ -16,21 +16,21 @@ use super::{
 const READ_BYTES: usize = 256 * 1024;
 
 /// A position in a segment file.
-pub(super) struct Walk {
+pub(crate) struct Walk {
     window: Window,
     salt: u64,
     offset: u64,
 }
 
 /// What stops a walk.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     File(io::Error),
     Flaw(Flaw),
 }
 
 impl Walk {
     /// Opens a segment and stands at its first entry.
-    pub(super) fn open(file: &Path) -> Result<(Walk, FileHeader), Stop> {
+    pub(crate) fn open(file: &Path) -> Result<(Walk, FileHeader), Stop> {
         let mut window = Window::open(file)?;
         let bytes = window.bytes(0, FILE_HEADER_BYTES)?;
         let header = FileHeader::decode(bytes.try_into().expect("the window gives what was asked for"))?;
@@ -45,7 +45,7 @@ impl Walk {
     }
 
     /// Opens a segment whose header is known and stands at the entry at `offset`.
-    pub(super) fn open_at(file: &Path, salt: u64, offset: u64) -> Result<Walk, Stop> {
+    pub(crate) fn open_at(file: &Path, salt: u64, offset: u64) -> Result<Walk, Stop> {
         Ok(Walk {
             window: Window::open(file)?,
             salt,
@@ -54,32 +54,32 @@ impl Walk {
     }
 
     /// The length of the file.
-    pub(super) fn file_bytes(&self) -> u64 {
+    pub(crate) fn file_bytes(&self) -> u64 {
         self.window.file_bytes
     }
 
-    pub(super) fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
     /// The header of the entry here.
-    pub(super) fn header(&mut self) -> Result<EntryHeader, Stop> {
+    pub(crate) fn header(&mut self) -> Result<EntryHeader, Stop> {
         self.header_at(self.offset)
     }
 
-    pub(super) fn header_at(&mut self, offset: u64) -> Result<EntryHeader, Stop> {
+    pub(crate) fn header_at(&mut self, offset: u64) -> Result<EntryHeader, Stop> {
         let bytes = self.window.bytes(offset, ENTRY_HEADER_BYTES)?;
         let bytes = bytes.try_into().expect("the window gives what was asked for");
         Ok(EntryHeader::decode(bytes, self.salt)?)
     }
 
     /// Goes on to the entry behind the one with this header.
-    pub(super) fn advance(&mut self, header: &EntryHeader) {
+    pub(crate) fn advance(&mut self, header: &EntryHeader) {
         self.offset += header.entry_bytes();
     }
 
     /// Checks the payload here piece by piece; returns the chain after the entry.
-    pub(super) fn check_payload(&mut self, header: &EntryHeader) -> Result<u64, Stop> {
+    pub(crate) fn check_payload(&mut self, header: &EntryHeader) -> Result<u64, Stop> {
         let mut hash = Xxh3Default::new();
         hash.update(&header.encode(self.salt));
         let mut crc = 0;
@@ -99,7 +99,7 @@ impl Walk {
     }
 
     /// The payload here, checked.
-    pub(super) fn payload(&mut self, header: &EntryHeader) -> Result<Bytes, Stop> {
+    pub(crate) fn payload(&mut self, header: &EntryHeader) -> Result<Bytes, Stop> {
         let offset = self.offset + ENTRY_HEADER_BYTES as u64;
         let payload = self.window.copy(offset, header.payload_bytes as usize)?;
         if crc32c::crc32c(&payload) != header.payload_crc {
@@ -109,7 +109,7 @@ impl Walk {
     }
 
     /// At most `READ_BYTES` of the file as they are; empty at its end.
-    pub(super) fn raw(&mut self, offset: u64) -> Result<&[u8], Stop> {
+    pub(crate) fn raw(&mut self, offset: u64) -> Result<&[u8], Stop> {
         let rest = self.window.file_bytes.saturating_sub(offset);
         if rest == 0 {
             return Ok(&[]);
