@@ -254,9 +254,3 @@ impl Drop for Journal {
         self.upkeep.close();
     }
 }
-
-pub mod mend;
-mod read;
-#[cfg(test)]
-pub(crate) mod tests;
-mod write;

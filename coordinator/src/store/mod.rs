@@ -58,10 +58,14 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use ::sled::IVec;
 
-use self::sled::leaves::Changing;
-use self::sled::pass::Pass;
-use self::sled::reading::Sled;
-use self::sled::window::RawWrite;
+use self::sled::{
+    digest,
+    leaves::Changing,
+    pass::Pass,
+    reading::Sled,
+    value,
+    window::{self, RawWrite},
+};
 use batch::Write;
 use error::at_sled;
 use moment::Kept;

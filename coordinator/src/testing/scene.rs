@@ -31,7 +31,7 @@ use crate::{
     program::failure::Failure,
     records::Entry,
     snapshot::{Origin, Snapshot},
-    start::{self, Opened},
+    start::{Opened, open_with},
     store::Store,
     stored,
 };

@@ -36,7 +36,7 @@ use crate::{
     journal::{self, Journal},
     machine::{clock::Clock, data_dir::DataDir, random},
     records::Entry,
-    start,
+    start::open_with,
     store::Store,
     stored,
     testing::fixture::{TTL, agent, task},
