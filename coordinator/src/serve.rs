@@ -70,7 +70,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         address,
     };
     let requests = Requests::new(Arc::clone(&core), settings, shutdown.clone());
-    let served = door::grpc::serve(listener, requests, Arc::clone(&core.meters), shutdown.clone()).await;
+    let served = door::grpc::serve(listener, requests, Arc::clone(core.meters()), shutdown.clone()).await;
 
     shutdown.cancel();
     if !running.stop().await {
@@ -79,7 +79,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     if let Some(door) = door {
         let _ = door.await;
     }
-    let contents = core.store.contents();
+    let contents = core.store().contents();
     drop(core);
     if let Ok(contents) = contents {
         tokio::task::block_in_place(|| note_closed(&dir, contents));

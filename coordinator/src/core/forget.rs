@@ -82,6 +82,15 @@ impl Core {
         }
     }
 
+    /// Whether the store has everything that was decided, and every task that may be forgotten is.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self) -> bool {
+        let inner = self.lock();
+        let seq = inner.state.seq();
+        let mut finished = inner.state.finished(seq);
+        self.store.applied_seq() == seq.0 && finished.all(|task| inner.pins.holds(&task.id))
+    }
+
     /// Whether the ids of the store have to be remembered anew.
     pub(crate) fn are_stored_ids_outgrown(&self) -> bool {
         let inner = self.lock();

@@ -31,16 +31,18 @@ use std::{sync::Arc, time::Duration};
 use swarm_engine::{
     command::expire,
     draft::{Change, Draft},
-    id::Seq,
+    event::Event,
+    id::{AttemptNumber, Number, Seq},
+    noun::outcome::Output,
     rejection::Rejection,
     rule::fit::Liveness,
     state::State,
     time::Timestamp,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::{
-    admission::Admission,
+    admission::{Admission, Load, Shortage},
     durable::Durable,
     ids_read::IdsRead,
     lock::{Inner, Lock, Locked},
@@ -152,7 +154,7 @@ impl Core {
         self.read_inner(|inner| look(&inner.state)).await
     }
 
-    /// The same, with who waits for what.
+    /// The same, with the claims and heartbeats that wait.
     pub(crate) async fn read_inner<T>(&self, look: impl FnOnce(&Inner) -> T) -> Answer<T> {
         let (value, as_of) = {
             let inner = self.lock();
@@ -182,9 +184,68 @@ impl Core {
         self.lock().state.grace_at_start(now, ttl);
     }
 
-    /// There is space on the disk again: those who wait are granted what has become claimable meanwhile.
-    pub(crate) fn space_returned(&self) {
+    /// Whether the store's backlog has room for such a request.
+    pub(crate) fn admits(&self, load: Load) -> bool {
+        self.admission.admits(load)
+    }
+
+    /// Whether the disk has space for such a request.
+    pub(crate) fn has_space_for(&self, load: Load) -> bool {
+        self.admission.has_space_for(load)
+    }
+
+    /// How short of space the disk is from now on. When there is space again, claims that wait are granted what has
+    /// become claimable meanwhile.
+    pub(crate) fn set_shortage(&self, shortage: Shortage) {
+        self.admission.set_shortage(shortage);
         self.lock().grant_again();
+    }
+
+    /// The durable events from `from` through `through`, at most `most`, if the first of them is among the newest,
+    /// which are in memory; the journal has the others.
+    pub(crate) fn recent(&self, from: Seq, through: Seq, most: usize) -> Option<Vec<Arc<Event>>> {
+        self.tail.page(from, through, most)
+    }
+
+    /// What an attempt printed; `None` when it reported nothing. It may wait for the store.
+    ///
+    /// # Errors
+    ///
+    /// A sentence when the store cannot be read.
+    pub(crate) fn output(
+        &self,
+        number: Number,
+        attempt: AttemptNumber,
+    ) -> Result<Option<Arc<Output>>, String> {
+        self.outputs.get(number, attempt)
+    }
+
+    /// A turn for a stream of events; `None` when too many are open.
+    pub(crate) fn stream_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+
+    /// How many streams of events are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        MAX_STREAMS.saturating_sub(self.streams.available_permits())
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The events on disk.
+    pub(crate) fn journal(&self) -> &journal::Reader {
+        &self.journal
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is counted while all this works.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// How agents are looked at now.
@@ -216,9 +277,14 @@ impl Core {
         self.durable.follow()
     }
 
+    /// Looks at the state, durable or not. Nothing of it may leave.
+    pub(crate) fn peek<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock().state)
+    }
+
     /// The last event that was decided, durable or not.
     pub(crate) fn decided(&self) -> Seq {
-        self.lock().state.seq()
+        self.peek(State::seq)
     }
 
     /// What happened in the last minute, and how many seconds that is.

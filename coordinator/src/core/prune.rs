@@ -58,6 +58,14 @@ impl Core {
         Ok(removed?)
     }
 
+    /// The state between the decision to remove a task and its removal from the store.
+    #[cfg(test)]
+    pub(crate) fn set_leaving(&self, task: &swarm_engine::noun::task::Task) {
+        let mut inner = self.lock();
+        let removal = (task.number, inner.state.seq());
+        inner.leaving.insert(task.id.clone(), removal);
+    }
+
     /// For the view: the store has these events, and no longer has the tasks that they removed.
     pub(crate) fn left_store(&self, events: &[Arc<Event>]) {
         let removals: Vec<(&TaskId, Seq)> = events

@@ -107,7 +107,7 @@ impl Inside {
     ///
     /// What does not.
     pub fn check(&self) -> Result<(), String> {
-        self.running.core.lock().state.check()
+        self.running.core.peek(|state| state.check())
     }
 
     /// Stops it as a signal would; everything decided is on disk then.

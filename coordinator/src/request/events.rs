@@ -42,9 +42,10 @@ pub(crate) async fn stream(
     cx: &Context,
     request: v1::StreamEventsRequest,
 ) -> Result<ReceiverStream<Result<v1::Event, Refusal>>, Refusal> {
-    let permit = Arc::clone(&cx.core.streams)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::busy("too many event streams are open; try again in a second"))?;
+    let turn = cx
+        .core
+        .stream_turn()
+        .ok_or_else(|| Refusal::busy("too many event streams are open; try again in a second"))?;
     let durable = cx.core.durable();
     let last = *durable.borrow();
     let next = first_seq(cx, &request, last)?;
@@ -61,7 +62,7 @@ pub(crate) async fn stream(
         durable,
         shutdown: cx.shutdown.clone(),
         sender,
-        _permit: permit,
+        _turn: turn,
     };
     tokio::spawn(reader.run());
     Ok(ReceiverStream::new(receiver))
@@ -85,7 +86,7 @@ fn first_seq(cx: &Context, request: &v1::StreamEventsRequest, last: Seq) -> Resu
             details,
         ));
     }
-    let oldest = Seq(cx.core.journal.oldest_seq().max(1));
+    let oldest = Seq(cx.core.journal().oldest_seq().max(1));
     match request.from_seq.map(Seq) {
         None => Ok(last.next()),
         Some(Seq(0)) => Ok(oldest),
@@ -194,7 +195,7 @@ struct Reader {
     durable: watch::Receiver<Seq>,
     shutdown: CancellationToken,
     sender: mpsc::Sender<Result<v1::Event, Refusal>>,
-    _permit: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
 }
 
 /// The caller has gone or has everything, or there was a failure to tell it about.
@@ -273,10 +274,10 @@ impl Reader {
 
     /// The next events: the newest from memory, older ones from the journal's files.
     async fn page(&self, through: Seq) -> Result<Vec<Arc<Event>>, Ended> {
-        if let Some(events) = self.core.tail.page(self.next, through, PAGE_EVENTS) {
+        if let Some(events) = self.core.recent(self.next, through, PAGE_EVENTS) {
             return Ok(events);
         }
-        let journal = self.core.journal.clone();
+        let journal = self.core.journal().clone();
         let from = self.next.0;
         let read = tokio::task::spawn_blocking(move || {
             let page = journal

@@ -37,7 +37,7 @@ pub(super) async fn response(
         let dependencies = dependency_ends(cx, task, room).await;
         assignments.push(assignment(task, &dependencies, &mut room));
     }
-    let now = cx.core.clock.now();
+    let now = cx.core.clock().now();
     let (empty_reason, retry_after, passed) = if assignments.is_empty() {
         let Nothing {
             reason,
@@ -99,7 +99,7 @@ fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd 
     let fits =
         reported.is_none_or(|attempt| attempt.stdout_bytes.min(OUTPUT_TAIL_BYTES as u64) <= room as u64);
     let read = match reported {
-        Some(attempt) if fits => core.outputs.get(dependency.number, attempt.number),
+        Some(attempt) if fits => core.output(dependency.number, attempt.number),
         _ => Ok(None),
     };
     if let Err(error) = &read {

@@ -104,9 +104,9 @@ impl Context {
 
     /// Why a request of this load is refused at the moment.
     fn obstacle(&self, load: Load) -> Option<(Reason, &'static str)> {
-        if !self.core.admission.has_space_for(load) {
+        if !self.core.has_space_for(load) {
             Some((Reason::DiskFull, DISK_FULL))
-        } else if !self.core.admission.admits(load) {
+        } else if !self.core.admits(load) {
             Some((Reason::Busy, BUSY))
         } else {
             None
@@ -125,7 +125,7 @@ impl Context {
         };
         let (core, task, attempt) = (Arc::clone(&self.core), task.number, reported.number);
         // It may wait for the store.
-        let output = tokio::task::spawn_blocking(move || core.outputs.get(task, attempt))
+        let output = tokio::task::spawn_blocking(move || core.output(task, attempt))
             .await
             .map_err(|_| Refusal::stopping())?
             .map_err(Refusal::internal)?;

@@ -45,10 +45,10 @@ pub(crate) async fn status(
         slots,
         jobs: jobs as u64,
         oldest_queued_time: oldest_queued.map(timestamp),
-        uptime: Some(duration(cx.core.clock.uptime())),
-        store_seq: cx.core.store.applied_seq(),
-        server_time: Some(timestamp(cx.core.clock.now())),
-        wall_clock_ahead_ms: cx.core.clock.wall_ahead_ms(),
+        uptime: Some(duration(cx.core.clock().uptime())),
+        store_seq: cx.core.store().applied_seq(),
+        server_time: Some(timestamp(cx.core.clock().now())),
+        wall_clock_ahead_ms: cx.core.clock().wall_ahead_ms(),
         holds: holds.iter().map(|held| hold_message(held)).collect(),
         rates: Some(v1::Rates {
             submitted: happened.submitted as f64 / seconds,
@@ -64,12 +64,12 @@ pub(crate) async fn status(
             resident_bytes: usage.resident_bytes,
             peak_resident_bytes: usage.peak_resident_bytes,
         }),
-        journal_bytes: cx.core.journal.bytes(),
+        journal_bytes: cx.core.journal().bytes(),
         // A figure for people: a file system that does not say is no reason to refuse the others.
-        store_bytes: cx.core.store.size_on_disk().unwrap_or_default(),
-        free_bytes: cx.core.store.free_bytes().ok(),
-        disk_refuses_submits: !cx.core.admission.has_space_for(Load::Submit),
-        disk_refuses_claims: !cx.core.admission.has_space_for(Load::Claim),
+        store_bytes: cx.core.store().size_on_disk().unwrap_or_default(),
+        free_bytes: cx.core.store().free_bytes().ok(),
+        disk_refuses_submits: !cx.core.has_space_for(Load::Submit),
+        disk_refuses_claims: !cx.core.has_space_for(Load::Claim),
     })
 }
 

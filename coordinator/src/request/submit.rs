@@ -41,7 +41,7 @@ pub(crate) async fn submit(
         timeout: cx.settings.default_timeout,
         max_retries: cx.settings.default_retries,
     };
-    let command = read(request, defaults, cx.core.clock.now());
+    let command = read(request, defaults, cx.core.clock().now());
     let named = named_in(&command);
     let liveness = cx.liveness();
     let answer = cx

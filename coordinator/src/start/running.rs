@@ -106,7 +106,7 @@ impl Running {
             let core = Arc::clone(&core);
             move || view::run(&core, &work)
         })?;
-        let scrub = if core.store.is_read() {
+        let scrub = if core.store().is_read() {
             None
         } else {
             let (stop, stopped) = channel();

@@ -94,13 +94,7 @@ impl Fixture {
 
     /// Waits until the store has everything and what may be forgotten is forgotten, save what is pinned.
     pub(crate) async fn settle(&self) {
-        let settled = || {
-            let inner = self.core.lock();
-            let seq = inner.state.seq();
-            let mut finished = inner.state.finished(seq);
-            self.core.store.applied_seq() == seq.0 && finished.all(|task| inner.pins.holds(&task.id))
-        };
-        self.until(settled).await;
+        self.until(|| self.core.is_settled()).await;
     }
 
     pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
@@ -239,15 +233,15 @@ impl Fixture {
     }
 
     pub(crate) fn is_in_memory(&self, task: &str) -> bool {
-        self.core.lock().state.task(&id(task)).is_some()
+        self.core.peek(|state| state.task(&id(task)).is_some())
     }
 
     pub(crate) fn tasks_in_memory(&self) -> usize {
-        self.core.lock().state.tasks_after(Number(0)).count()
+        self.core.peek(|state| state.tasks_after(Number(0)).count())
     }
 
     pub(crate) fn check(&self) {
-        self.core.lock().state.check().unwrap();
+        self.core.peek(|state| state.check()).unwrap();
     }
 
     /// The numbers of all tasks of these states that a list shows, page by page; of any when there are none.

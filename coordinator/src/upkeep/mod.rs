@@ -113,7 +113,7 @@ impl Upkeep {
 
     fn measure(&mut self) {
         // A file system that does not say is taken for one with space.
-        let Ok(free) = self.core.store.free_bytes() else {
+        let Ok(free) = self.core.store().free_bytes() else {
             return;
         };
         let before = self.shortage;
@@ -121,7 +121,7 @@ impl Upkeep {
         if before == self.shortage {
             return;
         }
-        self.core.admission.set_shortage(self.shortage);
+        self.core.set_shortage(self.shortage);
         let (free_mib, reserved) = (free >> 20, self.journal.reserved_bytes());
         match self.shortage {
             Shortage::Nothing => tracing::info!(free_mib, "the disk has space again: submits are taken"),
@@ -133,13 +133,10 @@ impl Upkeep {
                  and what has begun can end in what the journal has reserved"
             ),
         }
-        if before > self.shortage {
-            self.core.space_returned();
-        }
     }
 
     fn trim_if_due(&mut self) {
-        let now = self.core.clock.now();
+        let now = self.core.clock().now();
         if now < self.trim_after {
             return;
         }
@@ -171,7 +168,7 @@ impl Upkeep {
     }
 
     fn time_of(&self, seq: u64) -> Result<Timestamp, String> {
-        let page = self.core.journal.read(seq, seq, 1);
+        let page = self.core.journal().read(seq, seq, 1);
         let (seq, bytes) = page
             .map_err(|error| chain(&error))?
             .pop()
@@ -189,7 +186,7 @@ impl Upkeep {
         let removed = self.journal.trim(keep_from).map_err(|error| chain(&error))?;
         if removed > 0 {
             tracing::info!(
-                oldest_seq = self.core.journal.oldest_seq(),
+                oldest_seq = self.core.journal().oldest_seq(),
                 bytes = removed,
                 "removed old events: see --keep-events and --keep-events-bytes"
             );
@@ -209,9 +206,9 @@ impl Upkeep {
         let usable = snapshot::usable(&self.snapshots).map_err(|error| chain(&error))?;
         let expected = match usable.first() {
             Some(last) => last.bytes() / 2 * 3,
-            None => self.core.store.size_on_disk().map_err(|error| chain(&error))?,
+            None => self.core.store().size_on_disk().map_err(|error| chain(&error))?,
         };
-        match self.core.store.free_bytes() {
+        match self.core.store().free_bytes() {
             Ok(free) if free < SUBMIT_FREE_BYTES + expected => Err(format!(
                 "a snapshot comes first, and takes about {} MiB; the disk has {} MiB left",
                 expected >> 20,
@@ -224,7 +221,7 @@ impl Upkeep {
     /// Has a snapshot taken of what the store reflects next, by a thread of its own.
     fn take_snapshot(&mut self) -> Result<(), String> {
         self.check_space()?;
-        let began = self.core.clock.now();
+        let began = self.core.clock().now();
         let (reply, taken) = channel();
         let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());
         let look = Box::new(move |store: &Store| {
@@ -248,9 +245,9 @@ impl Upkeep {
                 Err(RecvTimeoutError::Disconnected) => return Err(ended()),
             }
         };
-        let ended = self.core.clock.now();
+        let ended = self.core.clock().now();
         let took = ended - began;
-        self.core.meters.snapshot_taken(ended, took);
+        self.core.meters().snapshot_taken(ended, took);
         tracing::info!(
             seq = snapshot.origin().seq,
             records = snapshot.count(),
@@ -265,7 +262,7 @@ impl Upkeep {
 /// A snapshot of a moment of the store.
 fn take(core: &Core, store: Store, moment: Moment, snapshots: &std::path::Path) -> Result<Snapshot, String> {
     let seq = moment.seq();
-    let chain_there = core.journal.chain_after(seq).map_err(|error| chain(&error))?;
+    let chain_there = core.journal().chain_after(seq).map_err(|error| chain(&error))?;
     let origin = Origin {
         seq,
         chain: chain_there,

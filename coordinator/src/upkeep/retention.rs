@@ -55,7 +55,7 @@ async fn warn_for_ever(jump: Duration) -> ! {
 /// Goes once through everything that is old enough. Answers how long there is nothing to do.
 pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, String> {
     let kept_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
-    let now = core.clock.now();
+    let now = core.clock().now();
     let Some(ended_by) = now.0.checked_sub(kept_ms).map(Timestamp) else {
         return Ok(RETENTION_INTERVAL);
     };
@@ -63,10 +63,10 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
     let mut removed = 0;
     loop {
         // Not behind submits: where these come faster than the store takes them, what has ended would stay for ever.
-        while !core.admission.admits(Load::Other) {
+        while !core.admits(Load::Other) {
             tokio::time::sleep(BUSY_RETRY_AFTER).await;
         }
-        let store = core.store.clone();
+        let store = core.store().clone();
         let reading = tokio::task::spawn_blocking(move || aging::due(&store, from, ended_by, PRUNE_STEP));
         let Aging { due, next } = reading.await.map_err(|error| error.to_string())??;
         let last = due.last().map(|task| task.place);

@@ -26,14 +26,14 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 pub(crate) fn run(core: &Core, stop: Receiver<()>) {
     // The reader is a thread of its own because sled may hang on a damaged file.
     let (tell, told) = sync_channel(0);
-    let (store, clock) = (core.store.clone(), core.clock);
+    let (store, clock) = (core.store().clone(), *core.clock());
     let reading = thread::Builder::new()
         .name("scrub".to_owned())
         .spawn(move || read_through(&store, &clock, &tell, &stop));
     let reading = match reading {
         Ok(reading) => reading,
         Err(error) => closing::damaged(
-            core.store.dir(),
+            core.store().dir(),
             &format!("no thread can be started to read it: {error}"),
         ),
     };
@@ -46,14 +46,14 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
             Ok(Progress::Through(Ground::All)) => {
                 tracing::info!("the store was read through: all of it is there")
             }
-            Ok(Progress::Damaged(error)) => closing::damaged(core.store.dir(), &error),
+            Ok(Progress::Damaged(error)) => closing::damaged(core.store().dir(), &error),
             // Its own patience says when that never ends.
-            Err(RecvTimeoutError::Timeout) if core.store.is_renewing() => silent = 0,
+            Err(RecvTimeoutError::Timeout) if core.store().is_renewing() => silent = 0,
             Err(RecvTimeoutError::Timeout) if silent < SCRUB_LOOKS => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SCRUB_PATIENCE.as_secs();
                 closing::damaged(
-                    core.store.dir(),
+                    core.store().dir(),
                     &format!("reading a page of it did not end within {seconds} s"),
                 )
             }
@@ -61,7 +61,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
         }
     }
     if reading.join().is_err() {
-        closing::damaged(core.store.dir(), "reading it panics");
+        closing::damaged(core.store().dir(), "reading it panics");
     }
 }
 

@@ -44,7 +44,7 @@ async fn too_many_events_are_trimmed_and_what_is_left_rebuilds_the_store() {
     };
     let swarm = fixture(keep);
     swarm.register().await;
-    let journal = swarm.core.journal.clone();
+    let journal = swarm.core.journal().clone();
     for round in 0..3 {
         let before = journal.oldest_seq();
         run_tasks(&swarm, round).await;
@@ -104,7 +104,7 @@ async fn the_end_is_marked_when_the_coordinator_stops() {
     let swarm = fixture(keep);
     swarm.register().await;
     run_tasks(&swarm, 0).await;
-    let last = swarm.core.lock().state.seq();
+    let last = swarm.core.decided();
     let files = swarm.stop();
     let mark = fs::read(files.path().join("data/journal/high-water")).unwrap();
     assert_eq!(mark[8..16], last.0.to_le_bytes());

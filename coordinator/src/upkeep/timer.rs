@@ -23,14 +23,14 @@ async fn keep_time(core: &Core, lease_ttl: Duration) {
     // The sleep's own clock stands still while the machine sleeps, so no sleep is long.
     let longest = lease_ttl / LATE_PART;
     loop {
-        let asleep_since = core.clock.now();
+        let asleep_since = core.clock().now();
         let next = core.plan_timer();
         let pause = next.map_or(longest, |next| (next - asleep_since).min(longest));
         tokio::select! {
             () = core.until_deadline_is_nearer() => {}
             () = tokio::time::sleep(pause) => {}
         }
-        let now = core.clock.now();
+        let now = core.clock().now();
         let late = now - (asleep_since + pause);
         if late > longest {
             tracing::warn!(
@@ -43,7 +43,7 @@ async fn keep_time(core: &Core, lease_ttl: Duration) {
             // What follows from one step waits until it is written, so that steps never outrun the disk.
             let seq = core.expire(random::number());
             core.until_durable(seq).await;
-            while !core.admission.admits(Load::Other) {
+            while !core.admits(Load::Other) {
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
         }

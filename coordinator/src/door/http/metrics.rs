@@ -22,14 +22,13 @@ use crate::{
         overview::{AgentCounts, Overview},
     },
     machine::usage::Usage,
-    program::limits::MAX_STREAMS,
 };
 
 /// Everything as it is now, and durable.
 pub(crate) async fn page(core: &Arc<Core>, lease_ttl: Duration) -> String {
     let page = Page {
         overview: core.overview(lease_ttl).await,
-        now: core.clock.now(),
+        now: core.clock().now(),
         core: Arc::clone(core),
     };
     let mut registry = Registry::default();
@@ -139,11 +138,10 @@ impl Page {
             "Heartbeats that wait for an order",
             *parked,
         )?;
-        let free = self.core.streams.available_permits();
         sheet.gauge(
             "swarm_event_streams",
             "Readers of events",
-            MAX_STREAMS.saturating_sub(free),
+            self.core.open_streams(),
         )
     }
 
@@ -159,7 +157,7 @@ impl Page {
     }
 
     fn journal(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let (journal, commits) = (&self.core.journal, &self.core.meters.commits);
+        let (journal, commits) = (self.core.journal(), &self.core.meters().commits);
         let seq = self.overview.as_of.0;
         sheet.gauge("swarm_journal_seq", "The last event that this page reflects", seq)?;
         sheet.gauge(
@@ -192,7 +190,7 @@ impl Page {
         for (name, help, histogram) in of_commits {
             sheet.histogram(name, help, histogram)?;
         }
-        let Some(snapshot) = self.core.meters.snapshot() else {
+        let Some(snapshot) = self.core.meters().snapshot() else {
             return Ok(());
         };
         sheet.gauge(
@@ -208,7 +206,7 @@ impl Page {
     }
 
     fn store(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let store = &self.core.store;
+        let store = self.core.store();
         let lag = self.overview.as_of.0.saturating_sub(store.applied_seq());
         sheet.gauge(
             "swarm_store_lag_events",
@@ -223,7 +221,7 @@ impl Page {
     }
 
     fn calls(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let meters = &self.core.meters;
+        let meters = self.core.meters();
         let by_code = meters.calls().flat_map(|(method, calls)| {
             let labels = move |code| [("method", method), ("code", code)];
             calls.by_code().map(move |(code, count)| (labels(code), count))
@@ -251,7 +249,7 @@ impl Page {
     }
 
     fn process(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let clock = &self.core.clock;
+        let clock = self.core.clock();
         sheet.gauges(
             "swarm_info",
             "Which coordinator this is; always 1",

@@ -20,7 +20,7 @@ fn kept_keys(swarm: &Fixture) -> usize {
         output::KIND,
     ]
     .iter()
-    .map(|prefix| swarm.core.store.keys(prefix).unwrap().len())
+    .map(|prefix| swarm.core.store().keys(prefix).unwrap().len())
     .sum()
 }
 
@@ -28,9 +28,9 @@ fn kept_keys(swarm: &Fixture) -> usize {
 async fn sweep_all(swarm: &Fixture) {
     loop {
         swarm.settle().await;
-        let before = swarm.core.lock().state.seq();
+        let before = swarm.core.decided();
         sweep(&swarm.core, Duration::ZERO).await.unwrap();
-        if swarm.core.lock().state.seq() == before {
+        if swarm.core.decided() == before {
             return;
         }
     }
@@ -46,11 +46,15 @@ async fn an_old_task_goes_with_its_outputs_and_its_job() {
     swarm.settle().await;
 
     sweep(&swarm.core, Duration::from_secs(3_600)).await.unwrap();
-    assert_eq!(swarm.core.lock().state.counts().total(), 300, "they are young");
+    assert_eq!(
+        swarm.core.peek(|state| state.counts()).total(),
+        300,
+        "they are young"
+    );
     sweep_all(&swarm).await;
-    let counts = swarm.core.lock().state.counts();
+    let counts = swarm.core.peek(|state| state.counts());
     assert_eq!((counts.total(), swarm.tasks_in_memory()), (0, 0));
-    assert_eq!(swarm.core.lock().state.job_count(), 0);
+    assert_eq!(swarm.core.peek(|state| state.job_count()), 0);
     assert_eq!(kept_keys(&swarm), 0);
     assert!(swarm.list(None, &[], 100).await.is_empty());
     assert!(swarm.task("t1").await.is_none());
@@ -107,8 +111,7 @@ async fn a_removed_task_that_the_store_still_has_is_not_found() {
     sweep_all(&swarm).await;
 
     // As it is between the decision and the store.
-    let place = (record.number, swarm.core.lock().state.seq());
-    swarm.core.lock().leaving.insert(record.id.clone(), place);
+    swarm.core.set_leaving(&record);
     let batch_of = |value: Option<Vec<u8>>| {
         let mut batch = crate::store::Batch::default();
         for (key, value) in [
@@ -125,14 +128,14 @@ async fn a_removed_task_that_the_store_still_has_is_not_found() {
         }
         batch
     };
-    let through = swarm.core.store.applied_seq();
+    let through = swarm.core.store().applied_seq();
     let stale = crate::stored::encode_task(&record);
-    swarm.core.store.apply(batch_of(Some(stale)), through).unwrap();
+    swarm.core.store().apply(batch_of(Some(stale)), through).unwrap();
     assert!(swarm.task("a").await.is_none());
     assert!(swarm.list(None, &[], 10).await.is_empty());
     let report = swarm.complete(&proofs, Reported::Success).await.remove(0);
     assert!(matches!(report, Err(Rejection::TaskNotFound(_))), "{report:?}");
-    swarm.core.store.apply(batch_of(None), through).unwrap();
+    swarm.core.store().apply(batch_of(None), through).unwrap();
     assert!(swarm.task("a").await.is_none());
 }
 
@@ -161,7 +164,7 @@ async fn it_looks_again_when_the_next_task_is_due_and_waits_when_the_clock_has_j
         Duration::ZERO,
         shutdown.clone(),
     ));
-    let gone = || swarm.core.lock().state.counts().total() == 0;
+    let gone = || swarm.core.peek(|state| state.counts()).total() == 0;
     swarm.until(gone).await;
     swarm.submit(None, vec![task("b", &[])]).await.unwrap();
     swarm.work().await;
@@ -171,8 +174,8 @@ async fn it_looks_again_when_the_next_task_is_due_and_waits_when_the_clock_has_j
 }
 
 fn sweep_is_due(swarm: &Fixture, keep: Duration) -> bool {
-    let now = swarm.core.clock.now();
+    let now = swarm.core.clock().now();
     let ended_by = Timestamp(now.0 - u64::try_from(keep.as_millis()).unwrap());
-    let aging = aging::due(&swarm.core.store, (0, Number(0)), ended_by, 1).unwrap();
+    let aging = aging::due(swarm.core.store(), (0, Number(0)), ended_by, 1).unwrap();
     !aging.due.is_empty()
 }
