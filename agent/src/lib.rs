@@ -10,7 +10,6 @@
 //! - nothing about one coordinator's tasks goes to another.
 
 mod doctor;
-mod log;
 mod verb;
 mod work;
 
@@ -30,24 +29,18 @@ mod attempt_key;
 use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Context as _;
-use swarm_program::settings::{Refusal, Settings};
-use tracing::Level;
+use swarm_program::{
+    exit::Exit,
+    failure::Failure,
+    log::{self, LEVELS},
+    settings::{ReadError, Settings},
+};
 
 use crate::{
-    program::{
-        bug,
-        config::{Config, LogFormat},
-    },
+    program::{bug, config::Config},
     verb::CommandLine,
     work::Unfinished,
 };
-
-const EXIT_FAILURE: u8 = 1;
-const EXIT_USAGE: u8 = 2;
-const EXIT_REFUSED: u8 = 3;
-const EXIT_UNREACHABLE: u8 = 69;
-const EXIT_BUG: u8 = 70;
-const EXIT_CONFIGURATION: u8 = 78;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -59,7 +52,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let read = match &guarded {
         // The guard gets all settings as flags from the agent, so that broken settings files do not stop it.
         Some(_) => Config::read(args)
-            .map_err(Refusal::Usage)
+            .map_err(ReadError::Usage)
             .map(|config| CommandLine {
                 verb: None,
                 config,
@@ -73,25 +66,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         settings,
     } = match read {
         Ok(asked) => asked,
-        Err(Refusal::Usage(error)) => {
-            // An error here means that the terminal is gone.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
-        }
-        Err(Refusal::Wrong(wrong)) => {
-            return fail(&Fault::new(EXIT_CONFIGURATION, wrong.to_string()).help(wrong.help));
-        }
+        Err(error) => return error.tell().into(),
     };
-    if let Err(fault) = log::start(&config) {
-        return fail(&fault);
+    if let Err(failure) = begin_log(&config) {
+        return failure.tell().into();
     }
     for note in settings.notes() {
         tracing::warn!("{note}");
     }
     if let Some(verb) = verb {
-        return verb.run(&config, &settings).unwrap_or_else(|fault| fail(&fault));
+        let ended = verb.run(&config, &settings);
+        return ended.unwrap_or_else(|failure| failure.tell()).into();
     }
-    let log_format = config.log_format;
     bug::log_panics();
     if let Some(file) = guarded {
         return crate::process::tree::guard::run(&file);
@@ -109,49 +95,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             tracing::warn!("{sentence}");
             ExitCode::SUCCESS
         }
-        // A program that reads JSON lines gets the last one as JSON, too.
-        Err(fault) if log_format == LogFormat::Json && tracing::enabled!(Level::ERROR) => {
-            tracing::error!(help = fault.help, "{}", fault.sentence);
-            ExitCode::from(fault.exit)
-        }
-        Err(fault) => fail(&fault),
+        Err(failure) => failure.tell().into(),
     }
 }
 
-/// Why the program ends without having done its work.
-struct Fault {
-    sentence: String,
-    help: Option<String>,
-    exit: u8,
-}
-
-impl Fault {
-    fn new(exit: u8, sentence: impl Into<String>) -> Fault {
-        Fault {
-            sentence: sentence.into(),
-            help: None,
-            exit,
-        }
-    }
-
-    fn help(self, help: impl Into<String>) -> Fault {
-        Fault {
-            help: Some(help.into()),
-            ..self
-        }
-    }
-}
-
-impl From<anyhow::Error> for Fault {
-    fn from(error: anyhow::Error) -> Fault {
-        Fault::new(EXIT_FAILURE, format!("{error:#}"))
-    }
-}
-
-fn fail(fault: &Fault) -> ExitCode {
-    eprintln!("error: {}", fault.sentence);
-    if let Some(help) = &fault.help {
-        eprintln!("help: {help}");
-    }
-    ExitCode::from(fault.exit)
+fn begin_log(config: &Config) -> Result<(), Failure> {
+    let level = config.log_level.as_str();
+    log::start("swarm_agent", level, config.log_format).map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot use --log-level '{level}': {error}")).help(format!(
+            "write one of {}, or directives such as warn,swarm_agent=debug",
+            LEVELS.join(", ")
+        ))
+    })
 }

@@ -3,18 +3,19 @@
 use std::{
     ffi::OsString,
     io::{self, Write as _},
-    process::ExitCode,
 };
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use swarm_program::{
-    completions, manual,
-    settings::{Form, Read, Refusal, Settings},
+    completions,
+    exit::Exit,
+    failure::Failure,
+    manual,
+    settings::{Form, Read, ReadError, Settings},
 };
 
 use crate::{
-    EXIT_FAILURE, EXIT_UNREACHABLE, Fault,
     doctor::{self, Diagnosis},
     program::config::{Config, EXAMPLES},
 };
@@ -67,13 +68,13 @@ pub(crate) struct CommandLine {
 /// # Errors
 ///
 /// When help was asked for, or a setting is wrong.
-pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Refusal> {
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, ReadError> {
     let Read { matches, settings } = PROGRAM.read(command(), args)?;
-    let usage = |error: clap::Error| Refusal::Usage(error.format(&mut command()));
+    let usage = |error: clap::Error| ReadError::Usage(error.format(&mut command()));
     let Program { verb, config } = Program::from_arg_matches(&matches).map_err(usage)?;
     let config = config
         .settled(settings.compare("once", "max_tasks"))
-        .map_err(Refusal::Usage)?;
+        .map_err(ReadError::Usage)?;
     Ok(CommandLine {
         verb,
         config,
@@ -92,20 +93,18 @@ impl Verb {
     /// # Errors
     ///
     /// Why the verb could not be carried out.
-    pub(crate) fn run(self, config: &Config, settings: &Settings) -> Result<ExitCode, Fault> {
+    pub(crate) fn run(self, config: &Config, settings: &Settings) -> Result<Exit, Failure> {
         let whole = PROGRAM.command(command());
-        let unwritten = |error: io::Error| Fault::new(EXIT_FAILURE, error.to_string());
+        let unwritten = |error: io::Error| Failure::new(Exit::Failed, error.to_string());
         match self {
             Verb::Doctor(show) => {
                 let diagnosis = diagnose(config).context("cannot start the runtime")?;
                 print(diagnosis.report.print(show.output).as_bytes())?;
-                return Ok(ExitCode::from(
-                    match (diagnosis.is_reached, diagnosis.report.is_well()) {
-                        (false, _) => EXIT_UNREACHABLE,
-                        (true, false) => EXIT_FAILURE,
-                        (true, true) => 0,
-                    },
-                ));
+                return Ok(match (diagnosis.is_reached, diagnosis.report.is_well()) {
+                    (false, _) => Exit::Unreachable,
+                    (true, false) => Exit::Failed,
+                    (true, true) => Exit::Done,
+                });
             }
             Verb::Config(show) => print(settings.print(show.output).as_bytes())?,
             Verb::Completions(args) => {
@@ -114,7 +113,7 @@ impl Verb {
             }
             Verb::Man(args) => print(&manual::run(&whole, &args).map_err(unwritten)?)?,
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Done)
     }
 }
 
@@ -125,11 +124,11 @@ fn diagnose(config: &Config) -> io::Result<Diagnosis> {
     Ok(runtime.block_on(doctor::diagnose(config)))
 }
 
-fn print(bytes: &[u8]) -> Result<(), Fault> {
+fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Fault::new(
-            EXIT_FAILURE,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Failed,
             format!("cannot write to standard output: {error}"),
         )),
         _ => Ok(()),

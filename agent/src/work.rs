@@ -4,10 +4,10 @@
 use std::{io, path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use swarm_program::{exit::Exit, failure::Failure};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
-    EXIT_CONFIGURATION, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Fault,
     coordinator::{
         self, CallError, Coordinator,
         leases::Leases,
@@ -31,9 +31,9 @@ use crate::{
 pub(crate) struct Unfinished(pub(crate) String);
 
 /// Works for the coordinator of the settings, until a signal ends the agent or it cannot go on.
-pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Fault> {
+pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
     let config = Arc::new(config);
-    let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Fault::new(EXIT_USAGE, error))?);
+    let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Failure::new(Exit::Usage, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;
     let state = open_state(&config)?;
     end_left_trees(state.path()).await;
@@ -57,7 +57,7 @@ async fn work(
     state: &StateDirectory,
     workspace: &Arc<Workspace>,
     series: &Series,
-) -> Result<Option<Unfinished>, Fault> {
+) -> Result<Option<Unfinished>, Failure> {
     let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
@@ -114,7 +114,7 @@ async fn work(
                     coordinator.address(),
                     outbox.display(),
                 );
-                return Err(Fault::new(EXIT_UNREACHABLE, sentence).help(send));
+                return Err(Failure::new(Exit::Unreachable, sentence).help(send));
             }
             Ending::Interrupted(count) => {
                 let sentence = format!(
@@ -147,15 +147,15 @@ async fn work(
                     "two agents must not share a copy of the state directory {}; unconfirmed results are kept there",
                     state.path().display()
                 );
-                return Err(Fault::new(EXIT_REFUSED, sentence).help(help));
+                return Err(Failure::new(Exit::Refused, sentence).help(help));
             }
             Ending::Session(SessionEnd::Refused { sentence, invalid }) => {
-                let exit = if invalid { EXIT_USAGE } else { EXIT_REFUSED };
+                let exit = if invalid { Exit::Usage } else { Exit::Refused };
                 let sentence = format!(
                     "the coordinator at {} refuses this agent: {sentence}",
                     coordinator.address()
                 );
-                return Err(Fault::new(exit, sentence));
+                return Err(Failure::new(exit, sentence));
             }
         }
     }
@@ -179,7 +179,7 @@ async fn open_session(
     coordinator: &Arc<Coordinator>,
     state: &StateDirectory,
     profile: &Profile,
-) -> Result<Result<Opened, SessionEnd>, Fault> {
+) -> Result<Result<Opened, SessionEnd>, Failure> {
     let cluster_id = match coordinator.join_cluster().await {
         Ok(cluster_id) => cluster_id,
         Err(CallError::OtherCluster(found)) => return Ok(Err(SessionEnd::OtherCluster(found))),
@@ -249,25 +249,25 @@ async fn end_left_trees(state: &Path) {
     let _ = ending.await;
 }
 
-fn open_state(config: &Config) -> Result<StateDirectory, Fault> {
+fn open_state(config: &Config) -> Result<StateDirectory, Failure> {
     StateDirectory::open(config.state_dir.as_deref(), config.name.as_deref()).map_err(|error| match error {
-        OpenError::Locked(path) => Fault::new(
-            EXIT_REFUSED,
+        OpenError::Locked(path) => Failure::new(
+            Exit::Refused,
             format!("another agent uses the state directory {}", path.display()),
         )
         .help("stop that one, or give this one another --name or --state-dir"),
-        OpenError::Unusable(error) => Fault::from(error),
+        OpenError::Unusable(error) => Failure::from(error),
     })
 }
 
-fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspace>, Fault> {
+fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspace>, Failure> {
     if let Some(given) = &config.workspace {
         // Tasks get absolute paths. Other agents may use the same workspace, so leftovers in it are left alone.
         let workspace = std::path::absolute(given)
             .with_context(|| format!("cannot tell where the workspace {} is", given.display()))?;
         workspace::prove(&workspace).map_err(|error| {
             let sentence = format!("cannot work in the workspace {}: {error}", workspace.display());
-            Fault::new(EXIT_CONFIGURATION, sentence)
+            Failure::new(Exit::Configuration, sentence)
                 .help("name a directory with --workspace that this user can make and write")
         })?;
         return Ok(Arc::new(Workspace::new(workspace, state.agent_id())));

@@ -29,7 +29,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
-use swarm_program::settings::{Refusal, Settings};
+use swarm_program::settings::{ReadError, Settings};
 
 use args::{Given, Program};
 use program::{PROGRAM, exit::Exit, trouble::Trouble};
@@ -42,11 +42,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let (program, settings) = match PROGRAM.parse::<Program>(&args) {
         Ok(parsed) => parsed,
-        Err(Refusal::Wrong(wrong)) => {
-            Trouble::of_settings(&wrong).tell();
-            return Exit::Configuration.into();
+        Err(ReadError::Settings(failure)) => {
+            program::terminal::note(failure.to_string());
+            return failure.exit.into();
         }
-        Err(Refusal::Usage(error)) => {
+        Err(ReadError::Usage(error)) => {
             // Help goes to stdout, everything else to stderr; a closed one cannot be told about.
             let _ = error.print();
             return if error.use_stderr() {

@@ -37,7 +37,7 @@ pub use crate::door::inside;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use swarm_program::settings::{Refusal, Settings};
+use swarm_program::settings::Settings;
 
 use crate::{
     program::{
@@ -51,18 +51,7 @@ use crate::{
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (Program { verb, config }, settings) = match PROGRAM.parse(args) {
         Ok(parsed) => parsed,
-        Err(Refusal::Usage(error)) => {
-            // Nothing can be done about a terminal that does not take the message.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
-        Err(Refusal::Wrong(wrong)) => {
-            return ended(Err(Failure::new(
-                Exit::Configuration,
-                wrong.to_string(),
-                wrong.help,
-            )));
-        }
+        Err(error) => return error.tell().into(),
     };
     if let Some(Verb::CheckStore { dir, look }) = verb {
         return check_store(&dir, look);

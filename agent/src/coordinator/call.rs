@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use swarm_program::log::LogFormat;
 use swarm_proto::{
     channel::Address,
     probe::{Peer, probe},
@@ -16,7 +17,6 @@ use tokio::time::sleep;
 use tonic::{Code, Response, Status, transport::Channel};
 
 use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::Doubt, lock};
-use crate::program::config::LogFormat;
 
 impl Coordinator {
     /// Repeats a call until our own coordinator answers it or refuses it for good. Answers of another one are waited

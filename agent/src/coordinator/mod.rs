@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use swarm_program::log::LogFormat;
 use swarm_proto::{
     channel::{self, Address},
     limits::MAX_MESSAGE_BYTES,
@@ -36,10 +37,7 @@ use tonic::{Response, Status, transport::Channel};
 
 use self::contact::Contact;
 pub(crate) use self::{call::sentence, contact::Stranger};
-use crate::program::{
-    backoff::Backoff,
-    config::{Config, LogFormat},
-};
+use crate::program::{backoff::Backoff, config::Config};
 
 /// The time for an answer, on top of its wait. After that the answer counts as lost.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, set_hook},
 };
 
-use crate::{EXIT_BUG, Fault};
+use swarm_program::{exit::Exit, failure::Failure};
 
 /// Logs every panic from now on, in whichever thread it happens.
 pub(crate) fn log_panics() {
@@ -22,12 +22,12 @@ pub(crate) fn log_panics() {
     }));
 }
 
-/// Runs the program's work. A panic in it becomes a fault that calls it a bug.
-pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+/// Runs the program's work. A panic in it becomes a failure that calls it a bug.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // The state behind a panic is not used again.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let sentence = format!("the agent ended because of a bug of ours: {}", message(&*payload));
-        Err(Fault::new(EXIT_BUG, sentence)
+        Err(Failure::new(Exit::Bug, sentence)
             .help("please report it with the log; unconfirmed results are kept in the state directory"))
     })
 }
@@ -46,12 +46,12 @@ mod tests {
     fn a_panic_ends_the_program_with_a_sentence_and_a_code_of_its_own() {
         for panic in [
             || panic!("seven is not {}", 8),
-            || -> Result<(), Fault> { panic!("seven is not 8") },
+            || -> Result<(), Failure> { panic!("seven is not 8") },
         ] {
-            let fault = caught::<()>(panic).unwrap_err();
-            assert_eq!(fault.exit, EXIT_BUG);
+            let failure = caught::<()>(panic).unwrap_err();
+            assert_eq!(failure.exit, Exit::Bug);
             assert_eq!(
-                fault.sentence,
+                failure.sentence,
                 "the agent ended because of a bug of ours: seven is not 8"
             );
         }

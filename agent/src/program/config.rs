@@ -6,7 +6,10 @@ use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
     builder::FalseyValueParser, error::ErrorKind, parser::ValueSource,
 };
-use swarm_program::settings::usage;
+use swarm_program::{
+    log::{LEVELS, LogFormat, is_level},
+    settings::usage,
+};
 use swarm_proto::{
     channel::Address,
     duration::{format_duration, parse_duration},
@@ -33,9 +36,6 @@ const MAX_NAME_BYTES: usize = 100;
 
 /// Labels that every agent has, unless its owner sets them.
 const AUTOMATIC_LABELS: [(&str, &str); 2] = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
-
-/// Log levels that stand alone, without a module.
-pub(crate) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
 #[derive(Clone, Debug, Parser)]
@@ -170,15 +170,6 @@ pub(crate) enum Keep {
     OnFailure,
     /// All.
     Always,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Config {
@@ -320,9 +311,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A word alone has to be a level. Otherwise a filter would take it for a module's name, and log nothing.
 fn log_level(text: &str) -> Result<String, String> {
-    if LEVELS.contains(&text) || text.contains('=') {
+    if is_level(text) {
         return Ok(text.to_owned());
     }
     Err(format!(

@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt};
 
-use swarm_program::settings::Wrong;
 use swarm_proto::{
     channel::Address,
     probe::Peer,
@@ -103,13 +102,6 @@ impl Trouble {
                 .map(|help| format!("{help}; another one is given with --coordinator HOST:PORT")),
         );
         trouble
-    }
-
-    /// What a file of settings, or another program's variable, says cannot be used.
-    pub fn of_settings(wrong: &Wrong) -> Trouble {
-        let mut trouble = Trouble::new(Exit::Configuration, wrong.sentence());
-        trouble.faults = wrong.faults.iter().map(|fault| format!("  {fault}")).collect();
-        trouble.help(&wrong.help)
     }
 
     /// Writes it to stderr.

@@ -2,6 +2,10 @@
 
 pub mod settings;
 
+pub mod exit;
+pub mod failure;
+pub mod log;
+
 pub mod doctor;
 
 pub mod completions;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +19,7 @@ use super::{
     usage,
     value::{check, is_switch, values_of},
 };
-use crate::words::nearest::nearest;
+use crate::{exit::Exit, failure::Failure, words::nearest::nearest};
 
 /// What is said of a file that cannot be opened.
 const UNREADABLE: &str = "cannot be read";
@@ -48,37 +48,40 @@ pub struct Read {
 
 /// Why a command line cannot be carried out.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum ReadError {
     /// clap's words: wrong usage, or help that was asked for.
     Usage(clap::Error),
-    /// What a file or another program's variable says cannot be used.
-    Wrong(Wrong),
+    /// Every fault of the files and of other programs' variables, each with its place.
+    Settings(Failure),
 }
 
-/// Every fault of the configuration at once.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// One line for each, with its place.
-    pub faults: Vec<String>,
-    /// What to do next.
-    pub help: String,
-}
-
-impl Wrong {
-    /// What is wrong, without the faults.
-    pub fn sentence(&self) -> String {
-        match self.faults.len() {
-            1 => "cannot use the configuration".to_owned(),
-            count => format!("cannot use the configuration: it has {count} faults"),
+impl ReadError {
+    /// Says it, and gives the exit code.
+    pub fn tell(&self) -> Exit {
+        match self {
+            ReadError::Usage(error) => {
+                // Help goes to stdout, everything else to stderr. A closed one cannot be told about.
+                let _ = error.print();
+                if error.use_stderr() {
+                    Exit::Usage
+                } else {
+                    Exit::Done
+                }
+            }
+            ReadError::Settings(failure) => failure.tell(),
         }
     }
 }
 
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.sentence())?;
-        self.faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
-    }
+/// The failure for faults of the settings.
+fn failure(faults: &[String], help: String) -> Failure {
+    let sentence = match faults.len() {
+        1 => "cannot use the configuration".to_owned(),
+        count => format!("cannot use the configuration: it has {count} faults"),
+    };
+    let mut failure = Failure::new(Exit::Configuration, sentence).help(help);
+    failure.faults = faults.iter().map(|fault| format!("  {fault}")).collect();
+    failure
 }
 
 /// What is read besides the command line and the variables that clap reads.
@@ -132,7 +135,7 @@ impl Program {
         &self,
         command: Command,
         args: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> Result<Read, Refusal> {
+    ) -> Result<Read, ReadError> {
         let surroundings = Surroundings {
             user_file: self.user_file(),
             variable: &|name| env::var_os(name),
@@ -153,10 +156,10 @@ impl Program {
     pub fn parse<P: CommandFactory + FromArgMatches>(
         &self,
         args: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> Result<(P, Settings), Refusal> {
+    ) -> Result<(P, Settings), ReadError> {
         let Read { matches, settings } = self.read(P::command(), args)?;
         let program = P::from_arg_matches(&matches)
-            .map_err(|error| Refusal::Usage(error.format(&mut self.command(P::command()))))?;
+            .map_err(|error| ReadError::Usage(error.format(&mut self.command(P::command()))))?;
         Ok((program, settings))
     }
 
@@ -175,10 +178,10 @@ impl Program {
         surroundings: &Surroundings<'_>,
         command: Command,
         args: &[OsString],
-    ) -> Result<Read, Refusal> {
+    ) -> Result<Read, ReadError> {
         let command = self.command(command);
         // Help and wrong usage come first, whatever the files say.
-        let first = usage::matches(command.clone(), args).map_err(Refusal::Usage)?;
+        let first = usage::matches(command.clone(), args).map_err(ReadError::Usage)?;
         let (given, mut notes, faults) = self.given(surroundings, &command, leaf(&first));
         notes.extend(mistyped::notes(self.name, &command, &surroundings.variables));
         let is_internal = is_hidden(&command, &first);
@@ -188,11 +191,11 @@ impl Program {
             } else {
                 format!("each key is a flag with underscores: see {} --help", self.name)
             };
-            return Err(Refusal::Wrong(Wrong { faults, help }));
+            return Err(ReadError::Settings(failure(&faults, help)));
         }
         let matches = with_defaults(command.clone(), &given)
             .try_get_matches_from(args)
-            .map_err(Refusal::Usage)?;
+            .map_err(ReadError::Usage)?;
         let notes = if is_internal { Vec::new() } else { notes };
         let settings = Settings::of(setting_args(&command), &matches, &given, notes);
         Ok(Read { matches, settings })

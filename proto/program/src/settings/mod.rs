@@ -16,5 +16,5 @@ mod value;
 
 pub mod usage;
 
-pub use layer::{Program, Read, Refusal, Wrong};
+pub use layer::{Program, Read, ReadError};
 pub use shown::{Form, Origin, Setting, Settings};

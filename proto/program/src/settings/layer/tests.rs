@@ -32,7 +32,7 @@ fn program() -> (Program, Command) {
 }
 
 /// Reads with a user's file, a file that `--config` names unless it is empty, and these variables.
-fn read(user: &str, named: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Read, Refusal> {
+fn read(user: &str, named: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Read, ReadError> {
     let dir = tempfile::tempdir().unwrap();
     let (user_file, named_file) = (dir.path().join("user.toml"), dir.path().join("named.toml"));
     fs::write(&user_file, user).unwrap();
@@ -54,12 +54,12 @@ fn read(user: &str, named: &str, variables: &[(&str, &str)], flags: &[&str]) -> 
     program.read_in(&surroundings, command, &args)
 }
 
-fn faults(result: Result<Read, Refusal>) -> Vec<String> {
+fn faults(result: Result<Read, ReadError>) -> Vec<String> {
     match result {
-        Err(Refusal::Wrong(wrong)) => wrong
+        Err(ReadError::Settings(failure)) => failure
             .faults
             .iter()
-            .map(|fault| fault.rsplit('/').next().unwrap().to_owned())
+            .map(|fault| fault.trim().rsplit('/').next().unwrap().to_owned())
             .collect(),
         other => panic!("{other:?}"),
     }
@@ -186,7 +186,7 @@ fn help_and_wrong_usage_come_before_faults_of_files() {
         (&["--nonsense"], ErrorKind::UnknownArgument),
     ] {
         match read("nonsense = 1", "", &[], flags) {
-            Err(Refusal::Usage(error)) => assert_eq!(error.kind(), kind),
+            Err(ReadError::Usage(error)) => assert_eq!(error.kind(), kind),
             other => panic!("{other:?}"),
         }
     }

@@ -1,0 +1,143 @@
+//! Exit codes of all three programs: one table from failures, refusals and lost calls to what scripts branch on.
+//!
+//! The README's table is the promise; a code keeps its meaning.
+
+use std::process::ExitCode;
+
+use swarm_proto::reason::{Failure, Reason};
+use tonic::Code;
+
+/// How a program ended, as a shell sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked.
+    Done,
+    /// A waited-for task did not succeed, or any other failure.
+    Failed,
+    /// Wrong usage, a bad job file, or a request that can never be right.
+    Usage,
+    /// Refused: a conflict, a wrong state, not allowed, or a directory that another process uses.
+    Refused,
+    /// There is no such task, job or agent.
+    NotFound,
+    /// It waited for as long as it was told to.
+    TimedOut,
+    /// The task was accepted, and no live agent can run it.
+    Unmatched,
+    /// The coordinator cannot be reached.
+    Unreachable,
+    /// A mistake in Swarm itself, or the machine fails in an unknown way.
+    Bug,
+    /// A disk is full, or the data on it are damaged.
+    Disk,
+    /// The store was found damaged while serving; the next start mends it.
+    Again,
+    /// The configuration cannot work, such as a port in use.
+    Configuration,
+    /// Ctrl-C.
+    Interrupted,
+    /// The exit code of a task that was run.
+    Task(u8),
+}
+
+impl Exit {
+    /// The number that the shell gets.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::NotFound => 4,
+            Exit::TimedOut => 5,
+            Exit::Unmatched => 9,
+            Exit::Unreachable => 69,
+            Exit::Bug => 70,
+            Exit::Disk => 74,
+            Exit::Again => 75,
+            Exit::Configuration => 78,
+            Exit::Interrupted => 130,
+            Exit::Task(code) => code,
+        }
+    }
+
+    /// What a refusal means to a script.
+    pub fn of_reason(reason: Reason) -> Exit {
+        match reason {
+            Reason::FieldInvalid
+            | Reason::DependencyCycle
+            | Reason::DependencyUnknown
+            | Reason::SpecTooLarge => Exit::Usage,
+            Reason::TaskNotFound | Reason::JobNotFound | Reason::AgentNotFound => Exit::NotFound,
+            Reason::TaskExists
+            | Reason::JobExists
+            | Reason::LeaseLost
+            | Reason::AgentReplaced
+            | Reason::RevisionMismatch
+            | Reason::TaskFinished
+            | Reason::TaskNotFinished
+            | Reason::DependencyFailed
+            | Reason::EventsTrimmed
+            | Reason::HistoryChanged => Exit::Refused,
+            Reason::Busy => Exit::Failed,
+            Reason::DiskFull => Exit::Disk,
+            Reason::ShuttingDown => Exit::Unreachable,
+        }
+    }
+
+    /// What a failed call means to a script.
+    pub fn of_failure(failure: &Failure) -> Exit {
+        match failure {
+            Failure::Refused {
+                reason: Some(reason), ..
+            } => Exit::of_reason(*reason),
+            Failure::Refused {
+                reason: None, code, ..
+            } => Exit::of_code(*code),
+            Failure::Lost { .. } if failure.is_transient() => Exit::Unreachable,
+            Failure::Lost { .. } => Exit::Failed,
+        }
+    }
+
+    /// A reason newer than this program still has its canonical code.
+    fn of_code(code: Code) -> Exit {
+        match code {
+            Code::InvalidArgument => Exit::Usage,
+            Code::NotFound => Exit::NotFound,
+            Code::AlreadyExists
+            | Code::Aborted
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::PermissionDenied
+            | Code::Unauthenticated => Exit::Refused,
+            Code::Unavailable => Exit::Unreachable,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_the_exit_code_of_its_canonical_code() {
+        for reason in Reason::ALL {
+            let expected = match reason.code() {
+                Code::InvalidArgument => 2,
+                Code::NotFound => 4,
+                Code::Unavailable => 69,
+                Code::ResourceExhausted if *reason == Reason::DiskFull => 74,
+                Code::ResourceExhausted => 1,
+                _ => 3,
+            };
+            assert_eq!(Exit::of_reason(*reason).code(), expected, "{reason:?}");
+        }
+    }
+}
