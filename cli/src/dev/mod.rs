@@ -4,9 +4,9 @@
 //! agent's code: it starts its own executable under their names.
 
 mod demo;
+mod directory;
 mod interruption;
-mod leash;
-mod place;
+mod parent;
 mod program;
 mod swarm;
 
@@ -20,7 +20,7 @@ use std::{
 use anyhow::Context as _;
 use swarm_proto::{DEFAULT_PORT, channel::Address};
 
-use self::{demo::Demo, interruption::Interruption, place::Place, swarm::Swarm};
+use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
 use crate::{
     call::client::Client,
     program::{exit::Exit, globals::Globals, terminal::note},
@@ -60,11 +60,11 @@ pub struct Args {
 pub fn child(arg0: &OsStr) -> Option<fn(Vec<OsString>) -> ExitCode> {
     match Path::new(arg0).file_name()?.to_str()? {
         "coordinator" => Some(|args| {
-            leash::hold();
+            parent::stop_with_it();
             swarm_coordinator::main(args)
         }),
         "agent" => Some(|args| {
-            leash::hold();
+            parent::stop_with_it();
             swarm_agent::main(args)
         }),
         _ => None,
@@ -78,10 +78,10 @@ pub fn child(arg0: &OsStr) -> Option<fn(Vec<OsString>) -> ExitCode> {
 /// When a program cannot be started or ends by itself, or the demo cannot be carried out.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let mut interruption = Interruption::listen().context("cannot catch Ctrl-C")?;
-    let place = Place::open(args.data_dir.as_deref(), args.demo)?;
+    let directory = Directory::open(args.data_dir.as_deref(), args.demo)?;
     let mut swarm = Swarm::new();
     let ended = tokio::select! {
-        ended = work(&args, globals, &place, &mut swarm) => ended,
+        ended = work(&args, globals, &directory, &mut swarm) => ended,
         () = interruption.next() => {
             note("\nstopping");
             // Ctrl-C is how dev ends; only a demo that should have ended by itself was cut short.
@@ -89,19 +89,24 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     };
     swarm.stop(&mut interruption).await;
-    place.close(!matches!(ended, Ok(Exit::Done | Exit::Interrupted)));
+    directory.close(!matches!(ended, Ok(Exit::Done | Exit::Interrupted)));
     ended
 }
 
 /// Starts everything, runs the demo, and waits for the end.
-async fn work(args: &Args, globals: &Globals, place: &Place, swarm: &mut Swarm) -> anyhow::Result<Exit> {
+async fn work(
+    args: &Args,
+    globals: &Globals,
+    directory: &Directory,
+    swarm: &mut Swarm,
+) -> anyhow::Result<Exit> {
     let coordinator = swarm
-        .start_coordinator(choose_address(args), place.path())
+        .start_coordinator(choose_address(args), directory.path())
         .await?;
     for number in 1..=args.agents {
-        swarm.start_agent(number, args.slots, &coordinator, place.path())?;
+        swarm.start_agent(number, args.slots, &coordinator, directory.path())?;
     }
-    announce(args, &coordinator, place);
+    announce(args, &coordinator, directory);
 
     if args.demo {
         let client = Client::open(&Globals {
@@ -130,18 +135,18 @@ fn choose_address(args: &Args) -> SocketAddr {
     }
 }
 
-fn announce(args: &Args, coordinator: &Address, place: &Place) {
+fn announce(args: &Args, coordinator: &Address, directory: &Directory) {
     let agents = match args.agents {
         0 => "no agents".to_owned(),
         1 => format!("1 agent with {} slots", args.slots),
         agents => format!("{agents} agents with {} slots each", args.slots),
     };
     note(format!("coordinator on {coordinator}, {agents}"));
-    let fate = match place {
-        Place::Kept { .. } => "",
-        Place::Temporary(_) => " (removed at the end)",
+    let fate = match directory {
+        Directory::Kept { .. } => "",
+        Directory::Temporary(_) => " (removed at the end)",
     };
-    let directory = place.path();
+    let directory = directory.path();
     note(format!(
         "data in {}{fate}, logs in {}",
         directory.display(),

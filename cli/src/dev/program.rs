@@ -20,7 +20,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::leash;
+use super::parent;
 use crate::program::{exit::Exit, trouble::Trouble};
 
 /// What is shown of the log of a program that ended by itself.
@@ -57,7 +57,7 @@ impl Program {
         let mut child = Command::new(&executable)
             .arg0(program)
             .args(args)
-            .env(leash::VARIABLE, "1")
+            .env(parent::VARIABLE, "1")
             // A Ctrl-C on the terminal is for dev alone, which then stops the others in their order.
             .process_group(0)
             .stdin(Stdio::piped())

@@ -39,7 +39,7 @@ pub(super) struct Caution {
 
 /// A kind of change, with its words.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deed {
+pub(super) struct Action {
     /// `cancel`.
     pub(super) verb: &'static str,
     /// `cancelled`.
@@ -54,15 +54,15 @@ pub(super) struct Deed {
 
 /// A task as the filter found it.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundTask {
     pub(super) task_id: String,
     pub(super) revision: u64,
     state: TaskState,
 }
 
-impl From<Task> for Found {
-    fn from(task: Task) -> Found {
-        Found {
+impl From<Task> for FoundTask {
+    fn from(task: Task) -> FoundTask {
+        FoundTask {
             state: task.state(),
             revision: task.revision,
             task_id: task.task_id,
@@ -70,7 +70,7 @@ impl From<Task> for Found {
     }
 }
 
-impl Deed {
+impl Action {
     /// Changes the tasks of a filter, or lists them in a dry run. `change` is handed the tasks as they were found.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Deed {
         caution: Caution,
         client: &Client,
         globals: &Globals,
-        change: impl AsyncFnOnce(Vec<Found>) -> anyhow::Result<Vec<TaskChange>>,
+        change: impl AsyncFnOnce(Vec<FoundTask>) -> anyhow::Result<Vec<TaskChange>>,
     ) -> anyhow::Result<Exit> {
         let output = Output::new(globals);
         let request = self.request(filter, client).await?;
@@ -122,11 +122,11 @@ impl Deed {
         request: ListTasksRequest,
         caution: Caution,
         client: &Client,
-    ) -> anyhow::Result<Result<Vec<Found>, Exit>> {
-        let mut found: Vec<Found> = Vec::new();
+    ) -> anyhow::Result<Result<Vec<FoundTask>, Exit>> {
+        let mut found: Vec<FoundTask> = Vec::new();
         let mut pages = Pages::new(client, request);
         while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
-            found.extend(page.into_iter().map(Found::from));
+            found.extend(page.into_iter().map(FoundTask::from));
         }
         if found.is_empty() {
             note(format!("nothing to {}", self.verb));
@@ -209,7 +209,7 @@ impl Deed {
 }
 
 /// `120 tasks (100 queued, 20 running)`.
-fn counted(found: &[Found]) -> String {
+fn counted(found: &[FoundTask]) -> String {
     let mut counts: BTreeMap<i32, (TaskState, usize)> = BTreeMap::new();
     for task in found {
         counts.entry(task.state.into()).or_insert((task.state, 0)).1 += 1;

@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 
 use super::{
-    bulk::{Caution, Deed, Found},
+    bulk::{Action, Caution, FoundTask},
     changes,
 };
 use crate::{
@@ -30,7 +30,7 @@ const UNENDED: &[TaskState] = &[
     TaskState::Waiting,
 ];
 
-const CANCEL: Deed = Deed {
+const CANCEL: Action = Action {
     verb: "cancel",
     done: "cancelled",
     possible: UNENDED,
@@ -88,7 +88,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             changes::tell(&changes, &output, "cannot cancel", globals)
         };
     }
-    let change = async |found: Vec<Found>| {
+    let change = async |found: Vec<FoundTask>| {
         let ids: Vec<String> = found.into_iter().map(|task| task.task_id).collect();
         cancel(&client, &ids).await
     };

@@ -6,7 +6,7 @@ use swarm_proto::{
 };
 
 use super::{
-    bulk::{Caution, Deed, Found},
+    bulk::{Action, Caution, FoundTask},
     changes,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     verb::look::filter::{Filter, State},
 };
 
-const RETRY: Deed = Deed {
+const RETRY: Action = Action {
     verb: "retry",
     done: "retried",
     possible: &[
@@ -89,7 +89,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         filter.states.push(State::Failed);
     }
     // Each with the revision that was found: a task that changed since is refused, not retried twice.
-    let change = async |found: Vec<Found>| {
+    let change = async |found: Vec<FoundTask>| {
         retry(&client, found.iter().map(|task| (&task.task_id, task.revision))).await
     };
     RETRY

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often the agent's leases are asked for, which is one small answer.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,9 +115,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 /// Waits until an agent holds no lease, and tells now and then how many are left.
 async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::Result<Exit> {
     let mut told = (leases, Instant::now());
-    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
     loop {
-        look.tick().await;
+        refresh.tick().await;
         let request = GetAgentRequest {
             agent_id: agent_id.to_owned(),
         };

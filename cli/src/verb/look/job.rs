@@ -38,7 +38,7 @@ enum JobVerb {
     #[command(before_help = EXAMPLES, alias = "ls")]
     List {
         #[command(flatten)]
-        order: listing::Order,
+        sorting: listing::Sorting,
         #[command(flatten)]
         limit: listing::Limit,
         /// All of them: the same as --limit 0
@@ -62,13 +62,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     match args.verb {
-        JobVerb::List { order, limit, all } => {
+        JobVerb::List { sorting, limit, all } => {
             let request = ListJobsRequest {
-                newest_first: order.newest,
+                newest_first: sorting.newest,
                 ..ListJobsRequest::default()
             };
             let pages = Pages::new(&client, request);
-            listing::print_in_order(pages, &order, limit.or_all(all), job::listing, &output).await?;
+            listing::print_sorted(pages, &sorting, limit.or_all(all), job::listing, &output).await?;
         }
         JobVerb::Show { id } => {
             let job = find(&client, &id).await?;

@@ -21,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
-    order: listing::Order,
+    sorting: listing::Sorting,
     #[command(flatten)]
     limit: listing::Limit,
     /// All of them: the same as --limit 0
@@ -38,9 +38,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let mut request = args.filter.request(&client).await?;
-    request.newest_first = args.order.newest;
+    request.newest_first = args.sorting.newest;
     let limit = args.limit.or_all(args.all);
     let pages = Pages::new(&client, request);
-    listing::print_in_order(pages, &args.order, limit, task::listing, &output).await?;
+    listing::print_sorted(pages, &args.sorting, limit, task::listing, &output).await?;
     Ok(Exit::Done)
 }

@@ -25,12 +25,12 @@ pub(crate) struct Limit {
     limit: Option<usize>,
     /// The flag that shows the rest.
     #[arg(skip = "--limit 0")]
-    whole: &'static str,
+    rest: &'static str,
 }
 
 /// The flags that sort a list.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct Order {
+pub(crate) struct Sorting {
     /// The newest first, instead of the oldest
     #[arg(long)]
     pub(crate) newest: bool,
@@ -49,7 +49,7 @@ impl Limit {
     pub(crate) fn or_all(self, all: bool) -> Limit {
         Limit {
             limit: if all { Some(0) } else { self.limit },
-            whole: "--all",
+            rest: "--all",
         }
     }
 
@@ -68,14 +68,14 @@ impl Limit {
 /// # Errors
 ///
 /// As `print`; also when the list is too long to sort.
-pub(crate) async fn print_in_order<Q: Paged>(
+pub(crate) async fn print_sorted<Q: Paged>(
     pages: Pages<'_, Q>,
-    order: &Order,
+    sorting: &Sorting,
     limit: Limit,
     describe: fn(&[Q::Item]) -> Listing,
     output: &Output,
 ) -> anyhow::Result<usize> {
-    let Some(field) = &order.sort else {
+    let Some(field) = &sorting.sort else {
         return print(pages, limit, describe, output).await;
     };
     let mut items = crate::verb::look::sort::sorted(pages, field, describe, output).await?;
@@ -98,7 +98,7 @@ pub(crate) async fn print_all<Q: Paged>(
 ) -> anyhow::Result<usize> {
     let limit = Limit {
         limit: Some(0),
-        whole: "",
+        rest: "",
     };
     print(pages, limit, describe, output).await
 }
@@ -155,10 +155,10 @@ fn tell_rest<Q: Paged>(taken: usize, left_out: usize, limit: Limit) {
     if taken == 0 && left_out == 0 {
         note(format!("no {}", Q::ITEMS));
     }
-    let whole = limit.whole;
+    let rest = limit.rest;
     match left_out {
         0 => {}
-        1..=MAX_COUNTED => note(format!("{left_out} more; {whole} shows them")),
-        _ => note(format!("more than {MAX_COUNTED} more; {whole} shows them")),
+        1..=MAX_COUNTED => note(format!("{left_out} more; {rest} shows them")),
+        _ => note(format!("more than {MAX_COUNTED} more; {rest} shows them")),
     }
 }

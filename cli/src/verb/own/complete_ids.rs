@@ -45,7 +45,7 @@ enum Kind {
 
 /// The question that a half-typed command line asks.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+struct Question {
     kind: Kind,
     prefix: String,
     coordinator: Option<String>,
@@ -59,22 +59,22 @@ struct Wanted {
 pub async fn run(args: Args, globals: &Globals, command: fn() -> Command) -> anyhow::Result<Exit> {
     let mut command = command();
     command.build();
-    let Some(wanted) = wanted(&command, &args.words) else {
+    let Some(question) = question(&command, &args.words) else {
         return Ok(Exit::Done);
     };
-    let address = match &wanted.coordinator {
+    let address = match &question.coordinator {
         Some(named) => named.parse().ok(),
         None => Some(globals.coordinator.clone()),
     };
     let found = match address {
-        Some(address) => timeout(PATIENCE, ask(&address, &wanted.prefix))
+        Some(address) => timeout(PATIENCE, ask(&address, &question.prefix))
             .await
             .ok()
             .flatten(),
         None => None,
     };
     let output = Output::new(globals);
-    for id in found.map(|found| wanted.kind.of(found)).unwrap_or_default() {
+    for id in found.map(|found| question.kind.of(found)).unwrap_or_default() {
         output.line(&id)?;
     }
     Ok(Exit::Done)
@@ -126,7 +126,7 @@ impl Kind {
 }
 
 /// The question about the last word; `None` when it is no id.
-fn wanted(program: &Command, words: &[String]) -> Option<Wanted> {
+fn question(program: &Command, words: &[String]) -> Option<Question> {
     let (current, before) = words.split_last()?;
     let (mut command, mut path) = (program, Vec::new());
     let (mut position, mut pending, mut coordinator) = (0, None::<&Arg>, None);
@@ -158,7 +158,7 @@ fn wanted(program: &Command, words: &[String]) -> Option<Wanted> {
         None if current.starts_with('-') => return None,
         None => positional(command, position)?,
     };
-    Some(Wanted {
+    Some(Question {
         kind: Kind::taken_by(arg, &path)?,
         prefix: current.clone(),
         coordinator,
@@ -196,11 +196,11 @@ mod tests {
     use super::*;
     use crate::args::Program;
 
-    fn wanted_by(line: &str) -> Option<Wanted> {
+    fn question_of(line: &str) -> Option<Question> {
         let mut command = Program::command();
         command.build();
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        wanted(&command, &words)
+        question(&command, &words)
     }
 
     #[test]
@@ -214,8 +214,12 @@ mod tests {
             ("list --job x", Kind::Job, "x"),
             ("submit --depends-on a", Kind::Task, "a"),
         ] {
-            let wanted = wanted_by(line).unwrap_or_else(|| panic!("nothing for '{line}'"));
-            assert_eq!((wanted.kind, wanted.prefix.as_str()), (kind, prefix), "{line}");
+            let question = question_of(line).unwrap_or_else(|| panic!("nothing for '{line}'"));
+            assert_eq!(
+                (question.kind, question.prefix.as_str()),
+                (kind, prefix),
+                "{line}"
+            );
         }
     }
 
@@ -230,7 +234,7 @@ mod tests {
             "job ",
             "frobnicate x ",
         ] {
-            assert_eq!(wanted_by(line), None, "{line}");
+            assert_eq!(question_of(line), None, "{line}");
         }
     }
 
@@ -238,7 +242,7 @@ mod tests {
     fn the_coordinator_that_the_line_names_is_the_one_to_ask() {
         for line in ["--coordinator lab:7 inspect k", "inspect --coordinator=lab:7 k"] {
             assert_eq!(
-                wanted_by(line).unwrap().coordinator.as_deref(),
+                question_of(line).unwrap().coordinator.as_deref(),
                 Some("lab:7"),
                 "{line}"
             );

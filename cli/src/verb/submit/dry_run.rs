@@ -11,7 +11,7 @@ use swarm_proto::{
     },
 };
 
-use super::{answer, unmatched, wanted};
+use super::{answer, needs, unmatched};
 use crate::{
     call::client::Client,
     jobfile::{
@@ -159,7 +159,7 @@ impl DryRun<'_> {
                 task::queue(&spec).to_owned(),
                 spec.priority.to_string(),
                 depends_on.join(", "),
-                wanted::terms(&spec).join(", "),
+                needs::terms(&spec).join(", "),
             ]);
         }
         Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
@@ -201,7 +201,7 @@ impl DryRun<'_> {
         }
         self.check_job(&mut known).await?;
         self.check_dependencies(&mut asked, &mut known).await?;
-        known.unmatched = wanted::unmatched(self.client, &self.request.tasks).await?;
+        known.unmatched = needs::unmatched(self.client, &self.request.tasks).await?;
         Ok(known)
     }
 

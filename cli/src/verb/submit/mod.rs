@@ -9,8 +9,8 @@ pub mod submit;
 
 pub(crate) mod answer;
 pub(crate) mod dry_run;
+pub(crate) mod needs;
 pub(crate) mod series;
 pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod unmatched;
-pub(crate) mod wanted;

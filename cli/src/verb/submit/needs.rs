@@ -15,21 +15,21 @@ const DEFAULT_EXECUTOR: &str = "command";
 
 /// The tasks that no online agent can run, grouped by their needs.
 pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<Unmatched>, Box<Failure>> {
-    let mut groups: BTreeMap<Wanted, Vec<&NewTask>> = BTreeMap::new();
+    let mut groups: BTreeMap<Needs, Vec<&NewTask>> = BTreeMap::new();
     for task in tasks {
-        groups.entry(Wanted::by(task)).or_default().push(task);
+        groups.entry(Needs::of(task)).or_default().push(task);
     }
     let mut found: HashMap<Vec<String>, Vec<Agent>> = HashMap::new();
     let mut unmatched = Vec::new();
-    for (wanted, tasks) in groups.iter().take(MAX_UNMATCHED) {
-        let agents = match found.get(&wanted.terms) {
+    for (needs, tasks) in groups.iter().take(MAX_UNMATCHED) {
+        let agents = match found.get(&needs.terms) {
             Some(agents) => agents,
             None => {
-                let agents = online(client, &wanted.terms).await?;
-                found.entry(wanted.terms.clone()).or_insert(agents)
+                let agents = online(client, &needs.terms).await?;
+                found.entry(needs.terms.clone()).or_insert(agents)
             }
         };
-        if !agents.iter().any(|agent| wanted.is_met_by(agent)) {
+        if !agents.iter().any(|agent| needs.is_met_by(agent)) {
             unmatched.push(Unmatched {
                 task_ids: tasks
                     .iter()
@@ -37,7 +37,7 @@ pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<
                     .map(|task| task.task_id.clone())
                     .collect(),
                 tasks: tasks.len() as u64,
-                message: wanted.message(),
+                message: needs.message(),
             });
         }
     }
@@ -67,16 +67,16 @@ async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Fa
 }
 /// The needs of a task, which an agent meets or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Wanted {
+struct Needs {
     terms: Vec<String>,
     queue: String,
     executor: &'static str,
 }
 
-impl Wanted {
-    fn by(task: &NewTask) -> Wanted {
+impl Needs {
+    fn of(task: &NewTask) -> Needs {
         let spec = task.spec.clone().unwrap_or_default();
-        Wanted {
+        Needs {
             queue: task::queue(&spec).to_owned(),
             executor: match &spec.work {
                 Some(Work::Prompt(_)) => "prompt",

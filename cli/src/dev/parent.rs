@@ -1,4 +1,4 @@
-//! Ends a child of `dev` when `dev` is gone, however it went.
+//! Stops a child of `dev` when its parent has ended, even if the parent was killed.
 
 use std::{
     env,
@@ -8,11 +8,11 @@ use std::{
 
 use nix::sys::signal::{Signal, raise};
 
-/// Set for programs whose standard input is a pipe that `dev` holds open.
+/// The variable that marks a child of `dev`.
 pub(super) const VARIABLE: &str = "SWARM_DEV_CHILD";
 
-/// In a child of `dev`, asks this process to stop as soon as its standard input ends.
-pub(super) fn hold() {
+/// In a child of `dev`, stops this process when its standard input ends, which the parent holds open.
+pub(super) fn stop_with_it() {
     if env::var_os(VARIABLE).is_none_or(|value| value != "1") {
         return;
     }
@@ -26,10 +26,10 @@ pub(super) fn hold() {
                 Ok(_) | Err(_) => {}
             }
         }
-        // A signal like any other: the program leaves in its usual order.
+        // The program leaves in order, as after any SIGTERM.
         let _ = raise(Signal::SIGTERM);
     };
-    if let Err(error) = thread::Builder::new().name("leash".to_owned()).spawn(watch) {
+    if let Err(error) = thread::Builder::new().name("parent".to_owned()).spawn(watch) {
         eprintln!("cannot watch whether swarmctl dev still runs: {error}");
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
 
 /// A directory of `dev`, kept or not.
-pub(super) enum Place {
+pub(super) enum Directory {
     /// Stays when `dev` ends.
     Kept {
         /// Where it is.
@@ -24,16 +24,16 @@ pub(super) enum Place {
     Temporary(TempDir),
 }
 
-impl Place {
+impl Directory {
     /// The given directory; else a temporary one, or that of the user's data.
     ///
     /// # Errors
     ///
     /// When it cannot be made, or another `dev` uses it.
-    pub(super) fn open(given: Option<&Path>, is_temporary: bool) -> anyhow::Result<Place> {
+    pub(super) fn open(given: Option<&Path>, is_temporary: bool) -> anyhow::Result<Directory> {
         if given.is_none() && is_temporary {
             let made = tempfile::Builder::new().prefix("swarm-demo-").tempdir();
-            return Ok(Place::Temporary(
+            return Ok(Directory::Temporary(
                 made.context("cannot make a temporary directory")?,
             ));
         }
@@ -47,7 +47,7 @@ impl Place {
             }
         };
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        Ok(Place::Kept {
+        Ok(Directory::Kept {
             _lock: lock(&directory)?,
             path: directory,
         })
@@ -55,14 +55,16 @@ impl Place {
 
     pub(super) fn path(&self) -> &Path {
         match self {
-            Place::Kept { path, .. } => path,
-            Place::Temporary(directory) => directory.path(),
+            Directory::Kept { path, .. } => path,
+            Directory::Temporary(directory) => directory.path(),
         }
     }
 
     /// Removes what is temporary, unless somebody will want to see what went wrong.
     pub(super) fn close(self, is_worth_keeping: bool) {
-        let Place::Temporary(directory) = self else { return };
+        let Directory::Temporary(directory) = self else {
+            return;
+        };
         if is_worth_keeping {
             note(format!(
                 "data and logs are kept in {}",
