@@ -13,35 +13,35 @@ use swarm_proto::{
 
 use super::{meter::Meter, target::Target, to_their_answers, together};
 
-/// Slots that each says it has.
+/// The slots that each agent registers.
 const SLOTS: u32 = 1;
 
-/// Agents that register or leave at the same time, on each connection: enough for a full group commit.
+/// Agents that register or leave at the same time on each connection: enough for a full group commit.
 const AT_ONCE: usize = 32;
 
-/// How often an agent is heard of when the coordinator does not say.
+/// The heartbeat's interval when the coordinator sets none.
 const USUAL_INTERVAL: Duration = Duration::from_secs(30);
 
-/// All of them; the coordinator knows them from their registration on.
+/// All agents; the coordinator knows them once they are registered.
 pub(super) struct Agents {
     target: Rc<Target>,
     count: usize,
     registered: Rc<RefCell<Vec<Rc<Agent>>>>,
 }
 
-/// One of them, in its session.
+/// An agent with its session.
 pub(super) struct Agent {
-    /// What it calls itself.
+    /// Its id.
     pub(super) id: String,
     /// Its session.
     pub(super) session: u64,
-    /// How often the coordinator wants to hear of it.
+    /// The interval of its heartbeats.
     pub(super) heartbeat_interval: Duration,
     claims: Cell<u64>,
 }
 
 impl Agents {
-    /// So many, of which the coordinator knows nothing yet.
+    /// `count` agents, not yet registered.
     pub(super) fn new(target: Rc<Target>, count: usize) -> Agents {
         Agents {
             target,
@@ -50,17 +50,17 @@ impl Agents {
         }
     }
 
-    /// How many there are when all are registered.
+    /// The number of agents, registered or not.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// Those that are registered.
+    /// The registered agents.
     pub(super) fn all(&self) -> Vec<Rc<Agent>> {
         self.registered.borrow().clone()
     }
 
-    /// Registers all of them.
+    /// Registers all agents.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl Agents {
         to_their_answers(&self.target, workers).await
     }
 
-    /// Says goodbye for all of them: what they hold is queued again.
+    /// Says goodbye for all agents, so that the coordinator queues the tasks that they hold again.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Agents {
 }
 
 impl Agent {
-    /// Asks for up to so many of the made-up tasks; each request is another one.
+    /// A claim of tasks of the bench's queue. Each request has an id of its own.
     pub(super) fn claim(&self, target: &Target, max_tasks: usize, wait: Duration) -> ClaimRequest {
         let number = self.claims.replace(self.claims.get() + 1);
         ClaimRequest {

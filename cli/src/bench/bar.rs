@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far a phase has come, where somebody can see it.
+/// The progress of a phase, drawn if a person can see it.
 pub(super) struct Bar(Option<ProgressBar>);
 
 impl Bar {
@@ -18,19 +18,19 @@ impl Bar {
         }))
     }
 
-    /// Nothing that anybody sees.
+    /// A bar that is never drawn.
     pub(super) fn none() -> Bar {
         Bar(None)
     }
 
-    /// So much further.
+    /// Moves the bar.
     pub(super) fn advance(&self, by: u64) {
         if let Some(bar) = &self.0 {
             bar.inc(by);
         }
     }
 
-    /// Removes it.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

@@ -1,5 +1,5 @@
-//! The phase that claims tasks and completes them: each request reports what the one before was granted, and claims
-//! the next.
+//! The phase that claims and completes tasks: each request reports the tasks of the previous claim, and claims the
+//! next.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -23,21 +23,21 @@ use super::{
 };
 use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
 
-/// Tasks that one request completes and claims, when so many are submitted with one.
+/// Tasks in one request of this phase, for a batch of submits.
 pub(super) fn per_request(batch: u32) -> usize {
     batch.min(MAX_CLAIM_TASKS) as usize
 }
 
-/// What the workers share.
+/// The workers' common state.
 struct Drain {
     target: Rc<Target>,
     meter: Rc<Meter>,
-    /// Tasks that nobody has asked for yet.
+    /// Tasks that no worker has claimed yet.
     wanted: Cell<usize>,
     per_request: usize,
 }
 
-/// Claims and completes so many tasks, with registered agents.
+/// Claims and completes tasks with registered agents.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub(super) async fn drain(phases: &Phases, agents: &Agents, load: Load, tasks: u
 }
 
 impl Drain {
-    /// Works until every task has been asked for, or none is left.
+    /// Works until all tasks are claimed, or the queue is empty.
     async fn work(&self, agent: &Agent, worker: usize) -> anyhow::Result<()> {
         let mut service = self.target.coordinator(worker);
         loop {
@@ -88,7 +88,7 @@ impl Drain {
         }
     }
 
-    /// Completes these, and claims the next ones.
+    /// Completes the held tasks, and claims the next.
     async fn complete(
         &self,
         service: &mut CoordinatorServiceClient<Channel>,
@@ -111,7 +111,7 @@ impl Drain {
         Ok(self.granted(asked, answer.claimed))
     }
 
-    /// How many tasks the next claim asks for.
+    /// Takes the next claim's number of tasks.
     fn take(&self) -> usize {
         if self.target.is_stopping() {
             return 0;
@@ -121,14 +121,14 @@ impl Drain {
         asked
     }
 
-    /// What a claim brought; what it did not bring is asked for again.
+    /// The tasks of a claim. Tasks that it did not bring are claimed again.
     fn granted(&self, asked: usize, answer: Option<ClaimResponse>) -> Vec<Assignment> {
         let granted = answer.unwrap_or_default().assignments;
         self.wanted.set(self.wanted.get() + asked - granted.len());
         granted
     }
 
-    /// Counts what was completed. That nothing more may be claimed for the moment is no trouble.
+    /// Counts the completed tasks. A claim refused as busy is no failure.
     fn check(&self, answer: &CompleteResponse) -> Result<(), Trouble> {
         let refused = |refusal: &Refusal| {
             let message = format!("cannot complete tasks: {}", refusal.message);

@@ -1,4 +1,4 @@
-//! The phase that sends calls which decide nothing: what gRPC itself takes on this machine, to compare the others with.
+//! The phase of calls that decide nothing. They show the cost of gRPC itself on this machine.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -6,10 +6,10 @@ use swarm_proto::v1::GetServerInfoRequest;
 
 use super::{Load, meter::Meter, phase::Phases, target::Target, together};
 
-/// Calls enough to measure, at most.
+/// The most calls of this phase, enough to measure.
 const MAX_CALLS: u64 = 100_000;
 
-/// Sends as many calls as there are tasks, up to a bound.
+/// Sends a call for each task, up to a limit.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Agents that do nothing: each has one heartbeat and one claim parked at the coordinator, as real ones do.
+//! Idle agents: each has one heartbeat and one claim parked at the coordinator, as a real agent has.
 
 use std::{
     rc::Rc,
@@ -20,13 +20,13 @@ use super::{
     together,
 };
 
-/// A coordinator that answers at once is not asked more often than this, as by real agents.
+/// The least time between two heartbeats of an agent, as for a real agent.
 const LEAST_GAP: Duration = Duration::from_millis(200);
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Registers the agents, lets them begin one after another, as real ones do, and watches them for so long.
+/// Registers the agents, lets them begin one after another as real agents do, and watches them for `duration`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What is counted and timed while a phase runs.
+//! The counts and times of a running phase.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -6,13 +6,13 @@ use hdrhistogram::Histogram;
 
 use super::bar::Bar;
 
-/// The longest time that is told apart, in microseconds: more than any answer may take.
+/// The longest measured time, in microseconds: more than any answer may take.
 const LONGEST_MICROS: u64 = 120_000_000;
 
-/// Digits of a time that are kept.
+/// Significant digits of a time.
 const DIGITS: u8 = 3;
 
-/// Counts of a phase; shared by everything that works in it.
+/// The counts of a phase, shared by its workers.
 pub(super) struct Meter {
     counts: RefCell<Counts>,
     bar: Bar,
@@ -21,25 +21,25 @@ pub(super) struct Meter {
 /// See [`Meter`].
 #[derive(Clone)]
 pub(super) struct Counts {
-    /// What was done: tasks, agents or calls, as the phase has it.
+    /// Done things: tasks, agents or calls, as the phase has it.
     pub(super) done: u64,
-    /// Calls that were answered as they should be.
+    /// Calls with a good answer.
     pub(super) answers: u64,
-    /// Calls that were refused with BUSY, and sent again.
+    /// Calls that were refused with BUSY and sent again.
     pub(super) busy: u64,
-    /// Calls whose answer was lost, and that were sent again.
+    /// Calls whose answer was lost and that were sent again.
     pub(super) lost: u64,
-    /// How long the answers took, in microseconds.
+    /// The answers' times, in microseconds.
     latency: Histogram<u64>,
 }
 
 impl Meter {
-    /// Without a bar.
+    /// A meter without a bar.
     pub(super) fn new() -> Meter {
         Meter::with_bar(Bar::none())
     }
 
-    /// Moves this bar, too.
+    /// The same meter with a bar that it moves.
     pub(super) fn with_bar(bar: Bar) -> Meter {
         Meter {
             counts: RefCell::new(Counts::new()),
@@ -52,13 +52,13 @@ impl Meter {
         *self.counts.borrow_mut() = Counts::new();
     }
 
-    /// So much more is done.
+    /// Counts done things.
     pub(super) fn did(&self, count: u64) {
         self.counts.borrow_mut().done += count;
         self.bar.advance(count);
     }
 
-    /// An answer came after this time.
+    /// Counts an answer and its time.
     pub(super) fn answered(&self, latency: Duration) {
         let mut counts = self.counts.borrow_mut();
         counts.answers += 1;
@@ -66,17 +66,17 @@ impl Meter {
         counts.latency.saturating_record(micros.max(1));
     }
 
-    /// A call was refused for now.
+    /// Counts a call that was refused with BUSY.
     pub(super) fn was_busy(&self) {
         self.counts.borrow_mut().busy += 1;
     }
 
-    /// A call was lost.
+    /// Counts a lost answer.
     pub(super) fn was_lost(&self) {
         self.counts.borrow_mut().lost += 1;
     }
 
-    /// Nothing more is counted, and the bar goes.
+    /// Ends the counting and removes the bar.
     pub(super) fn read(&self) -> Counts {
         self.bar.finish();
         self.counts.borrow().clone()
@@ -95,7 +95,7 @@ impl Counts {
         }
     }
 
-    /// The time within which this part of all answers came, in microseconds; 0 when there was none.
+    /// The time within which a part of all answers came, in microseconds; 0 without answers.
     pub(super) fn latency(&self, quantile: f64) -> u64 {
         self.latency.value_at_quantile(quantile)
     }

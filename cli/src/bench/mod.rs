@@ -1,4 +1,4 @@
-//! `swarmctl bench`: how much work a coordinator takes, found out by giving it some.
+//! `swarmctl bench`: measures a coordinator under load.
 
 mod agents;
 mod bar;
@@ -112,7 +112,7 @@ pub enum Only {
     Drain,
 }
 
-/// The tasks that are made up.
+/// The tasks of the bench.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     /// Tasks in each request.
@@ -129,7 +129,7 @@ impl Args {
         self.agents.unwrap_or(default) as usize
     }
 
-    /// What would not measure the coordinator but hang at a limit of the protocol.
+    /// Refuses flags that would hang at a limit of the protocol instead of measuring the coordinator.
     fn check(&self) -> Result<(), Trouble> {
         let (agents, connections) = (self.agents(), self.connections as usize);
         let calls = if self.idle {
@@ -183,7 +183,7 @@ async fn load(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     });
     let finished = unless_interrupted(&mut working).await;
     if finished.is_none() {
-        // What is still under way could be decided after this run has looked for what it leaves behind.
+        // Calls under way could still be decided after this run has cancelled its tasks.
         target.stop();
         if unless_interrupted(&mut working).await.is_none() {
             note("interrupted again: what was not answered yet may come to be");
@@ -224,7 +224,7 @@ async fn work(args: &Args, phases: &Phases, agents: &Agents) -> anyhow::Result<(
     Ok(())
 }
 
-/// Runs all of these at the same time, to their ends; the first failure ends the others.
+/// Runs the workers at the same time, to their ends. The first failure aborts the others.
 async fn together<F>(workers: impl Iterator<Item = F>) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>> + 'static,
@@ -236,8 +236,8 @@ where
     Ok(())
 }
 
-/// The same, but after the first failure the others begin nothing more, and what they have under way comes to its answer:
-/// what is decided later would be left behind.
+/// As `together`, but after the first failure the other workers finish their calls and begin no more. An aborted call
+/// could be decided later and leave tasks behind.
 async fn to_their_answers<F>(target: &Target, workers: impl Iterator<Item = F>) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>> + 'static,

@@ -1,4 +1,4 @@
-//! The phases of a run: what is done in each, and what the coordinator says before and after it.
+//! The phases of a run: the counts of each, and the coordinator's status before and after it.
 
 use std::{
     cell::RefCell,
@@ -24,15 +24,15 @@ pub(super) struct Phases {
     running: RefCell<Option<Running>>,
 }
 
-/// A phase with what was measured in it.
+/// A phase with its measurements.
 pub(super) struct Phase {
-    /// Each kind of thing that was done, with its counts.
+    /// Each kind of done things, with its counts.
     pub(super) counts: Vec<(&'static str, Counts)>,
     /// How long it took.
     pub(super) took: Duration,
-    /// The coordinator's processor time meanwhile, where it says.
+    /// The coordinator's processor time, if it tells.
     pub(super) cpu: Option<Duration>,
-    /// What the coordinator said afterwards; nothing when it was away.
+    /// The coordinator's status after the phase; `None` when it was away.
     pub(super) after: Option<GetStatusResponse>,
 }
 
@@ -43,7 +43,7 @@ struct Running {
 }
 
 impl Phases {
-    /// None yet.
+    /// No phases yet.
     pub(super) fn new(target: Rc<Target>) -> Phases {
         Phases {
             target,
@@ -52,27 +52,27 @@ impl Phases {
         }
     }
 
-    /// What is loaded.
+    /// The coordinator under load.
     pub(super) fn target(&self) -> &Rc<Target> {
         &self.target
     }
 
-    /// Begins a phase that does so many things of one kind.
+    /// Begins a phase of `total` things of one kind.
     ///
     /// # Errors
     ///
-    /// When the coordinator does not say how it is, or nothing more is to be begun.
+    /// When the coordinator does not tell its status, or the run is stopping.
     pub(super) async fn begin(&self, name: &'static str, length: u64) -> anyhow::Result<Rc<Meter>> {
         let meter = Rc::new(Meter::with_bar(Bar::new(name, length)));
         self.begin_with(vec![(name, Rc::clone(&meter))]).await?;
         Ok(meter)
     }
 
-    /// Begins a phase that does several kinds of things. What was counted before is not in it.
+    /// Begins a phase of several kinds of things. Earlier counts are not in it.
     ///
     /// # Errors
     ///
-    /// When the coordinator does not say how it is, or nothing more is to be begun.
+    /// When the coordinator does not tell its status, or the run is stopping.
     pub(super) async fn begin_with(&self, meters: Vec<(&'static str, Rc<Meter>)>) -> anyhow::Result<()> {
         self.end().await;
         anyhow::ensure!(!self.target.is_stopping(), "interrupted");
@@ -105,7 +105,7 @@ impl Phases {
                 .map(|(name, meter)| (name, meter.read()))
                 .collect(),
             took,
-            // A coordinator that was started again meanwhile counts anew.
+            // A restarted coordinator counts from zero.
             cpu: after
                 .as_ref()
                 .and_then(|after| cpu(after)?.checked_sub(cpu(&running.before)?)),
@@ -113,14 +113,14 @@ impl Phases {
         });
     }
 
-    /// Those that have ended.
+    /// The phases that have ended.
     pub(super) fn ended(&self) -> std::cell::Ref<'_, Vec<Phase>> {
         self.ended.borrow()
     }
 }
 
 impl Phase {
-    /// What the coordinator's process took of its machine afterwards, where it says.
+    /// The coordinator's process after the phase, if it tells.
     pub(super) fn process(&self) -> Option<ProcessUsage> {
         self.after.as_ref()?.process
     }

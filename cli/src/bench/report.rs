@@ -1,4 +1,4 @@
-//! What was measured, as a table for people and one object for scripts.
+//! The measurements, as a table for people and one object for scripts.
 
 use serde_json::{Value, json};
 
@@ -75,12 +75,12 @@ pub(super) fn print(
     output.figures(&value, &target.queue, &page)
 }
 
-/// One kind of thing that was done in a phase.
+/// One kind of done things in a phase.
 struct Row<'p> {
     name: &'static str,
     counts: &'p Counts,
     phase: &'p Phase,
-    /// Things done in the whole phase: its processor time is divided among them.
+    /// All done things of the phase, which share its processor time.
     done_in_phase: u64,
 }
 
@@ -99,13 +99,13 @@ impl Row<'_> {
         rounded(ratio(self.counts.done as f64, self.phase.took.as_secs_f64()))
     }
 
-    /// Microseconds of the coordinator's processor time for each thing that was done.
+    /// Microseconds of the coordinator's processor time for each done thing.
     fn cpu_micros_each(&self) -> Option<f64> {
         let cpu = self.phase.cpu?.as_secs_f64() * 1e6;
         Some(rounded(ratio(cpu, self.done_in_phase as f64)))
     }
 
-    /// The share of one processor that the coordinator took, in percent.
+    /// The coordinator's share of one processor, in percent.
     fn cpu_percent(&self) -> Option<f64> {
         let share = ratio(self.phase.cpu?.as_secs_f64(), self.phase.took.as_secs_f64());
         Some(rounded(share * 100.0))
@@ -165,7 +165,7 @@ impl Row<'_> {
     }
 }
 
-/// Nothing is divided by nothing.
+/// A quotient, or 0 for a divisor of 0.
 fn ratio(of: f64, by: f64) -> f64 {
     if by > 0.0 { of / by } else { 0.0 }
 }

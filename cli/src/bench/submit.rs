@@ -14,20 +14,20 @@ use crate::{
     program::{exit::Exit, trouble::Trouble},
 };
 
-/// Tasks in a request that is not measured; less when they are large.
+/// Tasks in an unmeasured request, unless they are large.
 const BULK: u32 = 5_000;
 
-/// Bytes of tasks in a request that is not measured: half of a message.
+/// Bytes of tasks in an unmeasured request: half of a message.
 const BULK_BYTES: usize = MAX_MESSAGE_BYTES / 2;
 
-/// Bytes of a task beyond its command, about.
+/// Bytes of a task besides its command, roughly.
 const TASK_BYTES: usize = 100;
 
-/// Requests under way at the same time that are not measured: enough for a full group commit.
+/// Unmeasured requests under way at the same time: enough for a full group commit.
 const BULK_IN_FLIGHT: usize = 4;
 
 impl Load {
-    /// The same tasks in as few requests as may be, for what is not measured.
+    /// The same tasks in as few requests as possible, for an unmeasured phase.
     pub(super) fn bulky(self) -> Load {
         let fit = BULK_BYTES / (self.payload + TASK_BYTES);
         Load {
@@ -38,7 +38,7 @@ impl Load {
     }
 }
 
-/// Queues so many tasks.
+/// Queues tasks.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ fn request(queue: &str, payload: usize, numbers: Range<u64>) -> SubmitTasksReque
     }
 }
 
-/// An agent that should get hold of it runs a program that does nothing.
+/// A task for a program that does nothing, should a real agent claim it.
 fn task(queue: &str, payload: usize, number: u64) -> NewTask {
     const PROGRAM: &str = "true";
     let argument = "x".repeat(payload.saturating_sub(PROGRAM.len()));
@@ -100,7 +100,7 @@ fn task(queue: &str, payload: usize, number: u64) -> NewTask {
     }
 }
 
-/// A message that is too large would be refused as broken.
+/// Tasks per request, so that no message is too large.
 fn check(target: &Target, load: Load) -> Result<(), Trouble> {
     let bytes = request(&target.queue, load.payload, 0..u64::from(load.batch)).encoded_len();
     if bytes <= MAX_MESSAGE_BYTES {

@@ -24,35 +24,35 @@ use crate::{
     program::{exit::Exit, globals::Globals, trouble::Trouble, value::generate_id},
 };
 
-/// A call that has not been answered for this long beyond what it asked to wait for is lost.
+/// How long an answer may take, beyond the wait that the call asks for, before it counts as lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// See the module.
+/// A coordinator under load.
 pub(super) struct Target {
-    /// For what is not measured.
+    /// The client for unmeasured calls.
     pub(super) client: Client,
-    /// The queue that all made-up tasks wait in: nobody else's.
+    /// The queue of the bench's tasks, which nobody else uses.
     pub(super) queue: String,
-    /// What the coordinator says about itself.
+    /// The coordinator's information about itself.
     pub(super) server: GetServerInfoResponse,
-    /// How many tasks were sent to it, acknowledged or not.
+    /// The number of tasks sent to it, acknowledged or not.
     pub(super) submitted: Cell<u64>,
-    /// How many it has confirmed as completed.
+    /// The number of tasks that it has confirmed as completed.
     pub(super) completed: Cell<u64>,
-    /// Whether nothing more is to be begun.
+    /// Whether no more calls may begin.
     stopping: Cell<bool>,
-    /// What it said before anything was sent.
+    /// The coordinator's status before the load.
     before: GetStatusResponse,
     channels: Vec<Channel>,
     retry_for: Duration,
 }
 
 impl Target {
-    /// Asks the coordinator who it is, and prepares so many connections.
+    /// Asks the coordinator about itself, and prepares the connections.
     ///
     /// # Errors
     ///
-    /// When it cannot be reached.
+    /// When the coordinator cannot be reached.
     pub(super) async fn open(globals: &Globals, connections: usize) -> anyhow::Result<Target> {
         let client = Client::open(globals)?;
         let trouble = || client.trouble("cannot load the coordinator");
@@ -75,7 +75,7 @@ impl Target {
         })
     }
 
-    /// What a person should know before it begins.
+    /// Tells a person what the load does, and warns of real agents.
     pub(super) fn warning(&self) -> String {
         let mut warning = format!(
             "loading the coordinator at {}, in queue {}; it is as durable as in production: nothing is answered before \
@@ -93,17 +93,17 @@ impl Target {
         warning
     }
 
-    /// Lets what is under way come to its answer, and nothing more begin.
+    /// Lets calls under way finish, and no more begin.
     pub(super) fn stop(&self) {
         self.stopping.set(true);
     }
 
-    /// Lets things begin again, for what is to be tidied up.
+    /// Lets calls begin again, for tidying up.
     pub(super) fn go_on(&self) {
         self.stopping.set(false);
     }
 
-    /// Whether nothing more is to be begun.
+    /// Whether no more calls may begin.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.get()
     }
@@ -113,7 +113,7 @@ impl Target {
         self.client.address()
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub(super) fn connections(&self) -> usize {
         self.channels.len()
     }
@@ -141,8 +141,8 @@ impl Target {
         self.channels[worker % self.channels.len()].clone()
     }
 
-    /// Sends a request, again and again while the coordinator is busy or away and nobody wants to stop, and records
-    /// how long the answer took beyond `wait`, for which it was asked to hold it back.
+    /// Sends a request until it is answered, and records the answer's time beyond `wait`, for which the coordinator
+    /// may hold it back. While the coordinator is busy or away the request is repeated, unless the run is stopping.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a run leaves behind: nothing, unless it is told to.
+//! Tidies up after a run, which leaves nothing behind unless told to.
 
 use std::rc::Rc;
 
@@ -13,15 +13,15 @@ use crate::{
     program::{interrupt::unless_interrupted, terminal::note},
 };
 
-/// What became of the tasks that were not drained.
+/// The result of cancelling undrained tasks.
 pub(super) struct Tidied {
-    /// How many were cancelled.
+    /// The number of cancelled tasks.
     pub(super) cancelled: u64,
-    /// Whether it went through.
+    /// Whether tidying up succeeded.
     pub(super) outcome: anyhow::Result<()>,
 }
 
-/// Says goodbye for the agents, and cancels what is left of the tasks unless they are kept.
+/// Says goodbye for the agents, and cancels the remaining tasks unless they are kept.
 pub(super) async fn leave(target: &Rc<Target>, agents: &Agents, keep: bool) -> Tidied {
     let mut tidied = Tidied {
         cancelled: 0,
@@ -30,7 +30,7 @@ pub(super) async fn leave(target: &Rc<Target>, agents: &Agents, keep: bool) -> T
     let left = target.submitted.get().saturating_sub(target.completed.get());
     let tidying = async {
         let gone = agents.leave().await;
-        // What agents hold that could not say goodbye is cancelled as soon as they are lost.
+        // Tasks of an agent that could not say goodbye are cancelled when that agent is lost.
         if left > 0 && !keep {
             cancel(target, left, &mut tidied.cancelled).await?;
         }

@@ -1,4 +1,4 @@
-//! Where `dev` keeps data and logs.
+//! The directory where `dev` keeps data and logs.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -15,21 +15,21 @@ use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
 pub(super) enum Directory {
     /// Stays when `dev` ends.
     Kept {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// Held so that no other `dev` writes to the same logs.
+        /// Held so that no other `dev` uses the directory.
         _lock: File,
     },
-    /// Goes when `dev` ends well.
+    /// Removed when `dev` ends well.
     Temporary(TempDir),
 }
 
 impl Directory {
-    /// The given directory; else a temporary one, or that of the user's data.
+    /// The given directory; otherwise a temporary one, or one in the user's data.
     ///
     /// # Errors
     ///
-    /// When it cannot be made, or another `dev` uses it.
+    /// When the directory cannot be made, or another `dev` uses it.
     pub(super) fn open(given: Option<&Path>, is_temporary: bool) -> anyhow::Result<Directory> {
         if given.is_none() && is_temporary {
             let made = tempfile::Builder::new().prefix("swarm-demo-").tempdir();
@@ -60,7 +60,7 @@ impl Directory {
         }
     }
 
-    /// Removes what is temporary, unless somebody will want to see what went wrong.
+    /// Removes a temporary directory, unless `is_worth_keeping` after a failure.
     pub(super) fn close(self, is_worth_keeping: bool) {
         let Directory::Temporary(directory) = self else {
             return;
@@ -79,7 +79,7 @@ impl Directory {
     }
 }
 
-/// The right to use the directory, for as long as the file is open.
+/// Locks the directory for as long as the file is open.
 fn lock(directory: &Path) -> anyhow::Result<File> {
     let path = directory.join("dev.lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;

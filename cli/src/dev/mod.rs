@@ -56,7 +56,7 @@ pub struct Args {
     listen: Option<SocketAddr>,
 }
 
-/// The program that this executable is under another name: `coordinator` or `agent`.
+/// The main function for another name of this executable: `coordinator` or `agent`.
 pub fn child(arg0: &OsStr) -> Option<fn(Vec<OsString>) -> ExitCode> {
     match Path::new(arg0).file_name()?.to_str()? {
         "coordinator" => Some(|args| {
@@ -84,7 +84,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         ended = work(&args, globals, &directory, &mut swarm) => ended,
         () = interruption.next() => {
             note("\nstopping");
-            // Ctrl-C is how dev ends; only a demo that should have ended by itself was cut short.
+            // Ctrl-C is dev's usual end. Only a demo that should have ended by itself was interrupted.
             Ok(if args.exit_when_done { Exit::Interrupted } else { Exit::Done })
         }
     };
@@ -125,7 +125,7 @@ async fn work(
     Err(swarm.first_end().await.into())
 }
 
-/// The usual port, or any when another coordinator has it.
+/// The usual port, or any free port when that is taken.
 fn choose_address(args: &Args) -> SocketAddr {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
     match args.listen {

@@ -23,22 +23,22 @@ use tokio::{
 use super::parent;
 use crate::program::{exit::Exit, trouble::Trouble};
 
-/// What is shown of the log of a program that ended by itself.
+/// At most this much is shown of the log of a program that ended by itself.
 const LOG_TAIL_LINES: usize = 15;
 const LOG_TAIL_BYTES: u64 = 8 * 1024;
 
-/// A program under `dev`. Dropping it closes its standard input, upon which it stops.
+/// A program under `dev`. Dropping it closes the program's standard input, and the program stops.
 pub(super) struct Program {
     name: String,
     log: PathBuf,
     pid: Pid,
-    /// Set when it has ended; without a status when the system could not tell it.
+    /// Set at its end; without a status when the system does not tell it.
     end: Arc<OnceLock<Option<ExitStatus>>>,
     _stdin: Option<ChildStdin>,
 }
 
 impl Program {
-    /// Starts this very executable under another name; also gives its standard output. `ends` hears of its end.
+    /// Starts this executable under another name, and returns its standard output too. `ends` is notified of its end.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Program {
             .arg0(program)
             .args(args)
             .env(parent::VARIABLE, "1")
-            // A Ctrl-C on the terminal is for dev alone, which then stops the others in their order.
+            // A Ctrl-C on the terminal goes to dev alone, which then stops the programs in order.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -75,7 +75,7 @@ impl Program {
             let (end, ends) = (Arc::clone(&end), ends.clone());
             async move {
                 let status = child.wait().await.ok();
-                // Nobody else sets it.
+                // Nobody else sets the value.
                 let _ = end.set(status);
                 ends.send_replace(());
             }
@@ -99,14 +99,14 @@ impl Program {
 
     /// Sends a signal, unless it has ended.
     pub(super) fn signal(&self, signal: Signal) {
-        // It is reaped on this same thread, so that its id cannot become another's in between.
+        // The program is reaped on this thread, so its id cannot belong to another process meanwhile.
         if self.is_running() {
-            // A zombie does not mind.
+            // A signal to a zombie has no effect.
             let _ = kill(self.pid, signal);
         }
     }
 
-    /// What to tell about an end that nobody asked for.
+    /// The failure of a program that ended by itself.
     pub(super) fn trouble(&self) -> Trouble {
         let status = self.end.get().copied().flatten();
         let how = status.map_or_else(|| "unexpectedly".to_owned(), |status| format!("with {status}"));
@@ -121,7 +121,7 @@ impl Program {
     }
 }
 
-/// The coordinator's and the agent's codes that mean the same from `dev`.
+/// The coordinator's and the agent's exit codes that `dev` passes on.
 fn exit_of(status: Option<ExitStatus>) -> Exit {
     match status.and_then(|status| status.code()) {
         Some(2) => Exit::Usage,
@@ -132,7 +132,7 @@ fn exit_of(status: Option<ExitStatus>) -> Exit {
     }
 }
 
-/// The last lines of a log; none when it cannot be read.
+/// The last lines of a log; no lines when it cannot be read.
 fn log_tail(log: &Path) -> Vec<String> {
     let read = || {
         let mut file = File::open(log)?;

@@ -19,13 +19,13 @@ use tokio::{
 use super::{interruption::Interruption, program::Program};
 use crate::program::trouble::Trouble;
 
-/// What the coordinator says on its standard output when its port is open.
+/// The beginning of the coordinator's line on stdout when its port is open.
 const LISTENING: &str = "listening on ";
 
 /// How long an agent lets its attempts finish when `dev` stops.
 const DRAIN_TIMEOUT: &str = "2s";
 
-/// How long a program may take to leave in order: above an agent's drain and its attempts' kill grace.
+/// How long a program may take to leave in order: longer than an agent's drain and its attempts' kill grace.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long an agent may take to kill its attempts.
@@ -41,7 +41,7 @@ pub(super) struct Swarm {
 }
 
 impl Swarm {
-    /// Nothing runs yet.
+    /// No program runs yet.
     pub(super) fn new() -> Swarm {
         Swarm {
             coordinator: None,
@@ -51,11 +51,11 @@ impl Swarm {
         }
     }
 
-    /// Starts a coordinator and returns where it listens, as soon as it does.
+    /// Starts a coordinator, waits until it listens, and returns its address.
     ///
     /// # Errors
     ///
-    /// When it cannot be started or ends by itself; the end of its log is told.
+    /// When the coordinator cannot be started or ends by itself, with the end of its log.
     pub(super) async fn start_coordinator(
         &mut self,
         listen: SocketAddr,
@@ -98,11 +98,11 @@ impl Swarm {
         })
     }
 
-    /// Starts an agent of that number.
+    /// Starts the agent of a number.
     ///
     /// # Errors
     ///
-    /// When it cannot be started.
+    /// When the agent cannot be started.
     pub(super) fn start_agent(
         &mut self,
         number: u32,
@@ -130,7 +130,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// Waits until one of them has ended by itself, and says what is to be told about it.
+    /// Waits until a program has ended by itself, and returns its failure.
     pub(super) async fn first_end(&self) -> Trouble {
         let mut ends = self.ends.subscribe();
         loop {
@@ -138,15 +138,15 @@ impl Swarm {
             if let Some(program) = programs.find(|program| !program.is_running()) {
                 return program.trouble();
             }
-            // The sender is a field of this very value.
+            // The sender lives as long as `self`.
             let _ = ends.changed().await;
         }
     }
 
-    /// Ends all: the agents while the coordinator can still hear what became of their attempts, then the
+    /// Ends all programs: first the agents, so that the coordinator still hears of their attempts, then the
     /// coordinator. Another Ctrl-C shortens each wait.
     pub(super) async fn stop(&self, interruption: &mut Interruption) {
-        // SIGUSR1 makes an agent kill what it runs, which a SIGKILL would leave behind.
+        // SIGUSR1 makes an agent kill its attempts, which a SIGKILL would leave behind.
         let steps = [
             (Signal::SIGTERM, STOP_TIMEOUT),
             (Signal::SIGUSR1, KILL_TIMEOUT),
@@ -188,7 +188,7 @@ impl Swarm {
     }
 }
 
-/// Whether a coordinator could listen there now.
+/// Whether the address is free to listen on.
 pub(super) fn is_free(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_ok()
 }

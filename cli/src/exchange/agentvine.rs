@@ -5,7 +5,7 @@ use super::{
     status::Words,
 };
 
-/// Fields without which AgentVine refuses a task.
+/// Fields that AgentVine requires of a task.
 pub(super) const NEEDED: &[&str] = &["repository_url", "branch_name"];
 
 pub(super) const SCHEMA: Schema = Schema {

@@ -8,7 +8,7 @@ use super::{
     status::Words,
 };
 
-/// The version that export writes; a file by hand has none.
+/// The version that export writes. A file written by hand has none.
 pub(super) const VERSION: &str = "2.0";
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -59,7 +59,7 @@ pub(super) const SCHEMA: Schema = Schema {
     derives_ids: false,
 };
 
-/// What became of a task, in the fields that Amplifier's own export has for it.
+/// Adds a task's failures in the fields of Amplifier's own export.
 pub(super) fn add_past(task: &Task, fields: &mut Map<String, Value>) {
     let failures = task.tries.as_ref().map_or(0, |tries| tries.failures);
     fields.insert("retry_count".to_owned(), failures.into());

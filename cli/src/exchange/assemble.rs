@@ -1,4 +1,4 @@
-//! The tasks of a foreign file as one job file: those that are done are left out, and what depends on them is told.
+//! Assembles a job file from a foreign file's tasks. Done tasks are left out, and dependencies on them are met.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use crate::jobfile::{
     tree::{Entry, Node},
 };
 
-/// Puts the tasks that are submitted into one list; nothing when none is left.
+/// The nodes of the tasks to submit; none when every task is done.
 pub(super) fn assemble(
     mut tasks: Vec<Incoming>,
     done_elsewhere: &BTreeSet<String>,
@@ -86,7 +86,7 @@ fn node(
             let is_told = told.contains(&dependency.task_id) && !(options.all && status.is_some());
             match status {
                 _ if is_told => met.push(dependency.task_id),
-                // Whoever has the task already is asked whether it is done.
+                // The coordinator has the task too, and knows whether it is done.
                 Some(Status::Done) if options.known.contains(&dependency.task_id) => {
                     open.push(dependency.node)
                 }
@@ -110,7 +110,7 @@ fn node(
             false => id,
         });
         let list: Value = met.collect();
-        // The key is short.
+        // The key is short enough.
         for (key, text) in metadata::pairs(&schema.key(MET), &list).unwrap_or_default() {
             metadata.push(entry(&key, position, Node::text(position, text)));
         }
@@ -130,7 +130,7 @@ fn refuse(id: &str, dependency: &Dependency, faults: &mut Faults) {
     );
 }
 
-/// A field where there was another one.
+/// A field at the place of another one.
 pub(super) fn entry(key: &str, position: Position, value: Rc<Node>) -> Entry {
     Entry {
         key: key.to_owned(),

@@ -1,4 +1,4 @@
-//! A file that is written task by task, so that a long one never stands in memory.
+//! A file written task by task, so that a long file is never in memory as a whole.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use swarm_proto::{
 use super::{Format, agentvine, amplifier, job_file, metadata, outgoing, queue_json, schema::Schema, yaml};
 use crate::output::text::counted;
 
-/// A file that is being written.
+/// A file during its writing.
 pub(crate) struct Document<W> {
     out: W,
     format: Format,
@@ -23,7 +23,7 @@ pub(crate) struct Document<W> {
     tasks: u64,
     /// Tasks whose environment variables lack their values.
     masked: u64,
-    /// Tasks that lack something that the other system asks for.
+    /// Tasks without a field that the other system requires.
     incomplete: u64,
 }
 
@@ -124,7 +124,7 @@ impl<W: Write> Document<W> {
         }
     }
 
-    /// Ends the file; what a person has to be told about it.
+    /// Ends the file. Returns notes for a person.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl<W: Write> Document<W> {
     }
 }
 
-/// What an imported file said of itself, which its job has in its labels.
+/// The fields of an imported file beside its tasks, which its job keeps as labels.
 fn said_of_file(labels: &mut BTreeMap<String, String>, schema: &Schema) -> Map<String, Value> {
     let kept = metadata::take(labels, &format!("{}.", schema.prefix));
     kept.into_iter()

@@ -1,4 +1,5 @@
-//! `execution_log.jsonl` of Vivarium and Black Swarm: one event a line, and from it how far each task is.
+//! `execution_log.jsonl` of Vivarium and Black Swarm: one event a line. Export writes it, and import reads the tasks'
+//! progress from it.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +9,13 @@ use swarm_proto::v1::{Event, event::Payload};
 use super::status::{self, Status};
 use crate::output::text::moment;
 
-/// Events as lines of the log. What led to a failure is told with it, so the attempt that failed last is remembered.
+/// Events as lines of the log. The line of a failure has its cause, so the last failed attempt is remembered.
 #[derive(Default)]
 pub(crate) struct Lines {
     failed: Option<Failed>,
 }
 
-/// The attempt that failed last, and why.
+/// The last failed attempt and its cause.
 struct Failed {
     task_id: String,
     agent_id: String,
@@ -23,7 +24,7 @@ struct Failed {
 }
 
 impl Lines {
-    /// The line for an event; nothing for one that is no step of a task. The fields of the format come first.
+    /// The line of an event; `None` for an event that is no step of a task. The format's fields come first.
     pub(crate) fn line(&mut self, event: &Event) -> Option<String> {
         let failed = self
             .failed
@@ -56,7 +57,7 @@ impl Lines {
                     (message, _) => message.to_owned(),
                 };
                 if failed.due_time.is_none() {
-                    // The failure of the task follows.
+                    // The task's own failure follows.
                     self.failed = Some(Failed {
                         task_id: event.task_id.clone(),
                         agent_id: event.agent_id.clone(),
@@ -92,11 +93,11 @@ impl Lines {
     }
 }
 
-/// How far each task is, by the last line about it.
+/// The status of each task, by the last line about it.
 ///
 /// # Errors
 ///
-/// A sentence with the number of the first line that is none.
+/// A sentence with the number of the first malformed line.
 pub(crate) fn statuses(text: &str) -> Result<BTreeMap<String, Status>, String> {
     let mut statuses = BTreeMap::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -109,7 +110,7 @@ pub(crate) fn statuses(text: &str) -> Result<BTreeMap<String, Status>, String> {
         let (Some(task_id), Some(word)) = (field("task_id"), field("status")) else {
             return Err(format!("line {number} has no task_id and status"));
         };
-        // Steps of subtasks say nothing about the task itself.
+        // A subtask's steps say nothing about the task itself.
         if let Ok(status) = status::parse(word) {
             statuses.insert(task_id.to_owned(), status);
         }
@@ -117,7 +118,7 @@ pub(crate) fn statuses(text: &str) -> Result<BTreeMap<String, Status>, String> {
     Ok(statuses)
 }
 
-/// Whether a text looks like such a log: then it is no file of tasks.
+/// Whether a text looks like a log, and so not like a file of tasks.
 pub(crate) fn is_log(text: &str) -> bool {
     let first = text.lines().find(|line| !line.trim().is_empty());
     let event = first.and_then(|line| serde_json::from_str::<Value>(line).ok());
@@ -127,7 +128,7 @@ pub(crate) fn is_log(text: &str) -> bool {
     })
 }
 
-/// As Python's `isoformat` writes it.
+/// A time as Python's `isoformat` writes it.
 fn timestamp(moment: jiff::Timestamp) -> String {
     let format = match moment.subsec_nanosecond() {
         0 => "%Y-%m-%dT%H:%M:%S+00:00",

@@ -21,33 +21,33 @@ use crate::{
     program::value,
 };
 
-/// A task as it was read: what it says of others is not settled yet.
+/// A task as it was read, with unresolved dependencies.
 pub(super) struct Incoming {
     pub(super) position: Position,
     pub(super) id: String,
     pub(super) status: Status,
-    /// Fields of our job file, but for `depends_on` and `metadata`.
+    /// Fields of our job file, except `depends_on` and `metadata`.
     pub(super) fields: Vec<Entry>,
     pub(super) metadata: Vec<Entry>,
-    /// What it depends on, and where that is said.
+    /// Its dependencies, and their place.
     pub(super) depends_on: Option<(Position, Vec<Dependency>)>,
     /// Dependencies that had succeeded when it was exported.
     pub(super) met: Vec<String>,
 }
 
-/// Tasks without an id, and how often each stood in the file so far.
+/// Tasks without an id, with the number of times that each was in the file so far.
 pub(super) type Seen = BTreeMap<String, usize>;
 
-/// A task that has to end first.
+/// A task that must end first.
 pub(super) struct Dependency {
     pub(super) task_id: String,
-    /// It may end in any way.
+    /// Whether it may end in any way.
     pub(super) is_any_end: bool,
-    /// As our job file has it.
+    /// The dependency as our job file has it.
     pub(super) node: Rc<Node>,
 }
 
-/// Reads a task; nothing when it has no id.
+/// Reads a task; `None` when it has no id.
 pub(super) fn read(
     node: &Rc<Node>,
     schema: &Schema,
@@ -77,7 +77,7 @@ pub(super) fn read(
     let met = reader.read_met();
     let id = reader.read_id(node, seen);
     let metadata = reader.metadata(report);
-    // What is left of ours means what it means in a job file.
+    // The remaining fields below `swarm` mean the same as in a job file.
     let rest = std::mem::take(&mut reader.ours).into_values().cloned();
     reader.fields.extend(rest);
     let fields = reader.fields;
@@ -94,11 +94,11 @@ pub(super) fn read(
 
 struct Reader<'r> {
     schema: &'r Schema,
-    /// The fields that mean something, until they are used.
+    /// Fields with a meaning here, until they are used.
     given: BTreeMap<Meaning, &'r Entry>,
-    /// The fields below `swarm`, until they are used.
+    /// Fields below `swarm`, until they are used.
     ours: BTreeMap<&'r str, &'r Entry>,
-    /// Fields without a meaning here, and what is left of one.
+    /// Fields without a meaning here, or with a part without a meaning.
     kept: Vec<(&'r Entry, Value)>,
     fields: Vec<Entry>,
     faults: &'r mut Faults,
@@ -168,7 +168,8 @@ impl<'r> Reader<'r> {
         Some(id)
     }
 
-    /// The same task has the same id in every import; how far it is says nothing about which task it is.
+    /// Derives an id from the task's fields except its status and past, so that the same task has the same id in every
+    /// import.
     fn derive_id(&self, node: &Node, seen: &mut Seen) -> String {
         let mut content = node.to_json();
         if let Value::Object(fields) = &mut content {
@@ -182,7 +183,7 @@ impl<'r> Reader<'r> {
         value::derive_id([content.as_str(), &times.to_string()].into_iter())
     }
 
-    /// Several fields may say what is to be done; one of them counts, and the others are kept.
+    /// Reads the work. Several fields may give it: one of them counts, and the others are kept.
     fn read_work(&mut self, position: Position) {
         let mode = self.given.remove(&Meaning::Mode);
         let (shell, text) = (
@@ -204,7 +205,7 @@ impl<'r> Reader<'r> {
         let ours = self.ours.remove("run");
         let line = ours.map(|run| shell::line_of(&run.value));
         match (ours, shell, text) {
-            // The line is what export wrote; or somebody has changed it since.
+            // Export wrote the line, and somebody may have changed it since.
             (Some(run), Some(shell), text) => {
                 let is_ours = line.is_some_and(|line| is_text(&shell.value, &line));
                 let run = if is_ours { run } else { shell };
@@ -231,7 +232,7 @@ impl<'r> Reader<'r> {
             }
             (None, _, None) if self.ours.contains_key("command") => {}
             (None, _, None) => match self.given.get(&Meaning::Name) {
-                // A name alone says what is to be done, if nothing else does.
+                // Without any other text, the name is the work.
                 Some(name) => self.add_prompt(name),
                 None => {
                     let field = self.schema.field(Meaning::Text).unwrap_or_default();
@@ -255,7 +256,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Stands for what has its fault already.
+    /// A command in place of work that has its fault already.
     fn add_nothing(&mut self, position: Position) {
         self.add("run", position, Node::text(position, "true"));
     }
@@ -297,7 +298,7 @@ impl<'r> Reader<'r> {
                 let number = Node::text(entry.value.position, number.to_string());
                 self.add("priority", entry.position, number);
             }
-            // A number is one of ours, or the job file's reader names the fault.
+            // The job file's reader checks a number.
             (None, None) => self.add("priority", entry.position, Rc::clone(&entry.value)),
         }
     }
@@ -349,7 +350,7 @@ impl<'r> Reader<'r> {
                 }
             };
             let (task_id, is_any_end) = match &item.content {
-                // The job file's reader names what is wrong with it.
+                // The job file's reader tells its fault.
                 Content::Map(entries) => (
                     text_of(entries, &["task", "task_id"]).unwrap_or_default(),
                     text_of(entries, &["condition"]).is_some_and(|text| text == "finished"),
@@ -420,12 +421,12 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// The beginning of a name that is too long.
+/// A name cut to the longest length.
 pub(super) fn cut_name(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
-/// Whether a node is this text.
+/// Whether a node is a certain text.
 fn is_text(node: &Node, wanted: &str) -> bool {
     match &node.content {
         Content::Scalar { text, .. } => text == wanted,

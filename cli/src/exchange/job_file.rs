@@ -10,7 +10,7 @@ use swarm_proto::{
 
 use crate::output::text::moment;
 
-/// A task as a job file has it: what it does not say is left out.
+/// A task as a job file has it, without its default values.
 pub(super) fn fields(task: &NewTask) -> Map<String, Value> {
     let mut fields = Map::new();
     let Some(spec) = &task.spec else { return fields };
@@ -80,7 +80,7 @@ fn add_command(fields: &mut Map<String, Value>, command: &Command) {
     }
 }
 
-/// Ids; a map where a task may end in any way.
+/// Dependencies as ids, or as maps where a task may end in any way.
 fn dependencies(spec: &TaskSpec) -> Value {
     let one = |dependency: &swarm_proto::v1::Dependency| match dependency.condition() {
         DependencyCondition::Unspecified | DependencyCondition::Succeeded => json!(dependency.task_id),
@@ -109,7 +109,7 @@ fn add_retry(fields: &mut Map<String, Value>, retry: &Retry) {
     }
 }
 
-/// To the nanosecond, as a job file reads it.
+/// A time to the nanosecond, as a job file reads it.
 fn duration(length: &Duration) -> String {
     let length = read_duration(length).unwrap_or_default();
     match (length.as_secs(), length.subsec_nanos()) {

@@ -1,14 +1,14 @@
-//! What has no meaning here is kept in a task's metadata, and put back when the task is exported.
+//! Foreign fields without a meaning here: import keeps them in a task's metadata, and export puts them back.
 //!
-//! A text stands as it is, any other value as JSON; a text that would be read as JSON stands in quotes. What is
-//! longer than a coordinator takes goes on under `KEY#2`, `KEY#3` and so on.
+//! A text is kept as it is, any other value as JSON; a text that would be read as JSON is kept in quotes. A value that
+//! is too long goes on under `KEY#2`, `KEY#3` and so on.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use swarm_proto::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
-/// Bytes of the longest number behind a key: a value of a task has at most 64 KiB, and so 64 pieces.
+/// Bytes of the longest number after a key: a value has at most 64 KiB, and so 64 pieces.
 const NUMBER_BYTES: usize = "#64".len();
 
 /// The pairs that hold a value under a key, in order.
@@ -32,8 +32,8 @@ pub(super) fn pairs(key: &str, value: &Value) -> Result<Vec<(String, String)>, S
     Ok(named.collect())
 }
 
-/// Takes out what was kept under keys that begin so; the rest of each key, and the value. What a person wrote
-/// there in another form stays where it is.
+/// Takes the kept values out whose keys begin with a prefix. Returns the rest of each key with its value. Pairs in
+/// another form are a person's, and stay.
 pub(super) fn take(metadata: &mut BTreeMap<String, String>, prefix: &str) -> Vec<(String, Value)> {
     let keys: Vec<String> = metadata
         .keys()
@@ -42,7 +42,7 @@ pub(super) fn take(metadata: &mut BTreeMap<String, String>, prefix: &str) -> Vec
         .collect();
     let mut taken = Vec::new();
     for key in keys {
-        // It may have been the continuation of one before.
+        // The key may have continued an earlier one.
         let Some(first) = metadata.get(&key) else { continue };
         let mut text = first.clone();
         let mut names = vec![key.clone()];
@@ -77,7 +77,7 @@ fn decode(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// The text in pieces that are not too long, cut between characters; one piece at least.
+/// The text in pieces of at most the longest length, cut between characters; at least one piece.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;

@@ -1,8 +1,8 @@
-//! Tasks in the files of other systems, and in ours: read into what a submit takes, and written again.
+//! Files of other systems, and ours: import reads their tasks into a submit, and export writes them.
 //!
-//! Reading turns a foreign file into the tree of a job file, each value where it was written, so that `jobfile/` finds
-//! every fault with its line and column. What a format has no place for is written under `swarm` in its tasks; what
-//! has no meaning here is kept in the metadata of the task. So a task is the same after it was exported and imported.
+//! Reading turns a foreign file into the tree of a job file, each value at its place, so that `jobfile/` finds every
+//! fault with its line and column. Export writes fields that a format lacks under `swarm` in its tasks; import keeps
+//! foreign fields in a task's metadata. So a task is the same after an export and an import.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,10 +42,10 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-/// What a coordinator shows in the place of an environment variable's value.
+/// The mask that a coordinator shows in place of an environment variable's value.
 const MASK: &str = "***";
 
-/// A format that tasks are written in.
+/// A format of files with tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Our own job file, as `submit -f` takes it
@@ -60,7 +60,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What is special about a foreign format.
+    /// The schema of a foreign format.
     fn schema(self) -> Option<&'static Schema> {
         match self {
             Format::Jobfile => None,
@@ -70,29 +70,29 @@ impl Format {
         }
     }
 
-    /// What it is called in a sentence.
+    /// The format's name in a sentence.
     pub(crate) fn title(self) -> &'static str {
         self.schema().map_or("job file", |schema| schema.name)
     }
 }
 
-/// How far tasks are, by their ids.
+/// Tasks' statuses by their ids.
 pub(crate) type Statuses = BTreeMap<String, status::Status>;
 
-/// How a file is read.
+/// The options of an import.
 #[derive(Default)]
 pub(crate) struct Options {
-    /// The format; by its shape when not given.
+    /// The format; recognised by its contents when not given.
     pub(crate) format: Option<Format>,
-    /// Put before every id of the file.
+    /// The prefix for every id of the file.
     pub(crate) prefix: String,
-    /// What is completed or cancelled is submitted too.
+    /// Whether completed and cancelled tasks are submitted too.
     pub(crate) all: bool,
-    /// How far tasks are, by an execution log.
+    /// Tasks' statuses of an execution log.
     pub(crate) statuses: Statuses,
-    /// Completed tasks of the file that the coordinator has too: a dependency on one stays.
+    /// Completed tasks of the file that the coordinator has too. Dependencies on them stay.
     pub(crate) known: BTreeSet<String>,
-    /// What the job is called when the file does not say it.
+    /// The job's name when the file has none.
     pub(crate) job_name: String,
 }
 
@@ -100,15 +100,15 @@ pub(crate) struct Options {
 pub(crate) struct Import {
     /// Its format.
     pub(crate) format: Format,
-    /// What to submit; nothing when every task is done.
+    /// The tasks to submit; `None` when every task is done.
     pub(crate) file: Option<JobFile>,
     /// Completed tasks that others depend on, which the coordinator may have: see [`Options::known`].
     pub(crate) met: BTreeSet<String>,
-    /// What people have to be told about it.
+    /// Notes for a person.
     pub(crate) notes: Vec<String>,
 }
 
-/// Reads a file by its shape and as each format; gives what would be submitted of it, or said about it.
+/// Reads a text as the recognised format, and as each format; returns the job files and the faults.
 pub fn read_in_every_format(text: &str, now: jiff::Timestamp) -> Vec<Result<JobFile, Faults>> {
     let formats = [None]
         .into_iter()
@@ -178,7 +178,7 @@ pub(crate) fn read(
     })
 }
 
-/// A foreign file as the tree of a job file; nothing when no task of it is to be submitted.
+/// A foreign file as the tree of a job file; `None` when no task of it is to be submitted.
 fn read_foreign(
     root: &Rc<Node>,
     schema: &Schema,
@@ -209,8 +209,8 @@ fn read_foreign(
     Some(Node::map(place, fields))
 }
 
-/// An exported variable has a mask for its value, for nobody but its agent is told it; a task that got the mask would
-/// fail in strange ways.
+/// Refuses masked values of environment variables. A coordinator tells values to nobody but the agent, and a task with
+/// a mask as its value would fail in strange ways.
 fn refuse_masked(file: &JobFile) -> Result<(), Faults> {
     let mut faults = file.no_faults();
     for (index, task) in file.request.tasks.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! One task in a foreign format: what it has a place for there, what was kept goes back, and the rest under `swarm`.
+//! One task in a foreign format: the format's own fields, the fields kept by an import, and the rest under `swarm`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
     shell,
 };
 
-/// A task as an export has it: the submitted one, with its dependencies' conditions spelt out.
+/// The submitted task, with its dependencies' conditions spelt out.
 pub(super) fn submitted(task: &Task) -> NewTask {
     NewTask {
         task_id: task.task_id.clone(),
@@ -40,16 +40,16 @@ pub(super) fn fields(task: &Task, schema: &Schema) -> Map<String, Value> {
 struct Writer<'s> {
     schema: &'s Schema,
     fields: Map<String, Value>,
-    /// What is not written yet, as a job file has it.
+    /// Fields of a job file that are not written yet.
     ours: Map<String, Value>,
-    /// The same for metadata.
+    /// Metadata that is not written yet.
     metadata: BTreeMap<String, String>,
-    /// What is ours and stands before the rest of it.
+    /// Fields below `swarm` that come before the others.
     ours_first: Map<String, Value>,
 }
 
 impl Writer<'_> {
-    /// Of what was kept that which an import would keep again; the rest is a person's, and stays metadata.
+    /// The kept fields that an import would keep again. Other pairs are a person's, and stay metadata.
     fn sift(&mut self, kept: Vec<(String, Value)>, spec: &TaskSpec) -> BTreeMap<String, Value> {
         let (back, stays): (Vec<_>, Vec<_>) = kept
             .into_iter()
@@ -71,7 +71,7 @@ impl Writer<'_> {
         let Some(meaning) = self.schema.meaning(field) else {
             return true;
         };
-        // Of several fields with one meaning the first is written, and the others are kept beside it.
+        // The first field of a meaning is written; other fields of this meaning are kept beside it.
         let is_first = self.schema.field(meaning) == Some(field);
         let line = match &spec.work {
             Some(Work::Command(command)) => Some(shell::line(&command.argv)),
@@ -96,7 +96,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a field, if the format has one of this meaning.
+    /// Writes a field, if the format has a field of this meaning.
     fn put(&mut self, meaning: Meaning, value: impl Into<Value>) -> bool {
         let field = self.schema.field(meaning);
         if let Some(field) = field {
@@ -175,7 +175,7 @@ impl Writer<'_> {
                 let line = shell::line(&command.argv);
                 if self.put(Meaning::Shell, line.as_str()) {
                     self.put(Meaning::Mode, "local");
-                    // A single text is the line itself.
+                    // A single word is the line itself.
                     if self.ours.get("run").is_some_and(Value::is_string) {
                         self.ours.shift_remove("run");
                     }
@@ -229,7 +229,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether a name is what is left of a longer one.
+/// Whether a name was cut from a longer one.
 fn is_cut(whole: &Value, name: &str) -> bool {
     whole
         .as_str()

@@ -1,4 +1,4 @@
-//! A namespace for the ids of a file: put before its tasks' ids, and wherever the file refers to them.
+//! Puts a prefix before the ids of a file's tasks, and before every reference to them.
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -7,7 +7,7 @@ use crate::jobfile::{
     tree::{Content, Entry, Node},
 };
 
-/// The tree of a job file with a prefix before each id that it gives.
+/// The tree of a job file with a prefix before each of its tasks' ids.
 pub(super) fn add(prefix: &str, root: &Rc<Node>) -> Rc<Node> {
     if prefix.is_empty() {
         return Rc::clone(root);
@@ -77,7 +77,7 @@ fn for_field(node: &Node, key: &str, visit: &mut impl FnMut(&Rc<Node>)) {
     }
 }
 
-/// The map with other values; anything else as it is, for its reader to complain about.
+/// A map with changed values. Other nodes stay as they are, and the job file's reader finds their fault.
 fn change(node: &Rc<Node>, value_of: &dyn Fn(&str, &Rc<Node>) -> Rc<Node>) -> Rc<Node> {
     let Content::Map(entries) = &node.content else {
         return Rc::clone(node);

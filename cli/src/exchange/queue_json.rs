@@ -8,10 +8,10 @@ use super::{
     status::Words,
 };
 
-/// The version that is read and written.
+/// The version to read and write.
 pub(super) const VERSION: &str = "1.0";
 
-/// Where its tasks call the language model, unless a file says otherwise.
+/// The usual address of the tasks' language model.
 pub(super) const API_ENDPOINT: &str = "http://127.0.0.1:8420";
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -67,7 +67,7 @@ pub(super) const SCHEMA: Schema = Schema {
     derives_ids: false,
 };
 
-/// The format has no priority of its own: only one that says something is written.
+/// Leaves out a priority of 0, because the format itself has no priorities.
 pub(super) fn leave_out_usual(task: &Task, fields: &mut Map<String, Value>) {
     if task.spec.as_ref().is_none_or(|spec| spec.priority == 0) {
         fields.shift_remove("priority");

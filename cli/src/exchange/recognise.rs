@@ -1,4 +1,4 @@
-//! Which format a file has, by what is in it; its name says nothing.
+//! Recognises a file's format by its contents, never by its name.
 
 use std::rc::Rc;
 
@@ -8,10 +8,10 @@ use crate::jobfile::{
     tree::{Content, Entry, Node},
 };
 
-/// Tasks that are looked at: the first ones tell.
-const MAX_LOOKED_AT: usize = 20;
+/// At most this many tasks are examined, the first ones.
+const MAX_EXAMINED: usize = 20;
 
-/// Fields that only tasks of `queue.json` have.
+/// Fields that mark a task as one of `queue.json`.
 const OF_QUEUE: &[&str] = &[
     "type",
     "status",
@@ -42,7 +42,7 @@ const OF_AMPLIFIER: &[&str] = &[
     "files",
 ];
 
-/// Of these, and for dependencies, fields that AgentVine has not got: people write titles in both.
+/// Fields of Amplifier's tasks that AgentVine does not have, dependencies among them. Both have titles.
 const OF_AMPLIFIER_ALONE: &[&str] = &[
     "phase",
     "estimated_hours",
@@ -52,7 +52,7 @@ const OF_AMPLIFIER_ALONE: &[&str] = &[
     "depends_on",
 ];
 
-/// Fields that say what a task of our job file runs.
+/// Fields with the work of a task in our job file.
 const WORK: &[&str] = &["run", "command", "prompt", "spec"];
 
 /// The format of a file; `None` when nothing in it tells.
@@ -81,7 +81,7 @@ pub(super) fn recognise(root: &Rc<Node>) -> Option<Format> {
     }
     let tasks: Vec<&[Entry]> = fields::items(&tasks.value)
         .iter()
-        .take(MAX_LOOKED_AT)
+        .take(MAX_EXAMINED)
         .filter_map(|task| match &task.content {
             Content::Map(entries) => Some(entries.as_slice()),
             _ => None,
@@ -91,7 +91,7 @@ pub(super) fn recognise(root: &Rc<Node>) -> Option<Format> {
         let mut entries = tasks.iter().flat_map(|task| task.iter());
         entries.any(|entry| keys.contains(&entry.key.as_str()))
     };
-    // Our own job file takes many of the foreign fields too, but none of these.
+    // Our job file takes many foreign fields too, but none of these.
     if any(&["run", "spec"]) {
         Some(Format::Jobfile)
     } else if any(&["prompt", "instruction", "task", "command", "shell"]) {
@@ -109,7 +109,7 @@ pub(super) fn recognise(root: &Rc<Node>) -> Option<Format> {
     }
 }
 
-/// A list is one of AgentVine's tasks: nobody else has one at the top.
+/// The format of a list: AgentVine's, because no other format has a list at the top.
 fn list(root: &Rc<Node>) -> Option<Format> {
     let Content::List(items) = &root.content else {
         return None;
@@ -120,7 +120,7 @@ fn list(root: &Rc<Node>) -> Option<Format> {
     };
     items
         .iter()
-        .take(MAX_LOOKED_AT)
+        .take(MAX_EXAMINED)
         .any(has_title)
         .then_some(Format::Agentvine)
 }

@@ -1,22 +1,22 @@
-//! What an import says about a file besides its tasks: one line for each kind of thing.
+//! The notes of an import about a file: one line for each kind of remark.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::schema::Schema;
 use crate::output::text::counted;
 
-/// Tasks of a kind that are named one by one.
+/// At most this many tasks are named in a line.
 const MAX_NAMED: usize = 10;
 
-/// Kinds of fields that get a line each; more are counted together. A format has fewer.
+/// At most this many fields get a line each; more are counted together. A format has fewer.
 const MAX_FIELDS: usize = 40;
 
-/// What was noticed.
+/// The remarks of an import.
 #[derive(Default)]
 pub(super) struct Report {
-    /// Fields that are kept, the key that they are kept under, and in how many tasks.
+    /// Kept fields, with their keys and numbers of tasks.
     kept: BTreeMap<String, (String, usize)>,
-    /// Fields of the past, and in how many tasks.
+    /// Dropped fields of the past, with their numbers of tasks.
     past: BTreeMap<String, usize>,
     pub(super) done: Vec<String>,
     pub(super) cancelled: Vec<String>,
@@ -28,7 +28,7 @@ pub(super) struct Report {
     pub(super) met_ids: BTreeSet<String>,
     /// Tasks that no agent runs yet.
     pub(super) prompts: usize,
-    /// Failed tasks of which only the ids are in the file.
+    /// Failed tasks that the file only has the ids of.
     pub(super) unknown: Vec<String>,
     /// Fields of the file itself that are too long for a label.
     pub(super) dropped: Vec<String>,
@@ -115,7 +115,7 @@ impl Report {
     }
 }
 
-/// Ids for a sentence: how many, and the first of them.
+/// Ids in a sentence: their number, and the first few.
 fn named(ids: &[String]) -> String {
     let mut first = ids[..ids.len().min(MAX_NAMED)].join(", ");
     if ids.len() > MAX_NAMED {

@@ -1,33 +1,33 @@
-//! What the fields of a foreign format mean here: one table for each format, read by import and export alike.
+//! The meaning of foreign fields: one table for each format, for import and export alike.
 
 use super::status::Words;
 
 /// A foreign format.
 pub(super) struct Schema {
-    /// What it is called in messages.
+    /// Its name in messages.
     pub(super) name: &'static str,
-    /// What keys of metadata begin with.
+    /// The beginning of its keys in metadata.
     pub(super) prefix: &'static str,
-    /// Fields of a task that mean something here; of several with one meaning the first that is given counts, and
-    /// export writes the first. All others are kept.
+    /// Fields of a task with a meaning here. Of several fields with one meaning, import takes the first in the file
+    /// and export writes the first in the table. Other fields are kept.
     pub(super) fields: &'static [(&'static str, Meaning)],
-    /// Versions that are read; any when there are none.
+    /// Versions to read; any version when there are none.
     pub(super) versions: &'static [&'static str],
-    /// Fields beside the tasks that are no one's loss: export makes them anew.
+    /// Fields beside the tasks that import drops, because export makes them anew.
     pub(super) made_anew: &'static [&'static str],
-    /// Fields beside the tasks that say nothing when they have this value.
+    /// Fields beside the tasks with their usual values, which import drops.
     pub(super) usual_top: &'static [(&'static str, &'static str)],
-    /// Words of priorities; the first of a number is written.
+    /// Words of priorities; export writes the first word of a number.
     pub(super) priorities: &'static [(&'static str, i32)],
-    /// Words for how far a task is.
+    /// Words of a task's status.
     pub(super) statuses: Words,
-    /// A task without a name has its id in the place of the name.
+    /// Whether a task without a name has its id as name.
     pub(super) is_named_by_id: bool,
-    /// A task needs no id: one is derived from what it says.
+    /// Whether a task needs no id, so that one is derived from its fields.
     pub(super) derives_ids: bool,
 }
 
-/// What a field of a task means here.
+/// The meaning of a task's field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Meaning {
     /// The task's id.
@@ -42,26 +42,26 @@ pub(super) enum Meaning {
     Model,
     /// The name for people.
     Name,
-    /// How urgent it is, in words.
+    /// The priority in words.
     Priority,
-    /// Ids of tasks that have to succeed first.
+    /// Ids of tasks that must succeed first.
     Dependencies,
     /// Whether it may run beside others.
     Parallel,
     /// Further tries after the first failure.
     Retries,
-    /// How far it is.
+    /// The task's status.
     Status,
-    /// What the format has no place for, in the fields of our job file.
+    /// Fields of our job file that the format lacks.
     Ours,
-    /// Says nothing when it has this value, which export writes when there is none.
+    /// A field with a usual value, which import drops and export writes.
     Usual(&'static str),
-    /// What the other system did with the task. It is not part of the work, and not kept.
+    /// The other system's past with the task, which is dropped.
     Past,
 }
 
 impl Schema {
-    /// What a field means; nothing for one that is kept.
+    /// The meaning of a field; `None` for a field that is kept.
     pub(super) fn meaning(&self, field: &str) -> Option<Meaning> {
         self.fields
             .iter()
@@ -69,7 +69,7 @@ impl Schema {
             .map(|(_, meaning)| *meaning)
     }
 
-    /// The field that export writes for a meaning; nothing when the format has none.
+    /// The field that export writes for a meaning, if the format has one.
     pub(super) fn field(&self, meaning: Meaning) -> Option<&'static str> {
         self.fields
             .iter()
@@ -77,7 +77,7 @@ impl Schema {
             .map(|(name, _)| *name)
     }
 
-    /// The key of metadata that a field is kept under.
+    /// The key of a kept field in metadata.
     pub(super) fn key(&self, field: &str) -> String {
         format!("{}.{field}", self.prefix)
     }
@@ -91,7 +91,7 @@ impl Schema {
             .map(|(_, number)| *number)
     }
 
-    /// The word for a priority that comes nearest; of two as near the less urgent.
+    /// The nearest word for a priority; of two equally near words the less urgent.
     pub(super) fn priority_word(&self, priority: i32) -> Option<&'static str> {
         self.priorities
             .iter()
@@ -100,14 +100,14 @@ impl Schema {
     }
 }
 
-/// The field of every format that holds what the format has no place for.
+/// The field for everything that a format lacks.
 pub(super) const OURS: &str = "swarm";
 
-/// Among ours: the state of the task, where the format's status says less.
+/// Below `swarm`: the task's state, where the format's status is less precise.
 pub(super) const STATE: &str = "state";
 
-/// Among ours, and in metadata behind the format's prefix: dependencies that had succeeded when the task was imported.
+/// Below `swarm`, and in metadata after the format's prefix: dependencies that had succeeded before the import.
 pub(super) const MET: &str = "met_dependencies";
 
-/// The group of tasks that may not run beside each other, where no name is given for it.
+/// The exclusive group of tasks that are not parallel safe, if no other name is given.
 pub(super) const UNSAFE_GROUP: &str = "parallel-unsafe";

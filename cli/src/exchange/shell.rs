@@ -10,7 +10,7 @@ use crate::{
     output::text::shell_word,
 };
 
-/// The line that does what the words say; for a shell and its line that line itself.
+/// The words as a line for a shell. `sh -c LINE` is the line itself.
 pub(super) fn line(argv: &[String]) -> String {
     match argv {
         [shell, flag, line] if shell == "sh" && flag == "-c" => line.clone(),
@@ -22,7 +22,7 @@ pub(super) fn line(argv: &[String]) -> String {
     }
 }
 
-/// The same of a `run` of a job file.
+/// The same for a `run` of a job file.
 pub(super) fn line_of(run: &Rc<Node>) -> String {
     if let Content::Scalar { text, .. } = &run.content {
         return text.clone();

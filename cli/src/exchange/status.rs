@@ -1,17 +1,17 @@
-//! How far a task is, in the words of every format.
+//! The status of a task, in the words of every format.
 
 use swarm_proto::v1::TaskState;
 
-/// What a status of a file means for an import.
+/// The meaning of a status for an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// It has not begun.
     Open,
     /// It had begun, or had failed: it begins anew.
     Begun,
-    /// It is done.
+    /// It has succeeded.
     Done,
-    /// Somebody decided that it is not done.
+    /// Somebody cancelled it.
     Cancelled,
 }
 
@@ -39,11 +39,11 @@ const OTHER_WORDS: &[(&str, Status)] = &[
     ("canceled", Status::Cancelled),
 ];
 
-/// What a word means.
+/// The meaning of a word.
 ///
 /// # Errors
 ///
-/// A sentence that quotes it and names the usual ones.
+/// A sentence that quotes the word and names the usual ones.
 pub(super) fn parse(word: &str) -> Result<Status, String> {
     let lower = word.trim().to_ascii_lowercase();
     match WORDS.iter().chain(OTHER_WORDS).find(|(known, _)| *known == lower) {
@@ -55,22 +55,22 @@ pub(super) fn parse(word: &str) -> Result<Status, String> {
     }
 }
 
-/// The words of one format for where a task is in its life.
+/// The words of one format for the stages of a task's life.
 pub(super) struct Words {
-    /// It can begin, or waits for something.
+    /// The task can begin, or waits.
     pub(super) open: &'static str,
-    /// An agent has it.
+    /// An agent runs it.
     pub(super) running: &'static str,
     /// It succeeded.
     pub(super) done: &'static str,
     /// It failed.
     pub(super) failed: &'static str,
-    /// Somebody cancelled it; absent where the format has no word for it.
+    /// It was cancelled; `None` for a format without this word.
     pub(super) cancelled: Option<&'static str>,
 }
 
 impl Words {
-    /// The word for a state, and our own one where that says more than an import has to know.
+    /// The word for a state, and our own word where it is more precise.
     pub(super) fn of(&self, state: TaskState) -> (&'static str, Option<&'static str>) {
         match state {
             TaskState::Unspecified
@@ -89,7 +89,7 @@ impl Words {
         }
     }
 
-    /// Whether our own word stands behind the format's; somebody may have changed one of them.
+    /// Whether our own word agrees with the format's; somebody may have changed one of them.
     pub(super) fn agree(&self, word: &str, ours: &str) -> bool {
         word == self.failed && (ours == "skipped" || (ours == "cancelled" && self.cancelled.is_none()))
     }

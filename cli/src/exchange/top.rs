@@ -1,4 +1,4 @@
-//! What a foreign file says besides its tasks, and where in it the tasks are.
+//! The top level of a foreign file: its tasks, and the fields beside them.
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -12,11 +12,11 @@ use crate::jobfile::{
 /// The top level of a file.
 #[derive(Default)]
 pub(super) struct Top {
-    /// The tasks, wherever they stand.
+    /// The tasks, from all their lists.
     pub(super) tasks: Vec<Rc<Node>>,
-    /// Ids of tasks that are completed.
+    /// Ids of completed tasks.
     pub(super) done: BTreeSet<String>,
-    /// What the file says of itself: labels of its job.
+    /// The fields beside the tasks, as labels of the job.
     pub(super) labels: Vec<Entry>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn read(root: &Rc<Node>, schema: &Schema, faults: &mut Faults, report
             _ => top.labels.extend(label(entry, schema, report)),
         }
     }
-    // Only one of the formats has them: ids of tasks, or tasks that were moved there.
+    // Only one format has these lists, of ids or of tasks that were moved there.
     let mut ids: BTreeSet<String> = top.tasks.iter().filter_map(id_of).collect();
     for (list, status) in [("completed", "completed"), ("failed", "failed")] {
         let lists = entries
@@ -86,7 +86,7 @@ fn id_of(task: &Rc<Node>) -> Option<String> {
     }
 }
 
-/// The task with the status that its list says, unless it says one itself.
+/// The task with the status of its list, unless it has one itself.
 fn with_status(item: &Rc<Node>, entries: &[Entry], status: &str) -> Rc<Node> {
     if entries.iter().any(|entry| entry.key == "status") {
         return Rc::clone(item);
@@ -119,7 +119,7 @@ fn check_version(entry: &Entry, schema: &Schema, faults: &mut Faults) {
     }
 }
 
-/// A field of the file as a label of the job. Its own default is none.
+/// A field of the file as a label of the job, unless it has its usual value.
 fn label(entry: &Entry, schema: &Schema, report: &mut Report) -> Option<Entry> {
     let is_usual = match &entry.value.content {
         Content::Scalar { text, .. } => schema

@@ -1,16 +1,17 @@
-//! Values as YAML for people: maps and lists in blocks, short lists on a line, texts of several lines as they are.
+//! YAML for files that people edit: maps and lists in blocks, short lists on one line, texts of several lines as
+//! blocks.
 
 use serde_json::{Map, Value};
 
-/// A list of single values stands on one line up to this many characters.
+/// The longest list on one line, in characters.
 const MAX_LINE_CHARS: usize = 80;
 
-/// Texts that YAML, in one of its versions, takes for something else.
+/// Words that some version of YAML takes for something other than text.
 const WORDS: &[&str] = &[
     "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity",
 ];
 
-/// The fields of a map, one below the other, each line behind so many spaces.
+/// The fields of a map, one below the other, indented.
 pub(super) fn fields(fields: &Map<String, Value>, indent: usize) -> String {
     let mut out = String::new();
     for (key, value) in fields {
@@ -20,14 +21,14 @@ pub(super) fn fields(fields: &Map<String, Value>, indent: usize) -> String {
     out
 }
 
-/// A map as an item of a list, behind so many spaces.
+/// A map as an item of a list, indented.
 pub(super) fn item(map: &Map<String, Value>, indent: usize) -> String {
     let mut out = format!("{}-", " ".repeat(indent));
     value(&mut out, &Value::Object(map.clone()), indent, true);
     out
 }
 
-/// A text in quotes, which JSON and every version of YAML read alike.
+/// A text in quotes that JSON and every version of YAML read alike.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     for c in Value::from(text).to_string().chars() {
@@ -45,7 +46,7 @@ fn field(out: &mut String, key: &str, content: &Value, indent: usize) {
     value(out, content, indent, false);
 }
 
-/// What stands behind `key:`, or behind `-` as an item. The indent is that of the key or of the dash.
+/// A value after `key:`, or after the `-` of an item. `indent` is that of the key or dash.
 fn value(out: &mut String, content: &Value, indent: usize, is_item: bool) {
     match content {
         Value::Object(map) if !map.is_empty() => {
@@ -108,7 +109,7 @@ fn is_single(content: &Value) -> bool {
     !matches!(content, Value::Array(_) | Value::Object(_))
 }
 
-/// A text without quotes where nobody can take it for anything else.
+/// A text without quotes, if no reader can take it for something else.
 fn single_text(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'))
         && text
@@ -119,7 +120,7 @@ fn single_text(text: &str) -> String {
     if is_plain { text.to_owned() } else { quoted(text) }
 }
 
-/// Several lines as they are; nothing when a reader might take them otherwise.
+/// A text of several lines as a block; `None` when a block would not keep it.
 fn block(text: &str, indent: usize) -> Option<String> {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let fits = body.contains('\n')
@@ -143,7 +144,7 @@ fn block(text: &str, indent: usize) -> Option<String> {
     Some(block)
 }
 
-/// Whether YAML takes a character as it is, within a line.
+/// Whether YAML reads a character within a line as it is.
 fn is_printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

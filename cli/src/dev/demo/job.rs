@@ -9,7 +9,7 @@ use swarm_proto::v1::{
 use super::project::{self, Project};
 use crate::program::value;
 
-/// The end of a shell pipeline for each measure of a crate; its beginning prints the crate's sources.
+/// The end of a shell pipeline for each measure of a crate. The pipeline's beginning prints the crate's sources.
 const CRATE_MEASURES: &[Measure] = &[
     Measure {
         title: "lines",
@@ -45,18 +45,18 @@ const DIRECTORY_MEASURES: &[Measure] = &[
     },
 ];
 
-/// Prints part, measure and number. `$1` is the part, `$2` the measure, and the rest says to find where to look;
-/// COUNT is a measure's. grep ends with 1 when it counts none, which is an answer too.
+/// Prints part, measure and number. `$1` is the part, `$2` the measure, and the other arguments are those of `find`;
+/// COUNT is the measure's pipeline. grep exits with 1 when it counts none, which is an answer too.
 const MEASURE: &str = r#"part=$1 measure=$2; shift 2
 number=$(find "$@" -exec cat {} + | { COUNT || true; })
 printf '%s\t%s\t%d\n' "$part" "$measure" "$number""#;
 
 const REPORT: &str = include_str!("report.sh");
 
-/// How deep to look into a directory of which nothing is known, and at files of which size.
+/// Depth and file size to which an unknown directory is searched.
 const DIRECTORY_BOUNDS: [&str; 4] = ["-maxdepth", "4", "-size", "-2048k"];
 
-/// Characters that tell one demo from another on a coordinator that is kept.
+/// Characters that make the ids of each demo its own.
 const ID_LENGTH: usize = 4;
 
 /// Characters of a part's name in an id.
@@ -67,13 +67,13 @@ struct Measure {
     count: &'static str,
 }
 
-/// What to submit, and how to speak of it.
+/// The request of the demo, with words for its messages.
 #[derive(Debug)]
 pub(crate) struct Demo {
     pub(crate) request: SubmitTasksRequest,
     /// The task that prints the report.
     pub(crate) report: String,
-    /// What is measured, for a sentence.
+    /// The project in a sentence.
     pub(crate) project: String,
 }
 
@@ -156,7 +156,7 @@ fn of_project(project: &Project, id: &str) -> Demo {
     }
 }
 
-/// Text as a part of an id: what no id can have becomes a dash.
+/// Text as a part of an id; characters that no id can have become dashes.
 fn readable_id(text: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {
@@ -168,14 +168,14 @@ fn readable_id(text: &str) -> String {
     text.chars().take(MAX_NAME_CHARS).map(plain).collect()
 }
 
-/// A script for a shell; words behind it are its arguments.
+/// A script for a shell, with its arguments.
 fn shell(script: &str) -> Vec<String> {
     ["sh", "-c", script, "sh"].map(str::to_owned).to_vec()
 }
 
-/// What `find` is told: the part without what was built in it and without the parts inside it.
+/// The arguments of `find`: the part without build results and without the parts inside it.
 fn where_to_look(project: &Project, part: &str) -> Vec<String> {
-    // A part may begin with a dash.
+    // A part's name may begin with a dash.
     let path = |part: &str| format!("./{part}");
     let mut words = vec![path(part)];
     if !project.is_workspace {

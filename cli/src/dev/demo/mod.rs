@@ -15,7 +15,8 @@ use crate::{
 
 pub(crate) use job::Demo;
 
-/// Runs the demo's job on a coordinator: events on stderr as they happen, the report on stdout. Whether all succeeded.
+/// Runs the demo's job on a coordinator: events on stderr as they happen, the report on stdout. Returns whether all
+/// tasks succeeded.
 ///
 /// # Errors
 ///
@@ -91,7 +92,7 @@ async fn stdout_of(client: &Client, task_id: &str) -> anyhow::Result<Vec<u8>> {
     Ok(output.unwrap_or_default().stdout)
 }
 
-/// Names what did not succeed, with what the first of them wrote to standard error.
+/// Names the unsuccessful tasks, with the stderr of the first.
 async fn tell_unsuccessful(client: &Client, task_ids: &[String]) -> anyhow::Result<()> {
     note(format!("\nnot all tasks succeeded: {}", task_ids.join(", ")));
     let Some(first) = task_ids.first() else {

@@ -1,24 +1,24 @@
-//! Finds something to measure: the crates of the surrounding workspace, or else the directories at hand.
+//! Finds a project to measure: the crates of the surrounding workspace, or else the directories at hand.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Parts that are measured; each gives a handful of tasks. A demo has to end while somebody watches.
+/// At most this many parts are measured. Each gives a few tasks, and a demo should end while somebody watches.
 const MAX_PARTS: usize = 40;
 
-/// What is measured.
+/// A project to measure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Project {
     pub(super) root: PathBuf,
-    /// The parts are crates.
+    /// Whether the parts are crates.
     pub(super) is_workspace: bool,
     /// Directories below the root, in order; `.` when there are none.
     pub(super) parts: Vec<String>,
 }
 
-/// The Cargo workspace that `start` is in, or else the directories in `start`.
+/// The Cargo workspace around `start`, or else the directories in `start`.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ fn members(manifest: &str) -> Vec<String> {
             Some((items, _)) => (items, true),
             None => (list, false),
         };
-        // Between every second pair of quotes stands an item.
+        // Every second piece between quotes is an item.
         members.extend(items.split('"').skip(1).step_by(2).map(str::to_owned));
         in_list = !ends;
     }
@@ -93,7 +93,7 @@ fn expand(root: &Path, member: &str) -> Vec<String> {
     }
 }
 
-/// The names of the directories in a directory, without hidden ones and those of built things.
+/// The names of the directories in a directory, without hidden directories and those of build results.
 fn directories(parent: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(parent)? {

@@ -21,7 +21,7 @@ const SLOW_DISK: &str =
     "see how busy that machine's disk is, such as with iostat, and what else writes to it";
 
 /// Checks what a coordinator tells of its data directory.
-pub(super) fn look(report: &mut Report, status: &GetStatusResponse) {
+pub(super) fn check(report: &mut Report, status: &GetStatusResponse) {
     let taken = format!(
         "journal {}, store {}",
         text::bytes(status.journal_bytes),
@@ -82,7 +82,7 @@ mod tests {
         };
         change(&mut status);
         let mut report = Report::default();
-        look(&mut report, &status);
+        check(&mut report, &status);
         let json = report.json();
         let checks = json["checks"].as_array().unwrap();
         for check in checks {

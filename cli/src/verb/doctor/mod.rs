@@ -47,23 +47,23 @@ pub struct Args {}
 pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let mut report = Report::default();
-    look_at_settings(&mut report);
+    check_settings(&mut report);
     let address = &globals.coordinator;
     let coordinator = checkup::coordinator(&mut report, address).await;
     if let Some(coordinator) = &coordinator {
-        data_directory::look(&mut report, &coordinator.status);
-        look_at_holds(&mut report, &coordinator.status, globals).await?;
+        data_directory::check(&mut report, &coordinator.status);
+        check_holds(&mut report, &coordinator.status, globals).await?;
         match agents(globals).await {
-            Ok(agents) => look_at_agents(&mut report, &agents, &coordinator.info.version, address),
+            Ok(agents) => check_agents(&mut report, &agents, &coordinator.info.version, address),
             Err(error) => report.wrong(
                 "agents",
                 format!("the agents cannot be listed: {error:#}"),
                 "see the error",
             ),
         }
-        look_at_tasks(&mut report, &coordinator.status, globals);
+        check_tasks(&mut report, &coordinator.status, globals);
     }
-    look_at_tools(&mut report);
+    check_tools(&mut report);
     let troubled: Vec<&str> = report.troubled().collect();
     output.figures(&report.json(), &troubled.join("\n"), &report.page(output.width()))?;
     Ok(match (coordinator.is_some(), report.is_well()) {
@@ -73,7 +73,7 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     })
 }
 
-fn look_at_settings(report: &mut Report) {
+fn check_settings(report: &mut Report) {
     match PROGRAM.user_file() {
         Some(path) if path.exists() => report.well("settings", format!("read from {}", path.display())),
         Some(path) => report.well(
@@ -88,7 +88,7 @@ fn look_at_settings(report: &mut Report) {
     }
 }
 
-async fn look_at_holds(
+async fn check_holds(
     report: &mut Report,
     status: &GetStatusResponse,
     globals: &Globals,
@@ -135,7 +135,7 @@ async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
     Ok(listed.map_err(client.trouble("cannot list the agents"))?.agents)
 }
 
-fn look_at_agents(report: &mut Report, agents: &[Agent], version: &str, address: &Address) {
+fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &Address) {
     let start = format!("start one with: agent --coordinator {address}");
     let named = |wanted: &dyn Fn(&Agent) -> bool| -> Vec<&Agent> {
         agents.iter().filter(|agent| wanted(agent)).collect()
@@ -211,7 +211,7 @@ fn list(agents: &[&Agent], about: impl Fn(&Agent) -> String) -> String {
     parts.join(", ")
 }
 
-fn look_at_tasks(report: &mut Report, status: &GetStatusResponse, globals: &Globals) {
+fn check_tasks(report: &mut Report, status: &GetStatusResponse, globals: &Globals) {
     let queued = status.tasks.unwrap_or_default().queued;
     match status.unmatched {
         0 if queued == 0 => report.well("tasks", "none is queued"),
@@ -233,7 +233,7 @@ fn look_at_tasks(report: &mut Report, status: &GetStatusResponse, globals: &Glob
     }
 }
 
-fn look_at_tools(report: &mut Report) {
+fn check_tools(report: &mut Report) {
     let path = env::var_os("PATH").unwrap_or_default();
     for (tool, fix) in TOOLS {
         match env::split_paths(&path)
@@ -286,7 +286,7 @@ mod tests {
             state: AgentState::Lost.into(),
             ..Agent::default()
         };
-        look_at_agents(&mut report, &[lost], "1", &"lab:7".parse().unwrap());
+        check_agents(&mut report, &[lost], "1", &"lab:7".parse().unwrap());
         let said = report.to_string();
         assert!(
             said.contains("✘ agents: none of 1 is online") && said.contains("agent --coordinator lab:7"),
