@@ -1,4 +1,4 @@
-//! What a task runs: `run`, and `command` with its fields.
+//! The command of a task: `run`, and `command` with its fields.
 
 use std::{path::Path, rc::Rc};
 
@@ -59,7 +59,7 @@ impl Reader<'_> {
                 format!("{}.spec.command.argv[{index}]", self.prefix),
                 word.position,
             );
-            // `null` is a word like others to a command line.
+            // In a command line, `null` is a word like any other.
             match &word.content {
                 Content::Scalar { text, .. } => argv.push(text.clone()),
                 _ => argv.extend(fields::text(word, field, self.faults).map(str::to_owned)),
@@ -108,7 +108,7 @@ impl Reader<'_> {
                 let stdin = fields::text(node, field, self.faults).unwrap_or_default();
                 draft.command.stdin = stdin.as_bytes().to_vec();
             }
-            // Input that is no text, as an export writes it.
+            // Binary input, as an export writes it.
             "stdin_base64" => {
                 draft.command.stdin = fields::read(node, field, self.faults, decoded).unwrap_or_default();
             }

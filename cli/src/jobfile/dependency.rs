@@ -1,4 +1,4 @@
-//! What a task waits for, as it is written.
+//! The dependencies of a task, as they are written.
 
 use swarm_proto::{limits::MAX_DEPENDENCIES, v1::DependencyCondition};
 
@@ -44,7 +44,7 @@ impl Reader<'_> {
             match key.as_str() {
                 "task" | "task_id" => {
                     let text = fields::text(value, key, self.faults);
-                    // What is given badly has its fault already.
+                    // A bad value has its fault already.
                     target = Some((text.map(str::to_owned), value.position));
                 }
                 "condition" => {

@@ -1,10 +1,10 @@
-//! What one task of a file says, with references still as they are written.
+//! A task of a file as it is read, with unresolved references.
 
 use swarm_proto::v1::{Command, DependencyCondition, Prompt, TaskSpec, task_spec::Work};
 
 use super::fault::Position;
 
-/// What one task says.
+/// A task as it is read.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) position: Position,
@@ -14,11 +14,11 @@ pub(super) struct Draft {
     /// Everything but `depends_on`, which the references become.
     pub(super) spec: TaskSpec,
     pub(super) command: Command,
-    /// The text of a prompt, which takes the command's place.
+    /// The text of a prompt, which replaces the command.
     pub(super) prompt: Option<String>,
     pub(super) model: Option<String>,
     pub(super) requires: Vec<Term>,
-    /// The seeds' word; false lets one such task of the file run at a time.
+    /// When false, at most one such task of the file runs at a time.
     pub(super) parallel_safe: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Term {
 }
 
 impl Draft {
-    /// What to call it in a sentence.
+    /// The task in a sentence: its id, its name, or its line.
     pub(super) fn title(&self) -> String {
         match self.written_id.as_ref().or(self.name.as_ref()) {
             Some((title, _)) => format!("'{title}'"),
@@ -46,7 +46,7 @@ impl Draft {
         }
     }
 
-    /// Where its id is written, or else where it begins.
+    /// The place of its id, or else of its beginning.
     pub(super) fn place_of_id(&self) -> Position {
         self.written_id
             .as_ref()
@@ -69,7 +69,7 @@ impl Draft {
         }
     }
 
-    /// A task that says nothing yet.
+    /// A task without any fields.
     pub(super) fn at(position: Position) -> Draft {
         Draft {
             position,

@@ -1,11 +1,11 @@
-//! What is wrong with a job file, and where.
+//! The faults of a job file, with their places.
 
 use std::fmt;
 
-/// Faults that are printed; the rest is counted. A person mends a few at a time.
+/// At most this many faults are printed, because a person mends a few at a time. The rest is counted.
 const MAX_SHOWN_FAULTS: usize = 200;
 
-/// Where a file begins.
+/// The beginning of a file.
 pub(super) const START: Position = Position { line: 1, column: 1 };
 
 /// A place in a job file.
@@ -17,38 +17,38 @@ pub struct Position {
     pub column: usize,
 }
 
-/// One thing that is wrong with a job file.
+/// A fault in a job file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// Where.
+    /// Its place.
     pub position: Position,
-    /// What is wrong.
+    /// The fault in a sentence.
     pub message: String,
-    /// What was probably meant.
+    /// A hint at what was probably meant.
     pub help: Option<String>,
 }
 
-/// A dependency that no task of the file is: it may be a task on the coordinator.
+/// A reference to a task outside the file, which may be on the coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct External {
     /// The id as written.
     pub task_id: String,
-    /// Where it is written.
+    /// Its place.
     pub position: Position,
     /// The most similar id or name in the file, when one is similar.
     pub nearest: Option<String>,
 }
 
-/// Everything that is wrong with a job file.
+/// All faults of a job file.
 ///
 /// Prints one line for each fault, `ORIGIN:LINE:COLUMN: message`, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
-    /// Names the file in messages.
+    /// The file's name in messages.
     pub origin: String,
-    /// The faults, as they were found.
+    /// The faults in the order of finding.
     pub faults: Vec<Fault>,
-    /// References that only the coordinator can settle.
+    /// References to tasks outside the file.
     pub external: Vec<External>,
 }
 
@@ -80,7 +80,7 @@ impl Faults {
         });
     }
 
-    /// Adds that the coordinator does not know a task either.
+    /// Adds a fault about a reference that the coordinator does not know either.
     pub fn push_unknown_task(&mut self, external: &External) {
         let message = format!(
             "no task '{}', neither in this file nor on the coordinator",
@@ -103,7 +103,7 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sorted: Vec<&Fault> = self.faults.iter().collect();
         sorted.sort();
-        // What an alias stands for is read wherever the alias is, and its faults found each time.
+        // The faults below an alias are found again at each use of the alias.
         sorted.dedup();
         for (index, fault) in sorted.iter().take(MAX_SHOWN_FAULTS).enumerate() {
             let Position { line, column } = fault.position;

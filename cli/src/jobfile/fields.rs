@@ -1,4 +1,4 @@
-//! Reads typed values out of nodes; what has another type is a fault and read as nothing.
+//! Reads typed values out of nodes. A value of another type is a fault, and read as `None`.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, rc::Rc, slice, time::Duration};
 
@@ -137,7 +137,7 @@ pub(super) fn pairs(node: &Node, field: &str, faults: &mut Faults) -> Option<BTr
     Some(pairs)
 }
 
-/// A field that does not exist here, with the one that was probably meant, or else the usual ones.
+/// Adds a fault about an unknown field, with the field that was probably meant, or else the usual ones.
 pub(super) fn unknown(key: &str, position: Position, known: &[&str], faults: &mut Faults) {
     let meant = FOREIGN_NAMES
         .iter()
@@ -155,10 +155,10 @@ pub(super) fn unknown(key: &str, position: Position, known: &[&str], faults: &mu
     faults.push_with_help(position, format!("unknown field `{key}`"), Some(help));
 }
 
-/// Fields that a suggestion lists; the tables begin with the usual ones.
+/// At most this many fields are listed in a suggestion; the tables begin with the usual ones.
 const MAX_LISTED_FIELDS: usize = 8;
 
-/// What other systems call our fields, where the letters are too different for a guess.
+/// Other systems' names of our fields, as far as they are too different for a guess.
 const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("needs", "depends_on"),
     ("after", "depends_on"),

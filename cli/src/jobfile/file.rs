@@ -1,4 +1,4 @@
-//! The top level of the file, and what is checked of each of its tasks as a whole.
+//! The top level of the file, and the checks of each task as a whole.
 
 use std::{collections::BTreeMap, ffi::OsStr, path::Path, rc::Rc};
 
@@ -21,7 +21,7 @@ use crate::program::value;
 const FILE_FIELDS: &[&str] = &["tasks", "name", "id", "labels", "defaults", "job"];
 const JOB_FIELDS: &[&str] = &["name", "id", "job_id", "labels"];
 
-/// What a file says, with references still as they are written.
+/// A file as it is read, with unresolved references.
 #[derive(Default)]
 pub(super) struct File {
     pub(super) job_id: Option<String>,
@@ -79,7 +79,7 @@ pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, 
     file
 }
 
-/// Reads what a file says about its job, at the top level or in `job:`.
+/// Reads the job's fields, at the top level or in `job:`.
 fn read_job(entries: &[Entry], known: &[&str], file: &mut File, faults: &mut Faults, places: &mut Places) {
     for Entry { key, position, value } in entries {
         if !known.contains(&key.as_str()) {
@@ -150,7 +150,7 @@ fn read_task(
     draft
 }
 
-/// Where tasks go that are not parallel safe: one group for the whole job, by its name or that of the file.
+/// The exclusive group of tasks that are not parallel safe: one for the whole job, named after the job or the file.
 fn common_group(job_name: &str, origin: &str) -> String {
     let file_name = Path::new(origin)
         .file_stem()
@@ -164,7 +164,7 @@ fn common_group(job_name: &str, origin: &str) -> String {
     name[..name.floor_char_boundary(MAX_GROUP_BYTES)].to_owned()
 }
 
-/// Checks what can be judged only when a task's dependencies are known.
+/// Checks the sizes of the tasks, which include their resolved dependencies.
 pub(super) fn check_sizes(tasks: &[Draft], faults: &mut Faults) {
     for task in tasks {
         let size = task.spec.encoded_len();

@@ -1,8 +1,7 @@
 //! The job file: YAML or JSON in, a submit request out, or every fault with its line and column.
 //!
-//! Reading never stops at the first fault. References to tasks that are not in
-//! the file are handed to the caller in either case, who can ask the
-//! coordinator about them and report those it does not know with the rest.
+//! Reading never stops at the first fault. References to tasks outside the file are returned with or without faults:
+//! the caller can ask the coordinator about them, and tell the unknown ones with the other faults.
 
 pub mod fault;
 mod places;
@@ -38,11 +37,11 @@ pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 /// A job file without faults of its own.
 #[derive(Clone, Debug)]
 pub struct JobFile {
-    /// Names the file in messages.
+    /// The file's name in messages.
     pub origin: String,
-    /// What to submit.
+    /// The tasks to submit.
     pub request: SubmitTasksRequest,
-    /// References that only the coordinator can settle.
+    /// References to tasks outside the file.
     pub external: Vec<External>,
     places: Places,
 }
@@ -60,7 +59,7 @@ pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, 
     }
 }
 
-/// Reads the tree of a text; nothing when its syntax is at fault, it is too long, or nothing is in it.
+/// Reads the tree of a text; `None` when the text is malformed, too long or empty.
 pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
     if text.len() > MAX_FILE_BYTES {
         faults.push(
@@ -75,7 +74,7 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
     tree::read(text, faults)
 }
 
-/// Reads a job file out of its tree; `faults` are what was found before.
+/// Reads a job file out of its tree. `faults` has the faults found before.
 ///
 /// # Errors
 ///
@@ -94,7 +93,7 @@ pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) 
 
     let job_id = match file.job_id {
         Some(id) => id,
-        // A repeated submit of the same written ids is one and the same job.
+        // A repeated submit with the same written ids is the same job.
         None if file.tasks.iter().all(|task| task.written_id.is_some()) => {
             crate::program::value::derive_id(ids.task_ids.iter().map(String::as_str))
         }
@@ -129,8 +128,8 @@ pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) 
 }
 
 impl JobFile {
-    /// Where a field of the request is written, such as `tasks[3].spec.depends_on[0]`; what
-    /// surrounds it when the field itself is not in the file.
+    /// The place of a field of the request, such as `tasks[3].spec.depends_on[0]`; of the field around it when it is
+    /// not in the file itself.
     pub fn locate(&self, field: &str) -> Option<Position> {
         self.places.locate(field)
     }

@@ -1,4 +1,4 @@
-//! Where the fields of the request are written in the file.
+//! The places of the request's fields in the file.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ impl Places {
         self.0.entry(path).or_insert(position);
     }
 
-    /// Where a field is written, or what surrounds it.
+    /// The place of a field, or else of the field around it.
     pub(super) fn locate(&self, field: &str) -> Option<Position> {
         let mut path = field;
         loop {
             if let Some(position) = self.0.get(path) {
                 return Some(*position);
             }
-            // A task has what it does not say itself from the defaults.
+            // The field may come from the defaults.
             if let Some((_, inner)) = path.strip_prefix("tasks[").and_then(|rest| rest.split_once("]."))
                 && let Some(position) = self.0.get(&format!("defaults.{inner}"))
             {

@@ -1,4 +1,4 @@
-//! Ids, names, what depends on what, and cycles.
+//! Ids, names, dependencies between the tasks of a file, and cycles of them.
 
 use std::collections::HashMap;
 
@@ -13,31 +13,31 @@ use super::{
 };
 use crate::program::value;
 
-/// Unknown references that a similar name is looked for. Each is compared with every task.
+/// At most this many unknown references get a suggestion, because each is compared with every task.
 const MAX_SUGGESTIONS: usize = 32;
 
-/// Cycles that are named; more are rarely independent of these.
+/// At most this many cycles are named; more are rarely independent of these.
 const MAX_NAMED_CYCLES: usize = 32;
 
-/// Members of a cycle that are named.
+/// At most this many members of a cycle are named.
 const MAX_NAMED_MEMBERS: usize = 12;
 
-/// What the tasks of a file can be called.
+/// The ids and names of a file's tasks.
 pub(super) struct Ids {
-    /// Each task's id, written or generated, in their order.
+    /// Each task's id, written or generated, in the order of the tasks.
     pub(super) task_ids: Vec<String>,
     by_id: HashMap<String, usize>,
     by_name: HashMap<String, Named>,
 }
 
-/// What a name stands for.
+/// The meaning of a name.
 enum Named {
     One(usize),
-    /// Several tasks with ids of their own share it, which is fine until somebody refers to it.
+    /// Several tasks with written ids share the name, which is no fault until a reference uses it.
     Several,
 }
 
-/// Gives every task its id; two tasks with one id or one local name are a fault.
+/// Gives every task its id. Two tasks with the same id or local name are a fault.
 pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
     let mut ids = Ids {
         task_ids: Vec::new(),
@@ -111,8 +111,8 @@ pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
     ids
 }
 
-/// Other systems say `requires` for what is `depends_on` here: a task that requires a label with the name of a task of
-/// the file would wait for ever.
+/// Refuses labels in `requires` that are names of tasks. Other systems call dependencies so, and the task would wait
+/// for ever.
 pub(super) fn check_requires(tasks: &[Draft], ids: &Ids, faults: &mut Faults) {
     for term in tasks.iter().flat_map(|task| &task.requires) {
         let names_a_task = |key| ids.by_id.contains_key(key) || ids.by_name.contains_key(key);
@@ -127,7 +127,7 @@ pub(super) fn check_requires(tasks: &[Draft], ids: &Ids, faults: &mut Faults) {
     }
 }
 
-/// Turns references into dependencies, finds cycles, and returns what only the coordinator can know.
+/// Turns references into dependencies, finds cycles, and returns the references to tasks outside the file.
 pub(super) fn resolve(
     tasks: &mut [Draft],
     ids: &Ids,
@@ -145,7 +145,7 @@ pub(super) fn resolve(
             let target = match ids.find(&reference.target) {
                 Ok(Some(target)) => {
                     local.push(Edge { target, position });
-                    // Absent only when ids could not be made, which is a fault already.
+                    // Absent only when no id could be generated, which is a fault already.
                     ids.task_ids.get(target).cloned().unwrap_or_default()
                 }
                 Ok(None) => {
@@ -184,7 +184,7 @@ pub(super) fn resolve(
 }
 
 impl Ids {
-    /// The task of the file that a reference means, `None` when it can only be one of the coordinator's.
+    /// The task of the file behind a reference; `None` when only the coordinator may have it.
     fn find(&self, target: &str) -> Result<Option<usize>, (String, Option<String>)> {
         if let Some(&index) = self.by_id.get(target) {
             return Ok(Some(index));
@@ -215,8 +215,8 @@ struct Edge {
     position: Position,
 }
 
-/// Takes away what depends on nothing that is left, until only cycles and what depends on
-/// them remain; then every remaining task leads into a cycle, which is named and taken away.
+/// Removes tasks without dependencies again and again, until only cycles and their dependents remain. Every remaining
+/// task leads into a cycle, which is named and removed.
 fn find_cycles(tasks: &[Draft], edges: &[Vec<Edge>], faults: &mut Faults) {
     let mut dependents: Vec<Vec<usize>> = edges.iter().map(|_| Vec::new()).collect();
     let mut unmet: Vec<usize> = edges.iter().map(Vec::len).collect();
@@ -250,7 +250,8 @@ fn find_cycles(tasks: &[Draft], edges: &[Vec<Edge>], faults: &mut Faults) {
     }
 }
 
-/// Follows dependencies among what is left until a task comes again; the cycle, beginning with its first task.
+/// Follows dependencies among the remaining tasks until a task repeats. The cycle begins with its first task in the
+/// file.
 fn walk(start: usize, edges: &[Vec<Edge>], left: &[bool]) -> Vec<usize> {
     let mut path = vec![start];
     let mut place = HashMap::from([(start, 0)]);

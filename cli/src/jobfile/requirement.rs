@@ -1,4 +1,4 @@
-//! What a task asks of the agent that runs it: terms that the agent's labels have to meet.
+//! The requirements of a task: terms that an agent's labels must meet.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::{
     tree::{Content, Entry, Node},
 };
 
-/// Reads `k=v`, `k!=v`, `k` or `!k`; gives it without spaces around its parts.
+/// Reads `k=v`, `k!=v`, `k` or `!k`. The result has no spaces around its parts.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn parse_term(text: &str) -> Result<String, String> {
     let trimmed = text.trim();
     let (before, key, operator, value) = match (trimmed.split_once("!="), trimmed.split_once('=')) {
         (Some((key, value)), _) => ("", key, "!=", value),
-        // Many write two; a value cannot begin with one.
+        // Many people write `==`, and a value cannot begin with `=`.
         (None, Some((key, value))) => ("", key, "=", value.strip_prefix('=').unwrap_or(value)),
         (None, None) => match trimmed.strip_prefix('!') {
             Some(key) => ("!", key, "", ""),
@@ -41,7 +41,7 @@ pub fn parse_term(text: &str) -> Result<String, String> {
     Ok(format!("{before}{key}{operator}{value}"))
 }
 
-/// The key of a term that only wants a label to be there.
+/// The key of a term that only requires a label to exist.
 pub(super) fn bare_key(term: &str) -> Option<&str> {
     (!term.contains(['=', '!'])).then_some(term)
 }
@@ -55,7 +55,7 @@ impl Reader<'_> {
     /// A list of terms, one text with commas between them, or a map of labels with their values.
     pub(super) fn read_requires(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
         self.begin("spec.requirements.labels", field, entry);
-        // A task's own terms take the place of the defaults'.
+        // A task's own terms replace those of the defaults.
         draft.requires.clear();
         match &entry.value.content {
             Content::Map(entries) => match entries.as_slice() {
@@ -97,7 +97,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `gpu: a100` is `gpu=a100`; `gpu:` alone wants it to be there.
+    /// Reads `gpu: a100` as `gpu=a100`, and `gpu:` alone as `gpu`.
     fn read_label(&mut self, field: &str, Entry { key, position, value }: &Entry, draft: &mut Draft) {
         let term = if value.is_null() {
             key.clone()

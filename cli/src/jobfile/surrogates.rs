@@ -1,6 +1,6 @@
-//! The one thing that JSON writes and YAML does not read: a character as a pair of `\u` escapes.
+//! Characters as pairs of `\u` escapes: the only part of JSON that YAML does not read.
 //!
-//! Python and others write every emoji so. YAML has `\U` with eight digits for it.
+//! Python and others write every emoji so. YAML writes `\U` with eight digits instead.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,12 @@ const SHORTER_BY: usize = 2;
 /// A text without pairs.
 pub(super) struct Joined<'t> {
     pub(super) text: Cow<'t, str>,
-    /// Where in `text` pairs were joined, in its order.
+    /// The places of joined pairs in `text`, in order.
     joints: Vec<Position>,
 }
 
 impl Joined<'_> {
-    /// Where in the original text a place of `text` is.
+    /// The place in the original text of a place in `text`.
     pub(super) fn original(&self, position: Position) -> Position {
         let line = self.joints.partition_point(|joint| joint.line < position.line);
         let before = self.joints[line..]
@@ -30,7 +30,7 @@ impl Joined<'_> {
     }
 }
 
-/// Joins the pairs of a text that begins with `{` or `[`; any other is YAML, which has none.
+/// Joins the pairs of a text that begins with `{` or `[`. Any other text is YAML and has no pairs.
 pub(super) fn join(text: &str) -> Joined<'_> {
     let is_json = text
         .trim_start_matches('\u{feff}')
@@ -54,7 +54,7 @@ pub(super) fn join(text: &str) -> Joined<'_> {
                 joined.joints.push(place);
                 (taken, Cow::Owned(format!("\\U{:08x}", u32::from(character))))
             }
-            // What follows a backslash is not the beginning of another escape.
+            // The character after a backslash does not begin another escape.
             None if first == '\\' => {
                 let taken = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
                 (taken, Cow::Borrowed(&rest[..taken]))
@@ -74,13 +74,13 @@ pub(super) fn join(text: &str) -> Joined<'_> {
     joined
 }
 
-/// The pair that a text begins with: its length in bytes, and its character.
+/// The pair at the beginning of a text: its length in bytes, and its character.
 fn pair(text: &str) -> Option<(usize, char)> {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(digits, 16).ok()
     };
     let character = char::decode_utf16([unit(0)?, unit(6)?]).next()?.ok()?;
-    // Two escapes that are a character each are no pair.
+    // Two escapes with a character each are no pair.
     (u32::from(character) > 0xffff).then_some((12, character))
 }

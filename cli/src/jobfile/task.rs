@@ -22,7 +22,7 @@ const LONGEST_DELAY: (Duration, &str) = (MAX_DELAY, "10 years");
 
 const RETRY_FIELDS: &[&str] = &["max_retries", "initial_backoff", "max_backoff"];
 
-/// Fields that say which task it is and what it does; they stand in tasks only.
+/// Fields of a task's identity and work, which `defaults` cannot have.
 pub(super) const OWN_FIELDS: &[&str] = &[
     "run",
     "id",
@@ -70,7 +70,7 @@ pub(super) const DESCRIPTIVE_FIELDS: &[&str] = &[
     "min_budget",
     "max_budget",
 ];
-/// Kinds of work that no agent does, with what they are called in a sentence.
+/// Kinds of work that no agent does, with their names in a sentence.
 const FOREIGN_WORK: &[(&str, &str)] = &[("runner", "coding agents"), ("container", "containers")];
 
 /// Reads the fields of one task, or of the defaults, into a draft.
@@ -78,10 +78,10 @@ pub(super) struct Reader<'a> {
     /// The path in the request: `tasks[3]` or `defaults`.
     pub(super) prefix: String,
     is_task: bool,
-    /// Something says what to run, rightly or wrongly.
+    /// Whether a field gives the work, rightly or wrongly.
     pub(super) has_work: bool,
     now: jiff::Timestamp,
-    /// What has been set, by its path in the request, and by which field.
+    /// The fields read so far, by their paths in the request.
     given: BTreeMap<String, String>,
     pub(super) faults: &'a mut Faults,
     pub(super) places: &'a mut Places,
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
     pub(super) fn read(&mut self, node: &Rc<Node>, draft: &mut Draft) {
         let what = if self.is_task { "a task" } else { "`defaults`" };
         let Some(entries) = fields::entries(node, what, self.faults) else {
-            // One fault is enough for what is no task at all.
+            // One fault is enough for a node that is no task at all.
             self.has_work = true;
             return;
         };
@@ -300,19 +300,19 @@ impl<'a> Reader<'a> {
             .push_with_help(entry.position, format!("`{key}`: no agent runs {kind} yet"), help);
     }
 
-    /// The field that says this part of the request, and where its value is written.
+    /// The field of a path in the request, with its place.
     pub(super) fn given(&self, path: &str) -> Option<(String, Position)> {
         let field = self.given.get(path)?;
         let position = self.places.locate(&format!("{}.{path}", self.prefix))?;
         Some((field.clone(), position))
     }
 
-    /// Notes where a part of the request is written, and that no other field writes it.
+    /// Notes the field and place of a path in the request. Two fields for one path are a fault.
     pub(super) fn begin(&mut self, path: &str, field: &str, entry: &Entry) {
         self.places
             .record(format!("{}.{path}", self.prefix), entry.value.position);
         match self.given.get(path) {
-            // The tree has reported a key that stands twice.
+            // A key that stands twice has its fault already.
             Some(earlier) if earlier == field => {}
             Some(earlier) => {
                 let message = format!("`{field}` and `{earlier}` say the same thing: keep one of them");

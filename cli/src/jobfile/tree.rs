@@ -1,7 +1,7 @@
 //! The tree of a YAML or JSON text, with the place of every node in it.
 //!
-//! It is built from the parser's events rather than by a loader, because a
-//! loader ends at the first duplicate key, and here that is one fault of many.
+//! It is built from the parser's events rather than by a loader, because a loader ends at the first duplicate key,
+//! which is one fault of many here.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -31,14 +31,14 @@ pub(crate) struct Node {
     height: usize,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// `plain` is false when quotes, a block style or `!!str` say that it is text whatever it looks like.
+    /// A single value. `plain` is false when quotes, a block style or `!!str` make it text, whatever it looks like.
     Scalar { text: String, plain: bool },
     /// Values in order.
     List(Vec<Rc<Node>>),
-    /// Keys and values in order; a key may stand twice, which is a fault already found.
+    /// Keys and values in order. A key may stand twice, which is a fault that was told before.
     Map(Vec<Entry>),
 }
 
@@ -67,7 +67,7 @@ impl Node {
         Node::made(position, Content::Map(entries))
     }
 
-    /// Sizes are bounded while a text is read; what is made of it is no larger.
+    /// A node with its size. Sizes are bounded while a text is read, and nodes made later are no larger.
     fn made(position: Position, content: Content) -> Rc<Node> {
         let (size, height) = (1, 1);
         Rc::new(Node {
@@ -78,7 +78,7 @@ impl Node {
         })
     }
 
-    /// Nothing was written, or `null`.
+    /// Whether the value is absent or `null`.
     pub(crate) fn is_null(&self) -> bool {
         match &self.content {
             Content::Scalar { text, plain: true } => {
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// What it is, for a sentence.
+    /// The kind of node in a sentence.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => "nothing",
@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    /// The value as JSON; texts that look like numbers or truth values are those.
+    /// The value as JSON. Plain texts that look like numbers or truth values become those.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => serde_json::Value::Null,
@@ -240,7 +240,7 @@ impl Builder<'_> {
         } else {
             Content::List(open.children)
         };
-        // Its children are counted already.
+        // The children are counted already.
         self.nodes -= size - 1;
         self.add(
             Rc::new(Node {
@@ -282,7 +282,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Pairs keys with values; checks that keys are text and stand once; puts in what `<<` refers to.
+    /// Pairs keys with values, checks that each key is text and stands once, and merges the maps of `<<`.
     fn entries(&mut self, children: Vec<Rc<Node>>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::with_capacity(children.len() / 2);
         let mut first: HashMap<String, Position> = HashMap::new();

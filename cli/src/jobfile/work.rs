@@ -1,4 +1,4 @@
-//! What a task is: a command, or a text for a language model.
+//! The work of a task: a command, or a text for a language model.
 
 use super::{
     draft::Draft,
@@ -45,7 +45,7 @@ impl Reader<'_> {
         draft.model = fields::text(&entry.value, field, self.faults).map(str::to_owned);
     }
 
-    /// Finds what goes with the other kind of work only.
+    /// Refuses fields of a command in a prompt.
     pub(super) fn check_work(&mut self, draft: &Draft) {
         if draft.prompt.is_none() {
             return;
