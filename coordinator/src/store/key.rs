@@ -57,6 +57,11 @@ pub(super) fn assert_valid(key: &[u8]) {
     assert!(is_valid(key), "{} is no key", name(key));
 }
 
+/// The first key that could follow this one.
+pub(crate) fn next(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
 /// The first key behind all that begin with `prefix`, chunks left out.
 pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();

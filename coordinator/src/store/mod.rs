@@ -56,17 +56,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
-use ::sled::IVec;
-
-use self::sled::{
-    digest,
-    leaves::Changing,
-    pass::Pass,
-    reading::Sled,
-    value,
-    window::{self, RawWrite},
-};
-use batch::Write;
+use self::sled::{pass::Pass, reading::Sled, window};
 use error::at_sled;
 use moment::Kept;
 
@@ -202,63 +192,6 @@ impl Store {
         self.renew_if_due()
     }
 
-    /// What a batch comes to for sled.
-    fn changes(&self, mut batch: Batch, through: u64) -> Result<Changes, StoreError> {
-        batch.set_meta(key::APPLIED_SEQ, through.to_be_bytes().to_vec());
-        let mut changed = Vec::with_capacity(batch.operations());
-        let mut chunks = Vec::new();
-        let reading = self.reading();
-        let mut leaves = Changing::new(&reading);
-        let mut digest = reading.kept_digest()?;
-        for (key, write) in batch.into_writes() {
-            let stored = leaves.take(&key)?;
-            let value = match write {
-                Write::Put(value) => Some(value),
-                Write::Remove => None,
-                Write::Change { more, less } => {
-                    let before = stored
-                        .as_deref()
-                        .map(|raw| reading.whole(&key, raw))
-                        .transpose()?;
-                    let before =
-                        before.map_or(Ok(NumberSet::default()), |value| NumberSet::stored(&key, &value))?;
-                    let set = before.changed(more, less);
-                    (!set.is_empty()).then(|| set.bytes())
-                }
-            };
-            if value.is_none() && stored.is_none() {
-                continue;
-            }
-            let mut difference = digest::difference(&key, stored.as_deref(), None);
-            let mut chunk_count = 0;
-            if let Some(value) = value {
-                chunk_count = value::encode(&key, &value, |written, raw| {
-                    if written == key {
-                        difference = digest::difference(&key, stored.as_deref(), Some(&raw));
-                        leaves.put(&key, raw, stored.is_none());
-                    } else {
-                        chunks.push((written, Some(raw)));
-                    }
-                });
-            }
-            for surplus in chunk_count..chunks_of(&key, stored.as_deref())? {
-                chunks.push((value::chunk_key(&key, surplus), None));
-            }
-            digest.change(self.shared.layout, &key, difference);
-            changed.push(Changed {
-                key,
-                before: stored,
-                difference,
-            });
-        }
-        let mut writes = leaves.finish();
-        writes.append(&mut chunks);
-        for (key, sum) in digest.stored() {
-            writes.push((key.to_vec(), Some(sum)));
-        }
-        Ok(Changes { writes, changed })
-    }
-
     /// Makes everything applied so far survive a loss of power. After an error nothing is known about
     /// what is on disk: the caller ends the process rather than try again.
     pub fn flush(&self) -> Result<(), StoreError> {
@@ -316,28 +249,4 @@ impl Store {
         let lengths = files.map(|file| Ok(file?.metadata().map_or(0, |facts| facts.len())));
         lengths.sum()
     }
-}
-
-/// What sled is given for a batch.
-struct Changes {
-    writes: Vec<RawWrite>,
-    /// The keys that change, chunks left out.
-    changed: Vec<Changed>,
-}
-
-pub(crate) struct Changed {
-    key: Vec<u8>,
-    /// What was under it.
-    before: Option<IVec>,
-    /// By how much it changes the digest.
-    difference: u64,
-}
-
-/// How many chunks the stored value of a key has.
-fn chunks_of(key: &[u8], stored: Option<&[u8]>) -> Result<u32, StoreError> {
-    let Some(raw) = stored else { return Ok(0) };
-    Ok(match value::decode(key, raw)? {
-        value::Stored::Short(_) => 0,
-        value::Stored::Long(long) => long.chunks(),
-    })
 }

@@ -3,13 +3,20 @@
 //! sled has no such view. So a batch keeps what it replaces, as long as the reading has not passed it: the reading
 //! takes that in place of what is there. What is kept is bounded; when it is too much, writing waits for reading.
 
-use std::{collections::BTreeMap, sync::PoisonError, vec};
+use std::{
+    collections::{BTreeMap, btree_map},
+    iter::Peekable,
+    sync::PoisonError,
+    vec,
+};
 
 use super::{
-    Changed, Changes, Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
+    Entry, PAGE_BYTES, PAGE_VALUES, Store, WHOLE,
     error::StoreError,
-    key::CHUNK,
+    key::{self, CHUNK},
     sled::{
+        changes::{Changed, Changes},
+        leaves::Range,
         reading::Sled,
         value::{self, Stored},
     },
@@ -110,54 +117,21 @@ impl Moment {
         let reading = self.store.reading();
         let mut kept = self.store.shared.moment.lock().expect(WHOLE);
         let kept = kept.as_mut().expect("a moment is kept until it is dropped");
-        let from = kept.passed.clone();
-        let (mut now, mut then) = (
-            reading.range(&from, &[CHUNK])?.peekable(),
-            kept.values.range(from.clone()..).peekable(),
-        );
+        let mut then = Then {
+            now: reading.range(&kept.passed, &[CHUNK])?.peekable(),
+            replaced: kept.values.range(kept.passed.clone()..).peekable(),
+        };
         let mut page = Vec::new();
         let mut bytes = 0;
         let mut passed = None;
         for _ in 0..PAGE_VALUES {
-            if let Some(Err(error)) = now.next_if(Result::is_err) {
-                return Err(error);
-            }
-            let key_now = now
-                .peek()
-                .and_then(|entry| entry.as_ref().ok())
-                .map(|(key, _)| key.clone());
-            let is_replaced = match (&key_now, then.peek()) {
-                (None, None) => {
-                    self.is_over = true;
-                    break;
-                }
-                (Some(now), Some((then, _))) => then.as_slice() <= now.as_ref(),
-                (now, _) => now.is_none(),
+            let Some((key, before)) = then.next()? else {
+                self.is_over = true;
+                break;
             };
-            let (key, raw) = if is_replaced {
-                let Some((key, before)) = then.next() else { break };
-                if key_now.is_some_and(|now| now.as_ref() == key.as_slice()) {
-                    now.next();
-                }
-                (key.clone(), before.clone())
-            } else {
-                match now.next().transpose()? {
-                    Some((key, raw)) => (key.to_vec(), Some(raw.to_vec())),
-                    None => break,
-                }
-            };
-            // The first key that could follow.
-            passed = Some([&key, [0].as_slice()].concat());
-            if let Some(raw) = raw {
-                let value = match value::decode(&key, &raw)? {
-                    Stored::Short(value) => value.to_vec(),
-                    Stored::Long(long) => {
-                        value::join(&key, &long, |chunk_key| match kept.chunks.get(&chunk_key[1..]) {
-                            Some(before) => Ok(before.clone()),
-                            None => Ok(reading.raw(chunk_key)?.map(|raw| raw.to_vec())),
-                        })?
-                    }
-                };
+            passed = Some(key::next(&key));
+            if let Some(raw) = before {
+                let value = whole(&reading, &kept.chunks, &key, &raw)?;
                 bytes += value.len();
                 page.push((key, value));
             }
@@ -170,6 +144,55 @@ impl Moment {
             self.store.shared.moment_read.notify_all();
         }
         Ok(page)
+    }
+}
+
+/// The keys with what was under them at the moment: what is there now, but for what was replaced since.
+struct Then<'a> {
+    now: Peekable<Range<'a>>,
+    replaced: Peekable<btree_map::Range<'a, Vec<u8>, Before>>,
+}
+
+impl Then<'_> {
+    /// The next key of either; `None` behind the last one.
+    fn next(&mut self) -> Result<Option<(Vec<u8>, Before)>, StoreError> {
+        self.now.next_if(Result::is_err).transpose()?;
+        let now = self.now.peek().and_then(|entry| entry.as_ref().ok());
+        let is_replaced = match (now, self.replaced.peek()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some((now, _)), Some((replaced, _))) => replaced.as_slice() <= now.as_ref(),
+        };
+        if !is_replaced {
+            let entry = self.now.next().transpose()?;
+            return Ok(entry.map(|(key, raw)| (key.to_vec(), Some(raw.to_vec()))));
+        }
+        let Some((key, before)) = self.replaced.next() else {
+            return Ok(None);
+        };
+        // What is there now was written since.
+        self.now.next_if(|entry| {
+            entry
+                .as_ref()
+                .is_ok_and(|(now, _)| now.as_ref() == key.as_slice())
+        });
+        Ok(Some((key.clone(), before.clone())))
+    }
+}
+
+/// The value behind what was under a key at the moment.
+fn whole(
+    reading: &Sled,
+    chunks: &BTreeMap<Vec<u8>, Before>,
+    key: &[u8],
+    raw: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    match value::decode(key, raw)? {
+        Stored::Short(value) => Ok(value.to_vec()),
+        Stored::Long(long) => value::join(key, &long, |chunk_key| match chunks.get(&chunk_key[1..]) {
+            Some(before) => Ok(before.clone()),
+            None => Ok(reading.raw(chunk_key)?.map(|raw| raw.to_vec())),
+        }),
     }
 }
 

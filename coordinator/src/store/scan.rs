@@ -78,8 +78,7 @@ impl Scan {
                 if self.backwards {
                     self.to = key.to_vec();
                 } else {
-                    // The first key that could follow.
-                    self.from = [&key, [0].as_slice()].concat();
+                    self.from = key::next(&key);
                 }
                 return Ok(page);
             }

@@ -12,7 +12,7 @@ use swarm_engine::{
 use super::{decode, key};
 use crate::{
     program::{failure::chain, limits::RECALL_BYTES},
-    store::{NumberSet, Scan, Store, StoreError},
+    store::{self, NumberSet, Scan, Store, StoreError},
 };
 
 /// A record with its size in bytes, or what is wrong with it.
@@ -113,8 +113,7 @@ fn sets_behind(store: &Store, job: &JobId, cursor: Number, order: Direction) -> 
     let (prefix, of_cursor) = (key::tasks_of(job.as_str()), key::task_of(job.as_str(), cursor.0));
     match order {
         Direction::OldestFirst => store.scan(&prefix, &of_cursor.key),
-        // The first key that could follow that of the cursor's set.
-        Direction::NewestFirst => store.scan_back(&prefix, &[of_cursor.key.as_slice(), &[0]].concat()),
+        Direction::NewestFirst => store.scan_back(&prefix, &store::key::next(&of_cursor.key)),
     }
 }
 

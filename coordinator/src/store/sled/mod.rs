@@ -1,5 +1,6 @@
 //! sled 0.34 with its hazards, and what is done about each.
 
+pub(crate) mod changes;
 pub(crate) mod closing;
 pub(crate) mod digest;
 pub(crate) mod leaf;

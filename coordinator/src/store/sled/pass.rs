@@ -3,10 +3,11 @@
 //! What was read is added up; a batch that changes something behind the place where the next page begins
 //! changes the sum too. So at the end the sum is that of the store at that moment, and must be the digest.
 
+use super::changes::Changed;
 use super::digest::{self, Digest};
 use crate::store::error::StoreError;
 use crate::store::layout::Layout;
-use crate::store::{Changed, PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
+use crate::store::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +78,7 @@ impl Store {
             let (key, raw) = entry?;
             bytes += reading.whole(&key, &raw)?.len();
             pass.sum.add(self.shared.layout, &key, &raw);
-            // The first key that could follow.
-            pass.next = [&key, [0].as_slice()].concat();
+            pass.next = key::next(&key);
         }
         if ground.sum(pass.sum) != ground.sum(reading.kept_digest()?) {
             return Err(digest::differs());

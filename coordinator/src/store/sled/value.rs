@@ -68,36 +68,43 @@ pub(crate) fn split_chunk_key(chunk_key: &[u8]) -> Option<(&[u8], u32)> {
     Some((key, u32::from_be_bytes(*index)))
 }
 
-/// Gives everything to write for a value to `write`; returns the number of chunks among it.
-pub(crate) fn encode(key: &[u8], value: &[u8], mut write: impl FnMut(Vec<u8>, Vec<u8>)) -> u32 {
+/// A value as sled gets it.
+pub(crate) struct Encoded {
+    /// What lies under its key.
+    pub(crate) raw: Vec<u8>,
+    /// Its chunks, with their keys.
+    pub(crate) chunks: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Cuts a long value into chunks.
+pub(crate) fn encode(key: &[u8], value: &[u8]) -> Encoded {
     if value.len() <= MAX_SHORT_BYTES {
-        write(key.to_vec(), encode_short(key, value));
-        return 0;
+        return Encoded {
+            raw: encode_short(key, value),
+            chunks: Vec::new(),
+        };
     }
     let length = u32::try_from(value.len()).expect("a value within a batch's limit of operations");
     let crc = crc32c::crc32c(value);
-    write(
-        key.to_vec(),
-        seal(LONG, key, &[length.to_le_bytes(), crc.to_le_bytes()].concat()),
-    );
-    let mut index = 0;
-    for part in value.chunks(MAX_SHORT_BYTES) {
+    let chunks = (0..).zip(value.chunks(MAX_SHORT_BYTES)).map(|(index, part)| {
         let chunk_key = chunk_key(key, index);
-        let raw = seal(PART, &chunk_key, part);
-        write(chunk_key, raw);
-        index += 1;
+        let raw = frame(PART, &chunk_key, part);
+        (chunk_key, raw)
+    });
+    Encoded {
+        raw: frame(LONG, key, &[length.to_le_bytes(), crc.to_le_bytes()].concat()),
+        chunks: chunks.collect(),
     }
-    index
 }
 
 /// What lies under the key of a value that is known to be short.
 pub(crate) fn encode_short(key: &[u8], value: &[u8]) -> Vec<u8> {
-    seal(SHORT, key, value)
+    frame(SHORT, key, value)
 }
 
 /// Checks and reads what lies under a value's key.
 pub(crate) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreError> {
-    match unseal(key, raw)? {
+    match unframe(key, raw)? {
         (SHORT, value) => Ok(Stored::Short(value)),
         (LONG, body) => {
             let Some((length, crc)) = body.split_first_chunk() else {
@@ -128,7 +135,7 @@ pub(crate) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u
 
 /// Checks what lies under a leaf's name.
 pub(crate) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
-    match unseal(name, raw)? {
+    match unframe(name, raw)? {
         (LEAF, _) => Ok(()),
         (_, _) => Err(StoreError::value(name, "its format is not a leaf's")),
     }
@@ -136,7 +143,7 @@ pub(crate) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
 
 /// Checks a chunk and returns its bytes.
 pub(crate) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    match unseal(chunk_key, raw)? {
+    match unframe(chunk_key, raw)? {
         (PART, part) => Ok(part),
         (_, _) => Err(StoreError::value(chunk_key, "its format is not a chunk's")),
     }
@@ -162,7 +169,7 @@ pub(crate) fn join<R: AsRef<[u8]>>(
     Ok(value)
 }
 
-fn seal(format: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
+fn frame(format: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(HEADER_BYTES + body.len());
     raw.push(format);
     raw.extend_from_slice(&checksum(format, key, body).to_le_bytes());
@@ -170,7 +177,7 @@ fn seal(format: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
     raw
 }
 
-fn unseal<'a>(key: &[u8], raw: &'a [u8]) -> Result<(u8, &'a [u8]), StoreError> {
+fn unframe<'a>(key: &[u8], raw: &'a [u8]) -> Result<(u8, &'a [u8]), StoreError> {
     let Some(([format, crc @ ..], body)) = raw.split_first_chunk::<HEADER_BYTES>() else {
         return Err(StoreError::value(key, "it is cut short"));
     };

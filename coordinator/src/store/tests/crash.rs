@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing, said};
 use crate::records::{LAYOUT, output, task::key};
-use crate::store::{Batch, Changes, Store, sled::window};
+use crate::store::sled::{changes::Changes, window};
+use crate::store::{Batch, Store};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
 /// Set when the store is to be opened again all the time.

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::sled::value::MAX_SHORT_BYTES;
-use super::{Batch, Changing, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for};
+use super::sled::{leaves::Changing, value::MAX_SHORT_BYTES};
+use super::{Batch, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for};
 use crate::records::{LAYOUT, agent, job, output, task::key};
 use crate::store::key::{self as store_key, CHUNK, name};
 
