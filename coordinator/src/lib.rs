@@ -86,8 +86,8 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
 }
 
 /// Reads a store for another process, which ends this one when it takes too long.
-fn check_store(dir: &Path, look: store::sled::probe::Look) -> ExitCode {
-    match store::sled::probe::check(dir, &records::LAYOUT, look) {
+fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
+    match store::probe::check(dir, &records::LAYOUT, look) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");

@@ -90,8 +90,8 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
 }
 
 /// Says how the store is left, so that the next start need not read all of it first.
-fn note_closed(dir: &DataDir, contents: store::sled::closing::Contents) {
-    match store::sled::closing::close(&dir.store(), contents) {
+fn note_closed(dir: &DataDir, contents: store::closing::Contents) {
+    match store::closing::close(&dir.store(), contents) {
         Ok(true) => {}
         Ok(false) => tracing::warn!("the store is still in use: the next start looks at it more closely"),
         Err(error) => tracing::warn!(

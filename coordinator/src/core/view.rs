@@ -27,7 +27,7 @@ use crate::{
         },
     },
     records::{self, Entry},
-    store::{Batch, Store, StoreError, sled::closing},
+    store::{Batch, Store, StoreError, closing},
 };
 
 /// What the store's thread is given, in order.

@@ -20,10 +20,8 @@ use crate::{
     snapshot::{self, Snapshot, SnapshotError},
     store::{
         self, Store,
-        sled::{
-            closing::{self, Left},
-            probe::{Found as Looked, Look, probe},
-        },
+        closing::{self, Left},
+        probe::{Found as Looked, Look, probe},
     },
 };
 

@@ -29,7 +29,7 @@ use crate::{
         Entry,
         task::find::{self, FindError},
     },
-    store::{self, Store, sled::closing},
+    store::{self, Store, closing},
     stored,
 };
 

@@ -36,13 +36,14 @@ mod moment;
 mod number_set;
 mod scan;
 
-pub mod sled;
+mod sled;
 #[cfg(test)]
 mod tests;
 
 pub use self::sled::open::OpenError;
 pub(crate) use self::sled::pass::Ground;
 pub use self::sled::reading::Reading;
+pub(crate) use self::sled::{closing, probe};
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
 pub use layout::Layout;

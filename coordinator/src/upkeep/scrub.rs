@@ -13,7 +13,7 @@ use crate::{
     core::Core,
     machine::clock::Clock,
     program::{failure::chain, limits::SCRUB_PATIENCE},
-    store::{Ground, Store, StoreError, sled::closing},
+    store::{Ground, Store, StoreError, closing},
 };
 
 /// How often the watcher looks within `SCRUB_PATIENCE`.

@@ -17,7 +17,7 @@ use swarm_program::{completions, manual};
 
 use crate::{
     program::{config::Config, failure::Failure},
-    store::sled::probe::Look,
+    store::probe::Look,
 };
 
 const EXAMPLES: &str = "\
@@ -62,7 +62,7 @@ pub enum Verb {
     /// Print the manual page, or write a page for each verb into a directory.
     Man(manual::Args),
     /// Reads a store, because its files may be damaged so that reading never ends.
-    #[command(name = crate::store::sled::probe::VERB, hide = true)]
+    #[command(name = crate::store::probe::VERB, hide = true)]
     CheckStore {
         /// The store's directory.
         dir: PathBuf,

@@ -18,24 +18,24 @@ use crate::store::{
 };
 
 /// What sled is given for a batch.
-pub(in crate::store) struct Changes {
-    pub(in crate::store) writes: Vec<RawWrite>,
+pub(crate) struct Changes {
+    pub(crate) writes: Vec<RawWrite>,
     /// The keys that change, chunks left out.
-    pub(in crate::store) changed: Vec<Changed>,
+    pub(crate) changed: Vec<Changed>,
 }
 
 /// A key that changes.
-pub(in crate::store) struct Changed {
-    pub(in crate::store) key: Vec<u8>,
+pub(crate) struct Changed {
+    pub(crate) key: Vec<u8>,
     /// What was under it.
-    pub(in crate::store) before: Option<IVec>,
+    pub(crate) before: Option<IVec>,
     /// By how much it changes the digest.
-    pub(in crate::store) difference: u64,
+    pub(crate) difference: u64,
 }
 
 impl Store {
     /// What a batch comes to. The caller is the only one who writes.
-    pub(in crate::store) fn changes(&self, mut batch: Batch, through: u64) -> Result<Changes, StoreError> {
+    pub(crate) fn changes(&self, mut batch: Batch, through: u64) -> Result<Changes, StoreError> {
         batch.set_meta(key::APPLIED_SEQ, through.to_be_bytes().to_vec());
         let mut changed = Vec::with_capacity(batch.operations());
         let mut chunks = Vec::new();
