@@ -18,10 +18,7 @@ use super::{Context, Refusal, granted};
 
 use crate::{
     machine::random,
-    wire::{
-        field::{Fields, unless_faulty},
-        time::read_wait,
-    },
+    wire::field::{Fields, unless_faulty},
 };
 
 /// Grants tasks, waiting for some as long as the agent asks for.
@@ -66,7 +63,7 @@ fn read_drawing(
             format!("is {tasks}, at most {MAX_CLAIM_TASKS} are allowed"),
         );
     }
-    let wait = read_wait(request.wait.as_ref(), &mut fields);
+    let wait = fields.wait("wait", request.wait.as_ref());
     fields.count("queues", request.queues.len(), MAX_CLAIM_QUEUES);
     let mut queues = BTreeSet::new();
     for (index, queue) in request.queues.iter().enumerate().take(MAX_CLAIM_QUEUES) {

@@ -22,7 +22,7 @@ use crate::{
         field::{Fields, unless_faulty},
         hold::hold_message,
         lease::proof,
-        time::{duration, read_wait},
+        time::duration,
     },
 };
 
@@ -85,7 +85,7 @@ fn read(request: &v1::HeartbeatRequest, lease_ttl: Duration) -> Result<(Renew, D
     let mut fields = Fields::of_request(&mut faults);
     let agent = fields.name("agent_id", &request.agent_id, AgentId::parse);
     fields.count("leases", request.leases.len(), MAX_HELD_LEASES);
-    let wait = read_wait(request.wait.as_ref(), &mut fields);
+    let wait = fields.wait("wait", request.wait.as_ref());
     let agent = unless_faulty(agent, faults)?;
     let renew = Renew {
         agent,

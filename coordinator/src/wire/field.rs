@@ -7,9 +7,12 @@ use swarm_engine::{
     noun::selector::Selector,
     rejection::{FaultKind, Faults, Rejection},
 };
-use swarm_proto::limits::{MAX_KEY_BYTES, MAX_PAIRS, MAX_VALUE_BYTES};
+use swarm_proto::limits::{MAX_KEY_BYTES, MAX_PAIRS, MAX_VALUE_BYTES, MAX_WAIT};
 
-use super::{text::quoted, time::read_duration};
+use super::{
+    text::quoted,
+    time::{describe, read_duration},
+};
 
 /// The fields below one place of a request.
 pub(crate) struct Fields<'a> {
@@ -127,6 +130,16 @@ impl<'a> Fields<'a> {
         read_duration(length?)
             .map_err(|fault| self.refuse(field, fault))
             .ok()
+    }
+
+    /// How long an answer may be held back; no time when it does not say.
+    pub(crate) fn wait(&mut self, field: &str, wait: Option<&prost_types::Duration>) -> Duration {
+        let wait = self.duration(field, wait).unwrap_or(Duration::ZERO);
+        if wait > MAX_WAIT {
+            let (wait, most) = (describe(wait), describe(MAX_WAIT));
+            self.refuse(field, format!("is {wait}, at most {most} are allowed"));
+        }
+        wait
     }
 }
 

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use swarm_engine::time::Timestamp;
 
-use super::field::Fields;
-use swarm_proto::limits::MAX_WAIT;
-
 /// A time as it goes out.
 pub(crate) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp {
@@ -56,22 +53,6 @@ pub(crate) fn read_duration(length: &prost_types::Duration) -> Result<Duration, 
     Ok(Duration::from_millis(
         seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000),
     ))
-}
-
-/// Reads how long an answer may be held back.
-pub(crate) fn read_wait(wait: Option<&prost_types::Duration>, fields: &mut Fields<'_>) -> Duration {
-    let wait = fields.duration("wait", wait).unwrap_or(Duration::ZERO);
-    if wait > MAX_WAIT {
-        fields.refuse(
-            "wait",
-            format!(
-                "is {}, at most {} are allowed",
-                describe(wait),
-                describe(MAX_WAIT)
-            ),
-        );
-    }
-    wait
 }
 
 /// A duration for people, in whole seconds where it has any.
