@@ -18,7 +18,7 @@ pub(super) struct ScopeFlags {
     /// Only this agent, by id or name
     #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
-    /// A bare name, which is refused: it may be a queue's or an agent's.
+    /// A bare name may be a queue's or an agent's, and is not guessed at.
     #[arg(hide = true, value_name = "NAME", value_parser = bare_name)]
     bare: Option<Infallible>,
 }
