@@ -105,9 +105,9 @@ verbs! {
     /// List, show, limit and pause queues
     #[command(alias = "queues")]
     Queue: hold::queue (globals);
-    /// Give no more work to anybody, of a queue, or to an agent
+    /// Hold back all work, a queue, or an agent
     Pause: hold::pause (globals);
-    /// Give work again
+    /// Lift a hold, so that work is given again
     Resume: hold::resume (globals);
     /// Give an agent nothing more, and let it finish
     Drain: hold::drain (globals);

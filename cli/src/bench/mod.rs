@@ -86,7 +86,7 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=60_000)
     )]
     payload: u32,
-    /// Measure calls that decide nothing first: what gRPC itself takes here
+    /// First measure calls that decide nothing, for the cost of gRPC itself
     #[arg(long, conflicts_with = "idle")]
     echo: bool,
     /// Measure one of the two phases only

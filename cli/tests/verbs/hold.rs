@@ -138,7 +138,7 @@ fn a_pause_says_when_something_stricter_stays() {
     );
     assert!(
         ended.stderr.starts_with(
-            "that is stricter than a pause, and stays as it was; to give work again: swarmctl resume\n"
+            "that hold is stricter than a pause and stays; to give work again: swarmctl resume\n"
         ),
         "{}",
         ended.stderr

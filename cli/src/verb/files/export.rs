@@ -46,7 +46,7 @@ values of environment variables, which a coordinator tells to nobody. The file a
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, after_help = FORMATS)]
 pub struct Args {
-    /// Where to write it, in place of what is there; - is stdout
+    /// The file to write or replace; - is stdout
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
     /// How to write it

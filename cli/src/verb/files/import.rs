@@ -51,7 +51,7 @@ pub struct Args {
     /// Put before every id of the file, such as team-a:
     #[arg(long, value_name = "TEXT", value_parser = prefix)]
     prefix: Option<String>,
-    /// Take how far the tasks are from this execution_log.jsonl
+    /// Take the tasks' statuses from this execution_log.jsonl
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// Submit completed and cancelled tasks too

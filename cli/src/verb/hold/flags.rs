@@ -26,7 +26,7 @@ pub(super) struct ScopeFlags {
 /// The flag that gives the reason for a hold.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Reason {
-    /// Why, for those who find it so
+    /// The reason, shown with the hold
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = short_reason)]
     pub(super) reason: String,
 }

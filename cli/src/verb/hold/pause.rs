@@ -66,7 +66,7 @@ pub(super) async fn pause(
     let resume = client.next(&scope.resume());
     note(match held.kind() {
         HoldKind::Stop | HoldKind::Drain => {
-            format!("that is stricter than a pause, and stays as it was; to give work again: {resume}")
+            format!("that hold is stricter than a pause and stays; to give work again: {resume}")
         }
         HoldKind::Pause | HoldKind::Unspecified => {
             format!("what runs goes on; to give work again: {resume}")

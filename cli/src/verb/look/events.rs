@@ -45,7 +45,7 @@ pub struct Args {
     /// Only events of this agent, by id or name; may be repeated, or separated by commas
     #[arg(long = "agent", value_name = "AGENT", value_delimiter = ',')]
     agents: Vec<String>,
-    /// Of these, or of all, only this kind, such as task_succeeded; may be repeated, or separated by commas
+    /// Only events of this kind, such as task_succeeded; may be repeated, or separated by commas
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<String>,
     /// End after this many

@@ -22,7 +22,7 @@ pub(crate) struct Filter {
     /// Only tasks of this queue
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
-    /// Only tasks whose labels are so: k=v, k!=v, k or !k; may be repeated, or separated by commas
+    /// Only tasks with labels that meet this: k=v, k!=v, k or !k; may be repeated, or separated by commas
     #[arg(long = "label", value_delimiter = ',', value_name = "TERM")]
     labels: Vec<String>,
     /// Only tasks whose newest attempt is or was with this agent

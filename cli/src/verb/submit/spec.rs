@@ -33,7 +33,7 @@ pub(crate) struct TaskFlags {
     /// A name for people
     #[arg(long)]
     pub name: Option<String>,
-    /// The line it waits in
+    /// The queue it waits in
     #[arg(long)]
     pub queue: Option<String>,
     /// low, normal, high, critical, or -100 to 100
@@ -51,7 +51,7 @@ pub(crate) struct TaskFlags {
     /// Of the tasks with the same group at most one runs at a time
     #[arg(long = "exclusive", value_name = "GROUP")]
     pub exclusive_group: Option<String>,
-    /// By whose hash agents share the work; the exclusive group, or else the id, when not given
+    /// A text whose hash chooses the shard; the exclusive group, or else the id, when not given
     #[arg(long, value_name = "KEY")]
     pub shard_key: Option<String>,
     /// How long one attempt may run
@@ -75,7 +75,7 @@ pub(crate) struct TaskFlags {
     /// Where it runs: an absolute path on the agent's machine; a fresh directory when not given
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
-    /// What it reads from its standard input
+    /// A file for its standard input
     #[arg(long, value_name = "FILE")]
     pub stdin_file: Option<PathBuf>,
 }
