@@ -1,4 +1,4 @@
-//! `swarmctl dev` where it meets others of its kind: a taken port, a used directory.
+//! `swarmctl dev` beside another one: a taken port, a used directory.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
@@ -33,7 +33,7 @@ fn dev(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Starts a swarm that stays up; gives what it said until it was up.
+/// Starts a swarm that stays up. Returns its notes until it was up.
 fn start(dir: &Path, args: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
     let mut child = dev(dir, args).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -52,7 +52,7 @@ fn interrupt(mut child: Child) -> Option<i32> {
 #[test]
 fn a_taken_port_is_avoided() {
     let dir = tempfile::tempdir().unwrap();
-    // Either this takes the usual port, or somebody else has it.
+    // The first one takes the usual port, unless another process has it.
     let taken = TcpListener::bind("127.0.0.1:50051");
     let (child, _stderr, said) = start(dir.path(), &["--agents", "0"]);
     assert!(!said.contains(":50051"), "{said}");
@@ -63,7 +63,7 @@ fn a_taken_port_is_avoided() {
 #[test]
 fn a_child_that_ends_by_itself_is_told_with_the_end_of_its_log() {
     let dir = tempfile::tempdir().unwrap();
-    // A coordinator that no dev started has the data.
+    // A coordinator that dev did not start has the data.
     let mut first = Command::new(env!("CARGO_BIN_EXE_swarmctl"));
     let data = dir.path().join("swarm/dev/coordinator");
     first
@@ -110,7 +110,7 @@ fn a_second_dev_on_a_directory_is_refused_and_leaves_the_logs_of_the_first_alone
     let dir = tempfile::tempdir().unwrap();
     let (first, _stderr, _) = start(dir.path(), &["--listen", "127.0.0.1:0", "--agents", "0"]);
     let log = dir.path().join("swarm/dev/logs/coordinator.log");
-    // It says where it listens before it writes its first line.
+    // The coordinator listens before it writes its first line.
     let before = wait_for_lines(&log);
 
     let second = dev(dir.path(), &["--listen", "127.0.0.1:0"]).output().unwrap();

@@ -40,27 +40,18 @@ pub(super) async fn watch(phases: &Phases, agents: &Agents, duration: Duration) 
     let (heartbeats, claims) = (Rc::new(Meter::new()), Rc::new(Meter::new()));
     let begin_within = MAX_WAIT.min(duration);
     let all = agents.all();
-    let beginnings: Vec<Duration> = (0..all.len())
-        .map(|number| begin_within.mul_f64(number as f64 / all.len() as f64))
-        .collect();
-    let beating = all
-        .iter()
-        .zip(&beginnings)
-        .enumerate()
-        .map(|(number, (agent, &begin))| {
-            let (target, meter) = (Rc::clone(phases.target()), Rc::clone(&heartbeats));
-            let agent = Rc::clone(agent);
-            async move { beat(&target, &meter, &agent, number, begin).await }
+    let calls = |meter: &Rc<Meter>| -> Vec<ParkedCall> {
+        let calls = all.iter().enumerate().map(|(number, agent)| ParkedCall {
+            target: Rc::clone(phases.target()),
+            meter: Rc::clone(meter),
+            agent: Rc::clone(agent),
+            number,
+            begin: begin_within.mul_f64(number as f64 / all.len() as f64),
         });
-    let claiming = all
-        .iter()
-        .zip(&beginnings)
-        .enumerate()
-        .map(|(number, (agent, &begin))| {
-            let (target, meter) = (Rc::clone(phases.target()), Rc::clone(&claims));
-            let agent = Rc::clone(agent);
-            async move { claim(&target, &meter, &agent, number, begin).await }
-        });
+        calls.collect()
+    };
+    let beating = calls(&heartbeats).into_iter().map(ParkedCall::beat);
+    let claiming = calls(&claims).into_iter().map(ParkedCall::claim);
     let kinds = vec![
         ("heartbeat", Rc::clone(&heartbeats)),
         ("claim", Rc::clone(&claims)),
@@ -95,53 +86,59 @@ async fn pass(target: &Target, name: &'static str, duration: Duration) {
     bar.finish();
 }
 
-async fn beat(
-    target: &Target,
-    meter: &Meter,
-    agent: &Agent,
+/// A call that an agent sends again and again, and that the coordinator holds back.
+struct ParkedCall {
+    target: Rc<Target>,
+    meter: Rc<Meter>,
+    agent: Rc<Agent>,
+    /// Chooses the connection.
     number: usize,
+    /// The pause before the first call.
     begin: Duration,
-) -> anyhow::Result<()> {
-    let mut service = target.coordinator(number);
-    let wait = agent.heartbeat_interval;
-    tokio::time::sleep(begin).await;
-    loop {
-        let begun = Instant::now();
-        let send = async || {
-            let request = HeartbeatRequest {
-                agent_id: agent.id.clone(),
-                session: agent.session,
-                leases: Vec::new(),
-                wait: write_duration(wait),
-                draining: false,
-            };
-            service.heartbeat(request).await
-        };
-        let answer = target
-            .call(meter, "cannot renew an agent's leases", wait, send)
-            .await?;
-        meter.did(1);
-        let pause = answer.next_heartbeat.as_ref().and_then(read_duration);
-        let pause = pause
-            .unwrap_or(wait)
-            .max(LEAST_GAP.saturating_sub(begun.elapsed()));
-        tokio::time::sleep(pause).await;
-    }
 }
 
-async fn claim(
-    target: &Target,
-    meter: &Meter,
-    agent: &Agent,
-    number: usize,
-    begin: Duration,
-) -> anyhow::Result<()> {
-    let mut service = target.coordinator(number);
-    tokio::time::sleep(begin).await;
-    loop {
-        let request = agent.claim(target, 1, MAX_WAIT);
-        let send = async || service.claim(request.clone()).await;
-        target.call(meter, "cannot wait for work", MAX_WAIT, send).await?;
-        meter.did(1);
+impl ParkedCall {
+    /// Renews the agent's leases for ever.
+    async fn beat(self) -> anyhow::Result<()> {
+        let mut service = self.target.coordinator(self.number);
+        let wait = self.agent.heartbeat_interval;
+        tokio::time::sleep(self.begin).await;
+        loop {
+            let begun = Instant::now();
+            let send = async || {
+                let request = HeartbeatRequest {
+                    agent_id: self.agent.id.clone(),
+                    session: self.agent.session,
+                    leases: Vec::new(),
+                    wait: write_duration(wait),
+                    draining: false,
+                };
+                service.heartbeat(request).await
+            };
+            let answer = self
+                .target
+                .call(&self.meter, "cannot renew an agent's leases", wait, send)
+                .await?;
+            self.meter.did(1);
+            let pause = answer.next_heartbeat.as_ref().and_then(read_duration);
+            let pause = pause
+                .unwrap_or(wait)
+                .max(LEAST_GAP.saturating_sub(begun.elapsed()));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Asks for work for ever.
+    async fn claim(self) -> anyhow::Result<()> {
+        let mut service = self.target.coordinator(self.number);
+        tokio::time::sleep(self.begin).await;
+        loop {
+            let request = self.agent.claim(&self.target, 1, MAX_WAIT);
+            let send = async || service.claim(request.clone()).await;
+            self.target
+                .call(&self.meter, "cannot wait for work", MAX_WAIT, send)
+                .await?;
+            self.meter.did(1);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Files of every format, read and written: the seeds' own examples, and tasks that chance makes up.
+//! Files of every format, read and written: the systems' own examples, and random tasks.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ mod statuses;
 
 const NOW: &str = "2026-03-01T10:00:00Z";
 
-/// What an import of the text submits, and the lines for people.
+/// The request of an import, and its notes.
 #[track_caller]
 fn import_with(text: &str, options: &Options) -> (Format, Vec<NewTask>, Vec<String>) {
     match read(text, "file", options, NOW.parse().unwrap()) {
@@ -49,7 +49,7 @@ fn export(format: Format, tasks: &[Task]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// A task of a coordinator, in a state, with this spec.
+/// A task as a coordinator answers it.
 fn task(new: &NewTask, state: TaskState) -> Task {
     Task {
         task_id: new.task_id.clone(),
@@ -89,7 +89,7 @@ fn dependencies(new: &NewTask) -> Vec<&str> {
     list.map(|dependency| dependency.task_id.as_str()).collect()
 }
 
-/// The JSON that an export wrote.
+/// The JSON of an export.
 fn written(format: Format, tasks: &[Task]) -> Value {
     serde_json::from_str(&export(format, tasks)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What job files say.
+//! Job files without faults, and their requests.
 
 use swarm_proto::v1::{Command, DependencyCondition, TaskSpec, task_spec::Work};
 

@@ -8,25 +8,7 @@ use swarm_proto::v1::{Agent, AgentState, Job, NewTask, TaskState, task_spec::Wor
 use crate::fake::{Fake, World};
 
 /// Black Swarm's own example.
-const QUEUE: &str = r#"{
-  "version": "1.0",
-  "api_endpoint": "http://127.0.0.1:8420",
-  "tasks": [
-    {
-      "id": "task_001",
-      "type": "grind",
-      "prompt": "Summarize the repository changes",
-      "min_budget": 0.05,
-      "max_budget": 0.10,
-      "intensity": "medium",
-      "status": "pending",
-      "depends_on": [],
-      "parallel_safe": true,
-      "model": "llama-3.1-8b-instant"
-    }
-  ]
-}
-"#;
+const QUEUE: &str = include_str!("../../src/exchange/tests/queue.json");
 
 fn one_agent(world: &mut World) {
     world.agents = vec![Agent {
@@ -147,7 +129,7 @@ fn nothing_is_submitted_when_the_file_has_a_fault_and_each_is_named() {
         lines[3].starts_with(&format!("{file}:3:45: no task of this file is named 'c d'")),
         "{lines:?}"
     );
-    // A reference alone is looked for in a dry run too.
+    // A dry run looks up references too.
     let file = write(
         &place,
         "one.json",
@@ -180,7 +162,7 @@ fn what_is_no_file_of_tasks_is_refused_with_what_to_do() {
         "{}",
         ended.stderr
     );
-    // With it, the task is done.
+    // With the log, the task is done.
     let ended = fake.ctl_with(&["import", "-", "--log", &log], QUEUE, &[]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, ""));
     assert!(
@@ -343,7 +325,7 @@ fn names(place: &Path) -> Vec<String> {
 fn a_file_is_replaced_only_when_the_export_is_whole() {
     let (fake, place) = (Fake::start(three_tasks), directory());
     let file = write(&place, "tasks.yaml", "before\n");
-    // The second page is lost, and not asked for again.
+    // The second page is lost, and swarmctl does not ask again.
     fake.world().page_size = 2;
     fake.world().lists_until_lost = Some(1);
     let ended = fake.ctl(&["export", &file, "--retry-for", "0s"]);
@@ -362,7 +344,7 @@ fn a_file_is_replaced_only_when_the_export_is_whole() {
             .starts_with("tasks:\n  - id: t1\n")
     );
     assert_eq!(names(place.path()), ["link.yaml", "tasks.yaml"]);
-    // As any program would make it, and not for its owner alone.
+    // The file has the usual permissions, although temporary files are for their owner alone.
     let made = write(&place, "made", "");
     let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&file), mode(&made));

@@ -1,4 +1,4 @@
-//! A coordinator that keeps what a test gives it, loses what it is told to lose, and runs no engine.
+//! A fake coordinator: it keeps the tasks that a test gives it, loses answers on demand, and runs no engine.
 
 use std::{
     collections::VecDeque,
@@ -31,31 +31,31 @@ mod stream;
 
 pub type Step = Box<dyn FnOnce(&mut World) + Send>;
 
-/// What the fake coordinator knows, and how it misbehaves.
+/// The fake coordinator's tasks and jobs, and its misbehaviour.
 #[derive(Default)]
 pub struct World {
     pub tasks: Vec<Task>,
     pub jobs: Vec<Job>,
     pub agents: Vec<Agent>,
     pub events: Vec<Event>,
-    /// So many answers are lost after the request was carried out.
+    /// The number of answers to lose after their requests were carried out.
     pub lost_answers: usize,
-    /// After so many lists their answers are lost.
+    /// The number of lists after which their answers are lost.
     pub lists_until_lost: Option<usize>,
-    /// Whoever asks for the status never gets an answer.
+    /// Whether requests for the status are never answered.
     pub is_hanging: bool,
-    /// The next streams end without a word after so many events.
+    /// Numbers of events after which the next streams break off.
     pub cuts: VecDeque<usize>,
-    /// What happens when the next streams are opened.
+    /// Changes to make when the next streams are opened.
     pub steps: VecDeque<Step>,
-    /// The next submit is refused with this.
+    /// The refusal of the next submit.
     pub refusal: Option<(Reason, &'static str, Vec<FieldFault>)>,
     pub page_size: usize,
     pub submits: Vec<SubmitTasksRequest>,
     pub streams: Vec<StreamEventsRequest>,
     pub retries: Vec<RetryTasksRequest>,
     pub lists: Vec<ListTasksRequest>,
-    /// Tasks that change, or end, between being listed and being changed.
+    /// Tasks that change, or end, between a list and the change.
     pub changed_meanwhile: Vec<String>,
     /// The beginnings of ids that were asked for.
     pub prefixes: Vec<String>,
@@ -134,7 +134,7 @@ impl World {
         });
     }
 
-    /// What happens when the next stream is opened.
+    /// Adds a change to make when the next stream is opened.
     pub fn then(&mut self, step: impl FnOnce(&mut World) + Send + 'static) {
         self.steps.push_back(Box::new(step));
     }
@@ -170,7 +170,7 @@ impl World {
     }
 }
 
-/// A time that a test can write down: so many seconds after 2026-01-02 03:04:00.
+/// A fixed time: seconds after 2026-01-02 03:04:00.
 pub fn at(seconds: u64) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp {
         seconds: 1_767_323_040 + seconds as i64,
@@ -186,7 +186,7 @@ pub struct Fake {
     runtime: Arc<tokio::runtime::Runtime>,
 }
 
-/// What a shell sees of a program that has ended.
+/// The output and exit code of a program.
 pub struct Ended {
     pub code: i32,
     pub stdout: String,
@@ -194,7 +194,7 @@ pub struct Ended {
 }
 
 impl Fake {
-    /// Serves what the test put into the world.
+    /// Serves a world.
     pub fn start(fill: impl FnOnce(&mut World)) -> Fake {
         let mut world = World {
             page_size: 1_000,

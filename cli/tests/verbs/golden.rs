@@ -1,5 +1,5 @@
-//! What every verb prints, as a table and as JSON, kept in files. After a change that you mean, run
-//! `UPDATE_GOLDEN=1 cargo test -p swarmctl --test verbs golden` and read the difference.
+//! The output of every verb, as a table and as JSON, in golden files. After an intended change, run `UPDATE_GOLDEN=1
+//! cargo test -p swarmctl --test verbs golden` and read the difference.
 //!
 //! A new verb is one line in `CASES`; a test says so when it is forgotten.
 
@@ -18,7 +18,7 @@ use crate::{
     terminal::stdout_on_a_terminal,
 };
 
-/// The name of a file, and what is typed.
+/// The name of a golden file, and its command line.
 const CASES: &[(&str, &[&str])] = &[
     ("agent-drain", &["agent", "drain", "lab"]),
     ("agent-list", &["agent", "list"]),
@@ -64,16 +64,16 @@ const CASES: &[(&str, &[&str])] = &[
     ("wait", &["wait", "nightly", "--timeout", "30s"]),
 ];
 
-/// What stands on the standard input of each, for those that read it.
+/// The standard input of the cases that read it.
 const STDIN: &str = r#"{"version": "1.0", "tasks": [
   {"id": "survey", "prompt": "Survey the field", "min_budget": 0.05, "max_budget": 0.1, "status": "pending"},
   {"id": "report", "prompt": "Write it up", "depends_on": ["survey"], "status": "pending"}
 ], "completed": [], "failed": []}"#;
 
-/// What it says of this machine: who it is, and where a doctor finds its tools.
+/// Texts that depend on this machine: its user, and the paths of doctor's tools.
 const ENVIRONMENT: &[(&str, &str)] = &[("SWARM_ACTOR", "ann@desk"), ("PATH", "/bin")];
 
-/// Verbs without a file, and why.
+/// Verbs without a golden file, with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("bench", "what it prints is measured"),
     ("completions", "a script as the shell wants it"),
@@ -81,7 +81,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("man", "the manual has what --help has"),
 ];
 
-/// Where there are events, whose lines are as long as what they say: one event is one line.
+/// Cases with events, whose lines are not bounded by the terminal's width.
 const EVENTS: &[&str] = &["events", "inspect"];
 
 /// A job that went wrong, a task that waits and one that runs, two agents, and a paused queue.
@@ -247,7 +247,7 @@ fn world(world: &mut World) {
         reason: "1 of 1 tries failed: exit code 2".into(),
     };
     world.event("build", "nightly", Payload::TaskFailed(failed));
-    // What is submitted succeeds as soon as somebody listens.
+    // A submitted task succeeds as soon as its events are followed.
     world.then(|world| {
         if world.tasks.iter().any(|task| task.task_id == "new") {
             world.becomes("new", TaskState::Succeeded);
@@ -265,7 +265,7 @@ fn file(name: &str) -> PathBuf {
     .collect()
 }
 
-/// The world for what is typed: a doctor compares clocks.
+/// The world of a case. Doctor compares clocks, so it gets the machine's.
 fn fake(args: &[&str]) -> Fake {
     let is_on_time = args.contains(&"doctor");
     Fake::start(move |all| {
@@ -274,7 +274,7 @@ fn fake(args: &[&str]) -> Fake {
     })
 }
 
-/// One run as it stands in a file.
+/// A run as text for a golden file.
 fn told(args: &[&str]) -> String {
     let fake = fake(args);
     let Ended { code, stdout, stderr } = fake.ctl_with(args, STDIN, ENVIRONMENT);
@@ -302,7 +302,7 @@ fn every_verb_prints_what_its_golden_file_has() {
     for (name, args) in CASES {
         let mut now = told(args);
         if !args.contains(&"-o") {
-            // What is behind `--` is the task's.
+            // The words after `--` are the task's.
             now.push_str(&format!("\n{}", told(&[&["-o", "json"][..], args].concat())));
         }
         let path = file(name);
@@ -322,7 +322,7 @@ fn every_verb_prints_what_its_golden_file_has() {
     );
 }
 
-/// The verbs below a command, each with the words that name it.
+/// The verbs below a command, each with its words.
 fn verbs(command: &Command, above: &str, found: &mut BTreeSet<String>) {
     let shown = |verb: &&Command| verb.get_name() != "help" && !verb.is_hide_set();
     for verb in command.get_subcommands().filter(shown) {

@@ -1,4 +1,4 @@
-//! pause, resume, drain, undrain, stop, and what status and the lists say of them.
+//! pause, resume, drain, undrain and stop, and the holds in status and lists.
 
 use std::{process::Stdio, sync::mpsc};
 
@@ -205,7 +205,7 @@ fn a_drain_says_what_is_left_and_how_to_take_it_back() {
 fn a_drain_can_be_waited_for() {
     let fake = Fake::start(|world| {
         busy_agent(world);
-        // Looked for by its id, then twice while it drains.
+        // Asked for once by its id, then twice while it drains.
         world.at_a_look(|_| {});
         world.at_a_look(|world| drop(world.agents[0].leases.pop()));
         world.at_a_look(|world| world.agents[0].leases.clear());
@@ -274,7 +274,7 @@ fn ctrl_c_leaves_the_drain_and_says_how_to_go_on() {
 #[test]
 fn what_is_left_of_a_deadline_is_kept_when_waiting_again() {
     let fake = Fake::start(busy_agent);
-    // The fake's deadline passed long ago: what is left of it is the shortest there is.
+    // The fake's deadline passed long ago, so the shortest timeout is left.
     let args = [
         "drain",
         "a1",

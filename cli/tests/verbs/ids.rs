@@ -1,4 +1,4 @@
-//! Ids that are given by their beginning, or as `last`.
+//! Ids by their beginnings, and `last`.
 
 use swarm_proto::v1::{Agent, Explanation, Job, Output, TaskResult, TaskState};
 
@@ -65,7 +65,7 @@ fn a_whole_id_wins_and_is_not_looked_up_by_its_beginning() {
     let fake = Fake::start(some_ids);
     let ended = fake.ctl(&["inspect", "k3", "-q"]);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("k3\n", ""));
-    // So does a whole name of a job.
+    // A job's whole name comes first too.
     let ended = fake.ctl(&["inspect", "k3v", "-q"]);
     assert_eq!(
         (ended.stdout.as_str(), ended.stderr.as_str()),
@@ -172,7 +172,7 @@ fn the_one_id_that_a_verb_takes_may_stand_on_standard_input() {
 fn last_is_the_newest_task_or_job_and_it_is_said_which() {
     let fake = Fake::start(some_ids);
     for (args, stdout, said) in [
-        // The newest task came with a job.
+        // The newest task belongs to a job.
         (&["inspect", "last", "-q"][..], "x5job\n", "last is job x5job\n"),
         (&["job", "show", "last", "-q"], "x5job\n", "last is job x5job\n"),
         (&["logs", "last", "-q"], "zz9\n", "last is task zz9\n"),
@@ -192,7 +192,7 @@ fn last_is_the_newest_task_or_job_and_it_is_said_which() {
         (ended.stdout.as_str(), ended.stderr.as_str()),
         ("single\n", "last is task single\n")
     );
-    // A task that is called so is meant before the newest one.
+    // A task with the id `last` is meant before the newest one.
     fake.world().task("last", TaskState::Queued).number = 0;
     assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "last\n");
     let nothing = Fake::start(|_| {});

@@ -1,4 +1,4 @@
-//! The verbs that only look: list, inspect, status, job, agent, logs.
+//! The verbs that change nothing: list, inspect, status, job, agent, logs.
 
 use serde_json::{Value, json};
 use swarm_proto::v1::{Agent, AgentState, Attempt, AttemptOutcome, Job, Output, TaskResult, TaskState};

@@ -1,4 +1,4 @@
-//! Runs the real `swarmctl` against a coordinator of a few lines, and looks at what a shell sees.
+//! Runs the real `swarmctl` against a fake coordinator, and checks its output and exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! Jobs and agents that are named by their names.
+//! Jobs and agents by their names.
 
 use swarm_proto::v1::{Agent, Job, TaskState};
 

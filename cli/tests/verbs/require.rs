@@ -1,4 +1,4 @@
-//! submit of tasks that ask something of their agents, of series, of prompts, and without submitting.
+//! submit of tasks with requirements, of series and of prompts, and dry runs.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Colours when they are wanted, and never anything that steers a terminal.
+//! Colours on demand, and no control sequences from outside.
 
 use std::{
     fs::File,
@@ -22,7 +22,7 @@ fn hostile_task(world: &mut World) {
     world.events[0].summary = HOSTILE.into();
 }
 
-/// What a command that succeeds shows on a terminal, which may be of so many columns.
+/// The output of a successful command on a terminal, which may have a width.
 pub fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
     let size = columns.map(|ws_col| Winsize {
         ws_row: 24,
@@ -46,7 +46,7 @@ pub fn on_a_terminal(mut command: Command, columns: Option<u16>) -> String {
     String::from_utf8(shown).unwrap()
 }
 
-/// What a command writes to its standard output when that is a terminal of so many columns; it may fail.
+/// The stdout of a command on a terminal with a width; the command may fail.
 pub fn stdout_on_a_terminal(mut command: Command, columns: u16) -> String {
     let size = Winsize {
         ws_row: 24,
@@ -68,7 +68,7 @@ pub fn stdout_on_a_terminal(mut command: Command, columns: u16) -> String {
     String::from_utf8(shown).unwrap()
 }
 
-/// What a command shows on a terminal on which somebody types, and its exit code.
+/// The output of a command on a terminal where a person types, and its exit code.
 pub fn typed_on_a_terminal(mut command: Command, typed: &str) -> (String, i32) {
     let pty = openpty(None, None).unwrap();
     let mut child = command

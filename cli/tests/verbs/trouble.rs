@@ -1,4 +1,4 @@
-//! What people and scripts are told when something is wrong.
+//! Failures as people and scripts are told.
 
 use std::{
     fs::File,
@@ -125,7 +125,7 @@ fn wrong_usage_is_told_by_exit_code_2() {
     }
 }
 
-/// Serves every connection with this answer; with none it keeps the connection and says nothing.
+/// Serves every connection with an answer; without one it keeps the connection open and is silent.
 fn stranger(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -133,7 +133,7 @@ fn stranger(answer: &'static [u8]) -> String {
         let mut kept = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            // The beginning of the preface: then no bytes of it are left to reset the connection with.
+            // The whole preface is read, because unread bytes would reset the connection.
             let mut preface = [0; 24];
             if !answer.is_empty() && stream.read_exact(&mut preface).is_ok() {
                 let _ = stream.write_all(answer);
@@ -155,7 +155,7 @@ fn a_wrong_port_is_told_for_what_it_is() {
         (&silent, "something takes connections there and does not answer"),
     ] {
         let started = Instant::now();
-        // To hear nothing takes a while: once is enough.
+        // Silence takes a while, so one case is enough.
         let verbs = [&["list"][..], &["events"], &["submit", "--", "true"]];
         let tried = if address == &silent {
             &verbs[1..2]
@@ -171,7 +171,7 @@ fn a_wrong_port_is_told_for_what_it_is() {
         }
         assert!(started.elapsed().as_secs() < 20, "it was asked again and again");
     }
-    // It is no coordinator that is away: nobody waits for it.
+    // A stranger is no coordinator that is away, so nobody waits for it.
     assert_eq!(swarmctl(&["wait", "x", "--coordinator", &web]).code, 69);
 }
 

@@ -61,7 +61,7 @@ fn tasks_and_jobs_are_waited_for_until_all_have_ended() {
         "{}",
         ended.stderr
     );
-    // After the cut it goes on behind the last event that it got.
+    // After the cut it goes on after the last received event.
     let from: Vec<_> = fake
         .world()
         .streams

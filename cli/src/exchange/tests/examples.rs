@@ -1,27 +1,9 @@
-//! The examples of the seeds' own documents.
+//! The examples of the other systems' documents.
 
 use super::*;
 
 /// Black Swarm's `queue.json`.
-const QUEUE: &str = r#"{
-  "version": "1.0",
-  "api_endpoint": "http://127.0.0.1:8420",
-  "tasks": [
-    {
-      "id": "task_001",
-      "type": "grind",
-      "prompt": "Summarize the repository changes",
-      "min_budget": 0.05,
-      "max_budget": 0.10,
-      "intensity": "medium",
-      "status": "pending",
-      "depends_on": [],
-      "parallel_safe": true,
-      "model": "llama-3.1-8b-instant"
-    }
-  ]
-}
-"#;
+const QUEUE: &str = include_str!("queue.json");
 
 /// The task of AgentVine's quick start.
 const VINE: &str = r#"{
@@ -127,7 +109,7 @@ fn the_tasks_of_amplifier_keep_their_order_and_come_back_the_same() {
         prompt(&tasks[0]).0,
         "Implement JWT-based authentication.\nTokens expire.\n"
     );
-    // What says nothing but its name is asked for by its name.
+    // A task without any other text has its name as the work.
     assert_eq!(
         (prompt(&tasks[1]).0, spec(&tasks[1]).priority),
         ("Document it", 0)

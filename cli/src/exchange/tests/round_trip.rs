@@ -1,10 +1,10 @@
-//! Tasks that chance makes up are the same after an export and an import, in every format.
+//! Random tasks are the same after an export and an import, in every format.
 
 use prost_types::{Duration, Timestamp};
 
 use super::*;
 
-/// So many tasks in each format; a failing one is found again by its seed.
+/// The number of tasks in each format. The seed of a failing task reruns it.
 const TASKS: u64 = 100;
 
 #[test]
@@ -28,7 +28,7 @@ fn import_of_an_export_is_what_was_exported() {
                 assert_eq!(read, task, "seed {seed}, {format:?}:\n{text}");
             }
             assert_eq!(read.len(), tasks.len(), "seed {seed}, {format:?}:\n{text}");
-            // And what is written of that is the same file.
+            // A second export writes the same file.
             assert_eq!(export(format, &queued(&read)), text, "seed {seed}, {format:?}");
             if format != Format::Jobfile && format != Format::Agentvine {
                 assert_eq!(import(&text).0, format, "{text}");
@@ -37,7 +37,7 @@ fn import_of_an_export_is_what_was_exported() {
     }
 }
 
-/// Numbers that are as good as random, and the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -115,7 +115,7 @@ impl Chance {
         (0..pieces).map(|_| self.pick(PIECES)).collect()
     }
 
-    /// A text with something in it that is no space and no NUL.
+    /// A text without NUL that is not blank.
     fn words(&mut self) -> String {
         format!("{}x{}", self.text(), self.text()).replace('\0', "0")
     }

@@ -1,4 +1,4 @@
-//! What is done already, what begins anew, and what depends on either.
+//! Tasks that are done or begin anew, and dependencies on them.
 
 use swarm_proto::v1::event::Payload;
 
@@ -69,7 +69,7 @@ fn all_submits_what_is_completed_too() {
     };
     let (_, tasks, _) = import_with(QUEUE, &all);
     assert_eq!(ids(&tasks), ["a", "b", "c", "d", "e", "f"]);
-    // Of `z` there is only the id.
+    // The file has only the id of `z`.
     assert_eq!(dependencies(&tasks[2]), ["b", "a"]);
     assert_eq!(dependencies(&tasks[3]), ["e"]);
 }
@@ -250,7 +250,7 @@ fn every_state_has_its_word_in_every_format() {
         words(Format::Agentvine).join(" "),
         "queued queued queued queued in_progress completed failed cancelled failed"
     );
-    // What was cancelled stays so, also where the format has no word for it.
+    // A cancelled task stays cancelled, even if the format has no word for it.
     let new = import("tasks: [{id: a, run: x}]").1;
     for (state, submitted) in [
         (TaskState::Cancelled, 0),
@@ -259,7 +259,7 @@ fn every_state_has_its_word_in_every_format() {
     ] {
         let text = export(Format::QueueJson, &[task(&new[0], state)]);
         assert_eq!(import(&text).1.len(), submitted, "{text}");
-        // A person who changes the status means it.
+        // A status changed by a person counts.
         let again = text
             .replace("\"failed\",", "\"pending\",")
             .replace("\"completed\",", "\"pending\",");

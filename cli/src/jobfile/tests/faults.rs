@@ -1,4 +1,4 @@
-//! What is wrong with job files, and where.
+//! Faults of job files, with their places.
 
 use super::{accepted, faults, read};
 use crate::jobfile::fault::Position;

@@ -1,4 +1,4 @@
-//! What tasks ask of their agents, which of them exclude each other, and prompts.
+//! Requirements, exclusive groups, and prompts.
 
 use swarm_proto::v1::{TaskSpec, task_spec::Work};
 
@@ -82,7 +82,7 @@ fn tasks_that_are_not_parallel_safe_share_a_group_by_the_name_of_their_job_or_fi
             .map(|task| task.spec.clone().unwrap().exclusive_group)
             .collect();
         assert_eq!(groups, [group, "", "own"], "{origin}");
-        // It stays what was said, for whoever writes the file out again.
+        // The field is kept, for an export of the file.
         assert_eq!(
             request.tasks[0].spec.as_ref().unwrap().metadata["parallel_safe"],
             "false"

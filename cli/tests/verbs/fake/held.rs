@@ -1,4 +1,4 @@
-//! What the fake plays of holds, queues and explanations.
+//! The fake's holds, queues and explanations.
 
 use std::{collections::VecDeque, sync::MutexGuard};
 
@@ -10,19 +10,19 @@ use tonic::{Request, Response, Status};
 
 use super::{Service, Step, World, at, refused};
 
-/// Holds, queues and explanations, and what was asked of them.
+/// Holds, queues and explanations, and the requests for them.
 #[derive(Default)]
 pub struct Held {
     pub holds: Vec<Hold>,
     pub queues: Vec<Queue>,
     pub explanations: Vec<Explanation>,
-    /// What the next submits say of tasks that nobody can run.
+    /// The unmatched tasks in the next answers to submits.
     pub unmatched: Vec<Unmatched>,
-    /// What the status has besides what the fake counts.
+    /// The parts of the status that the fake does not count.
     pub status: GetStatusResponse,
-    /// Its clock is the machine's, and not one that a test can write down.
+    /// Whether its clock is the machine's instead of a fixed one.
     pub is_on_time: bool,
-    /// What happens before an agent is looked at.
+    /// Changes to make before the next answers about an agent.
     pub looks: VecDeque<Step>,
     pub pauses: Vec<PauseRequest>,
     pub resumes: Vec<ResumeRequest>,
@@ -45,12 +45,12 @@ pub fn hold(kind: HoldKind, scope: Option<Scope>, actor: &str, reason: &str) -> 
 }
 
 impl World {
-    /// What happens before an agent is looked at the next time.
+    /// Adds a change to make before the next answer about an agent.
     pub fn at_a_look(&mut self, step: impl FnOnce(&mut World) + Send + 'static) {
         self.held.looks.push_back(Box::new(step));
     }
 
-    /// The hold that is there after this one was asked for: a stricter one stays.
+    /// The hold in force after a request for one: a stricter hold stays.
     fn place(&mut self, asked: Hold) -> Hold {
         match self.held.holds.iter_mut().find(|hold| hold.scope == asked.scope) {
             Some(there) if there.kind > asked.kind => there.clone(),

@@ -1,4 +1,4 @@
-//! What the fake coordinator lists and finds.
+//! The fake coordinator's lists, and its search for ids.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub fn tasks(world: &mut World, request: ListTasksRequest) -> ListTasksResponse 
     }
 }
 
-/// A page of what fits now; the token counts what came before.
+/// A page of the things that match; the token counts the things of earlier pages.
 fn page<T>(items: Vec<T>, token: &str, world: &World, size: u32) -> (Vec<T>, String) {
     let from: usize = token.parse().unwrap_or(0);
     let end = from + world.page_size.min(size as usize);
