@@ -52,7 +52,7 @@ fn interrupt(mut child: Child) -> Option<i32> {
 #[test]
 fn a_taken_port_is_avoided() {
     let dir = tempfile::tempdir().unwrap();
-    // The first one takes the usual port, unless another process has it.
+    // This listener takes the usual port, unless another process has it.
     let taken = TcpListener::bind("127.0.0.1:50051");
     let (child, _stderr, said) = start(dir.path(), &["--agents", "0"]);
     assert!(!said.contains(":50051"), "{said}");
