@@ -15,7 +15,7 @@ use swarm_engine::id::Seq;
 use tokio::sync::{oneshot, watch};
 
 /// See the module.
-pub(crate) struct Durable {
+pub(super) struct Durable {
     through: AtomicU64,
     waiting: Mutex<BTreeMap<Seq, Vec<oneshot::Sender<()>>>>,
     followers: watch::Sender<Seq>,
@@ -23,7 +23,7 @@ pub(crate) struct Durable {
 
 impl Durable {
     /// The events up to `through` are on disk.
-    pub(crate) fn new(through: Seq) -> Durable {
+    pub(super) fn new(through: Seq) -> Durable {
         Durable {
             through: AtomicU64::new(through.0),
             waiting: Mutex::default(),
@@ -32,7 +32,7 @@ impl Durable {
     }
 
     /// Waits until the event with this seq is on disk.
-    pub(crate) async fn until(&self, seq: Seq) {
+    pub(super) async fn until(&self, seq: Seq) {
         if let Some(reached) = self.wait_for(seq) {
             // The sender is dropped unsent with `self` only, which is borrowed.
             let _ = reached.await;
@@ -54,7 +54,7 @@ impl Durable {
     }
 
     /// The events up to `through` are on disk from now on.
-    pub(crate) fn reached(&self, through: Seq) {
+    pub(super) fn reached(&self, through: Seq) {
         // Whoever has an answer may follow on from it: those who follow have to know as much by then.
         self.followers.send_replace(through);
         self.through.store(through.0, Ordering::Release);
@@ -70,7 +70,7 @@ impl Durable {
     }
 
     /// Follows the last event on disk.
-    pub(crate) fn follow(&self) -> watch::Receiver<Seq> {
+    pub(super) fn follow(&self) -> watch::Receiver<Seq> {
         self.followers.subscribe()
     }
 }

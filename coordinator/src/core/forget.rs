@@ -15,7 +15,7 @@ use crate::{
 
 impl Core {
     /// Forgets finished tasks that the store has and that nothing needs, in steps that keep the lock for a short time.
-    pub(crate) fn forget_finished(&self) {
+    pub(super) fn forget_finished(&self) {
         loop {
             let applied = Seq(self.store.applied_seq());
             let mut inner = self.lock();

@@ -8,25 +8,25 @@ use tokio::sync::watch;
 use crate::{program::limits::IDS_PATIENCE, records::task::find::FindError};
 
 /// See the module.
-pub(crate) struct IdsRead(watch::Sender<bool>);
+pub(super) struct IdsRead(watch::Sender<bool>);
 
 impl IdsRead {
-    pub(crate) fn new(are_read: bool) -> IdsRead {
+    pub(super) fn new(are_read: bool) -> IdsRead {
         IdsRead(watch::Sender::new(are_read))
     }
 
     /// They have been read, and none is missing.
-    pub(crate) fn note(&self) {
+    pub(super) fn note(&self) {
         self.0.send_replace(true);
     }
 
     /// Whether they have been read.
-    pub(crate) fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Waits until they have been read, however long that takes.
-    pub(crate) async fn wait(&self) {
+    pub(super) async fn wait(&self) {
         let mut are_read = self.0.subscribe();
         // The sender lives as long as `self`.
         let _ = are_read.wait_for(|are_read| *are_read).await;
@@ -37,7 +37,7 @@ impl IdsRead {
     /// # Errors
     ///
     /// When that takes longer.
-    pub(crate) async fn wait_a_little(&self) -> Result<(), FindError> {
+    pub(super) async fn wait_a_little(&self) -> Result<(), FindError> {
         let waited = tokio::time::timeout(IDS_PATIENCE, self.wait()).await;
         waited.map_err(|_| FindError::TooSoon)
     }

@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// See the module.
-pub(crate) struct Lock {
+pub(super) struct Lock {
     clock: Clock,
     admission: Arc<Admission>,
     outputs: Arc<Outputs>,
@@ -52,21 +52,21 @@ pub(crate) struct Lock {
 }
 
 /// What the lock guards.
-pub(crate) struct Inner {
-    pub(crate) state: State,
+pub(super) struct Inner {
+    pub(super) state: State,
     /// Claims that wait for a task.
-    pub(crate) waiters: Waiters,
+    pub(super) waiters: Waiters,
     /// Heartbeats that wait for an order.
-    pub(crate) parked: Parked,
-    pub(crate) pins: Pins,
+    pub(super) parked: Parked,
+    pub(super) pins: Pins,
     /// How often things happen.
-    pub(crate) rates: Rates,
+    pub(super) rates: Rates,
     /// Ids of tasks that the store may have and `state` has not.
-    pub(crate) stored_ids: StoredIds,
+    pub(super) stored_ids: StoredIds,
     /// How many tasks were brought back since the start.
-    pub(crate) retries: u64,
+    pub(super) retries: u64,
     /// Removed tasks that the store still has, each with the event that removed it.
-    pub(crate) leaving: BTreeMap<TaskId, (Number, Seq)>,
+    pub(super) leaving: BTreeMap<TaskId, (Number, Seq)>,
     /// Decisions on their way to the writer; one is never cut in two.
     pending: VecDeque<Vec<Change>>,
     closed: bool,
@@ -77,7 +77,7 @@ pub(crate) struct Inner {
 }
 
 /// The lock while somebody holds it.
-pub(crate) struct Locked<'a> {
+pub(super) struct Locked<'a> {
     lock: &'a Lock,
     inner: MutexGuard<'a, Inner>,
     /// Whether a decision's consequences are still to be carried out.
@@ -86,7 +86,7 @@ pub(crate) struct Locked<'a> {
 
 impl Lock {
     /// Puts a state under the lock; `pending` are its changes that are not on disk yet.
-    pub(crate) fn new(
+    pub(super) fn new(
         state: State,
         clock: Clock,
         admission: Arc<Admission>,
@@ -120,7 +120,7 @@ impl Lock {
     }
 
     /// Waits for the lock, which is held for microseconds.
-    pub(crate) fn take(&self) -> Locked<'_> {
+    pub(super) fn take(&self) -> Locked<'_> {
         Locked {
             lock: self,
             inner: self.inner.lock().unwrap_or_else(|_| poisoned()),
@@ -130,7 +130,7 @@ impl Lock {
 
     /// For the writer: the changes that were decided since the last call, as many as one group commit takes; waits
     /// for the first. `None` when the lock is closed and nothing is left.
-    pub(crate) fn take_pending(&self) -> Option<Vec<Change>> {
+    pub(super) fn take_pending(&self) -> Option<Vec<Change>> {
         let mut inner = self.inner.lock().unwrap_or_else(|_| poisoned());
         while inner.pending.is_empty() {
             if inner.closed {
@@ -154,20 +154,20 @@ impl Lock {
     }
 
     /// Lets the writer end once everything decided is durable.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         self.take().inner.closed = true;
         self.work.notify_one();
     }
 
     /// For the timer: waits until the next deadline has come nearer than it was planned for.
-    pub(crate) async fn until_deadline_is_nearer(&self) {
+    pub(super) async fn until_deadline_is_nearer(&self) {
         self.deadline_nearer.notified().await;
     }
 }
 
 impl Locked<'_> {
     /// Decides, and queues the events for the writer.
-    pub(crate) fn decide<T>(
+    pub(super) fn decide<T>(
         &mut self,
         decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
     ) -> Result<T, Rejection> {
@@ -197,24 +197,24 @@ impl Locked<'_> {
     }
 
     /// Gives the lock back, and answers the last event that is decided by then.
-    pub(crate) fn release(mut self) -> Seq {
+    pub(super) fn release(mut self) -> Seq {
         self.carry_out();
         self.state.seq()
     }
 
     /// Whether nothing more is decided.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.inner.closed
     }
 
     /// When the timer has to wake next; remembered, so that a nearer deadline wakes it.
-    pub(crate) fn plan_timer(&mut self) -> Option<Timestamp> {
+    pub(super) fn plan_timer(&mut self) -> Option<Timestamp> {
         self.inner.timer = self.inner.state.next_deadline();
         self.inner.timer
     }
 
     /// Grants tasks to claims that wait, though nothing was decided: there is space on the disk again.
-    pub(crate) fn grant_again(&mut self) {
+    pub(super) fn grant_again(&mut self) {
         self.has_decided = true;
     }
 

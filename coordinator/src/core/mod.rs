@@ -1,30 +1,36 @@
-//! The one door to the state: decide under the lock, journal, wait until durable.
+//! The one way to the state: decide under the lock, journal, wait until durable.
 //!
-//! Nothing leaves before the state it reflects is on disk: every answer, refusal
-//! and read waits until the last event that it may have seen is durable.
+//! Nothing leaves before the state that it reflects is on disk: every answer, refusal and read waits until the last
+//! event that it may have seen is durable.
+//!
+//! `lock` decides. Each request that is more than a decision has a file: claim, heartbeat, recall and so on. `writer`
+//! and `view` are threads: the one makes events durable, the other brings them to the store.
 
 pub(crate) mod admission;
+mod lock;
+
 mod claim;
-mod durable;
 mod forget;
 mod heartbeat;
 mod ids;
-mod ids_read;
 pub(crate) mod list;
-mod lock;
-pub(crate) mod meters;
-mod outputs;
 pub(crate) mod overview;
-mod parked;
-mod pins;
 mod prune;
-mod rates;
 pub(crate) mod recall;
-mod stored_ids;
+
+mod durable;
+mod outputs;
 mod tail;
 pub(crate) mod view;
-mod waiters;
 pub(crate) mod writer;
+
+mod ids_read;
+pub(crate) mod meters;
+mod parked;
+mod pins;
+mod rates;
+mod stored_ids;
+mod waiters;
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,26 +66,24 @@ use crate::{
 
 /// See the module.
 pub struct Core {
-    pub(crate) clock: Clock,
-    /// What is on its way to the store.
-    pub(crate) admission: Arc<Admission>,
-    /// What attempts printed, as long as the store does not have it.
-    pub(crate) outputs: Arc<Outputs>,
-    /// The newest durable events.
-    pub(crate) tail: Tail,
-    /// The older ones.
-    pub(crate) journal: journal::Reader,
-    pub(crate) store: Store,
-    /// A turn for each request that may read the store for tasks that memory does not have.
-    pub(crate) store_readers: Semaphore,
-    /// A place for each open stream of events.
-    pub(crate) streams: Arc<Semaphore>,
-    /// What is counted while all this works.
-    pub(crate) meters: Arc<Meters>,
-    history: Arc<str>,
     lock: Lock,
+    clock: Clock,
+    admission: Arc<Admission>,
+    outputs: Arc<Outputs>,
+    /// How far the journal is on disk.
     durable: Durable,
-    pub(crate) ids_read: IdsRead,
+    /// The newest durable events.
+    tail: Tail,
+    /// All durable events that are kept.
+    journal: journal::Reader,
+    store: Store,
+    ids_read: IdsRead,
+    /// A turn for each request that may read the store for tasks that memory does not have.
+    store_readers: Semaphore,
+    /// A turn for each open stream of events.
+    streams: Arc<Semaphore>,
+    meters: Arc<Meters>,
+    history: Arc<str>,
 }
 
 /// A value with the last event that it reflects, which is durable.
@@ -92,7 +96,7 @@ pub struct Answer<T> {
 }
 
 impl Core {
-    /// Opens the door on a state: the events up to `durable` are on disk, `pending` are those since.
+    /// A core for this state. The events up to `durable` are on disk; `pending` are the changes since.
     pub(crate) fn new(
         state: State,
         clock: Clock,
@@ -104,7 +108,6 @@ impl Core {
         let history = state
             .identity()
             .map_or_else(|| "".into(), |identity| identity.history.clone());
-        let ids_read = IdsRead::new(store.is_read());
         let admission: Arc<Admission> = Arc::default();
         let outputs = Arc::new(Outputs::new(store.clone()));
         let lock = Lock::new(
@@ -115,19 +118,19 @@ impl Core {
             pending,
         );
         Core {
+            lock,
             clock,
             admission,
             outputs,
+            durable: Durable::new(durable),
             tail: Tail::new(durable),
             journal,
+            ids_read: IdsRead::new(store.is_read()),
             store,
             store_readers: Semaphore::new(STORE_READERS),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             meters: Arc::default(),
             history,
-            lock,
-            durable: Durable::new(durable),
-            ids_read,
         }
     }
 
@@ -135,7 +138,7 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// The decision's rejection, likewise once what it saw is durable.
+    /// The decision's rejection, which waits as well until what it saw is durable.
     pub async fn execute<T>(
         &self,
         decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
@@ -155,7 +158,7 @@ impl Core {
     }
 
     /// The same, with the claims and heartbeats that wait.
-    pub(crate) async fn read_inner<T>(&self, look: impl FnOnce(&Inner) -> T) -> Answer<T> {
+    async fn read_inner<T>(&self, look: impl FnOnce(&Inner) -> T) -> Answer<T> {
         let (value, as_of) = {
             let inner = self.lock();
             (look(&inner), inner.state.seq())
@@ -164,24 +167,29 @@ impl Core {
         Answer { value, as_of }
     }
 
-    /// Lets the engine handle what is due, and says which event has to be durable before there may be more.
-    pub(crate) fn expire(&self, jitter: u64) -> Seq {
-        let mut locked = self.lock();
-        let result = locked.decide(|draft| expire::decide(draft, jitter));
-        assert!(result.is_ok(), "time passing is never refused");
-        locked.release()
+    /// Waits until the event with this seq is durable.
+    pub(crate) async fn until_durable(&self, seq: Seq) {
+        self.durable.until(seq).await;
     }
 
-    /// Gives every lease a full TTL from now on: the coordinator was paused.
-    pub(crate) fn grace(&self, ttl: Duration) {
-        let now = self.clock.now();
-        self.lock().state.grace(now, ttl);
+    /// Follows the last durable event.
+    pub fn durable(&self) -> watch::Receiver<Seq> {
+        self.durable.follow()
     }
 
-    /// The same before anything is served.
-    pub(crate) fn grace_at_start(&self, ttl: Duration) {
-        let now = self.clock.now();
-        self.lock().state.grace_at_start(now, ttl);
+    /// The last event that was decided, durable or not.
+    pub(crate) fn decided(&self) -> Seq {
+        self.peek(State::seq)
+    }
+
+    /// The name of this sequence of events.
+    pub fn history(&self) -> &str {
+        &self.history
+    }
+
+    /// Looks at the state, durable or not: nothing of it may be answered.
+    pub(crate) fn peek<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock().state)
     }
 
     /// Whether the store's backlog has room for such a request.
@@ -194,17 +202,31 @@ impl Core {
         self.admission.has_space_for(load)
     }
 
-    /// How short of space the disk is from now on. When there is space again, claims that wait are granted what has
-    /// become claimable meanwhile.
+    /// Notes how short of space the disk is. When there is space again, claims that wait are granted what has become
+    /// claimable meanwhile.
     pub(crate) fn set_shortage(&self, shortage: Shortage) {
         self.admission.set_shortage(shortage);
         self.lock().grant_again();
     }
 
-    /// The durable events from `from` through `through`, at most `most`, if the first of them is among the newest,
-    /// which are in memory; the journal has the others.
-    pub(crate) fn recent(&self, from: Seq, through: Seq, most: usize) -> Option<Vec<Arc<Event>>> {
-        self.tail.page(from, through, most)
+    /// The time, which all parts of the coordinator take from here.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The records, as of a little while ago: see `Store::applied_seq`.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The events on disk.
+    pub(crate) fn journal(&self) -> &journal::Reader {
+        &self.journal
+    }
+
+    /// What is counted while all this works.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// What an attempt printed; `None` when it reported nothing. It may wait for the store.
@@ -220,6 +242,12 @@ impl Core {
         self.outputs.get(number, attempt)
     }
 
+    /// At most `most` durable events, from `from` through `through`; `None` when the first of them is no longer in
+    /// memory, but only in the journal.
+    pub(crate) fn recent(&self, from: Seq, through: Seq, most: usize) -> Option<Vec<Arc<Event>>> {
+        self.tail.page(from, through, most)
+    }
+
     /// A turn for a stream of events; `None` when too many are open.
     pub(crate) fn stream_turn(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.streams).try_acquire_owned().ok()
@@ -230,31 +258,39 @@ impl Core {
         MAX_STREAMS.saturating_sub(self.streams.available_permits())
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
+    /// What happened in the last minute, and how many seconds that is.
+    pub(crate) fn last_minute(&self) -> (Happened, f64) {
+        let (now, uptime) = (self.clock.now(), self.clock.uptime());
+        self.lock().rates.last_minute(now, uptime)
     }
 
-    /// The events on disk.
-    pub(crate) fn journal(&self) -> &journal::Reader {
-        &self.journal
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// What is counted while all this works.
-    pub(crate) fn meters(&self) -> &Arc<Meters> {
-        &self.meters
-    }
-
-    /// How agents are looked at now.
+    /// What tells a live agent from a lost one now.
     pub(crate) fn liveness(&self, ttl: Duration) -> Liveness {
         Liveness {
             now: self.clock.now(),
             ttl,
             started: self.clock.started(),
         }
+    }
+
+    /// The same before anything is served.
+    pub(crate) fn grace_at_start(&self, ttl: Duration) {
+        let now = self.clock.now();
+        self.lock().state.grace_at_start(now, ttl);
+    }
+
+    /// Gives every lease a full TTL from now on, after the coordinator was paused.
+    pub(crate) fn grace(&self, ttl: Duration) {
+        let now = self.clock.now();
+        self.lock().state.grace(now, ttl);
+    }
+
+    /// Lets the engine handle what is due. The answered event has to be durable before the next call.
+    pub(crate) fn expire(&self, jitter: u64) -> Seq {
+        let mut locked = self.lock();
+        let result = locked.decide(|draft| expire::decide(draft, jitter));
+        assert!(result.is_ok(), "time passing is never refused");
+        locked.release()
     }
 
     /// When the timer has to wake next; remembered, so that a nearer deadline wakes it.
@@ -267,35 +303,14 @@ impl Core {
         self.lock.until_deadline_is_nearer().await;
     }
 
-    /// Waits until the event with this seq is durable.
-    pub(crate) async fn until_durable(&self, seq: Seq) {
-        self.durable.until(seq).await;
+    /// For the scrub: all ids of the store have been read, and none is missing.
+    pub(crate) fn ids_are_read(&self) {
+        self.ids_read.note();
     }
 
-    /// Follows the last durable event.
-    pub fn durable(&self) -> watch::Receiver<Seq> {
-        self.durable.follow()
-    }
-
-    /// Looks at the state, durable or not. Nothing of it may leave.
-    pub(crate) fn peek<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.lock().state)
-    }
-
-    /// The last event that was decided, durable or not.
-    pub(crate) fn decided(&self) -> Seq {
-        self.peek(State::seq)
-    }
-
-    /// What happened in the last minute, and how many seconds that is.
-    pub(crate) fn last_minute(&self) -> (Happened, f64) {
-        let (now, uptime) = (self.clock.now(), self.clock.uptime());
-        self.lock().rates.last_minute(now, uptime)
-    }
-
-    /// Identifies this sequence of events.
-    pub fn history(&self) -> &str {
-        &self.history
+    /// Waits until all ids of the store have been read.
+    pub(crate) async fn until_ids_are_read(&self) {
+        self.ids_read.wait().await;
     }
 
     /// For the writer: the changes of the next group commit, see [`Lock::take_pending`].
@@ -308,16 +323,6 @@ impl Core {
         self.durable.reached(through);
     }
 
-    /// For the scrub: all ids of the store have been read, and none is missing.
-    pub(crate) fn ids_are_read(&self) {
-        self.ids_read.note();
-    }
-
-    /// Waits until all ids of the store have been read.
-    pub(crate) async fn until_ids_are_read(&self) {
-        self.ids_read.wait().await;
-    }
-
     /// Lets the writer end once everything decided is durable.
     pub(crate) fn close(&self) {
         self.lock.close();
@@ -328,7 +333,7 @@ impl Core {
         self.lock().is_closed()
     }
 
-    pub(crate) fn lock(&self) -> Locked<'_> {
+    fn lock(&self) -> Locked<'_> {
         self.lock.take()
     }
 }

@@ -14,13 +14,13 @@ use swarm_engine::{
 use crate::{records::output, store::Store};
 
 /// See the module.
-pub struct Outputs {
+pub(super) struct Outputs {
     fresh: Mutex<BTreeMap<(Number, AttemptNumber), Arc<Output>>>,
     store: Store,
 }
 
 impl Outputs {
-    pub(crate) fn new(store: Store) -> Outputs {
+    pub(super) fn new(store: Store) -> Outputs {
         Outputs {
             fresh: Mutex::default(),
             store,
@@ -28,14 +28,14 @@ impl Outputs {
     }
 
     /// Keeps the output that an event carries, if it does.
-    pub(crate) fn keep(&self, touched: &Touches<'_>) {
+    pub(super) fn keep(&self, touched: &Touches<'_>) {
         if let Some((number, attempt, output)) = output::of(touched) {
             self.fresh().insert((number, attempt), output.clone());
         }
     }
 
     /// The store has the output that the event carries.
-    pub(crate) fn release(&self, touched: &Touches<'_>) {
+    pub(super) fn release(&self, touched: &Touches<'_>) {
         if let Some((number, attempt, _)) = output::of(touched) {
             self.fresh().remove(&(number, attempt));
         }
@@ -46,7 +46,7 @@ impl Outputs {
     /// # Errors
     ///
     /// A sentence when the store cannot be read.
-    pub fn get(&self, number: Number, attempt: AttemptNumber) -> Result<Option<Arc<Output>>, String> {
+    pub(super) fn get(&self, number: Number, attempt: AttemptNumber) -> Result<Option<Arc<Output>>, String> {
         // Memory first: it is given up only after the store has the output.
         if let Some(output) = self.fresh().get(&(number, attempt)) {
             return Ok(Some(output.clone()));

@@ -13,20 +13,20 @@ use tokio::sync::oneshot;
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Parked {
+pub(super) struct Parked {
     calls: BTreeMap<AgentId, oneshot::Sender<()>>,
 }
 
 impl Parked {
     /// Parks a heartbeat; the receiver ends when there may be an order for the agent.
-    pub(crate) fn park(&mut self, agent: AgentId) -> oneshot::Receiver<()> {
+    pub(super) fn park(&mut self, agent: AgentId) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.calls.insert(agent, sender);
         receiver
     }
 
     /// Wakes the heartbeats of the agents for which an event may bring an order.
-    pub(crate) fn wake(&mut self, touched: &Touches<'_>) {
+    pub(super) fn wake(&mut self, touched: &Touches<'_>) {
         if let Some(attempt) = touched.attempt {
             match attempt.change {
                 AttemptChange::CancelAsked | AttemptChange::Lost => self.wake_one(attempt.agent),
@@ -64,12 +64,12 @@ impl Parked {
     }
 
     /// How many calls are parked.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.calls.values().filter(|call| !call.is_closed()).count()
     }
 
     /// Forgets the agent's call if its caller has gone.
-    pub(crate) fn tidy(&mut self, agent: &AgentId) {
+    pub(super) fn tidy(&mut self, agent: &AgentId) {
         if self.calls.get(agent).is_some_and(oneshot::Sender::is_closed) {
             self.calls.remove(agent);
         }

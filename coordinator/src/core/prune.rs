@@ -67,7 +67,7 @@ impl Core {
     }
 
     /// For the view: the store has these events, and no longer has the tasks that they removed.
-    pub(crate) fn left_store(&self, events: &[Arc<Event>]) {
+    pub(super) fn left_store(&self, events: &[Arc<Event>]) {
         let removals: Vec<(&TaskId, Seq)> = events
             .iter()
             .filter_map(|event| {

@@ -34,13 +34,13 @@ pub(crate) enum Refused {
 }
 
 /// A decision's result, and the last event that it reflects.
-pub(crate) type Decided<T> = (Result<T, Rejection>, Seq);
+pub(super) type Decided<T> = (Result<T, Rejection>, Seq);
 
 /// A pin on the tasks that one request has named, taken out also when its caller goes away. Tasks that are still
 /// finished then leave memory again.
 pub(crate) struct Pinned<'a> {
     core: &'a Core,
-    pub(crate) pin: u64,
+    pub(super) pin: u64,
 }
 
 impl Core {
@@ -132,15 +132,21 @@ impl Core {
     }
 
     /// Keeps these tasks in memory, and says which are not there. The caller has a turn among the store's readers.
-    pub(crate) fn pin(&self, ids: &Arc<BTreeSet<TaskId>>) -> (Pinned<'_>, Vec<TaskId>) {
+    pub(super) fn pin(&self, ids: &Arc<BTreeSet<TaskId>>) -> (Pinned<'_>, Vec<TaskId>) {
         let mut inner = self.lock();
         let pin = inner.pins.put_in(Arc::clone(ids));
         let missing = inner.missing(ids.iter());
         (Pinned { core: self, pin }, missing)
     }
 
+    /// A request that has named this task and has not decided yet.
+    #[cfg(test)]
+    pub(crate) fn request_under_way(&self, task: TaskId) -> Pinned<'_> {
+        self.pin(&Arc::new([task].into())).0
+    }
+
     /// Reads tasks from the store, off the threads that serve. The caller has a turn among the store's readers.
-    pub(crate) async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
+    pub(super) async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
         let store = self.store.clone();
         let reading = tokio::task::spawn_blocking(move || find::tasks(&store, &ids));
         match reading.await {
@@ -151,7 +157,7 @@ impl Core {
 
     /// Takes those of the found tasks back that memory still lacks, and decides. The decision is also handed the pins
     /// of all requests.
-    pub(crate) fn decide_with<T>(
+    pub(super) fn decide_with<T>(
         &self,
         found: &[Arc<Task>],
         decision: impl FnOnce(&Pins, &mut Draft<'_>) -> Result<T, Rejection>,

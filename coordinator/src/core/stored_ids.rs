@@ -18,7 +18,7 @@ const FIRST_ROOM: usize = 1 << 16;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct StoredIds {
+pub(super) struct StoredIds {
     /// Has every id that the store may have; `None` until it has been filled.
     whole: Option<Ids>,
     /// Being filled.
@@ -40,12 +40,12 @@ struct Part {
 
 impl StoredIds {
     /// Whether the store may have a task with this id that is not in memory.
-    pub(crate) fn may_have(&self, id: &TaskId) -> bool {
+    pub(super) fn may_have(&self, id: &TaskId) -> bool {
         self.whole.as_ref().is_none_or(|ids| ids.have(hash(id.as_str())))
     }
 
     /// A task is in the store, and perhaps not in memory.
-    pub(crate) fn add(&mut self, id: &str) {
+    pub(super) fn add(&mut self, id: &str) {
         let hash = hash(id);
         for ids in [&mut self.whole, &mut self.partial].into_iter().flatten() {
             ids.add(hash);
@@ -53,23 +53,23 @@ impl StoredIds {
     }
 
     /// Begins to fill it: from now on, added ids are also kept for `end`.
-    pub(crate) fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.partial = Some(Ids::default());
     }
 
     /// Every id of the store has been added since `begin`.
-    pub(crate) fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.whole = self.partial.take();
     }
 
     /// The store could not be read: ids that were added before are no longer kept for `end`.
-    pub(crate) fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.partial = None;
     }
 
     /// Whether it has to be filled when the store has so many tasks that have ended: it never was, or most of its ids
     /// are gone.
-    pub(crate) fn is_to_be_filled(&self, ended: u64) -> bool {
+    pub(super) fn is_to_be_filled(&self, ended: u64) -> bool {
         self.whole
             .as_ref()
             .is_none_or(|ids| ids.count > FIRST_ROOM && ids.count as u64 / 2 > ended)

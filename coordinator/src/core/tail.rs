@@ -10,7 +10,7 @@ use swarm_engine::{event::Event, id::Seq};
 use crate::program::limits::TAIL_BYTES;
 
 /// See the module.
-pub struct Tail {
+pub(super) struct Tail {
     kept: RwLock<Kept>,
 }
 
@@ -24,7 +24,7 @@ struct Kept {
 
 impl Tail {
     /// An empty tail behind this event.
-    pub(crate) fn new(last: Seq) -> Tail {
+    pub(super) fn new(last: Seq) -> Tail {
         Tail {
             kept: RwLock::new(Kept {
                 events: VecDeque::new(),
@@ -35,7 +35,7 @@ impl Tail {
     }
 
     /// Adds events that are about to become visible.
-    pub(crate) fn push(&self, events: impl IntoIterator<Item = (Arc<Event>, usize)>) {
+    pub(super) fn push(&self, events: impl IntoIterator<Item = (Arc<Event>, usize)>) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         for (event, bytes) in events {
             debug_assert_eq!(event.seq, kept.next, "the tail has no gaps");
@@ -52,7 +52,7 @@ impl Tail {
     }
 
     /// The events from `from` through `through`, at most `most`; `None` when the first of them is no longer kept.
-    pub(crate) fn page(&self, from: Seq, through: Seq, most: usize) -> Option<Vec<Arc<Event>>> {
+    pub(super) fn page(&self, from: Seq, through: Seq, most: usize) -> Option<Vec<Arc<Event>>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let first = kept.events.front()?.0.seq;
         let skip = usize::try_from(from.0.checked_sub(first.0)?).ok()?;

@@ -16,18 +16,18 @@ use tokio::sync::oneshot;
 use crate::program::limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT};
 
 /// The answer to a waiting claim, with the last event that it reflects.
-pub(crate) type Granted = (Result<Vec<Arc<Task>>, Rejection>, Seq);
+pub(super) type Granted = (Result<Vec<Arc<Task>>, Rejection>, Seq);
 
 /// A claim that waits.
-pub(crate) struct Waiter {
+pub(super) struct Waiter {
     ticket: u64,
-    pub(crate) claim: Claim,
-    pub(crate) reply: oneshot::Sender<Granted>,
+    pub(super) claim: Claim,
+    pub(super) reply: oneshot::Sender<Granted>,
 }
 
 /// All waiters, by what their agents offer; each line is in the order of arrival.
 #[derive(Default)]
-pub(crate) struct Waiters {
+pub(super) struct Waiters {
     lines: BTreeMap<Arc<Offer>, VecDeque<Waiter>>,
     /// The same by agent, request id and ticket.
     requests: BTreeMap<(AgentId, Arc<str>, u64), Arc<Offer>>,
@@ -36,13 +36,13 @@ pub(crate) struct Waiters {
 
 impl Waiters {
     /// How many wait.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.requests.len()
     }
 
     /// Adds a claim, unless too many wait; answers its ticket. An older claim with the same request id makes way: its
     /// caller has lost the connection.
-    pub(crate) fn enlist(
+    pub(super) fn enlist(
         &mut self,
         claim: Claim,
         offer: Arc<Offer>,
@@ -75,7 +75,7 @@ impl Waiters {
     }
 
     /// Takes a waiter out, if it is still there.
-    pub(crate) fn leave(&mut self, offer: &Offer, ticket: u64) -> Option<Waiter> {
+    pub(super) fn leave(&mut self, offer: &Offer, ticket: u64) -> Option<Waiter> {
         let line = self.lines.get_mut(offer)?;
         let index = line.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
         let waiter = line.remove(index)?;
@@ -90,7 +90,7 @@ impl Waiters {
     }
 
     /// Takes the oldest waiter out of the lines for which there is something.
-    pub(crate) fn take_oldest(
+    pub(super) fn take_oldest(
         &mut self,
         mut is_served: impl FnMut(&Offer) -> bool,
     ) -> Option<(Arc<Offer>, Waiter)> {
@@ -104,7 +104,7 @@ impl Waiters {
     }
 
     /// Puts a waiter that was given nothing back where it was in its line.
-    pub(crate) fn put_back(&mut self, offer: Arc<Offer>, waiter: Waiter) {
+    pub(super) fn put_back(&mut self, offer: Arc<Offer>, waiter: Waiter) {
         let Claim {
             agent, request_id, ..
         } = &waiter.claim;

@@ -150,7 +150,7 @@ impl Page {
             "swarm_events_total",
             "Events since the start, by kind",
             self.core
-                .meters
+                .meters()
                 .events()
                 .map(|(kind, count)| ([("kind", kind)], count)),
         )

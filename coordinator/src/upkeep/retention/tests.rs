@@ -81,14 +81,13 @@ async fn nothing_goes_that_something_needs() {
     let swarm = swarm.restart();
 
     // A request that is under way has named it.
-    let named = Arc::new([TaskId::stored("input")].into());
-    let (pinned, _) = swarm.core.pin(&named);
+    let under_way = swarm.core.request_under_way(TaskId::stored("input"));
     sweep_all(&swarm).await;
     assert!(swarm.task("input").await.is_some());
     assert!(swarm.task("bad").await.is_none());
     let tasks = vec![task("live", &["input"])];
     swarm.submit(None, tasks).await.unwrap();
-    drop(pinned);
+    drop(under_way);
     sweep_all(&swarm).await;
     assert!(swarm.task("input").await.is_some(), "its output is wanted");
     let gone = swarm.submit(None, vec![task("x", &["bad"])]).await;
