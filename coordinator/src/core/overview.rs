@@ -49,7 +49,7 @@ pub(crate) struct AgentCounts {
 
 /// Whether an agent can be counted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum AgentState {
     Online,
     /// It takes nothing more.
     Draining,
@@ -61,21 +61,25 @@ pub(crate) enum Standing {
     Gone,
 }
 
-/// What can be said of an agent; `hold` is the one on it alone.
-pub(crate) fn standing(
-    agent: &Agent,
-    presence: Option<&Presence>,
-    hold: Option<&Hold>,
-    liveness: Liveness,
-) -> Standing {
-    let seen = presence.map_or(liveness.started, |presence| presence.seen);
-    let own = hold.filter(|hold| hold.scope != Scope::Everything);
-    match (presence, own.map(|hold| hold.kind)) {
-        _ if agent.gone => Standing::Gone,
-        _ if liveness.now - seen > liveness.ttl => Standing::Lost,
-        (Some(Presence { draining: true, .. }), _) | (_, Some(HoldKind::Drain { .. })) => Standing::Draining,
-        (_, Some(HoldKind::Pause | HoldKind::Stop)) => Standing::Paused,
-        (_, None) => Standing::Online,
+impl AgentState {
+    /// The state of this agent; `hold` is the hold on it alone.
+    pub(crate) fn of(
+        agent: &Agent,
+        presence: Option<&Presence>,
+        hold: Option<&Hold>,
+        liveness: Liveness,
+    ) -> AgentState {
+        let seen = presence.map_or(liveness.started, |presence| presence.seen);
+        let own = hold.filter(|hold| hold.scope != Scope::Everything);
+        let is_draining = presence.is_some_and(|presence| presence.draining);
+        match own.map(|hold| hold.kind) {
+            _ if agent.gone => AgentState::Gone,
+            _ if liveness.now - seen > liveness.ttl => AgentState::Lost,
+            _ if is_draining => AgentState::Draining,
+            Some(HoldKind::Drain { .. }) => AgentState::Draining,
+            Some(HoldKind::Pause | HoldKind::Stop) => AgentState::Paused,
+            None => AgentState::Online,
+        }
     }
 }
 
@@ -120,15 +124,15 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
     for agent in state.agents().filter(|agent| !agent.gone) {
         let hold = state.hold(&Scope::Agent(agent.id.clone()));
         let presence = state.presence(&agent.id);
-        match standing(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness) {
-            Standing::Online => {
+        match AgentState::of(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness) {
+            AgentState::Online => {
                 counts.online += 1;
                 slots += u64::from(agent.slots);
             }
-            Standing::Draining => counts.draining += 1,
-            Standing::Lost => counts.lost += 1,
-            Standing::Paused => counts.paused += 1,
-            Standing::Gone => {}
+            AgentState::Draining => counts.draining += 1,
+            AgentState::Lost => counts.lost += 1,
+            AgentState::Paused => counts.paused += 1,
+            AgentState::Gone => {}
         }
     }
     (counts, slots)

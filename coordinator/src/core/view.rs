@@ -1,10 +1,8 @@
-//! The view: keeps the store in step with the journal, behind the answers.
+//! The view: the thread that keeps the store in step with the journal, behind the answers.
 //!
-//! A store batch ends at an event, holds every touched record as it is right
-//! after that event, and says so: the store is exact after every batch, and
-//! replay goes on from there. The more there is to do, the more goes into one
-//! batch: of a task that was submitted, granted and finished within it, only
-//! its end is written.
+//! A batch ends at an event, holds every touched record as it is right after that event, and says so: the store is
+//! exact after every batch, and a start replays the journal from there. The more work there is, the more goes into one
+//! batch: of a task that was submitted, granted and finished within a batch, only its end is written.
 
 use std::{
     sync::{
@@ -30,20 +28,20 @@ use crate::{
     store::{Batch, Store, StoreError, closing},
 };
 
-/// What the store's thread is given, in order.
+/// Work for the store's thread, done in the order in which it is sent.
 pub(crate) enum Work {
     /// Durable events to write.
     Entries(Vec<Entry>),
-    /// Something to do while the store stands still, reflecting everything that was given before.
-    StandStill(Box<dyn FnOnce(&Store) + Send>),
+    /// A look at the store between two batches, when it reflects everything that was sent before.
+    Between(Box<dyn FnOnce(&Store) + Send>),
 }
 
-/// Does what it is given until there is no more, then makes it last.
+/// Works until nobody can send more, then flushes the store.
 pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     let mut view = View::new(core.store.clone());
     while let Ok(first) = work.recv() {
         let is_going_on =
-            take_in(core, &mut view, first) && gather(core, &mut view, work) && write(core, &mut view);
+            take_in(core, &mut view, first) && collect(core, &mut view, work) && write(core, &mut view);
         if !is_going_on {
             // The journal has what is left; the next start goes on from there.
             while work.recv().is_ok() {}
@@ -55,12 +53,12 @@ pub(crate) fn run(core: &Core, work: &Receiver<Work>) {
     }
 }
 
-/// Takes what comes within the store's patience: nobody waits for it, and what it writes together costs less. False when
-/// the coordinator stops before the disk has space.
-fn gather(core: &Core, view: &mut View, work: &Receiver<Work>) -> bool {
+/// Collects the work that comes within the store's patience: nobody waits for the store, and events that are written
+/// together cost less. False when the coordinator stops before the disk has space.
+fn collect(core: &Core, view: &mut View, work: &Receiver<Work>) -> bool {
     let began = Stopwatch::start();
     while began.elapsed() < STORE_PATIENCE {
-        // It looks now and then, so that the writer need not wake it for each entry.
+        // Looking now and then spares the writer from waking this thread for each entry.
         thread::sleep(STORE_PAUSE);
         loop {
             match work.try_recv() {
@@ -70,7 +68,7 @@ fn gather(core: &Core, view: &mut View, work: &Receiver<Work>) -> bool {
                     }
                 }
                 Err(TryRecvError::Empty) => break,
-                // Whoever stops the coordinator waits for this.
+                // The coordinator stops, and waits for this thread.
                 Err(TryRecvError::Disconnected) => return true,
             }
         }
@@ -78,7 +76,8 @@ fn gather(core: &Core, view: &mut View, work: &Receiver<Work>) -> bool {
     true
 }
 
-/// False when the coordinator stops before the disk has space.
+/// Adds entries to the batch, or does what is to be done between two. False when the coordinator stops before the disk
+/// has space.
 fn take_in(core: &Core, view: &mut View, work: Work) -> bool {
     match work {
         Work::Entries(entries) => entries.into_iter().all(|entry| {
@@ -87,7 +86,7 @@ fn take_in(core: &Core, view: &mut View, work: Work) -> bool {
             }
             !view.is_full() || write(core, view)
         }),
-        Work::StandStill(look) => {
+        Work::Between(look) => {
             let is_written = write(core, view);
             if is_written {
                 look(&core.store);
@@ -97,7 +96,7 @@ fn take_in(core: &Core, view: &mut View, work: Work) -> bool {
     }
 }
 
-/// Applies what was collected. False when the coordinator stops before the disk has space.
+/// Writes the batch. False when the coordinator stops before the disk has space.
 fn write(core: &Core, view: &mut View) -> bool {
     if !wait_for_space(core, view.bytes_to_write()) {
         return false;
@@ -113,13 +112,13 @@ fn write(core: &Core, view: &mut View) -> bool {
             }
             core.forget_finished();
         }
-        // sled may have half of it in memory. The journal has everything: the next start goes on from there.
+        // sled may have half of the batch in memory. The journal has everything: the next start goes on from there.
         Err(error) => end_of(core, &error),
     }
     true
 }
 
-/// Ends the process: what the store has now is not known.
+/// Ends the process: nobody knows what the store has now.
 fn end_of(core: &Core, error: &StoreError) -> ! {
     if error.is_damage() {
         closing::damaged(core.store.dir(), &chain(error));

@@ -84,21 +84,21 @@ impl Upkeep {
 
     /// Runs until the other end of `stop` is dropped, which is when the last entry is on disk.
     pub(crate) fn run(mut self, stop: &Receiver<()>) {
-        self.look();
+        self.keep_ready();
         while stop.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             self.once();
         }
-        self.look();
+        self.keep_ready();
     }
 
     /// What is done every time.
     pub(crate) fn once(&mut self) {
-        self.look();
+        self.keep_ready();
         self.trim_if_due();
     }
 
-    /// What is not put off for anything.
-    fn look(&mut self) {
+    /// Marks how far the journal is on disk, reserves space for it, and measures the disk: none of this is put off.
+    fn keep_ready(&mut self) {
         let marked = self.journal.write_high_water();
         if let Err(error) = &marked
             && is_of_the_disk(error)
@@ -224,7 +224,7 @@ impl Upkeep {
         let began = self.core.clock().now();
         let (reply, taken) = channel();
         let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());
-        let look = Box::new(move |store: &Store| {
+        let begin = Box::new(move |store: &Store| {
             let (store, moment) = (store.clone(), store.moment());
             let failed = reply.clone();
             let thread = spawn("snapshot", move || {
@@ -237,11 +237,11 @@ impl Upkeep {
             }
         });
         let ended = || "the thread that keeps the store has ended".to_owned();
-        self.to_store.send(Work::StandStill(look)).map_err(|_| ended())?;
+        self.to_store.send(Work::Between(begin)).map_err(|_| ended())?;
         let snapshot = loop {
             match taken.recv_timeout(UPKEEP_INTERVAL) {
                 Ok(taken) => break taken?,
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => self.keep_ready(),
                 Err(RecvTimeoutError::Disconnected) => return Err(ended()),
             }
         };

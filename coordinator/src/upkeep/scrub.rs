@@ -16,8 +16,8 @@ use crate::{
     store::{Ground, Store, StoreError, closing},
 };
 
-/// How often the watcher looks within `SCRUB_PATIENCE`.
-const SCRUB_LOOKS: u32 = 60;
+/// How often the watcher wakes within `SCRUB_PATIENCE`.
+const SCRUB_WAKES: u32 = 60;
 
 /// The longest pause between two pages.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
     let mut silent = 0;
     loop {
         // A process that was stopped, or a machine that slept, comes late to one look only.
-        match told.recv_timeout(SCRUB_PATIENCE / SCRUB_LOOKS) {
+        match told.recv_timeout(SCRUB_PATIENCE / SCRUB_WAKES) {
             Ok(Progress::Page) => silent = 0,
             Ok(Progress::Through(Ground::Ids)) => core.ids_are_read(),
             Ok(Progress::Through(Ground::All)) => {
@@ -49,7 +49,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
             Ok(Progress::Damaged(error)) => closing::damaged(core.store().dir(), &error),
             // Its own patience says when that never ends.
             Err(RecvTimeoutError::Timeout) if core.store().is_renewing() => silent = 0,
-            Err(RecvTimeoutError::Timeout) if silent < SCRUB_LOOKS => silent += 1,
+            Err(RecvTimeoutError::Timeout) if silent < SCRUB_WAKES => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SCRUB_PATIENCE.as_secs();
                 closing::damaged(

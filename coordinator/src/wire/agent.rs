@@ -17,7 +17,7 @@ use swarm_engine::{
 use swarm_proto::v1;
 
 use super::{hold::hold_message, time::timestamp};
-use crate::core::overview::{AgentCounts, Standing, standing};
+use crate::core::overview::{AgentCounts, AgentState};
 
 /// Whether an agent can be counted on.
 pub(crate) fn agent_state(
@@ -26,12 +26,12 @@ pub(crate) fn agent_state(
     hold: Option<&Hold>,
     liveness: Liveness,
 ) -> v1::AgentState {
-    match standing(agent, presence, hold, liveness) {
-        Standing::Online => v1::AgentState::Online,
-        Standing::Draining => v1::AgentState::Draining,
-        Standing::Lost => v1::AgentState::Lost,
-        Standing::Paused => v1::AgentState::Paused,
-        Standing::Gone => v1::AgentState::Gone,
+    match AgentState::of(agent, presence, hold, liveness) {
+        AgentState::Online => v1::AgentState::Online,
+        AgentState::Draining => v1::AgentState::Draining,
+        AgentState::Lost => v1::AgentState::Lost,
+        AgentState::Paused => v1::AgentState::Paused,
+        AgentState::Gone => v1::AgentState::Gone,
     }
 }
 
