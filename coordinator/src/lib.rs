@@ -37,13 +37,10 @@ pub use crate::door::inside;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use swarm_program::settings::Settings;
+use swarm_program::{exit::Exit, failure::Failure, log, settings::Settings};
 
 use crate::{
-    program::{
-        config::Config,
-        failure::{Exit, Failure},
-    },
+    program::config::Config,
     verb::{PROGRAM, Program, Verb},
 };
 
@@ -69,7 +66,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let sentence = format!("cannot start threads: {error}");
-            return ended(Err(Failure::new(Exit::Bug, sentence, "")));
+            return ended(Err(Failure::new(Exit::Bug, sentence)));
         }
     };
     ended(runtime.block_on(serve::run(config)))
@@ -78,10 +75,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn ended(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.tell();
-            failure.code()
-        }
+        Err(failure) => failure.tell().into(),
     }
 }
 
@@ -91,13 +85,17 @@ fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");
-            ExitCode::from(exit as u8)
+            exit.into()
         }
     }
 }
 
 fn begin_log(config: &Config, settings: &Settings) -> Result<(), Failure> {
-    crate::program::log::start(&config.log_level, config.log_format)?;
+    let level = config.log_level.as_str();
+    log::start("swarm_coordinator", level, config.log_format).map_err(|error| {
+        let sentence = format!("'{level}' is not a log level: {error}");
+        Failure::new(Exit::Configuration, sentence).help("write --log-level info, or debug, warn, error")
+    })?;
     for note in settings.notes() {
         tracing::warn!("{note}");
     }

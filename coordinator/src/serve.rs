@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, net::SocketAddr, sync::Arc};
 
+use swarm_program::{exit::Exit, failure::Failure};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -13,7 +14,7 @@ use crate::{
     machine::data_dir::DataDir,
     program::{
         config::Config,
-        failure::{Exit, Failure, abort, chain},
+        failure::{abort, chain},
     },
     request::{Requests, Settings},
     start::{
@@ -86,7 +87,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     }
     drop(dir);
     tracing::info!("stopped; everything is on disk");
-    served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}"), ""))
+    served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}")))
 }
 
 /// Says how the store is left, so that the next start need not read all of it first.
@@ -126,8 +127,8 @@ async fn listen(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketA
         Failure::new(
             Exit::Configuration,
             format!("cannot listen on {address}: {}", chain(&error)),
-            help,
         )
+        .help(help)
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -142,7 +143,7 @@ fn announce(what: &str, address: SocketAddr) {
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {
-    let failed = |error| Failure::new(Exit::Bug, format!("cannot listen for signals: {error}"), "");
+    let failed = |error| Failure::new(Exit::Bug, format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     Ok(async move {

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use swarm_program::failure::Failure;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -10,7 +11,6 @@ use super::grpc::routes;
 use crate::{
     journal,
     machine::data_dir::DataDir,
-    program::failure::Failure,
     request::{Requests, Settings},
     start::{
         self,

@@ -8,8 +8,7 @@ use std::{
 };
 
 use nix::fcntl::{Flock, FlockArg};
-
-use crate::program::failure::{Exit, Failure};
+use swarm_program::{exit::Exit, failure::Failure};
 
 /// An exclusive hold on a data directory, for as long as this lives.
 pub struct DataDir {
@@ -28,8 +27,8 @@ impl DataDir {
             Failure::new(
                 Exit::Configuration,
                 format!("cannot {what} the data directory {}: {error}", path.display()),
-                "name a directory that this user may write to: --data-dir DIR",
             )
+            .help("name a directory that this user may write to: --data-dir DIR")
         };
         fs::DirBuilder::new()
             .recursive(true)
@@ -63,8 +62,8 @@ impl DataDir {
                         "the data directory {} is in use by another coordinator{who}",
                         path.display()
                     ),
-                    "stop that one first, or name another directory: --data-dir DIR",
-                ),
+                )
+                .help("stop that one first, or name another directory: --data-dir DIR"),
                 errno => failed("lock", errno.into()),
             }
         })?;
@@ -91,8 +90,8 @@ impl DataDir {
         Err(Failure::new(
             Exit::Configuration,
             format!("there are no data of a coordinator in {}", path.display()),
-            "name the directory that has them: --data-dir DIR",
-        ))
+        )
+        .help("name the directory that has them: --data-dir DIR"))
     }
 
     /// Where it is.
@@ -127,7 +126,7 @@ mod tests {
         let refused = DataDir::open(&dir.path().join("data")).err().unwrap();
         assert_eq!(refused.exit, Exit::Refused);
         assert!(
-            refused.error.contains(&std::process::id().to_string()),
+            refused.sentence.contains(&std::process::id().to_string()),
             "{refused}"
         );
         drop(held);

@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use crate::program::failure::{Exit, Failure, abort};
+use swarm_program::{exit::Exit, failure::Failure};
+
+use crate::program::failure::abort;
 
 /// Starts one of the coordinator's threads.
 ///
@@ -21,5 +23,5 @@ pub(crate) fn spawn<T: Send + 'static>(
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(guarded)
-        .map_err(|error| Failure::new(Exit::Bug, format!("cannot start the {name} thread: {error}"), ""))
+        .map_err(|error| Failure::new(Exit::Bug, format!("cannot start the {name} thread: {error}")))
 }

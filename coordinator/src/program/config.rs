@@ -7,12 +7,11 @@ use std::{
 };
 
 use clap::{Args, builder::BoolishValueParser};
-
 use swarm_engine::time::millis;
-
-use super::{
-    failure::{Exit, Failure},
-    log::LogFormat,
+use swarm_program::{
+    exit::Exit,
+    failure::Failure,
+    log::{LEVELS, LogFormat, is_level},
 };
 
 /// How to serve.
@@ -121,11 +120,7 @@ impl Config {
         if errors.is_empty() {
             Ok(())
         } else {
-            Err(Failure::new(
-                Exit::Configuration,
-                errors.join("; "),
-                help.join("; "),
-            ))
+            Err(Failure::new(Exit::Configuration, errors.join("; ")).help(help.join("; ")))
         }
     }
 
@@ -153,17 +148,15 @@ pub(crate) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
         Failure::new(
             Exit::Configuration,
             format!("cannot tell where to keep the data: {error}"),
-            "name a directory: --data-dir DIR",
         )
+        .help("name a directory: --data-dir DIR")
     })?;
     let state = base.state_dir().unwrap_or_else(|| base.data_dir());
     Ok(state.join("swarm").join("coordinator"))
 }
 
-/// A word alone has to be a level: a filter would take it for the name of a module, and log nothing.
 fn log_level(text: &str) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    if LEVELS.contains(&text) || text.contains('=') {
+    if is_level(text) {
         Ok(text.to_owned())
     } else {
         Err(format!(
@@ -223,7 +216,7 @@ mod tests {
     fn plaintext_off_loopback_needs_to_be_insisted_on() {
         let refused = parse(&["--listen", "0.0.0.0:50051"]).check().unwrap_err();
         assert_eq!(refused.exit, Exit::Configuration);
-        assert!(refused.help.contains("--insecure"), "{refused}");
+        assert!(refused.to_string().contains("--insecure"), "{refused}");
         assert!(
             parse(&["--listen", "0.0.0.0:50051", "--insecure"])
                 .check()
@@ -231,7 +224,7 @@ mod tests {
         );
         let refused = parse(&["--metrics-listen", "0.0.0.0:9100"]).check().unwrap_err();
         assert_eq!(refused.exit, Exit::Configuration);
-        assert!(refused.help.contains("--metrics-listen"), "{refused}");
+        assert!(refused.to_string().contains("--metrics-listen"), "{refused}");
         let insisted = parse(&["--metrics-listen", "0.0.0.0:9100", "--insecure"]);
         assert!(insisted.check().is_ok());
         assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
@@ -278,7 +271,7 @@ mod tests {
             "--keep-events ",
             "--keep-events-bytes",
         ] {
-            assert!(refused.error.contains(word), "{refused}");
+            assert!(refused.sentence.contains(word), "{refused}");
         }
     }
 }

@@ -3,4 +3,3 @@
 pub(crate) mod config;
 pub(crate) mod failure;
 pub(crate) mod limits;
-pub(crate) mod log;

@@ -11,11 +11,12 @@ mod origin;
 use std::{fs, path::Path};
 
 use swarm_engine::state::State;
+use swarm_program::{exit::Exit, failure::Failure};
 
 use crate::{
     journal,
     machine::disk::{self, FileError},
-    program::failure::{Exit, Failure, chain},
+    program::failure::chain,
     records::{LAYOUT, load},
     snapshot::{self, Snapshot, SnapshotError},
     store::{
@@ -91,8 +92,8 @@ fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
         Failure::new(
             Exit::Bug,
             format!("cannot start a process that looks at the store: {error}"),
-            "look at the limits on processes and memory, then start the coordinator again",
         )
+        .help("look at the limits on processes and memory, then start the coordinator again")
     })?;
     match looked {
         Looked::Intact => {}
@@ -104,11 +105,11 @@ fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
         }
         Looked::InUse(why) => {
             let help = "end the process that has it open, then start the coordinator again";
-            return Err(Failure::new(Exit::Refused, why, help));
+            return Err(Failure::new(Exit::Refused, why).help(help));
         }
         Looked::NoSpace(why) => {
             let help = "make room on the disk, then start the coordinator again; nothing is lost";
-            return Err(Failure::new(Exit::Damaged, why, help));
+            return Err(Failure::new(Exit::Disk, why).help(help));
         }
     }
     match Store::open(dir, &LAYOUT) {
@@ -202,10 +203,10 @@ pub(crate) fn set_aside(dir: &Path) -> Result<(), Failure> {
         .and_then(|()| Ok(dir.parent().map_or(Ok(()), disk::sync_directory)?));
     moved.map_err(|error| {
         Failure::new(
-            Exit::Damaged,
+            Exit::Disk,
             format!("cannot set the store {} aside: {}", dir.display(), chain(&error)),
-            "move it away by hand and start again: it is rebuilt from snapshot and journal",
         )
+        .help("move it away by hand and start again: it is rebuilt from snapshot and journal")
     })
 }
 
@@ -275,7 +276,7 @@ fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<(Store, State), Str
             drop(store);
             disk::remove_directory(dir).map_err(|error| {
                 let sentence = format!("cannot remove the useless store {}: {error}", dir.display());
-                Failure::new(Exit::Damaged, sentence, "remove it by hand and start again")
+                Failure::new(Exit::Disk, sentence).help("remove it by hand and start again")
             })?;
             Ok(Err(damage))
         }
@@ -284,26 +285,22 @@ fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<(Store, State), Str
 
 fn nothing_serves(before: &str, oldest: u64) -> Failure {
     Failure::new(
-        Exit::Damaged,
+        Exit::Disk,
         format!("{before}there is no snapshot of what was before seq {oldest}, where the journal begins"),
-        "restore the data directory from a backup: 'coordinator restore BACKUP'",
     )
+    .help("restore the data directory from a backup: 'coordinator restore BACKUP'")
 }
 
 /// A failure to open the store that building it anew does not mend.
 pub(crate) fn store_failure(error: &store::OpenError) -> Failure {
-    Failure::new(
-        Exit::Damaged,
-        chain(error),
-        "look at the disk, then start the coordinator again",
-    )
+    Failure::new(Exit::Disk, chain(error)).help("look at the disk, then start the coordinator again")
 }
 
 /// A failure to note how the store is left.
 pub(crate) fn seal_failure(error: &FileError) -> Failure {
     let help =
         "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
-    Failure::new(Exit::Damaged, chain(error), help)
+    Failure::new(Exit::Disk, chain(error)).help(help)
 }
 
 /// A failure to read a snapshot that an older one does not mend.
@@ -314,11 +311,11 @@ pub(crate) fn snapshot_failure(error: &SnapshotError) -> Failure {
             "start the coordinator version that wrote this directory, or a newer one",
         ),
         _ => (
-            Exit::Damaged,
+            Exit::Disk,
             "make room on the disk and look at its state, then start the coordinator again; nothing is lost",
         ),
     };
-    Failure::new(exit, chain(error), help)
+    Failure::new(exit, chain(error)).help(help)
 }
 
 #[cfg(test)]

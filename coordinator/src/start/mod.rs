@@ -16,13 +16,14 @@ use swarm_engine::{
     noun::task::Task,
     state::State,
 };
+use swarm_program::{exit::Exit, failure::Failure};
 
 use crate::{
     core::view::View,
     journal::{self, Journal},
     machine::data_dir::DataDir,
     program::{
-        failure::{Exit, Failure, chain},
+        failure::chain,
         limits::{PAGE_BYTES, PAGE_EVENTS},
     },
     records::{
@@ -77,8 +78,9 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     closing::open(&dir.store()).map_err(|error| base::seal_failure(&error))?;
     catch_up(&mut state, &journal.reader(), Seq(last), &store)?;
     recall_missing(&mut state, &store)?;
-    let new_history = new_history::pending(dir.path(), state.identity())
-        .map_err(|error| Failure::new(Exit::Damaged, chain(&error), "look at the disk, then start again"))?;
+    let new_history = new_history::pending(dir.path(), state.identity()).map_err(|error| {
+        Failure::new(Exit::Disk, chain(&error)).help("look at the disk, then start again")
+    })?;
     Ok(Opened {
         new_history,
         state,
@@ -91,9 +93,9 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
 pub(crate) fn journal_failure(error: &journal::OpenError) -> Failure {
     let exit = match error {
         journal::OpenError::UnknownVersion { .. } => Exit::Refused,
-        _ => Exit::Damaged,
+        _ => Exit::Disk,
     };
-    Failure::new(exit, chain(error), error.help())
+    Failure::new(exit, chain(error)).help(error.help())
 }
 
 /// Applies what the journal has up to `last` and the store has not, to the state and to the store.
@@ -135,13 +137,13 @@ pub(crate) fn catch_up(
 
 fn unreadable(error: &dyn std::error::Error) -> Failure {
     let help = "keep a copy of the data directory, then restore it from a backup";
-    Failure::new(Exit::Damaged, chain(error), help)
+    Failure::new(Exit::Disk, chain(error)).help(help)
 }
 
 fn undecodable(error: &stored::StoredError) -> Failure {
     if error.is_from_newer() {
         let help = "start the coordinator version that wrote this directory, or a newer one";
-        return Failure::new(Exit::Refused, chain(error), help);
+        return Failure::new(Exit::Refused, chain(error)).help(help);
     }
     unreadable(error)
 }
@@ -149,17 +151,14 @@ fn undecodable(error: &stored::StoredError) -> Failure {
 fn unwritable(error: &store::StoreError) -> Failure {
     let help =
         "make room on the disk and look at its state, then start the coordinator again; nothing is lost";
-    Failure::new(Exit::Damaged, chain(error), help)
+    Failure::new(Exit::Disk, chain(error)).help(help)
 }
 
 /// Takes those ended tasks into memory that others wait for, or were skipped because of.
 pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Failure> {
     let damaged = |error: String| {
-        Failure::new(
-            Exit::Damaged,
-            error,
-            "move the store away and start again: it is rebuilt from the journal",
-        )
+        Failure::new(Exit::Disk, error)
+            .help("move the store away and start again: it is rebuilt from the journal")
     };
     let missing: Vec<TaskId> = state.missing().into_iter().collect();
     for some in missing.chunks(RECALL_STEP) {

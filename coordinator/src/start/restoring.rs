@@ -8,10 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    machine::data_dir::DataDir,
-    program::failure::{Exit, Failure},
-};
+use swarm_program::{exit::Exit, failure::Failure};
+
+use crate::machine::data_dir::DataDir;
 
 /// Where it is in a data directory.
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
@@ -31,15 +30,15 @@ pub(crate) fn check(dir: &DataDir) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Err(Failure::new(
             Exit::Refused,
             format!("restoring a backup into {} did not finish", dir.path().display()),
-            "run 'coordinator restore' again",
-        )),
+        )
+        .help("run 'coordinator restore' again")),
         Err(error) => Err(Failure::new(
-            Exit::Damaged,
+            Exit::Disk,
             format!(
                 "cannot remove the directory {}: {error}",
                 path(dir.path()).display()
             ),
-            "look at the directory's owner and mode",
-        )),
+        )
+        .help("look at the directory's owner and mode")),
     }
 }

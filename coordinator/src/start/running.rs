@@ -13,6 +13,7 @@ use swarm_engine::{
     command::start::{self, Start},
     id::Seq,
 };
+use swarm_program::{exit::Exit, failure::Failure};
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,7 @@ use crate::{
     },
     journal::{self, Journal},
     machine::{clock::Clock, data_dir::DataDir, random, thread::spawn},
-    program::failure::{Exit, Failure, chain},
+    program::failure::chain,
     upkeep::{KeepEvents, Upkeep, retention, scrub, stored_ids, timer},
 };
 
@@ -71,9 +72,8 @@ impl Running {
             store,
             new_history,
         } = opened;
-        let clock = Clock::start(state.time()).map_err(|error| {
-            Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}"), "")
-        })?;
+        let clock = Clock::start(state.time())
+            .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}")))?;
         if let Some(history) = &new_history {
             tracing::warn!(%history, "beginning a new history: readers of events start over");
         }

@@ -22,13 +22,13 @@ use swarm_engine::{
     rejection::Rejection,
     state::State,
 };
+use swarm_program::failure::Failure;
 use tempfile::TempDir;
 
 use crate::{
     core::view::View,
     journal::{Journal, Options},
     machine::{data_dir::DataDir, random},
-    program::failure::Failure,
     records::Entry,
     snapshot::{Origin, Snapshot},
     start::{Opened, open_with},

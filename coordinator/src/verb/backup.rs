@@ -18,13 +18,14 @@ use std::{
 };
 
 use clap::Args;
+use swarm_program::{exit::Exit, failure::Failure};
 
 use super::backup_note::{self, Copied};
 use super::data::{Data, disk_failure};
 use crate::{
     journal::{self, Floor, Live, OpenError},
     machine::disk,
-    program::failure::{Exit, Failure, chain},
+    program::failure::chain,
     snapshot::{self, Snapshot},
     start::{self, base},
 };
@@ -56,8 +57,8 @@ impl Backup {
             return Err(Failure::new(
                 Exit::Configuration,
                 format!("there are no data of a coordinator in {}", data.display()),
-                "name the directory that has them: --data-dir DIR",
-            ));
+            )
+            .help("name the directory that has them: --data-dir DIR"));
         }
         check_target(&self.target)?;
         for _ in 0..MOST_TRIES {
@@ -72,10 +73,10 @@ impl Backup {
             clear(&self.target)?;
         }
         Err(Failure::new(
-            Exit::Damaged,
+            Exit::Disk,
             "old events were removed faster than they could be copied",
-            "run it again, or raise --keep-events-bytes of the coordinator",
-        ))
+        )
+        .help("run it again, or raise --keep-events-bytes of the coordinator"))
     }
 }
 
@@ -91,8 +92,8 @@ fn check_target(target: &Path) -> Result<(), Failure> {
     Err(Failure::new(
         Exit::Refused,
         format!("there is something in {}", target.display()),
-        "name a directory that is empty or does not exist",
-    ))
+    )
+    .help("name a directory that is empty or does not exist"))
 }
 
 fn clear(target: &Path) -> Result<(), Failure> {
@@ -154,7 +155,7 @@ fn copy_snapshot(from: &Path, to: &Path) -> Result<Option<Option<Snapshot>>, Fai
     disk::sync_directory(to).map_err(|error| disk_failure(&error))?;
     let copied = Snapshot::newest(to).map_err(|error| {
         let help = "run it again; if it is the same, the disk is damaged";
-        Failure::new(Exit::Damaged, chain(&error), help)
+        Failure::new(Exit::Disk, chain(&error)).help(help)
     })?;
     Ok(Some(copied))
 }

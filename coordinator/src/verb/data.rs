@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use swarm_program::{exit::Exit, failure::Failure};
 
-use crate::program::{
-    config::data_dir,
-    failure::{Exit, Failure, chain},
-};
+use crate::program::{config::data_dir, failure::chain};
 
 /// Flags that name the data directory.
 #[derive(Args, Clone, Debug)]
@@ -37,5 +35,5 @@ impl From<PathBuf> for Data {
 /// A failure of the disk in the middle of a verb.
 pub(super) fn disk_failure(error: &dyn std::error::Error) -> Failure {
     let help = "make room on the disk and look at its state, then run it again";
-    Failure::new(Exit::Damaged, chain(error), help)
+    Failure::new(Exit::Disk, chain(error)).help(help)
 }

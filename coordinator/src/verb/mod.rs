@@ -13,12 +13,9 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use swarm_program::{completions, manual};
+use swarm_program::{completions, failure::Failure, manual};
 
-use crate::{
-    program::{config::Config, failure::Failure},
-    store::probe::Look,
-};
+use crate::{program::config::Config, store::probe::Look};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,14 +4,14 @@ use std::io::{self, Write as _};
 
 use clap::Command;
 use swarm_program::{
-    completions, manual,
+    completions,
+    exit::Exit,
+    failure::Failure,
+    manual,
     settings::{Form, Settings},
 };
 
-use crate::program::{
-    config::Config,
-    failure::{Exit, Failure, chain},
-};
+use crate::program::{config::Config, failure::chain};
 
 /// The flags of serving, to see what comes out of them.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,5 +60,5 @@ fn print(bytes: &[u8]) -> Result<(), Failure> {
 
 fn failure(error: &io::Error) -> Failure {
     let help = "is there room on the disk, and may this user write there?";
-    Failure::new(Exit::Damaged, format!("cannot write: {}", chain(error)), help)
+    Failure::new(Exit::Disk, format!("cannot write: {}", chain(error))).help(help)
 }

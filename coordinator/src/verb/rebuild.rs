@@ -1,12 +1,12 @@
 //! `coordinator rebuild`: the store is set aside and built anew from snapshot and journal.
 
 use clap::Args;
+use swarm_program::{exit::Exit, failure::Failure};
 
 use super::data::Data;
 use crate::{
     journal,
     machine::data_dir::DataDir,
-    program::failure::{Exit, Failure},
     snapshot::Snapshot,
     start::{self, base},
 };
@@ -58,11 +58,7 @@ fn check_source(snapshots: &[Snapshot], oldest: u64) -> Result<(), Failure> {
     if oldest <= 1 || serving.any(|snapshot| snapshot.check().is_ok()) {
         return Ok(());
     }
-    Err(Failure::new(
-        Exit::Damaged,
-        format!(
+    Err(Failure::new(Exit::Disk, format!(
             "no snapshot has what was before seq {oldest}, where the journal begins: the store is all there is"
-        ),
-        "nothing was changed: restore the data directory from a backup if the store is damaged",
-    ))
+        )).help("nothing was changed: restore the data directory from a backup if the store is damaged"))
 }

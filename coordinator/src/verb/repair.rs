@@ -7,12 +7,13 @@
 
 use clap::Args;
 use swarm_engine::state::State;
+use swarm_program::{exit::Exit, failure::Failure};
 
 use super::data::{Data, disk_failure};
 use crate::{
     journal::{self, OpenError, Salvage, Witness},
     machine::data_dir::DataDir,
-    program::failure::{Exit, Failure, chain},
+    program::failure::chain,
     snapshot::{Origin, Snapshot},
     start::{
         self,
@@ -62,11 +63,7 @@ impl Repair {
         let salvage = witnesses.salvage(&dir, &error)?;
         let loss = describe(&salvage, &witnesses);
         if !self.accept_loss {
-            return Err(Failure::new(
-                Exit::Damaged,
-                format!("going on would mean a loss: {loss}"),
-                "nothing was changed: restore the data from a backup, or accept the loss with --accept-loss",
-            ));
+            return Err(Failure::new(Exit::Disk, format!("going on would mean a loss: {loss}")).help("nothing was changed: restore the data from a backup, or accept the loss with --accept-loss"));
         }
         println!("{loss}");
         carry_out(&dir, &witnesses, &salvage)?;

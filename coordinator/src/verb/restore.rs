@@ -10,13 +10,13 @@ use std::{
 };
 
 use clap::Args;
+use swarm_program::{exit::Exit, failure::Failure};
 
 use super::backup_note;
 use super::data::{Data, disk_failure};
 use crate::{
     journal::{self, Floor},
     machine::{data_dir::DataDir, disk},
-    program::failure::{Exit, Failure},
     snapshot::Snapshot,
     start::{self, new_history, restoring},
 };
@@ -45,8 +45,8 @@ impl Restore {
             return Err(Failure::new(
                 Exit::Configuration,
                 format!("{} is no backup, or not a whole one", self.source.display()),
-                "name a directory that 'coordinator backup' has made",
-            ));
+            )
+            .help("name a directory that 'coordinator backup' has made"));
         };
         let path = self.data.path()?;
         check_empty(&path)?;
@@ -87,22 +87,18 @@ fn check_empty(path: &Path) -> Result<(), Failure> {
     // With the journal's name it was done; only the empty directory was left to remove.
     let is_left_empty = || fs::read_dir(restoring::path(path)).is_ok_and(|mut items| items.next().is_none());
     if names.iter().any(|name| name == "journal") && is_begun && is_left_empty() {
-        return Err(Failure::new(
-            Exit::Refused,
-            format!(
+        return Err(Failure::new(Exit::Refused, format!(
                 "an earlier 'coordinator restore' has restored everything to {}",
                 path.display()
-            ),
-            "start the coordinator there, or name a directory that is empty or does not exist: --data-dir DIR",
-        ));
+            )).help("start the coordinator there, or name a directory that is empty or does not exist: --data-dir DIR"));
     }
     match names.iter().find(|name| !may_be(name)) {
         None => Ok(()),
         Some(name) => Err(Failure::new(
             Exit::Refused,
             format!("cannot restore into {}: there is {name} in it", path.display()),
-            "name a directory that is empty or does not exist: --data-dir DIR",
-        )),
+        )
+        .help("name a directory that is empty or does not exist: --data-dir DIR")),
     }
 }
 
@@ -120,7 +116,7 @@ fn lay_out(source: &Path, aside: &Path) -> Result<(), Failure> {
 fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
     let damaged = |error: String| {
         let help = "nothing was restored: take another backup";
-        Failure::new(Exit::Damaged, format!("the backup is damaged: {error}"), help)
+        Failure::new(Exit::Disk, format!("the backup is damaged: {error}")).help(help)
     };
     let described = |error: &dyn std::error::Error| damaged(crate::program::failure::chain(error));
     let snapshot = Snapshot::newest(&aside.join("snapshot")).map_err(|error| described(&error))?;

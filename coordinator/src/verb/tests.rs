@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use swarm_program::exit::Exit;
+
 use super::*;
 use crate::{
     journal::Live,
-    program::failure::Exit,
     records::{LAYOUT, agent, task::key},
     store::{Batch, Store},
     testing::scene::{Contents, Scene, Work},
@@ -46,11 +47,11 @@ fn repair(scene: &Scene, accept_loss: bool) -> Result<(), Failure> {
 
 /// Repairs, after a try that must change nothing; the store's contents and the last seq.
 fn repaired(scene: &Scene) -> (Contents, u64) {
-    assert_eq!(scene.try_open().err().unwrap().exit, Exit::Damaged);
+    assert_eq!(scene.try_open().err().unwrap().exit, Exit::Disk);
     let before = image(&scene.path().join("journal"));
     let refused = repair(scene, false).unwrap_err();
-    assert_eq!(refused.exit, Exit::Damaged);
-    assert!(refused.help.contains("--accept-loss"), "{refused}");
+    assert_eq!(refused.exit, Exit::Disk);
+    assert!(refused.to_string().contains("--accept-loss"), "{refused}");
     assert!(image(&scene.path().join("journal")) == before);
     repair(scene, true).unwrap();
     verify(scene).unwrap();
@@ -107,9 +108,9 @@ fn a_store_that_differs_is_named_record_by_record_and_rebuilt() {
     let before = image(&scene.path());
     let refused = verify(&scene).unwrap_err();
     assert!(image(&scene.path()) == before);
-    assert_eq!(refused.exit, Exit::Damaged);
+    assert_eq!(refused.exit, Exit::Disk);
     // An unreadable live task is met before the comparison.
-    assert!(refused.error.contains("task"), "{refused}");
+    assert!(refused.sentence.contains("task"), "{refused}");
     {
         let store = Store::open(&scene.store(), &LAYOUT).unwrap();
         let mut batch = Batch::default();
@@ -128,9 +129,9 @@ fn a_store_that_differs_is_named_record_by_record_and_rebuilt() {
         "agent/nobody should not be there",
         "the store is not what the journal says",
     ] {
-        assert!(refused.error.contains(part), "{part}: {refused}");
+        assert!(refused.sentence.contains(part), "{part}: {refused}");
     }
-    assert!(refused.help.contains("coordinator rebuild"), "{refused}");
+    assert!(refused.to_string().contains("coordinator rebuild"), "{refused}");
     rebuild(&scene).unwrap();
     verify(&scene).unwrap();
     assert!(scene.contents() == expected);
@@ -153,8 +154,11 @@ fn a_damaged_journal_or_snapshot_is_not_verified() {
     for file in damaged {
         flip(&file, 400);
         let refused = verify(&scene).unwrap_err();
-        assert_eq!(refused.exit, Exit::Damaged);
-        assert!(refused.error.contains(&file.display().to_string()), "{refused}");
+        assert_eq!(refused.exit, Exit::Disk);
+        assert!(
+            refused.sentence.contains(&file.display().to_string()),
+            "{refused}"
+        );
         flip(&file, 400);
     }
     verify(&scene).unwrap();
@@ -167,14 +171,19 @@ fn nothing_is_rebuilt_that_the_journal_does_not_have() {
     // Ahead of the journal: that is a loss, and the store its only witness.
     let newest = scene.segments().pop().unwrap();
     fs::rename(&newest, scene.beside("newest")).unwrap();
-    assert!(rebuild(&scene).unwrap_err().error.contains("the store has seq"));
+    assert!(
+        rebuild(&scene)
+            .unwrap_err()
+            .sentence
+            .contains("the store has seq")
+    );
     fs::rename(scene.beside("newest"), &newest).unwrap();
     // No snapshot: the store is all there is.
     fs::rename(scene.path().join("snapshot"), scene.beside("snapshot")).unwrap();
     assert!(
         rebuild(&scene)
             .unwrap_err()
-            .error
+            .sentence
             .contains("the store is all there is")
     );
     assert!(scene.store().exists() && !scene.store().with_extension("set-aside").exists());
@@ -299,7 +308,7 @@ fn everything_up_to_the_damage_is_kept_and_what_is_lost_is_named_by_seqs_and_off
                 "the entries from offset {next} on, with seq {follows} to {last}, are intact and cannot be kept"
             ),
         ] {
-            assert!(refused.error.contains(&part), "{part}: {refused}");
+            assert!(refused.sentence.contains(&part), "{part}: {refused}");
         }
         let before = fs::read(&newest).unwrap();
         let (_, kept) = repaired(&copy);
@@ -344,7 +353,7 @@ fn what_the_high_water_file_knows_is_said_to_be_lost() {
     fs::remove_file(scene.segments().last().unwrap()).unwrap();
     let refused = repair(&scene, false).unwrap_err();
     assert!(
-        refused.error.contains(&format!("to at least {last} is lost")),
+        refused.sentence.contains(&format!("to at least {last} is lost")),
         "{refused}"
     );
     repaired(&scene);

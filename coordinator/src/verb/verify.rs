@@ -7,12 +7,12 @@ use std::{fs, path::Path};
 
 use clap::Args;
 use swarm_engine::{id::Seq, state::State};
+use swarm_program::{exit::Exit, failure::Failure};
 
 use super::data::{Data, disk_failure};
 use crate::{
     journal::{self, Inspected},
     machine::{data_dir::DataDir, disk},
-    program::failure::{Exit, Failure},
     records::{LAYOUT, load},
     snapshot::{self, Snapshot},
     start::{
@@ -79,7 +79,7 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     start::recall_missing(&mut state, &expected)?;
     state.check().map_err(|fault| {
         let help = "this is a bug; keep a copy of the data directory and report it";
-        Failure::new(Exit::Bug, format!("the state contradicts itself: {fault}"), help)
+        Failure::new(Exit::Bug, format!("the state contradicts itself: {fault}")).help(help)
     })?;
     let tasks = state.counts().total();
     println!(
@@ -215,5 +215,5 @@ fn compare(found: &Store, expected: &Store) -> Result<u64, Failure> {
 /// The store is wrong, and the journal is not.
 fn broken(error: String) -> Failure {
     let help = "nothing is lost: 'coordinator rebuild' builds the store anew";
-    Failure::new(Exit::Damaged, error, help)
+    Failure::new(Exit::Disk, error).help(help)
 }

@@ -5,10 +5,11 @@
 //! what the store reflects last was written in that epoch; no other history has both.
 
 use swarm_engine::state::State;
+use swarm_program::{exit::Exit, failure::Failure};
 
 use crate::{
     journal,
-    program::failure::{Exit, Failure, chain},
+    program::failure::chain,
     records::meta::{IDENTITY, STARTED},
     snapshot::Snapshot,
     store::Store,
@@ -28,7 +29,7 @@ pub(crate) fn is_of(
 ) -> Result<bool, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         let help = "look at the disk, then start the coordinator again";
-        Failure::new(Exit::Damaged, chain(error), help)
+        Failure::new(Exit::Disk, chain(error)).help(help)
     };
     let meta = |name| store.meta(name).map_err(|error| unreadable(&error));
     let started = meta(STARTED)?.and_then(|seq| seq.try_into().ok().map(u64::from_be_bytes));

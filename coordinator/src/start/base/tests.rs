@@ -67,7 +67,7 @@ fn a_store_behind_the_journals_beginning_is_set_aside_and_restored() {
     fs::rename(aside(&scene), scene.store()).unwrap();
     fs::remove_dir_all(scene.path().join("snapshot")).unwrap();
     let refused = scene.try_open().err().unwrap();
-    assert_eq!(refused.exit, Exit::Damaged);
+    assert_eq!(refused.exit, Exit::Disk);
     assert!(scene.store().exists() && !aside(&scene).exists());
 }
 
@@ -77,10 +77,10 @@ fn a_store_ahead_of_the_journal_is_a_loss_that_has_to_be_accepted() {
     let newest = scene.segments().pop().unwrap();
     fs::remove_file(&newest).unwrap();
     let refused = scene.try_open().err().unwrap();
-    assert_eq!(refused.exit, Exit::Damaged);
-    assert!(refused.error.contains("but the store has seq"), "{refused}");
+    assert_eq!(refused.exit, Exit::Disk);
+    assert!(refused.sentence.contains("but the store has seq"), "{refused}");
     assert!(
-        refused.help.contains("'coordinator repair --accept-loss'"),
+        refused.to_string().contains("'coordinator repair --accept-loss'"),
         "{refused}"
     );
     assert!(scene.store().exists() && !aside(&scene).exists());

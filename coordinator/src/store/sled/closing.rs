@@ -15,13 +15,14 @@ use std::{
 };
 
 use nix::fcntl::{Flock, FlockArg};
+use swarm_program::{exit::Exit, failure::Failure};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::reading::Sled;
 use crate::store::{Store, StoreError};
 use crate::{
     machine::disk::{self, FileError},
-    program::failure::{Exit, Failure, chain},
+    program::failure::{chain, end},
 };
 
 /// The first line, which later layouts change.
@@ -127,10 +128,9 @@ pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
     let failure = Failure::new(
         Exit::Again,
         format!("the store in {} is damaged: {error}", dir.display()),
-        "nothing is lost: start the coordinator again, which reads all of the store and builds it anew",
-    );
-    failure.tell();
-    std::process::exit(failure.exit as i32)
+    )
+    .help("nothing is lost: start the coordinator again, which reads all of the store and builds it anew");
+    end(&failure)
 }
 
 /// Says what the store in `dir` was, once sled has closed it; false when it has not.

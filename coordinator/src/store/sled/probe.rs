@@ -16,8 +16,9 @@ use std::{
 };
 
 use clap::ValueEnum;
+use swarm_program::exit::Exit;
 
-use crate::program::failure::{Exit, chain};
+use crate::program::failure::chain;
 use crate::store::{Layout, OpenError, Store, StoreError};
 
 /// The hidden verb under which this program looks at a store and does nothing else.
@@ -123,10 +124,10 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
     }
     let text = reader.join().unwrap_or_default();
     let why = first_line(&text).unwrap_or_else(|| format!("reading it ended with {status}"));
-    if status.code() == Some(Exit::Refused as i32) {
+    if status.code() == Some(i32::from(Exit::Refused.code())) {
         return Ok(Found::InUse(why));
     }
-    if status.code() == Some(Exit::Again as i32) {
+    if status.code() == Some(i32::from(Exit::Again.code())) {
         return Ok(Found::NoSpace(why));
     }
     Ok(Found::Damaged(why))
@@ -156,12 +157,12 @@ pub(crate) fn check(dir: &Path, layout: &'static Layout, look: Look) -> Result<(
     thread::spawn(|| {
         // Nothing is ever written to it: it ends with the process that waits for the answer.
         let _ = io::stdin().read(&mut [0]);
-        std::process::exit(Exit::Damaged as i32);
+        std::process::exit(i32::from(Exit::Disk.code()));
     });
     let store = Store::open(dir, layout).map_err(|error| match &error {
         OpenError::InUse { .. } => (Exit::Refused, chain(&error)),
         OpenError::Io { source, .. } if is_full(source.kind()) => (Exit::Again, chain(&error)),
-        OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Damaged, chain(&error)),
+        OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Disk, chain(&error)),
     })?;
     let checked = match look {
         Look::Everything => store.check().map(drop),
@@ -171,7 +172,7 @@ pub(crate) fn check(dir: &Path, layout: &'static Layout, look: Look) -> Result<(
         let exit = if is_full(error.kind()) {
             Exit::Again
         } else {
-            Exit::Damaged
+            Exit::Disk
         };
         (exit, chain(&error))
     })
