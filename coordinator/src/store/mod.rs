@@ -1,34 +1,14 @@
-//! The store: a map in sled that is a view of the journal, kept exact batch by batch.
+//! The store: a map that is a view of the journal, kept exact batch by batch.
 //!
 //! One thread writes, behind the journal; any thread reads. A batch and the seq it reaches are
 //! applied together or not at all, so the store always equals the journal folded up to
 //! `applied_seq`, and replay goes on from there. It may be deleted at any time and rebuilt.
 //!
-//! What lies under a key, and what the key means, is for the records: the store is told of a few kinds of keys
-//! (`layout.rs`). All are in one tree. sled is not given the keys themselves but leaves, of many keys each (`leaf.rs`);
-//! what is internal lies in sled as it is:
-//!
-//! ```text
-//! <kind>/…                    a value, or a set of numbers
-//! meta/<name>                 facts about the store itself, applied_seq among them
-//! 0xFF <key><index>           the chunks of a long value: internal, no reader sees them
-//! 0xFF                        the mark of a window that is being written: internal too
-//! 0xFF 0                      the digest of everything stored: internal too
-//! 0xFF 0 1                    that of the ids
-//! 0xFF 0 2                    that of what a start reads
-//! ```
-//!
-//! Known hazards of sled 0.34 and what is done about each: an unfinished snapshot stops it from
-//! opening (`open.rs` deletes it); its `flush` never empties the disk's cache (`Store::flush` does);
-//! it can lose or keep a page without a word (`value.rs` has checksums,
-//! `digest.rs` a sum over all); items over 128 KiB become
-//! files that are never synced (`value.rs` cuts values); each key costs it some microseconds (`leaf.rs` gives it few);
-//! large batches leak memory
-//! (`MAX_SLED_WRITES`, `window.rs`); only an opening notes where pages lie, and reads all that was
-//! written since the last one (`renew.rs` opens it again beside serving).
+//! A key begins with its kind, through the first slash. Values and their meaning are for the records, which tell the
+//! store of a few kinds (`layout.rs`); `meta/` is the store's own. The map is kept by sled, whose hazards are met in
+//! `sled/` and nowhere else.
 
 mod batch;
-mod check;
 mod error;
 pub mod key;
 mod layout;
@@ -40,6 +20,7 @@ mod sled;
 #[cfg(test)]
 mod tests;
 
+pub use self::sled::apply::MAX_SLED_WRITES;
 pub use self::sled::open::OpenError;
 pub(crate) use self::sled::pass::Ground;
 pub use self::sled::reading::Reading;
@@ -57,15 +38,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
-use self::sled::{pass::Pass, reading::Sled, window};
-use error::at_sled;
+use self::sled::{pass::Pass, reading::Sled};
 use moment::Kept;
 
 use crate::machine::disk;
-
-/// Writes in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
-/// in parts.
-pub const MAX_SLED_WRITES: usize = 250;
 
 /// A page of what is read through ends after so many values: writing waits while it is read.
 const PAGE_VALUES: usize = 128;
@@ -137,82 +113,6 @@ impl Store {
     /// in the order of keys. It is read a page at a time, each page as of one batch; it ends after an error.
     pub fn scan(&self, prefix: &[u8], from: &[u8]) -> Scan {
         Scan::new(self.clone(), prefix, from)
-    }
-
-    /// Writes a batch and sets `applied_seq` to `through`, both or neither. What is applied survives the
-    /// end of the process once sled has written it, which it does every few seconds, and a loss of
-    /// power after `flush`; what is lost are whole batches, the last ones.
-    ///
-    /// One of more operations than sled takes at once flushes first: it pays for many changes together. When much was
-    /// written since sled was opened, it is opened again behind the batch (`renew.rs`).
-    ///
-    /// After an error the caller aborts the process: sled may have half the batch in memory, and would
-    /// write it at a clean end.
-    ///
-    /// # Panics
-    ///
-    /// When `through` is behind `applied_seq`.
-    pub fn apply(&self, batch: Batch, through: u64) -> Result<(), StoreError> {
-        let _writer = self.shared.writer.lock().expect(WHOLE);
-        let applied = self.applied_seq();
-        assert!(
-            through >= applied,
-            "a batch through seq {through} is behind the store, at {applied}"
-        );
-        let changes = self.changes(batch, through)?;
-        let is_window = changes.writes.len() > MAX_SLED_WRITES;
-        if is_window {
-            // Nobody waits because this holds sled: only the writer wants it for itself.
-            self.reading().db()?.flush().map_err(at_sled("flush"))?;
-            window::keep(&self.shared.dir, through, &changes.writes)?;
-        }
-        self.wait_for_moment();
-        {
-            let sled = self.shared.sled.write().expect(WHOLE);
-            let db = sled.db()?;
-            self.keep_for_moment(&sled, &changes)?;
-            if is_window {
-                window::apply(db, through, &changes.writes)?;
-            } else {
-                let mut batch = ::sled::Batch::default();
-                for (key, value) in changes.writes {
-                    match value {
-                        Some(value) => batch.insert(key, value),
-                        None => batch.remove(key),
-                    }
-                }
-                db.apply_batch(batch).map_err(at_sled("write"))?;
-            }
-            self.shared
-                .pass
-                .lock()
-                .expect(WHOLE)
-                .take_in(self.shared.layout, &changes.changed);
-            self.shared.applied_seq.store(through, Ordering::Release);
-        }
-        self.renew_if_due()
-    }
-
-    /// Makes everything applied so far survive a loss of power. After an error nothing is known about
-    /// what is on disk: the caller ends the process rather than try again.
-    pub fn flush(&self) -> Result<(), StoreError> {
-        let _flushing = self.shared.flushing.lock().expect(WHOLE);
-        // sled itself is not held for so long: the next batch would wait, and all readers with it.
-        let db = self.reading().db()?.clone();
-        self.flush_through(&db)
-    }
-
-    /// Until what sled has is on disk.
-    fn flush_through(&self, db: &::sled::Db) -> Result<(), StoreError> {
-        db.flush().map_err(at_sled("flush"))?;
-        self.sync_file()
-    }
-
-    fn sync_file(&self) -> Result<(), StoreError> {
-        self.shared.file.sync_data().map_err(|source| StoreError::Io {
-            doing: "flush",
-            source,
-        })
     }
 
     /// What the disk has left for the store, in bytes.

@@ -5,12 +5,13 @@ use std::{iter::Peekable, marker::PhantomData, ops::Bound, vec};
 use sled::IVec;
 
 use super::{
+    error::at_sled,
     leaf::{self, Entry},
     reading::Sled,
     window::RawWrite,
 };
 use crate::store::{
-    error::{StoreError, at_sled},
+    StoreError,
     key::{self, kind_of},
 };
 

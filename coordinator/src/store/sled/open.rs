@@ -8,11 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use super::error::at_sled;
 use super::pass::Pass;
 use super::reading::Sled;
 use super::renew::RENEW_AFTER;
 use super::window;
-use crate::store::error::{StoreError, at_sled};
+use crate::store::StoreError;
 use crate::store::{Layout, Shared, Store};
 
 /// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself

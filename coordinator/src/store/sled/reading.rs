@@ -5,8 +5,9 @@ use std::sync::RwLockReadGuard;
 
 use sled::IVec;
 
+use super::error::at_sled;
 use super::value::{self, Stored};
-use crate::store::error::{StoreError, at_sled};
+use crate::store::StoreError;
 use crate::store::key::{self, CHUNK, FIRST_CHUNK};
 use crate::store::{Store, WHOLE};
 

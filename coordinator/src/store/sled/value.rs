@@ -11,8 +11,8 @@
 //! too; the checksum of the whole catches a chunk that sled has kept from an earlier value. Keys are
 //! big endian for their order, everything else is little endian.
 
-use crate::store::error::StoreError;
-use crate::store::key::CHUNK;
+use crate::store::StoreError;
+use crate::store::key::{self, CHUNK};
 
 /// Bytes of one sled value, but for a leaf of one large entry, which has its key too. A node of sled's has up to 17 of
 /// them, some more while nodes merge, and one over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak.
@@ -68,6 +68,17 @@ pub(crate) fn split_chunk_key(chunk_key: &[u8]) -> Option<(&[u8], u32)> {
     Some((key, u32::from_be_bytes(*index)))
 }
 
+/// The value of a key, or the chunk with that key, is damaged.
+pub(crate) fn damaged(key: &[u8], fault: &'static str) -> StoreError {
+    match split_chunk_key(key) {
+        Some((key, index)) => StoreError::DamagedValue {
+            key: format!("{}, chunk {index}", key::name(key)),
+            fault,
+        },
+        None => StoreError::value(key, fault),
+    }
+}
+
 /// A value as sled gets it.
 pub(crate) struct Encoded {
     /// What lies under its key.
@@ -108,18 +119,18 @@ pub(crate) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreE
         (SHORT, value) => Ok(Stored::Short(value)),
         (LONG, body) => {
             let Some((length, crc)) = body.split_first_chunk() else {
-                return Err(StoreError::value(key, "its length is missing"));
+                return Err(damaged(key, "its length is missing"));
             };
             let Ok(crc) = crc.try_into() else {
-                return Err(StoreError::value(key, "its checksum is missing"));
+                return Err(damaged(key, "its checksum is missing"));
             };
             Ok(Stored::Long(Long {
                 length: u32::from_le_bytes(*length),
                 crc: u32::from_le_bytes(crc),
             }))
         }
-        (PART, _) => Err(StoreError::value(key, "a chunk lies in its place")),
-        (_, _) => Err(StoreError::value(key, "its format is not known")),
+        (PART, _) => Err(damaged(key, "a chunk lies in its place")),
+        (_, _) => Err(damaged(key, "its format is not known")),
     }
 }
 
@@ -137,7 +148,7 @@ pub(crate) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u
 pub(crate) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
     match unframe(name, raw)? {
         (LEAF, _) => Ok(()),
-        (_, _) => Err(StoreError::value(name, "its format is not a leaf's")),
+        (_, _) => Err(damaged(name, "its format is not a leaf's")),
     }
 }
 
@@ -145,7 +156,7 @@ pub(crate) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
 pub(crate) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match unframe(chunk_key, raw)? {
         (PART, part) => Ok(part),
-        (_, _) => Err(StoreError::value(chunk_key, "its format is not a chunk's")),
+        (_, _) => Err(damaged(chunk_key, "its format is not a chunk's")),
     }
 }
 
@@ -159,12 +170,12 @@ pub(crate) fn join<R: AsRef<[u8]>>(
     for index in 0..long.chunks() {
         let chunk_key = chunk_key(key, index);
         let Some(raw) = read(&chunk_key)? else {
-            return Err(StoreError::value(&chunk_key, "it is missing"));
+            return Err(damaged(&chunk_key, "it is missing"));
         };
         value.extend_from_slice(decode_chunk(&chunk_key, raw.as_ref())?);
     }
     if value.len() != long.length as usize || crc32c::crc32c(&value) != long.crc {
-        return Err(StoreError::value(key, "its chunks are not of one value"));
+        return Err(damaged(key, "its chunks are not of one value"));
     }
     Ok(value)
 }
@@ -179,10 +190,10 @@ fn frame(format: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
 
 fn unframe<'a>(key: &[u8], raw: &'a [u8]) -> Result<(u8, &'a [u8]), StoreError> {
     let Some(([format, crc @ ..], body)) = raw.split_first_chunk::<HEADER_BYTES>() else {
-        return Err(StoreError::value(key, "it is cut short"));
+        return Err(damaged(key, "it is cut short"));
     };
     if u32::from_le_bytes(*crc) != checksum(*format, key, body) {
-        return Err(StoreError::value(key, "its checksum does not match"));
+        return Err(damaged(key, "its checksum does not match"));
     }
     Ok((*format, body))
 }

@@ -15,11 +15,8 @@ use std::{
     path::Path,
 };
 
-use crate::store::{
-    MAX_SLED_WRITES,
-    error::{StoreError, at_sled},
-    key::CHUNK,
-};
+use super::error::at_sled;
+use crate::store::{MAX_SLED_WRITES, StoreError, key::CHUNK};
 
 /// Stands in the store while a window is half written, with the seq that it reaches. No chunk's key is as short.
 pub(crate) const MARK: &[u8] = &[CHUNK];

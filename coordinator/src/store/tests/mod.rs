@@ -1,5 +1,6 @@
 //! What the store promises, on real files.
 
+mod closing;
 mod crash;
 mod damage;
 mod leaves;
@@ -7,7 +8,6 @@ mod long;
 mod moment;
 mod pass;
 mod renew;
-mod seal;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! Checking the whole store: every value, every chunk, and that each chunk has its value; or a sample of it.
 
-use super::Store;
-use super::error::StoreError;
-use super::key;
-use super::sled::digest::{self, Digest};
-use super::sled::reading::Sled;
-use super::sled::value::{self, Stored};
+use super::{
+    digest::{self, Digest},
+    reading::Sled,
+    value::{self, Stored},
+};
+use crate::store::{Store, StoreError, key};
 
 /// Values that a sample takes from each end of each kind, and from between.
 const SAMPLED: u64 = 250;
@@ -35,7 +35,7 @@ impl Store {
             let (chunk_key, raw) = entry?;
             value::decode_chunk(&chunk_key, &raw)?;
             if !reading.has_value(&chunk_key)? {
-                return Err(StoreError::value(&chunk_key, "it has no value"));
+                return Err(value::damaged(&chunk_key, "it has no value"));
             }
             chunks += 1;
         }
@@ -101,7 +101,7 @@ impl Sled {
     /// Whether a chunk is part of the value under its key.
     fn has_value(&self, chunk_key: &[u8]) -> Result<bool, StoreError> {
         let Some((key, index)) = value::split_chunk_key(chunk_key) else {
-            return Err(StoreError::value(chunk_key, "it is not a key of ours"));
+            return Err(value::damaged(chunk_key, "it is not a key of ours"));
         };
         let Some(raw) = self.raw(key)? else {
             return Ok(false);
