@@ -50,8 +50,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return error.tell().into(),
     };
-    if let Some(Verb::CheckStore { dir, look }) = verb {
-        return check_store(&dir, look);
+    if let Some(Verb::CheckStore { dir, depth }) = verb {
+        return check_store(&dir, depth);
     }
     if let Some(Verb::Config(show)) = verb {
         return ended(begin_log(&config, &settings).and_then(|()| show.run(settings)));
@@ -80,8 +80,8 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
 }
 
 /// Reads a store for another process, which ends this one when it takes too long.
-fn check_store(dir: &Path, look: store::probe::Look) -> ExitCode {
-    match store::probe::check(dir, &records::LAYOUT, look) {
+fn check_store(dir: &Path, depth: store::probe::Depth) -> ExitCode {
+    match store::probe::check(dir, &records::LAYOUT, depth) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
             eprintln!("{why}");

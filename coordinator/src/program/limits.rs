@@ -131,7 +131,7 @@ const _: () = assert!(STORE_FREE_BYTES + SEGMENT_BYTES <= CLAIM_FREE_BYTES);
 
 /// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
 /// half a million tasks, as long as few of them printed much.
-pub const MOMENT_BYTES: usize = 256 * 1024 * 1024;
+pub const FROZEN_BYTES: usize = 256 * 1024 * 1024;
 
 /// Pauses of the store between two looks at what has come meanwhile: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     machine::disk::{self, FileError},
-    store::{Moment, Store},
+    store::{Frozen, Store},
 };
 
 /// How many snapshots are kept: the one in use, and one for when that is damaged.
@@ -44,24 +44,24 @@ impl Snapshot {
     /// # Errors
     /// When the store is not at that seq, or store or file system refuse. Nothing is left of it.
     pub fn take(store: &Store, dir: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
-        Snapshot::take_unless(store, store.moment(), dir, origin, &|| false)
+        Snapshot::take_unless(store, store.freeze(), dir, origin, &|| false)
     }
 
-    /// The same of a moment of the store, given up once `is_stopping`: with millions of records it takes longer than a
+    /// The same of a frozen store, given up once `is_stopping`: with millions of records it takes longer than a
     /// stop may.
     ///
     /// # Errors
     /// As `take`; also when it was given up.
     pub(crate) fn take_unless(
         store: &Store,
-        moment: Moment,
+        frozen: Frozen,
         dir: &Path,
         origin: &Origin,
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Snapshot, SnapshotError> {
         disk::make_directory(dir, "create the snapshot directory")?;
         remove_temporaries(dir)?;
-        check_position(&moment, origin)?;
+        check_position(&frozen, origin)?;
         // Otherwise a crash might leave the store behind a journal that begins after the snapshot.
         store.flush()?;
         if let Ok(snapshot) = Snapshot::open(dir, origin.seq)
@@ -71,7 +71,7 @@ impl Snapshot {
             return Ok(snapshot);
         }
         let temporary = dir.join(format!("{:020}.{TEMPORARY_EXTENSION}", origin.seq));
-        let snapshot = write_checked(moment, &temporary, origin, is_stopping).inspect_err(|_| {
+        let snapshot = write_checked(frozen, &temporary, origin, is_stopping).inspect_err(|_| {
             // On a full disk it is in the way; what cannot be removed now goes the next time.
             let _ = fs::remove_file(&temporary);
         })?;
@@ -89,12 +89,12 @@ impl Snapshot {
 
 /// Writes the file, and reads it back from the disk.
 fn write_checked(
-    moment: Moment,
+    frozen: Frozen,
     temporary: &Path,
     origin: &Origin,
     is_stopping: &dyn Fn() -> bool,
 ) -> Result<Snapshot, SnapshotError> {
-    let (file, footer) = write(moment, temporary, origin, is_stopping)?;
+    let (file, footer) = write(frozen, temporary, origin, is_stopping)?;
     // Without this it would be read from memory. A file system that cannot do it is no worse than before.
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     drop(file);
@@ -122,7 +122,7 @@ fn go_on(count: u64, is_stopping: &dyn Fn() -> bool) -> Result<(), SnapshotError
 }
 
 fn write(
-    moment: Moment,
+    frozen: Frozen,
     temporary: &Path,
     origin: &Origin,
     is_stopping: &dyn Fn() -> bool,
@@ -139,7 +139,7 @@ fn write(
     let mut output = Output::new(file);
     output.write(&origin.encode()).map_err(failed)?;
     let mut count = 0;
-    for record in moment {
+    for record in frozen {
         go_on(count, is_stopping)?;
         let (key, value) = record?;
         let header = RecordHeader::of(&key, &value).encode(output.offset);
@@ -198,8 +198,8 @@ impl Output {
     }
 }
 
-fn check_position(moment: &Moment, origin: &Origin) -> Result<(), SnapshotError> {
-    let (expected, found) = (origin.seq, moment.seq());
+fn check_position(frozen: &Frozen, origin: &Origin) -> Result<(), SnapshotError> {
+    let (expected, found) = (origin.seq, frozen.seq());
     if expected == found {
         Ok(())
     } else {

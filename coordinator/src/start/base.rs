@@ -22,12 +22,12 @@ use crate::{
     store::{
         self, Store,
         closing::{self, Left},
-        probe::{Found as Looked, Look, probe},
+        probe::{Depth, Health, probe},
     },
 };
 
 /// The store of a data directory as it was found.
-pub(crate) enum Found {
+pub(crate) enum StoreFound {
     /// It can be read, all of it or as much as a start needs: `Store::is_read` says which.
     Intact(Store, Box<State>),
     /// There is none.
@@ -36,11 +36,11 @@ pub(crate) enum Found {
     Damaged(String),
 }
 
-impl Found {
+impl StoreFound {
     fn applied_seq(&self) -> u64 {
         match self {
-            Found::Intact(store, _) => store.applied_seq(),
-            Found::Missing | Found::Damaged(_) => 0,
+            StoreFound::Intact(store, _) => store.applied_seq(),
+            StoreFound::Missing | StoreFound::Damaged(_) => 0,
         }
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn snapshots(dir: &Path) -> Result<Vec<Snapshot>, Failure> {
 /// # Errors
 ///
 /// When another process has it open, or the disk refuses.
-pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
+pub(crate) fn find(dir: &Path) -> Result<StoreFound, Failure> {
     find_by(dir, None)
 }
 
@@ -68,46 +68,46 @@ pub(crate) fn find(dir: &Path) -> Result<Found, Failure> {
 /// # Errors
 ///
 /// As [`find`].
-pub(crate) fn find_whole(dir: &Path) -> Result<Found, Failure> {
-    find_by(dir, Some(Look::Everything))
+pub(crate) fn find_whole(dir: &Path) -> Result<StoreFound, Failure> {
+    find_by(dir, Some(Depth::Everything))
 }
 
-fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
+fn find_by(dir: &Path, asked: Option<Depth>) -> Result<StoreFound, Failure> {
     if !dir.exists() {
-        return Ok(Found::Missing);
+        return Ok(StoreFound::Missing);
     }
     let left = closing::left(dir);
-    let look = match &left {
-        Left::Closed(_) | Left::Killed => asked.unwrap_or(Look::Sample),
+    let depth = match &left {
+        Left::Closed(_) | Left::Killed => asked.unwrap_or(Depth::Sample),
         Left::Unknown(why) => {
             tracing::info!(reason = %why, "reading the whole store before serving");
-            Look::Everything
+            Depth::Everything
         }
     };
-    if look == Look::Sample {
+    if depth == Depth::Sample {
         // From here on sled writes to its files.
         closing::open(dir).map_err(|error| seal_failure(&error))?;
     }
-    let looked = probe(dir, look).map_err(|error| {
+    let health = probe(dir, depth).map_err(|error| {
         Failure::new(
             Exit::Bug,
             format!("cannot start a process that looks at the store: {error}"),
         )
         .help("look at the limits on processes and memory, then start the coordinator again")
     })?;
-    match looked {
-        Looked::Intact => {}
-        Looked::Damaged(damage) => {
-            return Ok(Found::Damaged(format!(
+    match health {
+        Health::Intact => {}
+        Health::Damaged(damage) => {
+            return Ok(StoreFound::Damaged(format!(
                 "the store in {} is damaged: {damage}",
                 dir.display()
             )));
         }
-        Looked::InUse(why) => {
+        Health::InUse(why) => {
             let help = "end the process that has it open, then start the coordinator again";
             return Err(Failure::new(Exit::Refused, why).help(help));
         }
-        Looked::NoSpace(why) => {
+        Health::NoSpace(why) => {
             let help = "make room on the disk, then start the coordinator again; nothing is lost";
             return Err(Failure::new(Exit::Disk, why).help(help));
         }
@@ -118,25 +118,25 @@ fn find_by(dir: &Path, asked: Option<Look>) -> Result<Found, Failure> {
                 && store.contents().ok() != Some(contents)
             {
                 let dir = dir.display();
-                return Ok(Found::Damaged(format!(
+                return Ok(StoreFound::Damaged(format!(
                     "the store in {dir} is not what it was when it was closed"
                 )));
             }
-            if look == Look::Everything {
+            if depth == Depth::Everything {
                 store.was_read();
             }
             Ok(match load(&store) {
-                Ok(state) => Found::Intact(store, Box::new(state)),
-                Err(damage) => Found::Damaged(damage),
+                Ok(state) => StoreFound::Intact(store, Box::new(state)),
+                Err(damage) => StoreFound::Damaged(damage),
             })
         }
-        Err(error @ store::OpenError::Damaged { .. }) => Ok(Found::Damaged(chain(&error))),
+        Err(error @ store::OpenError::Damaged { .. }) => Ok(StoreFound::Damaged(chain(&error))),
         Err(error) => Err(store_failure(&error)),
     }
 }
 
 /// What is known beside the journal.
-pub(crate) fn floor(snapshots: &[Snapshot], found: &Found) -> journal::Floor {
+pub(crate) fn floor(snapshots: &[Snapshot], found: &StoreFound) -> journal::Floor {
     let newest = snapshots.first().map(Snapshot::origin);
     journal::Floor {
         snapshot_seq: newest.map_or(0, |origin| origin.seq),
@@ -153,14 +153,14 @@ pub(crate) fn floor(snapshots: &[Snapshot], found: &Found) -> journal::Floor {
 /// When there is none and no snapshot serves either, or the disk refuses.
 pub(crate) fn choose(
     dir: &Path,
-    found: Found,
+    found: StoreFound,
     snapshots: &[Snapshot],
     journal: &journal::Reader,
     last: u64,
 ) -> Result<(Store, State), Failure> {
     let oldest = journal.oldest_seq();
     match found {
-        Found::Intact(store, state) if store.applied_seq() + 1 >= oldest => {
+        StoreFound::Intact(store, state) if store.applied_seq() + 1 >= oldest => {
             if origin::is_of(&store, &state, snapshots, journal, last)? {
                 return Ok((store, *state));
             }
@@ -171,7 +171,7 @@ pub(crate) fn choose(
             );
             replace(dir, &why, snapshots, oldest)
         }
-        Found::Intact(store, _) => {
+        StoreFound::Intact(store, _) => {
             let end = store.applied_seq();
             drop(store);
             replace(
@@ -181,8 +181,8 @@ pub(crate) fn choose(
                 oldest,
             )
         }
-        Found::Damaged(damage) => replace(dir, &damage, snapshots, oldest),
-        Found::Missing => {
+        StoreFound::Damaged(damage) => replace(dir, &damage, snapshots, oldest),
+        StoreFound::Missing => {
             if last > 0 {
                 tracing::warn!("there is no store {}: building it anew", dir.display());
             }

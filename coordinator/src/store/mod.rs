@@ -10,9 +10,9 @@
 
 mod batch;
 mod error;
+mod frozen;
 pub mod key;
 mod layout;
-mod moment;
 mod number_set;
 mod scan;
 
@@ -22,13 +22,13 @@ mod tests;
 
 pub use self::sled::apply::MAX_SLED_WRITES;
 pub use self::sled::open::OpenError;
-pub(crate) use self::sled::pass::Ground;
+pub(crate) use self::sled::pass::Extent;
 pub use self::sled::reading::Reading;
 pub(crate) use self::sled::{closing, probe};
 pub use batch::{Batch, operations_for};
 pub use error::StoreError;
+pub use frozen::Frozen;
 pub use layout::Layout;
-pub use moment::Moment;
 pub use number_set::{NumberSet, SET_NUMBERS, SetMember};
 pub use scan::{Entry, Scan};
 
@@ -39,7 +39,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use self::sled::{pass::Pass, reading::Sled};
-use moment::Kept;
+use frozen::Kept;
 
 use crate::machine::disk;
 
@@ -80,10 +80,10 @@ struct Shared {
     is_read: AtomicBool,
     /// What is being read through beside the writing. Locked last.
     pass: Mutex<Pass>,
-    /// What is kept of a moment that is being read. Locked after `sled`.
-    moment: Mutex<Option<Kept>>,
+    /// What is kept for a frozen store that is being read. Locked after `sled`.
+    frozen: Mutex<Option<Kept>>,
     /// Tells the writer that less is kept.
-    moment_read: Condvar,
+    frozen_read: Condvar,
 }
 
 impl Store {

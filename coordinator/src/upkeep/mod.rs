@@ -29,7 +29,7 @@ use crate::{
         limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     },
     snapshot::{self, Origin, Snapshot, SnapshotError},
-    store::{Moment, Store, StoreError},
+    store::{Frozen, Store, StoreError},
     stored,
 };
 
@@ -225,10 +225,10 @@ impl Upkeep {
         let (reply, taken) = channel();
         let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());
         let begin = Box::new(move |store: &Store| {
-            let (store, moment) = (store.clone(), store.moment());
+            let (store, frozen) = (store.clone(), store.freeze());
             let failed = reply.clone();
             let thread = spawn("snapshot", move || {
-                let taken = take(&core, store, moment, &snapshots);
+                let taken = take(&core, store, frozen, &snapshots);
                 // Whoever asked waits for it.
                 let _ = reply.send(taken);
             });
@@ -259,16 +259,16 @@ impl Upkeep {
     }
 }
 
-/// A snapshot of a moment of the store.
-fn take(core: &Core, store: Store, moment: Moment, snapshots: &std::path::Path) -> Result<Snapshot, String> {
-    let seq = moment.seq();
+/// A snapshot of a frozen store.
+fn take(core: &Core, store: Store, frozen: Frozen, snapshots: &std::path::Path) -> Result<Snapshot, String> {
+    let seq = frozen.seq();
     let chain_there = core.journal().chain_after(seq).map_err(|error| chain(&error))?;
     let origin = Origin {
         seq,
         chain: chain_there,
         history: core.history().to_owned(),
     };
-    match Snapshot::take_unless(&store, moment, snapshots, &origin, &|| core.is_closed()) {
+    match Snapshot::take_unless(&store, frozen, snapshots, &origin, &|| core.is_closed()) {
         Ok(snapshot) => Ok(snapshot),
         // What became of an interrupted flush is unknown. The journal has everything.
         Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {

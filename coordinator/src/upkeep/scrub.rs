@@ -13,7 +13,7 @@ use crate::{
     core::Core,
     machine::clock::Clock,
     program::{failure::chain, limits::SCRUB_PATIENCE},
-    store::{Ground, Store, StoreError, closing},
+    store::{Extent, Store, StoreError, closing},
 };
 
 /// How often the watcher wakes within `SCRUB_PATIENCE`.
@@ -42,8 +42,8 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
         // A process that was stopped, or a machine that slept, comes late to one look only.
         match told.recv_timeout(SCRUB_PATIENCE / SCRUB_WAKES) {
             Ok(Progress::Page) => silent = 0,
-            Ok(Progress::Through(Ground::Ids)) => core.ids_are_read(),
-            Ok(Progress::Through(Ground::All)) => {
+            Ok(Progress::Through(Extent::Ids)) => core.ids_are_read(),
+            Ok(Progress::Through(Extent::All)) => {
                 tracing::info!("the store was read through: all of it is there")
             }
             Ok(Progress::Damaged(error)) => closing::damaged(core.store().dir(), &error),
@@ -67,25 +67,25 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
 
 enum Progress {
     Page,
-    Through(Ground),
+    Through(Extent),
     Damaged(String),
 }
 
 /// The ids as fast as it goes, for requests may wait for them; the rest with half of a processor at most.
 fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop: &Receiver<()>) {
-    for ground in [Ground::Ids, Ground::All] {
-        store.begin_pass(ground);
+    for extent in [Extent::Ids, Extent::All] {
+        store.begin_pass(extent);
         loop {
             let began = clock.now();
-            let read = store.read_on(ground);
-            let rest = match ground {
-                Ground::Ids => Duration::ZERO,
+            let read = store.read_on(extent);
+            let rest = match extent {
+                Extent::Ids => Duration::ZERO,
                 // Of a page that took longer the machine has rested meanwhile.
-                Ground::All => (clock.now() - began).min(LONGEST_REST),
+                Extent::All => (clock.now() - began).min(LONGEST_REST),
             };
             let (progress, is_through) = match read {
                 Ok(false) => (Progress::Page, false),
-                Ok(true) => (Progress::Through(ground), true),
+                Ok(true) => (Progress::Through(extent), true),
                 // Whoever could not open it again ends the process.
                 Err(StoreError::Closed) => return,
                 Err(error) => (Progress::Damaged(chain(&error)), true),

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use swarm_program::{completions, failure::Failure, manual};
 
-use crate::{program::config::Config, store::probe::Look};
+use crate::{program::config::Config, store::probe::Depth};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,7 +64,7 @@ pub enum Verb {
         /// The store's directory.
         dir: PathBuf,
         /// How much of it to read.
-        look: Look,
+        depth: Depth,
     },
 }
 

@@ -17,7 +17,7 @@ use crate::{
     snapshot::{Origin, Snapshot},
     start::{
         self,
-        base::{self, Found},
+        base::{self, StoreFound},
         new_history,
     },
 };
@@ -41,7 +41,7 @@ pub struct Repair {
 
 /// What tells how things were, apart from the journal.
 struct Witnesses {
-    found: Found,
+    found: StoreFound,
     /// The snapshots of which every byte is as it was written, the newest first.
     intact: Vec<Snapshot>,
     /// The others.
@@ -146,7 +146,7 @@ impl Witnesses {
         let snapshot = self.intact.first().map(Snapshot::origin);
         let (seq, chain) = snapshot.map_or((0, None), |origin| (origin.seq, origin.chain));
         match &self.found {
-            Found::Intact(store, _) if store.applied_seq() > seq => (store.applied_seq(), None),
+            StoreFound::Intact(store, _) if store.applied_seq() > seq => (store.applied_seq(), None),
             _ => (seq, chain),
         }
     }
@@ -202,7 +202,7 @@ fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<
     new_history::ask(dir.path()).map_err(|error| disk_failure(&error))?;
     // What begins behind seq 1 needs a snapshot of what was before.
     if salvage.oldest_seq().is_some_and(|oldest| oldest > 1)
-        && let Found::Intact(store, state) = &witnesses.found
+        && let StoreFound::Intact(store, state) = &witnesses.found
         && store.applied_seq() == witnesses.base().0
         && witnesses
             .intact

@@ -17,7 +17,7 @@ use crate::{
     snapshot::{self, Snapshot},
     start::{
         self,
-        base::{self, Found},
+        base::{self, StoreFound},
     },
     store::{Store, key},
 };
@@ -62,9 +62,9 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     let journal = journal::inspect(&dir.journal(), floor).map_err(|error| start::journal_failure(&error))?;
     describe(&journal);
     let store = match found {
-        Found::Intact(store, _) => store,
-        Found::Missing => return Err(broken("there is no store".to_owned())),
-        Found::Damaged(damage) => return Err(broken(damage)),
+        StoreFound::Intact(store, _) => store,
+        StoreFound::Missing => return Err(broken("there is no store".to_owned())),
+        StoreFound::Damaged(damage) => return Err(broken(damage)),
     };
     let (expected, mut state) = begin(&snapshots, &store, &journal, &scratch.join("expected"))?;
     let end = Seq(store.applied_seq());

@@ -8,7 +8,7 @@ use crate::journal::{
     open::{
         check_end,
         floor::{Floor, Known},
-        high_water::{self, Found, Position},
+        high_water::{self, HighWater, Position},
         scan,
     },
     read::{catalog::Catalog, reader::Reader},
@@ -34,8 +34,8 @@ pub struct Inspected {
 /// As `Journal::open`.
 pub fn inspect(dir: &Path, floor: Floor) -> Result<Inspected, OpenError> {
     let high_water = match high_water::read(dir)? {
-        Found::At(position) => Some(position),
-        Found::Missing | Found::Unreadable(_) => None,
+        HighWater::At(position) => Some(position),
+        HighWater::Missing | HighWater::Unreadable(_) => None,
     };
     let known = Known { floor, high_water };
     let scan = scan::scan(dir, &known)?;

@@ -13,7 +13,7 @@ use std::{
 use crate::journal::{
     error::{Flaw, OpenError, Witness},
     open::{
-        high_water::{self, Found, Position},
+        high_water::{self, HighWater, Position},
         scan::unreadable,
         tail,
     },
@@ -37,8 +37,8 @@ impl Live {
     /// When the directory can't be read.
     pub fn look(dir: &Path) -> Result<Live, OpenError> {
         let high_water = match high_water::read(dir)? {
-            Found::At(position) => position.seq,
-            Found::Missing | Found::Unreadable(_) => 0,
+            HighWater::At(position) => position.seq,
+            HighWater::Missing | HighWater::Unreadable(_) => 0,
         };
         Ok(Live {
             dir: dir.to_owned(),

@@ -22,7 +22,7 @@ use crate::journal::{
     open::{
         begin_at,
         floor::{Floor, Known},
-        high_water::{self, Found},
+        high_water::{self, HighWater},
         scan::{Newest, scan_segments, scan_to_damage},
     },
     write::segment,
@@ -64,8 +64,8 @@ impl Salvage {
     /// When the file system refuses, or a newer coordinator wrote it.
     pub fn of(dir: &Path, base: u64, chain: Option<u64>, is_foreign: bool) -> Result<Salvage, OpenError> {
         let high_water = match high_water::read(dir)? {
-            Found::At(position) => position.seq,
-            Found::Missing | Found::Unreadable(_) => 0,
+            HighWater::At(position) => position.seq,
+            HighWater::Missing | HighWater::Unreadable(_) => 0,
         };
         let (seqs, mut strays) = segment::list_with_strays(dir)?;
         let known = Known {

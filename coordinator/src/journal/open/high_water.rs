@@ -34,7 +34,7 @@ pub struct Position {
 
 /// What the high-water file says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum HighWater {
     At(Position),
     Missing,
     /// Not what was written; the word says how.
@@ -55,14 +55,14 @@ pub(crate) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
 ///
 /// # Errors
 /// When the file system refuses. What the file contains is no error.
-pub(crate) fn read(dir: &Path) -> Result<Found, FileError> {
+pub(crate) fn read(dir: &Path) -> Result<HighWater, FileError> {
     let path = path(dir);
     match fs::read(&path) {
         Ok(bytes) => Ok(match decode(&bytes) {
-            Ok(position) => Found::At(position),
-            Err(fault) => Found::Unreadable(fault),
+            Ok(position) => HighWater::At(position),
+            Err(fault) => HighWater::Unreadable(fault),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HighWater::Missing),
         Err(error) => Err(FileError::new("read the high-water file", &path)(error)),
     }
 }
@@ -118,11 +118,11 @@ mod tests {
     #[test]
     fn what_was_written_last_is_read_and_nothing_else_is_left() {
         let dir = TempDir::new().unwrap();
-        assert_eq!(read(dir.path()).unwrap(), Found::Missing);
+        assert_eq!(read(dir.path()).unwrap(), HighWater::Missing);
         for seq in [1, 7, 3] {
             let position = Position { seq, chain: seq * 5 };
             write(dir.path(), position).unwrap();
-            assert_eq!(read(dir.path()).unwrap(), Found::At(position));
+            assert_eq!(read(dir.path()).unwrap(), HighWater::At(position));
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -138,14 +138,14 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             fs::write(&file, bytes).unwrap();
             assert!(
-                matches!(read(dir.path()).unwrap(), Found::Unreadable(_)),
+                matches!(read(dir.path()).unwrap(), HighWater::Unreadable(_)),
                 "bit {bit}"
             );
         }
         for length in 0..whole.len() {
             fs::write(&file, &whole[..length]).unwrap();
             assert!(
-                matches!(read(dir.path()).unwrap(), Found::Unreadable(_)),
+                matches!(read(dir.path()).unwrap(), HighWater::Unreadable(_)),
                 "{length} bytes"
             );
         }

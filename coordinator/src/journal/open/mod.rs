@@ -16,7 +16,7 @@ use std::{
 
 use self::{
     floor::{Floor, Known},
-    high_water::{Found, Position},
+    high_water::{HighWater, Position},
     scan::{LastEntry, Newest, Scan},
 };
 use super::{
@@ -46,8 +46,8 @@ impl Journal {
         disk::make_directory(dir, "create the journal directory")?;
         let found = high_water::read(dir)?;
         let high_water = match found {
-            Found::At(position) => Some(position),
-            Found::Missing | Found::Unreadable(_) => None,
+            HighWater::At(position) => Some(position),
+            HighWater::Missing | HighWater::Unreadable(_) => None,
         };
         let known = Known { floor, high_water };
         let mut scan = scan::scan(dir, &known)?;
@@ -116,18 +116,18 @@ pub(super) fn check_end(dir: &Path, scan: &Scan, known: &Known) -> Result<(), Op
 }
 
 /// What does not stop the opening, and yet is not as it should be.
-fn notes(dir: &Path, scan: &Scan, high_water: &Found, floor: &Floor) -> Vec<String> {
+fn notes(dir: &Path, scan: &Scan, high_water: &HighWater, floor: &Floor) -> Vec<String> {
     let mut notes = Vec::new();
     let file = high_water::path(dir);
     let file = file.display();
     match high_water {
-        Found::At(_) => {}
+        HighWater::At(_) => {}
         // A new journal has none.
-        Found::Missing if scan.last_seq == 0 => {}
-        Found::Missing => notes.push(format!(
+        HighWater::Missing if scan.last_seq == 0 => {}
+        HighWater::Missing => notes.push(format!(
             "there is no high-water file {file}: that nothing is missing at the journal's end is not certain"
         )),
-        Found::Unreadable(fault) => notes.push(format!(
+        HighWater::Unreadable(fault) => notes.push(format!(
             "ignoring the high-water file {file}, {fault}: that nothing is missing at the journal's end is not certain"
         )),
     }

@@ -33,7 +33,7 @@ pub(crate) struct Catalog {
 }
 
 /// Where to begin reading for a seq, and how far its segment goes.
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) file: PathBuf,
     /// The chain in the file's header.
     pub(crate) salt: u64,
@@ -126,13 +126,13 @@ impl Catalog {
     }
 
     /// None when no segment begins at or before `seq`.
-    pub(crate) fn locate(&self, seq: u64) -> Option<Place> {
+    pub(crate) fn locate(&self, seq: u64) -> Option<Location> {
         let contents = self.lock();
         let following = contents
             .segments
             .partition_point(|segment| segment.first_seq <= seq);
         let segment = &contents.segments[following.checked_sub(1)?];
-        Some(Place {
+        Some(Location {
             file: segment::path(&self.dir, segment.first_seq),
             salt: segment.salt,
             offset: segment.locate(seq),

@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    catalog::{Catalog, Place},
+    catalog::{Catalog, Location},
     walk::{Stop, Walk},
 };
 use crate::journal::{
@@ -54,8 +54,8 @@ impl Reader {
             full: false,
         };
         while page.wants_more() {
-            let place = self.place_of(page.next)?;
-            page.fill_from(&place)
+            let location = self.location_of(page.next)?;
+            page.fill_from(&location)
                 .map_err(|error| self.explain(error, from))?;
         }
         Ok(page.events)
@@ -70,8 +70,8 @@ impl Reader {
         if seq >= last.seq {
             return Ok((seq == last.seq).then_some(last.chain));
         }
-        let place = self.place_of(seq)?;
-        chain_after(&place, seq).map_err(|error| self.explain(error, seq))
+        let location = self.location_of(seq)?;
+        chain_after(&location, seq).map_err(|error| self.explain(error, seq))
     }
 
     /// The epoch of the coordinator that wrote the event with this seq.
@@ -79,11 +79,11 @@ impl Reader {
     /// # Errors
     /// As `read`.
     pub fn epoch_of(&self, seq: u64) -> Result<u64, ReadError> {
-        let place = self.place_of(seq)?;
-        epoch_of(&place, seq).map_err(|error| self.explain(error, seq))
+        let location = self.location_of(seq)?;
+        epoch_of(&location, seq).map_err(|error| self.explain(error, seq))
     }
 
-    fn place_of(&self, seq: u64) -> Result<Place, ReadError> {
+    fn location_of(&self, seq: u64) -> Result<Location, ReadError> {
         self.catalog.locate(seq).ok_or_else(|| self.trimmed(seq))
     }
 
@@ -105,9 +105,10 @@ impl Reader {
     }
 }
 
-fn chain_after(place: &Place, seq: u64) -> Result<Option<u64>, ReadError> {
-    let file = &place.file;
-    let mut walk = Walk::open_at(file, place.salt, place.offset).map_err(|stop| unreadable(file, 0, stop))?;
+fn chain_after(location: &Location, seq: u64) -> Result<Option<u64>, ReadError> {
+    let file = &location.file;
+    let mut walk =
+        Walk::open_at(file, location.salt, location.offset).map_err(|stop| unreadable(file, 0, stop))?;
     loop {
         let offset = walk.offset();
         let failed = |stop| unreadable(file, offset, stop);
@@ -122,9 +123,10 @@ fn chain_after(place: &Place, seq: u64) -> Result<Option<u64>, ReadError> {
     }
 }
 
-fn epoch_of(place: &Place, seq: u64) -> Result<u64, ReadError> {
-    let file = &place.file;
-    let mut walk = Walk::open_at(file, place.salt, place.offset).map_err(|stop| unreadable(file, 0, stop))?;
+fn epoch_of(location: &Location, seq: u64) -> Result<u64, ReadError> {
+    let file = &location.file;
+    let mut walk =
+        Walk::open_at(file, location.salt, location.offset).map_err(|stop| unreadable(file, 0, stop))?;
     loop {
         let offset = walk.offset();
         let header = walk.header().map_err(|stop| unreadable(file, offset, stop))?;
@@ -150,11 +152,11 @@ impl Page {
     }
 
     /// Takes what one segment has.
-    fn fill_from(&mut self, place: &Place) -> Result<(), ReadError> {
-        let file = &place.file;
+    fn fill_from(&mut self, location: &Location) -> Result<(), ReadError> {
+        let file = &location.file;
         let mut walk =
-            Walk::open_at(file, place.salt, place.offset).map_err(|stop| unreadable(file, 0, stop))?;
-        while self.wants_more() && self.next <= place.last_seq {
+            Walk::open_at(file, location.salt, location.offset).map_err(|stop| unreadable(file, 0, stop))?;
+        while self.wants_more() && self.next <= location.last_seq {
             let offset = walk.offset();
             self.take_entry(&mut walk)
                 .map_err(|stop| unreadable(file, offset, stop))?;

@@ -38,11 +38,11 @@ impl Store {
             self.reading().db()?.flush().map_err(at_sled("flush"))?;
             window::keep(&self.shared.dir, through, &changes.writes)?;
         }
-        self.wait_for_moment();
+        self.wait_for_frozen();
         {
             let sled = self.shared.sled.write().expect(WHOLE);
             let db = sled.db()?;
-            self.keep_for_moment(&sled, &changes)?;
+            self.keep_replaced(&sled, &changes)?;
             if is_window {
                 window::apply(db, through, &changes.writes)?;
             } else {

@@ -91,8 +91,8 @@ pub(crate) fn open_within(
         is_renewing: AtomicBool::new(false),
         is_read: AtomicBool::new(false),
         pass: Mutex::new(Pass::default()),
-        moment: Mutex::new(None),
-        moment_read: Condvar::new(),
+        frozen: Mutex::new(None),
+        frozen_read: Condvar::new(),
     };
     let store = Store {
         shared: Arc::new(shared),

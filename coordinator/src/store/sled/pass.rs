@@ -11,25 +11,25 @@ use crate::store::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
 /// What to read through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ground {
+pub(crate) enum Extent {
     /// Which ids there are.
     Ids,
     /// Everything.
     All,
 }
 
-impl Ground {
+impl Extent {
     fn prefix(self, layout: &Layout) -> &'static [u8] {
         match self {
-            Ground::Ids => layout.ids,
-            Ground::All => &[],
+            Extent::Ids => layout.ids,
+            Extent::All => &[],
         }
     }
 
     fn sum(self, digest: Digest) -> u64 {
         match self {
-            Ground::Ids => digest.ids,
-            Ground::All => digest.all,
+            Extent::Ids => digest.ids,
+            Extent::All => digest.all,
         }
     }
 }
@@ -56,8 +56,8 @@ impl Pass {
 
 impl Store {
     /// Begins to read through; what an earlier one has read is forgotten.
-    pub(crate) fn begin_pass(&self, ground: Ground) {
-        let from = ground.prefix(self.shared.layout).to_vec();
+    pub(crate) fn begin_pass(&self, extent: Extent) {
+        let from = extent.prefix(self.shared.layout).to_vec();
         *self.shared.pass.lock().expect(WHOLE) = Pass {
             next: from.clone(),
             from,
@@ -66,10 +66,10 @@ impl Store {
     }
 
     /// Reads a page more. True when that was the last one, and all of what should be there was.
-    pub(crate) fn read_on(&self, ground: Ground) -> Result<bool, StoreError> {
+    pub(crate) fn read_on(&self, extent: Extent) -> Result<bool, StoreError> {
         let reading = self.reading();
         let mut pass = self.shared.pass.lock().expect(WHOLE);
-        let end = key::end_of(ground.prefix(self.shared.layout));
+        let end = key::end_of(extent.prefix(self.shared.layout));
         let mut bytes = 0;
         for (values, entry) in reading.range(&pass.next, &end)?.enumerate() {
             if values == PAGE_VALUES || bytes >= PAGE_BYTES {
@@ -80,7 +80,7 @@ impl Store {
             pass.sum.add(self.shared.layout, &key, &raw);
             pass.next = key::next(&key);
         }
-        if ground.sum(pass.sum) != ground.sum(reading.kept_digest()?) {
+        if extent.sum(pass.sum) != extent.sum(reading.kept_digest()?) {
             return Err(digest::differs());
         }
         *pass = Pass::default();

@@ -33,7 +33,7 @@ const MAX_MESSAGE_BYTES: u64 = 4 * 1024;
 
 /// How much of it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Look {
+pub enum Depth {
     /// All of it.
     #[value(name = "read-all")]
     Everything,
@@ -42,20 +42,20 @@ pub enum Look {
     Sample,
 }
 
-impl Look {
+impl Depth {
     /// In unit tests the other process is the tests' own program, which takes each word for a filter: no test may
     /// have one of these in its name, and none can, with a hyphen.
     fn word(self) -> &'static str {
         match self {
-            Look::Everything => "read-all",
-            Look::Sample => "read-sample",
+            Depth::Everything => "read-all",
+            Depth::Sample => "read-sample",
         }
     }
 }
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Health {
     /// Everything can be read.
     Intact,
     /// Something cannot, or never ends.
@@ -71,8 +71,8 @@ pub(crate) enum Found {
 /// # Errors
 ///
 /// When no process can be started.
-pub(crate) fn probe(dir: &Path, look: Look) -> io::Result<Found> {
-    let args = [OsStr::new(VERB), dir.as_os_str(), OsStr::new(look.word())];
+pub(crate) fn probe(dir: &Path, depth: Depth) -> io::Result<Health> {
+    let args = [OsStr::new(VERB), dir.as_os_str(), OsStr::new(depth.word())];
     // Our unit tests are another program: it would run the tests that have one of these words in their names, and
     // one of those would get here again, without end.
     #[cfg(test)]
@@ -85,7 +85,7 @@ pub(crate) fn patience(dir: &Path) -> Duration {
     LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND)
 }
 
-fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result<Found> {
+fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result<Health> {
     let mut child = Command::new(program)
         // Another binary may have this program in it and go by the name.
         .arg0("coordinator")
@@ -112,7 +112,7 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
         child.kill()?;
         child.wait()?;
         // The reader is left alone: whatever the process started may hold its end of the pipe.
-        return Ok(Found::Damaged(format!(
+        return Ok(Health::Damaged(format!(
             "reading it did not end within {} s",
             patience.as_secs()
         )));
@@ -120,17 +120,17 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
     // It has closed its messages, so it is ending.
     let status = child.wait()?;
     if status.success() {
-        return Ok(Found::Intact);
+        return Ok(Health::Intact);
     }
     let text = reader.join().unwrap_or_default();
     let why = first_line(&text).unwrap_or_else(|| format!("reading it ended with {status}"));
     if status.code() == Some(i32::from(Exit::Refused.code())) {
-        return Ok(Found::InUse(why));
+        return Ok(Health::InUse(why));
     }
     if status.code() == Some(i32::from(Exit::Again.code())) {
-        return Ok(Found::NoSpace(why));
+        return Ok(Health::NoSpace(why));
     }
-    Ok(Found::Damaged(why))
+    Ok(Health::Damaged(why))
 }
 
 fn first_line(text: &str) -> Option<String> {
@@ -153,7 +153,7 @@ fn bytes_in(dir: &Path) -> u64 {
 /// # Errors
 ///
 /// What is wrong with it, and the code to end with.
-pub(crate) fn check(dir: &Path, layout: &'static Layout, look: Look) -> Result<(), (Exit, String)> {
+pub(crate) fn check(dir: &Path, layout: &'static Layout, depth: Depth) -> Result<(), (Exit, String)> {
     thread::spawn(|| {
         // Nothing is ever written to it: it ends with the process that waits for the answer.
         let _ = io::stdin().read(&mut [0]);
@@ -164,9 +164,9 @@ pub(crate) fn check(dir: &Path, layout: &'static Layout, look: Look) -> Result<(
         OpenError::Io { source, .. } if is_full(source.kind()) => (Exit::Again, chain(&error)),
         OpenError::Damaged { .. } | OpenError::Io { .. } => (Exit::Disk, chain(&error)),
     })?;
-    let checked = match look {
-        Look::Everything => store.check().map(drop),
-        Look::Sample => store.check_sample(),
+    let checked = match depth {
+        Depth::Everything => store.check().map(drop),
+        Depth::Sample => store.check_sample(),
     };
     checked.map_err(|error: StoreError| {
         let exit = if is_full(error.kind()) {
@@ -187,7 +187,7 @@ fn is_full(kind: io::ErrorKind) -> bool {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, patience: Duration) -> Found {
+    fn shell(script: &str, patience: Duration) -> Health {
         probe_with(
             Path::new("/bin/sh"),
             &[OsStr::new("-c"), OsStr::new(script)],
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_process_that_never_ends_is_ended_and_means_damage() {
-        let Found::Damaged(why) = shell("exec sleep 600", Duration::from_millis(100)) else {
+        let Health::Damaged(why) = shell("exec sleep 600", Duration::from_millis(100)) else {
             panic!("taken for intact")
         };
         assert!(why.contains("did not end"), "{why}");
@@ -206,18 +206,18 @@ mod tests {
 
     #[test]
     fn what_it_says_is_passed_on() {
-        assert_eq!(shell("exit 0", LEAST_PATIENCE), Found::Intact);
+        assert_eq!(shell("exit 0", LEAST_PATIENCE), Health::Intact);
         assert_eq!(
             shell("echo 'live/7 is damaged' >&2; exit 74", LEAST_PATIENCE),
-            Found::Damaged("live/7 is damaged".to_owned())
+            Health::Damaged("live/7 is damaged".to_owned())
         );
         assert_eq!(
             shell("echo busy >&2; exit 3", LEAST_PATIENCE),
-            Found::InUse("busy".to_owned())
+            Health::InUse("busy".to_owned())
         );
         assert!(matches!(
             shell("kill -SEGV $$", LEAST_PATIENCE),
-            Found::Damaged(_)
+            Health::Damaged(_)
         ));
     }
 }

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::key::{self, CHUNK, FIRST_CHUNK};
 use crate::store::{Store, WHOLE};
 
-/// Reads of one moment; made by `Store::reading`. Whoever has one takes no second one: a writer may wait in between.
+/// Reads as of one batch; made by `Store::reading`. Nobody takes a second one beside it: a writer may wait in between.
 pub struct Reading<'a> {
     sled: RwLockReadGuard<'a, Sled>,
 }

@@ -3,9 +3,9 @@
 mod closing;
 mod crash;
 mod damage;
+mod frozen;
 mod leaves;
 mod long;
-mod moment;
 mod pass;
 mod renew;
 

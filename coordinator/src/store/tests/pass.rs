@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::{bytes, open, put};
 use crate::records::{output, task::key};
-use crate::store::{Batch, Ground, Store, sled::value};
+use crate::store::{Batch, Extent, Store, sled::value};
 
 fn filled(dir: &TempDir) -> Store {
     let store = open(dir);
@@ -20,12 +20,12 @@ fn filled(dir: &TempDir) -> Store {
 
 pub(super) fn read_through(
     store: &Store,
-    ground: Ground,
+    extent: Extent,
     mut between: impl FnMut(u64),
 ) -> Result<u64, String> {
-    store.begin_pass(ground);
+    store.begin_pass(extent);
     let mut pages = 0;
-    while !store.read_on(ground).map_err(|error| error.to_string())? {
+    while !store.read_on(extent).map_err(|error| error.to_string())? {
         pages += 1;
         between(pages);
     }
@@ -36,8 +36,8 @@ pub(super) fn read_through(
 fn what_is_written_before_and_behind_the_reader_is_taken_in() {
     let dir = TempDir::new().unwrap();
     let store = filled(&dir);
-    for ground in [Ground::Ids, Ground::All] {
-        let pages = read_through(&store, ground, |page| {
+    for extent in [Extent::Ids, Extent::All] {
+        let pages = read_through(&store, extent, |page| {
             let mut batch = Batch::default();
             for number in [0, page * 90, 999] {
                 batch.put(key::done(number), bytes(50, page));
@@ -46,7 +46,7 @@ fn what_is_written_before_and_behind_the_reader_is_taken_in() {
             }
             store.apply(batch, store.applied_seq() + 1).unwrap();
         });
-        assert!(pages.unwrap() > 5, "{ground:?}");
+        assert!(pages.unwrap() > 5, "{extent:?}");
     }
     store.check().unwrap();
 }
@@ -57,14 +57,14 @@ fn what_was_lost_or_is_older_is_noticed_at_the_end() {
         let dir = TempDir::new().unwrap();
         let store = filled(&dir);
         let good = store.swap_raw(&key, None).unwrap();
-        for (ground, is_noticed) in [(Ground::Ids, ids_too), (Ground::All, true)] {
-            let found = read_through(&store, ground, |_| {});
-            assert_eq!(found.is_err(), is_noticed, "{ground:?} {found:?}");
+        for (extent, is_noticed) in [(Extent::Ids, ids_too), (Extent::All, true)] {
+            let found = read_through(&store, extent, |_| {});
+            assert_eq!(found.is_err(), is_noticed, "{extent:?} {found:?}");
         }
         store.swap_raw(&key, Some(&value::encode_short(&key, b"older")));
-        let error = read_through(&store, Ground::All, |_| {}).unwrap_err();
+        let error = read_through(&store, Extent::All, |_| {}).unwrap_err();
         assert!(error.contains("missing or older"), "{error}");
         store.swap_raw(&key, Some(&good));
-        read_through(&store, Ground::All, |_| {}).unwrap();
+        read_through(&store, Extent::All, |_| {}).unwrap();
     }
 }

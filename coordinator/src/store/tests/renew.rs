@@ -9,10 +9,10 @@ use std::time::Duration;
 use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
-use super::{Chance, bytes, contents, moment::change, open, pass::read_through, put, said};
+use super::{Chance, bytes, contents, frozen::change, open, pass::read_through, put, said};
 use crate::records::{LAYOUT, task::key};
 use crate::store::sled::closing::{self, Left};
-use crate::store::{Batch, Ground, Store, StoreError, sled::open::open_within};
+use crate::store::{Batch, Extent, Store, StoreError, sled::open::open_within};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -123,7 +123,7 @@ fn readers_wait_meanwhile_and_see_whole_batches() {
 }
 
 #[test]
-fn a_moment_and_a_pass_stay_exact_over_it() {
+fn a_frozen_store_and_a_pass_stay_exact_over_it() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("store");
     let store = renewing(&path);
@@ -133,18 +133,18 @@ fn a_moment_and_a_pass_stay_exact_over_it() {
     }
     let expected = contents(&store);
     let mut seen = BTreeSet::new();
-    let moment = store.moment().enumerate().map(|(count, entry)| {
+    let frozen = store.freeze().enumerate().map(|(count, entry)| {
         if count.is_multiple_of(150) {
             change(&store, &mut chance, 250);
             seen.append(&mut notes(&path));
         }
         entry.unwrap()
     });
-    assert!(moment.eq(expected));
+    assert!(frozen.eq(expected));
     assert!(seen.len() > 5, "opened again {} times", seen.len());
 
     let mut seen = BTreeSet::new();
-    let pages = read_through(&store, Ground::All, |_| {
+    let pages = read_through(&store, Extent::All, |_| {
         change(&store, &mut chance, 130);
         seen.append(&mut notes(&path));
     });

@@ -1,7 +1,8 @@
-//! The store as it is at one moment, read through while it is written to.
+//! A frozen store: read through as it was at one seq, while batches are applied.
 //!
-//! sled has no such view. So a batch keeps what it replaces, as long as the reading has not passed it: the reading
-//! takes that in place of what is there. What is kept is bounded; when it is too much, writing waits for reading.
+//! sled has no snapshots. So a batch keeps the values that it replaces, for as long as the reader has not passed them,
+//! and the reader takes them in place of the new ones. Their bytes are bounded: beyond the bound, writing waits for the
+//! reader.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -21,15 +22,15 @@ use super::{
         value::{self, Stored},
     },
 };
-use crate::program::limits::MOMENT_BYTES;
+use crate::program::limits::FROZEN_BYTES;
 
 /// What a map takes for each entry beside key and value, about.
 const ENTRY_BYTES: usize = 64;
 
-/// What sled had under a key; `None` when it had nothing.
+/// What was under a key in sled; `None` when nothing was.
 type Before = Option<Vec<u8>>;
 
-/// What was replaced since the moment, and how far it has been read.
+/// What batches have replaced since the store was frozen, and how far it has been read.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// Where the next page begins; nothing before it is kept.
@@ -40,8 +41,8 @@ pub(super) struct Kept {
     bytes: usize,
 }
 
-/// See the module; made by [`Store::moment`]. Dropping it ends what it costs.
-pub struct Moment {
+/// See the module; made by [`Store::freeze`]. Nothing is kept any more when it is dropped.
+pub struct Frozen {
     store: Store,
     seq: u64,
     is_over: bool,
@@ -49,17 +50,17 @@ pub struct Moment {
 }
 
 impl Store {
-    /// The store as it is now, after its last batch, also when more are applied meanwhile.
+    /// The store as it is after its last batch, to be read while more are applied.
     ///
     /// # Panics
     ///
-    /// When another moment is being read: there is one at a time.
-    pub fn moment(&self) -> Moment {
+    /// When another frozen store is being read: there is one at a time.
+    pub fn freeze(&self) -> Frozen {
         let _reading = self.reading();
-        let mut kept = self.shared.moment.lock().expect(WHOLE);
-        assert!(kept.is_none(), "one moment is read at a time");
+        let mut kept = self.shared.frozen.lock().expect(WHOLE);
+        assert!(kept.is_none(), "one frozen store is read at a time");
         *kept = Some(Kept::default());
-        Moment {
+        Frozen {
             store: self.clone(),
             seq: self.applied_seq(),
             is_over: false,
@@ -68,17 +69,17 @@ impl Store {
     }
 
     /// For `apply`, before it changes anything: waits while too much is kept.
-    pub(super) fn wait_for_moment(&self) {
-        let kept = self.shared.moment.lock().expect(WHOLE);
+    pub(super) fn wait_for_frozen(&self) {
+        let kept = self.shared.frozen.lock().expect(WHOLE);
         let is_too_much =
-            |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > MOMENT_BYTES);
-        let read = self.shared.moment_read.wait_while(kept, is_too_much);
+            |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > FROZEN_BYTES);
+        let read = self.shared.frozen_read.wait_while(kept, is_too_much);
         drop(read.expect(WHOLE));
     }
 
-    /// For `apply`, which nobody reads beside: keeps what these changes replace.
-    pub(super) fn keep_for_moment(&self, sled: &Sled, changes: &Changes) -> Result<(), StoreError> {
-        let mut kept = self.shared.moment.lock().expect(WHOLE);
+    /// For `apply`, while it keeps readers out: keeps what these changes replace.
+    pub(super) fn keep_replaced(&self, sled: &Sled, changes: &Changes) -> Result<(), StoreError> {
+        let mut kept = self.shared.frozen.lock().expect(WHOLE);
         let Some(kept) = kept.as_mut() else {
             return Ok(());
         };
@@ -107,7 +108,7 @@ impl Store {
     }
 }
 
-impl Moment {
+impl Frozen {
     /// The last event that it reflects.
     pub fn seq(&self) -> u64 {
         self.seq
@@ -115,8 +116,10 @@ impl Moment {
 
     fn read_page(&mut self) -> Result<Vec<Entry>, StoreError> {
         let reading = self.store.reading();
-        let mut kept = self.store.shared.moment.lock().expect(WHOLE);
-        let kept = kept.as_mut().expect("a moment is kept until it is dropped");
+        let mut kept = self.store.shared.frozen.lock().expect(WHOLE);
+        let kept = kept
+            .as_mut()
+            .expect("values are kept until the frozen store is dropped");
         let mut then = Then {
             now: reading.range(&kept.passed, &[CHUNK])?.peekable(),
             replaced: kept.values.range(kept.passed.clone()..).peekable(),
@@ -141,13 +144,13 @@ impl Moment {
         }
         if let Some(passed) = passed {
             kept.pass(passed);
-            self.store.shared.moment_read.notify_all();
+            self.store.shared.frozen_read.notify_all();
         }
         Ok(page)
     }
 }
 
-/// The keys with what was under them at the moment: what is there now, but for what was replaced since.
+/// The keys with what was under them when the store was frozen.
 struct Then<'a> {
     now: Peekable<Range<'a>>,
     replaced: Peekable<btree_map::Range<'a, Vec<u8>, Before>>,
@@ -180,7 +183,7 @@ impl Then<'_> {
     }
 }
 
-/// The value behind what was under a key at the moment.
+/// The value behind what was under a key when the store was frozen.
 fn whole(
     reading: &Sled,
     chunks: &BTreeMap<Vec<u8>, Before>,
@@ -212,7 +215,7 @@ fn size(key: &[u8], before: &Before) -> usize {
 }
 
 /// Keys and whole values, in the order of keys; it ends after an error.
-impl Iterator for Moment {
+impl Iterator for Frozen {
     type Item = Result<Entry, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -234,14 +237,14 @@ impl Iterator for Moment {
     }
 }
 
-impl Drop for Moment {
+impl Drop for Frozen {
     fn drop(&mut self) {
         *self
             .store
             .shared
-            .moment
+            .frozen
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = None;
-        self.store.shared.moment_read.notify_all();
+        self.store.shared.frozen_read.notify_all();
     }
 }

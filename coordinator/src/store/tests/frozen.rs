@@ -1,4 +1,4 @@
-//! A moment of the store is read as it was, whatever is written meanwhile.
+//! A frozen store is read as it was, whatever is written meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -47,10 +47,10 @@ fn it_is_what_the_store_was_whatever_is_written_meanwhile() {
     }
     for round in 0..6 {
         let expected = contents(&store);
-        let moment = store.moment();
-        assert_eq!(moment.seq(), store.applied_seq());
+        let frozen = store.freeze();
+        assert_eq!(frozen.seq(), store.applied_seq());
         let mut found = BTreeMap::new();
-        for (count, entry) in moment.enumerate() {
+        for (count, entry) in frozen.enumerate() {
             let (key, value) = entry.unwrap();
             assert!(found.last_key_value().is_none_or(|(last, _)| *last < key));
             found.insert(key, value);
@@ -71,11 +71,11 @@ fn what_is_given_up_costs_nothing_afterwards() {
     let store = open(&dir);
     let mut chance = Chance(5);
     change(&store, &mut chance, 400);
-    let mut moment = store.moment();
-    moment.next().unwrap().unwrap();
+    let mut frozen = store.freeze();
+    frozen.next().unwrap().unwrap();
     change(&store, &mut chance, 400);
-    assert!(store.shared.moment.lock().unwrap().is_some());
-    drop(moment);
-    assert!(store.shared.moment.lock().unwrap().is_none());
-    assert!(store.moment().map(Result::unwrap).eq(contents(&store)));
+    assert!(store.shared.frozen.lock().unwrap().is_some());
+    drop(frozen);
+    assert!(store.shared.frozen.lock().unwrap().is_none());
+    assert!(store.freeze().map(Result::unwrap).eq(contents(&store)));
 }
