@@ -58,7 +58,7 @@ fn bare() -> f64 {
     rate(begun)
 }
 
-/// As tasks that lie ready when the agent starts, until it has reported all of them and left.
+/// Time from the start of an agent, for which all tasks lie ready, until it has reported them and left.
 fn through_an_agent() -> f64 {
     // On the disk where everything is built: a directory in memory syncs nothing.
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

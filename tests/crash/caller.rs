@@ -25,7 +25,7 @@ use super::history::{Answer, Call, Exchange};
 /// An answer that takes longer counts as lost.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Where calls are written down.
+/// The list of calls.
 pub(crate) struct Recorder {
     start: Instant,
     calls: Mutex<Vec<Call>>,
@@ -40,7 +40,7 @@ impl Recorder {
         }
     }
 
-    /// What was written down, in the order of the answers.
+    /// The calls in the order of the answers.
     pub(crate) fn take(&self) -> Vec<Call> {
         std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -69,7 +69,7 @@ impl Caller {
         }
     }
 
-    /// What it is called in the history.
+    /// Its name in the history.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

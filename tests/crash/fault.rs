@@ -1,4 +1,4 @@
-//! What can happen to the programs, their disk and their wires.
+//! The faults of programs, disk and wires.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl Fault {
         (Fault::Blackhole, 1),
     ];
 
-    /// What it is called in a report; a failing disk has names of its own.
+    /// Its name in a report; a failing disk has names of its own.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Fault::KillCoordinator => "coordinator killed",
@@ -99,7 +99,7 @@ pub(crate) struct DiskFault {
     pub(crate) name: &'static str,
     pub(crate) call: &'static str,
     pub(crate) deed: Deed,
-    /// With which the coordinator has to end, as a shell says it.
+    /// The coordinator's exit code, as a shell says it.
     pub(crate) code: i32,
 }
 

@@ -1,4 +1,4 @@
-//! What has to have happened for a run to have proved anything.
+//! The least that must happen in a run before it proves anything.
 
 use swarm_proto::v1::event::Payload;
 
@@ -10,10 +10,10 @@ use super::{
 
 const LEAST_OPERATIONS: usize = 300;
 const LEAST_SUCCEEDED: usize = 100;
-/// Of each odd thing that a lost answer or lease brings.
+/// At least so many of each odd event that a lost answer or lease brings.
 const LEAST_ODD: usize = 3;
 
-/// What a run has too little of, in words.
+/// The kinds of events of which a run has too few, in words.
 pub(crate) fn missing(history: &History, report: &Report, has_disk: bool) -> Vec<String> {
     let events = |wanted: fn(&Payload) -> bool| {
         let payloads = history.log.iter().filter_map(|event| event.payload.as_ref());

@@ -13,11 +13,11 @@ use swarm_proto::v1::{
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
-    /// What clients and agents asked, in the order of the answers.
+    /// The calls of clients and agents, in the order of the answers.
     pub(crate) calls: Vec<Call>,
-    /// What each reader of events was sent.
+    /// The events that each reader was sent.
     pub(crate) readers: Vec<Reader>,
-    /// What the commands of real agents wrote, in the order in which it reached the file.
+    /// The lines of real agents' commands, in the order in which they reached the file.
     pub(crate) lines: Vec<Line>,
     /// Every event, read from the first one when nothing more happened.
     pub(crate) log: Vec<Event>,
@@ -34,11 +34,11 @@ pub(crate) struct Call {
     pub(crate) called: Duration,
     /// When the answer was there, or was given up.
     pub(crate) returned: Duration,
-    /// What was asked, and what came of it.
+    /// The request and its answer.
     pub(crate) exchange: Exchange,
 }
 
-/// What came of a request.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer<T> {
     /// It was done, and this was said.
@@ -50,7 +50,7 @@ pub(crate) enum Answer<T> {
 }
 
 impl<T> Answer<T> {
-    /// What was said when it was done.
+    /// The response, when there was one.
     pub(crate) fn given(&self) -> Option<&T> {
         match self {
             Answer::Given(response) => Some(response),
@@ -92,7 +92,7 @@ impl Exchange {
         as_of.map(|as_of| (as_of.history.as_str(), as_of.seq))
     }
 
-    /// What it is called in a report.
+    /// Its name in a report.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Exchange::Submit(..) => "submit",
@@ -119,7 +119,7 @@ pub(crate) struct Reader {
 pub(crate) struct Connection {
     /// The first seq that was asked for.
     pub(crate) from_seq: u64,
-    /// What was sent, in its order.
+    /// The events that were sent, in their order.
     pub(crate) events: Vec<Event>,
 }
 

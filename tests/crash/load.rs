@@ -1,4 +1,4 @@
-//! What the programs are kept busy with: submitters, one who meddles, agents that run nothing, readers.
+//! The load on the programs: submitters, a meddler, agents that run nothing, and readers.
 
 use std::{
     future::Future,
@@ -34,11 +34,11 @@ const MOST_OPEN: i64 = 60;
 /// Once in 20 ms.
 const LOOKS_FOR_ROOM: usize = 25;
 
-/// What everybody who makes load knows.
+/// Everything that submitters, agents and readers share.
 pub(crate) struct Board {
-    /// Where commands write their lines.
+    /// The file into which commands write their lines.
     pub(crate) lines: PathBuf,
-    /// What has happened.
+    /// The tasks, as the readers follow them.
     pub(crate) progress: Arc<Progress>,
     /// Ids of tasks that may be there.
     ids: Mutex<Vec<String>>,
@@ -62,7 +62,7 @@ impl Board {
         ids.len().checked_sub(back).map(|at| ids[at].clone())
     }
 
-    /// Whether no more load is wanted.
+    /// Whether the load is to end.
     pub(crate) fn is_over(&self) -> bool {
         *self.stop.borrow()
     }

@@ -19,7 +19,7 @@ pub(crate) struct Part {
     child: Child,
     report: PathBuf,
     log: PathBuf,
-    /// What to type to have it once more.
+    /// The command line that runs it again.
     again: String,
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::harness::PATIENCE;
 
-    /// What becomes of a part that runs this shell line, in which `$1` is its report.
+    /// The outcome of a part that runs this shell line, in which `$1` is its report.
     fn finished(line: &str, limit: Duration) -> (Report, String) {
         let dir = tempfile::tempdir().unwrap();
         let report = dir.path().join("report.json");

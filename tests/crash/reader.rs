@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_millis(800);
 /// Between two tries to open one.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// What has happened, as far as a reader has seen.
+/// The tasks as far as a reader has followed the events.
 #[derive(Default)]
 pub(crate) struct Progress {
     /// Tasks that have not ended.
@@ -31,12 +31,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// How many tasks have not ended.
+    /// The number of tasks that have not ended.
     pub(crate) fn open(&self) -> i64 {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// How many tasks have succeeded.
+    /// The number of tasks that have succeeded.
     pub(crate) fn succeeded(&self) -> u64 {
         self.succeeded.load(Ordering::Relaxed)
     }

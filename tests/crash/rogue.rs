@@ -46,7 +46,7 @@ pub(crate) async fn run(caller: Caller, chance: Seeded, board: Arc<Board>) {
         let pause = Duration::from_millis(rogue.chance.below(PAUSE_MS));
         rogue.board.pause(pause).await;
     }
-    // What it holds would have to expire first.
+    // The leases that it holds would have to expire first.
     for (lease, said) in std::mem::take(&mut rogue.kept) {
         let report = said.unwrap_or_else(|| success(&lease));
         rogue.report(report).await;

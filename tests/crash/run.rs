@@ -25,16 +25,16 @@ use crate::harness::{
 
 /// Tasks that have to succeed after the faults of a cycle.
 const PROGRESS: u64 = 3;
-/// And up to so many more, so that the next faults come at any moment.
+/// Up to so many more have to succeed, so that the next faults come at any moment.
 const MORE_PROGRESS: u64 = 24;
 /// So many cycles or more have to bring every kind of fault, and enough to do.
 pub(crate) const CYCLES: usize = 50;
-/// Of how many tasks in violations the events are shown.
+/// The events of so many tasks in violations are shown.
 const MOST_SHOWN: usize = 5;
 /// Backoffs of lost tasks can be minutes: what still waits after so many looks is cancelled.
 const PATIENT_LOOKS: usize = 400;
 
-/// What a run came to.
+/// The outcome of a run.
 pub(crate) struct Outcome {
     pub(crate) report: Report,
     /// Everything that must not have been, in words.

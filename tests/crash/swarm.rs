@@ -23,11 +23,11 @@ use crate::harness::{
 };
 
 const AGENTS: usize = 3;
-/// How many of the journal's calls pass between the order to fail and the failure, at most.
+/// At most so many of the journal's calls pass between the order to fail and the failure.
 const MOST_CALLS: usize = 5;
-/// With which the coordinator stops when there is no space for what it has to write.
+/// The exit code of a coordinator that has no space for its journal.
 const NO_SPACE: i32 = 74;
-/// What the coordinator says when it takes no more work because of its disk.
+/// A part of the log line of a coordinator that takes no more work because of its disk.
 const REFUSES: &str = "the disk is full: submits and claims are refused";
 /// The last lines of a program's log that go with a violation.
 const SHOWN_LINES: usize = 12;
@@ -37,23 +37,23 @@ pub(crate) struct Swarm {
     // In the order in which they are stopped.
     agents: Vec<RealAgent>,
     pub(crate) coordinator: Coordinator,
-    /// Those of the agents, then those of the clients.
+    /// The wires of the agents, then those of the clients.
     wires: Vec<Wire>,
     disk: Option<Disk>,
     plan: Option<Plan>,
-    /// How many plans for the disk there were.
+    /// The number of plans for the disk so far.
     plans: usize,
     /// Its disk has been full since the coordinator's start: what a write met then it may hear of later.
     was_full: bool,
     undo: Vec<(Instant, Undo)>,
     chance: Seeded,
-    /// How often each kind of fault happened.
+    /// The number of faults of each kind.
     pub(crate) faults: BTreeMap<&'static str, u64>,
-    /// What a program did that it must not, in words.
+    /// Violations by the programs themselves, in words.
     pub(crate) violations: Vec<String>,
 }
 
-/// What ends a fault that lasts.
+/// The cure of a fault that lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Undo {
     StartAgent(usize),
@@ -64,7 +64,7 @@ enum Undo {
     MakeSpace,
 }
 
-/// Which wire is whose, behind those of the agents.
+/// The order of the clients' wires, behind those of the agents.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
     Clients,
@@ -113,7 +113,7 @@ impl Swarm {
         self.disk.is_some()
     }
 
-    /// Where clients of this kind find the coordinator.
+    /// The address at which clients of this kind find the coordinator.
     pub(crate) fn address(&self, of: End) -> &str {
         self.wires[AGENTS + of as usize].address()
     }

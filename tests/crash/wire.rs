@@ -23,7 +23,7 @@ pub(crate) enum Way {
     Down,
 }
 
-/// What becomes of bytes that go one way.
+/// The faults of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Flow {
     /// Each piece waits so long.
@@ -76,7 +76,7 @@ impl Wire {
         Wire { address, state }
     }
 
-    /// What to connect to instead of the coordinator.
+    /// The address to connect to in place of the coordinator's.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -137,7 +137,7 @@ async fn carry(near: TcpStream, coordinator: String, number: u64, state: Arc<wat
     let Ok(far) = connect(&coordinator).await else {
         return;
     };
-    // What waits in between is the wire's affair.
+    // The wire alone decides how long bytes wait.
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let mut cut = state.subscribe();
     let (from_near, to_near) = near.into_split();

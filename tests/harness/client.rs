@@ -172,7 +172,7 @@ pub(crate) fn assert_gapless(events: &[Event]) {
     }
 }
 
-/// How many events of this kind each task has.
+/// The number of events of this kind for each task.
 pub(crate) fn count_by_task<'a>(events: &'a [Event], kind: &str) -> BTreeMap<&'a str, usize> {
     let mut counts = BTreeMap::new();
     for event in events.iter().filter(|event| event.kind == kind) {

@@ -26,7 +26,7 @@ pub(crate) struct Coordinator {
     program: Program,
     address: String,
     flags: Vec<String>,
-    /// What becomes of its disk; nothing when there is none.
+    /// The faults of its disk; none when the disk is well.
     disk: Option<Plan>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     stdout: BufReader<ChildStdout>,
@@ -34,7 +34,7 @@ pub(crate) struct Coordinator {
     files: Files,
 }
 
-/// Where a coordinator's files are.
+/// The place of a coordinator's files.
 enum Files {
     /// In a directory that is removed with it.
     Own(TempDir),
@@ -117,12 +117,12 @@ impl Coordinator {
         Coordinator::on(Files::Own(dir), &[], None)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Where it serves metrics, as it says after its start; for one that was told to.
+    /// The address of its metrics, which it prints after its start when it was told to serve them.
     pub(crate) fn metrics_address(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();

@@ -16,7 +16,7 @@ pub(crate) struct Disk {
     full: PathBuf,
 }
 
-/// What happens at a step.
+/// The fault at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     /// The program is killed before it.
@@ -29,7 +29,7 @@ pub(crate) enum Deed {
     Enospc,
 }
 
-/// What is counted, and what happens when.
+/// The calls that are counted, and the step at which the disk fails or the program dies.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The library of the full disk, in front of the other one.
@@ -44,7 +44,7 @@ pub(crate) struct Plan {
 pub(crate) struct Step {
     pub(crate) call: String,
     pub(crate) path: String,
-    /// Whether the deed was done here.
+    /// Whether the fault came here.
     pub(crate) is_hit: bool,
 }
 
@@ -94,7 +94,7 @@ impl Plan {
         fs::write(&self.arm, "").unwrap();
     }
 
-    /// As before [`Plan::arm`].
+    /// Counts nothing more until the next [`Plan::arm`].
     pub(crate) fn disarm(&self) {
         let _ = fs::remove_file(&self.arm);
     }
@@ -135,12 +135,12 @@ impl Plan {
         self
     }
 
-    /// What a program has to find in its environment.
+    /// The variables that a program needs in its environment.
     pub(crate) fn env(&self) -> &[(&'static str, OsString)] {
         &self.env
     }
 
-    /// What was counted so far.
+    /// The steps that were counted so far.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let step = |line: &str| {

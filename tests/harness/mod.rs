@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What must happen happens within this, also on a machine that is busy with the other tests.
+/// Time within which a condition comes true, also on a machine that is busy with the other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pauses between two looks at a condition: short beside what is waited for.

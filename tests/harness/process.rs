@@ -1,8 +1,8 @@
-//! What `/proc` says about processes that no test started itself.
+//! Processes that no test started itself, as `/proc` shows them.
 
 use std::{fs, path::Path};
 
-/// Whether a process exists that is more than an exit status nobody has read.
+/// Whether a process runs; one that has ended and was not waited for does not.
 pub(crate) fn is_running(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;

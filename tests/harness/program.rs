@@ -18,7 +18,7 @@ use super::{PATIENCE, wait_at_most, wait_for};
 
 /// The end of a log that is shown when a test fails.
 const SHOWN_LINES: usize = 60;
-/// What a program gets to end by itself before it is killed.
+/// Time for a program to end by itself before it is killed.
 const LAST_GRACE: Duration = Duration::from_secs(5);
 
 /// A command that starts a program with nothing of the surroundings that could change what it does.
@@ -116,7 +116,7 @@ impl Program {
         }
     }
 
-    /// What it wrote to stderr so far.
+    /// Its stderr so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -146,14 +146,14 @@ impl Drop for Program {
     }
 }
 
-/// Everything that a program left when it had ended.
+/// The exit code and the output of a program that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// Its exit code; 128 and more for a signal.
     pub(crate) code: i32,
-    /// What it wrote to stdout.
+    /// Its stdout.
     pub(crate) stdout: String,
-    /// What it wrote to stderr.
+    /// Its stderr.
     pub(crate) stderr: String,
 }
 
@@ -169,13 +169,13 @@ impl Ended {
         self
     }
 
-    /// What it printed as JSON.
+    /// Its stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
     }
 
-    /// What it printed as one JSON value a line.
+    /// Its stdout as one JSON value a line.
     #[track_caller]
     pub(crate) fn json_lines(&self) -> Vec<serde_json::Value> {
         self.stdout

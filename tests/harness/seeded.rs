@@ -21,7 +21,7 @@ impl Seeded {
         Seeded(self.below(u64::MAX))
     }
 
-    /// Whether something with this chance, in a hundred, happens.
+    /// True in so many of a hundred cases.
     pub(crate) fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }

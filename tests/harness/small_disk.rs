@@ -38,7 +38,7 @@ impl SmallDisk {
         }
     }
 
-    /// Where it is mounted.
+    /// The directory at which it is mounted.
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }

@@ -10,10 +10,10 @@ use bytes::Bytes;
 
 use crate::{harness::seeded::Seeded, trace::Operation};
 
-/// What a disk writes whole or not at all, in bytes.
+/// Bytes that a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
 
-/// What becomes of everything that was not synced.
+/// The part of unsynced writes that a loss of power leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Loss {
     /// None of it is there.
@@ -31,10 +31,10 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 #[derive(Default)]
 pub(crate) struct Disk {
     files: Vec<File>,
-    /// As the program sees them.
+    /// The files as the program sees them.
     names: Names,
     synced_names: Names,
-    /// What was done to names whose directory was not synced since, in order.
+    /// Changes of names whose directory was not synced since, in order.
     moves: Vec<Move>,
 }
 
@@ -150,7 +150,7 @@ impl Disk {
                 .any(|done| done.directory().starts_with(directory) || done.is_of(directory))
     }
 
-    /// What is left below `directory` after a loss of power.
+    /// The files below `directory` after a loss of power.
     pub(crate) fn after(&self, loss: Loss, directory: &str) -> Files {
         let mut chance = Chance::of(loss);
         let mut files = Files::new();
@@ -165,7 +165,7 @@ impl Disk {
         files
     }
 
-    /// Which files that would be, by a number that a file keeps, and whether all of each was synced.
+    /// The same files by a number that a file keeps, each with whether all of it was synced.
     pub(crate) fn list_after(&self, loss: Loss, directory: &str) -> Vec<(String, usize, bool)> {
         self.names_after(&mut Chance::of(loss), directory)
             .into_iter()
@@ -218,7 +218,7 @@ impl Chance {
     }
 }
 
-/// Whether the directories are there in which a file is.
+/// Whether the directories around a file exist.
 fn has_directories(names: &Names, name: &str) -> bool {
     let above = parent(name);
     above.is_empty() || (names.get(above) == Some(&Node::Directory) && has_directories(names, above))
@@ -233,7 +233,7 @@ impl Move {
         parent(self.to.as_ref().or(self.from.as_ref()).unwrap())
     }
 
-    /// Whether it is this directory, with or without a slash, that came or went.
+    /// Whether this directory, with or without a slash, came or went.
     fn is_of(&self, directory: &str) -> bool {
         [&self.from, &self.to]
             .into_iter()
@@ -261,7 +261,7 @@ impl Change {
         }
     }
 
-    /// Those sectors that are kept.
+    /// The sectors of a write that are kept.
     fn apply_in_part(&self, file: &mut Vec<u8>, mut is_kept: impl FnMut() -> bool) {
         let Change::Write { offset, bytes } = self else {
             if is_kept() {

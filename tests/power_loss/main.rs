@@ -26,7 +26,7 @@ use std::{env, fs, thread};
 use recording::Recording;
 use replay::{Sabotage, replay};
 
-/// Of the clients, and so of the file system: each is on disk before it is answered.
+/// Requests of the clients, and so syncs of the disk: each request is on disk before its answer.
 const OPERATIONS: usize = 10_000;
 
 /// For the runs with a planted fault: enough for segments to end and snapshots to be taken.

@@ -24,7 +24,7 @@ use crate::{
     trace::{ACKNOWLEDGED, Acknowledged, Trace, What},
 };
 
-/// Where the recorded process is to work.
+/// Names the directory in which the recorded process works.
 const DIR: &str = "SWARM_POWER_LOSS_DIR";
 /// After how many acknowledgements it ends.
 const ENOUGH: &str = "SWARM_POWER_LOSS_OPERATIONS";
@@ -40,17 +40,17 @@ const LAYOUT: Layout = Layout {
 /// Enough that what one is told finds another one's events half written.
 const CLIENTS: usize = 3;
 
-/// What the coordinator does about every second comes once in so many operations.
+/// The coordinator's work of every second comes once in so many operations.
 const OPERATIONS_BETWEEN_UPKEEPS: usize = 200;
 
-/// What was done, and the files that it came to.
+/// The operations, and the files at their end.
 pub(crate) struct Recording {
     pub(crate) trace: Trace,
     dir: TempDir,
 }
 
 impl Recording {
-    /// Of this many operations at least. `None`, with a line that says why, where it cannot be made.
+    /// Records this many operations at least. `None`, with a line that says why, where that is not possible.
     pub(crate) fn make(operations: usize) -> Option<Recording> {
         let dir = memory_dir();
         let shim = disk::Disk::build(dir.path())?;
@@ -150,7 +150,7 @@ async fn run(dir: &Path, enough: usize) {
     inside.stop().await;
 }
 
-/// Where clients write down what they are told, as soon as they are.
+/// The file into which clients write each answer at once.
 struct Notebook {
     file: File,
     count: watch::Sender<usize>,

@@ -30,7 +30,7 @@ pub(crate) enum Sabotage {
     NoSyncOfSnapshots,
 }
 
-/// What was tried.
+/// Counts of everything that was tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Report {
     /// Operations after which power was lost.
@@ -94,11 +94,11 @@ struct Replay {
     report: Report,
     /// The last event that a client has seen.
     acknowledged: u64,
-    /// Which event each opening had last, with its hash: there is one history.
+    /// The last event of each opening, with its hash: there is one history.
     chains: BTreeMap<u64, u64>,
-    /// What the snapshots were when they were last looked at, and how far the newest went.
+    /// The snapshots at the last look, and the seq of the newest.
     snapshots: (Vec<(String, usize, bool)>, Floor),
-    /// How far each opening went since journal and snapshots were last changed.
+    /// The last seq of each opening since journal and snapshots were last changed.
     reached: Vec<(Loss, u64)>,
 }
 
@@ -180,7 +180,7 @@ impl Replay {
         Ok(())
     }
 
-    /// What the snapshots that are left say of the journal.
+    /// The journal as the remaining snapshots witness it.
     fn floor(&mut self, loss: Loss, dir: &Path) -> Result<Floor, String> {
         let mut list = self.disk.list_after(loss, SNAPSHOTS);
         list.retain(|(name, ..)| !name.ends_with(".tmp"));

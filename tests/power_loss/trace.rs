@@ -1,4 +1,4 @@
-//! What a program did to its files, as `disk.c` records it.
+//! The operations of a program on its files, as `disk.c` records them.
 
 use std::{fs, path::Path};
 
@@ -28,12 +28,12 @@ pub(crate) enum Operation {
     Acknowledge(Acknowledged),
 }
 
-/// What a client was told, of one task.
+/// An answer to a client about one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     /// The last event that the answer reflects.
     pub(crate) seq: u64,
-    /// What had become of the task.
+    /// The state of the task in the answer.
     pub(crate) what: What,
     pub(crate) task: String,
 }
@@ -89,7 +89,7 @@ impl Trace {
                 }
                 continue;
             }
-            // What has no name any more is gone with its last handle.
+            // A file without a name is gone with its last handle.
             if path.ends_with(" (deleted)") {
                 continue;
             }

@@ -40,7 +40,7 @@ use crash::{
 
 /// A run of one seed that takes longer hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(900);
-/// What else runs has to be built first, and ends by itself.
+/// Other parts have to be built first, and end by themselves.
 const OTHERS_GRACE: Duration = Duration::from_secs(1800);
 /// Seeds of the simulation that belong to one seed of the proof.
 const SIMULATED: u64 = 100_000_000;

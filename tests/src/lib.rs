@@ -1,4 +1,4 @@
-//! What the tests and the fuzzing of this workspace share.
+//! Targets and calls that the tests and the fuzzing of this workspace share.
 
 pub mod fuzz;
 pub mod raw;

@@ -31,7 +31,7 @@ pub(super) fn violations(history: &History) -> Vec<String> {
         found.push(format!("there is more than one history: {histories:?}"));
     }
 
-    // Whoever asks after somebody else was answered sees at least as much.
+    // A call that was sent after another one's answer sees at least as much.
     let mut by_return = answered.clone();
     by_return.sort_by_key(|(call, _)| call.returned);
     answered.sort_by_key(|(call, _)| call.called);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::life::{Life, Report};
 use crate::crash::history::{Exchange, History, Line, Moment};
 
-/// Where in the file an attempt's lines are.
+/// The places of an attempt's lines in the file.
 #[derive(Default)]
 struct Run {
     start: Option<usize>,
@@ -61,7 +61,7 @@ pub(super) fn violations(history: &History, lives: &BTreeMap<&str, Life<'_>>) ->
             for (other, later) in runs.range(number + 1..) {
                 let begun = later.start.unwrap_or_default();
                 let side_by_side = start < later.end.unwrap_or(usize::MAX) && begun < end;
-                // Whoever has no last line was killed, and that is no sign of when.
+                // An attempt without a last line was killed, at any time.
                 if side_by_side && run.end.is_some() && attempt.lost.is_none() {
                     found.push(format!(
                         "task {task}: attempt {other} ran beside attempt {number}, whose lease was not lost"

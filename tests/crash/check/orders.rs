@@ -121,7 +121,7 @@ fn cancelled(call: &Call, change: &TaskChange, as_of: u64, lives: &Lives<'_>) ->
     })
 }
 
-/// How often a task was asked to come back.
+/// The retries that were asked for one task.
 #[derive(Default)]
 struct Retries {
     /// The position of each answer that accepted it.

@@ -44,7 +44,7 @@ pub(super) fn violations(history: &History) -> Vec<String> {
     found
 }
 
-/// How an event differs from the one that the log has in its place.
+/// The difference between an event and the log's event of the same seq.
 fn differs(log: &[Event], event: &Event) -> Option<String> {
     let at = usize::try_from(event.seq).ok()?.checked_sub(1)?;
     let Some(kept) = log.get(at) else {

@@ -11,7 +11,7 @@ use swarm_proto::v1::{
 use super::life::{Attempt, Life, Report};
 use crate::crash::history::{Answer, Call, Exchange, History};
 
-/// Of so many attempts a task remembers the reports; see `AttemptReport` in the protocol.
+/// A task remembers the reports of so many attempts; see `AttemptReport` in the protocol.
 const REMEMBERED: u32 = 8;
 
 type Lives<'a> = BTreeMap<&'a str, Life<'a>>;
@@ -136,7 +136,7 @@ fn renewals(history: &History, lives: &Lives<'_>) -> Vec<String> {
     found
 }
 
-/// Which agent was given which token for each attempt.
+/// The agent and the token of each attempt, as claims gave them.
 type Given<'a> = BTreeMap<(&'a str, u32), (&'a str, &'a Vec<u8>)>;
 
 fn leases<'a>(history: &'a History, lives: &Lives<'_>) -> (Given<'a>, Vec<String>) {
@@ -199,7 +199,7 @@ impl Sent<'_> {
         matches!(self.said, Some(Said::Accepted { is_repeat: false }))
     }
 
-    /// Whether it is the same report, sent before the other one was answered.
+    /// Whether this is the same report as the other one, and was sent before the other one's answer.
     fn is_before(&self, other: &Sent<'_>) -> bool {
         !std::ptr::eq(self, other) && self.report == other.report && self.call.called <= other.call.returned
     }
@@ -245,7 +245,7 @@ fn sent<'a>(
         })
 }
 
-/// Whether the log's word for a report is one that this report can have.
+/// Whether the log can have kept this report as `kept`.
 fn agrees(report: &AttemptReport, kept: Report) -> bool {
     let possible: BTreeSet<&str> = match &report.outcome {
         Some(Outcome::Success(_)) => ["succeeded", "cancelled"].into(),

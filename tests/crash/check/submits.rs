@@ -99,7 +99,7 @@ fn spec(task: &NewTask) -> &TaskSpec {
     task.spec.as_ref().unwrap_or(&NOTHING)
 }
 
-/// What was asked about one task id.
+/// The submits of one task id.
 #[derive(Default)]
 struct Asked<'a> {
     specs: Vec<&'a TaskSpec>,
@@ -146,7 +146,7 @@ fn shared(history: &History) -> BTreeSet<&str> {
     several.flatten().map(|(first, _)| first).collect()
 }
 
-/// Which half of a request is there.
+/// The two halves of a request of which one task is there and another one is not.
 fn halves(request: &SubmitTasksRequest, there: &BTreeMap<&str, &Event>) -> Option<String> {
     let (mut inside, mut missing) = (BTreeSet::new(), BTreeSet::new());
     for task in &request.tasks {

@@ -133,7 +133,7 @@ fn of_two_copies_of_one_agent_only_the_newer_can_work() {
 
     assert_eq!(reason(older.claim(Duration::ZERO)).as_str(), "AGENT_REPLACED");
     assert_eq!(reason(older.heartbeat(vec![lost])).as_str(), "AGENT_REPLACED");
-    // What the older one held and the newer one did not list is free at once.
+    // A lease that the older one held and the newer one did not list is free at once.
     let again = newer.claim(Duration::ZERO).unwrap().unwrap().lease.unwrap();
     assert_eq!((again.task_id.as_str(), again.attempt), ("a", 2));
 }

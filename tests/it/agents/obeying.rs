@@ -1,4 +1,4 @@
-//! What people order is what real agents do: holds, labels, shards, vetoes, exclusive groups.
+//! Real agents do what people order: holds, labels, shards, vetoes, exclusive groups.
 
 use std::{
     fs,

@@ -20,7 +20,7 @@ use crate::harness::{
 
 /// More than any one look or page takes.
 const MANY: usize = 1200;
-/// As many as one claim may ask for.
+/// The most that one claim may ask for.
 const TOGETHER: u32 = 100;
 
 fn many() -> Vec<NewTask> {

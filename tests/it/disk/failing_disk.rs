@@ -22,12 +22,12 @@ use crate::harness::{
 const CLIENTS: usize = 4;
 /// Before the disk fails; by then the journal is written as it always is.
 const ACKNOWLEDGED_BEFORE: usize = 12;
-/// As a shell says it: 128 and the number of SIGABRT.
+/// The exit code of an abort, as a shell says it: 128 and the number of SIGABRT.
 const ABORTED: i32 = 134;
 /// The disk is full, and what was to be written is not needed.
 const STOPPED: i32 = 74;
 
-/// What fails, at which call of how many of its kind, and how.
+/// The file that fails, at which call of how many of its kind, and how.
 struct Case {
     path: &'static str,
     call: &'static str,
@@ -139,7 +139,7 @@ fn check(cases: &[Case]) {
 struct Load {
     begun: AtomicUsize,
     acknowledged: Mutex<BTreeSet<String>>,
-    /// Of which nobody was told whether they were taken.
+    /// Tasks whose submit was neither acknowledged nor refused.
     unanswered: Mutex<BTreeSet<String>>,
 }
 

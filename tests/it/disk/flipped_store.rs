@@ -33,11 +33,11 @@ const FLIPS_BY_HAND: usize = 10_000;
 const PROGRESS: usize = 250;
 /// Most of those that hang wait for something, and cost nothing.
 const THREADS: usize = 8;
-/// What does not end within this would be set aside by a start as well, only later: an intact store of this size is
+/// A store that is not read within this time would be set aside by a start as well, only later: an intact one is
 /// read in some hundredths of a second.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What became of a flipped bit.
+/// The effect of a flipped bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// The store holds what the journal says.
@@ -168,7 +168,7 @@ fn outcome(data: &Path, name: &Path, bit: Option<usize>) -> Outcome {
     }
     fs::write(&file, bytes).unwrap();
 
-    // As a start does; sled may mend what it opens, so it is the same copy that is compared afterwards.
+    // A start opens it like this; sled may mend the copy at that, so the same copy is compared afterwards.
     let mut check = command("coordinator", dir.path());
     check
         .arg("check-store")
@@ -215,7 +215,7 @@ fn outcome(data: &Path, name: &Path, bit: Option<usize>) -> Outcome {
     }
 }
 
-/// What was written to a file: nobody reads the zeros behind it.
+/// The written part of a file: nobody reads the zeros behind it.
 fn written(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|&byte| byte != 0);
     &bytes[..end.map_or(0, |last| last + 1)]

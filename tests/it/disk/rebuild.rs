@@ -155,7 +155,7 @@ fn a_store_that_was_deleted_between_two_runs_is_built_anew_and_tells_the_same() 
     coordinator.start_again();
     assert_eq!(answers(&coordinator.client()), before);
 
-    // What was built anew is no dead copy: work goes on where it was.
+    // Work goes on with the store that was built anew.
     let client = coordinator.client();
     let _agent = RealAgent::start(&coordinator, "b", &["--slots", "1"]);
     client.wait_for_state("blocked", TaskState::Succeeded);

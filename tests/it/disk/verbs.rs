@@ -190,7 +190,7 @@ fn a_damaged_backup_is_not_restored() {
     let restored = place.path("restored");
     let refused = place.verb("restore", &restored, &[target]).expect(74);
     assert!(refused.stderr.contains("the backup is damaged"));
-    // And what is left of the try is no empty coordinator.
+    // The remains of the try are not taken for an empty data directory.
     let mut serve = command("coordinator", place.0.path());
     serve
         .args(["--listen", "127.0.0.1:0", "--data-dir"])
@@ -228,7 +228,7 @@ fn kill_everywhere(place: &Place, data: &Path, name: &str, args: &[&str], check:
     for round in 0..KILLS {
         fs::remove_dir_all(&copied).unwrap();
         copy_dir(data, &copied);
-        // Not a wait for anything: any moment is as good as any other.
+        // Nothing is waited for: any moment is as good as any other.
         place.kill_verb(name, &copied, args, usual * round / KILLS);
         check(&copied);
     }

@@ -37,7 +37,7 @@ fn an_answer_is_written_only_after_the_journal_is_synced() {
         .status()
         .is_err()
     {
-        // Seen by whoever looks at the output of the tests; the continuous integration fails on it.
+        // Shown with the output of the tests; the continuous integration fails because of it.
         println!("SKIPPED: strace is not installed");
         return;
     }

@@ -1,4 +1,4 @@
-//! What swarmctl says when nothing happens is true: what it advises is typed, and the task runs.
+//! The advice of swarmctl when nothing happens is true: it is typed, and the task runs.
 
 use std::fs;
 

@@ -50,7 +50,7 @@ fn names(report: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// How many tasks are in each state that is not final, and how many succeeded and were cancelled.
+/// The number of tasks in each state that is not final, and of those that succeeded or were cancelled.
 fn left(coordinator: &Coordinator) -> (u64, u64, u64) {
     let counts: StateCounts = coordinator.client().status().tasks.unwrap();
     let live = counts.blocked + counts.delayed + counts.queued + counts.running;

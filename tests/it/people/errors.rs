@@ -1,4 +1,4 @@
-//! What people see when something is wrong: a sentence, what to do, and the documented exit code.
+//! Errors as people see them: a sentence, a next step, and the documented exit code.
 
 use std::{fs, net::TcpListener, path::Path, time::Duration};
 

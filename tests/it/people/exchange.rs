@@ -109,7 +109,7 @@ fn what_has_ended_meanwhile_is_known_in_every_export() {
         coordinator
             .swarmctl(&["export", &file, "--format", format])
             .expect(0);
-        // Of the completed task the other coordinator needs nothing; here it is known, and so is what depends on it.
+        // Another coordinator takes all but the completed task; this one knows every task already.
         let other = Coordinator::start();
         let import = other.swarmctl(&["import", &file]).expect(0);
         assert!(

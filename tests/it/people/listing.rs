@@ -25,14 +25,14 @@ use crate::harness::{
 
 /// Several times what any page or look takes; memory and time grow with none of it but the tasks themselves.
 const MANY: usize = 20_000;
-/// What is promised, which a debug build takes a minute for.
+/// The number of the promise; a debug build takes a minute for it.
 const VERY_MANY: usize = 100_000;
-/// As many as one request takes.
+/// The most that one request takes.
 const TOGETHER: usize = 10_000;
-/// What the coordinator may grow by while all of them are listed and some end: what it is sent, what it writes and
-/// a few pages, and much less than the tasks.
+/// Growth of the coordinator while all of them are listed and some end: requests, writes and a few pages, much less
+/// than the tasks.
 const MOST_GROWTH_KIB: u64 = 20 * 1024;
-/// What swarmctl may take in all; the tasks as JSON alone are more.
+/// The memory that swarmctl may take in all; the tasks as JSON alone are more.
 const MOST_OF_SWARMCTL_KIB: u64 = 64 * 1024;
 /// Events that the store may be behind: the next claim waits for it, for what is behind takes memory, too.
 const MOST_BEHIND: u64 = 1_000;

@@ -1,4 +1,4 @@
-//! What the status says is what happened.
+//! The status is true: its figures are those of what happened.
 
 use std::time::Duration;
 

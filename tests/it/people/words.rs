@@ -1,4 +1,4 @@
-//! What is said when something is wrong is said in words: never a value as the compiler prints it.
+//! Errors are said in words: never with a value as the compiler prints it.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::harness::{
     program::{Ended, command, run},
 };
 
-/// What a value looks like that was printed for programmers.
+/// Signs of a value that was printed for programmers.
 const FOR_PROGRAMMERS: [&str; 12] = [
     "{ ", "Some(", "None,", "Ok(", "Err(", "Os {", "kind:", "Error {", "Status {", "Custom {", "panicked",
     "unwrap",
@@ -151,7 +151,7 @@ fn each_kind_of_stranger_at_the_address_is_named_with_what_it_speaks() {
         let ended = run(agent).expect(69);
         assert!(ended.stdout.contains(why), "{}", ended.stdout);
     }
-    // And the reverse: who asks for TLS is told that there is none.
+    // The reverse, too: a client that asks for TLS is told that there is none.
     let line = "list --coordinator https://lab:50051";
     let ended = run(program("swarmctl", home.path(), line)).expect(2);
     let said = "asks for TLS, and this program speaks plaintext: write HOST:PORT alone";

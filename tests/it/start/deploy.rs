@@ -178,7 +178,7 @@ fn the_example_files_name_every_setting_and_say_what_holds_without_it() {
             let origin = &all[key]["origin"]["kind"];
             let is_said = text.contains(&format!("\n# {key} = "));
             assert!(is_said, "{key} is not in deploy/{program}.toml");
-            // The one that is asked for here is a flag.
+            // `output` is given as a flag here.
             if key != "output" {
                 assert_eq!(origin, "file", "{key} of {program}");
             }

@@ -15,7 +15,7 @@ use crate::harness::{
     workspace_root,
 };
 
-/// What a log library adds to every line.
+/// The fields that the log library adds to every line.
 const OF_EACH_LINE: [&str; 3] = ["timestamp", "level", "message"];
 
 /// The fields that CONTRIBUTING.md lists: each line of its list begins with one or more names.

@@ -1,4 +1,4 @@
-//! Where the programs' settings come from: flags, environment, files and defaults, the same for all three.
+//! The sources of settings: flags, environment, files and defaults, the same for all three programs.
 
 use std::{fs, path::Path, process::Command};
 
@@ -10,7 +10,7 @@ use crate::harness::{
     wait_until,
 };
 
-/// How each program shows its settings.
+/// The verb with which each program shows its settings.
 const PROGRAMS: [(&str, &[&str]); 3] = [
     ("coordinator", &["config"]),
     ("agent", &["config"]),
@@ -102,7 +102,7 @@ fn a_wrong_file_is_refused_with_every_fault_at_its_place() {
         ] {
             assert!(said.contains(&part), "{part} is not in\n{said}");
         }
-        // What was typed wrong is told first, and help is given whatever a file says.
+        // A wrong flag is told first, and help is given whatever a file says.
         let mut help = command(program, home.path());
         help.args(["--config", "x.toml", "--help"])
             .current_dir(home.path());

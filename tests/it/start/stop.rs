@@ -43,7 +43,7 @@ fn a_coordinator_stops_with_a_follower_and_a_parked_claim() {
     let code = coordinator.stop(AT_ONCE);
 
     assert_eq!(code, 0);
-    // Whether the claim had arrived or not: it ends with an answer or a status, and does not hang.
+    // The claim, arrived or not, ends with an answer or a status and does not hang.
     if let Err(status) = waiter.join().unwrap() {
         assert!(
             matches!(

@@ -1,4 +1,4 @@
-//! What must not be there, as the invariants of ARCHITECTURE.md say.
+//! Names and habits that must be absent, as the invariants of ARCHITECTURE.md say.
 
 use super::source::{self, Source};
 
@@ -122,7 +122,7 @@ fn only_dev_names_the_other_programs_in_swarmctl() {
 #[test]
 fn no_test_sleeps_to_wait_for_a_state() {
     let words = ["thread::sleep", "time::sleep", "sleep(", "sleep_until("];
-    // What looks at a condition again and again, up to a deadline.
+    // Functions that look at a condition again and again, up to a deadline.
     let waits = |function: &str| function.starts_with("wait_") || function == "until";
     let found: Vec<String> = source::all()
         .iter()

@@ -54,7 +54,7 @@ fn files<'a>(paths: &'a [String], name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// What is wrong with a name: in the section each is of one file, and its function is in that.
+/// The fault of a name: it has to be of one file in the section, and a function has to be in its file.
 fn fault(
     name: &Name<'_>,
     must_be_one: bool,

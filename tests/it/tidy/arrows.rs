@@ -1,4 +1,4 @@
-//! Which of our crates may know which, as ARCHITECTURE.md draws it.
+//! The arrows between our crates, as ARCHITECTURE.md draws them.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -46,7 +46,7 @@ fn names<'a>(entries: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
         .collect()
 }
 
-/// What the manifest of each of our packages says.
+/// Looks at the manifest of each of our packages.
 fn of_packages<T>(look: impl Fn(&Value) -> T) -> BTreeMap<String, T> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--offline", "--no-deps", "--format-version", "1"])

@@ -1,4 +1,4 @@
-//! How wide a line may be: rustfmt breaks neither comments nor texts, and nothing looks at the .proto files.
+//! The width of lines: rustfmt breaks neither comments nor texts, and does not look at .proto files.
 
 use std::fs;
 

@@ -30,7 +30,7 @@ fn patches() -> Vec<(String, String)> {
     patches
 }
 
-/// Where the tests of a package lie that are built as this target.
+/// The place of a package's tests that are built as this target.
 fn tests_of(package: &str, target: &str) -> PathBuf {
     let directory = match package {
         "swarm-engine" => "coordinator/engine",

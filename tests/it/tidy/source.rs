@@ -11,7 +11,7 @@ use crate::harness::workspace_root;
 pub(super) struct Source {
     /// Its path below the root of the workspace, with slashes.
     pub(super) path: String,
-    /// What the compiler reads, line by line.
+    /// Its code, line by line.
     lines: Vec<Line>,
 }
 
@@ -23,12 +23,12 @@ struct Line {
 }
 
 impl Source {
-    /// How many lines it has.
+    /// The number of its lines.
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether only tests are in it.
+    /// Whether it has nothing but tests.
     pub(super) fn is_for_tests(&self) -> bool {
         self.lines.iter().all(|line| line.in_tests)
     }

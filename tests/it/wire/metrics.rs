@@ -43,7 +43,7 @@ fn send(address: &str, bytes: &[u8]) -> String {
 fn read_to_its_end(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     if let Err(error) = stream.read_to_end(&mut answer) {
-        // What was not read when it was closed makes it a reset.
+        // Bytes that were not read before the close make it a reset.
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
     }
     String::from_utf8(answer).unwrap()
@@ -52,7 +52,7 @@ fn read_to_its_end(mut stream: TcpStream) -> String {
 /// A page, read strictly.
 #[derive(Debug)]
 struct Page {
-    /// What kind of family each name is.
+    /// The kind of each family by its name.
     types: BTreeMap<String, String>,
     /// By name and labels, as they stand there.
     samples: BTreeMap<String, f64>,

@@ -1,4 +1,4 @@
-//! What makes the port explorable with other people's tools: health, and reflection in both versions.
+//! Health and reflection in both versions, with which other people's tools explore the port.
 
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use swarm_coordinator::journal::{Floor, Journal, Options, inspect, reseal};
 use tempfile::TempDir;
 
-/// As the files in the corpus have it.
+/// The corpus was written with it.
 const SEGMENT_BYTES: u64 = 1024;
 
 /// Segments in one input.
@@ -50,12 +50,12 @@ fn part<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     part
 }
 
-/// What is believed at first is believed for ever, and can be gone on with.
+/// Every later opening believes what the first one believed, and the journal can be written on.
 fn try_to_read(dir: &Path) {
     let options = Options {
         segment_bytes: SEGMENT_BYTES,
     };
-    // As far as the snapshot goes, so that a journal may begin anywhere.
+    // With the second floor a journal may begin anywhere.
     let floors = [0, u64::MAX - 1].map(|snapshot_seq| Floor {
         snapshot_seq,
         ..Floor::default()

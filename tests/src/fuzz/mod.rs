@@ -1,4 +1,4 @@
-//! What bytes of strangers are tried on. Each target takes any bytes and panics when something is wrong: for
+//! The code that reads bytes of strangers. Each target takes any bytes and panics when something is wrong: for
 //! `cargo fuzz` in `tests/fuzz`, and for an ordinary test that goes through the kept corpus.
 
 mod filter;

@@ -24,10 +24,10 @@ const MAX_CALLS: usize = 16;
 /// After so many inputs it is another coordinator, which does not know what the ones before did.
 const INPUTS: usize = 100;
 
-/// What is not to wait is answered within this on any machine.
+/// A call that may not wait is answered within this time on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What may wait is given up after this, as by a caller that goes away.
+/// A call that may wait is given up after this time, as by a caller that goes away.
 const WAITED_FOR: Duration = Duration::from_millis(20);
 
 /// Calls that may wait for something to happen.
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// What only this coordinator's agents can know is filled in where an input leaves it out.
+    /// Fills in tokens and sessions, which only this coordinator's agents can know, where an input leaves them out.
     fn filled(&self, method: &str, body: &[u8]) -> Vec<u8> {
         let session = |session: &mut u64| {
             if *session == 0 {
@@ -220,7 +220,7 @@ fn filled<T: Message + Default>(body: &[u8], change: impl FnOnce(&mut T)) -> Vec
     request.encode_to_vec()
 }
 
-/// Whether a caller can have caused it.
+/// Whether a caller can cause this status.
 fn is_refusal(status: &Status) -> bool {
     match status.code() {
         // Bytes that are no message: tonic refuses them in this way.

@@ -17,7 +17,7 @@ impl<'a> Dependencies<'a> {
         Dependencies { spec, met }
     }
 
-    /// Those that have ended already, as they have to, are met from the beginning.
+    /// A dependency that has ended already, as the task asks, is met from the beginning.
     pub(super) fn begin(&mut self, end_of: impl Fn(&str) -> Option<TaskState>) {
         for dependency in &self.spec.depends_on {
             if is_met(dependency.condition(), end_of(&dependency.task_id)) {
@@ -26,7 +26,7 @@ impl<'a> Dependencies<'a> {
         }
     }
 
-    /// One counts as met from now on, and its task has ended like this.
+    /// Counts a dependency as met; fails unless its end is one that the task asks for.
     pub(super) fn meet(&mut self, other: &'a str, end: Option<TaskState>) -> Result<(), String> {
         let mut wanted = self.spec.depends_on.iter();
         let dependency = wanted
@@ -52,7 +52,7 @@ impl<'a> Dependencies<'a> {
     }
 }
 
-/// Whether a task may be skipped because of another one that ended like this.
+/// Fails unless the other task has ended, and not with success.
 pub(super) fn may_skip(other: &str, end: Option<TaskState>) -> Result<(), String> {
     if end.is_none_or(|end| end == TaskState::Succeeded) {
         return Err(format!("it was skipped because of {other}, whose end is {end:?}"));

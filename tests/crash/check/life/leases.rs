@@ -24,7 +24,7 @@ pub(in super::super) struct Attempt {
     pub(in super::super) reported: Option<(u64, Report)>,
 }
 
-/// What an accepted report said.
+/// The outcome in an accepted report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Report {
     Succeeded,
@@ -40,7 +40,7 @@ pub(in super::super) enum Report {
 #[derive(PartialEq, Eq)]
 pub(super) enum Standing {
     Held,
-    /// One that was lost, and nothing had happened since.
+    /// A lease that was lost, when nothing has happened since.
     Lost,
 }
 
@@ -54,12 +54,12 @@ impl Leases {
         self.live
     }
 
-    /// Something happens; gives the attempt that was lost with nothing since.
+    /// Notes that something happens; gives the attempt that was lost when nothing has happened since.
     pub(super) fn touch(&mut self) -> Option<u32> {
         self.untouched.take()
     }
 
-    /// What happened does not count.
+    /// Takes back a [`Leases::touch`]: the event does not count.
     pub(super) fn leave_untouched(&mut self, untouched: Option<u32>) {
         self.untouched = untouched;
     }

@@ -16,7 +16,7 @@ pub(super) use leases::{Attempt, Report};
 use leases::{Leases, Standing};
 use tries::{Charge, Tries};
 
-/// How an agent begins to say that it heard nothing from the coordinator.
+/// The beginning of an agent's reason when it heard nothing from the coordinator.
 pub(super) const SILENCE: &str = "nothing was heard from the coordinator";
 
 /// One task, followed to the end of the log.
@@ -126,7 +126,7 @@ impl<'a> Life<'a> {
         self.leases.attempts()
     }
 
-    /// How many failures of its own it has in this round.
+    /// The number of its own failures in this round.
     pub(super) fn failures(&self) -> u32 {
         self.tries.failures()
     }
@@ -259,7 +259,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Whether it is still to be done.
+    /// Fails when it has ended.
     fn pending(&self, what: &str) -> Result<(), String> {
         if is_end(self.state) {
             return Err(format!("{what} after it was {}", self.state.as_str_name()));
@@ -284,7 +284,7 @@ impl<'a> Life<'a> {
     }
 }
 
-/// Whether only a retry leads out of it.
+/// Whether a task in this state has ended: only a retry leads out.
 pub(super) fn is_end(state: TaskState) -> bool {
     matches!(
         state,

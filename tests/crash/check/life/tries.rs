@@ -9,11 +9,11 @@ const MOST_LOSSES: usize = 20;
 /// The retries of a task that names none: the coordinator's default.
 const DEFAULT_RETRIES: u32 = 2;
 
-/// What the attempts of a round have cost, each with its number.
+/// The charges of a round, each with the number of its attempt.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tries(Vec<(u32, Charge)>);
 
-/// What an attempt costs its task.
+/// The charge for one attempt.
 #[derive(Clone, Debug)]
 pub(super) enum Charge {
     Failure,
@@ -32,13 +32,13 @@ impl Tries {
         self.0.retain(|(of, _)| *of != attempt);
     }
 
-    /// How many failures of the task's own there are.
+    /// The number of the task's own failures.
     pub(super) fn failures(&self) -> u32 {
         let failures = self.count(|charge| matches!(charge, Charge::Failure));
         u32::try_from(failures).unwrap_or(u32::MAX)
     }
 
-    /// Whether the task may fail, with so many retries allowed.
+    /// Fails unless the tries are used up, with so many retries allowed.
     pub(super) fn are_used_up(&self, allowed: Option<u32>) -> Result<(), String> {
         let allowed = allowed.unwrap_or(DEFAULT_RETRIES);
         let failures = self.failures();

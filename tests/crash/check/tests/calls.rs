@@ -15,7 +15,7 @@ use super::{
 };
 use crate::crash::history::{Answer, Call, Exchange};
 
-/// What is to be found; nothing when all is well.
+/// A part of the violation that must be found; none when all is well.
 #[track_caller]
 fn check(story: &str, calls: Vec<Call>, expected: &str) {
     let mut story = Story::of(story);

@@ -258,7 +258,7 @@ fn a_reader_that_misses_repeats_or_is_sent_something_else_is_found() {
         );
     }
 
-    // What it was sent is not what is there now.
+    // The reader was sent another event than the log has.
     let mut story = Story::of(SOUND);
     reader(&mut story, &[(0, &[1, 2, 3])]);
     story.history.readers[0].connections[0].events[1].attempt = 9;

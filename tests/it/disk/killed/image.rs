@@ -1,4 +1,4 @@
-//! What is in a directory, to be compared.
+//! The contents of directories, to be compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ pub(super) fn image(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// The names of what is in a directory.
+/// The names in a directory.
 pub(super) fn names(dir: &Path) -> BTreeSet<OsString> {
     let items = fs::read_dir(dir).unwrap();
     items.map(|item| item.unwrap().file_name()).collect()

@@ -7,7 +7,7 @@ mod serving;
 mod steps;
 mod verbs;
 
-/// As a shell says it: 128 and the number of SIGKILL.
+/// The exit code of a killed program, as a shell says it: 128 and the number of SIGKILL.
 const KILLED: i32 = 137;
 /// Steps of each verb, and of each part of the data, in the ordinary run; those by hand take all.
 const SAMPLE: usize = 8;

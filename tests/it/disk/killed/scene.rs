@@ -22,7 +22,7 @@ use crate::harness::{
 /// A retry journals the whole task: so a few tasks fill a segment, and the store stays small.
 pub(super) const TASKS: usize = 8;
 const SPEC_BYTES: usize = 60_000;
-/// In every path that a program is given here, and in no other: what is counted.
+/// A part of every path that a program is given here, and of no other: calls with it are counted.
 const COUNTED: &str = "data";
 
 /// A data directory and what goes with it.
@@ -51,10 +51,10 @@ impl Scene {
             coordinator.client().submit(vec![task]);
         }
         coordinator.kill();
-        // What many retries have left in the store's files goes with the old one.
+        // The rebuild leaves out what many retries have left in the store's files.
         verb(&["rebuild", "--data-dir", "data"], &scene.root(), None).expect(0);
         fs::remove_dir_all(scene.data().join("store.set-aside")).unwrap();
-        // As a kill may leave it: behind the journal.
+        // A kill may leave a store like this one: behind the journal.
         copy_dir(&scene.data().join("store"), &scene.behind());
         let mut coordinator = Coordinator::serving(&scene.root(), &[]);
         coordinator.client().submit(vec![shell_task("later-4", "true")]);
@@ -76,7 +76,7 @@ impl Scene {
         Some(scene)
     }
 
-    /// Where verbs run; the data directory is in it.
+    /// The directory in which verbs run; the data directory is in it.
     pub(super) fn root(&self) -> PathBuf {
         self.dir.path().join("root")
     }

@@ -20,7 +20,7 @@ use crate::harness::{
     wait_until,
 };
 
-/// Of a data directory. Several threads write: only within one part is the order always the same.
+/// The parts of a data directory. Threads write side by side: the order is the same only within a part.
 const PARTS: [&str; 3] = ["data/snapshot", "data/journal", "data/store"];
 
 #[test]

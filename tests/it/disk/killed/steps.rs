@@ -36,7 +36,7 @@ pub(super) fn chosen(steps: &[Step], most: usize) -> Vec<usize> {
     spread.into_iter().collect()
 }
 
-/// How a program is killed at this step: before it, or in its middle.
+/// Kills a program before this step or in its middle, by turns.
 pub(super) fn deed(number: usize) -> Deed {
     [Deed::Kill, Deed::Tear][number % 2]
 }

@@ -35,12 +35,12 @@ fn run(words: &[&str], root: &Path) -> Ended {
     verb(words, root, None)
 }
 
-/// What the verb that checks everything says of this data directory.
+/// Runs the verb that checks a data directory.
 fn verified(data: &str, root: &Path) -> Ended {
     run(&["verify", "--data-dir", data], root)
 }
 
-/// Everything of this data directory that must be the same, which is well.
+/// Checks a data directory, and gives everything of it that must be the same.
 fn whole(name: &str, root: &Path) -> impl PartialEq + Send + Sync + use<> {
     let said = verified(name, root).expect(0).stdout;
     let data = root.join(name);
@@ -137,7 +137,7 @@ fn kill_repair(scene: &Scene, most: usize) {
     assert!(kept[0] == kept[1] && kept[1] > kept[2], "{kept:?}");
 }
 
-/// Everything of a repaired data directory that must be the same. It is well, or a rebuild makes it so.
+/// Checks a repaired data directory, after a rebuild if it needs one; gives everything that must be the same.
 fn repaired(root: &Path) -> impl PartialEq + Send + Sync + use<> {
     let verify = verified("data", root);
     if verify.code != 0 {

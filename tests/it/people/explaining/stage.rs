@@ -1,4 +1,4 @@
-//! What stories of explanations are played on.
+//! The stage for stories of explanations: a coordinator, an agent and one task.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
@@ -22,11 +22,11 @@ pub(super) struct Story {
     pub(super) obstacle: &'static str,
     /// The kind of the agent that comes nearest; empty when no agent is named.
     pub(super) agent: &'static str,
-    /// How the change begins; empty when there is none.
+    /// The beginning of the change; empty when there is none.
     pub(super) change: &'static str,
     /// Words of the explanation.
     pub(super) says: &'static str,
-    /// How the task ends when the change is made; `None` when it cannot be made here.
+    /// The task's end after the change; `None` when the change cannot be made here.
     pub(super) ends: Option<TaskState>,
     /// Makes it so, and gives the task's id.
     pub(super) arrange: fn(&mut Stage) -> String,
@@ -150,7 +150,7 @@ impl Stage {
         assert_eq!(ended.code, 0, "{words:?}: {}", ended.stderr);
     }
 
-    /// What happens by itself after a while, if the explanation has no change.
+    /// The event that comes by itself after a while, if the explanation has no change.
     pub(super) fn later(&mut self, what: impl FnOnce(&mut Stage) + 'static) {
         self.later = Some(Box::new(what));
     }
@@ -202,7 +202,7 @@ pub(super) fn never_retried(task: NewTask) -> NewTask {
     })
 }
 
-/// What a claim was given.
+/// The answer to a claim.
 pub(super) fn leases(claimed: ClaimResponse) -> Vec<LeaseRef> {
     let leases = claimed.assignments.into_iter().map(|one| one.lease.unwrap());
     leases.collect()

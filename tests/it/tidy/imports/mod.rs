@@ -1,4 +1,4 @@
-//! Which file of a crate imports which, as its `use` trees and the paths in its code say.
+//! The imports between the files of a crate: its `use` trees, and the paths in its code.
 
 mod paths;
 mod tokens;
@@ -20,7 +20,7 @@ pub(super) struct Import {
     /// The file that uses it, below the crate's `src`, with slashes.
     pub(super) from: String,
     pub(super) line: usize,
-    /// What it says.
+    /// The path as the file writes it.
     pub(super) path: String,
     /// The file that is used.
     pub(super) to: String,
@@ -96,7 +96,7 @@ fn collect(read: &dyn Fn(&Path) -> Option<String>, module: Module, path: PathBuf
 struct Resolver<'a> {
     modules: &'a Modules,
     module: &'a Module,
-    /// What its `use` lines call by a name: a path of this crate, or nothing for one of another.
+    /// The paths behind the names of its `use` lines; none for a path of another crate.
     names: BTreeMap<String, Option<Module>>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::tokens::{Token, tokens};
 
-/// What one file says of modules.
+/// The modules and paths that one file names.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     /// Its modules that are files of their own, each with the modules of this file around it.
@@ -27,7 +27,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Use {
     pub(super) place: Place,
-    /// How the file calls it; nothing for `*` and `_`.
+    /// Its name in the file; none for `*` and `_`.
     pub(super) name: Option<String>,
 }
 
@@ -53,7 +53,7 @@ struct Reader {
     named: Named,
 }
 
-/// What an item begins with, behind its visibility.
+/// The first words of items, behind their visibility.
 const ITEMS: [&str; 16] = [
     "async",
     "const",
@@ -228,7 +228,7 @@ impl Reader {
         };
         while self.at < self.tokens.len() {
             match self.text(0) {
-                // What is around it ends.
+                // The item around this one ends.
                 "}" | ")" | "]" => return,
                 ";" => {
                     self.at += 1;

@@ -3,16 +3,16 @@
 use super::wire::mutate_message;
 use crate::harness::seeded::Seeded;
 
-/// Where mistakes live.
+/// Numbers at which mistakes show.
 const EDGES: [u8; 8] = [0, 1, 0x7f, 0x80, 0xff, b'\n', b'"', b' '];
 
 /// Changes in one input.
 const MAX_CHANGES: usize = 6;
 
-/// What is put in or taken out at once, in bytes.
+/// The most bytes that are put in or taken out at once.
 const MAX_RANGE: usize = 64;
 
-/// How an input is laid out, for changes that keep to it.
+/// The layout of an input, for changes that keep to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Anything.

@@ -35,7 +35,7 @@ pub(super) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     all
 }
 
-/// As `swarm_tests::fuzz` reads it.
+/// An input in the layout that `swarm_tests::fuzz` reads.
 fn journals() -> [(&'static str, Vec<u8>); 3] {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { segment_bytes: 1024 };
@@ -119,7 +119,7 @@ fn to(service: &str, method: &str, request: &impl Message) -> Vec<u8> {
     call(&format!("{service}{method}"), request)
 }
 
-/// What follows on each other is in one input.
+/// Inputs of several calls that follow on each other.
 fn calls() -> [(&'static str, Vec<u8>); 7] {
     let submit = to(
         TASK,
