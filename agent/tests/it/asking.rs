@@ -1,4 +1,4 @@
-//! What an agent says about itself, what it asks for, and what it says when it gets nothing.
+//! Registrations, claims, and the log of an agent that gets nothing.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ async fn what_does_not_fit_is_said_once_and_so_is_the_work_that_comes() {
     fake.until("many claims", |world| (world.claims.len() > 10).then_some(()))
         .await;
     assert_eq!(agent.log().matches(line).count(), 1, "{}", agent.log());
-    // Another reason is said at once.
+    // Another reason is logged at once.
     fake.world().passed = vec![passed("1 task needs label arm")];
     agent.until_log("nothing fits: 1 task needs label arm").await;
     fake.submit("a", "true");
@@ -146,7 +146,7 @@ async fn an_agent_that_allows_no_commands_says_so_and_does_not_run_through_the_q
     let agent = home.start(&fake, &["--no-command"]);
     agent.until_log("with --no-command it gives every one back").await;
     fake.report("t2").await;
-    // Of each answer with nothing but refused tasks, the report asks for no more.
+    // A report that follows nothing but refused tasks asks for no more.
     let world = fake.world();
     let with_claim = |complete: &&swarm_proto::v1::CompleteRequest| complete.claim_next.is_some();
     assert_eq!(world.completes.iter().filter(with_claim).count(), 0);

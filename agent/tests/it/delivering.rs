@@ -1,4 +1,4 @@
-//! How outcomes reach the coordinator, and what becomes of those that it does not want.
+//! The delivery of outcomes, and the fate of refused ones.
 
 use std::{fs, time::Duration};
 
@@ -36,7 +36,7 @@ async fn a_report_whose_answer_is_lost_is_repeated_unchanged() {
     let world = fake.world();
     assert_eq!(world.completes[0], world.completes[3]);
     assert!(world.completes[0].claim_next.is_some());
-    // The task that the lost answers brought was run once.
+    // The task in the lost answers ran once.
     assert_eq!(world.reports().len(), 5);
 }
 
@@ -116,7 +116,7 @@ async fn a_lost_lease_ends_its_attempt_at_once_and_nothing_is_reported() {
     fake.submit("b", "true");
     fake.report("b").await;
     assert!(fake.world().report("a").is_none());
-    // Since when, and where the result is.
+    // The log has the outcome's time and the result's place.
     let (log, kept) = (agent.log(), home.find("outbox/c1/refused/a.1").remove(0));
     for part in [
         "the lease was lost: its last renewal was sent at ",

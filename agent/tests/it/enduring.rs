@@ -1,4 +1,4 @@
-//! What an agent keeps through silence, stops, copies of itself and full disks.
+//! An agent through silence, stops, copies of itself and full disks.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ async fn of_two_copies_of_an_identity_the_older_ends_and_the_newer_works() {
         "{log}"
     );
     assert!(log.contains("a newer session exists"), "{log}");
-    // The first ended its own attempt, and nobody else did: its result is not a failure that somebody saw.
+    // The first agent ended its own attempt, so the result is no failure of the task.
     assert!(log.contains(r#"reason="the lease was lost""#), "{log}");
     assert!(fs::exists(format!("{one}/outbox/c1/refused/a.1/why")).unwrap());
     assert!(fake.world().report("a").is_none());
@@ -56,7 +56,7 @@ async fn of_two_copies_of_an_identity_the_older_ends_and_the_newer_works() {
 #[tokio::test]
 async fn work_goes_on_through_a_long_silence_and_is_reported_afterwards() {
     let (fake, home) = (Fake::start().await, Home::new());
-    // The trust window is half of a TTL that is as short.
+    // Of such a short TTL the trust window is half.
     fake.world().lease_ttl = Some(6);
     fake.submit("a", &home.patient("a"));
     fake.submit("b", &home.patient("b"));
@@ -96,7 +96,7 @@ async fn in_silence_an_exclusive_attempt_ends_before_its_lease_and_others_go_on(
     let (fake, home) = (Fake::start().await, Home::new());
     let lease_ttl = Duration::from_secs(10);
     fake.world().lease_ttl = Some(10);
-    // It does not end when it is asked to.
+    // The task ignores the request to end.
     let stubborn = format!("trap '' TERM; {}", home.patient("x"));
     fake.submit_with("x", &stubborn, |assignment| {
         assignment.spec.as_mut().unwrap().exclusive_group = "g".to_owned();
@@ -105,7 +105,7 @@ async fn in_silence_an_exclusive_attempt_ends_before_its_lease_and_others_go_on(
     let agent = home.start(&fake, &["--slots", "2", "--kill-grace", "10s"]);
     home.begun("x").await;
     home.begun("a").await;
-    // Its lease is renewed in time, again and again.
+    // The lease is renewed in time, again and again.
     let beats = fake.world().heartbeats.len();
     fake.until("renewals", |world| {
         let renewals = world.heartbeats.iter().skip(beats);
@@ -199,7 +199,7 @@ async fn refusals_that_can_pass_keep_an_outcome_and_final_ones_do_not_block_the_
         assert!(world.reports().windows(2).all(|pair| pair[0] == pair[1]));
     }
 
-    // Without a time to come back after, it is final.
+    // Without a retry time the refusal is final.
     fake.world()
         .refusals
         .push_back(status(Reason::Busy, "never", Details::default()));
@@ -221,7 +221,7 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
     fake.submit("a", &home.patient("a"));
     let agent = home.start(&fake, &["--slots", "2"]);
     home.begun("a").await;
-    // In a file in its place nothing can be written, not even by root.
+    // A file stands in the directory's place, so not even root can write there.
     let outbox = home.find("outbox/c1").remove(0);
     let aside = outbox.with_extension("aside");
     fs::rename(&outbox, &aside).unwrap();
@@ -235,13 +235,13 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_nothing_more_is_claimed()
         (world.completes.len() >= tries + 3).then_some(())
     })
     .await;
-    // What was claimed before the trouble began is given back, unread.
+    // The tasks claimed before the write failed are given back, unread.
     assert!(home.find("/b.1").is_empty(), "{}", agent.log());
 
     fs::remove_file(&outbox).unwrap();
     fs::rename(&aside, &outbox).unwrap();
     agent.until_log("the state directory can be written again").await;
-    // Perhaps beside that of the other task, which it may take again now.
+    // Perhaps beside the outcome of the other task, which the agent may take again now.
     assert!(home.unconfirmed("c1").contains(&"a.1".to_owned()));
     assert!(home.find("/probe").is_empty());
     fake.world().lose_completes = 0;
@@ -256,7 +256,7 @@ async fn an_agent_that_starts_on_a_full_disk_claims_nothing_before_it_can_write(
     let (fake, home) = (Fake::start().await, Home::new());
     let state = home.path().join("state");
     fs::create_dir(&state).unwrap();
-    // Where a link leads nowhere nothing can be written, not even by root.
+    // The link leads nowhere, so not even root can write there.
     std::os::unix::fs::symlink("nowhere/at/all", state.join("marks")).unwrap();
     fake.submit("a", "true");
     let agent = home.start(

@@ -1,4 +1,4 @@
-//! A coordinator without rules: it hands out what it is given, notes what it hears, and misbehaves on request.
+//! A coordinator without rules: it hands out tasks, notes requests, and misbehaves when told to.
 
 pub(crate) mod hold;
 mod people;
@@ -32,10 +32,10 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-/// No step of a test takes longer unless something is wrong.
+/// The patience of a test: no step takes longer unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the fake was told to do, and what it heard.
+/// The instructions to the fake, and the requests that it got.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) queue: VecDeque<Assignment>,
@@ -45,9 +45,9 @@ pub(crate) struct World {
     pub(crate) heartbeats: Vec<HeartbeatRequest>,
     pub(crate) completes: Vec<CompleteRequest>,
     pub(crate) goodbyes: usize,
-    /// How often it was asked whose data it keeps.
+    /// How often the fake was asked for its cluster id.
     pub(crate) asked: usize,
-    /// Whose data it keeps, if not `c1`.
+    /// The cluster id, unless it is `c1`.
     pub(crate) cluster_id: Option<&'static str>,
     /// When each claim came.
     pub(crate) claimed_at: Vec<Instant>,
@@ -56,7 +56,7 @@ pub(crate) struct World {
     /// Refuse registrations, and to show tasks.
     pub(crate) refuse_register: Option<Status>,
     pub(crate) refuse_get_task: Option<Status>,
-    /// Whose data are there from then on.
+    /// The cluster id from then on.
     pub(crate) cluster_id_after_get_task: Option<&'static str>,
     /// Seconds, instead of 0.
     pub(crate) next_heartbeat: i64,
@@ -64,10 +64,10 @@ pub(crate) struct World {
     pub(crate) directives: BTreeMap<String, Directive>,
     /// Refuse reports about these tasks with LEASE_LOST.
     pub(crate) refused: BTreeSet<String>,
-    /// Carry out so many claims or completes, and lose the answer.
+    /// Carry out so many claims or completes, and lose their answers.
     pub(crate) lose_claims: usize,
     pub(crate) lose_completes: usize,
-    /// Refuse completes with these, one each.
+    /// Refuse completes with these, one after another.
     pub(crate) refusals: VecDeque<Status>,
     /// Refuse claims as of an older session, or of an unknown agent.
     pub(crate) replaced: bool,
@@ -76,11 +76,11 @@ pub(crate) struct World {
     pub(crate) away: bool,
     /// Seconds, instead of 90.
     pub(crate) lease_ttl: Option<i64>,
-    /// What keeps it from granting anything.
+    /// The hold in force.
     pub(crate) hold: Option<Hold>,
-    /// What it says in answers that bring nothing.
+    /// The reason in empty answers.
     pub(crate) passed: Vec<Passed>,
-    /// Seconds that an agent is told to wait when an answer brings nothing.
+    /// Seconds that an agent is told to wait by an empty answer.
     pub(crate) retry_after: Option<i64>,
     session: u64,
     /// The newest session of each agent.
@@ -88,7 +88,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// What every call of an agent meets first.
+    /// The checks before every call of an agent.
     fn admit(&self, agent_id: &str, session: u64) -> Result<(), Status> {
         if self.away {
             return Err(cut());
@@ -159,7 +159,7 @@ impl Fake {
         fake
     }
 
-    /// A fake that is away: its address is taken, and refuses connections.
+    /// A fake that is away: it has an address, and refuses connections.
     pub(crate) async fn reserve() -> Fake {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -189,7 +189,7 @@ impl Fake {
         self.0.address.to_string()
     }
 
-    /// Looks at the world, or changes it.
+    /// Reads or changes the world.
     pub(crate) fn world(&self) -> WorldGuard<'_> {
         WorldGuard {
             world: self.0.world.lock().unwrap(),
@@ -197,7 +197,7 @@ impl Fake {
         }
     }
 
-    /// Waits until the world gives an answer.
+    /// Waits until the closure returns something.
     pub(crate) async fn until<T>(&self, what: &str, mut look: impl FnMut(&World) -> Option<T>) -> T {
         let mut changes = self.0.changed.subscribe();
         let waiting = async {
@@ -280,7 +280,7 @@ impl Fake {
     }
 }
 
-/// The world while it is looked at; waiting tests look again afterwards.
+/// Access to the world. When it is dropped, waiting tests check their conditions again.
 pub(crate) struct WorldGuard<'a> {
     world: MutexGuard<'a, World>,
     changed: &'a watch::Sender<()>,
@@ -506,7 +506,7 @@ impl CoordinatorService for Fake {
     }
 }
 
-/// Not one of our refusals: what a transport makes of a connection that ends.
+/// Not a refusal of ours, but the status of a connection that ended.
 fn cut() -> Status {
     Status::unavailable("the connection was cut")
 }

@@ -1,4 +1,4 @@
-//! Orders by people: pause, drain, stop, and their end.
+//! Holds by people: pause, drain, stop, and their end.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     program::{Home, is_alive, until},
 };
 
-/// Much less than the fake tells the agent to wait, and much for a busy machine.
+/// Much less than the fake tells the agent to wait, and enough for a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_stop_kills_at_once_and_a_later_drain_signal_finds_nothing_left() {
             pid.display()
         ),
     );
-    // Only a kill ends it before the test's patience does.
+    // Only a kill ends this task in time.
     let agent = home.start(&fake, &["--kill-grace", "10m"]);
     until("the command runs", || {
         std::fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n'))

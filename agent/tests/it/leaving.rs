@@ -1,4 +1,4 @@
-//! How an agent goes: drained, hurried, stopped, replaced, done.
+//! Ways out of an agent: drained, hurried, stopped, replaced, done.
 
 use nix::sys::signal::Signal;
 use swarm_proto::v1::attempt_report::Outcome;
@@ -8,7 +8,7 @@ use crate::{
     program::{Agent, Home, is_alive, until},
 };
 
-/// An agent on which task `a` runs until `home/go` is there, and the process id of its command.
+/// An agent with task `a`, which runs until `home/go` exists; and the process id of the task's command.
 async fn busy(fake: &Fake, home: &Home, script: &str) -> (Agent, String) {
     let (go, pid) = (home.path().join("go"), home.path().join("pid"));
     let (written, there) = (pid.display(), go.display());

@@ -30,7 +30,7 @@ pub(crate) struct Agent {
     log: PathBuf,
 }
 
-/// Where agents of one test keep their state.
+/// The directory with the state of one test's agents.
 pub(crate) struct Home(TempDir);
 
 impl Home {
@@ -47,12 +47,12 @@ impl Home {
         self.start_with(&fake.address(), flags)
     }
 
-    /// The same, for these coordinators.
+    /// Starts an agent for these coordinators.
     pub(crate) fn start_with(&self, coordinators: &str, flags: &[&str]) -> Agent {
         self.start_in(&[("SWARM_COORDINATOR", coordinators)], flags)
     }
 
-    /// The same, with these variables in its environment.
+    /// Starts an agent with these variables in its environment.
     pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Agent {
         let log = (0..)
             .map(|n| self.path().join(format!("log{n}")))
@@ -83,7 +83,7 @@ impl Home {
         }
     }
 
-    /// A script that notes its beginnings, and works until it is told to [go](Self::go).
+    /// A patient script: it notes its beginnings, and works until [`Self::go`].
     pub(crate) fn patient(&self, name: &str) -> String {
         let path = self.path().join(name);
         let path = path.display();
@@ -101,18 +101,18 @@ impl Home {
         fs::write(self.path().join(format!("{name}.go")), "").unwrap();
     }
 
-    /// How often a patient script was begun.
+    /// How often a patient script began.
     pub(crate) fn beginnings(&self, name: &str) -> usize {
         let text = fs::read_to_string(self.path().join(format!("{name}.begun"))).unwrap();
         text.lines().count()
     }
 
-    /// The attempts whose reports are in the outbox for a coordinator's data, as `task.attempt`.
+    /// The attempts with reports in the outbox of a cluster, as `task.attempt`.
     pub(crate) fn unconfirmed(&self, cluster_id: &str) -> Vec<String> {
         let files = self.find(".report").into_iter();
         files
             .filter(|file| file.parent().unwrap().ends_with(format!("outbox/{cluster_id}")))
-            // Its length, checksum and time come first; one that has none is confirmed, or not written yet.
+            // Length, checksum and time come first. A report without a length is confirmed, or not written yet.
             .filter_map(|file| {
                 let bytes = fs::read(file).ok()?;
                 let (head, body) = bytes.split_first_chunk::<8>()?;
@@ -124,12 +124,12 @@ impl Home {
             .collect()
     }
 
-    /// The files below this home whose path ends so.
+    /// The files below this home with this end of their paths.
     pub(crate) fn find(&self, end: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.path().to_owned()];
         while let Some(directory) = open.pop() {
-            // What an agent tidies up may go while it is listed.
+            // The agent may remove entries while they are listed.
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 let path = entry.path();
                 if path.to_string_lossy().ends_with(end) {
@@ -157,7 +157,7 @@ impl Agent {
         Pid::from_raw(self.child.id().unwrap().try_into().unwrap())
     }
 
-    /// The process that guards it.
+    /// The agent's guard.
     pub(crate) async fn guard(&self) -> Pid {
         let mut found = None;
         until("there is a guard", || {
@@ -168,12 +168,12 @@ impl Agent {
         found.unwrap()
     }
 
-    /// Kills it as a power cut would, and waits until it is gone.
+    /// Kills the agent without warning, and waits until it is gone.
     pub(crate) async fn crash(mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Waits for its end; gives its exit code and its log.
+    /// Waits for the agent's end; returns its exit code and its log.
     pub(crate) async fn end(mut self) -> (i32, String) {
         let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
             panic!("the agent does not end; its log:\n{}", self.log());
@@ -198,7 +198,7 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         .unwrap_or_else(|_| panic!("waited in vain: {what}"));
 }
 
-/// The child of an agent that guards it.
+/// The guard among the children of an agent.
 fn guard_of(agent: Pid) -> Option<Pid> {
     processes().find(|pid| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -211,7 +211,7 @@ fn guard_of(agent: Pid) -> Option<Pid> {
     })
 }
 
-/// The processes whose environment has this mark.
+/// The processes with this mark in their environment.
 pub(crate) fn carriers(mark: &str) -> Vec<Pid> {
     let wanted = format!("SWARM_MARK={mark}");
     processes()
@@ -229,7 +229,7 @@ fn processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
 }
 
-/// Whether a process is still at work; a zombie that nobody reaps has no command line.
+/// Whether a process still runs. A zombie that nobody reaps has no command line.
 pub(crate) fn is_alive(pid: &str) -> bool {
     fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
 }

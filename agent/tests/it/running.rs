@@ -1,4 +1,4 @@
-//! What a task meets on an agent, and what is reported about it.
+//! The surroundings of a task on an agent, and the reports about it.
 
 use nix::sys::signal::Signal;
 use swarm_proto::{

@@ -1,4 +1,4 @@
-//! How an agent comes up: its directory, its coordinator, its flags.
+//! The start of an agent: its directory, its coordinator, its flags.
 
 use std::fs;
 
@@ -80,7 +80,7 @@ async fn what_a_killed_agent_left_in_its_workspace_is_kept() {
     let (fake, home) = (Fake::start().await, Home::new());
     fake.submit("a", "echo half > left; exec sleep 2");
     let agent = home.start(&fake, &[]);
-    // The file is there before the words are in it.
+    // The file exists before it has its text.
     let written = || {
         let left = home.find("work/a.1/work/left");
         left.first()
@@ -136,7 +136,7 @@ async fn of_once_and_max_tasks_the_typed_one_counts_and_a_variable_that_says_no_
 #[tokio::test]
 async fn a_workspace_that_cannot_be_used_is_refused_at_the_start() {
     let (fake, home) = (Fake::start().await, Home::new());
-    // Below a file nobody can make a directory, not even root.
+    // Not even root can make a directory below a file.
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
     let workspace = file.join("work");

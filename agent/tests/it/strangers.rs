@@ -1,4 +1,4 @@
-//! Another coordinator, with other data, answers at the address of the agent's own.
+//! Another coordinator, with other data, at the address of the agent's own.
 
 use nix::sys::signal::Signal;
 use swarm_proto::{
@@ -12,7 +12,7 @@ use crate::{
     program::{Home, until},
 };
 
-/// What was sent to the coordinator that belongs to one cluster.
+/// The requests to the coordinator that belong to one cluster.
 fn told(world: &World) -> [usize; 4] {
     [
         world.registered.len(),
@@ -105,7 +105,7 @@ async fn another_coordinator_that_stays_is_begun_with_anew_and_each_gets_its_own
     assert_eq!(home.unconfirmed("c1"), ["a.1"]);
     until("the other outbox is empty", || home.unconfirmed("c2").is_empty()).await;
 
-    // It holds nothing of the other one: there is nothing to wait for.
+    // The agent holds nothing of the other coordinator, so it need not wait.
     fake.world().away = true;
     more_tries(&fake).await;
     {

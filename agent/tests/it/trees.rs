@@ -1,4 +1,4 @@
-//! Nothing of an attempt is left, whatever it forked, however it ended, and whoever was killed.
+//! An attempt leaves no process, whatever it forked, however it ended, and whoever was killed.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::{
     program::{Agent, Home, carriers, is_alive, until},
 };
 
-/// Starts three processes that no group and no session holds together, and then says what their mark is.
+/// A script that starts three processes in different groups and sessions, then writes their mark to a file.
 fn scatter(home: &Home) -> String {
     let home = home.path().display();
     let stay = |name: &str| format!("trap \"\" TERM HUP; : > {home}/{name}.up; while :; do sleep 600; done");
@@ -37,7 +37,7 @@ END
     )
 }
 
-/// Waits until everything that [`scatter`] starts is there; gives the mark.
+/// Waits for all processes of [`scatter`]; returns their mark.
 async fn scattered(home: &Home) -> String {
     let mark = home.path().join("mark");
     until("the attempt has started its processes", || mark.exists()).await;
@@ -48,7 +48,7 @@ async fn scattered(home: &Home) -> String {
     mark
 }
 
-/// An agent whose only attempt has scattered its processes and works on; its mark.
+/// An agent whose only attempt has scattered its processes and works on; and the attempt's mark.
 async fn busy(fake: &Fake, home: &Home) -> (Agent, String) {
     fake.submit("a", &format!("{} exec sleep 600", scatter(home)));
     let agent = home.start(fake, &["--kill-grace", "300ms"]);

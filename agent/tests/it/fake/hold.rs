@@ -1,16 +1,16 @@
-//! What the fake gives nobody, and how it says so.
+//! Holds of the fake, and its empty answers.
 
 use swarm_proto::v1::{ClaimResponse, EmptyReason, Hold, HoldKind, hold::Scope};
 
 use super::{World, seconds};
 
 impl World {
-    /// Whether a claim that may wait waits. Whoever asks during a hold is answered at once.
+    /// Whether a claim is held back. During a hold every claim is answered at once.
     pub(super) fn waits(&self) -> bool {
         self.hold.is_none() && self.queue.is_empty() && self.passed.is_empty() && self.retry_after.is_none()
     }
 
-    /// The answer to a claim that brings nothing.
+    /// An empty answer to a claim.
     pub(super) fn nothing(&self) -> ClaimResponse {
         let reason = match self.hold.as_ref().map(Hold::kind) {
             Some(HoldKind::Stop) => EmptyReason::Stopped,
@@ -28,7 +28,7 @@ impl World {
     }
 }
 
-/// A hold by somebody, on this agent when it is a drain and on everything otherwise.
+/// A hold: a drain is on the agent, any other kind on everything.
 pub(crate) fn hold(kind: HoldKind) -> Hold {
     let scope = (kind == HoldKind::Drain).then(|| Scope::AgentId("a".to_owned()));
     Hold {

@@ -1,4 +1,4 @@
-//! The sides of the fake that agents hardly know: people's and operators'.
+//! The services of the fake for people and operators, which agents hardly call.
 
 use swarm_proto::v1::{
     AgentCounts, AsOf, CancelTasksRequest, CancelTasksResponse, ExplainTaskRequest, ExplainTaskResponse,
