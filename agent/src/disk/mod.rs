@@ -6,3 +6,4 @@ pub(crate) mod outbox;
 pub(crate) mod workspace;
 
 pub(crate) mod removal;
+pub(crate) mod write;

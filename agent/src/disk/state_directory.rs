@@ -2,9 +2,9 @@
 //! outboxes and, by default, the attempts' directories.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -14,9 +14,9 @@ use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
 };
-
 use swarm_proto::limits::MAX_ID_BYTES;
 
+use super::write::{make_private, write_durably};
 use crate::program::{file_name::is_file_name, random};
 
 /// 80 random bits: no two agents ever share an identity.
@@ -164,38 +164,6 @@ pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
         Err((_, Errno::EWOULDBLOCK)) => Ok(true),
         Err((_, errno)) => Err(errno.into()),
     }
-}
-
-/// Makes a directory, and the ones above it, readable for this user only.
-pub(crate) fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Writes a file that is complete or absent after a crash.
-pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path
-        .parent()
-        .ok_or_else(|| io::Error::other("the file has no directory"))?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let written = write_synced(Path::new(&partial), content).and_then(|()| fs::rename(&partial, path));
-    if written.is_err() {
-        // Half a file on a full disk would only take up space.
-        let _ = fs::remove_file(&partial);
-    }
-    written?;
-    File::open(directory)?.sync_all()
-}
-
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 /// `$XDG_STATE_HOME/swarm/agent`.

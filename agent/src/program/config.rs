@@ -17,8 +17,10 @@ use swarm_proto::{
     v1::Shard,
 };
 
-use super::file_name::is_file_name;
-use super::shard::{self, ShardId};
+use super::{
+    file_name::is_file_name,
+    shard::{self, ShardId},
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -170,6 +172,17 @@ pub(crate) enum Keep {
     OnFailure,
     /// All.
     Always,
+}
+
+impl Keep {
+    /// Whether to keep the directories of an attempt.
+    pub(crate) fn applies(self, succeeded: bool) -> bool {
+        match self {
+            Keep::Never => false,
+            Keep::OnFailure => !succeeded,
+            Keep::Always => true,
+        }
+    }
 }
 
 impl Config {

@@ -27,7 +27,7 @@ use swarm_proto::{limits::MAX_ID_BYTES, v1::AttemptReport};
 use self::file::{Content, Report, Written};
 use super::{
     removal::keep_newest,
-    state_directory::{make_private, write_durably},
+    write::{make_private, write_durably},
 };
 use crate::{
     attempt_key::AttemptKey,

@@ -20,12 +20,9 @@ use std::{
 use self::spares::{INPUTS, Spares};
 use super::{
     removal::{is_directory, keep_newest, make_writable, remove_tree},
-    state_directory::make_private,
+    write::make_private,
 };
-use crate::{
-    attempt_key::AttemptKey,
-    program::{config::Keep, random},
-};
+use crate::{attempt_key::AttemptKey, program::random};
 
 /// Directories that are kept for people; the oldest are removed first.
 const MAX_KEPT: usize = 50;
@@ -166,17 +163,6 @@ fn keep_tree(root: &Path, kept: &Path) -> io::Result<PathBuf> {
 /// Makes a directory; fails when there is one.
 fn make_new(directory: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(directory)
-}
-
-impl Keep {
-    /// Whether to keep the directories of an attempt.
-    pub(crate) fn applies(self, succeeded: bool) -> bool {
-        match self {
-            Keep::Never => false,
-            Keep::OnFailure => !succeeded,
-            Keep::Always => true,
-        }
-    }
 }
 
 /// Makes a workspace, and checks that attempts can have directories in it.

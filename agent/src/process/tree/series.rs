@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Swept, identity, is_alive, mark::Mark, sweep};
-use crate::{disk::state_directory::make_private, program::random};
+use crate::{disk::write::make_private, program::random};
 
 /// 80 random bits: no process of another agent ever carries such a mark.
 const SERIES_CHARACTERS: usize = 16;
