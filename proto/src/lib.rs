@@ -1,12 +1,17 @@
 //! The protocol: generated messages and services, and what both ends of a
 //! connection must agree on. The .proto files beside this crate are the manual.
 
+pub mod limits;
+
+pub mod reason;
+pub mod refusal;
+
+pub mod call;
 pub mod channel;
+pub mod probe;
+
 pub mod duration;
 pub mod json;
-pub mod limits;
-pub mod probe;
-pub mod reason;
 
 /// Messages and services of the wire, package `swarm.v1`.
 #[allow(clippy::all, clippy::pedantic, unreachable_pub, missing_docs, rustdoc::all)]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use swarm_proto::{
+    call::CallFailure,
     channel::{self, Address},
-    reason::Failure,
     v1::{
         CancelTasksRequest, CancelTasksResponse, ClaimRequest, ClaimResponse, CompleteRequest,
         CompleteResponse, Event, GetTaskRequest, GetTaskResponse, HeartbeatRequest, HeartbeatResponse,
@@ -146,7 +146,7 @@ impl Caller {
         let called = self.recorder.start.elapsed();
         let answer = match timeout(PATIENCE, call).await {
             Ok(Ok(response)) => Answer::Given(response.into_inner()),
-            Ok(Err(status)) => match Failure::of(&status).reason() {
+            Ok(Err(status)) => match CallFailure::of(&status).reason() {
                 Some(reason) => Answer::Refused(reason.as_str().to_owned()),
                 None => Answer::Unknown,
             },

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fmt, future::Future, path::Path, time::Duration};
 
 use swarm_proto::{
+    call::CallFailure,
     channel::{self, Address},
     limits::MAX_MESSAGE_BYTES,
-    reason::{Failure, Reason},
+    reason::Reason,
     v1::{
         CancelTasksRequest, Command, Dependency, Event, GetStatusRequest, GetStatusResponse, GetTaskRequest,
         NewTask, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse, Task, TaskSpec, TaskState,
@@ -185,14 +186,14 @@ pub(crate) fn count_by_task<'a>(events: &'a [Event], kind: &str) -> BTreeMap<&'a
 #[track_caller]
 pub(crate) fn reason<T: fmt::Debug>(answer: Result<T, Status>) -> Reason {
     let status = answer.unwrap_err();
-    Failure::of(&status)
+    CallFailure::of(&status)
         .reason()
         .unwrap_or_else(|| panic!("a status without our reason: {status:?}"))
 }
 
 /// The reason of a refusal; nothing when the call was accepted, or when nobody answered.
 pub(crate) fn refusal<T>(answer: &Result<T, Status>) -> Option<Reason> {
-    Failure::of(answer.as_ref().err()?).reason()
+    CallFailure::of(answer.as_ref().err()?).reason()
 }
 
 /// A task that runs a shell line.

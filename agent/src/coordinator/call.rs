@@ -9,9 +9,9 @@ use std::{
 
 use swarm_program::log::LogFormat;
 use swarm_proto::{
+    call::CallFailure,
     channel::Address,
     probe::{Peer, probe},
-    reason::Failure,
 };
 use tokio::time::sleep;
 use tonic::{Code, Response, Status, transport::Channel};
@@ -27,7 +27,7 @@ impl Coordinator {
         limit: Duration,
         send: impl Fn(Channel) -> Call,
         is_doubtful: impl Fn(&T) -> bool,
-    ) -> Result<T, Failure>
+    ) -> Result<T, CallFailure>
     where
         Call: Future<Output = Result<Response<T>, Status>>,
     {
@@ -56,8 +56,8 @@ impl Coordinator {
         loop {
             let asked = match self.once(what, limit, &send, &is_doubtful).await {
                 Err(CallError::Failed(failure)) if is_worth_repeating(&failure) => match failure {
-                    Failure::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
-                    Failure::Lost { .. } => Duration::ZERO,
+                    CallFailure::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+                    CallFailure::Lost { .. } => Duration::ZERO,
                 },
                 ended => return ended,
             };
@@ -103,8 +103,8 @@ impl Coordinator {
         // An idle connection may have been replaced by one to another coordinator, without any lost answer.
         let is_final = match &answer {
             Ok(answer) => is_doubtful(answer),
-            Err(failure @ Failure::Refused { .. }) => !failure.is_transient(),
-            Err(Failure::Lost { .. }) => false,
+            Err(failure @ CallFailure::Refused { .. }) => !failure.is_transient(),
+            Err(CallFailure::Lost { .. }) => false,
         };
         if is_final {
             let question = self.contact().question(target);
@@ -141,9 +141,9 @@ impl Coordinator {
     }
 
     /// Turns to the next address because nobody answered. The log says so at once, then once a minute.
-    fn note_failure(&self, what: &str, target: usize, failure: &Failure) {
+    fn note_failure(&self, what: &str, target: usize, failure: &CallFailure) {
         let address = &self.targets[target].0;
-        if matches!(failure, Failure::Refused { .. }) {
+        if matches!(failure, CallFailure::Refused { .. }) {
             tracing::debug!(error = failure.message(), "cannot {what} at {address}");
             return;
         }
@@ -189,10 +189,10 @@ impl Coordinator {
 }
 
 /// A final refusal as a sentence for people.
-pub(crate) fn sentence(failure: &Failure) -> String {
+pub(crate) fn sentence(failure: &CallFailure) -> String {
     match failure {
         // The faults of a request say more than the word INVALID_ARGUMENT.
-        Failure::Refused {
+        CallFailure::Refused {
             code: Code::InvalidArgument,
             message,
             faults,
@@ -206,14 +206,19 @@ pub(crate) fn sentence(failure: &Failure) -> String {
                 .collect();
             format!("{message}{unnamed}")
         }
-        Failure::Refused { word, message, .. } => format!("{message} ({word})"),
-        Failure::Lost { .. } => failure.plain_cause(),
+        CallFailure::Refused { word, message, .. } => format!("{message} ({word})"),
+        CallFailure::Lost { .. } => failure.plain_cause(),
     }
 }
 
 /// Says that the coordinator does not answer, and what the probe of its address found.
-async fn say_away(log_format: LogFormat, address: Address, failure: Failure, contact: Arc<Mutex<Contact>>) {
-    let is_unsent = matches!(failure, Failure::Lost { unsent: true, .. });
+async fn say_away(
+    log_format: LogFormat,
+    address: Address,
+    failure: CallFailure,
+    contact: Arc<Mutex<Contact>>,
+) {
+    let is_unsent = matches!(failure, CallFailure::Lost { unsent: true, .. });
     let peer = if is_unsent {
         Peer::Unknown
     } else {
@@ -249,12 +254,12 @@ async fn say_away(log_format: LogFormat, address: Address, failure: Failure, con
 async fn limited<T>(
     limit: Duration,
     call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, Failure> {
+) -> Result<T, CallFailure> {
     let call = pin!(call);
     match tokio::time::timeout(limit, call).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
-        Ok(Err(status)) => Err(Failure::of(&status)),
-        Err(_) => Err(Failure::Lost {
+        Ok(Err(status)) => Err(CallFailure::of(&status)),
+        Err(_) => Err(CallFailure::Lost {
             code: Code::DeadlineExceeded,
             message: format!("no answer within {} s", limit.as_secs()),
             unsent: false,
@@ -263,15 +268,15 @@ async fn limited<T>(
 }
 
 /// Whether a repeat of the call can bring another answer.
-fn is_worth_repeating(failure: &Failure) -> bool {
+fn is_worth_repeating(failure: &CallFailure) -> bool {
     match failure {
         // A token can be renewed while an agent runs. Until then its leases and outcomes must be kept.
-        Failure::Refused {
+        CallFailure::Refused {
             code: Code::Unauthenticated,
             ..
         } => true,
         // The program at this address is no coordinator. A coordinator may come back.
-        Failure::Lost {
+        CallFailure::Lost {
             code: Code::Unimplemented,
             ..
         } => true,
@@ -281,7 +286,11 @@ fn is_worth_repeating(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use swarm_proto::reason::{Details, FieldFault, Reason, status};
+    use swarm_proto::{
+        call::status,
+        reason::Reason,
+        refusal::{Details, FieldFault},
+    };
 
     use super::*;
 
@@ -300,19 +309,19 @@ mod tests {
         };
         let refusal = status(Reason::FieldInvalid, "slots: must be at most 1000", details);
         assert_eq!(
-            sentence(&Failure::of(&refusal)),
+            sentence(&CallFailure::of(&refusal)),
             "slots: must be at most 1000; name: is too long"
         );
         let refusal = status(Reason::LeaseLost, "somebody else has it", Details::default());
         assert_eq!(
-            sentence(&Failure::of(&refusal)),
+            sentence(&CallFailure::of(&refusal)),
             "somebody else has it (LEASE_LOST)"
         );
     }
 
     #[test]
     fn an_expired_token_and_a_wrong_peer_are_waited_out_and_refusals_are_not() {
-        let failure = |status: Status| Failure::of(&status);
+        let failure = |status: Status| CallFailure::of(&status);
         assert!(is_worth_repeating(&failure(Status::unimplemented(
             "no such service"
         ))));

@@ -22,9 +22,9 @@ use std::{
 
 use swarm_program::log::LogFormat;
 use swarm_proto::{
+    call::CallFailure,
     channel::{self, Address},
     limits::MAX_MESSAGE_BYTES,
-    reason::Failure,
     v1::{
         ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, DeregisterAgentRequest, Directive,
         GetServerInfoRequest, GetTaskRequest, HeartbeatRequest, HeartbeatResponse, LeaseDirective,
@@ -46,7 +46,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub(crate) enum CallError {
     /// The call was refused, or its answer was lost.
-    Failed(Failure),
+    Failed(CallFailure),
     /// Another coordinator, with this cluster id, answers at the address. It was sent nothing, or is not believed.
     OtherCluster(String),
 }
@@ -150,7 +150,7 @@ impl Coordinator {
         &self,
         request: &ClaimRequest,
         wait: Duration,
-    ) -> Result<ClaimResponse, Failure> {
+    ) -> Result<ClaimResponse, CallFailure> {
         let send = |channel| {
             let request = request.clone();
             async move { coordinator_service(channel).claim(request).await }
@@ -179,7 +179,7 @@ impl Coordinator {
     }
 
     /// Reports outcomes. While another coordinator answers, the call waits for our own.
-    pub(crate) async fn complete(&self, request: &CompleteRequest) -> Result<CompleteResponse, Failure> {
+    pub(crate) async fn complete(&self, request: &CompleteRequest) -> Result<CompleteResponse, CallFailure> {
         let send = |channel| {
             let request = request.clone();
             async move { coordinator_service(channel).complete(request).await }

@@ -11,9 +11,10 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
+    call::CallFailure,
     duration::{read_duration, write_duration},
     limits::{MAX_HEARTBEAT_BYTES, MAX_HELD_LEASES},
-    reason::{Failure, Reason},
+    reason::Reason,
     v1::{
         ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, Hold,
         LeaseRef, RegisterAgentRequest,
@@ -153,7 +154,7 @@ impl Session {
         };
         match self.coordinator.heartbeat_once(request, wait).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(CallError::OtherCluster(_) | CallError::Failed(Failure::Lost { .. })) => Ok(None),
+            Err(CallError::OtherCluster(_) | CallError::Failed(CallFailure::Lost { .. })) => Ok(None),
             Err(CallError::Failed(failure)) if failure.is_transient() => Ok(None),
             Err(CallError::Failed(failure)) => self.settle(session, &failure).await.map(|()| None),
         }
@@ -169,7 +170,7 @@ impl Session {
     }
 
     /// Registers again after a refusal, if a new session helps against it.
-    async fn settle(&self, session: u64, failure: &Failure) -> Result<(), SessionEnd> {
+    async fn settle(&self, session: u64, failure: &CallFailure) -> Result<(), SessionEnd> {
         let _one_at_a_time = self.registering.lock().await;
         if self.registration().session != session {
             // The refused request belongs to an older session of our own.
@@ -195,7 +196,7 @@ impl Session {
             // A token can be renewed. The caller pauses between its tries.
             _ if matches!(
                 failure,
-                Failure::Refused {
+                CallFailure::Refused {
                     code: Code::Unauthenticated,
                     ..
                 }
@@ -260,10 +261,10 @@ pub(crate) fn read_length(given: Option<prost_types::Duration>) -> Option<Durati
     Some(read_duration(&given?)?.min(LONGEST))
 }
 
-fn refused(failure: &Failure) -> SessionEnd {
+fn refused(failure: &CallFailure) -> SessionEnd {
     let invalid = matches!(
         failure,
-        Failure::Refused {
+        CallFailure::Refused {
             code: Code::InvalidArgument,
             ..
         }

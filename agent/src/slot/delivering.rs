@@ -9,8 +9,9 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
+    call::CallFailure,
     limits::{MAX_ITEMS, MAX_MESSAGE_BYTES},
-    reason::{Failure, Reason},
+    reason::Reason,
     v1::{AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult},
 };
 use tokio::time::Instant;
@@ -53,7 +54,7 @@ pub(super) struct Unsent {
 
 /// A delivery in flight.
 struct Delivery {
-    answer: Call<Result<CompleteResponse, Failure>>,
+    answer: Call<Result<CompleteResponse, CallFailure>>,
     items: Vec<Unsent>,
     /// The number of tasks that it asks for.
     asked: u32,
@@ -86,7 +87,7 @@ impl Delivering {
     }
 
     /// The answer of the delivery in flight.
-    pub(super) fn answer(&mut self) -> Option<&mut Call<Result<CompleteResponse, Failure>>> {
+    pub(super) fn answer(&mut self) -> Option<&mut Call<Result<CompleteResponse, CallFailure>>> {
         self.in_flight.as_mut().map(|delivery| &mut delivery.answer)
     }
 
@@ -168,7 +169,7 @@ impl Delivering {
     }
 
     /// Takes the answer of the delivery in flight.
-    pub(super) fn take(&mut self, answer: Result<CompleteResponse, Failure>) -> Delivered {
+    pub(super) fn take(&mut self, answer: Result<CompleteResponse, CallFailure>) -> Delivered {
         let mut delivered = Delivered::default();
         let Some(Delivery {
             mut items,
@@ -369,8 +370,8 @@ mod tests {
     #[test]
     fn a_delivery_that_is_refused_as_a_whole_is_sent_one_by_one() {
         let refusal = || {
-            let status = swarm_proto::reason::status(Reason::FieldInvalid, "bad", Default::default());
-            Failure::of(&status)
+            let status = swarm_proto::call::status(Reason::FieldInvalid, "bad", Default::default());
+            CallFailure::of(&status)
         };
         let mut delivering = delivering(&["a", "b"]);
         assert_eq!(send(&mut delivering), ["a", "b"]);

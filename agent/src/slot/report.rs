@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use swarm_proto::{
-    reason::Failure,
+    call::CallFailure,
     v1::{CompleteResponse, attempt_report::Outcome},
 };
 use tokio::task::spawn_blocking;
@@ -65,7 +65,7 @@ impl Worker {
     }
 
     /// Takes the answer of the delivery in flight.
-    pub(super) fn take_delivered(&mut self, answer: Result<CompleteResponse, Failure>) {
+    pub(super) fn take_delivered(&mut self, answer: Result<CompleteResponse, CallFailure>) {
         let delivered = self.delivering.take(answer);
         for (item, why) in delivered.refused {
             self.set_aside(item, why);

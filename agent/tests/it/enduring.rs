@@ -7,10 +7,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use swarm_proto::{
-    reason::{Details, Reason, status},
-    v1::attempt_report::Outcome,
-};
+use swarm_proto::{call::status, reason::Reason, refusal::Details, v1::attempt_report::Outcome};
 use tonic::Status;
 
 use crate::{

@@ -11,7 +11,9 @@ use std::{
 };
 
 use swarm_proto::{
-    reason::{self, Details, Reason},
+    call,
+    reason::Reason,
+    refusal::Details,
     v1::{
         Assignment, AttemptReport, ClaimRequest, ClaimResponse, Command, CompleteRequest, CompleteResponse,
         DeregisterAgentRequest, DeregisterAgentResponse, Directive, Event, HeartbeatRequest,
@@ -99,14 +101,14 @@ impl World {
                 .get(agent_id)
                 .is_some_and(|newest| session < *newest)
         {
-            return Err(reason::status(
+            return Err(call::status(
                 Reason::AgentReplaced,
                 "a newer session exists",
                 Details::default(),
             ));
         }
         if self.forget_agent {
-            return Err(reason::status(
+            return Err(call::status(
                 Reason::AgentNotFound,
                 "never heard of it",
                 Details::default(),

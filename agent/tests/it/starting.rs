@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use swarm_proto::reason::{Details, FieldFault, Reason, status};
+use swarm_proto::{
+    call::status,
+    reason::Reason,
+    refusal::{Details, FieldFault},
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{

@@ -2,7 +2,9 @@
 
 use nix::sys::signal::Signal;
 use swarm_proto::{
-    reason::{Details, Reason, status},
+    call::status,
+    reason::Reason,
+    refusal::Details,
     v1::{Blame, DependencyOutput, Directive, attempt_report::Outcome},
 };
 use tonic::Status;

@@ -6,9 +6,10 @@ use std::{
 };
 
 use swarm_proto::{
+    call::CallFailure,
     channel::{self, Address},
     limits::MAX_MESSAGE_BYTES,
-    reason::{Failure, Reason},
+    reason::Reason,
     v1::{
         GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
         admin_service_client::AdminServiceClient, coordinator_service_client::CoordinatorServiceClient,
@@ -162,15 +163,15 @@ impl Target {
                     meter.answered(sent.elapsed().saturating_sub(wait));
                     return Ok(response.into_inner());
                 }
-                Ok(Err(status)) => Box::new(Failure::of(&status)),
-                Err(_elapsed) => Box::new(Failure::Lost {
+                Ok(Err(status)) => Box::new(CallFailure::of(&status)),
+                Err(_elapsed) => Box::new(CallFailure::Lost {
                     code: Code::DeadlineExceeded,
                     message: "no answer".to_owned(),
                     unsent: false,
                 }),
             };
             let pause = match &*failure {
-                Failure::Refused {
+                CallFailure::Refused {
                     reason: Some(Reason::Busy),
                     retry_after: Some(after),
                     ..

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use swarm_proto::{
+    call::CallFailure,
     limits::MAX_FILTER_IDS,
-    reason::{Failure, Reason},
+    reason::Reason,
     v1::{Event, GetJobRequest, GetTaskRequest, Job, StateCounts, StreamEventsRequest, Task, TaskState},
 };
 
@@ -95,7 +96,7 @@ impl Awaited {
         }
     }
 
-    async fn refresh(&mut self, client: &Client) -> Result<(), Box<Failure>> {
+    async fn refresh(&mut self, client: &Client) -> Result<(), Box<CallFailure>> {
         if self.is_job {
             let answer = client
                 .get_job(GetJobRequest {
@@ -194,7 +195,7 @@ async fn wait(
     awaited: &mut [Awaited],
     show_events: bool,
     progress: &mut Progress,
-) -> Result<(), Box<Failure>> {
+) -> Result<(), Box<CallFailure>> {
     loop {
         for one in awaited.iter_mut().filter(|one| one.seq == 0) {
             one.refresh(client).await?;
@@ -228,7 +229,7 @@ async fn listen(
     awaited: &mut [Awaited],
     show_events: bool,
     progress: &mut Progress,
-) -> Result<(), Box<Failure>> {
+) -> Result<(), Box<CallFailure>> {
     let mut follower = Follower::open(client, request(awaited, show_events)).await?;
     let mut tick = tokio::time::interval(progress.interval());
     loop {
@@ -297,7 +298,7 @@ fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
 }
 
 /// Asks for the states of unended tasks: the stream has only their ends.
-async fn refresh_unended(client: &Client, awaited: &mut [Awaited]) -> Result<(), Box<Failure>> {
+async fn refresh_unended(client: &Client, awaited: &mut [Awaited]) -> Result<(), Box<CallFailure>> {
     let open = awaited.iter_mut().filter(|one| !one.done);
     for one in open.take(MAX_REFRESHED) {
         one.refresh(client).await?;

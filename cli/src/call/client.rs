@@ -10,11 +10,11 @@ use std::{
 };
 
 use swarm_proto::{
+    call::CallFailure,
     channel::{self, Address},
     duration::format_duration,
     limits::MAX_MESSAGE_BYTES,
     probe::{self, Peer},
-    reason::Failure,
     v1::{
         CancelTasksRequest, CancelTasksResponse, DrainAgentRequest, DrainAgentResponse, Event,
         ExplainTaskRequest, ExplainTaskResponse, FindIdsRequest, FindIdsResponse, GetAgentRequest,
@@ -61,7 +61,7 @@ macro_rules! calls {
                 /// # Errors
                 ///
                 /// When the coordinator refuses, or stays away for too long.
-                pub async fn $method(&self, request: $request) -> Result<$response, Box<Failure>> {
+                pub async fn $method(&self, request: $request) -> Result<$response, Box<CallFailure>> {
                     self.call(request, async |channel, request| {
                         $service::new(channel)
                             .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -147,7 +147,7 @@ impl Client {
     pub(crate) async fn stream_events(
         &self,
         request: StreamEventsRequest,
-    ) -> Result<Streaming<Event>, Box<Failure>> {
+    ) -> Result<Streaming<Event>, Box<CallFailure>> {
         let mut service = CoordinatorServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -172,18 +172,18 @@ impl Client {
     /// The failure itself, when it is final.
     pub(crate) async fn pause_after(
         &self,
-        failure: Box<Failure>,
+        failure: Box<CallFailure>,
         patience: &mut Patience,
-    ) -> Result<(), Box<Failure>> {
-        let first_connection_failed =
-            matches!(*failure, Failure::Lost { unsent: true, .. }) && !self.reached.load(Ordering::Relaxed);
+    ) -> Result<(), Box<CallFailure>> {
+        let first_connection_failed = matches!(*failure, CallFailure::Lost { unsent: true, .. })
+            && !self.reached.load(Ordering::Relaxed);
         let is_final = !failure.is_transient() || self.stranger.get().is_some();
         if is_final || (first_connection_failed && !self.patient) {
             return Err(failure);
         }
         let at_least = match &*failure {
-            Failure::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
-            Failure::Lost { .. } => Duration::ZERO,
+            CallFailure::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+            CallFailure::Lost { .. } => Duration::ZERO,
         };
         let Some(pause) = patience.pause(at_least) else {
             return Err(failure);
@@ -205,7 +205,7 @@ impl Client {
     }
 
     /// Turns a failed call into a message for a person; `doing` says what was tried.
-    pub fn trouble(&self, doing: impl Into<String>) -> impl FnOnce(Box<Failure>) -> anyhow::Error {
+    pub fn trouble(&self, doing: impl Into<String>) -> impl FnOnce(Box<CallFailure>) -> anyhow::Error {
         let doing = doing.into();
         let reached = self.reached.load(Ordering::Relaxed);
         let address = self.address.clone();
@@ -220,7 +220,7 @@ impl Client {
         &self,
         request: Q,
         send: impl AsyncFn(Channel, Q) -> Result<Response<A>, Status>,
-    ) -> Result<A, Box<Failure>> {
+    ) -> Result<A, Box<CallFailure>> {
         let mut patience = self.patience();
         loop {
             let limit = patience.answer_limit(ANSWER_TIMEOUT);
@@ -228,7 +228,7 @@ impl Client {
                 match tokio::time::timeout(limit, send(self.channel.clone(), request.clone())).await {
                     Ok(Ok(response)) => Ok(response.into_inner()),
                     Ok(Err(status)) => Err(failure_of(&status)),
-                    Err(_elapsed) => Err(Box::new(Failure::Lost {
+                    Err(_elapsed) => Err(Box::new(CallFailure::Lost {
                         code: Code::DeadlineExceeded,
                         message: format!("no answer within {}", format_duration(limit)),
                         unsent: false,
@@ -250,8 +250,8 @@ impl Client {
     /// address, so that a wrong port is told at once instead of being tried again and again.
     async fn recognising<A>(
         &self,
-        mut answer: Pin<Box<impl Future<Output = Result<A, Box<Failure>>>>>,
-    ) -> Result<A, Box<Failure>> {
+        mut answer: Pin<Box<impl Future<Output = Result<A, Box<CallFailure>>>>>,
+    ) -> Result<A, Box<CallFailure>> {
         if self.reached.load(Ordering::Relaxed) {
             return answer.await;
         }
@@ -268,11 +268,11 @@ impl Client {
             },
         };
         match answered {
-            Err(failure) if matches!(*failure, Failure::Lost { unsent: false, .. }) => {
+            Err(failure) if matches!(*failure, CallFailure::Lost { unsent: false, .. }) => {
                 Err(self.recognise().await.unwrap_or(failure))
             }
             Err(failure) => {
-                if matches!(*failure, Failure::Refused { .. }) {
+                if matches!(*failure, CallFailure::Refused { .. }) {
                     self.reached.store(true, Ordering::Relaxed);
                 }
                 Err(failure)
@@ -282,12 +282,12 @@ impl Client {
     }
 
     /// Probes the address; gives a failure when no coordinator listens there.
-    async fn recognise(&self) -> Option<Box<Failure>> {
+    async fn recognise(&self) -> Option<Box<CallFailure>> {
         let peer = probe::probe(&self.address).await;
         // A silent coordinator may recover, and a patient client waits for that too.
         let fault = peer.fault().filter(|_| !(self.patient && peer == Peer::Silent))?;
         self.stranger.get_or_init(|| peer);
-        Some(Box::new(Failure::Lost {
+        Some(Box::new(CallFailure::Lost {
             code: Code::Unavailable,
             message: fault.to_owned(),
             unsent: false,
@@ -295,6 +295,6 @@ impl Client {
     }
 }
 
-fn failure_of(status: &Status) -> Box<Failure> {
-    Box::new(Failure::of(status))
+fn failure_of(status: &Status) -> Box<CallFailure> {
+    Box::new(CallFailure::of(status))
 }

@@ -1,7 +1,7 @@
 //! Reads events across lost connections: each event once, in order, from a position.
 
 use swarm_proto::{
-    reason::Failure,
+    call::CallFailure,
     v1::{AsOf, Event, GetStatusRequest, StreamEventsRequest},
 };
 use tonic::{Code, Streaming};
@@ -28,7 +28,7 @@ impl<'client> Follower<'client> {
     pub async fn open(
         client: &'client Client,
         mut request: StreamEventsRequest,
-    ) -> Result<Follower<'client>, Box<Failure>> {
+    ) -> Result<Follower<'client>, Box<CallFailure>> {
         if request.from_seq.is_none() {
             // A stream that is lost before its first event must still begin at this moment.
             let status = client.get_status(GetStatusRequest {}).await?;
@@ -56,7 +56,7 @@ impl<'client> Follower<'client> {
     /// # Errors
     ///
     /// When the coordinator refuses, or stays away for too long.
-    pub async fn next(&mut self) -> Result<Option<Event>, Box<Failure>> {
+    pub async fn next(&mut self) -> Result<Option<Event>, Box<CallFailure>> {
         loop {
             if self.left == Some(0) {
                 return Ok(None);
@@ -68,7 +68,7 @@ impl<'client> Follower<'client> {
                     return Ok(Some(event));
                 }
                 Ok(None) if !self.request.follow => return Ok(None),
-                Ok(None) => Box::new(Failure::Lost {
+                Ok(None) => Box::new(CallFailure::Lost {
                     code: Code::Unavailable,
                     message: "the stream of events ended".to_owned(),
                     unsent: false,
@@ -80,7 +80,7 @@ impl<'client> Follower<'client> {
         }
     }
 
-    async fn receive(&mut self) -> Result<Option<Event>, Box<Failure>> {
+    async fn receive(&mut self) -> Result<Option<Event>, Box<CallFailure>> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
@@ -92,7 +92,7 @@ impl<'client> Follower<'client> {
         stream
             .message()
             .await
-            .map_err(|status| Box::new(Failure::of(&status)))
+            .map_err(|status| Box::new(CallFailure::of(&status)))
     }
 
     fn advance(&mut self, event: &Event) {

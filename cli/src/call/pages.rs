@@ -1,8 +1,8 @@
 //! Lists of the coordinator, read page by page.
 
 use swarm_proto::{
+    call::CallFailure,
     limits::MAX_PAGE_ITEMS,
-    reason::Failure,
     v1::{Agent, Job, ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, Queue, Task},
 };
 
@@ -22,7 +22,7 @@ pub(crate) trait Paged: Clone {
         client: &Client,
         size: u32,
         token: String,
-    ) -> Result<(Vec<Self::Item>, String), Box<Failure>>;
+    ) -> Result<(Vec<Self::Item>, String), Box<CallFailure>>;
 }
 
 macro_rules! paged {
@@ -36,7 +36,7 @@ macro_rules! paged {
                 client: &Client,
                 size: u32,
                 token: String,
-            ) -> Result<(Vec<$item>, String), Box<Failure>> {
+            ) -> Result<(Vec<$item>, String), Box<CallFailure>> {
                 let mut request = self;
                 (request.page_size, request.page_token) = (size, token);
                 let page = client.$method(request).await?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use swarm_proto::reason::{Failure, Reason};
+use swarm_proto::{call::CallFailure, reason::Reason};
 use tonic::Code;
 
 /// How a verb ended, as a shell sees it.
@@ -81,16 +81,16 @@ impl Exit {
     }
 
     /// What a failed call means to a script.
-    pub fn of_failure(failure: &Failure) -> Exit {
+    pub fn of_failure(failure: &CallFailure) -> Exit {
         match failure {
-            Failure::Refused {
+            CallFailure::Refused {
                 reason: Some(reason), ..
             } => Exit::of_reason(*reason),
-            Failure::Refused {
+            CallFailure::Refused {
                 reason: None, code, ..
             } => Exit::of_code(*code),
-            Failure::Lost { .. } if failure.is_transient() => Exit::Unreachable,
-            Failure::Lost { .. } => Exit::Failed,
+            CallFailure::Lost { .. } if failure.is_transient() => Exit::Unreachable,
+            CallFailure::Lost { .. } => Exit::Failed,
         }
     }
 

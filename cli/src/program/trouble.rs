@@ -2,11 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use swarm_proto::{
-    channel::Address,
-    probe::Peer,
-    reason::{Failure, FieldFault, Reason},
-};
+use swarm_proto::{call::CallFailure, channel::Address, probe::Peer, reason::Reason, refusal::FieldFault};
 
 use super::{exit::Exit, next::next, terminal::note};
 
@@ -44,10 +40,10 @@ impl Trouble {
     /// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
     ///
     /// `reached` says whether this coordinator has answered anything before.
-    pub fn of_failure(doing: &str, failure: &Failure, address: &Address, reached: bool) -> Trouble {
+    pub fn of_failure(doing: &str, failure: &CallFailure, address: &Address, reached: bool) -> Trouble {
         let exit = Exit::of_failure(failure);
         match failure {
-            Failure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
+            CallFailure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
                 let trouble = unreachable(address, &failure.plain_cause());
                 if *unsent {
                     trouble.help(how_to_start(address))
@@ -58,7 +54,7 @@ impl Trouble {
                     )
                 }
             }
-            Failure::Lost { .. } if exit == Exit::Unreachable => Trouble::new(
+            CallFailure::Lost { .. } if exit == Exit::Unreachable => Trouble::new(
                 exit,
                 format!(
                     "{doing}: lost the coordinator at {address}: {}",
@@ -69,11 +65,13 @@ impl Trouble {
                 "whether the request was carried out is not known: look with {} once it is back",
                 next(address, "list")
             )),
-            Failure::Lost { message, .. } => Trouble::new(exit, format!("{doing}: {message}")).help(format!(
-                "are coordinator and swarmctl of the same version? see: {}",
-                next(address, "status")
-            )),
-            Failure::Refused {
+            CallFailure::Lost { message, .. } => {
+                Trouble::new(exit, format!("{doing}: {message}")).help(format!(
+                    "are coordinator and swarmctl of the same version? see: {}",
+                    next(address, "status")
+                ))
+            }
+            CallFailure::Refused {
                 reason,
                 message,
                 faults,

@@ -10,7 +10,9 @@ use std::{
 };
 
 use swarm_proto::{
-    reason::{Details, FieldFault, Reason, status},
+    call::status,
+    reason::Reason,
+    refusal::{Details, FieldFault},
     v1::{
         self,
         admin_service_server::{AdminService, AdminServiceServer},

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 use swarm_proto::{
-    reason::{FieldFault, Reason},
+    reason::Reason,
+    refusal::FieldFault,
     v1::{Agent, Attempt, AttemptOutcome, HoldKind, Output, TaskResult, TaskState, task_spec::Work},
 };
 

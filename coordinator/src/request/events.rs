@@ -10,11 +10,7 @@ use swarm_engine::{
     id::{AgentId, JobId, Seq, TaskId},
     rejection::{Faults, Rejection},
 };
-use swarm_proto::{
-    limits::MAX_FILTER_IDS,
-    reason::{Details, Reason},
-    v1,
-};
+use swarm_proto::{limits::MAX_FILTER_IDS, reason::Reason, refusal::Details, v1};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;

@@ -2,7 +2,8 @@
 
 use swarm_engine::rejection::{FaultKind, Faults, Rejection};
 use swarm_proto::{
-    reason::{Details, FieldFault, Reason},
+    reason::Reason,
+    refusal::{Details, FieldFault},
     v1,
 };
 

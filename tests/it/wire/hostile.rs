@@ -200,8 +200,8 @@ fn absurd_values_are_refused_with_the_field_named() {
     for (task, field) in bad {
         let status = client.try_submit(vec![task]).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
-        let failure = swarm_proto::reason::Failure::of(&status);
-        let swarm_proto::reason::Failure::Refused { faults, .. } = failure else {
+        let failure = swarm_proto::call::CallFailure::of(&status);
+        let swarm_proto::call::CallFailure::Refused { faults, .. } = failure else {
             panic!("{status:?}")
         };
         assert!(

@@ -12,7 +12,8 @@ use std::io::{self, BufRead as _};
 
 use anyhow::Context as _;
 use swarm_proto::{
-    reason::{Failure, Reason},
+    call::CallFailure,
+    reason::Reason,
     v1::{
         Agent, GetAgentRequest, GetJobRequest, GetTaskRequest, Job, ListAgentsRequest, ListJobsRequest, Task,
     },
@@ -304,7 +305,7 @@ pub fn one_id(given: &str, verb: &str) -> anyhow::Result<String> {
     }
 }
 
-async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<Failure>> {
+async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<CallFailure>> {
     match client
         .get_task(GetTaskRequest {
             task_id: id.to_owned(),
@@ -320,7 +321,7 @@ async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<
     }
 }
 
-async fn get_job(client: &Client, id: &str) -> Result<Option<(Job, u64)>, Box<Failure>> {
+async fn get_job(client: &Client, id: &str) -> Result<Option<(Job, u64)>, Box<CallFailure>> {
     match client
         .get_job(GetJobRequest {
             job_id: id.to_owned(),
@@ -336,7 +337,7 @@ async fn get_job(client: &Client, id: &str) -> Result<Option<(Job, u64)>, Box<Fa
     }
 }
 
-async fn get_agent(client: &Client, id: &str) -> Result<Option<Agent>, Box<Failure>> {
+async fn get_agent(client: &Client, id: &str) -> Result<Option<Agent>, Box<CallFailure>> {
     match client
         .get_agent(GetAgentRequest {
             agent_id: id.to_owned(),
@@ -350,7 +351,7 @@ async fn get_agent(client: &Client, id: &str) -> Result<Option<Agent>, Box<Failu
 }
 
 /// Whether a refusal only says that nothing has this id. A name need not have the form of an id.
-fn means_nothing(failure: &Failure, not_found: Reason) -> bool {
+fn means_nothing(failure: &CallFailure, not_found: Reason) -> bool {
     failure
         .reason()
         .is_some_and(|reason| reason == not_found || reason == Reason::FieldInvalid)

@@ -1,7 +1,7 @@
 //! Ids by their beginnings, if only one id begins so.
 
 use swarm_proto::{
-    reason::Failure,
+    call::CallFailure,
     v1::{FindIdsRequest, FindIdsResponse},
 };
 use tonic::Code;
@@ -40,7 +40,7 @@ pub(super) async fn only_one(
         Err(failure)
             if matches!(
                 *failure,
-                Failure::Lost {
+                CallFailure::Lost {
                     code: Code::Unimplemented,
                     ..
                 }

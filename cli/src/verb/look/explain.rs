@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use prost_types::Timestamp;
 use swarm_program::words::wrapped::wrapped;
 use swarm_proto::{
-    reason::{Failure, Reason},
+    call::CallFailure,
+    reason::Reason,
     v1::{AgentFit, ExplainTaskRequest, Explanation, Obstacle},
 };
 
@@ -66,7 +67,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<Failure>> {
+async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<CallFailure>> {
     let request = ExplainTaskRequest {
         task_id: task_id.to_owned(),
     };
@@ -78,7 +79,7 @@ async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<Fail
 }
 
 /// Explains the task behind a text that is no task's id. A person who names a job is told so.
-async fn explain_meant(client: &Client, id: &str, failure: Box<Failure>) -> anyhow::Result<Explanation> {
+async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> anyhow::Result<Explanation> {
     let doing = format!("cannot explain {id}");
     if !matches!(
         failure.reason(),

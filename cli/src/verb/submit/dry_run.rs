@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use swarm_proto::{
-    reason::{Failure, Reason},
+    call::CallFailure,
+    reason::Reason,
     v1::{
         DependencyCondition, GetJobRequest, GetTaskRequest, NewTask, SubmitTasksRequest, SubmittedTask, Task,
         TaskSpec, TaskState, Unmatched, task_spec::Work,
@@ -166,7 +167,7 @@ impl DryRun<'_> {
     }
 
     /// Asks the coordinator about every id, the job, and the needs of the tasks.
-    async fn ask(&self) -> Result<Known, Box<Failure>> {
+    async fn ask(&self) -> Result<Known, Box<CallFailure>> {
         let mut known = Known {
             located: self.file.map_or_else(|| Faults::new(""), JobFile::no_faults),
             faults: Vec::new(),
@@ -205,7 +206,7 @@ impl DryRun<'_> {
         Ok(known)
     }
 
-    async fn check_job(&self, known: &mut Known) -> Result<(), Box<Failure>> {
+    async fn check_job(&self, known: &mut Known) -> Result<(), Box<CallFailure>> {
         let Some(job) = self
             .request
             .job
@@ -233,7 +234,7 @@ impl DryRun<'_> {
         &'r self,
         asked: &mut HashMap<&'r str, Option<Task>>,
         known: &mut Known,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<CallFailure>> {
         let own: HashSet<&str> = self
             .request
             .tasks
@@ -281,7 +282,7 @@ impl DryRun<'_> {
         id: &'r str,
         asked: &mut HashMap<&'r str, Option<Task>>,
         known: &mut Known,
-    ) -> Result<Option<Task>, Box<Failure>> {
+    ) -> Result<Option<Task>, Box<CallFailure>> {
         if let Some(task) = asked.get(id) {
             return Ok(task.clone());
         }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use swarm_proto::{
+    call::CallFailure,
     limits::{MAX_PAGE_ITEMS, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
-    reason::Failure,
     v1::{Agent, AgentState, ListAgentsRequest, NewTask, TaskSpec, Unmatched, task_spec::Work},
 };
 
@@ -14,7 +14,10 @@ use crate::{call::client::Client, output::task};
 const DEFAULT_EXECUTOR: &str = "command";
 
 /// The tasks that no online agent can run, grouped by their needs.
-pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<Unmatched>, Box<Failure>> {
+pub(crate) async fn unmatched(
+    client: &Client,
+    tasks: &[NewTask],
+) -> Result<Vec<Unmatched>, Box<CallFailure>> {
     let mut groups: BTreeMap<Needs, Vec<&NewTask>> = BTreeMap::new();
     for task in tasks {
         groups.entry(Needs::of(task)).or_default().push(task);
@@ -45,7 +48,7 @@ pub(crate) async fn unmatched(client: &Client, tasks: &[NewTask]) -> Result<Vec<
 }
 
 /// The online agents whose labels meet the terms.
-async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Failure>> {
+async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<CallFailure>> {
     let mut request = ListAgentsRequest {
         labels: labels.to_vec(),
         page_size: MAX_PAGE_ITEMS as u32,

@@ -8,8 +8,9 @@ use std::{
 
 use prost::Message as _;
 use swarm_proto::{
+    call::CallFailure,
     limits::MAX_MESSAGE_BYTES,
-    reason::{Failure, Reason},
+    reason::Reason,
     v1::{GetTaskRequest, SubmitTasksRequest},
 };
 
@@ -122,10 +123,10 @@ pub(crate) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
 }
 
 /// The failure of a submitted file, with the faults at their lines.
-pub(crate) fn file_trouble(client: &Client, file: &JobFile, failure: Box<Failure>) -> anyhow::Error {
+pub(crate) fn file_trouble(client: &Client, file: &JobFile, failure: Box<CallFailure>) -> anyhow::Error {
     let mut located = file.no_faults();
     let mut elsewhere = Vec::new();
-    if let Failure::Refused { faults, .. } = &*failure {
+    if let CallFailure::Refused { faults, .. } = &*failure {
         for fault in faults {
             match file.locate(&fault.field) {
                 Some(position) => located.push(position, &fault.description),
@@ -156,15 +157,15 @@ pub(crate) fn faults_trouble(faults: &Faults) -> Trouble {
 }
 
 /// The failure of a submitted command, with the faults named by their flags.
-pub(crate) fn flag_trouble(client: &Client, failure: Box<Failure>) -> anyhow::Error {
+pub(crate) fn flag_trouble(client: &Client, failure: Box<CallFailure>) -> anyhow::Error {
     let faults = match &*failure {
-        Failure::Refused { faults, .. } => {
+        CallFailure::Refused { faults, .. } => {
             let mut lines: Vec<String> = faults.iter().map(spec::flag_fault).collect();
             // The tasks of a series have the same faults.
             lines.dedup();
             lines
         }
-        Failure::Lost { .. } => Vec::new(),
+        CallFailure::Lost { .. } => Vec::new(),
     };
     with_faults(client.trouble("cannot submit")(failure), faults)
 }

@@ -11,7 +11,7 @@ use std::{
 use swarm_proto::{
     duration::{parse_duration, write_duration},
     limits::MAX_SPEC_BYTES,
-    reason::FieldFault,
+    refusal::FieldFault,
     v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
 };
 

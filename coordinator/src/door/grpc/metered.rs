@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use swarm_proto::reason::{Failure, Reason};
+use swarm_proto::{call::CallFailure, reason::Reason};
 use tonic::{
     Code, Status,
     codegen::{Service, http},
@@ -88,7 +88,7 @@ impl Call {
     fn note(&mut self, headers: &http::HeaderMap) {
         match Status::from_header_map(headers) {
             Some(status) if status.code() != Code::Ok => {
-                self.end(status.code(), Failure::of(&status).reason());
+                self.end(status.code(), CallFailure::of(&status).reason());
             }
             Some(_) | None => self.end(Code::Ok, None),
         }
@@ -112,7 +112,7 @@ impl Drop for Call {
 mod tests {
     use std::convert::Infallible;
 
-    use swarm_proto::reason::{Details, status};
+    use swarm_proto::{call::status, refusal::Details};
 
     use super::*;
     use crate::core::meters::CODES;

@@ -1,6 +1,6 @@
 //! A refusal as a gRPC status.
 
-use swarm_proto::reason;
+use swarm_proto::call;
 use tonic::Status;
 
 use crate::request::{Cause, Refusal};
@@ -13,7 +13,7 @@ pub(super) fn status_of(refusal: Refusal) -> Status {
         details,
     } = refusal;
     match cause {
-        Cause::Reason(reason) => reason::status(reason, message, details),
+        Cause::Reason(reason) => call::status(reason, message, details),
         Cause::Internal => Status::internal(message),
         Cause::DataLoss => Status::data_loss(message),
     }
@@ -25,7 +25,7 @@ mod tests {
         id::TaskId,
         rejection::{FaultKind, Faults, Rejection},
     };
-    use swarm_proto::reason::Failure;
+    use swarm_proto::call::CallFailure;
     use tonic::Code;
 
     use super::*;
@@ -36,7 +36,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(FaultKind::Field, "tasks[0].task_id", "is wrong");
         let status = status_of(Rejection::Invalid(faults).into());
-        let Failure::Refused { word, faults, .. } = Failure::of(&status) else {
+        let CallFailure::Refused { word, faults, .. } = CallFailure::of(&status) else {
             panic!("no refusal")
         };
         assert_eq!(

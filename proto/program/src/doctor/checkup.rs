@@ -7,11 +7,11 @@ use std::{
 };
 
 use swarm_proto::{
+    call::CallFailure,
     channel::{self, Address},
     duration::format_duration,
     limits::MAX_MESSAGE_BYTES,
     probe::{self, Peer},
-    reason::Failure,
     v1::{
         GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
         admin_service_client::AdminServiceClient,
@@ -161,9 +161,9 @@ async fn ask(address: &Address) -> Result<Coordinator, String> {
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let info = service.get_server_info(GetServerInfoRequest {}).await;
-    let info = info.map_err(|status| Failure::of(&status).message().to_owned())?;
+    let info = info.map_err(|status| CallFailure::of(&status).message().to_owned())?;
     let status = service.get_status(GetStatusRequest {}).await;
-    let status = status.map_err(|status| Failure::of(&status).message().to_owned())?;
+    let status = status.map_err(|status| CallFailure::of(&status).message().to_owned())?;
     Ok(Coordinator {
         info: info.into_inner(),
         status: status.into_inner(),
