@@ -27,7 +27,7 @@ use crate::{
     machine::disk,
     program::failure::chain,
     snapshot::{self, Snapshot},
-    start::{self, base},
+    start::failures,
 };
 
 const EXAMPLES: &str = "\
@@ -110,13 +110,13 @@ fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
     let Some(snapshot) = copy_snapshot(&data.join("snapshot"), &snapshots)? else {
         return Ok(None);
     };
-    let live = Live::look(&data.join("journal")).map_err(|error| start::journal_failure(&error))?;
+    let live = Live::look(&data.join("journal")).map_err(|error| failures::of_journal(&error))?;
     let copied = live.copy(&segments);
     let last = match copied {
         Ok(Some(last)) => last,
         Ok(None) => return Ok(None),
         Err(error @ OpenError::File(_)) => return Err(disk_failure(&error)),
-        Err(error) => return Err(start::journal_failure(&error)),
+        Err(error) => return Err(failures::of_journal(&error)),
     };
     let origin = snapshot.as_ref().map(Snapshot::origin);
     let floor = Floor {
@@ -127,10 +127,10 @@ fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
     match journal::inspect(&segments, floor) {
         // Removed between the copy of the snapshot and that of the journal.
         Err(OpenError::Gap { offset: 0, .. }) if live.has_been_trimmed() => return Ok(None),
-        inspected => inspected.map_err(|error| start::journal_failure(&error))?,
+        inspected => inspected.map_err(|error| failures::of_journal(&error))?,
     };
     if let Some(snapshot) = &snapshot {
-        snapshot.check().map_err(|error| base::snapshot_failure(&error))?;
+        snapshot.check().map_err(|error| failures::of_snapshot(&error))?;
     }
     let copied = Copied { last_seq: last };
     backup_note::finish(target, &copied).map_err(|error| disk_failure(&error))?;
@@ -140,7 +140,7 @@ fn copy(data: &Path, target: &Path) -> Result<Option<Copied>, Failure> {
 /// The copy of the newest snapshot, if there is one at all; the outer `None` when it was removed meanwhile.
 fn copy_snapshot(from: &Path, to: &Path) -> Result<Option<Option<Snapshot>>, Failure> {
     disk::make_directory(to, "make the directory").map_err(|error| disk_failure(&error))?;
-    let usable = snapshot::usable(from).map_err(|error| base::snapshot_failure(&error))?;
+    let usable = snapshot::usable(from).map_err(|error| failures::of_snapshot(&error))?;
     let Some(newest) = usable.first() else {
         return Ok(Some(None));
     };

@@ -8,7 +8,7 @@ use crate::{
     journal,
     machine::data_dir::DataDir,
     snapshot::Snapshot,
-    start::{self, base},
+    start::{self, base, failures, found::StoreFound},
 };
 
 const EXAMPLES: &str = "\
@@ -30,10 +30,10 @@ impl Rebuild {
         let store = dir.store();
         let snapshots = base::snapshots(&dir.snapshots())?;
         // A store that is ahead of the journal proves a loss, and is not thrown away before that is accepted.
-        let found = base::find(&store)?;
+        let found = StoreFound::open(&store)?;
         let floor = base::floor(&snapshots, &found);
         let journal =
-            journal::inspect(&dir.journal(), floor).map_err(|error| start::journal_failure(&error))?;
+            journal::inspect(&dir.journal(), floor).map_err(|error| failures::of_journal(&error))?;
         let oldest = journal.reader.oldest_seq();
         check_source(&snapshots, oldest)?;
         drop(found);

@@ -15,11 +15,7 @@ use crate::{
     machine::data_dir::DataDir,
     program::failure::chain,
     snapshot::{Origin, Snapshot},
-    start::{
-        self,
-        base::{self, StoreFound},
-        new_history,
-    },
+    start::{self, base, failures, found::StoreFound, new_history},
 };
 
 const EXAMPLES: &str = "\
@@ -115,7 +111,7 @@ impl Witnesses {
         let usable = base::snapshots(&dir.snapshots())?;
         let (intact, damaged) = usable.into_iter().partition(|snapshot| snapshot.check().is_ok());
         Ok(Witnesses {
-            found: base::find_whole(&dir.store())?,
+            found: StoreFound::open_and_read_all(&dir.store())?,
             intact,
             damaged,
         })
@@ -133,7 +129,7 @@ impl Witnesses {
         let oldest = match journal::inspect(&dir.journal(), floor) {
             Ok(journal) => journal.reader.oldest_seq(),
             Err(error @ (OpenError::File(_) | OpenError::UnknownVersion { .. })) => {
-                return Err(start::journal_failure(&error));
+                return Err(failures::of_journal(&error));
             }
             Err(error) => return Ok(Some(Fault::Journal(error))),
         };
@@ -154,7 +150,7 @@ impl Witnesses {
     fn salvage(&self, dir: &DataDir, fault: &Fault) -> Result<Salvage, Failure> {
         let (seq, chain_there) = self.base();
         Salvage::of(&dir.journal(), seq, chain_there, fault.is_foreign())
-            .map_err(|error| start::journal_failure(&error))
+            .map_err(|error| failures::of_journal(&error))
     }
 }
 
@@ -214,7 +210,7 @@ fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<
             chain: None,
             history: history(state),
         };
-        Snapshot::take(store, &dir.snapshots(), &origin).map_err(|error| base::snapshot_failure(&error))?;
+        Snapshot::take(store, &dir.snapshots(), &origin).map_err(|error| failures::of_snapshot(&error))?;
     }
     // A damaged snapshot would still bear witness of what it cannot give.
     for snapshot in &witnesses.damaged {
@@ -223,7 +219,7 @@ fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<
     }
     salvage
         .carry_out(&dir.path().join(ASIDE))
-        .map_err(|error| start::journal_failure(&error))
+        .map_err(|error| failures::of_journal(&error))
 }
 
 fn history(state: &State) -> String {

@@ -18,7 +18,7 @@ use crate::{
     journal::{self, Floor},
     machine::{data_dir::DataDir, disk},
     snapshot::Snapshot,
-    start::{self, new_history, restoring},
+    start::{failures, new_history, restoring},
 };
 
 const EXAMPLES: &str = "\
@@ -130,7 +130,7 @@ fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
         store_seq: 0,
     };
     let journal = journal::inspect(&aside.join("journal"), floor).map_err(|error| match &error {
-        journal::OpenError::UnknownVersion { .. } => start::journal_failure(&error),
+        journal::OpenError::UnknownVersion { .. } => failures::of_journal(&error),
         _ => described(&error),
     })?;
     if journal.last.seq == last_seq {

@@ -16,8 +16,10 @@ use crate::{
     records::{LAYOUT, load},
     snapshot::{self, Snapshot},
     start::{
-        self,
-        base::{self, StoreFound},
+        base,
+        catch_up::{catch_up, recall_missing},
+        failures,
+        found::StoreFound,
     },
     store::{Store, key},
 };
@@ -57,9 +59,9 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     if dir.store().exists() {
         disk::copy_directory(&dir.store(), &store_copy).map_err(|error| disk_failure(&error))?;
     }
-    let found = base::find(&store_copy)?;
+    let found = StoreFound::open(&store_copy)?;
     let floor = base::floor(&snapshots, &found);
-    let journal = journal::inspect(&dir.journal(), floor).map_err(|error| start::journal_failure(&error))?;
+    let journal = journal::inspect(&dir.journal(), floor).map_err(|error| failures::of_journal(&error))?;
     describe(&journal);
     let store = match found {
         StoreFound::Intact(store, _) => store,
@@ -68,15 +70,15 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     };
     let (expected, mut state) = begin(&snapshots, &store, &journal, &scratch.join("expected"))?;
     let end = Seq(store.applied_seq());
-    start::catch_up(&mut state, &journal.reader, end, &expected)?;
+    catch_up(&mut state, &journal.reader, end, &expected)?;
     let records = compare(&store, &expected)?;
     println!(
         "store: {records} records as of seq {}, each as the journal says",
         end.0
     );
 
-    start::catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
-    start::recall_missing(&mut state, &expected)?;
+    catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
+    recall_missing(&mut state, &expected)?;
     state.check().map_err(|fault| {
         let help = "this is a bug; keep a copy of the data directory and report it";
         Failure::new(Exit::Bug, format!("the state contradicts itself: {fault}")).help(help)
@@ -90,14 +92,14 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
 }
 
 fn check_snapshots(dir: &DataDir) -> Result<Vec<Snapshot>, Failure> {
-    let seqs = snapshot::list(&dir.snapshots()).map_err(|error| base::snapshot_failure(&error))?;
+    let seqs = snapshot::list(&dir.snapshots()).map_err(|error| failures::of_snapshot(&error))?;
     let mut snapshots = Vec::new();
     for seq in seqs {
         let checked = Snapshot::open(&dir.snapshots(), seq).and_then(|snapshot| {
             snapshot.check()?;
             Ok(snapshot)
         });
-        let snapshot = checked.map_err(|error| base::snapshot_failure(&error))?;
+        let snapshot = checked.map_err(|error| failures::of_snapshot(&error))?;
         println!("snapshot: {} records as of seq {seq}, intact", snapshot.count());
         snapshots.push(snapshot);
     }
@@ -136,7 +138,7 @@ fn begin(
     if let Some(snapshot) = snapshots.iter().find(serves) {
         let restored = snapshot
             .restore(dir, &LAYOUT)
-            .map_err(|error| base::snapshot_failure(&error))?;
+            .map_err(|error| failures::of_snapshot(&error))?;
         let state = load(&restored).map_err(broken)?;
         return Ok((restored, state));
     }
@@ -146,7 +148,7 @@ fn begin(
         )));
     }
     fs::create_dir_all(dir).map_err(|error| disk_failure(&error))?;
-    let empty = Store::open(dir, &LAYOUT).map_err(|error| base::store_failure(&error))?;
+    let empty = Store::open(dir, &LAYOUT).map_err(|error| failures::of_store(&error))?;
     Ok((empty, State::default()))
 }
 

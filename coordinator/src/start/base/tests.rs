@@ -1,7 +1,11 @@
 use std::fs;
 
 use super::*;
-use crate::{records::meta::STARTED, testing::scene::Scene};
+use crate::{
+    records::meta::STARTED,
+    store::{Batch, key},
+    testing::scene::Scene,
+};
 
 fn aside(scene: &Scene) -> std::path::PathBuf {
     scene.store().with_extension("set-aside")
@@ -106,8 +110,8 @@ fn a_store_that_does_not_know_its_start_is_set_aside_and_built_anew() {
     let scene = Scene::with_tasks(40);
     let before = scene.contents();
     let work = scene.open();
-    let mut batch = store::Batch::default();
-    batch.remove(store::key::meta(STARTED));
+    let mut batch = Batch::default();
+    batch.remove(key::meta(STARTED));
     work.store.apply(batch, work.store.applied_seq()).unwrap();
     drop(work);
     assert!(scene.contents() == before);

@@ -1,8 +1,8 @@
-//! Whether a store was made from this journal and from no other: one that was put there by hand, or outlived a
-//! journal that was replaced, may have any seq.
+//! Whether a store was made from this journal and from no other: a store that was put there by hand, or outlived its
+//! journal, may have any seq.
 //!
-//! The store keeps the event of the start that it reflects, with its seq. The journal has the same event there, and
-//! what the store reflects last was written in that epoch; no other history has both.
+//! The store keeps the event of the start that it reflects, with its seq. The journal has the same event at that seq,
+//! and the last event that the store reflects belongs to that epoch; no other history has both.
 
 use swarm_engine::state::State;
 use swarm_program::{exit::Exit, failure::Failure};
@@ -15,12 +15,12 @@ use crate::{
     store::Store,
 };
 
-/// Only an empty store does without the event of its start.
+/// Whether this is so. Only an empty store may lack the event of its start.
 ///
 /// # Errors
 ///
 /// When store or journal cannot be read.
-pub(crate) fn is_of(
+pub(super) fn is_of(
     store: &Store,
     state: &State,
     snapshots: &[Snapshot],
@@ -51,7 +51,7 @@ pub(crate) fn is_of(
             return Ok(false);
         }
     }
-    // What was trimmed is told by a snapshot between the two.
+    // Where the journal was trimmed, a snapshot between the two seqs knows the history.
     let mut origins = snapshots.iter().map(Snapshot::origin);
     let between = origins.find(|origin| (started..=applied).contains(&origin.seq));
     Ok(between.is_none_or(|origin| *origin.history == *identity.history))
