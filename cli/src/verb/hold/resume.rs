@@ -1,6 +1,6 @@
 //! `swarmctl resume`: lifts the hold on everything, a queue, or an agent.
 
-use prost::{Message, Name};
+use prost::Name;
 use swarm_proto::v1::{Hold, ResumeRequest, resume_request::Scope as ResumeScope};
 
 use super::flags::ScopeFlags;
@@ -69,7 +69,7 @@ pub(super) async fn resume(
 pub(super) async fn tell_lifted(
     client: &Client,
     scope: &Scope,
-    answer: &(impl Message + Name),
+    answer: &impl Name,
     lifted: Option<&Hold>,
     globals: &Globals,
 ) -> anyhow::Result<Exit> {
