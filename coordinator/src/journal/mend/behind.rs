@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::journal::{
     error::{Flaw, OpenError},
-    format::{self, ALIGNMENT, ENTRY_MAGIC, FILE_HEADER_BYTES},
+    format::{self, ALIGNMENT, FILE_HEADER_BYTES},
     open::scan::unreadable,
     read::walk::{Stop, Walk},
 };
@@ -63,28 +63,16 @@ fn look(file: &Path, walk: &mut Walk, salt: u64, offset: u64, least: u64) -> Res
     let mut offset = offset
         .max(FILE_HEADER_BYTES as u64)
         .next_multiple_of(ALIGNMENT as u64);
-    loop {
-        let bytes = walk.raw(offset)?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let length = bytes.len() as u64;
-        let candidates: Vec<u64> = (offset..)
-            .step_by(ALIGNMENT)
-            .zip(bytes.chunks(ALIGNMENT))
-            .filter(|(_, word)| word.starts_with(&ENTRY_MAGIC))
-            .map(|(at, _)| at)
-            .collect();
-        for at in candidates {
-            let mut from_here = Walk::open_at(file, salt, at)?;
-            match take(&mut from_here, least) {
-                Ok(Some(behind)) => return Ok(Some(behind)),
-                Ok(None) => {}
-                Err(stop) => return Err(stop),
+    while let Some((possible, next)) = walk.possible_entries(offset)? {
+        for at in possible {
+            let found = take(&mut Walk::open_at(file, salt, at)?, least)?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        offset += length;
+        offset = next;
     }
+    Ok(None)
 }
 
 /// The entries from here on, if the first of them is intact and reaches `least`.

@@ -2,7 +2,7 @@
 
 use crate::journal::{
     error::{After, Flaw},
-    format::{ALIGNMENT, ENTRY_MAGIC, MIN_EVENT_BYTES},
+    format::{ALIGNMENT, MIN_EVENT_BYTES},
     read::walk::{Stop, Walk},
 };
 
@@ -31,19 +31,8 @@ pub(crate) fn is_blank(walk: &mut Walk) -> Result<bool, Stop> {
 pub(crate) fn find_entry(walk: &mut Walk, expected: u64, epoch: u64) -> Result<Option<After>, Stop> {
     let bad = walk.offset();
     let mut offset = bad + ALIGNMENT as u64;
-    loop {
-        let bytes = walk.raw(offset)?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let length = bytes.len() as u64;
-        let candidates: Vec<u64> = (offset..)
-            .step_by(ALIGNMENT)
-            .zip(bytes.chunks(ALIGNMENT))
-            .filter(|(_, word)| word.starts_with(&ENTRY_MAGIC))
-            .map(|(at, _)| at)
-            .collect();
-        for at in candidates {
+    while let Some((possible, next)) = walk.possible_entries(offset)? {
+        for at in possible {
             match walk.header_at(at) {
                 Ok(header) => {
                     let skipped = header.first_seq.saturating_sub(expected);
@@ -60,8 +49,9 @@ pub(crate) fn find_entry(walk: &mut Walk, expected: u64, epoch: u64) -> Result<O
                 Err(stop @ Stop::File(_)) => return Err(stop),
             }
         }
-        offset += length;
+        offset = next;
     }
+    Ok(None)
 }
 
 fn all_zero(bytes: &[u8]) -> bool {

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::journal::{
     error::Flaw,
-    format::{ENTRY_HEADER_BYTES, EntryHeader, FILE_HEADER_BYTES, FileHeader},
+    format::{ALIGNMENT, ENTRY_HEADER_BYTES, ENTRY_MAGIC, EntryHeader, FILE_HEADER_BYTES, FileHeader},
 };
 
 /// How much of a file is read at once, in bytes: a few reads per page, and
@@ -115,6 +115,19 @@ impl Walk {
             return Ok(&[]);
         }
         self.window.bytes(offset, rest.min(READ_BYTES as u64) as usize)
+    }
+
+    /// Where entries may begin in the next `READ_BYTES` from a multiple of `ALIGNMENT` on, and where to ask next; `None`
+    /// at the end of the file.
+    pub(crate) fn possible_entries(&mut self, offset: u64) -> Result<Option<(Vec<u64>, u64)>, Stop> {
+        let bytes = self.raw(offset)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let words = (offset..).step_by(ALIGNMENT).zip(bytes.chunks(ALIGNMENT));
+        let possible = words.filter(|(_, word)| word.starts_with(&ENTRY_MAGIC));
+        let possible = possible.map(|(at, _)| at).collect();
+        Ok(Some((possible, offset + bytes.len() as u64)))
     }
 }
 
