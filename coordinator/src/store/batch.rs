@@ -1,4 +1,4 @@
-//! A batch: what changes in the store from one seq to a later one.
+//! A batch: the changes that take the store from one seq to a later one.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -8,7 +8,7 @@ use super::{
     sled::value,
 };
 
-/// Changes that become visible together. The last one for a key wins.
+/// Changes that become visible together. The last change of a key wins.
 #[derive(Debug, Default)]
 pub struct Batch {
     writes: BTreeMap<Vec<u8>, Write>,
@@ -16,14 +16,14 @@ pub struct Batch {
     bytes: usize,
 }
 
-/// What becomes of a key.
+/// How a key changes.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// It gets this value.
+    /// The key gets this value.
     Put(Vec<u8>),
-    /// It goes.
+    /// The key is removed.
     Remove,
-    /// Its set of numbers gets more of them and loses others.
+    /// The set of numbers under the key gets some and loses others.
     Change { more: NumberSet, less: NumberSet },
 }
 
@@ -37,7 +37,7 @@ impl Batch {
         self.write(key, Write::Put(value));
     }
 
-    /// Removes a key; without effect when it does not exist.
+    /// Removes a key, if there is one.
     ///
     /// # Panics
     ///
@@ -55,7 +55,7 @@ impl Batch {
         self.change_set(member, true);
     }
 
-    /// Takes a number out of its set, which goes with its last one.
+    /// Takes a number out of its set. A set without numbers is removed.
     ///
     /// # Panics
     ///
@@ -76,22 +76,22 @@ impl Batch {
         self.write(key, Write::Change { more, less });
     }
 
-    /// Sets a fact about the store itself. `applied_seq` is not for the caller to set: `apply` does.
+    /// Sets a fact about the store itself. `Store::apply` sets `applied_seq`, and callers do not.
     pub fn set_meta(&mut self, name: &str, value: Vec<u8>) {
         self.put(key::meta(name), value);
     }
 
-    /// Keys that are written, chunks counted; sled is given leaves of them.
+    /// The number of keys and chunks that change.
     pub fn operations(&self) -> usize {
         self.operations
     }
 
-    /// Bytes of keys and values.
+    /// Bytes of the keys and values.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The keys that begin with `prefix` and are given a value.
+    /// The keys that begin with `prefix` and get a value.
     pub fn puts<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.writes
             .range(prefix.to_vec()..)
@@ -144,7 +144,7 @@ impl Write {
     }
 }
 
-/// Operations that putting a value of so many bytes takes.
+/// How many operations it takes to put a value of so many bytes.
 pub fn operations_for(value_len: usize) -> usize {
     1 + value::chunk_count(value_len)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with an open store.
+//! Failures of an open store.
 
 use std::io;
 
@@ -6,26 +6,26 @@ use super::key;
 
 /// Why the store could not be read or written.
 ///
-/// The damaged kinds are mended by setting the store aside and rebuilding it from the journal.
+/// Damage is mended by setting the store aside and building it anew from the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What lies under a key is not what was written there.
+    /// The stored value of a key is not what was written.
     #[error("the value of {key} in the store is damaged: {fault}")]
     DamagedValue {
-        /// The key, as `key::name` puts it.
+        /// The key's name in messages.
         key: String,
         fault: &'static str,
     },
     /// sled cannot make sense of its own files.
     #[error("the store is damaged: {fault}")]
     DamagedFile { fault: String },
-    /// It could not be opened again; the process is about to end.
+    /// sled could not be opened again, and the process is about to end.
     #[error("the store is closed")]
     Closed,
     /// The disk refused.
     #[error("cannot {doing} the store")]
     Io {
-        /// The verb.
+        /// A verb, for the message.
         doing: &'static str,
         source: io::Error,
     },
@@ -40,7 +40,7 @@ impl StoreError {
         }
     }
 
-    /// What the operating system said, when it was asked.
+    /// The kind of the operating system's error; damage and a closed store have kinds that fit.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             StoreError::Io { source, .. } => source.kind(),

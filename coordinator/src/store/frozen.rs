@@ -24,24 +24,24 @@ use super::{
 };
 use crate::program::limits::FROZEN_BYTES;
 
-/// What a map takes for each entry beside key and value, about.
+/// Memory that a map takes for each entry beside key and value, about.
 const ENTRY_BYTES: usize = 64;
 
-/// What was under a key in sled; `None` when nothing was.
+/// The raw bytes that were stored under a key; `None` when none were.
 type Before = Option<Vec<u8>>;
 
-/// What batches have replaced since the store was frozen, and how far it has been read.
+/// Values that batches have replaced since the store was frozen, and how far the reader is.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Where the next page begins; nothing before it is kept.
+    /// The reader's next page begins here; no value before it is kept.
     passed: Vec<u8>,
     values: BTreeMap<Vec<u8>, Before>,
-    /// By the chunk's key without its first byte, which begins with the key of its value.
+    /// By the chunk's key without its first byte, so that they sort like the values they belong to.
     chunks: BTreeMap<Vec<u8>, Before>,
     bytes: usize,
 }
 
-/// See the module; made by [`Store::freeze`]. Nothing is kept any more when it is dropped.
+/// See the module; made by [`Store::freeze`]. Once it is dropped nothing is kept any more.
 pub struct Frozen {
     store: Store,
     seq: u64,
@@ -68,7 +68,7 @@ impl Store {
         }
     }
 
-    /// For `apply`, before it changes anything: waits while too much is kept.
+    /// For `apply`, before it changes anything: waits while too many bytes are kept.
     pub(super) fn wait_for_frozen(&self) {
         let kept = self.shared.frozen.lock().expect(WHOLE);
         let is_too_much =
@@ -77,7 +77,7 @@ impl Store {
         drop(read.expect(WHOLE));
     }
 
-    /// For `apply`, while it keeps readers out: keeps what these changes replace.
+    /// For `apply`, while readers are locked out: keeps the values that these changes replace.
     pub(super) fn keep_replaced(&self, sled: &Sled, changes: &Changes) -> Result<(), StoreError> {
         let mut kept = self.shared.frozen.lock().expect(WHOLE);
         let Some(kept) = kept.as_mut() else {
@@ -94,7 +94,7 @@ impl Store {
         for (written, _) in &changes.writes {
             let (Some((key, _)), [_, rest @ ..]) = (value::split_chunk_key(written), written.as_slice())
             else {
-                // A leaf, whose keys these are, or our own, which is no part of what is read.
+                // A leaf, whose keys are kept above, or an internal key, which nobody reads.
                 continue;
             };
             if key < kept.passed.as_slice() || kept.chunks.contains_key(rest) {
@@ -109,7 +109,7 @@ impl Store {
 }
 
 impl Frozen {
-    /// The last event that it reflects.
+    /// The last event that the frozen store reflects.
     pub fn seq(&self) -> u64 {
         self.seq
     }
@@ -150,14 +150,14 @@ impl Frozen {
     }
 }
 
-/// The keys with what was under them when the store was frozen.
+/// The keys with the raw bytes that were under them when the store was frozen.
 struct Then<'a> {
     now: Peekable<Range<'a>>,
     replaced: Peekable<btree_map::Range<'a, Vec<u8>, Before>>,
 }
 
 impl Then<'_> {
-    /// The next key of either; `None` behind the last one.
+    /// The next key of the two; `None` behind the last one.
     fn next(&mut self) -> Result<Option<(Vec<u8>, Before)>, StoreError> {
         self.now.next_if(Result::is_err).transpose()?;
         let now = self.now.peek().and_then(|entry| entry.as_ref().ok());
@@ -173,7 +173,7 @@ impl Then<'_> {
         let Some((key, before)) = self.replaced.next() else {
             return Ok(None);
         };
-        // What is there now was written since.
+        // The value that is there now was written since.
         self.now.next_if(|entry| {
             entry
                 .as_ref()
@@ -183,7 +183,7 @@ impl Then<'_> {
     }
 }
 
-/// The value behind what was under a key when the store was frozen.
+/// The value that these raw bytes stood for when the store was frozen.
 fn whole(
     reading: &Sled,
     chunks: &BTreeMap<Vec<u8>, Before>,

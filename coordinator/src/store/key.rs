@@ -1,22 +1,22 @@
-//! Keys: which may be written, how they sort, and how messages name them. What they stand for is for the records.
+//! Keys: which are valid, how they sort, and how messages name them. The records say what keys mean.
 
 /// Facts about the store itself.
 pub const META: &[u8] = b"meta/";
 
-/// Bytes of a key: an id and a prefix fit easily, and an index page of 256 keys stays well under the
-/// size at which sled moves a page into a file of its own. A leaf says it in a byte.
+/// Bytes of a key. An id and a kind fit easily, an index page of 256 keys stays well under the size at which sled moves
+/// a page into a file of its own, and a leaf has one byte for the length.
 pub const MAX_KEY_BYTES: usize = 200;
 
-/// The name, in `meta/`, of the seq that the store reflects.
+/// Under this name, in `meta/`, is the seq that the store reflects.
 pub(super) const APPLIED_SEQ: &str = "applied_seq";
 
-/// Begins the keys of chunks and sorts them behind all others; no name begins so.
+/// The first byte of internal keys, chunks' among them, which sorts them behind all others. No kind begins so.
 pub(super) const CHUNK: u8 = 0xFF;
 
-/// No chunk's key sorts before this one: names begin with a letter.
+/// Sorts before all chunks, for kinds begin with a letter, and behind all other internal keys.
 pub(super) const FIRST_CHUNK: &[u8] = &[CHUNK, 1];
 
-/// What a key begins with, through its first slash. Where a range ends there may be none.
+/// The kind of a key: its bytes through the first slash. The end of a range may have no slash and is all kind.
 pub(super) fn kind_of(key: &[u8]) -> &[u8] {
     let slash = key.iter().position(|byte| *byte == b'/');
     slash.map_or(key, |slash| &key[..=slash])
@@ -27,13 +27,13 @@ pub fn meta(name: &str) -> Vec<u8> {
     [META, name.as_bytes()].concat()
 }
 
-/// The key of a kind, slash included, for a number: such keys sort as the numbers do.
+/// The key for a number, of this kind (slash included). Such keys sort like their numbers.
 pub fn numbered(kind: &[u8], number: u64) -> Vec<u8> {
     [kind, &number.to_be_bytes()].concat()
 }
 
-/// A key as messages name it: `live/42`, `output/42/1`, `agent/north`. Numbers are told from names by their first byte:
-/// no name has a NUL, and no number of ours is so large that it begins with another byte.
+/// A key as messages name it: `live/42`, `output/42/1`, `agent/north`. Numbers begin with a NUL, for none is so large
+/// that it does not; names have no NUL.
 pub fn name(key: &[u8]) -> String {
     let (kind, rest) = key.split_at(kind_of(key).len());
     let numbers = rest.split_first_chunk().filter(|(number, _)| number[0] == 0);
@@ -48,7 +48,7 @@ pub fn name(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
-/// Whether a key may be written; any other would be lost among the leaves, or taken for a chunk's.
+/// Whether a key may be written. Another one would be lost among the leaves, or taken for a chunk's.
 pub(crate) fn is_valid(key: &[u8]) -> bool {
     key.len() <= MAX_KEY_BYTES && key.contains(&b'/') && key[0] != CHUNK
 }
@@ -57,12 +57,12 @@ pub(super) fn assert_valid(key: &[u8]) {
     assert!(is_valid(key), "{} is no key", name(key));
 }
 
-/// The first key that could follow this one.
+/// The smallest key behind this one.
 pub(crate) fn next(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
-/// The first key behind all that begin with `prefix`, chunks left out.
+/// The smallest key behind all keys that begin with `prefix`; all keys but internal ones begin with the empty prefix.
 pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {

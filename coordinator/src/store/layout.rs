@@ -1,15 +1,15 @@
-//! What the store is told about the keys that it is given.
+//! The kinds of keys that the store's checks know.
 
-/// Kinds of keys, each by what its keys begin with, through the first slash.
+/// Kinds of keys, each given by its prefix, slash included.
 #[derive(Debug)]
 pub struct Layout {
-    /// The kinds that a start reads into memory. They have a sum of their own: decisions follow from all of it at once.
+    /// The kinds that a start reads into memory. They have a sum of their own: decisions depend on all of them at once.
     pub start: &'static [&'static [u8]],
-    /// The kind whose keys are the ids. It has a sum of its own, so that soon after a start none is known to be missing.
+    /// The kind whose keys are ids. It has a sum of its own, so that a missing id is noticed soon after a start.
     pub ids: &'static [u8],
-    /// The kinds of which a quick check reads some.
+    /// The kinds of which a quick check reads some keys.
     pub sampled: &'static [&'static [u8]],
-    /// Those of them whose keys begin with a number that rises with the seq.
+    /// The sampled kinds whose keys begin with a number that rises with the seq.
     pub numbered: &'static [&'static [u8]],
 }
 

@@ -43,13 +43,13 @@ use frozen::Kept;
 
 use crate::machine::disk;
 
-/// A page of what is read through ends after so many values: writing waits while it is read.
+/// Values on a page of a scan, a pass or a frozen store: writing waits while a page is read.
 const PAGE_VALUES: usize = 128;
 
-/// It ends earlier when its values have so many bytes, so that reading takes little memory.
+/// Bytes of values after which a page ends earlier, so that reading takes little memory.
 const PAGE_BYTES: usize = 256 * 1024;
 
-/// After a panic in the middle of a batch nothing may be read or written any more.
+/// Says why no lock is poisoned: after a panic in the middle of a batch nothing may be read or written.
 const WHOLE: &str = "no batch is cut short by a panic";
 
 /// A handle on the open store. Clones share it; the last one dropped closes it.
@@ -66,23 +66,22 @@ struct Shared {
     applied_seq: AtomicU64,
     /// Held for the whole of `apply`.
     writer: Mutex<()>,
-    /// Held while sled flushes for somebody else than the writer. Locked before `sled`, and nothing is locked before it
-    /// but `writer`.
+    /// Held while sled flushes for anybody but the writer. Locked after `writer` and before `sled`.
     flushing: Mutex<()>,
-    /// Held to write while a batch is applied, and while sled is closed and opened again; to read by whoever reads, also
-    /// because a value is put together from its chunks: sled makes single reads atomic, not two of them.
+    /// Locked for writing while a batch is applied, and while sled is closed and opened again. Readers lock it too: a
+    /// long value takes several reads, and sled makes only single ones atomic.
     sled: RwLock<Sled>,
-    /// Bytes of sled's log after which it is opened again.
+    /// Bytes of sled's log after which sled is opened again.
     renew_after: u64,
-    /// Whether it is being opened again.
+    /// Whether sled is being opened again.
     is_renewing: AtomicBool,
-    /// Whether all of it was read since it was opened, or nothing was in it.
+    /// Whether the whole store was read since it was opened; an empty one counts as read.
     is_read: AtomicBool,
-    /// What is being read through beside the writing. Locked last.
+    /// The pass under way. Locked last.
     pass: Mutex<Pass>,
-    /// What is kept for a frozen store that is being read. Locked after `sled`.
+    /// Replaced values for the frozen store that is being read. Locked after `sled`.
     frozen: Mutex<Option<Kept>>,
-    /// Tells the writer that less is kept.
+    /// Tells the writer that fewer values are kept.
     frozen_read: Condvar,
 }
 
@@ -92,7 +91,7 @@ impl Store {
         self.shared.applied_seq.load(Ordering::Acquire)
     }
 
-    /// A fact about the store itself, as `Batch::set_meta` left it.
+    /// A fact about the store itself, set by `Batch::set_meta`.
     pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.get(&key::meta(name))
     }
@@ -110,12 +109,12 @@ impl Store {
     }
 
     /// The keys that begin with `prefix`, from `from` on (inclusive; empty for all), and their values,
-    /// in the order of keys. It is read a page at a time, each page as of one batch; it ends after an error.
+    /// in the order of keys. The scan reads a page at a time, each page as of one batch, and ends after an error.
     pub fn scan(&self, prefix: &[u8], from: &[u8]) -> Scan {
         Scan::new(self.clone(), prefix, from)
     }
 
-    /// What the disk has left for the store, in bytes.
+    /// Bytes that the disk has left for the store.
     ///
     /// # Errors
     ///
@@ -124,29 +123,29 @@ impl Store {
         disk::free_bytes(&self.shared.dir)
     }
 
-    /// Whether it is known that nothing is missing: it was read through before anything was served from it.
+    /// Whether the store was read through before anything was served from it, so that nothing is missing.
     pub(crate) fn is_read(&self) -> bool {
         self.shared.is_read.load(Ordering::Relaxed)
     }
 
-    /// From now on that is known.
+    /// Notes that the store was read through.
     pub(crate) fn was_read(&self) {
         self.shared.is_read.store(true, Ordering::Relaxed);
     }
 
-    /// Where it lies.
+    /// The store's directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.shared.dir
     }
 
-    /// Bytes that the store takes on disk. sled's file never shrinks. Nothing waits for it, nor it for anything.
+    /// Bytes that the store takes on disk. sled's file never shrinks. This takes no lock.
     ///
     /// # Errors
     ///
     /// When the file system does not say.
     pub fn size_on_disk(&self) -> io::Result<u64> {
         let files = fs::read_dir(&self.shared.dir)?;
-        // One that is gone meanwhile takes nothing.
+        // A file that is removed meanwhile takes nothing.
         let lengths = files.map(|file| Ok(file?.metadata().map_or(0, |facts| facts.len())));
         lengths.sum()
     }

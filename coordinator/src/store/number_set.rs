@@ -1,16 +1,16 @@
-//! A set: which of 256 numbers in a row are meant. An index keeps one under a key in place of 256 keys.
+//! A set of numbers: some of 256 in a row. An index keeps one set under a key in place of 256 keys.
 
 use super::error::StoreError;
 
-/// Numbers in a set.
+/// How many numbers a set is about.
 pub const SET_NUMBERS: u64 = 256;
 
 const BYTES: usize = SET_NUMBERS as usize / 8;
 
-/// A number in a set, with the key that the set is under.
+/// A number, and the key of the set that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetMember {
-    /// Where the set is.
+    /// The set's key.
     pub key: Vec<u8>,
     /// The number.
     pub number: u64,
@@ -25,7 +25,7 @@ impl NumberSet {
     ///
     /// # Errors
     ///
-    /// When it is none; `key` is where it was.
+    /// When the value is no set. `key` is the value's key, for the message.
     pub fn stored(key: &[u8], value: &[u8]) -> Result<NumberSet, StoreError> {
         value
             .try_into()
@@ -33,7 +33,7 @@ impl NumberSet {
             .map_err(|_| StoreError::value(key, "it is no set of numbers"))
     }
 
-    /// The numbers in it, in order; `index` is the set's, so they begin at `index * SET_NUMBERS`.
+    /// The numbers in order, where the set is the one about the numbers from `index * SET_NUMBERS` on.
     pub fn numbers(self, index: u64) -> impl DoubleEndedIterator<Item = u64> {
         let first = index.saturating_mul(SET_NUMBERS);
         (0..SET_NUMBERS)
@@ -55,7 +55,7 @@ impl NumberSet {
         self.0.to_vec()
     }
 
-    /// With the numbers of `more`, and without those of `less`.
+    /// The set with the numbers of `more` and without those of `less`.
     pub(super) fn changed(self, more: NumberSet, less: NumberSet) -> NumberSet {
         let mut changed = self;
         for ((byte, more), less) in changed.0.iter_mut().zip(more.0).zip(less.0) {

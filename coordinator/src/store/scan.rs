@@ -1,4 +1,4 @@
-//! Reading many values in the order of their keys or against it, a page at a time.
+//! A scan: many values, read a page at a time in the order of their keys or in reverse.
 
 use std::vec;
 
@@ -8,10 +8,10 @@ use super::{PAGE_BYTES, PAGE_VALUES, Store, key};
 /// A key and its whole value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-/// Keys and whole values, in the order of keys or against it; made by `Store::scan` and `Store::scan_back`.
+/// Keys and values in the order of keys or in reverse; made by `Store::scan` and `Store::scan_back`.
 pub struct Scan {
     store: Store,
-    /// What is left is between the two; nothing when they meet.
+    /// Keys from `from` to before `to` are still to be read.
     from: Vec<u8>,
     to: Vec<u8>,
     backwards: bool,
@@ -19,8 +19,8 @@ pub struct Scan {
 }
 
 impl Store {
-    /// The keys that begin with `prefix`, from the last one before `before` back to the first one, and their values.
-    /// It is read as `scan` is.
+    /// The keys that begin with `prefix` and sort before `before`, the last one first, and their values. Read as `scan`
+    /// is.
     pub fn scan_back(&self, prefix: &[u8], before: &[u8]) -> Scan {
         Scan {
             store: self.clone(),

@@ -6,20 +6,20 @@ use super::error::at_sled;
 use super::window;
 use crate::store::{Batch, Store, StoreError, WHOLE};
 
-/// Writes in one of sled's batches: above about 500 it leaks memory and disk. A larger batch of ours is written
-/// in parts.
+/// Writes in one of sled's batches: above about 500 sled leaks memory and disk. A larger batch of ours is written in
+/// parts (`window.rs`).
 pub const MAX_SLED_WRITES: usize = 250;
 
 impl Store {
-    /// Writes a batch and sets `applied_seq` to `through`, both or neither. What is applied survives the
-    /// end of the process once sled has written it, which it does every few seconds, and a loss of
-    /// power after `flush`; what is lost are whole batches, the last ones.
+    /// Writes a batch and sets `applied_seq` to `through`, both or neither. A batch survives the end of the process
+    /// once sled has written it, which sled does every few seconds, and a loss of power after `flush`. Only whole
+    /// batches are lost, the last ones.
     ///
-    /// One of more operations than sled takes at once flushes first: it pays for many changes together. When much was
-    /// written since sled was opened, it is opened again behind the batch (`renew.rs`).
+    /// A batch larger than sled takes at once flushes first. When much was written since sled was opened, sled is
+    /// opened again behind the batch (`renew.rs`).
     ///
-    /// After an error the caller aborts the process: sled may have half the batch in memory, and would
-    /// write it at a clean end.
+    /// After an error the caller aborts the process: sled may have half the batch in memory, and would write it at a
+    /// clean end.
     ///
     /// # Panics
     ///
@@ -34,7 +34,7 @@ impl Store {
         let changes = self.changes(batch, through)?;
         let is_window = changes.writes.len() > MAX_SLED_WRITES;
         if is_window {
-            // Nobody waits because this holds sled: only the writer wants it for itself.
+            // This keeps nobody waiting: only the writer locks sled for itself.
             self.reading().db()?.flush().map_err(at_sled("flush"))?;
             window::keep(&self.shared.dir, through, &changes.writes)?;
         }
@@ -65,16 +65,16 @@ impl Store {
         self.renew_if_due()
     }
 
-    /// Makes everything applied so far survive a loss of power. After an error nothing is known about
-    /// what is on disk: the caller ends the process rather than try again.
+    /// Makes all batches applied so far survive a loss of power. After an error the state of the disk is unknown, and
+    /// the caller ends the process rather than try again.
     pub fn flush(&self) -> Result<(), StoreError> {
         let _flushing = self.shared.flushing.lock().expect(WHOLE);
-        // sled itself is not held for so long: the next batch would wait, and all readers with it.
+        // The reading is given up before the flush: the next batch would wait for it, and all readers for the batch.
         let db = self.reading().db()?.clone();
         self.flush_through(&db)
     }
 
-    /// Until what sled has is on disk.
+    /// Returns once the disk has everything of sled's.
     fn flush_through(&self, db: &::sled::Db) -> Result<(), StoreError> {
         db.flush().map_err(at_sled("flush"))?;
         self.sync_file()

@@ -1,4 +1,4 @@
-//! What a batch comes to for sled: leaves, chunks and sums.
+//! The writes of a batch: leaves, chunks and sums.
 
 use sled::IVec;
 
@@ -17,24 +17,24 @@ use crate::store::{
     number_set::NumberSet,
 };
 
-/// What sled is given for a batch.
+/// The writes of a batch, and the keys that change.
 pub(crate) struct Changes {
     pub(crate) writes: Vec<RawWrite>,
-    /// The keys that change, chunks left out.
+    /// Chunks are left out.
     pub(crate) changed: Vec<Changed>,
 }
 
 /// A key that changes.
 pub(crate) struct Changed {
     pub(crate) key: Vec<u8>,
-    /// What was under it.
+    /// Its raw bytes before.
     pub(crate) before: Option<IVec>,
-    /// By how much it changes the digest.
+    /// By how much the digest changes.
     pub(crate) difference: u64,
 }
 
 impl Store {
-    /// What a batch comes to. The caller is the only one who writes.
+    /// The writes of a batch. The caller is the only writer.
     pub(crate) fn changes(&self, mut batch: Batch, through: u64) -> Result<Changes, StoreError> {
         batch.set_meta(key::APPLIED_SEQ, through.to_be_bytes().to_vec());
         let mut changed = Vec::with_capacity(batch.operations());
@@ -77,7 +77,7 @@ impl Store {
 }
 
 impl Sled {
-    /// The value of a key after a write; `None` when the key goes, or was not there.
+    /// The value of a key after a write; `None` when there is none then.
     fn value_after(
         &self,
         key: &[u8],

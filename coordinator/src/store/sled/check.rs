@@ -1,4 +1,4 @@
-//! Checking the whole store: every value, every chunk, and that each chunk has its value; or a sample of it.
+//! Checking a store nobody writes to: every value and chunk, or a sample.
 
 use super::{
     digest::{self, Digest},
@@ -7,13 +7,12 @@ use super::{
 };
 use crate::store::{Store, StoreError, key};
 
-/// Values that a sample takes from each end of each kind, and from between.
+/// Values that a sample reads at each end of a kind, and between the two.
 const SAMPLED: u64 = 250;
 
 impl Store {
-    /// Reads everything and compares all checksums; returns the number of values, those in `meta/`
-    /// included. Nothing is repaired. It takes some seconds per million values, and is meant for a
-    /// store that nobody writes at the time.
+    /// Reads everything and compares all checksums and sums; returns the number of values, those in `meta/` included.
+    /// Nothing is repaired. It takes some seconds per million values.
     pub fn check(&self) -> Result<u64, StoreError> {
         let mut values = 0;
         let mut chunks_expected = 0;
@@ -50,8 +49,8 @@ impl Store {
         Ok(values)
     }
 
-    /// Reads all that a start reads, and of the rest, which may be a thousand times as much, some: the oldest and
-    /// the newest of each kind, and of what has numbers some from between.
+    /// Reads the kinds that a start reads, and of the others, which may be a thousand times as large, a sample: the
+    /// first and the last values of each kind, and some in between where keys are numbered.
     pub(super) fn check_sample(&self) -> Result<(), StoreError> {
         self.scan(key::META, &[]).try_for_each(|entry| entry.map(drop))?;
         self.check_start()?;
@@ -78,7 +77,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reads what a start reads into memory, and compares it with its sum.
+    /// Reads the kinds that a start reads into memory, and compares them with their sum.
     pub(crate) fn check_start(&self) -> Result<(), StoreError> {
         let mut found = Digest::default();
         let reading = self.reading();
@@ -89,7 +88,7 @@ impl Store {
                 reading.whole(&key, &raw)?;
             }
         }
-        // What is decided from a state that lacks something may contradict what the journal has.
+        // Decisions from a state that lacks something may contradict the journal.
         if found.start != reading.kept_digest()?.start {
             return Err(digest::differs());
         }

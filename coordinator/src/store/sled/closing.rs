@@ -1,9 +1,10 @@
-//! The seal: a small file beside the store that says how its files were left, so that a start knows whether
-//! they can still be what they were.
+//! How a store was left: a small file beside it, `store.seal`, tells a start whether its files are still what they
+//! were.
 //!
-//! A clean stop writes what the closed store was, exactly. A start puts "open" in its place before it opens the
-//! store; when that is found, the process was killed, and if the machine has not been started since, the kernel
-//! has kept every write. Whatever else is found, or nothing, the store is read through before it is trusted.
+//! A clean stop writes down the closed store's contents and its files' facts. A start writes "open" in their place
+//! before it opens the store. A start that finds "open" knows that the process before was killed; if the machine has
+//! not been restarted since, the kernel has kept every write. In every other case the store is read through before it
+//! is trusted.
 
 use std::{
     fs::{self, File},
@@ -25,13 +26,13 @@ use crate::{
     program::failure::{chain, end},
 };
 
-/// The first line, which later layouts change.
+/// The first line of the file, which later layouts change.
 const MAGIC: &str = "swarm store seal 1";
 
-/// Begins anew with each start of the machine.
+/// Has a random id for each start of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// How long a stop waits for sled to let go of its file, which it does some time after the last handle is gone.
+/// How long a stop waits for sled to let go of its file, some time after the last handle is dropped.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 const CLOSE_RETRY: Duration = Duration::from_millis(10);
@@ -39,15 +40,15 @@ const CLOSE_RETRY: Duration = Duration::from_millis(10);
 /// How a store was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// In order, and nobody has touched its files since. It reflects this seq, and has this digest.
+    /// In order, with these contents, and nobody has touched its files since.
     Closed(Contents),
     /// By a process that was killed, on a machine that went on running.
     Killed,
-    /// Nobody knows; the sentence says why.
+    /// In an unknown way; the sentence says why.
     Unknown(&'static str),
 }
 
-/// What a store had in it.
+/// The seq that a store reflects, and its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) applied_seq: u64,
@@ -55,14 +56,14 @@ pub(crate) struct Contents {
 }
 
 impl Store {
-    /// What it has in it at this moment.
+    /// The contents as of the last batch.
     pub(crate) fn contents(&self) -> Result<Contents, StoreError> {
         self.reading().contents()
     }
 }
 
 impl Sled {
-    /// What it has in it.
+    /// The contents as of the last batch.
     pub(crate) fn contents(&self) -> Result<Contents, StoreError> {
         Ok(Contents {
             applied_seq: self.applied_seq()?,
@@ -99,19 +100,19 @@ pub(crate) fn left(dir: &Path) -> Left {
     }
 }
 
-/// Says that the store in `dir` is open from now on; on disk when this returns.
+/// Notes that the store in `dir` is open from now on; the note is on disk when this returns.
 ///
 /// # Errors
 ///
 /// When the file system refuses.
 pub(crate) fn open(dir: &Path) -> Result<(), FileError> {
     let number = file_number(dir).map_err(FileError::new("look at the store", dir))?;
-    // Where the machine does not say when it started, the next start reads everything.
+    // Without a boot id the next start reads everything.
     let boot = boot_id().unwrap_or_else(|| "unknown".to_owned());
     write(dir, &format!("open {boot} {number}"))
 }
 
-/// Says that the next start must read all of the store in `dir`; on disk when this returns.
+/// Notes that the next start must read all of the store in `dir`; the note is on disk when this returns.
 ///
 /// # Errors
 ///
@@ -120,7 +121,7 @@ pub(crate) fn suspect(dir: &Path) -> Result<(), FileError> {
     write(dir, "suspect")
 }
 
-/// Ends the process. The journal has everything, and what was answered is on disk.
+/// Ends the process because of a damaged store. Nothing is lost: the journal has every event that was answered.
 pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
     if let Err(error) = suspect(dir) {
         tracing::error!(error = chain(&error), "cannot note that the store is damaged");
@@ -133,11 +134,11 @@ pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
     end(&failure)
 }
 
-/// Says what the store in `dir` was, once sled has closed it; false when it has not.
+/// Notes the contents of the store in `dir`, once sled has closed it; false when sled has not.
 ///
 /// # Errors
 ///
-/// When the file system refuses. The next start takes the store for one that was left open.
+/// When the file system refuses. Then the next start finds the store noted as open.
 pub(crate) fn close(dir: &Path, contents: Contents) -> Result<bool, FileError> {
     let failed = || FileError::new("look at the store", dir);
     let Some(_alone) = alone(dir).map_err(failed())? else {
@@ -153,7 +154,7 @@ pub(crate) fn close(dir: &Path, contents: Contents) -> Result<bool, FileError> {
     Ok(true)
 }
 
-/// sled's lock, when nobody has the store open any more.
+/// sled's lock, once nobody has the store open any more.
 fn alone(dir: &Path) -> io::Result<Option<Flock<File>>> {
     let mut file = File::open(dir.join("db"))?;
     let mut waited = Duration::ZERO;
@@ -171,8 +172,8 @@ fn alone(dir: &Path) -> io::Result<Option<Flock<File>>> {
     }
 }
 
-/// Of everything that the file system knows about the store's files: a copy differs, and so does a file that was
-/// changed by anybody, for the time of a file's last change cannot be set back.
+/// A hash of the names, sizes, numbers and times of the store's files. A copy has another one, and so has a changed
+/// file, for the time of a file's last change cannot be set back.
 fn fingerprint(dir: &Path) -> io::Result<u64> {
     let mut lines = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -211,7 +212,7 @@ fn boot_id() -> Option<String> {
     (!id.is_empty()).then(|| id.to_owned())
 }
 
-/// The words of the line behind the magic, when all is as it was written.
+/// The words of the line behind the magic, if the checksum is right.
 fn unsealed(text: &str) -> Option<Vec<&str>> {
     let (body, crc) = text.strip_suffix('\n')?.rsplit_once('\n')?;
     let words = body.strip_prefix(MAGIC)?.strip_prefix('\n')?;

@@ -1,9 +1,10 @@
-//! A digest of everything stored, kept beside it: sled can lose a page, or keep an old one, without a word.
+//! The digest: a sum over everything stored, kept in the store, because sled can lose a page, or keep an old one,
+//! without a word.
 //!
-//! It is the sum of a hash of each key with its stored value, `meta/` and chunks left out (a long value's own
-//! checksum covers its chunks). A batch changes it by what it writes, so it costs a hash for each write; what
-//! was lost since stays in the sum. The ids have a second sum of their own, so that it can be told soon after a
-//! start that none is missing, long before everything is read.
+//! It adds up a hash of each key with its raw bytes, `meta/` and chunks left out (a long value's own checksum covers
+//! its chunks). A batch changes the sum by the difference of what it writes, so it costs a hash for each write, and a
+//! lost value stays in the sum. The ids and the kinds that a start reads have sums of their own: they are read through
+//! long before everything else is.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -13,11 +14,11 @@ use super::{
 };
 use crate::store::{error::StoreError, key, layout::Layout};
 
-/// Where it is kept: behind all keys that anybody sees, and before the chunks.
+/// The key of the digest of everything: behind all keys that anybody sees, and before the chunks.
 const KEY: &[u8] = &[key::CHUNK, 0];
-/// Where that of the ids is.
+/// The key of the digest of the ids.
 const IDS_KEY: &[u8] = &[key::CHUNK, 0, 1];
-/// Where that of what a start reads is.
+/// The key of the digest of the kinds that a start reads.
 const START_KEY: &[u8] = &[key::CHUNK, 0, 2];
 
 /// Sums of hashes; the order of the summands does not matter.
@@ -25,9 +26,9 @@ const START_KEY: &[u8] = &[key::CHUNK, 0, 2];
 pub(crate) struct Digest {
     /// Of everything.
     pub(crate) all: u64,
-    /// Of the ids of tasks.
+    /// Of the ids.
     pub(crate) ids: u64,
-    /// Of what a start reads.
+    /// Of the kinds that a start reads.
     pub(crate) start: u64,
 }
 
@@ -36,7 +37,7 @@ impl Digest {
         self.change(layout, key, hash(key, raw));
     }
 
-    /// Adds a key's hash, or the difference between two.
+    /// Adds a hash of this key, or the difference between two.
     pub(crate) fn change(&mut self, layout: &Layout, key: &[u8], difference: u64) {
         if key.starts_with(key::META) {
             return;
@@ -50,14 +51,14 @@ impl Digest {
         }
     }
 
-    /// Their keys, and they as they are stored.
+    /// The sums as they are stored, with their keys.
     pub(crate) fn stored(self) -> [(&'static [u8], Vec<u8>); 3] {
         [(KEY, self.all), (IDS_KEY, self.ids), (START_KEY, self.start)]
             .map(|(key, sum)| (key, value::encode_short(key, &sum.to_be_bytes())))
     }
 }
 
-/// By how much a write changes the digest.
+/// By how much a write of this key changes the digest.
 pub(crate) fn difference(key: &[u8], before: Option<&[u8]>, after: Option<&[u8]>) -> u64 {
     let of = |raw: Option<&[u8]>| raw.map_or(0, |raw| hash(key, raw));
     of(after).wrapping_sub(of(before))
@@ -68,7 +69,7 @@ fn hash(key: &[u8], raw: &[u8]) -> u64 {
 }
 
 impl Sled {
-    /// The digest as the last batch left it; that of nothing in a new store.
+    /// The digest that the last batch left; zeros in a new store.
     pub(crate) fn kept_digest(&self) -> Result<Digest, StoreError> {
         Ok(Digest {
             all: self.sum_at(KEY)?,
@@ -91,7 +92,7 @@ impl Sled {
     }
 }
 
-/// What is wrong when a digest is not that of what was read.
+/// The error when the kept digest is not the digest of the values read.
 pub(crate) fn differs() -> StoreError {
     StoreError::DamagedFile {
         fault: "values are missing or older than they should be".to_owned(),

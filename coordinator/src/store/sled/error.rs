@@ -1,13 +1,13 @@
-//! sled's errors as ours.
+//! sled's errors, turned into the store's.
 
 use std::io;
 
 use crate::store::StoreError;
 
-/// Turns sled's error into ours, for the verb that met it.
+/// Turns an error of sled's into ours; `doing` is a verb for the message.
 pub(crate) fn at_sled(doing: &'static str) -> impl Fn(sled::Error) -> StoreError {
     move |error| match error {
-        // What sled expects to be in its file is not there.
+        // sled's file lacks something that sled expects in it.
         sled::Error::Io(source)
             if matches!(
                 source.kind(),
@@ -37,8 +37,8 @@ pub(crate) fn at_sled(doing: &'static str) -> impl Fn(sled::Error) -> StoreError
     }
 }
 
-/// The error itself, where sled gives a copy: what an earlier write met it keeps, and its copies have the error's debug
-/// text instead of its code.
+/// The operating system's error. sled keeps the first error of a write and answers with copies of it, which have the
+/// error's debug text in place of its code.
 fn as_the_system_said_it(source: io::Error) -> io::Error {
     let text = source.to_string();
     let code = text

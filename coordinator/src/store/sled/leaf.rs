@@ -1,15 +1,15 @@
-//! A leaf: neighbouring keys with what is under them, which sled keeps as one value.
+//! A leaf: neighbouring keys and their raw bytes, which sled keeps as one value.
 //!
-//! For each key that it is given sled copies a node, which has up to 16 of them, writes to its log, and now and then
-//! splits the node. With leaves it does so once for many keys of ours.
+//! For each key sled copies a node of up to 16 keys, writes to its log, and now and then splits the node. Leaves make
+//! it do so once for many keys of ours.
 //!
-//! A leaf lies under its name, and a key in the last leaf of its kind (`live/`) whose name is not behind it. A leaf that is
-//! split off is named like its first key, and one for a key before all others of the kind like the kind. A leaf that grows
-//! too large is split, and one that is empty goes; leaves are never merged.
+//! A leaf is stored under its name, which is its first key at the time of the split. A key belongs to the last leaf of
+//! its kind (`live/`) whose name is not greater. The first leaf of a kind has the kind as its name. A leaf that grows
+//! too large is split, and an empty one is removed; leaves are never merged.
 //!
 //! ```text
 //! leaf     4 | crc32c | entries in the order of keys
-//! entry    key length u8 | length u16 | key | what is under it, as `value.rs` has it
+//! entry    key length u8 | length u16 | key | its raw bytes, as `value.rs` writes them
 //! ```
 
 use std::cmp::Ordering;
@@ -21,14 +21,14 @@ use super::value::{self, HEADER_BYTES, MAX_RAW_BYTES};
 use super::window::RawWrite;
 use crate::store::error::StoreError;
 
-/// A key, and what is under it.
+/// A key and its raw bytes.
 pub(crate) type Entry = (IVec, IVec);
 
-/// Bytes of all entries. More of them cost sled less where keys rise or fall, and more where they are changed by chance.
-/// An entry that is larger by itself has a leaf of its own.
+/// Bytes of a leaf's entries. Larger leaves cost sled less where keys rise or fall, and more where keys change at
+/// random. A larger entry has a leaf of its own.
 pub(crate) const LEAF_BYTES: usize = MAX_RAW_BYTES - HEADER_BYTES;
 
-/// Before each entry.
+/// Bytes of the two lengths before each entry.
 const LENGTHS_BYTES: usize = 3;
 
 /// The entries of the leaf with this name.
@@ -40,7 +40,7 @@ pub(crate) fn entries(name: &[u8], leaf: &IVec) -> Result<Vec<Entry>, StoreError
         .collect()
 }
 
-/// What is under a key of the leaf with this name.
+/// The raw bytes of a key in the leaf with this name.
 pub(crate) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>, StoreError> {
     for places in Places::new(name, leaf)? {
         let (place, raw) = places?;
@@ -53,9 +53,9 @@ pub(crate) fn find(name: &[u8], leaf: &IVec, key: &[u8]) -> Result<Option<IVec>,
     Ok(None)
 }
 
-/// The leaves that these entries make, of which the first has this name; there is at least one entry.
+/// The leaves for these entries, of which the first has this name; there is at least one entry.
 ///
-/// When keys rise, as numbers do, all but the last leaf are full; else there is space in each.
+/// When keys rise, as numbers do, all leaves but the last are full. Otherwise each has space left.
 pub(crate) fn split(name: &[u8], entries: &[Entry], is_rising: bool) -> Vec<RawWrite> {
     let total: usize = entries.iter().map(bytes_of).sum();
     let enough = if is_rising {
@@ -98,7 +98,7 @@ fn bytes_of((key, raw): &Entry) -> usize {
     LENGTHS_BYTES + key.len() + raw.len()
 }
 
-/// Where in a leaf each key is, and what is under it; it ends after an error.
+/// The positions of each key and of its raw bytes in a leaf; ends after an error.
 struct Places<'a> {
     name: &'a [u8],
     leaf: &'a [u8],

@@ -16,14 +16,14 @@ use crate::store::{
 };
 
 impl Sled {
-    /// The leaf in which a key lies if it is there, with its name.
+    /// The leaf that a key belongs to, with its name; `None` when its kind has none that early.
     fn leaf_of(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
         let before = self.db()?.range(..=key).next_back().transpose();
         let found = before.map_err(at_sled("read"))?;
         Ok(found.filter(|(name, _)| name.starts_with(kind_of(key))))
     }
 
-    /// What is under a key that lies in a leaf.
+    /// The raw bytes of a key, chunks left out.
     pub(crate) fn find(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match self.leaf_of(key)? {
             Some((name, leaf)) => leaf::find(&name, &leaf, key),
@@ -31,7 +31,7 @@ impl Sled {
         }
     }
 
-    /// What is under the keys from one to before another, in their order; none of them is a chunk's.
+    /// The keys from `from` to before `to` and their raw bytes, in order; chunks have no place between the two.
     pub(crate) fn range(&self, from: &[u8], to: &[u8]) -> Result<Range<'_>, StoreError> {
         let first = self.leaf_of(from)?.map(|(name, _)| name);
         let first = first.as_deref().unwrap_or(from);
@@ -46,13 +46,13 @@ impl Sled {
     }
 }
 
-/// Some keys with what is under them; made by `Sled::range`. sled's own would keep the files open for longer than a
-/// `Reading`.
+/// Keys and their raw bytes; made by `Sled::range`. It must not outlive the `Reading`, because sled's iterator keeps
+/// the files open.
 pub(crate) struct Range<'a> {
     leaves: sled::Iter,
     from: Vec<u8>,
     to: Vec<u8>,
-    /// What is left of the leaves that were read, from either end.
+    /// Entries of the leaves read so far from either end.
     front: vec::IntoIter<Entry>,
     back: vec::IntoIter<Entry>,
     _open: PhantomData<&'a Sled>,
@@ -103,25 +103,25 @@ impl DoubleEndedIterator for Range<'_> {
     }
 }
 
-/// Leaves on their way to what they become. Keys are taken and put in their order.
+/// Leaves that are being changed. Keys are taken and put in their order.
 pub(crate) struct Changing<'a> {
     sled: &'a Sled,
     open: Option<Open>,
-    /// What becomes of the leaves so far.
+    /// The writes for the leaves so far.
     writes: Vec<RawWrite>,
 }
 
 /// The leaf that is being changed.
 struct Open {
     name: Vec<u8>,
-    /// The first key that lies in a later one.
+    /// The first key that belongs to a later leaf.
     end: Vec<u8>,
     is_stored: bool,
     is_changed: bool,
-    /// What it has before the key that was taken last, and behind it.
+    /// Its entries before the key that was taken last, and behind it.
     before: Vec<Entry>,
     behind: Peekable<vec::IntoIter<Entry>>,
-    /// Whether the last one before it is a new key.
+    /// Whether the last entry of `before` is a new key.
     ends_new: bool,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Changing<'a> {
         }
     }
 
-    /// Takes a key out, with what is under it; it is behind all that were taken before.
+    /// Takes a key out and returns its raw bytes. The key sorts behind all that were taken before.
     pub(crate) fn take(&mut self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         let leaf = match self.open.take() {
             Some(leaf) if key < leaf.end.as_slice() => leaf,
@@ -153,7 +153,7 @@ impl<'a> Changing<'a> {
         Ok(taken.map(|(_, raw)| raw))
     }
 
-    /// Puts something under the key that was taken last.
+    /// Puts raw bytes under the key that was taken last.
     pub(crate) fn put(&mut self, key: &[u8], raw: Vec<u8>, is_new: bool) {
         if let Some(leaf) = &mut self.open {
             leaf.before.push((key.into(), raw.into()));
@@ -162,7 +162,7 @@ impl<'a> Changing<'a> {
         }
     }
 
-    /// What sled is to be given.
+    /// The writes for sled.
     pub(crate) fn finish(mut self) -> Vec<RawWrite> {
         let left = self.open.take();
         self.close(left);
@@ -185,7 +185,7 @@ impl<'a> Changing<'a> {
 }
 
 impl Open {
-    /// The leaf in which a key lies, or is to lie.
+    /// The leaf that a key belongs to, or a new one for it.
     fn new(sled: &Sled, key: &[u8]) -> Result<Open, StoreError> {
         let kind = kind_of(key);
         let found = sled.leaf_of(key)?;

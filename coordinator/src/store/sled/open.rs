@@ -1,4 +1,4 @@
-//! Opening the store: what sled trips over is cleared away first.
+//! Opening the store. Files that sled would trip over are removed first.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,17 +16,16 @@ use super::window;
 use crate::store::StoreError;
 use crate::store::{Layout, Shared, Store};
 
-/// Memory for sled's pages. Lists and late look-ups read the store, nothing hot does; sled itself
-/// would take a gigabyte.
+/// Memory for sled's pages, of which sled by itself would take a gigabyte. Only lists and rare look-ups read the store.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How often sled writes its buffer and syncs on its own. What is lost with the process is replayed
-/// from the journal; but without it (`None`) sled never syncs nor cleans up at all. The syncs of the journal, for which
+/// How often sled writes its buffer and syncs on its own. Events lost with the process are replayed from the journal,
+/// but without this (`None`) sled never syncs nor cleans up. More often would be dear: the journal's syncs, for which
 /// all answers wait, wait for sled's.
 const FLUSH_EVERY_MS: u64 = 5_000;
 
-/// How long a lock may be held that is on its way out: sled gives it up some time after the last
-/// handle is dropped. Another coordinator is met earlier, at the lock of the data directory.
+/// How long to wait for sled's lock, which sled gives up some time after the last handle is dropped. Another
+/// coordinator is met earlier, at the lock of the data directory.
 pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 const LOCK_RETRY: Duration = Duration::from_millis(10);
@@ -37,7 +36,7 @@ pub enum OpenError {
     /// Somebody else has it open.
     #[error("the store in {} is in use", dir.display())]
     InUse { dir: PathBuf },
-    /// It has to be set aside and rebuilt.
+    /// The store has to be set aside and built anew.
     #[error("cannot open the store in {}", dir.display())]
     Damaged { dir: PathBuf, source: StoreError },
     /// The disk refused.
@@ -46,16 +45,16 @@ pub enum OpenError {
 }
 
 impl Store {
-    /// Opens the store in a directory; a missing one is a new, empty store.
+    /// Opens the store in a directory; without files there it is a new, empty store.
     ///
-    /// Damage that sled does not see is not looked for: `check` does that. A damaged file may also
-    /// make sled panic or hang, so a store that is not trusted is opened in a process of its own first.
+    /// `check` looks for damage that sled does not see, and this does not. A damaged file may also make sled panic or
+    /// hang, so a store that is not trusted is first opened in a process of its own (`probe.rs`).
     pub fn open(dir: &Path, layout: &'static Layout) -> Result<Store, OpenError> {
         open_within(dir, layout, LOCK_PATIENCE, RENEW_AFTER)
     }
 }
 
-/// Opens the store, waits so long for its lock, and opens sled again after so many bytes of its log.
+/// Opens the store with this patience for sled's lock, to open sled again after `renew_after` bytes of its log.
 pub(crate) fn open_within(
     dir: &Path,
     layout: &'static Layout,
@@ -76,7 +75,7 @@ pub(crate) fn open_within(
     fs::create_dir_all(dir).map_err(failed_io)?;
     let db = open_files(dir, patience)?;
     window::finish(&db, dir).map_err(failed)?;
-    // sled's lock belongs to its own open file description: a second one changes nothing about it.
+    // sled's lock belongs to its own open file description, and a second description leaves it alone.
     let file = File::open(dir.join("db")).map_err(failed_io)?;
 
     let shared = Shared {
@@ -102,7 +101,7 @@ pub(crate) fn open_within(
     Ok(store)
 }
 
-/// Opens sled's files, and clears away what it would trip over.
+/// Opens sled's files, after removing those that it would trip over.
 pub(crate) fn open_files(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
     remove_unfinished_snapshots(dir).map_err(|source| OpenError::Io {
         dir: dir.to_owned(),
@@ -111,8 +110,8 @@ pub(crate) fn open_files(dir: &Path, patience: Duration) -> Result<sled::Db, Ope
     open_sled(dir, patience)
 }
 
-/// A snapshot is written under a temporary name at open; one that a kill has left behind sorts last
-/// and is taken for the newest, so that sled refuses to open. The one before it is still there.
+/// sled writes a snapshot under a temporary name when it opens. A name that a kill has left behind sorts last and
+/// passes for the newest snapshot, so that sled refuses to open. The snapshot before it is still there.
 fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -159,7 +158,7 @@ fn open_sled(dir: &Path, patience: Duration) -> Result<sled::Db, OpenError> {
     }
 }
 
-/// sled has no error of its own for a lock that is held; only the text tells it.
+/// Whether another handle holds sled's lock: only the text of sled's error says so.
 fn is_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(source) if source.to_string().starts_with("could not acquire lock"))
 }

@@ -1,7 +1,7 @@
-//! Reading the store through from beginning to end, a page at a time, while it is written to.
+//! A pass: reads the store through, a page at a time, while batches are applied.
 //!
-//! What was read is added up; a batch that changes something behind the place where the next page begins
-//! changes the sum too. So at the end the sum is that of the store at that moment, and must be the digest.
+//! The pass adds up the digest of the values that it reads. A batch that changes a value already read changes that
+//! digest too. So at the end it is the digest of the store as it is then, and must equal the kept one.
 
 use super::changes::Changed;
 use super::digest::{self, Digest};
@@ -9,10 +9,10 @@ use crate::store::error::StoreError;
 use crate::store::layout::Layout;
 use crate::store::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
 
-/// What to read through.
+/// The part of the store that a pass reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Which ids there are.
+    /// The ids.
     Ids,
     /// Everything.
     All,
@@ -34,17 +34,17 @@ impl Extent {
     }
 }
 
-/// How far the store was read; where none is under way, nothing was.
+/// How far the pass is. Without a pass under way nothing is read.
 #[derive(Debug, Default)]
 pub(crate) struct Pass {
-    /// Where it began, and where the next page begins.
+    /// The keys read so far are those from `from` to before `next`.
     from: Vec<u8>,
     next: Vec<u8>,
     sum: Digest,
 }
 
 impl Pass {
-    /// For `apply`: these keys' hashes have just changed by so much.
+    /// For `apply`: takes in the differences of keys that were read already.
     pub(crate) fn take_in(&mut self, layout: &Layout, changed: &[Changed]) {
         for Changed { key, difference, .. } in changed {
             if (&self.from..&self.next).contains(&key) {
@@ -55,7 +55,7 @@ impl Pass {
 }
 
 impl Store {
-    /// Begins to read through; what an earlier one has read is forgotten.
+    /// Begins a pass, in place of an earlier one.
     pub(crate) fn begin_pass(&self, extent: Extent) {
         let from = extent.prefix(self.shared.layout).to_vec();
         *self.shared.pass.lock().expect(WHOLE) = Pass {
@@ -65,7 +65,7 @@ impl Store {
         };
     }
 
-    /// Reads a page more. True when that was the last one, and all of what should be there was.
+    /// Reads a page more. True when it was the last one, and nothing was missing or older.
     pub(crate) fn read_on(&self, extent: Extent) -> Result<bool, StoreError> {
         let reading = self.reading();
         let mut pass = self.shared.pass.lock().expect(WHOLE);

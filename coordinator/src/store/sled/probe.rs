@@ -1,7 +1,7 @@
-//! Looking at a store from another process first.
+//! The probe: another process opens and reads a store first.
 //!
-//! On a damaged file sled may panic, or hang for ever and keep its lock. A process
-//! of its own can be ended; then the store is set aside and built anew.
+//! On a damaged file sled may panic, or hang for ever and keep its lock. Another process can be killed then, and the
+//! store is set aside and built anew.
 
 use std::{
     env,
@@ -21,30 +21,30 @@ use swarm_program::exit::Exit;
 use crate::program::failure::chain;
 use crate::store::{Layout, OpenError, Store, StoreError};
 
-/// The hidden verb under which this program looks at a store and does nothing else.
+/// The hidden verb of the program that the other process runs.
 pub(crate) const VERB: &str = "check-store";
 
-/// A store is looked at for this long at least: a machine that has just started is slow.
+/// The least time that a probe may take: a machine that has just started is slow.
 const LEAST_PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of a store that are looked at in a second by a slow disk.
+/// Bytes that a slow disk reads in a second.
 const SLOW_BYTES_PER_SECOND: u64 = 10 * 1024 * 1024;
-/// Of what the other process says about the damage.
+/// Bytes of the other process's message about the damage.
 const MAX_MESSAGE_BYTES: u64 = 4 * 1024;
 
-/// How much of it is looked at.
+/// How much of a store the probe reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Depth {
-    /// All of it.
+    /// Everything.
     #[value(name = "read-all")]
     Everything,
-    /// What a start reads, and a little of the rest.
+    /// The kinds that a start reads, and a sample of the others.
     #[value(name = "read-sample")]
     Sample,
 }
 
 impl Depth {
-    /// In unit tests the other process is the tests' own program, which takes each word for a filter: no test may
-    /// have one of these in its name, and none can, with a hyphen.
+    /// In unit tests the other process is the tests' own program, which takes each word for a filter. No test's name
+    /// has a hyphen, so it runs none.
     fn word(self) -> &'static str {
         match self {
             Depth::Everything => "read-all",
@@ -53,45 +53,45 @@ impl Depth {
     }
 }
 
-/// What was found.
+/// What the probe says of a store.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Health {
     /// Everything can be read.
     Intact,
-    /// Something cannot, or never ends.
+    /// Something cannot be read, or reading does not end.
     Damaged(String),
-    /// Somebody else has it open: nothing is known about it.
+    /// Another process has the store open, so nothing is known.
     InUse(String),
-    /// The disk has no space for opening it: nothing is known about it.
+    /// The disk has no space to open the store, so nothing is known.
     NoSpace(String),
 }
 
-/// Lets another process open the store in `dir` and read it, and ends it when it takes too long.
+/// Lets another process open and read the store in `dir`, and kills it when it takes too long.
 ///
 /// # Errors
 ///
 /// When no process can be started.
 pub(crate) fn probe(dir: &Path, depth: Depth) -> io::Result<Health> {
     let args = [OsStr::new(VERB), dir.as_os_str(), OsStr::new(depth.word())];
-    // Our unit tests are another program: it would run the tests that have one of these words in their names, and
-    // one of those would get here again, without end.
+    // The unit tests' program would run the tests whose names have one of these words, and one of them would get here
+    // again, without end.
     #[cfg(test)]
     let args = [&[OsStr::new("--exact")], args.as_slice()].concat();
     probe_with(&env::current_exe()?, &args, patience(dir))
 }
 
-/// How long a slow disk needs to open the store in `dir`; what takes longer never ends.
+/// How long a slow disk needs to open and read the store in `dir`. A longer reading is taken never to end.
 pub(crate) fn patience(dir: &Path) -> Duration {
     LEAST_PATIENCE + Duration::from_secs(bytes_in(dir) / SLOW_BYTES_PER_SECOND)
 }
 
 fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result<Health> {
     let mut child = Command::new(program)
-        // Another binary may have this program in it and go by the name.
+        // This program may be one of several in a binary that goes by the name.
         .arg0("coordinator")
         .args(args)
         .env_clear()
-        // It ends when this process does: nobody else would end it.
+        // It ends with this process, for nobody else would end it: see `check`.
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -101,23 +101,23 @@ fn probe_with(program: &Path, args: &[&OsStr], patience: Duration) -> io::Result
     let reader = thread::spawn(move || {
         let mut text = String::new();
         if let Some(messages) = messages {
-            // What cannot be read is not said; the exit code is what counts.
+            // A message that cannot be read is left out; the exit code counts.
             let _ = messages.take(MAX_MESSAGE_BYTES).read_to_string(&mut text);
         }
-        // The other end gives up when its patience ends.
+        // The receiver may be gone, when its patience has ended.
         let _ = sender.send(());
         text
     });
     if ended.recv_timeout(patience).is_err() {
         child.kill()?;
         child.wait()?;
-        // The reader is left alone: whatever the process started may hold its end of the pipe.
+        // The reader is not waited for: children of the process may hold the other end of the pipe.
         return Ok(Health::Damaged(format!(
             "reading it did not end within {} s",
             patience.as_secs()
         )));
     }
-    // It has closed its messages, so it is ending.
+    // The process has closed its stderr, so it is ending.
     let status = child.wait()?;
     if status.success() {
         return Ok(Health::Intact);
@@ -148,14 +148,14 @@ fn bytes_in(dir: &Path) -> u64 {
         .sum()
 }
 
-/// What the other process does: opens the store and reads it.
+/// Opens and reads the store in `dir`: all that the other process does.
 ///
 /// # Errors
 ///
-/// What is wrong with it, and the code to end with.
+/// The exit code, and what is wrong with the store.
 pub(crate) fn check(dir: &Path, layout: &'static Layout, depth: Depth) -> Result<(), (Exit, String)> {
     thread::spawn(|| {
-        // Nothing is ever written to it: it ends with the process that waits for the answer.
+        // Nobody writes to stdin: it is closed when the process that waits for the answer ends.
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(i32::from(Exit::Disk.code()));
     });
@@ -178,7 +178,7 @@ pub(crate) fn check(dir: &Path, layout: &'static Layout, depth: Depth) -> Result
     })
 }
 
-/// sled writes when it opens its file; a full disk is no damage.
+/// Whether the disk is full, which is no damage: sled writes when it opens its file.
 fn is_full(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -1,4 +1,4 @@
-//! Reading the store: the one way to sled, which nobody can close meanwhile.
+//! Reading the store: the one way to sled, which stays open meanwhile.
 
 use std::ops::Deref;
 use std::sync::RwLockReadGuard;
@@ -16,16 +16,17 @@ pub struct Reading<'a> {
     sled: RwLockReadGuard<'a, Sled>,
 }
 
-/// sled while it is open, and where nothing is, while it is not.
+/// The open database, or nothing while it is being reopened.
 pub struct Sled {
     db: Option<sled::Db>,
-    /// Where its log ended when it was opened.
+    /// The end of sled's log when sled was opened.
     opened_at: u64,
 }
 
 impl Store {
-    /// Several values as of one batch. Writing waits meanwhile. This waits while a batch is written, and
-    /// while sled is opened again: half a second with a million tasks, some seconds with ten.
+    /// For several values as of one batch: writing waits until the reading is dropped. This waits while a batch is
+    /// applied, and while sled is opened again, which takes half a second with a million tasks and some seconds with
+    /// ten.
     pub fn reading(&self) -> Reading<'_> {
         Reading {
             sled: self.shared.sled.read().expect(WHOLE),
@@ -57,7 +58,7 @@ impl Sled {
         self.whole(key, &raw).map(Some)
     }
 
-    /// What it reflects, as it has it itself; 0 when it is new.
+    /// The seq that the files reflect, read from them; 0 when they are new.
     pub(crate) fn applied_seq(&self) -> Result<u64, StoreError> {
         let key = key::meta(key::APPLIED_SEQ);
         let Some(value) = self.get(&key)? else {
@@ -69,23 +70,23 @@ impl Sled {
         }
     }
 
-    /// Bytes of its log since it was opened: what its next opening has to read.
+    /// Bytes of sled's log since it was opened, which its next opening has to read.
     pub(crate) fn written(&self) -> u64 {
         let end = self.db.as_ref().map_or(0, end_of_log);
         end.saturating_sub(self.opened_at)
     }
 
-    /// Leaves nothing in its place.
+    /// Takes the database out, to close it.
     pub(crate) fn take(&mut self) -> Option<sled::Db> {
         self.db.take()
     }
 
-    /// A clone of it would keep the files from being closed: who needs one holds `flushing`.
+    /// The open database. A clone would keep the files from being closed, so whoever clones it holds `flushing`.
     pub(crate) fn db(&self) -> Result<&sled::Db, StoreError> {
         self.db.as_ref().ok_or(StoreError::Closed)
     }
 
-    /// What is under a key.
+    /// The raw bytes under a key.
     pub(crate) fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match key.first() {
             Some(&CHUNK) => self.db()?.get(key).map_err(at_sled("read")),
@@ -101,7 +102,7 @@ impl Sled {
         Ok(chunks.map(|chunk| chunk.map_err(at_sled("read"))))
     }
 
-    /// The value behind what is under a key.
+    /// The value that the raw bytes under a key stand for, with its chunks.
     pub(crate) fn whole(&self, key: &[u8], raw: &[u8]) -> Result<Vec<u8>, StoreError> {
         match value::decode(key, raw)? {
             Stored::Short(value) => Ok(value.to_vec()),
@@ -110,7 +111,7 @@ impl Sled {
     }
 }
 
-/// sled tells it nobody, but keeps it where it can be seen. A log has no negative places.
+/// The end of sled's log. sled has no function for it, and keeps it in fields that can be read. It is never negative.
 fn end_of_log(db: &sled::Db) -> u64 {
     u64::try_from(db.context.pagecache.log.stable_offset()).unwrap_or_default()
 }

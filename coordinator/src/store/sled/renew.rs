@@ -1,12 +1,12 @@
-//! Closing sled and opening it again beside serving, so that the next start is not the one that pays for it.
+//! Closing sled and opening it again beside serving, so that the next start is quick.
 //!
-//! sled notes where its pages lie only while it opens; an opening reads all of its log from there on. So the writer, between
-//! two batches, lets it do that after so many bytes. Readers wait meanwhile; nothing that reads a page at a time, a moment
-//! or a pass, has anything of sled's in between. An idle store writes nothing, and is left alone.
+//! sled notes the positions of its pages only while it opens, and an opening reads the log written since the last note.
+//! So the writer closes and opens sled between two batches, after so many bytes of log. Readers wait meanwhile. Scans,
+//! passes and frozen stores hold nothing of sled's between two pages. An idle store writes nothing, and is left alone.
 //!
-//! An opening is an opening: killed in the middle it leaves what a killed start leaves, and on a damaged file it may
-//! hang, panic or come up with an earlier end. Each of these is an error here, and the next start reads everything. A page
-//! that is lost in the middle is not looked for here: the scrub of the next start finds it, as any that is lost while serving.
+//! An opening that is killed leaves the files as a killed start does, and on a damaged file an opening may hang, panic
+//! or come up with an earlier end. Each of these is an error here, and the next start reads everything. The next
+//! start's scrub looks for pages lost in the middle, and this does not.
 
 use std::fs;
 use std::io;
@@ -26,20 +26,20 @@ use crate::program::limits::STORE_FREE_BYTES;
 use crate::store::error::StoreError;
 use crate::store::{OpenError, Store, WHOLE};
 
-/// Bytes of sled's log after which it is opened again: some hundred thousand tasks. Reading them takes a start up to a second out of
-/// memory, and three from a disk that reads 300 MB/s. Half as many would halve that, and double what the renewals of a large
-/// store take of its writer: each costs half a second with a million tasks, and more with more of them.
+/// Bytes of sled's log after which it is opened again: some hundred thousand tasks. A start reads them in up to a
+/// second from memory, and in three from a disk that reads 300 MB/s. Half as many would halve that and double the time
+/// that renewals take: each costs the writer half a second with a million tasks, and more with more.
 pub(crate) const RENEW_AFTER: u64 = 1024 * 1024 * 1024;
 
-/// Times its last note of where its pages lie that sled may take for the next one: that is there beside the last one, and the
-/// store grows meanwhile.
+/// Free space required, as a multiple of sled's last note of where its pages are: the next note is written beside it,
+/// and may be larger.
 const NOTES: u64 = 2;
 
-/// The parts in which the patience with an opening passes.
+/// How many short waits make up the patience with an opening.
 const LOOKS: u32 = 60;
 
 impl Store {
-    /// Whether sled is being opened again: who waits for a page waits for that.
+    /// Whether sled is being opened again, while readers wait.
     pub(crate) fn is_renewing(&self) -> bool {
         self.shared.is_renewing.load(Ordering::Relaxed)
     }
@@ -52,7 +52,7 @@ impl Store {
         self.renew_within(probe::patience(&self.shared.dir))
     }
 
-    /// For the writer: closes sled and opens it again. When that takes longer, it is damage.
+    /// For the writer: closes sled and opens it again. It is damage when that takes longer than `patience`.
     pub(crate) fn renew_within(&self, patience: Duration) -> Result<(), StoreError> {
         let (began, bytes) = (Stopwatch::start(), self.reading().written());
         self.shared.is_renewing.store(true, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl Store {
     }
 
     fn renew(&self, patience: Duration) -> Result<(), StoreError> {
-        // Most of it happens before anybody has to wait.
+        // Most of the writing happens before anybody has to wait.
         self.flush()?;
         let _flushing = self.shared.flushing.lock().expect(WHOLE);
         let mut sled = self.shared.sled.write().expect(WHOLE);
@@ -83,7 +83,7 @@ impl Store {
         Ok(())
     }
 
-    /// sled's note needs space; without it the store goes on as it is.
+    /// Whether the disk has space for sled's note; without it the store goes on as it is.
     fn has_space_to_renew(&self) -> bool {
         let needed = || Ok::<_, io::Error>(STORE_FREE_BYTES + NOTES * bytes_of_notes(&self.shared.dir)?);
         match (self.free_bytes(), needed()) {
@@ -92,7 +92,7 @@ impl Store {
         }
     }
 
-    /// The next start reads everything.
+    /// Makes the next start read everything.
     fn suspect(&self) {
         if let Err(error) = closing::suspect(&self.shared.dir) {
             let error = crate::program::failure::chain(&error);
@@ -100,7 +100,7 @@ impl Store {
         }
     }
 
-    /// sled, closed and opened by another thread, which may be left alone with it.
+    /// Lets another thread close and open sled. The thread is left alone when it takes too long.
     fn opened_again(
         &self,
         db: Option<sled::Db>,
@@ -110,9 +110,9 @@ impl Store {
         let (dir, file) = (self.shared.dir.clone(), Arc::clone(&self.shared.file));
         let (tell, told) = sync_channel(1);
         let open = move || {
-            // sled writes what it still has.
+            // sled writes its buffer.
             drop(db);
-            // It is about to note places that must not be lost, as the note would not be.
+            // The note is about to point at pages, which must be on disk before it is.
             file.sync_data().map_err(at_closing)?;
             let sled = Sled::new(open_files(&dir, LOCK_PATIENCE).map_err(not_opened)?);
             let after = sled.contents()?;
@@ -126,13 +126,13 @@ impl Store {
         };
         thread::Builder::new()
             .name("store-renew".to_owned())
-            // Nobody waits for it any more when the patience is over.
+            // The receiver may be gone, when the patience is over.
             .spawn(move || drop(tell.send(open())))
             .map_err(|source| StoreError::Io {
                 doing: "open",
                 source,
             })?;
-        // Many short looks: a process that was stopped meanwhile has not looked for long.
+        // Many short waits: a process that was stopped meanwhile has not waited for long.
         for _ in 0..LOOKS {
             match told.recv_timeout(patience / LOOKS) {
                 Ok(opened) => return opened,

@@ -1,4 +1,4 @@
-//! How a value lies in sled: behind a format byte and a checksum, and cut into chunks when it is long.
+//! The raw bytes of a value in sled: a format byte, a checksum, and the value; a long value is cut into chunks.
 //!
 //! ```text
 //! short value        1 | crc32c | value
@@ -7,19 +7,19 @@
 //! leaf               4 | crc32c | entries              see `leaf.rs`
 //! ```
 //!
-//! A checksum covers the format byte, the key and the rest, so a value under another's key is damage
-//! too; the checksum of the whole catches a chunk that sled has kept from an earlier value. Keys are
-//! big endian for their order, everything else is little endian.
+//! A checksum covers the format byte, the key and the rest, so a value under another's key is damage too. The checksum
+//! of the whole value catches a chunk that sled has kept from an earlier value. Numbers in keys are big endian for
+//! their order, all others are little endian.
 
 use crate::store::StoreError;
 use crate::store::key::{self, CHUNK};
 
-/// Bytes of one sled value, but for a leaf of one large entry, which has its key too. A node of sled's has up to 17 of
-/// them, some more while nodes merge, and one over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak.
+/// Bytes of one sled value; a leaf of one large entry has the key on top. A node of sled's has up to 17 values, some
+/// more while nodes merge, and a node over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak.
 /// Tried: values of 6 KiB leave no such file, values of 8 KiB do.
 pub(crate) const MAX_RAW_BYTES: usize = 4096;
 
-/// Before what lies in sled: a format and a checksum.
+/// Bytes of the format and the checksum.
 pub(crate) const HEADER_BYTES: usize = 5;
 
 /// Bytes of a short value, and of each chunk of a long one.
@@ -30,13 +30,13 @@ const LONG: u8 = 2;
 const PART: u8 = 3;
 const LEAF: u8 = 4;
 
-/// What lies under a value's key.
+/// The decoded raw bytes of a value's key.
 pub(crate) enum Stored<'a> {
     Short(&'a [u8]),
     Long(Long),
 }
 
-/// A value that lies in chunks.
+/// A value that is cut into chunks.
 pub(crate) struct Long {
     length: u32,
     crc: u32,
@@ -48,7 +48,7 @@ impl Long {
     }
 }
 
-/// How many chunks a value of so many bytes has, beside the entry under its own key.
+/// How many chunks a value of so many bytes has.
 pub(crate) fn chunk_count(value_len: usize) -> usize {
     if value_len <= MAX_SHORT_BYTES {
         0
@@ -57,18 +57,18 @@ pub(crate) fn chunk_count(value_len: usize) -> usize {
     }
 }
 
-/// The key of a value's chunk, from index 0.
+/// The key of a value's chunk; indices begin at 0.
 pub(crate) fn chunk_key(key: &[u8], index: u32) -> Vec<u8> {
     [&[CHUNK], key, &index.to_be_bytes()].concat()
 }
 
-/// The value's key and the index in a chunk's key.
+/// The key of the value and the index, out of a chunk's key.
 pub(crate) fn split_chunk_key(chunk_key: &[u8]) -> Option<(&[u8], u32)> {
     let (key, index) = chunk_key.strip_prefix(&[CHUNK])?.split_last_chunk()?;
     Some((key, u32::from_be_bytes(*index)))
 }
 
-/// The value of a key, or the chunk with that key, is damaged.
+/// The error for a damaged value, or for a damaged chunk.
 pub(crate) fn damaged(key: &[u8], fault: &'static str) -> StoreError {
     match split_chunk_key(key) {
         Some((key, index)) => StoreError::DamagedValue {
@@ -79,15 +79,15 @@ pub(crate) fn damaged(key: &[u8], fault: &'static str) -> StoreError {
     }
 }
 
-/// A value as sled gets it.
+/// The raw bytes of a value.
 pub(crate) struct Encoded {
-    /// What lies under its key.
+    /// Stored under the value's key.
     pub(crate) raw: Vec<u8>,
     /// Its chunks, with their keys.
     pub(crate) chunks: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// Cuts a long value into chunks.
+/// Encodes a value, cut into chunks when it is long.
 pub(crate) fn encode(key: &[u8], value: &[u8]) -> Encoded {
     if value.len() <= MAX_SHORT_BYTES {
         return Encoded {
@@ -108,12 +108,12 @@ pub(crate) fn encode(key: &[u8], value: &[u8]) -> Encoded {
     }
 }
 
-/// What lies under the key of a value that is known to be short.
+/// The raw bytes of a value that is known to be short.
 pub(crate) fn encode_short(key: &[u8], value: &[u8]) -> Vec<u8> {
     frame(SHORT, key, value)
 }
 
-/// Checks and reads what lies under a value's key.
+/// Checks and decodes the raw bytes of a value's key.
 pub(crate) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreError> {
     match unframe(key, raw)? {
         (SHORT, value) => Ok(Stored::Short(value)),
@@ -134,7 +134,7 @@ pub(crate) fn decode<'a>(key: &[u8], raw: &'a [u8]) -> Result<Stored<'a>, StoreE
     }
 }
 
-/// What lies under a leaf's name; `add` adds its entries, of so many bytes.
+/// The raw bytes of a leaf; `add` appends its entries, which have so many bytes.
 pub(crate) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut raw = Vec::with_capacity(HEADER_BYTES + bytes);
     raw.extend_from_slice(&[LEAF, 0, 0, 0, 0]);
@@ -144,7 +144,7 @@ pub(crate) fn encode_leaf(name: &[u8], bytes: usize, add: impl FnOnce(&mut Vec<u
     raw
 }
 
-/// Checks what lies under a leaf's name.
+/// Checks the raw bytes of a leaf.
 pub(crate) fn check_leaf(name: &[u8], raw: &[u8]) -> Result<(), StoreError> {
     match unframe(name, raw)? {
         (LEAF, _) => Ok(()),
@@ -160,7 +160,7 @@ pub(crate) fn decode_chunk<'a>(chunk_key: &[u8], raw: &'a [u8]) -> Result<&'a [u
     }
 }
 
-/// Puts a long value together; `read` is asked for one chunk after the other.
+/// Puts a long value together from its chunks, which `read` gives.
 pub(crate) fn join<R: AsRef<[u8]>>(
     key: &[u8],
     long: &Long,

@@ -1,12 +1,12 @@
-//! A window: a batch that is too large for one of sled's, written in several of them, both or none of it.
+//! A window: a batch too large for one of sled's, written in several of them, all of it or nothing.
 //!
-//! sled leaks memory and disk with large batches. So a window is first written to a file beside sled's, and then in
-//! parts, of which the first leaves a mark and the last takes it away. If the process ends in between, the next opening
-//! finds the mark and does it again from the file; that changes nothing that is done already. sled has written what was
-//! before the window when the file is replaced, so the file is never newer than the mark.
+//! sled leaks memory and disk with large batches. So a window is first written to a file beside sled's files, and then
+//! in parts, of which the first leaves a mark and the last removes it. If the process ends in between, the next opening
+//! finds the mark and writes all parts again from the file, which changes nothing that is done already. sled has
+//! written the batches before the window when the file is replaced, so the file is never newer than the mark.
 //!
-//! The file is not synced: the syncs of the journal, for which all answers wait, would wait for it. After a loss of power
-//! a mark may be there without its file; then the store is built anew, which it must be able to be anyway.
+//! The file is not synced: the journal's syncs, for which all answers wait, would wait for it. After a loss of power a
+//! mark may be there without its file. Then the store is built anew.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,31 +18,31 @@ use std::{
 use super::error::at_sled;
 use crate::store::{MAX_SLED_WRITES, StoreError, key::CHUNK};
 
-/// Stands in the store while a window is half written, with the seq that it reaches. No chunk's key is as short.
+/// The key of the mark: its value is the seq that the window reaches. No chunk's key is as short.
 pub(crate) const MARK: &[u8] = &[CHUNK];
 
-/// Its name in the store's directory.
+/// The file's name in the store's directory.
 const FILE: &str = "window";
 
 /// The file's first bytes, which later layouts change.
 const MAGIC: [u8; 8] = *b"swarmwn1";
 
-/// Of the file: `MAGIC`, a checksum and a length.
+/// Bytes of the file's header: `MAGIC`, a checksum and a length.
 const HEADER_BYTES: usize = MAGIC.len() + 4 + 4;
 
-/// At the beginning of the body.
+/// Bytes of the seq and the count that begin the body.
 const FIXED_BYTES: usize = 8 + 4;
 
-/// Of a key and its value.
+/// Bytes of the lengths of a key and its value.
 const LENGTHS_BYTES: usize = 2 + 4;
 
-/// Stands in place of a value's length where a key goes.
+/// Stands in place of a value's length where a key is removed.
 const REMOVED: u32 = u32::MAX;
 
-/// A key, and the bytes that sled gets for it; none to remove it.
+/// A key of sled's and its new raw bytes; `None` removes it.
 pub(crate) type RawWrite = (Vec<u8>, Option<Vec<u8>>);
 
-/// Keeps a window beside the store. sled has to have written what came before.
+/// Keeps a window in the file. sled has to have written all batches before it.
 pub(crate) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
     write_file(dir, through, writes).map_err(|source| StoreError::Io {
         doing: "write a window of",
@@ -50,7 +50,7 @@ pub(crate) fn keep(dir: &Path, through: u64, writes: &[RawWrite]) -> Result<(), 
     })
 }
 
-/// Does again, at the opening, what a killed process has left half done.
+/// Writes a window again, at the opening, that a killed process has left half written.
 pub(crate) fn finish(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
     let Some(mark) = db.get(MARK).map_err(at_sled("read"))? else {
         return Ok(());
@@ -82,14 +82,14 @@ pub(crate) fn finish(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Writes all of a window that is kept.
+/// Writes all parts of a window that is in the file.
 pub(crate) fn apply(db: &sled::Db, through: u64, writes: &[RawWrite]) -> Result<(), StoreError> {
     parts(through, writes).try_for_each(|part| db.apply_batch(part).map_err(at_sled("write")))
 }
 
-/// What sled is given, one after the other.
+/// The parts, in order.
 pub(crate) fn parts(through: u64, writes: &[RawWrite]) -> impl Iterator<Item = sled::Batch> {
-    // A place for the mark.
+    // One write is the mark's.
     let parts = writes.chunks(MAX_SLED_WRITES - 1);
     let last = parts.len() - 1;
     parts.enumerate().map(move |(index, part)| {
@@ -114,7 +114,7 @@ fn write_file(dir: &Path, through: u64, writes: &[RawWrite]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
-        // What it has of the disk it keeps: the next window needs it, also when the disk is full.
+        // The file keeps its space: the next window needs it, also when the disk is full.
         .truncate(false)
         // Lease tokens are in the store.
         .mode(0o600)
@@ -199,7 +199,7 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(decode(&bytes[..length]), None);
         }
-        // As a longer one before it leaves it.
+        // A longer window before it leaves bytes behind it.
         assert_eq!(
             decode(&[bytes.as_slice(), b"more"].concat()),
             Some((42, writes()))

@@ -1,4 +1,4 @@
-//! What a seal says about a store, and when it is not believed.
+//! A store is taken to be left as the file beside it says, until a file is touched.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What a killed process leaves behind is whole.
+//! A killed process leaves whole batches.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,10 +13,10 @@ use crate::store::sled::{changes::Changes, window};
 use crate::store::{Batch, Store};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
-/// Set when the store is to be opened again all the time.
+/// Set to have the store opened again after each batch.
 const WRITER_RENEWS: &str = "SWARM_TEST_STORE_RENEWS";
 
-/// Applies batches that say their own seq everywhere, until it is killed.
+/// Applies batches with their own seq in every value, until it is killed.
 #[test]
 #[ignore = "another test starts it as a process to kill"]
 fn writer_to_kill() {
@@ -118,7 +118,7 @@ fn unfinished_snapshots_of_any_length_do_not_stop_the_start() {
     }
 }
 
-/// A store with an old value everywhere, and what a window changes in it.
+/// A store with an old value under every key, and the writes of a window.
 fn before_a_window(dir: &TempDir) -> (Store, Changes) {
     let store = open(dir);
     let mut batch = Batch::default();
@@ -159,7 +159,7 @@ fn a_window_that_was_cut_short_anywhere_is_finished_at_the_next_start() {
         let store = open(&dir);
         store.check().unwrap();
         assert!(store.db().get(window::MARK).unwrap().is_none());
-        // Before its first part it has not happened.
+        // Without its first part the window has not happened.
         let expected = if done == 0 { (1, 900, 0) } else { (2, 600, 3) };
         let found = (
             store.applied_seq(),

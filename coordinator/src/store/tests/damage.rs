@@ -73,7 +73,7 @@ fn what_lies_twice_is_damage() {
     let (first, second) = (key::LIVE, leaves.map(|(name, _)| name).nth(1).unwrap());
     let entries = |name: &[u8]| leaf::entries(name, &store.db().get(name).unwrap().unwrap()).unwrap();
     let both = [entries(first), entries(&second)].concat();
-    // As sled would leave it that kept an old leaf from before it was split.
+    // As if sled had kept a leaf from before it was split.
     store.db().insert(first, leaf::whole(first, &both)).unwrap();
     let error = store.check().unwrap_err();
     assert!(

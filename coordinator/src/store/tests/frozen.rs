@@ -8,7 +8,7 @@ use super::{Chance, OUTPUT_BYTES, bytes, open};
 use crate::records::{output, task::key};
 use crate::store::{Batch, Store};
 
-/// Puts and removes some keys, with short and long values, before and behind wherever a reader is.
+/// Puts and removes some keys, with short and long values, before and behind the reader.
 pub(super) fn change(store: &Store, chance: &mut Chance, writes: usize) {
     let mut batch = Batch::default();
     for _ in 0..writes {

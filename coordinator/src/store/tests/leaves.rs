@@ -1,4 +1,4 @@
-//! Keys in leaves are what they would be in one sorted map.
+//! Keys in leaves are found and listed as in one sorted map.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use crate::records::task::key;
 use crate::store::key::META;
 use crate::store::{Batch, Store};
 
-/// Beginnings of which some begin others, and some sort next to each other.
+/// Kinds of which some are prefixes of others, and some sort next to each other.
 const KINDS: [&str; 6] = ["a/", "ab/", "ab0/", "b/", "job/", "jobtask/"];
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Few keys, so that they are met again, with the bytes that sort first and last, and the slash.
+/// One of few keys, so that keys repeat; they have the bytes that sort first and last, and the slash.
 fn some_key(chance: &mut Chance) -> Vec<u8> {
     let mut key = KINDS[chance.below(KINDS.len() as u64) as usize]
         .as_bytes()
@@ -25,7 +25,7 @@ fn some_key(chance: &mut Chance) -> Vec<u8> {
     key
 }
 
-/// Puts and removes some keys in both; `removals` of ten are.
+/// Changes some keys in both; `removals` of ten changes remove a key.
 fn change(store: &Store, model: &mut Model, chance: &mut Chance, removals: u64) {
     let mut batch = Batch::default();
     for _ in 0..1 + chance.below(120) {
@@ -48,7 +48,7 @@ fn compare(store: &Store, model: &Model, chance: &mut Chance) {
     for _ in 0..60 {
         let (one, other) = (some_key(chance), some_key(chance));
         assert!(store.get(&one).unwrap().as_ref() == model.get(&one));
-        // What begins so, from a key on and back from it.
+        // Keys with this prefix, forwards and backwards from one of them.
         for prefix in [&one[..], &one[..1], b""] {
             let within = |key: &[u8]| key.starts_with(prefix) && !key.starts_with(META);
             let found: Vec<_> = store
@@ -84,7 +84,7 @@ fn whatever_comes_and_goes_they_are_found_and_listed_as_in_a_sorted_map() {
         let dir = TempDir::new().unwrap();
         let store = open(&dir);
         let (mut model, mut chance) = (Model::new(), Chance(seed));
-        // It grows, lives, and goes, and some of it comes back.
+        // The map grows, stays, shrinks, and grows again.
         for removals in [2, 5, 9, 9, 9, 10, 3] {
             for _ in 0..4 {
                 change(&store, &mut model, &mut chance, removals);

@@ -22,13 +22,12 @@ use crate::store::key::{self as store_key, CHUNK, name};
 const OUTPUT_BYTES: usize = 128 * 1024;
 
 impl Store {
-    /// sled behind the store's back. Not for as long as it may be opened again.
+    /// sled's database. It is dropped before sled may be opened again.
     pub(super) fn db(&self) -> sled::Db {
         self.reading().db().unwrap().clone()
     }
 
-    /// Puts something under a key in its leaf, or takes away what is there, which the digest does not know; returns
-    /// what was there.
+    /// Changes the raw bytes under a key behind the digest's back, or removes them; returns those before.
     pub(crate) fn swap_raw(&self, key: &[u8], raw: Option<&[u8]>) -> Option<Vec<u8>> {
         let reading = self.reading();
         let mut leaves = Changing::new(&reading);
@@ -78,13 +77,13 @@ fn remove(store: &Store, key: Vec<u8>) {
         .unwrap();
 }
 
-/// Bytes that differ from place to place and from seed to seed.
+/// Bytes that vary from one to the next and from seed to seed.
 fn bytes(len: usize, seed: u64) -> Vec<u8> {
     let mut chance = Chance(seed);
     (0..len).map(|_| chance.below(256) as u8).collect()
 }
 
-/// A value that says a number, and has a leaf for itself.
+/// A value with this number in it that has a leaf for itself.
 fn said(number: u64) -> Vec<u8> {
     [number.to_be_bytes().as_slice(), &[0; MAX_SHORT_BYTES / 2]].concat()
 }
@@ -324,7 +323,7 @@ fn what_comes_and_goes_within_a_batch_leaves_nothing() {
     let numbers = NumberSet::stored(&place, &set).unwrap().numbers(index);
     assert_eq!(numbers.collect::<Vec<_>>(), [6]);
 
-    // What was there is removed, and there again as another.
+    // A key is removed, and put again with another value.
     let mut batch = Batch::default();
     batch.remove(key::live(2));
     batch.put(key::live(2), b"three".to_vec());

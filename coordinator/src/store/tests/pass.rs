@@ -1,4 +1,4 @@
-//! Reading a store through while it is written to.
+//! A pass reads a store through while batches are applied.
 
 use tempfile::TempDir;
 

@@ -1,4 +1,4 @@
-//! sled is closed and opened again beside serving, and nobody can tell from what the store has.
+//! sled is closed and opened again beside serving, and the store's contents stay the same.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ pub(super) fn renewing(dir: &Path) -> Store {
     open_within(dir, &LAYOUT, PATIENCE, 1).unwrap()
 }
 
-/// sled's notes of where its pages lie. Their names say how far they reach, so each renewal leaves another one.
+/// The names of sled's notes of where its pages are. A name says how far its note reaches, so each renewal has another.
 fn notes(dir: &Path) -> BTreeSet<String> {
     let names = fs::read_dir(dir)
         .unwrap()
@@ -56,7 +56,7 @@ fn a_store_opened_again_after_each_few_batches_equals_one_that_never_is() {
     assert!(contents(&renewed) == contents(&other));
     assert_eq!(renewed.contents().unwrap(), other.contents().unwrap());
     assert_eq!(renewed.check().unwrap(), other.check().unwrap());
-    // The one that `flush` syncs.
+    // `flush` syncs this file.
     renewed.flush().unwrap();
     assert_eq!(fs::metadata(path.join("db")).unwrap().ino(), file);
     drop(renewed);
@@ -80,7 +80,7 @@ fn a_store_is_left_alone_until_much_was_written() {
 
     store.renew_within(PATIENCE).unwrap();
     assert_ne!(notes(&path), noted);
-    // That is what it was for.
+    // The purpose of a renewal.
     assert_eq!(store.reading().written(), 0);
 }
 
@@ -152,12 +152,12 @@ fn a_frozen_store_and_a_pass_stay_exact_over_it() {
     assert!(seen.len() > 5, "opened again {} times", seen.len());
 }
 
-/// What is wrong with a store after it was to be opened again; the next start must not trust it.
+/// Why a store could not be opened again. The next start must not trust it.
 fn why_not_renewed(store: &Store, patience: Duration) -> String {
     let error = store.renew_within(patience).unwrap_err();
     assert!(error.is_damage(), "{error}");
     assert!(matches!(closing::left(store.dir()), Left::Unknown(why) if why.contains("damage")));
-    // Until the process ends, nobody is told that there is nothing.
+    // Until the process ends, no reader is told that a key is missing.
     assert!(matches!(store.get(&key::live(1)), Err(StoreError::Closed)));
     error.to_string()
 }
@@ -172,7 +172,7 @@ fn a_store_that_comes_up_with_less_than_it_had_is_damaged() {
     let older = dir.path().join("older");
     fs::copy(path.join("db"), &older).unwrap();
     put(&store, key::live(1), b"two");
-    // As if what followed had not reached the disk.
+    // As if later writes had not reached the disk.
     fs::rename(older, path.join("db")).unwrap();
     let why = why_not_renewed(&store, PATIENCE);
     assert!(why.contains("ends with seq 1, and it ended with seq 2"), "{why}");
@@ -187,7 +187,7 @@ fn an_opening_that_never_ends_is_damage() {
     nix::unistd::mkfifo(&note, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
     let why = why_not_renewed(&store, Duration::from_millis(100));
     assert!(why.contains("did not end"), "{why}");
-    // Nobody writes what it waits for; now it can end.
+    // The thread waits for a writer on this file; now it can end.
     fs::OpenOptions::new().read(true).write(true).open(&note).unwrap();
 }
 
