@@ -1,4 +1,4 @@
-//! What can be wrong with a journal, as sentences that name the file and offset.
+//! Errors of a journal, as sentences that name the file and the offset.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ pub enum OpenError {
     /// The operating system refused an operation on a file or directory.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Something unreadable stands before entries that were confirmed.
+    /// Unreadable bytes stand before entries that were confirmed.
     #[error("the journal is damaged at offset {offset} of {}: {flaw}, and {after}", .file.display())]
     Damaged {
         file: PathBuf,
@@ -21,7 +21,7 @@ pub enum OpenError {
         flaw: Flaw,
         after: After,
     },
-    /// Events are missing, or there twice, between one entry and the next.
+    /// Events between one entry and the next are missing, or there twice.
     #[error(
         "the journal has a gap at offset {offset} of {}: it goes on with seq {found} where seq {expected} is due",
         .file.display()
@@ -81,8 +81,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The segment that is damaged, missing its predecessor or of another history; `None` when the error says
-    /// nothing about the journal itself.
+    /// The segment that is damaged, of another history or without its predecessor; `None` for an error that is not
+    /// about the journal's contents.
     pub(super) fn damaged_file(&self) -> Option<&Path> {
         match self {
             OpenError::File(_) | OpenError::UnknownVersion { .. } => None,
@@ -95,7 +95,7 @@ impl OpenError {
         }
     }
 
-    /// What the operator can do about it: one sentence for a `help:` line.
+    /// One sentence for a `help:` line: what the operator can do.
     pub fn help(&self) -> String {
         match self {
             OpenError::File(_) => {
@@ -125,7 +125,7 @@ fn keep_and_restore(file: &Path) -> String {
     )
 }
 
-/// What proves that damage is not just the end of an interrupted write.
+/// The proof that damage is not just the end of an interrupted write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     /// An intact entry in the same file.
@@ -134,7 +134,7 @@ pub enum After {
     Segment { seq: u64 },
     /// The damage is in a file's header, which is on disk before the file has its name.
     Header,
-    /// The file was longer when it got its name.
+    /// The file is shorter than it was when it got its name.
     Length { bytes: u64 },
 }
 
@@ -149,7 +149,7 @@ impl fmt::Display for After {
     }
 }
 
-/// Who knows that an event was confirmed.
+/// The witness that an event was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Witness {
     Store,
@@ -170,10 +170,10 @@ impl fmt::Display for Witness {
 /// Why a page of events could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The journal no longer begins early enough.
+    /// The journal begins later than asked: its beginning was trimmed.
     #[error("cannot read events from seq {from}: the oldest kept is seq {oldest}")]
     Trimmed { from: u64, oldest: u64 },
-    /// What was confirmed earlier can't be read back.
+    /// Confirmed events can't be read back.
     #[error("the journal is damaged at offset {offset} of {}: {flaw}", .file.display())]
     Damaged { file: PathBuf, offset: u64, flaw: Flaw },
     /// The operating system refused an operation on a file.
@@ -181,7 +181,7 @@ pub enum ReadError {
     File(#[from] FileError),
 }
 
-/// What is wrong with a header or payload.
+/// The flaw of a header or payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// Zeros or other bytes where a header is due.
@@ -192,7 +192,7 @@ pub enum Flaw {
     CutShort,
     /// Counts or lengths that contradict each other.
     Length,
-    /// An intact entry that holds other events than the ones due here.
+    /// An intact entry with other events than the ones due here.
     Seq,
     /// An intact header of a format version that this program does not know.
     Version(u32),

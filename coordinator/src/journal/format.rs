@@ -35,9 +35,9 @@ pub(super) const FILE_HEADER_BYTES: usize = 32;
 pub(super) const ENTRY_HEADER_BYTES: usize = 48;
 /// Entries start at multiples of this, so that a search visits few places.
 pub(super) const ALIGNMENT: usize = 8;
-/// The least an event takes in a payload: its length.
+/// Bytes that an event takes in a payload at least: its length field.
 pub(super) const MIN_EVENT_BYTES: usize = 4;
-/// Far above what one group commit gathers; a length beyond it is never believed.
+/// Far more than one group commit collects. A length beyond it is never believed.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 256 * 1024 * 1024;
 pub(super) const ENTRY_MAGIC: [u8; 4] = *b"SWJE";
 
@@ -49,8 +49,8 @@ pub(crate) struct FileHeader {
     pub(super) first_seq: u64,
     /// The hash of the entry before this file; it also salts the entries' CRCs.
     pub(super) chain: u64,
-    /// How long the file was made, in bytes: no interrupted write makes it shorter.
-    /// 0 when that does not fit.
+    /// The length that the file was made with, in bytes; 0 when it does not fit. No interrupted write makes the file
+    /// shorter.
     pub(super) file_bytes: u32,
 }
 
@@ -110,7 +110,7 @@ impl EntryHeader {
         self.first_seq + u64::from(self.count) - 1
     }
 
-    /// What the whole entry takes in its file, in bytes.
+    /// Bytes that the whole entry takes in its file.
     pub(super) fn entry_bytes(&self) -> u64 {
         entry_bytes(self.payload_bytes as usize)
     }
@@ -190,12 +190,12 @@ pub(super) fn encode_entry(
     chain
 }
 
-/// What these events take as a payload, in bytes.
+/// Bytes that these events take as a payload.
 pub(super) fn payload_bytes(events: &[Bytes]) -> usize {
     events.iter().map(|event| MIN_EVENT_BYTES + event.len()).sum()
 }
 
-/// What an entry with a payload of this length takes in its file, in bytes.
+/// Bytes that an entry with a payload of this length takes in its file.
 pub(super) fn entry_bytes(payload_bytes: usize) -> u64 {
     (ENTRY_HEADER_BYTES + payload_bytes).next_multiple_of(ALIGNMENT) as u64
 }

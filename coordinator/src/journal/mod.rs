@@ -72,7 +72,7 @@ pub use upkeep::Upkeep;
 /// An entry buffer larger than this is not kept for the next entry.
 const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
 
-/// How a journal lays itself out. May differ from one opening to the next.
+/// The layout of a journal's files. It may differ from one opening to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The length of a segment file; a larger entry gets a longer one to itself.
@@ -87,11 +87,11 @@ impl Default for Options {
     }
 }
 
-/// A journal that is ready to be appended to, and what had to be cut from it.
+/// A journal that is ready to be appended to, and the entry that had to be cut from it.
 pub struct Opened {
     pub journal: Journal,
     pub torn: Option<TornTail>,
-    /// Sentences for the log: nothing is lost, but less would be noticed.
+    /// Sentences for the log about witnesses that are missing: nothing is lost, but a loss might go unnoticed.
     pub notes: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ pub struct TornTail {
     pub file: PathBuf,
     pub offset: u64,
     pub first_seq: u64,
-    /// None when not even the entry's header is readable.
+    /// `None` when not even the entry's header is readable.
     pub last_seq: Option<u64>,
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for TornTail {
     }
 }
 
-/// The writing end; there is one. It blocks on the disk, so it wants a thread.
+/// The writing end of a journal; there is one. It blocks on the disk, so it belongs on a thread of its own.
 pub struct Journal {
     dir: PathBuf,
     options: Options,
@@ -143,7 +143,7 @@ impl Journal {
         self.last.seq
     }
 
-    /// A handle for reading, also what is appended later.
+    /// A handle for reading events, later ones included.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.catalog))
     }
@@ -169,7 +169,7 @@ impl Journal {
         if events.is_empty() {
             return Ok(self.last.seq);
         }
-        // True until everything has gone well, also when something panics.
+        // True until the entry is on disk, also when something panics.
         self.failed = true;
         self.write_entry(epoch, events)?;
         self.failed = false;
@@ -208,7 +208,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Asks once per segment: after that, trying again is `Upkeep::replenish`'s.
+    /// Asks for the next segment once per segment; `Upkeep::replenish` tries again after a failure.
     fn ask_for_spare(&mut self) {
         if self.asked_for_spare || !self.reserve.is_spare_due() {
             return;
@@ -232,7 +232,7 @@ impl Journal {
         }
         let length = needed.max(self.options.segment_bytes);
         let header = FileHeader::new(self.last.seq + 1, self.last.chain, length);
-        // The spare has the usual length; an entry too large for it leaves it for the next.
+        // The spare has the usual length. An entry too large for it gets a segment of its own, and leaves the spare.
         let spare = if length == self.options.segment_bytes {
             self.reserve.take()
         } else {

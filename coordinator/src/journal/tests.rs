@@ -25,7 +25,7 @@ use super::{Floor, Journal, OpenError, Options, ReadError, TornTail, write::segm
 
 const EPOCH: u64 = 3;
 
-/// What event `seq` contains in every test: no zeros, and lengths that vary.
+/// The contents of event `seq` in every test: no zeros, and lengths that vary.
 fn event(seq: u64) -> Bytes {
     let text = format!("event {seq} ").repeat(1 + (seq % 5) as usize);
     Bytes::from(text)
@@ -352,7 +352,7 @@ fn after_a_failed_append_every_later_one_is_refused() {
     append(&mut journal, 2);
     let moved = dir.path().join("moved");
     fs::rename(&path, &moved).unwrap();
-    // Fits nowhere, so a new segment has to be created where nothing can be.
+    // The events fit nowhere, so a new segment has to be created where no file can be.
     let error = journal.append(EPOCH, &events(3, 100)).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     assert!(

@@ -1,5 +1,5 @@
-//! What is done to a journal beside appending and reading, from any thread: the
-//! high-water file, the space in reserve, and removing what is no longer kept.
+//! Looking after a journal beside appending and reading, from any thread: the high-water file, the reserve of space,
+//! and the removal of old segments.
 
 use std::{
     fs, io,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::machine::disk::{self, FileError};
 
-/// A handle on a journal for whoever looks after it. Clones share it.
+/// A handle for looking after a journal. Clones share it.
 #[derive(Clone)]
 pub struct Upkeep {
     dir: PathBuf,
@@ -24,11 +24,11 @@ pub struct Upkeep {
     stage: Arc<Mutex<Stage>>,
 }
 
-/// What may still be done to the files.
+/// The state of the files beside the active segment.
 struct Stage {
-    /// What the high-water file says, if it was written since the opening.
+    /// The position in the high-water file, if it was written since the opening.
     marked: Option<Position>,
-    /// Why nothing may be changed any more.
+    /// Why the files may not be changed any more.
     ended: Option<&'static str>,
 }
 
@@ -56,7 +56,7 @@ impl Upkeep {
         self.catalog.segments()
     }
 
-    /// What all segments take on disk, in bytes; the reserve for the next one comes on top.
+    /// Bytes that all segments take on disk; the reserve for the next one comes on top.
     pub fn bytes(&self) -> u64 {
         self.catalog.bytes()
     }
@@ -68,8 +68,8 @@ impl Upkeep {
         self.reserve.bytes()
     }
 
-    /// Tries again to prepare the next segment when that is due and has failed before.
-    /// For about every second: without it the reserve does not grow when space returns.
+    /// Tries again to prepare the next segment, when that is due and has failed before. It is called about every
+    /// second: otherwise the reserve would not grow when space returns.
     ///
     /// # Errors
     /// When there is still no space, with `ErrorKind::StorageFull`, or no thread.
@@ -77,13 +77,13 @@ impl Upkeep {
         Ok(self.reserve.prepare_if_due()?)
     }
 
-    /// Says in the high-water file how far the journal is on disk. It syncs three times,
-    /// so it is for another thread than the writer's: at most once a second, and once
-    /// before a clean end. Does nothing if nothing was appended since.
+    /// Writes into the high-water file how far the journal is on disk, unless nothing was appended since the last time.
+    /// It syncs three times, so the writer's thread does not call it: another does, at most once a second and once
+    /// before a clean end.
     ///
     /// # Errors
-    /// When the file system refuses. Then the file is as it was before: valid, and a
-    /// witness of less. A full disk is no reason to stop; one that fails is.
+    /// When the file system refuses. Then the file is as it was before: valid, and a witness of fewer events. A full
+    /// disk is no reason to stop, and a failing one is.
     pub fn write_high_water(&self) -> io::Result<()> {
         let mut stage = self.stage()?;
         let position = self.catalog.last();
@@ -94,15 +94,15 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Removes the segments that end before `keep_from_seq`, but never the one being
-    /// written, and returns how many bytes that gave back. What is removed must be in a
-    /// snapshot that was read back. A reader that asks for it is told it was trimmed.
+    /// Removes the segments that end before `keep_from_seq`, but never the active one, and returns how many bytes that
+    /// gave back. The removed events must be in a snapshot that was read back. A reader that asks for them is told that
+    /// they were trimmed.
     ///
     /// The oldest goes first and is gone from the disk before the next one goes, so that a
     /// crash in the middle leaves a journal without a gap.
     ///
     /// # Errors
-    /// When the file system refuses. What is left has no gap.
+    /// When the file system refuses. The journal that is left has no gap.
     pub fn trim(&self, keep_from_seq: u64) -> io::Result<u64> {
         let mut stage = self.stage()?;
         let mut removed = 0;
@@ -116,7 +116,7 @@ impl Upkeep {
                 Ok(()) | Err(_) => {}
             }
             if let Err(error) = disk::sync_directory(&self.dir) {
-                // Whether this one is gone is unknown: with the next one gone there may be a gap.
+                // It is unknown whether this segment is gone. If it is not, removing the next one would leave a gap.
                 stage.ended = Some("an earlier removal could not be brought to disk");
                 return Err(error.into());
             }
@@ -125,7 +125,7 @@ impl Upkeep {
         Ok(removed)
     }
 
-    /// Waits for what is being done; from now on the files belong to the next opening.
+    /// Waits for a change under way. From now on the files belong to the next opening.
     pub(super) fn close(&self) {
         let mut stage = self.lock();
         stage.ended = Some("the journal is closed");

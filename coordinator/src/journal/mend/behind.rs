@@ -1,8 +1,8 @@
-//! What is intact behind damage in the same segment.
+//! Intact entries behind damage in the same segment.
 //!
 //! An entry names the one before it by its hash, and its header's checksum names the file. So
 //! behind damage whole entries can be found and told from everything else. They follow on a
-//! state only if something else knows what the unreadable ones came to.
+//! state only if a snapshot or the store knows the state behind the unreadable ones.
 
 use std::path::Path;
 
@@ -18,18 +18,18 @@ use crate::journal::{
 /// Entries that follow on each other without a gap.
 #[derive(Debug)]
 pub(crate) struct Behind {
-    /// Where the first of them stands.
+    /// The offset of the first entry.
     pub(crate) offset: u64,
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
-    /// The hash of what stood before the first.
+    /// The chain before the first entry.
     pub(crate) chain: u64,
     /// The events, with the epochs of their entries.
     pub(crate) entries: Vec<(u64, Vec<Bytes>)>,
 }
 
 impl Behind {
-    /// The same from seq `from` on, which is one of them.
+    /// The entries without the events before seq `from`, which is in one of them.
     pub(crate) fn beginning_with(mut self, from: u64) -> Behind {
         let mut surplus = from.saturating_sub(self.first_seq) as usize;
         self.entries.retain_mut(|(_, events)| {
@@ -52,14 +52,14 @@ pub(crate) fn find(file: &Path, offset: u64, least: u64) -> Result<Option<Behind
         Walk::open(file).and_then(|(mut walk, header)| look(file, &mut walk, header.chain, offset, least));
     match found {
         Ok(found) => Ok(found),
-        // Without the header nothing in the file is to be believed.
+        // Without the file's header no entry can be believed.
         Err(Stop::Flaw(flaw)) if !matches!(flaw, Flaw::Version(_)) => Ok(None),
         Err(stop) => Err(unreadable(file, offset, stop)),
     }
 }
 
 fn look(file: &Path, walk: &mut Walk, salt: u64, offset: u64, least: u64) -> Result<Option<Behind>, Stop> {
-    // Entries begin at multiples of this, from the header on.
+    // Entries begin at multiples of the alignment, from the header on.
     let mut offset = offset
         .max(FILE_HEADER_BYTES as u64)
         .next_multiple_of(ALIGNMENT as u64);

@@ -1,4 +1,4 @@
-//! Looks at a journal without changing anything, to verify it or a copy of it.
+//! Inspects a journal without changing it, to verify it or a copy of it.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,19 +16,19 @@ use crate::journal::{
 
 /// A journal that would open, read from its beginning to its end.
 pub struct Inspected {
-    /// Reads it. It is not to be used once the journal is changed.
+    /// Reads the journal, as long as nobody changes it.
     pub reader: Reader,
     /// The end of the last entry.
     pub last: Position,
     /// How many segments there are.
     pub segments: usize,
-    /// What an opening would cut.
+    /// The entry that an opening would cut.
     pub torn: Option<TornTail>,
-    /// What is known to have been on disk; `None` when nothing says so.
+    /// The position in the high-water file; `None` without a valid file.
     pub high_water: Option<Position>,
 }
 
-/// Reads the journal in `dir` as an opening would. `floor` is what the caller has beside it.
+/// Reads the journal in `dir` as an opening would. `floor` says what the caller knows without the journal.
 ///
 /// # Errors
 /// As `Journal::open`.

@@ -1,7 +1,7 @@
-//! Copies a journal that somebody may be appending to.
+//! Copies a journal that a running coordinator may be appending to.
 //!
-//! All segments but the newest never change. Of the newest, entries are taken as long as
-//! they are whole: what is being written meanwhile may be there in part, and is left out.
+//! All segments but the newest never change. Of the newest, whole entries are copied; an entry that is being written
+//! meanwhile may be there in part, and is left out.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,16 +22,16 @@ use crate::journal::{
 };
 use crate::machine::disk::{self, FileError};
 
-/// The segments of a journal at one moment.
+/// The segments that a journal has at one time.
 pub struct Live {
     dir: PathBuf,
     first_seqs: Vec<u64>,
-    /// What was on disk before the segments were listed.
+    /// The seq that was on disk before the segments were listed.
     high_water: u64,
 }
 
 impl Live {
-    /// Looks which segments there are. What is acknowledged by now will be in the copy.
+    /// Lists the segments. Events acknowledged by now will be in the copy.
     ///
     /// # Errors
     /// When the directory can't be read.
@@ -53,11 +53,11 @@ impl Live {
         oldest.is_some_and(|&seq| !segment::path(&self.dir, seq).exists())
     }
 
-    /// Copies them into `to`, and says in a high-water file how far they go. Returns the last seq; `None` when
-    /// segments were removed meanwhile.
+    /// Copies the segments into `to`, with a high-water file. Returns the last seq; `None` when segments were removed
+    /// meanwhile.
     ///
     /// # Errors
-    /// When the newest is damaged, or the file system refuses. The others are not looked into.
+    /// When the newest segment is damaged, or the file system refuses. The other segments are copied unread.
     pub fn copy(&self, to: &Path) -> Result<Option<u64>, OpenError> {
         disk::make_directory(to, "make the directory")?;
         let Some((&newest, older)) = self.first_seqs.split_last() else {
@@ -93,7 +93,7 @@ impl Live {
     }
 }
 
-/// Where the whole entries of a segment end, and with which.
+/// The offset where the whole entries of a segment end, and the position of the last one.
 fn find_end(file: &Path) -> Result<(u64, Position), OpenError> {
     let (mut walk, header) = Walk::open(file).map_err(|stop| unreadable(file, 0, stop))?;
     let mut last = Position {
@@ -123,7 +123,8 @@ fn find_end(file: &Path) -> Result<(u64, Position), OpenError> {
     let end = walk.offset();
     let after = tail::find_entry(&mut walk, last.seq + 1, epoch);
     let after = after.map_err(|stop| unreadable(file, end, stop))?;
-    // If something behind it is whole, so is it by now, unless it is damaged.
+    // An entry was whole before the next one was begun, so if one behind it is whole, this one is whole by now or
+    // damaged.
     if let Some(after) = after
         && is_damaged(file, header.chain, end)?
     {
@@ -149,7 +150,7 @@ fn is_damaged(file: &Path, salt: u64, offset: u64) -> Result<bool, OpenError> {
     }
 }
 
-/// The first `end` bytes of a segment, and zeros to its length.
+/// Copies the first `end` bytes of a segment, and fills the copy with zeros to the segment's length.
 fn copy_beginning(from: &Path, to: &Path, end: u64) -> Result<(), FileError> {
     let source = File::open(from).map_err(FileError::new("read the journal segment", from))?;
     let length = fs::metadata(from)

@@ -1,4 +1,4 @@
-//! What is done about a journal that is not whole: it is looked at, cut and sealed anew.
+//! For the operator: a journal is inspected, copied, and repaired when it is damaged. `reseal` is for fuzzing.
 
 mod behind;
 pub mod inspect;

@@ -1,5 +1,4 @@
-//! Makes the checksums and hashes in the bytes of a segment right again: for fuzzing, whose changes would
-//! otherwise all end at the first of them.
+//! Makes the checksums and hashes of a changed segment right again: fuzzing would otherwise end at the first checksum.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -7,7 +6,7 @@ use crate::journal::format::{
     ALIGNMENT, ENTRY_HEADER_BYTES, ENTRY_MAGIC, FILE_HEADER_BYTES, seal, u32_at, u64_at,
 };
 
-/// Goes from the file's header through entry after entry, as far as there are some.
+/// Reseals the file's header and its entries, one after the other.
 pub fn reseal(segment: &mut [u8]) {
     let Some((header, mut rest)) = segment.split_at_mut_checked(FILE_HEADER_BYTES) else {
         return;

@@ -1,12 +1,11 @@
-//! What can be kept of a journal that cannot be opened, and the repair that keeps it.
+//! Salvage: the parts of a damaged journal that can be kept, and the repair that keeps them.
 //!
-//! The beginning up to the damage is one possibility. Where the state is known up to some
-//! seq without the journal, the end behind the damage is another, and a better one: whole
-//! segments stay as they are, and of the segment with the damage, if it is the newest, what
-//! stands behind that seq is written anew. Behind damage that nothing bridges nothing can be
-//! kept, however intact it is: it follows on what nobody knows. What is not kept is moved into a directory beside the journal, never deleted. A repair that is
-//! killed is begun again: until it is done, the journal is refused as before, or it is as
-//! the repair would have left it.
+//! The entries before the damage can be kept. Where a snapshot or the store knows the state behind the damage, the
+//! entries behind that state can be kept instead, which is better: whole segments stay as they are, and if the damage
+//! is in the newest segment, its entries behind that state are written anew. Intact entries behind damage that nothing
+//! bridges are of no use: they follow on a state that nobody knows. Segments that are not kept are moved into a
+//! directory beside the journal, never deleted. A repair that is killed is begun again: until it is done, the journal
+//! is refused as before, or it is as the repair would have left it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -29,36 +28,36 @@ use crate::journal::{
 };
 use crate::machine::disk::{self, FileError};
 
-/// What remains of a journal.
+/// The plan of a repair, and what it keeps and loses.
 #[derive(Debug)]
 pub struct Salvage {
     dir: PathBuf,
-    /// The last seq that is known without the journal, and the chain after it.
+    /// The base: the last seq that a snapshot or the store knows, and the chain after it.
     base: (u64, Option<u64>),
-    /// Segments that go, in the order in which they go.
+    /// Segments that are moved aside, in this order.
     goes: Vec<PathBuf>,
     plan: Plan,
     high_water: u64,
-    /// What is intact behind the damage, and yet not kept.
+    /// Entries that are intact behind the damage and cannot be kept.
     unbridged: Option<Behind>,
 }
 
 #[derive(Debug)]
 enum Plan {
-    /// Everything in the segments that stay.
+    /// Keep the segments from `oldest` on as they are.
     Keep { oldest: u64, last: u64 },
-    /// The same, but the newest of them ends earlier.
+    /// Keep the segments up to `newest`, which is cut behind its last intact entry.
     Cut { newest: Newest, last: u64 },
-    /// What the newest segment has behind the base.
+    /// Keep the entries of the newest segment that follow on the base.
     Bridge { behind: Behind },
-    /// No entry: the journal goes on right behind the base.
+    /// Keep no entry: the journal goes on right behind the base.
     Begin,
 }
 
 impl Salvage {
-    /// What can be kept of the journal in `dir`, when everything up to the seq in `base` is known without it;
-    /// `chain` is the hash there, if it is known. Changes nothing. With `is_foreign` the journal is known
-    /// to be of another history than the base: then it is of no use.
+    /// Plans the repair of the journal in `dir` and changes nothing. Everything up to seq `base` is known without it,
+    /// and `chain` is the hash there, if it is known. A journal that `is_foreign` is of another history than the base,
+    /// and nothing of it is kept.
     ///
     /// # Errors
     /// When the file system refuses, or a newer coordinator wrote it.
@@ -95,7 +94,7 @@ impl Salvage {
         })
     }
 
-    /// The last event that is kept, in the journal or without it.
+    /// The last event that is kept, in the journal or by the base.
     pub fn last_seq(&self) -> u64 {
         match &self.plan {
             Plan::Keep { last, .. } | Plan::Cut { last, .. } => *last,
@@ -113,7 +112,7 @@ impl Salvage {
         }
     }
 
-    /// Where the journal is cut: a file, and the offset in it.
+    /// The file that is cut, and the offset of the cut.
     pub fn cut_at(&self) -> Option<(&Path, u64)> {
         match &self.plan {
             Plan::Cut { newest, .. } => Some((&newest.file, newest.end)),
@@ -121,26 +120,26 @@ impl Salvage {
         }
     }
 
-    /// What stands intact behind the damage and cannot be kept: the first and the last seq, and its offset in the
-    /// file that is cut.
+    /// The entries that are intact behind the damage and cannot be kept: their first and last seq, and their offset in
+    /// the file that is cut.
     pub fn unbridged(&self) -> Option<(u64, u64, u64)> {
         let behind = self.unbridged.as_ref()?;
         Some((behind.first_seq, behind.last_seq, behind.offset))
     }
 
-    /// The last event that was on disk, as far as the high-water file knows; 0 when it knows nothing.
+    /// The last event that the high-water file proves to have been on disk; 0 without a valid file.
     pub fn high_water(&self) -> u64 {
         self.high_water
     }
 
-    /// Does it. What goes is moved into `aside`.
+    /// Carries the plan out, and moves the segments that are not kept into `aside`.
     ///
     /// # Errors
-    /// When the file system refuses. Then it can be done again.
+    /// When the file system refuses. Then the repair can be tried again.
     pub fn carry_out(&self, aside: &Path) -> Result<(), OpenError> {
         fs::create_dir_all(aside).map_err(FileError::new("create the directory", aside))?;
         if let Plan::Bridge { behind } = &self.plan {
-            // First: once it has its name, a repair that begins again finds it and keeps it.
+            // First of all: once the new segment has its name, a repair that begins again finds it and keeps it.
             write_anew(&self.dir, behind)?;
         }
         for file in &self.goes {
@@ -155,7 +154,7 @@ impl Salvage {
             Plan::Cut { newest, .. } => cut(newest, aside)?,
             Plan::Begin => begin_at(&self.dir, &Options::default(), self.base.0 + 1, self.base.1)?,
         }
-        // It may know of what is lost.
+        // The file may be a witness of events that are lost.
         let mark = high_water::path(&self.dir);
         if mark.exists() {
             fs::remove_file(&mark).map_err(FileError::new("remove the high-water file", &mark))?;
@@ -184,7 +183,7 @@ fn plan(dir: &Path, seqs: &[u64], known: &Known, chain: Option<u64>) -> Result<(
                     return Err(error);
                 };
                 let at = seqs.iter().position(|&seq| segment::path(dir, seq) == file);
-                // It may be intact by itself, and only not follow on the one before.
+                // The segment may be intact, and only not follow on the one before.
                 skipped = at.filter(|&at| at > skipped).unwrap_or(skipped + 1);
             }
         }
@@ -205,8 +204,7 @@ fn plan(dir: &Path, seqs: &[u64], known: &Known, chain: Option<u64>) -> Result<(
     }
 }
 
-/// What the newest segment has right behind the base, if the hash there, where it is known, is the one that
-/// it follows on.
+/// The entries of the newest segment that follow on the base: their seqs do, and so does the chain, where it is known.
 fn bridged(dir: &Path, seqs: &[u64], base: u64, chain: Option<u64>) -> Result<Option<Behind>, OpenError> {
     let Some(newest) = seqs.last().filter(|&&first_seq| first_seq <= base) else {
         return Ok(None);
@@ -221,7 +219,7 @@ fn bridged(dir: &Path, seqs: &[u64], base: u64, chain: Option<u64>) -> Result<Op
         .map(|behind| behind.beginning_with(base + 1)))
 }
 
-/// Writes a segment with these events; it is there whole or not at all.
+/// Writes a segment with these events, whole or not at all.
 fn write_anew(dir: &Path, behind: &Behind) -> Result<(), FileError> {
     let salt = behind.chain;
     let (mut bytes, mut entry) = (Vec::new(), Vec::new());
@@ -243,7 +241,7 @@ fn write_anew(dir: &Path, behind: &Behind) -> Result<(), FileError> {
     segment::install(dir, &temporary, &file, &header)
 }
 
-/// Zeroes a segment from where its intact entries end; it gets the length that it was made with.
+/// Zeroes a segment behind its intact entries, and gives it the length that it was made with.
 fn cut(newest: &Newest, aside: &Path) -> Result<(), FileError> {
     let path = &newest.file;
     let copy = aside.join(path.file_name().unwrap_or_default());

@@ -1,11 +1,11 @@
-//! What is known about a journal from elsewhere before it is opened: what need not
-//! be in it any more, and what must be.
+//! The floor: what snapshots, the store and the high-water file say about a journal before it is opened. The journal
+//! need not have events that a snapshot has, and must have events that were confirmed.
 
 use super::high_water::Position;
 use crate::journal::error::Witness;
 
-/// What the caller has beside the journal. The journal may begin right behind it, and
-/// must not end before it. All zeros: nothing.
+/// The events that the caller has without the journal; zeros for none. The journal may begin right behind them, and
+/// must not end before them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Floor {
     /// The last seq that the newest usable snapshot holds; 0 without one.
@@ -16,19 +16,19 @@ pub struct Floor {
     pub store_seq: u64,
 }
 
-/// The floor, and what the journal's own high-water file says.
+/// The floor, and the position in the journal's own high-water file.
 pub(crate) struct Known {
     pub(crate) floor: Floor,
     pub(crate) high_water: Option<Position>,
 }
 
 impl Known {
-    /// The last seq that the state can be brought to without the journal.
+    /// The last seq whose state can be had without the journal.
     pub(crate) fn reconstructible(&self) -> u64 {
         self.floor.snapshot_seq.max(self.floor.store_seq)
     }
 
-    /// The last seq that was confirmed, as far as anybody knows, and who knows it.
+    /// The last seq that is known to have been confirmed, and the witness.
     pub(crate) fn confirmed(&self) -> (u64, Witness) {
         let high_water = self.high_water.map_or(0, |position| position.seq);
         let witnesses = [
@@ -42,7 +42,7 @@ impl Known {
             .fold(first, |most, other| if other.0 > most.0 { other } else { most })
     }
 
-    /// The ends of entries whose hashes are known.
+    /// Ends of entries whose chain is known, each with its witness.
     pub(crate) fn positions(&self) -> impl Iterator<Item = (Position, Witness)> {
         let seq = self.floor.snapshot_seq;
         let snapshot = self.floor.snapshot_chain.map(|chain| Position { seq, chain });

@@ -1,9 +1,7 @@
-//! The high-water file: a seq that is known to be on disk, kept apart from the
-//! entries, so that a journal that has lost its end is told from one that never
-//! had more.
+//! The high-water file: the position of an entry that is on disk, kept apart from the entries. It tells a journal that
+//! has lost its end from one that never had more.
 //!
-//! It is written aside and renamed, so it is there whole or as it was before. It
-//! may lag behind: it proves what was confirmed, and never that nothing was since.
+//! It is replaced whole. It may lag behind: it proves that entries were confirmed, and not that no others were since.
 //!
 //! ```text
 //!  0  magic "SWJH"     8  u64 seq of the last event of an entry    24  u32 CRC32C of bytes 0..24
@@ -32,16 +30,16 @@ pub struct Position {
     pub chain: u64,
 }
 
-/// What the high-water file says.
+/// The contents of the high-water file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HighWater {
     At(Position),
     Missing,
-    /// Not what was written; the word says how.
+    /// Other bytes than were written; the words say how.
     Unreadable(&'static str),
 }
 
-/// Where the high-water file of the journal in `dir` is.
+/// The path of the high-water file of the journal in `dir`.
 pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
@@ -54,7 +52,7 @@ pub(crate) fn write(dir: &Path, position: Position) -> Result<(), FileError> {
 /// Reads the high-water file.
 ///
 /// # Errors
-/// When the file system refuses. What the file contains is no error.
+/// When the file system refuses. Damaged contents are no error.
 pub(crate) fn read(dir: &Path) -> Result<HighWater, FileError> {
     let path = path(dir);
     match fs::read(&path) {

@@ -1,5 +1,4 @@
-//! Opens a journal: reads it through, refuses or repairs, and makes sure that
-//! what was read is on disk.
+//! Opens a journal: reads it through, refuses it or cuts a torn end, and makes sure that all it has read is on disk.
 
 pub(crate) mod floor;
 pub(crate) mod high_water;
@@ -30,8 +29,7 @@ use super::{
 use crate::machine::disk::{self, FileError};
 
 impl Journal {
-    /// Opens the journal in `dir`, or begins one there. `floor` is what the caller has
-    /// beside it.
+    /// Opens the journal in `dir`, or begins one there. `floor` says what the caller knows without the journal.
     ///
     /// The caller holds the lock on the data directory.
     ///
@@ -69,7 +67,7 @@ impl Journal {
                 active
             }
         };
-        // The newest name may have been only in memory as well.
+        // The newest segment's name may have been only in memory.
         disk::sync_directory(dir)?;
         let last = Position {
             seq: scan.last_seq,
@@ -99,7 +97,7 @@ impl Journal {
     }
 }
 
-/// Everything that was confirmed is there.
+/// Refuses a journal that ends before an event that was confirmed.
 pub(super) fn check_end(dir: &Path, scan: &Scan, known: &Known) -> Result<(), OpenError> {
     let (confirmed, witness) = known.confirmed();
     if confirmed <= scan.last_seq {
@@ -115,7 +113,7 @@ pub(super) fn check_end(dir: &Path, scan: &Scan, known: &Known) -> Result<(), Op
     })
 }
 
-/// What does not stop the opening, and yet is not as it should be.
+/// Sentences about witnesses that are missing, which do not stop the opening.
 fn notes(dir: &Path, scan: &Scan, high_water: &HighWater, floor: &Floor) -> Vec<String> {
     let mut notes = Vec::new();
     let file = high_water::path(dir);
@@ -154,9 +152,8 @@ fn cut(torn: &TornTail) -> Result<(), FileError> {
         ))
 }
 
-/// What was read of the last entry may have been only in memory, if the last run
-/// ended between writing and syncing it, or because the sync failed. The entries
-/// before it were on disk before it was written.
+/// Writes the last entry once more and syncs it. It may have been read from memory only, if the last run ended before
+/// the sync, or because the sync failed. The entries before it were on disk before it was written.
 fn write_again(last: &LastEntry) -> Result<(), FileError> {
     let file = open_to_write(&last.file)?;
     let mut bytes = vec![0; last.bytes as usize];
@@ -186,7 +183,7 @@ fn go_on_in(newest: &Newest, options: &Options) -> Result<Active, FileError> {
     Ok(active)
 }
 
-/// Begins a journal, whose directory may be missing, with the event `first_seq`; `chain` is the hash before it.
+/// Begins a journal with the event `first_seq`; `chain` is the hash before it. The directory may be missing.
 ///
 /// # Errors
 /// When the file system refuses.

@@ -1,11 +1,8 @@
-//! Reads a whole journal and says what is in it and whether it is whole. Changes
-//! nothing: what to do about the findings is for the caller.
+//! Reads a whole journal, and says what is in it and whether it is whole. It changes nothing.
 //!
-//! One write is in flight at a time, and none begins before the one before is on
-//! disk. So what an interrupted write leaves has no intact entry behind it; if
-//! something intact stands behind unreadable bytes, these were confirmed once and
-//! are damaged now. And a file has its whole length before its first entry: one that
-//! is shorter was cut by somebody else.
+//! No write begins before the one before it is on disk. So an interrupted write has no intact entry behind it, and
+//! unreadable bytes before an intact entry were confirmed once and are damaged now. A file has its whole length before
+//! its first entry, so a shorter file was cut by somebody else.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +19,7 @@ use crate::journal::{
 };
 use crate::machine::disk::FileError;
 
-/// Everything that is known about a journal after reading it.
+/// A journal as it was read.
 #[derive(Default)]
 pub(crate) struct Scan {
     pub(crate) segments: Vec<Marks>,
@@ -31,12 +28,12 @@ pub(crate) struct Scan {
     /// The chain after the last entry.
     pub(crate) chain: u64,
     pub(crate) last_entry: Option<LastEntry>,
-    /// The newest segment; None when there is none at all.
+    /// The newest segment; `None` without segments.
     pub(crate) newest: Option<Newest>,
     pub(crate) torn: Option<TornTail>,
 }
 
-/// Where the last intact entry is.
+/// The position of the last intact entry.
 pub(crate) struct LastEntry {
     pub(crate) file: PathBuf,
     pub(crate) offset: u64,
@@ -48,7 +45,7 @@ pub(crate) struct LastEntry {
 pub(crate) struct Newest {
     pub(crate) file: PathBuf,
     pub(crate) header: FileHeader,
-    /// Where its intact entries end.
+    /// The offset where its intact entries end.
     pub(crate) end: u64,
 }
 
@@ -60,7 +57,7 @@ pub(crate) fn scan(dir: &Path, known: &Known) -> Result<Scan, OpenError> {
     scan_segments(dir, &segment::list(dir)?, known)
 }
 
-/// The same as if there were only the segments with these first seqs.
+/// Reads every entry as if there were only the segments with these first seqs.
 pub(crate) fn scan_segments(dir: &Path, first_seqs: &[u64], known: &Known) -> Result<Scan, OpenError> {
     let mut scan = Scan::default();
     let mut end = None;
@@ -73,7 +70,7 @@ pub(crate) fn scan_segments(dir: &Path, first_seqs: &[u64], known: &Known) -> Re
     Ok(scan)
 }
 
-/// Reads entry after entry until damage of any kind; what was read up to there is the result.
+/// Reads entry after entry until damage of any kind, and returns what it has read up to there.
 ///
 /// # Errors
 /// When the file system refuses, or a newer coordinator wrote it.
@@ -91,7 +88,7 @@ pub(crate) fn scan_to_damage(dir: &Path, first_seqs: &[u64], known: &Known) -> R
 }
 
 impl Scan {
-    /// Takes in what is intact of one more segment; returns where that ends, and why.
+    /// Takes in the intact entries of one more segment; returns where they end, and why.
     fn take_in_segment(
         &mut self,
         dir: &Path,
@@ -118,7 +115,7 @@ impl Scan {
         Ok((walk, stopped?))
     }
 
-    /// The first segment begins no later than what is known without the journal ends.
+    /// Refuses a first segment that begins behind everything known without the journal.
     fn begin(&mut self, file: &Path, header: &FileHeader, known: &Known) -> Result<(), OpenError> {
         let expected = known.reconstructible().saturating_add(1);
         let found = header.first_seq;
@@ -135,7 +132,7 @@ impl Scan {
         self.check_history(file, 0, found - 1, known)
     }
 
-    /// The entry that was just taken in, from `first_seq` on, is the one that others know.
+    /// Refuses the entry just taken in, which begins with `first_seq`, if a witness knows another one there.
     fn check_history(
         &self,
         file: &Path,
@@ -157,7 +154,7 @@ impl Scan {
         Ok(())
     }
 
-    /// A segment begins where the one before ended, whose `walk` has stopped at `flaw`.
+    /// Refuses a segment that does not begin where the one before ended, whose `walk` has stopped at `flaw`.
     fn check_follows(
         &self,
         file: &Path,
@@ -197,7 +194,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Takes in entry after entry until something else stands there; returns what.
+    /// Takes in entry after entry; returns the flaw of the bytes where the next one is due.
     fn take_in_entries(&mut self, file: &Path, walk: &mut Walk, known: &Known) -> Result<Flaw, OpenError> {
         loop {
             let offset = walk.offset();
@@ -296,7 +293,7 @@ fn examine_end(
     }))
 }
 
-/// For what stops the reading for good: the file system, or an unknown version.
+/// The error for a stop that ends the reading for good: the file system's, or an unknown version.
 pub(crate) fn unreadable(file: &Path, offset: u64, stop: Stop) -> OpenError {
     let file = file.to_owned();
     match stop {

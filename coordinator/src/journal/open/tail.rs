@@ -1,4 +1,4 @@
-//! Looks at what stands behind the last intact entry of a segment.
+//! The bytes behind the last intact entry of a segment.
 
 use crate::journal::{
     error::{After, Flaw},

@@ -1,5 +1,4 @@
-//! Which segments there are and where in them to begin looking for a seq. The
-//! writer and all readers share one.
+//! The catalog of segments, with marks in each that say where to look for a seq. The writer and all readers share one.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,18 +11,18 @@ use crate::journal::{
     write::segment,
 };
 
-/// Distance between two marks in a segment, in bytes: what a reader walks over
-/// at most before its first event. A gigabyte of journal has 256 KiB of marks.
+/// Bytes between two marks in a segment: a reader walks over so many at most before its first event. A gigabyte of
+/// journal has 256 KiB of marks.
 const MARK_DISTANCE: u64 = 64 * 1024;
 
-/// A segment of the journal, to decide by how much is kept. Its age is that of its
-/// first event, which a reader reads.
+/// A segment as upkeep sees it, which decides how many are kept. Its age is the age of its first event, which a reader
+/// reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentFacts {
     pub first_seq: u64,
     /// One less than `first_seq` while it has no entry.
     pub last_seq: u64,
-    /// What the file takes.
+    /// Bytes that the file takes.
     pub bytes: u64,
 }
 
@@ -86,7 +85,7 @@ impl Catalog {
         facts
     }
 
-    /// What all segments take on disk, in bytes.
+    /// Bytes that all segments take on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.lock().segments.iter().map(|segment| segment.bytes).sum()
     }
@@ -103,8 +102,7 @@ impl Catalog {
         }
     }
 
-    /// Forgets the oldest segment, if another follows it and it ends before `seq`:
-    /// from now on nobody looks for it.
+    /// Forgets the oldest segment, if another follows it and it ends before `seq`. No reader looks for it any more.
     pub(crate) fn take_oldest_before(&self, seq: u64) -> Option<Marks> {
         let mut contents = self.lock();
         let following = contents.segments.get(1)?.first_seq;
@@ -125,7 +123,7 @@ impl Catalog {
         }
     }
 
-    /// None when no segment begins at or before `seq`.
+    /// `None` when no segment begins at or before `seq`.
     pub(crate) fn locate(&self, seq: u64) -> Option<Location> {
         let contents = self.lock();
         let following = contents
@@ -153,7 +151,7 @@ struct Contents {
     last: Position,
 }
 
-/// One segment and the places of some of its entries.
+/// One segment and the offsets of some of its entries.
 pub(crate) struct Marks {
     pub(crate) first_seq: u64,
     salt: u64,

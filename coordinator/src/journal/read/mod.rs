@@ -1,4 +1,4 @@
-//! The journal is read: entry by entry, or by the seq of an event.
+//! Reading the journal: entry by entry, or from the seq of an event on.
 
 pub(crate) mod catalog;
 pub(crate) mod reader;

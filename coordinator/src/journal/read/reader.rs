@@ -1,4 +1,4 @@
-//! Reads pages of events by seq, beside the writer and as often as wanted.
+//! Reads pages of events by seq, beside the writer.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -26,7 +26,7 @@ impl Reader {
         Reader { catalog }
     }
 
-    /// What all segments take on disk, in bytes.
+    /// Bytes that all segments take on disk.
     pub fn bytes(&self) -> u64 {
         self.catalog.bytes()
     }
@@ -43,7 +43,7 @@ impl Reader {
     /// Events of one entry share its memory, which is freed with the last of them.
     ///
     /// # Errors
-    /// When `from` is older than what is kept, or a file is damaged or can't be read.
+    /// When `from` was trimmed, or a file is damaged or can't be read.
     pub fn read(&self, from: u64, through: u64, max_bytes: usize) -> Result<Vec<(u64, Bytes)>, ReadError> {
         let through = through.min(self.catalog.last_seq());
         let mut page = Page {
@@ -61,7 +61,7 @@ impl Reader {
         Ok(page.events)
     }
 
-    /// The chain after the entry that ends with `seq`; None when no entry ends there.
+    /// The chain after the entry that ends with `seq`; `None` when no entry ends there.
     ///
     /// # Errors
     /// As `read`.
@@ -87,7 +87,7 @@ impl Reader {
         self.catalog.locate(seq).ok_or_else(|| self.trimmed(seq))
     }
 
-    /// A file that was there a moment ago and is gone now was trimmed, and all before it.
+    /// Explains a missing file: it was trimmed meanwhile, and all files before it.
     fn explain(&self, error: ReadError, from: u64) -> ReadError {
         match error {
             ReadError::File(gone) if gone.kind() == io::ErrorKind::NotFound && from < self.oldest_seq() => {
@@ -151,7 +151,7 @@ impl Page {
         !self.full && self.next <= self.through
     }
 
-    /// Takes what one segment has.
+    /// Takes the events of one segment.
     fn fill_from(&mut self, location: &Location) -> Result<(), ReadError> {
         let file = &location.file;
         let mut walk =

@@ -1,5 +1,5 @@
-//! Goes through the entries of one segment file, believing nothing before its
-//! checksum. Opening and reading both go this way.
+//! Walks through the entries of one segment file, and believes nothing before its checksum is right. Both opening and
+//! reading use it.
 
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
@@ -11,8 +11,7 @@ use crate::journal::{
     format::{ALIGNMENT, ENTRY_HEADER_BYTES, ENTRY_MAGIC, EntryHeader, FILE_HEADER_BYTES, FileHeader},
 };
 
-/// How much of a file is read at once, in bytes: a few reads per page, and
-/// little memory however large an entry is.
+/// Bytes of a file that are read at once: few reads for a page, and little memory for an entry of any size.
 const READ_BYTES: usize = 256 * 1024;
 
 /// A position in a segment file.
@@ -22,7 +21,7 @@ pub(crate) struct Walk {
     offset: u64,
 }
 
-/// What stops a walk.
+/// The reason why a walk stops.
 pub(crate) enum Stop {
     File(io::Error),
     Flaw(Flaw),
@@ -117,8 +116,8 @@ impl Walk {
         self.window.bytes(offset, rest.min(READ_BYTES as u64) as usize)
     }
 
-    /// Where entries may begin in the next `READ_BYTES` from a multiple of `ALIGNMENT` on, and where to ask next; `None`
-    /// at the end of the file.
+    /// Where entries may begin in the next `READ_BYTES` from a multiple of `ALIGNMENT` on, and where to ask next;
+    /// `None` at the end of the file.
     pub(crate) fn possible_entries(&mut self, offset: u64) -> Result<Option<(Vec<u64>, u64)>, Stop> {
         let bytes = self.raw(offset)?;
         if bytes.is_empty() {
@@ -169,7 +168,7 @@ impl Window {
         if !self.holds(offset, count) {
             let ahead = (self.file_bytes - offset).min(READ_BYTES as u64) as usize;
             self.start = offset;
-            // Empty while it is read into, so that a failed read leaves nothing to be found.
+            // The window is empty while it is read into, so that a failed read leaves no stale bytes.
             let mut buffer = std::mem::take(&mut self.buffer);
             if buffer.is_empty() {
                 // The system gives zeros; nobody has to write them.
@@ -183,7 +182,7 @@ impl Window {
         Ok(&self.buffer[at..at + count])
     }
 
-    /// Any number of bytes, which must have been bounded before.
+    /// So many bytes from `offset` on. The caller has bounded the number.
     fn copy(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, Stop> {
         if count <= READ_BYTES {
             return Ok(self.bytes(offset, count)?.to_vec());

@@ -1,4 +1,4 @@
-//! Journals that no interrupted write leaves: refused, named, left as they are.
+//! Damage that no interrupted write leaves is refused and named, and the files stay as they are.
 
 use std::fs;
 

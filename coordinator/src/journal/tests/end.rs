@@ -1,4 +1,4 @@
-//! The journal's end: what proves that something is missing there.
+//! The journal's end: witnesses prove that events are missing there.
 
 use std::fs;
 
@@ -50,7 +50,7 @@ fn a_journal_that_ends_before_what_anybody_knows_is_refused_and_not_changed() {
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");
         assert!(Image::of(dir.path()).0 == before);
     }
-    // What everybody knows is there: the rest was torn.
+    // All events that a witness knows are there, so the rest was torn.
     let opened = open_on(dir.path(), store_at(9)).unwrap();
     assert!(opened.torn.is_some());
     assert_holds_events_through(&opened.journal, 9);

@@ -1,4 +1,4 @@
-//! A disk that is full: what was prepared is used up first, and nothing is lost.
+//! On a full disk the journal first uses up its reserve, and nothing is lost.
 
 use std::{
     fs::{self, File},
@@ -12,11 +12,11 @@ use super::*;
 
 const SEGMENT_BYTES: u64 = 256 * 1024;
 
-/// A file system of its own in memory, 3 MiB large, for as long as this lives.
+/// A file system in memory of 3 MiB, which is unmounted when this is dropped.
 pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// None, with a line that says so, where mounting is not permitted.
+    /// `None`, with a line that says so, where mounting is not permitted.
     pub(crate) fn mount() -> Option<SmallDisk> {
         let dir = TempDir::new().unwrap();
         let mount = Command::new("mount")
@@ -106,13 +106,13 @@ fn a_full_disk_ends_the_journal_only_after_all_that_was_prepared() {
             }
         }
         assert!(upkeep.reserved_bytes() <= reserved - appended);
-        // A witness of less is no reason to stop.
+        // A witness of fewer events is no reason to stop.
         if let Err(error) = upkeep.write_high_water() {
             assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
         }
     };
     println!("with the disk full, {appended} bytes were appended of {reserved} in reserve");
-    // All but what two segments could not hold at their ends, and the entries' own bytes.
+    // All but the unused ends of two segments and the entries' own bytes.
     assert!(
         appended + 2 * 3_100 + appended / 40 > reserved,
         "{appended} of {reserved}"

@@ -1,4 +1,4 @@
-//! Ends of a journal that an interrupted write can leave: cut, with nothing lost.
+//! An end that an interrupted write can leave is cut, and nothing is lost.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ fn check_every_tear(damage: impl Fn(&mut Vec<u8>, usize)) {
 
         let (mut journal, torn) = open_with(dir.path(), SEGMENT_BYTES).unwrap();
         let torn = torn.map(|torn| (torn.file, torn.offset as usize, torn.first_seq));
-        // Without its first byte there is nothing to see of the entry.
+        // Without its first byte the entry cannot be seen.
         let expected = (offset > start).then(|| (newest.clone(), start, intact + 1));
         assert_eq!(torn, expected, "at byte {}", offset - start);
         assert_holds_events_through(&journal, intact);
@@ -124,7 +124,7 @@ fn a_payload_that_looks_like_an_entry_does_not_turn_a_tear_into_damage() {
     let start = journal.active.end as usize;
     let mut forged = Vec::new();
     format::encode_entry(&mut forged, 0, EPOCH, 5, 0, &[event(5)]);
-    // At every alignment, so that one stands where an entry may begin.
+    // At every alignment, so that one forgery stands where an entry may begin.
     let forgeries: Vec<Bytes> = (0..8)
         .map(|shift| [vec![b'.'; shift], forged.clone()].concat().into())
         .collect();

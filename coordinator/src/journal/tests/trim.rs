@@ -1,4 +1,4 @@
-//! Removing old segments: what is left is whole, whenever it stops.
+//! Removing old segments leaves a whole journal, wherever the removal stops.
 
 use std::fs;
 

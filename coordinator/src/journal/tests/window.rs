@@ -1,5 +1,5 @@
-//! Cuts, zeros and flipped bits everywhere: nothing differs without a word, but for the
-//! one window, which is measured here.
+//! Cuts, zeros and flipped bits everywhere: an opening reports every difference, but in the one window, which is
+//! measured here.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::journal::{
 
 pub(super) const SEGMENT_BYTES: u64 = 8192;
 
-/// Flipped one at a time: with those of snapshots and the store more than ten thousand.
+/// Bits that are flipped, one at a time: with those of snapshots and the store more than ten thousand.
 const FLIPS: usize = 6_000;
 /// How much of the journal's end is cut off byte by byte.
 const CUT_BYTES: usize = 4096;
@@ -79,8 +79,8 @@ fn a_journal_cut_off_at_any_byte_of_its_end_is_refused() {
     }
 }
 
-/// As a file system may show it that loses what was not synced, or an older coordinator's
-/// file, which does not say how long it was made.
+/// A file system may lose bytes that were not synced; and an older coordinator's file does not say how long it was
+/// made.
 #[test]
 fn a_journal_that_is_zero_from_any_byte_on_holds_the_rest_or_is_refused() {
     let dir = TempDir::new().unwrap();
@@ -236,6 +236,6 @@ fn only_the_last_entry_behind_the_high_water_mark_can_go_as_torn() {
     );
     assert_eq!(windows[0][0], 0);
     assert_eq!(windows[1], [0, 0]);
-    // All of it but the padding, whose loss changes nothing.
+    // The whole entry but its padding, whose loss changes nothing.
     assert!(windows[0][1] <= entry_bits && windows[0][1] >= entry_bits - 7 * 8 - ENTRY_HEADER_BYTES);
 }

@@ -15,7 +15,7 @@ pub(crate) struct Active {
     file: File,
     /// The length of the file, all of it on disk, in bytes.
     length: u64,
-    /// Where the next entry goes.
+    /// The offset of the next entry.
     pub(crate) end: u64,
     /// The chain in the file's header.
     pub(crate) salt: u64,
@@ -58,7 +58,7 @@ impl Active {
         ))
     }
 
-    /// Whether it has no entries yet.
+    /// Whether it has no entries.
     pub(crate) fn is_empty(&self) -> bool {
         self.end == FILE_HEADER_BYTES as u64
     }

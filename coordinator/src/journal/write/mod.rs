@@ -1,4 +1,4 @@
-//! The journal grows: segments are made, reserved and appended to.
+//! Writing the journal: segments are made, prepared ahead and appended to.
 
 pub(crate) mod active;
 pub(crate) mod reserve;

@@ -1,10 +1,9 @@
-//! The space that the journal has already: what is left of the active segment, and
-//! the next one, zeroed and synced by a thread of its own while the current one
-//! fills. So rolling over costs the writer a rename and no waiting, and there is
-//! room to finish when the disk is full.
+//! The reserve: space that the journal has on disk already. It is the rest of the active segment and the next segment,
+//! which a thread of its own zeroes and syncs while the active one fills. So the writer rolls over with a rename and
+//! without waiting, and the journal has room to finish when the disk is full.
 //!
-//! The writer takes from it; other threads ask how much there is, and prepare the
-//! next segment again when an earlier try found the disk full.
+//! The writer takes the next segment. Other threads ask how many bytes there are, and prepare the next segment again
+//! when an earlier try found the disk full.
 
 use std::{
     fs::{self, File},
@@ -28,7 +27,7 @@ pub(crate) struct Reserve {
     dir: PathBuf,
     /// The length of a spare.
     segment_bytes: u64,
-    /// What the active segment still takes, in bytes.
+    /// Bytes that the active segment still takes.
     left: AtomicU64,
     /// The length of the active segment.
     length: AtomicU64,
@@ -40,7 +39,7 @@ enum Spare {
     None,
     Preparing(JoinHandle<Result<File, FileError>>),
     Ready(File),
-    /// The writer is making it the active one. Until it has, nobody prepares another: it would be the same file.
+    /// The writer is making it the active segment. Nobody prepares another until then: it would be the same file.
     Taken,
     /// The journal is closed: nothing is written any more.
     Closed,
@@ -72,7 +71,7 @@ impl Reserve {
         self.length.store(length, Ordering::Relaxed);
     }
 
-    /// Bytes of entries that are sure to fit even if the disk has none to give.
+    /// Bytes of entries that fit even if the disk has no space left.
     pub(crate) fn bytes(&self) -> u64 {
         let spare = match *self.settled() {
             Spare::Ready(_) => self.segment_bytes - FILE_HEADER_BYTES as u64,
@@ -97,7 +96,7 @@ impl Reserve {
             return Ok(());
         }
         let failed = || FileError::new("prepare the next journal segment in", &self.dir);
-        // Otherwise each try would take the last space from everybody else for a while.
+        // Otherwise each try would take the disk's last space from everybody else for a while.
         if disk::free_bytes(&self.dir).is_ok_and(|free| free < self.segment_bytes) {
             return Err(failed()(io::ErrorKind::StorageFull.into()));
         }
@@ -111,8 +110,8 @@ impl Reserve {
         Ok(())
     }
 
-    /// The prepared segment, a blank file, waiting for it while it is in the making.
-    /// None when there is none, or it did not come to be. `begin_segment` has to follow.
+    /// The prepared segment, a blank file; waits while it is being made. `None` when there is none, or making it
+    /// failed. `begin_segment` has to follow.
     pub(crate) fn take(&self) -> Option<(PathBuf, File)> {
         let taken = std::mem::replace(&mut *self.lock(), Spare::Taken);
         let file = match taken {
@@ -128,12 +127,12 @@ impl Reserve {
     pub(crate) fn close(&self) {
         let taken = std::mem::replace(&mut *self.lock(), Spare::Closed);
         if let Spare::Preparing(thread) = taken {
-            // Whatever came of it is removed.
+            // The file is removed below, however the thread ended.
             let _ = thread.join();
         } else if !matches!(taken, Spare::Ready(_)) {
             return;
         }
-        // What cannot be removed now is removed by the next opening.
+        // The next opening removes a file that cannot be removed now.
         let _ = fs::remove_file(self.path());
     }
 

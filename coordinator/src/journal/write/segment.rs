@@ -1,5 +1,4 @@
-//! Segment files: their names, and how one comes into being so that a crash at
-//! any point leaves either no segment or a whole one.
+//! Segment files: their names, and how one is made so that a crash at any point leaves no segment or a whole one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -44,7 +43,7 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<u64>, OpenError> {
     Ok(first_seqs)
 }
 
-/// The same, with the files whose names are no seqs apart.
+/// The first seqs of all segments in order, and apart from them the files whose names are no seqs.
 ///
 /// # Errors
 /// When the directory can't be read. A missing one has no segments.
@@ -63,7 +62,7 @@ pub(crate) fn list_with_strays(dir: &Path) -> Result<(Vec<u64>, Vec<PathBuf>), F
     Ok((first_seqs, strays))
 }
 
-/// Removes what a crash left of segments in the making.
+/// Removes the files of segments that a crash kept from being finished.
 pub(crate) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     for file in files_with(dir, TEMPORARY_EXTENSION)? {
         fs::remove_file(&file).map_err(FileError::new("remove the leftover file", &file))?;
@@ -71,7 +70,7 @@ pub(crate) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Removes what a crash may have left of a segment in the making, which nobody is making any more.
+/// Removes the file of a segment that a crash may have kept from being finished.
 pub(crate) fn remove_leftover(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -81,10 +80,9 @@ pub(crate) fn remove_leftover(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Creates a file of `bytes` zeros at `path`, all of it on disk: later writes
-/// into it change neither its size nor its blocks, which makes them cheap to sync.
-/// When that fails, nothing is left of it: half a file would keep the space that
-/// the next try needs. A file that is there already is never touched: it may be in use.
+/// Creates a file of `bytes` zeros at `path`, all of it on disk. Later writes into it change neither its size nor its
+/// blocks, and so are cheap to sync. After a failure the file is removed: half a file would keep the space that the
+/// next try needs. A file that is there already is never touched, for it may be in use.
 pub(crate) fn create_blank(path: &Path, bytes: u64) -> Result<File, FileError> {
     let file = OpenOptions::new()
         .write(true)
