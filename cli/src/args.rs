@@ -1,11 +1,11 @@
 //! The command line: the list of verbs and nothing else.
 
 use clap::{Parser, Subcommand};
-use swarm_program::settings::Settings;
+use swarm_program::{exit::Exit, settings::Settings};
 
 use crate::{
     bench, dev,
-    program::{exit::Exit, globals::Globals},
+    program::globals::Globals,
     verb::{change, doctor, files, hold, look, own, submit},
 };
 

@@ -1,7 +1,7 @@
 //! The submitter's and operator's program: everything about `swarmctl` but its one-line `main`.
 //!
 //! A verb is a file in `verb/`, `bench/` or `dev/`. It asks through `call/`, prints
-//! through `output/`, and ends with an `Exit` or a `Trouble`.
+//! through `output/`, and ends with an `Exit` or a `Failure`.
 
 pub mod args;
 
@@ -29,10 +29,14 @@ use std::{
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
-use swarm_program::settings::{ReadError, Settings};
+use swarm_program::{
+    exit::Exit,
+    failure::Failure,
+    settings::{ReadError, Settings},
+};
 
 use args::{Given, Program};
-use program::{PROGRAM, exit::Exit, trouble::Trouble};
+use program::PROGRAM;
 
 /// Runs `swarmctl` with these arguments, the first of which is the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -43,7 +47,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (program, settings) = match PROGRAM.parse::<Program>(&args) {
         Ok(parsed) => parsed,
         Err(ReadError::Settings(failure)) => {
-            program::terminal::note(failure.to_string());
+            program::failure::tell(&failure);
             return failure.exit.into();
         }
         Err(ReadError::Usage(error)) => {
@@ -101,9 +105,9 @@ fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
 
 /// Tells a person what went wrong; returns the exit code for scripts.
 fn report(error: &anyhow::Error) -> Exit {
-    if let Some(trouble) = error.downcast_ref::<Trouble>() {
-        trouble.tell();
-        return trouble.exit;
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        program::failure::tell(failure);
+        return failure.exit;
     }
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     // `swarmctl list | head -1` closes the pipe after one line.

@@ -3,6 +3,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_CLAIM_TASKS,
     reason::Reason,
@@ -21,7 +22,7 @@ use super::{
     target::Target,
     to_their_answers,
 };
-use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
+use crate::program::terminal::note;
 
 /// Tasks in one request of this phase, for a batch of submits.
 pub(super) fn per_request(batch: u32) -> usize {
@@ -129,10 +130,10 @@ impl Drain {
     }
 
     /// Counts the completed tasks. A claim refused as busy is no failure.
-    fn check(&self, answer: &CompleteResponse) -> Result<(), Trouble> {
+    fn check(&self, answer: &CompleteResponse) -> Result<(), Failure> {
         let refused = |refusal: &Refusal| {
             let message = format!("cannot complete tasks: {}", refusal.message);
-            Err(Trouble::new(Exit::Refused, message))
+            Err(Failure::new(Exit::Refused, message))
         };
         if let Some(refusal) = answer.results.iter().find_map(|result| result.refusal.as_ref()) {
             return refused(refusal);

@@ -15,6 +15,7 @@ mod tidy;
 use std::{rc::Rc, time::Duration};
 
 use clap::ValueEnum;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     duration::parse_duration,
     limits::{MAX_CALLS_PER_CONNECTION, MAX_HELD_LEASES},
@@ -23,9 +24,7 @@ use tokio::task::{JoinError, JoinSet, LocalSet};
 
 use crate::{
     output::{Output, text},
-    program::{
-        exit::Exit, globals::Globals, interrupt::unless_interrupted, terminal::note, trouble::Trouble,
-    },
+    program::{globals::Globals, interrupt::unless_interrupted, terminal::note},
 };
 use agents::Agents;
 use meter::Meter;
@@ -130,7 +129,7 @@ impl Args {
     }
 
     /// Refuses flags that would hang at a limit of the protocol instead of measuring the coordinator.
-    fn check(&self) -> Result<(), Trouble> {
+    fn check(&self) -> Result<(), Failure> {
         let (agents, connections) = (self.agents(), self.connections as usize);
         let calls = if self.idle {
             agents * PARKED_CALLS
@@ -144,14 +143,14 @@ impl Args {
             );
             let enough = calls.div_ceil(CALLS_PER_CONNECTION);
             return Err(
-                Trouble::new(Exit::Usage, message).help(format!("write --connections {enough} or more"))
+                Failure::new(Exit::Usage, message).help(format!("write --connections {enough} or more"))
             );
         }
         let leases = self.in_flight as usize * drain::per_request(self.batch);
         if !self.idle && leases.div_ceil(agents) > MAX_HELD_LEASES {
             let message = format!("{leases} tasks at the same time are too many for {agents} agents");
             let enough = leases.div_ceil(MAX_HELD_LEASES);
-            return Err(Trouble::new(Exit::Usage, message).help(format!("write --agents {enough} or more")));
+            return Err(Failure::new(Exit::Usage, message).help(format!("write --agents {enough} or more")));
         }
         Ok(())
     }

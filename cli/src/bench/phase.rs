@@ -78,7 +78,7 @@ impl Phases {
         anyhow::ensure!(!self.target.is_stopping(), "interrupted");
         let client = &self.target.client;
         let before = client.get_status(GetStatusRequest {}).await;
-        let before = before.map_err(client.trouble("cannot ask for the coordinator's status"))?;
+        let before = before.map_err(client.failure("cannot ask for the coordinator's status"))?;
         for (_, meter) in &meters {
             meter.clear();
         }

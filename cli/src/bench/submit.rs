@@ -3,16 +3,14 @@
 use std::{ops::Range, rc::Rc, time::Duration};
 
 use prost::Message as _;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_MESSAGE_BYTES,
     v1::{Command, NewTask, SubmitTasksRequest, TaskSpec, task_spec::Work},
 };
 
 use super::{Load, meter::Meter, phase::Phases, target::Target, to_their_answers};
-use crate::{
-    output::text,
-    program::{exit::Exit, trouble::Trouble},
-};
+use crate::output::text;
 
 /// Tasks in an unmeasured request, unless they are large.
 const BULK: u32 = 5_000;
@@ -101,7 +99,7 @@ fn task(queue: &str, payload: usize, number: u64) -> NewTask {
 }
 
 /// Tasks per request, so that no message is too large.
-fn check(target: &Target, load: Load) -> Result<(), Trouble> {
+fn check(target: &Target, load: Load) -> Result<(), Failure> {
     let bytes = request(&target.queue, load.payload, 0..u64::from(load.batch)).encoded_len();
     if bytes <= MAX_MESSAGE_BYTES {
         return Ok(());
@@ -113,7 +111,7 @@ fn check(target: &Target, load: Load) -> Result<(), Trouble> {
         text::bytes(bytes as u64),
         text::bytes(MAX_MESSAGE_BYTES as u64)
     );
-    Err(Trouble::new(Exit::Usage, message).help("write a smaller --batch or --payload"))
+    Err(Failure::new(Exit::Usage, message).help("write a smaller --batch or --payload"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     channel::{self, Address},
@@ -22,7 +23,7 @@ use super::meter::Meter;
 use crate::{
     call::{client::Client, patience::Patience},
     output::text,
-    program::{exit::Exit, globals::Globals, trouble::Trouble, value::generate_id},
+    program::{globals::Globals, value::generate_id},
 };
 
 /// How long an answer may take, beyond the wait that the call asks for, before it counts as lost.
@@ -56,13 +57,13 @@ impl Target {
     /// When the coordinator cannot be reached.
     pub(super) async fn open(globals: &Globals, connections: usize) -> anyhow::Result<Target> {
         let client = Client::open(globals)?;
-        let trouble = || client.trouble("cannot load the coordinator");
+        let failed = || client.failure("cannot load the coordinator");
         let server = client.get_server_info(GetServerInfoRequest {}).await;
-        let server = server.map_err(trouble())?;
-        let before = client.get_status(GetStatusRequest {}).await.map_err(trouble())?;
+        let server = server.map_err(failed())?;
+        let before = client.get_status(GetStatusRequest {}).await.map_err(failed())?;
         let channels = (0..connections).map(|_| channel::open(&globals.coordinator));
         let channels = channels.collect::<Result<Vec<Channel>, String>>();
-        let id = generate_id().map_err(|sentence| Trouble::new(Exit::Failed, sentence))?;
+        let id = generate_id().map_err(|sentence| Failure::new(Exit::Failed, sentence))?;
         Ok(Target {
             queue: format!("bench-{id}"),
             server,
@@ -70,7 +71,7 @@ impl Target {
             completed: Cell::new(0),
             stopping: Cell::new(false),
             before,
-            channels: channels.map_err(|sentence| Trouble::new(Exit::Usage, sentence))?,
+            channels: channels.map_err(|sentence| Failure::new(Exit::Usage, sentence))?,
             retry_for: globals.retry_for,
             client,
         })
@@ -187,7 +188,7 @@ impl Target {
             };
             match pause {
                 Some(pause) if !self.is_stopping() => tokio::time::sleep(pause).await,
-                _ => return Err(self.client.trouble(doing)(failure)),
+                _ => return Err(self.client.failure(doing)(failure)),
             }
         }
     }

@@ -70,7 +70,7 @@ async fn cancel(target: &Target, left: u64, cancelled: &mut u64) -> anyhow::Resu
             continue;
         }
         let answer = target.client.cancel_tasks(request).await;
-        let answer = answer.map_err(target.client.trouble("cannot cancel what is left"))?;
+        let answer = answer.map_err(target.client.failure("cannot cancel what is left"))?;
         let done = answer
             .results
             .iter()

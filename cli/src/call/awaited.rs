@@ -187,7 +187,7 @@ pub async fn until_ended_showing(
 ) -> anyhow::Result<()> {
     let result = wait(client, awaited, show_events, &mut progress).await;
     progress.finish();
-    result.map_err(client.trouble("cannot wait"))
+    result.map_err(client.failure("cannot wait"))
 }
 
 async fn wait(

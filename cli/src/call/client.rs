@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     channel::{self, Address},
@@ -32,7 +33,7 @@ use swarm_proto::{
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
 
 use super::patience::Patience;
-use crate::program::{exit::Exit, globals::Globals, next, terminal::note, trouble::Trouble};
+use crate::program::{failure, globals::Globals, next, terminal::note};
 
 /// How long an answer may take before it counts as lost. The coordinator answers all requests of swarmctl at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -115,7 +116,7 @@ impl Client {
     /// When the address cannot be used.
     pub fn open(globals: &Globals) -> anyhow::Result<Client> {
         let channel =
-            channel::open(&globals.coordinator).map_err(|sentence| Trouble::new(Exit::Usage, sentence))?;
+            channel::open(&globals.coordinator).map_err(|sentence| Failure::new(Exit::Usage, sentence))?;
         Ok(Client {
             address: globals.coordinator.clone(),
             channel,
@@ -189,7 +190,7 @@ impl Client {
             return Err(failure);
         };
         if patience.tell_now(first_connection_failed) {
-            let why = Trouble::of_failure("no answer", &failure, &self.address, false).message;
+            let why = failure::of_call("no answer", &failure, &self.address, false).sentence;
             note(format!("{why}; trying again"));
         }
         tokio::time::sleep(pause).await;
@@ -205,14 +206,14 @@ impl Client {
     }
 
     /// Turns a failed call into a message for a person; `doing` says what was tried.
-    pub fn trouble(&self, doing: impl Into<String>) -> impl FnOnce(Box<CallFailure>) -> anyhow::Error {
+    pub fn failure(&self, doing: impl Into<String>) -> impl FnOnce(Box<CallFailure>) -> anyhow::Error {
         let doing = doing.into();
         let reached = self.reached.load(Ordering::Relaxed);
         let address = self.address.clone();
         let stranger = self.stranger.get().copied();
         move |failure| match stranger {
-            Some(peer) => Trouble::of_stranger(peer, &address).into(),
-            None => Trouble::of_failure(&doing, &failure, &address, reached).into(),
+            Some(peer) => failure::of_stranger(peer, &address).into(),
+            None => failure::of_call(&doing, &failure, &address, reached).into(),
         }
     }
 

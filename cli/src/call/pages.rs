@@ -83,7 +83,7 @@ impl<'client, Q: Paged> Pages<'client, Q> {
         let size = at_most.clamp(1, MAX_PAGE_ITEMS) as u32;
         let page = self.request.clone().page(self.client, size, token).await;
         let doing = format!("cannot list the {}", Q::ITEMS);
-        let (items, next) = page.map_err(self.client.trouble(doing))?;
+        let (items, next) = page.map_err(self.client.failure(doing))?;
         self.token = (!next.is_empty()).then_some(next);
         Ok(Some(items))
     }

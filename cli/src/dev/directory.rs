@@ -7,9 +7,10 @@ use std::{
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
+use swarm_program::{exit::Exit, failure::Failure};
 use tempfile::TempDir;
 
-use crate::program::{exit::Exit, terminal::note, trouble::Trouble};
+use crate::program::terminal::note;
 
 /// A directory of `dev`, kept or not.
 pub(super) enum Directory {
@@ -87,7 +88,7 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let sentence = format!("another swarmctl dev uses {}", directory.display());
-            Err(Trouble::new(Exit::Refused, sentence)
+            Err(Failure::new(Exit::Refused, sentence)
                 .help("stop that one, or name another place with --data-dir DIR")
                 .into())
         }

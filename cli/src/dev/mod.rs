@@ -21,9 +21,11 @@ use anyhow::Context as _;
 use swarm_proto::{DEFAULT_PORT, channel::Address};
 
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
+use swarm_program::exit::Exit;
+
 use crate::{
     call::client::Client,
-    program::{exit::Exit, globals::Globals, terminal::note},
+    program::{globals::Globals, terminal::note},
 };
 
 const EXAMPLES: &str = "\
@@ -115,7 +117,7 @@ async fn work(
         })?;
         let all_succeeded = tokio::select! {
             done = Box::pin(demo::run(Demo::plan()?, &client)) => done?,
-            trouble = swarm.first_end() => return Err(trouble.into()),
+            failure = swarm.first_end() => return Err(failure.into()),
         };
         if args.exit_when_done {
             return Ok(if all_succeeded { Exit::Done } else { Exit::Failed });

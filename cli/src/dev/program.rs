@@ -15,13 +15,13 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use swarm_program::{exit::Exit, failure::Failure};
 use tokio::{
     process::{ChildStdin, ChildStdout, Command},
     sync::watch,
 };
 
 use super::parent;
-use crate::program::{exit::Exit, trouble::Trouble};
 
 /// At most this much is shown of the log of a program that ended by itself.
 const LOG_TAIL_LINES: usize = 15;
@@ -107,7 +107,7 @@ impl Program {
     }
 
     /// The failure of a program that ended by itself.
-    pub(super) fn trouble(&self) -> Trouble {
+    pub(super) fn failure(&self) -> Failure {
         let status = self.end.get().copied().flatten();
         let how = status.map_or_else(|| "unexpectedly".to_owned(), |status| format!("with {status}"));
         let message = format!(
@@ -115,9 +115,9 @@ impl Program {
             self.name,
             self.log.display()
         );
-        let mut trouble = Trouble::new(exit_of(status), message);
-        trouble.faults = log_tail(&self.log);
-        trouble
+        let mut failure = Failure::new(exit_of(status), message);
+        failure.faults = log_tail(&self.log);
+        failure
     }
 }
 

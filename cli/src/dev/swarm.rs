@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
+use swarm_program::failure::Failure;
 use swarm_proto::channel::Address;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -17,7 +18,6 @@ use tokio::{
 };
 
 use super::{interruption::Interruption, program::Program};
-use crate::program::trouble::Trouble;
 
 /// The beginning of the coordinator's line on stdout when its port is open.
 const LISTENING: &str = "listening on ";
@@ -131,12 +131,12 @@ impl Swarm {
     }
 
     /// Waits until a program has ended by itself, and returns its failure.
-    pub(super) async fn first_end(&self) -> Trouble {
+    pub(super) async fn first_end(&self) -> Failure {
         let mut ends = self.ends.subscribe();
         loop {
             let mut programs = self.coordinator.iter().chain(&self.agents);
             if let Some(program) = programs.find(|program| !program.is_running()) {
-                return program.trouble();
+                return program.failure();
             }
             // The sender lives as long as `self`.
             let _ = ends.changed().await;

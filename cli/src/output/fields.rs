@@ -2,10 +2,9 @@
 
 use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
-use swarm_program::words::nearest;
+use swarm_program::{exit::Exit, failure::Failure, words::nearest};
 
 use super::table;
-use crate::program::{exit::Exit, trouble::Trouble};
 
 /// How deep messages within messages are searched; the deepest field of a task has depth four.
 const MAX_DEPTH: usize = 6;
@@ -36,7 +35,7 @@ impl Fields {
     /// # Errors
     ///
     /// When a field does not exist, with the field that was probably meant.
-    pub fn check(&self, paths: &Paths, others: &[String]) -> Result<(), Trouble> {
+    pub fn check(&self, paths: &Paths, others: &[String]) -> Result<(), Failure> {
         if self.is_everything() {
             return Ok(());
         }
@@ -155,8 +154,8 @@ impl Paths {
     }
 }
 
-fn unknown_field(field: &str, paths: &Paths, others: &[String]) -> Trouble {
-    let trouble = Trouble::new(Exit::Usage, format!("there is no field '{field}'"));
+fn unknown_field(field: &str, paths: &Paths, others: &[String]) -> Failure {
+    let failure = Failure::new(Exit::Usage, format!("there is no field '{field}'"));
     let names = || others.iter().chain(&paths.names).map(String::as_str);
     // The last part of a path is what people remember.
     let by_end = names().filter(|name| name.rsplit('.').next() == Some(field));
@@ -165,13 +164,13 @@ fn unknown_field(field: &str, paths: &Paths, others: &[String]) -> Trouble {
         .or_else(|| nearest::nearest(field, names()))
         .or_else(|| names().find(|name| nearest::nearest(field, name.rsplit('.').next()).is_some()));
     if let Some(meant) = meant {
-        return trouble.help(format!("did you mean '{meant}'?"));
+        return failure.help(format!("did you mean '{meant}'?"));
     }
     let top: Vec<&str> = match others {
         [] => names().filter(|name| !name.contains('.')).collect(),
         columns => columns.iter().map(String::as_str).collect(),
     };
-    trouble.help(format!("there are: {}", top.join(", ")))
+    failure.help(format!("there are: {}", top.join(", ")))
 }
 
 /// The values at a path as text for a cell.
@@ -311,9 +310,9 @@ mod tests {
             ("end_time.seconds", ""),
             ("spec.labels.", ""),
         ] {
-            let trouble = check(unknown).unwrap_err();
-            assert_eq!(trouble.message, format!("there is no field '{unknown}'"));
-            assert!(trouble.help[0].contains(meant), "{:?}", trouble.help);
+            let failure = check(unknown).unwrap_err();
+            assert_eq!(failure.sentence, format!("there is no field '{unknown}'"));
+            assert!(failure.help[0].contains(meant), "{:?}", failure.help);
         }
         assert!(check("zzzzzzzz").unwrap_err().help[0].starts_with("there are: task_id, "));
     }

@@ -29,13 +29,12 @@ use anstream::{AutoStream, ColorChoice};
 use prost::{Message, Name};
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
-use swarm_program::words::wrapped::wrapped;
+use swarm_program::{failure::Failure, words::wrapped::wrapped};
 use swarm_proto::json;
 
 use crate::program::{
     globals::{Color, Format, Globals},
     terminal::{terminal_width, write_stdout},
-    trouble::Trouble,
 };
 use fields::{Fields, Paths};
 use pages::PrintedPages;
@@ -88,7 +87,7 @@ impl Listing {
     /// # Errors
     ///
     /// When there is no such field.
-    pub fn check_fields(&self, fields: &Fields, or_columns: bool) -> Result<(), Trouble> {
+    pub fn check_fields(&self, fields: &Fields, or_columns: bool) -> Result<(), Failure> {
         if fields.is_everything() {
             return Ok(());
         }
@@ -144,7 +143,7 @@ impl Output {
     /// # Errors
     ///
     /// When there is no such field.
-    pub fn check_fields(&self, listing: &Listing) -> Result<(), Trouble> {
+    pub fn check_fields(&self, listing: &Listing) -> Result<(), Failure> {
         listing.check_fields(&self.fields, self.format.is_for_people())
     }
 

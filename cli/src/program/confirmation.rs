@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use super::{exit::Exit, terminal, trouble::Trouble};
+use swarm_program::{exit::Exit, failure::Failure};
+
+use super::terminal;
 
 /// Whether `--yes` was given, or a person at the terminal agrees. `what` names the change: `cancel 3 tasks`.
 ///
@@ -15,8 +17,8 @@ pub(crate) fn is_confirmed(what: &str, yes: bool) -> anyhow::Result<bool> {
     }
     if !io::stdin().is_terminal() {
         let sentence = format!("not confirmed: {what}");
-        let trouble = Trouble::new(Exit::Usage, sentence);
-        return Err(trouble
+        let failure = Failure::new(Exit::Usage, sentence);
+        return Err(failure
             .help("standard input is no terminal to ask on: add --yes")
             .into());
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::{ValueEnum, builder::BoolishValueParser};
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{channel::Address, duration::parse_duration};
 
-use super::{exit::Exit, next::next, trouble::Trouble};
+use super::next::next;
 
 /// Where a coordinator listens unless told otherwise.
 const DEFAULT_COORDINATOR: &str = "127.0.0.1:50051";
@@ -79,10 +80,10 @@ impl Globals {
     /// # Errors
     ///
     /// When two of them contradict each other.
-    pub fn check(&self) -> Result<(), Trouble> {
+    pub fn check(&self) -> Result<(), Failure> {
         if self.format() == Format::Name && !self.fields.is_empty() {
             let sentence = "--fields and ids only (-q, -o name) do not go together";
-            return Err(Trouble::new(Exit::Usage, sentence).help("leave one of them out"));
+            return Err(Failure::new(Exit::Usage, sentence).help("leave one of them out"));
         }
         Ok(())
     }

@@ -4,8 +4,7 @@ pub mod globals;
 pub mod next;
 pub mod terminal;
 
-pub mod exit;
-pub mod trouble;
+pub mod failure;
 
 pub(crate) mod actor;
 pub(crate) mod confirmation;

@@ -11,6 +11,7 @@ mod prefix;
 use std::io::{self, BufRead as _};
 
 use anyhow::Context as _;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     reason::Reason,
@@ -20,7 +21,6 @@ use swarm_proto::{
 };
 
 use super::client::Client;
-use crate::program::{exit::Exit, trouble::Trouble};
 use name::only_one_named;
 
 /// The word for the newest task or job, unless a task or job has this very id.
@@ -58,7 +58,7 @@ impl Kind {
 ///
 /// When the coordinator cannot be asked, or several may be meant.
 pub async fn find(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<(Subject, u64)>> {
-    if let Some((task, seq)) = get_task(client, id).await.map_err(client.trouble(doing))? {
+    if let Some((task, seq)) = get_task(client, id).await.map_err(client.failure(doing))? {
         return Ok(Some((Subject::Task(Box::new(task)), seq)));
     }
     find_no_whole_task_id(client, id, doing).await
@@ -74,16 +74,16 @@ pub async fn find_no_whole_task_id(
     id: &str,
     doing: &str,
 ) -> anyhow::Result<Option<(Subject, u64)>> {
-    if let Some((job, seq)) = get_job(client, id).await.map_err(client.trouble(doing))? {
+    if let Some((job, seq)) = get_job(client, id).await.map_err(client.failure(doing))? {
         return Ok(Some((Subject::Job(job), seq)));
     }
     match meant(client, id, &[Kind::Task, Kind::Job], doing).await? {
         Some((Kind::Task, id)) => {
-            let found = get_task(client, &id).await.map_err(client.trouble(doing))?;
+            let found = get_task(client, &id).await.map_err(client.failure(doing))?;
             Ok(found.map(|(task, seq)| (Subject::Task(Box::new(task)), seq)))
         }
         Some((_, id)) => {
-            let found = get_job(client, &id).await.map_err(client.trouble(doing))?;
+            let found = get_job(client, &id).await.map_err(client.failure(doing))?;
             Ok(found.map(|(job, seq)| (Subject::Job(job), seq)))
         }
         None => Ok(None),
@@ -96,13 +96,13 @@ pub async fn find_no_whole_task_id(
 ///
 /// When the coordinator cannot be asked, or several may be meant.
 pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
-    if let Some((task, _)) = get_task(client, id).await.map_err(client.trouble(doing))? {
+    if let Some((task, _)) = get_task(client, id).await.map_err(client.failure(doing))? {
         return Ok(Some(task));
     }
     // The ids of a job's tasks often begin with the job's id, which does not mean one of these tasks.
     if get_job(client, id)
         .await
-        .map_err(client.trouble(doing))?
+        .map_err(client.failure(doing))?
         .is_some()
     {
         return Ok(None);
@@ -110,7 +110,7 @@ pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result
     let Some((_, id)) = meant(client, id, &[Kind::Task], doing).await? else {
         return Ok(None);
     };
-    let found = get_task(client, &id).await.map_err(client.trouble(doing))?;
+    let found = get_task(client, &id).await.map_err(client.failure(doing))?;
     Ok(found.map(|(task, _)| task))
 }
 
@@ -120,14 +120,14 @@ pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result
 ///
 /// When the coordinator cannot be asked, or several may be meant.
 pub async fn find_job(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
-    if let Some(found) = get_job(client, id).await.map_err(client.trouble(doing))? {
+    if let Some(found) = get_job(client, id).await.map_err(client.failure(doing))? {
         return Ok(Some(found));
     }
     let Some((_, id)) = meant(client, id, &[Kind::Job], doing).await? else {
         return Ok(None);
     };
     // Asked again, because the search did not tell its position in the journal.
-    get_job(client, &id).await.map_err(client.trouble(doing))
+    get_job(client, &id).await.map_err(client.failure(doing))
 }
 
 /// Finds the agent that is meant.
@@ -136,13 +136,13 @@ pub async fn find_job(client: &Client, id: &str, doing: &str) -> anyhow::Result<
 ///
 /// When the coordinator cannot be asked, or several may be meant.
 pub async fn find_agent(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Agent>> {
-    if let Some(agent) = get_agent(client, id).await.map_err(client.trouble(doing))? {
+    if let Some(agent) = get_agent(client, id).await.map_err(client.failure(doing))? {
         return Ok(Some(agent));
     }
     let Some((_, id)) = meant(client, id, &[Kind::Agent], doing).await? else {
         return Ok(None);
     };
-    get_agent(client, &id).await.map_err(client.trouble(doing))
+    get_agent(client, &id).await.map_err(client.failure(doing))
 }
 
 /// The id behind `last`, a name, or the beginning of an id.
@@ -183,7 +183,7 @@ pub async fn task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Task
     match find_job(client, id, doing).await? {
         Some((job, _)) => {
             let list = client.next(&format!("list --job {}", job.job_id));
-            Err(Trouble::new(Exit::NotFound, format!("{doing}: it is a job"))
+            Err(Failure::new(Exit::NotFound, format!("{doing}: it is a job"))
                 .help(format!("its tasks: {list}"))
                 .into())
         }
@@ -216,8 +216,8 @@ pub async fn job_id(client: &Client, id: &str) -> anyhow::Result<String> {
 }
 
 /// The message about an id that means nothing.
-pub fn nothing_named(client: &Client, id: &str) -> Trouble {
-    Trouble::new(
+pub fn nothing_named(client: &Client, id: &str) -> Failure {
+    Failure::new(
         Exit::NotFound,
         format!("there is no task with the id {id}, and no job with that id or name"),
     )
@@ -229,9 +229,9 @@ pub fn nothing_named(client: &Client, id: &str) -> Trouble {
 }
 
 /// The message about a task that does not exist.
-pub fn no_task(client: &Client, id: &str, doing: &str) -> Trouble {
+pub fn no_task(client: &Client, id: &str, doing: &str) -> Failure {
     let sentence = format!("{doing}: there is no task '{id}'");
-    Trouble::new(Exit::NotFound, sentence).help(where_tasks_are(client, id))
+    Failure::new(Exit::NotFound, sentence).help(where_tasks_are(client, id))
 }
 
 /// How to list tasks. Names do not select tasks, but the writer of a job file may know nothing else.
@@ -241,8 +241,8 @@ fn where_tasks_are(client: &Client, id: &str) -> String {
 }
 
 /// The message about a job that does not exist.
-pub fn no_job(client: &Client, id: &str) -> Trouble {
-    Trouble::new(
+pub fn no_job(client: &Client, id: &str) -> Failure {
+    Failure::new(
         Exit::NotFound,
         format!("there is no job with the id or name {id}"),
     )
@@ -250,9 +250,9 @@ pub fn no_job(client: &Client, id: &str) -> Trouble {
 }
 
 /// The message about an agent that does not exist.
-pub fn no_agent(client: &Client, id: &str) -> Trouble {
+pub fn no_agent(client: &Client, id: &str) -> Failure {
     let sentence = format!("there is no agent with the id or name {id}");
-    Trouble::new(Exit::NotFound, sentence).help(format!(
+    Failure::new(Exit::NotFound, sentence).help(format!(
         "{} shows the agents there are",
         client.next("agent list --all")
     ))
@@ -279,7 +279,7 @@ pub fn ids(given: &[String]) -> anyhow::Result<Vec<String>> {
         }
     }
     if ids.is_empty() {
-        return Err(Trouble::new(Exit::Usage, "no ids were given on standard input").into());
+        return Err(Failure::new(Exit::Usage, "no ids were given on standard input").into());
     }
     Ok(ids)
 }
@@ -296,7 +296,7 @@ pub fn one_id(given: &str, verb: &str) -> anyhow::Result<String> {
     let mut ids = ids(&[given.to_owned()])?;
     match ids.len() {
         1 => Ok(ids.remove(0)),
-        several => Err(Trouble::new(
+        several => Err(Failure::new(
             Exit::Usage,
             format!("{several} ids were given on standard input, and one is shown at a time"),
         )

@@ -1,5 +1,6 @@
 //! Jobs and agents by their names, which several may share.
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
     v1::{Agent, Job},
@@ -10,7 +11,7 @@ use crate::{
         client::Client,
         pages::{Paged, Pages},
     },
-    program::{exit::Exit, terminal::note, trouble::Trouble},
+    program::terminal::note,
 };
 
 /// Pages to search for a name: a hundred thousand jobs. In longer lists only ids work.
@@ -85,7 +86,7 @@ where
                 told.push_str(&format!(" and {} more", several.len() - MAX_TOLD_IDS));
             }
             let sentence = format!("{} {noun}s have the name {name}: {told}", several.len());
-            Err(Trouble::new(Exit::Usage, sentence)
+            Err(Failure::new(Exit::Usage, sentence)
                 .help("give the id of the one that is meant")
                 .into())
         }

@@ -1,5 +1,6 @@
 //! Ids by their beginnings, if only one id begins so.
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     v1::{FindIdsRequest, FindIdsResponse},
@@ -9,7 +10,7 @@ use tonic::Code;
 use super::Kind;
 use crate::{
     call::client::Client,
-    program::{exit::Exit, terminal::note, trouble::Trouble, value},
+    program::{terminal::note, value},
 };
 
 /// At most this many ids are told when several begin alike.
@@ -48,7 +49,7 @@ pub(super) async fn only_one(
         {
             return Ok(None);
         }
-        Err(failure) => return Err(client.trouble(doing)(failure)),
+        Err(failure) => return Err(client.failure(doing)(failure)),
     };
     let ids: Vec<(Kind, String)> = kinds
         .iter()
@@ -72,7 +73,7 @@ fn ids_of(found: &FindIdsResponse, kind: Kind) -> &[String] {
     }
 }
 
-fn ambiguous(prefix: &str, ids: &[(Kind, String)]) -> Trouble {
+fn ambiguous(prefix: &str, ids: &[(Kind, String)]) -> Failure {
     let told = &ids[..ids.len().min(MAX_TOLD_IDS)];
     let mut told: Vec<String> = told
         .iter()
@@ -83,5 +84,5 @@ fn ambiguous(prefix: &str, ids: &[(Kind, String)]) -> Trouble {
     }
     let last = told.pop().unwrap_or_default();
     let sentence = format!("several ids begin with {prefix}: {} and {last}", told.join(", "));
-    Trouble::new(Exit::Usage, sentence).help("give more of the one that is meant")
+    Failure::new(Exit::Usage, sentence).help("give more of the one that is meant")
 }

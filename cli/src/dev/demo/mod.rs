@@ -36,7 +36,7 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
     // Opened before the submit, so that no event is missed.
     let mut events = Follower::open(client, follow)
         .await
-        .map_err(client.trouble("cannot read events"))?;
+        .map_err(client.failure("cannot read events"))?;
 
     let mut open: BTreeSet<String> = request.tasks.iter().map(|task| task.task_id.clone()).collect();
     let mut unsuccessful = Vec::new();
@@ -47,13 +47,13 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
     client
         .submit_tasks(request)
         .await
-        .map_err(client.trouble("cannot submit the demo"))?;
+        .map_err(client.failure("cannot submit the demo"))?;
 
     while !open.is_empty() {
         let event = events
             .next()
             .await
-            .map_err(client.trouble("cannot read events"))?;
+            .map_err(client.failure("cannot read events"))?;
         let event = event.context("the stream of events ended before the demo did")?;
         if event.kind.is_empty() {
             continue;
@@ -84,7 +84,7 @@ async fn stdout_of(client: &Client, task_id: &str) -> anyhow::Result<Vec<u8>> {
     let response = client
         .get_task(request)
         .await
-        .map_err(client.trouble("cannot read the report"))?;
+        .map_err(client.failure("cannot read the report"))?;
     let output = response
         .task
         .and_then(|task| task.result)
@@ -104,7 +104,7 @@ async fn tell_unsuccessful(client: &Client, task_ids: &[String]) -> anyhow::Resu
     let response = client
         .get_task(request)
         .await
-        .map_err(client.trouble("cannot read what happened"))?;
+        .map_err(client.failure("cannot read what happened"))?;
     let Some(task) = response.task else { return Ok(()) };
     note(format!("{first}: {}", task.reason));
     if let Some(output) = task.result.and_then(|result| result.output) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
     reason::Reason,
@@ -12,7 +13,7 @@ use super::changes;
 use crate::{
     call::{client::Client, pages::Pages},
     output::{Output, state, task, text},
-    program::{confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    program::{confirmation::is_confirmed, globals::Globals, terminal::note},
     verb::look::{
         filter::{Filter, State},
         listing,
@@ -107,7 +108,7 @@ impl Action {
         if let Some(state) = filter.states.iter().find(impossible) {
             let word = state::word((*state).into());
             let sentence = format!("cannot {} tasks that are {word}: {}", self.verb, self.otherwise);
-            return Err(Trouble::new(Exit::Usage, sentence).into());
+            return Err(Failure::new(Exit::Usage, sentence).into());
         }
         let mut request = filter.request(client).await?;
         if request.states.is_empty() {
@@ -181,10 +182,10 @@ impl Action {
         if refused.is_empty() {
             return Ok(Exit::Done);
         }
-        let mut trouble =
-            changes::trouble(&refused, changes.len(), &format!("cannot {}", self.verb), globals);
-        trouble.faults = by_reason(&refused);
-        Err(trouble.into())
+        let mut failure =
+            changes::failure(&refused, changes.len(), &format!("cannot {}", self.verb), globals);
+        failure.faults = by_reason(&refused);
+        Err(failure.into())
     }
 
     /// `98 tasks cancelled, of which 20 run until their agents have ended them; 2 had ended`.

@@ -1,5 +1,6 @@
 //! `swarmctl cancel`: cancels tasks, the unended tasks of jobs, and the tasks of a filter.
 
+use swarm_program::exit::Exit;
 use swarm_proto::{
     limits::MAX_ITEMS,
     reason::Reason,
@@ -17,7 +18,7 @@ use crate::{
         subject::{self, Subject},
     },
     output::{Output, state, task},
-    program::{exit::Exit, globals::Globals, terminal::note, value},
+    program::{globals::Globals, terminal::note, value},
     verb::look::filter::Filter,
 };
 
@@ -156,7 +157,7 @@ async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<Vec<TaskChang
             task_ids: batch.to_vec(),
         };
         let answer = client.cancel_tasks(request).await;
-        changes.extend(answer.map_err(client.trouble("cannot cancel"))?.results);
+        changes.extend(answer.map_err(client.failure("cannot cancel"))?.results);
     }
     Ok(changes)
 }

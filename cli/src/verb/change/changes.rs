@@ -1,5 +1,6 @@
 //! The answer to a request that changes several tasks.
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     json,
     reason::Reason,
@@ -8,7 +9,7 @@ use swarm_proto::{
 
 use crate::{
     output::{Listing, Output, state, table::Table, text},
-    program::{exit::Exit, globals::Globals, trouble::Trouble},
+    program::globals::Globals,
 };
 
 /// Prints the changed tasks; refusals become a failure.
@@ -27,7 +28,7 @@ pub(super) fn tell(
     if refused.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(trouble(&refused, changes.len(), doing, globals).into())
+    Err(failure(&refused, changes.len(), doing, globals).into())
 }
 
 /// Tells why some of several tasks were refused.
@@ -45,7 +46,7 @@ pub(super) fn tell_refusals(
         return Ok(Exit::Done);
     }
     let refused: Vec<&TaskChange> = refused.iter().collect();
-    Err(trouble(&refused, refused.len() + others, doing, globals).into())
+    Err(failure(&refused, refused.len() + others, doing, globals).into())
 }
 
 /// The accepted changes, and the refused.
@@ -104,7 +105,7 @@ pub(super) fn why(change: &TaskChange) -> String {
 }
 
 /// The failure of refused changes.
-pub(super) fn trouble(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals) -> Trouble {
+pub(super) fn failure(refused: &[&TaskChange], total: usize, doing: &str, globals: &Globals) -> Failure {
     let reasons: Vec<Option<Reason>> = refused.iter().map(|change| reason(change)).collect();
     let all_unknown = reasons.iter().all(|reason| *reason == Some(Reason::TaskNotFound));
     let exit = if all_unknown {
@@ -116,26 +117,26 @@ pub(super) fn trouble(refused: &[&TaskChange], total: usize, doing: &str, global
         .iter()
         .map(|change| format!("{}: {}", change.task_id, why(change)))
         .collect();
-    let mut trouble = match (sentences.as_slice(), total) {
-        ([sentence], 1) => Trouble::new(exit, format!("{doing} {sentence}")),
+    let mut failure = match (sentences.as_slice(), total) {
+        ([sentence], 1) => Failure::new(exit, format!("{doing} {sentence}")),
         _ => {
             let count = text::counted(total as u64, "task");
-            let mut trouble = Trouble::new(exit, format!("{doing} {} of {count}", refused.len()));
-            trouble.faults = sentences.iter().map(|sentence| format!("  {sentence}")).collect();
-            trouble
+            let mut failure = Failure::new(exit, format!("{doing} {} of {count}", refused.len()));
+            failure.faults = sentences.iter().map(|sentence| format!("  {sentence}")).collect();
+            failure
         }
     };
     if reasons.contains(&Some(Reason::TaskNotFound)) {
-        trouble = trouble.help(format!("{} shows the tasks there are", globals.next("list")));
+        failure = failure.help(format!("{} shows the tasks there are", globals.next("list")));
     }
     if reasons.contains(&Some(Reason::RevisionMismatch)) {
-        trouble = trouble.help(format!(
+        failure = failure.help(format!(
             "a task changed meanwhile: look at it with {}, and try again",
             globals.next("inspect ID")
         ));
     }
     if reasons.contains(&Some(Reason::DependencyFailed)) {
-        trouble = trouble.help("retry the dependency instead; it brings back what was skipped because of it");
+        failure = failure.help("retry the dependency instead; it brings back what was skipped because of it");
     }
-    trouble
+    failure
 }

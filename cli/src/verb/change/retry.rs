@@ -1,5 +1,6 @@
 //! `swarmctl retry`: brings ended tasks back with fresh counts of tries.
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_ITEMS,
     v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState},
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     call::{client::Client, subject},
     output::{Output, task},
-    program::{exit::Exit, globals::Globals, trouble::Trouble},
+    program::globals::Globals,
     verb::look::filter::{Filter, State},
 };
 
@@ -108,7 +109,7 @@ async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task
                 if let Some((job, _)) = subject::find_job(client, id, &format!("cannot retry {id}")).await? {
                     let sentence = format!("{id} is a job, and tasks are retried");
                     let next = client.next(&format!("retry --job {}", job.job_id));
-                    return Err(Trouble::new(Exit::Usage, sentence)
+                    return Err(Failure::new(Exit::Usage, sentence)
                         .help(format!("its failed and cancelled tasks: {next}"))
                         .into());
                 }
@@ -135,7 +136,7 @@ async fn retry(
             tasks: batch.to_vec(),
         };
         let answer = client.retry_tasks(request).await;
-        changes.extend(answer.map_err(client.trouble("cannot retry"))?.results);
+        changes.extend(answer.map_err(client.failure("cannot retry"))?.results);
     }
     Ok(changes)
 }

@@ -5,7 +5,10 @@ mod data_directory;
 use std::{env, path::Path};
 
 use prost_types::Timestamp;
-use swarm_program::doctor::{checkup, report::Report};
+use swarm_program::{
+    doctor::{checkup, report::Report},
+    exit::Exit,
+};
 use swarm_proto::{
     channel::Address,
     limits::MAX_PAGE_ITEMS,
@@ -16,7 +19,7 @@ use super::look::holds;
 use crate::{
     call::client::Client,
     output::{Output, hold, text},
-    program::{PROGRAM, exit::Exit, globals::Globals, terminal},
+    program::{PROGRAM, globals::Globals, terminal},
 };
 
 const EXAMPLES: &str = "\
@@ -132,7 +135,7 @@ async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
         ..ListAgentsRequest::default()
     };
     let listed = client.list_agents(request).await;
-    Ok(listed.map_err(client.trouble("cannot list the agents"))?.agents)
+    Ok(listed.map_err(client.failure("cannot list the agents"))?.agents)
 }
 
 fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &Address) {

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
     v1::{Job, StreamEventsRequest},
@@ -19,9 +20,7 @@ use crate::{
     call::{client::Client, follow::Follower, pages::Pages, subject},
     exchange::{self, document::Document, execution_log::Lines},
     output::text,
-    program::{
-        exit::Exit, globals::Globals, interrupt::unless_interrupted, terminal::note, trouble::Trouble,
-    },
+    program::{globals::Globals, interrupt::unless_interrupted, terminal::note},
     verb::look::filter::Filter,
 };
 
@@ -83,7 +82,7 @@ enum Format {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if args.format == Format::ExecutionLog && !args.filter.is_at_most_a_job() {
         let sentence = "an execution log has events: of what chooses tasks, only --job works for it";
-        return Err(Trouble::new(Exit::Usage, sentence).into());
+        return Err(Failure::new(Exit::Usage, sentence).into());
     }
     let client = Client::open(globals)?;
     match unless_interrupted(write(&client, &args)).await {
@@ -148,10 +147,10 @@ async fn write_log(client: &Client, job: Option<Job>, target: &mut Target) -> an
         job_ids: job.map(|job| job.job_id).into_iter().collect(),
         ..StreamEventsRequest::default()
     };
-    let trouble = || client.trouble("cannot read events");
-    let mut follower = Follower::open(client, request).await.map_err(trouble())?;
+    let failed = || client.failure("cannot read events");
+    let mut follower = Follower::open(client, request).await.map_err(failed())?;
     let (mut lines, mut written) = (Lines::default(), 0);
-    while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
+    while let Some(event) = follower.next().await.map_err(|failure| failed()(failure))? {
         if let Some(line) = lines.line(&event) {
             writeln!(target, "{line}").context(target.cannot())?;
             written += 1;

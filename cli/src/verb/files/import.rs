@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{limits::MAX_NAME_BYTES, reason::Reason, v1::GetTaskRequest};
 
 use crate::{
     call::client::Client,
     exchange::{self, Format, Import, Options, execution_log},
     output::{Output, text},
-    program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble, value},
+    program::{globals::Globals, terminal::note, value},
     verb::submit::{answer, dry_run::DryRun, source, unmatched},
 };
 
@@ -77,7 +78,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if args.format.is_none() && execution_log::is_log(&text) {
         let sentence = format!("{origin} is a log of what happened, with no tasks in it");
         let help = format!("give it with the tasks: swarmctl import queue.json --log {origin}");
-        return Err(Trouble::new(Exit::Usage, sentence).help(help).into());
+        return Err(Failure::new(Exit::Usage, sentence).help(help).into());
     }
     let mut options = Options {
         format: args.format,
@@ -117,7 +118,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client
         .submit_tasks(file.request.clone())
         .await
-        .map_err(|failure| source::file_trouble(&client, &file, failure))?;
+        .map_err(|failure| source::file_failure(&client, &file, failure))?;
     answer::print(&answer, job_id.as_deref(), &output)?;
     import.notes.iter().for_each(note);
     answer::tell_existing(&answer.tasks);
@@ -144,7 +145,7 @@ async fn read(client: &Client, text: &str, origin: &str, options: &Options) -> a
         Ok(import) => Ok(import),
         Err(mut faults) => {
             source::look_up_external(client, &mut faults).await;
-            Err(source::faults_trouble(&faults).into())
+            Err(source::faults_failure(&faults).into())
         }
     }
 }
@@ -164,7 +165,7 @@ async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow:
                     failure.reason(),
                     Some(Reason::TaskNotFound | Reason::FieldInvalid)
                 ) => {}
-            Err(failure) => return Err(client.trouble(format!("cannot look for task {id}"))(failure)),
+            Err(failure) => return Err(client.failure(format!("cannot look for task {id}"))(failure)),
         }
     }
     Ok(known)
@@ -172,7 +173,7 @@ async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow:
 
 fn statuses(log: &Path) -> anyhow::Result<exchange::Statuses> {
     let (origin, text) = source::text_of(log, "the log")?;
-    let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read the log {origin}: {why}"));
+    let unreadable = |why| Failure::new(Exit::Usage, format!("cannot read the log {origin}: {why}"));
     Ok(execution_log::statuses(&text).map_err(unreadable)?)
 }
 

@@ -1,6 +1,7 @@
 //! `swarmctl agent`: lists and shows agents, and places and lifts holds on them.
 
 use clap::Subcommand;
+use swarm_program::exit::Exit;
 use swarm_proto::v1::ListAgentsRequest;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     call::{client::Client, pages::Pages, subject},
     output::{Output, agent, hold::Scope},
-    program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
+    program::{actor::Actor, globals::Globals, terminal::note},
     verb::look::listing,
 };
 

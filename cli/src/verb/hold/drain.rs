@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     duration::{format_duration, parse_duration, write_duration},
     limits::MAX_TIMEOUT,
@@ -13,10 +14,7 @@ use super::flags::{Reason, agent_id};
 use crate::{
     call::client::Client,
     output::{Output, hold, progress::LINE_INTERVAL, text},
-    program::{
-        actor::Actor, exit::Exit, globals::Globals, interrupt::unless_interrupted, terminal::note,
-        trouble::Trouble,
-    },
+    program::{actor::Actor, globals::Globals, interrupt::unless_interrupted, terminal::note},
 };
 
 /// How often the agent's leases are asked for, which is one small answer.
@@ -66,7 +64,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         reason: args.reason.reason,
     };
     let doing = format!("cannot drain {}", args.agent);
-    let answer = client.drain_agent(request).await.map_err(client.trouble(doing))?;
+    let answer = client.drain_agent(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     let page = format!(
         "{}{}",
@@ -123,7 +121,7 @@ async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::R
         };
         let answer = client.get_agent(request).await;
         let agent = answer
-            .map_err(client.trouble(format!("cannot wait for {agent_id}")))?
+            .map_err(client.failure(format!("cannot wait for {agent_id}")))?
             .agent
             .unwrap_or_default();
         if agent.leases.is_empty() {
@@ -139,8 +137,8 @@ async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::R
             .is_none_or(|hold| hold.kind() != HoldKind::Drain)
         {
             let sentence = format!("agent {agent_id} is not being drained any more: somebody lifted it");
-            let trouble = Trouble::new(Exit::Refused, sentence);
-            return Err(trouble
+            let failure = Failure::new(Exit::Refused, sentence);
+            return Err(failure
                 .help(format!(
                     "see: {}",
                     client.next(&format!("events --agent {agent_id}"))

@@ -1,5 +1,6 @@
 //! `swarmctl pause`: places a hold on everything, a queue, or an agent, so that no more tasks are granted.
 
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{HoldKind, PauseRequest, pause_request::Scope as PauseScope};
 
 use super::flags::{Reason, ScopeFlags};
@@ -9,7 +10,7 @@ use crate::{
         Output,
         hold::{self, Scope},
     },
-    program::{actor::Actor, exit::Exit, globals::Globals, terminal::note},
+    program::{actor::Actor, globals::Globals, terminal::note},
 };
 
 const EXAMPLES: &str = "\
@@ -60,7 +61,7 @@ pub(super) async fn pause(
         reason: reason.reason,
     };
     let doing = format!("cannot pause {}", scope.title());
-    let answer = client.pause(request).await.map_err(client.trouble(doing))?;
+    let answer = client.pause(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     output.one(&answer, scope.name(), &output.sentence(&hold::sentence(&held)))?;
     let resume = client.next(&scope.resume());

@@ -1,6 +1,7 @@
 //! `swarmctl queue`: queues with their limits and holds.
 
 use clap::Subcommand;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
     v1::{LimitQueueRequest, ListQueuesRequest, Queue},
@@ -10,7 +11,7 @@ use super::{flags::Reason, pause, resume};
 use crate::{
     call::{client::Client, pages::Pages},
     output::{Output, hold::Scope, queue, text},
-    program::{actor::Actor, exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    program::{actor::Actor, globals::Globals, terminal::note},
     verb::look::listing,
 };
 
@@ -105,7 +106,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 actor: actor.name(),
             };
             let answer = client.limit_queue(request).await;
-            let answer = answer.map_err(client.trouble(format!("cannot limit queue {queue}")))?;
+            let answer = answer.map_err(client.failure(format!("cannot limit queue {queue}")))?;
             let limited = answer.queue.unwrap_or_default();
             output.one(&limited, &limited.name, &queue::page(&limited))?;
             tell_excess(&limited);
@@ -142,8 +143,8 @@ async fn find(client: &Client, name: &str) -> anyhow::Result<Queue> {
         }
     }
     let sentence = format!("queue {name} has no tasks that have not ended, no limit and no hold");
-    let trouble = Trouble::new(Exit::NotFound, sentence);
-    Err(trouble
+    let failure = Failure::new(Exit::NotFound, sentence);
+    Err(failure
         .help(format!(
             "{} shows the queues there are",
             client.next("queue list")

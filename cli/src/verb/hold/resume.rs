@@ -1,6 +1,7 @@
 //! `swarmctl resume`: lifts the hold on everything, a queue, or an agent.
 
 use prost::Name;
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{Hold, ResumeRequest, resume_request::Scope as ResumeScope};
 
 use super::flags::ScopeFlags;
@@ -10,7 +11,7 @@ use crate::{
         Output,
         hold::{self, Scope},
     },
-    program::{actor::Actor, exit::Exit, globals::Globals},
+    program::{actor::Actor, globals::Globals},
     verb::look::holds,
 };
 
@@ -57,7 +58,7 @@ pub(super) async fn resume(
         actor: actor.name(),
     };
     let doing = format!("cannot resume {}", scope.title());
-    let answer = client.resume(request).await.map_err(client.trouble(doing))?;
+    let answer = client.resume(request).await.map_err(client.failure(doing))?;
     tell_lifted(client, &scope, &answer, answer.lifted.as_ref(), globals).await
 }
 

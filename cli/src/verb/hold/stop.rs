@@ -1,12 +1,13 @@
 //! `swarmctl stop`: every agent ends its attempts at once and gives their tasks back.
 
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{GetStatusRequest, StopAllRequest};
 
 use super::flags::Reason;
 use crate::{
     call::client::Client,
     output::{Output, hold, text},
-    program::{actor::Actor, confirmation::is_confirmed, exit::Exit, globals::Globals, terminal::note},
+    program::{actor::Actor, confirmation::is_confirmed, globals::Globals, terminal::note},
 };
 
 const EXAMPLES: &str = "\
@@ -38,7 +39,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     if !args.yes {
         let status = client.get_status(GetStatusRequest {}).await;
-        let status = status.map_err(client.trouble("cannot stop the agents"))?;
+        let status = status.map_err(client.failure("cannot stop the agents"))?;
         let running = status.tasks.map_or(0, |tasks| tasks.running);
         let what = format!(
             "stop every agent, which ends {} and gives {} back",
@@ -57,7 +58,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client
         .stop_all(request)
         .await
-        .map_err(client.trouble("cannot stop the agents"))?;
+        .map_err(client.failure("cannot stop the agents"))?;
     let held = answer.hold.clone().unwrap_or_default();
     let given_back = format!(
         "{} to be given back; such a task is queued again, and no retry is used up",

@@ -1,12 +1,13 @@
 //! `swarmctl undrain`: lifts the hold on an agent.
 
+use swarm_program::exit::Exit;
 use swarm_proto::v1::UndrainAgentRequest;
 
 use super::{flags::agent_id, resume};
 use crate::{
     call::client::Client,
     output::hold::Scope,
-    program::{actor::Actor, exit::Exit, globals::Globals},
+    program::{actor::Actor, globals::Globals},
 };
 
 const EXAMPLES: &str = "\
@@ -42,7 +43,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client
         .undrain_agent(request)
         .await
-        .map_err(client.trouble(doing))?;
+        .map_err(client.failure(doing))?;
     let scope = Scope::Agent(agent_id);
     let lifted = answer.lifted.as_ref();
     resume::tell_lifted(&client, &scope, &answer, lifted, globals).await

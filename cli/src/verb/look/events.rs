@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{Event, StreamEventsRequest};
 
 use crate::{
     call::{client::Client, follow::Follower, subject},
     output::{Output, event},
     program::{
-        exit::Exit,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
         past,
@@ -105,10 +105,10 @@ async fn print(
     output.fields().check(&event::paths(), &[])?;
     let mut collected: Vec<Value> = Vec::new();
     let mut found = 0;
-    let trouble = || client.trouble("cannot read events");
-    let mut follower = Follower::open(client, request).await.map_err(trouble())?;
+    let failed = || client.failure("cannot read events");
+    let mut follower = Follower::open(client, request).await.map_err(failed())?;
     *position = Some(follower.position());
-    while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
+    while let Some(event) = follower.next().await.map_err(|failure| failed()(failure))? {
         if !event.kind.is_empty() && !is_before(&event, args.since) {
             found += 1;
             match output.format {

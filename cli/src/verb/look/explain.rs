@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use prost_types::Timestamp;
-use swarm_program::words::wrapped::wrapped;
+use swarm_program::{exit::Exit, failure::Failure, words::wrapped::wrapped};
 use swarm_proto::{
     call::CallFailure,
     reason::Reason,
@@ -16,7 +16,7 @@ use crate::{
         subject::{self, Subject},
     },
     output::{Output, state, text},
-    program::{exit::Exit, globals::Globals, terminal, trouble::Trouble},
+    program::{globals::Globals, terminal},
 };
 
 /// At most this many agents get a line of their own. The others are counted by reason; `-o json` has all.
@@ -85,7 +85,7 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
         failure.reason(),
         Some(Reason::TaskNotFound | Reason::FieldInvalid)
     ) {
-        return Err(client.trouble(doing)(failure));
+        return Err(client.failure(doing)(failure));
     }
     let found = if id == subject::LAST {
         let task = subject::find_task(client, id, &doing).await?;
@@ -98,12 +98,12 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
     match found {
         Some(Subject::Task(task)) => {
             let explained = explain(client, &task.task_id).await;
-            explained.map_err(client.trouble(doing))
+            explained.map_err(client.failure(doing))
         }
         Some(Subject::Job(job)) => {
             let sentence = format!("{id} is a job, and only a task can be explained");
             let list = client.next(&format!("list --job {}", job.job_id));
-            Err(Trouble::new(Exit::NotFound, sentence)
+            Err(Failure::new(Exit::NotFound, sentence)
                 .help(format!("its tasks: {list}"))
                 .into())
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         subject::{self, Subject},
     },
     output::{Output, event, task, text},
-    program::{exit::Exit, globals::Globals, terminal},
+    program::{globals::Globals, terminal},
 };
 
 /// At most this many events of a task are on the page, the newest.
@@ -88,15 +89,15 @@ async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<S
 }
 
 async fn newest_events(client: &Client, task_id: &str) -> anyhow::Result<VecDeque<Event>> {
-    let trouble = || client.trouble(format!("cannot read the events of {task_id}"));
+    let failed = || client.failure(format!("cannot read the events of {task_id}"));
     let request = StreamEventsRequest {
         from_seq: Some(0),
         task_ids: vec![task_id.to_owned()],
         ..StreamEventsRequest::default()
     };
     let mut newest = VecDeque::with_capacity(SHOWN_EVENTS);
-    let mut follower = Follower::open(client, request).await.map_err(trouble())?;
-    while let Some(event) = follower.next().await.map_err(|failure| trouble()(failure))? {
+    let mut follower = Follower::open(client, request).await.map_err(failed())?;
+    while let Some(event) = follower.next().await.map_err(|failure| failed()(failure))? {
         if event.kind.is_empty() {
             continue;
         }

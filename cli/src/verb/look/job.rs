@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{GetStatusRequest, GetTaskRequest, Job, ListJobsRequest, ListTasksRequest, TaskState};
 
 use super::listing;
 use crate::{
     call::{client::Client, pages::Pages, subject},
     output::{Output, counts, job, rate, text},
-    program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    program::{globals::Globals, terminal::note},
 };
 
 /// The oldest tasks of a job, among which the first start is looked for.
@@ -138,7 +139,7 @@ async fn worked_for(client: &Client, job: &Job) -> anyhow::Result<Option<Duratio
         return Ok(None);
     };
     let status = client.get_status(GetStatusRequest {}).await;
-    let status = status.map_err(client.trouble("cannot ask for the status"))?;
+    let status = status.map_err(client.failure("cannot ask for the status"))?;
     let moment = |time: Option<&prost_types::Timestamp>| time.and_then(text::moment);
     let first = started
         .iter()
@@ -159,8 +160,8 @@ async fn find(client: &Client, id: &str) -> anyhow::Result<Job> {
         task_id: id.to_owned(),
     };
     if client.get_task(request).await.is_ok() {
-        let trouble = Trouble::new(Exit::NotFound, format!("{id} is a task, not a job"));
-        return Err(trouble.help(client.next(&format!("inspect {id}"))).into());
+        let failure = Failure::new(Exit::NotFound, format!("{id} is a task, not a job"));
+        return Err(failure.help(client.next(&format!("inspect {id}"))).into());
     }
     Err(subject::no_job(client, id).into())
 }

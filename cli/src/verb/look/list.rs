@@ -1,10 +1,12 @@
 //! `swarmctl list`: tasks in the order of submission.
 
+use swarm_program::exit::Exit;
+
 use super::{filter::Filter, listing};
 use crate::{
     call::{client::Client, pages::Pages},
     output::{Output, task},
-    program::{exit::Exit, globals::Globals},
+    program::globals::Globals,
 };
 
 const EXAMPLES: &str = "\

@@ -1,6 +1,7 @@
 //! `swarmctl logs`: the output of a task.
 
 use clap::ValueEnum;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{Output as TaskOutput, Task, TaskResult};
 
 use super::wait;
@@ -12,11 +13,9 @@ use crate::{
     },
     output::{Output, state, text},
     program::{
-        exit::Exit,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
         terminal::{note, task_stderr, task_stdout},
-        trouble::Trouble,
     },
 };
 
@@ -92,7 +91,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             "only the last attempt that reported has its output: --attempt {}",
             result.attempt
         );
-        return Err(Trouble::new(Exit::NotFound, sentence).help(help).into());
+        return Err(Failure::new(Exit::NotFound, sentence).help(help).into());
     }
     match output.format {
         Format::Table | Format::Wide if output.fields().is_everything() => {

@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::limits::MAX_PAGE_ITEMS;
 
 use crate::{
     call::pages::{Paged, Pages},
     output::{Listing, Output, fields},
-    program::{exit::Exit, trouble::Trouble},
 };
 
 /// At most this many items are sorted: they are all in memory, and people look at the first few.
@@ -81,7 +81,7 @@ pub(crate) async fn sorted<Q: Paged>(
         items.extend(page);
         if items.len() > MAX_SORTED {
             let sentence = format!("more than {MAX_SORTED} {} cannot be sorted by {field}", Q::ITEMS);
-            return Err(Trouble::new(Exit::Usage, sentence)
+            return Err(Failure::new(Exit::Usage, sentence)
                 .help(
                     "list fewer of them, or leave --sort out: they come in the order of submission, \
                      the newest first with --newest",

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{
     AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Hold,
     Rates, StateCounts,
@@ -15,7 +16,6 @@ use crate::{
     call::client::Client,
     output::{Output, counts, hold, state, table::Fields, text},
     program::{
-        exit::Exit,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
     },
@@ -69,8 +69,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<()> {
-    let trouble = || client.trouble("cannot ask for the status");
-    let mut status = client.get_status(GetStatusRequest {}).await.map_err(trouble())?;
+    let failed = || client.failure("cannot ask for the status");
+    let mut status = client.get_status(GetStatusRequest {}).await.map_err(failed())?;
     status.tasks.get_or_insert_default();
     status.agents.get_or_insert_default();
     let page = match output.format {
@@ -78,7 +78,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
             let server = client
                 .get_server_info(GetServerInfoRequest {})
                 .await
-                .map_err(trouble())?;
+                .map_err(failed())?;
             let holds = holds::by_name(client, &status.holds).await;
             page(client, &status, &holds, &server, output.width())
         }

@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use serde_json::json;
+use swarm_program::exit::Exit;
 use swarm_proto::{
     duration::{format_duration, parse_duration},
     v1::{GetTaskRequest, ListTasksRequest, Task, TaskState},
@@ -17,7 +18,6 @@ use crate::{
     },
     output::{Output, progress::Progress, task, text},
     program::{
-        exit::Exit,
         globals::Globals,
         interrupt::unless_interrupted,
         terminal::{note, terminal_width},
@@ -196,7 +196,7 @@ async fn unsuccessful_tasks(client: &Client, awaited: &[Awaited]) -> anyhow::Res
             let answer = client
                 .get_task(request)
                 .await
-                .map_err(client.trouble("cannot look at a task"))?;
+                .map_err(client.failure("cannot look at a task"))?;
             tasks.extend(answer.task.map(|task| Task { result: None, ..task }));
         }
     }

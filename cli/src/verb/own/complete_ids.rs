@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command};
+use swarm_program::exit::Exit;
 use swarm_proto::{
     channel::{self, Address},
     limits::MAX_MESSAGE_BYTES,
@@ -11,10 +12,7 @@ use swarm_proto::{
 };
 use tokio::time::timeout;
 
-use crate::{
-    output::Output,
-    program::{exit::Exit, globals::Globals},
-};
+use crate::{output::Output, program::globals::Globals};
 
 /// The verb's name.
 pub const VERB: &str = "complete-ids";

@@ -1,10 +1,10 @@
 //! `swarmctl completions`: a script that completes command lines in a shell.
 
 use clap::Command;
-use swarm_program::completions;
+use swarm_program::{completions, exit::Exit};
 
 use super::complete_ids;
-use crate::program::{exit::Exit, terminal::write_stdout};
+use crate::program::terminal::write_stdout;
 
 pub use swarm_program::completions::Args;
 

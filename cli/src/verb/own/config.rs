@@ -1,11 +1,11 @@
 //! `swarmctl config`: this program's settings and their origins.
 
 use clap::Subcommand;
-use swarm_program::settings::Settings;
+use swarm_program::{exit::Exit, settings::Settings};
 
 use crate::{
     output::{Listing, Output, table::Table},
-    program::{exit::Exit, globals::Globals},
+    program::globals::Globals,
 };
 
 const EXAMPLES: &str = "\

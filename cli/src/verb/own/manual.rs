@@ -1,9 +1,9 @@
 //! `swarmctl man`: the program's manual page, or a page for each verb.
 
 use clap::Command;
-use swarm_program::manual;
+use swarm_program::{exit::Exit, manual};
 
-use crate::program::{exit::Exit, terminal::write_stdout};
+use crate::program::terminal::write_stdout;
 
 pub use swarm_program::manual::Args;
 

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     reason::Reason,
@@ -20,7 +21,7 @@ use crate::{
         fault::{External, Faults},
     },
     output::{Listing, Output, state, table::Table, task, text},
-    program::{exit::Exit, terminal::note, trouble::Trouble},
+    program::terminal::note,
 };
 
 /// At most this many ids are looked up on the coordinator.
@@ -69,8 +70,8 @@ impl DryRun<'_> {
                 None
             }
         };
-        if let Some(trouble) = known.as_ref().and_then(|known| self.trouble(known)) {
-            return Err(trouble.into());
+        if let Some(failure) = known.as_ref().and_then(|known| self.failure(known)) {
+            return Err(failure.into());
         }
         if output.format.is_one_value() {
             output.one(self.request, "", "")?;
@@ -90,22 +91,22 @@ impl DryRun<'_> {
     }
 
     /// The coordinator's refusal, if it would refuse the request.
-    fn trouble(&self, known: &Known) -> Option<Trouble> {
+    fn failure(&self, known: &Known) -> Option<Failure> {
         let count = known.located.faults.len() + known.faults.len();
         if count == 0 {
             return None;
         }
         let origin = self.file.map_or("the command line", |file| &file.origin);
         let count = text::counted(count as u64, "fault");
-        let mut trouble = Trouble::new(
+        let mut failure = Failure::new(
             Exit::Usage,
             format!("{origin} has {count}; nothing was submitted"),
         );
         if !known.located.is_empty() {
-            trouble.faults.push(known.located.to_string());
+            failure.faults.push(known.located.to_string());
         }
-        trouble.faults.extend_from_slice(&known.faults);
-        Some(trouble)
+        failure.faults.extend_from_slice(&known.faults);
+        Some(failure)
     }
 
     /// Tells what the coordinator knows; returns whether no agent can run some of the tasks.

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, io};
 
+use swarm_program::exit::Exit;
 use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
 
 use super::{answer, source, spec::TaskFlags, unmatched};
@@ -12,7 +13,6 @@ use crate::{
     },
     output::{Output, state},
     program::{
-        exit::Exit,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
         terminal::{note, task_stderr, task_stdout},
@@ -62,7 +62,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let answer = client
         .submit_tasks(request)
         .await
-        .map_err(|failure| source::flag_trouble(&client, failure))?;
+        .map_err(|failure| source::flag_failure(&client, failure))?;
     answer::tell_existing(&answer.tasks);
     unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
 
@@ -78,7 +78,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             .await;
         anyhow::Ok(
             answer
-                .map_err(client.trouble(format!("cannot show the output of {task_id}")))?
+                .map_err(client.failure(format!("cannot show the output of {task_id}")))?
                 .task,
         )
     };

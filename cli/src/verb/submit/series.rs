@@ -6,15 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::{MAX_NAME_BYTES, MAX_SUBMIT_TASKS},
     v1::{NewJob, NewTask, SubmitTasksRequest, task_spec::Work},
 };
 
-use crate::{
-    jobfile::MAX_FILE_BYTES,
-    program::{exit::Exit, trouble::Trouble, value},
-};
+use crate::{jobfile::MAX_FILE_BYTES, program::value};
 
 /// The variables with a task's number and line. Names that begin with `SWARM_` are reserved for the agent.
 const INDEX_VARIABLE: &str = "ARRAY_INDEX";
@@ -69,7 +67,7 @@ impl SeriesFlags {
             name,
             ..NewJob::default()
         };
-        let tasks: Result<Vec<NewTask>, Trouble> = items.iter().map(|item| one(task, item)).collect();
+        let tasks: Result<Vec<NewTask>, Failure> = items.iter().map(|item| one(task, item)).collect();
         Ok(Some(SubmitTasksRequest {
             job: Some(job),
             tasks: tasks?,
@@ -77,10 +75,10 @@ impl SeriesFlags {
     }
 }
 
-fn one(task: &NewTask, item: &Item) -> Result<NewTask, Trouble> {
+fn one(task: &NewTask, item: &Item) -> Result<NewTask, Failure> {
     let mut task = task.clone();
     task.task_id = format!("{}-{}", task.task_id, item.number);
-    value::check_id(&task.task_id).map_err(|why| Trouble::new(Exit::Usage, format!("--id: {why}")))?;
+    value::check_id(&task.task_id).map_err(|why| Failure::new(Exit::Usage, format!("--id: {why}")))?;
     let spec = task.spec.get_or_insert_default();
     let own = item.line.clone().unwrap_or_else(|| item.number.to_string());
     if item.line.is_some() || !spec.name.is_empty() {
@@ -99,7 +97,7 @@ fn one(task: &NewTask, item: &Item) -> Result<NewTask, Trouble> {
     Ok(task)
 }
 
-fn lines(path: &Path) -> Result<Vec<Item>, Trouble> {
+fn lines(path: &Path) -> Result<Vec<Item>, Failure> {
     let (origin, items) = if path == Path::new("-") {
         ("stdin".to_owned(), read_lines(io::stdin().lock()))
     } else {
@@ -109,9 +107,9 @@ fn lines(path: &Path) -> Result<Vec<Item>, Trouble> {
         (path.display().to_string(), items)
     };
     let items = items
-        .map_err(|why| Trouble::new(Exit::Usage, format!("--each-line: cannot read {origin}: {why}")))?;
+        .map_err(|why| Failure::new(Exit::Usage, format!("--each-line: cannot read {origin}: {why}")))?;
     if items.is_empty() {
-        return Err(Trouble::new(
+        return Err(Failure::new(
             Exit::Usage,
             format!("--each-line: {origin} has no line that is not empty"),
         ));

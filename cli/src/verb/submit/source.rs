@@ -7,6 +7,7 @@ use std::{
 };
 
 use prost::Message as _;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     limits::MAX_MESSAGE_BYTES,
@@ -19,7 +20,6 @@ use crate::{
     call::client::Client,
     jobfile::{self, JobFile, fault::Faults},
     output::text,
-    program::{exit::Exit, trouble::Trouble},
 };
 
 /// Bytes that a request leaves for the frame around its message.
@@ -39,7 +39,7 @@ pub(crate) async fn job_file(client: &Client, path: &Path) -> anyhow::Result<Job
         Ok(file) => Ok(file),
         Err(mut faults) => {
             look_up_external(client, &mut faults).await;
-            Err(faults_trouble(&faults).into())
+            Err(faults_failure(&faults).into())
         }
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String
         let file = fs::File::open(path).map_err(|error| error.to_string());
         (origin.clone(), origin, file.and_then(bounded))
     };
-    let unreadable = |why| Trouble::new(Exit::Usage, format!("cannot read {what} {place}: {why}"));
+    let unreadable = |why| Failure::new(Exit::Usage, format!("cannot read {what} {place}: {why}"));
     Ok((origin, text.map_err(unreadable)?))
 }
 
@@ -117,13 +117,13 @@ pub(crate) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
         "cannot submit {}: they are {size}, and one submit takes {most}",
         text::counted(request.tasks.len() as u64, "task")
     );
-    Err(Trouble::new(Exit::Usage, sentence)
+    Err(Failure::new(Exit::Usage, sentence)
         .help("submit them in several files; tasks may depend on tasks that were submitted before")
         .into())
 }
 
 /// The failure of a submitted file, with the faults at their lines.
-pub(crate) fn file_trouble(client: &Client, file: &JobFile, failure: Box<CallFailure>) -> anyhow::Error {
+pub(crate) fn file_failure(client: &Client, file: &JobFile, failure: Box<CallFailure>) -> anyhow::Error {
     let mut located = file.no_faults();
     let mut elsewhere = Vec::new();
     if let CallFailure::Refused { faults, .. } = &*failure {
@@ -141,23 +141,23 @@ pub(crate) fn file_trouble(client: &Client, file: &JobFile, failure: Box<CallFai
     };
     lines.extend(elsewhere);
     with_faults(
-        client.trouble(format!("cannot submit {}", file.origin))(failure),
+        client.failure(format!("cannot submit {}", file.origin))(failure),
         lines,
     )
 }
 
-pub(crate) fn faults_trouble(faults: &Faults) -> Trouble {
+pub(crate) fn faults_failure(faults: &Faults) -> Failure {
     let count = text::counted(faults.faults.len() as u64, "fault");
-    let mut trouble = Trouble::new(
+    let mut failure = Failure::new(
         Exit::Usage,
         format!("{} has {count}; nothing was submitted", faults.origin),
     );
-    trouble.faults.push(faults.to_string());
-    trouble
+    failure.faults.push(faults.to_string());
+    failure
 }
 
 /// The failure of a submitted command, with the faults named by their flags.
-pub(crate) fn flag_trouble(client: &Client, failure: Box<CallFailure>) -> anyhow::Error {
+pub(crate) fn flag_failure(client: &Client, failure: Box<CallFailure>) -> anyhow::Error {
     let faults = match &*failure {
         CallFailure::Refused { faults, .. } => {
             let mut lines: Vec<String> = faults.iter().map(spec::flag_fault).collect();
@@ -167,14 +167,14 @@ pub(crate) fn flag_trouble(client: &Client, failure: Box<CallFailure>) -> anyhow
         }
         CallFailure::Lost { .. } => Vec::new(),
     };
-    with_faults(client.trouble("cannot submit")(failure), faults)
+    with_faults(client.failure("cannot submit")(failure), faults)
 }
 
 fn with_faults(error: anyhow::Error, faults: Vec<String>) -> anyhow::Error {
-    match error.downcast::<Trouble>() {
-        Ok(mut trouble) => {
-            trouble.faults = faults;
-            trouble.into()
+    match error.downcast::<Failure>() {
+        Ok(mut failure) => {
+            failure.faults = faults;
+            failure.into()
         }
         Err(error) => error,
     }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     duration::{parse_duration, write_duration},
     limits::MAX_SPEC_BYTES,
@@ -15,11 +16,7 @@ use swarm_proto::{
     v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
 };
 
-use crate::{
-    jobfile::requirement::parse_term,
-    output::text,
-    program::{exit::Exit, trouble::Trouble, value},
-};
+use crate::{jobfile::requirement::parse_term, output::text, program::value};
 
 /// Characters that mean something to a shell. A single word with any of them is a line for `sh -c`.
 const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
@@ -107,7 +104,7 @@ impl TaskFlags {
     pub(crate) fn task(&self, work: Work) -> anyhow::Result<NewTask> {
         let task_id = match &self.id {
             Some(id) => {
-                value::check_id(id).map_err(|why| Trouble::new(Exit::Usage, format!("--id: {why}")))?;
+                value::check_id(id).map_err(|why| Failure::new(Exit::Usage, format!("--id: {why}")))?;
                 id.clone()
             }
             None => value::generate_id().map_err(anyhow::Error::msg)?,
@@ -148,7 +145,7 @@ impl TaskFlags {
 }
 
 /// The bytes for the task's standard input. No more is read than can be submitted.
-fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
+fn input(path: &Path) -> Result<Vec<u8>, Failure> {
     /// The input is a part of the spec.
     const MAX_INPUT_BYTES: u64 = MAX_SPEC_BYTES as u64;
 
@@ -157,12 +154,12 @@ fn input(path: &Path) -> Result<Vec<u8>, Trouble> {
         .and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| {
             let sentence = format!("--stdin-file: cannot read {}: {error}", path.display());
-            Trouble::new(Exit::Usage, sentence)
+            Failure::new(Exit::Usage, sentence)
         })?;
     if bytes.len() as u64 > MAX_INPUT_BYTES {
         let most = text::bytes(MAX_INPUT_BYTES);
         let sentence = format!("--stdin-file: {} has more than {most}", path.display());
-        return Err(Trouble::new(Exit::Usage, sentence).help(format!(
+        return Err(Failure::new(Exit::Usage, sentence).help(format!(
             "a task with its input has at most {most}: let the command fetch larger inputs"
         )));
     }
@@ -218,7 +215,7 @@ fn argv(words: &[OsString]) -> anyhow::Result<Vec<String>> {
                 "the word '{}' of the command is not UTF-8",
                 word.to_string_lossy()
             );
-            return Err(Trouble::new(Exit::Usage, sentence).into());
+            return Err(Failure::new(Exit::Usage, sentence).into());
         };
         argv.push(word.to_owned());
     }
@@ -243,7 +240,7 @@ fn deadline(text: &str) -> Result<jiff::Timestamp, String> {
 
 fn wire_duration(duration: Duration) -> anyhow::Result<prost_types::Duration> {
     write_duration(duration)
-        .ok_or_else(|| Trouble::new(Exit::Usage, format!("{} s is too long", duration.as_secs())).into())
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("{} s is too long", duration.as_secs())).into())
 }
 
 fn wire_time(time: jiff::Timestamp) -> prost_types::Timestamp {

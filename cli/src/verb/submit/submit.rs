@@ -2,13 +2,14 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{Prompt, SubmitTasksRequest, task_spec::Work};
 
 use super::{answer, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched};
 use crate::{
     call::{awaited::Awaited, client::Client},
     output::Output,
-    program::{exit::Exit, globals::Globals, terminal::note, trouble::Trouble},
+    program::{globals::Globals, terminal::note},
     verb::look::wait,
 };
 
@@ -86,7 +87,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             if args.flags != TaskFlags::default() || args.series != SeriesFlags::default() {
                 let sentence =
                     "flags of a task go with a command after --; a job file says them for each task";
-                return Err(Trouble::new(Exit::Usage, sentence).into());
+                return Err(Failure::new(Exit::Usage, sentence).into());
             }
             let file = source::job_file(&client, path).await?;
             (file.request.clone(), Some(file))
@@ -108,8 +109,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .submit_tasks(request)
         .await
         .map_err(|failure| match &file {
-            Some(file) => source::file_trouble(&client, file, failure),
-            None => source::flag_trouble(&client, failure),
+            Some(file) => source::file_failure(&client, file, failure),
+            None => source::flag_failure(&client, failure),
         })?;
 
     answer::print(&answer, job_id.as_deref(), &output)?;

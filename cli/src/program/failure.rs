@@ -1,129 +1,80 @@
-//! Why a verb could not do what was asked, as a person is told: `error:`, then `help:`.
+//! A failed call as a failure of the program, with the next command to type.
 
-use std::{error::Error, fmt};
-
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{call::CallFailure, channel::Address, probe::Peer, reason::Reason, refusal::FieldFault};
 
-use super::{exit::Exit, next::next, terminal::note};
+use super::{next::next, terminal::note};
 
-/// A sentence for people with the exit code for scripts.
-#[derive(Debug)]
-pub struct Trouble {
-    /// What the shell gets.
-    pub exit: Exit,
-    /// What failed, on what, and why: lower case, no full stop.
-    pub message: String,
-    /// One line for each of several faults.
-    pub faults: Vec<String>,
-    /// What to do next.
-    pub help: Vec<String>,
-}
-
-impl Trouble {
-    /// A trouble without advice.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Trouble {
-        Trouble {
+/// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
+///
+/// `reached` says whether this coordinator has answered anything before.
+pub fn of_call(doing: &str, failure: &CallFailure, address: &Address, reached: bool) -> Failure {
+    let exit = Exit::of_failure(failure);
+    match failure {
+        CallFailure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
+            let unreached = unreachable(address, &failure.plain_cause());
+            if *unsent {
+                unreached.help(how_to_start(address))
+            } else {
+                unreached.help(
+                    "is that the gRPC port of a coordinator? \
+                     another one is given with --coordinator HOST:PORT",
+                )
+            }
+        }
+        CallFailure::Lost { .. } if exit == Exit::Unreachable => Failure::new(
             exit,
-            message: message.into(),
-            faults: Vec::new(),
-            help: Vec::new(),
-        }
-    }
-
-    /// Adds what to do next.
-    #[must_use]
-    pub fn help(mut self, line: impl Into<String>) -> Trouble {
-        self.help.push(line.into());
-        self
-    }
-
-    /// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
-    ///
-    /// `reached` says whether this coordinator has answered anything before.
-    pub fn of_failure(doing: &str, failure: &CallFailure, address: &Address, reached: bool) -> Trouble {
-        let exit = Exit::of_failure(failure);
-        match failure {
-            CallFailure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
-                let trouble = unreachable(address, &failure.plain_cause());
-                if *unsent {
-                    trouble.help(how_to_start(address))
-                } else {
-                    trouble.help(
-                        "is that the gRPC port of a coordinator? \
-                         another one is given with --coordinator HOST:PORT",
-                    )
-                }
-            }
-            CallFailure::Lost { .. } if exit == Exit::Unreachable => Trouble::new(
-                exit,
-                format!(
-                    "{doing}: lost the coordinator at {address}: {}",
-                    failure.plain_cause()
-                ),
-            )
-            .help(format!(
-                "whether the request was carried out is not known: look with {} once it is back",
-                next(address, "list")
-            )),
-            CallFailure::Lost { message, .. } => {
-                Trouble::new(exit, format!("{doing}: {message}")).help(format!(
-                    "are coordinator and swarmctl of the same version? see: {}",
-                    next(address, "status")
-                ))
-            }
-            CallFailure::Refused {
-                reason,
-                message,
-                faults,
-                metadata,
-                ..
-            } => {
-                let mut trouble = Trouble::new(exit, format!("{doing}: {}", without_faults(message, faults)));
-                trouble.faults = faults.iter().map(fault_line).collect();
-                let oldest = metadata.get("oldest_seq").map(String::as_str);
-                trouble
-                    .help
-                    .extend(reason.and_then(|reason| advice(reason, oldest, address)));
-                trouble
-            }
-        }
-    }
-
-    /// Somebody answers at the address of the coordinator, and is none.
-    pub fn of_stranger(peer: Peer, address: &Address) -> Trouble {
-        let mut trouble = unreachable(
-            address,
-            peer.fault().unwrap_or("what answers there is no coordinator"),
-        );
-        trouble.help.extend(
-            peer.help()
-                .map(|help| format!("{help}; another one is given with --coordinator HOST:PORT")),
-        );
-        trouble
-    }
-
-    /// Writes it to stderr.
-    pub fn tell(&self) {
-        note(format!("error: {}", self.message));
-        for fault in &self.faults {
-            note(fault);
-        }
-        for line in &self.help {
-            note(format!("help: {line}"));
+            format!(
+                "{doing}: lost the coordinator at {address}: {}",
+                failure.plain_cause()
+            ),
+        )
+        .help(format!(
+            "whether the request was carried out is not known: look with {} once it is back",
+            next(address, "list")
+        )),
+        CallFailure::Lost { message, .. } => Failure::new(exit, format!("{doing}: {message}")).help(format!(
+            "are coordinator and swarmctl of the same version? see: {}",
+            next(address, "status")
+        )),
+        CallFailure::Refused {
+            reason,
+            message,
+            faults,
+            metadata,
+            ..
+        } => {
+            let mut refused = Failure::new(exit, format!("{doing}: {}", without_faults(message, faults)));
+            refused.faults = faults.iter().map(fault_line).collect();
+            let oldest = metadata.get("oldest_seq").map(String::as_str);
+            refused
+                .help
+                .extend(reason.and_then(|reason| advice(reason, oldest, address)));
+            refused
         }
     }
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
+/// Somebody answers at the address of the coordinator, and is none.
+pub fn of_stranger(peer: Peer, address: &Address) -> Failure {
+    let mut unreached = unreachable(
+        address,
+        peer.fault().unwrap_or("what answers there is no coordinator"),
+    );
+    unreached.help.extend(
+        peer.help()
+            .map(|help| format!("{help}; another one is given with --coordinator HOST:PORT")),
+    );
+    unreached
 }
 
-impl Error for Trouble {}
+/// Says a failure on stderr.
+pub fn tell(failure: &Failure) {
+    note(failure.to_string());
+}
 
-fn unreachable(address: &Address, why: &str) -> Trouble {
-    Trouble::new(
+fn unreachable(address: &Address, why: &str) -> Failure {
+    Failure::new(
         Exit::Unreachable,
         format!("cannot reach the coordinator at {address}: {why}"),
     )
