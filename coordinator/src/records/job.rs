@@ -7,7 +7,7 @@ use swarm_engine::{
     touches::{JobChange, TouchedJob},
 };
 
-use super::load_all;
+use super::load::load_all;
 use crate::{
     store::{Batch, Store, key::numbered},
     stored,

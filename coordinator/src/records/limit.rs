@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use swarm_engine::{noun::queue::QueueLimit, touches::TouchedLimit};
 
-use super::load_all;
+use super::load::load_all;
 use crate::{
     store::{Batch, Store},
     stored,

@@ -29,6 +29,8 @@ mod limit;
 
 pub(crate) mod meta;
 
+mod load;
+
 use std::sync::Arc;
 
 use swarm_engine::{
@@ -40,11 +42,7 @@ use swarm_engine::{
     touches::Touches,
 };
 
-use crate::{
-    program::failure::chain,
-    store::{Batch, Layout, Store, StoreError},
-    stored::StoredError,
-};
+use crate::store::{Batch, Layout, Store, StoreError};
 
 /// What the store's checks have to know about the keys.
 pub(crate) const LAYOUT: Layout = Layout {
@@ -151,17 +149,4 @@ pub(crate) fn load(store: &Store) -> Result<State, String> {
         limits: limit::load(store)?,
         tasks: task::load(store)?,
     }))
-}
-
-/// Every record whose key begins so.
-fn load_all<T>(
-    store: &Store,
-    kind: &[u8],
-    decode: impl Fn(&[u8]) -> Result<T, StoredError>,
-) -> Result<Vec<Arc<T>>, String> {
-    let records = store.scan(kind, &[]).map(|entry| {
-        let (_, record) = entry.map_err(|error| chain(&error))?;
-        decode(&record).map(Arc::new).map_err(|error| chain(&error))
-    });
-    records.collect()
 }

@@ -15,7 +15,7 @@ use swarm_engine::{
     touches::{TaskChange, TouchedTask},
 };
 
-use super::load_all;
+use super::load::load_all;
 use crate::{
     program::failure::chain,
     store::{Batch, Store},
