@@ -12,11 +12,19 @@ struct House {
     source: &'static str,
     /// From top to bottom: `a` is `a.rs` with all in `a/`; `a/b` is a room of its own.
     rooms: &'static [&'static str],
-    /// The folders that are in circles with folders inside them: one thing and its parts.
+    /// The folders whose own files may be in circles with the folders inside them: one thing and its parts.
     whole: &'static [&'static str],
 }
 
 const HOUSES: &[House] = &[
+    House {
+        source: "coordinator/src",
+        rooms: &[
+            "lib", "serve", "door", "verb", "request", "words", "wire", "start", "upkeep", "core", "records",
+            "snapshot", "store", "journal", "machine", "stored", "program",
+        ],
+        whole: &["store", "journal"],
+    },
     House {
         source: "coordinator/engine/src",
         rooms: &[
@@ -39,6 +47,24 @@ const HOUSES: &[House] = &[
         source: "cli/src",
         rooms: &[
             "lib", "args", "verb", "bench", "dev", "exchange", "jobfile", "call", "output", "program",
+        ],
+        whole: &[],
+    },
+    House {
+        source: "agent/src",
+        rooms: &[
+            "lib",
+            "work",
+            "verb",
+            "slot",
+            "doctor",
+            "attempt",
+            "executor",
+            "process",
+            "disk",
+            "coordinator",
+            "attempt_key",
+            "program",
         ],
         whole: &[],
     },
@@ -105,16 +131,18 @@ fn told(import: &Import) -> String {
     format!("{}:{}: use {}", import.from, import.line, import.path)
 }
 
-/// The folder that a file is in; `a.rs` is in the folder `a`, if there is one.
+/// The folder that a file is in. `a.rs` and `a/mod.rs` are in the folder `a` if it has other files.
 fn folder_of<'a>(file: &'a str, files: &[String]) -> &'a str {
-    let own = file.strip_suffix(".rs").unwrap_or(file);
-    let has_own = files
-        .iter()
-        .any(|other| other.strip_prefix(own).is_some_and(|rest| rest.starts_with('/')));
-    if has_own {
+    let own = file.strip_suffix("/mod.rs").or(file.strip_suffix(".rs"));
+    let own = own.unwrap_or(file);
+    let has_others = files.iter().any(|other| {
+        let is_below = other.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'));
+        is_below && other != file
+    });
+    if has_others {
         return own;
     }
-    file.rsplit_once('/').map_or("", |(folder, _)| folder)
+    own.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The shortest circle through each import from one folder into another, if it leaves those that are whole; each once.
@@ -136,13 +164,14 @@ fn circles(imports: &Imports, whole: &[&str]) -> Vec<String> {
         let mut members: Vec<&str> = back.iter().map(|step| step.from.as_str()).collect();
         members.push(&import.from);
         members.sort_unstable();
-        let is_within = |folder: &str| {
+        let are_of = |folder: &str| {
             let is_below = |rest: &str| rest.starts_with(['/', '.']);
-            members
-                .iter()
-                .all(|member| member.strip_prefix(folder).is_some_and(is_below))
+            let mut all = members.iter();
+            let mut own = members.iter();
+            all.all(|member| member.strip_prefix(folder).is_some_and(is_below))
+                && own.any(|member| folder_of(member, &imports.files) == folder)
         };
-        if !whole.iter().any(|folder| is_within(folder)) && seen.insert(members) {
+        if !whole.iter().any(|folder| are_of(folder)) && seen.insert(members) {
             let steps = [import].into_iter().chain(back);
             let lines: Vec<String> = steps.map(|step| format!("    {}", told(step))).collect();
             found.push(format!("a circle of files:\n{}", lines.join("\n")));
@@ -196,8 +225,9 @@ fn an_import_from_above_and_a_circle_of_folders_are_found() {
         ("low/mod.rs", "mod deep; mod near;"),
         (
             "low/deep/mod.rs",
-            "use super::near::Near;\nuse crate::high::one::One;",
+            "mod within;\nuse super::near::Near;\nuse crate::high::one::One;",
         ),
+        ("low/deep/within.rs", ""),
         ("low/near.rs", "use super::deep::Deep;"),
         ("forgotten.rs", ""),
     ]);
@@ -206,8 +236,8 @@ fn an_import_from_above_and_a_circle_of_folders_are_found() {
     let wanted = [
         "forgotten.rs is in no room of the list",
         "there is no room gone",
-        "low/deep/mod.rs:2: use crate::high::one::One\n    high is above low",
-        "a circle of files:\n    low/deep/mod.rs:1: use super::near::Near\n    low/near.rs:1: use super::deep::Deep",
+        "low/deep/mod.rs:3: use crate::high::one::One\n    high is above low",
+        "a circle of files:\n    low/deep/mod.rs:2: use super::near::Near\n    low/near.rs:1: use super::deep::Deep",
     ];
     assert_eq!(found, wanted);
     // `low` and what is inside it are one thing; `high` and `low` are not.
