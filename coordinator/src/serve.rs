@@ -90,7 +90,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}")))
 }
 
-/// Says how the store is left, so that the next start need not read all of it first.
+/// Notes how the store is left, so that the next start need not read all of it first.
 fn note_closed(dir: &DataDir, contents: store::closing::Contents) {
     match store::closing::close(&dir.store(), contents) {
         Ok(true) => {}

@@ -1,9 +1,9 @@
 //! Which requests are taken: the store may be behind with its work, or the disk short of space.
 //!
-//! Work that would be new is refused first, then work that would begin, so that what has begun can end: when the
-//! store is behind, submits, claims and other requests are refused in this order, and completions have room
-//! reserved; when the disk has little space, submits and claims are, for the journal has space in reserve and the
-//! store, which is only a view, waits. Heartbeats write next to nothing and are never refused.
+//! New work is refused first, then work that would begin, so that work that has begun can end. When the store is
+//! behind, submits, claims and other requests are refused in this order, and completions have room reserved. When the
+//! disk has little space, submits and claims are refused: the journal has space in reserve for the rest, and the
+//! store waits. Heartbeats write next to nothing and are never refused.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -58,18 +58,18 @@ impl Admission {
         !Shortage::from(self.shortage.load(Ordering::Relaxed)).refuses(load)
     }
 
-    /// How short of space the disk is from now on.
+    /// Notes how short of space the disk is.
     pub(crate) fn set_shortage(&self, shortage: Shortage) {
         self.shortage.store(shortage as u8, Ordering::Relaxed);
     }
 
-    /// An event is decided that touches this.
+    /// Counts a decided event, which touches this.
     pub(crate) fn add(&self, touched: &Touches<'_>) {
         self.events.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(weight(touched), Ordering::Relaxed);
     }
 
-    /// The store has the event.
+    /// Uncounts the event: the store has it.
     pub(crate) fn remove(&self, touched: &Touches<'_>) {
         self.events.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(weight(touched), Ordering::Relaxed);
@@ -102,8 +102,8 @@ pub(crate) enum Shortage {
 }
 
 impl Shortage {
-    /// The shortage with so many free bytes. What was refused is taken again only when there is a quarter more, so
-    /// that it does not change every second.
+    /// The shortage with so many free bytes. Refused requests are taken again only when there is a quarter more space,
+    /// so that the answer does not change every second.
     pub(crate) fn with(self, free: u64) -> Shortage {
         let below = |bytes: u64, was_below: bool| free < if was_below { bytes / 4 * 5 } else { bytes };
         if below(CLAIM_FREE_BYTES, self >= Shortage::Claims) {

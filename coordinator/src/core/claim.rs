@@ -27,7 +27,7 @@ impl Core {
         let end = self.clock.now() + wait;
         loop {
             let (answer, again) = self.claim_once(&claim, end).await?;
-            // What the agent was not to be given for a while may be given to it now.
+            // A task that the agent was not to be given for a while may be given to it now.
             if answer.value.is_empty() && again && self.clock.now() < end {
                 continue;
             }
@@ -35,7 +35,7 @@ impl Core {
         }
     }
 
-    /// Claims, and waits until `end`, or until it is worth claiming again, which is told with the answer.
+    /// Claims, and waits until `end`, or until it is worth claiming again: then the answer is true.
     async fn claim_once(
         &self,
         claim: &Claim,
@@ -108,8 +108,8 @@ impl Drop for Seat<'_> {
     }
 }
 
-/// What the waiter was granted in time. Its seat is given up before the last look, so that a grant at the last
-/// moment is not missed.
+/// The tasks that the waiter was granted in time. Its seat is given up before the last look, so that a grant at the
+/// last moment is not missed.
 async fn granted_within(
     mut receiver: oneshot::Receiver<Granted>,
     wait: Duration,

@@ -1,6 +1,6 @@
-//! How far the journal is on disk, and who waits for more of it.
+//! How far the journal is on disk, and the requests that wait for more of it.
 //!
-//! A commit wakes those whose events are in it and nobody else: with hundreds of requests under way, waking all of
+//! A commit wakes the requests whose events it has and no others: with hundreds of requests under way, waking all of
 //! them for each commit would cost more than the commits.
 
 use std::{
@@ -34,7 +34,7 @@ impl Durable {
     /// Waits until the event with this seq is on disk.
     pub(super) async fn until(&self, seq: Seq) {
         if let Some(reached) = self.wait_for(seq) {
-            // The sender is dropped unsent with `self` only, which is borrowed.
+            // The sender is dropped unsent only with `self`, which is borrowed.
             let _ = reached.await;
         }
     }
@@ -44,7 +44,7 @@ impl Durable {
             return None;
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // `reached` looks who waits after it has said how far it got.
+        // `reached` first says how far it got, and then looks who waits.
         if self.through.load(Ordering::Acquire) >= seq.0 {
             return None;
         }
@@ -55,7 +55,7 @@ impl Durable {
 
     /// The events up to `through` are on disk from now on.
     pub(super) fn reached(&self, through: Seq) {
-        // Whoever has an answer may follow on from it: those who follow have to know as much by then.
+        // A caller may follow events from its answer on, so followers have to know of the answer's event first.
         self.followers.send_replace(through);
         self.through.store(through.0, Ordering::Release);
         let woken = {
@@ -64,7 +64,7 @@ impl Durable {
             std::mem::replace(&mut *waiting, later)
         };
         for sender in woken.into_values().flatten() {
-            // Whoever has gone does not care.
+            // Its caller may have gone.
             let _ = sender.send(());
         }
     }

@@ -36,7 +36,7 @@ impl Core {
             self.until_durable(as_of).await;
             return result.map(|value| Answer { value, as_of });
         };
-        // An order, the end of the wait, and a newer call all end it; what holds now is the answer.
+        // An order, the end of the wait, and a newer call all end the wait; the answer says what holds by then.
         let _ = tokio::time::timeout(wait, parked).await;
         let now = self.clock.now();
         let answer = self.read(|state| renew::directives(state, &request, now)).await;

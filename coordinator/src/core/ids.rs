@@ -1,4 +1,4 @@
-//! Ids that begin so, over memory and store.
+//! Ids by their beginning, over memory and store.
 
 use std::{collections::BTreeSet, ops::Bound};
 
@@ -12,7 +12,7 @@ use crate::records::task::find;
 pub(crate) struct Ids {
     pub(crate) tasks: BTreeSet<TaskId>,
     pub(crate) jobs: Vec<JobId>,
-    /// Without those that said goodbye.
+    /// Without agents that said goodbye.
     pub(crate) agents: Vec<AgentId>,
     pub(crate) queues: Vec<QueueName>,
 }
@@ -41,7 +41,7 @@ impl Core {
                 agents: agents.take(most).map(|agent| agent.id.clone()).collect(),
                 queues: queues.take(most).collect(),
             };
-            // What was removed is in the store for a little longer.
+            // A removed task is in the store for a little longer.
             let behind = (Bound::Included(prefix.as_str()), Bound::Unbounded);
             let leaving = inner.leaving.range::<str, _>(behind);
             let leaving: BTreeSet<TaskId> = leaving
@@ -59,7 +59,7 @@ impl Core {
             .map_err(|_| "the coordinator is stopping".to_owned())??;
         for (id, number) in stored {
             if !leaving.contains(&id) {
-                // What the store had may be newer than the look into memory.
+                // A task from the store may be newer than the look into memory.
                 as_of = as_of.max(Seq(number.0));
                 ids.tasks.insert(id);
             }

@@ -1,8 +1,8 @@
 //! Pages of tasks in the order of their numbers or against it, over memory and store.
 //!
-//! Memory is looked at first, under the lock, then the store: a task that is forgotten in between is found in
-//! both and shown once. Only a retry goes the other way; then the page is read again. What takes longer to look
-//! at than the lock is held for, a task's spec, is looked at afterwards.
+//! Memory is read first, under the lock, then the store: a task that is forgotten in between is found in both and
+//! shown once. Only a retry takes a task the other way; then the page is read again. Reading a spec takes longer than
+//! the lock is held for, so specs are read afterwards.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,13 +24,13 @@ use swarm_engine::{
 use super::{Answer, Core, lock::Inner, recall::Refused};
 use crate::{program::limits::LIST_BYTES, records::task::find, store::Store};
 
-/// How often a page is read again because tasks were retried meanwhile; after that it may miss one of those.
+/// How often a page is read because tasks were retried meanwhile; after that it may miss a retried task.
 const MAX_READS: usize = 3;
 
-/// A condition on what a task's spec says.
+/// A condition on a task's spec.
 pub(crate) type SpecFilter = Arc<dyn Fn(&Task) -> bool + Send + Sync>;
 
-/// What a list is to show.
+/// The tasks that a list is to show.
 #[derive(Clone)]
 pub(crate) struct Listing {
     /// Tasks of this job; of all when `None`.
@@ -45,13 +45,13 @@ pub(crate) struct Listing {
     pub(crate) from: Option<Timestamp>,
     /// Tasks submitted before this time.
     pub(crate) before: Option<Timestamp>,
-    /// Tasks whose spec meets this.
+    /// Tasks whose spec meets this condition.
     pub(crate) spec: Option<SpecFilter>,
-    /// From which end.
+    /// From which end the list begins.
     pub(crate) order: Direction,
     /// Tasks behind this one.
     pub(crate) cursor: Number,
-    /// So many at most.
+    /// How many tasks a page has at most.
     pub(crate) size: usize,
 }
 
@@ -60,12 +60,12 @@ pub(crate) struct Listing {
 pub(crate) struct Page {
     /// The tasks.
     pub(crate) tasks: Vec<Arc<Task>>,
-    /// The last one that was looked at, when there are more behind it.
+    /// The last task that was looked at, when there are more behind it.
     pub(crate) next: Option<Number>,
 }
 
 impl Listing {
-    /// Everything but the spec.
+    /// Whether the task is wanted, as far as can be said without its spec.
     fn accepts(&self, task: &Task) -> bool {
         self.states.contains(&task.state())
             && (self.queue.is_empty() || task.queue().as_str() == self.queue)
@@ -89,7 +89,7 @@ impl Listing {
         }
     }
 
-    /// Where to begin looking: tasks that were submitted too early or too late for a first page are passed over.
+    /// Where a page begins: a first page passes over tasks that were submitted too early or too late.
     fn begin<E>(
         &self,
         next: impl FnMut(Number) -> Result<Option<(Number, Timestamp)>, E>,
@@ -107,7 +107,7 @@ impl Listing {
         }
     }
 
-    /// Whether it can show anything that is not in memory.
+    /// Whether it can show a task that is not in memory.
     fn wants_finished(&self) -> bool {
         let finished = [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled];
         finished.iter().any(|state| self.states.contains(state))
@@ -119,18 +119,18 @@ fn newest_agent(task: &Task) -> Option<&AgentId> {
     task.lease().map(|lease| &lease.agent).or_else(ended)
 }
 
-/// What one side has: every wanted task behind the cursor, as far as it was looked at.
+/// The part of memory or of the store: every wanted task behind the cursor, as far as it was read.
 #[derive(Default)]
 struct Side {
     tasks: Vec<Arc<Task>>,
-    /// Those that were looked at and not wanted.
+    /// Tasks that were read and not wanted.
     others: BTreeSet<Number>,
-    /// How far; `None` when to the end.
+    /// The last task that was read; `None` when all were.
     through: Option<Number>,
 }
 
 impl Core {
-    /// Reads a page. It may be short, even empty, and go on, for a bounded number of tasks is looked at.
+    /// Reads a page. It may be short, even empty, with more behind it: it reads a bounded number of tasks.
     ///
     /// # Errors
     ///
@@ -170,10 +170,10 @@ fn look_into_memory(inner: &Inner, wanted: &Listing) -> Result<Side, Rejection> 
         None => state.tasks_behind(begin, wanted.order),
     };
     let mut side = Side::default();
-    // What was removed is in the store for a little longer.
+    // A removed task is in the store for a little longer.
     side.others
         .extend(inner.leaving.values().map(|(number, _)| *number));
-    // What the specs say is not known yet: more may be needed than the page takes.
+    // Some may turn out to be unwanted when their specs are read: more may be needed than the page takes.
     let most = if wanted.spec.is_some() {
         MAX_VISITED
     } else {
@@ -204,7 +204,7 @@ fn next_in_memory(state: &State, after: Number) -> Option<(Number, Timestamp)> {
     next.map(|task| (task.number, task.created))
 }
 
-/// What takes longer than the lock is held for.
+/// Reads specs and store, which takes longer than the lock is held for.
 fn look_further(mut memory: Side, store: &Store, wanted: &Listing) -> Result<Page, String> {
     let (tasks, others): (Vec<_>, Vec<_>) = memory
         .tasks
@@ -243,7 +243,7 @@ fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
     Ok(side)
 }
 
-/// Both sides in order, as far as both were looked at. What is in memory is newer than what is in the store.
+/// Both sides in order, as far as both were read. A task in memory is newer than the same task in the store.
 fn merge(memory: Side, store: Side, wanted: &Listing) -> Page {
     let place = |number| wanted.order.rank(number);
     let through = [memory.through, store.through]

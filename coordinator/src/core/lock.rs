@@ -47,7 +47,7 @@ pub(super) struct Lock {
     inner: Mutex<Inner>,
     /// Wakes the writer.
     work: Condvar,
-    /// Wakes the timer when the next deadline has come nearer.
+    /// Wakes the timer when the next deadline comes nearer.
     deadline_nearer: Notify,
 }
 
@@ -59,11 +59,11 @@ pub(super) struct Inner {
     /// Heartbeats that wait for an order.
     pub(super) parked: Parked,
     pub(super) pins: Pins,
-    /// How often things happen.
+    /// How often tasks and attempts begin and end.
     pub(super) rates: Rates,
     /// Ids of tasks that the store may have and `state` has not.
     pub(super) stored_ids: StoredIds,
-    /// How many tasks were brought back since the start.
+    /// How many tasks were retried since the start.
     pub(super) retries: u64,
     /// Removed tasks that the store still has, each with the event that removed it.
     pub(super) leaving: BTreeMap<TaskId, (Number, Seq)>,
@@ -159,7 +159,7 @@ impl Lock {
         self.work.notify_one();
     }
 
-    /// For the timer: waits until the next deadline has come nearer than it was planned for.
+    /// For the timer: waits until the next deadline is nearer than the one for which the timer sleeps.
     pub(super) async fn until_deadline_is_nearer(&self) {
         self.deadline_nearer.notified().await;
     }
@@ -218,7 +218,7 @@ impl Locked<'_> {
         self.has_decided = true;
     }
 
-    /// Carries out the consequences of what was decided.
+    /// Carries out the consequences of the decisions.
     fn carry_out(&mut self) {
         if !self.has_decided {
             return;
@@ -257,8 +257,8 @@ impl Locked<'_> {
                 continue;
             }
             let result = self.decide(|draft| claim::decide(draft, waiter.claim.clone()));
-            // There is something, and not for this agent at this moment: a hold, a machine that fails what it is
-            // given, a task that it should not be given again so soon. Each turn takes a waiter out, so this ends.
+            // There is a task, and not for this agent at this moment: because of a hold, a machine that fails, or an
+            // attempt of the same task a moment ago. Each turn takes a waiter out, so this ends.
             if matches!(&result, Ok(granted) if granted.is_empty()) {
                 passed.push((offer, waiter));
             } else {

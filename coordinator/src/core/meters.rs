@@ -1,4 +1,4 @@
-//! What is counted while the coordinator works, for the page of metrics: durable events and calls, since the start.
+//! Durable events, commits and calls, counted since the start for the page of metrics.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ pub(crate) const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// The name under which calls are counted that are not of our protocol: strangers can make up any number of names.
+/// The name under which calls of other protocols are counted: strangers can make up any number of names.
 pub(crate) const OTHER_METHODS: &str = "other";
 
 /// Every method of the protocol, such as `swarm.v1.TaskService/GetTask`, in order.
@@ -182,7 +182,7 @@ impl Meters {
 }
 
 impl Calls {
-    /// How many were answered with each code that there was.
+    /// How many calls ended with each code that occurred.
     pub(crate) fn by_code(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = CODES.into_iter().zip(self.codes.iter().map(read));
         counts.filter(|(_, count)| *count > 0)

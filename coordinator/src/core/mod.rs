@@ -152,7 +152,7 @@ impl Core {
         result.map(|value| Answer { value, as_of })
     }
 
-    /// Looks at the state, for microseconds, and answers when what was seen is durable.
+    /// Looks at the state, for microseconds, and answers when everything that was seen is durable.
     pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Answer<T> {
         self.read_inner(|inner| look(&inner.state)).await
     }
@@ -209,7 +209,7 @@ impl Core {
         self.lock().grant_again();
     }
 
-    /// The time, which all parts of the coordinator take from here.
+    /// The clock that all parts of the coordinator share.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -224,12 +224,12 @@ impl Core {
         &self.journal
     }
 
-    /// What is counted while all this works.
+    /// The counts of events and calls.
     pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.meters
     }
 
-    /// What an attempt printed; `None` when it reported nothing. It may wait for the store.
+    /// The output of an attempt; `None` when it reported nothing. This may wait for the store.
     ///
     /// # Errors
     ///
@@ -258,13 +258,13 @@ impl Core {
         MAX_STREAMS.saturating_sub(self.streams.available_permits())
     }
 
-    /// What happened in the last minute, and how many seconds that is.
+    /// The counts of the last minute, and of how many seconds they are.
     pub(crate) fn last_minute(&self) -> (Happened, f64) {
         let (now, uptime) = (self.clock.now(), self.clock.uptime());
         self.lock().rates.last_minute(now, uptime)
     }
 
-    /// What tells a live agent from a lost one now.
+    /// The means to tell a live agent from a lost one now.
     pub(crate) fn liveness(&self, ttl: Duration) -> Liveness {
         Liveness {
             now: self.clock.now(),

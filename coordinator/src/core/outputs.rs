@@ -1,4 +1,4 @@
-//! What attempts printed: in memory until the store has it, in the store from then on.
+//! The outputs of attempts: in memory until the store has them, in the store from then on.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ impl Outputs {
         }
     }
 
-    /// Keeps the output that an event carries, if it does.
+    /// Keeps the output that an event carries, if there is one.
     pub(super) fn keep(&self, touched: &Touches<'_>) {
         if let Some((number, attempt, output)) = output::of(touched) {
             self.fresh().insert((number, attempt), output.clone());
@@ -41,13 +41,13 @@ impl Outputs {
         }
     }
 
-    /// What an attempt printed; `None` when it reported nothing.
+    /// The output of an attempt; `None` when it reported nothing.
     ///
     /// # Errors
     ///
     /// A sentence when the store cannot be read.
     pub(super) fn get(&self, number: Number, attempt: AttemptNumber) -> Result<Option<Arc<Output>>, String> {
-        // Memory first: it is given up only after the store has the output.
+        // Memory first: an output leaves it only after the store has the output.
         if let Some(output) = self.fresh().get(&(number, attempt)) {
             return Ok(Some(output.clone()));
         }

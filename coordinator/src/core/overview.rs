@@ -1,4 +1,4 @@
-//! Everything on one page, as of one moment: what `GetStatus` and the metrics show.
+//! The whole coordinator on one page, as of one moment: for `GetStatus` and the metrics.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,24 +21,24 @@ use crate::program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES};
 /// See the module.
 pub(crate) struct Overview {
     pub(crate) counts: Counts,
-    /// How many tasks of each queue have not ended, of the first queues by name.
+    /// How many tasks of a queue have not ended, for the first queues by name.
     pub(crate) queues: Vec<(QueueName, Counts)>,
     pub(crate) agents: AgentCounts,
-    /// Of agents that can be counted on.
+    /// Slots of agents that can be counted on.
     pub(crate) slots: u64,
     pub(crate) jobs: usize,
     /// When the oldest queued task was submitted.
     pub(crate) oldest_queued: Option<Timestamp>,
     pub(crate) holds: Vec<Arc<Hold>>,
-    /// Queued tasks that no live agent can run as things are.
+    /// How many queued tasks no live agent can run at present.
     pub(crate) unmatched: u64,
-    /// Claims that wait.
+    /// How many claims wait.
     pub(crate) waiters: usize,
-    /// Heartbeats that are parked.
+    /// How many heartbeats are parked.
     pub(crate) parked: usize,
 }
 
-/// How many agents can be counted on, and how many for what reason not.
+/// How many agents can be counted on, and why others cannot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AgentCounts {
     pub(crate) online: u64,
@@ -53,7 +53,7 @@ pub(crate) enum AgentState {
     Online,
     /// It takes nothing more.
     Draining,
-    /// It was not heard of for a TTL.
+    /// It was silent for a TTL.
     Lost,
     /// Somebody holds it back.
     Paused,

@@ -1,4 +1,4 @@
-//! How often things happened over the last minute.
+//! How often tasks and attempts began and ended in the last minute.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use swarm_engine::{
 /// Over how many seconds rates are taken.
 const WINDOW: usize = 60;
 
-/// What is counted in each second.
+/// The counts of one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Happened {
     pub(crate) submitted: u64,
@@ -50,7 +50,7 @@ impl Happened {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Rates {
-    /// One for each of the last seconds; the present one is `second % WINDOW`.
+    /// The counts of each of the last seconds; those of the present one are at `second % WINDOW`.
     seconds: [Happened; WINDOW],
     second: u64,
 }
@@ -71,8 +71,8 @@ impl Rates {
         self.seconds[self.second as usize % WINDOW].note(touched);
     }
 
-    /// What happened in the last minute, or since the start when that is shorter, and how many seconds that is:
-    /// whole ones, without the present one.
+    /// The counts of the last minute, or since the start when that is shorter, and of how many seconds they are: whole
+    /// seconds, without the present one.
     pub(crate) fn last_minute(&mut self, now: Timestamp, uptime: Duration) -> (Happened, f64) {
         self.pass(now);
         let whole = (WINDOW as u64 - 1).min(uptime.as_secs());
@@ -87,7 +87,7 @@ impl Rates {
         (sum, whole.max(1) as f64)
     }
 
-    /// Forgets the seconds that have passed out of the window.
+    /// Forgets the seconds that have left the window.
     fn pass(&mut self, now: Timestamp) {
         let second = now.0 / 1000;
         if second.saturating_sub(self.second) >= WINDOW as u64 {

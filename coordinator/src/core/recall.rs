@@ -25,7 +25,7 @@ use crate::{
 /// Why a request that names tasks was not carried out.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// Its decision, or what it asks for, is refused.
+    /// The request, or its decision, is refused.
     Rejected(Rejection),
     /// The tasks that it names cannot be looked up.
     Unreadable(String),
@@ -44,7 +44,7 @@ pub(crate) struct Pinned<'a> {
 }
 
 impl Core {
-    /// As `execute`, for a request that names these tasks: those of them that exist are in memory when it decides.
+    /// As `execute`, for a request that names these tasks: the tasks that exist are in memory when it decides.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Core {
         Ok(Answer { value, as_of })
     }
 
-    /// Decides if all these tasks that exist are in memory; gives the decision back when the store has to be asked.
+    /// Decides at once when the store need not be asked for any of these tasks; or else gives the decision back.
     fn decide_if_here<T, D: FnOnce(&mut Draft<'_>) -> Result<T, Rejection>>(
         &self,
         ids: &BTreeSet<TaskId>,
@@ -111,7 +111,7 @@ impl Core {
         Ok((result, locked.release()))
     }
 
-    /// Decides with all these tasks that exist in memory.
+    /// Takes the tasks that exist back into memory, and decides.
     async fn recall_and_decide<T>(
         &self,
         ids: &Arc<BTreeSet<TaskId>>,
@@ -155,8 +155,8 @@ impl Core {
         }
     }
 
-    /// Takes those of the found tasks back that memory still lacks, and decides. The decision is also handed the pins
-    /// of all requests.
+    /// Takes the found tasks back that memory still lacks, and decides. The decision is also handed the pins of all
+    /// requests.
     pub(super) fn decide_with<T>(
         &self,
         found: &[Arc<Task>],

@@ -1,7 +1,7 @@
 //! Which ids the store may have, so that a new task's id is not looked up in vain.
 //!
-//! It remembers the ids of tasks that are not in memory, and errs on one side only: an id that it does not have is
-//! not in the store. Until it was filled, every id may be there. An id that leaves the store stays here, so it is filled
+//! It remembers the ids of tasks that are not in memory, and errs on one side only: an id that it does not have is not
+//! in the store. Until it was filled, every id may be there. An id that leaves the store stays here, so it is filled
 //! anew when most of its ids are gone: see `upkeep/stored_ids.rs`.
 
 use swarm_engine::id::TaskId;
@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::program::limits::MAX_STORED_IDS_BYTES;
 
-/// Bits for each id: with so many places one id in about a thousand is looked up in vain.
+/// Bits for each id: with so many, about one new id in a thousand is looked up in vain.
 const BITS_PER_ID: usize = 16;
 const PLACES: u64 = 8;
 
@@ -19,9 +19,9 @@ const FIRST_ROOM: usize = 1 << 16;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct StoredIds {
-    /// Has every id that the store may have; `None` until it has been filled.
+    /// Every id that the store may have; `None` until all are known.
     whole: Option<Ids>,
-    /// Being filled.
+    /// Ids added so far, while these are being filled.
     partial: Option<Ids>,
 }
 
@@ -44,7 +44,7 @@ impl StoredIds {
         self.whole.as_ref().is_none_or(|ids| ids.have(hash(id.as_str())))
     }
 
-    /// A task is in the store, and perhaps not in memory.
+    /// Adds the id of a task that is in the store, and perhaps not in memory.
     pub(super) fn add(&mut self, id: &str) {
         let hash = hash(id);
         for ids in [&mut self.whole, &mut self.partial].into_iter().flatten() {
@@ -94,8 +94,8 @@ impl Ids {
         }
     }
 
-    /// For how many ids another part is made, when one is needed. When there is no memory for it the last one becomes
-    /// too full, and errs more often.
+    /// For how many ids the next part has room, when a next part is needed. When there is no memory for it, the last
+    /// part becomes too full and errs more often.
     fn room_of_next(&self) -> Option<usize> {
         let Some(last) = self.parts.last() else {
             return Some(FIRST_ROOM);
@@ -107,7 +107,7 @@ impl Ids {
 }
 
 impl Part {
-    /// With room for so many ids, a power of two.
+    /// A part with room for so many ids, a power of two.
     fn with(room: usize) -> Part {
         Part {
             words: vec![0; room * BITS_PER_ID / 64],

@@ -1,4 +1,4 @@
-//! The newest durable events, decoded once for all who follow.
+//! The newest durable events, decoded once for all followers.
 
 use std::{
     collections::VecDeque,

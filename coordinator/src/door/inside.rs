@@ -1,5 +1,5 @@
-//! A coordinator inside another program and without a port: for tests that look at the whole, and for fuzzing.
-//! Its handlers, threads and files are the real ones.
+//! A coordinator inside another program and without a port: for tests of the whole, and for fuzzing. Its requests,
+//! threads and files are the real ones.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     upkeep::{KeepEvents, Upkeep},
 };
 
-/// As the program has it when nobody says otherwise.
+/// The program's defaults.
 const LEASE_TTL: Duration = Duration::from_secs(90);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 const DEFAULT_RETRIES: u32 = 2;
@@ -27,7 +27,7 @@ const DEFAULT_RETRIES: u32 = 2;
 /// Longer than any test: no task and no event is removed because of its age.
 const KEEP_AGE: Duration = Duration::from_secs(1_000_000);
 
-/// How its files are laid out: small ones make a short run go through all that becomes of large ones.
+/// How its files are laid out: with small files a short run meets everything that happens to large ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     /// The length of a journal segment.
@@ -42,7 +42,7 @@ pub struct Inside {
     upkeep: Upkeep,
     routes: Routes,
     shutdown: CancellationToken,
-    // Last: the lock goes when nothing is written any more.
+    // The last field: the directory's lock is given up when nothing is written any more.
     _dir: DataDir,
 }
 
@@ -90,13 +90,13 @@ impl Inside {
         })
     }
 
-    /// What a client is made of in place of a connection.
+    /// The services, for a client without a connection.
     pub fn routes(&self) -> Routes {
         self.routes.clone()
     }
 
-    /// Does what the program does beside serving, which it does about every second: marks how far the journal is on
-    /// disk, reserves space, and removes old events behind a snapshot.
+    /// Gives the upkeep a turn, as the program does about every second: it marks how far the journal is on disk,
+    /// reserves space, and removes old events behind a snapshot.
     pub fn keep_up(&mut self) {
         self.upkeep.once();
     }
@@ -105,7 +105,7 @@ impl Inside {
     ///
     /// # Errors
     ///
-    /// What does not.
+    /// The contradiction that was found.
     pub fn check(&self) -> Result<(), String> {
         self.running.core.peek(|state| state.check())
     }

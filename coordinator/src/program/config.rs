@@ -1,4 +1,4 @@
-//! What the operator asked for.
+//! The settings of serving, from flags and environment.
 
 use std::{
     net::SocketAddr,
@@ -65,15 +65,15 @@ pub struct Config {
 const LEASE_TTL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(24 * 3600);
 
-/// A task has to outlive its last report and whoever looks at it; no disk is for ever.
+/// A task has to outlive its last report and the people who look at it; no disk is for ever.
 const KEEP: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(100 * 366 * 24 * 3600);
 
-/// Events go in segments of 16 MiB: with fewer than four of them, a quarter is none.
+/// Events are removed in segments of 16 MiB: of fewer than four segments, a quarter is none.
 const LEAST_EVENT_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Config {
-    /// Refuses what cannot work, or would be open to everybody.
+    /// Refuses settings that cannot work, or would open the coordinator to everybody.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Config {
         }
     }
 
-    /// Where the data are kept.
+    /// The data directory.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Config {
     }
 }
 
-/// Where the data are kept, if this directory is named for them.
+/// The data directory: the named one, or the usual one of this user.
 ///
 /// # Errors
 ///
@@ -166,7 +166,7 @@ fn log_level(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a duration as people write it, in whole milliseconds: so much is kept of it on disk.
+/// Reads a duration as people write it, in whole milliseconds, as it is kept on disk.
 fn duration(text: &str) -> Result<Duration, String> {
     swarm_proto::duration::parse_duration(text).map(|length| Duration::from_millis(millis(length)))
 }

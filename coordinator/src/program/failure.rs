@@ -19,7 +19,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Whether the disk itself has failed: it is not full, and there is no lack of descriptors or rights.
+/// Whether the disk itself fails, rather than is full, or lacks descriptors or rights.
 pub fn is_of_the_disk(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {

@@ -64,11 +64,11 @@ pub const PAGE_EVENTS: usize = 1_000;
 /// Bytes in one page of a reader.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
-/// How long a request that names what memory does not have may wait after a start, until the ids in the store have
-/// been read through: some millions of them.
+/// How long a request may wait after a start because it names tasks that are not in memory, until all ids in the store
+/// have been read: some millions of them.
 pub const IDS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A page of the store that is not read within this time never is: a slow disk reads it in a second.
+/// Reading a page of the store that takes longer than this never ends: a slow disk reads it in a second.
 pub const SCRUB_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tasks forgotten at a time: each costs a few map operations under the lock.
@@ -78,8 +78,8 @@ pub const FORGET_STEP: usize = 1_000;
 /// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size.
 pub const RECALL_BYTES: usize = 64 * 1024 * 1024;
 
-/// Memory of what is known of the ids in the store: room for thirty million. With more of them, new ones are looked up
-/// in vain more often.
+/// Memory of the filter that knows the ids in the store: room for thirty million. With more of them, new ids are looked
+/// up in vain more often.
 pub const MAX_STORED_IDS_BYTES: usize = 64 * 1024 * 1024;
 
 /// Ids noted under one lock.
@@ -91,10 +91,10 @@ pub const STORE_READERS: usize = 8;
 /// Bytes of records that one page of a list reads from the store.
 pub const LIST_BYTES: usize = 8 * 1024 * 1024;
 
-/// The longest pause between two looks for tasks that ended long ago.
+/// The longest pause between two sweeps for tasks that ended long ago.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A clock that has gone on for longer than this since the last event may be wrong: nothing is removed by it.
+/// A clock that has gone on for longer than this since the last event may be wrong: nothing is removed for its age.
 pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
 
 /// Pauses between two warnings that retention waits.
@@ -114,49 +114,50 @@ pub const SUBMIT_FREE_BYTES: u64 = 64 * 1024 * 1024;
 /// has begun.
 pub const CLAIM_FREE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Free bytes below which the store waits: what it writes of its smallest full batch before it looks again. It is lower
-/// than that for claims, so that the store has what has ended.
+/// Free bytes below which the store waits: the size of its smallest full batch on disk. This is less than claims leave,
+/// so that the store still takes the tasks that end.
 pub const STORE_FREE_BYTES: u64 = STORE_KEY_BYTES * STORE_SCARCE_OPERATIONS as u64;
 
-/// What changing one key may write when none of its neighbours changes: a leaf of 4 KiB, in the window's file, in sled's
+/// Bytes written to change one key when none of its neighbours changes: a leaf of 4 KiB in the window's file, in sled's
 /// log, and about twice more with the nodes that sled writes anew.
 pub const STORE_KEY_BYTES: u64 = 4 * 4096;
 
-/// Bytes of a segment of the journal: few enough that a new data directory takes little space and a segment is zeroed in
-/// some ten milliseconds; enough that a busy coordinator begins a segment less than once a second.
+/// Bytes of a segment of the journal: few enough that a new data directory takes little space and a segment is zeroed
+/// in some ten milliseconds; enough that a busy coordinator begins a segment less than once a second.
 pub const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
 // Claims leave space for a segment of the journal and for the store.
 const _: () = assert!(STORE_FREE_BYTES + SEGMENT_BYTES <= CLAIM_FREE_BYTES);
 
-/// Bytes of what is replaced in the store while a snapshot is taken, beyond which the store waits for the snapshot:
-/// half a million tasks, as long as few of them printed much.
+/// Bytes of records that may be replaced in the store while a snapshot is taken, before the store waits for the
+/// snapshot: half a million tasks, as long as few of them printed much.
 pub const FROZEN_BYTES: usize = 256 * 1024 * 1024;
 
-/// Pauses of the store between two looks at what has come meanwhile: some group commits of the journal.
+/// Pauses of the store between two looks at its work: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long the store gathers what it writes together: records of neighbouring tasks share a leaf, and of a task that
-/// lived shorter only its end is written. A start may have to replay so much more, and finished tasks stay in memory for it.
+/// How long the store collects events that it writes together: records of neighbouring tasks share a leaf, and of a
+/// task that lived shorter only its end is written. A start may have to replay so much more, and finished tasks stay in
+/// memory so much longer.
 pub const STORE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Keys, bytes and events of one batch of the store, about: readers of the store wait while it is written. When no two of
-/// its keys are neighbours it comes to 20 MB of leaves, which are in memory three times and written twice.
+/// Keys of one batch of the store, about: readers of the store wait while the batch is written. When no two keys are
+/// neighbours, these are 20 MB of leaves, which are in memory three times and written twice.
 pub const STORE_BATCH_OPERATIONS: usize = 5_000;
-/// Keys where the disk is too full for more of them.
+/// Keys of one batch when the disk is too full for more.
 pub const STORE_SCARCE_OPERATIONS: usize = 1_000;
-/// See `STORE_BATCH_OPERATIONS`.
+/// Bytes of one batch, for the same reason.
 pub const STORE_BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// See `STORE_BATCH_OPERATIONS`; events of the same tasks come to few operations.
+/// Events of one batch, for the same reason; events of the same tasks change few keys.
 pub const STORE_BATCH_EVENTS: usize = 40_000;
 
-/// Pauses between two looks for space while the store waits for it.
+/// Pauses between two looks at the free space while the store waits for it.
 pub const SPACE_PAUSE: Duration = Duration::from_millis(200);
 
-/// Pauses between two looks after the journal's files: what is younger may be cut from its end unnoticed.
+/// Pauses between two turns of the upkeep: younger events may be cut from the journal's end unnoticed.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The pause after old events could not be removed: what hinders it takes a person to mend.
+/// The pause after old events could not be removed: a person has to mend the cause.
 pub const TRIM_RETRY: Duration = Duration::from_secs(60);
 
 /// Bytes of dependencies' outputs in one answer to a claim.
@@ -168,7 +169,7 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Pauses between heartbeats are this fraction of the lease's TTL: two may be lost.
 pub const HEARTBEATS_PER_TTL: u32 = 3;
 
-/// Unmet dependencies named in one task's message; the rest is a number.
+/// Unmet dependencies named in one task's message; the others are only counted.
 pub const MAX_SHOWN_DEPENDENCIES: usize = 100;
 
 /// Kinds of passed tasks told with an empty claim.
@@ -194,13 +195,13 @@ pub const COMMIT_EVENTS: usize = 20_000;
 /// Bytes of specs and outputs in one group commit, likewise.
 pub const COMMIT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long an agent waits at most until it looks whether other shards are its own now.
+/// How long a claim waits at most before it looks whether other shards are the agent's now.
 pub const SHARDS_WAIT: Duration = Duration::from_secs(5);
 
 /// Long polls that one agent may have at the same time; ours has one.
 pub const MAX_WAITERS_PER_AGENT: usize = 16;
 
-/// Bytes of one page of a list: half of a message, so that whatever stands around it fits.
+/// Bytes of one page of a list: half of a message, so that everything around the page fits.
 pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Connections at the same time; an agent needs one.
@@ -236,10 +237,10 @@ pub const CALL_PATIENCE: Duration = Duration::from_secs(60);
 /// Connections are closed at this age, so that agents spread again after a restart of anything in between.
 pub const CONNECTION_AGE: Duration = Duration::from_secs(3600);
 
-/// What is under way on a connection at that age may still end within this time.
+/// Calls under way on a connection of that age may still end within this time.
 pub const CONNECTION_GRACE: Duration = Duration::from_secs(60);
 
-/// A timer that wakes later than this part of a TTL has been asleep with the whole coordinator.
+/// A timer that is late by this part of a TTL was asleep with the whole coordinator.
 pub const LATE_PART: u32 = 4;
 
 /// How often the timer looks whether the store has caught up, before it goes on with consequences.

@@ -42,7 +42,7 @@ pub(crate) fn floor(snapshots: &[Snapshot], found: &StoreFound) -> journal::Floo
     }
 }
 
-/// A store that the journal can be replayed onto, whose last seq is `last`: the one that was found, if it serves.
+/// A store onto which the journal, whose last seq is `last`, can be replayed: the one that was found, if it serves.
 ///
 /// # Errors
 ///
@@ -154,7 +154,7 @@ fn build(dir: &Path, snapshots: &[Snapshot], oldest: u64) -> Result<Base, Failur
     Ok((store, State::default()))
 }
 
-/// The restored store, or what is wrong with the snapshot.
+/// The restored store, or the snapshot's damage.
 fn restore(snapshot: &Snapshot, dir: &Path) -> Result<Result<Base, String>, Failure> {
     let store = match snapshot.restore(dir, &LAYOUT) {
         Ok(store) => store,

@@ -93,7 +93,7 @@ fn open(dir: &Path, asked: Depth) -> Result<StoreFound, Failure> {
 /// The damage that another process finds in the store: reading damaged files may never end.
 fn damage_of(dir: &Path, depth: Depth) -> Result<Option<String>, Failure> {
     if depth == Depth::Sample {
-        // From here on sled writes to its files.
+        // From here on sled writes to the store's files.
         closing::open(dir).map_err(|error| failures::of_closing(&error))?;
     }
     let health = probe(dir, depth).map_err(|error| {

@@ -37,7 +37,7 @@ pub(crate) struct Opened {
     pub(crate) new_history: Option<Arc<str>>,
 }
 
-/// Opens what the data directory holds.
+/// Opens the data directory.
 ///
 /// # Errors
 ///

@@ -1,9 +1,8 @@
 //! The marker that makes the next start begin a new history.
 //!
-//! After a loss was accepted or a backup restored, readers may have seen events that are
-//! no longer there. The marker holds the id of the new history. A start journals it, and
-//! removes the marker only when that is on disk; a start that is killed in between finds
-//! the id in its state at the next try, and only removes the marker.
+//! After a loss was accepted or a backup restored, readers may have seen events that are no longer there. The marker
+//! holds the id of the new history. A start journals the id, and removes the marker only when the id is on disk. When
+//! it is killed in between, the next start finds the id in its state, and only removes the marker.
 
 use std::{
     fs, io,
@@ -42,7 +41,7 @@ pub(crate) fn pending(dir: &Path, identity: Option<&Identity>) -> Result<Option<
         Err(error) if error.kind() == io::ErrorKind::InvalidData => "".into(),
         Err(error) => return Err(FileError::new("read the marker", &marker)(error)),
     };
-    // It is written whole; what became of it since does not matter, only that it is there.
+    // The marker is written whole. Its contents may have changed since; that it is there counts.
     let is_name = !history.is_empty() && history.chars().all(|letter| letter.is_ascii_alphanumeric());
     let history = if is_name && history.len() <= random::name().len() {
         history

@@ -1,7 +1,7 @@
 //! The directory in which a backup is laid out before it becomes the data of a coordinator.
 //!
-//! As long as there is something in it, the restoring did not finish: the coordinator does
-//! not start there, for it would begin with nothing.
+//! As long as it is not empty, the restoring did not finish: the coordinator does not start there, for it would begin
+//! with nothing.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 
 use crate::machine::data_dir::DataDir;
 
-/// Where it is in a data directory.
+/// The path of that directory in a data directory.
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("restoring")
 }
@@ -23,7 +23,7 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
 ///
 /// In that case, or when the file system refuses.
 pub(crate) fn check(dir: &DataDir) -> Result<(), Failure> {
-    // An empty one is what a restoring that was killed at its very end has left.
+    // A restoring that was killed at its very end has left it empty.
     match fs::remove_dir(path(dir.path())) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -40,7 +40,7 @@ pub(crate) struct Running {
     jump: Duration,
     writer: JoinHandle<Journal>,
     view: JoinHandle<()>,
-    /// Ends when its sender is dropped, or when it is through.
+    /// Ends when its sender is dropped, or when all of the store is read.
     scrub: Option<(Sender<()>, JoinHandle<()>)>,
     /// Ends when its sender is dropped.
     upkeep: Option<(Sender<()>, JoinHandle<()>)>,
@@ -77,7 +77,7 @@ impl Running {
         if let Some(history) = &new_history {
             tracing::warn!(%history, "beginning a new history: readers of events start over");
         }
-        // The first event of this epoch is written by hand: nothing else runs yet.
+        // Decided by hand, for the core that decides otherwise is made of the state afterwards.
         let started = Start {
             version: env!("CARGO_PKG_VERSION").into(),
             cluster_id: random::name().into(),
@@ -96,7 +96,7 @@ impl Running {
         let core = Arc::new(Core::new(state, clock, journal.reader(), store, before, changes));
 
         let upkeep = journal.upkeep();
-        // As long as the backlog, which is bounded: the writer never waits for a store that takes a snapshot.
+        // As long as the backlog, which admission bounds: the writer never waits for the store.
         let (to_store, work) = channel();
         let writer = spawn("writer", {
             let (core, to_store) = (Arc::clone(&core), to_store.clone());
@@ -178,11 +178,11 @@ impl Running {
         matches!(task::spawn_blocking(move || self.stop_threads()).await, Ok(true))
     }
 
-    /// The same when nothing was begun, and for a caller that may block.
+    /// The same for a caller that may block and has begun no tasks.
     pub(crate) fn stop_threads(self) -> bool {
         self.core.close();
         let journal = self.writer.join();
-        // The journal is still open, and its end is on disk: what is marked now is all of it.
+        // The journal is still open, and its end is on disk: the upkeep's last turn marks all of it.
         let upkept = self.upkeep.is_none_or(|(stop, upkeep)| {
             drop(stop);
             upkeep.join().is_ok()

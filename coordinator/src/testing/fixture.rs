@@ -41,7 +41,7 @@ pub(crate) struct Fixture {
     pub(crate) core: Arc<Core>,
     running: Running,
     dir: DataDir,
-    /// Gone with its files when the test ends.
+    /// Removed with its files when the test ends.
     files: Arc<TempDir>,
 }
 
@@ -69,7 +69,7 @@ impl Fixture {
         self.running.keep_up(&self.dir, keep).unwrap();
     }
 
-    /// Where the data are.
+    /// The data directory.
     pub(crate) fn path(&self) -> &std::path::Path {
         self.dir.path()
     }
@@ -92,7 +92,7 @@ impl Fixture {
         files
     }
 
-    /// Waits until the store has everything and what may be forgotten is forgotten, save what is pinned.
+    /// Waits until the store has everything and every task that may be forgotten is.
     pub(crate) async fn settle(&self) {
         self.until(|| self.core.is_settled()).await;
     }
@@ -325,7 +325,7 @@ fn proof(task: &Task) -> Proof {
     }
 }
 
-/// What every attempt prints.
+/// The output of every attempt.
 pub(crate) fn output(proof: &Proof) -> Output {
     Output {
         stdout: format!("output of {}", proof.task).into_bytes(),

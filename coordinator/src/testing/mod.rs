@@ -1,4 +1,4 @@
-//! What tests hold in place of a whole coordinator: a core on real files, and a past on disk.
+//! Stand-ins for a whole coordinator in unit tests: a core on real files, and a data directory with a past.
 
 pub(crate) mod fixture;
 pub(crate) mod scene;

@@ -63,7 +63,7 @@ impl Scene {
         }
     }
 
-    /// With so many tasks that ran, over several segments.
+    /// A scene with so many tasks that ran, over several segments.
     pub(crate) fn with_tasks(count: u64) -> Scene {
         let scene = Scene::new();
         let mut work = scene.open();
@@ -241,7 +241,7 @@ impl Work {
         result.unwrap()
     }
 
-    /// Takes a snapshot of what the store has, which is everything.
+    /// Takes a snapshot of the store, which has everything.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.view.flush().unwrap();
         let origin = Origin {
@@ -253,7 +253,7 @@ impl Work {
         Snapshot::take(&self.store, &self.dir.snapshots(), &origin).unwrap()
     }
 
-    /// A snapshot, and the journal without what is before it.
+    /// Takes a snapshot, and removes the events before it.
     pub(crate) fn snapshot_and_trim(&mut self) {
         let seq = self.snapshot().origin().seq;
         self.journal.upkeep().trim(seq + 1).unwrap();

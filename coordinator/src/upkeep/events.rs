@@ -1,4 +1,4 @@
-//! Which events are kept: those younger than an age, as long as they take no more than a number of bytes.
+//! Which events are kept: younger ones than an age, as long as they take no more than a number of bytes.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use swarm_engine::time::Timestamp;
 
 use crate::journal::SegmentFacts;
 
-/// Whichever ends first. Segments go whole, and the newest never goes.
+/// The age and the bytes: an event that exceeds either is removed. Segments are removed whole, and the newest never.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeepEvents {
     pub(crate) age: Duration,
@@ -14,8 +14,8 @@ pub(crate) struct KeepEvents {
 }
 
 impl KeepEvents {
-    /// From which seq on events are kept when there are too many bytes; `None` when there are not. Then a quarter
-    /// goes at once, so that it happens seldom.
+    /// From which seq on events are kept when they take too many bytes; `None` when they do not. A quarter is removed
+    /// at once, so that this happens seldom.
     pub(crate) fn trimmed_to_bytes(&self, segments: &[SegmentFacts]) -> Option<u64> {
         let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
         if left <= self.bytes {
@@ -33,8 +33,8 @@ impl KeepEvents {
         keep_from
     }
 
-    /// From which seq on events are kept when some are too old; `None` when none are. A segment goes when the
-    /// event after it is too old, too. `time_of` gives the time of an event.
+    /// From which seq on events are kept when some are too old; `None` when none are. A segment is removed when the
+    /// event after it is too old as well. `time_of` gives the time of an event.
     pub(crate) fn trimmed_to_age<E>(
         &self,
         segments: &[SegmentFacts],

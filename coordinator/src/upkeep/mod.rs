@@ -1,7 +1,7 @@
-//! Upkeep: what has to be done beside serving, about every second, by a thread of its own.
+//! The upkeep of the journal, about every second, by a thread of its own; and the tasks that run beside serving.
 //!
-//! It marks how far the journal is on disk, keeps space in reserve for it, and removes
-//! events that need not be kept any more, once a snapshot holds what they came to.
+//! The thread marks how far the journal is on disk, keeps space in reserve for it, and removes old events once a
+//! snapshot has the records that they led to.
 
 mod events;
 pub(crate) mod stored_ids;
@@ -40,7 +40,7 @@ pub(crate) struct Upkeep {
     to_store: Sender<Work>,
     snapshots: PathBuf,
     keep: KeepEvents,
-    /// Whether the age of events says anything.
+    /// Whether the age of events can be trusted.
     is_clock_sound: bool,
     /// After a failure, trimming is not tried before this time.
     trim_after: Timestamp,
@@ -50,8 +50,8 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    /// `jump` is how far the clock had gone on since the last event when the coordinator started: when it is too
-    /// much, nothing is removed because of its age, for a wrong clock would make everything look old.
+    /// `jump` is how far the clock had gone on since the last event when the coordinator started. When that is too far,
+    /// no event is removed because of its age, for a wrong clock would make all of them look old.
     pub(crate) fn new(
         core: Arc<Core>,
         journal: journal::Upkeep,
@@ -82,7 +82,7 @@ impl Upkeep {
         }
     }
 
-    /// Runs until the other end of `stop` is dropped, which is when the last entry is on disk.
+    /// Runs until the other end of `stop` is dropped: by then the last entry is on disk.
     pub(crate) fn run(mut self, stop: &Receiver<()>) {
         self.keep_ready();
         while stop.recv_timeout(UPKEEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
@@ -91,7 +91,7 @@ impl Upkeep {
         self.keep_ready();
     }
 
-    /// What is done every time.
+    /// The work of about every second.
     pub(crate) fn once(&mut self) {
         self.keep_ready();
         self.trim_if_due();
@@ -103,7 +103,7 @@ impl Upkeep {
         if let Err(error) = &marked
             && is_of_the_disk(error)
         {
-            // As in the journal: on a disk that fails, a second try that succeeds says nothing.
+            // As in the journal: on a failing disk, a second try that succeeds proves nothing.
             abort(&chain(error));
         }
         self.mark.note(marked);
@@ -112,7 +112,7 @@ impl Upkeep {
     }
 
     fn measure(&mut self) {
-        // A file system that does not say is taken for one with space.
+        // A file system that does not say how much is free is taken for one with space.
         let Ok(free) = self.core.store().free_bytes() else {
             return;
         };
@@ -147,7 +147,7 @@ impl Upkeep {
         };
         if let Err(error) = trimmed {
             if self.core.is_closed() {
-                // The next run has as much time for it as it takes.
+                // The next run has time enough for it.
                 return;
             }
             self.trim_after = now + TRIM_RETRY;
@@ -177,7 +177,7 @@ impl Upkeep {
         Ok(event.time)
     }
 
-    /// Removes what is before `keep_from`, and less when a snapshot would become useless by it.
+    /// Removes the events before `keep_from`, and fewer when a snapshot would become useless without them.
     fn trim(&mut self, keep_from: u64) -> Result<(), String> {
         if self.covered()? + 1 < keep_from {
             self.take_snapshot()?;
@@ -194,14 +194,14 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The last seq before which the journal is not needed: of two snapshots the older has to stay useful.
+    /// The seq up to which the snapshots stand in for the journal: of two snapshots the older has to stay useful.
     fn covered(&self) -> Result<u64, String> {
         let usable = snapshot::usable(&self.snapshots).map_err(|error| chain(&error))?;
         let kept = usable.get(1).or(usable.first());
         Ok(kept.map_or(0, |snapshot| snapshot.origin().seq))
     }
 
-    /// A snapshot must not fill the disk.
+    /// Refuses a snapshot that would fill the disk.
     fn check_space(&self) -> Result<(), String> {
         let usable = snapshot::usable(&self.snapshots).map_err(|error| chain(&error))?;
         let expected = match usable.first() {
@@ -218,7 +218,7 @@ impl Upkeep {
         }
     }
 
-    /// Has a snapshot taken of what the store reflects next, by a thread of its own.
+    /// Has a thread take a snapshot of the store as it is after the next batch, and goes on keeping ready meanwhile.
     fn take_snapshot(&mut self) -> Result<(), String> {
         self.check_space()?;
         let began = self.core.clock().now();
@@ -229,7 +229,7 @@ impl Upkeep {
             let failed = reply.clone();
             let thread = spawn("snapshot", move || {
                 let taken = take(&core, store, frozen, &snapshots);
-                // Whoever asked waits for it.
+                // The upkeep waits for it, or has ended.
                 let _ = reply.send(taken);
             });
             if let Err(failure) = thread {
@@ -270,7 +270,7 @@ fn take(core: &Core, store: Store, frozen: Frozen, snapshots: &std::path::Path) 
     };
     match Snapshot::take_unless(&store, frozen, snapshots, &origin, &|| core.is_closed()) {
         Ok(snapshot) => Ok(snapshot),
-        // What became of an interrupted flush is unknown. The journal has everything.
+        // The outcome of an interrupted flush is unknown. The journal has everything.
         Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {
             abort(&format!("cannot sync the store: {}", chain(&error)))
         }
@@ -278,7 +278,7 @@ fn take(core: &Core, store: Store, frozen: Frozen, snapshots: &std::path::Path) 
     }
 }
 
-/// What may fail every second, and is told once.
+/// A failure that may occur every second, and is told once.
 #[derive(Default)]
 struct Trouble(Option<io::ErrorKind>);
 

@@ -1,7 +1,7 @@
-//! Retention: what ended long ago is removed, a bounded step at a time.
+//! Retention: tasks that ended long ago are removed, a bounded step at a time.
 //!
-//! The store lists ended tasks in the order of their ends. A sweep goes through those that are old enough and
-//! lets the engine decide about each; the view removes them from the store as it applies the events.
+//! The store lists ended tasks in the order of their ends. A sweep goes through the tasks that are old enough and lets
+//! the engine decide about each; the view removes them from the store as it applies the events.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,8 +17,8 @@ use crate::{
 /// The shortest pause between two sweeps, for ends that lie close together.
 const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs until the shutdown. `jump` is how far the clock had gone on since the last event when the coordinator
-/// started: when it is too much, nothing is removed, for a wrong clock would make everything look old.
+/// Runs until the shutdown. `jump` is how far the clock had gone on since the last event when the coordinator started.
+/// When that is too far, no task is removed, for a wrong clock would make all of them look old.
 pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdown: CancellationToken) {
     let work = async {
         if jump > MAX_CLOCK_JUMP {
@@ -52,7 +52,7 @@ async fn warn_for_ever(jump: Duration) -> ! {
     }
 }
 
-/// Goes once through everything that is old enough. Answers how long there is nothing to do.
+/// Goes once through all tasks that are old enough. Answers how long there is nothing to do.
 pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, String> {
     let kept_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     let now = core.clock().now();
@@ -62,7 +62,8 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
     let mut from = (0, Number(0));
     let mut removed = 0;
     loop {
-        // Not behind submits: where these come faster than the store takes them, what has ended would stay for ever.
+        // Retention does not wait behind submits: where they come faster than the store takes them, ended tasks would
+        // stay for ever.
         while !core.admits(Load::Other) {
             tokio::time::sleep(BUSY_RETRY_AFTER).await;
         }
@@ -74,7 +75,7 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
         removed += core.prune(due, ended_by).await.map_err(why)?;
         match last {
             Some((second, number)) if is_full => from = (second, Number(number.0 + 1)),
-            // What waited for a removed task, or was skipped because of it, may be next.
+            // A task that depended on a removed task, or was skipped because of it, may be next.
             _ if removed > 0 => return Ok(LEAST_PAUSE),
             _ => {
                 let pause = next.map_or(keep, |next| (next + keep) - now);

@@ -1,7 +1,7 @@
 //! The scrub: a store that was not read before serving is read through once beside it, the ids first.
 //!
-//! sled may have lost a page, or a bit may have flipped at rest. When that is found, or reading never ends, the
-//! process does: the next start reads everything, sets the store aside and builds it anew.
+//! sled may have lost a page, or a bit may have flipped at rest. When the scrub finds such damage, or reading does not
+//! end, it ends the process: the next start reads everything, sets the store aside and builds it anew.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -39,7 +39,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
     };
     let mut silent = 0;
     loop {
-        // A process that was stopped, or a machine that slept, comes late to one look only.
+        // After the process was stopped, or the machine slept, only one wake is late.
         match told.recv_timeout(SCRUB_PATIENCE / SCRUB_WAKES) {
             Ok(Progress::Page) => silent = 0,
             Ok(Progress::Through(Extent::Ids)) => core.ids_are_read(),
@@ -47,7 +47,7 @@ pub(crate) fn run(core: &Core, stop: Receiver<()>) {
                 tracing::info!("the store was read through: all of it is there")
             }
             Ok(Progress::Damaged(error)) => closing::damaged(core.store().dir(), &error),
-            // Its own patience says when that never ends.
+            // Renewing has a patience of its own.
             Err(RecvTimeoutError::Timeout) if core.store().is_renewing() => silent = 0,
             Err(RecvTimeoutError::Timeout) if silent < SCRUB_WAKES => silent += 1,
             Err(RecvTimeoutError::Timeout) => {
@@ -71,7 +71,7 @@ enum Progress {
     Damaged(String),
 }
 
-/// The ids as fast as it goes, for requests may wait for them; the rest with half of a processor at most.
+/// Reads the ids as fast as it can, for requests may wait for them, and the rest with half of a processor at most.
 fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop: &Receiver<()>) {
     for extent in [Extent::Ids, Extent::All] {
         store.begin_pass(extent);
@@ -80,13 +80,13 @@ fn read_through(store: &Store, clock: &Clock, tell: &SyncSender<Progress>, stop:
             let read = store.read_on(extent);
             let rest = match extent {
                 Extent::Ids => Duration::ZERO,
-                // Of a page that took longer the machine has rested meanwhile.
+                // A page that took longer was slow because of the disk, and the processor has rested meanwhile.
                 Extent::All => (clock.now() - began).min(LONGEST_REST),
             };
             let (progress, is_through) = match read {
                 Ok(false) => (Progress::Page, false),
                 Ok(true) => (Progress::Through(extent), true),
-                // Whoever could not open it again ends the process.
+                // The thread that could not open it again ends the process.
                 Err(StoreError::Closed) => return,
                 Err(error) => (Progress::Damaged(chain(&error)), true),
             };

@@ -15,7 +15,7 @@ pub(crate) async fn run(core: Arc<Core>, shutdown: CancellationToken) {
 }
 
 async fn keep_filled(core: &Arc<Core>) {
-    // Before the ids have been read through, one that sled has lost would be taken for one that never was.
+    // Before all ids have been read, an id that sled has lost would be taken for one that never was.
     core.until_ids_are_read().await;
     loop {
         let filling = tokio::task::spawn_blocking({

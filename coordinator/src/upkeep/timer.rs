@@ -40,7 +40,7 @@ async fn keep_time(core: &Core, lease_ttl: Duration) {
             core.grace(lease_ttl);
         }
         if next.is_some_and(|next| next <= now) {
-            // What follows from one step waits until it is written, so that steps never outrun the disk.
+            // The next step waits until this one is written, so that steps never outrun the disk.
             let seq = core.expire(random::number());
             core.until_durable(seq).await;
             while !core.admits(Load::Other) {

@@ -1,15 +1,13 @@
 //! `coordinator backup`: copies the newest snapshot and the journal.
 //!
-//! It takes no lock, so it works beside a running coordinator, and it changes nothing
-//! there. What makes that safe:
+//! It takes no lock, so it works beside a running coordinator, and it changes nothing there. That is safe because:
 //!
 //! - A snapshot and every segment but the newest never change once they have their names.
-//! - The newest segment is only appended to. Its entries are read and checked one after the
-//!   other up to the last one that is whole by then, and so much is copied. That is at
-//!   least everything that was acknowledged before the backup began.
-//! - The snapshot is copied first. If the coordinator has meanwhile removed a segment that
-//!   belongs behind it, the backup is begun again.
-//! - In the end the copy is read from its beginning to its end, and only then marked whole.
+//! - The newest segment is only appended to. Its entries are read and checked one after the other, and copied up to
+//!   the last whole entry. That is at least everything that was acknowledged before the backup began.
+//! - The snapshot is copied first. If the coordinator meanwhile removes a segment that belongs behind the snapshot, the
+//!   backup is begun again.
+//! - The copy is read from its beginning to its end, and only then marked whole.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What makes a directory a backup: the file that is written last.
+//! The note in a backup, which is written last and says that the backup is whole.
 
 use std::{
     fs, io,
@@ -10,14 +10,14 @@ use crate::machine::disk::{self, FileError};
 const NAME: &str = "backup";
 const FIRST_LINE: &str = "a backup of a swarm coordinator, version 1";
 
-/// What was copied.
+/// The extent of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Copied {
     /// The last event.
     pub(crate) last_seq: u64,
 }
 
-/// Says that the backup in `dir` is whole; all of it is on disk when this returns.
+/// Notes that the backup in `dir` is whole; all of it is on disk when this returns.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub(crate) fn finish(dir: &Path, copied: &Copied) -> Result<(), FileError> {
     disk::write_whole(&path(dir), "write the file", text.as_bytes())
 }
 
-/// What the backup in `dir` says of itself; `None` when it is none, or not whole.
+/// Reads the note of the backup in `dir`; `None` when this is no backup, or no whole one.
 ///
 /// # Errors
 ///

@@ -73,7 +73,7 @@ impl Verb {
     ///
     /// # Errors
     ///
-    /// What was found wrong, or why it could not be done.
+    /// The damage that was found, or why the verb could not be carried out.
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Verb::Verify(verify) => verify.run(),

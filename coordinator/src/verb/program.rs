@@ -1,4 +1,4 @@
-//! What the program says about itself: its settings, its completions, its manual.
+//! The verbs about the program itself: its settings, its completions, its manual.
 
 use std::io::{self, Write as _};
 
@@ -24,7 +24,7 @@ pub struct ShowConfig {
 }
 
 impl ShowConfig {
-    /// Prints the settings, and what is wrong with them.
+    /// Prints the settings and their faults.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ impl Rebuild {
         let dir = DataDir::of_data(&self.data.path()?)?;
         let store = dir.store();
         let snapshots = base::snapshots(&dir.snapshots())?;
-        // A store that is ahead of the journal proves a loss, and is not thrown away before that is accepted.
+        // A store that is ahead of the journal proves a loss, and stays until somebody accepts the loss.
         let found = StoreFound::open(&store)?;
         let floor = base::floor(&snapshots, &found);
         let journal =
@@ -50,7 +50,7 @@ impl Rebuild {
     }
 }
 
-/// There is something to build it from, all of it.
+/// Refuses when journal and snapshots do not have everything.
 fn check_source(snapshots: &[Snapshot], oldest: u64) -> Result<(), Failure> {
     let mut serving = snapshots
         .iter()

@@ -1,9 +1,8 @@
-//! `coordinator repair`: goes on without what a damaged or missing part of the journal held.
+//! `coordinator repair`: goes on without the events of a damaged or missing part of the journal.
 //!
-//! Of everything that tells how things were, what tells most is kept: the journal's
-//! beginning up to the damage, to the entry, or its end behind it, when store or snapshot know
-//! what the damaged part came to.
-//! A new history begins, because readers may have seen events that are gone.
+//! It keeps the journal's beginning, up to the last entry before the damage; or the journal's end behind the damage,
+//! when the store or a snapshot reflects the damaged part. The better of the two is kept. A new history begins, because
+//! readers may have seen events that are gone.
 
 use clap::Args;
 use swarm_engine::state::State;
@@ -35,12 +34,12 @@ pub struct Repair {
     pub(super) accept_loss: bool,
 }
 
-/// What tells how things were, apart from the journal.
+/// The store and the snapshots, which tell how things were when the journal does not.
 struct Witnesses {
     found: StoreFound,
-    /// The snapshots of which every byte is as it was written, the newest first.
+    /// Snapshots of which every byte is as it was written, the newest first.
     intact: Vec<Snapshot>,
-    /// The others.
+    /// The other snapshots.
     damaged: Vec<Snapshot>,
 }
 
@@ -59,7 +58,10 @@ impl Repair {
         let salvage = witnesses.salvage(&dir, &error)?;
         let loss = describe(&salvage, &witnesses);
         if !self.accept_loss {
-            return Err(Failure::new(Exit::Disk, format!("going on would mean a loss: {loss}")).help("nothing was changed: restore the data from a backup, or accept the loss with --accept-loss"));
+            let failure = Failure::new(Exit::Disk, format!("going on would mean a loss: {loss}"));
+            let help =
+                "nothing was changed: restore the data from a backup, or accept the loss with --accept-loss";
+            return Err(failure.help(help));
         }
         println!("{loss}");
         carry_out(&dir, &witnesses, &salvage)?;
@@ -74,13 +76,13 @@ impl Repair {
     }
 }
 
-/// Where the parts of the journal are put that are not kept.
+/// The directory for the parts of the journal that are not kept.
 const ASIDE: &str = "journal.set-aside";
 
 /// Why the coordinator cannot start.
 enum Fault {
     Journal(OpenError),
-    /// The journal begins with this seq, and nothing has what was before.
+    /// The journal begins with this seq, and neither store nor snapshot reflects the events before it.
     NoBase(u64),
 }
 
@@ -117,7 +119,7 @@ impl Witnesses {
         })
     }
 
-    /// What hinders a start, if anything does.
+    /// Why the coordinator cannot start, if it cannot.
     fn fault(&self, dir: &DataDir) -> Result<Option<Fault>, Failure> {
         let mut snapshots: Vec<Snapshot> = self.intact.iter().chain(&self.damaged).cloned().collect();
         snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.origin().seq));
@@ -154,7 +156,7 @@ impl Witnesses {
     }
 }
 
-/// What is kept and what is lost, in one sentence.
+/// The loss, in one sentence for people.
 fn describe(salvage: &Salvage, witnesses: &Witnesses) -> String {
     let (last, base) = (salvage.last_seq(), witnesses.base().0);
     let kept = if last == 0 {
@@ -193,10 +195,10 @@ fn describe(salvage: &Salvage, witnesses: &Witnesses) -> String {
     format!("{kept}; {lost}{broken}{unread}")
 }
 
-/// Does it, in an order in which it can be killed anywhere and begun again.
+/// Repairs, in an order in which it can be killed anywhere and begun again.
 fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<(), Failure> {
     new_history::ask(dir.path()).map_err(|error| disk_failure(&error))?;
-    // What begins behind seq 1 needs a snapshot of what was before.
+    // A journal that begins behind seq 1 needs a snapshot of the events before.
     if salvage.oldest_seq().is_some_and(|oldest| oldest > 1)
         && let StoreFound::Intact(store, state) = &witnesses.found
         && store.applied_seq() == witnesses.base().0
@@ -212,7 +214,7 @@ fn carry_out(dir: &DataDir, witnesses: &Witnesses, salvage: &Salvage) -> Result<
         };
         Snapshot::take(store, &dir.snapshots(), &origin).map_err(|error| failures::of_snapshot(&error))?;
     }
-    // A damaged snapshot would still bear witness of what it cannot give.
+    // A damaged snapshot would still be a witness of events that it cannot restore.
     for snapshot in &witnesses.damaged {
         let aside = snapshot.path().with_extension("damaged");
         std::fs::rename(snapshot.path(), &aside).map_err(|error| disk_failure(&error))?;

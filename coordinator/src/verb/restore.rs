@@ -1,8 +1,8 @@
 //! `coordinator restore`: lays a backup out in an empty data directory.
 //!
-//! It is laid out and read from end to end in a directory of its own first. Then its parts
-//! get their names, the journal last: with it the data are there. The next start builds the
-//! store, and begins a new history, because readers may have seen what came after the backup.
+//! The backup is laid out and read from end to end in a directory of its own first. Then its parts get their names, the
+//! journal last: with it the data are there. The next start builds the store, and begins a new history, because readers
+//! may have seen events from after the backup.
 
 use std::{
     fs, io,
@@ -52,7 +52,7 @@ impl Restore {
         check_empty(&path)?;
         let dir = DataDir::open(&path)?;
         let aside = restoring::path(dir.path());
-        // What an earlier one has left, before it was killed.
+        // An earlier restoring that was killed may have left these.
         for left in [aside.clone(), dir.snapshots()] {
             disk::remove_directory(&left).map_err(|error| disk_failure(&error))?;
         }
@@ -68,7 +68,7 @@ impl Restore {
     }
 }
 
-/// There is nothing, or only what an earlier restoring has left before it was killed.
+/// Refuses a directory with something in it other than the beginning of an earlier restoring that was killed.
 fn check_empty(path: &Path) -> Result<(), Failure> {
     let items = match fs::read_dir(path) {
         Ok(items) => items,
@@ -84,13 +84,15 @@ fn check_empty(path: &Path) -> Result<(), Failure> {
         name == "lock"
             || is_begun && ["restoring", "snapshot", "new-history", "new-history.tmp"].contains(&name)
     };
-    // With the journal's name it was done; only the empty directory was left to remove.
+    // With the journal's name the earlier restoring was done; only the empty directory was left to remove.
     let is_left_empty = || fs::read_dir(restoring::path(path)).is_ok_and(|mut items| items.next().is_none());
     if names.iter().any(|name| name == "journal") && is_begun && is_left_empty() {
-        return Err(Failure::new(Exit::Refused, format!(
-                "an earlier 'coordinator restore' has restored everything to {}",
-                path.display()
-            )).help("start the coordinator there, or name a directory that is empty or does not exist: --data-dir DIR"));
+        let restored = format!(
+            "an earlier 'coordinator restore' has restored everything to {}",
+            path.display()
+        );
+        let help = "start the coordinator there, or name a directory that is empty or does not exist: --data-dir DIR";
+        return Err(Failure::new(Exit::Refused, restored).help(help));
     }
     match names.iter().find(|name| !may_be(name)) {
         None => Ok(()),
@@ -112,7 +114,7 @@ fn lay_out(source: &Path, aside: &Path) -> Result<(), Failure> {
     laid_out.map_err(|error| disk_failure(&error))
 }
 
-/// Reads all of it.
+/// Reads all of the backup as it is laid out.
 fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
     let damaged = |error: String| {
         let help = "nothing was restored: take another backup";
@@ -142,7 +144,7 @@ fn check(aside: &Path, last_seq: u64) -> Result<(), Failure> {
     )))
 }
 
-/// Gives everything its name; with the journal's the data are there.
+/// Gives all parts their names; with the journal's name the data are there.
 fn take_over(dir: &DataDir, aside: &Path) -> io::Result<()> {
     new_history::ask(dir.path())?;
     fs::rename(aside.join("snapshot"), dir.snapshots())?;

@@ -1,7 +1,7 @@
-//! `coordinator verify`: whether the data are whole, and the store is what the journal says.
+//! `coordinator verify`: checks that the data are whole, and that the store says the same as the journal.
 //!
-//! Nothing is changed. sled repairs what it opens, so the store is copied first, and the
-//! copy is compared with a store built from snapshot and journal beside it.
+//! Nothing is changed. sled repairs a store that it opens, so the store is copied first, and the copy is compared with
+//! a store that is built from snapshot and journal beside it.
 
 use std::{fs, path::Path};
 
@@ -30,7 +30,7 @@ Example:
 
 The coordinator must not be running. It takes as much disk again as the store does, for a while.";
 
-/// Differing records that are named; the rest is a number.
+/// How many differing records are named; the others are only counted.
 const MOST_NAMED: usize = 50;
 
 #[derive(Args, Clone, Debug)]
@@ -45,7 +45,7 @@ impl Verify {
         let dir = DataDir::of_data(&self.data.path()?)?;
         let scratch = dir.path().join("verifying");
         let cleared = || disk::remove_directory(&scratch).map_err(|error| disk_failure(&error));
-        // What a kill has left of an earlier one.
+        // An earlier verification that was killed may have left it.
         cleared()?;
         let verified = verify(&dir, &scratch);
         cleared()?;
@@ -126,7 +126,7 @@ fn describe(journal: &Inspected) {
     }
 }
 
-/// A store to replay onto, built from the newest snapshot that is not ahead of the one to verify.
+/// A store to replay the journal onto, built from the newest snapshot that is not ahead of the store to verify.
 fn begin(
     snapshots: &[Snapshot],
     store: &Store,
@@ -152,7 +152,7 @@ fn begin(
     Ok((empty, State::default()))
 }
 
-/// How many records there are, when all are equal.
+/// The number of records, if they are equal in both stores.
 fn compare(found: &Store, expected: &Store) -> Result<u64, Failure> {
     let mut differences = Vec::new();
     let mut count = 0;
@@ -214,7 +214,7 @@ fn compare(found: &Store, expected: &Store) -> Result<u64, Failure> {
     )))
 }
 
-/// The store is wrong, and the journal is not.
+/// The failure for a store that is wrong beside a journal that is right.
 fn broken(error: String) -> Failure {
     let help = "nothing is lost: 'coordinator rebuild' builds the store anew";
     Failure::new(Exit::Disk, error).help(help)
