@@ -2,11 +2,7 @@
 
 use swarm_proto::v1::Agent;
 
-use super::{
-    Listing, hold, state,
-    table::{Fields, Table},
-    text,
-};
+use super::{Listing, hold, page::Page, state, table::Table, text};
 
 /// Agents as a list.
 pub fn listing(agents: &[Agent]) -> Listing {
@@ -33,9 +29,8 @@ pub fn listing(agents: &[Agent]) -> Listing {
 
 /// Everything about an agent that fits a page of this width.
 pub fn page(agent: &Agent, width: Option<usize>) -> String {
-    let mut fields = Fields::default();
-    fields
-        .add("agent", &agent.agent_id)
+    let mut page = Page::default();
+    page.add("agent", &agent.agent_id)
         .add("name", &agent.name)
         .add("state", state::agent(agent.state()))
         .add(
@@ -55,7 +50,7 @@ pub fn page(agent: &Agent, width: Option<usize>) -> String {
         .add("version", &agent.version)
         .add("registered", text::time(agent.register_time.as_ref()))
         .add("seen", text::time(agent.seen_time.as_ref()));
-    let mut page = fields.to_string();
+    let mut page = page.to_string();
     if !agent.leases.is_empty() {
         let mut table =
             Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"]).dispensable(&["GRANTED", "EXPIRES"]);

@@ -4,7 +4,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 use swarm_program::{exit::Exit, failure::Failure, words::nearest};
 
-use super::table;
+use super::page::Page;
 
 /// How deep messages within messages are searched; the deepest field of a task has depth four.
 const MAX_DEPTH: usize = 6;
@@ -60,7 +60,7 @@ impl Fields {
 
     /// The chosen part of a value for people, a line for each.
     pub fn page(&self, value: &Value) -> String {
-        let mut page = table::Fields::default();
+        let mut page = Page::default();
         for field in &self.0 {
             page.add(field, cell(value, field));
         }

@@ -2,11 +2,7 @@
 
 use swarm_proto::v1::Job;
 
-use super::{
-    Listing, counts, state,
-    table::{Fields, Table},
-    text,
-};
+use super::{Listing, counts, page::Page, state, table::Table, text};
 
 /// Jobs as a list.
 pub fn listing(jobs: &[Job]) -> Listing {
@@ -32,9 +28,8 @@ pub fn listing(jobs: &[Job]) -> Listing {
 /// Everything about a job that fits a page.
 pub fn page(job: &Job) -> String {
     let in_states = job.counts.unwrap_or_default();
-    let mut fields = Fields::default();
-    fields
-        .add("job", &job.job_id)
+    let mut page = Page::default();
+    page.add("job", &job.job_id)
         .add("name", &job.name)
         .add("labels", text::pairs(&job.labels))
         .add("submitted", text::time(job.create_time.as_ref()))
@@ -43,7 +38,7 @@ pub fn page(job: &Job) -> String {
             format!("{}, {} ended", job.task_count, counts::ended(&in_states)),
         );
     for (state, count) in counts::present(&in_states) {
-        fields.add(state::word(state), count.to_string());
+        page.add(state::word(state), count.to_string());
     }
-    fields.to_string()
+    page.to_string()
 }

@@ -17,6 +17,7 @@ pub mod progress;
 pub mod rate;
 
 pub mod fields;
+pub mod page;
 pub mod pages;
 pub mod table;
 

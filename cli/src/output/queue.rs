@@ -2,10 +2,7 @@
 
 use swarm_proto::v1::Queue;
 
-use super::{
-    Listing, counts, hold, state,
-    table::{Fields, Table},
-};
+use super::{Listing, counts, hold, page::Page, state, table::Table};
 
 /// Queues as a list.
 pub fn listing(queues: &[Queue]) -> Listing {
@@ -36,18 +33,18 @@ pub fn listing(queues: &[Queue]) -> Listing {
 /// Everything about a queue that fits a page.
 pub fn page(queue: &Queue) -> String {
     let in_states = queue.counts.unwrap_or_default();
-    let mut fields = Fields::default();
-    fields.add("queue", &queue.name).add("limit", limit(queue));
+    let mut page = Page::default();
+    page.add("queue", &queue.name).add("limit", limit(queue));
     if let Some(held) = &queue.hold {
-        fields.add(
+        page.add(
             "hold",
             format!("{} {}", state::hold(held.kind()), hold::beside(Some(held))),
         );
     }
     for (state, count) in counts::present(&in_states) {
-        fields.add(state::word(state), count.to_string());
+        page.add(state::word(state), count.to_string());
     }
-    fields.to_string()
+    page.to_string()
 }
 
 fn limit(queue: &Queue) -> String {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
-use swarm_program::words::wrapped::wrapped;
 
 use crate::program::terminal;
 
@@ -285,55 +284,6 @@ fn total(widths: impl Iterator<Item = Option<usize>>) -> usize {
         .map(|width| width + GAP)
         .sum::<usize>()
         .saturating_sub(GAP)
-}
-
-/// Lines of `name: value`, the values in one column.
-#[derive(Default)]
-pub struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    /// Adds a line, unless its value is empty.
-    pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Fields {
-        let value = terminal::clean_line(&value.into());
-        if !value.is_empty() && value != "-" {
-            self.0.push((name.into(), value));
-        }
-        self
-    }
-
-    /// The lines, with long values wrapped below themselves.
-    pub fn within(&self, terminal: Option<usize>) -> String {
-        let Some(width) = terminal else {
-            return self.to_string();
-        };
-        let lines = self.to_string();
-        let indent = self.indent();
-        let mut page = String::new();
-        for (line, (name, value)) in lines.lines().zip(&self.0) {
-            if line.chars().count() <= width {
-                page.push_str(&format!("{line}\n"));
-            } else {
-                let first = format!("{:indent$}", format!("{name}:"));
-                page.push_str(&wrapped(&first, value, terminal));
-            }
-        }
-        page
-    }
-
-    /// The width of the names before the values.
-    fn indent(&self) -> usize {
-        let widths = self.0.iter().map(|(name, _)| name.len() + 3);
-        widths.max().unwrap_or(0)
-    }
-}
-
-impl fmt::Display for Fields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indent = self.indent();
-        self.0
-            .iter()
-            .try_for_each(|(name, value)| writeln!(f, "{:indent$}{value}", format!("{name}:")))
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,7 @@ use std::fmt::Write as _;
 
 use swarm_proto::v1::{Command, Task, TaskSpec, task_spec::Work};
 
-use super::{
-    Listing, state,
-    table::{Fields, Table},
-    text,
-};
+use super::{Listing, page::Page, state, table::Table, text};
 
 /// Tasks as a list.
 pub fn listing(tasks: &[Task]) -> Listing {
@@ -56,9 +52,8 @@ pub fn listing(tasks: &[Task]) -> Listing {
 /// Everything about a task that fits a page of this width, without its output.
 pub fn page(task: &Task, width: Option<usize>) -> String {
     let spec = task.spec.clone().unwrap_or_default();
-    let mut fields = Fields::default();
-    fields
-        .add("task", &task.task_id)
+    let mut page = Page::default();
+    page.add("task", &task.task_id)
         .add("name", &spec.name)
         .add("state", task_state(task))
         .add("reason", &task.reason)
@@ -118,7 +113,7 @@ pub fn page(task: &Task, width: Option<usize>) -> String {
                 String::new()
             },
         );
-    let mut page = fields.to_string();
+    let mut page = page.to_string();
     if !task.attempts.is_empty() {
         page.push_str("\nattempts\n");
         page.push_str(&attempts(task).within(width));

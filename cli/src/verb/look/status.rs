@@ -14,7 +14,7 @@ use swarm_proto::v1::{
 use super::holds;
 use crate::{
     call::client::Client,
-    output::{Output, counts, hold, state, table::Fields, text},
+    output::{Output, counts, hold, page::Page, state, text},
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
@@ -102,9 +102,8 @@ fn page(
     let tasks: StateCounts = status.tasks.unwrap_or_default();
     let agents: AgentCounts = status.agents.unwrap_or_default();
 
-    let mut fields = Fields::default();
-    fields
-        .add("coordinator", client.address().to_string())
+    let mut page = Page::default();
+    page.add("coordinator", client.address().to_string())
         .add("version", &server.version)
         .add("cluster", &server.cluster_id)
         .add(
@@ -126,7 +125,7 @@ fn page(
             "last minute",
             status.rates.as_ref().map(rates).unwrap_or_default(),
         );
-    let mut page = fields.within(width);
+    let mut page = page.within(width);
     if !holds.is_empty() {
         page.push_str("\nholds\n");
         for line in hold::table(holds)
