@@ -11,7 +11,11 @@ use swarm_proto::{
     v1::{ClaimRequest, DeregisterAgentRequest, RegisterAgentRequest},
 };
 
-use super::{meter::Meter, target::Target, to_their_answers, together};
+use super::{
+    meter::Meter,
+    target::Target,
+    workers::{to_their_answers, together},
+};
 
 /// The slots that each agent registers.
 const SLOTS: u32 = 1;

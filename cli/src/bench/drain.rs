@@ -15,12 +15,12 @@ use swarm_proto::{
 use tonic::transport::Channel;
 
 use super::{
-    Load,
     agents::{Agent, Agents},
+    load::Load,
     meter::Meter,
     phase::Phases,
     target::Target,
-    to_their_answers,
+    workers::to_their_answers,
 };
 use crate::program::terminal::note;
 

@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use swarm_proto::v1::GetServerInfoRequest;
 
-use super::{Load, meter::Meter, phase::Phases, target::Target, together};
+use super::{load::Load, meter::Meter, phase::Phases, target::Target, workers::together};
 
 /// The most calls of this phase, enough to measure.
 const MAX_CALLS: u64 = 100_000;

@@ -17,7 +17,7 @@ use super::{
     meter::Meter,
     phase::Phases,
     target::Target,
-    together,
+    workers::together,
 };
 
 /// The least time between two heartbeats of an agent, as for a real agent.

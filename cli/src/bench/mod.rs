@@ -5,12 +5,14 @@ mod bar;
 mod drain;
 mod echo;
 mod idle;
+mod load;
 mod meter;
 mod phase;
 mod report;
 mod submit;
 mod target;
 mod tidy;
+mod workers;
 
 use std::{rc::Rc, time::Duration};
 
@@ -20,13 +22,14 @@ use swarm_proto::{
     duration::parse_duration,
     limits::{MAX_CALLS_PER_CONNECTION, MAX_HELD_LEASES},
 };
-use tokio::task::{JoinError, JoinSet, LocalSet};
+use tokio::task::LocalSet;
 
 use crate::{
     output::{Output, text},
     program::{globals::Globals, interrupt::unless_interrupted, terminal::note},
 };
 use agents::Agents;
+use load::Load;
 use meter::Meter;
 use phase::Phases;
 use target::Target;
@@ -109,17 +112,6 @@ pub enum Only {
     Submit,
     /// Claiming and completing them
     Drain,
-}
-
-/// The tasks of the bench.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    /// Tasks in each request.
-    batch: u32,
-    /// Requests under way at the same time.
-    in_flight: usize,
-    /// Bytes of each task's command.
-    payload: usize,
 }
 
 impl Args {
@@ -221,53 +213,4 @@ async fn work(args: &Args, phases: &Phases, agents: &Agents) -> anyhow::Result<(
         drain::drain(phases, agents, load, args.tasks).await?;
     }
     Ok(())
-}
-
-/// Runs the workers at the same time, to their ends. The first failure aborts the others.
-async fn together<F>(workers: impl Iterator<Item = F>) -> anyhow::Result<()>
-where
-    F: Future<Output = anyhow::Result<()>> + 'static,
-{
-    let mut running = spawned(workers);
-    while let Some(ended) = running.join_next().await {
-        unless_panicked(ended)?;
-    }
-    Ok(())
-}
-
-/// As `together`, but after the first failure the other workers finish their calls and begin no more. An aborted call
-/// could be decided later and leave tasks behind.
-async fn to_their_answers<F>(target: &Target, workers: impl Iterator<Item = F>) -> anyhow::Result<()>
-where
-    F: Future<Output = anyhow::Result<()>> + 'static,
-{
-    let mut running = spawned(workers);
-    let mut first = Ok(());
-    while let Some(ended) = running.join_next().await {
-        let ended = unless_panicked(ended);
-        if ended.is_err() {
-            target.stop();
-        }
-        first = first.and(ended);
-    }
-    first
-}
-
-fn spawned<F>(workers: impl Iterator<Item = F>) -> JoinSet<anyhow::Result<()>>
-where
-    F: Future<Output = anyhow::Result<()>> + 'static,
-{
-    let mut running = JoinSet::new();
-    for worker in workers {
-        running.spawn_local(worker);
-    }
-    running
-}
-
-fn unless_panicked(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
-    match ended.map_err(JoinError::try_into_panic) {
-        Ok(result) => result,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        Err(Err(_cancelled)) => unreachable!("nobody cancels a worker but by dropping all of them"),
-    }
 }

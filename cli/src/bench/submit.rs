@@ -9,32 +9,8 @@ use swarm_proto::{
     v1::{Command, NewTask, SubmitTasksRequest, TaskSpec, task_spec::Work},
 };
 
-use super::{Load, meter::Meter, phase::Phases, target::Target, to_their_answers};
+use super::{load::Load, meter::Meter, phase::Phases, target::Target, workers::to_their_answers};
 use crate::output::text;
-
-/// Tasks in an unmeasured request, unless they are large.
-const BULK: u32 = 5_000;
-
-/// Bytes of tasks in an unmeasured request: half of a message.
-const BULK_BYTES: usize = MAX_MESSAGE_BYTES / 2;
-
-/// Bytes of a task besides its command, roughly.
-const TASK_BYTES: usize = 100;
-
-/// Unmeasured requests under way at the same time: enough for a full group commit.
-const BULK_IN_FLIGHT: usize = 4;
-
-impl Load {
-    /// The same tasks in as few requests as possible, for an unmeasured phase.
-    pub(super) fn bulky(self) -> Load {
-        let fit = BULK_BYTES / (self.payload + TASK_BYTES);
-        Load {
-            batch: u32::try_from(fit).unwrap_or(BULK).clamp(1, BULK),
-            in_flight: BULK_IN_FLIGHT,
-            ..self
-        }
-    }
-}
 
 /// Queues tasks.
 ///

@@ -21,12 +21,11 @@ use anyhow::Context as _;
 use swarm_proto::{DEFAULT_PORT, channel::Address};
 
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
-use swarm_program::exit::Exit;
-
 use crate::{
     call::client::Client,
     program::{globals::Globals, terminal::note},
 };
+use swarm_program::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
