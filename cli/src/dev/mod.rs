@@ -18,6 +18,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use swarm_program::exit::Exit;
 use swarm_proto::{DEFAULT_PORT, channel::Address};
 
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
@@ -25,7 +26,6 @@ use crate::{
     call::client::Client,
     program::{globals::Globals, terminal::note},
 };
-use swarm_program::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:

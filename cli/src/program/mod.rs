@@ -1,4 +1,4 @@
-//! The lowest room: global flags, messages to a person, exit codes, and single values of a command line.
+//! The lowest room: global flags, messages to a person, failed calls, and single values of a command line.
 
 pub mod globals;
 pub mod next;
