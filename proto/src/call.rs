@@ -1,4 +1,4 @@
-//! Refusals ⇄ [`tonic::Status`]: the only place that knows how they travel over gRPC, and what a failed call means.
+//! Refusals ⇄ [`tonic::Status`]: the only place that knows how refusals travel over gRPC, and the failure of a call.
 //!
 //! A refusal is a canonical code plus `google.rpc.ErrorInfo` with the domain
 //! `swarm` and a stable reason. A status without it comes from the transport.
@@ -18,7 +18,7 @@ use crate::{
 /// `google.rpc.ErrorInfo.domain` of every status that Swarm sends.
 pub const DOMAIN: &str = "swarm";
 
-/// Bytes of the faults in a status: clients refuse trailers with more than 16 KiB; details stay far below.
+/// Bytes of the faults in a status. Clients refuse trailers of more than 16 KiB, and the details stay far below.
 const MAX_DETAILS_BYTES: usize = 6 * 1024;
 
 /// Builds the status for a refusal.
@@ -44,12 +44,12 @@ pub fn status(reason: Reason, message: impl Into<String>, details: Details) -> S
     Status::with_error_details(reason.code(), message, carried)
 }
 
-/// What a failed call means to its caller.
+/// Why a call failed, by what its caller can do about it.
 #[derive(Clone, Debug)]
 pub enum CallFailure {
-    /// The coordinator decided: it means what it says.
+    /// The coordinator decided against the request.
     Refused {
-        /// Why; `None` for a reason newer than this program.
+        /// The reason; `None` when it is newer than this program.
         reason: Option<Reason>,
         /// The reason's word.
         word: String,
@@ -64,13 +64,13 @@ pub enum CallFailure {
         /// The canonical code.
         code: Code,
     },
-    /// The transport failed: whether the request was carried out is unknown.
+    /// The transport failed. Whether the request was carried out is unknown.
     Lost {
         /// The code that the transport made up.
         code: Code,
         /// The whole source chain, for people.
         message: String,
-        /// The name does not resolve, or nothing at the address takes a connection: the request was never sent.
+        /// The request was never sent: the name does not resolve, or nothing at the address takes a connection.
         unsent: bool,
     },
 }
@@ -122,7 +122,7 @@ impl CallFailure {
                 ..
             } => retry_after.is_some(),
             CallFailure::Refused { .. } => false,
-            // The server answered and knows no such method or cannot read the message: a repeat changes nothing.
+            // The server answered that it knows no such method or cannot read the message: a repeat changes nothing.
             CallFailure::Lost {
                 code: Code::Unimplemented | Code::OutOfRange | Code::InvalidArgument,
                 ..
@@ -146,7 +146,7 @@ impl CallFailure {
         }
     }
 
-    /// Why, in a few plain words that go on a sentence: `the connection broke`. A refusal gives its message.
+    /// The cause in a few plain words that end a sentence: `the connection broke`. A refusal gives its message.
     pub fn plain_cause(&self) -> String {
         match self {
             CallFailure::Refused { message, .. } => message.clone(),

@@ -38,8 +38,8 @@ impl Address {
         bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// The flags with which a coordinator listens here: on a number, and off this machine only when it is told that the
-    /// network is trusted.
+    /// The flags with which a coordinator listens at this address. It listens on a number, and for other machines only
+    /// with --insecure.
     pub fn listen_flags(&self) -> String {
         match (self.is_loopback(), self.host.as_str()) {
             (true, "localhost") => format!("--listen 127.0.0.1:{}", self.port),

@@ -47,16 +47,16 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A duration of the wire; nothing when it is negative or not well formed.
+/// Reads a duration of the wire; nothing when it is negative or not well formed.
 ///
-/// `Duration::try_from` of prost-types is not for strangers: it panics at the smallest one.
+/// `Duration::try_from` of prost-types is not safe for the input of strangers: it panics at the smallest duration.
 pub fn read_duration(length: &prost_types::Duration) -> Option<Duration> {
     let seconds = u64::try_from(length.seconds).ok()?;
     let nanos = u32::try_from(length.nanos).ok()?;
     (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
 }
 
-/// A duration for the wire; nothing when it has more seconds than fit there.
+/// Writes a duration for the wire; nothing when its seconds do not fit there.
 pub fn write_duration(length: Duration) -> Option<prost_types::Duration> {
     Some(prost_types::Duration {
         seconds: i64::try_from(length.as_secs()).ok()?,

@@ -1,4 +1,4 @@
-//! Any message of the protocol as JSON: a new field appears by itself.
+//! Messages of the protocol as JSON, by reflection: a new field appears by itself.
 //!
 //! Names are snake_case as in the .proto files, times RFC 3339 in UTC, durations
 //! in seconds, enum values lower case without their prefix. Fields with default
@@ -30,7 +30,7 @@ pub fn descriptor<M: Name>() -> MessageDescriptor {
         .expect("the schema names every message")
 }
 
-/// Writes DEL and the C1 control characters as JSON escapes; the serializer leaves them as they are.
+/// Writes DEL and the C1 control characters as JSON escapes, so that no terminal obeys them; the serializer does not.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -105,7 +105,7 @@ fn single(kind: &Kind, value: &Field) -> Value {
             _ => (*number).into(),
         },
         Field::Message(message) => message_value(message),
-        // Neither stands inside a list or map.
+        // No list or map is inside another one.
         Field::List(_) | Field::Map(_) => Value::Null,
     }
 }

@@ -1,6 +1,6 @@
-//! The limits of the protocol, each with its reason: what a request may hold, so that a client can say so before it sends.
+//! The limits of the protocol, each with its reason.
 //!
-//! The coordinator checks every request by them; the .proto files name them field by field.
+//! The coordinator checks requests by them, clients check before they send, and the .proto files name them.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -49,7 +49,7 @@ pub const MAX_SUBMIT_TASKS: usize = 10_000;
 /// Bytes of a task's spec: it stays in memory while the task is queued.
 pub const MAX_SPEC_BYTES: usize = 64 * 1024;
 
-/// Dependencies of one task. Each costs a visit whenever the task changes; a wider fan-in goes through tasks in between.
+/// Dependencies of one task. Each costs a visit whenever the task changes; for more of them, put tasks in between.
 pub const MAX_DEPENDENCIES: usize = 1_000;
 
 /// The lowest and the highest priority: a scale that people can keep in mind, with room between the named ones.

@@ -1,4 +1,4 @@
-//! Looks what answers at an address that does not behave like a coordinator: the
+//! Finds out who answers at an address that does not behave like a coordinator: the
 //! transport's own words for a wrong port mean nothing to people.
 
 use std::time::Duration;
@@ -11,21 +11,21 @@ use tokio::{
 
 use crate::{DEFAULT_PORT, channel::Address};
 
-/// The preface of HTTP/2 and an empty SETTINGS frame: what a client says first, whatever it wants.
+/// The preface of HTTP/2 and an empty SETTINGS frame, with which every client begins.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
-/// What is asked of one that closed without a word after the greeting: some servers of HTTP/1.1 leave like that when
-/// they hear a version that they do not know.
+/// The second question, to a peer that closed without a word after the greeting: some servers of HTTP/1.1 close at a
+/// version that they do not know.
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
-/// How long a connection may take, and then the first bytes. Whoever speaks HTTP/2 greets at once.
+/// How long a connection may take, and then the first bytes. A peer that speaks HTTP/2 greets at once.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The header of a frame; the fourth byte is its type.
 const FRAME_HEADER_BYTES: usize = 9;
 const SETTINGS: u8 = 4;
 
-/// Of TLS records: the two with which a server answers a greeting that is not one of TLS.
+/// The first bytes of the two TLS records with which a server answers a greeting without TLS.
 const TLS_ALERT: u8 = 0x15;
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -42,12 +42,12 @@ pub enum Peer {
     Silent,
     /// It says something else.
     Other,
-    /// No connection can be made, or it is closed without a word, as by a coordinator that stops or has too many.
+    /// No connection can be made, or the peer closes it without a word, as a coordinator does that stops or is full.
     Unknown,
 }
 
 impl Peer {
-    /// What is wrong with this peer, for people; nothing when it may be a coordinator, or one may come.
+    /// Why this peer is no coordinator, for people; nothing when it may be one, or one may come.
     pub fn fault(self) -> Option<&'static str> {
         match self {
             Peer::Http1 => Some("that port speaks HTTP/1.1, not gRPC"),
@@ -58,7 +58,7 @@ impl Peer {
         }
     }
 
-    /// What to do about the fault.
+    /// The advice that goes with the fault.
     pub fn help(self) -> Option<String> {
         match self {
             Peer::Http1 => Some(format!(
@@ -76,9 +76,9 @@ impl Peer {
     }
 }
 
-/// Greets whoever listens at the address and looks at the first bytes of the answer.
+/// Greets the peer at the address and reads the first bytes of its answer.
 ///
-/// Takes at most four times three seconds: whoever closes without a word is asked once more, as a web server is.
+/// Takes at most four times three seconds: a peer that closes without a word is asked once more, as a web server is.
 pub async fn probe(address: &Address) -> Peer {
     probe_within(PATIENCE, address).await
 }
@@ -90,7 +90,7 @@ async fn probe_within(patience: Duration, address: &Address) -> Peer {
     let peer = answer_to(GREETING, patience, stream).await;
     if peer == Peer::Unknown
         && let Some(stream) = connected(patience, address).await
-        // Anything else, such as the frame with which a coordinator leaves, says no more than the silence before.
+        // Another answer, such as the frame with which a coordinator leaves, says no more than the silence before.
         && answer_to(REQUEST, patience, stream).await == Peer::Http1
     {
         return Peer::Http1;
@@ -103,7 +103,7 @@ async fn connected(patience: Duration, address: &Address) -> Option<TcpStream> {
     timeout(patience, connecting).await.ok()?.ok()
 }
 
-/// What the first bytes say that come back for these.
+/// Sends these bytes and judges the first bytes that come back.
 async fn answer_to(said: &[u8], patience: Duration, mut stream: TcpStream) -> Peer {
     let mut heard = [0; FRAME_HEADER_BYTES];
     let mut length = 0;
@@ -121,7 +121,7 @@ async fn answer_to(said: &[u8], patience: Duration, mut stream: TcpStream) -> Pe
     match (ended, length) {
         (Err(_elapsed), 0) => Peer::Silent,
         (Ok(_), 0) => Peer::Unknown,
-        // Even a connection that broke may have said enough before.
+        // A connection that broke may have brought enough bytes before.
         _ => recognise(&heard[..length]),
     }
 }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// What is recognised in a peer that gives this answer to any greeting.
+    /// How a peer is recognised that gives this answer to any greeting.
     async fn probe_of(answer: &'static [u8]) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();

@@ -1,4 +1,4 @@
-//! The stable words for why a request is refused: one table.
+//! The reasons of refusals: stable words, in one table.
 
 use tonic::Code;
 

@@ -1,20 +1,20 @@
-//! What a refusal says besides its reason and message, however it travels.
+//! The details of a refusal, over any transport.
 
 use std::{collections::BTreeMap, time::Duration};
 
-/// A bad field of a request: its path, such as `tasks[3].spec.priority`, and what is wrong with it.
+/// A bad field of a request, such as `tasks[3].spec.priority`, with its fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
     /// The field's path in the request.
     pub field: String,
-    /// What is wrong, for people.
+    /// The fault, for people.
     pub description: String,
 }
 
-/// What a refusal carries besides its reason and message.
+/// The parts of a refusal besides its reason and message.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
-    /// Bad fields of the request; a carrier leaves out the last ones when they are too many for it.
+    /// Bad fields of the request. A transport leaves out the last ones when all of them do not fit.
     pub faults: Vec<FieldFault>,
     /// The caller may try again after this long.
     pub retry_after: Option<Duration>,

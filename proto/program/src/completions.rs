@@ -1,4 +1,4 @@
-//! Shell completions: clap's script for a shell, and live ids where the program can tell them.
+//! Shell completions: clap's script for a shell, with live ids where the program knows some.
 
 use std::io;
 
@@ -14,8 +14,8 @@ pub struct Args {
     pub shell: Shell,
 }
 
-/// The script for a shell. `live` is the hidden verb that is given the words typed so far, the last one unfinished,
-/// and prints what could stand there, one a line; only bash, zsh and fish ask it.
+/// The script for a shell. `live` is a hidden verb: it gets the words typed so far, the last one unfinished, and
+/// prints the possible words, one a line. Only bash, zsh and fish ask it.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ fn fill(template: &str, name: &str, verb: &str) -> String {
     template.replace("NAME", name).replace("VERB", verb)
 }
 
-/// The words are taken from the line: bash breaks them at colons, which ids and addresses have.
+/// The words come from the line, because bash breaks its own words at the colons of ids and addresses.
 const BASH: &str = r#"
 _NAME_live() {
     _NAME "$@"

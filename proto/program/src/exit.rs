@@ -10,7 +10,7 @@ use tonic::Code;
 /// How a program ended, as a shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It did what was asked.
+    /// The program did its work.
     Done,
     /// A waited-for task did not succeed, or any other failure.
     Failed,
@@ -20,7 +20,7 @@ pub enum Exit {
     Refused,
     /// There is no such task, job or agent.
     NotFound,
-    /// It waited for as long as it was told to.
+    /// The time to wait was over.
     TimedOut,
     /// The task was accepted, and no live agent can run it.
     Unmatched,
@@ -61,7 +61,7 @@ impl Exit {
         }
     }
 
-    /// What a refusal means to a script.
+    /// The exit code for a refusal.
     pub fn of_reason(reason: Reason) -> Exit {
         match reason {
             Reason::FieldInvalid
@@ -85,7 +85,7 @@ impl Exit {
         }
     }
 
-    /// What a failed call means to a script.
+    /// The exit code for a failed call.
     pub fn of_failure(failure: &CallFailure) -> Exit {
         match failure {
             CallFailure::Refused {

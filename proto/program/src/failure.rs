@@ -11,13 +11,13 @@ use crate::exit::Exit;
 /// See the module.
 #[derive(Debug)]
 pub struct Failure {
-    /// What the shell gets.
+    /// The exit code.
     pub exit: Exit,
     /// What failed, on what, and why: lower case, no full stop.
     pub sentence: String,
     /// One line for each of several faults.
     pub faults: Vec<String>,
-    /// What to do next.
+    /// What to type or do next, one line each.
     pub help: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Failure {
         }
     }
 
-    /// Adds what to do next; an empty line is none.
+    /// Adds a line of help; an empty one is left out.
     #[must_use]
     pub fn help(mut self, line: impl Into<String>) -> Failure {
         let line = line.into();
@@ -42,8 +42,8 @@ impl Failure {
         self
     }
 
-    /// Says it on standard error, the last that a program says, and gives the exit code. Programs that read the log
-    /// get a line of it, people get lines of their own.
+    /// Writes the failure to standard error and gives the exit code. A JSON log gets it as its last line, people get
+    /// it as text.
     pub fn tell(&self) -> Exit {
         if is_read_by_programs() {
             let help = (!self.help.is_empty()).then(|| self.help.join("\n"));
@@ -71,7 +71,7 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// A failure that nobody has given an exit code.
+/// A failure without an exit code of its own.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
         error
@@ -83,12 +83,12 @@ impl From<anyhow::Error> for Failure {
 /// Whether log lines are JSON.
 static LOG_IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Log lines are JSON from now on, or text: a failure is told in the same form.
+/// Sets whether log lines are JSON; failures are written in the same form.
 pub(crate) fn tell_as_json(is_json: bool) {
     LOG_IS_JSON.store(is_json, Ordering::Relaxed);
 }
 
-/// Whether a program reads the log line by line, and errors are among the lines.
+/// Whether a program reads the log line by line, errors included.
 fn is_read_by_programs() -> bool {
     LOG_IS_JSON.load(Ordering::Relaxed) && tracing::enabled!(tracing::Level::ERROR)
 }

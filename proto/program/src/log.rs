@@ -1,4 +1,4 @@
-//! The log of a program that serves or works: where its lines go, which there are, and how they look.
+//! The log of a coordinator or an agent: where its lines go, how many there are, and how they look.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::tell_as_json;
 
-/// The words that stand alone as a level.
+/// The levels.
 pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// How log lines look.
@@ -19,8 +19,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Whether a text may be a level, or a filter of `tracing`. A word alone has to be a level: a filter would take it
-/// for the name of a module, and log nothing.
+/// Whether a text may be a level or a filter of `tracing`. A single word has to be a level: as a filter it would be
+/// the name of a module, and nothing would be logged.
 pub fn is_level(text: &str) -> bool {
     LEVELS.contains(&text) || text.contains('=')
 }

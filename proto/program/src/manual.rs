@@ -1,4 +1,4 @@
-//! Manual pages out of what clap knows of a program: one page for it, one for each verb.
+//! Manual pages from clap's description of a program: one for the program, one for each verb.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ pub struct Args {
     pub dir: Option<PathBuf>,
 }
 
-/// Writes the pages into the directory and gives their paths, one a line; without one gives the program's page.
+/// Writes the pages into the directory and gives their paths, one a line; or else gives the program's own page.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     rendered(command)
 }
 
-/// Writes every page into a directory, which is made if need be. Gives their paths.
+/// Writes every page into a directory, which it makes if need be, and gives their paths.
 fn write(command: &Command, dir: &Path) -> io::Result<Vec<PathBuf>> {
     fs::create_dir_all(dir)?;
     let mut command = command.clone();
@@ -64,7 +64,7 @@ fn write_with_verbs(command: &Command, name: &str, dir: &Path, pages: &mut Vec<P
     Ok(())
 }
 
-/// One page. The examples with which `--help` begins are at its end, as pages have them.
+/// One page. Its examples, with which `--help` begins, are at the end, as in other manual pages.
 fn rendered(command: Command) -> io::Result<Vec<u8>> {
     let examples = command.get_before_help().map(ToString::to_string);
     let mut page = Vec::new();
@@ -73,7 +73,7 @@ fn rendered(command: Command) -> io::Result<Vec<u8>> {
     if let Some(lines) = lines.strip_prefix("Examples:\n") {
         page.extend_from_slice(b".SH EXAMPLES\n.nf\n");
         for line in lines.lines() {
-            // A dash would become a hyphen, which no shell takes. The indentation keeps dots and quotes from the start.
+            // A dash would become a hyphen, which no shell takes. The indentation keeps dots and quotes off the start.
             let line = line
                 .replace('\\', "\\e")
                 .replace('-', "\\-")

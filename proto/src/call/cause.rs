@@ -1,13 +1,13 @@
-//! Why a call was lost, out of the chain of causes that the transport gives.
+//! The cause of a lost call, read from the chain of errors that the transport gives.
 
 use std::{error::Error, io};
 
 use tonic::Status;
 
-/// What hyper says of a name that does not resolve; its type cannot be named.
+/// Hyper's text for a name that does not resolve; the type of that error cannot be named.
 const DNS_FAILURE: &str = "dns error";
 
-/// What hyper says of a connection that was not made, whatever the system's reason.
+/// Hyper's text for a connection that was not made, whatever the system's reason.
 const CONNECT_FAILURE: &str = "tcp connect error";
 
 /// The status and everything that caused it, joined with `: `; tonic's own Display hides the causes.
@@ -44,7 +44,7 @@ pub(super) fn is_unsent(status: &Status) -> bool {
     })
 }
 
-/// The last link of a chain joined with `: `, as part of a sentence and without the number that the system gives it.
+/// The last error of a chain joined with `: `, as part of a sentence and without the system's error number.
 pub(super) fn plain(chain: &str) -> String {
     let last = chain.rsplit(": ").next().unwrap_or(chain);
     let last = last.split(" (os error").next().unwrap_or(last);

@@ -1,4 +1,4 @@
-//! What both doctors look at first: whether a coordinator is there, and whether it can be worked with.
+//! The checks of every doctor: whether a coordinator is there, and whether one can work with it.
 
 use std::{
     io,
@@ -24,22 +24,22 @@ use tokio::{
 
 use super::report::Report;
 
-/// How long each step may take: whoever calls a doctor wants to hear something.
+/// How long each step may take: a person waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Clocks that differ by more make times in different logs hard to compare.
+/// The largest difference of clocks without a warning. Beyond it, times in different logs are hard to compare.
 const MAX_SKEW: Duration = Duration::from_secs(2);
 
 /// A coordinator that answered.
 #[derive(Debug)]
 pub struct Coordinator {
-    /// What it is.
+    /// The coordinator's own description.
     pub info: GetServerInfoResponse,
-    /// How it is.
+    /// Its state.
     pub status: GetStatusResponse,
 }
 
-/// Looks at the coordinator at an address; nothing when it cannot be asked.
+/// Checks the coordinator at an address; gives nothing when it cannot be asked.
 pub async fn coordinator(report: &mut Report, address: &Address) -> Option<Coordinator> {
     if !resolves(report, address).await || !connects(report, address).await {
         return None;
@@ -107,7 +107,7 @@ async fn resolves(report: &mut Report, address: &Address) -> bool {
 async fn connects(report: &mut Report, address: &Address) -> bool {
     let why = match timeout(PATIENCE, TcpStream::connect(address.to_string())).await {
         Ok(Ok(connection)) => {
-            // Some serve one at a time.
+            // Some servers serve one connection at a time.
             drop(connection);
             return speaks(report, address).await;
         }
@@ -225,7 +225,8 @@ fn compare_clocks(report: &mut Report, status: &GetStatusResponse, asked: System
     }
 }
 
-/// How far their clock is surely ahead of ours, in milliseconds: what the way of the answer may explain is nothing.
+/// How far the coordinator's clock is surely ahead of ours, in milliseconds: 0 when the time that the answer took may
+/// explain the difference.
 fn skew(asked: i64, answered: i64, theirs: i64) -> i64 {
     match theirs {
         theirs if theirs > answered => theirs - answered,
@@ -238,7 +239,7 @@ fn seconds(millis: i64) -> String {
     format_duration(Duration::from_secs(millis.unsigned_abs() / 1_000))
 }
 
-/// Without the number that the system gives it.
+/// An error of the system without its number.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()

@@ -1,4 +1,4 @@
-//! What a doctor found: a line for each thing looked at, and what mends it.
+//! The report of a doctor: a line for each check, and the fix of each fault.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::{settings::Form, words::wrapped::wrapped};
 
-/// Before what mends it.
+/// The arrow before a fix.
 const FIX: &str = "    fix: ";
 
-/// Everything that was looked at, in its order.
+/// The findings, in the order of the checks.
 #[derive(Clone, Debug, Default)]
 pub struct Report(Vec<Finding>);
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug)]
 struct Finding {
     check: &'static str,
@@ -22,7 +22,7 @@ struct Finding {
     fix: String,
 }
 
-/// How it is.
+/// How well a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grade {
     Well,
@@ -49,27 +49,27 @@ impl Grade {
 }
 
 impl Report {
-    /// It is as it should be.
+    /// Adds a check that went well.
     pub fn well(&mut self, check: &'static str, message: impl Into<String>) {
         self.add(check, Grade::Well, message.into(), String::new());
     }
 
-    /// It works, and somebody should know; `fix` says what to do.
+    /// Adds a warning: it works, and `fix` makes it better.
     pub fn notable(&mut self, check: &'static str, message: impl Into<String>, fix: impl Into<String>) {
         self.add(check, Grade::Notable, message.into(), fix.into());
     }
 
-    /// It does not work; `fix` says what to do.
+    /// Adds a fault: it does not work, and `fix` mends it.
     pub fn wrong(&mut self, check: &'static str, message: impl Into<String>, fix: impl Into<String>) {
         self.add(check, Grade::Wrong, message.into(), fix.into());
     }
 
-    /// Whether nothing is wrong.
+    /// Whether no check found a fault.
     pub fn is_well(&self) -> bool {
         self.0.iter().all(|finding| finding.grade != Grade::Wrong)
     }
 
-    /// The findings as they are asked for, with a line end.
+    /// The findings in the wanted form, with a line end.
     pub fn print(&self, form: Form) -> String {
         match form {
             Form::Table => self.to_string(),
@@ -77,8 +77,8 @@ impl Report {
         }
     }
 
-    /// The findings for people, on a terminal of so many columns if it is one. Lines are broken between words, and a
-    /// command stands on a line of its own before it is broken, so that it can be copied.
+    /// The findings for people. On a terminal, lines are broken between words at its width. A command that does not
+    /// fit gets a line of its own, so that it can be copied.
     pub fn page(&self, terminal: Option<usize>) -> String {
         let Some(width) = terminal else {
             return self.to_string();
@@ -117,7 +117,7 @@ impl Report {
         json!({ "ok": self.is_well(), "checks": checks })
     }
 
-    /// The names of the checks that did not go well.
+    /// The names of the checks with a warning or a fault.
     pub fn troubled(&self) -> impl Iterator<Item = &'static str> {
         self.0
             .iter()

@@ -1,9 +1,9 @@
-//! Names that other programs gave to settings of ours: they are read from the environment, and converted.
+//! Variables of other programs that mean settings of ours: they are read from the environment and converted.
 
-/// The seeds' idle sleep is this many seconds times one more than the number of empty rounds.
+/// The step of the idle sleep of the programs that Swarm replaces: after `n` empty rounds they sleep `1 + n` steps.
 const STEP_SECONDS: f64 = 2.0;
 
-/// A variable, and which setting of which program it is.
+/// A variable with the setting that it means.
 pub(crate) struct Alias {
     /// The variable.
     pub(crate) variable: &'static str,
@@ -54,7 +54,7 @@ const fn alias(
 }
 
 impl Alias {
-    /// Those that a program reads.
+    /// The aliases that a program reads.
     pub(crate) fn of(program: &str) -> impl Iterator<Item = &'static Alias> {
         ALIASES
             .iter()
@@ -70,11 +70,11 @@ impl Alias {
             .any(|alias| alias.variable == variable)
     }
 
-    /// The value as our flag takes it.
+    /// Converts the value into one that our flag takes.
     ///
     /// # Errors
     ///
-    /// What it should have been.
+    /// What the value should have been.
     pub(crate) fn convert(&self, value: &str) -> Result<String, &'static str> {
         (self.convert)(value.trim())
     }

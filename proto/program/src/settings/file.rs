@@ -11,25 +11,25 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-/// A file of settings is some hundred lines; whatever is longer is another file.
+/// Bytes of a file of settings, which has some hundred lines; a longer file was named by mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A file that was read.
 pub(crate) struct SettingsFile {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// What it says, in its order.
+    /// Its entries, in their order.
     pub(crate) entries: Vec<Entry>,
-    /// What is wrong with how it is written.
+    /// Faults of its syntax.
     pub(crate) faults: Vec<Fault>,
 }
 
-/// Something wrong in a file.
+/// A fault in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fault {
     /// Where.
     pub(crate) place: Place,
-    /// What, for people.
+    /// The fault, for people.
     pub(crate) why: String,
 }
 
@@ -37,11 +37,11 @@ pub(crate) struct Fault {
 pub(crate) struct Entry {
     /// The key as it is written.
     pub(crate) key: String,
-    /// Where the key stands.
+    /// The place of the key.
     pub(crate) key_place: Place,
-    /// What it is set to.
+    /// Its value.
     pub(crate) value: Value,
-    /// Where the value stands.
+    /// The place of the value.
     pub(crate) place: Place,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Place {
     pub(crate) column: usize,
 }
 
-/// A value as a flag could be given it.
+/// A value of an entry.
 pub(crate) enum Value {
     /// A string.
     Text(String),
@@ -62,12 +62,12 @@ pub(crate) enum Value {
     Truth(bool),
     /// A list of the other kinds.
     List(Vec<Value>),
-    /// Something that no flag takes, by its name.
+    /// A value that no flag takes, such as `a date`.
     Other(&'static str),
 }
 
 impl SettingsFile {
-    /// Reads a file. What is wrong inside it is among the faults.
+    /// Reads a file. Its contents may have faults, which are noted.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Value {
         }
     }
 
-    /// What it is, for people.
+    /// The kind of the value, for people.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Value::Text(_) => "a string",
@@ -151,7 +151,7 @@ impl Value {
     }
 }
 
-/// The reader's words as one line.
+/// The words of the TOML reader on one line.
 fn sentence(message: &str) -> String {
     message
         .lines()

@@ -1,4 +1,4 @@
-//! Lays a file's values and other programs' variables below the command line and the environment.
+//! Reads all settings: files and other programs' variables count where command line and environment say nothing.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{exit::Exit, failure::Failure, words::nearest::nearest};
 
-/// What is said of a file that cannot be opened.
+/// The words for a file that cannot be opened.
 const UNREADABLE: &str = "cannot be read";
 
 /// The flag that names a file.
@@ -33,16 +33,16 @@ const NOT_SETTINGS: [&str; 2] = [CONFIG, "fields"];
 /// A program that has settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
-    /// What it is called. Its user's file is `$XDG_CONFIG_HOME/swarm/NAME.toml`.
+    /// The program's name. The user's file is `$XDG_CONFIG_HOME/swarm/NAME.toml`.
     pub name: &'static str,
 }
 
-/// A command line that was read, with everything below it.
+/// The command line as it was read, with environment and files.
 #[derive(Debug)]
 pub struct Read {
     /// For `FromArgMatches`.
     pub matches: ArgMatches,
-    /// What is in effect, and why.
+    /// Every setting with its value and origin.
     pub settings: Settings,
 }
 
@@ -56,11 +56,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Says it, and gives the exit code.
+    /// Writes it to the terminal and gives the exit code.
     pub fn tell(&self) -> Exit {
         match self {
             ReadError::Usage(error) => {
-                // Help goes to stdout, everything else to stderr. A closed one cannot be told about.
+                // Help goes to stdout, errors go to stderr. Nothing can be done when the stream is closed.
                 let _ = error.print();
                 if error.use_stderr() {
                     Exit::Usage
@@ -84,7 +84,7 @@ fn failure(faults: &[String], help: String) -> Failure {
     failure
 }
 
-/// What is read besides the command line and the variables that clap reads.
+/// The sources of settings besides the command line and the variables that clap reads.
 struct Surroundings<'s> {
     user_file: Option<PathBuf>,
     variable: &'s dyn Fn(&str) -> Option<OsString>,
@@ -92,11 +92,11 @@ struct Surroundings<'s> {
     variables: Vec<String>,
 }
 
-/// What lies between the environment and the defaults: values by key, and from where they are.
+/// Values of files and aliases by key, with their origins.
 type Given = BTreeMap<String, (Vec<String>, Origin)>;
 
 impl Program {
-    /// The program's description with what belongs to every setting: its variable, and the flag that names a file.
+    /// Adds to the program's description the variable of every setting, and the flag that names a file.
     pub fn command(&self, command: Command) -> Command {
         let config = Arg::new(CONFIG)
             .long(CONFIG)
@@ -163,7 +163,7 @@ impl Program {
         Ok((program, settings))
     }
 
-    /// Where the user's own file is looked for; nowhere without a home directory.
+    /// The path of the user's own file; nothing without a home directory.
     pub fn user_file(&self) -> Option<PathBuf> {
         let user = etcetera::choose_base_strategy().ok()?;
         Some(
@@ -180,7 +180,7 @@ impl Program {
         args: &[OsString],
     ) -> Result<Read, ReadError> {
         let command = self.command(command);
-        // Help and wrong usage come first, whatever the files say.
+        // Help and wrong usage come before any fault of the files.
         let first = usage::matches(command.clone(), args).map_err(ReadError::Usage)?;
         let (given, mut notes, faults) = self.given(surroundings, &command, leaf(&first));
         notes.extend(mistyped::notes(self.name, &command, &surroundings.variables));
@@ -201,7 +201,7 @@ impl Program {
         Ok(Read { matches, settings })
     }
 
-    /// What the files and other programs' variables say, what to tell about it, and what is wrong with it.
+    /// The values of the files and of other programs' variables, with notes to print and with faults.
     fn given(
         &self,
         surroundings: &Surroundings<'_>,
@@ -290,7 +290,7 @@ pub(crate) fn leaf(matches: &ArgMatches) -> &ArgMatches {
     }
 }
 
-/// Whether the verb is one that only programs of ours call.
+/// Whether the verb is hidden: only programs of ours call it.
 fn is_hidden(command: &Command, matches: &ArgMatches) -> bool {
     matches.subcommand().is_some_and(|(name, inner)| {
         command
@@ -312,7 +312,7 @@ fn lower_first(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// Adds what a file says, over what is there.
+/// Adds the values of a file; they replace earlier ones.
 fn take_file(file: SettingsFile, command: &Command, given: &mut Given, faults: &mut Vec<String>) {
     let SettingsFile {
         path,
@@ -329,7 +329,7 @@ fn take_file(file: SettingsFile, command: &Command, given: &mut Given, faults: &
                 };
                 given.insert(key, (values, origin));
             }
-            // What cannot be read is not judged, too.
+            // A line that cannot be read has its fault already.
             Err(fault)
                 if unread
                     .iter()
@@ -375,7 +375,7 @@ fn take_entry(entry: &Entry, command: &Command) -> Result<(String, Vec<String>),
     }
 }
 
-/// Makes what is given the default of its flag, also where a verb has the same setting as a flag of its own.
+/// Makes each given value the default of its flag, also where a verb has the same setting as a flag of its own.
 fn with_defaults(command: Command, given: &Given) -> Command {
     let by_variable: BTreeMap<OsString, &Vec<String>> = setting_args(&command)
         .filter_map(|arg| Some((arg.get_env()?.to_owned(), &given.get(&key(arg)?)?.0)))

@@ -1,31 +1,31 @@
-//! Variables that look like settings and are none: a slip would be ignored without a word.
+//! Variables with a slip in their name: without a note, they would be ignored in silence.
 //!
-//! What is ours and like no setting of a program may be another program's, or a task's. So a name is told only when
-//! it is close to one that this program reads.
+//! A variable that begins like ours may belong to another program or a task. So a note is made only for a name that is
+//! close to a variable of this program.
 
 use clap::Command;
 
 use super::alias::Alias;
 use crate::words::nearest::nearest;
 
-/// What variables of ours begin with.
+/// The beginning of our own variables.
 const OURS: &str = "SWARM_";
 
-/// More letters that are wrong make it another word: nobody else's names are told from ours by their beginning.
+/// The most wrong letters of a slip; a name with more of them is another word.
 const MOST_SLIPS: usize = 2;
 
-/// Settings of one program that are close to one of another; a test sets all of all programs.
+/// Settings that are close to a setting of another program: one environment may have the settings of all programs.
 const ELSEWHERE: [&str; 2] = ["SWARM_STATE_DIR", "SWARM_DATA_DIR"];
 
-/// What those of the programs that ours take the place of begin with.
+/// The beginnings of variables of the programs that ours replace.
 const THEIRS: [&str; 2] = ["RESIDENT_", "ORCHESTRATOR_"];
 
-/// Whether a variable is looked at here.
+/// Whether a variable begins like a setting.
 pub(crate) fn is_like_a_setting(variable: &str) -> bool {
     variable.starts_with(OURS) || THEIRS.iter().any(|prefix| variable.starts_with(prefix))
 }
 
-/// What to tell about those of these variables that this program does not read.
+/// A note for each of these variables that is probably mistyped.
 pub(crate) fn notes(program: &str, command: &Command, variables: &[String]) -> Vec<String> {
     let mut read = Vec::new();
     read_by(command, &mut read);

@@ -1,4 +1,4 @@
-//! How a program is told what to do: flags, environment, files, defaults, in this order.
+//! The settings of a program: from flags, environment, files and defaults, in this order.
 //!
 //! clap's description of a program's flags is the only one there is. Every flag
 //! of the program itself is a setting: `--lease-ttl` is `SWARM_LEASE_TTL` in the

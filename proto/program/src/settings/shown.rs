@@ -1,4 +1,4 @@
-//! The settings as people look at them: what is in effect, and why.
+//! The settings as people see them: each with its value and the origin of that value.
 
 use std::{cmp::Ordering, collections::BTreeMap, env, fmt, path::PathBuf};
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::layer::{key, leaf};
 
-/// What is shown instead of a secret.
+/// The mask of a secret.
 const MASK: &str = "******";
-/// Words of a key whose value is nobody's business.
+/// Words in the keys of secrets.
 const SECRET_WORDS: [&str; 5] = ["token", "secret", "password", "passphrase", "credential"];
 
-/// How a verb that looks at the program itself prints.
+/// How a verb about the program itself prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// Lines for people
@@ -35,9 +35,9 @@ pub struct Setting {
     pub key: String,
     /// Its values as they were written; none when it has none.
     pub values: Vec<String>,
-    /// Who says so.
+    /// The origin of its value.
     pub origin: Origin,
-    /// What counts when no flag is given.
+    /// The value without the flag.
     usual: Vec<String>,
     shape: Shape,
 }
@@ -49,10 +49,10 @@ enum Shape {
     Many,
 }
 
-/// Who says what a setting is, the weakest first.
+/// The origin of a setting's value, the weakest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody.
+    /// The default.
     Default,
     /// A file.
     File {
@@ -134,12 +134,12 @@ impl Settings {
         self.list.iter()
     }
 
-    /// What to tell people about where values were taken from, one line each.
+    /// Notes to people about the origins of values, one line each.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Which of two settings was said by the stronger: a flag is stronger than a variable, and that than a file.
+    /// Compares the origins of two settings: a flag is stronger than a variable, and a variable than a file.
     pub fn compare(&self, one: &str, other: &str) -> Ordering {
         let rank = |key: &str| {
             let setting = self.list.iter().find(|setting| setting.key == key);
@@ -148,13 +148,13 @@ impl Settings {
         rank(one).cmp(&rank(other))
     }
 
-    /// What a setting of one value would be if no flag named it.
+    /// The value that a setting of one value has without its flag.
     pub fn usual(&self, key: &str) -> Option<&str> {
         let setting = self.list.iter().find(|setting| setting.key == key)?;
         setting.usual.first().map(String::as_str)
     }
 
-    /// Says what a setting comes to that nobody set.
+    /// Sets the value to show for a setting that nobody set.
     pub fn fill(&mut self, key: &str, value: impl Into<String>) {
         if let Some(setting) = self.list.iter_mut().find(|setting| setting.key == key)
             && setting.values.is_empty()
@@ -183,7 +183,7 @@ impl Settings {
         page
     }
 
-    /// The settings as they are asked for, with a line end.
+    /// The settings in the wanted form, with a line end.
     pub fn print(&self, form: Form) -> String {
         match form {
             Form::Table => self.table(),

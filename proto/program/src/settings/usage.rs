@@ -1,4 +1,4 @@
-//! All faults of a command line and the environment at once: clap alone stops at the first.
+//! All faults of a command line and the environment at once: clap alone stops at the first one.
 
 use std::ffi::OsString;
 
@@ -8,11 +8,11 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// What the command line and the environment say.
+/// Reads the command line and the environment.
 ///
 /// # Errors
 ///
-/// What to print; every value that its flag does not take is named, up to the first flag that there is not.
+/// The message to print. It names every wrong value, up to the first unknown flag.
 pub fn matches<T>(command: Command, args: impl IntoIterator<Item = T>) -> Result<ArgMatches, clap::Error>
 where
     T: Into<OsString> + Clone,
@@ -25,16 +25,16 @@ where
             Ok(_) => break,
             Err(error) => error,
         };
-        // A flag is asked about once: from then on it takes any text.
+        // Each flag is reported once: from then on it takes any text.
         if let Some(flag) = refused(&lenient, &error) {
             faults.push(sentence(&error));
             lenient = lenient.mut_arg(flag, |arg| arg.value_parser(ValueParser::os_string()));
         } else if let Some(place) = unknown(&args, &error) {
-            // Whether what follows belongs to it cannot be known; what stands before it is looked at.
+            // Whether the words behind an unknown flag belong to it is unknown, so only those before it are read.
             args.truncate(place);
             other = Some(error);
         } else if other.is_some() || !faults.is_empty() {
-            // What is missing may be so only because of what is wrong.
+            // A flag may be missing only because of another fault.
             break;
         } else {
             return Err(error);
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// One message for all of them.
+/// One message for all faults.
 pub fn together(mut command: Command, faults: &[String]) -> clap::Error {
     command.error(ErrorKind::ValueValidation, faults.join("\nerror: "))
 }
@@ -63,14 +63,14 @@ fn refused(command: &Command, error: &clap::Error) -> Option<String> {
         return None;
     };
     let any_text = ValueParser::os_string().type_id();
-    // Only then do flags know how they are shown.
+    // A flag knows its shown form only after this.
     let mut command = command.clone();
     command.build();
     let flag = command.get_arguments().find(|arg| arg.to_string() == *shown)?;
     (flag.get_value_parser().type_id() != any_text).then(|| flag.get_id().to_string())
 }
 
-/// Where the flag is that an error does not know.
+/// The position of the unknown flag of an error.
 fn unknown(args: &[OsString], error: &clap::Error) -> Option<usize> {
     let (ErrorKind::UnknownArgument, Some(ContextValue::String(shown))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
@@ -84,7 +84,7 @@ fn unknown(args: &[OsString], error: &clap::Error) -> Option<usize> {
     args.iter().skip(1).position(is_it).map(|place| place + 1)
 }
 
-/// What an error says, without how to get help.
+/// The text of an error, without the hint at --help.
 fn sentence(error: &clap::Error) -> String {
     let rendered = error.to_string();
     let told = rendered.split("\n\n").next().unwrap_or(&rendered);

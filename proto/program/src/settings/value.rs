@@ -1,4 +1,4 @@
-//! Whether a flag can take what a file says.
+//! Values of files, checked by the flags that take them.
 
 use std::{any::TypeId, error::Error as _, path::PathBuf};
 
@@ -15,7 +15,7 @@ pub(crate) fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
 }
 
-/// A value of a file as the flag would be given it.
+/// A value of a file as the texts that the flag takes.
 ///
 /// # Errors
 ///
@@ -47,11 +47,11 @@ fn scalar(arg: &Arg, value: &Value) -> Result<String, String> {
     }
 }
 
-/// Has clap read one value, as if it were on the command line.
+/// Checks one value with clap, as if it were on the command line.
 ///
 /// # Errors
 ///
-/// Why it cannot be used.
+/// Why the value cannot be used.
 pub(crate) fn check(command: &Command, arg: &Arg, value: &str) -> Result<(), String> {
     let flag = format!("--{}={value}", arg.get_long().unwrap_or_default());
     let alone = command
@@ -78,7 +78,7 @@ pub(crate) fn check(command: &Command, arg: &Arg, value: &str) -> Result<(), Str
             }
             _ => format!("'{value}' cannot be used"),
         }),
-        // The rest is about flags that are missing beside this one.
+        // Other errors are about flags that are missing beside this one.
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Words on a terminal: sentences broken into lines, and the name that was meant by a mistyped one.
+//! Words for people: sentences broken into lines, and the word meant by a mistyped one.
 
 pub mod nearest;
 pub mod wrapped;

@@ -1,11 +1,11 @@
 //! Finds the word that was probably meant.
 
-/// A word this long that begins another one is taken for its short form.
+/// Letters of the shortest word that counts as a short form of a longer one.
 const SHORT_FORM_CHARS: usize = 3;
 
-/// The candidate most similar to `word`, or that it begins, unless all are too different.
+/// The candidate that is most similar to `word`, or that begins with it; nothing when all are too different.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    // A third of the letters may be wrong, as in cargo's suggestions; one always.
+    // A third of the letters may be wrong, as in cargo's suggestions, and always one.
     let limit = (word.chars().count() / 3).max(1);
     let distance = |candidate: &str| {
         if word.chars().count() >= SHORT_FORM_CHARS && candidate.starts_with(word) {

@@ -1,9 +1,9 @@
-//! Sentences broken between words, where a terminal is narrower than they are.
+//! Sentences broken into lines between words, for narrow terminals.
 
-/// Text is not broken into less than this, in characters: below, the terminal breaks it.
+/// The least width of broken text, in characters; a narrower terminal breaks it again.
 const LEAST_WIDTH: usize = 20;
 
-/// The text behind `first`, its further lines behind as many spaces; on one line where no terminal says how wide it is.
+/// The text behind `first`, with further lines indented as far. Without a width the text stays on one line.
 pub fn wrapped(first: &str, text: &str, terminal: Option<usize>) -> String {
     let indent = first.chars().count();
     let room = terminal.map_or(usize::MAX, |width| width.saturating_sub(indent).max(LEAST_WIDTH));
