@@ -9,4 +9,5 @@ mod floors;
 mod imports;
 mod lock;
 mod planted;
+mod requests;
 mod source;
