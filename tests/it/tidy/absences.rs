@@ -9,7 +9,7 @@ const MOST_LINES_OF_TESTS: usize = 700;
 
 /// Fails with every line of these files that names one of the words, unless its file is excepted.
 #[track_caller]
-fn absent<'a>(words: &[&str], sources: &'a [Source], excepted: impl Fn(&'a str) -> bool) {
+fn absent(words: &[&str], sources: &[&Source], excepted: impl Fn(&str) -> bool) {
     let found: Vec<String> = sources
         .iter()
         .filter(|source| !excepted(&source.path))
@@ -24,7 +24,7 @@ fn absent<'a>(words: &[&str], sources: &'a [Source], excepted: impl Fn(&'a str) 
 
 /// Fails unless some excepted file does name the word: a rule about nothing is no rule.
 #[track_caller]
-fn present(word: &str, sources: &[Source]) {
+fn present(word: &str, sources: &[&Source]) {
     assert!(
         sources
             .iter()

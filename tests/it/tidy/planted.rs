@@ -100,7 +100,7 @@ fn each_planted_bug_says_what_it_is_and_names_a_test_that_exists() {
     let sources = source::all();
     for (package, target, test) in &catchers {
         assert!(
-            has_test(&sources, &tests_of(package, target), test),
+            has_test(sources, &tests_of(package, target), test),
             "{package} {target} has no test {test}"
         );
     }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use crate::harness::workspace_root;
@@ -52,11 +53,14 @@ impl Source {
     }
 }
 
-/// Every Rust file of ours.
-pub(super) fn all() -> Vec<Source> {
-    let paths = paths("rs");
-    assert!(paths.len() > 100, "the sources were not found");
-    paths.iter().map(|path| read(path)).collect()
+/// Every Rust file of ours, read once.
+pub(super) fn all() -> &'static [Source] {
+    static ALL: LazyLock<Vec<Source>> = LazyLock::new(|| {
+        let paths = paths("rs");
+        assert!(paths.len() > 100, "the sources were not found");
+        paths.iter().map(|path| read(path)).collect()
+    });
+    &ALL
 }
 
 /// The files of ours whose names end like this.
@@ -76,9 +80,9 @@ pub(super) fn name(path: &Path) -> String {
 }
 
 /// The files below a directory, such as `coordinator/src/`.
-pub(super) fn below(directory: &str) -> Vec<Source> {
-    let sources: Vec<Source> = all()
-        .into_iter()
+pub(super) fn below(directory: &str) -> Vec<&'static Source> {
+    let sources: Vec<&Source> = all()
+        .iter()
         .filter(|source| source.path.starts_with(directory))
         .collect();
     assert!(!sources.is_empty(), "nothing in {directory}");
