@@ -37,6 +37,7 @@ use swarm_program::{
 };
 
 use crate::{
+    process::tree::guard,
     program::{bug, config::Config},
     verb::CommandLine,
     work::Unfinished,
@@ -45,7 +46,7 @@ use crate::{
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let (guarded, args) = match crate::process::tree::guard::asked_for(&args) {
+    let (guarded, args) = match guard::asked_for(&args) {
         Some((file, flags)) => (Some(file), flags),
         None => (None, args),
     };
@@ -65,7 +66,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         config,
         settings,
     } = match read {
-        Ok(asked) => asked,
+        Ok(read) => read,
         Err(error) => return error.tell().into(),
     };
     if let Err(failure) = begin_log(&config) {
@@ -80,7 +81,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     bug::log_panics();
     if let Some(file) = guarded {
-        return crate::process::tree::guard::run(&file);
+        return guard::run(&file);
     }
     let ended = bug::caught(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -24,7 +24,7 @@ use crate::{
         outcome::{failed, not_started, released},
     },
     process::{
-        Exit, Process,
+        End, Process,
         tree::{Sweeper, Tree, series::Series},
     },
 };
@@ -163,7 +163,7 @@ async fn carry_out(
     let ended = supervise(&mut process, timeout, graces, orders).await;
     let output = process.output().await;
     let outcome = match ended {
-        Ok(exit) => executor.judge(exit),
+        Ok(end) => executor.judge(end),
         Err(outcome) => outcome,
     };
     (outcome, output)
@@ -186,9 +186,9 @@ async fn supervise(
     timeout: Option<Duration>,
     graces: Graces,
     orders: &mut watch::Receiver<Order>,
-) -> Result<Exit, Outcome> {
+) -> Result<End, Outcome> {
     enum First {
-        Exit(io::Result<Exit>),
+        Exit(io::Result<End>),
         Timeout,
         Order(Order),
     }
@@ -231,11 +231,11 @@ async fn supervise(
         }
     };
     match ending {
-        Ok(Exit::Stuck) => {
+        Ok(End::Stuck) => {
             tracing::warn!("a killed command is still not gone; it is left to the operating system")
         }
         Err(error) => tracing::warn!(%error, "cannot wait for a command that was ended"),
-        Ok(Exit::Code(_) | Exit::Signal(_)) => {}
+        Ok(End::Code(_) | End::Signal(_)) => {}
     }
     Err(outcome)
 }

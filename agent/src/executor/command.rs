@@ -13,7 +13,7 @@ use super::{
 use crate::{
     attempt_key::AttemptKey,
     disk::workspace::AttemptDirectory,
-    process::{Exit, Launch},
+    process::{End, Launch},
 };
 
 /// Programs that tasks need without naming them: `run: make && make install` is a line for the shell.
@@ -78,14 +78,14 @@ pub(super) fn prepare(
 }
 
 /// The outcome of a command that ended by itself.
-pub(super) fn judge(exit: Exit) -> Outcome {
-    match exit {
-        Exit::Code(0) => Outcome::Success(Success {}),
-        Exit::Code(code) => Outcome::Failure(Failure {
+pub(super) fn judge(end: End) -> Outcome {
+    match end {
+        End::Code(0) => Outcome::Success(Success {}),
+        End::Code(code) => Outcome::Failure(Failure {
             exit_code: Some(code),
             ..failure("exit", Blame::Task, format!("the command exited with {code}"))
         }),
-        Exit::Signal(signal) => Outcome::Failure(Failure {
+        End::Signal(signal) => Outcome::Failure(Failure {
             signal: Some(signal),
             ..failure(
                 "signal",
@@ -93,7 +93,7 @@ pub(super) fn judge(exit: Exit) -> Outcome {
                 format!("the command was ended by {}", signal_name(signal)),
             )
         }),
-        Exit::Stuck => failed(
+        End::Stuck => failed(
             "signal",
             Blame::Machine,
             "the command was killed and is still not gone",
@@ -111,15 +111,15 @@ mod tests {
 
     #[test]
     fn ends_become_outcomes() {
-        assert_eq!(judge(Exit::Code(0)), Outcome::Success(Success {}));
-        let Outcome::Failure(exit) = judge(Exit::Code(7)) else {
+        assert_eq!(judge(End::Code(0)), Outcome::Success(Success {}));
+        let Outcome::Failure(exit) = judge(End::Code(7)) else {
             panic!("no failure")
         };
         assert_eq!(
             (exit.reason.as_str(), exit.exit_code, exit.signal),
             ("exit", Some(7), None)
         );
-        let Outcome::Failure(signal) = judge(Exit::Signal(11)) else {
+        let Outcome::Failure(signal) = judge(End::Signal(11)) else {
             panic!("no failure")
         };
         assert_eq!((signal.reason.as_str(), signal.signal), ("signal", Some(11)));

@@ -13,7 +13,7 @@ use swarm_proto::v1::{Command, TaskSpec, attempt_report::Outcome, task_spec::Wor
 use crate::{
     attempt_key::AttemptKey,
     disk::workspace::AttemptDirectory,
-    process::{Exit, Launch},
+    process::{End, Launch},
 };
 
 /// A kind of work, whichever task it is for.
@@ -62,9 +62,9 @@ impl<'a> Executor<'a> {
     }
 
     /// The outcome of an attempt whose process ended by itself.
-    pub(crate) fn judge(self, exit: Exit) -> Outcome {
+    pub(crate) fn judge(self, end: End) -> Outcome {
         match self {
-            Executor::Command(_) => command::judge(exit),
+            Executor::Command(_) => command::judge(end),
         }
     }
 }

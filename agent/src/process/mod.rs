@@ -32,7 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub(crate) enum End {
     /// By itself.
     Code(i32),
     /// By a signal.
@@ -79,13 +79,13 @@ impl Process {
     }
 
     /// Waits for the end of the process itself. The wait may be dropped and begun again.
-    pub(crate) async fn exit(&mut self) -> io::Result<Exit> {
+    pub(crate) async fn exit(&mut self) -> io::Result<End> {
         self.group.exit().await
     }
 
     /// Asks the group to end, and kills the rest of the tree after `grace`, or when `hurry` is done. Processes that
     /// left the group are killed without being asked.
-    pub(crate) async fn end(&mut self, grace: Duration, hurry: impl Future<Output = ()>) -> io::Result<Exit> {
+    pub(crate) async fn end(&mut self, grace: Duration, hurry: impl Future<Output = ()>) -> io::Result<End> {
         self.group.terminate();
         let ended = async {
             let exit = self.group.exit().await;
@@ -104,11 +104,11 @@ impl Process {
     }
 
     /// Kills the whole tree at once.
-    pub(crate) async fn kill(&mut self) -> io::Result<Exit> {
+    pub(crate) async fn kill(&mut self) -> io::Result<End> {
         self.group.kill();
         let exit = timeout(GONE_AFTER_KILL, self.group.exit()).await;
         self.tree.end().await;
-        exit.unwrap_or(Ok(Exit::Stuck))
+        exit.unwrap_or(Ok(End::Stuck))
     }
 
     /// The output, after the process ended. The rest of the tree is killed.
@@ -166,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn a_grandchild_that_holds_the_pipe_does_not_hang_and_is_ended() {
         let mut process = start(shell("sleep 600 & echo $!")).unwrap();
-        assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
+        assert_eq!(process.exit().await.unwrap(), End::Code(0));
         let output = timeout(Duration::from_secs(8), process.output())
             .await
             .expect("it hung");
@@ -181,7 +181,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let exit = process.end(Duration::from_millis(200), pending()).await.unwrap();
-        assert_eq!(exit, Exit::Signal(9));
+        assert_eq!(exit, End::Signal(9));
     }
 
     #[tokio::test]
@@ -203,14 +203,14 @@ mod tests {
             ..shell("cat")
         })
         .unwrap();
-        assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
+        assert_eq!(process.exit().await.unwrap(), End::Code(0));
         assert_eq!(process.output().await.stdout, b"hello");
         let mut process = start(Launch {
             stdin: vec![b'x'; 1 << 20],
             ..shell("exit 3")
         })
         .unwrap();
-        assert_eq!(process.exit().await.unwrap(), Exit::Code(3));
+        assert_eq!(process.exit().await.unwrap(), End::Code(3));
         assert_eq!(process.output().await.stdout, b"");
     }
 
@@ -237,7 +237,7 @@ mod tests {
             (launch("plain-script", &["words"]), "plain words\n"),
         ] {
             let mut process = start(launch).unwrap();
-            assert_eq!(process.exit().await.unwrap(), Exit::Code(0));
+            assert_eq!(process.exit().await.unwrap(), End::Code(0));
             assert_eq!(process.output().await.stdout, printed.as_bytes());
         }
         let missing = start(launch("no-such-program", &[]));

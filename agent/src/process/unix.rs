@@ -9,7 +9,7 @@ use nix::{
 use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessGroup};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::Exit;
+use super::End;
 
 /// A process group whose leader is our child. Dropping it kills the group.
 pub(super) struct Group {
@@ -45,12 +45,12 @@ impl Group {
     }
 
     /// Waits for the leader.
-    pub(super) async fn exit(&mut self) -> io::Result<Exit> {
+    pub(super) async fn exit(&mut self) -> io::Result<End> {
         let status = self.child.wait().await?;
         Ok(match (status.code(), status.signal()) {
-            (Some(code), _) => Exit::Code(code),
-            (None, Some(signal)) => Exit::Signal(signal),
-            (None, None) => Exit::Stuck,
+            (Some(code), _) => End::Code(code),
+            (None, Some(signal)) => End::Signal(signal),
+            (None, None) => End::Stuck,
         })
     }
 
