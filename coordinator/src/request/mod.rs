@@ -1,4 +1,4 @@
-//! What the coordinator is asked: one file for each request or noun, a v1 message in, a v1 message or a [`Refusal`] out.
+//! The requests: one file for each request or noun, a v1 message in, a v1 message or a [`Refusal`] out.
 //!
 //! No request knows how it came: each door translates what it is sent and what it sends back. A door gets to the
 //! requests through [`Requests::admit`] only, so none can be reached around the row that [`table`] has for it.

@@ -1,7 +1,7 @@
 //! A file of the outbox: one report, or none.
 //!
 //! ```text
-//! length u32 · CRC-32C of what follows u32 · when it was written u64 · the encoded report · rest of a longer one before
+//! length u32 · CRC-32C of what follows u32 · time of the write u64 · the encoded report · rest of an older one
 //! ```
 //!
 //! Numbers are little endian. A length of zero means no report. Times are microseconds since 1970, and no two are
