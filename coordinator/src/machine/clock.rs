@@ -1,8 +1,7 @@
 //! The coordinator's clock: the only reader of system time. It never goes backwards.
 //!
-//! It starts at the wall clock, or at the last journaled time when that is later,
-//! and goes on with the boot-time clock, which steps of the wall clock do not
-//! move and which counts while the machine sleeps.
+//! It starts with the time of the wall clock, or the last journaled time when that is later. From there it goes on with
+//! the boot-time clock, which counts while the machine sleeps, and which steps of the wall clock do not move.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +39,7 @@ impl Clock {
         self.anchor
     }
 
-    /// How far the machine's wall clock is ahead of this one, in milliseconds.
+    /// Milliseconds that the machine's wall clock is ahead of this one.
     pub fn wall_ahead_ms(&self) -> i64 {
         let wall = wall().map_or(self.now().0, |wall| wall.0);
         i64::try_from(i128::from(wall) - i128::from(self.now().0)).unwrap_or(i64::MAX)
@@ -52,17 +51,17 @@ impl Clock {
     }
 }
 
-/// Measures how long something takes, for figures; nothing is decided by it.
+/// Measures durations for figures; no decision depends on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Begins now.
+    /// Starts now.
     pub(crate) fn start() -> Stopwatch {
         Stopwatch(Instant::now())
     }
 
-    /// How long it has been going.
+    /// The time since its start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }

@@ -10,7 +10,7 @@ use std::{
 use nix::fcntl::{Flock, FlockArg};
 use swarm_program::{exit::Exit, failure::Failure};
 
-/// An exclusive hold on a data directory, for as long as this lives.
+/// A data directory that is locked until this is dropped.
 pub struct DataDir {
     path: PathBuf,
     _lock: Flock<File>,
@@ -47,7 +47,7 @@ impl DataDir {
             .map_err(|error| failed("lock", error))?;
         let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| {
             let mut holder = String::new();
-            // Only for the message: whoever holds the lock wrote its process id.
+            // Only for the message: the process that holds the lock wrote its id.
             let _ = file.read_to_string(&mut holder);
             let holder = holder.trim();
             let who = if holder.is_empty() {
@@ -94,22 +94,22 @@ impl DataDir {
         .help("name the directory that has them: --data-dir DIR"))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the journal is.
+    /// The journal's directory.
     pub fn journal(&self) -> PathBuf {
         self.path.join("journal")
     }
 
-    /// Where the snapshots are.
+    /// The snapshots' directory.
     pub fn snapshots(&self) -> PathBuf {
         self.path.join("snapshot")
     }
 
-    /// Where the store is.
+    /// The store's directory.
     pub fn store(&self) -> PathBuf {
         self.path.join("store")
     }

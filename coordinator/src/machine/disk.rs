@@ -12,7 +12,7 @@ use nix::sys::statvfs::statvfs;
 /// The extension of a file in the making, behind that of the file.
 const TEMPORARY_EXTENSION: &str = ".tmp";
 
-/// An operation of the operating system that failed, and on what.
+/// An operation of the operating system that failed, with the file or directory.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", .path.display())]
 pub struct FileError {
@@ -43,11 +43,11 @@ impl From<FileError> for io::Error {
     }
 }
 
-/// Replaces a file, for its owner alone: after a crash it is there whole, as it was before or as it is now.
+/// Replaces a file, for its owner alone. After a crash the file is there whole, with its old or its new contents.
 ///
 /// # Errors
 ///
-/// When the file system refuses `action`. Then the file is as it was before, or its name is not known to be on disk.
+/// When the file system refuses `action`. Then a crash may still bring the old contents back.
 pub(crate) fn write_whole(path: &Path, action: &'static str, contents: &[u8]) -> Result<(), FileError> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(TEMPORARY_EXTENSION);
@@ -137,14 +137,14 @@ pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::copy(from, to).map_err(FileError::new("copy the file", from))?;
     File::open(to)
         .and_then(|file| {
-            // Lease tokens are in nearly all of them.
+            // Nearly all files have lease tokens in them.
             file.set_permissions(Permissions::from_mode(0o600))?;
             file.sync_all()
         })
         .map_err(FileError::new("bring to disk the file", to))
 }
 
-/// Removes a directory with all that is in it, if there is one. That is not synced: a later call does it again.
+/// Removes a directory with everything in it, if there is one. The removal is not synced: a later call repeats it.
 ///
 /// # Errors
 ///
@@ -156,7 +156,7 @@ pub(crate) fn remove_directory(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// What the file system of `path` has left for this user, in bytes.
+/// Bytes that the file system of `path` has left for this user.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The machine underneath: its clock, its disk, its threads, chance, and what the program takes of it.
+//! The machine underneath: its clock, disk, threads and randomness, and how much of it the program takes.
 
 pub(crate) mod clock;
 pub(crate) mod data_dir;

@@ -1,4 +1,4 @@
-//! Randomness, drawn from the operating system: the only place.
+//! Randomness, drawn from the operating system here and nowhere else.
 
 use swarm_engine::id::LeaseToken;
 
@@ -6,7 +6,7 @@ use swarm_engine::id::LeaseToken;
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if let Err(error) = getrandom::fill(&mut bytes) {
-        // Tokens that can be guessed would be worse than none.
+        // A token that can be guessed would be worse than an end.
         crate::program::failure::abort(&format!("the system has no randomness: {error}"));
     }
     bytes
@@ -22,7 +22,7 @@ pub(crate) fn token() -> LeaseToken {
     LeaseToken(bytes())
 }
 
-/// A name for data or a history: 16 characters that nobody else has.
+/// A name for data or a history: 16 random characters.
 pub(crate) fn name() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     bytes::<16>()

@@ -1,4 +1,4 @@
-//! What this process takes of its machine.
+//! The processor time and memory that this process takes.
 
 use std::{fs, time::Duration};
 
@@ -19,9 +19,9 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// As it is now; nothing where the system does not say.
+    /// The usage now; `None` where the system does not say.
     pub(crate) fn now() -> Option<Usage> {
-        // The peak of getrusage is not asked for: it remembers the process from which this one was started.
+        // Not from getrusage: its peak is also that of the process from which this one was started.
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let times = getrusage(UsageWho::RUSAGE_SELF).ok()?;
         Some(Usage {

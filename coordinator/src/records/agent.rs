@@ -10,7 +10,7 @@ use crate::{
     stored,
 };
 
-/// What their keys begin with.
+/// The kind of their keys.
 pub(crate) const KIND: &[u8] = b"agent/";
 
 /// The key of an agent.

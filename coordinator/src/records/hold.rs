@@ -10,10 +10,10 @@ use crate::{
     stored,
 };
 
-/// What their keys begin with.
+/// The kind of their keys.
 pub(super) const KIND: &[u8] = b"hold/";
 
-/// Adds what an event changes.
+/// Adds the change of a hold to a batch.
 pub(super) fn write(batch: &mut Batch, touched: TouchedHold<'_>) {
     // A scope is one word or two.
     let key = [KIND, touched.scope.to_string().as_bytes()].concat();

@@ -13,7 +13,7 @@ use crate::{
     stored,
 };
 
-/// What their keys begin with.
+/// The kind of their keys.
 pub(crate) const KIND: &[u8] = b"job/";
 
 /// The key of a job.
@@ -21,7 +21,7 @@ pub(crate) fn key(number: u64) -> Vec<u8> {
     numbered(KIND, number)
 }
 
-/// Adds what an event changes; the record is as it is right after it, and there is none of a removed job.
+/// Adds the change of a job to a batch. `record` is the job right after the event; a removed job has none.
 pub(super) fn write(batch: &mut Batch, touched: TouchedJob<'_>, record: Option<&Job>) {
     match touched.change {
         JobChange::Removed(number) => batch.remove(key(number.0)),

@@ -1,4 +1,4 @@
-//! The records of queues' limits: a queue without a limit has none.
+//! The records of queues' limits: a queue without a limit has no record.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::{
     stored,
 };
 
-/// What their keys begin with.
+/// The kind of their keys.
 pub(super) const KIND: &[u8] = b"limit/";
 
-/// Adds what an event changes.
+/// Adds the change of a limit to a batch.
 pub(super) fn write(batch: &mut Batch, touched: &TouchedLimit<'_>) {
     let key = [KIND, touched.queue.as_str().as_bytes()].concat();
     match &touched.record {

@@ -1,5 +1,5 @@
-//! Facts about all records together, which lie under `meta/`: their layout, the coordinator's identity, the time of
-//! the last event, and how many tasks have ended.
+//! Facts about all records together, under `meta/`: their layout, the coordinator's identity, the time of the last
+//! event, and how many tasks have ended.
 
 use swarm_engine::{
     event::{Event, Fact},
@@ -33,22 +33,24 @@ const LAST_TIME: &str = "last_time";
 /// How many kept tasks have ended, by final state.
 const ENDED: &str = "ended";
 
-/// Adds the identity that a start has given itself: its event says all there is to say.
+/// Adds the identity that a start has given the coordinator: the event has all of it.
 pub(super) fn write_identity(batch: &mut Batch, event: &Event) {
     batch.set_meta(IDENTITY, stored::encode(event).to_vec());
     batch.set_meta(STARTED, event.seq.0.to_be_bytes().to_vec());
 }
 
-/// Adds what is so right after the last event of a batch.
+/// Adds the facts that hold right after the last event of a batch.
 pub(crate) fn write_end(batch: &mut Batch, last: &Event, ended: &Counts) {
     batch.set_meta(LAST_TIME, last.time.0.to_be_bytes().to_vec());
     batch.set_meta(ENDED, stored::encode_ended(ended));
     batch.set_meta(FORMAT, RECORDS_FORMAT.to_vec());
 }
 
+/// Refuses records of another layout.
+///
 /// # Errors
 ///
-/// When the records have another layout, or the store cannot be read.
+/// A sentence, also when the store cannot be read.
 pub(super) fn check_format(store: &Store) -> Result<(), String> {
     let format = store.meta(FORMAT).map_err(|error| chain(&error))?;
     match format.as_deref() {
@@ -58,7 +60,7 @@ pub(super) fn check_format(store: &Store) -> Result<(), String> {
     }
 }
 
-/// What the coordinator is; `None` before its first start.
+/// The coordinator's identity; `None` before its first start.
 pub(super) fn load_identity(store: &Store) -> Result<Option<Identity>, String> {
     let Some(bytes) = store.meta(IDENTITY).map_err(|error| chain(&error))? else {
         return Ok(None);

@@ -1,19 +1,19 @@
-//! The records: what each event changes in the store, and how a start loads them.
+//! The records in the store: how events change them, and how a start loads them.
 //!
-//! A file here is about one kind of record: its keys, what changes it, and how it is loaded. `stored/` has its bytes.
+//! Each file is about one kind of record: its keys, its changes and its loading. `stored/` has its bytes.
 //!
 //! ```text
 //! live/<number>               a task that has to be in memory: it has not ended, or is skipped
 //! done/<number>               any other ended task
 //! id/<task id>                the number of a task
-//! age/<second><set>           a set of numbers: those of the tasks that ended then
-//! jobtask/<job id>\0<set>     a set of numbers: tasks of the job under done/
+//! age/<second><set>           a set of numbers: of tasks that ended in that second
+//! jobtask/<job id>\0<set>     a set of numbers: of the job's tasks under done/
 //! output/<number><attempt>    what an attempt printed
 //! job/<number>                a job
 //! agent/<id>                  an agent
 //! hold/<scope>                a hold
 //! limit/<queue>               the limit of a queue
-//! meta/<name>                 a fact about all of them
+//! meta/<name>                 a fact about all records
 //! ```
 
 pub(crate) mod task;
@@ -44,7 +44,7 @@ use swarm_engine::{
 
 use crate::store::{Batch, Layout, Store, StoreError};
 
-/// What the store's checks have to know about the keys.
+/// The kinds that the store's checks know.
 pub(crate) const LAYOUT: Layout = Layout {
     start: &[task::key::LIVE, job::KIND, agent::KIND, hold::KIND, limit::KIND],
     ids: task::key::ID,
@@ -58,14 +58,14 @@ pub(crate) const LAYOUT: Layout = Layout {
     numbered: &[task::key::DONE, output::KIND],
 };
 
-/// A durable event, and the records it touched as they are right after it.
+/// A durable event, and the records that it touched as they are right after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) event: Arc<Event>,
     pub(crate) task: Option<Arc<Task>>,
     pub(crate) job: Option<Arc<Job>>,
     pub(crate) agent: Option<Arc<Agent>>,
-    /// How many kept tasks have ended right after it, by final state.
+    /// How many kept tasks have ended, by final state, right after it.
     pub(crate) ended: Counts,
 }
 
@@ -88,13 +88,13 @@ impl From<Change> for Entry {
     }
 }
 
-/// Adds what an event changes in the store.
+/// Adds the changes of an event to a batch.
 ///
 /// # Errors
 ///
 /// When the store cannot be read.
 pub(crate) fn write(store: &Store, batch: &mut Batch, entry: &Entry) -> Result<(), StoreError> {
-    // By all fields: what a fact changes and nobody writes does not compile.
+    // All fields are named, so that a new kind of record does not compile until it is written here.
     let Touches {
         identity,
         task,
@@ -111,7 +111,7 @@ pub(crate) fn write(store: &Store, batch: &mut Batch, entry: &Entry) -> Result<(
     if let Some(task) = task {
         task::write(batch, &task, entry.task.as_deref());
         output::remove(store, batch, &task, entry.task.as_deref())?;
-        // An attempt is a part of its task's record, but for what it printed.
+        // An attempt is a part of its task's record, and its output is a record of its own.
         if let (Some(attempt), Some(output)) = (attempt, output) {
             output::write(batch, task.number, attempt.number, output);
         }

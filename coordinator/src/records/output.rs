@@ -1,4 +1,4 @@
-//! The records of what attempts printed. They are not loaded at a start, but read when somebody asks.
+//! The records of attempts' outputs. They are not loaded at a start, but read when somebody asks for them.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::{
     stored,
 };
 
-/// What their keys begin with.
+/// The kind of their keys.
 pub(crate) const KIND: &[u8] = b"output/";
 
-/// The key of what an attempt of a task printed.
+/// The key of an attempt's output.
 pub(crate) fn key(number: u64, attempt: u32) -> Vec<u8> {
     [KIND, &number.to_be_bytes(), &attempt.to_be_bytes()].concat()
 }
@@ -28,13 +28,13 @@ pub(crate) fn of<'a>(touched: &Touches<'a>) -> Option<(Number, AttemptNumber, &'
     Some((touched.task?.number, touched.attempt?.number, touched.output?))
 }
 
-/// Adds the output that an event carries.
+/// Adds the output that an event carries to a batch.
 pub(super) fn write(batch: &mut Batch, number: Number, attempt: AttemptNumber, output: &Output) {
     batch.put(key(number.0, attempt.0), stored::encode_output(output));
 }
 
-/// Removes the outputs that nobody can ask for any more after an event: all of a removed task, and that of an attempt
-/// which the task's record has just forgotten.
+/// Removes outputs that nobody can ask for any more after an event: all of a removed task, and the output of an attempt
+/// that the task's record has just forgotten.
 pub(super) fn remove(
     store: &Store,
     batch: &mut Batch,
@@ -55,7 +55,7 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// What an attempt printed; `None` when the store has nothing of it.
+/// The output of an attempt; `None` when the store has none.
 ///
 /// # Errors
 ///

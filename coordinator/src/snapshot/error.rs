@@ -1,4 +1,4 @@
-//! What can go wrong with a snapshot, in sentences that name the file and offset.
+//! Errors of snapshots, as sentences that name the file and the offset.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::{
 /// Why a snapshot could not be taken, read or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// It is not what was written and read back. An older one serves as well, if the
-    /// journal still reaches back to it.
+    /// The file is not what was written and read back. An older snapshot serves as well, if the journal still reaches
+    /// back to it.
     #[error("the snapshot is damaged at offset {offset} of {}: {fault}", .file.display())]
     Damaged {
         file: PathBuf,
@@ -24,16 +24,16 @@ pub enum SnapshotError {
         .file.display()
     )]
     UnknownVersion { file: PathBuf, version: u32 },
-    /// The store was not, or did not stay, where the caller said.
+    /// The store is at another seq than the caller said.
     #[error("cannot take a snapshot as of seq {expected}: the store is at seq {found}")]
     Moved { expected: u64, found: u64 },
-    /// A snapshot is only restored where nothing is.
+    /// A snapshot is only restored into an empty store.
     #[error("cannot restore a snapshot into the store: there is something in it")]
     NotEmpty,
-    /// A snapshot is only restored where nothing is.
+    /// A snapshot is only restored into a new directory.
     #[error("cannot restore a snapshot as {}: it exists", .dir.display())]
     Exists { dir: PathBuf },
-    /// The coordinator stops first.
+    /// The coordinator stops before the snapshot is taken.
     #[error("the snapshot was given up because the coordinator stops")]
     Stopped,
     #[error(transparent)]

@@ -25,14 +25,14 @@
 pub(super) const HEADER_BYTES: usize = 128;
 pub(super) const RECORD_BYTES: usize = 16;
 pub(super) const FOOTER_BYTES: usize = 32;
-/// Far above the length of a history id, which is one short name.
+/// Far more than the length of a history id, which is one short name.
 pub(super) const MAX_HISTORY_BYTES: usize = 64;
 
 const MAGIC: [u8; 4] = *b"SWSN";
 const FOOTER_MAGIC: [u8; 4] = *b"SWSF";
 const FORMAT_VERSION: u32 = 1;
 
-/// What a snapshot is of.
+/// The seq and the history that a snapshot is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The store's applied seq.
@@ -43,7 +43,7 @@ pub struct Origin {
     pub history: String,
 }
 
-/// Why a header is not one.
+/// The fault of a header.
 pub(super) enum BadHeader {
     Fault(&'static str),
     Version(u32),
@@ -92,7 +92,7 @@ impl Origin {
     }
 }
 
-/// What stands before a key and its value.
+/// The header before a key and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordHeader {
     pub(super) key_bytes: u32,
@@ -131,7 +131,7 @@ impl RecordHeader {
     }
 }
 
-/// What closes a snapshot: all of it.
+/// The end of a snapshot, with the count and the hash of everything in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Footer {
     pub(super) count: u64,
@@ -168,7 +168,7 @@ pub(super) fn crc_of(key: &[u8], value: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(key), value)
 }
 
-/// A checksum that is wrong at any other place.
+/// A checksum that is wrong at any other offset.
 fn placed_crc(offset: u64, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), bytes)
 }

@@ -36,8 +36,7 @@ const EXTENSION: &str = "snapshot";
 /// Files that are not snapshots until they are renamed.
 const TEMPORARY_EXTENSION: &str = "tmp";
 
-/// A snapshot file whose beginning and end are intact. What is between is checked when
-/// it is read.
+/// A snapshot file whose header and footer are intact. The records between are checked when they are read.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     path: PathBuf,
@@ -47,11 +46,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The newest snapshot in `dir`; None when there is none, or no directory.
+    /// The newest snapshot in `dir`; `None` without snapshots, or without a directory.
     ///
     /// # Errors
-    /// When it is damaged at its beginning or end: then see `list` and `open` for an older
-    /// one. Only `check` and the reading of all records find damage in the middle.
+    /// When its header or footer is damaged: then `list` and `open` find an older one. Only `check` and the reading of
+    /// all records find damage in the middle.
     pub fn newest(dir: &Path) -> Result<Option<Snapshot>, SnapshotError> {
         match list(dir)?.first() {
             Some(&seq) => Snapshot::open(dir, seq).map(Some),
@@ -77,7 +76,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// What it is of.
+    /// The seq and the history that it is of.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -87,7 +86,7 @@ impl Snapshot {
         self.footer.count
     }
 
-    /// What it takes on disk.
+    /// Bytes that it takes on disk.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -129,8 +128,7 @@ pub fn list(dir: &Path) -> Result<Vec<u64>, SnapshotError> {
     Ok(seqs)
 }
 
-/// The snapshots in `dir` whose beginning and end are intact, the newest first. The others are
-/// named in the log.
+/// The snapshots in `dir` whose header and footer are intact, the newest first. The log names the others.
 ///
 /// # Errors
 /// When one is from a newer coordinator, or the file system refuses.

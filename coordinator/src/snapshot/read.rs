@@ -1,4 +1,4 @@
-//! Reads a snapshot file, believing nothing before its checksum.
+//! Reads a snapshot file, and believes nothing before its checksum is right.
 
 use std::{
     fs::File,
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// How much of a file is read at once, in bytes.
+/// Bytes of a file that are read at once.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Reads the beginning and the end of a snapshot, wherever it lies.
+/// Reads the header and the footer of a snapshot file, under any name.
 pub(super) fn open(path: &Path) -> Result<Snapshot, SnapshotError> {
     let damaged = |offset, fault| SnapshotError::Damaged {
         file: path.to_owned(),
@@ -61,8 +61,8 @@ pub(super) fn open(path: &Path) -> Result<Snapshot, SnapshotError> {
 }
 
 impl Snapshot {
-    /// All keys and values, in the order of keys. It ends after an error; only when it ends
-    /// without one was everything there.
+    /// All keys and values, in the order of keys. The reading ends after an error; if it ends without one, everything
+    /// was there.
     pub fn records(&self) -> Result<Records, SnapshotError> {
         let file = File::open(&self.path).map_err(read_failed(&self.path))?;
         let mut records = Records {
@@ -75,7 +75,7 @@ impl Snapshot {
             count: 0,
             ended: false,
         };
-        // It may be another file by now: the hash says so at the end.
+        // It may be another file by now. Then the hash at the end is another one, too.
         let mut header = [0; HEADER_BYTES];
         records.read(&mut header)?;
         Ok(records)
@@ -88,7 +88,7 @@ pub struct Records {
     file: BufReader<File>,
     footer: Footer,
     offset: u64,
-    /// Where the footer begins.
+    /// The offset of the footer.
     end: u64,
     hash: Xxh3Default,
     count: u64,
@@ -125,7 +125,7 @@ impl Records {
         Ok((key, value))
     }
 
-    /// At the end: it is all that was written.
+    /// Compares count and hash at the end with the footer.
     fn compare(&self) -> Result<(), SnapshotError> {
         let found = Footer {
             count: self.count,

@@ -1,4 +1,4 @@
-//! Makes a store out of a snapshot, so that a crash in the middle leaves none.
+//! Makes a store out of a snapshot. A crash in the middle leaves no store.
 
 use std::{
     fs::{self, File},
@@ -16,9 +16,9 @@ use crate::{
 const ASIDE_EXTENSION: &str = "restoring";
 
 impl Snapshot {
-    /// Builds the store `dir`, which must not exist, out of this snapshot and opens it. It is built
-    /// aside, as `dir` with the extension `restoring`, and gets its name when it is complete and
-    /// on disk. What an earlier try has left aside is removed.
+    /// Builds the store `dir`, which must not exist, out of this snapshot and opens it. It is built aside, as `dir`
+    /// with the extension `restoring`, and gets its name when it is complete and on disk. Files of an earlier try are
+    /// removed.
     ///
     /// # Errors
     /// When the snapshot is damaged, or store or file system refuse. Then there is no `dir`.
@@ -32,7 +32,7 @@ impl Snapshot {
             .map_err(SnapshotError::from)
             .and_then(|store| self.restore_into(&store));
         if let Err(error) = restored {
-            // A half of it is of no use; if it stays, the next try removes it.
+            // Half a store is of no use. If it stays, the next try removes it.
             let _ = disk::remove_directory(&aside);
             return Err(error);
         }
@@ -41,9 +41,8 @@ impl Snapshot {
         Ok(Store::open(dir, layout)?)
     }
 
-    /// Writes every record into an empty store, which reflects seq 0 until the last batch makes it
-    /// reflect the snapshot's. For a store that nobody opens if this does not return: `restore`
-    /// sees to that. The store is flushed.
+    /// Writes every record into an empty store and flushes it. The store reflects seq 0 until the last batch sets the
+    /// snapshot's. Nobody may open the store if this does not return: `restore` sees to that.
     ///
     /// # Errors
     /// When the store is not empty, the snapshot is damaged, or the disk refuses.
@@ -57,7 +56,7 @@ impl Snapshot {
             if batch.operations() >= STORE_BATCH_OPERATIONS || batch.bytes() >= STORE_BATCH_BYTES {
                 store.apply(std::mem::take(&mut batch), 0)?;
             }
-            // The store's own applied seq is among them; each batch sets it anew.
+            // The old store's applied seq is among the records; each batch overwrites it.
             batch.put(key, value);
         }
         store.apply(batch, self.origin.seq)?;
@@ -65,7 +64,7 @@ impl Snapshot {
     }
 }
 
-/// sled syncs its one large file, and not the small ones nor their names.
+/// Brings all files and their names to disk: sled syncs only its one large file.
 fn sync_files(dir: &Path) -> Result<(), FileError> {
     let failed = || FileError::new("sync the restored store", dir);
     for item in fs::read_dir(dir).map_err(failed())? {

@@ -1,4 +1,4 @@
-//! Takes a snapshot: written aside, synced, read back, and only then given its name.
+//! Takes a snapshot: it is written aside, synced and read back, and only then gets its name.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,38 +20,38 @@ use crate::{
     store::{Frozen, Store},
 };
 
-/// How many snapshots are kept: the one in use, and one for when that is damaged.
+/// How many snapshots are kept: the newest, and one in case the newest is damaged.
 const KEPT: usize = 2;
 
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// Bytes after which what was written is synced: a gigabyte at once would keep the
-/// journal's syncs waiting for seconds on many file systems.
+/// Bytes after which the file is synced: a gigabyte at once would keep the journal's syncs waiting for seconds on many
+/// file systems.
 const SYNC_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Records that are written or read in some milliseconds.
+/// Records between two looks at whether the coordinator stops; they take some milliseconds.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_000;
 
 impl Snapshot {
-    /// Writes everything that `store` holds at this moment into a snapshot in `dir`, as of `origin.seq`. More may be
-    /// applied to the store meanwhile. The store is flushed, so after a crash it is not behind the snapshot. It takes
-    /// little memory, but for what is replaced in the store meanwhile.
+    /// Writes the whole store as it is now, at `origin.seq`, into a snapshot in `dir`. More batches may be applied
+    /// meanwhile; the values that they replace take memory. The store is flushed, so that after a crash it is not
+    /// behind the snapshot.
     ///
-    /// When it returns, the snapshot is on disk and was read back from there; older ones than
-    /// the one before it are gone. If there is one as of that seq already, that is it.
+    /// When this returns, the snapshot is on disk and was read back from there, and only one older snapshot is kept. An
+    /// intact snapshot of the same origin is returned as it is.
     ///
     /// # Errors
-    /// When the store is not at that seq, or store or file system refuse. Nothing is left of it.
+    /// When the store is not at that seq, or store or file system refuse. Then no file is left.
     pub fn take(store: &Store, dir: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
         Snapshot::take_unless(store, store.freeze(), dir, origin, &|| false)
     }
 
-    /// The same of a frozen store, given up once `is_stopping`: with millions of records it takes longer than a
-    /// stop may.
+    /// Takes a snapshot of a frozen store, unless the coordinator stops meanwhile: with millions of records a snapshot
+    /// takes longer than a stop may.
     ///
     /// # Errors
-    /// As `take`; also when it was given up.
+    /// As `take`, and when the coordinator stops.
     pub(crate) fn take_unless(
         store: &Store,
         frozen: Frozen,
@@ -72,7 +72,7 @@ impl Snapshot {
         }
         let temporary = dir.join(format!("{:020}.{TEMPORARY_EXTENSION}", origin.seq));
         let snapshot = write_checked(frozen, &temporary, origin, is_stopping).inspect_err(|_| {
-            // On a full disk it is in the way; what cannot be removed now goes the next time.
+            // On a full disk the file is in the way. If it cannot be removed now, the next snapshot removes it.
             let _ = fs::remove_file(&temporary);
         })?;
         let path = path(dir, origin.seq);
@@ -95,7 +95,7 @@ fn write_checked(
     is_stopping: &dyn Fn() -> bool,
 ) -> Result<Snapshot, SnapshotError> {
     let (file, footer) = write(frozen, temporary, origin, is_stopping)?;
-    // Without this it would be read from memory. A file system that cannot do it is no worse than before.
+    // Otherwise the file would be read back from memory. A file system may be unable to do this.
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     drop(file);
     let snapshot = read::open(temporary)?;
@@ -113,7 +113,7 @@ fn write_checked(
     Ok(snapshot)
 }
 
-/// Asks once in many records: it takes a lock that requests want.
+/// Asks once in many records whether the coordinator stops: asking takes a lock that requests want.
 fn go_on(count: u64, is_stopping: &dyn Fn() -> bool) -> Result<(), SnapshotError> {
     if count.is_multiple_of(RECORDS_BETWEEN_LOOKS) && is_stopping() {
         return Err(SnapshotError::Stopped);

@@ -179,7 +179,7 @@ fn nothing_is_restored_over_something() {
         snapshot.restore_into(&store),
         Err(SnapshotError::NotEmpty)
     ));
-    // Records without a seq: what a restoring that was cut short would leave.
+    // Records without a seq, as a restoring leaves them that was cut short.
     let half = Store::open(&dir.path().join("half"), &LAYOUT).unwrap();
     let mut batch = Batch::default();
     batch.put(key::live(1), b"one".to_vec());

@@ -46,10 +46,10 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
     }
 }
 
-/// Stands for no executor at all, for nothing stands for commands. No executor has this name.
+/// Stands for an agent without executors: an empty list stands for commands alone. No executor has this name.
 const NONE: &str = "none";
 
-/// As agents wrote it that ran commands only: nothing.
+/// An agent that runs commands only has the empty list.
 fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
     if executors.iter().eq(&[Executor::Command]) {
         return Vec::new();

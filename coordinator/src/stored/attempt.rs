@@ -141,7 +141,7 @@ pub(super) fn read_cancelled_attempt(stored: store::CancelledAttempt) -> Result<
     })
 }
 
-/// An outcome as it lies among an attempt's other fields.
+/// An outcome as a part of an attempt's fields.
 struct StoredOutcome {
     end: store::AttemptEndKind,
     failure: Option<store::FailureRecord>,

@@ -1,6 +1,6 @@
-//! What can be wrong with a stored event or record.
+//! Errors of stored events and records.
 
-/// Why a stored event or record could not be read. The source says what is wrong with it.
+/// A stored event or record that could not be read. The source names the fault.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {what}")]
 pub struct StoredError {
@@ -26,7 +26,7 @@ impl StoredError {
     }
 }
 
-/// What is wrong. A `field` is named in words, as in "the lease's token".
+/// The fault. A `field` is named in words, as in "the lease's token".
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The bytes are no message of the expected type.

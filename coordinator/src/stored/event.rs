@@ -1,4 +1,4 @@
-//! Events as the journal keeps them. An event's seq is its place there and is not written again.
+//! Events as the journal keeps them. An event's seq is its position there, and is not stored.
 
 use bytes::Bytes;
 use prost::Message as _;

@@ -1,4 +1,4 @@
-//! Events and records with every field set, one of each kind. The golden bytes are those of these.
+//! Events and records with every field set, one of each kind. The golden files have their bytes.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -278,7 +278,7 @@ pub(super) fn output() -> Output {
     }
 }
 
-/// A task that not every agent may be given, refused by one of them.
+/// A task that only some agents may run, and one of them has refused.
 pub(super) fn demanding_task() -> Task {
     let mut task = task();
     task.needs = Arc::new(Needs {
@@ -359,7 +359,7 @@ pub(super) fn agent() -> Agent {
 }
 
 fn labels() -> BTreeMap<String, String> {
-    // Not in their order.
+    // Not in alphabetical order.
     [("zone", "b"), ("arch", "x86_64"), ("owner", "ada")]
         .map(|(key, value)| (key.into(), value.into()))
         .into()

@@ -1,4 +1,4 @@
-//! Reading single fields. proto3 cannot require one, so what has to be there is asked for here.
+//! Reading single fields. proto3 has no required fields, so they are checked here.
 
 use bytes::Bytes;
 

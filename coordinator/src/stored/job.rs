@@ -55,7 +55,7 @@ pub(super) fn read_job(stored: store::JobRecord) -> Result<Job, Fault> {
     })
 }
 
-/// A task that came without a job has the empty text.
+/// The job's id as a task stores it; empty for a task without a job.
 pub(super) fn write_job_id(job: Option<&JobId>) -> String {
     job.map(ToString::to_string).unwrap_or_default()
 }

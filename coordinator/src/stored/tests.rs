@@ -1,4 +1,4 @@
-//! Stored forms come back as they were, stay as they are, and refuse what they cannot read.
+//! Stored forms come back as they were, keep their bytes, and refuse bytes that they cannot read.
 
 use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -493,7 +493,7 @@ fn check_task(task: &Task) {
     assert_eq!(decode_task(&encode_task(task)).unwrap(), *task);
 }
 
-/// A task with nothing that may be absent.
+/// A task without optional fields.
 fn bare_task() -> Task {
     Task {
         job: None,
@@ -518,7 +518,7 @@ fn example(kind: &str) -> swarm_engine::event::Event {
         .unwrap()
 }
 
-/// What has a golden file: its name and bytes.
+/// The names and bytes of all golden files.
 fn golden() -> Vec<(String, Bytes)> {
     let events = examples::events()
         .into_iter()
@@ -553,7 +553,7 @@ fn read_as_everything(bytes: Bytes) {
     let _ = decode_limit(&bytes);
     let _ = decode_output(&bytes);
     let _ = decode_ended(&bytes);
-    // What could be read can be written again.
+    // An event that could be read can be written again.
     if let Ok(read) = decode(Seq(1), bytes) {
         encode(&read);
     }

@@ -1,4 +1,4 @@
-//! The tasks that ended first, in the order of their ends: those that retention removes.
+//! Ended tasks in the order of their ends: retention removes the first of them.
 
 use swarm_engine::{
     id::{Number, TaskId},
@@ -16,20 +16,20 @@ use crate::{
 pub(crate) struct Aged {
     pub(crate) number: Number,
     pub(crate) id: TaskId,
-    /// Its place among all by age: the second of its end, and its number.
+    /// Its position in the order of ends: the second of its end, and its number.
     pub(crate) place: (u64, Number),
 }
 
-/// Ended tasks that are old enough.
+/// Ended tasks that are old enough, and when the next one will be.
 #[derive(Debug, Default)]
 pub(crate) struct Aging {
-    /// In the order of their places.
+    /// In the order of ends.
     pub(crate) due: Vec<Aged>,
-    /// When the first of the others ended, to the second. Unknown when there are more that are due.
+    /// When the next task ended, to the second; `None` without one, or when more tasks are due.
     pub(crate) next: Option<Timestamp>,
 }
 
-/// Tasks that ended by `ended_by`, from this place on, at most `most`.
+/// Tasks that ended by `ended_by`, from this position in the order of ends on, at most `most`.
 pub(crate) fn due(
     store: &Store,
     from: (u64, Number),
@@ -65,7 +65,7 @@ pub(crate) fn due(
                     id,
                     place: (second, number),
                 }),
-                // It was retried or removed since its set was read.
+                // The task was retried or removed since its set was read.
                 None => {}
             }
         }
@@ -73,7 +73,7 @@ pub(crate) fn due(
     Ok(aging)
 }
 
-/// The id of a task, and when it ended.
+/// The id of a task and the time of its end; `None` when it has not ended, or is not there.
 fn ended(store: &Store, number: Number) -> Result<Option<(TaskId, Timestamp)>, String> {
     let failed = |error: StoreError| chain(&error);
     let record = match store.get(&key::done(number.0)).map_err(failed)? {

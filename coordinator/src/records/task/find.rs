@@ -1,4 +1,4 @@
-//! Reading tasks from the store: by their ids, those of a job, or all.
+//! Reading tasks from the store: by id, by job, or all.
 
 use std::sync::Arc;
 
@@ -15,27 +15,27 @@ use crate::{
     store::{self, NumberSet, Scan, Store, StoreError},
 };
 
-/// A record with its size in bytes, or what is wrong with it.
+/// A task with the bytes of its record, or a sentence about damage.
 type Listed = Result<(Arc<Task>, usize), String>;
 
-/// Keys that are read as of one moment: writing waits meanwhile.
+/// Ids that are looked up as of one batch: writing waits meanwhile.
 const READ_TOGETHER: usize = 128;
 
-/// Why records could not be given.
+/// Why tasks could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FindError {
-    /// They are more than one request may bring into memory.
+    /// They are larger than one request may bring into memory.
     #[error("they are more than one request may bring into memory")]
     TooLarge,
-    /// It cannot be said yet that one does not exist.
+    /// The ids were not read through since the start, so a missing id proves nothing yet.
     #[error("the coordinator has just started and is still reading which tasks there are")]
     TooSoon,
-    /// The store cannot be read; the sentence says what is wrong with it.
+    /// The store cannot be read; the sentence says why.
     #[error("{0}")]
     Store(String),
 }
 
-/// The records of those of these tasks that the store has.
+/// These tasks, as far as the store has them.
 pub(crate) fn tasks(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, FindError> {
     let mut found = Vec::new();
     let mut bytes = 0;
@@ -66,7 +66,7 @@ pub(crate) fn tasks(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, Fin
     Ok(found)
 }
 
-/// Finished tasks behind a number, of one job or all; each with the bytes of its record.
+/// Finished tasks behind a number in this direction, of one job or all; each with the bytes of its record.
 pub(crate) fn finished_behind(
     store: &Store,
     job: Option<&JobId>,
@@ -101,14 +101,14 @@ pub(crate) fn finished_behind(
     Box::new(numbers.filter_map(move |number| {
         match number.and_then(|number| store.get(&key::done(number))) {
             Ok(Some(record)) => Some(decode(&record).map(|task| (task, record.len()))),
-            // It was retried or removed since its set was read.
+            // The task was retried or removed since its set was read.
             Ok(None) => None,
             Err(error) => Some(Err(chain(&error))),
         }
     }))
 }
 
-/// The sets of a job's ended tasks, from that of a number on.
+/// The sets of a job's ended tasks, from the set of a number on in this direction.
 fn sets_behind(store: &Store, job: &JobId, cursor: Number, order: Direction) -> Scan {
     let (prefix, of_cursor) = (key::tasks_of(job.as_str()), key::task_of(job.as_str(), cursor.0));
     match order {
@@ -132,7 +132,7 @@ fn behind(
     }
 }
 
-/// The first finished task behind a number, of all, and when it was submitted.
+/// The first finished task behind a number, and when it was submitted.
 pub(crate) fn next_finished(store: &Store, after: Number) -> Result<Option<(Number, Timestamp)>, String> {
     let Some(first) = after.0.checked_add(1) else {
         return Ok(None);
@@ -145,7 +145,7 @@ pub(crate) fn next_finished(store: &Store, after: Number) -> Result<Option<(Numb
     Ok(Some((task.number, task.created)))
 }
 
-/// Ids of stored tasks that begin so, in alphabetical order, each with its task's number.
+/// Ids of stored tasks with this prefix, in alphabetical order, each with its task's number.
 pub(crate) fn ids(store: &Store, prefix: &str, most: usize) -> Result<Vec<(TaskId, Number)>, String> {
     let found = store.scan(&key::id(prefix), b"").take(most);
     found

@@ -1,4 +1,4 @@
-//! The keys of tasks: one for a record, one for its id, and those of the sets that list ended tasks.
+//! The keys of tasks: of the record, of the id, and of the sets that list ended tasks.
 
 use crate::store::{SET_NUMBERS, SetMember, key::numbered};
 
@@ -18,18 +18,18 @@ pub fn live(number: u64) -> Vec<u8> {
     numbered(LIVE, number)
 }
 
-/// The key of another task.
+/// The key of any other task, which has ended.
 pub fn done(number: u64) -> Vec<u8> {
     numbered(DONE, number)
 }
 
-/// Where the number of the task with this id is.
+/// The key of a task's id, which has the task's number.
 pub fn id(task: &str) -> Vec<u8> {
     [ID, task.as_bytes()].concat()
 }
 
-/// The place of an ended task in the order of ends, which are in milliseconds; tasks that ended within the same
-/// second are in the order of their numbers.
+/// An ended task's place in the sets by age. `ended` is in milliseconds; tasks that ended within the same second are in
+/// the order of their numbers.
 pub fn age(ended: u64, number: u64) -> SetMember {
     let second = ended / 1000;
     let set = number / SET_NUMBERS;
@@ -39,7 +39,7 @@ pub fn age(ended: u64, number: u64) -> SetMember {
     }
 }
 
-/// The second and the index of the set in such a key.
+/// The second and the index of the set, out of a key by age.
 pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
     let (second, set) = key.strip_prefix(AGE)?.split_first_chunk()?;
     Some((
@@ -48,12 +48,12 @@ pub fn split_age(key: &[u8]) -> Option<(u64, u64)> {
     ))
 }
 
-/// The prefix of the ended tasks of a job. No id has a NUL.
+/// The prefix of the sets of a job's ended tasks. No id has a NUL.
 pub fn tasks_of(job: &str) -> Vec<u8> {
     [JOB_TASK, job.as_bytes(), &[0]].concat()
 }
 
-/// The place of an ended task among those of its job.
+/// An ended task's place in the sets of its job.
 pub fn task_of(job: &str, number: u64) -> SetMember {
     let set = number / SET_NUMBERS;
     SetMember {
@@ -62,7 +62,7 @@ pub fn task_of(job: &str, number: u64) -> SetMember {
     }
 }
 
-/// The index of the set in such a key.
+/// The index of the set, out of a key of a job's set.
 pub fn set_of_job(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|set| u64::from_be_bytes(*set))
 }

@@ -1,7 +1,7 @@
-//! The records of tasks: what each event changes in them, and how they are loaded and found.
+//! The records of tasks: how events change them, and how they are loaded and found.
 //!
-//! Tasks that have to be in memory after a start are apart from the many that do not: those that have not
-//! ended, and skipped ones, which come back with what they were skipped for.
+//! Tasks that a start loads into memory have keys apart from the many others: tasks that have not ended, and skipped
+//! ones, which return with the task that caused the skip.
 
 pub(crate) mod key;
 
@@ -22,7 +22,7 @@ use crate::{
     stored,
 };
 
-/// Adds what an event changes; the record is as it is right after it, and there is none of a removed task.
+/// Adds the change of a task to a batch. `record` is the task right after the event; a removed task has none.
 pub(super) fn write(batch: &mut Batch, touched: &TouchedTask<'_>, record: Option<&Task>) {
     let number = touched.number.0;
     match touched.change {
@@ -64,7 +64,7 @@ fn put(batch: &mut Batch, task: &Task) {
     }
 }
 
-/// Takes away what is there because a task has ended.
+/// Removes the keys that a task has because it ended.
 fn remove_end(batch: &mut Batch, task: &TouchedTask<'_>, was: PastEnd) {
     let number = task.number.0;
     batch.take_number(key::age(was.at.0, number));

@@ -18,7 +18,7 @@ const EVENTS: u64 = 6;
 /// Kills of a restoring, spread over its time.
 const ROUNDS: u32 = 20;
 
-/// What a record is after event `seq`; every fifth is long.
+/// The value of a record after event `seq`; every fifth is long.
 fn value(seq: u64) -> Vec<u8> {
     format!("event {seq} ")
         .into_bytes()
@@ -43,8 +43,8 @@ struct Opened {
     store: Store,
 }
 
-/// Opens what is there, as the coordinator does: the store if it is there, or else what
-/// the newest snapshot has, and then what the journal has.
+/// Opens the data as the coordinator does: the store, or else one restored from the newest snapshot, brought to the
+/// journal's end.
 fn open(dir: &Path) -> Opened {
     let snapshot = Snapshot::newest(&dir.join("snapshot")).unwrap();
     let store_dir = dir.join("store");
@@ -177,7 +177,7 @@ fn a_process_killed_anywhere_loses_nothing_with_its_store_or_without() {
     let Opened { journal, store } = open(dir.path());
     assert!(journal.last_seq() >= acknowledged && acknowledged > 100);
     assert_is_as_of(&store, journal.last_seq());
-    // It was trimmed, and the rest suffices.
+    // The journal was trimmed, and the rest suffices.
     assert!(journal.reader().oldest_seq() > 1);
     let before = contents(&store);
     drop((journal, store));
@@ -252,7 +252,7 @@ fn a_restoring_killed_anywhere_leaves_no_store_or_a_whole_one() {
         "{ROUNDS} kills: {nothing} without a store ({halves} with half of one aside), {whole} with a whole one"
     );
     assert!(halves > 0 && whole > 0);
-    // A half of one aside is in nobody's way.
+    // Half a store aside is in nobody's way.
     let _ = fs::remove_dir_all(&restored);
     let store_again = snapshot.restore(&restored, &LAYOUT).unwrap();
     assert!(!aside.exists());
@@ -270,7 +270,7 @@ fn a_snapshot_in_the_making_is_no_snapshot_however_far_it_came() {
     let second = Snapshot::take(&store, &snapshots, &origin(2)).unwrap();
     let whole = fs::read(second.path()).unwrap();
     for length in (0..=whole.len()).step_by(997).chain([whole.len()]) {
-        // Written so far, and not renamed.
+        // Written, and not renamed.
         fs::remove_file(second.path()).unwrap();
         fs::write(snapshots.join("00000000000000000002.tmp"), &whole[..length]).unwrap();
         let newest = Snapshot::newest(&snapshots).unwrap().unwrap();
@@ -280,7 +280,7 @@ fn a_snapshot_in_the_making_is_no_snapshot_however_far_it_came() {
         assert_eq!(list(&snapshots).unwrap(), [2, 1]);
         assert_eq!(names(&snapshots).len(), 2);
     }
-    // Renamed, and the one that is too many not yet removed.
+    // Renamed, with the surplus snapshot not yet removed.
     fill(&store, 5);
     Snapshot::take(&store, &snapshots, &origin(3)).unwrap();
     fs::write(path(&snapshots, 1), b"").unwrap();
@@ -290,7 +290,7 @@ fn a_snapshot_in_the_making_is_no_snapshot_however_far_it_came() {
     assert_eq!(list(&snapshots).unwrap(), [4, 3]);
 }
 
-/// Lets time pass, to kill at a moment of chance. No state is waited for: any moment is as good as any other.
+/// Lets time pass, to kill at a random moment. No state is waited for: any moment is as good as another.
 fn wait_for_some_moment(time: Duration) {
     thread::sleep(time);
 }

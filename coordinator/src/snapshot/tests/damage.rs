@@ -1,4 +1,4 @@
-//! Damaged snapshots: each is refused by file and offset, and nothing is made of it.
+//! Damaged snapshots are refused with file and offset, and nothing is restored from them.
 
 use super::*;
 use crate::journal::{Floor, Journal, OpenError, Options};
@@ -10,7 +10,7 @@ fn snapshot_of(dir: &Path, records: u64) -> Snapshot {
     Snapshot::take(&store, &dir.join("snapshot"), &origin(1)).unwrap()
 }
 
-/// What a damaged snapshot is found out by: at once, or when it is read.
+/// The error of a damaged snapshot, at its opening or when it is read.
 fn refusal(dir: &Path) -> Option<SnapshotError> {
     match Snapshot::newest(&dir.join("snapshot")) {
         Ok(snapshot) => snapshot.unwrap().check().err(),
@@ -51,7 +51,7 @@ fn a_flipped_bit_anywhere_is_refused_with_file_and_offset() {
         let SnapshotError::Damaged { offset, .. } = error else {
             unreachable!()
         };
-        // The record that holds the bit, or the whole.
+        // The offset is the damaged record's, or the footer's.
         assert!(offset as usize <= bit / 8 || offset as usize == whole.len() - 32);
         tried += 1;
     }
