@@ -118,3 +118,111 @@ pub const MAX_FAILURE_REASON_BYTES: usize = 64;
 
 /// Bytes of a failure's or release's message: it is journaled, and kept for each remembered attempt.
 pub const MAX_FAILURE_MESSAGE_BYTES: usize = 2 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANUAL: [&str; 4] = [
+        include_str!("../swarm/v1/task.proto"),
+        include_str!("../swarm/v1/task_service.proto"),
+        include_str!("../swarm/v1/coordinator_service.proto"),
+        include_str!("../swarm/v1/agent_service.proto"),
+    ];
+
+    /// What the .proto files say of a field, such as `TaskSpec.name`.
+    fn comment(path: &str) -> String {
+        let (message, field) = path.split_once('.').unwrap();
+        let found = MANUAL.iter().find_map(|file| {
+            let (_, body) = file.split_once(&format!("message {message} {{\n"))?;
+            body.split_once(&format!(" {field} = "))
+        });
+        let (before, _) = found.unwrap_or_else(|| panic!("there is no {path}"));
+        let lines: Vec<&str> = before.lines().rev().skip(1).collect();
+        let lines = lines.iter().map_while(|line| line.trim().strip_prefix("// "));
+        lines
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn grouped(number: usize) -> String {
+        match (number / 1000, number % 1000) {
+            (0, rest) => rest.to_string(),
+            (thousands, rest) => format!("{thousands},{rest:03}"),
+        }
+    }
+
+    #[test]
+    fn the_manual_names_the_limits() {
+        let bytes = |bytes: usize| format!("at most {bytes} bytes");
+        let kibibytes = |bytes: usize| format!("at most {} KiB", bytes / 1024);
+        let most = |count: usize| format!("at most {}", grouped(count));
+        let days = |time: Duration| format!("at most {} day", time.as_secs() / 86_400);
+        for (field, expected) in [
+            ("TaskSpec.name", bytes(MAX_NAME_BYTES)),
+            (
+                "TaskSpec.priority",
+                format!("{} to {}", PRIORITIES.start(), PRIORITIES.end()),
+            ),
+            ("TaskSpec.depends_on", most(MAX_DEPENDENCIES)),
+            ("TaskSpec.labels", format!("at most {MAX_PAIRS} pairs")),
+            ("TaskSpec.metadata", format!("at most {MAX_PAIRS} pairs")),
+            ("TaskSpec.timeout", days(MAX_TIMEOUT)),
+            ("TaskSpec.exclusive_group", bytes(MAX_GROUP_BYTES)),
+            ("TaskSpec.shard_key", format!("At most {MAX_GROUP_BYTES} bytes")),
+            ("Requirements.labels", most(MAX_SELECTOR_TERMS)),
+            (
+                "Requirements.labels",
+                format!("1 to {MAX_TERM_KEY_BYTES} and 0 to {MAX_TERM_VALUE_BYTES}"),
+            ),
+            ("Retry.max_retries", most(MAX_RETRIES as usize)),
+            ("Retry.max_backoff", days(MAX_BACKOFF)),
+            ("Output.stdout", format!("last {} KiB", OUTPUT_TAIL_BYTES / 1024)),
+            (
+                "SubmitTasksRequest.tasks",
+                format!("1 to {}", grouped(MAX_SUBMIT_TASKS)),
+            ),
+            ("NewTask.task_id", format!("1 to {MAX_ID_BYTES}")),
+            ("NewTask.spec", kibibytes(MAX_SPEC_BYTES)),
+            ("SubmitTasksResponse.unmatched", most(MAX_UNMATCHED)),
+            ("Unmatched.task_ids", most(MAX_UNMATCHED_IDS)),
+            ("ListTasksRequest.page_size", most(MAX_PAGE_ITEMS)),
+            (
+                "CancelTasksRequest.task_ids",
+                format!("1 to {}", grouped(MAX_ITEMS)),
+            ),
+            (
+                "RegisterAgentRequest.slots",
+                format!("1 to {}", grouped(MAX_SLOTS as usize)),
+            ),
+            ("RegisterAgentRequest.held", most(MAX_HELD_LEASES)),
+            ("ClaimRequest.max_tasks", most(MAX_CLAIM_TASKS as usize)),
+            ("ClaimRequest.wait", format!("at most {} s", MAX_WAIT.as_secs())),
+            ("ClaimRequest.queues", most(MAX_CLAIM_QUEUES)),
+            (
+                "ClaimRequest.request_id",
+                format!("At most {MAX_REQUEST_ID_BYTES} bytes"),
+            ),
+            ("ClaimRequest.scan_limit", most(MAX_SCAN as usize)),
+            ("HeartbeatRequest.leases", most(MAX_HELD_LEASES)),
+            (
+                "HeartbeatRequest.wait",
+                format!("at most {} s", MAX_WAIT.as_secs()),
+            ),
+            ("CompleteRequest.results", most(MAX_ITEMS)),
+            ("AttemptReport.output", kibibytes(2 * OUTPUT_TAIL_BYTES)),
+            ("Failure.reason", bytes(MAX_FAILURE_REASON_BYTES)),
+            ("Failure.message", kibibytes(MAX_FAILURE_MESSAGE_BYTES)),
+            ("StreamEventsRequest.task_ids", most(MAX_FILTER_IDS)),
+            ("DrainAgentRequest.timeout", days(MAX_TIMEOUT)),
+            ("DrainAgentRequest.reason", bytes(MAX_REASON_BYTES)),
+        ] {
+            let said = comment(field);
+            let agrees = said.to_lowercase().contains(&expected.to_lowercase());
+            assert!(agrees, "{field}: '{expected}' is not in '{said}'");
+        }
+    }
+}
