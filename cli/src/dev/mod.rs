@@ -19,7 +19,7 @@ use std::{
 
 use anyhow::Context as _;
 use swarm_program::exit::Exit;
-use swarm_proto::{DEFAULT_PORT, channel::Address};
+use swarm_proto::{DEFAULT_PORT, channel::Address, limits::MAX_SLOTS};
 
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
 use crate::{
@@ -41,7 +41,8 @@ pub struct Args {
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
     agents: u32,
     /// How many tasks each agent runs at a time
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: u32,
     /// Submit a job that measures the project around the current directory, and print its report
     #[arg(long)]

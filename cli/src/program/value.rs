@@ -28,11 +28,14 @@ pub fn parse_priority(text: &str) -> Result<i32, String> {
     {
         return Ok(*number);
     }
+    let (lowest, highest) = (limits::PRIORITIES.start(), limits::PRIORITIES.end());
     match trimmed.parse::<i32>() {
         Ok(number) if limits::PRIORITIES.contains(&number) => Ok(number),
-        Ok(_) => Err(format!("priority {trimmed} is out of range: -100 to 100")),
+        Ok(_) => Err(format!(
+            "priority {trimmed} is out of range: {lowest} to {highest}"
+        )),
         Err(_) => Err(format!(
-            "'{text}' is not a priority: low, normal, high, critical, or -100 to 100"
+            "'{text}' is not a priority: low, normal, high, critical, or {lowest} to {highest}"
         )),
     }
 }
