@@ -74,7 +74,7 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::fixture::{Fixture, task};
+    use crate::testing::{fixture::Fixture, requests::task};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn ids_are_found_by_their_beginning_wherever_their_tasks_are() {

@@ -50,7 +50,7 @@ pub(crate) fn run(core: &Core, mut journal: Journal, epoch: u64, store: &Sender<
 mod tests {
     use swarm_engine::command::submit::{self, Submit};
 
-    use crate::testing::fixture::{Fixture, task};
+    use crate::testing::{fixture::Fixture, requests::task};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_answered_is_in_the_journal() {

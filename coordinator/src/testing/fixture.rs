@@ -4,37 +4,33 @@ use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
     command::{
-        claim::{self, Claim},
-        complete::{self, Accepted, Complete, Report, Reported},
-        register::{self, Register},
+        claim,
+        complete::{self, Accepted, Reported},
+        register,
         retry::{self, Retry},
         submit::{self, NewJob, NewTask, Submit, Submitted},
     },
-    id::{AgentId, JobId, Number, QueueName, ReportHash, Session, TaskId},
+    id::{AgentId, JobId, Number, Session, TaskId},
     noun::{
         lease::Proof,
-        needs::{Bucket, Executor, Needs, Wants},
-        outcome::Output,
-        task::{Condition, Task, TaskState},
-        tries::RetryPolicy,
+        task::{Task, TaskState},
     },
     rejection::Rejection,
     state::direction::Direction,
 };
 use tempfile::TempDir;
 
+use super::requests::{agent, claim_of, completion, id, proof, registration};
 use crate::{
     core::{Core, list::Listing, recall::Refused},
     journal,
-    machine::{data_dir::DataDir, random},
+    machine::data_dir::DataDir,
     start::{self, running::Running},
     upkeep::KeepEvents,
 };
 
 /// Longer than anything takes; a test that waits for it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) const TTL: Duration = Duration::from_secs(90);
 
 /// See the module.
 pub(crate) struct Fixture {
@@ -148,17 +144,7 @@ impl Fixture {
     }
 
     pub(crate) async fn register_as(&self, agent: AgentId) {
-        let request = Register {
-            executors: [Executor::Command].into(),
-            agent,
-            name: "agent".into(),
-            labels: [].into(),
-            slots: 1,
-            version: "1.0.0".into(),
-            held: Vec::new(),
-            lease_ttl: TTL,
-            jitter: 0,
-        };
+        let request = registration(agent);
         self.core
             .execute(|draft| register::decide(draft, request))
             .await
@@ -166,14 +152,7 @@ impl Fixture {
     }
 
     pub(crate) async fn claim(&self, most: usize) -> Vec<Proof> {
-        let claim = Claim {
-            agent: agent(),
-            session: Session(1),
-            wants: Wants::default(),
-            request_id: "".into(),
-            tokens: (0..most).map(|_| random::token()).collect(),
-            lease_ttl: TTL,
-        };
+        let claim = claim_of(agent(), Session(1), most);
         let granted = self.core.execute(|draft| claim::decide(draft, claim)).await;
         let granted = granted.unwrap().value;
         granted.iter().map(|task| proof(task)).collect()
@@ -185,17 +164,7 @@ impl Fixture {
         proofs: &[Proof],
         result: Reported,
     ) -> Vec<Result<Accepted, Rejection>> {
-        let report = |proof: &Proof| Report {
-            proof: proof.clone(),
-            result: result.clone(),
-            output: Arc::new(output(proof)),
-            hash: ReportHash([7; 16]),
-        };
-        let request = Complete {
-            agent: agent(),
-            reports: proofs.iter().map(report).collect(),
-            jitter: 0,
-        };
+        let request = completion(proofs.to_vec(), &result);
         let named = proofs.iter().map(|proof| proof.task.clone()).collect();
         let results = self.execute_naming(named, |draft| Ok(complete::decide(draft, request)));
         results.await.unwrap()
@@ -282,66 +251,5 @@ pub(crate) fn everything(size: usize) -> Listing {
         order: Direction::OldestFirst,
         cursor: Direction::OldestFirst.start(),
         size,
-    }
-}
-
-pub(crate) fn id(task: &str) -> TaskId {
-    TaskId::stored(task)
-}
-
-pub(crate) fn agent() -> AgentId {
-    AgentId::stored("agent")
-}
-
-pub(crate) fn task(name: &str, needs: &[&str]) -> NewTask {
-    NewTask {
-        id: id(name),
-        spec: name.as_bytes().into(),
-        needs: Needs::command(QueueName::stored("default")),
-        bucket: Bucket(0),
-        priority: 0,
-        dependencies: needs
-            .iter()
-            .map(|need| (id(need), Condition::Succeeded))
-            .collect(),
-        retry: RetryPolicy {
-            max_retries: 0,
-            initial_backoff: Duration::from_secs(1).into(),
-            max_backoff: Duration::from_secs(1).into(),
-        },
-        timeout: Duration::from_secs(100).into(),
-        not_before: None,
-        delay: None,
-        deadline: None,
-    }
-}
-
-fn proof(task: &Task) -> Proof {
-    let lease = task.lease().expect("a granted task is leased");
-    Proof {
-        task: task.id.clone(),
-        attempt: lease.attempt,
-        token: Some(lease.token),
-    }
-}
-
-/// The output of every attempt.
-pub(crate) fn output(proof: &Proof) -> Output {
-    Output {
-        stdout: format!("output of {}", proof.task).into_bytes(),
-        ..Output::default()
-    }
-}
-
-pub(crate) fn failure() -> Reported {
-    Reported::Failure {
-        failure: swarm_engine::noun::outcome::Failure {
-            reason: "exit".into(),
-            blame: swarm_engine::noun::outcome::Blame::Task,
-            message: "".into(),
-            exit_code: Some(1),
-            signal: None,
-        },
-        retry_after: None,
     }
 }

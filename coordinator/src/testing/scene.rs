@@ -1,34 +1,29 @@
 //! A data directory with real events, in small journal segments, for tests.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use swarm_engine::{
     command::{
-        claim::{self, Claim},
-        complete::{self, Complete, Report, Reported},
-        register::{self, Register},
+        claim,
+        complete::{self, Reported},
+        register,
         start::{self, Start},
         submit::{self, NewTask, Submit},
     },
     draft::{self, Draft},
-    id::{AgentId, QueueName, ReportHash, Seq, Session, TaskId},
-    noun::{
-        lease::Proof,
-        needs::{Bucket, Executor, Needs, Wants},
-        outcome::Output,
-        tries::RetryPolicy,
-    },
+    id::{Seq, Session},
     rejection::Rejection,
     state::State,
 };
 use swarm_program::failure::Failure;
 use tempfile::TempDir;
 
+use super::requests::{agent, claim_of, completion, proof, registration, task};
 use crate::{
     core::view::View,
     journal::{Journal, Options},
-    machine::{data_dir::DataDir, random},
+    machine::data_dir::DataDir,
     records::Entry,
     snapshot::{Origin, Snapshot},
     start::{Opened, open_with},
@@ -37,8 +32,6 @@ use crate::{
 };
 
 pub(crate) const OPTIONS: Options = Options { segment_bytes: 4096 };
-
-const TTL: Duration = Duration::from_secs(90);
 
 /// See the module.
 pub(crate) struct Scene {
@@ -145,23 +138,12 @@ impl Work {
 
     /// Submits so many tasks, one after the other, and runs them; every third stays where it is.
     pub(crate) fn run_tasks(&mut self, count: u64) {
-        let agent = AgentId::stored("agent");
-        let register = Register {
-            executors: [Executor::Command].into(),
-            agent: agent.clone(),
-            name: "agent".into(),
-            labels: [].into(),
-            slots: 1,
-            version: "1.0.0".into(),
-            held: Vec::new(),
-            lease_ttl: TTL,
-            jitter: 0,
-        };
+        let register = registration(agent());
         let session = self.decide(|draft| register::decide(draft, register)).session;
         for index in 0..count {
             self.submit(&format!("task-{}-{index}", self.state.seq().0));
             if index % 3 != 2 {
-                self.work(&agent, session);
+                self.work(session);
             }
         }
         self.view.flush().unwrap();
@@ -170,21 +152,8 @@ impl Work {
 
     fn submit(&mut self, name: &str) {
         let task = NewTask {
-            id: TaskId::stored(name),
             spec: name.repeat(20).into_bytes().into(),
-            needs: Needs::command(QueueName::stored("default")),
-            bucket: Bucket(0),
-            priority: 0,
-            dependencies: Vec::new(),
-            retry: RetryPolicy {
-                max_retries: 0,
-                initial_backoff: Duration::from_secs(1).into(),
-                max_backoff: Duration::from_secs(1).into(),
-            },
-            timeout: Duration::from_secs(100).into(),
-            not_before: None,
-            delay: None,
-            deadline: None,
+            ..task(name, &[])
         };
         let submit = Submit {
             tasks: vec![task],
@@ -193,37 +162,11 @@ impl Work {
         self.decide(|draft| submit::decide(draft, submit));
     }
 
-    fn work(&mut self, agent: &AgentId, session: Session) {
-        let claim = Claim {
-            agent: agent.clone(),
-            session,
-            wants: Wants::default(),
-            request_id: "".into(),
-            tokens: vec![random::token()],
-            lease_ttl: TTL,
-        };
+    fn work(&mut self, session: Session) {
+        let claim = claim_of(agent(), session, 1);
         let granted = self.decide(|draft| claim::decide(draft, claim));
-        let reports = granted.iter().map(|task| {
-            let lease = task.lease().expect("a granted task is leased");
-            Report {
-                proof: Proof {
-                    task: task.id.clone(),
-                    attempt: lease.attempt,
-                    token: Some(lease.token),
-                },
-                result: Reported::Success,
-                output: Arc::new(Output {
-                    stdout: format!("output of {}", task.id).into_bytes(),
-                    ..Output::default()
-                }),
-                hash: ReportHash([7; 16]),
-            }
-        });
-        let complete = Complete {
-            agent: agent.clone(),
-            reports: reports.collect(),
-            jitter: 0,
-        };
+        let proofs = granted.iter().map(|task| proof(task)).collect();
+        let complete = completion(proofs, &Reported::Success);
         for result in self.decide(|draft| Ok(complete::decide(draft, complete))) {
             result.unwrap();
         }

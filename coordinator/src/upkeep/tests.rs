@@ -7,7 +7,7 @@ use crate::{
     journal::{Options, ReadError},
     records::LAYOUT,
     store::Store,
-    testing::fixture::{Fixture, task},
+    testing::{fixture::Fixture, requests::task},
 };
 
 const OPTIONS: Options = Options {

@@ -6,27 +6,17 @@ use swarm_engine::{
         submit::{self, Submit},
     },
     id::{AgentId, Session},
-    noun::{
-        needs::Wants,
-        outcome::{Blame, Failure},
-    },
+    noun::outcome::{Blame, Failure},
 };
 
 use super::*;
-use crate::{
-    machine::random,
-    testing::fixture::{Fixture, TTL, agent, id, task},
+use crate::testing::{
+    fixture::Fixture,
+    requests::{agent, claim_of, id, task},
 };
 
-fn claim_of(agent: AgentId) -> Claim {
-    Claim {
-        agent,
-        session: Session(1),
-        wants: Wants::default(),
-        request_id: "".into(),
-        tokens: vec![random::token()],
-        lease_ttl: TTL,
-    }
+fn claim_one(agent: AgentId) -> Claim {
+    claim_of(agent, Session(1), 1)
 }
 
 fn machine_failure() -> Reported {
@@ -56,7 +46,7 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
     for claimant in [agent(), other] {
         let core = Arc::clone(&swarm.core);
         waiting.push(tokio::spawn(async move {
-            core.claim(claim_of(claimant), WAIT).await.unwrap().value
+            core.claim(claim_one(claimant), WAIT).await.unwrap().value
         }));
         swarm
             .until(|| swarm.core.lock().waiters.len() == waiting.len())
@@ -65,7 +55,7 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
     swarm.complete(&granted, machine_failure()).await[0]
         .as_ref()
         .unwrap();
-    let at_once = swarm.core.claim(claim_of(agent()), WAIT).await.unwrap().value;
+    let at_once = swarm.core.claim(claim_one(agent()), WAIT).await.unwrap().value;
     assert!(at_once.is_empty());
     let now = swarm.core.clock.now();
     assert!(swarm.core.lock().state.slowed_until(&agent(), now).is_some());
@@ -83,7 +73,7 @@ async fn a_claim_that_waits_alone_is_given_what_comes() {
     let swarm = Fixture::new();
     swarm.register().await;
     let core = Arc::clone(&swarm.core);
-    let waiting = tokio::spawn(async move { core.claim(claim_of(agent()), WAIT).await.unwrap().value });
+    let waiting = tokio::spawn(async move { core.claim(claim_one(agent()), WAIT).await.unwrap().value });
     swarm.until(|| swarm.core.lock().waiters.len() > 0).await;
     swarm.submit(None, vec![task("a", &[])]).await.unwrap();
     let granted = waiting.await.unwrap();
@@ -97,7 +87,7 @@ async fn a_decision_has_its_consequences_whoever_forgets_to_ask_for_them() {
     let swarm = Fixture::new();
     swarm.register().await;
     let core = Arc::clone(&swarm.core);
-    let waiting = tokio::spawn(async move { core.claim(claim_of(agent()), WAIT).await.unwrap().value });
+    let waiting = tokio::spawn(async move { core.claim(claim_one(agent()), WAIT).await.unwrap().value });
     swarm.until(|| swarm.core.lock().waiters.len() > 0).await;
     let request = Submit {
         tasks: vec![task("a", &[])],

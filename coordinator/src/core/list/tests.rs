@@ -10,7 +10,10 @@ use swarm_engine::{
 };
 
 use super::Listing;
-use crate::testing::fixture::{Fixture, agent, everything, task};
+use crate::testing::{
+    fixture::{Fixture, everything},
+    requests::{agent, task},
+};
 
 /// Four batches of ten tasks, each submitted at a time of its own; all but the last and some of the third have
 /// ended and left memory. Gives the times of the batches.

@@ -11,7 +11,7 @@ use swarm_engine::{
 
 use crate::{
     machine::clock::Clock,
-    testing::fixture::{Fixture, task},
+    testing::{fixture::Fixture, requests::task},
 };
 
 const SUBMITTED_TOGETHER: usize = 10_000;

@@ -27,7 +27,10 @@ use crate::{
     start::{self, Opened},
     store::Store,
     stored,
-    testing::fixture::{Fixture, failure, id, task},
+    testing::{
+        fixture::Fixture,
+        requests::{failure, id, task},
+    },
     upkeep::retention::sweep,
 };
 

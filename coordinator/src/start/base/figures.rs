@@ -13,19 +13,14 @@ use bytes::Bytes;
 use swarm_engine::{
     command::{
         claim::{self, Claim},
-        complete::{self, Complete, Report, Reported},
-        register::{self, Register},
+        complete::{self, Reported},
+        register,
         start::{self, Start},
         submit::{self, NewJob, NewTask, Submit},
     },
     draft::{self, Draft},
-    id::{JobId, ReportHash, Seq, Session},
-    noun::{
-        lease::Proof,
-        needs::{Executor, Wants},
-        outcome::Output,
-        task::Task,
-    },
+    id::{JobId, Seq, Session},
+    noun::task::Task,
     rejection::Rejection,
     state::{Records, State},
     time::Timestamp,
@@ -39,7 +34,7 @@ use crate::{
     start::open_with,
     store::Store,
     stored,
-    testing::fixture::{TTL, agent, task},
+    testing::requests::{agent, claim_of, completion, proof, registration, task},
 };
 
 const SUBMITTED_TOGETHER: usize = 10_000;
@@ -106,38 +101,15 @@ impl Filler {
         self.decide(|draft| submit::decide(draft, request));
         loop {
             let claim = Claim {
-                agent: agent(),
-                session,
-                wants: Wants::default(),
                 request_id: "request-id-of-16".into(),
-                tokens: (0..CLAIMED_TOGETHER).map(|_| random::token()).collect(),
-                lease_ttl: TTL,
+                ..claim_of(agent(), session, CLAIMED_TOGETHER)
             };
             let granted = self.decide(|draft| claim::decide(draft, claim));
             if granted.is_empty() {
                 return;
             }
-            let report = |task: &Arc<Task>| {
-                let lease = task.lease().unwrap();
-                Report {
-                    proof: Proof {
-                        task: task.id.clone(),
-                        attempt: lease.attempt,
-                        token: Some(lease.token),
-                    },
-                    result: Reported::Success,
-                    output: Arc::new(Output {
-                        stdout: format!("output of {}", task.id).into_bytes(),
-                        ..Output::default()
-                    }),
-                    hash: ReportHash([7; 16]),
-                }
-            };
-            let complete = Complete {
-                agent: agent(),
-                reports: granted.iter().map(report).collect(),
-                jitter: 0,
-            };
+            let proofs = granted.iter().map(|task| proof(task)).collect();
+            let complete = completion(proofs, &Reported::Success);
             self.decide(|draft| Ok(complete::decide(draft, complete)));
         }
     }
@@ -176,17 +148,7 @@ fn figures_of_a_filled_directory() {
         new_history: None,
     };
     filler.decide(|draft| start::decide(draft, start));
-    let register = Register {
-        agent: agent(),
-        name: "agent".into(),
-        labels: [].into(),
-        executors: [Executor::Command].into(),
-        slots: 1,
-        version: "1.0.0".into(),
-        held: Vec::new(),
-        lease_ttl: TTL,
-        jitter: 0,
-    };
+    let register = registration(agent());
     let session = filler.decide(|draft| register::decide(draft, register)).session;
     for from in (0..count).step_by(SUBMITTED_TOGETHER) {
         filler.run(from, session);

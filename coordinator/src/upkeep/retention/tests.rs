@@ -5,7 +5,10 @@ use swarm_engine::{command::complete::Reported, id::TaskId, noun::task::TaskStat
 use super::*;
 use crate::{
     records::{job, output, task::key},
-    testing::fixture::{Fixture, failure, task},
+    testing::{
+        fixture::Fixture,
+        requests::{failure, task},
+    },
 };
 
 /// Keys of tasks, jobs and outputs in the store.
