@@ -49,15 +49,6 @@ impl Scope {
             Scope::Queue(name) | Scope::Agent(name) => name,
         }
     }
-
-    /// The swarmctl command that lifts a hold of this scope.
-    pub fn resume(&self) -> String {
-        match self {
-            Scope::Everything => "resume".to_owned(),
-            Scope::Queue(queue) => format!("resume --queue {}", text::shell_word(queue)),
-            Scope::Agent(agent) => format!("resume --agent {}", text::shell_word(agent)),
-        }
-    }
 }
 
 /// A whole sentence: `queue slow is paused by ann@desk since 2026-01-02 03:04:05Z: maintenance`.

@@ -10,6 +10,7 @@ pub mod job;
 pub mod queue;
 pub mod task;
 
+pub mod change;
 pub mod counts;
 pub mod state;
 

@@ -1,57 +1,99 @@
 //! explain.
 
 use serde_json::Value;
-use swarm_proto::v1::{AgentFit, Explanation, Job, Obstacle, TaskState};
+use swarm_proto::v1::{
+    AgentFit, Change, ExplainTaskRequest, Explanation, Job, Obstacle, ResumeRequest, StartAgent, TaskState,
+    UndrainAgentRequest, change::What, resume_request::Scope,
+};
 
 use crate::{
     fake::{Fake, World, at},
     terminal::on_a_terminal,
 };
 
+/// Resumes a queue.
+fn resume(queue: &str) -> Change {
+    let request = ResumeRequest {
+        scope: Some(Scope::Queue(queue.into())),
+        ..ResumeRequest::default()
+    };
+    Change {
+        what: Some(What::Resume(request)),
+    }
+}
+
+fn explain(task_id: &str) -> Change {
+    let task_id = task_id.to_owned();
+    Change {
+        what: Some(What::ExplainTask(ExplainTaskRequest { task_id })),
+    }
+}
+
+fn undrain(agent_id: &str) -> Change {
+    let request = UndrainAgentRequest {
+        agent_id: agent_id.into(),
+        ..UndrainAgentRequest::default()
+    };
+    Change {
+        what: Some(What::UndrainAgent(request)),
+    }
+}
+
+/// Starts an agent with a label.
+fn start(key: &str, value: &str) -> Change {
+    let agent = StartAgent {
+        labels: [(key.to_owned(), value.to_owned())].into(),
+        ..StartAgent::default()
+    };
+    Change {
+        what: Some(What::StartAgent(agent)),
+    }
+}
+
 fn blocked(world: &mut World) {
-    let fit = |name: &str, kind: &str, message: &str, change: &str| AgentFit {
+    let fit = |name: &str, kind: &str, message: &str, change: Change| AgentFit {
         agent_id: format!("{name}-id"),
         name: name.into(),
         kind: kind.into(),
         message: message.into(),
-        change: change.into(),
+        change: Some(change),
         until: None,
     };
-    let obstacle = |kind: &str, depth, message: &str, change: &str| Obstacle {
+    let obstacle = |kind: &str, depth, message: &str, change: Option<Change>| Obstacle {
         kind: kind.into(),
         message: message.into(),
         depth,
-        change: change.into(),
+        change,
         ..Obstacle::default()
     };
     world.held.explanations.push(Explanation {
         task_id: "test".into(),
         state: TaskState::Blocked.into(),
         summary: "it waits for build, which waits for fetch".into(),
-        change: "swarmctl resume --queue slow".into(),
+        change: Some(resume("slow")),
         obstacles: vec![
-            obstacle("dependency", 0, "it waits for build, which is blocked", ""),
-            obstacle("dependency", 1, "build waits for fetch, which is delayed", ""),
+            obstacle("dependency", 0, "it waits for build, which is blocked", None),
+            obstacle("dependency", 1, "build waits for fetch, which is delayed", None),
             Obstacle {
                 until: at(30),
                 ..obstacle(
                     "backoff",
                     2,
                     "fetch failed once and is tried again after a delay",
-                    "",
+                    None,
                 )
             },
             obstacle(
                 "queue_paused",
                 0,
                 "ann@desk paused queue slow: the disk is full",
-                "swarmctl resume --queue slow",
+                Some(resume("slow")),
             ),
             obstacle(
                 "exclusive_group",
                 0,
                 "task other runs in its group",
-                "swarmctl cancel other",
+                Some(explain("other")),
             ),
         ],
         agents: vec![
@@ -59,13 +101,13 @@ fn blocked(world: &mut World) {
                 "lab-1",
                 "label",
                 "it lacks the label docker, which the task requires",
-                "agent --coordinator HOST:PORT --label docker",
+                start("docker", "yes"),
             ),
             fit(
                 "a-name-that-is-longer-than-a-column",
                 "draining",
                 "ann@desk drains it",
-                "swarmctl undrain x",
+                undrain("x"),
             ),
         ],
         agent_count: 2,
@@ -88,11 +130,11 @@ in the way
       - fetch failed once and is tried again after a delay (until 2026-01-02 03:04:30Z)
   - ann@desk paused queue slow: the disk is full
   - task other runs in its group
-    change: swarmctl cancel other
+    change: swarmctl explain other
 
 agents
   lab-1                 label     it lacks the label docker, which the task requires
-                                  change: agent --coordinator ADDRESS --label docker
+                                  change: agent --coordinator ADDRESS --label docker=yes
   a-name-that-is-long…  draining  ann@desk drains it
                                   change: swarmctl undrain x
 
@@ -108,7 +150,10 @@ fn a_narrow_terminal_breaks_sentences_between_words_and_commands_nowhere() {
     let lines: Vec<&str> = shown.lines().collect();
     let mut sentences = lines.iter().filter(|line| !line.contains("change: "));
     assert!(sentences.all(|line| line.chars().count() <= 60), "{shown}");
-    let agent = format!("    change: agent --coordinator {} --label docker", fake.address);
+    let agent = format!(
+        "    change: agent --coordinator {} --label docker=yes",
+        fake.address
+    );
     assert!(lines.contains(&agent.as_str()), "{shown}");
     let sentence = [
         "      - fetch failed once and is tried again after a delay",
@@ -126,8 +171,12 @@ fn an_explanation_is_one_json_object() {
     assert_eq!(answer["state"], "blocked");
     assert_eq!(answer["obstacles"][2]["until"], "2026-01-02T03:04:30Z");
     assert_eq!(answer["agents"][0]["kind"], "label");
-    let start = format!("agent --coordinator {} --label docker", fake.address);
-    assert_eq!(answer["agents"][0]["change"], start.as_str(), "it can be typed");
+    assert_eq!(
+        answer["agents"][0]["change"]["start_agent"]["labels"]["docker"],
+        "yes"
+    );
+    assert_eq!(answer["change"]["resume"]["queue"], "slow");
+    assert_eq!(answer["obstacles"][0].get("change"), None, "waiting is enough");
     assert_eq!(fake.ctl(&["explain", "test", "-q"]).stdout, "test\n");
 }
 
@@ -219,11 +268,11 @@ fn an_explanation_has_nothing_to_steer_a_terminal_with() {
         blocked(world);
         let told = &mut world.held.explanations[0];
         told.summary = hostile.into();
-        told.change = hostile.into();
+        told.change = Some(resume(hostile));
         told.obstacles[0].message = hostile.into();
         told.agents[0].name = hostile.into();
         told.agents[0].kind = hostile.into();
-        told.agents[0].change = hostile.into();
+        told.agents[0].change = Some(start(hostile, hostile));
     });
     let page = fake.ctl(&["explain", "test"]).stdout;
     assert!(page.chars().all(|c| !c.is_control() || c == '\n'), "{page:?}");

@@ -7,9 +7,9 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 
 use clap::{Command, CommandFactory as _};
 use swarm_proto::v1::{
-    Agent, AgentState, Attempt, AttemptOutcome, Explanation, GetStatusResponse, HeldLease, HoldKind, Job,
-    LeaseGranted, Obstacle, Output, ProcessUsage, Queue, Rates, StateCounts, TaskFailed, TaskResult,
-    TaskState, TaskSucceeded, event::Payload, hold::Scope,
+    Agent, AgentState, Attempt, AttemptOutcome, Change, Explanation, GetStatusResponse, HeldLease, HoldKind,
+    Job, LeaseGranted, Obstacle, Output, ProcessUsage, Queue, Rates, ResumeRequest, StateCounts, TaskFailed,
+    TaskResult, TaskState, TaskSucceeded, change::What, event::Payload, hold::Scope, resume_request,
 };
 use swarmctl::args::Program;
 
@@ -223,15 +223,21 @@ fn world(world: &mut World) {
         wall_clock_ahead_ms: -7_654_000,
         ..Default::default()
     };
+    let resume = Change {
+        what: Some(What::Resume(ResumeRequest {
+            scope: Some(resume_request::Scope::Queue("slow".into())),
+            ..Default::default()
+        })),
+    };
     world.held.explanations.push(Explanation {
         task_id: "train".into(),
         state: TaskState::Queued.into(),
         summary: "queue slow is paused by ann@desk since 2026-01-02 03:04:05Z".into(),
-        change: "swarmctl resume --queue slow".into(),
+        change: Some(resume.clone()),
         obstacles: vec![Obstacle {
             kind: "queue_paused".into(),
             message: "queue slow is paused by ann@desk since 2026-01-02 03:04:05Z".into(),
-            change: "swarmctl resume --queue slow".into(),
+            change: Some(resume),
             ..Default::default()
         }],
         agent_count: 2,

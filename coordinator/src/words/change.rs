@@ -1,65 +1,130 @@
-//! What to type so that a task runs.
+//! Changes that would let a task run, as values: each client writes them in its own words.
 
 use swarm_engine::{
-    noun::{agent::Agent, needs::Executor, outcome::Outcome, task::Task},
+    id::{QueueName, TaskId},
+    noun::{
+        agent::Agent,
+        hold::{Hold, HoldKind, Scope},
+        needs::Executor,
+        outcome::Outcome,
+        task::Task,
+    },
     rule::fit::Fit,
 };
-use swarm_proto::limits::MAX_REASON_BYTES;
+use swarm_proto::{
+    limits::MAX_REASON_BYTES,
+    v1::{self, change::What},
+};
 
-use super::hold::lifting_command;
 use crate::wire::text::plain;
 
-/// Labels that an agent has of its machine: they are not given, the machine is chosen.
+/// Labels that an agent has of its machine: nobody gives them, the machine is chosen.
 const OF_THE_MACHINE: [&str; 2] = ["os", "arch"];
 
-/// What would let this agent run the task, or another one in its place; empty when waiting is enough or nothing would.
-pub(crate) fn change_for(task: &Task, fit: &Fit) -> String {
+/// The change that would let this agent run the task, or another one in its place; `None` when waiting is enough or
+/// nothing would.
+pub(crate) fn change_for(task: &Task, fit: &Fit) -> Option<v1::Change> {
     match fit {
-        Fit::Held(hold) => lifting_command(hold),
-        Fit::Queue(queue) => start_with(task, &format!(" --queues {queue}")),
-        Fit::Shard(shard, index) => {
-            let count = shard.count;
-            start_with(task, &format!(" --shard-count {count} --shard-id {index}"))
-        }
-        Fit::Label(_) | Fit::Executor(_) | Fit::Lost(_) | Fit::Leaving => start(task),
+        Fit::Held(hold) => Some(lift(hold)),
+        Fit::Queue(queue) => Some(start(v1::StartAgent {
+            queues: vec![queue.to_string()],
+            ..agent_for(task)?
+        })),
+        Fit::Shard(shard, index) => Some(start(v1::StartAgent {
+            shard: Some(v1::Shard {
+                count: shard.count.into(),
+                index: Some((*index).into()),
+            }),
+            ..agent_for(task)?
+        })),
+        Fit::Label(_) | Fit::Executor(_) | Fit::Lost(_) | Fit::Leaving => start_agent(task),
         // It would refuse again.
-        Fit::Avoided(avoided) if avoided.refused => start(task),
-        Fit::Avoided(_) | Fit::Fits | Fit::Busy | Fit::Slowed(_) => String::new(),
+        Fit::Avoided(avoided) if avoided.refused => start_agent(task),
+        Fit::Avoided(_) | Fit::Fits | Fit::Busy | Fit::Slowed(_) => None,
     }
 }
 
-/// How an agent is started that could run the task; empty when none could.
-pub(crate) fn start(task: &Task) -> String {
-    start_with(task, "")
+/// Starts an agent that could run the task; `None` when none could.
+pub(crate) fn start_agent(task: &Task) -> Option<v1::Change> {
+    agent_for(task).map(start)
 }
 
-/// How an agent is started that has one slot more than this busy one.
-pub(crate) fn start_with_more_slots(task: &Task, busy: &Agent) -> String {
-    start_with(task, &format!(" --slots {}", busy.slots.saturating_add(1)))
+/// Starts an agent that has one slot more than this busy one; `None` when it could not run the task.
+pub(crate) fn start_with_more_slots(task: &Task, busy: &Agent) -> Option<v1::Change> {
+    Some(start(v1::StartAgent {
+        slots: busy.slots.saturating_add(1),
+        ..agent_for(task)?
+    }))
 }
 
-fn start_with(task: &Task, flags: &str) -> String {
-    let selector = &task.needs.class.selector;
-    let Some(labels) = selector.example().filter(|_| out_of_reach(task).is_none()) else {
-        return String::new();
+/// Lifts a hold.
+pub(crate) fn lift(hold: &Hold) -> v1::Change {
+    let resume = |scope| {
+        What::Resume(v1::ResumeRequest {
+            scope,
+            actor: String::new(),
+        })
     };
-    let mut command = "agent --coordinator HOST:PORT".to_owned();
-    for (key, value) in &labels {
-        if !is_of_the_machine(key) {
-            command += &format!(" --label {key}={value}");
-        }
-    }
-    command += flags;
-    let machine: Vec<String> = selector
+    change(match (&hold.scope, hold.kind) {
+        (Scope::Everything, _) => resume(None),
+        (Scope::Queue(queue), _) => resume(Some(v1::resume_request::Scope::Queue(queue.to_string()))),
+        (Scope::Agent(agent), HoldKind::Drain { .. }) => What::UndrainAgent(v1::UndrainAgentRequest {
+            agent_id: agent.to_string(),
+            actor: String::new(),
+        }),
+        (Scope::Agent(agent), _) => resume(Some(v1::resume_request::Scope::AgentId(agent.to_string()))),
+    })
+}
+
+/// Lets one task more of a queue run.
+pub(crate) fn raise_limit(queue: &QueueName, max_running: u32) -> v1::Change {
+    change(What::LimitQueue(v1::LimitQueueRequest {
+        queue: queue.to_string(),
+        max_running: Some(max_running.saturating_add(1)),
+        actor: String::new(),
+    }))
+}
+
+/// Retries tasks in this order.
+pub(crate) fn retry(tasks: &[TaskId]) -> v1::Change {
+    let tasks = tasks.iter().map(|id| v1::RetryTask {
+        task_id: id.to_string(),
+        revision: None,
+    });
+    change(What::RetryTasks(v1::RetryTasksRequest {
+        tasks: tasks.collect(),
+    }))
+}
+
+/// Asks about another task.
+pub(crate) fn explain_task(id: &TaskId) -> v1::Change {
+    change(What::ExplainTask(v1::ExplainTaskRequest {
+        task_id: id.to_string(),
+    }))
+}
+
+fn change(what: What) -> v1::Change {
+    v1::Change { what: Some(what) }
+}
+
+fn start(agent: v1::StartAgent) -> v1::Change {
+    change(What::StartAgent(agent))
+}
+
+/// An agent that could run the task; `None` when none could.
+fn agent_for(task: &Task) -> Option<v1::StartAgent> {
+    let selector = &task.needs.class.selector;
+    let mut labels = selector.example().filter(|_| out_of_reach(task).is_none())?;
+    labels.retain(|key, _| !is_of_the_machine(key));
+    let machine = selector
         .terms()
         .iter()
-        .filter(|term| is_of_the_machine(term.key()))
-        .map(ToString::to_string)
-        .collect();
-    if !machine.is_empty() {
-        command += &format!("  # on a machine with {}", machine.join(", "));
-    }
-    command
+        .filter(|term| is_of_the_machine(term.key()));
+    Some(v1::StartAgent {
+        labels,
+        machine: machine.map(ToString::to_string).collect(),
+        ..v1::StartAgent::default()
+    })
 }
 
 /// Why no agent that could be started would run the task; `None` when one would.

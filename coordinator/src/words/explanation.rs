@@ -1,4 +1,4 @@
-//! Why a task is not running, in words, and what to type to change it.
+//! Why a task is not running, in words, and the change that would let it run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,18 +21,21 @@ use swarm_engine::{
 };
 use swarm_proto::v1;
 
-use super::change::{change_for, out_of_reach, refusal, start, start_with_more_slots};
-use super::hold::{describe_hold, done_by, lifting_command};
+use super::change::{
+    change_for, explain_task, lift, out_of_reach, raise_limit, refusal, retry, start_agent,
+    start_with_more_slots,
+};
+use super::hold::{describe_hold, done_by};
 use crate::wire::{
     state::state_message,
     time::{describe, timestamp},
 };
 
-/// A sentence, what to type, and when it goes away by itself.
+/// An obstacle, or an agent's fit: a sentence, the change that would help, and when it goes away by itself.
 struct Told {
     kind: &'static str,
     message: String,
-    change: String,
+    change: Option<v1::Change>,
     until: Option<Timestamp>,
 }
 
@@ -41,12 +44,12 @@ impl Told {
         Told {
             kind,
             message: message.into(),
-            change: String::new(),
+            change: None,
             until: None,
         }
     }
 
-    fn change(mut self, change: impl Into<String>) -> Told {
+    fn change(mut self, change: impl Into<Option<v1::Change>>) -> Told {
         self.change = change.into();
         self
     }
@@ -69,15 +72,12 @@ pub(crate) fn explanation_message(explanation: &Explanation, liveness: Liveness)
         || format!("it is {}", task.state()),
         |(_, told)| told.message.clone(),
     );
-    let change = told
-        .iter()
-        .map(|(_, told)| &told.change)
-        .find(|change| !change.is_empty());
+    let change = told.iter().find_map(|(_, told)| told.change.clone());
     v1::Explanation {
         task_id: task.id.to_string(),
         state: state_message(task.state()).into(),
         summary,
-        change: change.cloned().unwrap_or_default(),
+        change,
         obstacles: told
             .into_iter()
             .map(|(obstacle, told)| v1::Obstacle {
@@ -144,7 +144,7 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, liveness: L
                 (_, HoldKind::Stop) => "stopped",
                 _ => "paused",
             };
-            Told::new(kind, describe_hold(hold)).change(lifting_command(hold))
+            Told::new(kind, describe_hold(hold)).change(lift(hold))
         }
         Cause::QueueLimit { queue, max_running } => Told::new(
             "queue_limit",
@@ -153,7 +153,7 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, liveness: L
                 _ => format!("{max_running} tasks of queue {queue} run, and no more may run at a time"),
             },
         )
-        .change(format!("swarmctl queue limit {queue} {}", max_running + 1)),
+        .change(raise_limit(queue, *max_running)),
         Cause::Group { group, task: holder } => Told::new(
             "exclusive_group",
             format!("task {holder} of the exclusive group {group} runs, and only one may run at a time"),
@@ -188,19 +188,18 @@ fn dependency(id: &str, condition: Condition, state: Option<TaskState>) -> Told 
     }
 }
 
-fn ended(task: &Task, because: Option<&TaskId>, retry: &[TaskId]) -> Told {
+fn ended(task: &Task, because: Option<&TaskId>, to_retry: &[TaskId]) -> Told {
     let message = match (task.end(), because) {
         (_, Some(dependency)) => format!("it was skipped because task {dependency} did not succeed"),
         (Some(End::Failed { reason }), _) => format!("it failed: {reason}"),
         (Some(End::Cancelled), _) => "somebody cancelled it".to_owned(),
         _ => "it has succeeded".to_owned(),
     };
-    let ids: Vec<&str> = retry.iter().map(TaskId::as_str).collect();
-    let change = match (ids.as_slice(), because) {
-        ([], None) => String::new(),
-        // What is to be retried is very far away.
-        ([], Some(dependency)) => format!("swarmctl explain {dependency}"),
-        (ids, _) => format!("swarmctl retry {}", ids.join(" ")),
+    let change = match (to_retry, because) {
+        ([], None) => None,
+        // The tasks to retry are very far away.
+        ([], Some(dependency)) => Some(explain_task(dependency)),
+        (ids, _) => Some(retry(ids)),
     };
     Told::new("ended", message).change(change)
 }
@@ -238,12 +237,12 @@ fn turn(task: &Task, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
     }
 }
 
-/// No live agent can run it: why, and what would let the one that comes nearest, or another one, run it.
+/// No live agent can run it: why, and the change that would let the nearest agent, or another one, run it.
 fn unmatched(task: &Task, why: &Unmatched, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
     let kind = if why.agents == 0 { "no_agent" } else { "no_match" };
-    let change = nearest.map_or_else(|| start(task), |(_, fit)| change_for(task, fit));
+    let change = nearest.map_or_else(|| start_agent(task), |(_, fit)| change_for(task, fit));
     let mut message = unmatched_in_words(why);
-    if let Some(reason) = out_of_reach(task).filter(|_| change.is_empty()) {
+    if let Some(reason) = out_of_reach(task).filter(|_| change.is_none()) {
         message += &format!("; {reason}");
     }
     Told::new(kind, message).change(change)

@@ -1,6 +1,6 @@
-//! Holds in words, and what lifts them.
+//! Holds in words.
 
-use swarm_engine::noun::hold::{Hold, HoldKind, Scope};
+use swarm_engine::noun::hold::{Hold, HoldKind};
 
 /// A hold in words: `queue nightly was paused by ann@laptop (maintenance)`.
 pub(crate) fn describe_hold(hold: &Hold) -> String {
@@ -22,14 +22,4 @@ pub(crate) fn done_by(hold: &Hold) -> String {
         text += &format!(" ({})", hold.reason);
     }
     text
-}
-
-/// The command that lifts a hold.
-pub(crate) fn lifting_command(hold: &Hold) -> String {
-    match (&hold.scope, hold.kind) {
-        (Scope::Everything, _) => "swarmctl resume".to_owned(),
-        (Scope::Queue(queue), _) => format!("swarmctl resume --queue {queue}"),
-        (Scope::Agent(agent), HoldKind::Drain { .. }) => format!("swarmctl undrain {agent}"),
-        (Scope::Agent(agent), _) => format!("swarmctl resume --agent {agent}"),
-    }
 }

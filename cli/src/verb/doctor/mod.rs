@@ -18,7 +18,7 @@ use swarm_proto::{
 use super::look::holds;
 use crate::{
     call::client::Client,
-    output::{Output, hold, text},
+    output::{Output, change, hold, text},
     program::{PROGRAM, globals::Globals, terminal},
 };
 
@@ -104,7 +104,10 @@ async fn check_holds(
         report.notable(
             "hold",
             held(named),
-            format!("lift it with: {}", globals.next(&hold::Scope::of(hold).resume())),
+            format!(
+                "lift it with: {}",
+                change::resume(&hold::Scope::of(hold), &globals.coordinator)
+            ),
         );
     }
     Ok(())
@@ -139,7 +142,7 @@ async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
 }
 
 fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &Address) {
-    let start = format!("start one with: agent --coordinator {address}");
+    let start = format!("start one with: {}", change::start_agent(address));
     let named = |wanted: &dyn Fn(&Agent) -> bool| -> Vec<&Agent> {
         agents.iter().filter(|agent| wanted(agent)).collect()
     };
@@ -273,10 +276,13 @@ mod tests {
             ..Hold::default()
         };
         assert_eq!(
-            (held(&hold).as_str(), hold::Scope::of(&hold).resume().as_str()),
+            (
+                held(&hold).as_str(),
+                change::resume(&hold::Scope::of(&hold), &"lab:7".parse().unwrap()).as_str()
+            ),
             (
                 "queue nightly is paused since 2023-11-14 22:13:20Z by ann@lab: too hot",
-                "resume --queue nightly"
+                "swarmctl --coordinator lab:7 resume --queue nightly"
             )
         );
     }

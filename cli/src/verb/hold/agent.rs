@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     call::{client::Client, pages::Pages, subject},
-    output::{Output, agent, hold::Scope},
+    output::{Output, agent, change, hold::Scope},
     program::{actor::Actor, globals::Globals, terminal::note},
     verb::look::listing,
 };
@@ -93,8 +93,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let pages = Pages::new(&client, request);
             if listing::print(pages, limit, agent::listing, &output).await? == 0 && !is_filtered {
                 note(format!(
-                    "help: start one with: agent --coordinator {}",
-                    client.address()
+                    "help: start one with: {}",
+                    change::start_agent(client.address())
                 ));
             }
         }

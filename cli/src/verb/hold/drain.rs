@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::flags::{Reason, agent_id};
 use crate::{
     call::client::Client,
-    output::{Output, hold, progress::LINE_INTERVAL, text},
+    output::{Output, change, hold, progress::LINE_INTERVAL, text},
     program::{actor::Actor, globals::Globals, interrupt::unless_interrupted, terminal::note},
 };
 
@@ -72,7 +72,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         output.sentence(&still_holds(&agent_id, answer.leases as usize))
     );
     output.one(&answer, &agent_id, &page)?;
-    let undrain = client.next(&format!("undrain {agent_id}"));
+    let undrain = change::undrain(&agent_id, client.address());
     if !args.wait {
         note(format!("to let it work again: {undrain}"));
         return Ok(Exit::Done);

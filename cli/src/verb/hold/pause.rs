@@ -7,7 +7,7 @@ use super::flags::{Reason, ScopeFlags};
 use crate::{
     call::client::Client,
     output::{
-        Output,
+        Output, change,
         hold::{self, Scope},
     },
     program::{actor::Actor, globals::Globals, terminal::note},
@@ -64,7 +64,7 @@ pub(super) async fn pause(
     let answer = client.pause(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     output.one(&answer, scope.name(), &output.sentence(&hold::sentence(&held)))?;
-    let resume = client.next(&scope.resume());
+    let resume = change::resume(&scope, client.address());
     note(match held.kind() {
         HoldKind::Stop | HoldKind::Drain => {
             format!("that hold is stricter than a pause and stays; to give work again: {resume}")

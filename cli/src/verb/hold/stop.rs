@@ -6,7 +6,7 @@ use swarm_proto::v1::{GetStatusRequest, StopAllRequest};
 use super::flags::Reason;
 use crate::{
     call::client::Client,
-    output::{Output, hold, text},
+    output::{Output, change, hold, text},
     program::{actor::Actor, confirmation::is_confirmed, globals::Globals, terminal::note},
 };
 
@@ -78,7 +78,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     )?;
     note(format!(
         "nothing is given to agents until: {}",
-        client.next("resume")
+        change::resume(&hold::Scope::Everything, client.address())
     ));
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use swarm_program::{exit::Exit, failure::Failure, words::wrapped::wrapped};
 use swarm_proto::{
     call::CallFailure,
     reason::Reason,
-    v1::{AgentFit, ExplainTaskRequest, Explanation, Obstacle},
+    v1::{AgentFit, Change, ExplainTaskRequest, Explanation, Obstacle},
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         client::Client,
         subject::{self, Subject},
     },
-    output::{Output, state, text},
+    output::{Output, change, state, text},
     program::{globals::Globals, terminal},
 };
 
@@ -54,11 +54,10 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let id = subject::one_id(&args.id, "explain")?;
-    let mut explanation = match explain(&client, &id).await {
+    let explanation = match explain(&client, &id).await {
         Ok(explanation) => explanation,
         Err(failure) => explain_meant(&client, &id, failure).await?,
     };
-    fill_in_address(&mut explanation, &client.address().to_string());
     let page = Page {
         client: &client,
         width: output.width().map(|width| width.min(MAX_WIDTH)),
@@ -111,18 +110,6 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
     }
 }
 
-/// Puts the coordinator's address into every command line, because the coordinator does not know it.
-fn fill_in_address(explanation: &mut Explanation, address: &str) {
-    let obstacles = explanation
-        .obstacles
-        .iter_mut()
-        .map(|obstacle| &mut obstacle.change);
-    let agents = explanation.agents.iter_mut().map(|fit| &mut fit.change);
-    for change in obstacles.chain(agents).chain([&mut explanation.change]) {
-        *change = change.replace("HOST:PORT", address);
-    }
-}
-
 /// The explanation for people.
 struct Page<'a> {
     client: &'a Client,
@@ -146,29 +133,31 @@ impl Page<'_> {
         if only.is_none() && !explanation.obstacles.is_empty() {
             page.push_str("\nin the way\n");
             for obstacle in &explanation.obstacles {
-                page.push_str(&self.obstacle(obstacle, &explanation.change));
+                page.push_str(&self.obstacle(obstacle, explanation.change.as_ref()));
             }
         }
         if !explanation.agents.is_empty() {
             page.push_str("\nagents\n");
             page.push_str(&self.agents(explanation));
         }
-        if !explanation.change.is_empty() {
-            let change = self.command(&explanation.change);
+        if let Some(change) = &explanation.change {
+            let change = self.command(change);
             page.push_str(&format!("\nchange: {change}\n"));
         }
         page
     }
 
-    fn obstacle(&self, obstacle: &Obstacle, told_change: &str) -> String {
+    fn obstacle(&self, obstacle: &Obstacle, told_change: Option<&Change>) -> String {
         let first = format!("{}- ", "  ".repeat(obstacle.depth as usize + 1));
         let mut lines = wrapped(
             &first,
             &with_time(&obstacle.message, obstacle.until.as_ref()),
             self.width,
         );
-        if !obstacle.change.is_empty() && obstacle.change != told_change {
-            lines.push_str(&self.change(first.len(), &obstacle.change));
+        if let Some(change) = &obstacle.change
+            && told_change != Some(change)
+        {
+            lines.push_str(&self.change(first.len(), change));
         }
         lines
     }
@@ -199,8 +188,10 @@ impl Page<'_> {
                 &with_time(&fit.message, fit.until.as_ref()),
                 self.width,
             ));
-            if !fit.change.is_empty() && fit.change != explanation.change {
-                lines.push_str(&self.change(first.chars().count(), &fit.change));
+            if let Some(change) = &fit.change
+                && explanation.change.as_ref() != Some(change)
+            {
+                lines.push_str(&self.change(first.chars().count(), change));
             }
         }
         let unlisted = (explanation.agent_count as usize).saturating_sub(explanation.agents.len());
@@ -216,7 +207,7 @@ impl Page<'_> {
     }
 
     /// A change below its obstacle or agent; further to the left if it would not fit.
-    fn change(&self, indent: usize, change: &str) -> String {
+    fn change(&self, indent: usize, change: &Change) -> String {
         let line = format!("change: {}", self.command(change));
         let fits = self
             .width
@@ -226,12 +217,8 @@ impl Page<'_> {
     }
 
     /// A command line for this coordinator. It is never wrapped, so that it can be copied.
-    fn command(&self, change: &str) -> String {
-        let change = terminal::clean_line(change);
-        match change.strip_prefix("swarmctl ") {
-            Some(rest) => self.client.next(rest),
-            None => change,
-        }
+    fn command(&self, change: &Change) -> String {
+        change::command(change, self.client.address())
     }
 }
 

@@ -14,7 +14,7 @@ use swarm_proto::v1::{
 use super::holds;
 use crate::{
     call::client::Client,
-    output::{Output, counts, hold, page::Page, state, text},
+    output::{Output, change, counts, hold, page::Page, state, text},
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
@@ -152,13 +152,13 @@ fn page(
     page.push_str(&format!("  {:<13}{:>8}\n", "slots", status.slots));
     if agents.online == 0 && tasks.queued > 0 {
         page.push_str(&format!(
-            "\n{} and no agent is online\n  start one: agent --coordinator {}\n",
+            "\n{} and no agent is online\n  start one: {}\n",
             text::counted(tasks.queued, "queued task"),
-            client.address()
+            change::start_agent(client.address())
         ));
     }
     if let Some(first) = status.holds.first() {
-        let resume = client.next(&hold::Scope::of(first).resume());
+        let resume = change::resume(&hold::Scope::of(first), client.address());
         page.push_str(&format!("\nto give work again: {resume}\n"));
     }
     if status.unmatched > 0 {

@@ -8,7 +8,7 @@ use swarm_proto::{
 
 use crate::{
     call::client::Client,
-    output::{Listing, Output, hold, state, table::Table, text},
+    output::{Listing, Output, change, hold, state, table::Table, text},
     program::terminal::note,
 };
 
@@ -55,11 +55,11 @@ pub(crate) async fn warn_without_agents(client: &Client) {
         Some(hold) => format!(
             "no agent takes work: {}; to give work again: {}",
             hold::sentence(hold),
-            client.next(&hold::Scope::of(hold).resume())
+            change::resume(&hold::Scope::of(hold), client.address())
         ),
         None => format!(
-            "no agent is online yet; start one with: agent --coordinator {}",
-            client.address()
+            "no agent is online yet; start one with: {}",
+            change::start_agent(client.address())
         ),
     });
 }
