@@ -50,12 +50,12 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 
+use self::{
+    format::{FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES},
+    read::catalog::Catalog,
+    write::{active::Active, reserve::Reserve},
+};
 use crate::{machine::disk::FileError, program::failure::chain};
-
-use self::read::catalog::Catalog;
-use self::write::active::Active;
-use self::write::reserve::Reserve;
-use format::{FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES};
 
 pub use self::mend::inspect::{Inspected, inspect};
 pub use self::mend::live::Live;

@@ -15,7 +15,6 @@ use swarm_proto::{
 };
 
 use super::{Context, Refusal, granted};
-
 use crate::{
     machine::random,
     wire::field::{Fields, unless_faulty},

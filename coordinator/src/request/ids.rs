@@ -1,7 +1,6 @@
 //! Ids by their beginning.
 
-use swarm_proto::limits::MAX_ID_BYTES;
-use swarm_proto::v1;
+use swarm_proto::{limits::MAX_ID_BYTES, v1};
 
 use super::{Context, Refusal};
 use crate::core::recall::Refused;

@@ -14,7 +14,6 @@ use super::{
     Context, Refusal,
     page::{self, Tokens},
 };
-
 use crate::{
     core::list::{Listing, SpecFilter},
     wire::{

@@ -2,11 +2,11 @@
 
 use prost::Message;
 use swarm_engine::{id::Number, state::direction::Direction};
+use swarm_proto::limits::MAX_PAGE_ITEMS;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Refusal;
 use crate::program::limits::MAX_PAGE_BYTES;
-use swarm_proto::limits::MAX_PAGE_ITEMS;
 
 /// Items on a page unless asked otherwise.
 const DEFAULT_ITEMS: usize = 100;

@@ -10,7 +10,6 @@ use swarm_engine::{
 use swarm_proto::{limits::MAX_NAME_BYTES, v1};
 
 use super::{Context, Refusal, page};
-
 use crate::wire::{
     field::{Fields, unless_faulty},
     hold::queue_message,

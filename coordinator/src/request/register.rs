@@ -16,7 +16,6 @@ use swarm_proto::{
 };
 
 use super::{Context, Refusal};
-
 use crate::{
     machine::random,
     wire::{

@@ -29,8 +29,9 @@ pub use error::SnapshotError;
 pub use format::Origin;
 pub use read::Records;
 
-use crate::{machine::disk::FileError, program::failure::chain};
 use format::Footer;
+
+use crate::{machine::disk::FileError, program::failure::chain};
 
 const EXTENSION: &str = "snapshot";
 /// Files that are not snapshots until they are renamed.

@@ -15,6 +15,7 @@ pub(crate) mod running;
 use std::sync::Arc;
 
 use swarm_engine::{id::Seq, state::State};
+use swarm_program::{exit::Exit, failure::Failure};
 
 use self::{
     catch_up::{catch_up, recall_missing},
@@ -26,7 +27,6 @@ use crate::{
     program::failure::chain,
     store::{Store, closing},
 };
-use swarm_program::{exit::Exit, failure::Failure};
 
 /// The data as they were left, ready to go on.
 pub(crate) struct Opened {

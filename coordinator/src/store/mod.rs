@@ -32,15 +32,19 @@ pub use layout::Layout;
 pub use number_set::{NumberSet, SET_NUMBERS, SetMember};
 pub use scan::{Entry, Scan};
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
-use self::sled::{pass::Pass, reading::Sled};
 use frozen::Kept;
 
+use self::sled::{pass::Pass, reading::Sled};
 use crate::machine::disk;
 
 /// Values on a page of a scan, a pass or a frozen store: writing waits while a page is read.

@@ -2,8 +2,7 @@
 
 use std::vec;
 
-use super::error::StoreError;
-use super::{PAGE_BYTES, PAGE_VALUES, Store, key};
+use super::{PAGE_BYTES, PAGE_VALUES, Store, error::StoreError, key};
 
 /// A key and its whole value.
 pub type Entry = (Vec<u8>, Vec<u8>);

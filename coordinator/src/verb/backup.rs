@@ -18,8 +18,10 @@ use std::{
 use clap::Args;
 use swarm_program::{exit::Exit, failure::Failure};
 
-use super::backup_note::{self, Copied};
-use super::data::{Data, disk_failure};
+use super::{
+    backup_note::{self, Copied},
+    data::{Data, disk_failure},
+};
 use crate::{
     journal::{self, Floor, Live, OpenError},
     machine::disk,

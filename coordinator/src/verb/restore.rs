@@ -12,8 +12,10 @@ use std::{
 use clap::Args;
 use swarm_program::{exit::Exit, failure::Failure};
 
-use super::backup_note;
-use super::data::{Data, disk_failure};
+use super::{
+    backup_note,
+    data::{Data, disk_failure},
+};
 use crate::{
     journal::{self, Floor},
     machine::{data_dir::DataDir, disk},

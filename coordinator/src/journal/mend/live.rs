@@ -10,17 +10,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::journal::{
-    error::{Flaw, OpenError, Witness},
-    open::{
-        high_water::{self, HighWater, Position},
-        scan::unreadable,
-        tail,
+use crate::{
+    journal::{
+        error::{Flaw, OpenError, Witness},
+        open::{
+            high_water::{self, HighWater, Position},
+            scan::unreadable,
+            tail,
+        },
+        read::walk::{Stop, Walk},
+        write::segment,
     },
-    read::walk::{Stop, Walk},
-    write::segment,
+    machine::disk::{self, FileError},
 };
-use crate::machine::disk::{self, FileError};
 
 /// The segments that a journal has at one time.
 pub struct Live {

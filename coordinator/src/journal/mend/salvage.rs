@@ -14,19 +14,21 @@ use std::{
 };
 
 use super::behind::{self, Behind};
-use crate::journal::{
-    Options,
-    error::OpenError,
-    format::{self, FILE_HEADER_BYTES, FileHeader},
-    open::{
-        begin_at,
-        floor::{Floor, Known},
-        high_water::{self, HighWater},
-        scan::{Newest, scan_segments, scan_to_damage},
+use crate::{
+    journal::{
+        Options,
+        error::OpenError,
+        format::{self, FILE_HEADER_BYTES, FileHeader},
+        open::{
+            begin_at,
+            floor::{Floor, Known},
+            high_water::{self, HighWater},
+            scan::{Newest, scan_segments, scan_to_damage},
+        },
+        write::segment,
     },
-    write::segment,
+    machine::disk::{self, FileError},
 };
-use crate::machine::disk::{self, FileError};
 
 /// The plan of a repair, and what it keeps and loses.
 #[derive(Debug)]

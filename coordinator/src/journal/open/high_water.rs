@@ -13,8 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::journal::format::{u32_at, u64_at};
-use crate::machine::disk::{self, FileError};
+use crate::{
+    journal::format::{u32_at, u64_at},
+    machine::disk::{self, FileError},
+};
 
 const NAME: &str = "high-water";
 const MAGIC: [u8; 4] = *b"SWJH";

@@ -7,17 +7,19 @@
 use std::path::{Path, PathBuf};
 
 use super::{floor::Known, tail};
-use crate::journal::{
-    TornTail,
-    error::{After, Flaw, OpenError},
-    format::{EntryHeader, FileHeader},
-    read::{
-        catalog::Marks,
-        walk::{Stop, Walk},
+use crate::{
+    journal::{
+        TornTail,
+        error::{After, Flaw, OpenError},
+        format::{EntryHeader, FileHeader},
+        read::{
+            catalog::Marks,
+            walk::{Stop, Walk},
+        },
+        write::segment,
     },
-    write::segment,
+    machine::disk::FileError,
 };
-use crate::machine::disk::FileError;
 
 /// A journal as it was read.
 #[derive(Default)]

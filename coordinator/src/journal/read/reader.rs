@@ -8,11 +8,13 @@ use super::{
     catalog::{Catalog, Location},
     walk::{Stop, Walk},
 };
-use crate::journal::{
-    error::{Flaw, ReadError},
-    format,
+use crate::{
+    journal::{
+        error::{Flaw, ReadError},
+        format,
+    },
+    machine::disk::FileError,
 };
-use crate::machine::disk::FileError;
 
 /// A handle for reading a journal from any thread. It keeps no file open and no
 /// position: each page is found through the marks in the shared catalog.

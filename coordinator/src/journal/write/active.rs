@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::segment;
-use crate::journal::format::{FILE_HEADER_BYTES, FileHeader};
-use crate::machine::disk::FileError;
+use crate::{
+    journal::format::{FILE_HEADER_BYTES, FileHeader},
+    machine::disk::FileError,
+};
 
 pub(crate) struct Active {
     path: PathBuf,

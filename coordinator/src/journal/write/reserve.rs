@@ -17,8 +17,8 @@ use std::{
 };
 
 use super::segment;
-use crate::journal::format::FILE_HEADER_BYTES;
 use crate::{
+    journal::format::FILE_HEADER_BYTES,
     machine::disk::{self, FileError},
     program::failure::chain,
 };

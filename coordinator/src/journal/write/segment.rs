@@ -7,8 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::journal::{error::OpenError, format::FileHeader};
-use crate::machine::disk::{self, FileError};
+use crate::{
+    journal::{error::OpenError, format::FileHeader},
+    machine::disk::{self, FileError},
+};
 
 const EXTENSION: &str = "seg";
 /// Files that are not part of the journal until they are renamed.

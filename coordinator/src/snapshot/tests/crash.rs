@@ -8,8 +8,10 @@ use std::{
 };
 
 use super::*;
-use crate::journal::{Floor, Journal, Options};
-use crate::records::{LAYOUT, task::key};
+use crate::{
+    journal::{Floor, Journal, Options},
+    records::{LAYOUT, task::key},
+};
 
 const DIR: &str = "SWARM_TEST_SNAPSHOT_DIR";
 /// Records that events change, one after the other.

@@ -1,8 +1,10 @@
 //! Damaged snapshots are refused with file and offset, and nothing is restored from them.
 
 use super::*;
-use crate::journal::{Floor, Journal, OpenError, Options};
-use crate::records::{LAYOUT, task::key};
+use crate::{
+    journal::{Floor, Journal, OpenError, Options},
+    records::{LAYOUT, task::key},
+};
 
 fn snapshot_of(dir: &Path, records: u64) -> Snapshot {
     let store = Store::open(&dir.join("store"), &LAYOUT).unwrap();

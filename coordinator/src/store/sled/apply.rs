@@ -2,8 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::error::at_sled;
-use super::window;
+use super::{error::at_sled, window};
 use crate::store::{Batch, Store, StoreError, WHOLE};
 
 /// Writes in one of sled's batches: above about 500 sled leaks memory and disk. A larger batch of ours is written in

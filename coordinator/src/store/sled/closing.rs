@@ -20,10 +20,10 @@ use swarm_program::{exit::Exit, failure::Failure};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::reading::Sled;
-use crate::store::{Store, StoreError};
 use crate::{
     machine::disk::{self, FileError},
     program::failure::{chain, end},
+    store::{Store, StoreError},
 };
 
 /// The first line of the file, which later layouts change.

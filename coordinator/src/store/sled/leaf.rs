@@ -12,13 +12,14 @@
 //! entry    key length u8 | length u16 | key | its raw bytes, as `value.rs` writes them
 //! ```
 
-use std::cmp::Ordering;
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
 
 use sled::IVec;
 
-use super::value::{self, HEADER_BYTES, MAX_RAW_BYTES};
-use super::window::RawWrite;
+use super::{
+    value::{self, HEADER_BYTES, MAX_RAW_BYTES},
+    window::RawWrite,
+};
 use crate::store::error::StoreError;
 
 /// A key and its raw bytes.

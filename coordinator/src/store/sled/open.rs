@@ -1,20 +1,19 @@
 //! Opening the store. Files that sled would trip over are removed first.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
-use std::thread;
-use std::time::Duration;
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use super::error::at_sled;
-use super::pass::Pass;
-use super::reading::Sled;
-use super::renew::RENEW_AFTER;
-use super::window;
-use crate::store::StoreError;
-use crate::store::{Layout, Shared, Store};
+use super::{error::at_sled, pass::Pass, reading::Sled, renew::RENEW_AFTER, window};
+use crate::store::{Layout, Shared, Store, StoreError};
 
 /// Memory for sled's pages, of which sled by itself would take a gigabyte. Only lists and rare look-ups read the store.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;

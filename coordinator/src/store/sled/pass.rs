@@ -3,11 +3,11 @@
 //! The pass adds up the digest of the values that it reads. A batch that changes a value already read changes that
 //! digest too. So at the end it is the digest of the store as it is then, and must equal the kept one.
 
-use super::changes::Changed;
-use super::digest::{self, Digest};
-use crate::store::error::StoreError;
-use crate::store::layout::Layout;
-use crate::store::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, key};
+use super::{
+    changes::Changed,
+    digest::{self, Digest},
+};
+use crate::store::{PAGE_BYTES, PAGE_VALUES, Store, WHOLE, error::StoreError, key, layout::Layout};
 
 /// The part of the store that a pass reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

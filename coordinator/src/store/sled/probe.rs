@@ -18,8 +18,10 @@ use std::{
 use clap::ValueEnum;
 use swarm_program::exit::Exit;
 
-use crate::program::failure::chain;
-use crate::store::{Layout, OpenError, Store, StoreError};
+use crate::{
+    program::failure::chain,
+    store::{Layout, OpenError, Store, StoreError},
+};
 
 /// The hidden verb of the program that the other process runs.
 pub(crate) const VERB: &str = "check-store";

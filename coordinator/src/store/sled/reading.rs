@@ -1,15 +1,17 @@
 //! Reading the store: the one way to sled, which stays open meanwhile.
 
-use std::ops::Deref;
-use std::sync::RwLockReadGuard;
+use std::{ops::Deref, sync::RwLockReadGuard};
 
 use sled::IVec;
 
-use super::error::at_sled;
-use super::value::{self, Stored};
-use crate::store::StoreError;
-use crate::store::key::{self, CHUNK, FIRST_CHUNK};
-use crate::store::{Store, WHOLE};
+use super::{
+    error::at_sled,
+    value::{self, Stored},
+};
+use crate::store::{
+    Store, StoreError, WHOLE,
+    key::{self, CHUNK, FIRST_CHUNK},
+};
 
 /// Reads as of one batch; made by `Store::reading`. Nobody takes a second one beside it: a writer may wait in between.
 pub struct Reading<'a> {

@@ -8,23 +8,29 @@
 //! or come up with an earlier end. Each of these is an error here, and the next start reads everything. The next
 //! start's scrub looks for pages lost in the middle, and this does not.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
-use super::closing::{self, Contents};
-use super::open::{LOCK_PATIENCE, open_files};
-use super::probe;
-use super::reading::Sled;
-use crate::machine::clock::Stopwatch;
-use crate::program::limits::STORE_FREE_BYTES;
-use crate::store::error::StoreError;
-use crate::store::{OpenError, Store, WHOLE};
+use super::{
+    closing::{self, Contents},
+    open::{LOCK_PATIENCE, open_files},
+    probe,
+    reading::Sled,
+};
+use crate::{
+    machine::clock::Stopwatch,
+    program::limits::STORE_FREE_BYTES,
+    store::{OpenError, Store, WHOLE, error::StoreError},
+};
 
 /// Bytes of sled's log after which it is opened again: some hundred thousand tasks. A start reads them in up to a
 /// second from memory, and in three from a disk that reads 300 MB/s. Half as many would halve that and double the time

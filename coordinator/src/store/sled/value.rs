@@ -11,8 +11,10 @@
 //! of the whole value catches a chunk that sled has kept from an earlier value. Numbers in keys are big endian for
 //! their order, all others are little endian.
 
-use crate::store::StoreError;
-use crate::store::key::{self, CHUNK};
+use crate::store::{
+    StoreError,
+    key::{self, CHUNK},
+};
 
 /// Bytes of one sled value; a leaf of one large entry has the key on top. A node of sled's has up to 17 values, some
 /// more while nodes merge, and a node over 128 KiB becomes a file in `blobs/`, which sled never syncs and may leak.

@@ -5,8 +5,10 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{open, put};
-use crate::records::task::key;
-use crate::store::sled::closing::{self, Left};
+use crate::{
+    records::task::key,
+    store::sled::closing::{self, Left},
+};
 
 #[test]
 fn a_store_is_what_its_seal_says_until_a_file_is_touched() {

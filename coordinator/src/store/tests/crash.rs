@@ -1,16 +1,22 @@
 //! A killed process leaves whole batches.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, OpenError, bytes, open, put, renew::renewing, said};
-use crate::records::{LAYOUT, output, task::key};
-use crate::store::sled::{changes::Changes, window};
-use crate::store::{Batch, Store};
+use crate::{
+    records::{LAYOUT, output, task::key},
+    store::{
+        Batch, Store,
+        sled::{changes::Changes, window},
+    },
+};
 
 const WRITER_DIR: &str = "SWARM_TEST_STORE_DIR";
 /// Set to have the store opened again after each batch.

@@ -5,10 +5,14 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{OUTPUT_BYTES, bytes, open, put};
-use crate::records::{LAYOUT, output, task::key};
-use crate::store::key::{APPLIED_SEQ, META, meta};
-use crate::store::sled::value::chunk_key;
-use crate::store::{OpenError, Store, StoreError, sled::leaf};
+use crate::{
+    records::{LAYOUT, output, task::key},
+    store::{
+        OpenError, Store, StoreError,
+        key::{APPLIED_SEQ, META, meta},
+        sled::{leaf, value::chunk_key},
+    },
+};
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_value_is_reported_with_its_key() {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, open};
-use crate::records::{output, task::key};
-use crate::store::{Batch, Store};
+use crate::{
+    records::{output, task::key},
+    store::{Batch, Store},
+};
 
 /// Puts and removes some keys, with short and long values, before and behind the reader.
 pub(super) fn change(store: &Store, chance: &mut Chance, writes: usize) {

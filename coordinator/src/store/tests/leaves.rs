@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::{Chance, bytes, open};
-use crate::records::task::key;
-use crate::store::key::META;
-use crate::store::{Batch, Store};
+use crate::{
+    records::task::key,
+    store::{Batch, Store, key::META},
+};
 
 /// Kinds of which some are prefixes of others, and some sort next to each other.
 const KINDS: [&str; 6] = ["a/", "ab/", "ab0/", "b/", "job/", "jobtask/"];

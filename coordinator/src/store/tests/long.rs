@@ -1,15 +1,19 @@
 //! Values that lie in chunks.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use tempfile::TempDir;
 
 use super::{Chance, OUTPUT_BYTES, bytes, chunks, contents, open, put, remove};
-use crate::records::{output, task::key};
-use crate::store::key::{APPLIED_SEQ, meta};
-use crate::store::sled::value::MAX_SHORT_BYTES;
-use crate::store::{Batch, MAX_SLED_WRITES, operations_for, sled::window};
+use crate::{
+    records::{output, task::key},
+    store::{
+        Batch, MAX_SLED_WRITES,
+        key::{APPLIED_SEQ, meta},
+        operations_for,
+        sled::{value::MAX_SHORT_BYTES, window},
+    },
+};
 
 #[test]
 fn long_values_round_trip_shrink_and_are_removed_whole() {

@@ -9,15 +9,21 @@ mod long;
 mod pass;
 mod renew;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tempfile::TempDir;
 
-use super::sled::{leaves::Changing, value::MAX_SHORT_BYTES};
-use super::{Batch, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for};
-use crate::records::{LAYOUT, agent, job, output, task::key};
-use crate::store::key::{self as store_key, CHUNK, name};
+use super::{
+    Batch, MAX_SLED_WRITES, NumberSet, OpenError, Store, operations_for,
+    sled::{leaves::Changing, value::MAX_SHORT_BYTES},
+};
+use crate::{
+    records::{LAYOUT, agent, job, output, task::key},
+    store::{
+        key::{self as store_key},
+        key::{CHUNK, name},
+    },
+};
 
 const OUTPUT_BYTES: usize = 128 * 1024;
 

@@ -3,8 +3,10 @@
 use tempfile::TempDir;
 
 use super::{bytes, open, put};
-use crate::records::{output, task::key};
-use crate::store::{Batch, Extent, Store, sled::value};
+use crate::{
+    records::{output, task::key},
+    store::{Batch, Extent, Store, sled::value},
+};
 
 fn filled(dir: &TempDir) -> Store {
     let store = open(dir);

@@ -1,18 +1,21 @@
 //! sled is closed and opened again beside serving, and the store's contents stay the same.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::time::Duration;
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
 use super::{Chance, bytes, contents, frozen::change, open, pass::read_through, put, said};
-use crate::records::{LAYOUT, task::key};
-use crate::store::sled::closing::{self, Left};
-use crate::store::{Batch, Extent, Store, StoreError, sled::open::open_within};
+use crate::{
+    records::{LAYOUT, task::key},
+    store::{
+        Batch, Extent, Store, StoreError,
+        sled::{
+            closing::{self, Left},
+            open::open_within,
+        },
+    },
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
