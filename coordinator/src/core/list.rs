@@ -48,7 +48,7 @@ pub(crate) struct Listing {
     /// Tasks whose spec meets this condition.
     pub(crate) spec: Option<SpecFilter>,
     /// From which end the list begins.
-    pub(crate) order: Direction,
+    pub(crate) direction: Direction,
     /// Tasks behind this one.
     pub(crate) cursor: Number,
     /// How many tasks a page has at most.
@@ -83,7 +83,7 @@ impl Listing {
 
     /// Whether no task behind this one was submitted in the wanted time.
     fn is_last(&self, task: &Task) -> bool {
-        match self.order {
+        match self.direction {
             Direction::OldestFirst => self.before.is_some_and(|before| task.created >= before),
             Direction::NewestFirst => self.from.is_some_and(|from| task.created < from),
         }
@@ -94,10 +94,10 @@ impl Listing {
         &self,
         next: impl FnMut(Number) -> Result<Option<(Number, Timestamp)>, E>,
     ) -> Result<Number, E> {
-        if self.cursor != self.order.start() {
+        if self.cursor != self.direction.start() {
             return Ok(self.cursor);
         }
-        match (self.order, self.from, self.before) {
+        match (self.direction, self.from, self.before) {
             (Direction::OldestFirst, Some(from), _) => before_time(from, next),
             (Direction::NewestFirst, _, Some(before)) => {
                 let last = before_time(before, next)?;
@@ -166,8 +166,8 @@ fn look_into_memory(inner: &Inner, wanted: &Listing) -> Result<Side, Rejection> 
     let begin = wanted.begin(|after| Ok::<_, Rejection>(next_in_memory(state, after)))?;
     let candidates = match &wanted.job {
         Some(job) if state.job(job).is_none() => return Err(Rejection::JobNotFound(job.clone())),
-        Some(job) => state.job_tasks_behind(job, begin, wanted.order),
-        None => state.tasks_behind(begin, wanted.order),
+        Some(job) => state.job_tasks_behind(job, begin, wanted.direction),
+        None => state.tasks_behind(begin, wanted.direction),
     };
     let mut side = Side::default();
     // A removed task is in the store for a little longer.
@@ -224,7 +224,7 @@ fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
     let mut side = Side::default();
     let begin = wanted.begin(|after| find::next_finished(store, after))?;
     let (mut last, mut bytes) = (begin, 0);
-    let candidates = find::finished_behind(store, wanted.job.as_ref(), begin, wanted.order);
+    let candidates = find::finished_behind(store, wanted.job.as_ref(), begin, wanted.direction);
     for (visited, found) in candidates.enumerate() {
         let (task, size) = found?;
         if wanted.is_last(&task) {
@@ -245,7 +245,7 @@ fn look_into_store(store: &Store, wanted: &Listing) -> Result<Side, String> {
 
 /// Both sides in order, as far as both were read. A task in memory is newer than the same task in the store.
 fn merge(memory: Side, store: Side, wanted: &Listing) -> Page {
-    let place = |number| wanted.order.rank(number);
+    let place = |number| wanted.direction.rank(number);
     let through = [memory.through, store.through]
         .into_iter()
         .flatten()

@@ -202,8 +202,7 @@ impl Core {
         self.admission.has_space_for(load)
     }
 
-    /// Notes how short of space the disk is. When there is space again, claims that wait are granted what has become
-    /// claimable meanwhile.
+    /// Notes how short of space the disk is, and grants waiting claims what there is space for now.
     pub(crate) fn set_shortage(&self, shortage: Shortage) {
         self.admission.set_shortage(shortage);
         self.lock().grant_again();

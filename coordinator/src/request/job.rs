@@ -44,17 +44,17 @@ pub(crate) async fn list(
     request: v1::ListJobsRequest,
 ) -> Result<v1::ListJobsResponse, Refusal> {
     let size = page::size(request.page_size);
-    let order = page::order(request.newest_first);
+    let direction = page::direction(request.newest_first);
     let list = v1::ListJobsRequest {
         newest_first: request.newest_first,
         ..Default::default()
     };
-    let tokens = Tokens::of(&list, order);
+    let tokens = Tokens::of(&list, direction);
     let cursor = tokens.read(&request.page_token)?;
     let answer = cx
         .core
         .read(|state| {
-            let jobs = state.jobs_behind(cursor, order).take(size + 1);
+            let jobs = state.jobs_behind(cursor, direction).take(size + 1);
             jobs.map(|job| (Arc::clone(job), state.job_counts(&job.id)))
                 .collect::<Vec<(Arc<Job>, Counts)>>()
         })

@@ -40,7 +40,7 @@ pub(crate) async fn list(
         page_token: String::new(),
         ..request.clone()
     };
-    let tokens = Tokens::of(&list, page::order(request.newest_first));
+    let tokens = Tokens::of(&list, page::direction(request.newest_first));
     let cursor = tokens.read(&request.page_token)?;
     let wanted = read(list, cursor, size)?;
     let answer = cx.core.list(&wanted).await?;
@@ -79,7 +79,7 @@ fn read(request: v1::ListTasksRequest, cursor: Number, size: usize) -> Result<Li
         spec: read_spec_filter(&request.labels, request.text, &mut fields),
         states: read_states(&request.states, &mut fields),
         queue: request.queue,
-        order: page::order(request.newest_first),
+        direction: page::direction(request.newest_first),
         cursor,
         size,
     };

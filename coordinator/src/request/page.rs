@@ -15,24 +15,24 @@ const DEFAULT_ITEMS: usize = 100;
 /// list's filter and order.
 pub(crate) struct Tokens {
     list: u32,
-    order: Direction,
+    direction: Direction,
 }
 
 impl Tokens {
     /// Those of the list that a request asks for, its page left out.
-    pub(crate) fn of(list: &impl Message, order: Direction) -> Tokens {
+    pub(crate) fn of(list: &impl Message, direction: Direction) -> Tokens {
         let hash = xxh3_64(&list.encode_to_vec());
         Tokens {
             // A mistake is to be noticed, no forgery.
             list: hash as u32,
-            order,
+            direction,
         }
     }
 
     /// Where the page begins: behind this number.
     pub(crate) fn read(&self, token: &str) -> Result<Number, Refusal> {
         if token.is_empty() {
-            return Ok(self.order.start());
+            return Ok(self.direction.start());
         }
         let parts = token.split_once('-');
         let number = parts.and_then(|(number, _)| number.parse().ok()).map(Number);
@@ -51,8 +51,8 @@ impl Tokens {
     }
 }
 
-/// The order that a list asks for.
-pub(crate) fn order(newest_first: bool) -> Direction {
+/// The direction that a list asks for.
+pub(crate) fn direction(newest_first: bool) -> Direction {
     if newest_first {
         Direction::NewestFirst
     } else {
@@ -120,12 +120,12 @@ mod tests {
 
     #[test]
     fn a_token_belongs_to_its_list() {
-        let of_queue = |queue: &str, order| {
+        let of_queue = |queue: &str, direction| {
             let request = ListTasksRequest {
                 queue: queue.to_owned(),
                 ..ListTasksRequest::default()
             };
-            Tokens::of(&request, order)
+            Tokens::of(&request, direction)
         };
         let list = of_queue("nightly", Direction::OldestFirst);
         let token = list.write(Number(42));

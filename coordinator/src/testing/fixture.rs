@@ -248,7 +248,7 @@ pub(crate) fn everything(size: usize) -> Listing {
         from: None,
         before: None,
         spec: None,
-        order: Direction::OldestFirst,
+        direction: Direction::OldestFirst,
         cursor: Direction::OldestFirst.start(),
         size,
     }

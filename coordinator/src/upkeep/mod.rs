@@ -4,7 +4,14 @@
 //! snapshot has the records that they led to.
 
 mod events;
+
+pub(crate) mod retention;
+pub(crate) mod scrub;
 pub(crate) mod stored_ids;
+pub(crate) mod timer;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -298,9 +305,3 @@ impl Trouble {
         }
     }
 }
-
-pub(crate) mod retention;
-pub(crate) mod scrub;
-#[cfg(test)]
-mod tests;
-pub(crate) mod timer;

@@ -41,7 +41,7 @@ async fn four_batches() -> (Fixture, Vec<Timestamp>) {
 }
 
 fn newest_first(mut wanted: Listing) -> Listing {
-    wanted.order = Direction::NewestFirst;
+    wanted.direction = Direction::NewestFirst;
     wanted.cursor = Direction::NewestFirst.start();
     wanted
 }

@@ -71,23 +71,23 @@ pub(crate) fn finished_behind(
     store: &Store,
     job: Option<&JobId>,
     cursor: Number,
-    order: Direction,
+    direction: Direction,
 ) -> Box<dyn Iterator<Item = Listed>> {
     let Some(job) = job else {
-        let records = behind(store, key::DONE, key::done, cursor, order);
+        let records = behind(store, key::DONE, key::done, cursor, direction);
         return Box::new(records.map(|entry| {
             let (_, record) = entry.map_err(|error| chain(&error))?;
             Ok((decode(&record)?, record.len()))
         }));
     };
-    let (store, sets) = (store.clone(), sets_behind(store, job, cursor, order));
+    let (store, sets) = (store.clone(), sets_behind(store, job, cursor, direction));
     let numbers = sets.flat_map(
         move |entry| -> Box<dyn Iterator<Item = Result<u64, StoreError>>> {
             let numbers = entry.and_then(|(key, set)| {
                 let index = key::set_of_job(&key).unwrap_or_default();
                 Ok(NumberSet::stored(&key, &set)?.numbers(index))
             });
-            match (numbers, order) {
+            match (numbers, direction) {
                 (Ok(numbers), Direction::OldestFirst) => {
                     Box::new(numbers.filter(move |n| *n > cursor.0).map(Ok))
                 }
@@ -109,9 +109,9 @@ pub(crate) fn finished_behind(
 }
 
 /// The sets of a job's ended tasks, from the set of a number on in this direction.
-fn sets_behind(store: &Store, job: &JobId, cursor: Number, order: Direction) -> Scan {
+fn sets_behind(store: &Store, job: &JobId, cursor: Number, direction: Direction) -> Scan {
     let (prefix, of_cursor) = (key::tasks_of(job.as_str()), key::task_of(job.as_str(), cursor.0));
-    match order {
+    match direction {
         Direction::OldestFirst => store.scan(&prefix, &of_cursor.key),
         Direction::NewestFirst => store.scan_back(&prefix, &store::key::next(&of_cursor.key)),
     }
@@ -122,9 +122,9 @@ fn behind(
     prefix: &[u8],
     key: impl Fn(u64) -> Vec<u8>,
     cursor: Number,
-    order: Direction,
+    direction: Direction,
 ) -> Scan {
-    match (order, cursor.0.checked_add(1)) {
+    match (direction, cursor.0.checked_add(1)) {
         (Direction::OldestFirst, Some(first)) => store.scan(prefix, &key(first)),
         // Nothing is behind the largest number.
         (Direction::OldestFirst, None) => store.scan_back(prefix, prefix),
