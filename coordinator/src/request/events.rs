@@ -25,7 +25,7 @@ use crate::{
     },
     stored,
     wire::field::Fields,
-    words::event::{about, event_message},
+    words::event::event_message,
 };
 
 /// Starts to read for a caller.
@@ -170,10 +170,12 @@ impl Filter {
     fn accepts(&self, event: &Event) -> bool {
         let fact = &event.fact;
         let subject = || {
-            let about = about(fact);
-            about.task.is_some_and(|task| self.tasks.contains(task))
-                || about.job.is_some_and(|job| self.jobs.contains(job))
-                || about.agent.is_some_and(|agent| self.agents.contains(agent))
+            let touched = fact.touches();
+            touched.task.is_some_and(|task| self.tasks.contains(task.id))
+                || touched.job_id().is_some_and(|job| self.jobs.contains(job))
+                || touched
+                    .agent_id()
+                    .is_some_and(|agent| self.agents.contains(agent))
         };
         (self.kinds.is_empty() || self.kinds.contains(fact.kind())) && (!self.has_subjects() || subject())
     }

@@ -1,10 +1,6 @@
 //! Events as readers see them: every fact, without tokens and environment values.
 
-use swarm_engine::{
-    event::{Event, Fact, Subject},
-    id::{AgentId, AttemptNumber, JobId, TaskId},
-    noun::hold::Scope,
-};
+use swarm_engine::event::Event;
 use swarm_proto::v1;
 
 use super::fact::describe;
@@ -13,31 +9,18 @@ use crate::{
     wire::{text::plain, time::timestamp},
 };
 
-/// What an event is about; its filters ask for this.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct About<'a> {
-    /// The task.
-    pub(crate) task: Option<&'a TaskId>,
-    /// The job, or the job of the task.
-    pub(crate) job: Option<&'a JobId>,
-    /// The attempt.
-    pub(crate) attempt: Option<AttemptNumber>,
-    /// The agent.
-    pub(crate) agent: Option<&'a AgentId>,
-}
-
 /// An event of this history.
 pub(crate) fn event_message(event: &Event, history: &str) -> v1::Event {
-    let about = about(&event.fact);
+    let touched = event.fact.touches();
     let (summary, payload) = describe(&event.fact);
     v1::Event {
         seq: event.seq.0,
         time: Some(timestamp(event.time)),
         kind: event.fact.kind().to_owned(),
-        task_id: about.task.map(ToString::to_string).unwrap_or_default(),
-        job_id: about.job.map(ToString::to_string).unwrap_or_default(),
-        attempt: about.attempt.map_or(0, |attempt| attempt.0),
-        agent_id: about.agent.map(ToString::to_string).unwrap_or_default(),
+        task_id: touched.task.map(|task| task.id.to_string()).unwrap_or_default(),
+        job_id: touched.job_id().map(ToString::to_string).unwrap_or_default(),
+        attempt: touched.attempt.map_or(0, |attempt| attempt.number.0),
+        agent_id: touched.agent_id().map(ToString::to_string).unwrap_or_default(),
         // Names and messages come from anywhere, and this line goes to a terminal.
         summary: plain(&summary, MAX_SUMMARY_BYTES),
         as_of: Some(v1::AsOf {
@@ -48,91 +31,10 @@ pub(crate) fn event_message(event: &Event, history: &str) -> v1::Event {
     }
 }
 
-/// What a fact is about.
-pub(crate) fn about(fact: &Fact) -> About<'_> {
-    match fact {
-        Fact::CoordinatorStarted { .. } | Fact::QueueLimited { .. } => About::default(),
-        Fact::HoldPlaced(hold) | Fact::HoldLifted { hold, .. } => About {
-            agent: match &hold.scope {
-                Scope::Agent(agent) => Some(agent),
-                Scope::Everything | Scope::Queue(_) => None,
-            },
-            ..About::default()
-        },
-        Fact::JobSubmitted(job) => About {
-            job: Some(&job.id),
-            ..About::default()
-        },
-        Fact::TaskSubmitted(task)
-        | Fact::TaskRetried {
-            record: task,
-            was: _,
-            because: _,
-        } => About {
-            task: Some(&task.id),
-            job: task.job.as_ref(),
-            ..About::default()
-        },
-        Fact::DependencyMet { task, .. }
-        | Fact::TaskDue { task }
-        | Fact::TaskFailed { task, .. }
-        | Fact::TaskSkipped { task, .. }
-        | Fact::TaskRemoved { task, .. }
-        | Fact::TaskCancelled { task, attempt: None } => of_task(task),
-        Fact::LeaseGranted { task, lease } => of_attempt(task, lease.attempt, &lease.agent),
-        Fact::LeaseExpired {
-            task, attempt, agent, ..
-        }
-        | Fact::LeaseResumed { task, attempt, agent }
-        | Fact::LeaseReleased {
-            task, attempt, agent, ..
-        }
-        | Fact::AttemptFailed {
-            task, attempt, agent, ..
-        }
-        | Fact::TaskSucceeded {
-            task, attempt, agent, ..
-        }
-        | Fact::CancelRequested { task, attempt, agent } => of_attempt(task, *attempt, agent),
-        Fact::TaskCancelled {
-            task,
-            attempt: Some(attempt),
-        } => of_attempt(task, attempt.number, &attempt.agent),
-        Fact::JobRemoved { number: _, job } => About {
-            job: Some(job),
-            ..About::default()
-        },
-        Fact::AgentRegistered(agent) => About {
-            agent: Some(&agent.id),
-            ..About::default()
-        },
-        Fact::AgentDeregistered { agent } => About {
-            agent: Some(agent),
-            ..About::default()
-        },
-    }
-}
-
-fn of_task(task: &Subject) -> About<'_> {
-    About {
-        task: Some(&task.id),
-        job: task.job.as_ref(),
-        ..About::default()
-    }
-}
-
-fn of_attempt<'a>(task: &'a Subject, attempt: AttemptNumber, agent: &'a AgentId) -> About<'a> {
-    About {
-        attempt: Some(attempt),
-        agent: Some(agent),
-        ..of_task(task)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
-    use swarm_engine::{id::Seq, noun::outcome::Loss, time::Timestamp};
+    use swarm_engine::{event::Fact, id::Seq, noun::outcome::Loss, time::Timestamp};
     use swarm_proto::v1::event::Payload;
 
     use super::*;
