@@ -27,7 +27,7 @@ use swarm_engine::{
 };
 
 /// One event of each kind, in the order of [`Fact::KINDS`].
-pub(super) fn events() -> Vec<Event> {
+pub(crate) fn events() -> Vec<Event> {
     let attempt = AttemptNumber(4);
     let facts = vec![
         Fact::CoordinatorStarted {

@@ -31,7 +31,7 @@ mod error;
 mod field;
 
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 #[cfg(test)]
 mod tests;
 

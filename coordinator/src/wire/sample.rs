@@ -1,27 +1,28 @@
 //! Records and facts with everything set, among it secrets that must not come out; for tests only.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use prost::Message as _;
 use swarm_engine::{
-    event::{CancelledAttempt, Fact, Subject},
+    event::{Fact, Subject},
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
     noun::{
         agent::Agent,
         attempt::Attempt,
         counts::Counts,
-        hold::{Hold, HoldKind, Scope},
         job::Job,
         lazy_box::LazyBox,
         lease::Lease,
         needs::{Bucket, Executor, Needs},
-        outcome::{Blame, Failure, Loss, Outcome, Output},
+        outcome::{Blame, Failure, Outcome, Output},
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState},
         tries::RetryPolicy,
     },
     time::Timestamp,
 };
 use swarm_proto::v1::{self, task_spec::Work};
+
+use crate::stored::examples;
 
 pub(crate) const ENV_NAME: &str = "API_KEY";
 pub(crate) const ENV_VALUE: &str = "hunter2-and-more";
@@ -149,20 +150,15 @@ pub(crate) fn agent() -> Agent {
     }
 }
 
-/// Every kind of fact in the order of [`Fact::KINDS`]; one of them twice in a row.
+/// A fact of each kind, in the order of [`Fact::KINDS`]: the stored example, or one of our own in its place.
 pub(crate) fn facts() -> impl Iterator<Item = Fact> {
-    let (attempt, agent) = (AttemptNumber(2), AgentId::stored("k3x9"));
-    let (due, report, fetch) = (
-        Some(Timestamp(7_000)),
-        ReportHash([2; 16]),
-        TaskId::stored("fetch"),
-    );
-    let output = Arc::new(Output {
-        stdout: b"out".to_vec(),
-        stderr: Vec::new(),
-        stdout_bytes: 8,
-        stderr_bytes: 0,
-    });
+    let mut own: BTreeMap<&str, Fact> = own_facts().map(|fact| (fact.kind(), fact)).into();
+    let examples = examples::events().into_iter().map(|example| example.fact);
+    examples.map(move |example| own.remove(example.kind()).unwrap_or(example))
+}
+
+/// Facts with secrets, and with names and messages that would steer a terminal.
+fn own_facts() -> [Fact; 6] {
     let job = Job {
         number: Number(2),
         id: JobId::stored("nightly"),
@@ -172,92 +168,27 @@ pub(crate) fn facts() -> impl Iterator<Item = Fact> {
         created: Timestamp(1_000),
         ended: Counts::default(),
     };
-    let cancelled = CancelledAttempt {
-        number: attempt,
-        agent: agent.clone(),
-        outcome: Outcome::Cancelled,
-        report: Some(report),
-        output: output.clone(),
+    let output = Output {
+        stdout: b"out".to_vec(),
+        stderr: Vec::new(),
+        stdout_bytes: 8,
+        stderr_bytes: 0,
     };
-    let removed = subject();
-    let task = subject;
-    let agent = || agent.clone();
     [
-        Fact::CoordinatorStarted {
-            epoch: 3,
-            version: "0.1.0".into(),
-            cluster_id: "c".into(),
-            history: "h1".into(),
-        },
         Fact::JobSubmitted(job.into()),
         Fact::TaskSubmitted(running().into()),
-        Fact::DependencyMet {
-            task: task(),
-            dependency: fetch.clone(),
-            unmet: 1,
-        },
-        Fact::TaskDue { task: task() },
         Fact::LeaseGranted {
-            task: task(),
+            task: subject(),
             lease: lease(),
         },
-        Fact::LeaseExpired {
-            task: task(),
-            attempt,
-            agent: agent(),
-            cause: Loss::Silent,
-            due,
-        },
-        Fact::LeaseResumed {
-            task: task(),
-            attempt,
-            agent: agent(),
-        },
-        Fact::LeaseReleased {
-            refused: false,
-            task: task(),
-            attempt,
-            agent: agent(),
-            reason: "full".into(),
-            report,
-        },
         Fact::AttemptFailed {
-            task: task(),
-            attempt,
-            agent: agent(),
+            task: subject(),
+            attempt: AttemptNumber(2),
+            agent: AgentId::stored("k3x9"),
             failure: failure(),
-            due,
-            report,
-            output: output.clone(),
-        },
-        Fact::TaskSucceeded {
-            task: task(),
-            attempt,
-            agent: agent(),
-            late: true,
-            report,
-            output,
-        },
-        Fact::TaskFailed {
-            task: task(),
-            reason: "no tries left".into(),
-        },
-        Fact::CancelRequested {
-            task: task(),
-            attempt,
-            agent: agent(),
-        },
-        Fact::TaskCancelled {
-            task: task(),
-            attempt: None,
-        },
-        Fact::TaskCancelled {
-            task: task(),
-            attempt: Some(cancelled),
-        },
-        Fact::TaskSkipped {
-            task: task(),
-            because: fetch.clone(),
+            due: Some(Timestamp(7_000)),
+            report: ReportHash([2; 16]),
+            output: output.into(),
         },
         Fact::TaskRetried {
             record: Task {
@@ -269,33 +200,10 @@ pub(crate) fn facts() -> impl Iterator<Item = Fact> {
                 state: TaskState::Failed,
                 at: Timestamp(4_000),
             },
-            because: Some(fetch),
+            because: Some(TaskId::stored("fetch")),
         },
-        Fact::TaskRemoved {
-            task: removed,
-            was: PastEnd {
-                state: TaskState::Failed,
-                at: Timestamp(4_000),
-            },
-        },
-        Fact::JobRemoved {
-            number: Number(2),
-            job: JobId::stored("nightly"),
-        },
-        Fact::HoldPlaced(hold().into()),
-        Fact::HoldLifted {
-            hold: hold().into(),
-            actor: "bob@desk".into(),
-        },
-        Fact::QueueLimited {
-            queue: QueueName::stored("nightly"),
-            max_running: Some(4),
-            actor: "ann@laptop".into(),
-        },
-        Fact::AgentRegistered(self::agent().into()),
-        Fact::AgentDeregistered { agent: agent() },
+        Fact::AgentRegistered(agent().into()),
     ]
-    .into_iter()
 }
 
 fn lease() -> Lease {
@@ -308,15 +216,5 @@ fn lease() -> Lease {
         ttl: Duration::from_secs(90),
         ends_by: Timestamp(5_000_000),
         cancel_asked: false,
-    }
-}
-
-pub(crate) fn hold() -> Hold {
-    Hold {
-        scope: Scope::Agent(AgentId::stored("lab-2")),
-        kind: HoldKind::Drain { deadline: None },
-        actor: "ann@laptop".into(),
-        reason: "maintenance".into(),
-        placed: Timestamp(1_700_000_000_000),
     }
 }

@@ -74,44 +74,7 @@ mod tests {
             );
             kinds.push(kind);
         }
-        kinds.dedup();
         assert_eq!(kinds, Fact::KINDS);
-    }
-
-    #[test]
-    fn a_summary_reads_as_a_sentence() {
-        let summaries: Vec<String> = sample::facts().map(|fact| message(fact).summary).collect();
-        assert_eq!(
-            summaries,
-            [
-                "coordinator 0.1.0 started, epoch 3",
-                "job nightly (Ni\\nghtly) was submitted with 2 tasks",
-                "task build was submitted and is running",
-                "task build waits no longer for fetch; 1 left to wait for",
-                "task build is due",
-                "task build started attempt 2 on agent k3x9",
-                "task build lost attempt 2 on agent k3x9: nothing was heard of its agent in time, \
-                 to be tried again at 1970-01-01T00:00:07Z",
-                "task build resumed attempt 2 on agent k3x9",
-                "task build was given back in attempt 2 by agent k3x9: full",
-                "task build failed attempt 2 on agent k3x9, \
-                 to be tried again at 1970-01-01T00:00:07Z: exit: it\\nbroke",
-                "task build succeeded in attempt 2 on agent k3x9, reported after its lease had expired",
-                "task build failed: no tries left",
-                "task build is to be cancelled in attempt 2 on agent k3x9",
-                "task build was cancelled",
-                "task build was cancelled",
-                "task build was skipped because fetch did not succeed",
-                "task build began round 2 because fetch was retried",
-                "task build was removed: it is failed since 1970-01-01T00:00:04Z",
-                "job nightly was removed with its last task",
-                "agent lab-2 was drained by ann@laptop (maintenance)",
-                "work is given again: the hold on agent lab-2 was lifted, by bob@desk",
-                "at most 4 tasks of queue nightly run at a time, by ann@laptop",
-                "agent k3x9 (lab\\u{1b}[2J) registered with 4 slots",
-                "agent k3x9 said goodbye",
-            ]
-        );
     }
 
     #[test]
