@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The records of a state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
     /// The identity of the coordinator; `None` before its first start.
     pub identity: Option<Identity>,
@@ -97,27 +97,39 @@ fn past(after: Number) -> (Bound<Number>, Bound<Number>) {
 impl State {
     /// Builds a state from records. Leases last one TTL from the time of the records on.
     pub fn load(records: Records) -> State {
+        // By all fields, so that the compiler asks for a kind of record that is not loaded.
+        let Records {
+            identity,
+            seq,
+            time,
+            ended,
+            jobs,
+            agents,
+            holds,
+            limits,
+            tasks,
+        } = records;
         let mut state = State {
-            identity: records.identity,
-            seq: records.seq,
-            time: records.time,
-            ended: records.ended,
+            identity,
+            seq,
+            time,
+            ended,
             ..State::default()
         };
-        for job in records.jobs {
+        for job in jobs {
             state.insert_job(job);
         }
-        for agent in records.agents {
+        for agent in agents {
             state.agents.insert(agent.id.clone(), agent);
         }
-        for hold in records.holds {
+        for hold in holds {
             state.holds.insert(hold.scope.clone(), hold);
         }
-        for limit in records.limits {
+        for limit in limits {
             state.limits.insert(limit.queue.clone(), limit);
         }
         let mut shared = BTreeSet::new();
-        for mut task in records.tasks {
+        for mut task in tasks {
             state.share_names(&mut task, &mut shared);
             state.numbers.insert(task.id.clone(), task.number);
             state.tasks.insert(task.number, task);
