@@ -1,11 +1,13 @@
-//! Requests of people: holds, limits of queues, explanations.
+//! Requests of people: cancels, retries, holds, limits of queues, explanations.
 
 use swarm_engine::{
     command::{
+        cancel,
         hold::{self, Wanted},
         limit,
+        retry::{self, Retry},
     },
-    id::{AgentId, QueueName, TaskId},
+    id::{AgentId, QueueName, Seq, TaskId},
     noun::{hold::Scope, outcome::Outcome, task::TaskState},
     rule::{
         explain::{Cause, EndedTasks, explain},
@@ -20,8 +22,48 @@ use crate::{
 };
 
 impl World {
+    /// Runs the request of a person.
+    pub(crate) fn order(&mut self, verb: &str, words: &mut Words<'_>) -> Lines {
+        match verb {
+            "cancel" => self.cancel(words),
+            "retry" => self.retry(words),
+            "pause" | "drain" | "stop" => self.place(verb, words),
+            "resume" => self.lift(words),
+            "limit" => self.limit(words),
+            "explain" => self.explain(words),
+            _ => Err("no such request".to_owned()),
+        }
+    }
+
+    /// `cancel a b`.
+    fn cancel(&mut self, words: &mut Words<'_>) -> Lines {
+        let mut tasks = Vec::new();
+        while let Some(word) = words.word() {
+            tasks.push(TaskId::parse(word)?);
+        }
+        Ok(self.decide_items(|draft| cancel::decide(draft, &tasks), |state| state.to_string()))
+    }
+
+    /// `retry a b`, `retry a revision 7`.
+    fn retry(&mut self, words: &mut Words<'_>) -> Lines {
+        let mut tasks = Vec::new();
+        while let Some(word) = words.word() {
+            let task = TaskId::parse(word)?;
+            let revision = if words.takes("revision") {
+                Some(words.need_number("revision")?)
+            } else {
+                None
+            };
+            tasks.push(Retry {
+                task,
+                revision: revision.map(Seq),
+            });
+        }
+        Ok(self.decide_items(|draft| retry::decide(draft, &tasks), |state| state.to_string()))
+    }
+
     /// `pause`, `drain laptop 60s`, `stop`.
-    pub(crate) fn place(&mut self, verb: &str, words: &mut Words<'_>) -> Lines {
+    fn place(&mut self, verb: &str, words: &mut Words<'_>) -> Lines {
         let scope = scope(words)?;
         let kind = match verb {
             "pause" => Wanted::Pause,
@@ -47,7 +89,7 @@ impl World {
     }
 
     /// `resume`, `resume queue night`, `resume agent laptop`.
-    pub(crate) fn lift(&mut self, words: &mut Words<'_>) -> Lines {
+    fn lift(&mut self, words: &mut Words<'_>) -> Lines {
         let request = hold::LiftHold {
             scope: scope(words)?,
             actor: "bob".into(),
@@ -68,7 +110,7 @@ impl World {
     }
 
     /// `limit night 2`, `limit night`.
-    pub(crate) fn limit(&mut self, words: &mut Words<'_>) -> Lines {
+    fn limit(&mut self, words: &mut Words<'_>) -> Lines {
         let request = limit::Limit {
             queue: QueueName::parse(words.need("a queue")?)?,
             max_running: words.number(),
@@ -78,7 +120,7 @@ impl World {
     }
 
     /// `explain a`: the obstacles of a task, and the fit of each agent.
-    pub(crate) fn explain(&mut self, words: &mut Words<'_>) -> Lines {
+    fn explain(&mut self, words: &mut Words<'_>) -> Lines {
         let id = TaskId::parse(words.need("a task")?)?;
         let task = self.state.task(&id).ok_or("no such task")?;
         let liveness = Liveness {

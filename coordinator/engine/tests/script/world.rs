@@ -22,17 +22,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use swarm_engine::{
     command::{
-        cancel, expire, prune,
+        expire, prune,
         prune::Prune,
-        retry,
-        retry::Retry,
         start,
         start::Start,
         submit,
         submit::{NewJob, Submit},
     },
     draft::{Change, Draft, decide},
-    id::{AttemptNumber, JobId, LeaseToken, Seq, TaskId},
+    id::{AttemptNumber, JobId, LeaseToken, TaskId},
     rejection::Rejection,
     state::State,
     time::Timestamp,
@@ -80,8 +78,6 @@ impl World {
             "renew" => self.renew(&mut words)?,
             "complete" => return self.complete(rest, false),
             "forge" => return self.complete(rest, true),
-            "cancel" => self.cancel(&mut words)?,
-            "retry" => self.retry(&mut words)?,
             "prune" => self.prune(&mut words)?,
             "advance" => self.advance(words.need_duration()?),
             "sleep" => {
@@ -92,12 +88,8 @@ impl World {
                 self.state.grace(self.now, self.ttl());
                 Vec::new()
             }
-            "pause" | "drain" | "stop" => self.place(verb, &mut words)?,
-            "resume" => self.lift(&mut words)?,
-            "limit" => self.limit(&mut words)?,
-            "explain" => self.explain(&mut words)?,
             "show" => self.show(&mut words)?,
-            _ => return Err("no such request".to_owned()),
+            _ => self.order(verb, &mut words)?,
         };
         words
             .word()
@@ -237,31 +229,6 @@ impl World {
                     .collect()
             },
         ))
-    }
-
-    fn cancel(&mut self, words: &mut Words<'_>) -> Lines {
-        let mut tasks = Vec::new();
-        while let Some(word) = words.word() {
-            tasks.push(TaskId::parse(word)?);
-        }
-        Ok(self.decide_items(|draft| cancel::decide(draft, &tasks), |state| state.to_string()))
-    }
-
-    fn retry(&mut self, words: &mut Words<'_>) -> Lines {
-        let mut tasks = Vec::new();
-        while let Some(word) = words.word() {
-            let task = TaskId::parse(word)?;
-            let revision = if words.takes("revision") {
-                Some(words.need_number("revision")?)
-            } else {
-                None
-            };
-            tasks.push(Retry {
-                task,
-                revision: revision.map(Seq),
-            });
-        }
-        Ok(self.decide_items(|draft| retry::decide(draft, &tasks), |state| state.to_string()))
     }
 
     fn prune(&mut self, words: &mut Words<'_>) -> Lines {
