@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::LAYOUT;
 use crate::{program::failure::chain, store::Store, stored::StoredError};
 
 /// Every record whose key begins with the kind.
@@ -14,6 +15,11 @@ pub(super) fn load_all<T>(
     kind: &[u8],
     decode: impl Fn(&[u8]) -> Result<T, StoredError>,
 ) -> Result<Vec<Arc<T>>, String> {
+    debug_assert!(
+        LAYOUT.start.contains(&kind),
+        "{} is read at a start, and the store has no sum of it",
+        kind.escape_ascii()
+    );
     let records = store.scan(kind, &[]).map(|entry| {
         let (_, record) = entry.map_err(|error| chain(&error))?;
         decode(&record).map(Arc::new).map_err(|error| chain(&error))
