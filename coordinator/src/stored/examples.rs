@@ -26,6 +26,12 @@ use swarm_engine::{
     time::Timestamp,
 };
 
+use super::{
+    StoredError, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
+    decode_task, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
+    encode_task,
+};
+
 /// One event of each kind, in the order of [`Fact::KINDS`].
 pub(crate) fn events() -> Vec<Event> {
     let attempt = AttemptNumber(4);
@@ -138,6 +144,48 @@ pub(crate) fn events() -> Vec<Event> {
         Fact::AgentDeregistered { agent: agent_id() },
     ];
     facts.into_iter().map(event).collect()
+}
+
+/// A record with its bytes.
+pub(super) struct Record {
+    /// The name of its golden file.
+    pub(super) name: &'static str,
+    pub(super) bytes: Vec<u8>,
+    /// Whether this record is read from some bytes.
+    pub(super) is_read_from: Box<dyn Fn(&[u8]) -> bool>,
+}
+
+/// Records of each kind.
+pub(super) fn records() -> Vec<Record> {
+    vec![
+        record("task_record", task(), encode_task, decode_task),
+        record(
+            "demanding_task_record",
+            demanding_task(),
+            encode_task,
+            decode_task,
+        ),
+        record("job_record", job(), encode_job, decode_job),
+        record("agent_record", agent(), encode_agent, decode_agent),
+        record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
+        record("output_record", output(), encode_output, decode_output),
+        record("hold_record", hold(), encode_hold, decode_hold),
+        record("queue_limit_record", limit(), encode_limit, decode_limit),
+        record("ended_counts", job().ended, encode_ended, decode_ended),
+    ]
+}
+
+fn record<T: PartialEq + 'static>(
+    name: &'static str,
+    record: T,
+    encode: fn(&T) -> Vec<u8>,
+    decode: fn(&[u8]) -> Result<T, StoredError>,
+) -> Record {
+    Record {
+        name,
+        bytes: encode(&record),
+        is_read_from: Box::new(move |bytes| decode(bytes).is_ok_and(|read| read == record)),
+    }
 }
 
 pub(super) fn event(fact: Fact) -> Event {

@@ -18,9 +18,8 @@ use swarm_engine::{
 use swarm_proto::store;
 
 use super::{
-    StoredError, decode, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
-    decode_task, encode, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
-    encode_task, examples,
+    StoredError, decode, decode_agent, decode_output, decode_task, encode, encode_agent, encode_job,
+    encode_output, encode_task, examples,
 };
 
 const LOSSES: [Loss; 5] = [
@@ -40,32 +39,9 @@ fn every_fact_comes_back_as_it_was() {
 
 #[test]
 fn every_record_comes_back_as_it_was() {
-    check_task(&examples::task());
-    check_task(&examples::demanding_task());
-    let gifted = examples::gifted_agent();
-    assert_eq!(decode_agent(&encode_agent(&gifted)).unwrap(), gifted);
-    assert_eq!(
-        decode_hold(&encode_hold(&examples::hold())).unwrap(),
-        examples::hold()
-    );
-    assert_eq!(
-        decode_limit(&encode_limit(&examples::limit())).unwrap(),
-        examples::limit()
-    );
-    assert_eq!(
-        decode_job(&encode_job(&examples::job())).unwrap(),
-        examples::job()
-    );
-    assert_eq!(
-        decode_agent(&encode_agent(&examples::agent())).unwrap(),
-        examples::agent()
-    );
-    assert_eq!(
-        decode_output(&encode_output(&examples::output())).unwrap(),
-        examples::output()
-    );
-    let ended = examples::job().ended;
-    assert_eq!(decode_ended(&encode_ended(&ended)).unwrap(), ended);
+    for record in examples::records() {
+        assert!((record.is_read_from)(&record.bytes), "{}", record.name);
+    }
     assert_eq!(
         decode_output(&encode_output(&Output::default())).unwrap(),
         Output::default()
@@ -361,26 +337,23 @@ fn a_truncated_event_is_refused_wherever_it_ends() {
 
 #[test]
 fn a_truncated_record_is_never_taken_for_the_whole() {
-    let task = encode_task(&examples::task());
-    assert!((0..task.len()).all(|length| decode_task(&task[..length]).is_err()));
-    let job = encode_job(&examples::job());
-    assert!((0..job.len()).all(|length| decode_job(&job[..length]).ok() != Some(examples::job())));
-    let agent = encode_agent(&examples::agent());
-    assert!((0..agent.len()).all(|length| decode_agent(&agent[..length]).ok() != Some(examples::agent())));
-    let output = encode_output(&examples::output());
-    assert!(
-        (0..output.len()).all(|length| decode_output(&output[..length]).ok() != Some(examples::output()))
-    );
+    for record in examples::records() {
+        for length in 0..record.bytes.len() {
+            let cut = &record.bytes[..length];
+            assert!(!(record.is_read_from)(cut), "{}, {length} bytes", record.name);
+        }
+    }
 }
 
 #[test]
 fn no_bytes_make_a_reader_panic() {
+    let records = examples::records();
     for (_, whole) in golden() {
         for at in 0..whole.len() {
             for bit in 0..8 {
                 let mut flipped = whole.to_vec();
                 flipped[at] ^= 1 << bit;
-                read_as_everything(flipped.into());
+                read_as_everything(&records, flipped.into());
             }
         }
     }
@@ -392,7 +365,7 @@ fn no_bytes_make_a_reader_panic() {
             random ^= random << 17;
             random.to_be_bytes()[0]
         });
-        read_as_everything(bytes.take(length).collect());
+        read_as_everything(&records, bytes.take(length).collect());
     }
 }
 
@@ -523,20 +496,10 @@ fn golden() -> Vec<(String, Bytes)> {
     let events = examples::events()
         .into_iter()
         .map(|event| (event.fact.kind().to_owned(), encode(&event)));
-    let records = [
-        ("task_record", encode_task(&examples::task())),
-        ("job_record", encode_job(&examples::job())),
-        ("agent_record", encode_agent(&examples::agent())),
-        ("demanding_task_record", encode_task(&examples::demanding_task())),
-        ("gifted_agent_record", encode_agent(&examples::gifted_agent())),
-        ("hold_record", encode_hold(&examples::hold())),
-        ("queue_limit_record", encode_limit(&examples::limit())),
-        ("output_record", encode_output(&examples::output())),
-        ("ended_counts", encode_ended(&examples::job().ended)),
-    ];
-    events
-        .chain(records.map(|(name, bytes)| (name.to_owned(), bytes.into())))
-        .collect()
+    let records = examples::records()
+        .into_iter()
+        .map(|record| (record.name.to_owned(), record.bytes.into()));
+    events.chain(records).collect()
 }
 
 /// Lines of 32 bytes, so that a change shows where it is.
@@ -545,14 +508,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.chunks(32).map(line).collect()
 }
 
-fn read_as_everything(bytes: Bytes) {
-    let _ = decode_task(&bytes);
-    let _ = decode_job(&bytes);
-    let _ = decode_agent(&bytes);
-    let _ = decode_hold(&bytes);
-    let _ = decode_limit(&bytes);
-    let _ = decode_output(&bytes);
-    let _ = decode_ended(&bytes);
+fn read_as_everything(records: &[examples::Record], bytes: Bytes) {
+    for record in records {
+        (record.is_read_from)(&bytes);
+    }
     // An event that could be read can be written again.
     if let Ok(read) = decode(Seq(1), bytes) {
         encode(&read);
