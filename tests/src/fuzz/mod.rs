@@ -51,3 +51,4 @@ pub fn run(name: &str, bytes: &[u8]) {
 }
 
 pub use request::{call, method_number};
+pub use stored::RECORDS;

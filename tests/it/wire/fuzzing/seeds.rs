@@ -13,7 +13,7 @@ use swarm_proto::v1::{
     RegisterAgentRequest, ResumeRequest, RetryTask, RetryTasksRequest, StopAllRequest, StreamEventsRequest,
     SubmitTasksRequest, Success, UndrainAgentRequest, attempt_report::Outcome,
 };
-use swarm_tests::fuzz::call;
+use swarm_tests::fuzz::{RECORDS, call};
 
 use crate::harness::{
     client::{after, shell_task, with},
@@ -89,16 +89,12 @@ fn stored() -> Vec<(String, Vec<u8>)> {
         .map(|file| {
             let path = file.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let kind = match name.as_str() {
-                "task_record" | "demanding_task_record" => 1,
-                "job_record" => 2,
-                "agent_record" | "gifted_agent_record" => 3,
-                "output_record" => 4,
-                "hold_record" => 5,
-                "queue_limit_record" => 6,
-                "ended_counts" => 7,
-                _ => 0,
-            };
+            let record = RECORDS.iter().position(|(kind, _)| name.ends_with(kind));
+            assert!(
+                record.is_some() || !name.ends_with("_record"),
+                "{name} is not tried as what it is"
+            );
+            let kind = record.map_or(0, |at| u8::try_from(at + 1).unwrap());
             let digits: String = fs::read_to_string(path).unwrap().split_whitespace().collect();
             let bytes = (0..digits.len()).step_by(2);
             let bytes = bytes.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap());
