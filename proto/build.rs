@@ -1,8 +1,9 @@
 //! Compiles the .proto files with protox, so that a fresh machine needs no protoc.
 
-use std::{env, fs, io, path::PathBuf};
+use std::{env, fmt::Write as _, fs, io, path::PathBuf};
 
 use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 const PUBLIC: &[&str] = &[
     "swarm/v1/common.proto",
@@ -27,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The reflection service and the JSON form of messages know the public schema only.
     let public = protox::compile(PUBLIC, ["."])?;
     fs::write(out.join("swarm.v1.bin"), public.encode_to_vec())?;
+    fs::write(out.join("unary.rs"), unary(&public)?)?;
 
     let all = protox::compile(PUBLIC.iter().chain(STORED), ["."])?;
     let mut config = tonic_prost_build::Config::new();
@@ -38,4 +40,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".swarm.store.v1")
         .compile_fds_with_config(all, config)?;
     Ok(())
+}
+
+/// The requests with one answer, as `src/unary.rs` has them.
+fn unary(schema: &FileDescriptorSet) -> Result<String, std::fmt::Error> {
+    let mut requests = String::new();
+    for file in &schema.file {
+        for service in &file.service {
+            let unary = |method: &&prost_types::MethodDescriptorProto| {
+                !method.client_streaming() && !method.server_streaming()
+            };
+            for method in service.method.iter().filter(unary) {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                let [request, answer] = [method.input_type(), method.output_type()]
+                    .map(|name| name.replace(".swarm.v1.", "v1::"));
+                writeln!(
+                    requests,
+                    "impl Unary for {request} {{ type Answer = {answer}; const PATH: &'static str = {path:?}; }}"
+                )?;
+            }
+        }
+    }
+    Ok(requests)
 }

@@ -9,6 +9,7 @@ pub mod refusal;
 pub mod call;
 pub mod channel;
 pub mod probe;
+pub mod unary;
 
 pub mod duration;
 pub mod json;

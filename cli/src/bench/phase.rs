@@ -77,7 +77,7 @@ impl Phases {
         self.end().await;
         anyhow::ensure!(!self.target.is_stopping(), "interrupted");
         let client = &self.target.client;
-        let before = client.get_status(GetStatusRequest {}).await;
+        let before = client.call(GetStatusRequest {}).await;
         let before = before.map_err(client.failure("cannot ask for the coordinator's status"))?;
         for (_, meter) in &meters {
             meter.clear();
@@ -96,7 +96,7 @@ impl Phases {
             return;
         };
         let took = running.began.elapsed();
-        let after = self.target.client.get_status(GetStatusRequest {}).await.ok();
+        let after = self.target.client.call(GetStatusRequest {}).await.ok();
         let cpu = |status: &GetStatusResponse| read_duration(status.process?.cpu_time.as_ref()?);
         self.ended.borrow_mut().push(Phase {
             counts: running

@@ -58,9 +58,9 @@ impl Target {
     pub(super) async fn open(globals: &Globals, connections: usize) -> anyhow::Result<Target> {
         let client = Client::open(globals)?;
         let failed = || client.failure("cannot load the coordinator");
-        let server = client.get_server_info(GetServerInfoRequest {}).await;
+        let server = client.call(GetServerInfoRequest {}).await;
         let server = server.map_err(failed())?;
-        let before = client.get_status(GetStatusRequest {}).await.map_err(failed())?;
+        let before = client.call(GetStatusRequest {}).await.map_err(failed())?;
         let channels = (0..connections).map(|_| channel::open(&globals.coordinator));
         let channels = channels.collect::<Result<Vec<Channel>, String>>();
         let id = generate_id().map_err(|sentence| Failure::new(Exit::Failed, sentence))?;

@@ -69,7 +69,7 @@ async fn cancel(target: &Target, left: u64, cancelled: &mut u64) -> anyhow::Resu
         if request.task_ids.is_empty() {
             continue;
         }
-        let answer = target.client.cancel_tasks(request).await;
+        let answer = target.client.call(request).await;
         let answer = answer.map_err(target.client.failure("cannot cancel what is left"))?;
         let done = answer
             .results

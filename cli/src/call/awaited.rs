@@ -99,7 +99,7 @@ impl Awaited {
     async fn refresh(&mut self, client: &Client) -> Result<(), Box<CallFailure>> {
         if self.is_job {
             let answer = client
-                .get_job(GetJobRequest {
+                .call(GetJobRequest {
                     job_id: self.id.clone(),
                 })
                 .await?;
@@ -109,7 +109,7 @@ impl Awaited {
             );
         } else {
             let answer = client
-                .get_task(GetTaskRequest {
+                .call(GetTaskRequest {
                     task_id: self.id.clone(),
                 })
                 .await?;

@@ -16,21 +16,10 @@ use swarm_proto::{
     duration::format_duration,
     limits::MAX_MESSAGE_BYTES,
     probe::{self, Peer},
-    v1::{
-        CancelTasksRequest, CancelTasksResponse, DrainAgentRequest, DrainAgentResponse, Event,
-        ExplainTaskRequest, ExplainTaskResponse, FindIdsRequest, FindIdsResponse, GetAgentRequest,
-        GetAgentResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest, GetServerInfoResponse,
-        GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse, LimitQueueRequest,
-        LimitQueueResponse, ListAgentsRequest, ListAgentsResponse, ListJobsRequest, ListJobsResponse,
-        ListQueuesRequest, ListQueuesResponse, ListTasksRequest, ListTasksResponse, PauseRequest,
-        PauseResponse, ResumeRequest, ResumeResponse, RetryTasksRequest, RetryTasksResponse, StopAllRequest,
-        StopAllResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse, UndrainAgentRequest,
-        UndrainAgentResponse, admin_service_client::AdminServiceClient,
-        agent_service_client::AgentServiceClient, coordinator_service_client::CoordinatorServiceClient,
-        queue_service_client::QueueServiceClient, task_service_client::TaskServiceClient,
-    },
+    unary::{self, Unary},
+    v1::{Event, StreamEventsRequest, coordinator_service_client::CoordinatorServiceClient},
 };
-use tonic::{Code, Response, Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::patience::Patience;
 use crate::program::{failure, globals::Globals, next, terminal::note};
@@ -51,61 +40,6 @@ pub struct Client {
     reached: AtomicBool,
     /// The kind of server at the address, when it is no coordinator.
     stranger: OnceLock<Peer>,
-}
-
-macro_rules! calls {
-    ($($service:ident { $($method:ident($request:ty) -> $response:ty;)* })*) => {
-        impl Client {
-            $($(
-                #[doc = concat!("Calls `", stringify!($service), "`, method `", stringify!($method), "`.")]
-                ///
-                /// # Errors
-                ///
-                /// When the coordinator refuses, or stays away for too long.
-                pub async fn $method(&self, request: $request) -> Result<$response, Box<CallFailure>> {
-                    self.call(request, async |channel, request| {
-                        $service::new(channel)
-                            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                            .max_encoding_message_size(MAX_MESSAGE_BYTES)
-                            .$method(request)
-                            .await
-                    })
-                    .await
-                }
-            )*)*
-        }
-    };
-}
-
-calls! {
-    TaskServiceClient {
-        submit_tasks(SubmitTasksRequest) -> SubmitTasksResponse;
-        get_task(GetTaskRequest) -> GetTaskResponse;
-        list_tasks(ListTasksRequest) -> ListTasksResponse;
-        cancel_tasks(CancelTasksRequest) -> CancelTasksResponse;
-        retry_tasks(RetryTasksRequest) -> RetryTasksResponse;
-        get_job(GetJobRequest) -> GetJobResponse;
-        list_jobs(ListJobsRequest) -> ListJobsResponse;
-        explain_task(ExplainTaskRequest) -> ExplainTaskResponse;
-        find_ids(FindIdsRequest) -> FindIdsResponse;
-    }
-    AgentServiceClient {
-        list_agents(ListAgentsRequest) -> ListAgentsResponse;
-        get_agent(GetAgentRequest) -> GetAgentResponse;
-        drain_agent(DrainAgentRequest) -> DrainAgentResponse;
-        undrain_agent(UndrainAgentRequest) -> UndrainAgentResponse;
-    }
-    AdminServiceClient {
-        get_status(GetStatusRequest) -> GetStatusResponse;
-        get_server_info(GetServerInfoRequest) -> GetServerInfoResponse;
-        pause(PauseRequest) -> PauseResponse;
-        resume(ResumeRequest) -> ResumeResponse;
-        stop_all(StopAllRequest) -> StopAllResponse;
-    }
-    QueueServiceClient {
-        list_queues(ListQueuesRequest) -> ListQueuesResponse;
-        limit_queue(LimitQueueRequest) -> LimitQueueResponse;
-    }
 }
 
 impl Client {
@@ -142,6 +76,37 @@ impl Client {
     /// A command line to type next, for this coordinator.
     pub fn next(&self, rest: &str) -> String {
         next::next(&self.address, rest)
+    }
+
+    /// Sends a request until it is answered.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator refuses, or stays away for too long.
+    pub async fn call<Q: Unary + Clone>(&self, request: Q) -> Result<Q::Answer, Box<CallFailure>> {
+        let mut patience = self.patience();
+        loop {
+            let limit = patience.answer_limit(ANSWER_TIMEOUT);
+            let answer = Box::pin(async {
+                match tokio::time::timeout(limit, unary::send(self.channel.clone(), request.clone())).await {
+                    Ok(Ok(response)) => Ok(response.into_inner()),
+                    Ok(Err(status)) => Err(failure_of(&status)),
+                    Err(_elapsed) => Err(Box::new(CallFailure::Lost {
+                        code: Code::DeadlineExceeded,
+                        message: format!("no answer within {}", format_duration(limit)),
+                        unsent: false,
+                    })),
+                }
+            });
+            let failure = match self.recognising(answer).await {
+                Ok(answer) => {
+                    self.answered(&mut patience);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            self.pause_after(failure, &mut patience).await?;
+        }
     }
 
     /// Opens a stream of events once; `follow.rs` opens it again after a loss.
@@ -214,36 +179,6 @@ impl Client {
         move |failure| match stranger {
             Some(peer) => failure::of_stranger(peer, &address).into(),
             None => failure::of_call(&doing, &failure, &address, reached).into(),
-        }
-    }
-
-    async fn call<Q: Clone, A>(
-        &self,
-        request: Q,
-        send: impl AsyncFn(Channel, Q) -> Result<Response<A>, Status>,
-    ) -> Result<A, Box<CallFailure>> {
-        let mut patience = self.patience();
-        loop {
-            let limit = patience.answer_limit(ANSWER_TIMEOUT);
-            let answer = Box::pin(async {
-                match tokio::time::timeout(limit, send(self.channel.clone(), request.clone())).await {
-                    Ok(Ok(response)) => Ok(response.into_inner()),
-                    Ok(Err(status)) => Err(failure_of(&status)),
-                    Err(_elapsed) => Err(Box::new(CallFailure::Lost {
-                        code: Code::DeadlineExceeded,
-                        message: format!("no answer within {}", format_duration(limit)),
-                        unsent: false,
-                    })),
-                }
-            });
-            let failure = match self.recognising(answer).await {
-                Ok(answer) => {
-                    self.answered(&mut patience);
-                    return Ok(answer);
-                }
-                Err(failure) => failure,
-            };
-            self.pause_after(failure, &mut patience).await?;
         }
     }
 

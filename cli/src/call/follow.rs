@@ -31,7 +31,7 @@ impl<'client> Follower<'client> {
     ) -> Result<Follower<'client>, Box<CallFailure>> {
         if request.from_seq.is_none() {
             // A stream that is lost before its first event must still begin at this moment.
-            let status = client.get_status(GetStatusRequest {}).await?;
+            let status = client.call(GetStatusRequest {}).await?;
             let AsOf { history, seq } = status.as_of.unwrap_or_default();
             request.history = history;
             request.from_seq = Some(seq + 1);

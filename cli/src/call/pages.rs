@@ -26,7 +26,7 @@ pub(crate) trait Paged: Clone {
 }
 
 macro_rules! paged {
-    ($($request:ident, $method:ident, $field:ident -> $item:ident;)*) => {
+    ($($request:ident, $field:ident -> $item:ident;)*) => {
         $(impl Paged for $request {
             type Item = $item;
             const ITEMS: &'static str = stringify!($field);
@@ -39,7 +39,7 @@ macro_rules! paged {
             ) -> Result<(Vec<$item>, String), Box<CallFailure>> {
                 let mut request = self;
                 (request.page_size, request.page_token) = (size, token);
-                let page = client.$method(request).await?;
+                let page = client.call(request).await?;
                 Ok((page.$field, page.next_page_token))
             }
         })*
@@ -47,10 +47,10 @@ macro_rules! paged {
 }
 
 paged! {
-    ListTasksRequest, list_tasks, tasks -> Task;
-    ListJobsRequest, list_jobs, jobs -> Job;
-    ListAgentsRequest, list_agents, agents -> Agent;
-    ListQueuesRequest, list_queues, queues -> Queue;
+    ListTasksRequest, tasks -> Task;
+    ListJobsRequest, jobs -> Job;
+    ListAgentsRequest, agents -> Agent;
+    ListQueuesRequest, queues -> Queue;
 }
 
 /// The pages of a list, one after another.

@@ -307,7 +307,7 @@ pub fn one_id(given: &str, verb: &str) -> anyhow::Result<String> {
 
 async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<CallFailure>> {
     match client
-        .get_task(GetTaskRequest {
+        .call(GetTaskRequest {
             task_id: id.to_owned(),
         })
         .await
@@ -323,7 +323,7 @@ async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<
 
 async fn get_job(client: &Client, id: &str) -> Result<Option<(Job, u64)>, Box<CallFailure>> {
     match client
-        .get_job(GetJobRequest {
+        .call(GetJobRequest {
             job_id: id.to_owned(),
         })
         .await
@@ -339,7 +339,7 @@ async fn get_job(client: &Client, id: &str) -> Result<Option<(Job, u64)>, Box<Ca
 
 async fn get_agent(client: &Client, id: &str) -> Result<Option<Agent>, Box<CallFailure>> {
     match client
-        .get_agent(GetAgentRequest {
+        .call(GetAgentRequest {
             agent_id: id.to_owned(),
         })
         .await

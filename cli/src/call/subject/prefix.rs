@@ -35,7 +35,7 @@ pub(super) async fn only_one(
         prefix: prefix.to_owned(),
         limit: MAX_TOLD_IDS as u32 + 1,
     };
-    let found = match client.find_ids(request).await {
+    let found = match client.call(request).await {
         Ok(found) => found,
         // An older coordinator cannot search for beginnings.
         Err(failure)

@@ -45,7 +45,7 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
         open.len() - 1
     ));
     client
-        .submit_tasks(request)
+        .call(request)
         .await
         .map_err(client.failure("cannot submit the demo"))?;
 
@@ -82,7 +82,7 @@ async fn stdout_of(client: &Client, task_id: &str) -> anyhow::Result<Vec<u8>> {
         task_id: task_id.to_owned(),
     };
     let response = client
-        .get_task(request)
+        .call(request)
         .await
         .map_err(client.failure("cannot read the report"))?;
     let output = response
@@ -102,7 +102,7 @@ async fn tell_unsuccessful(client: &Client, task_ids: &[String]) -> anyhow::Resu
         task_id: first.clone(),
     };
     let response = client
-        .get_task(request)
+        .call(request)
         .await
         .map_err(client.failure("cannot read what happened"))?;
     let Some(task) = response.task else { return Ok(()) };

@@ -156,7 +156,7 @@ async fn cancel(client: &Client, ids: &[String]) -> anyhow::Result<Vec<TaskChang
         let request = CancelTasksRequest {
             task_ids: batch.to_vec(),
         };
-        let answer = client.cancel_tasks(request).await;
+        let answer = client.call(request).await;
         changes.extend(answer.map_err(client.failure("cannot cancel"))?.results);
     }
     Ok(changes)

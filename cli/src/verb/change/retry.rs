@@ -135,7 +135,7 @@ async fn retry(
         let request = RetryTasksRequest {
             tasks: batch.to_vec(),
         };
-        let answer = client.retry_tasks(request).await;
+        let answer = client.call(request).await;
         changes.extend(answer.map_err(client.failure("cannot retry"))?.results);
     }
     Ok(changes)

@@ -137,7 +137,7 @@ async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
         page_size: MAX_PAGE_ITEMS as u32,
         ..ListAgentsRequest::default()
     };
-    let listed = client.list_agents(request).await;
+    let listed = client.call(request).await;
     Ok(listed.map_err(client.failure("cannot list the agents"))?.agents)
 }
 

@@ -116,7 +116,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     let job_id = file.request.job.as_ref().map(|job| job.job_id.clone());
     let answer = client
-        .submit_tasks(file.request.clone())
+        .call(file.request.clone())
         .await
         .map_err(|failure| source::file_failure(&client, &file, failure))?;
     answer::print(&answer, job_id.as_deref(), &output)?;
@@ -156,7 +156,7 @@ async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow:
     let mut known = BTreeSet::new();
     for id in ids {
         let task_id = format!("{prefix}{id}");
-        match client.get_task(GetTaskRequest { task_id }).await {
+        match client.call(GetTaskRequest { task_id }).await {
             Ok(_) => {
                 known.insert(id.clone());
             }

@@ -64,7 +64,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         reason: args.reason.reason,
     };
     let doing = format!("cannot drain {}", args.agent);
-    let answer = client.drain_agent(request).await.map_err(client.failure(doing))?;
+    let answer = client.call(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     let page = format!(
         "{}{}",
@@ -119,7 +119,7 @@ async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::R
         let request = GetAgentRequest {
             agent_id: agent_id.to_owned(),
         };
-        let answer = client.get_agent(request).await;
+        let answer = client.call(request).await;
         let agent = answer
             .map_err(client.failure(format!("cannot wait for {agent_id}")))?
             .agent

@@ -61,7 +61,7 @@ pub(super) async fn pause(
         reason: reason.reason,
     };
     let doing = format!("cannot pause {}", scope.title());
-    let answer = client.pause(request).await.map_err(client.failure(doing))?;
+    let answer = client.call(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
     output.one(&answer, scope.name(), &output.sentence(&hold::sentence(&held)))?;
     let resume = change::resume(&scope, client.address());

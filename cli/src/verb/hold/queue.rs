@@ -105,7 +105,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 max_running: at_most.0,
                 actor: actor.name(),
             };
-            let answer = client.limit_queue(request).await;
+            let answer = client.call(request).await;
             let answer = answer.map_err(client.failure(format!("cannot limit queue {queue}")))?;
             let limited = answer.queue.unwrap_or_default();
             output.one(&limited, &limited.name, &queue::page(&limited))?;

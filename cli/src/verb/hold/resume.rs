@@ -58,7 +58,7 @@ pub(super) async fn resume(
         actor: actor.name(),
     };
     let doing = format!("cannot resume {}", scope.title());
-    let answer = client.resume(request).await.map_err(client.failure(doing))?;
+    let answer = client.call(request).await.map_err(client.failure(doing))?;
     tell_lifted(client, &scope, &answer, answer.lifted.as_ref(), globals).await
 }
 

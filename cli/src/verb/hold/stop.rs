@@ -38,7 +38,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     if !args.yes {
-        let status = client.get_status(GetStatusRequest {}).await;
+        let status = client.call(GetStatusRequest {}).await;
         let status = status.map_err(client.failure("cannot stop the agents"))?;
         let running = status.tasks.map_or(0, |tasks| tasks.running);
         let what = format!(
@@ -56,7 +56,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         reason: args.reason.reason,
     };
     let answer = client
-        .stop_all(request)
+        .call(request)
         .await
         .map_err(client.failure("cannot stop the agents"))?;
     let held = answer.hold.clone().unwrap_or_default();

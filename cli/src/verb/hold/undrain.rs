@@ -40,10 +40,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         actor: args.actor.name(),
     };
     let doing = format!("cannot undrain {}", args.agent);
-    let answer = client
-        .undrain_agent(request)
-        .await
-        .map_err(client.failure(doing))?;
+    let answer = client.call(request).await.map_err(client.failure(doing))?;
     let scope = Scope::Agent(agent_id);
     let lifted = answer.lifted.as_ref();
     resume::tell_lifted(&client, &scope, &answer, lifted, globals).await

@@ -70,11 +70,7 @@ async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<Call
     let request = ExplainTaskRequest {
         task_id: task_id.to_owned(),
     };
-    Ok(client
-        .explain_task(request)
-        .await?
-        .explanation
-        .unwrap_or_default())
+    Ok(client.call(request).await?.explanation.unwrap_or_default())
 }
 
 /// Explains the task behind a text that is no task's id. A person who names a job is told so.

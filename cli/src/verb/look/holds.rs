@@ -25,7 +25,7 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
         ..ListAgentsRequest::default()
     };
     // The ids would do, so a failure here is not worth a word.
-    let Ok(answer) = client.list_agents(everybody).await else {
+    let Ok(answer) = client.call(everybody).await else {
         return named;
     };
     for hold in &mut named {
@@ -42,7 +42,7 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
 /// Tells the remaining holds, so that nobody waits in vain after a resume.
 pub(crate) async fn tell_others(client: &Client) {
     // The hold is lifted; a failure of this extra question is not worth a word.
-    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+    let Ok(status) = client.call(GetStatusRequest {}).await else {
         return;
     };
     let told = &status.holds[..status.holds.len().min(MAX_TOLD)];

@@ -138,7 +138,7 @@ async fn worked_for(client: &Client, job: &Job) -> anyhow::Result<Option<Duratio
     let Some(started) = Pages::new(client, filter).next(LOOKED_AT).await? else {
         return Ok(None);
     };
-    let status = client.get_status(GetStatusRequest {}).await;
+    let status = client.call(GetStatusRequest {}).await;
     let status = status.map_err(client.failure("cannot ask for the status"))?;
     let moment = |time: Option<&prost_types::Timestamp>| time.and_then(text::moment);
     let first = started
@@ -159,7 +159,7 @@ async fn find(client: &Client, id: &str) -> anyhow::Result<Job> {
     let request = GetTaskRequest {
         task_id: id.to_owned(),
     };
-    if client.get_task(request).await.is_ok() {
+    if client.call(request).await.is_ok() {
         let failure = Failure::new(Exit::NotFound, format!("{id} is a task, not a job"));
         return Err(failure.help(client.next(&format!("inspect {id}"))).into());
     }

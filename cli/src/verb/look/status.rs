@@ -70,15 +70,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 
 async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<()> {
     let failed = || client.failure("cannot ask for the status");
-    let mut status = client.get_status(GetStatusRequest {}).await.map_err(failed())?;
+    let mut status = client.call(GetStatusRequest {}).await.map_err(failed())?;
     status.tasks.get_or_insert_default();
     status.agents.get_or_insert_default();
     let page = match output.format {
         Format::Table | Format::Wide => {
-            let server = client
-                .get_server_info(GetServerInfoRequest {})
-                .await
-                .map_err(failed())?;
+            let server = client.call(GetServerInfoRequest {}).await.map_err(failed())?;
             let holds = holds::by_name(client, &status.holds).await;
             page(client, &status, &holds, &server, output.width())
         }

@@ -194,7 +194,7 @@ async fn unsuccessful_tasks(client: &Client, awaited: &[Awaited]) -> anyhow::Res
                 task_id: one.id.clone(),
             };
             let answer = client
-                .get_task(request)
+                .call(request)
                 .await
                 .map_err(client.failure("cannot look at a task"))?;
             tasks.extend(answer.task.map(|task| Task { result: None, ..task }));

@@ -7,8 +7,8 @@ use clap::{Arg, ArgAction, Command};
 use swarm_program::exit::Exit;
 use swarm_proto::{
     channel::{self, Address},
-    limits::MAX_MESSAGE_BYTES,
-    v1::{FindIdsRequest, FindIdsResponse, task_service_client::TaskServiceClient},
+    unary,
+    v1::{FindIdsRequest, FindIdsResponse},
 };
 use tokio::time::timeout;
 
@@ -83,10 +83,8 @@ async fn ask(address: &Address, prefix: &str) -> Option<FindIdsResponse> {
         prefix: prefix.to_owned(),
         limit: MOST_IDS,
     };
-    let mut service = TaskServiceClient::new(channel::open(address).ok()?)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Some(service.find_ids(request).await.ok()?.into_inner())
+    let answer = unary::send(channel::open(address).ok()?, request).await;
+    Some(answer.ok()?.into_inner())
 }
 
 impl Kind {

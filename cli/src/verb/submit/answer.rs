@@ -38,7 +38,7 @@ pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
 /// Warns when no agent takes work, for "nothing happens and nothing says why" is the worst answer.
 pub(crate) async fn warn_without_agents(client: &Client) {
     // The tasks are submitted; a failure of this extra question is not worth a word.
-    let Ok(status) = client.get_status(GetStatusRequest {}).await else {
+    let Ok(status) = client.call(GetStatusRequest {}).await else {
         return;
     };
     let Some(agents) = status.agents.filter(|agents| agents.online == 0) else {

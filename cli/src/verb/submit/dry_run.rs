@@ -217,7 +217,7 @@ impl DryRun<'_> {
             return Ok(());
         };
         let job_id = job.job_id.clone();
-        match self.client.get_job(GetJobRequest { job_id }).await {
+        match self.client.call(GetJobRequest { job_id }).await {
             Ok(_) => {
                 let fault = format!("a job {} with other tasks exists", job.job_id);
                 match self.file.and_then(|file| file.locate("job.job_id")) {
@@ -294,7 +294,7 @@ impl DryRun<'_> {
         let request = GetTaskRequest {
             task_id: id.to_owned(),
         };
-        let task = match self.client.get_task(request).await {
+        let task = match self.client.call(request).await {
             Ok(answer) => answer.task.map(|task| Task { result: None, ..task }),
             Err(failure)
                 if matches!(

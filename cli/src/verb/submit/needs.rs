@@ -56,7 +56,7 @@ async fn online(client: &Client, labels: &[String]) -> Result<Vec<Agent>, Box<Ca
     };
     let mut agents = Vec::new();
     loop {
-        let page = client.list_agents(request.clone()).await?;
+        let page = client.call(request.clone()).await?;
         agents.extend(
             page.agents
                 .into_iter()

@@ -60,7 +60,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         tasks: vec![task],
     };
     let answer = client
-        .submit_tasks(request)
+        .call(request)
         .await
         .map_err(|failure| source::flag_failure(&client, failure))?;
     answer::tell_existing(&answer.tasks);
@@ -72,7 +72,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         answer::warn_without_agents(&client).await;
         awaited::until_ended(&client, &mut awaited, false).await?;
         let answer = client
-            .get_task(GetTaskRequest {
+            .call(GetTaskRequest {
                 task_id: task_id.clone(),
             })
             .await;

@@ -69,7 +69,7 @@ pub(crate) fn text_of(path: &Path, what: &str) -> anyhow::Result<(String, String
 pub(crate) async fn look_up_external(client: &Client, faults: &mut Faults) {
     for external in std::mem::take(&mut faults.external).iter().take(MAX_LOOKUPS) {
         match client
-            .get_task(GetTaskRequest {
+            .call(GetTaskRequest {
                 task_id: external.task_id.clone(),
             })
             .await

@@ -105,13 +105,10 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return dry_run.run(&output).await;
     }
     let job_id = request.job.as_ref().map(|job| job.job_id.clone());
-    let answer = client
-        .submit_tasks(request)
-        .await
-        .map_err(|failure| match &file {
-            Some(file) => source::file_failure(&client, file, failure),
-            None => source::flag_failure(&client, failure),
-        })?;
+    let answer = client.call(request).await.map_err(|failure| match &file {
+        Some(file) => source::file_failure(&client, file, failure),
+        None => source::flag_failure(&client, failure),
+    })?;
 
     answer::print(&answer, job_id.as_deref(), &output)?;
     answer::tell_existing(&answer.tasks);
