@@ -151,9 +151,11 @@ pub(super) struct Record {
     /// The name of its golden file.
     pub(super) name: &'static str,
     pub(super) bytes: Vec<u8>,
-    /// Whether this record is read from some bytes.
-    pub(super) is_read_from: Box<dyn Fn(&[u8]) -> bool>,
+    pub(super) is_read_from: IsReadFrom,
 }
+
+/// Whether a record is read from some bytes.
+type IsReadFrom = Box<dyn Fn(&[u8]) -> bool>;
 
 /// Records of each kind.
 pub(super) fn records() -> Vec<Record> {

@@ -7,6 +7,9 @@ use swarm_engine::id::Seq;
 /// The seq of every event; the rest of an event does not depend on it.
 const SEQ: Seq = Seq(7);
 
+/// Panics when a record that can be read is another one after it was written and read again.
+type Check = fn(&[u8]);
+
 macro_rules! comes_back {
     ($decode:path, $encode:path) => {
         |bytes| {
@@ -17,9 +20,9 @@ macro_rules! comes_back {
     };
 }
 
-/// The kinds of records, in the order of their numbers from 1: the end of the names of their golden files, and a check
-/// that a record that can be read is the same after it was written and read again.
-pub const RECORDS: [(&str, fn(&[u8])); 7] = [
+/// The kinds of records, in the order of their numbers from 1: the end of the names of their golden files, and their
+/// check.
+pub const RECORDS: [(&str, Check); 7] = [
     (
         "task_record",
         comes_back!(stored::decode_task, stored::encode_task),
