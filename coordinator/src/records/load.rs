@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::LAYOUT;
 use crate::{program::failure::chain, store::Store, stored::StoredError};
 
 /// Every record whose key begins with the kind.
@@ -16,7 +15,7 @@ pub(super) fn load_all<T>(
     decode: impl Fn(&[u8]) -> Result<T, StoredError>,
 ) -> Result<Vec<Arc<T>>, String> {
     debug_assert!(
-        LAYOUT.start.contains(&kind),
+        store.has_sum_of(kind),
         "{} is read at a start, and the store has no sum of it",
         kind.escape_ascii()
     );

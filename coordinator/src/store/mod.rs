@@ -118,6 +118,11 @@ impl Store {
         Scan::new(self.clone(), prefix, from)
     }
 
+    /// Whether this kind is in the sum of all that a start reads.
+    pub(crate) fn has_sum_of(&self, kind: &[u8]) -> bool {
+        self.shared.layout.is_read_at_start(kind)
+    }
+
     /// Bytes that the disk has left for the store.
     ///
     /// # Errors
