@@ -16,9 +16,9 @@ use swarm_proto::{
     refusal::Details,
     v1::{
         Assignment, AttemptReport, ClaimRequest, ClaimResponse, Command, CompleteRequest, CompleteResponse,
-        DeregisterAgentRequest, DeregisterAgentResponse, Directive, Event, HeartbeatRequest,
-        HeartbeatResponse, Hold, LeaseDirective, LeaseRef, Passed, Refusal, RegisterAgentRequest,
-        RegisterAgentResponse, ReportResult, StreamEventsRequest, TaskSpec, TaskState,
+        DeregisterAgentRequest, DeregisterAgentResponse, Directive, HeartbeatRequest, HeartbeatResponse,
+        Hold, LeaseDirective, LeaseRef, Passed, Refusal, RegisterAgentRequest, RegisterAgentResponse,
+        ReportResult, TaskSpec, TaskState,
         admin_service_server::AdminServiceServer,
         coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
         task_service_server::TaskServiceServer,
@@ -496,15 +496,6 @@ impl CoordinatorService for Fake {
             claimed,
             ..CompleteResponse::default()
         }))
-    }
-
-    type StreamEventsStream = tokio_stream::Empty<Result<Event, Status>>;
-
-    async fn stream_events(
-        &self,
-        _: Request<StreamEventsRequest>,
-    ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        Ok(Response::new(tokio_stream::empty()))
     }
 }
 

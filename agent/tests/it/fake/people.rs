@@ -1,13 +1,9 @@
 //! The services of the fake for people and operators, which agents hardly call.
 
 use swarm_proto::v1::{
-    AgentCounts, AsOf, CancelTasksRequest, CancelTasksResponse, ExplainTaskRequest, ExplainTaskResponse,
-    FindIdsRequest, FindIdsResponse, GetJobRequest, GetJobResponse, GetServerInfoRequest,
-    GetServerInfoResponse, GetStatusRequest, GetStatusResponse, GetTaskRequest, GetTaskResponse,
-    ListJobsRequest, ListJobsResponse, ListTasksRequest, ListTasksResponse, Output, PauseRequest,
-    PauseResponse, ResumeRequest, ResumeResponse, RetryTasksRequest, RetryTasksResponse, StopAllRequest,
-    StopAllResponse, SubmitTasksRequest, SubmitTasksResponse, Task, TaskResult,
-    admin_service_server::AdminService, task_service_server::TaskService,
+    AgentCounts, AsOf, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse,
+    GetTaskRequest, GetTaskResponse, Output, Task, TaskResult, admin_service_server::AdminService,
+    task_service_server::TaskService,
 };
 use tonic::{Request, Response, Status};
 
@@ -39,18 +35,6 @@ impl AdminService for Fake {
             ..GetServerInfoResponse::default()
         }))
     }
-
-    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn resume(&self, _: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn stop_all(&self, _: Request<StopAllRequest>) -> Result<Response<StopAllResponse>, Status> {
-        Err(not_for_agents())
-    }
 }
 
 #[tonic::async_trait]
@@ -77,52 +61,4 @@ impl TaskService for Fake {
             ..GetTaskResponse::default()
         }))
     }
-
-    async fn submit_tasks(
-        &self,
-        _: Request<SubmitTasksRequest>,
-    ) -> Result<Response<SubmitTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Result<Response<ListTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn cancel_tasks(
-        &self,
-        _: Request<CancelTasksRequest>,
-    ) -> Result<Response<CancelTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn retry_tasks(
-        &self,
-        _: Request<RetryTasksRequest>,
-    ) -> Result<Response<RetryTasksResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn get_job(&self, _: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn explain_task(
-        &self,
-        _: Request<ExplainTaskRequest>,
-    ) -> Result<Response<ExplainTaskResponse>, Status> {
-        Err(not_for_agents())
-    }
-
-    async fn find_ids(&self, _: Request<FindIdsRequest>) -> Result<Response<FindIdsResponse>, Status> {
-        Err(not_for_agents())
-    }
-}
-
-fn not_for_agents() -> Status {
-    Status::unimplemented("an agent has no business here")
 }

@@ -1,21 +1,17 @@
 //! The fake's events; agents are not served.
 
-use std::pin::Pin;
-
 use swarm_proto::v1::{coordinator_service_server::CoordinatorService, *};
-use tokio_stream::{Stream, StreamExt as _};
-use tonic::{Request, Response, Status};
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::Service;
 
 #[tonic::async_trait]
 impl CoordinatorService for Service {
-    type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
-
     async fn stream_events(
         &self,
         request: Request<StreamEventsRequest>,
-    ) -> Result<Response<Self::StreamEventsStream>, Status> {
+    ) -> Result<Response<BoxStream<Event>>, Status> {
         let request = request.into_inner();
         let mut world = self.world();
         world.streams.push(request.clone());
@@ -59,37 +55,5 @@ impl CoordinatorService for Service {
         } else {
             Ok(Response::new(Box::pin(items.chain(tokio_stream::pending()))))
         }
-    }
-
-    async fn register_agent(
-        &self,
-        _request: Request<RegisterAgentRequest>,
-    ) -> Result<Response<RegisterAgentResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn deregister_agent(
-        &self,
-        _request: Request<DeregisterAgentRequest>,
-    ) -> Result<Response<DeregisterAgentResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn claim(&self, _request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn heartbeat(
-        &self,
-        _request: Request<HeartbeatRequest>,
-    ) -> Result<Response<HeartbeatResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
-    }
-
-    async fn complete(
-        &self,
-        _request: Request<CompleteRequest>,
-    ) -> Result<Response<CompleteResponse>, Status> {
-        Err(Status::unimplemented("agents are not served"))
     }
 }

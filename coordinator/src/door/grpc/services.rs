@@ -1,12 +1,17 @@
 //! The protocol's services: each method lets its request in, and hands it over.
 
+#![deny(
+    clippy::missing_trait_methods,
+    reason = "a method that is not here would be answered with UNIMPLEMENTED"
+)]
+
 use swarm_proto::v1::{
     self, admin_service_server::AdminService, agent_service_server::AgentService,
     coordinator_service_server::CoordinatorService, queue_service_server::QueueService,
     task_service_server::TaskService,
 };
-use tokio_stream::{StreamExt as _, adapters::Map, wrappers::ReceiverStream};
-use tonic::{Request, Response, Status};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::status::status_of;
 use crate::request::{
@@ -108,15 +113,9 @@ impl CoordinatorService for Services {
         hand!(self, request, complete::complete)
     }
 
-    type StreamEventsStream = Map<ReceiverStream<Event>, fn(Event) -> Result<v1::Event, Status>>;
-
-    async fn stream_events(
-        &self,
-        request: Request<v1::StreamEventsRequest>,
-    ) -> Answer<Self::StreamEventsStream> {
+    async fn stream_events(&self, request: Request<v1::StreamEventsRequest>) -> Answer<BoxStream<v1::Event>> {
         let answered: Answer<ReceiverStream<Event>> = hand!(self, request, events::stream);
-        answered
-            .map(|response| response.map(|events| events.map(sent as fn(Event) -> Result<v1::Event, Status>)))
+        answered.map(|response| response.map(|events| -> BoxStream<v1::Event> { Box::pin(events.map(sent)) }))
     }
 }
 
