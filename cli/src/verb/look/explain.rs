@@ -42,7 +42,8 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub struct Args {
     /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
-    id: String,
+    #[arg(value_name = "ID")]
+    task: String,
 }
 
 /// Explains a task. A task that cannot run is an answer, not a failure.
@@ -53,7 +54,7 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let id = subject::one_id(&args.id, "explain")?;
+    let id = subject::one_id(&args.task, "explain")?;
     let explanation = match explain(&client, &id).await {
         Ok(explanation) => explanation,
         Err(failure) => explain_meant(&client, &id, failure).await?,

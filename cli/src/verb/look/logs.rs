@@ -30,7 +30,8 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub struct Args {
     /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
-    id: String,
+    #[arg(value_name = "ID")]
+    task: String,
     /// The attempt; only the last one that reported is kept
     #[arg(long, default_value = "latest", value_name = "N", value_parser = which_attempt)]
     attempt: Which,
@@ -69,7 +70,7 @@ enum Which {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let mut client = Client::open(globals)?;
-    let mut task = get(&client, &subject::one_id(&args.id, "logs")?).await?;
+    let mut task = get(&client, &subject::one_id(&args.task, "logs")?).await?;
     let id = task.task_id.clone();
     if args.follow && !state::is_final(task.state()) {
         client = client.patiently();

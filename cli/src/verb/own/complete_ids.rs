@@ -114,8 +114,8 @@ impl Kind {
             (["agent", ..] | ["drain" | "undrain"], _) | (_, "agent" | "agents") => Some(Kind::Agent),
             (["queue", ..], _) | (_, "queue" | "queues") => Some(Kind::Queue),
             (["job", ..], _) | (_, "job" | "jobs") => Some(Kind::Job),
-            (["logs" | "explain"], "id" | "ids" | "task" | "tasks") => Some(Kind::Task),
-            (_, "id" | "ids" | "task" | "tasks") => Some(Kind::TaskOrJob),
+            (_, "task" | "tasks") => Some(Kind::Task),
+            (_, "id" | "ids") => Some(Kind::TaskOrJob),
             _ => None,
         }
     }
