@@ -128,10 +128,7 @@ impl Drop for Program {
             let pid = Pid::from_raw(self.pid());
             let _ = kill(pid, self.farewell);
             let _ = kill(pid, Signal::SIGCONT);
-            let start = std::time::Instant::now();
-            while self.child.try_wait().is_ok_and(|status| status.is_none()) && start.elapsed() < LAST_GRACE {
-                std::thread::yield_now();
-            }
+            wait_at_most(LAST_GRACE, || self.child.try_wait().transpose());
             let _ = self.child.kill();
             let _ = self.child.wait();
         }

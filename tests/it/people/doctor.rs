@@ -1,6 +1,6 @@
 //! The doctors: each thing that is wrong is named with what mends it, and the exit code says whether anything is.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, thread};
 
 use crate::harness::{
     agent::RealAgent,
@@ -69,20 +69,29 @@ fn a_swarm_that_works_is_well_and_one_without_agents_is_not() {
 #[test]
 fn who_cannot_be_asked_is_unreachable_for_both_doctors() {
     let dir = tempfile::tempdir().unwrap();
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    for (address, why) in [
-        ("127.0.0.1:1".to_owned(), "nothing listens there"),
-        ("no-such-host.invalid".to_owned(), "does not resolve"),
-        (silent.local_addr().unwrap().to_string(), "does not answer"),
-    ] {
-        swarmctl(&address, dir.path(), &["doctor"]).expect_doctor(69, &["✘", why, "fix: "]);
-        let mut agent = command("agent", dir.path());
-        agent.args(["doctor", "--coordinator", &address]);
-        run(agent).expect_doctor(
-            69,
-            &["✘", why, "fix: ", "✔ state directory", "✔ tool", "✔ processes"],
-        );
-    }
+    let dir = dir.path();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().to_string();
+    // Side by side: both doctors have patience with a silent one.
+    thread::scope(|scope| {
+        for (address, why) in [
+            ("127.0.0.1:1", "nothing listens there"),
+            ("no-such-host.invalid", "does not resolve"),
+            (silent.as_str(), "does not answer"),
+        ] {
+            scope.spawn(move || {
+                swarmctl(address, dir, &["doctor"]).expect_doctor(69, &["✘", why, "fix: "]);
+            });
+            scope.spawn(move || {
+                let mut agent = command("agent", dir);
+                agent.args(["doctor", "--coordinator", address]);
+                run(agent).expect_doctor(
+                    69,
+                    &["✘", why, "fix: ", "✔ state directory", "✔ tool", "✔ processes"],
+                );
+            });
+        }
+    });
 }
 
 #[test]

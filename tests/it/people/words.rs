@@ -127,7 +127,7 @@ fn failing_command_lines_say_what_is_wrong_in_words() {
 #[test]
 fn each_kind_of_stranger_at_the_address_is_named_with_what_it_speaks() {
     let home = tempfile::tempdir().unwrap();
-    for (answer, why, help) in [
+    let strangers = [
         (
             &b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..],
             "speaks HTTP/1.1, not gRPC",
@@ -140,17 +140,27 @@ fn each_kind_of_stranger_at_the_address_is_named_with_what_it_speaks() {
         ),
         (b"", "does not answer", "50051"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak gRPC", "50051"),
-    ] {
-        let address = stranger(answer);
-        let line = format!("--coordinator {address} list");
-        let ended = run(program("swarmctl", home.path(), &line));
-        expect_words(&line, &ended);
-        ended.expect_error(69, &[&address, why], &[help]);
-        let mut agent = program("agent", home.path(), &format!("doctor --coordinator {address}"));
-        agent.args(["-o", "json"]);
-        let ended = run(agent).expect(69);
-        assert!(ended.stdout.contains(why), "{}", ended.stdout);
-    }
+    ];
+    // Side by side: both programs have patience with a silent one.
+    thread::scope(|scope| {
+        for (answer, why, help) in strangers {
+            let home = home.path();
+            scope.spawn(move || {
+                let address = stranger(answer);
+                let line = format!("--coordinator {address} list");
+                let ended = run(program("swarmctl", home, &line));
+                expect_words(&line, &ended);
+                ended.expect_error(69, &[&address, why], &[help]);
+            });
+            scope.spawn(move || {
+                let line = format!("doctor --coordinator {}", stranger(answer));
+                let mut agent = program("agent", home, &line);
+                agent.args(["-o", "json"]);
+                let ended = run(agent).expect(69);
+                assert!(ended.stdout.contains(why), "{}", ended.stdout);
+            });
+        }
+    });
     // The reverse, too: a client that asks for TLS is told that there is none.
     let line = "list --coordinator https://lab:50051";
     let ended = run(program("swarmctl", home.path(), line)).expect(2);
