@@ -10,11 +10,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    core::budget::Budget,
     door,
-    machine::data_dir::DataDir,
+    machine::{data_dir::DataDir, memory::Memory},
     program::{
         config::Config,
         failure::{abort, chain},
+        limits::MEMORY_UNKNOWN,
     },
     request::{Requests, Settings},
     start::{
@@ -28,6 +30,7 @@ use crate::{
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     allow_many_files();
+    let budget = budget(&config);
     let dir = DataDir::open(&config.data_dir()?)?;
     let opened = start::open(&dir)?;
     let (listener, address) = listen("--listen", config.listen).await?;
@@ -36,7 +39,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         None => None,
     };
 
-    let mut running = Running::start(opened)?;
+    let mut running = Running::start(opened, budget)?;
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     let times = Times {
@@ -100,6 +103,22 @@ fn note_closed(dir: &DataDir, contents: store::closing::Contents) {
             "cannot note how the store is left: the next start looks at it more closely"
         ),
     }
+}
+
+/// The memory that others may take: as the operator says, or half of what there is.
+fn budget(config: &Config) -> Budget {
+    let found = Memory::of_this_process();
+    let (bytes, whose) = match (config.memory, found) {
+        (Some(bytes), _) => (bytes, "as --memory says"),
+        (None, Some(memory)) => (memory.bytes / 2, memory.whose),
+        (None, None) => (MEMORY_UNKNOWN, "not known to the system"),
+    };
+    tracing::info!(
+        bytes,
+        reason = whose,
+        "requests, answers and tasks may take this much memory"
+    );
+    Budget::of(bytes)
 }
 
 /// Each connection is an open file, and so is a journal segment: as many as the system lets us have.

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod event;
 pub mod hold;
 pub mod job;
+pub mod memory;
 pub mod queue;
 pub mod task;
 

@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 use clap::{Command, CommandFactory as _};
 use swarm_proto::v1::{
     Agent, AgentState, Attempt, AttemptOutcome, Change, Explanation, GetStatusResponse, HeldLease, HoldKind,
-    Job, LeaseGranted, Obstacle, Output, ProcessUsage, Queue, Rates, ResumeRequest, StateCounts, TaskFailed,
-    TaskResult, TaskState, TaskSucceeded, change::What, event::Payload, hold::Scope, resume_request,
+    Job, LeaseGranted, MemoryShare, Obstacle, Output, ProcessUsage, Queue, Rates, ResumeRequest, StateCounts,
+    TaskFailed, TaskResult, TaskState, TaskSucceeded, change::What, event::Payload, hold::Scope,
+    resume_request,
 };
 use swarmctl::args::Program;
 
@@ -220,6 +221,12 @@ fn world(world: &mut World) {
         journal_bytes: 1_073_700_000,
         store_bytes: 4_321_000_000,
         free_bytes: Some(98_765_432_100),
+        memory: vec![MemoryShare {
+            purpose: "state".into(),
+            bytes: 7_654_321,
+            limit_bytes: 12_345_678_900,
+            refused: 1,
+        }],
         wall_clock_ahead_ms: -7_654_000,
         ..Default::default()
     };

@@ -7,6 +7,7 @@
 //! and `view` are threads: the one makes events durable, the other brings them to the store.
 
 pub(crate) mod admission;
+pub(crate) mod budget;
 mod lock;
 
 mod claim;
@@ -49,6 +50,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::{
     admission::{Admission, Load, Shortage},
+    budget::Budget,
     durable::Durable,
     ids_read::IdsRead,
     lock::{Inner, Lock, Locked},
@@ -68,6 +70,7 @@ use crate::{
 pub struct Core {
     lock: Lock,
     clock: Clock,
+    budget: Budget,
     admission: Arc<Admission>,
     outputs: Arc<Outputs>,
     /// How far the journal is on disk.
@@ -100,6 +103,7 @@ impl Core {
     pub(crate) fn new(
         state: State,
         clock: Clock,
+        budget: Budget,
         journal: journal::Reader,
         store: Store,
         durable: Seq,
@@ -120,6 +124,7 @@ impl Core {
         Core {
             lock,
             clock,
+            budget,
             admission,
             outputs,
             durable: Durable::new(durable),
@@ -206,6 +211,11 @@ impl Core {
     pub(crate) fn set_shortage(&self, shortage: Shortage) {
         self.admission.set_shortage(shortage);
         self.lock().grant_again();
+    }
+
+    /// The memory that others may take.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The clock that all parts of the coordinator share.

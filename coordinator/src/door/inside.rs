@@ -9,6 +9,7 @@ use tonic::service::Routes;
 
 use super::grpc::routes;
 use crate::{
+    core::budget::Budget,
     journal,
     machine::data_dir::DataDir,
     request::{Requests, Settings},
@@ -59,7 +60,7 @@ impl Inside {
             segment_bytes: layout.segment_bytes,
         };
         let opened = start::open_with(&dir, options).map_err(told)?;
-        let mut running = Running::start(opened).map_err(told)?;
+        let mut running = Running::start(opened, Budget::default()).map_err(told)?;
         let times = Times {
             lease_ttl: LEASE_TTL,
             keep_tasks: KEEP_AGE,

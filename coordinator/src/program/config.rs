@@ -50,6 +50,9 @@ pub struct Config {
     /// How much disk the events may take, unless --keep-events ends it earlier.
     #[arg(long, env = "SWARM_KEEP_EVENTS_BYTES", default_value = "1GiB", value_parser = bytes, value_name = "BYTES")]
     pub keep_events_bytes: u64,
+    /// How much memory requests, answers and tasks may take in all [default: half of the machine's or the cgroup's].
+    #[arg(long, env = "SWARM_MEMORY", value_parser = bytes, value_name = "BYTES")]
+    pub memory: Option<u64>,
     /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
     #[arg(long, env = "SWARM_INSECURE", value_parser = BoolishValueParser::new())]
     pub insecure: bool,
@@ -71,6 +74,9 @@ const KEEP: std::ops::RangeInclusive<Duration> =
 
 /// Events are removed in segments of 16 MiB: of fewer than four segments, a quarter is none.
 const LEAST_EVENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The doors take some ten mebibytes of it however little there is.
+const LEAST_MEMORY: u64 = 128 * 1024 * 1024;
 
 impl Config {
     /// Refuses settings that cannot work, or would open the coordinator to everybody.
@@ -116,6 +122,9 @@ impl Config {
         }
         if self.keep_events_bytes < LEAST_EVENT_BYTES {
             errors.push("--keep-events-bytes must be at least 64MiB".to_owned());
+        }
+        if self.memory.is_some_and(|bytes| bytes < LEAST_MEMORY) {
+            errors.push("--memory must be at least 128MiB".to_owned());
         }
         if errors.is_empty() {
             Ok(())
@@ -260,6 +269,8 @@ mod tests {
             "0s",
             "--keep-events-bytes",
             "1MiB",
+            "--memory",
+            "1MiB",
         ])
         .check()
         .unwrap_err();
@@ -270,6 +281,7 @@ mod tests {
             "--keep-tasks",
             "--keep-events ",
             "--keep-events-bytes",
+            "--memory",
         ] {
             assert!(refused.sentence.contains(word), "{refused}");
         }

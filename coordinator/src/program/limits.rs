@@ -1,9 +1,11 @@
 //! Every bound of the coordinator that is neither the protocol's nor the engine's, with its reason.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use swarm_engine::limits as engine;
 use swarm_proto::limits as protocol;
+
+const MIB: u64 = 1024 * 1024;
 
 // The engine depends on nothing of ours and has the protocol's limits of its own requests once more.
 const _: () = {
@@ -26,6 +28,26 @@ const _: () = {
     // A page is visited under one lock.
     assert!(protocol::MAX_PAGE_ITEMS <= engine::MAX_VISITED);
 };
+
+/// Memory that others may take where the system does not say how much there is.
+pub const MEMORY_UNKNOWN: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Bytes of requests that are arriving: a few of the largest at least, and on a large machine so many that all agents
+/// of a large swarm can report at once.
+pub const READING_BYTES: RangeInclusive<u64> = 16 * MIB..=256 * MIB;
+/// Bytes of requests that are being answered: the largest takes `MAX_DECODED_BYTES`.
+pub const DECODING_BYTES: RangeInclusive<u64> = MAX_DECODED_BYTES..=512 * MIB;
+/// Bytes of answers that wait for their peers: a few pages at least, and on a large machine one for many readers.
+pub const ANSWERS_BYTES: RangeInclusive<u64> = 16 * MIB..=256 * MIB;
+/// Bytes of tasks, jobs, agents and orders in any case.
+pub const LEAST_STATE_BYTES: u64 = 32 * MIB;
+
+/// Bytes of memory of one request: twice those of a message of the largest size with ten thousand tasks. A message may
+/// say in two bytes what takes hundreds in memory.
+pub const MAX_DECODED_BYTES: u64 = 48 * MIB;
+
+/// What waits for its peer is not given up for others before this time: a good network is quicker.
+pub const WAITING_IS_SAFE_FOR: Duration = Duration::from_secs(1);
 
 /// Events that the store does not have yet, above which submits are refused: some seconds of its work, which a start
 /// after a kill has to do before it serves, and a tenth of the memory of a million tasks.

@@ -1,10 +1,12 @@
 //! Everything on one page, and who answers.
 
+use std::sync::Arc;
+
 use swarm_proto::v1;
 
 use super::{Context, Refusal};
 use crate::{
-    core::{admission::Load, overview::Overview},
+    core::{admission::Load, budget::Part, overview::Overview},
     machine::usage::Usage,
     wire::{
         agent::agent_counts,
@@ -70,7 +72,17 @@ pub(crate) async fn status(
         free_bytes: cx.core.store().free_bytes().ok(),
         disk_refuses_submits: !cx.core.has_space_for(Load::Submit),
         disk_refuses_claims: !cx.core.has_space_for(Load::Claim),
+        memory: cx.core.budget().parts().map(memory_share).into(),
     })
+}
+
+fn memory_share(part: &Arc<Part>) -> v1::MemoryShare {
+    v1::MemoryShare {
+        purpose: part.name().to_owned(),
+        bytes: part.used(),
+        limit_bytes: part.limit(),
+        refused: part.refused(),
+    }
 }
 
 /// Shows which coordinator this is, and what it does unless a task says otherwise.

@@ -21,6 +21,7 @@ use super::{Opened, new_history};
 use crate::{
     core::{
         Core,
+        budget::Budget,
         view::{self, Work},
         writer,
     },
@@ -65,7 +66,7 @@ impl Running {
     /// # Errors
     ///
     /// When the machine has no boot-time clock, or no more threads.
-    pub(crate) fn start(opened: Opened) -> Result<Running, Failure> {
+    pub(crate) fn start(opened: Opened, budget: Budget) -> Result<Running, Failure> {
         let Opened {
             mut state,
             journal,
@@ -93,7 +94,15 @@ impl Running {
         let (_, changes) =
             swarm_engine::draft::decide(&mut state, clock.now(), |draft| start::decide(draft, started));
         let epoch = state.identity().map_or(1, |identity| identity.epoch);
-        let core = Arc::new(Core::new(state, clock, journal.reader(), store, before, changes));
+        let core = Arc::new(Core::new(
+            state,
+            clock,
+            budget,
+            journal.reader(),
+            store,
+            before,
+            changes,
+        ));
 
         let upkeep = journal.upkeep();
         // As long as the backlog, which admission bounds: the writer never waits for the store.

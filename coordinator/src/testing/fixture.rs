@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use super::requests::{agent, claim_of, completion, id, proof, registration};
 use crate::{
-    core::{Core, list::Listing, recall::Refused},
+    core::{Core, budget::Budget, list::Listing, recall::Refused},
     journal,
     machine::data_dir::DataDir,
     start::{self, running::Running},
@@ -52,7 +52,7 @@ impl Fixture {
 
     pub(crate) fn open_with(files: Arc<TempDir>, options: journal::Options) -> Fixture {
         let dir = DataDir::open(&files.path().join("data")).unwrap();
-        let running = Running::start(start::open_with(&dir, options).unwrap()).unwrap();
+        let running = Running::start(start::open_with(&dir, options).unwrap(), Budget::default()).unwrap();
         Fixture {
             core: Arc::clone(&running.core),
             running,

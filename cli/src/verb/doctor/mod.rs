@@ -1,6 +1,7 @@
 //! `swarmctl doctor`: faults of the coordinator, its agents and this machine, each with its remedy.
 
 mod data_directory;
+mod memory;
 
 use std::{env, path::Path};
 
@@ -55,6 +56,7 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let coordinator = checkup::coordinator(&mut report, address).await;
     if let Some(coordinator) = &coordinator {
         data_directory::check(&mut report, &coordinator.status);
+        memory::check(&mut report, &coordinator.status);
         check_holds(&mut report, &coordinator.status, globals).await?;
         match agents(globals).await {
             Ok(agents) => check_agents(&mut report, &agents, &coordinator.info.version, address),

@@ -14,7 +14,7 @@ use swarm_proto::v1::{
 use super::holds;
 use crate::{
     call::client::Client,
-    output::{Output, change, counts, hold, page::Page, state, text},
+    output::{Output, change, counts, hold, memory, page::Page, state, text},
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
@@ -111,6 +111,7 @@ fn page(
         .add("clock", clock_difference(status.wall_clock_ahead_ms))
         .add("disk", disk(status))
         .add("process", process(status))
+        .add("memory", memory::all(status))
         .add("journal", journal(status))
         .add(
             "lease",

@@ -19,6 +19,7 @@ use swarm_engine::{
 use crate::{
     core::{
         Answer, Core,
+        budget::Part,
         overview::{AgentCounts, Overview},
     },
     machine::usage::Usage,
@@ -58,6 +59,7 @@ impl Collector for Page {
         self.events(&mut sheet)?;
         self.journal(&mut sheet)?;
         self.store(&mut sheet)?;
+        self.memory(&mut sheet)?;
         self.calls(&mut sheet)?;
         self.process(&mut sheet)
     }
@@ -218,6 +220,26 @@ impl Page {
             // A figure that is not known is left out.
             Err(_) => Ok(()),
         }
+    }
+
+    fn memory(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let parts = self.core.budget().parts();
+        let of = |value: fn(&Part) -> u64| parts.map(|part| ([("purpose", part.name())], value(part)));
+        sheet.gauges(
+            "swarm_memory_bytes",
+            "Memory that requests, answers and the state take, by purpose",
+            of(Part::used),
+        )?;
+        sheet.gauges(
+            "swarm_memory_limit_bytes",
+            "The most memory that they may take, by purpose",
+            of(Part::limit),
+        )?;
+        sheet.counters(
+            "swarm_memory_refusals_total",
+            "How often there was no memory for a request since the start, by purpose",
+            of(Part::refused),
+        )
     }
 
     fn calls(&self, sheet: &mut Sheet<'_>) -> fmt::Result {

@@ -1,0 +1,358 @@
+//! The memory that the coordinator lets others take: each part has a limit, and whoever takes from a part counts.
+//!
+//! A peer that sends or reads slowly holds its bytes for as long as it likes. So what waits for its peer is given up,
+//! the oldest first, when somebody else needs the room: a request that arrives whole and at once finds a place
+//! however many others stand still.
+
+#![allow(dead_code, reason = "the doors begin to count with the next change")]
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    machine::clock::Stopwatch,
+    program::limits::{
+        ANSWERS_BYTES, DECODING_BYTES, LEAST_STATE_BYTES, MEMORY_UNKNOWN, READING_BYTES, WAITING_IS_SAFE_FOR,
+    },
+};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    /// Requests that are arriving.
+    pub(crate) reading: Arc<Part>,
+    /// Requests that have arrived, and are being answered.
+    pub(crate) decoding: Arc<Part>,
+    /// Answers that wait until their peer takes them.
+    pub(crate) answers: Arc<Part>,
+    /// Tasks, jobs, agents and orders.
+    pub(crate) state: Arc<Part>,
+}
+
+impl Budget {
+    /// So many bytes, with a share for each part. The doors need little; the state has the rest.
+    pub(crate) fn of(bytes: u64) -> Budget {
+        let share =
+            |limits: &std::ops::RangeInclusive<u64>| (bytes / 8).clamp(*limits.start(), *limits.end());
+        let (reading, decoding, answers) = (
+            share(&READING_BYTES),
+            share(&DECODING_BYTES),
+            share(&ANSWERS_BYTES),
+        );
+        let state = bytes
+            .saturating_sub(reading + decoding + answers)
+            .max(LEAST_STATE_BYTES);
+        let part = |name, limit| Arc::new(Part::new(name, limit));
+        Budget {
+            reading: part("reading", reading),
+            decoding: part("decoding", decoding),
+            answers: part("answers", answers),
+            state: part("state", state),
+        }
+    }
+
+    /// All parts, as they are shown.
+    pub(crate) fn parts(&self) -> [&Arc<Part>; 4] {
+        [&self.reading, &self.decoding, &self.answers, &self.state]
+    }
+}
+
+/// What an unlimited machine would have.
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget::of(MEMORY_UNKNOWN)
+    }
+}
+
+/// A share of the memory.
+#[derive(Debug)]
+pub(crate) struct Part {
+    name: &'static str,
+    limit: u64,
+    used: AtomicU64,
+    refused: AtomicU64,
+    /// A wait for a peer is not given up before it has lasted so long.
+    safe_for: Duration,
+    waiting: Mutex<Waiting>,
+    /// Something was given back.
+    freed: Notify,
+}
+
+/// Holds whose peers are waited for, in the order in which the waiting began.
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    holds: BTreeMap<u64, Standing>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    since: Stopwatch,
+    bytes: u64,
+    given_up: Arc<Notify>,
+}
+
+impl Part {
+    fn new(name: &'static str, limit: u64) -> Part {
+        Part {
+            name,
+            limit,
+            used: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            safe_for: WAITING_IS_SAFE_FOR,
+            waiting: Mutex::default(),
+            freed: Notify::new(),
+        }
+    }
+
+    /// A word for people and programs.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The most bytes.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Bytes that are taken.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// How often there was no room.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Notes the bytes of somebody who counts for himself.
+    pub(crate) fn set_used(&self, bytes: u64) {
+        self.used.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that there was no room for a request.
+    pub(crate) fn note_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes room for these bytes; `None` when there is none, and nobody to give it up.
+    pub(crate) fn take(self: &Arc<Part>, bytes: u64) -> Option<Hold> {
+        let taken = self.find_room(bytes);
+        if !taken {
+            self.note_refused();
+        }
+        taken.then(|| self.held(bytes))
+    }
+
+    /// The same, and waits so long for others to give their room back.
+    pub(crate) async fn take_within(self: &Arc<Part>, patience: Duration, bytes: u64) -> Option<Hold> {
+        if self.find_room(bytes) {
+            return Some(self.held(bytes));
+        }
+        let room = async {
+            loop {
+                let freed = self.freed.notified();
+                if self.find_room(bytes) {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        let fits = bytes <= self.limit;
+        if fits && tokio::time::timeout(patience, room).await.is_ok() {
+            return Some(self.held(bytes));
+        }
+        self.note_refused();
+        None
+    }
+
+    fn held(self: &Arc<Part>, bytes: u64) -> Hold {
+        Hold {
+            part: Arc::clone(self),
+            bytes,
+            place: None,
+        }
+    }
+
+    fn find_room(&self, bytes: u64) -> bool {
+        self.add(bytes) || (self.give_up_for(bytes) && self.add(bytes))
+    }
+
+    fn add(&self, bytes: u64) -> bool {
+        let with = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, with)
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.freed.notify_one();
+    }
+
+    /// Ends those that have waited longest until these bytes fit; false when that is not enough.
+    fn give_up_for(&self, bytes: u64) -> bool {
+        let mut waiting = self.waiting();
+        while self.used().saturating_add(bytes) > self.limit {
+            let Some(oldest) = waiting.holds.first_entry() else {
+                return false;
+            };
+            if oldest.get().since.elapsed() < self.safe_for {
+                return false;
+            }
+            let standing = oldest.remove();
+            self.used.fetch_sub(standing.bytes, Ordering::Relaxed);
+            standing.given_up.notify_one();
+        }
+        true
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes that somebody has taken; they are given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    part: Arc<Part>,
+    bytes: u64,
+    /// Among those that wait for their peers.
+    place: Option<u64>,
+}
+
+impl Hold {
+    /// Takes more; false when there is no room.
+    pub(crate) fn grow(&mut self, bytes: u64) -> bool {
+        if !self.part.find_room(bytes) {
+            self.part.note_refused();
+            return false;
+        }
+        let Some(place) = self.place else {
+            self.bytes += bytes;
+            return true;
+        };
+        let mut waiting = self.part.waiting();
+        match waiting.holds.get_mut(&place) {
+            Some(standing) => {
+                standing.bytes += bytes;
+                self.bytes += bytes;
+                true
+            }
+            // It was given up for its own growth.
+            None => {
+                drop(waiting);
+                self.part.give_back(bytes);
+                false
+            }
+        }
+    }
+
+    /// From now on this waits for its peer: it may be given up for others, which the answer tells.
+    pub(crate) fn wait_for_peer(&mut self) -> Arc<Notify> {
+        self.peer_has_come();
+        let given_up = Arc::new(Notify::new());
+        let mut waiting = self.part.waiting();
+        let place = waiting.next;
+        waiting.next += 1;
+        let standing = Standing {
+            since: Stopwatch::start(),
+            bytes: self.bytes,
+            given_up: Arc::clone(&given_up),
+        };
+        waiting.holds.insert(place, standing);
+        drop(waiting);
+        self.place = Some(place);
+        given_up
+    }
+
+    /// The wait is over; false when this was given up meanwhile.
+    pub(crate) fn peer_has_come(&mut self) -> bool {
+        let Some(place) = self.place.take() else {
+            return true;
+        };
+        let stood = self.part.waiting().holds.remove(&place).is_some();
+        if !stood {
+            self.bytes = 0;
+        }
+        stood
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.peer_has_come();
+        self.part.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(limit: u64) -> Arc<Part> {
+        Arc::new(Part::new("answers", limit))
+    }
+
+    #[test]
+    fn a_part_takes_as_much_as_its_limit_and_again_what_was_given_back() {
+        let part = part(100);
+        let mut first = part.take(60).unwrap();
+        assert!(first.grow(40));
+        assert!(part.take(1).is_none() && !first.grow(1));
+        assert_eq!((part.used(), part.refused()), (100, 2));
+        drop(first);
+        assert_eq!(part.used(), 0);
+        assert!(part.take(100).is_some());
+    }
+
+    #[test]
+    fn who_has_waited_long_is_given_up_for_others_and_who_has_just_begun_is_not() {
+        let mut patient = Part::new("answers", 100);
+        let begun = part(100);
+        let mut young = begun.take(90).unwrap();
+        young.wait_for_peer();
+        assert!(begun.take(20).is_none());
+
+        patient.safe_for = Duration::ZERO;
+        let part = Arc::new(patient);
+        let mut slow = part.take(90).unwrap();
+        slow.wait_for_peer();
+        let quick = part.take(20).unwrap();
+        assert_eq!(part.used(), 20);
+        assert!(!slow.grow(1) && !slow.peer_has_come());
+        drop((slow, quick));
+        assert_eq!(part.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_taker_waits_for_room_and_not_for_ever() {
+        let part = part(100);
+        let held = part.take(100).unwrap();
+        let taker = {
+            let part = Arc::clone(&part);
+            tokio::spawn(async move { part.take_within(Duration::from_secs(2), 50).await.is_some() })
+        };
+        tokio::task::yield_now().await;
+        drop(held);
+        assert!(taker.await.unwrap());
+        let _held = part.take(100).unwrap();
+        assert!(part.take_within(Duration::from_secs(2), 1).await.is_none());
+    }
+
+    #[test]
+    fn each_part_of_a_small_budget_can_do_its_work_and_the_state_has_the_most_of_a_large_one() {
+        let small = Budget::of(0);
+        assert!(small.parts().iter().all(|part| part.limit() > 0));
+        let large = Budget::of(64 << 30);
+        assert!(large.state.limit() > 62 << 30);
+    }
+}
