@@ -30,6 +30,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Context as _;
 use swarm_program::{
+    bug::log_panics,
     exit::Exit,
     failure::Failure,
     log::{self, LEVELS},
@@ -45,11 +46,20 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let code = run(args);
+    log::flush();
+    code
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let (guarded, args) = match guard::asked_for(&args) {
         Some((file, flags)) => (Some(file), flags),
         None => (None, args),
     };
+    if guarded.is_some() {
+        guard::block_signals();
+    }
     let read = match &guarded {
         // The guard gets all settings as flags from the agent, so that broken settings files do not stop it.
         Some(_) => Config::read(args)
@@ -79,7 +89,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         let ended = verb.run(&config, &settings);
         return ended.unwrap_or_else(|failure| failure.tell()).into();
     }
-    bug::log_panics();
+    log_panics("agent");
     if let Some(file) = guarded {
         return guard::run(&file);
     }

@@ -35,9 +35,14 @@ mod testing;
 #[doc(hidden)]
 pub use crate::door::inside;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
-use swarm_program::{exit::Exit, failure::Failure, log, settings::Settings};
+use swarm_program::{bug::log_panics, exit::Exit, failure::Failure, log, settings::Settings};
 
 use crate::{
     program::config::Config,
@@ -46,6 +51,12 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let code = run(args);
+    log::flush();
+    code
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (Program { verb, config }, settings) = match PROGRAM.parse(args) {
         Ok(parsed) => parsed,
         Err(error) => return error.tell().into(),
@@ -62,6 +73,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(failure) = begin_log(&config, &settings).and_then(|()| config.check()) {
         return ended(Err(failure));
     }
+    log_panics("coordinator");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -84,7 +96,8 @@ fn check_store(dir: &Path, depth: store::probe::Depth) -> ExitCode {
     match store::probe::check(dir, &records::LAYOUT, depth) {
         Ok(()) => ExitCode::SUCCESS,
         Err((exit, why)) => {
-            eprintln!("{why}");
+            // Who waits for the answer may be gone.
+            let _ = writeln!(io::stderr(), "{why}");
             exit.into()
         }
     }

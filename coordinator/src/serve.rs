@@ -54,9 +54,8 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     running.keep_up(&dir, keep)?;
 
     let core = Arc::clone(&running.core);
-    announce("listening", address);
+    announce(address, metrics.as_ref().map(|(_, address)| *address));
     let door = metrics.map(|(listener, address)| {
-        announce("metrics", address);
         tracing::info!(%address, "serving metrics");
         let core = Arc::clone(&core);
         tokio::spawn(door::http::serve(
@@ -154,11 +153,24 @@ async fn listen(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketA
     Ok((listener, address))
 }
 
-/// Says on stdout where a port is: one line for each, for programs that start this one.
-fn announce(what: &str, address: SocketAddr) {
-    let mut stdout = std::io::stdout();
-    // The program that started this one may not listen.
-    let _ = writeln!(stdout, "{what} on {address}").and_then(|()| stdout.flush());
+/// Says on stdout where the ports are: one line for each, for programs that start this one.
+fn announce(address: SocketAddr, metrics: Option<SocketAddr>) {
+    let mut lines = format!("listening on {address}\n");
+    if let Some(metrics) = metrics {
+        lines += &format!("metrics on {metrics}\n");
+    }
+    let write = move || {
+        let mut stdout = std::io::stdout();
+        // The program that started this one may not listen.
+        let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
+    };
+    // In a thread of its own, which nothing waits for: stdout may be a full pipe that nobody reads.
+    if let Err(error) = std::thread::Builder::new()
+        .name("announce".to_owned())
+        .spawn(write)
+    {
+        tracing::warn!(error = %error, "cannot say on standard output where the ports are");
+    }
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {

@@ -60,10 +60,19 @@ impl Program {
     /// Starts it; what it writes to stderr goes to `log`, behind what is there. `farewell` makes it end by itself.
     pub(crate) fn start(name: &str, mut command: Command, log: &Path, farewell: Signal) -> Program {
         let stderr = File::options().create(true).append(true).open(log).unwrap();
-        let child = command.stderr(stderr).spawn().unwrap();
+        command.stderr(stderr);
+        Program::spawn(name, command, log, farewell)
+    }
+
+    /// Starts it with the stderr that the command has: there is no log.
+    pub(crate) fn start_without_log(name: &str, command: Command, farewell: Signal) -> Program {
+        Program::spawn(name, command, Path::new("/dev/null"), farewell)
+    }
+
+    fn spawn(name: &str, mut command: Command, log: &Path, farewell: Signal) -> Program {
         Program {
             name: name.to_owned(),
-            child,
+            child: command.spawn().unwrap(),
             log: log.to_owned(),
             ended: None,
             farewell,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use swarm_program::log::LogFormat;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
     channel::Address,
@@ -150,12 +150,7 @@ impl Coordinator {
         let due = self.contact().lost(target, Instant::now());
         if due {
             let contact = Arc::clone(&self.contact);
-            tokio::spawn(say_away(
-                self.log_format,
-                address.clone(),
-                failure.clone(),
-                contact,
-            ));
+            tokio::spawn(say_away(address.clone(), failure.clone(), contact));
         }
         self.turn_from(target);
     }
@@ -212,12 +207,7 @@ pub(crate) fn sentence(failure: &CallFailure) -> String {
 }
 
 /// Says that the coordinator does not answer, and what the probe of its address found.
-async fn say_away(
-    log_format: LogFormat,
-    address: Address,
-    failure: CallFailure,
-    contact: Arc<Mutex<Contact>>,
-) {
+async fn say_away(address: Address, failure: CallFailure, contact: Arc<Mutex<Contact>>) {
     let is_unsent = matches!(failure, CallFailure::Lost { unsent: true, .. });
     let peer = if is_unsent {
         Peer::Unknown
@@ -241,13 +231,10 @@ async fn say_away(
         ),
         None => "the connection was lost, or is no coordinator's".to_owned(),
     };
-    let help = format!("{help}; trying again until it answers");
-    match log_format {
-        LogFormat::Text => {
-            eprintln!("error: cannot reach the coordinator at {address}: {cause}\nhelp: {help}")
-        }
-        LogFormat::Json => tracing::error!(error = cause, help, "cannot reach the coordinator at {address}"),
-    }
+    let sentence = format!("cannot reach the coordinator at {address}: {cause}");
+    Failure::new(Exit::Unreachable, sentence)
+        .help(format!("{help}; trying again until it answers"))
+        .tell();
 }
 
 /// Waits for an answer up to a limit. A peer that stays silent for longer counts as a lost answer.

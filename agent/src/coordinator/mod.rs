@@ -20,7 +20,6 @@ use std::{
     time::Duration,
 };
 
-use swarm_program::log::LogFormat;
 use swarm_proto::{
     call::CallFailure,
     channel::{self, Address},
@@ -59,7 +58,6 @@ pub(crate) struct Coordinator {
     jitter_max: Duration,
     /// The longest pause in milliseconds: a quarter of the lease TTL.
     pause_cap_ms: AtomicU64,
-    log_format: LogFormat,
     contact: Arc<Mutex<Contact>>,
     /// The other coordinator that the contact knows of, for those who wait for one.
     strangers: watch::Sender<Option<Stranger>>,
@@ -87,7 +85,6 @@ impl Coordinator {
             backoff_max: config.backoff_max,
             jitter_max: config.jitter_max,
             pause_cap_ms: AtomicU64::new(u64::MAX),
-            log_format: config.log_format,
             strangers: watch::channel(None).0,
         })
     }

@@ -1,26 +1,8 @@
-//! Panics, which are bugs of ours. The log says so, and so does the exit code when a panic ends the program.
+//! Panics that end the program: bugs of ours, which have an exit code of their own.
 
-use std::{
-    any::Any,
-    backtrace::{Backtrace, BacktraceStatus},
-    panic::{AssertUnwindSafe, catch_unwind, set_hook},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use swarm_program::{exit::Exit, failure::Failure};
-
-/// Logs every panic from now on, in whichever thread it happens.
-pub(crate) fn log_panics() {
-    set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map_or_else(String::new, |place| format!(" at {place}"));
-        tracing::error!("a bug of the agent's{place}: {}", message(panic.payload()));
-        let trace = Backtrace::capture();
-        if trace.status() == BacktraceStatus::Captured {
-            eprintln!("{trace}");
-        }
-    }));
-}
+use swarm_program::{bug::message, exit::Exit, failure::Failure};
 
 /// Runs the program's work. A panic in it becomes a failure that calls it a bug.
 pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
@@ -30,12 +12,6 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, 
         Err(Failure::new(Exit::Bug, sentence)
             .help("please report it with the log; unconfirmed results are kept in the state directory"))
     })
-}
-
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("it left no message")
 }
 
 #[cfg(test)]

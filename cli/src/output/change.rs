@@ -1,12 +1,13 @@
 //! Changes as command lines: of swarmctl, or of an agent to start.
 
+use swarm_program::words::clean::clean_line;
 use swarm_proto::{
     channel::Address,
     v1::{Change, RetryTask, StartAgent, change::What, resume_request},
 };
 
 use super::{hold::Scope, text::shell_word};
-use crate::program::{next::next, terminal};
+use crate::program::next::next;
 
 /// Said instead of a command line when the coordinator is newer and advises a change of a new kind.
 const UNKNOWN: &str = "one that this version of swarmctl does not know";
@@ -77,7 +78,7 @@ fn start(agent: &StartAgent, coordinator: &Address) -> String {
     if !agent.machine.is_empty() {
         command += &format!("  # on a machine with {}", agent.machine.join(", "));
     }
-    terminal::clean_line(&command)
+    clean_line(&command)
 }
 
 /// A command line of swarmctl with words from outside.
@@ -86,7 +87,7 @@ fn swarmctl<W: AsRef<str>>(verb: &str, words: impl IntoIterator<Item = W>, coord
     for word in words {
         command += &format!(" {}", shell_word(word.as_ref()));
     }
-    terminal::clean_line(&next(coordinator, &command))
+    clean_line(&next(coordinator, &command))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Events as lines for people and as JSON objects.
 
 use serde_json::{Map, Value};
+use swarm_program::words::clean::clean_line;
 use swarm_proto::{
     json,
     v1::{Event, Hold, event::Payload},
@@ -10,7 +11,6 @@ use super::{
     fields::{self, Fields, Paths},
     hold, text,
 };
-use crate::program::terminal;
 
 /// The keys that every event has, in this order; its payload's own fields follow.
 const COMMON: &[&str] = &[
@@ -19,13 +19,13 @@ const COMMON: &[&str] = &[
 
 /// One line for people: seq, UTC time, kind, summary.
 pub fn line(event: &Event) -> String {
-    let kind = terminal::clean_line(&event.kind);
+    let kind = clean_line(&event.kind);
     let summary = if event.summary.is_empty() {
         of_payload(event)
     } else {
         event.summary.clone()
     };
-    let summary = terminal::clean_line(&summary);
+    let summary = clean_line(&summary);
     format!(
         "{:>6}  {}  {kind:<18}  {summary}",
         event.seq,
@@ -101,7 +101,7 @@ pub fn chosen(event: &Event, fields: &Fields) -> String {
     let object = object(event);
     let cells: Vec<String> = fields
         .names()
-        .map(|name| match terminal::clean_line(&fields::cell(&object, name)) {
+        .map(|name| match clean_line(&fields::cell(&object, name)) {
             cell if cell.is_empty() => "-".to_owned(),
             cell => cell,
         })

@@ -1,9 +1,9 @@
 //! Holds in words and columns: who placed them, when, and why.
 
+use swarm_program::words::clean::clean_line;
 use swarm_proto::v1::{Hold, HoldKind, hold::Scope as HoldScope};
 
 use super::{state, table::Table, text};
-use crate::program::terminal;
 
 /// The scope of a hold: everything, a queue, or an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn sentence(hold: &Hold) -> String {
         (HoldKind::Stop, Scope::Everything) => "every agent".to_owned(),
         _ => scope.title(),
     };
-    terminal::clean_line(&format!("{subject} is {}{}", word(hold.kind()), details(hold)))
+    clean_line(&format!("{subject} is {}{}", word(hold.kind()), details(hold)))
 }
 
 /// A sentence about a lifted hold.
@@ -123,7 +123,7 @@ fn details(hold: &Hold) -> String {
     if !hold.reason.is_empty() {
         details.push_str(&format!(": {}", hold.reason));
     }
-    terminal::clean_line(&details)
+    clean_line(&details)
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ use anstream::{AutoStream, ColorChoice};
 use prost::{Message, Name};
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
-use swarm_program::{failure::Failure, words::wrapped::wrapped};
+use swarm_program::{
+    failure::Failure,
+    words::{clean::clean_line, wrapped::wrapped},
+};
 use swarm_proto::json;
 
 use crate::program::{
@@ -270,7 +273,7 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn line(&self, text: &str) -> io::Result<()> {
-        self.page(&crate::program::terminal::clean_line(text))
+        self.page(&clean_line(text))
     }
 
     /// Prints a JSON value over several lines.

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use swarm_program::words::wrapped::wrapped;
-
-use crate::program::terminal;
+use swarm_program::words::{clean::clean_line, wrapped::wrapped};
 
 /// The lines of a page, with the values in one column.
 #[derive(Default)]
@@ -13,7 +11,7 @@ pub struct Page(Vec<(String, String)>);
 impl Page {
     /// Adds a line, unless its value is empty.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Page {
-        let value = terminal::clean_line(&value.into());
+        let value = clean_line(&value.into());
         if !value.is_empty() && value != "-" {
             self.0.push((name.into(), value));
         }

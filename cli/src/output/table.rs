@@ -3,8 +3,7 @@
 use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
-
-use crate::program::terminal;
+use swarm_program::words::clean::clean_line;
 
 /// The longest text of a cell in any layout, in characters.
 const MAX_CELL_CHARS: usize = 1_000;
@@ -108,7 +107,7 @@ impl Table {
     pub fn add(&mut self, cells: Vec<String>) {
         let clean = |cell: String| match cell.as_str() {
             "" => "-".to_owned(),
-            cell => terminal::clean_line(cell).chars().take(MAX_CELL_CHARS).collect(),
+            cell => clean_line(cell).chars().take(MAX_CELL_CHARS).collect(),
         };
         self.rows.push(cells.into_iter().map(clean).collect());
     }

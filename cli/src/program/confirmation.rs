@@ -2,9 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use swarm_program::{exit::Exit, failure::Failure};
-
-use super::terminal;
+use swarm_program::{exit::Exit, failure::Failure, words::clean::clean_line};
 
 /// Whether `--yes` was given, or a person at the terminal agrees. `what` names the change: `cancel 3 tasks`.
 ///
@@ -23,7 +21,7 @@ pub(crate) fn is_confirmed(what: &str, yes: bool) -> anyhow::Result<bool> {
             .into());
     }
     let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{}? [y/N] ", terminal::clean_line(what)).and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{}? [y/N] ", clean_line(what)).and_then(|()| stderr.flush());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

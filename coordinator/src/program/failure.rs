@@ -2,7 +2,7 @@
 
 use std::io;
 
-use swarm_program::{exit::Exit, failure::Failure};
+use swarm_program::{exit::Exit, failure::Failure, log};
 
 /// The whole chain of causes in one line, each cause once.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -43,7 +43,9 @@ pub fn end_after_write(what: &str, error: &dyn std::error::Error, kind: io::Erro
 
 /// Ends the process with a failure.
 pub fn end(failure: &Failure) -> ! {
-    std::process::exit(failure.tell().code().into())
+    let exit = failure.tell();
+    log::flush();
+    std::process::exit(exit.code().into())
 }
 
 /// Ends the process at once: no destructors, no answers. For what must not be survived: a write to the
@@ -51,5 +53,6 @@ pub fn end(failure: &Failure) -> ! {
 pub fn abort(error: &str) -> ! {
     let help = "nothing that was acknowledged is lost; start the coordinator again once the cause is mended";
     Failure::new(Exit::Bug, error).help(help).tell();
+    log::flush();
     std::process::abort()
 }

@@ -21,6 +21,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 use super::{
     backup_note::{self, Copied},
     data::{Data, disk_failure},
+    finding::say,
 };
 use crate::{
     journal::{self, Floor, Live, OpenError},
@@ -63,11 +64,11 @@ impl Backup {
         check_target(&self.target)?;
         for _ in 0..MOST_TRIES {
             if let Some(copied) = copy(&data, &self.target)? {
-                println!(
+                say(format_args!(
                     "backed up everything up to seq {} to {}",
                     copied.last_seq,
                     self.target.display()
-                );
+                ));
                 return Ok(());
             }
             clear(&self.target)?;

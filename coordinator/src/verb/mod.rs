@@ -4,6 +4,7 @@
 
 mod backup;
 mod data;
+mod finding;
 mod program;
 mod rebuild;
 mod repair;

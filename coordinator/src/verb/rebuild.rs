@@ -3,7 +3,7 @@
 use clap::Args;
 use swarm_program::{exit::Exit, failure::Failure};
 
-use super::data::Data;
+use super::{data::Data, finding::say};
 use crate::{
     journal,
     machine::data_dir::DataDir,
@@ -41,11 +41,11 @@ impl Rebuild {
             base::set_aside(&store)?;
         }
         let rebuilt = start::open(&dir)?;
-        println!(
+        say(format_args!(
             "rebuilt the store as of seq {}; the one before is {}",
             rebuilt.store.applied_seq(),
             store.with_extension("set-aside").display()
-        );
+        ));
         Ok(())
     }
 }

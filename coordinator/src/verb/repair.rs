@@ -8,7 +8,10 @@ use clap::Args;
 use swarm_engine::state::State;
 use swarm_program::{exit::Exit, failure::Failure};
 
-use super::data::{Data, disk_failure};
+use super::{
+    data::{Data, disk_failure},
+    finding::say,
+};
 use crate::{
     journal::{self, OpenError, Salvage, Witness},
     machine::data_dir::DataDir,
@@ -49,12 +52,12 @@ impl Repair {
         let witnesses = Witnesses::of(&dir)?;
         let error = match witnesses.fault(&dir)? {
             None => {
-                println!("there is nothing to repair: the coordinator can start");
+                say("there is nothing to repair: the coordinator can start");
                 return Ok(());
             }
             Some(fault) => fault,
         };
-        println!("{}", error.describe());
+        say(error.describe());
         let salvage = witnesses.salvage(&dir, &error)?;
         let loss = describe(&salvage, &witnesses);
         if !self.accept_loss {
@@ -63,15 +66,15 @@ impl Repair {
                 "nothing was changed: restore the data from a backup, or accept the loss with --accept-loss";
             return Err(failure.help(help));
         }
-        println!("{loss}");
+        say(&loss);
         carry_out(&dir, &witnesses, &salvage)?;
         drop(witnesses);
         let opened = start::open(&dir)?;
-        println!(
+        say(format_args!(
             "repaired: the coordinator goes on behind seq {}, with a new history; what was cut is in {}",
             opened.state.seq().0,
             dir.path().join(ASIDE).display()
-        );
+        ));
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 use super::{
     backup_note,
     data::{Data, disk_failure},
+    finding::say,
 };
 use crate::{
     journal::{self, Floor},
@@ -61,11 +62,11 @@ impl Restore {
         lay_out(&self.source, &aside)?;
         check(&aside, copied.last_seq)?;
         take_over(&dir, &aside).map_err(|error| disk_failure(&error))?;
-        println!(
+        say(format_args!(
             "restored everything up to seq {} to {}; the next start begins a new history",
             copied.last_seq,
             dir.path().display()
-        );
+        ));
         Ok(())
     }
 }

@@ -9,7 +9,10 @@ use clap::Args;
 use swarm_engine::{id::Seq, state::State};
 use swarm_program::{exit::Exit, failure::Failure};
 
-use super::data::{Data, disk_failure};
+use super::{
+    data::{Data, disk_failure},
+    finding::say,
+};
 use crate::{
     journal::{self, Inspected},
     machine::{data_dir::DataDir, disk},
@@ -72,10 +75,10 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     let end = Seq(store.applied_seq());
     catch_up(&mut state, &journal.reader, end, &expected)?;
     let records = compare(&store, &expected)?;
-    println!(
+    say(format_args!(
         "store: {records} records as of seq {}, each as the journal says",
         end.0
-    );
+    ));
 
     catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
     recall_missing(&mut state, &expected)?;
@@ -84,10 +87,10 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
         Failure::new(Exit::Bug, format!("the state contradicts itself: {fault}")).help(help)
     })?;
     let tasks = state.counts().total();
-    println!(
+    say(format_args!(
         "state: {tasks} tasks as of seq {}, without contradiction",
         journal.last.seq
-    );
+    ));
     Ok(())
 }
 
@@ -100,7 +103,10 @@ fn check_snapshots(dir: &DataDir) -> Result<Vec<Snapshot>, Failure> {
             Ok(snapshot)
         });
         let snapshot = checked.map_err(|error| failures::of_snapshot(&error))?;
-        println!("snapshot: {} records as of seq {seq}, intact", snapshot.count());
+        say(format_args!(
+            "snapshot: {} records as of seq {seq}, intact",
+            snapshot.count()
+        ));
         snapshots.push(snapshot);
     }
     Ok(snapshots)
@@ -112,17 +118,19 @@ fn describe(journal: &Inspected) {
     } else {
         "segments"
     };
-    println!(
+    say(format_args!(
         "journal: {} {segments}, seq {} to {}, intact",
         journal.segments,
         journal.reader.oldest_seq(),
         journal.last.seq
-    );
+    ));
     if let Some(torn) = &journal.torn {
-        println!("journal: the next start cuts what nobody was told of: {torn}");
+        say(format_args!(
+            "journal: the next start cuts what nobody was told of: {torn}"
+        ));
     }
     if journal.high_water.is_none() {
-        println!("journal: no high-water file says that nothing is missing at its end");
+        say("journal: no high-water file says that nothing is missing at its end");
     }
 }
 

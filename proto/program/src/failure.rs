@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::exit::Exit;
+use crate::{exit::Exit, log, words::clean::clean};
 
 /// See the module.
 #[derive(Debug)]
@@ -43,13 +43,13 @@ impl Failure {
     }
 
     /// Writes the failure to standard error and gives the exit code. A JSON log gets it as its last line, people get
-    /// it as text.
+    /// it as text. A closed or stuck standard error changes nothing.
     pub fn tell(&self) -> Exit {
         if is_read_by_programs() {
             let help = (!self.help.is_empty()).then(|| self.help.join("\n"));
             tracing::error!(help, "{}", self.lines().join("\n"));
         } else {
-            eprintln!("{self}");
+            log::say(&clean(&self.to_string()));
         }
         self.exit
     }

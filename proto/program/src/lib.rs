@@ -2,6 +2,7 @@
 
 pub mod settings;
 
+pub mod bug;
 pub mod exit;
 pub mod failure;
 pub mod log;

@@ -5,5 +5,7 @@ mod settings;
 mod deploy;
 mod dev;
 
+mod log_readers;
+mod log_words;
 mod logs;
 mod stop;

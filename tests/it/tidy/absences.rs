@@ -120,6 +120,18 @@ fn only_dev_names_the_other_programs_in_swarmctl() {
 }
 
 #[test]
+fn programs_that_serve_write_through_their_log_which_never_waits_and_never_fails() {
+    let words = ["println!", "eprintln!", "print!", "eprint!", "dbg!", "set_hook"];
+    for sources in ["coordinator/src/", "agent/src/", "proto/program/src/"] {
+        absent(&words, &source::below(sources), |path| {
+            // Figures are printed by hand, and the hook of panics writes to the log.
+            path.ends_with("/figures.rs") || path == "proto/program/src/bug.rs"
+        });
+    }
+    present("set_hook", &source::below("proto/program/src/"));
+}
+
+#[test]
 fn no_test_sleeps_to_wait_for_a_state() {
     let words = ["thread::sleep", "time::sleep", "sleep(", "sleep_until("];
     // Functions that look at a condition again and again, up to a deadline.

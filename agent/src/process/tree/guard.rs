@@ -48,10 +48,14 @@ pub(crate) fn asked_for(args: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
     (flag == FLAG).then(|| (PathBuf::from(file), flags))
 }
 
+/// Lets no signal reach the guard's process, which is to do this before it starts a thread: a signal to all processes
+/// of the agent must not end the guard first.
+pub(crate) fn block_signals() {
+    let _ = SigSet::all().thread_block();
+}
+
 /// The guard's process: waits for the end of the agent, and ends the processes that its attempts left.
 pub(crate) fn run(file: &Path) -> ExitCode {
-    // A signal to all processes of the agent must not end the guard first.
-    let _ = SigSet::all().thread_block();
     let Some(series) = Series::at(file) else {
         tracing::error!("{} is not about an agent's marks", file.display());
         return ExitCode::FAILURE;

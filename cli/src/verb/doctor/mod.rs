@@ -9,6 +9,7 @@ use prost_types::Timestamp;
 use swarm_program::{
     doctor::{checkup, report::Report},
     exit::Exit,
+    words::clean::clean_line,
 };
 use swarm_proto::{
     channel::Address,
@@ -20,7 +21,7 @@ use super::look::holds;
 use crate::{
     call::client::Client,
     output::{Output, change, hold, text},
-    program::{PROGRAM, globals::Globals, terminal},
+    program::{PROGRAM, globals::Globals},
 };
 
 const EXAMPLES: &str = "\
@@ -130,7 +131,7 @@ fn held(hold: &Hold) -> String {
     if !hold.reason.is_empty() {
         sentence.push_str(&format!(": {}", hold.reason));
     }
-    terminal::clean_line(&sentence)
+    clean_line(&sentence)
 }
 
 async fn agents(globals: &Globals) -> anyhow::Result<Vec<Agent>> {
@@ -210,7 +211,7 @@ fn list(agents: &[&Agent], about: impl Fn(&Agent) -> String) -> String {
             } else {
                 &agent.name
             };
-            terminal::clean_line(&format!("{name} ({})", about(agent)))
+            clean_line(&format!("{name} ({})", about(agent)))
         })
         .collect();
     if agents.len() > MOST_NAMES {

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use prost_types::Timestamp;
-use swarm_program::{exit::Exit, failure::Failure, words::wrapped::wrapped};
+use swarm_program::{
+    exit::Exit,
+    failure::Failure,
+    words::{clean::clean_line, wrapped::wrapped},
+};
 use swarm_proto::{
     call::CallFailure,
     reason::Reason,
@@ -16,7 +20,7 @@ use crate::{
         subject::{self, Subject},
     },
     output::{Output, change, state, text},
-    program::{globals::Globals, terminal},
+    program::globals::Globals,
 };
 
 /// At most this many agents get a line of their own. The others are counted by reason; `-o json` has all.
@@ -165,7 +169,7 @@ impl Page<'_> {
             .split_at(explanation.agents.len().min(SHOWN_AGENTS));
         let rows: Vec<(String, String, &AgentFit)> = shown
             .iter()
-            .map(|fit| (agent_name(fit), terminal::clean_line(&fit.kind), fit))
+            .map(|fit| (agent_name(fit), clean_line(&fit.kind), fit))
             .collect();
         let names = rows
             .iter()
@@ -225,7 +229,7 @@ fn agent_name(fit: &AgentFit) -> String {
     } else {
         &fit.name
     };
-    let name = terminal::clean_line(name);
+    let name = clean_line(name);
     match name.char_indices().nth(NAME_CHARS) {
         Some(_) => name.chars().take(NAME_CHARS - 1).chain(['…']).collect(),
         None => name,
@@ -233,7 +237,7 @@ fn agent_name(fit: &AgentFit) -> String {
 }
 
 fn with_time(message: &str, until: Option<&Timestamp>) -> String {
-    let message = terminal::clean_line(message);
+    let message = clean_line(message);
     let time = text::time(until);
     if until.is_none() || message.contains(&time) {
         message
@@ -255,5 +259,5 @@ fn counted_kinds(fits: &[AgentFit], unlisted: usize) -> String {
     if unlisted > 0 {
         parts.push(format!("{unlisted} not looked at"));
     }
-    terminal::clean_line(&parts.join(", "))
+    clean_line(&parts.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use swarm_program::exit::Exit;
+use swarm_program::{exit::Exit, words::clean::clean};
 use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         subject::{self, Subject},
     },
     output::{Output, event, task, text},
-    program::{globals::Globals, terminal},
+    program::globals::Globals,
 };
 
 /// At most this many events of a task are on the page, the newest.
@@ -114,7 +114,7 @@ fn tail(name: &str, bytes: &[u8], whole: u64) -> String {
     if bytes.is_empty() {
         return String::new();
     }
-    let cleaned = terminal::clean(&String::from_utf8_lossy(bytes));
+    let cleaned = clean(&String::from_utf8_lossy(bytes));
     let lines: Vec<&str> = cleaned.lines().collect();
     let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
     let heading = if shown.len() < lines.len() {

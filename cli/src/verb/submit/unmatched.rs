@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use swarm_program::words::clean::clean_line;
 use swarm_proto::v1::{SubmittedTask, Unmatched};
 
 use crate::{
     call::client::Client,
     output::{state, text},
-    program::terminal::{self, note},
+    program::terminal::note,
 };
 
 /// At most this many groups are told; the rest is counted.
@@ -30,10 +31,7 @@ pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatc
 pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
     for (index, group) in unmatched.iter().take(MAX_TOLD).enumerate() {
         let label = if index == 0 { label } else { "" };
-        note(terminal::clean_line(&format!(
-            "{label}{}",
-            sentence(tasks, group)
-        )));
+        note(clean_line(&format!("{label}{}", sentence(tasks, group))));
     }
     let left: u64 = unmatched.iter().skip(MAX_TOLD).map(|group| group.tasks).sum();
     if left > 0 {

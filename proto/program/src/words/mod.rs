@@ -1,4 +1,5 @@
-//! Words for people: sentences broken into lines, and the word meant by a mistyped one.
+//! Words for people: sentences broken into lines, text from outside, and the word meant by a mistyped one.
 
+pub mod clean;
 pub mod nearest;
 pub mod wrapped;

@@ -1,11 +1,27 @@
 //! The log of a coordinator or an agent: where its lines go, how many there are, and how they look.
+//!
+//! A reader that is slow, stuck or gone never changes what the program does: see `lines`.
 
-use std::io::{IsTerminal as _, stderr};
+mod layout;
+mod lines;
+
+use std::{
+    io::{self, IsTerminal as _, Write, stderr},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::tell_as_json;
+use lines::Lines;
+
+/// The time for a reader to take the last lines of a program that ends.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The lines to standard error, once the log has started.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// The levels.
 pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -30,21 +46,73 @@ pub fn is_level(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// What is wrong with the filter.
+/// What is wrong with the filter, or that the machine has no more threads.
 pub fn start(own: &str, level: &str, format: LogFormat) -> Result<(), String> {
     let filter = EnvFilter::try_new(directives(own, level)).map_err(|error| error.to_string())?;
     tell_as_json(format == LogFormat::Json);
+    if LINES.get().is_none() {
+        let lines = Lines::start("log", stderr(), tell_lost)
+            .map_err(|error| format!("cannot start the thread of the log: {error}"))?;
+        let _ = LINES.set(lines);
+    }
     let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colour)
-        .with_writer(stderr);
+        // The library would write about a failure to standard error itself.
+        .log_internal_errors(false)
+        .with_writer(move || Line { format });
     // A second program in one process keeps the first one's log.
     let _ = match format {
-        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Text => lines.fmt_fields(layout::fields()).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     };
     Ok(())
+}
+
+/// Writes text for people to standard error, among the log's lines.
+pub(crate) fn say(text: &str) {
+    match LINES.get() {
+        Some(lines) => lines.push(&format!("{text}\n")),
+        // The log has not started. A closed standard error cannot be told about.
+        None => {
+            let _ = writeln!(stderr(), "{text}");
+        }
+    }
+}
+
+/// Waits until the last lines are taken: for a program that ends, in whatever way.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(LAST_LINES);
+    }
+}
+
+fn tell_lost(count: u64) {
+    let lines = if count == 1 { "line is" } else { "lines are" };
+    tracing::error!("{count} {lines} missing from this log: nobody took them in time");
+}
+
+/// Takes one line from the library.
+struct Line {
+    format: LogFormat,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(lines) = LINES.get() {
+            match self.format {
+                LogFormat::Text => lines.push(&text),
+                LogFormat::Json => lines.push(&layout::json(&text)),
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A level alone is about our own lines: the libraries below have much to say that helps nobody here. A filter does
