@@ -1,9 +1,9 @@
 //! The shares of a coordinator's memory.
 
+use swarm_program::words::clean::clean_line;
 use swarm_proto::v1::{GetStatusResponse, MemoryShare};
 
 use super::text;
-use crate::program::terminal;
 
 /// All shares in one line; nothing of a coordinator that tells none.
 pub fn all(status: &GetStatusResponse) -> String {
@@ -15,7 +15,7 @@ pub fn all(status: &GetStatusResponse) -> String {
 pub fn share(share: &MemoryShare) -> String {
     format!(
         "{} {} of {}",
-        terminal::clean_line(&share.purpose),
+        clean_line(&share.purpose),
         text::bytes(share.bytes),
         text::bytes(share.limit_bytes)
     )
