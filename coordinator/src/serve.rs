@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::budget::Budget,
-    door,
+    door::{self, emergency::Emergency},
     machine::{data_dir::DataDir, memory::Memory},
     program::{
         config::Config,
@@ -29,6 +29,7 @@ use crate::{
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
+    let emergency = Emergency::listen().map_err(no_signals)?;
     allow_many_files();
     let budget = budget(&config);
     let dir = DataDir::open(&config.data_dir()?)?;
@@ -73,6 +74,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         address,
     };
     let requests = Requests::new(Arc::clone(&core), settings, shutdown.clone());
+    let emergency = tokio::spawn(emergency.serve(requests.clone(), shutdown.clone()));
     let served = door::grpc::serve(listener, requests, Arc::clone(core.meters()), shutdown.clone()).await;
 
     shutdown.cancel();
@@ -82,6 +84,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     if let Some(door) = door {
         let _ = door.await;
     }
+    let _ = emergency.await;
     let contents = core.store().contents();
     drop(core);
     if let Ok(contents) = contents {
@@ -173,10 +176,13 @@ fn announce(address: SocketAddr, metrics: Option<SocketAddr>) {
     }
 }
 
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Bug, format!("cannot listen for signals: {error}"))
+}
+
 fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {
-    let failed = |error| Failure::new(Exit::Bug, format!("cannot listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),

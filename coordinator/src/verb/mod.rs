@@ -24,13 +24,24 @@ Examples:
   coordinator --data-dir /var/lib/swarm            keep the data elsewhere
   coordinator --listen 0.0.0.0:50051 --insecure    serve a trusted network, unencrypted";
 
+const SIGNALS: &str = "\
+Signals:
+  SIGTERM, SIGINT  stop in order; agents go on, and report when a coordinator is there again
+  SIGUSR1          emergency: end everything that runs on every agent, as `swarmctl stop` does, and serve on";
+
 /// The program by its name.
 pub(crate) const PROGRAM: swarm_program::settings::Program =
     swarm_program::settings::Program { name: "coordinator" };
 
 /// Keeps tasks durably and hands them to agents.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "coordinator", version, before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "coordinator",
+    version,
+    before_help = EXAMPLES,
+    after_help = SIGNALS,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Program {
     /// What to do instead of serving.
     #[command(subcommand)]

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, thread, time::Duration};
 
 use nix::sys::signal::Signal;
-use swarm_proto::v1::{ClaimRequest, StreamEventsRequest, TaskState};
+use swarm_proto::v1::{ClaimRequest, HoldKind, StreamEventsRequest, TaskState};
 use tonic::Code;
 
 use crate::harness::{
@@ -137,6 +137,37 @@ fn an_agent_that_is_stopped_at_once_leaves_no_process_behind() {
     wait_until("its processes are gone", || {
         !pids.iter().any(|&pid| is_running(pid))
     });
+}
+
+#[test]
+fn a_signal_to_the_coordinator_stops_everything_at_once_and_it_serves_on() {
+    let mut coordinator = Coordinator::start();
+    let client = coordinator.client();
+    let _agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);
+    client.submit(vec![shell_task("running", &gated(coordinator.dir()))]);
+    wait_until("it has begun", || coordinator.dir().join("begun").exists());
+
+    coordinator.program().signal(Signal::SIGUSR1);
+
+    client.wait_for_event("running", "lease_released");
+    let task = client.task("running");
+    assert_eq!(
+        (task.state(), task.tries.unwrap().failures),
+        (TaskState::Queued, 0)
+    );
+    let holds = client.status().holds;
+    assert_eq!(holds.len(), 1);
+    assert_eq!(
+        (holds[0].kind(), holds[0].actor.as_str()),
+        (HoldKind::Stop, "SIGUSR1")
+    );
+    wait_until("its operator is told", || {
+        coordinator.program().log().contains("swarmctl resume")
+    });
+    fs::write(coordinator.dir().join("gate"), "").unwrap();
+    coordinator.swarmctl(&["resume"]).expect(0);
+    client.wait_for_state("running", TaskState::Succeeded);
+    assert_eq!(coordinator.stop(PATIENCE), 0);
 }
 
 #[test]
