@@ -73,11 +73,11 @@ pub fn child(arg0: &OsStr) -> Option<fn(Vec<OsString>) -> ExitCode> {
     }
 }
 
-/// Runs a swarm until Ctrl-C, or until the demo is done if that was asked for.
+/// Runs a swarm until Ctrl-C, or until the demo is done if that was asked for. A killed agent is started again.
 ///
 /// # Errors
 ///
-/// When a program cannot be started or ends by itself, or the demo cannot be carried out.
+/// When a program cannot be started or ends otherwise by itself, or the demo cannot be carried out.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let mut interruption = Interruption::listen().context("cannot catch Ctrl-C")?;
     let directory = Directory::open(args.data_dir.as_deref(), args.demo)?;
@@ -105,9 +105,7 @@ async fn work(
     let coordinator = swarm
         .start_coordinator(choose_address(args), directory.path())
         .await?;
-    for number in 1..=args.agents {
-        swarm.start_agent(number, args.slots, &coordinator, directory.path())?;
-    }
+    swarm.start_agents(args.agents, args.slots, &coordinator, directory.path())?;
     announce(args, &coordinator, directory);
 
     if args.demo {
@@ -117,14 +115,14 @@ async fn work(
         })?;
         let all_succeeded = tokio::select! {
             done = Box::pin(demo::run(Demo::plan()?, &client)) => done?,
-            failure = swarm.first_end() => return Err(failure.into()),
+            failure = swarm.keep_up() => return Err(failure),
         };
         if args.exit_when_done {
             return Ok(if all_succeeded { Exit::Done } else { Exit::Failed });
         }
     }
     say_what_next(&coordinator);
-    Err(swarm.first_end().await.into())
+    Err(swarm.keep_up().await)
 }
 
 /// The usual port, or any free port when that is taken.

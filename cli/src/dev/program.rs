@@ -3,8 +3,9 @@
 use std::{
     env,
     ffi::OsStr,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, OnceLock},
@@ -27,6 +28,50 @@ use super::parent;
 const LOG_TAIL_LINES: usize = 15;
 const LOG_TAIL_BYTES: u64 = 8 * 1024;
 
+/// The log of a program, where its stderr goes.
+pub(super) struct Log {
+    name: String,
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// A new log of the program of this name, in place of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(super) fn begin(logs: &Path, name: &str) -> anyhow::Result<Log> {
+        fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
+        Log::open(
+            logs,
+            name,
+            File::options().create(true).write(true).truncate(true),
+        )
+    }
+
+    /// The log of a program that is started again goes on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(super) fn go_on(logs: &Path, name: &str) -> anyhow::Result<Log> {
+        Log::open(logs, name, File::options().create(true).append(true))
+    }
+
+    fn open(logs: &Path, name: &str, options: &OpenOptions) -> anyhow::Result<Log> {
+        let path = logs.join(format!("{name}.log"));
+        let file = options
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Log {
+            name: name.to_owned(),
+            path,
+            file,
+        })
+    }
+}
+
 /// A program under `dev`. Dropping it closes the program's standard input, and the program stops.
 pub(super) struct Program {
     name: String,
@@ -42,18 +87,15 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When it cannot be started, or its log cannot be written.
+    /// When it cannot be started.
     pub(super) fn start(
         program: &str,
-        name: &str,
+        log: Log,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
-        logs: &Path,
         ends: &watch::Sender<()>,
     ) -> anyhow::Result<(Program, Option<ChildStdout>)> {
         let executable = env::current_exe().context("cannot tell which program this is")?;
-        fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
-        let log = logs.join(format!("{name}.log"));
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let Log { name, path, file } = log;
         let mut child = Command::new(&executable)
             .arg0(program)
             .args(args)
@@ -82,8 +124,8 @@ impl Program {
         });
         Ok((
             Program {
-                name: name.to_owned(),
-                log,
+                name,
+                log: path,
                 pid: Pid::from_raw(pid),
                 end,
                 _stdin: stdin,
@@ -95,6 +137,12 @@ impl Program {
     /// Whether it has not ended.
     pub(super) fn is_running(&self) -> bool {
         self.end.get().is_none()
+    }
+
+    /// The signal that it was killed by.
+    pub(super) fn killed_by(&self) -> Option<Signal> {
+        let signal = self.end.get().copied().flatten()?.signal()?;
+        Signal::try_from(signal).ok()
     }
 
     /// Sends a signal, unless it has ended.

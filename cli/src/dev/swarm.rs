@@ -2,8 +2,8 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -14,10 +14,14 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::ChildStdout,
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
-use super::{interruption::Interruption, program::Program};
+use super::{
+    interruption::Interruption,
+    program::{Log, Program},
+};
+use crate::program::terminal::note;
 
 /// The beginning of the coordinator's line on stdout when its port is open.
 const LISTENING: &str = "listening on ";
@@ -31,10 +35,14 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an agent may take to kill its attempts.
 const KILL_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// An agent that was killed sooner after its start waits a moment before it is started again.
+const STEADY: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// The running programs.
 pub(super) struct Swarm {
     coordinator: Option<Program>,
-    agents: Vec<Program>,
+    agents: Vec<Agent>,
     ends: watch::Sender<()>,
     /// Held so that the coordinator never writes to a closed pipe.
     _stdout: Option<BufReader<ChildStdout>>,
@@ -68,13 +76,8 @@ impl Swarm {
             "--data-dir".as_ref(),
             data.as_os_str(),
         ];
-        let (program, stdout) = Program::start(
-            "coordinator",
-            "coordinator",
-            args,
-            &directory.join("logs"),
-            &self.ends,
-        )?;
+        let log = Log::begin(&directory.join("logs"), "coordinator")?;
+        let (program, stdout) = Program::start("coordinator", log, args, &self.ends)?;
         self.coordinator = Some(program);
         let mut stdout = BufReader::new(stdout.context("the coordinator has no standard output")?);
         let mut line = String::new();
@@ -83,7 +86,7 @@ impl Swarm {
             .await
             .context("cannot read what the coordinator says")?;
         if read == 0 {
-            return Err(self.first_end().await.into());
+            return Err(self.keep_up().await);
         }
         self._stdout = Some(stdout);
         let address = line
@@ -98,49 +101,67 @@ impl Swarm {
         })
     }
 
-    /// Starts the agent of a number.
+    /// Starts this many agents, numbered from 1.
     ///
     /// # Errors
     ///
-    /// When the agent cannot be started.
-    pub(super) fn start_agent(
+    /// When an agent cannot be started.
+    pub(super) fn start_agents(
         &mut self,
-        number: u32,
+        count: u32,
         slots: u32,
         coordinator: &Address,
         directory: &Path,
     ) -> anyhow::Result<()> {
-        let (name, state) = (format!("dev-{number}"), directory.join(format!("agent-{number}")));
-        let (coordinator, slots) = (coordinator.to_string(), slots.to_string());
-        let args = [
-            "--coordinator".as_ref(),
-            coordinator.as_ref(),
-            "--name".as_ref(),
-            name.as_ref(),
-            "--state-dir".as_ref(),
-            state.as_os_str(),
-            "--slots".as_ref(),
-            slots.as_ref(),
-            "--drain-timeout".as_ref(),
-            DRAIN_TIMEOUT.as_ref(),
-        ];
-        let log_name = format!("agent-{number}");
-        let (program, _) = Program::start("agent", &log_name, args, &directory.join("logs"), &self.ends)?;
-        self.agents.push(program);
+        for number in 1..=count {
+            let plan = Plan {
+                name: format!("agent-{number}"),
+                agent: format!("dev-{number}"),
+                slots: slots.to_string(),
+                coordinator: coordinator.to_string(),
+                directory: directory.to_owned(),
+            };
+            let log = Log::begin(&plan.logs(), &plan.name)?;
+            self.agents.push(Agent {
+                program: plan.start(log, &self.ends)?,
+                started: Instant::now(),
+                plan,
+            });
+        }
         Ok(())
     }
 
-    /// Waits until a program has ended by itself, and returns its failure.
-    pub(super) async fn first_end(&self) -> Failure {
+    /// Starts an agent again whenever one was killed, until a program ends otherwise by itself; returns its failure.
+    pub(super) async fn keep_up(&mut self) -> anyhow::Error {
         let mut ends = self.ends.subscribe();
         loop {
-            let mut programs = self.coordinator.iter().chain(&self.agents);
-            if let Some(program) = programs.find(|program| !program.is_running()) {
-                return program.failure();
+            let killed = match self.first_ended() {
+                None => {
+                    // The sender lives as long as `self`.
+                    let _ = ends.changed().await;
+                    continue;
+                }
+                Some(Ended::Agent(number)) => number,
+                Some(Ended::Otherwise(failure)) => return failure.into(),
+            };
+            if let Err(error) = self.agents[killed].start_again(&self.ends).await {
+                return error;
             }
-            // The sender lives as long as `self`.
-            let _ = ends.changed().await;
         }
+    }
+
+    /// The first program that has ended by itself.
+    fn first_ended(&self) -> Option<Ended> {
+        let mut agents = self.agents.iter();
+        if let Some(coordinator) = self.coordinator.iter().find(|program| !program.is_running()) {
+            return Some(Ended::Otherwise(coordinator.failure()));
+        }
+        let number = agents.position(|agent| !agent.program.is_running())?;
+        let program = &self.agents[number].program;
+        Some(match program.killed_by() {
+            Some(_) => Ended::Agent(number),
+            None => Ended::Otherwise(program.failure()),
+        })
     }
 
     /// Ends all programs: first the agents, so that the coordinator still hears of their attempts, then the
@@ -152,20 +173,17 @@ impl Swarm {
             (Signal::SIGUSR1, KILL_TIMEOUT),
             (Signal::SIGKILL, KILL_TIMEOUT),
         ];
-        self.end_with(&self.agents, &steps, interruption).await;
+        let agents: Vec<&Program> = self.agents.iter().map(|agent| &agent.program).collect();
+        self.end_with(&agents, &steps, interruption).await;
         if let Some(coordinator) = &self.coordinator {
-            self.end_with(
-                std::slice::from_ref(coordinator),
-                &[steps[0], steps[2]],
-                interruption,
-            )
-            .await;
+            self.end_with(&[coordinator], &[steps[0], steps[2]], interruption)
+                .await;
         }
     }
 
     async fn end_with(
         &self,
-        programs: &[Program],
+        programs: &[&Program],
         steps: &[(Signal, Duration)],
         interruption: &mut Interruption,
     ) {
@@ -173,7 +191,7 @@ impl Swarm {
             programs.iter().for_each(|program| program.signal(*signal));
             let mut ends = self.ends.subscribe();
             let all_ended = async {
-                while programs.iter().any(Program::is_running) {
+                while programs.iter().any(|program| program.is_running()) {
                     let _ = ends.changed().await;
                 }
             };
@@ -181,10 +199,76 @@ impl Swarm {
                 _ = timeout(*patience, all_ended) => {}
                 () = interruption.next() => {}
             }
-            if !programs.iter().any(Program::is_running) {
+            if !programs.iter().any(|program| program.is_running()) {
                 return;
             }
         }
+    }
+}
+
+/// What has ended by itself.
+enum Ended {
+    /// An agent, by its place, that was killed.
+    Agent(usize),
+    /// A program that says why, or the coordinator.
+    Otherwise(Failure),
+}
+
+/// An agent, and how it is started again.
+struct Agent {
+    program: Program,
+    started: Instant,
+    plan: Plan,
+}
+
+impl Agent {
+    /// Says that it was killed, and starts it again.
+    async fn start_again(&mut self, ends: &watch::Sender<()>) -> anyhow::Result<()> {
+        let signal = self.program.killed_by().map_or("a signal", Signal::as_str);
+        let name = &self.plan.name;
+        if self.started.elapsed() < STEADY {
+            sleep(MOMENT).await;
+        }
+        note(format!("{name} was killed by {signal}; starting it again"));
+        let log = Log::go_on(&self.plan.logs(), name)?;
+        self.program = self.plan.start(log, ends)?;
+        self.started = Instant::now();
+        Ok(())
+    }
+}
+
+/// How an agent is started.
+struct Plan {
+    /// Of its log.
+    name: String,
+    /// As the coordinator knows it.
+    agent: String,
+    slots: String,
+    coordinator: String,
+    directory: PathBuf,
+}
+
+impl Plan {
+    fn logs(&self) -> PathBuf {
+        self.directory.join("logs")
+    }
+
+    fn start(&self, log: Log, ends: &watch::Sender<()>) -> anyhow::Result<Program> {
+        let state = self.directory.join(&self.name);
+        let args = [
+            "--coordinator".as_ref(),
+            self.coordinator.as_ref(),
+            "--name".as_ref(),
+            self.agent.as_ref(),
+            "--state-dir".as_ref(),
+            state.as_os_str(),
+            "--slots".as_ref(),
+            self.slots.as_ref(),
+            "--drain-timeout".as_ref(),
+            DRAIN_TIMEOUT.as_ref(),
+        ];
+        let (program, _) = Program::start("agent", log, args, ends)?;
+        Ok(program)
     }
 }
 

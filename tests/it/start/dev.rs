@@ -6,7 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::harness::{
     PATIENCE,
@@ -94,6 +97,49 @@ fn an_interrupted_dev_ends_with_success_keeps_its_data_and_leaves_no_process() {
     assert_eq!(program.wait(PATIENCE), 0);
     assert_eq!(processes_of(dir.path()), [] as [&str; 0]);
     assert!(dir.path().join("data").is_dir());
+}
+
+/// The process id of the agent that runs in this directory's `dev`.
+fn agent_of(dir: &Path) -> Option<Pid> {
+    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mark = dir.to_str().unwrap();
+    let mut pids = entries.filter_map(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let is_agent = line.starts_with("agent --coordinator") && line.contains(mark);
+        is_agent
+            .then(|| entry.file_name().to_str()?.parse().ok())
+            .flatten()
+            .map(Pid::from_raw)
+    });
+    pids.next()
+}
+
+#[test]
+fn an_agent_of_dev_that_is_killed_is_started_again_with_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut program, address) = start(dir.path());
+    wait_until("the agent is there", || agent_of(dir.path()).is_some());
+    let killed = agent_of(dir.path()).unwrap();
+    let run = |word: &str| {
+        crate::harness::swarmctl::swarmctl(&address, dir.path(), &["run", "--", "echo", word]).expect(0)
+    };
+    run("before");
+
+    kill(killed, Signal::SIGKILL).unwrap();
+
+    wait_until("another agent is there", || {
+        agent_of(dir.path()).is_some_and(|pid| pid != killed)
+    });
+    assert_eq!(run("after").stdout, "after\n");
+    let log = program.log();
+    assert!(
+        log.contains("agent-1 was killed by SIGKILL; starting it again"),
+        "{log}"
+    );
+    program.signal(Signal::SIGINT);
+    assert_eq!(program.wait(PATIENCE), 0);
+    assert_eq!(processes_of(dir.path()), [] as [&str; 0]);
 }
 
 #[test]
