@@ -19,7 +19,11 @@ use crate::{
         workspace::{self, Workspace},
     },
     executor::KINDS,
-    process::tree::{Sweeper, Swept, guard::Guard, series::Series},
+    process::tree::{
+        guard::Guard,
+        series::Series,
+        sweep::{Sweeper, Swept},
+    },
     program::{
         config::Config,
         shutdown::{Shutdown, Stage},

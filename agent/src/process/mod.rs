@@ -140,7 +140,7 @@ impl Process {
 mod tests {
     use std::future::pending;
 
-    use super::tree::{Sweeper, series::Series};
+    use super::tree::{series::Series, sweep::Sweeper};
     use super::*;
     use crate::attempt_key::AttemptKey;
 

@@ -29,7 +29,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{FINDS_MARKED, Swept, series::Series};
+use super::{FINDS_MARKED, series::Series, sweep::Swept};
 use crate::program::{backoff::Backoff, config::Config};
 
 /// The flag before the guard's file; hidden from `--help`.
