@@ -62,7 +62,7 @@ async fn work(
     workspace: &Arc<Workspace>,
     series: &Series,
 ) -> Result<Option<Unfinished>, Failure> {
-    let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
+    let sweeper = Sweeper::adopt_orphans().context("cannot start the thread that ends process trees")?;
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
         name: state.name().to_owned(),

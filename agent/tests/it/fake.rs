@@ -200,7 +200,17 @@ impl Fake {
     }
 
     /// Waits until the closure returns something.
-    pub(crate) async fn until<T>(&self, what: &str, mut look: impl FnMut(&World) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, look: impl FnMut(&World) -> Option<T>) -> T {
+        self.until_within(PATIENCE, what, look).await
+    }
+
+    /// The same with another patience.
+    pub(crate) async fn until_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut(&World) -> Option<T>,
+    ) -> T {
         let mut changes = self.0.changed.subscribe();
         let waiting = async {
             loop {
@@ -212,7 +222,7 @@ impl Fake {
                 changes.changed().await.unwrap();
             }
         };
-        timeout(PATIENCE, waiting)
+        timeout(patience, waiting)
             .await
             .unwrap_or_else(|_| panic!("waited in vain: {what}"))
     }

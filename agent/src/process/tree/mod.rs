@@ -3,10 +3,11 @@
 //! A process leaves its group with `setsid`, but its children inherit its environment. A tree is gone when two
 //! successive scans of `/proc` find none of its processes: a single scan can miss a process that is forked meanwhile.
 //!
-//! A sweep does not find a process that removed the mark from its environment, a process of another user, a process
-//! that made itself unreadable (as `ssh-agent` does, unless the agent is root), and processes that another service
-//! starts for a task (`docker run -d`, `systemd-run`, `at`). On systems other than Linux a sweep finds nothing: there
-//! a tree is the process group.
+//! A process that removed the mark from its environment, or that made itself unreadable (as `ssh-agent` does), is found
+//! when its parent has ended: then it is an orphan and a child of the agent. Only a guard does not find it.
+//!
+//! Nobody finds a process of another user, and processes that another service starts for a task (`docker run -d`,
+//! `systemd-run`, `at`). On systems other than Linux a sweep finds nothing: there a tree is the process group.
 
 pub(crate) mod sweep;
 
@@ -14,6 +15,9 @@ pub(crate) mod guard;
 pub(crate) mod series;
 
 pub(crate) mod mark;
+
+mod orphans;
+pub(super) mod own;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -43,6 +47,7 @@ pub(crate) struct Tree {
 impl Tree {
     /// A tree with this mark.
     pub(crate) fn new(mark: Mark, key: AttemptKey, sweeper: Sweeper) -> Tree {
+        sweeper.begin(&mark);
         Tree {
             mark,
             key,
@@ -54,6 +59,11 @@ impl Tree {
     /// The mark of its processes.
     pub(crate) fn mark(&self) -> &Mark {
         &self.mark
+    }
+
+    /// Sees to it that processes of the tree that have ended are soon gone. An orphan waits for the agent.
+    pub(super) fn reap(&self) {
+        self.sweeper.reap();
     }
 
     /// Kills its processes, and logs how many were left. A tree that is gone stays gone, as nobody is there to start
