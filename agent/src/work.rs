@@ -19,10 +19,13 @@ use crate::{
         workspace::{self, Workspace},
     },
     executor::KINDS,
-    process::tree::{
-        guard::Guard,
-        series::Series,
-        sweep::{Sweeper, Swept},
+    process::{
+        private,
+        tree::{
+            guard::Guard,
+            series::Series,
+            sweep::{Sweeper, Swept},
+        },
     },
     program::{
         config::Config,
@@ -36,6 +39,7 @@ pub(crate) struct Unfinished(pub(crate) String);
 
 /// Works for the coordinator of the settings, until a signal ends the agent or it cannot go on.
 pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
+    private::close();
     let config = Arc::new(config);
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Failure::new(Exit::Usage, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;

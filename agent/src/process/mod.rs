@@ -2,6 +2,7 @@
 //! its environment. Its output is captured up to a bound. At its end, which no other process delays, first the group is
 //! ended, then every process with the mark, then orphans, so that nothing of an attempt is left, however it ends.
 
+pub(crate) mod private;
 pub(crate) mod tree;
 
 mod launch;

@@ -12,6 +12,8 @@ mod holding;
 mod leaving;
 #[cfg(target_os = "linux")]
 mod orphans;
+#[cfg(target_os = "linux")]
+mod private;
 mod running;
 mod starting;
 mod strangers;
