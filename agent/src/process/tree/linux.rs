@@ -145,6 +145,18 @@ fn is_foreign(pid: i32, own: i32, parents: &BTreeMap<i32, i32>, foreign: &BTreeS
     false
 }
 
+/// Whether processes of tasks can be found here.
+///
+/// # Errors
+///
+/// Why not.
+pub(crate) fn try_proc() -> io::Result<()> {
+    own_pid()?;
+    fs::read("/proc/self/environ")?;
+    fs::read_dir("/proc")?;
+    Ok(())
+}
+
 /// The number of this process in `/proc`.
 ///
 /// # Errors

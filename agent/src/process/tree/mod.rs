@@ -28,7 +28,7 @@ mod other;
 use self::linux as system;
 #[cfg(not(target_os = "linux"))]
 use self::other as system;
-pub(crate) use self::system::FINDS_MARKED;
+pub(crate) use self::system::{FINDS_MARKED, try_proc};
 use self::{
     mark::Mark,
     sweep::{Sweeper, Swept},
