@@ -115,12 +115,16 @@ impl Write for Line {
     }
 }
 
+/// A peer can have these libraries warn as often as it likes, and nobody here can do anything about it.
+const TRANSPORT: &str = "h2=error,hyper=error,hyper_util=error,tonic=error";
+
 /// A level alone is about our own lines: the libraries below have much to say that helps nobody here. A filter does
 /// not hide the failure with which a program ends.
 fn directives(own: &str, level: &str) -> String {
     match level {
-        "info" | "debug" | "trace" => format!("warn,{own}={level}"),
-        "off" | "error" | "warn" => level.to_owned(),
+        "info" | "debug" | "trace" => format!("warn,{TRANSPORT},{own}={level}"),
+        "warn" => format!("warn,{TRANSPORT}"),
+        "off" | "error" => level.to_owned(),
         filter => format!("{filter},swarm_program=error"),
     }
 }
@@ -131,8 +135,12 @@ mod tests {
 
     #[test]
     fn a_level_is_about_our_own_lines_and_a_filter_hides_no_failure() {
-        assert_eq!(directives("ours", "debug"), "warn,ours=debug");
-        for level in ["off", "error", "warn"] {
+        assert_eq!(
+            directives("ours", "debug"),
+            format!("warn,{TRANSPORT},ours=debug")
+        );
+        assert_eq!(directives("ours", "warn"), format!("warn,{TRANSPORT}"));
+        for level in ["off", "error"] {
             assert_eq!(directives("ours", level), level);
         }
         assert_eq!(directives("ours", "h2=debug"), "h2=debug,swarm_program=error");
