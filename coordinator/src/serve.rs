@@ -12,7 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     core::budget::Budget,
     door::{self, emergency::Emergency},
-    machine::{data_dir::DataDir, memory::Memory},
+    machine::{
+        data_dir::DataDir,
+        memory::{Memory, without_huge_pages},
+        open_files,
+    },
     program::{
         config::Config,
         failure::{abort, chain},
@@ -30,7 +34,8 @@ use crate::{
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let emergency = Emergency::listen().map_err(no_signals)?;
-    allow_many_files();
+    without_huge_pages();
+    let connections = open_files::connections(open_files::raise())?;
     let budget = budget(&config);
     let dir = DataDir::open(&config.data_dir()?)?;
     let opened = start::open(&dir)?;
@@ -75,7 +80,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     };
     let requests = Requests::new(Arc::clone(&core), settings, shutdown.clone());
     let emergency = tokio::spawn(emergency.serve(requests.clone(), shutdown.clone()));
-    let served = door::grpc::serve(listener, requests, Arc::clone(core.meters()), shutdown.clone()).await;
+    door::grpc::serve(listener, connections, requests, &core, shutdown.clone()).await;
 
     shutdown.cancel();
     if !running.stop().await {
@@ -92,7 +97,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     }
     drop(dir);
     tracing::info!("stopped; everything is on disk");
-    served.map_err(|error| Failure::new(Exit::Bug, format!("cannot serve {address}: {error}")))
+    Ok(())
 }
 
 /// Notes how the store is left, so that the next start need not read all of it first.
@@ -121,16 +126,6 @@ fn budget(config: &Config) -> Budget {
         "requests, answers and tasks may take this much memory"
     );
     Budget::of(bytes)
-}
-
-/// Each connection is an open file, and so is a journal segment: as many as the system lets us have.
-fn allow_many_files() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(errno) = raised {
-        tracing::debug!(error = %errno, "the limit on open files stays as it is");
-    }
 }
 
 /// Opens a port, for which this flag was given.

@@ -25,7 +25,7 @@ use crate::{
     },
     process::{
         End, Process,
-        tree::{Tree, series::Series, sweep::Sweeper},
+        tree::{Sweeper, Tree, series::Series},
     },
 };
 

@@ -10,7 +10,7 @@ use crate::{
     attempt_key::AttemptKey,
     coordinator::session::Session,
     disk::{outbox::Outbox, workspace::Workspace},
-    process::tree::{series::Series, sweep::Sweeper},
+    process::tree::{Sweeper, series::Series},
     program::config::Config,
 };
 

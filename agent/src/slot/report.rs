@@ -52,9 +52,7 @@ impl Worker {
         if self.leaving.is_silent() {
             return;
         }
-        // The coordinator gives a task that is given back to whoever waits for one.
-        let keeps_releases = self.leaving.has_begun() && self.claiming.is_in_flight();
-        let batch = self.delivering.next_batch(keeps_releases);
+        let batch = self.delivering.next_batch();
         if batch.is_empty() {
             return;
         }

@@ -4,8 +4,6 @@
 //! the oldest first, when somebody else needs the room: a request that arrives whole and at once finds a place
 //! however many others stand still.
 
-#![allow(dead_code, reason = "the doors begin to count with the next change")]
-
 use std::{
     collections::BTreeMap,
     sync::{
@@ -20,7 +18,8 @@ use tokio::sync::Notify;
 use crate::{
     machine::clock::Stopwatch,
     program::limits::{
-        ANSWERS_BYTES, DECODING_BYTES, LEAST_STATE_BYTES, MEMORY_UNKNOWN, READING_BYTES, WAITING_IS_SAFE_FOR,
+        ANSWERS_BYTES, DECODING_BYTES, LEAST_STATE_BYTES, MEMORY_UNKNOWN, READING_BYTES, SMALL_BYTES,
+        WAITING_IS_SAFE_FOR,
     },
 };
 
@@ -134,6 +133,7 @@ impl Part {
     }
 
     /// Notes the bytes of somebody who counts for himself.
+    #[allow(dead_code, reason = "the state begins to count with the next change")]
     pub(crate) fn set_used(&self, bytes: u64) {
         self.used.store(bytes, Ordering::Relaxed);
     }
@@ -166,7 +166,7 @@ impl Part {
                 freed.await;
             }
         };
-        let fits = bytes <= self.limit;
+        let fits = bytes <= self.limit_for(bytes);
         if fits && tokio::time::timeout(patience, room).await.is_ok() {
             return Some(self.held(bytes));
         }
@@ -187,10 +187,20 @@ impl Part {
     }
 
     fn add(&self, bytes: u64) -> bool {
-        let with = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
+        let limit = self.limit_for(bytes);
+        let with = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= limit);
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, with)
             .is_ok()
+    }
+
+    /// The last eighth is for what is small: that has room though large things have just filled the rest.
+    fn limit_for(&self, bytes: u64) -> u64 {
+        if bytes <= SMALL_BYTES {
+            self.limit
+        } else {
+            self.limit / 8 * 7
+        }
     }
 
     fn give_back(&self, bytes: u64) {
@@ -201,7 +211,8 @@ impl Part {
     /// Ends those that have waited longest until these bytes fit; false when that is not enough.
     fn give_up_for(&self, bytes: u64) -> bool {
         let mut waiting = self.waiting();
-        while self.used().saturating_add(bytes) > self.limit {
+        let limit = self.limit_for(bytes);
+        while self.used().saturating_add(bytes) > limit {
             let Some(oldest) = waiting.holds.first_entry() else {
                 return false;
             };
@@ -331,6 +342,14 @@ mod tests {
         assert!(!slow.grow(1) && !slow.peer_has_come());
         drop((slow, quick));
         assert_eq!(part.used(), 0);
+    }
+
+    #[test]
+    fn what_is_small_has_room_though_large_things_have_filled_the_rest() {
+        let part = part(80 * SMALL_BYTES);
+        let large: Vec<Hold> = std::iter::from_fn(|| part.take(2 * SMALL_BYTES)).collect();
+        assert_eq!(large.len(), 35);
+        assert!(part.take(SMALL_BYTES).is_some());
     }
 
     #[tokio::test(start_paused = true)]

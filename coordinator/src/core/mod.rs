@@ -62,7 +62,7 @@ use self::{
 use crate::{
     journal,
     machine::clock::Clock,
-    program::limits::{MAX_STREAMS, STORE_READERS},
+    program::limits::{EVENT_READERS, MAX_STREAMS, STORE_READERS},
     store::Store,
 };
 
@@ -85,6 +85,8 @@ pub struct Core {
     store_readers: Semaphore,
     /// A turn for each open stream of events.
     streams: Arc<Semaphore>,
+    /// A turn for each reader of old events that reads the disk.
+    event_readers: Arc<Semaphore>,
     meters: Arc<Meters>,
     history: Arc<str>,
 }
@@ -134,6 +136,7 @@ impl Core {
             store,
             store_readers: Semaphore::new(STORE_READERS),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
             meters: Arc::default(),
             history,
         }
@@ -260,6 +263,12 @@ impl Core {
     /// A turn for a stream of events; `None` when too many are open.
     pub(crate) fn stream_turn(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+
+    /// A turn for a reader of old events.
+    pub(crate) async fn event_reader_turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.event_readers).acquire_owned().await.ok()
     }
 
     /// How many streams of events are open.

@@ -3,7 +3,10 @@
 //! It starts with the time of the wall clock, or the last journaled time when that is later. From there it goes on with
 //! the boot-time clock, which counts while the machine sleeps, and which steps of the wall clock do not move.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use nix::time::{ClockId, clock_gettime};
 use swarm_engine::time::Timestamp;
@@ -67,6 +70,27 @@ impl Stopwatch {
     }
 }
 
+/// Lets a line that others can cause at any time through at most once a second.
+#[derive(Debug)]
+pub(crate) struct Seldom(Mutex<Option<Stopwatch>>);
+
+impl Seldom {
+    /// Nothing was let through yet.
+    pub(crate) const fn new() -> Seldom {
+        Seldom(Mutex::new(None))
+    }
+
+    /// Whether it is time for the line again.
+    pub(crate) fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1));
+        if is_due {
+            *last = Some(Stopwatch::start());
+        }
+        is_due
+    }
+}
+
 fn wall() -> std::io::Result<Timestamp> {
     let time = clock_gettime(ClockId::CLOCK_REALTIME)?;
     Ok(Timestamp(
@@ -81,6 +105,13 @@ fn since_boot() -> std::io::Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_let_through_once_in_a_while() {
+        let line = Seldom::new();
+        assert!(line.is_due());
+        assert!(!(0..1000).any(|_| line.is_due()));
+    }
 
     #[test]
     fn it_starts_no_earlier_than_the_last_event() {

@@ -36,7 +36,7 @@ pub const MEMORY_UNKNOWN: u64 = 2 * 1024 * 1024 * 1024;
 /// of a large swarm can report at once.
 pub const READING_BYTES: RangeInclusive<u64> = 16 * MIB..=256 * MIB;
 /// Bytes of requests that are being answered: the largest takes `MAX_DECODED_BYTES`.
-pub const DECODING_BYTES: RangeInclusive<u64> = MAX_DECODED_BYTES..=512 * MIB;
+pub const DECODING_BYTES: RangeInclusive<u64> = 64 * MIB..=512 * MIB;
 /// Bytes of answers that wait for their peers: a few pages at least, and on a large machine one for many readers.
 pub const ANSWERS_BYTES: RangeInclusive<u64> = 16 * MIB..=256 * MIB;
 /// Bytes of tasks, jobs, agents and orders in any case.
@@ -45,6 +45,13 @@ pub const LEAST_STATE_BYTES: u64 = 32 * MIB;
 /// Bytes of memory of one request: twice those of a message of the largest size with ten thousand tasks. A message may
 /// say in two bytes what takes hundreds in memory.
 pub const MAX_DECODED_BYTES: u64 = 48 * MIB;
+
+// The largest request has room where there is least, beside its bytes.
+const _: () =
+    assert!(MAX_DECODED_BYTES + 2 * protocol::MAX_MESSAGE_BYTES as u64 <= *DECODING_BYTES.start() / 8 * 7);
+
+/// What takes no more memory is small: most requests and answers.
+pub const SMALL_BYTES: u64 = 64 * 1024;
 
 /// What waits for its peer is not given up for others before this time: a good network is quicker.
 pub const WAITING_IS_SAFE_FOR: Duration = Duration::from_secs(1);
@@ -73,6 +80,10 @@ pub const MAX_WAITERS: usize = 100_000;
 
 /// Event streams that may be open at the same time.
 pub const MAX_STREAMS: usize = 4_096;
+/// Streams of any kind that may be open from one address: a site of people who look, behind one router.
+pub const MAX_STREAMS_PER_ADDRESS: usize = 64;
+/// Streams of any kind that may be open on one connection: a program needs one or two.
+pub const MAX_STREAMS_PER_CONNECTION: usize = 32;
 
 /// A filtered stream that has sent nothing for this long sends its bare position.
 pub const POSITION_INTERVAL: Duration = Duration::from_secs(30);
@@ -80,11 +91,14 @@ pub const POSITION_INTERVAL: Duration = Duration::from_secs(30);
 /// Bytes of the newest events that are kept decoded for followers; a slower reader reads the journal's files.
 pub const TAIL_BYTES: usize = 16 * 1024 * 1024;
 
-/// Events in one page of a reader: enough to amortise a wake-up, small beside the tail.
-pub const PAGE_EVENTS: usize = 1_000;
+/// Events in one page of a reader: enough to amortise a wake-up.
+pub const PAGE_EVENTS: usize = 200;
 
-/// Bytes in one page of a reader.
-pub const PAGE_BYTES: usize = 1024 * 1024;
+/// Bytes in one page of a reader: what it holds while nobody takes it.
+pub const PAGE_BYTES: usize = 64 * 1024;
+
+/// Readers of old events that read the disk at the same time.
+pub const EVENT_READERS: usize = 8;
 
 /// How long a request may wait after a start because it names tasks that are not in memory, until all ids in the store
 /// have been read: some millions of them.
@@ -122,11 +136,20 @@ pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
 /// Pauses between two warnings that retention waits.
 pub const RETENTION_WARNING: Duration = Duration::from_secs(3600);
 
-/// Messages between a reader of the journal and its connection; a slow connection stops its reader here.
-pub const STREAM_QUEUE: usize = 16;
+/// An answer of which nothing is taken for this long is ended: a reader of events goes on where it was when it comes
+/// back.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(45);
 
-/// A reader that takes no event for this long is cut off; it goes on where it was when it comes back.
-pub const STREAM_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a request that has arrived waits for memory: others are answered in some milliseconds.
+pub const ROOM_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes that a peer may send on a stream before we have read them, and on its connection: enough for a fast network.
+pub const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+/// The same for all streams of a connection together.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// Bytes of an answer that are ready to be written to the connection.
+pub const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Free bytes of the disk below which submits are refused: some gigabytes of tasks fit into the smallest disks
 /// that people use, and this is little of them.
@@ -227,7 +250,11 @@ pub const MAX_WAITERS_PER_AGENT: usize = 16;
 pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Connections at the same time; an agent needs one.
-pub const MAX_CONNECTIONS: usize = 16_384;
+pub const MAX_CONNECTIONS: u64 = 16_384;
+/// Open files that are no connections: the journal's, the store's, and some to spare.
+pub const OWN_FILES: u64 = 256;
+/// With fewer connections a coordinator is of no use.
+pub const LEAST_CONNECTIONS: u64 = 64;
 
 /// Connections from one address at the same time: a large site behind one router, or a load generator.
 pub const MAX_CONNECTIONS_PER_ADDRESS: usize = 2_048;

@@ -1,9 +1,15 @@
 //! Event streams: each reader is a cursor over the journal, up to the last durable event.
 //!
-//! Nothing is dropped and there is no seam between old and new events. A slow
-//! reader stops at its own full queue and costs nobody anything.
+//! Nothing is dropped and there is no seam between old and new events. The next page is read when somebody wants it: a
+//! slow reader holds one page and costs nobody anything.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    mem,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{self, Poll},
+};
 
 use swarm_engine::{
     event::{Event, Fact},
@@ -11,8 +17,11 @@ use swarm_engine::{
     rejection::{Faults, Rejection},
 };
 use swarm_proto::{limits::MAX_FILTER_IDS, reason::Reason, refusal::Details, v1};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::sleep,
+};
+use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Refusal};
@@ -21,23 +30,20 @@ use crate::{
     journal::ReadError,
     program::{
         failure::chain,
-        limits::{PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL, STREAM_PATIENCE, STREAM_QUEUE},
+        limits::{PAGE_BYTES, PAGE_EVENTS, POSITION_INTERVAL},
     },
     stored,
     wire::field::Fields,
     words::event::event_message,
 };
 
-/// Starts to read for a caller.
+/// Begins to read for a caller. Nothing is read before the stream is asked for it.
 ///
 /// # Errors
 ///
 /// When the position belongs to another history, is no longer kept or has not been reached, the filter is
 /// faulty, or there are too many streams.
-pub(crate) async fn stream(
-    cx: &Context,
-    request: v1::StreamEventsRequest,
-) -> Result<ReceiverStream<Result<v1::Event, Refusal>>, Refusal> {
+pub(crate) async fn stream(cx: &Context, request: v1::StreamEventsRequest) -> Result<Events, Refusal> {
     let turn = cx
         .core
         .stream_turn()
@@ -45,11 +51,10 @@ pub(crate) async fn stream(
     let durable = cx.core.durable();
     let last = *durable.borrow();
     let next = first_seq(cx, &request, last)?;
-    let filter = Filter::of(&request)?;
+    let filter = Arc::new(Filter::of(&request)?);
     let limit = (request.limit > 0).then_some(request.limit);
     let through = (!request.follow).then_some(last);
-    let (sender, receiver) = mpsc::channel(STREAM_QUEUE);
-    let reader = Reader {
+    Ok(Events::of(Reader {
         core: Arc::clone(&cx.core),
         next,
         filter,
@@ -57,11 +62,85 @@ pub(crate) async fn stream(
         through,
         durable,
         shutdown: cx.shutdown.clone(),
-        sender,
         _turn: turn,
-    };
-    tokio::spawn(reader.run());
-    Ok(ReceiverStream::new(receiver))
+    }))
+}
+
+/// Events as they are asked for; the last one may be a refusal.
+pub(crate) struct Events {
+    page: VecDeque<Arc<Event>>,
+    history: Arc<str>,
+    state: Reading,
+}
+
+enum Reading {
+    Idle(Box<Reader>),
+    Busy(Pin<Box<dyn Future<Output = (Box<Reader>, Read)> + Send>>),
+    Over,
+}
+
+/// What a look at the events gave.
+enum Read {
+    Events(Vec<Arc<Event>>),
+    /// None that the caller wants, for a while: it is told how far it is.
+    Position(Seq),
+    End,
+    Refused(Refusal),
+}
+
+impl Events {
+    fn of(reader: Reader) -> Events {
+        Events {
+            page: VecDeque::new(),
+            history: reader.core.history().into(),
+            state: Reading::Idle(Box::new(reader)),
+        }
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<v1::Event, Refusal>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(event) = this.page.pop_front() {
+                return Poll::Ready(Some(Ok(event_message(&event, &this.history))));
+            }
+            let mut read = match mem::replace(&mut this.state, Reading::Over) {
+                Reading::Over => return Poll::Ready(None),
+                Reading::Busy(read) => read,
+                Reading::Idle(mut reader) => Box::pin(async move {
+                    let read = reader.read().await;
+                    (reader, read)
+                }),
+            };
+            let Poll::Ready((reader, read)) = read.as_mut().poll(cx) else {
+                this.state = Reading::Busy(read);
+                return Poll::Pending;
+            };
+            match read {
+                Read::Events(events) => {
+                    this.page = events.into();
+                    this.state = Reading::Idle(reader);
+                }
+                Read::Position(seq) => {
+                    this.state = Reading::Idle(reader);
+                    let as_of = Some(v1::AsOf {
+                        history: this.history.to_string(),
+                        seq: seq.0,
+                    });
+                    return Poll::Ready(Some(Ok(v1::Event {
+                        seq: seq.0,
+                        as_of,
+                        ..v1::Event::default()
+                    })));
+                }
+                Read::End => return Poll::Ready(None),
+                Read::Refused(refusal) => return Poll::Ready(Some(Err(refusal))),
+            }
+        }
+    }
 }
 
 fn first_seq(cx: &Context, request: &v1::StreamEventsRequest, last: Seq) -> Result<Seq, Refusal> {
@@ -185,115 +264,97 @@ impl Filter {
 struct Reader {
     core: Arc<Core>,
     next: Seq,
-    filter: Filter,
+    filter: Arc<Filter>,
     /// Events left to send.
     limit: Option<u64>,
     /// The last event to send; `None` to go on with new ones.
     through: Option<Seq>,
     durable: watch::Receiver<Seq>,
     shutdown: CancellationToken,
-    sender: mpsc::Sender<Result<v1::Event, Refusal>>,
     _turn: OwnedSemaphorePermit,
 }
 
-/// The caller has gone or has everything, or there was a failure to tell it about.
-struct Ended(Option<Refusal>);
-
 impl Reader {
-    async fn run(mut self) {
-        let Ended(failure) = match self.read().await {
-            Ok(()) => Ended(None),
-            Err(ended) => ended,
-        };
-        if let Some(refusal) = failure {
-            // Whoever takes nothing is not told why it ends.
-            let _ = self.sender.try_send(Err(refusal));
+    /// The next events that the caller wants, once there are any.
+    async fn read(&mut self) -> Read {
+        if self.limit == Some(0) {
+            return Read::End;
         }
-    }
-
-    async fn read(&mut self) -> Result<(), Ended> {
-        let mut silence = tokio::time::interval(POSITION_INTERVAL);
-        // An interval begins with a tick at once.
-        silence.reset();
+        let mut silence = pin!(sleep(POSITION_INTERVAL));
         loop {
             let last = self.through.unwrap_or_else(|| *self.durable.borrow_and_update());
             while self.next <= last {
-                if self.sender.is_closed() {
-                    return Ok(());
-                }
                 if self.shutdown.is_cancelled() {
-                    return Err(Ended(Some(Refusal::stopping())));
+                    return Read::Refused(Refusal::stopping());
                 }
-                for event in self.page(last).await? {
-                    self.next = event.seq.next();
-                    if self.filter.accepts(&event) {
-                        self.send(event_message(&event, self.core.history())).await?;
-                        silence.reset();
-                        if self.limit == Some(0) {
-                            return Ok(());
-                        }
-                    }
+                match self.page(last).await {
+                    Ok(events) if events.is_empty() => {}
+                    Ok(events) => return Read::Events(events),
+                    Err(refusal) => return Read::Refused(refusal),
                 }
             }
             if self.through.is_some() {
-                return Ok(());
+                return Read::End;
             }
             tokio::select! {
-                () = self.shutdown.cancelled() => return Err(Ended(Some(Refusal::stopping()))),
-                () = self.sender.closed() => return Ok(()),
+                () = self.shutdown.cancelled() => return Read::Refused(Refusal::stopping()),
                 changed = self.durable.changed() => {
                     if changed.is_err() {
-                        return Err(Ended(Some(Refusal::stopping())));
+                        return Read::Refused(Refusal::stopping());
                     }
                 }
-                _ = silence.tick(), if !self.filter.takes_everything() => {
-                    let seq = self.next.0 - 1;
-                    let as_of = Some(v1::AsOf { history: self.core.history().to_owned(), seq });
-                    self.push(v1::Event { seq, as_of, ..v1::Event::default() }).await?;
+                () = &mut silence, if !self.filter.takes_everything() => {
+                    return Read::Position(Seq(self.next.0 - 1));
                 }
             }
         }
     }
 
-    async fn send(&mut self, event: v1::Event) -> Result<(), Ended> {
-        self.push(event).await?;
+    /// Those of the next events that the caller wants: the newest from memory, older ones from the journal's files.
+    async fn page(&mut self, through: Seq) -> Result<Vec<Arc<Event>>, Refusal> {
+        let (mut events, next) = match self.core.recent(self.next, through, PAGE_EVENTS) {
+            Some(mut events) => {
+                let next = events.last().map_or(self.next, |last| last.seq.next());
+                events.retain(|event| self.filter.accepts(event));
+                (events, next)
+            }
+            None => self.old_page(through).await?,
+        };
+        self.next = next;
         if let Some(limit) = &mut self.limit {
-            *limit -= 1;
+            events.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
+            *limit -= events.len() as u64;
         }
-        Ok(())
+        Ok(events)
     }
 
-    async fn push(&self, event: v1::Event) -> Result<(), Ended> {
-        tokio::select! {
-            () = self.shutdown.cancelled() => Err(Ended(Some(Refusal::stopping()))),
-            sent = self.sender.send_timeout(Ok(event), STREAM_PATIENCE) => sent.map_err(|_| Ended(None)),
-        }
-    }
-
-    /// The next events: the newest from memory, older ones from the journal's files.
-    async fn page(&self, through: Seq) -> Result<Vec<Arc<Event>>, Ended> {
-        if let Some(events) = self.core.recent(self.next, through, PAGE_EVENTS) {
-            return Ok(events);
-        }
+    /// The same from the journal's files, and what comes behind.
+    async fn old_page(&self, through: Seq) -> Result<(Vec<Arc<Event>>, Seq), Refusal> {
+        let turn = self.core.event_reader_turn().await;
         let journal = self.core.journal().clone();
-        let from = self.next.0;
+        let (from, filter) = (self.next, Arc::clone(&self.filter));
+        let unreadable = |error: &dyn std::error::Error| {
+            Refusal::data_loss(format!("cannot read the journal: {}", chain(error)))
+        };
         let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let page = journal
-                .read(from, through.0, PAGE_BYTES)
+                .read(from.0, through.0, PAGE_BYTES)
                 .map_err(|error| match error {
                     ReadError::Trimmed { oldest, .. } => trimmed(Seq(oldest)),
-                    error => Refusal::data_loss(format!("cannot read the journal: {}", chain(&error))),
+                    error => unreadable(&error),
                 })?;
-            page.into_iter()
-                .map(|(seq, bytes)| stored::decode(Seq(seq), bytes).map(Arc::new))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Refusal::data_loss(format!("cannot read the journal: {}", chain(&error))))
+            let next = page.last().map_or(from, |(seq, _)| Seq(seq + 1));
+            let mut events = Vec::new();
+            for (seq, bytes) in page {
+                let event = stored::decode(Seq(seq), bytes).map_err(|error| unreadable(&error))?;
+                if filter.accepts(&event) {
+                    events.push(Arc::new(event));
+                }
+            }
+            Ok((events, next))
         });
-        match read.await {
-            Ok(page) => page.map_err(|refusal| Ended(Some(refusal))),
-            Err(_) => Err(Ended(Some(Refusal::internal(
-                "reading the journal ended because of a bug",
-            )))),
-        }
+        read.await
+            .unwrap_or_else(|_| Err(Refusal::internal("reading the journal ended because of a bug")))
     }
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     core::{Answer, Core},
+    machine::clock::Seldom,
     program::limits::CLAIM_OUTPUT_BYTES,
     wire::{
         assignment::{DependencyEnd, assignment},
@@ -70,7 +71,10 @@ async fn dependency_ends(cx: &Context, task: &Task, mut room: usize) -> Vec<Depe
             Ok(known) => known.value,
             Err(error) => {
                 // The agent hears so when it asks for the tasks; it can do everything else meanwhile.
-                tracing::error!(task_id = %task.id, %error, "cannot look up its dependencies");
+                static TOLD: Seldom = Seldom::new();
+                if TOLD.is_due() {
+                    tracing::error!(task_id = %task.id, %error, "cannot look up its dependencies");
+                }
                 continue;
             }
         };
@@ -104,7 +108,10 @@ fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd 
     };
     if let Err(error) = &read {
         // The agent hears so when it asks for the task; it can do everything else meanwhile.
-        tracing::error!(task_id = %dependency.id, error, "cannot read what the task printed");
+        static TOLD: Seldom = Seldom::new();
+        if TOLD.is_due() {
+            tracing::error!(task_id = %dependency.id, error, "cannot read what the task printed");
+        }
     }
     DependencyEnd {
         task: dependency.id.clone(),

@@ -44,8 +44,11 @@ use swarm_engine::{
 use swarm_proto::{reason::Reason, v1};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::refusal::{Cause, Refusal};
 use self::table::Asked;
+pub(crate) use self::{
+    refusal::{Cause, Refusal},
+    table::{Row, row_of},
+};
 use crate::core::{Answer, Core, admission::Load};
 
 /// What the operator chose.

@@ -9,6 +9,7 @@ use swarm_proto::{
 
 use crate::{
     core::recall::Refused,
+    machine::clock::Seldom,
     program::limits::{BUSY_RETRY_AFTER, MAX_REFUSAL_BYTES},
     records::task::find::FindError,
     wire::text::plain,
@@ -115,7 +116,10 @@ impl From<Refused> for Refusal {
                 "the coordinator has just started and is still reading which tasks there are; try again in a second",
             ),
             Refused::Unreadable(error) => {
-                tracing::error!(%error, "cannot look up tasks in the store");
+                static TOLD: Seldom = Seldom::new();
+                if TOLD.is_due() {
+                    tracing::error!(%error, "cannot look up tasks in the store");
+                }
                 Refusal::internal(format!("cannot look up tasks in the store: {error}"))
             }
         }

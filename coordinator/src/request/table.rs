@@ -1,6 +1,9 @@
 //! Every request there is, a row each. The doors read it through [`super::Requests::admit`].
 
-use swarm_proto::v1;
+use swarm_proto::{
+    limits::{MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES},
+    v1,
+};
 
 use crate::core::admission::Load;
 
@@ -8,14 +11,17 @@ use crate::core::admission::Load;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     /// The method of the protocol, such as `swarm.v1.TaskService/GetTask`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what the rows are compared with the protocol by")
-    )]
     pub(crate) method: &'static str,
     /// Which requests are refused before this one; `None` when it is answered however much there is to do, because it
     /// writes nothing, or little that lessens the load.
     pub(crate) load: Option<Load>,
+    /// Bytes of its message at most.
+    pub(crate) message_bytes: usize,
+}
+
+/// The row of the method with this name.
+pub(crate) fn row_of(method: &str) -> Option<Row> {
+    ROWS.iter().find(|row| row.method == method).copied()
 }
 
 /// A message that asks for something. One without a row is none, and no door can let it in.
@@ -24,47 +30,53 @@ pub(crate) trait Asked {
 }
 
 macro_rules! table {
-    ($($message:ident $method:literal $load:expr;)*) => {
+    ($($message:ident $method:literal $bytes:ident $load:expr;)*) => {
         $(impl Asked for v1::$message {
-            const ROW: Row = Row { method: concat!("swarm.v1.", $method), load: $load };
+            const ROW: Row = Row {
+                method: concat!("swarm.v1.", $method),
+                load: $load,
+                message_bytes: $bytes,
+            };
         })*
 
+        const ROWS: &[Row] = &[$(<v1::$message as Asked>::ROW,)*];
+
         #[cfg(test)]
-        const ROWS: &[(&str, Row)] = &[$((stringify!($message), <v1::$message as Asked>::ROW),)*];
+        const MESSAGES: &[&str] = &[$(stringify!($message),)*];
     };
 }
 
 table! {
-    SubmitTasksRequest      "TaskService/SubmitTasks"               Some(Load::Submit);
-    GetTaskRequest          "TaskService/GetTask"                   None;
-    ListTasksRequest        "TaskService/ListTasks"                 None;
-    CancelTasksRequest      "TaskService/CancelTasks"               Some(Load::Other);
-    RetryTasksRequest       "TaskService/RetryTasks"                Some(Load::Other);
-    GetJobRequest           "TaskService/GetJob"                    None;
-    ListJobsRequest         "TaskService/ListJobs"                  None;
-    ExplainTaskRequest      "TaskService/ExplainTask"               None;
-    FindIdsRequest          "TaskService/FindIds"                   None;
+    SubmitTasksRequest      "TaskService/SubmitTasks"           MAX_MESSAGE_BYTES   Some(Load::Submit);
+    GetTaskRequest          "TaskService/GetTask"               MAX_REQUEST_BYTES   None;
+    ListTasksRequest        "TaskService/ListTasks"             MAX_REQUEST_BYTES   None;
+    CancelTasksRequest      "TaskService/CancelTasks"           MAX_REQUEST_BYTES   Some(Load::Other);
+    RetryTasksRequest       "TaskService/RetryTasks"            MAX_REQUEST_BYTES   Some(Load::Other);
+    GetJobRequest           "TaskService/GetJob"                MAX_REQUEST_BYTES   None;
+    ListJobsRequest         "TaskService/ListJobs"              MAX_REQUEST_BYTES   None;
+    ExplainTaskRequest      "TaskService/ExplainTask"           MAX_REQUEST_BYTES   None;
+    FindIdsRequest          "TaskService/FindIds"               MAX_REQUEST_BYTES   None;
 
-    RegisterAgentRequest    "CoordinatorService/RegisterAgent"      Some(Load::Other);
-    DeregisterAgentRequest  "CoordinatorService/DeregisterAgent"    Some(Load::Other);
-    ClaimRequest            "CoordinatorService/Claim"              Some(Load::Claim);
-    HeartbeatRequest        "CoordinatorService/Heartbeat"          None;
-    CompleteRequest         "CoordinatorService/Complete"           Some(Load::Complete);
-    StreamEventsRequest     "CoordinatorService/StreamEvents"       None;
+    RegisterAgentRequest    "CoordinatorService/RegisterAgent"  MAX_REQUEST_BYTES   Some(Load::Other);
+    DeregisterAgentRequest  "CoordinatorService/DeregisterAgent" MAX_REQUEST_BYTES   Some(Load::Other);
+    ClaimRequest            "CoordinatorService/Claim"          MAX_REQUEST_BYTES   Some(Load::Claim);
+    HeartbeatRequest        "CoordinatorService/Heartbeat"      MAX_REQUEST_BYTES   None;
+    CompleteRequest         "CoordinatorService/Complete"       MAX_MESSAGE_BYTES   Some(Load::Complete);
+    StreamEventsRequest     "CoordinatorService/StreamEvents"   MAX_REQUEST_BYTES   None;
 
-    ListAgentsRequest       "AgentService/ListAgents"               None;
-    GetAgentRequest         "AgentService/GetAgent"                 None;
-    DrainAgentRequest       "AgentService/DrainAgent"               Some(Load::Other);
-    UndrainAgentRequest     "AgentService/UndrainAgent"             None;
+    ListAgentsRequest       "AgentService/ListAgents"           MAX_REQUEST_BYTES   None;
+    GetAgentRequest         "AgentService/GetAgent"             MAX_REQUEST_BYTES   None;
+    DrainAgentRequest       "AgentService/DrainAgent"           MAX_REQUEST_BYTES   Some(Load::Other);
+    UndrainAgentRequest     "AgentService/UndrainAgent"         MAX_REQUEST_BYTES   None;
 
-    ListQueuesRequest       "QueueService/ListQueues"               None;
-    LimitQueueRequest       "QueueService/LimitQueue"               Some(Load::Other);
+    ListQueuesRequest       "QueueService/ListQueues"           MAX_REQUEST_BYTES   None;
+    LimitQueueRequest       "QueueService/LimitQueue"           MAX_REQUEST_BYTES   Some(Load::Other);
 
-    PauseRequest            "AdminService/Pause"                    Some(Load::Other);
-    ResumeRequest           "AdminService/Resume"                   None;
-    StopAllRequest          "AdminService/StopAll"                  None;
-    GetStatusRequest        "AdminService/GetStatus"                None;
-    GetServerInfoRequest    "AdminService/GetServerInfo"            None;
+    PauseRequest            "AdminService/Pause"                MAX_REQUEST_BYTES   Some(Load::Other);
+    ResumeRequest           "AdminService/Resume"               MAX_REQUEST_BYTES   None;
+    StopAllRequest          "AdminService/StopAll"              MAX_REQUEST_BYTES   None;
+    GetStatusRequest        "AdminService/GetStatus"            MAX_REQUEST_BYTES   None;
+    GetServerInfoRequest    "AdminService/GetServerInfo"        MAX_REQUEST_BYTES   None;
 }
 
 #[cfg(test)]
@@ -95,7 +107,8 @@ mod tests {
         }
         let rows: BTreeMap<String, String> = ROWS
             .iter()
-            .map(|(message, row)| (row.method.to_owned(), (*message).to_owned()))
+            .zip(MESSAGES)
+            .map(|(row, message)| (row.method.to_owned(), (*message).to_owned()))
             .collect();
         assert_eq!(rows.len(), ROWS.len(), "a method has two rows");
         assert_eq!(rows, methods);

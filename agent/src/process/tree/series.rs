@@ -12,11 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    mark::Mark,
-    sweep::{Swept, sweep},
-    system::{identity, is_alive},
-};
+use super::{Swept, identity, is_alive, mark::Mark, sweep};
 use crate::{disk::write::make_private, program::random};
 
 /// 80 random bits: no process of another agent ever carries such a mark.

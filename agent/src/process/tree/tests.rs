@@ -4,13 +4,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use std::thread;
-
-use super::{
-    series::Series,
-    sweep::{Sweeper, Swept, sweep},
-    *,
-};
+use super::{series::Series, *};
 use crate::program::random;
 
 fn marked(mark: &str, program: &str, arguments: &[&str]) -> Child {

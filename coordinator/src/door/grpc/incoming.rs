@@ -1,113 +1,180 @@
 //! Connections as they come in: a bounded number, in all and from each address, and each has to begin to
-//! speak HTTP/2 soon. tonic has no limit for any of this.
+//! speak HTTP/2 soon. Streams that stay open are counted likewise.
 
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
     time::{Sleep, sleep},
 };
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
-use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::program::limits::{ACCEPT_PAUSE, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, PREFACE_PATIENCE};
+use crate::{
+    machine::clock::Seldom,
+    program::limits::{
+        ACCEPT_PAUSE, MAX_CONNECTIONS_PER_ADDRESS, MAX_STREAMS_PER_ADDRESS, MAX_STREAMS_PER_CONNECTION,
+        PREFACE_PATIENCE,
+    },
+};
 
 /// Bytes that a client of HTTP/2 sends unasked: the preface and an empty SETTINGS frame.
 const OPENING_BYTES: usize = 24 + 9;
 
-/// Connections that were accepted and that nobody has begun to serve.
-const ACCEPTED_QUEUE: usize = 64;
-
-/// Accepts until the shutdown.
-pub(crate) fn accept(
+/// Where connections are accepted, and how many are open.
+pub(super) struct Incoming {
     listener: TcpListener,
-    shutdown: CancellationToken,
-) -> ReceiverStream<io::Result<Connection>> {
-    let (sender, receiver) = mpsc::channel(ACCEPTED_QUEUE);
-    tokio::spawn(async move {
-        let open = Open::default();
+    open: Open,
+    most: usize,
+    /// A failed accept fails again at once: it is told once in a while.
+    told: Seldom,
+}
+
+impl Incoming {
+    /// At most so many connections at the same time.
+    pub(super) fn new(listener: TcpListener, most: usize) -> Incoming {
+        Incoming {
+            listener,
+            open: Open::default(),
+            most,
+            told: Seldom::new(),
+        }
+    }
+
+    /// The next connection.
+    pub(super) async fn next(&self) -> Connection {
         loop {
-            let accepted = tokio::select! {
-                () = shutdown.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
+            match self.listener.accept().await {
                 Ok((stream, address)) => {
                     // Over the limit it is closed at once, and its client tries again.
-                    let Some(place) = open.enter(address) else {
-                        continue;
-                    };
-                    if sender.send(Ok(Connection::new(stream, place))).await.is_err() {
-                        return;
+                    if let Some(place) = self.open.connect(address.ip(), self.most) {
+                        return Connection::new(stream, place);
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if self.told.is_due() {
+                        tracing::warn!(%error, "cannot accept a connection");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-    });
-    ReceiverStream::new(receiver)
+    }
 }
 
-/// How many connections are open, by address.
+/// What is open, by address.
 #[derive(Clone, Default)]
-struct Open(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+struct Open(Arc<Mutex<BTreeMap<IpAddr, Counts>>>);
 
-/// One of them; it counts until this is dropped.
-struct Place {
-    open: Open,
-    address: IpAddr,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    connections: usize,
+    streams: usize,
 }
 
 impl Open {
-    fn enter(&self, address: SocketAddr) -> Option<Place> {
-        let address = address.ip().to_canonical();
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.values().sum::<usize>() >= MAX_CONNECTIONS {
+    fn connect(&self, address: IpAddr, most: usize) -> Option<Place> {
+        let address = neighbourhood(address);
+        let mut counts = self.counts();
+        let all: usize = counts.values().map(|counts| counts.connections).sum();
+        let own = counts.get(&address).map_or(0, |counts| counts.connections);
+        if all >= most || own >= MAX_CONNECTIONS_PER_ADDRESS {
             return None;
         }
-        let count = counts.entry(address).or_default();
-        if *count >= MAX_CONNECTIONS_PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
+        counts.entry(address).or_default().connections += 1;
+        drop(counts);
         Some(Place {
             open: self.clone(),
             address,
         })
     }
+
+    /// Uncounts what has ended.
+    fn leave(&self, address: IpAddr, leave: impl FnOnce(&mut Counts)) {
+        let mut all = self.counts();
+        if let Some(counts) = all.get_mut(&address) {
+            leave(counts);
+            if *counts == Counts::default() {
+                all.remove(&address);
+            }
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<IpAddr, Counts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address as it counts: one machine may have all addresses of a /64.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
+
+/// A connection that is open; it counts until this is dropped.
+struct Place {
+    open: Open,
+    address: IpAddr,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
+        self.open.leave(self.address, |counts| counts.connections -= 1);
+    }
+}
+
+/// The open streams of a connection, which count for its address, too.
+#[derive(Clone)]
+pub(super) struct Streams {
+    open: Open,
+    address: IpAddr,
+    here: Arc<AtomicUsize>,
+}
+
+/// An open stream; it counts until this is dropped.
+pub(super) struct StreamPlace(Streams);
+
+impl Streams {
+    /// A place for one more, if there is one.
+    pub(super) fn enter(&self) -> Option<StreamPlace> {
+        let mut all = self.open.counts();
+        let counts = all.entry(self.address).or_default();
+        if counts.streams >= MAX_STREAMS_PER_ADDRESS
+            || self.here.load(Ordering::Relaxed) >= MAX_STREAMS_PER_CONNECTION
+        {
+            return None;
         }
+        counts.streams += 1;
+        self.here.fetch_add(1, Ordering::Relaxed);
+        Some(StreamPlace(self.clone()))
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        let Streams { open, address, here } = &self.0;
+        here.fetch_sub(1, Ordering::Relaxed);
+        open.leave(*address, |counts| counts.streams -= 1);
     }
 }
 
 /// A connection that is closed when it does not begin to speak.
-pub(crate) struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     /// Until it has said enough.
     opening: Option<Opening>,
-    _place: Place,
+    place: Place,
 }
 
 struct Opening {
@@ -126,16 +193,17 @@ impl Connection {
         Connection {
             stream,
             opening: Some(opening),
-            _place: place,
+            place,
         }
     }
-}
 
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    /// To count its streams.
+    pub(super) fn streams(&self) -> Streams {
+        Streams {
+            open: self.place.open.clone(),
+            address: self.place.address,
+            here: Arc::default(),
+        }
     }
 }
 
@@ -195,7 +263,6 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt as _;
-    use tokio_stream::StreamExt as _;
 
     use super::*;
 
@@ -203,21 +270,52 @@ mod tests {
     async fn a_connection_that_says_nothing_is_closed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = accept(listener, CancellationToken::new());
+        let incoming = Incoming::new(listener, 1);
         let _silent = TcpStream::connect(address).await.unwrap();
-        let mut connection = incoming.next().await.unwrap().unwrap();
+        let mut connection = incoming.next().await;
         let error = connection.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
-    fn one_address_cannot_take_all_connections() {
+    fn one_address_cannot_take_all_connections_and_all_take_no_more_than_there_may_be() {
         let open = Open::default();
-        let address = |last: u8| SocketAddr::from(([10, 0, 0, last], 1));
-        let places: Vec<Place> = std::iter::from_fn(|| open.enter(address(1))).collect();
+        let most = MAX_CONNECTIONS_PER_ADDRESS + 1;
+        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let places: Vec<Place> = std::iter::from_fn(|| open.connect(address(1), most)).collect();
         assert_eq!(places.len(), MAX_CONNECTIONS_PER_ADDRESS);
-        assert!(open.enter(address(2)).is_some());
+        let other = open.connect(address(2), most).unwrap();
+        assert!(open.connect(address(3), most).is_none());
+        drop((places, other));
+        assert!(open.connect(address(1), most).is_some());
+        assert!(open.counts().is_empty(), "nothing is kept of who has left");
+    }
+
+    #[test]
+    fn addresses_that_one_machine_may_have_count_as_one() {
+        let of = |text: &str| neighbourhood(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::7"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
+
+    #[test]
+    fn streams_count_for_their_connection_and_for_its_address() {
+        let open = Open::default();
+        let streams = || Streams {
+            open: open.clone(),
+            address: IpAddr::from([10, 0, 0, 1]),
+            here: Arc::default(),
+        };
+        let one = streams();
+        let mut places: Vec<StreamPlace> = std::iter::from_fn(|| one.enter()).collect();
+        assert_eq!(places.len(), MAX_STREAMS_PER_CONNECTION);
+        while let Some(place) = streams().enter() {
+            places.push(place);
+        }
+        assert_eq!(places.len(), MAX_STREAMS_PER_ADDRESS);
         drop(places);
-        assert!(open.enter(address(1)).is_some());
+        assert!(one.enter().is_some() && open.counts().is_empty());
     }
 }

@@ -1,17 +1,25 @@
 //! The gRPC server.
 //!
-//! Every limit that keeps a stranger from filling memory
-//! is set explicitly: tonic turns several of hyper's defaults off.
+//! A connection brings calls. A call's message arrives, is handed to its service, and its answer leaves; what arrives,
+//! is read and leaves is counted, so that no stranger fills the memory.
 
+mod connection;
 mod incoming;
+
+mod call;
+mod method;
+mod weight;
+
+mod arriving;
+mod leaving;
+
 mod metered;
 mod services;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use swarm_proto::{
-    limits::MAX_CALLS_PER_CONNECTION,
     limits::MAX_MESSAGE_BYTES,
     v1::{
         admin_service_server, admin_service_server::AdminServiceServer, agent_service_server,
@@ -21,34 +29,25 @@ use swarm_proto::{
         task_service_server::TaskServiceServer,
     },
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::{service::Routes, transport::Server};
+use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{
-    core::meters::Meters,
-    program::limits::{CALL_PATIENCE, CONNECTION_AGE, CONNECTION_GRACE, STOP_PATIENCE},
-    request::Requests,
-};
+use self::{call::Door, incoming::Incoming};
+use crate::{core::Core, program::limits::STOP_PATIENCE, request::Requests};
 
-/// Streams that a peer reset before we saw them (rapid reset, CVE-2023-44487).
-const MAX_PENDING_RESETS: usize = 20;
-/// Streams that we reset because of the peer's errors (RUSTSEC-2024-0003).
-const MAX_ERROR_RESETS: usize = 256;
-/// Bytes of a request's headers.
-const MAX_HEADER_BYTES: u32 = 8 * 1024;
-/// A silent connection is asked for a sign of life after this, and closed when there is none.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a message to the services of others: a name, or a path in the schema.
+const MAX_FOREIGN_BYTES: usize = 16 * 1024;
 
 /// Serves until the shutdown, and then answers what is under way for a bounded time.
 pub(crate) async fn serve(
     listener: TcpListener,
+    most_connections: usize,
     requests: Requests,
-    meters: Arc<Meters>,
+    core: &Core,
     shutdown: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
+) {
     let (health_reporter, health) = tonic_health::server::health_reporter();
     set_health(&health_reporter, ServingStatus::Serving).await;
     let stop = shutdown.clone();
@@ -62,37 +61,47 @@ pub(crate) async fn serve(
             .register_encoded_file_descriptor_set(swarm_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let router = Server::builder()
-        .layer(metered::Metered(meters))
-        .timeout(CALL_PATIENCE)
-        .max_connection_age(CONNECTION_AGE)
-        .max_connection_age_grace(CONNECTION_GRACE)
-        .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
-        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
-        .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .add_routes(routes(requests))
-        .add_service(health)
-        .add_service(reflection().build_v1().expect("the compiled schema is whole"))
+    let whole = "the compiled schema is whole";
+    let services = routes(requests)
+        .add_service(health.max_decoding_message_size(MAX_FOREIGN_BYTES))
+        .add_service(
+            reflection()
+                .build_v1()
+                .expect(whole)
+                .max_decoding_message_size(MAX_FOREIGN_BYTES),
+        )
         // grpcurl up to 1.8.7 asks for this one only.
         .add_service(
             reflection()
                 .build_v1alpha()
-                .expect("the compiled schema is whole"),
-        );
+                .expect(whole)
+                .max_decoding_message_size(MAX_FOREIGN_BYTES),
+        )
+        .prepare();
+    let door = Arc::new(Door {
+        services,
+        meters: Arc::clone(core.meters()),
+        budget: core.budget().clone(),
+    });
 
-    let incoming = incoming::accept(listener, shutdown.clone());
-    let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
-    let patience = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(STOP_PATIENCE).await;
-    };
-    tokio::select! {
-        served = serving => served,
-        () = patience => Ok(()),
+    let incoming = Incoming::new(listener, most_connections);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            connection = incoming.next() => {
+                connections.spawn(connection::serve(connection, Arc::clone(&door), shutdown.clone()));
+            }
+            // What has ended is let go.
+            Some(_) = connections.join_next() => {}
+        }
     }
+    drop(incoming);
+    // Whoever takes longer is cut off.
+    let _ = timeout(STOP_PATIENCE, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
 }
 
 /// The protocol's own services.

@@ -10,13 +10,13 @@ use swarm_proto::v1::{
     coordinator_service_server::CoordinatorService, queue_service_server::QueueService,
     task_service_server::TaskService,
 };
-use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::status::status_of;
 use crate::request::{
-    Refusal, Requests, agent, cancel, claim, complete, events, explain, heartbeat, hold, ids, job, list,
-    queue, register, retry, status, submit, task,
+    Refusal, Requests, agent, cancel, claim, complete, events, events::Events, explain, heartbeat, hold, ids,
+    job, list, queue, register, retry, status, submit, task,
 };
 
 /// All services.
@@ -114,7 +114,7 @@ impl CoordinatorService for Services {
     }
 
     async fn stream_events(&self, request: Request<v1::StreamEventsRequest>) -> Answer<BoxStream<v1::Event>> {
-        let answered: Answer<ReceiverStream<Event>> = hand!(self, request, events::stream);
+        let answered: Answer<Events> = hand!(self, request, events::stream);
         answered.map(|response| response.map(|events| -> BoxStream<v1::Event> { Box::pin(events.map(sent)) }))
     }
 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::Core,
+    machine::clock::Seldom,
     program::limits::{
         ACCEPT_PAUSE, HTTP_PATIENCE, MAX_HTTP_CONNECTIONS, MAX_HTTP_HEADER_BYTES, MAX_HTTP_HEADERS,
     },
@@ -43,6 +44,8 @@ struct Door {
     lease_ttl: Duration,
     /// One page is made at a time: a look at everything takes longer than most requests.
     turn: Mutex<()>,
+    /// A failed accept fails again at once: it is told once in a while.
+    told: Seldom,
 }
 
 /// Serves until the shutdown.
@@ -56,6 +59,7 @@ pub(crate) async fn serve(
         core,
         lease_ttl,
         turn: Mutex::new(()),
+        told: Seldom::new(),
     });
     let mut connections = JoinSet::new();
     let serving = async {
@@ -68,7 +72,9 @@ pub(crate) async fn serve(
                     connections.spawn(answer(stream, Arc::clone(&door)));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection for metrics");
+                    if door.told.is_due() {
+                        tracing::warn!(%error, "cannot accept a connection for metrics");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
