@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{ChildStdout, Stdio},
+    process::{ChildStdout, Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -28,6 +28,8 @@ pub(crate) struct Coordinator {
     flags: Vec<String>,
     /// The faults of its disk; none when the disk is well.
     disk: Option<Plan>,
+    /// What a shell does before it becomes the coordinator.
+    before: Option<String>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     stdout: BufReader<ChildStdout>,
     // Last, so that they are removed when the program has ended.
@@ -95,14 +97,26 @@ impl Coordinator {
         Coordinator::on(files, &[], None)
     }
 
+    /// Starts one with these flags by a shell that does something before: `ulimit -n 512`.
+    pub(crate) fn behind(before: &str, flags: &[&str]) -> Coordinator {
+        let files = Files::Own(tempfile::tempdir().unwrap());
+        Coordinator::by(files, flags, None, Some(before.to_owned()))
+    }
+
     fn on(files: Files, flags: &[&str], disk: Option<Plan>) -> Coordinator {
+        Coordinator::by(files, flags, disk, None)
+    }
+
+    fn by(files: Files, flags: &[&str], disk: Option<Plan>, before: Option<String>) -> Coordinator {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let (program, address, stdout) = serve(&files, "127.0.0.1:0", &flags, disk.as_ref());
+        let (program, address, stdout) =
+            serve(&files, "127.0.0.1:0", &flags, disk.as_ref(), before.as_deref());
         Coordinator {
             program,
             address,
             flags,
             disk,
+            before,
             stdout,
             files,
         }
@@ -164,7 +178,13 @@ impl Coordinator {
 
     /// Starts it again after its end, with the same address, data and flags.
     pub(crate) fn start_again(&mut self) {
-        let (program, address, stdout) = serve(&self.files, &self.address, &self.flags, self.disk.as_ref());
+        let (program, address, stdout) = serve(
+            &self.files,
+            &self.address,
+            &self.flags,
+            self.disk.as_ref(),
+            self.before.as_deref(),
+        );
         assert_eq!(address, self.address);
         self.program = program;
         self.stdout = stdout;
@@ -193,6 +213,7 @@ fn serve(
     listen: &str,
     flags: &[String],
     disk: Option<&Plan>,
+    before: Option<&str>,
 ) -> (Program, String, BufReader<ChildStdout>) {
     let dir = files.dir();
     let mut command = command("coordinator", dir);
@@ -200,8 +221,11 @@ fn serve(
         .args(["--listen", listen, "--data-dir"])
         .arg(files.data())
         .args(flags)
-        .envs(disk.map_or(&[][..], Plan::env).iter().cloned())
-        .stdout(Stdio::piped());
+        .envs(disk.map_or(&[][..], Plan::env).iter().cloned());
+    if let Some(before) = before {
+        command = by_shell(before, &command);
+    }
+    command.stdout(Stdio::piped());
     let mut program = Program::start(
         "the coordinator",
         command,
@@ -225,4 +249,25 @@ fn serve(
         panic!("the coordinator printed {line:?} and ended with {code}");
     };
     (program, address.to_owned(), stdout)
+}
+
+/// The same program by a shell that does something before it becomes the program.
+fn by_shell(before: &str, program: &Command) -> Command {
+    let mut shell = Command::new("bash");
+    shell
+        .args([
+            "-c",
+            &format!("set -e; {before}; exec -a coordinator \"$@\""),
+            "bash",
+        ])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }

@@ -2,6 +2,7 @@
 //! free port of the loopback, and ended with the test, however that ends.
 
 pub(crate) mod agent;
+pub(crate) mod cgroup;
 pub(crate) mod client;
 pub(crate) mod coordinator;
 pub(crate) mod disk;
@@ -9,6 +10,7 @@ pub(crate) mod fake_agent;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod raw_http2;
 pub(crate) mod seeded;
 pub(crate) mod small_disk;
 pub(crate) mod swarmctl;

@@ -4,6 +4,12 @@ mod programs;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
+use mimalloc::MiMalloc;
+
+/// As in the coordinator's own program, whose memory is measured.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
     programs::named(&args).unwrap_or_else(|| {

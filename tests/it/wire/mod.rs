@@ -6,3 +6,4 @@ mod stream;
 
 mod fuzzing;
 mod hostile;
+mod memory;

@@ -1,0 +1,316 @@
+//! Connections that want all of the memory: the coordinator lives on in a cgroup, and others are answered.
+
+use std::time::{Duration, Instant};
+
+use prost::Message as _;
+use swarm_proto::{
+    limits::MAX_MESSAGE_BYTES,
+    reason::Reason,
+    v1::{GetStatusResponse, ListTasksRequest, NewTask, StreamEventsRequest, task_spec::Work},
+};
+use tonic::Code;
+
+use crate::harness::{
+    cgroup::Cgroup,
+    client::{Client, reason, shell_task, with},
+    coordinator::Coordinator,
+    raw,
+    raw_http2::{RawHttp2, unasked_pongs, with_prefix},
+    wait_until,
+};
+
+const MEMORY: u64 = 600_000_000;
+
+/// Streams that a connection may have at the same time, or some more.
+const STREAMS: usize = 250;
+
+const SUBMIT: &str = "TaskService/SubmitTasks";
+
+/// A coordinator with little memory.
+struct Besieged {
+    coordinator: Coordinator,
+    client: Client,
+    // Last: it can be removed when it is empty.
+    _cgroup: Cgroup,
+}
+
+impl Besieged {
+    fn start() -> Option<Besieged> {
+        let cgroup = Cgroup::with_memory(MEMORY)?;
+        let coordinator = Coordinator::behind(&cgroup.enter(), &[]);
+        let client = coordinator.client();
+        Some(Besieged {
+            client,
+            coordinator,
+            _cgroup: cgroup,
+        })
+    }
+
+    fn connect(&self, window: u32) -> RawHttp2 {
+        RawHttp2::connect(self.coordinator.address(), window)
+    }
+
+    /// Tasks that are large.
+    fn submit_large(&self, count: usize) {
+        for first in (0..count).step_by(50) {
+            let tasks = (first..count.min(first + 50)).map(|n| large(&format!("large-{n}")));
+            self.client.submit(tasks.collect());
+        }
+    }
+
+    /// Others are answered, and soon: the figures are printed.
+    #[track_caller]
+    fn assert_serves(&mut self, what: &str) -> GetStatusResponse {
+        let mut times: Vec<Duration> = (0..200)
+            .map(|n| {
+                let start = Instant::now();
+                if n % 10 == 0 {
+                    self.client
+                        .submit(vec![shell_task(&format!("{what}-{n}"), "true")]);
+                } else {
+                    self.client.status();
+                }
+                start.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let status = self.client.status();
+        let peak = status.process.as_ref().unwrap().peak_resident_bytes;
+        println!(
+            "{what}: half are answered within {:?}, 99 of 100 within {:?}; {} MiB of memory at most",
+            times[100],
+            times[197],
+            peak >> 20
+        );
+        assert_eq!(
+            self.coordinator.program().ended(),
+            None,
+            "the coordinator has ended"
+        );
+        assert!(peak < MEMORY, "{peak} bytes");
+        status
+    }
+}
+
+fn large(task_id: &str) -> NewTask {
+    with(shell_task(task_id, "true"), |spec| {
+        let Some(Work::Command(command)) = &mut spec.work else {
+            unreachable!("a shell task is a command")
+        };
+        command.stdin = vec![b'x'; 60_000];
+    })
+}
+
+fn share(status: &GetStatusResponse, purpose: &str) -> u64 {
+    let found = status.memory.iter().find(|share| share.purpose == purpose);
+    found.unwrap().bytes
+}
+
+#[test]
+fn a_length_that_is_only_declared_takes_no_memory() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    besieged.assert_serves("quiet");
+    let connections: Vec<RawHttp2> = (0..4).map(|_| besieged.connect(0)).collect();
+    for connection in &connections {
+        for _ in 0..STREAMS {
+            let stream = connection.begin(SUBMIT);
+            connection.data(stream, &[0, 0, 0x3f, 0xff, 0xff], false);
+        }
+    }
+    let status = besieged.assert_serves("declared");
+    assert!(share(&status, "reading") < 1 << 20, "{status:?}");
+}
+
+#[test]
+fn bodies_without_end_are_given_up_for_others() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    let body = vec![0; MAX_MESSAGE_BYTES - 1];
+    let mut message = with_prefix(&body);
+    message[4] = 0xff;
+    let connection = besieged.connect(0);
+    // Many times what there is room for.
+    let sent = (0..60).filter(|_| connection.data(connection.begin(SUBMIT), &message, false));
+    assert!(sent.count() > 0);
+    let status = besieged.assert_serves("unfinished");
+    let reading = status
+        .memory
+        .iter()
+        .find(|share| share.purpose == "reading")
+        .unwrap();
+    assert!(reading.bytes <= reading.limit_bytes, "{reading:?}");
+    // A large request finds room, too.
+    besieged.submit_large(60);
+}
+
+#[test]
+fn a_message_that_would_grow_when_it_is_read_is_refused_before() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    let bomb = b"\x12\x00".repeat(2_000_000);
+    for _ in 0..5 {
+        let refused = raw::call(&besieged.client, "/swarm.v1.TaskService/SubmitTasks", &bomb);
+        assert_eq!(reason(refused), Reason::FieldInvalid);
+    }
+    besieged.assert_serves("empty-tasks");
+}
+
+#[test]
+fn lists_that_nobody_takes_are_bounded_and_given_up_for_others() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    besieged.submit_large(40);
+    let list = ListTasksRequest {
+        page_size: 1000,
+        ..Default::default()
+    };
+    let connections: Vec<RawHttp2> = (0..2).map(|_| besieged.connect(0)).collect();
+    for connection in &connections {
+        for _ in 0..STREAMS {
+            connection.call("TaskService/ListTasks", &list.encode_to_vec());
+        }
+    }
+    let status = besieged.assert_serves("unread-lists");
+    let answers = status
+        .memory
+        .iter()
+        .find(|share| share.purpose == "answers")
+        .unwrap();
+    assert!(answers.bytes <= answers.limit_bytes, "{answers:?}");
+    // Somebody who takes what he asks for has it.
+    besieged
+        .client
+        .call(besieged.client.task_service().list_tasks(list))
+        .unwrap();
+}
+
+#[test]
+fn events_that_nobody_takes_are_not_read() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    besieged.submit_large(800);
+    let all = StreamEventsRequest {
+        from_seq: Some(0),
+        follow: true,
+        ..Default::default()
+    };
+    let connections: Vec<RawHttp2> = (0..4).map(|_| besieged.connect(0)).collect();
+    for connection in &connections {
+        for _ in 0..STREAMS {
+            connection.call("CoordinatorService/StreamEvents", &all.encode_to_vec());
+        }
+    }
+    let status = besieged.assert_serves("unread-events");
+    assert_eq!(share(&status, "answers"), 0, "{status:?}");
+}
+
+#[test]
+fn an_answer_that_nobody_takes_ends_alone() {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    client.submit(vec![large("a")]);
+    let connection = RawHttp2::connect(coordinator.address(), 1);
+    let list = ListTasksRequest::default();
+    connection.call("TaskService/ListTasks", &list.encode_to_vec());
+    connection.call(
+        "CoordinatorService/StreamEvents",
+        &StreamEventsRequest {
+            from_seq: Some(0),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+    );
+    // Both begin, and wait for somebody who takes more than a byte.
+    connection.wait_until_over(2);
+    wait_until("the answers are ended", || connection.resets() == 2);
+    assert!(!connection.is_closed());
+}
+
+#[test]
+fn one_address_has_a_bounded_number_of_streams_of_any_kind() {
+    let coordinator = Coordinator::start();
+    let follow = StreamEventsRequest {
+        follow: true,
+        ..Default::default()
+    };
+    let connections: Vec<RawHttp2> = (0..3)
+        .map(|_| RawHttp2::connect(coordinator.address(), 65_535))
+        .collect();
+    for connection in &connections {
+        for _ in 0..STREAMS / 2 {
+            connection.call("CoordinatorService/StreamEvents", &follow.encode_to_vec());
+            let watch = connection.begin_path("/grpc.health.v1.Health/Watch");
+            connection.data(watch, &with_prefix(&[]), true);
+        }
+        connection.wait_until_over(STREAMS / 2 * 2);
+    }
+    let client = coordinator.client();
+    let refused = client.try_stream(follow.clone());
+    assert_eq!(reason(refused), Reason::Busy);
+    // Calls that end are no streams.
+    client.status();
+    drop(connections);
+    wait_until("there is room for a stream", || {
+        client.try_stream(follow.clone()).is_ok()
+    });
+}
+
+#[test]
+fn a_small_request_is_refused_when_it_is_large() {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    for method in [
+        "TaskService/CancelTasks",
+        "CoordinatorService/Heartbeat",
+        "AdminService/Pause",
+    ] {
+        let refused = raw::call(&client, &format!("/swarm.v1.{method}"), &vec![0; 1 << 20]);
+        assert_eq!(refused.unwrap_err().code(), Code::OutOfRange, "{method}");
+    }
+}
+
+#[test]
+fn pongs_that_nobody_asked_for_leave_no_line_in_the_log() {
+    let mut coordinator = Coordinator::start();
+    let client = coordinator.client();
+    let before = coordinator.program().log().len();
+    let connection = RawHttp2::connect(coordinator.address(), 65_535);
+    for _ in 0..100 {
+        connection.send(&unasked_pongs(500));
+    }
+    client.status();
+    let log = coordinator.program().log();
+    assert!(log[before..].lines().count() < 5, "{}", &log[before..]);
+}
+
+#[test]
+fn as_many_connections_are_taken_as_there_are_files_for() {
+    let mut coordinator = Coordinator::behind("ulimit -n 400", &[]);
+    let client = coordinator.client();
+    client.status();
+    let crowd: Vec<RawHttp2> = (0..300)
+        .map(|_| RawHttp2::connect(coordinator.address(), 65_535))
+        .collect();
+    for n in 0..200 {
+        client.submit(vec![shell_task(&format!("t{n}"), "true")]);
+    }
+    wait_until("those over the limit are closed", || {
+        crowd.iter().filter(|connection| connection.is_closed()).count() >= 150
+    });
+    assert_eq!(coordinator.program().ended(), None);
+    let log = coordinator.program().log();
+    assert!(log.contains("at most 144 connections are accepted"), "{log}");
+    drop(crowd);
+    wait_until("others are served again", || {
+        let connection = RawHttp2::connect(coordinator.address(), 65_535);
+        connection.call("AdminService/GetStatus", &[]);
+        connection.wait_until_over(1);
+        !connection.is_closed()
+    });
+}
