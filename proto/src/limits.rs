@@ -7,8 +7,8 @@ use std::{ops::RangeInclusive, time::Duration};
 /// Bytes of one message in either direction.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of a request that neither brings tasks nor reports outcomes: two thousand leases with an agent's labels, or the
-/// three thousand ids of a filter.
+/// Bytes of a request that neither brings tasks nor reports outcomes: two thousand leases with an agent's labels, or
+/// the three thousand ids of a filter.
 pub const MAX_REQUEST_BYTES: usize = 512 * 1024;
 
 /// Requests under way at the same time on one connection: a client with more work opens another one.

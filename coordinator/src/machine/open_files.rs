@@ -34,7 +34,7 @@ pub(crate) fn connections(files: u64) -> Result<usize, Failure> {
     }
     if most < MAX_CONNECTIONS {
         tracing::info!(
-            "at most {most} connections are accepted: {files} files may be open, and {OWN_FILES} are not for connections"
+            "at most {most} connections are accepted: {files} files may be open, {OWN_FILES} of them for other things"
         );
     }
     Ok(usize::try_from(most).unwrap_or(usize::MAX))

@@ -84,6 +84,15 @@ fn only_the_door_for_metrics_names_hyper_in_the_coordinator() {
 }
 
 #[test]
+fn only_the_door_for_grpc_names_h2_in_the_coordinator() {
+    let sources = source::below("coordinator/src/");
+    absent(&["h2", "http_body"], &sources, |path| {
+        path.starts_with("coordinator/src/door/grpc/")
+    });
+    present("h2", &source::below("coordinator/src/door/grpc/"));
+}
+
+#[test]
 fn only_the_clock_reads_the_time_in_the_coordinator() {
     let sources = source::below("coordinator/src/");
     let words = ["SystemTime", "Instant::now", "clock_gettime", "Timestamp::now"];

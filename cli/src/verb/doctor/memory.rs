@@ -6,8 +6,8 @@ use swarm_proto::v1::{GetStatusResponse, MemoryShare};
 use crate::output::{memory, text};
 
 const CHECK: &str = "memory";
-const GIVE_MORE: &str = "give the coordinator more: a larger --memory on a machine, or in a cgroup, that has as much; and \
-                         have it keep less: --keep-tasks";
+const GIVE_MORE: &str = "give the coordinator more: a larger --memory on a machine, or in a cgroup, that has as much; \
+                         and have it keep less: --keep-tasks";
 
 /// Checks what a coordinator tells of its memory; an older one tells nothing.
 pub(super) fn check(report: &mut Report, status: &GetStatusResponse) {
