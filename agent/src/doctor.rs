@@ -1,6 +1,6 @@
 //! `agent doctor`: checks whether this machine can work for its coordinator, and says what mends it if not.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use nix::sys::statvfs::statvfs;
 use swarm_program::doctor::{checkup, report::Report};
@@ -136,21 +136,23 @@ fn check_processes(report: &mut Report) {
             "run the agent on Linux if tasks start services in the background",
         );
     }
-    match fs::read("/proc/self/environ").and_then(|_| fs::read_dir("/proc")) {
-        Ok(_) => report.well(
+    match tree::try_proc() {
+        Ok(()) => report.well(
             "processes",
             "/proc can be read: everything that a task starts is found and ended",
         ),
         Err(error) => report.wrong(
             "processes",
-            format!("/proc cannot be read: {error}; what a task leaves running stays"),
-            "mount /proc for the agent, as with: mount -t proc proc /proc",
+            format!("/proc cannot be used: {error}; what a task leaves running stays"),
+            "mount /proc for the agent, as with: mount -t proc proc /proc (or unshare --mount-proc)",
         ),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

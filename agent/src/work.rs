@@ -19,7 +19,14 @@ use crate::{
         workspace::{self, Workspace},
     },
     executor::KINDS,
-    process::tree::{Sweeper, Swept, guard::Guard, series::Series},
+    process::{
+        private,
+        tree::{
+            guard::Guard,
+            series::Series,
+            sweep::{Sweeper, Swept},
+        },
+    },
     program::{
         config::Config,
         shutdown::{Shutdown, Stage},
@@ -32,6 +39,7 @@ pub(crate) struct Unfinished(pub(crate) String);
 
 /// Works for the coordinator of the settings, until a signal ends the agent or it cannot go on.
 pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
+    private::close();
     let config = Arc::new(config);
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Failure::new(Exit::Usage, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;
@@ -58,7 +66,7 @@ async fn work(
     workspace: &Arc<Workspace>,
     series: &Series,
 ) -> Result<Option<Unfinished>, Failure> {
-    let sweeper = Sweeper::start().context("cannot start the thread that ends process trees")?;
+    let sweeper = Sweeper::adopt_orphans().context("cannot start the thread that ends process trees")?;
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
         name: state.name().to_owned(),

@@ -25,7 +25,7 @@ use crate::{
     },
     process::{
         End, Process,
-        tree::{Sweeper, Tree, series::Series},
+        tree::{Tree, series::Series, sweep::Sweeper},
     },
 };
 

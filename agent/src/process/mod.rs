@@ -1,7 +1,8 @@
-//! A process with all that it starts. It begins in a process group of its own, with a mark in its environment. Its
-//! output is captured up to a bound. At its end first the group is ended, then every process with the mark, so that
-//! nothing of an attempt is left, however it ends.
+//! A process with all that it starts. It begins in a process group of its own, without a terminal and with a mark in
+//! its environment. Its output is captured up to a bound. At its end, which no other process delays, first the group is
+//! ended, then every process with the mark, then orphans, so that nothing of an attempt is left, however it ends.
 
+pub(crate) mod private;
 pub(crate) mod tree;
 
 mod launch;
@@ -90,6 +91,7 @@ impl Process {
         let ended = async {
             let exit = self.group.exit().await;
             while !self.group.is_empty() {
+                self.tree.reap();
                 sleep(LOOK_AGAIN).await;
             }
             exit
@@ -140,7 +142,7 @@ impl Process {
 mod tests {
     use std::future::pending;
 
-    use super::tree::{Sweeper, series::Series};
+    use super::tree::{series::Series, sweep::Sweeper};
     use super::*;
     use crate::attempt_key::AttemptKey;
 

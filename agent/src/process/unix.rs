@@ -1,19 +1,31 @@
 //! Process groups on Unix.
 
-use std::{io, os::unix::process::ExitStatusExt as _};
+use std::{any::Any, fs::File, io, os::unix::process::ExitStatusExt as _, sync::LazyLock};
 
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
-use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessGroup};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use process_wrap::tokio::{CommandWrap, ProcessSession};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::End;
+use super::{
+    End,
+    tree::own::{self, Own},
+};
 
-/// A process group whose leader is our child. Dropping it kills the group.
+/// Whether the agent runs in a terminal. Only a process with none is refused its `/dev/tty` with ENXIO.
+static HAS_TERMINAL: LazyLock<bool> = LazyLock::new(|| match File::open("/dev/tty") {
+    Ok(_) => true,
+    Err(error) => error.raw_os_error() != Some(Errno::ENXIO as i32),
+});
+
+/// A process group without a terminal whose leader is our child. Dropping it kills the group.
 pub(super) struct Group {
-    child: Box<dyn ChildWrapper>,
+    child: Child,
+    /// `None` once the leader was waited for.
+    own: Option<Own>,
     id: Option<Pid>,
 }
 
@@ -26,27 +38,27 @@ pub(super) struct Pipes {
 
 impl Group {
     pub(super) fn start(command: Command) -> io::Result<Group> {
-        let mut wrapped = CommandWrap::from(command);
-        wrapped.wrap(ProcessGroup::leader());
-        let child = wrapped.spawn()?;
-        let id = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .map(Pid::from_raw);
-        Ok(Group { child, id })
+        let (child, own) = own::start(|| start_leader(command))?;
+        let id = Some(Pid::from_raw(own.pid()));
+        Ok(Group {
+            child,
+            own: Some(own),
+            id,
+        })
     }
 
     pub(super) fn take_pipes(&mut self) -> Pipes {
         Pipes {
-            stdin: self.child.stdin().take(),
-            stdout: self.child.stdout().take(),
-            stderr: self.child.stderr().take(),
+            stdin: self.child.stdin.take(),
+            stdout: self.child.stdout.take(),
+            stderr: self.child.stderr.take(),
         }
     }
 
-    /// Waits for the leader.
+    /// Waits for the leader alone: other members may run for as long as they like.
     pub(super) async fn exit(&mut self) -> io::Result<End> {
         let status = self.child.wait().await?;
+        self.own = None;
         Ok(match (status.code(), status.signal()) {
             (Some(code), _) => End::Code(code),
             (None, Some(signal)) => End::Signal(signal),
@@ -84,4 +96,21 @@ impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Starts a process as the leader of a group, and of a session if the agent's own has a terminal.
+fn start_leader(mut command: Command) -> io::Result<Child> {
+    // For a new session the system first copies the agent, which makes a start several times as long. Without a
+    // terminal the agent's session has nothing that a process of an attempt could take from it.
+    if !*HAS_TERMINAL {
+        return command.process_group(0).spawn();
+    }
+    let mut wrapped = CommandWrap::from(command);
+    wrapped.wrap(ProcessSession);
+    // The wrapper around the child would wait for the whole group.
+    let child: Box<dyn Any> = wrapped.spawn()?.into_inner();
+    let child = child.downcast::<Child>();
+    child
+        .map(|child| *child)
+        .map_err(|_| io::Error::other("the started process has no handle"))
 }

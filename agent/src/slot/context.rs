@@ -10,7 +10,7 @@ use crate::{
     attempt_key::AttemptKey,
     coordinator::session::Session,
     disk::{outbox::Outbox, workspace::Workspace},
-    process::tree::{Sweeper, series::Series},
+    process::tree::{series::Series, sweep::Sweeper},
     program::config::Config,
 };
 

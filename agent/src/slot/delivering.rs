@@ -12,7 +12,10 @@ use swarm_proto::{
     call::CallFailure,
     limits::{MAX_ITEMS, MAX_MESSAGE_BYTES},
     reason::Reason,
-    v1::{AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult},
+    v1::{
+        AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult,
+        attempt_report::Outcome,
+    },
 };
 use tokio::time::Instant;
 
@@ -133,12 +136,15 @@ impl Delivering {
         self.in_flight = None;
     }
 
-    /// The outcomes of the next delivery, if it is time for one.
-    pub(super) fn next_batch(&mut self) -> Vec<Unsent> {
+    /// The outcomes of the next delivery, if it is time for one; without tasks to give back if those are to wait.
+    pub(super) fn next_batch(&mut self, keeps_releases: bool) -> Vec<Unsent> {
         let mut items: Vec<Unsent> = Vec::new();
         if self.in_flight.is_some() || Instant::now() < self.not_before {
             return items;
         }
+        let is_kept = |unsent: &Unsent| keeps_releases && unsent.is_released();
+        let (kept, unsent): (VecDeque<_>, _) = mem::take(&mut self.unsent).into_iter().partition(is_kept);
+        self.unsent = unsent;
         let mut bytes = 0;
         while let Some(next) = self.unsent.front() {
             bytes += next.report.encoded_len();
@@ -148,6 +154,7 @@ impl Delivering {
             }
             items.extend(self.unsent.pop_front());
         }
+        self.unsent.extend(kept);
         items
     }
 
@@ -281,6 +288,10 @@ impl Unsent {
             unwritten: None,
         }
     }
+
+    fn is_released(&self) -> bool {
+        matches!(self.report.outcome, Some(Outcome::Released(_)))
+    }
 }
 
 /// Whether the next try may get past this refusal.
@@ -295,7 +306,7 @@ fn is_momentary(reason: &str) -> bool {
 mod tests {
     use std::future::pending;
 
-    use swarm_proto::v1::{LeaseRef, Output, Refusal};
+    use swarm_proto::v1::{LeaseRef, Output, Refusal, Released};
 
     use super::*;
 
@@ -322,7 +333,7 @@ mod tests {
 
     /// Pretends to send the next batch; returns its task ids.
     fn send(delivering: &mut Delivering) -> Vec<String> {
-        let items = delivering.next_batch();
+        let items = delivering.next_batch(false);
         let sent = items.iter().map(|item| item.key.task_id.clone()).collect();
         delivering.in_flight = Some(Delivery {
             answer: Box::pin(pending()),
@@ -388,15 +399,25 @@ mod tests {
             delivering.push(unsent(&format!("t{n}")));
         }
         assert!(delivering.is_full());
-        assert_eq!(delivering.next_batch().len(), MAX_ITEMS);
+        assert_eq!(delivering.next_batch(false).len(), MAX_ITEMS);
         let mut large = unsent("large");
         large.report.output = Some(Output {
             stdout: vec![0; MAX_DELIVERED_BYTES],
             ..Output::default()
         });
         delivering.push(large);
-        assert_eq!(delivering.next_batch().len(), 10);
-        assert_eq!(delivering.next_batch().len(), 1);
+        assert_eq!(delivering.next_batch(false).len(), 10);
+        assert_eq!(delivering.next_batch(false).len(), 1);
+    }
+
+    #[test]
+    fn tasks_to_give_back_wait_while_others_are_delivered() {
+        let mut delivering = delivering(&["done", "undone"]);
+        delivering.unsent[1].report.outcome = Some(Outcome::Released(Released::default()));
+        let ids = |items: Vec<Unsent>| items.into_iter().map(|item| item.key.task_id).collect::<Vec<_>>();
+        assert_eq!(ids(delivering.next_batch(true)), ["done"]);
+        assert!(delivering.next_batch(true).is_empty() && !delivering.is_done());
+        assert_eq!(ids(delivering.next_batch(false)), ["undone"]);
     }
 
     #[test]

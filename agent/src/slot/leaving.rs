@@ -82,7 +82,7 @@ impl Leaving {
         self.session_end.get_or_insert(end);
     }
 
-    /// Whether the agent is on its way out, for whatever reason.
+    /// Whether the agent is on its way out, for whatever reason. Nothing is claimed then.
     pub(super) fn has_begun(&self) -> bool {
         self.stage != Stage::Working || self.session_end.is_some() || self.is_idle
     }

@@ -141,6 +141,9 @@ impl Worker {
         if !self.leaving.enter(stage, self.context.config.drain_timeout) {
             return;
         }
+        // A waiting claim may have been granted tasks, or be granted one that is given back now. It is answered at once,
+        // so that tasks need not wait for the end of their leases.
+        self.claiming.hasten(&self.context);
         let leases = &self.context.session.leases;
         let running = leases.running();
         match stage {
@@ -149,9 +152,6 @@ impl Worker {
                 tracing::info!(
                     "draining: nothing more is claimed, {running} attempts may finish; once more ends them"
                 );
-                // A waiting claim may have been granted tasks. They are fetched and given back now, so that they need
-                // not wait for the end of their leases.
-                self.claiming.hasten(&self.context);
             }
             Stage::Ending => {
                 tracing::info!("ending {running} attempts");

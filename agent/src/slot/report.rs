@@ -52,7 +52,9 @@ impl Worker {
         if self.leaving.is_silent() {
             return;
         }
-        let batch = self.delivering.next_batch();
+        // The coordinator gives a task that is given back to whoever waits for one.
+        let keeps_releases = self.leaving.has_begun() && self.claiming.is_in_flight();
+        let batch = self.delivering.next_batch(keeps_releases);
         if batch.is_empty() {
             return;
         }

@@ -20,6 +20,7 @@ use swarm_proto::{
         Hold, LeaseDirective, LeaseRef, Passed, Refusal, RegisterAgentRequest, RegisterAgentResponse,
         ReportResult, TaskSpec, TaskState,
         admin_service_server::AdminServiceServer,
+        attempt_report::Outcome,
         coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
         task_service_server::TaskServiceServer,
         task_spec::Work,
@@ -74,6 +75,8 @@ pub(crate) struct World {
     /// Refuse claims as of an older session, or of an unknown agent.
     pub(crate) replaced: bool,
     pub(crate) forget_agent: bool,
+    /// Put released tasks back into the queue.
+    pub(crate) requeues: bool,
     /// Answer nothing, as if the connection were cut.
     pub(crate) away: bool,
     /// Seconds, instead of 90.
@@ -200,7 +203,17 @@ impl Fake {
     }
 
     /// Waits until the closure returns something.
-    pub(crate) async fn until<T>(&self, what: &str, mut look: impl FnMut(&World) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, look: impl FnMut(&World) -> Option<T>) -> T {
+        self.until_within(PATIENCE, what, look).await
+    }
+
+    /// The same with another patience.
+    pub(crate) async fn until_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut(&World) -> Option<T>,
+    ) -> T {
         let mut changes = self.0.changed.subscribe();
         let waiting = async {
             loop {
@@ -212,7 +225,7 @@ impl Fake {
                 changes.changed().await.unwrap();
             }
         };
-        timeout(PATIENCE, waiting)
+        timeout(patience, waiting)
             .await
             .unwrap_or_else(|_| panic!("waited in vain: {what}"))
     }
@@ -254,6 +267,31 @@ impl Fake {
             world.report(task_id)
         })
         .await
+    }
+
+    /// Puts a task that is given back into the queue, where the coordinator is to do that.
+    fn requeue(&self, report: &AttemptReport) {
+        let mut world = self.world();
+        let (true, Some(Outcome::Released(_)), Some(lease)) =
+            (world.requeues, &report.outcome, &report.lease)
+        else {
+            return;
+        };
+        let granted = world.granted.values().flatten();
+        let mut again = granted
+            .filter(|assignment| {
+                assignment
+                    .lease
+                    .as_ref()
+                    .is_some_and(|held| held.task_id == lease.task_id)
+            })
+            .max_by_key(|assignment| assignment.lease.as_ref().map(|held| held.attempt))
+            .cloned()
+            .unwrap();
+        if let Some(lease) = &mut again.lease {
+            lease.attempt += 1;
+        }
+        world.queue.push_back(again);
     }
 
     fn grant(&self, request: &ClaimRequest) -> ClaimResponse {
@@ -466,6 +504,9 @@ impl CoordinatorService for Fake {
             if let Some(refusal) = world.refusals.pop_front() {
                 return Err(refusal);
             }
+        }
+        for report in &request.results {
+            self.requeue(report);
         }
         let claimed = request.claim_next.as_ref().map(|claim| self.grant(claim));
         let mut world = self.world();

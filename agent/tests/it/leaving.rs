@@ -88,6 +88,36 @@ async fn usr1_stops_at_once() {
 }
 
 #[tokio::test]
+async fn an_agent_with_a_free_slot_does_not_take_back_what_it_gives_back() {
+    for signals in [&[Signal::SIGUSR1][..], &[Signal::SIGTERM, Signal::SIGTERM]] {
+        let (fake, home) = (Fake::start().await, Home::new());
+        fake.world().requeues = true;
+        fake.submit("a", &format!("trap '' TERM; {}", home.patient("a")));
+        let agent = home.start(&fake, &["--slots", "2", "--kill-grace", "100ms"]);
+        home.begun("a").await;
+        fake.until("a claim for the free slot waits", |world| {
+            world.claims.last()?.wait.is_some().then_some(())
+        })
+        .await;
+        for (index, signal) in signals.iter().enumerate() {
+            if index > 0 {
+                agent.until_log("draining").await;
+            }
+            agent.signal(*signal);
+        }
+        let (code, log) = agent.end().await;
+        assert_eq!(code, 0, "{log}");
+        let world = fake.world();
+        assert_eq!(
+            (world.granted.len(), world.queue.len(), world.goodbyes),
+            (1, 1, 1),
+            "{log}"
+        );
+        assert_eq!(home.beginnings("a"), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_idle_agent_leaves_at_once() {
     let (fake, home) = (Fake::start().await, Home::new());
     let agent = home.start(&fake, &["--claim-wait", "30s"]);

@@ -10,8 +10,14 @@ mod delivering;
 mod enduring;
 mod holding;
 mod leaving;
+#[cfg(target_os = "linux")]
+mod orphans;
+#[cfg(target_os = "linux")]
+mod private;
 mod running;
 mod starting;
 mod strangers;
+#[cfg(target_os = "linux")]
+mod terminal;
 #[cfg(target_os = "linux")]
 mod trees;

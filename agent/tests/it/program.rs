@@ -24,6 +24,9 @@ use crate::fake::Fake;
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// The program.
+pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_agent");
+
 /// A running agent. Dropping it kills it.
 pub(crate) struct Agent {
     child: Child,
@@ -54,12 +57,22 @@ impl Home {
 
     /// Starts an agent with these variables in its environment.
     pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Agent {
+        self.launch(Command::new(AGENT), environment, flags)
+    }
+
+    /// Starts an agent by a program to which the agent and its flags are the last arguments.
+    pub(crate) fn start_by(&self, program: &[&str], fake: &Fake, flags: &[&str]) -> Agent {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
+        self.launch(command, &[("SWARM_COORDINATOR", &fake.address())], flags)
+    }
+
+    fn launch(&self, mut command: Command, environment: &[(&str, &str)], flags: &[&str]) -> Agent {
         let log = (0..)
             .map(|n| self.path().join(format!("log{n}")))
             .find(|log| !log.exists())
             .unwrap();
         let written = File::create(&log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
         command
             .args(flags)
             .env_clear()
@@ -157,6 +170,17 @@ impl Agent {
         Pid::from_raw(self.child.id().unwrap().try_into().unwrap())
     }
 
+    /// The agent's process, when another program has started it.
+    pub(crate) async fn inner(&self) -> Pid {
+        let mut found = None;
+        until("the agent runs", || {
+            found = processes().find(|pid| parent_of(*pid) == Some(self.pid()));
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
     /// The agent's guard.
     pub(crate) async fn guard(&self) -> Pid {
         let mut found = None;
@@ -203,12 +227,37 @@ fn guard_of(agent: Pid) -> Option<Pid> {
     processes().find(|pid| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let mut arguments = line.split(|byte| *byte == 0);
-        let is_child = || {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            status.lines().any(|line| line == format!("PPid:\t{agent}"))
-        };
-        arguments.nth(1) == Some(b"--guard") && is_child()
+        arguments.nth(1) == Some(b"--guard") && parent_of(*pid) == Some(agent)
     })
+}
+
+/// The parent of a process.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?;
+    parent.parse().ok().map(Pid::from_raw)
+}
+
+/// The children of a process that wait to be reaped.
+pub(crate) fn zombies_of(parent: Pid) -> Vec<Pid> {
+    let is_zombie = |pid: &Pid| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:\tZ"))
+    };
+    processes()
+        .filter(|pid| parent_of(*pid) == Some(parent) && is_zombie(pid))
+        .collect()
+}
+
+/// The processes with this word among their arguments.
+pub(crate) fn named(word: &str) -> Vec<Pid> {
+    processes()
+        .filter(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0)
+                .any(|argument| argument == word.as_bytes())
+        })
+        .collect()
 }
 
 /// The processes with this mark in their environment.

@@ -1,5 +1,7 @@
-//! What agents do: they obey, keep to their leases, come back after an absence, and leave no process behind.
+//! What agents do: they obey, keep to their leases, come back after an absence, leave without taking more, and leave no
+//! process behind.
 
+mod leaving;
 mod obeying;
 mod sharding;
 mod slowed;

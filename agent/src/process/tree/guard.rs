@@ -29,7 +29,12 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{FINDS_MARKED, Swept, series::Series};
+use super::{
+    FINDS_MARKED,
+    own::{self, Own},
+    series::Series,
+    sweep::Swept,
+};
 use crate::program::{backoff::Backoff, config::Config};
 
 /// The flag before the guard's file; hidden from `--help`.
@@ -114,7 +119,8 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
     loop {
         let begun = Instant::now();
         match start(flags) {
-            Ok(mut guard) => {
+            // `_own` keeps the guard from being taken for an orphan until it was waited for.
+            Ok((mut guard, _own)) => {
                 tracing::debug!("the guard is process {}", guard.id().unwrap_or_default());
                 // `wait` would close the pipe first, so it is taken out of the child.
                 let pipe = guard.stdin.take();
@@ -146,17 +152,18 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
     }
 }
 
-fn start(flags: &[OsString]) -> io::Result<Child> {
+fn start(flags: &[OsString]) -> io::Result<(Child, Own)> {
     // The running program, even if its file was replaced since: agent and guard have one version.
-    Command::new("/proc/self/exe")
+    let mut command = Command::new("/proc/self/exe");
+    command
         .arg0("agent")
         .args(flags)
         .env_clear()
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
+        .stdout(Stdio::null());
+    own::start(|| command.spawn())
 }
 
 fn wait_for_end(mut pipe: impl io::Read) {

@@ -12,7 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Swept, identity, is_alive, mark::Mark, sweep};
+use super::{
+    mark::Mark,
+    sweep::{Swept, sweep},
+    system::{identity, is_alive},
+};
 use crate::{disk::write::make_private, program::random};
 
 /// 80 random bits: no process of another agent ever carries such a mark.

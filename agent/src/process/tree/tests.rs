@@ -4,7 +4,13 @@
 
 use std::process::{Child, Command, Stdio};
 
-use super::{series::Series, *};
+use std::thread;
+
+use super::{
+    series::Series,
+    sweep::{Sweeper, Swept, sweep},
+    *,
+};
 use crate::program::random;
 
 fn marked(mark: &str, program: &str, arguments: &[&str]) -> Child {

@@ -1,0 +1,82 @@
+//! What a task can read of its agent's process.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use nix::unistd::{Uid, chown, geteuid};
+use swarm_proto::v1::attempt_report::Outcome;
+use tokio::process::Command;
+
+use crate::{
+    fake::Fake,
+    program::{AGENT, Agent, Home, named, until},
+};
+
+/// The system's user without rights.
+const NOBODY: u32 = 65534;
+
+/// An agent of a user who is not root. `None`, with a line that says so, where that is not possible.
+async fn start(home: &Home, fake: &Fake, flags: &[&str]) -> Option<Agent> {
+    if !geteuid().is_root() {
+        return Some(home.start(fake, flags));
+    }
+    if let Err(error) = Command::new("setpriv").arg("--version").output().await {
+        println!("SKIPPED: cannot run setpriv, which changes the user: {error}");
+        return None;
+    }
+    // Directories above the usual program may be closed to others.
+    let program = home.path().join("agent");
+    fs::copy(AGENT, &program).unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(home.path(), Some(Uid::from_raw(NOBODY)), None).unwrap();
+    let program = program.to_str().unwrap();
+    let become_nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        program,
+    ];
+    Some(home.start_by(&become_nobody, fake, flags))
+}
+
+#[tokio::test]
+async fn a_task_cannot_read_environment_memory_or_descriptors_of_its_agent() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.submit(
+        "a",
+        "id -u; for file in environ mem maps; do head -c 1000 /proc/$PPID/$file; done; ls /proc/$PPID/fd/",
+    );
+    let Some(agent) = start(&home, &fake, &["--once"]).await else {
+        return;
+    };
+    let output = fake.report("a").await.output.unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    assert_ne!(stdout.trim(), "0", "{stdout}");
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    assert_eq!(stderr.matches("Permission denied").count(), 4, "{stderr}");
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_closed_to_its_tasks_still_ends_all_of_them_and_so_does_its_guard() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let long = format!("1000.9{}", std::process::id());
+    let scatter = format!("setsid sleep {long} < /dev/null > /dev/null 2>&1 &");
+    fake.submit("a", &format!("{scatter} env -i {scatter}"));
+    fake.submit("b", &format!("{scatter} {}", home.patient("b")));
+    let Some(agent) = start(&home, &fake, &[]).await else {
+        return;
+    };
+    let report = fake.report("a").await;
+    assert!(matches!(report.outcome, Some(Outcome::Success(_))), "{report:?}");
+    home.begun("b").await;
+    until("the second task's process runs alone", || named(&long).len() == 1).await;
+    agent.guard().await;
+    agent.crash().await;
+    until("the guard has ended it", || named(&long).is_empty()).await;
+}
