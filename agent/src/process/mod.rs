@@ -177,6 +177,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_command_has_ended_though_its_group_goes_on() {
+        let mut process = start(shell("sleep 600 > /dev/null 2>&1 & exit 3")).unwrap();
+        let exit = timeout(Duration::from_secs(8), process.exit())
+            .await
+            .expect("it waits for the group");
+        assert_eq!(exit.unwrap(), End::Code(3));
+    }
+
+    #[tokio::test]
     async fn a_group_that_ignores_the_request_is_killed_after_the_grace() {
         let mut process = start(shell("trap '' TERM; echo ready; while :; do sleep 1; done")).unwrap();
         while process.stdout.is_empty() {

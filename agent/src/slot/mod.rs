@@ -141,8 +141,8 @@ impl Worker {
         if !self.leaving.enter(stage, self.context.config.drain_timeout) {
             return;
         }
-        // A waiting claim may have been granted tasks, or be granted one that is given back now. It is answered at once,
-        // so that tasks need not wait for the end of their leases.
+        // A waiting claim may have been granted tasks, or be granted one that is given back now. It is answered at
+        // once, so that tasks need not wait for the end of their leases.
         self.claiming.hasten(&self.context);
         let leases = &self.context.session.leases;
         let running = leases.running();

@@ -13,6 +13,10 @@ use tokio::process::Child;
 
 use super::system::now;
 
+/// How much later than its start a child is born at most, in [`now`]'s unit: ten seconds, on a machine that can hardly
+/// go on. A start that lasts longer has its child already, and hangs on the disk of its program.
+const LATEST_BIRTH: u64 = 1000;
+
 static CHILDREN: Mutex<Children> = Mutex::new(Children {
     own: BTreeMap::new(),
     starts: BTreeMap::new(),
@@ -58,11 +62,16 @@ pub(super) fn kin_of(pid: i32, began: u64) -> Kin {
     let children = children();
     if children.own.contains_key(&pid) {
         Kin::Own
-    } else if children.starts.values().any(|start| *start <= began) {
+    } else if children.starts.values().any(|start| is_child_of(*start, began)) {
         Kin::Unsure
     } else {
         Kin::Orphan
     }
+}
+
+/// Whether what began then may be the child of this start.
+fn is_child_of(start: u64, began: u64) -> bool {
+    start <= began && began - start <= LATEST_BIRTH
 }
 
 impl Own {
@@ -137,8 +146,14 @@ mod tests {
     fn a_start_that_fails_leaves_nobody_unsure() {
         assert!(start(|| Err(io::Error::other("no"))).is_err());
         // Other tests may start children at this moment, but not for ever.
-        while kin_of(OTHER, u64::MAX) != Kin::Orphan {
+        while kin_of(OTHER, now()) != Kin::Orphan {
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_start_that_hangs_has_no_child_that_is_much_younger() {
+        assert!(is_child_of(500, 500) && is_child_of(500, 501));
+        assert!(!is_child_of(500, 499) && !is_child_of(500, 500 + LATEST_BIRTH + 1));
     }
 }

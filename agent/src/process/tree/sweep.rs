@@ -30,8 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const MAX_SCANS: u32 = 2000;
 /// How often orphans that have ended are reaped while no attempt ends.
 const REAP: Duration = Duration::from_secs(1);
-/// How often, and how soon, to ask again whether a child is an orphan while a command is being started. A start takes
-/// less than that, unless it hangs on a disk.
+/// How often, and how soon, to ask again whether a child is an orphan or the child of a start in progress. A start
+/// takes less than that, unless it hangs on a disk.
 const ASKS_AGAIN: u32 = 5;
 const ASK_AGAIN: Duration = Duration::from_micros(200);
 
@@ -236,8 +236,8 @@ fn scan<'a>(
     });
     match (looked, orphans) {
         (Ok(children), Some(attempts)) => {
-            for child in children.iter().filter(|child| is_orphan(child)) {
-                end_orphan(child, &mut sweeps, &lock(attempts));
+            for child in children {
+                end_if_orphan(&child, &mut sweeps, &lock(attempts));
             }
         }
         (Ok(_), None) => {}
@@ -251,6 +251,38 @@ fn scan<'a>(
     }
 }
 
+/// Reaps an orphan that has ended, and kills one whose attempts have. Nobody else reaps orphans, so the number of one
+/// cannot belong to another process by now.
+fn end_if_orphan(child: &Child, sweeps: &mut [&mut Sweep], attempts: &Attempts) {
+    if child.has_ended {
+        if kin_of(child.pid, child.began) == Kin::Orphan {
+            system::reap(child.pid);
+        }
+        return;
+    }
+    let is_ending = |mark: &str| sweeps.iter().any(|sweep| sweep.marks == mark);
+    // An orphan of another user stays. Waiting for its end would be in vain.
+    if attempts.fate(child.began, is_ending) != Fate::Ended
+        || !is_orphan(child)
+        || !system::kill_child(child.pid)
+    {
+        return;
+    }
+    let mut owners = 0;
+    for sweep in sweeps.iter_mut() {
+        if attempts.may_own(&sweep.marks, child.began) {
+            sweep.find(child.pid);
+            owners += 1;
+        }
+    }
+    if owners == 0 {
+        tracing::info!(
+            "killed process {}, which an earlier attempt left running",
+            child.pid
+        );
+    }
+}
+
 fn is_orphan(child: &Child) -> bool {
     let mut kin = kin_of(child.pid, child.began);
     for _ in 0..ASKS_AGAIN {
@@ -261,30 +293,4 @@ fn is_orphan(child: &Child) -> bool {
         kin = kin_of(child.pid, child.began);
     }
     kin == Kin::Orphan
-}
-
-/// Reaps an orphan that has ended, and kills one whose attempts have. Nobody else reaps orphans, so the number of one
-/// cannot belong to another process by now.
-fn end_orphan(orphan: &Child, sweeps: &mut [&mut Sweep], attempts: &Attempts) {
-    if orphan.has_ended {
-        return system::reap(orphan.pid);
-    }
-    let is_ending = |mark: &str| sweeps.iter().any(|sweep| sweep.marks == mark);
-    // An orphan of another user stays. Waiting for its end would be in vain.
-    if attempts.fate(orphan.began, is_ending) != Fate::Ended || !system::kill_child(orphan.pid) {
-        return;
-    }
-    let mut owners = 0;
-    for sweep in sweeps.iter_mut() {
-        if attempts.may_own(&sweep.marks, orphan.began) {
-            sweep.find(orphan.pid);
-            owners += 1;
-        }
-    }
-    if owners == 0 {
-        tracing::info!(
-            "killed process {}, which an earlier attempt left running",
-            orphan.pid
-        );
-    }
 }
