@@ -1,6 +1,9 @@
 //! A real agent of a test's own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -8,7 +11,7 @@ use tempfile::TempDir;
 use super::{
     coordinator::Coordinator,
     copy_dir,
-    program::{Program, command},
+    program::{Program, command, command_of_process_1},
 };
 
 /// See the module. It is stopped at once, with all it runs, when it goes out of scope.
@@ -39,6 +42,25 @@ impl RealAgent {
             flags,
             dir,
         }
+    }
+
+    /// Starts one that is process 1 of a container; `None` where that is not permitted.
+    pub(crate) fn start_as_process_1(
+        coordinator: &Coordinator,
+        name: &str,
+        flags: &[&str],
+    ) -> Option<RealAgent> {
+        let dir = tempfile::tempdir().unwrap();
+        let command = command_of_process_1("agent", dir.path())?;
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let address = coordinator.address().to_owned();
+        Some(RealAgent {
+            program: launch_by(command, &address, name, dir.path(), &flags),
+            name: name.to_owned(),
+            address,
+            flags,
+            dir,
+        })
     }
 
     /// Starts it again after its end, with the same name, address, state directory and flags.
@@ -87,7 +109,10 @@ impl RealAgent {
 }
 
 fn launch(address: &str, name: &str, dir: &Path, flags: &[String]) -> Program {
-    let mut command = command("agent", dir);
+    launch_by(command("agent", dir), address, name, dir, flags)
+}
+
+fn launch_by(mut command: Command, address: &str, name: &str, dir: &Path, flags: &[String]) -> Program {
     command
         .args(["--coordinator", address, "--name", name])
         // A killed coordinator is found again quickly.

@@ -24,7 +24,40 @@ const LAST_GRACE: Duration = Duration::from_secs(5);
 /// A command that starts a program with nothing of the surroundings that could change what it does.
 pub(crate) fn command(program: &str, home: &Path) -> Command {
     let mut command = Command::new(programs());
-    command.arg0(program).stdin(Stdio::null());
+    command.arg0(program);
+    clean(command, home)
+}
+
+/// The same for a program that is to be process 1 of a container, as with Docker. `None`, with a line that says so,
+/// where that is not permitted.
+pub(crate) fn command_of_process_1(program: &str, home: &Path) -> Option<Command> {
+    let contain = || {
+        let mut command = Command::new("unshare");
+        command.args(["-Urpf", "--mount-proc", "--kill-child=KILL"]);
+        command
+    };
+    match contain().arg("true").output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            println!("SKIPPED: cannot make a container: {}", why.trim());
+            return None;
+        }
+        Err(error) => {
+            println!("SKIPPED: cannot run unshare: {error}");
+            return None;
+        }
+    }
+    // The file is all three programs, and its name says which.
+    let named = home.join(program);
+    std::os::unix::fs::symlink(programs(), &named).unwrap();
+    let mut command = contain();
+    command.arg(named);
+    Some(clean(command, home))
+}
+
+fn clean(mut command: Command, home: &Path) -> Command {
+    command.stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if ["SWARM_", "RUST_", "XDG_", "CLICOLOR", "NO_COLOR"]

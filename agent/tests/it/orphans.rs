@@ -12,12 +12,12 @@ use tokio::{process::Command, time::timeout};
 
 use crate::{
     fake::Fake,
-    program::{AGENT, Agent, Home, named, until, zombies_of},
+    program::{AGENT, Agent, Home, named, parent_of, until, zombies_of},
 };
 
 const TASKS: usize = 100;
 /// A hundred tasks take some seconds, and each orphan would stay for a thousand.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The arguments that make an agent process 1 of a container, as Docker does without `--init`.
 const AS_PROCESS_1: &[&str] = &["unshare", "-Urpf", "--mount-proc", "--kill-child=KILL", AGENT];
@@ -99,6 +99,12 @@ async fn leaves_nothing(agent: Agent, pid: Pid, fake: &Fake, long: &str) {
     assert!(log.contains("draining"), "{log}");
 }
 
+/// How many children with this argument a process has.
+fn children_of(parent: Pid, long: &str) -> usize {
+    let found = named(long).into_iter();
+    found.filter(|pid| parent_of(*pid) == Some(parent)).count()
+}
+
 #[tokio::test]
 async fn a_hundred_tasks_leave_no_orphan_and_wait_for_none() {
     let (fake, home, long) = (Fake::start().await, Home::new(), long(1));
@@ -128,11 +134,14 @@ async fn a_hundred_tasks_of_an_agent_that_is_process_1_leave_no_orphan_and_wait_
 #[tokio::test]
 async fn an_orphan_without_its_mark_lives_as_long_as_its_attempt_and_not_as_long_as_others() {
     let (fake, home, long) = (Fake::start().await, Home::new(), long(3));
-    let daemon = format!("env -i setsid sleep {long} < /dev/null > /dev/null 2>&1 &");
-    fake.submit("a", &format!("{daemon} {}", home.patient("a")));
+    let daemon = format!("(env -i setsid sleep {long} < /dev/null > /dev/null 2>&1 &)");
+    fake.submit("a", &format!("{daemon}; {}", home.patient("a")));
     let agent = home.start(&fake, &["--slots", "2"]);
     home.begun("a").await;
-    until("the orphan runs", || named(&long).len() == 1).await;
+    until("the agent has the orphan", || {
+        children_of(agent.pid(), &long) == 1
+    })
+    .await;
     for n in 0..20 {
         fake.submit(&format!("t{n}"), "setsid true &");
     }

@@ -232,7 +232,7 @@ fn guard_of(agent: Pid) -> Option<Pid> {
 }
 
 /// The parent of a process.
-fn parent_of(pid: Pid) -> Option<Pid> {
+pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?;
     parent.parse().ok().map(Pid::from_raw)

@@ -10,4 +10,5 @@ mod absence;
 mod fencing;
 mod twins;
 
+mod orphans;
 mod trees;
