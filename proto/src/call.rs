@@ -13,6 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::{
     reason::Reason,
     refusal::{Details, FieldFault},
+    terminal::one_line,
 };
 
 /// `google.rpc.ErrorInfo.domain` of every status that Swarm sends.
@@ -82,14 +83,14 @@ impl CallFailure {
         match carried.error_info() {
             Some(info) if info.domain == DOMAIN => CallFailure::Refused {
                 reason: Reason::parse(&info.reason),
-                word: info.reason.clone(),
-                message: status.message().to_owned(),
+                word: one_line(&info.reason),
+                message: one_line(status.message()),
                 faults: carried.bad_request().map_or_else(Vec::new, |bad| {
                     bad.field_violations
                         .iter()
                         .map(|fault| FieldFault {
-                            field: fault.field.clone(),
-                            description: fault.description.clone(),
+                            field: one_line(&fault.field),
+                            description: one_line(&fault.description),
                         })
                         .collect()
                 }),
@@ -97,13 +98,13 @@ impl CallFailure {
                 metadata: info
                     .metadata
                     .iter()
-                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .map(|(key, value)| (key.clone(), one_line(value)))
                     .collect(),
                 code: status.code(),
             },
             _ => CallFailure::Lost {
                 code: status.code(),
-                message: cause::chain(status),
+                message: one_line(&cause::chain(status)),
                 unsent: cause::is_unsent(status),
             },
         }

@@ -13,6 +13,8 @@ use prost_reflect::{
 };
 use serde_json::{Map, Number, Value};
 
+use crate::terminal::steers;
+
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(crate::FILE_DESCRIPTOR_SET).expect("the schema was compiled with this program")
 });
@@ -30,12 +32,15 @@ pub fn descriptor<M: Name>() -> MessageDescriptor {
         .expect("the schema names every message")
 }
 
-/// Writes DEL and the C1 control characters as JSON escapes, so that no terminal obeys them; the serializer does not.
+/// Writes what steers a terminal as JSON escapes; the serializer does so with the characters below U+0020 only. Line
+/// ends are those between values.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\n' => escaped.push(c),
+            // All of them have four digits at most.
+            c if steers(c) => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => escaped.push(c),
         }
     }
@@ -177,6 +182,19 @@ mod tests {
     use crate::v1::{self, task_spec::Work};
     use prost_types::{Duration, Timestamp};
     use serde_json::json;
+
+    #[test]
+    fn what_steers_a_terminal_is_written_as_an_escape_of_the_same_value() {
+        let text = "a\nb\u{1b}\u{7f}\u{9b}\u{202e}\u{feff}é ✔";
+        let line = format!("{}\n", json!({ "message": text }));
+        let escaped = escape(&line);
+        assert!(
+            escaped.trim_end().chars().all(|c| !steers(c)) && escaped.ends_with("}\n"),
+            "{escaped}"
+        );
+        let value: Value = serde_json::from_str(&escaped).unwrap();
+        assert_eq!(value["message"], text);
+    }
 
     #[test]
     fn a_message_is_written_field_by_field() {

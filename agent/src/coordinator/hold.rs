@@ -1,7 +1,10 @@
 //! Holds, which people place so that no work is given, in words for the log.
 
 use jiff::Timestamp;
-use swarm_proto::v1::{Hold, HoldKind};
+use swarm_proto::{
+    terminal::one_line,
+    v1::{Hold, HoldKind},
+};
 
 /// Characters of a text from outside that go into one log line.
 const MAX_SHOWN: usize = 500;
@@ -36,8 +39,7 @@ pub(crate) fn sentence(hold: &Hold) -> String {
 
 /// A text from outside on one line of bounded length.
 pub(crate) fn shown(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(MAX_SHOWN).collect()
+    one_line(text).chars().take(MAX_SHOWN).collect()
 }
 
 fn time(given: Option<prost_types::Timestamp>) -> Option<Timestamp> {

@@ -24,7 +24,10 @@ use swarm_proto::{DEFAULT_PORT, channel::Address, limits::MAX_SLOTS};
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
 use crate::{
     call::client::Client,
-    program::{globals::Globals, terminal::note},
+    program::{
+        globals::Globals,
+        terminal::{note, notes},
+    },
 };
 
 const EXAMPLES: &str = "\
@@ -85,7 +88,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let ended = tokio::select! {
         ended = work(&args, globals, &directory, &mut swarm) => ended,
         () = interruption.next() => {
-            note("\nstopping");
+            notes("\nstopping");
             // Ctrl-C is dev's usual end. Only a demo that should have ended by itself was interrupted.
             Ok(if args.exit_when_done { Exit::Interrupted } else { Exit::Done })
         }
@@ -156,7 +159,7 @@ fn announce(args: &Args, coordinator: &Address, directory: &Directory) {
 
 fn say_what_next(coordinator: &Address) {
     let flag = format!("--coordinator {coordinator}");
-    note(format!(
+    notes(format!(
         "
 It stays up until Ctrl-C. Try in another terminal:
   swarmctl {flag} status

@@ -2,6 +2,7 @@
 //! blocks.
 
 use serde_json::{Map, Value};
+use swarm_proto::terminal::steers;
 
 /// The longest list on one line, in characters.
 const MAX_LINE_CHARS: usize = 80;
@@ -144,9 +145,9 @@ fn block(text: &str, indent: usize) -> Option<String> {
     Some(block)
 }
 
-/// Whether YAML reads a character within a line as it is.
+/// Whether YAML reads a character within a line as it is, and no terminal obeys it.
 fn is_printable(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    !steers(c) && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ use prost_reflect::MessageDescriptor;
 use serde_json::Value;
 use swarm_program::{
     failure::Failure,
-    words::{clean::clean_line, wrapped::wrapped},
+    words::{
+        clean::{clean, clean_line},
+        wrapped::wrapped,
+    },
 };
 use swarm_proto::json;
 
@@ -133,8 +136,9 @@ impl Output {
 
     /// A sentence for people, wrapped to the terminal's width.
     pub fn sentence(&self, sentence: &str) -> String {
+        let sentence = clean_line(sentence);
         match self.width {
-            Some(_) => wrapped("", sentence, self.width),
+            Some(_) => wrapped("", &sentence, self.width),
             None => format!("{sentence}\n"),
         }
     }
@@ -250,17 +254,16 @@ impl Output {
         table
     }
 
-    /// Prints text that is already clean, with the states coloured if colours are wanted.
+    /// Prints lines of ours, with the states coloured if colours are wanted: text from outside has no line ends.
     ///
     /// # Errors
     ///
     /// When stdout cannot be written.
     pub fn page(&self, page: &str) -> io::Result<()> {
-        let mut shown = if self.colored {
-            state::paint(page)
-        } else {
-            page.to_owned()
-        };
+        let mut shown = clean(page);
+        if self.colored {
+            shown = state::paint(&shown);
+        }
         if !shown.ends_with('\n') {
             shown.push('\n');
         }

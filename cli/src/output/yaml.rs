@@ -2,6 +2,7 @@
 
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use serde_json::Value;
+use swarm_proto::terminal::steers;
 
 /// A value as YAML, with a line end.
 pub fn text(value: &Value) -> String {
@@ -33,8 +34,8 @@ fn plain(text: &str) -> Yaml<'static> {
 }
 
 fn string(text: &str) -> Yaml<'static> {
-    // The emitter would write these control characters unescaped, and a terminal would obey them.
-    if text.chars().any(|c| matches!(c, '\u{7f}'..='\u{9f}')) {
+    // The emitter escapes the characters below U+0020 only.
+    if text.chars().any(|c| c >= '\u{7f}' && steers(c)) {
         let quoted = swarm_proto::json::escape(&Value::from(text).to_string());
         let inside = quoted[1..quoted.len() - 1].to_owned();
         return Yaml::Representation(inside.into(), ScalarStyle::DoubleQuoted, None);

@@ -3,7 +3,7 @@
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{call::CallFailure, channel::Address, probe::Peer, reason::Reason, refusal::FieldFault};
 
-use super::{next::next, terminal::note};
+use super::{next::next, terminal::notes};
 
 /// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
 ///
@@ -70,7 +70,7 @@ pub fn of_stranger(peer: Peer, address: &Address) -> Failure {
 
 /// Says a failure on stderr.
 pub fn tell(failure: &Failure) {
-    note(failure.to_string());
+    notes(failure.to_string());
 }
 
 fn unreachable(address: &Address, why: &str) -> Failure {

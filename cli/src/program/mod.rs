@@ -12,5 +12,10 @@ pub(crate) mod interrupt;
 pub(crate) mod past;
 pub mod value;
 
+/// What the verbs say in their help that print what a task printed.
+pub(crate) const OF_TASKS: &str = "\
+A file or a pipe gets what the task printed as it is. On a terminal, control sequences and control characters
+are left out, so that a task does not steer it.";
+
 /// The program's name, which settings and completions need.
 pub const PROGRAM: swarm_program::settings::Program = swarm_program::settings::Program { name: "swarmctl" };

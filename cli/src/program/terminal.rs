@@ -5,12 +5,17 @@ use std::{
     os::fd::AsFd,
 };
 
-use swarm_program::words::clean::clean;
+use swarm_program::words::clean::{clean, clean_line};
 
-/// Tells a person something on stderr; stdout belongs to scripts.
-pub fn note(text: impl AsRef<str>) {
+/// Tells a person something in one line on stderr; stdout belongs to scripts.
+pub fn note(line: impl AsRef<str>) {
+    notes(clean_line(line.as_ref()));
+}
+
+/// Tells a person something in lines of ours: text from outside has none.
+pub fn notes(lines: impl AsRef<str>) {
     // A closed stderr is no reason to stop working.
-    let _ = writeln!(io::stderr().lock(), "{}", clean(text.as_ref()));
+    let _ = writeln!(io::stderr().lock(), "{}", clean(lines.as_ref()));
 }
 
 /// Prints a task's stdout: unchanged into a file or pipe, cleaned on a terminal.

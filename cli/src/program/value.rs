@@ -4,6 +4,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use swarm_proto::{
     duration::parse_duration,
     limits::{self, MAX_ID_BYTES},
+    terminal::steers,
 };
 
 /// Characters of a generated id: 50 random bits, so that a million ids collide with a chance of one in two thousand.
@@ -145,7 +146,7 @@ pub(crate) fn derive_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
 
 /// A character in quotes, or its code when it is invisible.
 fn quote(c: char) -> String {
-    if c.is_control() {
+    if steers(c) {
         format!("character U+{:04X}", u32::from(c))
     } else {
         format!("'{c}'")

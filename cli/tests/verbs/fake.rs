@@ -28,6 +28,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
 pub mod held;
+pub mod hostility;
 mod lists;
 mod stream;
 
@@ -62,6 +63,7 @@ pub struct World {
     /// The beginnings of ids that were asked for.
     pub prefixes: Vec<String>,
     pub held: held::Held,
+    pub hostility: hostility::Hostility,
 }
 
 impl World {
@@ -216,6 +218,7 @@ impl Fake {
             runtime: Arc::new(runtime),
         };
         let server = Server::builder()
+            .layer(hostility::Hostile(fake.world.clone()))
             .add_service(TaskServiceServer::new(fake.clone_world()))
             .add_service(AgentServiceServer::new(fake.clone_world()))
             .add_service(AdminServiceServer::new(fake.clone_world()))

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The name of a golden file, and its command line.
-const CASES: &[(&str, &[&str])] = &[
+pub const CASES: &[(&str, &[&str])] = &[
     ("agent-drain", &["agent", "drain", "lab"]),
     ("agent-list", &["agent", "list"]),
     ("agent-pause", &["agent", "pause", "a1"]),
@@ -72,7 +72,7 @@ const STDIN: &str = r#"{"version": "1.0", "tasks": [
 ], "completed": [], "failed": []}"#;
 
 /// Texts that depend on this machine: its user, and the paths of doctor's tools.
-const ENVIRONMENT: &[(&str, &str)] = &[("SWARM_ACTOR", "ann@desk"), ("PATH", "/bin")];
+pub const ENVIRONMENT: &[(&str, &str)] = &[("SWARM_ACTOR", "ann@desk"), ("PATH", "/bin")];
 
 /// Verbs without a golden file, with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -279,7 +279,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// The world of a case. Doctor compares clocks, so it gets the machine's.
-fn fake(args: &[&str]) -> Fake {
+pub fn fake(args: &[&str]) -> Fake {
     let is_on_time = args.contains(&"doctor");
     Fake::start(move |all| {
         world(all);
@@ -336,7 +336,7 @@ fn every_verb_prints_what_its_golden_file_has() {
 }
 
 /// The verbs below a command, each with its words.
-fn verbs(command: &Command, above: &str, found: &mut BTreeSet<String>) {
+pub fn verbs(command: &Command, above: &str, found: &mut BTreeSet<String>) {
     let shown = |verb: &&Command| verb.get_name() != "help" && !verb.is_hide_set();
     for verb in command.get_subcommands().filter(shown) {
         let words = format!("{above}{}", verb.get_name());

@@ -10,6 +10,7 @@ mod failure;
 mod fake;
 mod golden;
 mod hold;
+mod hostile;
 mod ids;
 mod lists;
 mod look;

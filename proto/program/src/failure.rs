@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{exit::Exit, log, words::clean::clean};
+use crate::{exit::Exit, log, words::clean::clean_line};
 
 /// See the module.
 #[derive(Debug)]
@@ -49,15 +49,15 @@ impl Failure {
             let help = (!self.help.is_empty()).then(|| self.help.join("\n"));
             tracing::error!(help, "{}", self.lines().join("\n"));
         } else {
-            log::say(&clean(&self.to_string()));
+            log::say(&self.to_string());
         }
         self.exit
     }
 
-    /// The sentence and the faults, a line for each.
-    fn lines(&self) -> Vec<&str> {
-        let faults = self.faults.iter().map(String::as_str);
-        std::iter::once(self.sentence.as_str()).chain(faults).collect()
+    /// The sentence and the faults, a line for each. Words from outside may stand in them.
+    fn lines(&self) -> Vec<String> {
+        let lines = std::iter::once(&self.sentence).chain(&self.faults);
+        lines.map(|line| clean_line(line)).collect()
     }
 }
 
@@ -65,7 +65,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.lines().join("\n"))?;
-        self.help.iter().try_for_each(|line| write!(f, "\nhelp: {line}"))
+        let mut help = self.help.iter().map(|line| clean_line(line));
+        help.try_for_each(|line| write!(f, "\nhelp: {line}"))
     }
 }
 

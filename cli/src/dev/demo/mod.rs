@@ -10,7 +10,7 @@ use swarm_proto::v1::{GetTaskRequest, StreamEventsRequest};
 
 use crate::{
     call::{client::Client, follow::Follower},
-    program::terminal::{note, task_stderr, task_stdout},
+    program::terminal::{note, notes, task_stderr, task_stdout},
 };
 
 pub(crate) use job::Demo;
@@ -69,7 +69,7 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
     }
 
     if unsuccessful.is_empty() {
-        note("\nall succeeded; the report:\n");
+        notes("\nall succeeded; the report:\n");
         task_stdout(&stdout_of(client, &report).await?)?;
     } else {
         tell_unsuccessful(client, &unsuccessful).await?;
@@ -94,7 +94,7 @@ async fn stdout_of(client: &Client, task_id: &str) -> anyhow::Result<Vec<u8>> {
 
 /// Names the unsuccessful tasks, with the stderr of the first.
 async fn tell_unsuccessful(client: &Client, task_ids: &[String]) -> anyhow::Result<()> {
-    note(format!("\nnot all tasks succeeded: {}", task_ids.join(", ")));
+    notes(format!("\nnot all tasks succeeded: {}", task_ids.join(", ")));
     let Some(first) = task_ids.first() else {
         return Ok(());
     };

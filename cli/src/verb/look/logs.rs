@@ -13,6 +13,7 @@ use crate::{
     },
     output::{Output, state, text},
     program::{
+        OF_TASKS,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
         terminal::{note, task_stderr, task_stdout},
@@ -27,7 +28,7 @@ Examples:
 
 /// What to print.
 #[derive(Debug, clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = OF_TASKS)]
 pub struct Args {
     /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
     #[arg(value_name = "ID")]

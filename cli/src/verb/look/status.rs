@@ -18,6 +18,7 @@ use crate::{
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
+        terminal::write_stdout,
     },
 };
 
@@ -83,7 +84,7 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
     };
     if clear {
         // The cursor goes home and the screen is cleared in the same write, so that nothing flickers.
-        output.page("\u{1b}[H\u{1b}[J")?;
+        write_stdout(b"\x1b[H\x1b[J")?;
     }
     output.one(&status, &client.address().to_string(), &page)?;
     Ok(())

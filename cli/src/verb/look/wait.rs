@@ -20,7 +20,7 @@ use crate::{
     program::{
         globals::Globals,
         interrupt::unless_interrupted,
-        terminal::{note, terminal_width},
+        terminal::{note, notes, terminal_width},
     },
 };
 
@@ -143,7 +143,7 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
         }
         Some(output) => output.list(&listing)?,
         None if tasks.is_empty() => {}
-        None => note(listing.table.within(terminal_width(io::stderr())).trim_end()),
+        None => notes(listing.table.within(terminal_width(io::stderr())).trim_end()),
     }
     if unsuccessful == 0 {
         let tasks = text::counted(total, "task");

@@ -13,7 +13,7 @@ use swarm_proto::{
     },
 };
 
-use super::{answer, needs, unmatched};
+use super::{answer, needs, source, unmatched};
 use crate::{
     call::client::Client,
     jobfile::{
@@ -103,7 +103,7 @@ impl DryRun<'_> {
             format!("{origin} has {count}; nothing was submitted"),
         );
         if !known.located.is_empty() {
-            failure.faults.push(known.located.to_string());
+            failure.faults = source::lines(&known.located);
         }
         failure.faults.extend_from_slice(&known.faults);
         Some(failure)

@@ -13,6 +13,7 @@ use crate::{
     },
     output::{Output, state},
     program::{
+        OF_TASKS,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
         terminal::{note, task_stderr, task_stdout},
@@ -34,7 +35,7 @@ Examples:
 
 /// What to run.
 #[derive(Debug, clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = OF_TASKS)]
 pub struct Args {
     #[command(flatten)]
     flags: TaskFlags,

@@ -137,7 +137,7 @@ pub(crate) fn file_failure(client: &Client, file: &JobFile, failure: Box<CallFai
     let mut lines: Vec<String> = if located.is_empty() {
         Vec::new()
     } else {
-        vec![located.to_string()]
+        lines(&located)
     };
     lines.extend(elsewhere);
     with_faults(
@@ -146,13 +146,18 @@ pub(crate) fn file_failure(client: &Client, file: &JobFile, failure: Box<CallFai
     )
 }
 
+/// A line for each fault, and for the help of some.
+pub(super) fn lines(faults: &Faults) -> Vec<String> {
+    faults.to_string().lines().map(str::to_owned).collect()
+}
+
 pub(crate) fn faults_failure(faults: &Faults) -> Failure {
     let count = text::counted(faults.faults.len() as u64, "fault");
     let mut failure = Failure::new(
         Exit::Usage,
         format!("{} has {count}; nothing was submitted", faults.origin),
     );
-    failure.faults.push(faults.to_string());
+    failure.faults = lines(faults);
     failure
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::{settings::Form, words::wrapped::wrapped};
+use crate::{
+    settings::Form,
+    words::{clean::clean_line, wrapped::wrapped},
+};
 
 /// The arrow before a fix.
 const FIX: &str = "    fix: ";
@@ -126,6 +129,8 @@ impl Report {
     }
 
     fn add(&mut self, check: &'static str, grade: Grade, message: String, fix: String) {
+        // What a coordinator or a file says may be a part of both.
+        let (message, fix) = (clean_line(&message), clean_line(&fix));
         self.0.push(Finding {
             check,
             grade,

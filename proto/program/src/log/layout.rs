@@ -3,12 +3,11 @@
 
 use std::fmt::{self, Write};
 
+use swarm_proto::terminal::steers;
 use tracing_subscriber::{
     field::MakeExt as _,
     fmt::format::{FormatFields, Writer, debug_fn},
 };
-
-use crate::words::clean::steers;
 
 const ITALIC: &str = "\u{1b}[3m";
 const DIMMED: &str = "\u{1b}[2m";
@@ -46,22 +45,6 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// A line of JSON, its end included, with what steers a terminal as JSON's own escapes. All of it stands within texts,
-/// for the writer of JSON escapes line ends itself.
-pub(super) fn json(line: &str) -> String {
-    let mut escaped = String::with_capacity(line.len());
-    for c in line.chars() {
-        if c != '\n' && steers(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,18 +58,5 @@ mod tests {
         )
         .unwrap();
         assert_eq!(shown, r"a\nb\r\u{1b}[31m\u{7}\u{9b}\u{202e}c é ✔ \n");
-    }
-
-    #[test]
-    fn json_is_the_same_value_without_such_characters() {
-        let text = "a\nb\u{1b}\u{7f}\u{9b}\u{202e}\u{e0041}é";
-        let line = format!("{}\n", serde_json::json!({ "message": text }));
-        let escaped = json(&line);
-        assert!(
-            escaped.trim_end().chars().all(|c| !steers(c)) && escaped.ends_with("}\n"),
-            "{escaped}"
-        );
-        let value: serde_json::Value = serde_json::from_str(&escaped).unwrap();
-        assert_eq!(value["message"], text);
     }
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use swarm_proto::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::tell_as_json;
@@ -104,7 +105,7 @@ impl Write for Line {
         if let Some(lines) = LINES.get() {
             match self.format {
                 LogFormat::Text => lines.push(&text),
-                LogFormat::Json => lines.push(&layout::json(&text)),
+                LogFormat::Json => lines.push(&json::escape(&text)),
             }
         }
         Ok(bytes.len())

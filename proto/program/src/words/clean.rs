@@ -1,21 +1,6 @@
 //! Text from outside, without what steers a terminal.
 
-/// Whether a character steers a terminal, or hides or reorders the text around it: control characters, line ends
-/// included, directions of writing, and format characters that nobody sees.
-pub fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'
-            // What joins letters and emoji, U+200C and U+200D, stays.
-            | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
+use swarm_proto::terminal::steers;
 
 /// Removes control characters and sequences, except line ends and tabs: text from outside must not steer a terminal.
 ///
