@@ -218,12 +218,11 @@ impl Fake {
             runtime: Arc::new(runtime),
         };
         let server = Server::builder()
-            .layer(hostility::Hostile(fake.world.clone()))
-            .add_service(TaskServiceServer::new(fake.clone_world()))
-            .add_service(AgentServiceServer::new(fake.clone_world()))
-            .add_service(AdminServiceServer::new(fake.clone_world()))
-            .add_service(QueueServiceServer::new(fake.clone_world()))
-            .add_service(CoordinatorServiceServer::new(fake.clone_world()));
+            .add_service(fake.hostile(TaskServiceServer::new(fake.clone_world())))
+            .add_service(fake.hostile(AgentServiceServer::new(fake.clone_world())))
+            .add_service(fake.hostile(AdminServiceServer::new(fake.clone_world())))
+            .add_service(fake.hostile(QueueServiceServer::new(fake.clone_world())))
+            .add_service(fake.hostile(CoordinatorServiceServer::new(fake.clone_world())));
         fake.runtime
             .spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         fake
@@ -253,6 +252,12 @@ impl Fake {
         command.env("SWARM_COORDINATOR", self.address.to_string());
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command
+    }
+
+    /// The service, which may become hostile.
+    fn hostile<S>(&self, inner: S) -> hostility::Hostile<S> {
+        let world = self.world.clone();
+        hostility::Hostile { inner, world }
     }
 
     fn clone_world(&self) -> Service {

@@ -1,4 +1,4 @@
-//! A layer that makes the fake's answers hostile, whatever they are: it works on the bytes of every message.
+//! A service that makes the fake's answers hostile, whatever they are: it works on the bytes of every message.
 
 use std::{
     collections::HashMap,
@@ -8,8 +8,8 @@ use std::{
 };
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper::body::Frame;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, MessageDescriptor, ReflectMessage as _, Value};
 use swarm_proto::{FILE_DESCRIPTOR_SET, call::status, reason::Reason, refusal::Details};
@@ -19,7 +19,6 @@ use tonic::{
     codegen::{BoxFuture, Service, http},
     server::NamedService,
 };
-use tower_layer::Layer;
 
 use super::World;
 
@@ -50,30 +49,16 @@ static POOL: LazyLock<DescriptorPool> =
 
 /// See the module.
 #[derive(Clone)]
-pub struct Hostile(pub Arc<Mutex<World>>);
-
-#[derive(Clone)]
-pub struct HostileService<S> {
-    inner: S,
-    world: Arc<Mutex<World>>,
+pub struct Hostile<S> {
+    pub inner: S,
+    pub world: Arc<Mutex<World>>,
 }
 
-impl<S> Layer<S> for Hostile {
-    type Service = HostileService<S>;
-
-    fn layer(&self, inner: S) -> HostileService<S> {
-        HostileService {
-            inner,
-            world: Arc::clone(&self.0),
-        }
-    }
-}
-
-impl<S: NamedService> NamedService for HostileService<S> {
+impl<S: NamedService> NamedService for Hostile<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S> Service<http::Request<Body>> for HostileService<S>
+impl<S> Service<http::Request<Body>> for Hostile<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
