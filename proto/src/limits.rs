@@ -38,6 +38,9 @@ pub const MAX_KEY_BYTES: usize = 128;
 /// Bytes of the value of a label or of metadata. Longer text belongs into an input or output.
 pub const MAX_VALUE_BYTES: usize = 1_024;
 
+/// Bytes of an agent's labels together: they are in memory as long as the agent is known, and each claim reads them.
+pub const MAX_AGENT_LABELS_BYTES: usize = 4 * 1024;
+
 /// Terms of one selector: each is looked at for each agent.
 pub const MAX_SELECTOR_TERMS: usize = 16;
 
@@ -202,6 +205,7 @@ mod tests {
                 "RegisterAgentRequest.slots",
                 format!("1 to {}", grouped(MAX_SLOTS as usize)),
             ),
+            ("RegisterAgentRequest.labels", kibibytes(MAX_AGENT_LABELS_BYTES)),
             ("RegisterAgentRequest.held", most(MAX_HELD_LEASES)),
             ("ClaimRequest.max_tasks", most(MAX_CLAIM_TASKS as usize)),
             ("ClaimRequest.wait", format!("at most {} s", MAX_WAIT.as_secs())),

@@ -42,6 +42,7 @@ reasons! {
     TaskNotFinished = "TASK_NOT_FINISHED" => FailedPrecondition, "The task has not ended.";
     DependencyFailed = "DEPENDENCY_FAILED" => FailedPrecondition, "A dependency did not succeed: retry that one.";
     Busy = "BUSY" => ResourceExhausted, "The coordinator has more to do than it may take on.";
+    QueueFull = "QUEUE_FULL" => ResourceExhausted, "The coordinator has no memory for more tasks and agents.";
     DiskFull = "DISK_FULL" => ResourceExhausted, "The coordinator's disk is full.";
     EventsTrimmed = "EVENTS_TRIMMED" => OutOfRange, "These events are no longer kept.";
     HistoryChanged = "HISTORY_CHANGED" => OutOfRange, "The position belongs to another history.";

@@ -298,7 +298,7 @@ impl Unsent {
 fn is_momentary(reason: &str) -> bool {
     matches!(
         Reason::parse(reason),
-        Some(Reason::Busy | Reason::DiskFull | Reason::ShuttingDown)
+        Some(Reason::Busy | Reason::QueueFull | Reason::DiskFull | Reason::ShuttingDown)
     )
 }
 

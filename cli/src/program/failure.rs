@@ -126,6 +126,13 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
             "retry the dependency instead; it brings back what was skipped because of it"
         }
         Reason::Busy => "try again in a while, or wait for longer with --retry-for 5m",
+        Reason::QueueFull => {
+            return Some(format!(
+                "wait until tasks have ended, cancel some, or start the coordinator with a larger --memory; \
+                 {} shows what is there",
+                next("status")
+            ));
+        }
         Reason::DiskFull => "free some space where the coordinator keeps its data",
         Reason::HistoryChanged => "its data were restored or replaced: begin again with --from 0",
         Reason::EventsTrimmed => match oldest_seq {

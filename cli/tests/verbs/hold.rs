@@ -128,6 +128,26 @@ fn a_queue_and_an_agent_are_paused_by_their_names() {
 }
 
 #[test]
+fn a_coordinator_whose_status_is_too_large_is_still_a_coordinator() {
+    let fake = Fake::start(|world| {
+        let reason = "x".repeat(500);
+        let scope = || Some(Scope::Queue("made-up".into()));
+        world.held.holds = vec![hold(HoldKind::Pause, scope(), "ann@desk", &reason); 12_000];
+    });
+    let ended = as_ann(&fake, &["doctor"]);
+    assert!(
+        ended.stdout.contains("answers, and its status cannot be had"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        !ended.stdout.contains("does not work as a coordinator"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn a_pause_says_when_something_stricter_stays() {
     let fake = Fake::start(|world| world.held.holds.push(hold(HoldKind::Stop, None, "bob@lab", "")));
     let ended = as_ann(&fake, &["pause", "-o", "json"]);

@@ -68,6 +68,16 @@ pub const MAX_SCAN: u32 = 1_000;
 /// The same for a claim without a limit of its own.
 pub const DEFAULT_SCAN: u32 = 100;
 
+/// Classes of the unfinished tasks of one queue: a claim for the queue looks at each, in some tens of microseconds.
+pub const MAX_QUEUE_CLASSES: usize = 1_000;
+
+/// Classes of all unfinished tasks: a claim for all queues looks at each, in about a millisecond.
+pub const MAX_CLASSES: usize = 10_000;
+
+/// Holds and limits of queues above which only a queue with tasks gets another: they stay until somebody lifts them,
+/// and names of queues cost nothing.
+pub const MAX_RULES: usize = 1_000;
+
 /// Shards of all tasks: as many as there are buckets.
 pub const MAX_SHARDS: u16 = 256;
 
@@ -77,8 +87,8 @@ pub const MAX_EXPLAINED: usize = 100;
 /// The depth to which an explanation follows dependencies.
 pub const MAX_EXPLAINED_DEPTH: u32 = 10;
 
-/// The time for which shards keep their owners unless an agent comes, goes or asks for another shard. A lost agent is
-/// noticed within this time, and giving shards out anew visits every agent.
+/// The time for which shards keep their owners, whoever comes, goes or asks for another shard meanwhile: giving them
+/// out anew visits every agent.
 pub const SHARDS_KEPT: Duration = Duration::from_secs(1);
 
 /// Agents visited to find another one for a task that an agent has failed.

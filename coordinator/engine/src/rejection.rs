@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    id::{AgentId, AttemptNumber, JobId, Seq, TaskId},
-    limits::MAX_NAMED_FAULTS,
+    id::{AgentId, AttemptNumber, JobId, QueueName, Seq, TaskId},
+    limits::{MAX_CLASSES, MAX_NAMED_FAULTS, MAX_QUEUE_CLASSES, MAX_RULES},
     noun::task::TaskState,
 };
 
@@ -67,6 +67,41 @@ pub enum Rejection {
         /// The dependency.
         dependency: TaskId,
     },
+    /// There is already as much as there may be.
+    Full(Full),
+}
+
+/// There is already as much of something as there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Holds and limits of queues, while the queue has no tasks.
+    Rules(QueueName),
+    /// Different demands on agents in a queue.
+    Classes(QueueName),
+    /// Different demands on agents in all queues.
+    AllClasses,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Full::Rules(queue) => write!(
+                f,
+                "queue {queue} has no tasks, and {MAX_RULES} holds and limits of queues are in place already: lift \
+                 some of queues that are no longer used"
+            ),
+            Full::Classes(queue) => write!(
+                f,
+                "the tasks of queue {queue} that have not ended ask for agents in {MAX_QUEUE_CLASSES} different ways \
+                 already: submit to another queue, or ask for fewer different labels"
+            ),
+            Full::AllClasses => write!(
+                f,
+                "the tasks that have not ended ask for agents in {MAX_CLASSES} different ways already, counted over \
+                 all queues: use fewer queues or fewer different labels"
+            ),
+        }
+    }
 }
 
 /// A fault of a request: one wrong field.
@@ -162,6 +197,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rejection::Invalid(faults) => write!(f, "{faults}"),
+            Rejection::Full(full) => write!(f, "{full}"),
             Rejection::TaskNotFound(task) => write!(f, "no task has the id {task}"),
             Rejection::JobNotFound(job) => write!(f, "no job has the id {job}"),
             Rejection::AgentNotFound(agent) => write!(f, "no agent is registered as {agent}"),

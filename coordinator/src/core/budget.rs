@@ -127,6 +127,11 @@ impl Part {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing more has room, for somebody who counts for himself.
+    pub(crate) fn is_full(&self) -> bool {
+        self.used() >= self.limit
+    }
+
     /// How often there was no room.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)

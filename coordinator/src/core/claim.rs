@@ -8,7 +8,11 @@ use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
     command::claim::{self, Claim},
-    noun::{needs::Offer, task::Task},
+    limits::SHARDS_KEPT,
+    noun::{
+        needs::{Offer, Shard},
+        task::Task,
+    },
     rejection::Rejection,
     time::Timestamp,
 };
@@ -60,10 +64,14 @@ impl Core {
                     again = true;
                 }
                 // Shards move without anything else happening.
-                let is_auto = claim.wants.shard.is_some_and(|shard| shard.index.is_none());
-                if is_auto && wait > SHARDS_WAIT {
-                    wait = SHARDS_WAIT;
-                    again = true;
+                if let Some(Shard { count, index: None }) = claim.wants.shard {
+                    // An agent that has just come is given its shards the next time that they are given out.
+                    let has_none = locked.state.shards(&claim.agent, count).is_empty();
+                    let soon = if has_none { SHARDS_KEPT } else { SHARDS_WAIT };
+                    if wait > soon {
+                        wait = soon;
+                        again = true;
+                    }
                 }
                 let agent = locked.state.agent(&claim.agent).cloned();
                 let offer = agent.map(|agent| Arc::new(locked.state.offer(&agent, &claim.wants)));

@@ -4,7 +4,8 @@
 //! timer. They are carried out when the lock is given back, so no decision can do without them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     ops::{Deref, DerefMut},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
@@ -13,8 +14,11 @@ use std::{
 use swarm_engine::{
     command::claim,
     draft::{self, Change, Draft},
-    id::{Number, QueueName, Seq, TaskId},
-    noun::{hold::Scope, needs::Offer},
+    id::{Number, Seq, TaskId},
+    noun::{
+        hold::Scope,
+        needs::{Class, Offer},
+    },
     rejection::Rejection,
     state::State,
     time::Timestamp,
@@ -24,6 +28,7 @@ use tokio::sync::Notify;
 
 use super::{
     admission::{Admission, Load, weight},
+    budget::Part,
     outputs::Outputs,
     parked::Parked,
     pins::Pins,
@@ -44,6 +49,8 @@ pub(super) struct Lock {
     clock: Clock,
     admission: Arc<Admission>,
     outputs: Arc<Outputs>,
+    /// Bytes of the records in the state.
+    memory: Arc<Part>,
     inner: Mutex<Inner>,
     /// Wakes the writer.
     work: Condvar,
@@ -70,8 +77,6 @@ pub(super) struct Inner {
     /// Decisions on their way to the writer; one is never cut in two.
     pending: VecDeque<Vec<Change>>,
     closed: bool,
-    /// How many tasks had been queued when the waiters were last looked through.
-    granted_through: u64,
     /// The deadline for which the timer sleeps.
     timer: Option<Timestamp>,
 }
@@ -91,8 +96,10 @@ impl Lock {
         clock: Clock,
         admission: Arc<Admission>,
         outputs: Arc<Outputs>,
+        memory: Arc<Part>,
         pending: Vec<Change>,
     ) -> Lock {
+        memory.set_used(state.bytes());
         for change in &pending {
             admission.add(&change.event.fact.touches());
         }
@@ -100,6 +107,7 @@ impl Lock {
             clock,
             admission,
             outputs,
+            memory,
             inner: Mutex::new(Inner {
                 state,
                 waiters: Waiters::default(),
@@ -111,7 +119,6 @@ impl Lock {
                 leaving: BTreeMap::new(),
                 pending: VecDeque::from([pending]),
                 closed: false,
-                granted_through: 0,
                 timer: None,
             }),
             work: Condvar::new(),
@@ -223,9 +230,7 @@ impl Locked<'_> {
         if !self.has_decided {
             return;
         }
-        let queued = self.state.ready().openings();
-        if self.granted_through != queued && self.lock.admission.has_space_for(Load::Claim) {
-            self.granted_through = queued;
+        if self.lock.admission.has_space_for(Load::Claim) {
             self.grant_to_waiters();
         }
         if !self.pending.is_empty() {
@@ -238,24 +243,31 @@ impl Locked<'_> {
         self.has_decided = false;
     }
 
-    /// Grants claimable tasks to the claims that wait for them, oldest first.
+    /// Grants tasks of the classes in which some became claimable to the claims that wait for them, oldest first.
     fn grant_to_waiters(&mut self) {
-        if self.state.hold(&Scope::Everything).is_some() {
-            return;
-        }
         let mut passed = Vec::new();
+        // The oldest waiter for each of the classes.
+        let mut turns = BinaryHeap::new();
         loop {
-            let Inner { state, waiters, .. } = &mut *self.inner;
-            let is_served = |offer: &Offer| {
-                let is_open = |queue: &QueueName| state.is_open(queue);
-                state.ready().first(offer, is_open).is_some()
-            };
-            let Some((offer, waiter)) = waiters.take_oldest(is_served) else {
+            // Grants have consequences, and those may let other tasks be claimed.
+            for class in self.state.take_opened() {
+                turns.extend(self.oldest_for(class));
+            }
+            let Some(Reverse((ticket, _, class))) = turns.pop() else {
                 break;
             };
-            if waiter.reply.is_closed() {
+            // A grant since may have taken the waiter, or the last task of the class.
+            let Some(Reverse((oldest, offer, class))) = self.oldest_for(class) else {
+                continue;
+            };
+            turns.push(Reverse((oldest, offer.clone(), class)));
+            if oldest != ticket {
                 continue;
             }
+            let waiter = self.waiters.leave(&offer, ticket);
+            let Some(waiter) = waiter.filter(|waiter| !waiter.reply.is_closed()) else {
+                continue;
+            };
             let result = self.decide(|draft| claim::decide(draft, waiter.claim.clone()));
             // There is a task, and not for this agent at this moment: because of a hold, a machine that fails, or an
             // attempt of the same task a moment ago. Each turn takes a waiter out, so this ends.
@@ -268,6 +280,18 @@ impl Locked<'_> {
         for (offer, waiter) in passed {
             self.waiters.put_back(offer, waiter);
         }
+    }
+
+    /// The oldest waiter that a task of the class could be granted to, with its ticket; `None` when there is no task.
+    fn oldest_for(&self, class: Class) -> Option<Reverse<(u64, Arc<Offer>, Class)>> {
+        let (state, queue) = (&self.state, &class.queue);
+        if self.waiters.len() == 0 || state.hold(&Scope::Everything).is_some() || !state.is_open(queue) {
+            return None;
+        }
+        let is_taken =
+            |offer: &Offer| offer.suits(&class) && state.ready().first_of(&class, &offer.buckets).is_some();
+        let (ticket, offer) = self.waiters.oldest(queue, is_taken)?;
+        Some(Reverse((ticket, offer, class)))
     }
 }
 
@@ -290,6 +314,7 @@ impl Drop for Locked<'_> {
         // After a panic the state may be half changed, and the lock is poisoned.
         if !thread::panicking() {
             self.carry_out();
+            self.lock.memory.set_used(self.state.bytes());
         }
     }
 }

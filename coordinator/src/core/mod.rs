@@ -121,6 +121,7 @@ impl Core {
             clock,
             Arc::clone(&admission),
             Arc::clone(&outputs),
+            Arc::clone(&budget.state),
             pending,
         );
         Core {

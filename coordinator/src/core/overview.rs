@@ -16,7 +16,7 @@ use swarm_engine::{
 };
 
 use super::{Answer, Core, lock::Inner};
-use crate::program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES};
+use crate::program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES, MAX_SHOWN_HOLDS};
 
 /// See the module.
 pub(crate) struct Overview {
@@ -29,13 +29,42 @@ pub(crate) struct Overview {
     pub(crate) jobs: usize,
     /// When the oldest queued task was submitted.
     pub(crate) oldest_queued: Option<Timestamp>,
+    /// The first holds.
     pub(crate) holds: Vec<Arc<Hold>>,
+    pub(crate) hold_counts: HoldCounts,
     /// How many queued tasks no live agent can run at present.
     pub(crate) unmatched: u64,
     /// How many claims wait.
     pub(crate) waiters: usize,
     /// How many heartbeats are parked.
     pub(crate) parked: usize,
+}
+
+/// How many holds there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HoldCounts {
+    pub(crate) pauses: u64,
+    pub(crate) drains: u64,
+    pub(crate) stops: u64,
+}
+
+impl HoldCounts {
+    fn of<'a>(holds: impl Iterator<Item = &'a Arc<Hold>>) -> HoldCounts {
+        let mut counts = HoldCounts::default();
+        for hold in holds {
+            match hold.kind {
+                HoldKind::Pause => counts.pauses += 1,
+                HoldKind::Drain { .. } => counts.drains += 1,
+                HoldKind::Stop => counts.stops += 1,
+            }
+        }
+        counts
+    }
+
+    /// All of them.
+    pub(crate) fn total(self) -> u64 {
+        self.pauses + self.drains + self.stops
+    }
 }
 
 /// How many agents can be counted on, and why others cannot.
@@ -110,7 +139,8 @@ impl Overview {
             slots,
             jobs: state.job_count(),
             oldest_queued: oldest.map(|task| task.created),
-            holds: state.holds().cloned().collect(),
+            holds: state.holds().take(MAX_SHOWN_HOLDS).cloned().collect(),
+            hold_counts: HoldCounts::of(state.holds()),
             unmatched: unmatched(state, liveness),
             waiters: inner.waiters.len(),
             parked: inner.parked.len(),

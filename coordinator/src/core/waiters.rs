@@ -1,4 +1,7 @@
 //! Claims that found nothing and wait, in the order of their arrival.
+//!
+//! Claims with the same offer wait in one line. A task that becomes claimable looks only at lines for its queue and at
+//! those for all queues, oldest claim first, and ends at the first line that it suits.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,13 +10,13 @@ use std::{
 
 use swarm_engine::{
     command::claim::Claim,
-    id::{AgentId, Seq},
+    id::{AgentId, QueueName, Seq},
     noun::{needs::Offer, task::Task},
     rejection::Rejection,
 };
 use tokio::sync::oneshot;
 
-use crate::program::limits::{MAX_WAITERS, MAX_WAITERS_PER_AGENT};
+use crate::program::limits::{MAX_WAITERS, MAX_WAITERS_BYTES, MAX_WAITERS_PER_AGENT};
 
 /// The answer to a waiting claim, with the last event that it reflects.
 pub(super) type Granted = (Result<Vec<Arc<Task>>, Rejection>, Seq);
@@ -29,8 +32,12 @@ pub(super) struct Waiter {
 #[derive(Default)]
 pub(super) struct Waiters {
     lines: BTreeMap<Arc<Offer>, VecDeque<Waiter>>,
-    /// The same by agent, request id and ticket.
+    /// The lines by the queues that they are for, and by their first tickets; those for all queues under `None`.
+    firsts: BTreeMap<Option<QueueName>, BTreeMap<u64, Arc<Offer>>>,
+    /// The waiters by agent, request id and ticket.
     requests: BTreeMap<(AgentId, Arc<str>, u64), Arc<Offer>>,
+    /// Bytes of the queues and tokens of all claims.
+    bytes: usize,
     next_ticket: u64,
 }
 
@@ -61,57 +68,105 @@ impl Waiters {
                 count -= 1;
             }
         }
-        if self.requests.len() >= MAX_WAITERS || count >= MAX_WAITERS_PER_AGENT {
+        let is_full = self.requests.len() >= MAX_WAITERS || self.bytes >= MAX_WAITERS_BYTES;
+        if is_full || count >= MAX_WAITERS_PER_AGENT {
             return None;
         }
         let (reply, receiver) = oneshot::channel();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let key = (claim.agent.clone(), claim.request_id.clone(), ticket);
-        self.requests.insert(key, offer.clone());
-        let line = self.lines.entry(offer).or_default();
-        line.push_back(Waiter { ticket, claim, reply });
+        self.put(offer, Waiter { ticket, claim, reply });
         Some((ticket, receiver))
     }
 
     /// Takes a waiter out, if it is still there.
-    pub(super) fn leave(&mut self, offer: &Offer, ticket: u64) -> Option<Waiter> {
+    pub(super) fn leave(&mut self, offer: &Arc<Offer>, ticket: u64) -> Option<Waiter> {
         let line = self.lines.get_mut(offer)?;
         let index = line.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
         let waiter = line.remove(index)?;
-        if line.is_empty() {
+        let next = line.front().map(|waiter| waiter.ticket);
+        if next.is_none() {
             self.lines.remove(offer);
+        }
+        if index == 0 {
+            self.move_first(offer, Some(ticket), next);
         }
         let Claim {
             agent, request_id, ..
         } = &waiter.claim;
         self.requests.remove(&(agent.clone(), request_id.clone(), ticket));
+        self.bytes -= bytes_of(&waiter.claim);
         Some(waiter)
     }
 
-    /// Takes the oldest waiter out of the lines for which there is something.
-    pub(super) fn take_oldest(
-        &mut self,
-        mut is_served: impl FnMut(&Offer) -> bool,
-    ) -> Option<(Arc<Offer>, Waiter)> {
-        let served = self.lines.iter().filter(|(offer, _)| is_served(offer));
-        let (ticket, offer) = served
-            .filter_map(|(offer, line)| Some((line.front()?.ticket, offer)))
-            .min()?;
-        let offer = offer.clone();
-        let waiter = self.leave(&offer, ticket)?;
-        Some((offer, waiter))
+    /// The ticket and offer of the oldest waiter for tasks of this queue whose offer is taken.
+    pub(super) fn oldest(
+        &self,
+        queue: &QueueName,
+        mut is_taken: impl FnMut(&Offer) -> bool,
+    ) -> Option<(u64, Arc<Offer>)> {
+        let mut of_queue = self.lines_of(Some(queue.clone())).peekable();
+        let mut of_all = self.lines_of(None).peekable();
+        loop {
+            let is_older = match (of_queue.peek(), of_all.peek()) {
+                (Some((one, _)), Some((other, _))) => one < other,
+                (one, _) => one.is_some(),
+            };
+            let next = if is_older { of_queue.next() } else { of_all.next() };
+            let (ticket, offer) = next?;
+            if is_taken(offer) {
+                return Some((*ticket, offer.clone()));
+            }
+        }
     }
 
     /// Puts a waiter that was given nothing back where it was in its line.
     pub(super) fn put_back(&mut self, offer: Arc<Offer>, waiter: Waiter) {
-        let Claim {
-            agent, request_id, ..
-        } = &waiter.claim;
-        let key = (agent.clone(), request_id.clone(), waiter.ticket);
+        self.put(offer, waiter);
+    }
+
+    fn lines_of(&self, queue: Option<QueueName>) -> impl Iterator<Item = (&u64, &Arc<Offer>)> {
+        self.firsts.get(&queue).into_iter().flatten()
+    }
+
+    fn put(&mut self, offer: Arc<Offer>, waiter: Waiter) {
+        let (ticket, claim) = (waiter.ticket, &waiter.claim);
+        let key = (claim.agent.clone(), claim.request_id.clone(), ticket);
         self.requests.insert(key, offer.clone());
-        let line = self.lines.entry(offer).or_default();
-        let index = line.partition_point(|other| other.ticket < waiter.ticket);
+        self.bytes += bytes_of(claim);
+        let line = self.lines.entry(offer.clone()).or_default();
+        let index = line.partition_point(|other| other.ticket < ticket);
+        let before = line.front().map(|first| first.ticket);
         line.insert(index, waiter);
+        if index == 0 {
+            self.move_first(&offer, before, Some(ticket));
+        }
+    }
+
+    /// Notes that another waiter is the first of a line.
+    fn move_first(&mut self, offer: &Arc<Offer>, before: Option<u64>, after: Option<u64>) {
+        let all = offer.queues.is_empty().then_some(None);
+        let named = offer.queues.iter().cloned().map(Some);
+        for queue in all.into_iter().chain(named) {
+            let lines = self.firsts.entry(queue.clone()).or_default();
+            if let Some(ticket) = before {
+                lines.remove(&ticket);
+            }
+            if let Some(ticket) = after {
+                lines.insert(ticket, offer.clone());
+            }
+            if lines.is_empty() {
+                self.firsts.remove(&queue);
+            }
+        }
     }
 }
+
+/// Bytes that a claim takes while it waits beyond those of any claim.
+fn bytes_of(claim: &Claim) -> usize {
+    let queues = claim.wants.queues.iter().map(|queue| queue.as_str().len());
+    queues.sum::<usize>() + size_of_val(claim.tokens.as_slice())
+}
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,10 @@ pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Claims that may wait at the same time: one for each of many more agents than one machine serves.
 pub const MAX_WAITERS: usize = 100_000;
 
+/// Bytes of queues' names and tokens of the claims that wait: sixteen times those of a thousand agents that each name
+/// ten queues. What comes beyond them is answered at once.
+pub const MAX_WAITERS_BYTES: usize = 16 * 1024 * 1024;
+
 /// Event streams that may be open at the same time.
 pub const MAX_STREAMS: usize = 4_096;
 /// Streams of any kind that may be open from one address: a site of people who look, behind one router.
@@ -216,6 +220,9 @@ pub const HEARTBEATS_PER_TTL: u32 = 3;
 
 /// Unmet dependencies named in one task's message; the others are only counted.
 pub const MAX_SHOWN_DEPENDENCIES: usize = 100;
+
+/// Holds on the page of status: a person reads the first few, and each has a reason of up to 500 bytes.
+pub const MAX_SHOWN_HOLDS: usize = 200;
 
 /// Kinds of passed tasks told with an empty claim.
 pub const MAX_PASSED: usize = 10;

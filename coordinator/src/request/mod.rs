@@ -84,12 +84,16 @@ impl Requests {
     /// # Errors
     ///
     /// `BUSY` while the coordinator has more to do than it may take on, `DISK_FULL` while its disk has no space for
-    /// the request.
+    /// the request, `QUEUE_FULL` while its memory has no room for new work.
     pub(crate) fn admit<Q: Asked>(&self, _request: &Q) -> Result<&Context, Refusal> {
         match Q::ROW.load.and_then(|load| self.0.obstacle(load)) {
-            None => Ok(&self.0),
-            Some((reason, why)) => Err(Refusal::later(reason, why)),
+            None => {}
+            Some((reason, why)) => return Err(Refusal::later(reason, why)),
         }
+        if Q::ROW.load == Some(Load::Submit) {
+            self.0.check_room()?;
+        }
+        Ok(&self.0)
     }
 }
 
@@ -114,6 +118,24 @@ impl Context {
         } else {
             None
         }
+    }
+
+    /// Refuses new records while those in memory take as much of it as they may.
+    fn check_room(&self) -> Result<(), Refusal> {
+        let state = &self.core.budget().state;
+        if !state.is_full() {
+            return Ok(());
+        }
+        state.note_refused();
+        Err(Refusal::later(
+            Reason::QueueFull,
+            &format!(
+                "tasks, jobs, agents and holds take {} MiB of memory, and the coordinator has {} MiB for them: new \
+                 ones are taken again when some have ended",
+                state.used() >> 20,
+                state.limit() >> 20
+            ),
+        ))
     }
 
     /// How agents are looked at now.

@@ -157,6 +157,7 @@ fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::LeaseLost { .. } => Reason::LeaseLost,
         Rejection::AgentReplaced(_) => Reason::AgentReplaced,
         Rejection::RevisionMismatch { .. } => Reason::RevisionMismatch,
+        Rejection::Full(_) => Reason::QueueFull,
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
         Rejection::TaskNotFinished { .. } => Reason::TaskNotFinished,
         Rejection::DependencyFailed { .. } | Rejection::DependencyRemoved { .. } => Reason::DependencyFailed,
@@ -202,6 +203,7 @@ mod tests {
     use swarm_engine::{
         id::{AgentId, AttemptNumber, JobId, Seq, TaskId},
         noun::task::TaskState,
+        rejection::Full,
     };
 
     use super::*;
@@ -264,6 +266,11 @@ mod tests {
                 Rejection::AgentReplaced(AgentId::stored("a")),
                 "Aborted",
                 "AGENT_REPLACED",
+            ),
+            (
+                Rejection::Full(Full::AllClasses),
+                "ResourceExhausted",
+                "QUEUE_FULL",
             ),
             (
                 Rejection::RevisionMismatch {

@@ -11,7 +11,7 @@ use swarm_engine::{
     rejection::{Faults, Rejection},
 };
 use swarm_proto::{
-    limits::{MAX_EXECUTORS, MAX_NAME_BYTES, MAX_SLOTS},
+    limits::{MAX_AGENT_LABELS_BYTES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_SLOTS},
     v1,
 };
 
@@ -29,12 +29,19 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When a field is faulty.
+/// When a field is faulty, or the agent is new and memory is full.
 pub(crate) async fn register(
     cx: &Context,
     request: v1::RegisterAgentRequest,
 ) -> Result<v1::RegisterAgentResponse, Refusal> {
     let command = read(request, cx.settings.lease_ttl, random::number())?;
+    if cx.core.budget().state.is_full() {
+        let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
+        // A known agent may have work under way, and takes no more memory than before.
+        if !known.value {
+            cx.check_room()?;
+        }
+    }
     let answer = cx
         .core
         .execute(|draft| {
@@ -93,6 +100,14 @@ fn read(
     let agent = fields.name("agent_id", &request.agent_id, AgentId::parse);
     fields.text("name", &request.name, MAX_NAME_BYTES);
     fields.pairs("labels", &request.labels);
+    let label_bytes = request.labels.iter().map(|(key, value)| key.len() + value.len());
+    let label_bytes: usize = label_bytes.sum();
+    if label_bytes > MAX_AGENT_LABELS_BYTES {
+        fields.refuse(
+            "labels",
+            format!("have {label_bytes} bytes together, at most {MAX_AGENT_LABELS_BYTES} are allowed"),
+        );
+    }
     if !(1..=MAX_SLOTS).contains(&request.slots) {
         fields.refuse(
             "slots",
@@ -157,6 +172,14 @@ mod tests {
         };
         let expected = ["agent_id", "name", "labels", "slots", "version", "held"];
         assert_eq!(paths(read(bad, TTL, 7)), expected);
+        let labels = (0..5)
+            .map(|index| (format!("{index}"), "v".repeat(1_000)))
+            .collect();
+        let labelled = v1::RegisterAgentRequest {
+            labels,
+            ..good.clone()
+        };
+        assert_eq!(paths(read(labelled, TTL, 7)), ["labels"]);
         assert_eq!(
             paths(read(v1::RegisterAgentRequest { slots: 1001, ..good }, TTL, 7)),
             ["slots"]

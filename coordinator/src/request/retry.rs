@@ -19,11 +19,13 @@ use crate::wire::field;
 ///
 /// # Errors
 ///
-/// When an id is none. What is refused of one task is in the answer.
+/// When an id is none, or memory is full. What is refused of one task is in the answer.
 pub(crate) async fn tasks(
     cx: &Context,
     request: v1::RetryTasksRequest,
 ) -> Result<v1::RetryTasksResponse, Refusal> {
+    // Tasks that come back take memory like new ones.
+    cx.check_room()?;
     let requested = request.tasks;
     check_count("tasks", requested.len())?;
     let tasks = requested

@@ -37,6 +37,7 @@ pub(crate) async fn status(
         jobs,
         oldest_queued,
         holds,
+        hold_counts,
         unmatched,
         ..
     } = answer.value;
@@ -73,6 +74,7 @@ pub(crate) async fn status(
         disk_refuses_submits: !cx.core.has_space_for(Load::Submit),
         disk_refuses_claims: !cx.core.has_space_for(Load::Claim),
         memory: cx.core.budget().parts().map(memory_share).into(),
+        more_holds: hold_counts.total().saturating_sub(holds.len() as u64),
     })
 }
 

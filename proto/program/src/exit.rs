@@ -79,7 +79,7 @@ impl Exit {
             | Reason::DependencyFailed
             | Reason::EventsTrimmed
             | Reason::HistoryChanged => Exit::Refused,
-            Reason::Busy => Exit::Failed,
+            Reason::Busy | Reason::QueueFull => Exit::Failed,
             Reason::DiskFull => Exit::Disk,
             Reason::ShuttingDown => Exit::Unreachable,
         }

@@ -33,6 +33,9 @@ Examples:
 /// At most this many agents are named in one line.
 const MOST_NAMES: usize = 5;
 
+/// At most this many holds have a line.
+const MOST_HOLDS: usize = 20;
+
 /// The programs that a demo's commands need.
 const TOOLS: [(&str, &str); 1] = [(
     "sh",
@@ -103,13 +106,25 @@ async fn check_holds(
     if status.holds.is_empty() {
         report.well("holds", "nothing is paused, drained or stopped");
     }
-    for (hold, named) in status.holds.iter().zip(&named) {
+    for (hold, named) in status.holds.iter().zip(&named).take(MOST_HOLDS) {
         report.notable(
             "hold",
             held(named),
             format!(
                 "lift it with: {}",
                 change::resume(&hold::Scope::of(hold), &globals.coordinator)
+            ),
+        );
+    }
+    let more = status.holds.len().saturating_sub(MOST_HOLDS) as u64 + status.more_holds;
+    if more > 0 {
+        report.notable(
+            "hold",
+            format!("and {} more", text::counted(more, "hold")),
+            format!(
+                "see: {} and {}",
+                globals.next("queue list"),
+                globals.next("agent list")
             ),
         );
     }

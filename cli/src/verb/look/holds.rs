@@ -49,11 +49,8 @@ pub(crate) async fn tell_others(client: &Client) {
     for hold in by_name(client, told).await {
         note(format!("still: {}", sentence(&hold)));
     }
-    if status.holds.len() > MAX_TOLD {
-        note(format!(
-            "and {} more; see: {}",
-            status.holds.len() - MAX_TOLD,
-            client.next("status")
-        ));
+    let more = (status.holds.len() - told.len()) as u64 + status.more_holds;
+    if more > 0 {
+        note(format!("and {more} more; see: {}", client.next("status")));
     }
 }

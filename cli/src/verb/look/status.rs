@@ -133,6 +133,14 @@ fn page(
         {
             page.push_str(&format!("  {line}\n"));
         }
+        if status.more_holds > 0 {
+            page.push_str(&format!(
+                "  and {} more; see: {} and {}\n",
+                status.more_holds,
+                client.next("queue list"),
+                client.next("agent list")
+            ));
+        }
     }
 
     page.push_str("\ntasks\n");

@@ -51,7 +51,8 @@ pub struct LiftHold {
 ///
 /// # Errors
 ///
-/// [`Rejection::AgentNotFound`] for an unknown agent.
+/// [`Rejection::AgentNotFound`] for an unknown agent, [`Rejection::Full`] for a queue without tasks when there are too
+/// many holds and limits.
 pub fn place(draft: &mut Draft<'_>, request: PlaceHold) -> Result<Arc<Hold>, Rejection> {
     check_scope(draft, &request.scope)?;
     let kind = match request.kind {
@@ -65,6 +66,11 @@ pub fn place(draft: &mut Draft<'_>, request: PlaceHold) -> Result<Arc<Hold>, Rej
         && (strictness(known.kind) > strictness(kind) || known.kind == kind)
     {
         return Ok(known.clone());
+    }
+    if let Scope::Queue(queue) = &request.scope
+        && draft.hold(&request.scope).is_none()
+    {
+        draft.check_new_rule(queue)?;
     }
     let hold = Arc::new(Hold {
         scope: request.scope,

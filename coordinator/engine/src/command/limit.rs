@@ -19,9 +19,12 @@ pub struct Limit {
 ///
 /// # Errors
 ///
-/// None; the type is that of every decision.
+/// [`Rejection::Full`] for a queue without tasks when there are too many holds and limits.
 pub fn decide(draft: &mut Draft<'_>, request: Limit) -> Result<(), Rejection> {
     let now = draft.queue_limit(&request.queue).map(|limit| limit.max_running);
+    if now.is_none() && request.max_running.is_some() {
+        draft.check_new_rule(&request.queue)?;
+    }
     if now != request.max_running {
         draft.emit(Fact::QueueLimited {
             queue: request.queue,

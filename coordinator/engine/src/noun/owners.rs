@@ -7,40 +7,26 @@ use crate::{id::AgentId, time::Timestamp};
 /// The owners of the shards of each count: a soft fact, kept because giving shards out anew visits every agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Owners {
-    by_count: BTreeMap<u16, Assigned>,
-}
-
-#[derive(Clone, Debug)]
-struct Assigned {
-    /// The time at which the shards were given out; `None` when that is outdated.
-    at: Option<Timestamp>,
+    /// The time at which the shards of all counts were given out; `None` before that.
+    assigned: Option<Timestamp>,
     /// The owner of each shard.
-    owners: Vec<AgentId>,
+    by_count: BTreeMap<u16, Vec<AgentId>>,
 }
 
 impl Owners {
     /// The owner of each shard of this count; nothing before the shards were given out.
     pub(crate) fn of(&self, count: u16) -> &[AgentId] {
-        self.by_count
-            .get(&count)
-            .map_or(&[][..], |assigned| &assigned.owners)
+        self.by_count.get(&count).map_or(&[][..], |owners| owners)
     }
 
-    /// The time at which the shards of this count were given out; `None` when that is outdated.
-    pub(crate) fn assigned_at(&self, count: u16) -> Option<Timestamp> {
-        self.by_count.get(&count)?.at
+    /// The time at which shards were given out; `None` before that.
+    pub(crate) fn assigned_at(&self) -> Option<Timestamp> {
+        self.assigned
     }
 
-    /// Gives out the shards of this count.
-    pub(crate) fn assign(&mut self, count: u16, now: Timestamp, owners: Vec<AgentId>) {
-        let at = Some(now);
-        self.by_count.insert(count, Assigned { at, owners });
-    }
-
-    /// Notes that an agent came, went or asks for another shard: the next claim gives all shards out anew.
-    pub(crate) fn outdate(&mut self) {
-        for assigned in self.by_count.values_mut() {
-            assigned.at = None;
-        }
+    /// Gives out all shards: the owner of each, by count.
+    pub(crate) fn assign(&mut self, now: Timestamp, by_count: BTreeMap<u16, Vec<AgentId>>) {
+        self.assigned = Some(now);
+        self.by_count = by_count;
     }
 }

@@ -139,6 +139,15 @@ impl Selector {
         Ok(Selector(read.into()))
     }
 
+    /// The bytes of its terms in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = self.0.iter().map(|term| match &term.wanted {
+            Wanted::Value(value) | Wanted::OtherThan(value) => term.key.len() + value.len(),
+            Wanted::Any | Wanted::None => term.key.len(),
+        });
+        texts.sum::<usize>() + size_of_val(&*self.0)
+    }
+
     /// Whether labels meet all terms.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.first_unmet(labels).is_none()

@@ -5,7 +5,7 @@
 //! as that allows, so few shards move when an agent comes or goes. Among agents with equally many shards the hash of
 //! agent and shard decides (rendezvous hashing, Thaler and Ravishankar 1996).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     draft::Draft,
@@ -58,30 +58,36 @@ impl Draft<'_> {
     /// Notes the wishes of a claim: a soft fact, not an event.
     pub fn wants(&mut self, agent: &AgentId, wants: &Wants, ttl: Duration) {
         self.soft_mut().wants(agent, wants);
-        if let Some(Shard { count, index: None }) = wants.shard {
-            self.assign_shards(count, ttl);
+        if let Some(Shard { index: None, .. }) = wants.shard {
+            self.assign_shards(ttl);
         }
     }
 
-    /// Gives each shard of a count to a live agent, unless that was done a moment ago.
-    fn assign_shards(&mut self, count: u16, ttl: Duration) {
+    /// Gives each shard of each count to a live agent that asks for it, unless that was done a moment ago.
+    fn assign_shards(&mut self, ttl: Duration) {
         let now = self.now();
-        let at = self.soft.owners.assigned_at(count);
+        let at = self.soft.owners.assigned_at();
         if at.is_some_and(|at| now - at < SHARDS_KEPT) {
             return;
         }
-        let any = Shard { count, index: None };
-        let takers: Vec<&AgentId> = self
-            .soft
-            .presences
-            .iter()
-            .filter(|(_, presence)| is_live(presence, now, ttl) && asks_for(presence, any))
-            .filter(|(agent, _)| self.agent(agent).is_some_and(|known| !known.gone))
-            .filter(|(agent, _)| self.hold(&Scope::Agent((*agent).clone())).is_none())
-            .map(|(agent, _)| agent)
+        let mut takers: BTreeMap<u16, Vec<&AgentId>> = BTreeMap::new();
+        for (agent, presence) in &self.soft.presences {
+            let wanted = presence.wants.as_ref().and_then(|wants| wants.shard);
+            let Some(Shard { count, index: None }) = wanted else {
+                continue;
+            };
+            if is_live(presence, now, ttl)
+                && self.agent(agent).is_some_and(|known| !known.gone)
+                && self.hold(&Scope::Agent(agent.clone())).is_none()
+            {
+                takers.entry(count).or_default().push(agent);
+            }
+        }
+        let owners = takers
+            .into_iter()
+            .map(|(count, takers)| (count, share(count, &takers, self.soft.owners.of(count))))
             .collect();
-        let owners = share(count, &takers, self.soft.owners.of(count));
-        self.soft_mut().owners.assign(count, now, owners);
+        self.soft_mut().owners.assign(now, owners);
     }
 }
 

@@ -49,13 +49,13 @@ impl State {
                     history: history.clone(),
                 });
             }
-            Fact::JobSubmitted(job) => self.insert_job(job.clone()),
+            Fact::JobSubmitted(job) => self.put_job(job.clone()),
             Fact::TaskSubmitted(task) => {
                 let before = self.numbers.insert(task.id.clone(), task.number);
                 assert!(before.is_none(), "task {} is submitted once", task.id);
                 self.tasks.insert(task.number, task.clone());
                 self.index(task);
-                self.hold_dependencies(task);
+                self.note_unfinished(task);
             }
             Fact::DependencyMet {
                 task,
@@ -206,14 +206,14 @@ impl State {
                     assert_eq!(before.past_end(), Some(*was), "a retry leaves the task's end");
                     self.unindex(&before);
                     if !before.is_finished() {
-                        self.release_dependencies(&before);
+                        self.note_finished(&before);
                     }
                 }
                 self.count_ended(record.job.as_ref(), |ended| ended.remove(was.state));
                 self.numbers.insert(record.id.clone(), record.number);
                 self.tasks.insert(record.number, record.clone());
                 self.index(record);
-                self.hold_dependencies(record);
+                self.note_unfinished(record);
             }
             Fact::TaskRemoved { task, was } => {
                 // As with a retry, the record may be in the store alone.
@@ -221,25 +221,21 @@ impl State {
                     assert_eq!(record.past_end(), Some(*was), "an ended task is removed");
                     assert!(!self.is_needed(&record.id), "a needed task is not removed");
                     if !record.is_finished() {
-                        self.release_dependencies(&record);
+                        self.note_finished(&record);
                     }
                     self.drop_task(&record);
                 }
                 self.count_ended(task.job.as_ref(), |ended| ended.remove(was.state));
             }
-            Fact::JobRemoved { number, job } => {
-                self.jobs.remove(number);
-                self.job_numbers.remove(job);
-                self.derived.jobs.remove(job);
-            }
-            Fact::HoldPlaced(hold) => {
-                self.holds.insert(hold.scope.clone(), hold.clone());
-                self.outdate_owners(&hold.scope);
-            }
+            Fact::JobRemoved { number, job } => self.remove_job(*number, job),
+            Fact::HoldPlaced(hold) => self.put_hold(hold.clone()),
             Fact::HoldLifted { hold, actor: _ } => {
-                self.holds.remove(&hold.scope);
-                self.outdate_owners(&hold.scope);
-                self.derived.ready.open();
+                self.remove_hold(&hold.scope);
+                match &hold.scope {
+                    Scope::Queue(queue) => self.derived.ready.open_queue(queue),
+                    // The claims of an agent wait by class, like those of all others.
+                    Scope::Everything | Scope::Agent(_) => self.derived.ready.open_all(),
+                }
             }
             Fact::QueueLimited {
                 queue,
@@ -253,31 +249,19 @@ impl State {
                             max_running: *max_running,
                             actor: actor.clone(),
                         };
-                        self.limits.insert(queue.clone(), Arc::new(limit));
+                        self.put_limit(Arc::new(limit));
                     }
-                    None => {
-                        self.limits.remove(queue);
-                    }
+                    None => self.remove_limit(queue),
                 }
-                self.derived.ready.open();
+                self.derived.ready.open_queue(queue);
             }
-            Fact::AgentRegistered(agent) => {
-                self.agents.insert(agent.id.clone(), agent.clone());
-            }
+            Fact::AgentRegistered(agent) => self.put_agent(agent.clone()),
             Fact::AgentDeregistered { agent } => {
                 if let Some(record) = self.agents.get_mut(agent) {
                     Arc::make_mut(record).gone = true;
                 }
                 self.soft.forget_presence(agent);
             }
-        }
-    }
-
-    /// A held agent is given no shards. Other holds leave shards with their owners.
-    fn outdate_owners(&mut self, held: &Scope) {
-        match held {
-            Scope::Agent(_) => self.soft.owners.outdate(),
-            Scope::Everything | Scope::Queue(_) => {}
         }
     }
 
@@ -304,7 +288,7 @@ impl State {
         self.refresh_unsettled(&task.id);
         // A task needs its dependencies until it ends, whatever happens in between.
         if task.is_finished() {
-            self.release_dependencies(&task);
+            self.note_finished(&task);
         }
     }
 

@@ -7,19 +7,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
     noun::counts::Counts,
-    state::ready::Ready,
+    state::{classes::Classes, ready::Ready},
     time::Timestamp,
 };
 
 /// The indexes, kept up to date because searching all records would be slow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Derived {
+    /// The weight of all records in memory.
+    pub(crate) bytes: u64,
     /// The number of tasks that have not ended, by state.
     pub(crate) counts: Counts,
     /// Tasks by job.
     pub(crate) jobs: BTreeMap<JobId, Tally>,
     /// Queued tasks.
     pub(crate) ready: Ready,
+    /// The classes of tasks that have not ended or are skipped.
+    pub(crate) classes: Classes,
     /// Pending tasks that wait for a time.
     pub(crate) due: BTreeSet<(Timestamp, Number)>,
     /// Pending tasks that have a deadline.

@@ -88,8 +88,9 @@ impl State {
         }
     }
 
-    /// Notes that this task needs its dependencies.
-    pub(crate) fn hold_dependencies(&mut self, task: &Task) {
+    /// Notes that this task has not ended for itself: it needs its dependencies, and its class is in use.
+    pub(crate) fn note_unfinished(&mut self, task: &Task) {
+        self.derived.classes.add(&task.needs.class);
         for dependency in task.dependencies.iter() {
             if let Some(holders) = self.derived.needed.get_mut(&dependency.task) {
                 *holders += 1;
@@ -100,8 +101,9 @@ impl State {
         }
     }
 
-    /// Notes that this task no longer needs its dependencies.
-    pub(crate) fn release_dependencies(&mut self, task: &Task) {
+    /// Notes that this task, which had not ended for itself, has now or is gone.
+    pub(crate) fn note_finished(&mut self, task: &Task) {
+        self.derived.classes.remove(&task.needs.class);
         for dependency in task.dependencies.iter() {
             let holders = self
                 .derived

@@ -8,7 +8,7 @@ use crate::{
         counts::Counts,
         task::{End, Phase, Task, TaskState},
     },
-    state::State,
+    state::{State, weight::Weight},
 };
 
 impl State {
@@ -28,6 +28,7 @@ impl State {
 
     /// Adds a record to all indexes but `needed`.
     pub(crate) fn index(&mut self, task: &Arc<Task>) {
+        self.derived.bytes += task.weight() as u64;
         let state = task.state();
         let number = task.number;
         let has_ended = task.end().is_some();
@@ -97,6 +98,7 @@ impl State {
 
     /// Takes a record out of all indexes but `needed`.
     pub(crate) fn unindex(&mut self, task: &Arc<Task>) {
+        self.derived.bytes -= task.weight() as u64;
         let state = task.state();
         let number = task.number;
         if task.end().is_none() {
@@ -127,7 +129,7 @@ impl State {
                 }
                 // A queue at its limit may run one more task now.
                 if self.queue_limit(task.queue()).is_some() {
-                    self.derived.ready.open();
+                    self.derived.ready.open_queue(task.queue());
                 }
                 if let Some(held) = self.derived.leases.get_mut(&lease.agent) {
                     held.remove(&number);

@@ -8,8 +8,11 @@ pub mod ready;
 pub mod soft;
 
 mod apply;
+mod classes;
 mod evict;
 mod index;
+mod others;
+pub(crate) mod weight;
 
 pub mod direction;
 
@@ -28,7 +31,7 @@ use crate::{
         counts::Counts,
         hold::{Hold, Scope},
         job::Job,
-        needs::Needs,
+        needs::{Class, Needs},
         queue::QueueLimit,
         task::Task,
     },
@@ -117,16 +120,16 @@ impl State {
             ..State::default()
         };
         for job in jobs {
-            state.insert_job(job);
+            state.put_job(job);
         }
         for agent in agents {
-            state.agents.insert(agent.id.clone(), agent);
+            state.put_agent(agent);
         }
         for hold in holds {
-            state.holds.insert(hold.scope.clone(), hold);
+            state.put_hold(hold);
         }
         for limit in limits {
-            state.limits.insert(limit.queue.clone(), limit);
+            state.put_limit(limit);
         }
         let mut shared = BTreeSet::new();
         for mut task in tasks {
@@ -138,7 +141,7 @@ impl State {
         for task in &all {
             state.index(task);
             if !task.is_finished() {
-                state.hold_dependencies(task);
+                state.note_unfinished(task);
             }
         }
         state
@@ -173,11 +176,6 @@ impl State {
         }
     }
 
-    pub(crate) fn insert_job(&mut self, job: Arc<Job>) {
-        self.job_numbers.insert(job.id.clone(), job.number);
-        self.jobs.insert(job.number, job);
-    }
-
     /// The identity of the coordinator; `None` before its first start.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
@@ -191,6 +189,11 @@ impl State {
     /// The time of the last applied event.
     pub fn time(&self) -> Timestamp {
         self.time
+    }
+
+    /// The bytes of memory that all records take, about, with what their agents asked for last.
+    pub fn bytes(&self) -> u64 {
+        self.derived.bytes + self.soft.wants_bytes
     }
 
     /// The task with this id.
@@ -255,6 +258,12 @@ impl State {
         &self.derived.ready
     }
 
+    /// The classes in which tasks may have become claimable since this was last asked: no waiting claim can be given a
+    /// new task of any other class.
+    pub fn take_opened(&mut self) -> BTreeSet<Class> {
+        self.derived.ready.take_opened()
+    }
+
     /// The agent with this id.
     pub fn agent(&self, id: &AgentId) -> Option<&Arc<Agent>> {
         self.agents.get(id)
@@ -299,19 +308,32 @@ impl State {
 
     /// The queues after this name, in order, that have a limit, a hold or tasks that have not ended.
     pub fn queues_after(&self, name: &str) -> impl Iterator<Item = QueueName> {
-        let held = self.holds().filter_map(|hold| match &hold.scope {
+        let after = (Bound::Excluded(name), Bound::Unbounded);
+        let working = self.derived.queues.range::<str, _>(after).map(|(queue, _)| queue);
+        let limited = self.limits.range::<str, _>(after).map(|(queue, _)| queue);
+        let after = Scope::Queue(QueueName::stored(name));
+        let held = self.holds.range((Bound::Excluded(after), Bound::Unbounded));
+        let held = held.map_while(|(scope, _)| match scope {
             Scope::Queue(queue) => Some(queue),
             Scope::Everything | Scope::Agent(_) => None,
         });
-        let all: BTreeSet<&QueueName> = self
-            .derived
-            .queues
-            .keys()
-            .chain(self.limits.keys())
-            .chain(held)
-            .filter(|queue| queue.as_str() > name)
-            .collect();
-        all.into_iter().cloned()
+        // Each is in order, so a page visits as many entries as it shows.
+        let mut each = [
+            Box::new(working) as Box<dyn Iterator<Item = &QueueName>>,
+            Box::new(limited),
+            Box::new(held),
+        ]
+        .map(Iterator::peekable);
+        std::iter::from_fn(move || {
+            let next = each
+                .iter_mut()
+                .filter_map(|queues| queues.peek().copied())
+                .min()?;
+            for queues in &mut each {
+                queues.next_if(|queue| *queue == next);
+            }
+            Some(next.clone())
+        })
     }
 
     /// The running tasks of an agent.

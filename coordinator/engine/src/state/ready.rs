@@ -129,21 +129,22 @@ impl Waiting {
     }
 }
 
-/// All queued tasks, by class and in order. A class without tasks does not exist.
+/// All queued tasks, by queue and class and in order. A queue or class without tasks does not exist.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
-    classes: BTreeMap<Class, Waiting>,
+    queues: BTreeMap<QueueName, BTreeMap<Class, Waiting>>,
     /// The exclusive groups with a running task, and that task.
     taken: BTreeMap<GroupName, Number>,
     /// The lines of each group.
     waiting: BTreeMap<GroupName, BTreeSet<(Class, Bucket)>>,
-    openings: u64,
+    /// The classes in which tasks may have become claimable since these were last taken.
+    opened: BTreeSet<Class>,
 }
 
-/// The number of openings is history, so it is not compared.
+/// What was opened is history, so it is not compared.
 impl PartialEq for Ready {
     fn eq(&self, other: &Ready) -> bool {
-        self.classes == other.classes && self.taken == other.taken && self.waiting == other.waiting
+        self.queues == other.queues && self.taken == other.taken && self.waiting == other.waiting
     }
 }
 
@@ -155,8 +156,8 @@ fn rank(task: &Task) -> Rank {
 
 impl Ready {
     pub(crate) fn insert(&mut self, task: &Task) {
-        self.openings += 1;
         let needs = &task.needs;
+        self.open_class(&needs.class);
         if let Some(group) = &needs.group {
             self.waiting
                 .entry(group.clone())
@@ -164,13 +165,11 @@ impl Ready {
                 .insert((needs.class.clone(), task.bucket));
         }
         let is_free = self.is_free(needs.group.as_ref());
-        if !self.classes.contains_key(&needs.class) {
-            self.classes.insert(needs.class.clone(), Waiting::default());
+        if self.waiting(&needs.class).is_none() {
+            let classes = self.queues.entry(needs.class.queue.clone()).or_default();
+            classes.insert(needs.class.clone(), Waiting::default());
         }
-        let waiting = self
-            .classes
-            .get_mut(&needs.class)
-            .expect("it was inserted just now");
+        let waiting = self.waiting_mut(&needs.class).expect("it was inserted just now");
         waiting.count += 1;
         let key = (needs.group.clone(), task.bucket);
         waiting.change(&key, needs, is_free, |line| line.insert(rank(task)));
@@ -179,7 +178,7 @@ impl Ready {
     pub(crate) fn remove(&mut self, task: &Task) {
         let needs = &task.needs;
         let is_free = self.is_free(needs.group.as_ref());
-        let Some(waiting) = self.classes.get_mut(&needs.class) else {
+        let Some(waiting) = self.waiting_mut(&needs.class) else {
             return;
         };
         waiting.count -= 1;
@@ -187,7 +186,7 @@ impl Ready {
         waiting.change(&key, needs, is_free, |line| line.remove(rank(task)));
         let has_line = waiting.lines.contains_key(&key);
         if waiting.count == 0 {
-            self.classes.remove(&needs.class);
+            self.remove_class(&needs.class);
         }
         if let Some(group) = &needs.group
             && !has_line
@@ -196,6 +195,24 @@ impl Ready {
             lines.remove(&(needs.class.clone(), task.bucket));
             if lines.is_empty() {
                 self.waiting.remove(group);
+            }
+        }
+    }
+
+    fn waiting(&self, class: &Class) -> Option<&Waiting> {
+        self.queues.get(&class.queue)?.get(class)
+    }
+
+    fn waiting_mut(&mut self, class: &Class) -> Option<&mut Waiting> {
+        self.queues.get_mut(&class.queue)?.get_mut(class)
+    }
+
+    fn remove_class(&mut self, class: &Class) {
+        self.opened.remove(class);
+        if let Some(classes) = self.queues.get_mut(&class.queue) {
+            classes.remove(class);
+            if classes.is_empty() {
+                self.queues.remove(&class.queue);
             }
         }
     }
@@ -214,11 +231,14 @@ impl Ready {
     }
 
     fn set_heads(&mut self, group: &GroupName, is_free: bool) {
-        self.openings += u64::from(is_free);
         for (class, bucket) in self.waiting.get(group).into_iter().flatten() {
-            let Some(waiting) = self.classes.get_mut(class) else {
+            let classes = self.queues.get_mut(&class.queue);
+            let Some(waiting) = classes.and_then(|classes| classes.get_mut(class)) else {
                 continue;
             };
+            if is_free && !self.opened.contains(class) {
+                self.opened.insert(class.clone());
+            }
             let key = (Some(group.clone()), *bucket);
             let head = waiting.lines.get(&key).and_then(Line::first);
             if is_free {
@@ -238,14 +258,32 @@ impl Ready {
         self.taken.get(group).copied()
     }
 
-    /// Notes that waiting tasks may have become claimable because a hold was lifted or a limit raised.
-    pub(crate) fn open(&mut self) {
-        self.openings += 1;
+    /// Notes that tasks of a queue may have become claimable: its hold was lifted, its limit was raised, or one of its
+    /// running tasks ended below a limit.
+    pub(crate) fn open_queue(&mut self, queue: &QueueName) {
+        let classes = self.queues.get(queue).into_iter().flatten();
+        self.opened.extend(classes.map(|(class, _)| class.clone()));
+    }
+
+    /// Notes that any waiting task may have become claimable: a hold on everything or on an agent was lifted.
+    pub(crate) fn open_all(&mut self) {
+        let classes = self.queues.values().flatten();
+        self.opened = classes.map(|(class, _)| class.clone()).collect();
+    }
+
+    fn open_class(&mut self, class: &Class) {
+        if !self.opened.contains(class) {
+            self.opened.insert(class.clone());
+        }
+    }
+
+    pub(crate) fn take_opened(&mut self) -> BTreeSet<Class> {
+        std::mem::take(&mut self.opened)
     }
 
     /// The same needs, shared with queued tasks if possible: a million tasks of one queue keep its name once.
     pub(crate) fn shared(&self, needs: Needs) -> Arc<Needs> {
-        let known = self.classes.get(&needs.class).and_then(|waiting| {
+        let known = self.waiting(&needs.class).and_then(|waiting| {
             let from = (needs.group.clone(), Bucket(0));
             let ((group, _), line) = waiting.lines.range(from..).next()?;
             (*group == needs.group).then(|| line.needs.clone())
@@ -259,6 +297,12 @@ impl Ready {
             .filter_map(|(_, waiting)| waiting.first(&offer.buckets))
             .min()
             .map(|(_, number)| number)
+    }
+
+    /// The first task of a class in these buckets.
+    pub fn first_of(&self, class: &Class, buckets: &Buckets) -> Option<Number> {
+        let first = self.waiting(class)?.first(buckets);
+        first.map(|(_, number)| number)
     }
 
     /// Like [`Ready::first`], but tries at most `limit` tasks in order until `accept` takes one.
@@ -304,19 +348,27 @@ impl Ready {
         offer: &Offer,
         is_open: impl Fn(&QueueName) -> bool,
     ) -> impl Iterator<Item = (&Class, &Waiting)> {
-        self.classes
-            .iter()
-            .filter(move |(class, _)| offer.suits(class) && is_open(&class.queue))
+        // Of an offer that names queues, the other queues are not even visited.
+        let all = offer.queues.is_empty().then(|| self.queues.iter());
+        let named = offer.queues.iter();
+        let named = named.filter_map(|queue| self.queues.get_key_value(queue));
+        all.into_iter()
+            .flatten()
+            .chain(named)
+            .filter(move |(queue, _)| is_open(queue))
+            .flat_map(|(_, classes)| classes)
+            .filter(move |(class, _)| offer.suits(class))
     }
 
     /// The classes with queued tasks, and the number of those tasks.
     pub fn classes(&self) -> impl Iterator<Item = (&Class, u64)> {
-        self.classes.iter().map(|(class, waiting)| (class, waiting.count))
+        let classes = self.queues.values().flatten();
+        classes.map(|(class, waiting)| (class, waiting.count))
     }
 
     /// The number of a class's tasks in these buckets whose group is free, at most `most`.
     pub(crate) fn count_free(&self, class: &Class, buckets: &Buckets, most: u64) -> u64 {
-        let Some(waiting) = self.classes.get(class) else {
+        let Some(waiting) = self.waiting(class) else {
             return 0;
         };
         let mut count = 0;
@@ -335,15 +387,10 @@ impl Ready {
         count
     }
 
-    /// The number of openings. It rises whenever a task may have become claimable, so while it stays the same no claim
-    /// can be given a new task.
-    pub fn openings(&self) -> u64 {
-        self.openings
-    }
-
     /// The oldest queued task, whatever its class and priority.
     pub fn oldest(&self) -> Option<Number> {
-        let lines = self.classes.values().flat_map(|waiting| waiting.lines.values());
+        let classes = self.queues.values().flat_map(BTreeMap::values);
+        let lines = classes.flat_map(|waiting| waiting.lines.values());
         lines
             .flat_map(|line| line.numbers.values())
             .filter_map(BTreeSet::first)

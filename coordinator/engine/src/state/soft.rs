@@ -9,7 +9,7 @@ use std::{
 use crate::{
     id::{AgentId, Number},
     noun::{needs::Wants, owners::Owners, presence::Presence, slow::Slow},
-    state::State,
+    state::{State, weight::Weight},
     time::Timestamp,
 };
 
@@ -22,6 +22,8 @@ pub struct Soft {
     /// Leases that were renewed at least once: their agents know of them.
     renewed: BTreeSet<Number>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
+    /// The weight of the wishes among them.
+    pub(crate) wants_bytes: u64,
     /// The owners of shards.
     pub(crate) owners: Owners,
     /// Agents whose machines failed the last reported attempts.
@@ -133,7 +135,6 @@ impl Soft {
             presence.seen = now;
             if presence.draining != draining.unwrap_or(presence.draining) {
                 presence.draining = !presence.draining;
-                self.owners.outdate();
             }
         } else {
             let presence = Presence {
@@ -150,16 +151,15 @@ impl Soft {
         if let Some(presence) = self.presences.get_mut(agent)
             && presence.wants.as_deref() != Some(wants)
         {
-            let before = presence.wants.as_ref().and_then(|before| before.shard);
-            presence.wants = Some(Arc::new(wants.clone()));
-            if before != wants.shard {
-                self.owners.outdate();
-            }
+            let before = presence.wants.replace(Arc::new(wants.clone()));
+            self.wants_bytes += wants.weight() as u64;
+            self.wants_bytes -= before.map_or(0, |before| before.weight() as u64);
         }
     }
 
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
-        self.presences.remove(agent);
-        self.owners.outdate();
+        let presence = self.presences.remove(agent);
+        let wants = presence.and_then(|presence| presence.wants);
+        self.wants_bytes -= wants.map_or(0, |wants| wants.weight() as u64);
     }
 }

@@ -1,12 +1,15 @@
-//! Waiters: claims that found nothing. They are decided again after each opening that the engine tells.
+//! Waiters: claims that found nothing. They are decided again when the engine tells that a class of theirs was opened.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use swarm_engine::{
     command::claim::{self, Claim},
     draft::decide,
-    id::{AgentId, QueueName},
-    noun::{hold::Scope, needs::Offer},
+    id::AgentId,
+    noun::{
+        hold::Scope,
+        needs::{Class, Offer},
+    },
     rejection::Rejection,
     rule::fit::Liveness,
     state::State,
@@ -27,8 +30,6 @@ const SHARDS_WAIT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Waiters {
     waiting: Vec<Waiter>,
-    /// The number of openings when they were last decided.
-    served_through: u64,
 }
 
 struct Waiter {
@@ -124,18 +125,16 @@ impl Coordinator {
 
     /// Decides waiting claims again after an opening, the oldest first.
     pub(crate) fn serve_waiters(&mut self, boot: u64, tally: &mut Tally) {
-        let openings = self.state().ready().openings();
-        let waiters = &mut self.up_mut().waiters;
-        if waiters.served_through == openings {
+        let opened = self.up_mut().state.take_opened();
+        if opened.is_empty() {
             return;
         }
-        waiters.served_through = openings;
         if self.state().hold(&Scope::Everything).is_some() {
             return;
         }
         let mut waiting = std::mem::take(&mut self.up_mut().waiters.waiting);
         waiting.retain_mut(|waiter| {
-            if !has_first(self.state(), &waiter.offer) {
+            if !has_first(self.state(), &opened, &waiter.offer) {
                 return true;
             }
             let result = self.decide_claim(boot, tally, &waiter.claim);
@@ -170,7 +169,7 @@ impl Coordinator {
     /// time was in its way.
     pub(crate) fn check_waiters(&self, boot: u64) {
         let (now, running) = (self.now(boot), self.up());
-        if running.waiters.served_through != running.state.ready().openings() {
+        if !running.state.clone().take_opened().is_empty() {
             return;
         }
         for waiter in &running.waiters.waiting {
@@ -203,9 +202,12 @@ fn was_tried(attempt: &swarm_engine::noun::attempt::Attempt, agent: &AgentId) ->
     attempt.agent == *agent
 }
 
-fn has_first(state: &State, offer: &Offer) -> bool {
-    let is_open = |queue: &QueueName| state.is_open(queue);
-    state.ready().first(offer, is_open).is_some()
+/// Whether there is a task for the offer in one of these classes.
+fn has_first(state: &State, opened: &BTreeSet<Class>, offer: &Offer) -> bool {
+    opened.iter().any(|class| {
+        let is_claimable = offer.suits(class) && state.is_open(&class.queue);
+        is_claimable && state.ready().first_of(class, &offer.buckets).is_some()
+    })
 }
 
 fn liveness(now: Timestamp) -> Liveness {

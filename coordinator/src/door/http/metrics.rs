@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use swarm_engine::{
-    noun::{counts::Counts, hold::HoldKind, task::TaskState},
+    noun::{counts::Counts, task::TaskState},
     time::Timestamp,
 };
 
@@ -100,7 +100,7 @@ impl Page {
         let Overview {
             agents,
             slots,
-            holds,
+            hold_counts,
             waiters,
             parked,
             ..
@@ -123,11 +123,10 @@ impl Page {
             by_state.map(|(state, count)| ([("state", state)], count)),
         )?;
         sheet.gauge("swarm_slots", "Slots of the agents that are online", *slots)?;
-        let of_kind = |is_it: fn(&HoldKind) -> bool| holds.iter().filter(|hold| is_it(&hold.kind)).count();
         let by_kind = [
-            ("pause", of_kind(|kind| matches!(kind, HoldKind::Pause))),
-            ("drain", of_kind(|kind| matches!(kind, HoldKind::Drain { .. }))),
-            ("stop", of_kind(|kind| matches!(kind, HoldKind::Stop))),
+            ("pause", hold_counts.pauses),
+            ("drain", hold_counts.drains),
+            ("stop", hold_counts.stops),
         ];
         sheet.gauges(
             "swarm_holds",

@@ -47,12 +47,20 @@ pub async fn coordinator(report: &mut Report, address: &Address) -> Option<Coord
     let asked = SystemTime::now();
     let seen = match timeout(PATIENCE, ask(address)).await {
         Ok(Ok(seen)) => seen,
-        Ok(Err(why)) => {
+        Ok(Err(Unasked::Stranger(why))) => {
             let message = format!("what answers at {address} does not work as a coordinator: {why}");
             report.wrong(
                 "protocol",
                 message,
                 "name the coordinator's gRPC port, which is usually 50051",
+            );
+            return None;
+        }
+        Ok(Err(Unasked::NoStatus(why))) => {
+            report.wrong(
+                "protocol",
+                format!("the coordinator at {address} answers, and its status cannot be had: {why}"),
+                "look at the coordinator's log, and install the same version on both sides",
             );
             return None;
         }
@@ -155,15 +163,25 @@ async fn speaks(report: &mut Report, address: &Address) -> bool {
     }
 }
 
-async fn ask(address: &Address) -> Result<Coordinator, String> {
-    let channel = channel::open(address)?;
+/// Why a coordinator cannot be asked.
+#[derive(Debug)]
+enum Unasked {
+    /// It may be none.
+    Stranger(String),
+    /// It says that it is one, and not how it is.
+    NoStatus(String),
+}
+
+async fn ask(address: &Address) -> Result<Coordinator, Unasked> {
+    let why = |status: &tonic::Status| CallFailure::of(status).message().to_owned();
+    let channel = channel::open(address).map_err(Unasked::Stranger)?;
     let mut service = AdminServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let info = service.get_server_info(GetServerInfoRequest {}).await;
-    let info = info.map_err(|status| CallFailure::of(&status).message().to_owned())?;
+    let info = info.map_err(|status| Unasked::Stranger(why(&status)))?;
     let status = service.get_status(GetStatusRequest {}).await;
-    let status = status.map_err(|status| CallFailure::of(&status).message().to_owned())?;
+    let status = status.map_err(|status| Unasked::NoStatus(why(&status)))?;
     Ok(Coordinator {
         info: info.into_inner(),
         status: status.into_inner(),

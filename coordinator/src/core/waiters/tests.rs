@@ -1,0 +1,76 @@
+//! Lines of waiting claims.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use swarm_engine::{
+    id::{LeaseToken, Session},
+    noun::needs::{Buckets, Executor},
+};
+
+use super::*;
+use crate::testing::requests::claim_of;
+
+fn queues(names: &[&str]) -> BTreeSet<QueueName> {
+    names.iter().map(|name| QueueName::stored(name)).collect()
+}
+
+fn offer(names: &[&str]) -> Arc<Offer> {
+    Arc::new(Offer {
+        queues: queues(names),
+        buckets: Buckets::ALL,
+        executors: [Executor::Command].into(),
+        labels: BTreeMap::new(),
+    })
+}
+
+/// Lets an agent wait for tasks of these queues, of all when there are none.
+fn enlist(waiters: &mut Waiters, agent: &str, names: &[&str]) -> u64 {
+    let mut claim = claim_of(AgentId::stored(agent), Session(1), 1);
+    claim.wants.queues = queues(names);
+    let (ticket, _) = waiters.enlist(claim, offer(names)).expect("there is room");
+    ticket
+}
+
+fn oldest(waiters: &Waiters, queue: &str) -> Option<u64> {
+    let oldest = waiters.oldest(&QueueName::stored(queue), |_| true);
+    oldest.map(|(ticket, _)| ticket)
+}
+
+#[test]
+fn the_oldest_waiter_for_a_queue_is_found_whether_it_named_the_queue_or_not() {
+    let mut waiters = Waiters::default();
+    let other = enlist(&mut waiters, "a", &["other"]);
+    let named = enlist(&mut waiters, "b", &["day", "night"]);
+    let all = enlist(&mut waiters, "c", &[]);
+    let also = enlist(&mut waiters, "d", &["day", "night"]);
+    assert_eq!(oldest(&waiters, "day"), Some(named));
+    assert_eq!(oldest(&waiters, "other"), Some(other));
+    assert_eq!(oldest(&waiters, "third"), Some(all));
+
+    let waiter = waiters.leave(&offer(&["day", "night"]), named).unwrap();
+    assert_eq!(oldest(&waiters, "night"), Some(all));
+    waiters.put_back(offer(&["day", "night"]), waiter);
+    assert_eq!(oldest(&waiters, "night"), Some(named));
+
+    for (names, ticket) in [(&["day", "night"][..], named), (&[], all)] {
+        waiters.leave(&offer(names), ticket);
+    }
+    assert_eq!(oldest(&waiters, "day"), Some(also));
+    waiters.leave(&offer(&["day", "night"]), also);
+    waiters.leave(&offer(&["other"]), other);
+    assert_eq!(
+        (oldest(&waiters, "other"), waiters.len(), waiters.bytes),
+        (None, 0, 0)
+    );
+    assert!(waiters.firsts.is_empty() && waiters.lines.is_empty());
+}
+
+#[test]
+fn claims_wait_only_while_there_is_memory_for_what_they_say() {
+    let mut waiters = Waiters::default();
+    let mut claim = claim_of(AgentId::stored("a"), Session(1), 1);
+    claim.tokens = vec![LeaseToken([0; 16]); MAX_WAITERS_BYTES / 16];
+    assert!(waiters.enlist(claim.clone(), offer(&[])).is_some());
+    claim.agent = AgentId::stored("b");
+    assert!(waiters.enlist(claim, offer(&[])).is_none());
+}
