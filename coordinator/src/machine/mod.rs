@@ -1,4 +1,4 @@
-//! The machine underneath: its clock, disk, memory, open files, threads and randomness, and how much of it the program
+//! The machine underneath: its clock, disk, memory, open files, pace, threads and randomness, and how much of it the program
 //! takes.
 
 pub(crate) mod clock;
@@ -6,6 +6,7 @@ pub(crate) mod data_dir;
 pub(crate) mod disk;
 pub(crate) mod memory;
 pub(crate) mod open_files;
+pub(crate) mod pace;
 pub(crate) mod random;
 pub(crate) mod thread;
 pub(crate) mod usage;

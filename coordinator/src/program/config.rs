@@ -41,13 +41,14 @@ pub struct Config {
     #[arg(long, env = "SWARM_DEFAULT_RETRIES", default_value_t = 2, value_name = "N",
           value_parser = clap::value_parser!(u32).range(0..=i64::from(swarm_engine::limits::MAX_RETRIES)))]
     pub default_retries: u32,
-    /// How long a task is kept after its end.
+    /// How long a task is kept after its end, and an agent after it was last heard of.
     #[arg(long, env = "SWARM_KEEP_TASKS", default_value = "7d", value_parser = duration, value_name = "DURATION")]
     pub keep_tasks: Duration,
     /// How long events are kept, unless --keep-events-bytes ends it earlier.
     #[arg(long, env = "SWARM_KEEP_EVENTS", default_value = "30d", value_parser = duration, value_name = "DURATION")]
     pub keep_events: Duration,
-    /// How much disk the events may take, unless --keep-events ends it earlier.
+    /// How much disk the events may take, unless --keep-events ends it earlier; up to three times as much while a
+    /// snapshot is taken.
     #[arg(long, env = "SWARM_KEEP_EVENTS_BYTES", default_value = "1GiB", value_parser = bytes, value_name = "BYTES")]
     pub keep_events_bytes: u64,
     /// How much memory requests, answers and tasks may take in all [default: half of the machine's or the cgroup's].

@@ -28,6 +28,7 @@ use std::{
 pub use error::SnapshotError;
 pub use format::Origin;
 pub use read::Records;
+pub(crate) use take::Conduct;
 
 use format::Footer;
 

@@ -16,7 +16,10 @@ use super::{
     list, path, read,
 };
 use crate::{
-    machine::disk::{self, FileError},
+    machine::{
+        disk::{self, FileError},
+        pace::Pace,
+    },
     store::{Frozen, Store},
 };
 
@@ -30,8 +33,22 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// file systems.
 const SYNC_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Records between two looks at whether the coordinator stops; they take some milliseconds.
-const RECORDS_BETWEEN_LOOKS: u64 = 1_000;
+/// Records between two rests; they take some milliseconds.
+const RECORDS_BETWEEN_RESTS: u64 = 1_000;
+
+/// How a snapshot is taken while the coordinator serves.
+pub(crate) struct Conduct<'a> {
+    /// Whether the coordinator stops: with millions of records a snapshot takes longer than a stop may.
+    pub(crate) is_stopping: &'a dyn Fn() -> bool,
+    /// How urgent the snapshot is, from 0 to 1, as in [`Pace::rest`].
+    pub(crate) haste: &'a dyn Fn() -> f64,
+}
+
+/// A snapshot that nobody serves beside.
+const ALONE: Conduct<'_> = Conduct {
+    is_stopping: &|| false,
+    haste: &|| 1.0,
+};
 
 impl Snapshot {
     /// Writes the whole store as it is now, at `origin.seq`, into a snapshot in `dir`. More batches may be applied
@@ -44,20 +61,20 @@ impl Snapshot {
     /// # Errors
     /// When the store is not at that seq, or store or file system refuse. Then no file is left.
     pub fn take(store: &Store, dir: &Path, origin: &Origin) -> Result<Snapshot, SnapshotError> {
-        Snapshot::take_unless(store, store.freeze(), dir, origin, &|| false)
+        Snapshot::take_beside(store, store.freeze(), dir, origin, &ALONE)
     }
 
-    /// Takes a snapshot of a frozen store, unless the coordinator stops meanwhile: with millions of records a snapshot
-    /// takes longer than a stop may.
+    /// Takes a snapshot of a frozen store beside serving: at a pace that leaves most of the machine to requests, unless
+    /// the coordinator stops meanwhile.
     ///
     /// # Errors
     /// As `take`, and when the coordinator stops.
-    pub(crate) fn take_unless(
+    pub(crate) fn take_beside(
         store: &Store,
         frozen: Frozen,
         dir: &Path,
         origin: &Origin,
-        is_stopping: &dyn Fn() -> bool,
+        conduct: &Conduct<'_>,
     ) -> Result<Snapshot, SnapshotError> {
         disk::make_directory(dir, "create the snapshot directory")?;
         remove_temporaries(dir)?;
@@ -71,7 +88,7 @@ impl Snapshot {
             return Ok(snapshot);
         }
         let temporary = dir.join(format!("{:020}.{TEMPORARY_EXTENSION}", origin.seq));
-        let snapshot = write_checked(frozen, &temporary, origin, is_stopping).inspect_err(|_| {
+        let snapshot = write_checked(store, frozen, &temporary, origin, conduct).inspect_err(|_| {
             // On a full disk the file is in the way. If it cannot be removed now, the next snapshot removes it.
             let _ = fs::remove_file(&temporary);
         })?;
@@ -89,19 +106,25 @@ impl Snapshot {
 
 /// Writes the file, and reads it back from the disk.
 fn write_checked(
+    store: &Store,
     frozen: Frozen,
     temporary: &Path,
     origin: &Origin,
-    is_stopping: &dyn Fn() -> bool,
+    conduct: &Conduct<'_>,
 ) -> Result<Snapshot, SnapshotError> {
-    let (file, footer) = write(frozen, temporary, origin, is_stopping)?;
+    let mut pace = Pace::start();
+    // What is kept for the reader is bounded: beyond that, the store waits.
+    let haste = || (conduct.haste)().max(store.frozen_pressure());
+    let (file, footer) = write(frozen, temporary, origin, &mut |count| {
+        go_on(count, &mut pace, conduct, &haste)
+    })?;
     // Otherwise the file would be read back from memory. A file system may be unable to do this.
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     drop(file);
     let snapshot = read::open(temporary)?;
     for (count, record) in (0..).zip(snapshot.records()?) {
         record?;
-        go_on(count, is_stopping)?;
+        go_on(count, &mut pace, conduct, conduct.haste)?;
     }
     if (&snapshot.origin, snapshot.footer) != (origin, footer) {
         return Err(SnapshotError::Damaged {
@@ -113,9 +136,18 @@ fn write_checked(
     Ok(snapshot)
 }
 
-/// Asks once in many records whether the coordinator stops: asking takes a lock that requests want.
-fn go_on(count: u64, is_stopping: &dyn Fn() -> bool) -> Result<(), SnapshotError> {
-    if count.is_multiple_of(RECORDS_BETWEEN_LOOKS) && is_stopping() {
+/// Rests once in many records, and asks whether the coordinator stops: asking takes a lock that requests want.
+fn go_on(
+    count: u64,
+    pace: &mut Pace,
+    conduct: &Conduct<'_>,
+    haste: impl Fn() -> f64,
+) -> Result<(), SnapshotError> {
+    if !count.is_multiple_of(RECORDS_BETWEEN_RESTS) {
+        return Ok(());
+    }
+    pace.rest(|| if (conduct.is_stopping)() { 1.0 } else { haste() });
+    if (conduct.is_stopping)() {
         return Err(SnapshotError::Stopped);
     }
     Ok(())
@@ -125,7 +157,7 @@ fn write(
     frozen: Frozen,
     temporary: &Path,
     origin: &Origin,
-    is_stopping: &dyn Fn() -> bool,
+    go_on: &mut dyn FnMut(u64) -> Result<(), SnapshotError>,
 ) -> Result<(File, Footer), SnapshotError> {
     let failed = |error| FileError::new("write the snapshot", temporary)(error);
     let file = OpenOptions::new()
@@ -140,7 +172,7 @@ fn write(
     output.write(&origin.encode()).map_err(failed)?;
     let mut count = 0;
     for record in frozen {
-        go_on(count, is_stopping)?;
+        go_on(count)?;
         let (key, value) = record?;
         let header = RecordHeader::of(&key, &value).encode(output.offset);
         for part in [header.as_slice(), &key, &value] {

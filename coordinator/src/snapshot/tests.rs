@@ -73,7 +73,11 @@ fn a_snapshot_is_given_up_when_the_coordinator_stops() {
     batch.put(key::live(1), vec![1]);
     store.apply(batch, 0).unwrap();
     let snapshots = dir.path().join("snapshot");
-    let taken = Snapshot::take_unless(&store, store.freeze(), &snapshots, &origin, &|| true);
+    let conduct = Conduct {
+        is_stopping: &|| true,
+        haste: &|| 0.0,
+    };
+    let taken = Snapshot::take_beside(&store, store.freeze(), &snapshots, &origin, &conduct);
     assert!(matches!(taken, Err(SnapshotError::Stopped)));
     assert_eq!(std::fs::read_dir(&snapshots).unwrap().count(), 0);
 }

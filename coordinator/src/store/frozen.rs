@@ -77,6 +77,13 @@ impl Store {
         drop(read.expect(WHOLE));
     }
 
+    /// How near the kept values are to the bound beyond which writing waits: 0 up to half of it, 1 at it.
+    pub(crate) fn frozen_pressure(&self) -> f64 {
+        let kept = self.shared.frozen.lock().expect(WHOLE);
+        let bytes = kept.as_ref().map_or(0, |kept| kept.bytes);
+        (bytes as f64 / FROZEN_BYTES as f64 * 2.0 - 1.0).clamp(0.0, 1.0)
+    }
+
     /// For `apply`, while readers are locked out: keeps the values that these changes replace.
     pub(super) fn keep_replaced(&self, sled: &Sled, changes: &Changes) -> Result<(), StoreError> {
         let mut kept = self.shared.frozen.lock().expect(WHOLE);

@@ -33,6 +33,12 @@ impl KeepEvents {
         keep_from
     }
 
+    /// How urgent it is to remove events when all of them take so many bytes: a snapshot that comes first may take its
+    /// time until they are twice as many as are kept, and takes none when they are three times as many.
+    pub(crate) fn haste(&self, bytes: u64) -> f64 {
+        (bytes as f64 / self.bytes.max(1) as f64 - 2.0).clamp(0.0, 1.0)
+    }
+
     /// From which seq on events are kept when some are too old; `None` when none are. A segment is removed when the
     /// event after it is too old as well. `time_of` gives the time of an event.
     pub(crate) fn trimmed_to_age<E>(
@@ -79,6 +85,12 @@ mod tests {
         assert_eq!(KEEP.trimmed_to_bytes(&segments(11, 100)), Some(41));
         assert_eq!(KEEP.trimmed_to_bytes(&segments(1, 5_000)), None);
         assert_eq!(KEEP.trimmed_to_bytes(&segments(2, 5_000)), Some(11));
+    }
+
+    #[test]
+    fn a_snapshot_takes_its_time_until_there_are_twice_as_many_events() {
+        let haste = [900, 2_000, 2_500, 3_000, 9_000].map(|bytes| KEEP.haste(bytes));
+        assert_eq!(haste, [0.0, 0.0, 0.5, 1.0, 1.0]);
     }
 
     #[test]

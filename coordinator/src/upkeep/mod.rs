@@ -28,14 +28,18 @@ use swarm_engine::time::Timestamp;
 pub(crate) use events::KeepEvents;
 
 use crate::{
-    core::{Core, admission::Shortage, view::Work},
+    core::{
+        Core,
+        admission::{Load, Shortage},
+        view::Work,
+    },
     journal,
     machine::{data_dir::DataDir, thread::spawn},
     program::{
         failure::{abort, chain, is_of_the_disk},
         limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     },
-    snapshot::{self, Origin, Snapshot, SnapshotError},
+    snapshot::{self, Conduct, Origin, Snapshot, SnapshotError},
     store::{Frozen, Store, StoreError},
     stored,
 };
@@ -230,12 +234,12 @@ impl Upkeep {
         self.check_space()?;
         let began = self.core.clock().now();
         let (reply, taken) = channel();
-        let (core, snapshots) = (Arc::clone(&self.core), self.snapshots.clone());
+        let (core, snapshots, keep) = (Arc::clone(&self.core), self.snapshots.clone(), self.keep);
         let begin = Box::new(move |store: &Store| {
             let (store, frozen) = (store.clone(), store.freeze());
             let failed = reply.clone();
             let thread = spawn("snapshot", move || {
-                let taken = take(&core, store, frozen, &snapshots);
+                let taken = take(&core, store, frozen, &snapshots, keep);
                 // The upkeep waits for it, or has ended.
                 let _ = reply.send(taken);
             });
@@ -267,7 +271,13 @@ impl Upkeep {
 }
 
 /// A snapshot of a frozen store.
-fn take(core: &Core, store: Store, frozen: Frozen, snapshots: &std::path::Path) -> Result<Snapshot, String> {
+fn take(
+    core: &Core,
+    store: Store,
+    frozen: Frozen,
+    snapshots: &std::path::Path,
+    keep: KeepEvents,
+) -> Result<Snapshot, String> {
     let seq = frozen.seq();
     let chain_there = core.journal().chain_after(seq).map_err(|error| chain(&error))?;
     let origin = Origin {
@@ -275,7 +285,18 @@ fn take(core: &Core, store: Store, frozen: Frozen, snapshots: &std::path::Path) 
         chain: chain_there,
         history: core.history().to_owned(),
     };
-    match Snapshot::take_unless(&store, frozen, snapshots, &origin, &|| core.is_closed()) {
+    let haste = || {
+        if core.has_space_for(Load::Submit) {
+            keep.haste(core.journal().bytes())
+        } else {
+            1.0
+        }
+    };
+    let conduct = Conduct {
+        is_stopping: &|| core.is_closed(),
+        haste: &haste,
+    };
+    match Snapshot::take_beside(&store, frozen, snapshots, &origin, &conduct) {
         Ok(snapshot) => Ok(snapshot),
         // The outcome of an interrupted flush is unknown. The journal has everything.
         Err(SnapshotError::Store(error @ StoreError::Io { .. })) => {

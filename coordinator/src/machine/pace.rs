@@ -1,0 +1,85 @@
+//! A pace for long work beside serving: it rests in between, so that it takes at most a share of the processors and of
+//! the disk.
+
+use std::{thread, time::Duration};
+
+use super::clock::Stopwatch;
+
+/// The share of all processors that such work may take.
+const SHARE: f64 = 0.1;
+
+/// The longest rest without a look at whether it should go on.
+const LONGEST_REST: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub(crate) struct Pace {
+    /// Rests for each second of work.
+    rests: f64,
+    work: Stopwatch,
+}
+
+impl Pace {
+    /// A pace for one thread of this machine.
+    pub(crate) fn start() -> Pace {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Pace {
+            rests: rests(processors),
+            work: Stopwatch::start(),
+        }
+    }
+
+    /// Rests for the work since the last rest. `haste` is asked again and again: 0 is without, with 1 there is no rest.
+    pub(crate) fn rest(&mut self, haste: impl Fn() -> f64) {
+        let worked = self.work.elapsed();
+        let rest = Stopwatch::start();
+        loop {
+            let due = worked.mul_f64(self.rests * (1.0 - haste().clamp(0.0, 1.0)));
+            let left = due.saturating_sub(rest.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            thread::sleep(left.min(LONGEST_REST));
+        }
+        self.work = Stopwatch::start();
+    }
+}
+
+/// How long a thread rests for each second of work to take its share of so many processors.
+fn rests(processors: usize) -> f64 {
+    let share = (SHARE * processors as f64).min(1.0);
+    (1.0 - share) / share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_takes_a_tenth_of_all_processors() {
+        assert!((rests(1) - 9.0).abs() < 1e-9 && (rests(2) - 4.0).abs() < 1e-9);
+        assert!(rests(10).abs() < 1e-9 && rests(64).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_rest_is_as_long_as_the_work_asks_for_and_ends_with_haste() {
+        let mut pace = Pace {
+            rests: 4.0,
+            work: Stopwatch::start(),
+        };
+        thread::sleep(Duration::from_millis(5));
+        let both = Stopwatch::start();
+        pace.rest(|| 0.0);
+        assert!(
+            both.elapsed() >= Duration::from_millis(20),
+            "{:?}",
+            both.elapsed()
+        );
+        pace.rests = 1e9;
+        let looks = std::cell::Cell::new(0);
+        pace.rest(|| {
+            looks.set(looks.get() + 1);
+            f64::from(looks.get() > 2)
+        });
+        assert_eq!(looks.get(), 3);
+    }
+}
