@@ -237,6 +237,11 @@ pub enum Fact {
         /// The agent.
         agent: AgentId,
     },
+    /// An agent was removed for good: nobody had heard of it for long.
+    AgentRemoved {
+        /// The agent.
+        agent: AgentId,
+    },
 }
 
 /// The end of a cancelled task's running attempt.
@@ -281,11 +286,12 @@ impl Fact {
             Fact::QueueLimited { .. } => "queue_limited",
             Fact::AgentRegistered(_) => "agent_registered",
             Fact::AgentDeregistered { .. } => "agent_deregistered",
+            Fact::AgentRemoved { .. } => "agent_removed",
         }
     }
 
     /// Every kind.
-    pub const KINDS: [&'static str; 23] = [
+    pub const KINDS: [&'static str; 24] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -309,5 +315,6 @@ impl Fact {
         "queue_limited",
         "agent_registered",
         "agent_deregistered",
+        "agent_removed",
     ];
 }

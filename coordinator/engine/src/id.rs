@@ -23,7 +23,7 @@ pub struct Number(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptNumber(pub u32);
 
-/// The number of an agent's registration, from 1. A newer session ends the older.
+/// The number of an agent's session, which rises with each registration. A newer session ends the older.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Session(pub u64);
 

@@ -212,7 +212,7 @@ impl Fact {
                 ..Touches::default()
             },
             Fact::AgentRegistered(agent) => of_agent(&agent.id),
-            Fact::AgentDeregistered { agent } => of_agent(agent),
+            Fact::AgentDeregistered { agent } | Fact::AgentRemoved { agent } => of_agent(agent),
         }
     }
 }

@@ -17,6 +17,7 @@ mod ids;
 pub(crate) mod list;
 pub(crate) mod overview;
 mod prune;
+mod prune_agents;
 pub(crate) mod recall;
 
 mod durable;

@@ -1,5 +1,5 @@
-//! The machine underneath: its clock, disk, memory, open files, pace, threads and randomness, and how much of it the program
-//! takes.
+//! The machine underneath: its clock, disk, memory, open files, pace, threads and randomness, and how much of it the
+//! program takes.
 
 pub(crate) mod clock;
 pub(crate) mod data_dir;

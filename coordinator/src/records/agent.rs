@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use swarm_engine::noun::agent::Agent;
+use swarm_engine::{id::AgentId, noun::agent::Agent};
 
 use super::load::load_all;
 use crate::{
@@ -18,9 +18,13 @@ pub(crate) fn key(id: &str) -> Vec<u8> {
     [KIND, id.as_bytes()].concat()
 }
 
-/// Adds an agent as it is right after an event.
-pub(super) fn write(batch: &mut Batch, agent: &Agent) {
-    batch.put(key(agent.id.as_str()), stored::encode_agent(agent));
+/// Adds an agent as it is right after an event that touched it; `None` when the event removed it.
+pub(super) fn write(batch: &mut Batch, id: &AgentId, agent: Option<&Agent>) {
+    let key = key(id.as_str());
+    match agent {
+        Some(agent) => batch.put(key, stored::encode_agent(agent)),
+        None => batch.remove(key),
+    }
 }
 
 /// Every agent.

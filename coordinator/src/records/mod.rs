@@ -119,8 +119,8 @@ pub(crate) fn write(store: &Store, batch: &mut Batch, entry: &Entry) -> Result<(
     if let Some(job) = job {
         job::write(batch, job, entry.job.as_deref());
     }
-    if let (Some(_), Some(agent)) = (agent, &entry.agent) {
-        agent::write(batch, agent);
+    if let Some(agent) = agent {
+        agent::write(batch, agent, entry.agent.as_deref());
     }
     if let Some(hold) = hold {
         hold::write(batch, hold);

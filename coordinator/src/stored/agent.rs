@@ -43,6 +43,8 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
         session: agent.session.0,
         registered_ms: agent.registered.0,
         gone: agent.gone,
+        // What is absent is the time of the registration.
+        changed_ms: (agent.changed != agent.registered).then_some(agent.changed.0),
     }
 }
 
@@ -74,5 +76,6 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
         session: Session(stored.session),
         registered: Timestamp(stored.registered_ms),
         gone: stored.gone,
+        changed: Timestamp(stored.changed_ms.unwrap_or(stored.registered_ms)),
     })
 }

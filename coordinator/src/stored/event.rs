@@ -218,6 +218,9 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
             agent_id: agent.to_string(),
         }),
+        Fact::AgentRemoved { agent } => Stored::AgentRemoved(store::AgentRemoved {
+            agent_id: agent.to_string(),
+        }),
     }
 }
 
@@ -324,6 +327,9 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
         Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {
             agent: AgentId::stored(filled("the agent's id", &deregistered.agent_id)?),
+        },
+        Stored::AgentRemoved(removed) => Fact::AgentRemoved {
+            agent: AgentId::stored(filled("the agent's id", &removed.agent_id)?),
         },
     })
 }

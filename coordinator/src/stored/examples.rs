@@ -142,6 +142,7 @@ pub(crate) fn events() -> Vec<Event> {
         },
         Fact::AgentRegistered(Arc::new(agent())),
         Fact::AgentDeregistered { agent: agent_id() },
+        Fact::AgentRemoved { agent: agent_id() },
     ];
     facts.into_iter().map(event).collect()
 }
@@ -170,6 +171,7 @@ pub(super) fn records() -> Vec<Record> {
         record("job_record", job(), encode_job, decode_job),
         record("agent_record", agent(), encode_agent, decode_agent),
         record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
+        record("left_agent_record", left_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),
         record("hold_record", hold(), encode_hold, decode_hold),
         record("queue_limit_record", limit(), encode_limit, decode_limit),
@@ -357,6 +359,14 @@ pub(super) fn gifted_agent() -> Agent {
     }
 }
 
+/// An agent that said goodbye a while after its registration.
+pub(super) fn left_agent() -> Agent {
+    Agent {
+        changed: Timestamp(1_699_999_500_000),
+        ..agent()
+    }
+}
+
 pub(super) fn hold() -> Hold {
     Hold {
         scope: Scope::Agent(agent_id()),
@@ -405,6 +415,8 @@ pub(super) fn agent() -> Agent {
         session: Session(5),
         registered: Timestamp(1_699_999_000_000),
         gone: true,
+        // As in records from before this was kept.
+        changed: Timestamp(1_699_999_000_000),
     }
 }
 

@@ -151,8 +151,13 @@ impl Fixture {
             .unwrap();
     }
 
+    /// The newest session of an agent that is registered.
+    pub(crate) fn session(&self, agent: &AgentId) -> Session {
+        self.core.peek(|state| state.agent(agent).unwrap().session)
+    }
+
     pub(crate) async fn claim(&self, most: usize) -> Vec<Proof> {
-        let claim = claim_of(agent(), Session(1), most);
+        let claim = claim_of(agent(), self.session(&agent()), most);
         let granted = self.core.execute(|draft| claim::decide(draft, claim)).await;
         let granted = granted.unwrap().value;
         granted.iter().map(|task| proof(task)).collect()

@@ -1,4 +1,4 @@
-//! Retention: tasks that ended long ago are removed, a bounded step at a time.
+//! Retention: tasks that ended long ago are removed, and agents not heard of for as long, a bounded step at a time.
 //!
 //! The store lists ended tasks in the order of their ends. A sweep goes through the tasks that are old enough and lets
 //! the engine decide about each; the view removes them from the store as it applies the events.
@@ -25,6 +25,13 @@ pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdow
             warn_for_ever(jump).await;
         }
         loop {
+            let removed = core.prune_agents(keep).await;
+            if removed > 0 {
+                tracing::info!(
+                    records = removed,
+                    "removed agents of which nobody had heard for long"
+                );
+            }
             let pause = match sweep(&core, keep).await {
                 Ok(pause) => pause,
                 Err(error) => {

@@ -147,6 +147,7 @@ pub(crate) fn agent() -> Agent {
         session: Session(2),
         registered: Timestamp(500),
         gone: false,
+        changed: Timestamp(1_000),
     }
 }
 

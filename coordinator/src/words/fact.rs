@@ -283,6 +283,10 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             format!("agent {agent} said goodbye"),
             Payload::AgentDeregistered(v1::AgentDeregistered {}),
         ),
+        Fact::AgentRemoved { agent } => (
+            format!("agent {agent} was removed: nobody had heard of it for long"),
+            Payload::AgentRemoved(v1::AgentRemoved {}),
+        ),
     }
 }
 
@@ -351,6 +355,7 @@ mod tests {
                 "at most 4 tasks of queue nightly run at a time, by ann@laptop",
                 "agent k3x9 (lab\u{1b}[2J) registered with 4 slots",
                 "agent lab-2 said goodbye",
+                "agent lab-2 was removed: nobody had heard of it for long",
             ]
         );
     }

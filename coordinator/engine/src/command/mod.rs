@@ -18,3 +18,4 @@ pub mod limit;
 
 pub mod expire;
 pub mod prune;
+pub mod prune_agents;

@@ -66,7 +66,11 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
         lease_ttl,
         jitter,
     } = request;
-    let session = Session(draft.agent(&agent).map_or(0, |known| known.session.0) + 1);
+    // The first session of an agent is newer than those that it had before it was removed, as each began with an event.
+    let session = match draft.agent(&agent) {
+        Some(known) => Session(known.session.0 + 1),
+        None => Session(draft.seq().next().0),
+    };
     draft.emit(Fact::AgentRegistered(Arc::new(Agent {
         id: agent.clone(),
         name,
@@ -77,6 +81,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
         session,
         registered: draft.now(),
         gone: false,
+        changed: draft.now(),
     })));
     draft.seen(&agent, Some(false));
 

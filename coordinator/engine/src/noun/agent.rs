@@ -32,4 +32,6 @@ pub struct Agent {
     pub registered: Timestamp,
     /// It said goodbye and has not registered since.
     pub gone: bool,
+    /// The time of its last registration or goodbye.
+    pub changed: Timestamp,
 }

@@ -258,9 +258,16 @@ impl State {
             Fact::AgentRegistered(agent) => self.put_agent(agent.clone()),
             Fact::AgentDeregistered { agent } => {
                 if let Some(record) = self.agents.get_mut(agent) {
-                    Arc::make_mut(record).gone = true;
+                    let record = Arc::make_mut(record);
+                    record.gone = true;
+                    record.changed = time;
                 }
                 self.soft.forget_presence(agent);
+            }
+            Fact::AgentRemoved { agent } => {
+                self.remove_agent(agent);
+                self.soft.forget_presence(agent);
+                self.soft.slowed.remove(agent);
             }
         }
     }

@@ -65,6 +65,7 @@ impl World {
             lease_ttl: self.ttl(),
             jitter: JITTER,
         };
+        let count = 1 + self.sessions.get(&request.agent).map_or(0, Vec::len);
         Ok(self.decide(
             |draft| register::decide(draft, request),
             |reply| {
@@ -72,10 +73,7 @@ impl World {
                     .lost
                     .iter()
                     .map(|proof| story::lease(&proof.task, proof.attempt) + " lost");
-                [format!("session {}", reply.session.0)]
-                    .into_iter()
-                    .chain(lost)
-                    .collect()
+                [format!("session {count}")].into_iter().chain(lost).collect()
             },
         ))
     }
@@ -225,7 +223,10 @@ impl World {
     /// The session in the script, otherwise the newest one.
     fn session(&self, words: &mut Words<'_>, agent: &AgentId) -> Result<Session, String> {
         if words.takes("session") {
-            return words.need_number("session").map(Session);
+            let count: usize = words.need_number("session")?;
+            let sessions = self.sessions.get(agent);
+            let known = sessions.and_then(|sessions| sessions.get(count.checked_sub(1)?));
+            return Ok(known.copied().unwrap_or(Session(u64::MAX)));
         }
         Ok(self.state.agent(agent).map_or(Session(0), |known| known.session))
     }

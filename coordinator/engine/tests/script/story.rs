@@ -2,7 +2,7 @@
 
 use swarm_engine::{
     event::{Event, Fact, Subject},
-    id::{AgentId, AttemptNumber, TaskId},
+    id::{AgentId, AttemptNumber, Session, TaskId},
     noun::{
         hold::HoldKind,
         outcome::{Blame, Failure, Loss, Outcome},
@@ -12,14 +12,17 @@ use swarm_engine::{
     time::Timestamp,
 };
 
+use crate::world::Sessions;
+
 /// The line of an event: its seq, its kind and the fields that matter in a story.
-pub(crate) fn event(event: &Event) -> String {
-    format!("{} {} {}", event.seq.0, event.fact.kind(), fact(&event.fact))
+pub(crate) fn event(event: &Event, sessions: &Sessions) -> String {
+    let fact = fact(&event.fact, sessions);
+    format!("{} {} {fact}", event.seq.0, event.fact.kind())
         .trim_end()
         .to_owned()
 }
 
-fn fact(fact: &Fact) -> String {
+fn fact(fact: &Fact, sessions: &Sessions) -> String {
     match fact {
         Fact::CoordinatorStarted { epoch, .. } => format!("epoch {epoch}"),
         Fact::JobSubmitted(job) => format!("{} of {} tasks", job.id, job.task_count),
@@ -108,9 +111,18 @@ fn fact(fact: &Fact) -> String {
             Some(most) => format!("{queue} to {most} by {actor}"),
             None => format!("{queue} to any number by {actor}"),
         },
-        Fact::AgentRegistered(agent) => format!("{} session {}", agent.id, agent.session.0),
-        Fact::AgentDeregistered { agent } => agent.to_string(),
+        Fact::AgentRegistered(agent) => {
+            let session = ordinal(sessions, &agent.id, agent.session);
+            format!("{} session {session}", agent.id)
+        }
+        Fact::AgentDeregistered { agent } | Fact::AgentRemoved { agent } => agent.to_string(),
     }
+}
+
+/// Which of an agent's sessions this is, from 1.
+fn ordinal(sessions: &Sessions, agent: &AgentId, session: Session) -> usize {
+    let known = sessions.get(agent).into_iter().flatten();
+    known.take_while(|known| **known <= session).count()
 }
 
 fn of(task: &Subject, attempt: AttemptNumber, agent: &AgentId) -> String {

@@ -12,6 +12,7 @@
 //! forge laptop a#2 success                the same with the token of a#1, or a token that was never given
 //! cancel a b                              retry a b [revision 7]
 //! prune a b [after 60s]                   tasks are removed that ended so long ago
+//! prune-agents [after 60s]                agents are removed that were not heard of for so long
 //! advance 90s                             time passes, and `expire` runs when it is due
 //! sleep 90s                               time passes and nothing runs
 //! grace                                   every lease has one full TTL again
@@ -24,13 +25,16 @@ use swarm_engine::{
     command::{
         expire, prune,
         prune::Prune,
+        prune_agents,
+        prune_agents::PruneAgents,
         start,
         start::Start,
         submit,
         submit::{NewJob, Submit},
     },
     draft::{Change, Draft, decide},
-    id::{AttemptNumber, JobId, LeaseToken, TaskId},
+    event::Fact,
+    id::{AgentId, AttemptNumber, JobId, LeaseToken, Session, TaskId},
     rejection::Rejection,
     state::State,
     time::Timestamp,
@@ -40,6 +44,8 @@ use crate::{
     request::{self, Words},
     story,
 };
+
+pub(crate) type Sessions = BTreeMap<AgentId, Vec<Session>>;
 
 pub(crate) const TTL: Duration = Duration::from_secs(90);
 
@@ -53,9 +59,13 @@ const MAX_STEPS: usize = 1_000;
 pub(crate) struct World {
     pub(crate) state: State,
     now: Timestamp,
+    /// The time of the last restart.
+    started: Timestamp,
     changes: Vec<Change>,
     pub(crate) tokens: BTreeMap<(TaskId, AttemptNumber), LeaseToken>,
     pub(crate) drawn: u8,
+    /// The sessions of each agent: a story counts them from 1.
+    pub(crate) sessions: Sessions,
     /// The length of leases, when a script changed it.
     changed_ttl: Option<Duration>,
 }
@@ -79,6 +89,7 @@ impl World {
             "complete" => return self.complete(rest, false),
             "forge" => return self.complete(rest, true),
             "prune" => self.prune(&mut words)?,
+            "prune-agents" => self.prune_agents(&mut words)?,
             "advance" => self.advance(words.need_duration()?),
             "sleep" => {
                 self.now = self.now + words.need_duration()?;
@@ -103,7 +114,7 @@ impl World {
         for change in &self.changes {
             replayed.apply(&change.event);
             if let Some(task) = &change.task {
-                let at = story::event(&change.event);
+                let at = story::event(&change.event, &self.sessions);
                 assert_eq!(
                     replayed.task_numbered(task.number),
                     Some(task),
@@ -132,7 +143,14 @@ impl World {
         answer: impl FnOnce(T) -> Vec<String>,
     ) -> Vec<String> {
         let (result, changes) = decide(&mut self.state, self.now, decision);
-        let mut lines: Vec<String> = changes.iter().map(|change| story::event(&change.event)).collect();
+        let mut lines = Vec::new();
+        for change in &changes {
+            if let Fact::AgentRegistered(agent) = &change.event.fact {
+                let sessions = self.sessions.entry(agent.id.clone()).or_default();
+                sessions.push(agent.session);
+            }
+            lines.push(story::event(&change.event, &self.sessions));
+        }
         self.changes.extend(changes);
         lines.extend(match result {
             Ok(reply) => answer(reply)
@@ -186,6 +204,7 @@ impl World {
             self.changed_ttl = Some(words.need_duration()?);
         }
         self.state = self.loaded();
+        self.started = self.now;
         self.state.grace_at_start(self.now, self.ttl());
         Ok(self.start())
     }
@@ -245,6 +264,23 @@ impl World {
         let request = Prune { tasks, ended_by };
         Ok(self.decide(
             |draft| Ok(prune::decide(draft, &request)),
+            |removed| vec![format!("{removed} removed")],
+        ))
+    }
+
+    fn prune_agents(&mut self, words: &mut Words<'_>) -> Lines {
+        let age = if words.takes("after") {
+            words.need_duration()?
+        } else {
+            Duration::ZERO
+        };
+        let request = PruneAgents {
+            agents: self.state.agents().map(|agent| agent.id.clone()).collect(),
+            heard_by: Timestamp(self.now.0.saturating_sub(age.as_millis() as u64)),
+            started: self.started,
+        };
+        Ok(self.decide(
+            |draft| Ok(prune_agents::decide(draft, &request)),
             |removed| vec![format!("{removed} removed")],
         ))
     }

@@ -84,6 +84,13 @@ pub(crate) enum Told {
     Acknowledged(TaskId),
 }
 
+impl Running {
+    /// The engine's time of the start.
+    pub(crate) fn started(&self) -> Timestamp {
+        self.anchor
+    }
+}
+
 impl Coordinator {
     pub(crate) fn new(forgets: Option<Random>, trace: Trace) -> Coordinator {
         Coordinator {

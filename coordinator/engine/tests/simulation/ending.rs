@@ -9,7 +9,7 @@ use swarm_engine::{
         register,
     },
     event::Fact,
-    id::{AgentId, ReportHash, Session},
+    id::{AgentId, ReportHash},
     noun::{needs::Wants, task::TaskState},
 };
 
@@ -133,7 +133,12 @@ impl World {
         for _ in 0..LAST_ROUNDS {
             let request = claim::Claim {
                 agent: agent.clone(),
-                session: Session(1),
+                session: self
+                    .coordinator
+                    .state()
+                    .agent(&agent)
+                    .expect("it has just registered")
+                    .session,
                 wants: Wants::default(),
                 request_id: "".into(),
                 tokens: (0..SLOTS).map(|_| self.random.token()).collect(),

@@ -226,7 +226,8 @@ impl History {
             Fact::JobSubmitted(_)
             | Fact::JobRemoved { .. }
             | Fact::AgentRegistered(_)
-            | Fact::AgentDeregistered { .. } => {}
+            | Fact::AgentDeregistered { .. }
+            | Fact::AgentRemoved { .. } => {}
         }
     }
 

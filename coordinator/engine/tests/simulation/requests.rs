@@ -6,6 +6,7 @@ use swarm_engine::{
         complete::{self, Complete, Report, Reported},
         deregister::{self, Deregister},
         expire, hold, limit, prune,
+        prune_agents::{self, PruneAgents},
         register::{self, Register},
         renew::{self, Order, Renew},
         retry,
@@ -237,6 +238,23 @@ impl World {
             ended_by: long_ago(self.coordinator.now(self.boot)),
         };
         let _ = self.decide(Deed::Prune, |draft| Ok(prune::decide(draft, &request)));
+        self.prune_agents();
+    }
+
+    /// Asks to remove all agents, whether they may go or not.
+    fn prune_agents(&mut self) {
+        let now = self.coordinator.now(self.boot);
+        let request = PruneAgents {
+            agents: self
+                .coordinator
+                .state()
+                .agents()
+                .map(|agent| agent.id.clone())
+                .collect(),
+            heard_by: long_ago(now),
+            started: self.coordinator.up().started(),
+        };
+        let _ = self.decide(Deed::Prune, |draft| Ok(prune_agents::decide(draft, &request)));
     }
 
     /// Runs the timer when something is due.

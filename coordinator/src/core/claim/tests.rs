@@ -5,7 +5,7 @@ use swarm_engine::{
         complete::Reported,
         submit::{self, Submit},
     },
-    id::{AgentId, Session},
+    id::AgentId,
     noun::outcome::{Blame, Failure},
 };
 
@@ -15,8 +15,9 @@ use crate::testing::{
     requests::{agent, claim_of, id, task},
 };
 
-fn claim_one(agent: AgentId) -> Claim {
-    claim_of(agent, Session(1), 1)
+fn claim_one(core: &Core, agent: AgentId) -> Claim {
+    let session = core.peek(|state| state.agent(&agent).unwrap().session);
+    claim_of(agent, session, 1)
 }
 
 fn machine_failure() -> Reported {
@@ -46,7 +47,7 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
     for claimant in [agent(), other] {
         let core = Arc::clone(&swarm.core);
         waiting.push(tokio::spawn(async move {
-            core.claim(claim_one(claimant), WAIT).await.unwrap().value
+            core.claim(claim_one(&core, claimant), WAIT).await.unwrap().value
         }));
         swarm
             .until(|| swarm.core.lock().waiters.len() == waiting.len())
@@ -55,7 +56,12 @@ async fn a_slowed_agent_does_not_wait_and_takes_nothing_from_those_who_do() {
     swarm.complete(&granted, machine_failure()).await[0]
         .as_ref()
         .unwrap();
-    let at_once = swarm.core.claim(claim_one(agent()), WAIT).await.unwrap().value;
+    let at_once = swarm
+        .core
+        .claim(claim_one(&swarm.core, agent()), WAIT)
+        .await
+        .unwrap()
+        .value;
     assert!(at_once.is_empty());
     let now = swarm.core.clock.now();
     assert!(swarm.core.lock().state.slowed_until(&agent(), now).is_some());
@@ -73,7 +79,8 @@ async fn a_claim_that_waits_alone_is_given_what_comes() {
     let swarm = Fixture::new();
     swarm.register().await;
     let core = Arc::clone(&swarm.core);
-    let waiting = tokio::spawn(async move { core.claim(claim_one(agent()), WAIT).await.unwrap().value });
+    let waiting =
+        tokio::spawn(async move { core.claim(claim_one(&core, agent()), WAIT).await.unwrap().value });
     swarm.until(|| swarm.core.lock().waiters.len() > 0).await;
     swarm.submit(None, vec![task("a", &[])]).await.unwrap();
     let granted = waiting.await.unwrap();
@@ -87,7 +94,8 @@ async fn a_decision_has_its_consequences_whoever_forgets_to_ask_for_them() {
     let swarm = Fixture::new();
     swarm.register().await;
     let core = Arc::clone(&swarm.core);
-    let waiting = tokio::spawn(async move { core.claim(claim_one(agent()), WAIT).await.unwrap().value });
+    let waiting =
+        tokio::spawn(async move { core.claim(claim_one(&core, agent()), WAIT).await.unwrap().value });
     swarm.until(|| swarm.core.lock().waiters.len() > 0).await;
     let request = Submit {
         tasks: vec![task("a", &[])],
