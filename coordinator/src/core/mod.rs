@@ -63,7 +63,7 @@ use self::{
 use crate::{
     journal,
     machine::clock::Clock,
-    program::limits::{EVENT_READERS, MAX_STREAMS, STORE_READERS},
+    program::limits::{EVENT_READERS, LISTS, MAX_STREAMS, STORE_READERS},
     store::Store,
 };
 
@@ -84,6 +84,8 @@ pub struct Core {
     ids_read: IdsRead,
     /// A turn for each request that may read the store for tasks that memory does not have.
     store_readers: Semaphore,
+    /// A turn for each page of a list that is made.
+    lists: Arc<Semaphore>,
     /// A turn for each open stream of events.
     streams: Arc<Semaphore>,
     /// A turn for each reader of old events that reads the disk.
@@ -137,6 +139,7 @@ impl Core {
             ids_read: IdsRead::new(store.is_read()),
             store,
             store_readers: Semaphore::new(STORE_READERS),
+            lists: Arc::new(Semaphore::new(LISTS)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
             meters: Arc::default(),
@@ -265,6 +268,12 @@ impl Core {
     /// A turn for a stream of events; `None` when too many are open.
     pub(crate) fn stream_turn(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+
+    /// A turn to make a page of a list.
+    pub(crate) async fn list_turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.lists).acquire_owned().await.ok()
     }
 
     /// A turn for a reader of old events.

@@ -128,6 +128,9 @@ pub const STORED_IDS_STEP: usize = 1_000;
 /// Requests that read the store at the same time, so that what they bring into memory is bounded.
 pub const STORE_READERS: usize = 8;
 
+/// Pages of lists that are made at the same time: each holds `LIST_BYTES` and keeps a thread busy for milliseconds.
+pub const LISTS: usize = 4;
+
 /// Bytes of records that one page of a list reads from the store.
 pub const LIST_BYTES: usize = 8 * 1024 * 1024;
 

@@ -41,7 +41,7 @@ pub(crate) async fn list(
         .last()
         .filter(|_| more)
         .map(|last| last.agent.id.to_string());
-    let agents = agents.iter().map(|seen| agent_message(seen, liveness)).collect();
+    let agents = agents.iter().map(|seen| agent_message(seen, liveness));
     let (agents, next_page_token) = page::fit(agents, next, |agent: &v1::Agent| agent.agent_id.clone());
     Ok(v1::ListAgentsResponse {
         as_of,

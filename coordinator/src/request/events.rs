@@ -246,6 +246,11 @@ impl Filter {
         !(self.tasks.is_empty() && self.jobs.is_empty() && self.agents.is_empty())
     }
 
+    /// Whether a stored event is of a kind that is not wanted, as far as can be seen without reading it.
+    fn refuses_kind(&self, stored: &[u8]) -> bool {
+        !self.kinds.is_empty() && stored::kind(stored).is_some_and(|kind| !self.kinds.contains(kind))
+    }
+
     fn accepts(&self, event: &Event) -> bool {
         let fact = &event.fact;
         let subject = || {
@@ -347,6 +352,9 @@ impl Reader {
             let next = page.last().map_or(from, |(seq, _)| Seq(seq + 1));
             let mut events = Vec::new();
             for (seq, bytes) in page {
+                if filter.refuses_kind(&bytes) {
+                    continue;
+                }
                 let event = stored::decode(Seq(seq), bytes).map_err(|error| unreadable(&error))?;
                 if filter.accepts(&event) {
                     events.push(Arc::new(event));

@@ -67,10 +67,7 @@ pub(crate) async fn list(
         .last()
         .filter(|_| more)
         .map(|(last, _)| tokens.write(last.number));
-    let jobs = jobs
-        .iter()
-        .map(|(job, counts)| job_message(job, counts))
-        .collect();
+    let jobs = jobs.iter().map(|(job, counts)| job_message(job, counts));
     let (jobs, next_page_token) = page::fit(jobs, next, |job: &v1::Job| tokens.write(Number(job.number)));
     Ok(v1::ListJobsResponse {
         as_of,

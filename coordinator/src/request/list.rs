@@ -43,13 +43,19 @@ pub(crate) async fn list(
     let tokens = Tokens::of(&list, page::direction(request.newest_first));
     let cursor = tokens.read(&request.page_token)?;
     let wanted = read(list, cursor, size)?;
+    // Whoever asks for many pages at once waits, and others are answered meanwhile.
+    let turn = cx.core.list_turn().await;
     let answer = cx.core.list(&wanted).await?;
     let as_of = cx.as_of(&answer);
     let listed = answer.value;
-    let tasks = listed.tasks.iter().map(|task| task_message(task, None)).collect();
-    let next = listed.next.map(|number| tokens.write(number));
-    let (tasks, next_page_token) =
-        page::fit(tasks, next, |task: &v1::Task| tokens.write(Number(task.number)));
+    // Specs of megabytes are read here.
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let tasks = listed.tasks.iter().map(|task| task_message(task, None));
+        let next = listed.next.map(|number| tokens.write(number));
+        page::fit(tasks, next, |task: &v1::Task| tokens.write(Number(task.number)))
+    });
+    let (tasks, next_page_token) = made.await.map_err(|_| Refusal::stopping())?;
     Ok(v1::ListTasksResponse {
         as_of,
         tasks,

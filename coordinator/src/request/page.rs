@@ -68,27 +68,24 @@ pub(crate) fn size(asked: u32) -> usize {
     }
 }
 
-/// Ends a page before it grows too large for a message. `next` asks for what comes behind all of the items,
+/// Makes items until the page would grow too large for a message. `next` asks for what comes behind all of the items,
 /// `token` for what comes behind one of them.
 pub(crate) fn fit<M: Message>(
-    mut items: Vec<M>,
+    items: impl IntoIterator<Item = M>,
     next: Option<String>,
     token: impl Fn(&M) -> String,
 ) -> (Vec<M>, String) {
-    let mut bytes = 0;
-    let fitting = items
-        .iter()
-        .take_while(|item| {
-            bytes += item.encoded_len();
-            bytes <= MAX_PAGE_BYTES
-        })
-        .count();
-    // One item alone is far smaller than a message.
-    let kept = fitting.max(1);
-    let cut = kept < items.len();
-    items.truncate(kept);
-    let next = if cut { items.last().map(token) } else { next };
-    (items, next.unwrap_or_default())
+    let (mut kept, mut bytes) = (Vec::new(), 0);
+    for item in items {
+        bytes += item.encoded_len();
+        // One item alone is far smaller than a message.
+        if let Some(last) = kept.last().filter(|_| bytes > MAX_PAGE_BYTES) {
+            let next = token(last);
+            return (kept, next);
+        }
+        kept.push(item);
+    }
+    (kept, next.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -107,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_page_ends_before_it_outgrows_a_message_and_goes_on_behind_its_last_item() {
-        let jobs = vec![job(1, 900_000), job(2, 900_000), job(3, 900_000)];
-        let (jobs, next) = fit(jobs, None, |job| job.number.to_string());
+        let endless = (1..).map(|number| job(number, 900_000));
+        let (jobs, next) = fit(endless, None, |job| job.number.to_string());
         assert_eq!((jobs.len(), next.as_str()), (2, "2"));
         let (jobs, next) = fit(vec![job(3, 900_000)], None, |job| job.number.to_string());
         assert_eq!((jobs.len(), next.as_str()), (1, ""));

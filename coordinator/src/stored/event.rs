@@ -55,9 +55,50 @@ fn read_event(seq: Seq, bytes: Bytes) -> Result<Event, Fault> {
     })
 }
 
+/// The kind of a stored event, without reading the rest; `None` when the bytes are no event that this program knows.
+pub fn kind(mut bytes: &[u8]) -> Option<&'static str> {
+    loop {
+        // A field's key is a varint, and so is the time before the fact.
+        let number = prost::decode_length_delimiter(&mut bytes).ok()? >> 3;
+        if number != TIME_FIELD {
+            let found = KIND_FIELDS.iter().find(|(_, field)| *field == number);
+            return found.map(|(kind, _)| *kind);
+        }
+        prost::decode_length_delimiter(&mut bytes).ok()?;
+    }
+}
+
+/// The fields of the facts.
+const KIND_FIELDS: [(&str, usize); Fact::KINDS.len()] = [
+    ("coordinator_started", 2),
+    ("job_submitted", 3),
+    ("task_submitted", 4),
+    ("dependency_met", 5),
+    ("task_due", 6),
+    ("lease_granted", 7),
+    ("lease_expired", 8),
+    ("lease_resumed", 9),
+    ("lease_released", 10),
+    ("attempt_failed", 11),
+    ("task_succeeded", 12),
+    ("task_failed", 13),
+    ("cancel_requested", 14),
+    ("task_cancelled", 15),
+    ("task_skipped", 16),
+    ("task_retried", 17),
+    ("agent_registered", 18),
+    ("agent_deregistered", 19),
+    ("task_removed", 20),
+    ("job_removed", 21),
+    ("hold_placed", 22),
+    ("hold_lifted", 23),
+    ("queue_limited", 24),
+];
+
+const TIME_FIELD: usize = 1;
+
 /// Tells an unknown fact from none at all: prost passes over fields that it does not know.
 fn missing_fact(mut bytes: &[u8]) -> Fault {
-    const TIME_FIELD: usize = 1;
     // A length is a varint, and so are a field's key and the time.
     while let Ok(key) = prost::decode_length_delimiter(&mut bytes) {
         let number = key >> 3;

@@ -38,7 +38,7 @@ mod tests;
 pub use agent::{decode_agent, encode_agent};
 pub use ended::{decode_ended, encode_ended};
 pub use error::StoredError;
-pub use event::{decode, encode};
+pub use event::{decode, encode, kind};
 pub use hold::{decode_hold, encode_hold};
 pub use job::{decode_job, encode_job};
 pub use limit::{decode_limit, encode_limit};

@@ -19,7 +19,7 @@ use swarm_proto::store;
 
 use super::{
     StoredError, decode, decode_agent, decode_output, decode_task, encode, encode_agent, encode_job,
-    encode_output, encode_task, examples,
+    encode_output, encode_task, examples, kind,
 };
 
 const LOSSES: [Loss; 5] = [
@@ -35,6 +35,19 @@ fn every_fact_comes_back_as_it_was() {
     for example in examples::events() {
         check_fact(example.fact);
     }
+}
+
+#[test]
+fn the_kind_of_an_event_is_seen_without_reading_the_rest() {
+    for example in examples::events() {
+        let known = example.fact.kind();
+        let mut bytes = encode(&example).to_vec();
+        assert_eq!(kind(&bytes), Some(known));
+        bytes.truncate(12);
+        assert_eq!(kind(&bytes), Some(known), "the rest is not looked at");
+    }
+    assert_eq!(kind(&[]), None);
+    assert_eq!(kind(&[0xff; 3]), None);
 }
 
 #[test]

@@ -213,3 +213,65 @@ const BUSY: Ended = Ended::Reset(Reason::ENHANCE_YOUR_CALM);
 async fn next(body: &mut Body) -> Next {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::DuplexStream, time::timeout};
+
+    use super::{super::arriving::Whole, *};
+    use crate::core::budget::Budget;
+
+    const ANSWER_BYTES: usize = 100_000;
+
+    /// Answers each call with some bytes.
+    async fn serve(wire: DuplexStream, budget: Arc<Part>) {
+        let server = h2::server::Builder::new().handshake::<_, Piece>(wire);
+        let mut connection = server.await.unwrap();
+        while let Some(Ok((_, respond))) = connection.accept().await {
+            let body = Body::new(Whole(Some(vec![0; ANSWER_BYTES].into())));
+            let budget = Arc::clone(&budget);
+            tokio::spawn(async move {
+                send(http::Response::new(body), respond, &budget, Kind::Message).await;
+            });
+        }
+    }
+
+    /// The answer to a call of a peer that lets so many bytes come.
+    async fn answer(budget: &Arc<Part>, window: u32) -> h2::RecvStream {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        tokio::spawn(serve(far, Arc::clone(budget)));
+        let client = h2::client::Builder::new()
+            .initial_window_size(window)
+            .handshake::<_, Bytes>(near);
+        let (client, connection) = client.await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::get("http://test/").body(()).unwrap();
+        let (answer, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
+        answer.await.unwrap().into_body()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_of_which_nothing_is_taken_ends_and_gives_its_room_back() {
+        let budget = Budget::of(0).answers;
+        let mut body = answer(&budget, 1).await;
+        assert_eq!(body.data().await.unwrap().unwrap().len(), 1);
+        assert_eq!(budget.used(), ANSWER_BYTES as u64);
+        let ended = timeout(ANSWER_PATIENCE * 2, body.data());
+        let error = ended.await.expect("it ends").unwrap().unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::CANCEL));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_sent_as_its_peer_takes_it() {
+        let budget = Budget::of(0).answers;
+        let mut body = answer(&budget, 1000).await;
+        let mut taken = 0;
+        while let Some(piece) = body.data().await {
+            let piece = piece.unwrap().len();
+            taken += piece;
+            body.flow_control().release_capacity(piece).unwrap();
+        }
+        assert_eq!(taken, ANSWER_BYTES);
+    }
+}
