@@ -138,7 +138,6 @@ impl Part {
     }
 
     /// Notes the bytes of somebody who counts for himself.
-    #[allow(dead_code, reason = "the state begins to count with the next change")]
     pub(crate) fn set_used(&self, bytes: u64) {
         self.used.store(bytes, Ordering::Relaxed);
     }

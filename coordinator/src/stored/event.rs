@@ -93,6 +93,7 @@ const KIND_FIELDS: [(&str, usize); Fact::KINDS.len()] = [
     ("hold_placed", 22),
     ("hold_lifted", 23),
     ("queue_limited", 24),
+    ("", 25),
 ];
 
 const TIME_FIELD: usize = 1;
