@@ -12,6 +12,7 @@ use swarm_program::{
     exit::Exit,
     failure::Failure,
     log::{LEVELS, LogFormat, is_level},
+    settings::bytes::parse_bytes,
 };
 
 /// How to serve.
@@ -49,10 +50,16 @@ pub struct Config {
     pub keep_events: Duration,
     /// How much disk the events may take, unless --keep-events ends it earlier; up to three times as much while a
     /// snapshot is taken.
-    #[arg(long, env = "SWARM_KEEP_EVENTS_BYTES", default_value = "1GiB", value_parser = bytes, value_name = "BYTES")]
+    #[arg(
+        long,
+        env = "SWARM_KEEP_EVENTS_BYTES",
+        default_value = "1GiB",
+        value_parser = parse_bytes,
+        value_name = "BYTES"
+    )]
     pub keep_events_bytes: u64,
     /// How much memory requests, answers and tasks may take in all [default: half of the machine's or the cgroup's].
-    #[arg(long, env = "SWARM_MEMORY", value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "SWARM_MEMORY", value_parser = parse_bytes, value_name = "BYTES")]
     pub memory: Option<u64>,
     /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
     #[arg(long, env = "SWARM_INSECURE", value_parser = BoolishValueParser::new())]
@@ -181,29 +188,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     swarm_proto::duration::parse_duration(text).map(|length| Duration::from_millis(millis(length)))
 }
 
-/// Reads a number of bytes as people write it: `1GiB`, `500MB`, `1048576`.
-fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let factor: Option<u64> = match unit.trim_start() {
-        "" | "B" => Some(1),
-        "kB" | "KB" => Some(1_000),
-        "MB" => Some(1_000_000),
-        "GB" => Some(1_000_000_000),
-        "TB" => Some(1_000_000_000_000),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        "GiB" => Some(1 << 30),
-        "TiB" => Some(1 << 40),
-        _ => None,
-    };
-    let number: Option<u64> = number.parse().ok();
-    let bytes = number
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor));
-    bytes.ok_or_else(|| "write a number of bytes such as 500MB or 1GiB".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -238,21 +222,6 @@ mod tests {
         let insisted = parse(&["--metrics-listen", "0.0.0.0:9100", "--insecure"]);
         assert!(insisted.check().is_ok());
         assert!(parse(&["--listen", "[::1]:50051"]).check().is_ok());
-    }
-
-    #[test]
-    fn bytes_are_written_as_people_say_them() {
-        for (text, number) in [
-            ("1GiB", 1 << 30),
-            ("500MB", 500_000_000),
-            ("7", 7),
-            ("64 MiB", 64 << 20),
-        ] {
-            assert_eq!(bytes(text), Ok(number), "{text}");
-        }
-        for text in ["", "GiB", "1.5GiB", "-1", "1G", "99999999999TiB"] {
-            assert!(bytes(text).is_err(), "{text:?}");
-        }
     }
 
     #[test]

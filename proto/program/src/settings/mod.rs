@@ -14,6 +14,7 @@ mod file;
 mod mistyped;
 mod value;
 
+pub mod bytes;
 pub mod usage;
 
 pub use layer::{Program, Read, ReadError};
