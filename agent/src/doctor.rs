@@ -1,12 +1,14 @@
 //! `agent doctor`: checks whether this machine can work for its coordinator, and says what mends it if not.
 
-use std::{io, path::Path};
+use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
 use swarm_program::doctor::{checkup, report::Report};
 
 use crate::{
-    disk::{state_directory, workspace},
+    disk::{
+        state_directory,
+        workspace::{self, Bounds, MAX_KEPT, Space},
+    },
     executor::KINDS,
     process::tree,
     program::config::Config,
@@ -14,6 +16,8 @@ use crate::{
 
 /// Free space below which outcomes may not fit beside the files of the tasks.
 const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
+
+const MIB: u64 = 1024 * 1024;
 
 /// The result of all checks.
 pub(crate) struct Diagnosis {
@@ -28,7 +32,7 @@ pub(crate) async fn diagnose(config: &Config) -> Diagnosis {
     let mut report = Report::default();
     check_state(&mut report, config);
     if let Some(workspace) = &config.workspace {
-        check_workspace(&mut report, workspace);
+        check_workspace(&mut report, workspace, config);
     }
     for kind in KINDS {
         (kind.probe)(&mut report);
@@ -61,12 +65,18 @@ fn check_state(report: &mut Report, config: &Config) {
         ),
     }
     check_directory(report, "state directory", &place, fix);
+    if config.workspace.is_none() {
+        tell_kept(report, &place, config);
+    }
 }
 
-fn check_workspace(report: &mut Report, named: &Path) {
+fn check_workspace(report: &mut Report, named: &Path, config: &Config) {
     let fix = "name a directory that this user can write with --workspace DIR";
     match std::path::absolute(named) {
-        Ok(place) => check_directory(report, "workspace", &place, fix),
+        Ok(place) => {
+            check_directory(report, "workspace", &place, fix);
+            tell_kept(report, &place, config);
+        }
         Err(error) => report.wrong(
             "workspace",
             format!("cannot tell where {} is: {error}", named.display()),
@@ -93,22 +103,22 @@ fn check_directory(report: &mut Report, check: &'static str, place: &Path, fix: 
     } else {
         "will be made"
     };
-    match free_bytes(there) {
-        Ok(free) if free < LEAST_FREE_BYTES => report.notable(
+    match Space::at(there) {
+        Ok(space) if space.free < LEAST_FREE_BYTES => report.notable(
             check,
             format!(
                 "{} {state}, with only {} MiB free",
                 place.display(),
-                free / (1024 * 1024)
+                space.free / MIB
             ),
             "make room there, or name a directory on another disk",
         ),
-        Ok(free) => report.well(
+        Ok(space) => report.well(
             check,
             format!(
                 "{} {state}, with {} GiB free",
                 place.display(),
-                free / (1024 * 1024 * 1024)
+                space.free / (1024 * MIB)
             ),
         ),
         Err(error) => report.notable(
@@ -122,9 +132,21 @@ fn check_directory(report: &mut Report, check: &'static str, place: &Path, fix: 
     }
 }
 
-fn free_bytes(place: &Path) -> io::Result<u64> {
-    let found = statvfs(place).map_err(io::Error::from)?;
-    Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+/// Says how much disk the directories of ended attempts may take.
+fn tell_kept(report: &mut Report, place: &Path, config: &Config) {
+    let bounds = Bounds::of(config);
+    let there = place.ancestors().find(|dir| dir.exists());
+    let Some(Ok(space)) = there.map(Space::at) else {
+        return;
+    };
+    report.well(
+        "kept directories",
+        format!(
+            "at most {MAX_KEPT} and {} MiB are kept, and {} MiB of their disk stay free (--keep-bytes, --keep-free)",
+            bounds.bytes / MIB,
+            bounds.least_free(space) / MIB
+        ),
+    );
 }
 
 /// Checks that the processes of a task can be found and ended.

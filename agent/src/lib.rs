@@ -26,7 +26,7 @@ mod program;
 
 mod attempt_key;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use swarm_program::{
@@ -43,6 +43,9 @@ use crate::{
     verb::CommandLine,
     work::Unfinished,
 };
+
+/// The time at the end for work on the disk that nobody waits for.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -98,7 +101,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        runtime.block_on(work::run(config))
+        let ended = runtime.block_on(work::run(config));
+        // A thread may hang on a file system for ever.
+        runtime.shutdown_timeout(LAST_MOMENT);
+        ended
     });
     match ended {
         Ok(None) => ExitCode::SUCCESS,

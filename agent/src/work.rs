@@ -8,6 +8,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
+    attempt::starter::Starter,
     coordinator::{
         self, CallError, Coordinator,
         leases::Leases,
@@ -16,7 +17,7 @@ use crate::{
     disk::{
         outbox::{Leftover, Outbox},
         state_directory::{OpenError, StateDirectory},
-        workspace::{self, Workspace},
+        workspace::{self, Bounds, Workspace},
     },
     executor::KINDS,
     process::{
@@ -43,7 +44,7 @@ pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
     let config = Arc::new(config);
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Failure::new(Exit::Usage, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;
-    let state = open_state(&config)?;
+    let state = Arc::new(open_state(&config)?);
     end_left_trees(state.path()).await;
     let workspace = open_workspace(&config, &state)?;
     let series = Series::begin(state.path());
@@ -62,11 +63,12 @@ async fn work(
     config: &Arc<Config>,
     coordinator: &Arc<Coordinator>,
     shutdown: &Shutdown,
-    state: &StateDirectory,
+    state: &Arc<StateDirectory>,
     workspace: &Arc<Workspace>,
     series: &Series,
 ) -> Result<Option<Unfinished>, Failure> {
     let sweeper = Sweeper::adopt_orphans().context("cannot start the thread that ends process trees")?;
+    let starter = Starter::default();
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
         name: state.name().to_owned(),
@@ -104,10 +106,12 @@ async fn work(
                 let context = SlotContext {
                     config: Arc::clone(config),
                     session: opened.session,
+                    state: Arc::clone(state),
                     outbox: opened.outbox,
                     workspace: Arc::clone(workspace),
                     series: series.clone(),
                     sweeper: sweeper.clone(),
+                    starter: starter.clone(),
                 };
                 Worker::new(context, opened.leftovers).run(shutdown).await
             }
@@ -131,6 +135,15 @@ async fn work(
                     outbox.display()
                 );
                 return Ok(Some(Unfinished(sentence)));
+            }
+            Ending::Stateless(why, unconfirmed) => {
+                let lost = match unconfirmed {
+                    0 => String::new(),
+                    count => format!("; {} could not be delivered", results(count)),
+                };
+                return Err(Failure::new(Exit::Disk, format!("{why}{lost}")).help(
+                    "make room for the directory, or name another one with --state-dir, and start again",
+                ));
             }
             Ending::Session(SessionEnd::OtherCluster(found)) => {
                 tracing::warn!(
@@ -278,10 +291,14 @@ fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspa
             Failure::new(Exit::Configuration, sentence)
                 .help("name a directory with --workspace that this user can make and write")
         })?;
-        return Ok(Arc::new(Workspace::new(workspace, state.agent_id())));
+        let workspace = Workspace::new(workspace, state.agent_id(), Bounds::of(config));
+        workspace.kept().trim();
+        return Ok(Arc::new(workspace));
     }
-    let workspace = Workspace::new(state.path().join("work"), state.agent_id());
-    let count = workspace::keep_leftovers(workspace.path());
+    let path = state.path().join("work");
+    let workspace = Workspace::new(path, state.agent_id(), Bounds::of(config));
+    let count = workspace.keep_leftovers();
+    workspace.kept().trim();
     if count > 0 {
         tracing::warn!("{count} attempts were cut short when this agent ended; their directories are kept");
     }

@@ -1,16 +1,18 @@
 //! One attempt from its assignment to its outcome: directories, inputs, process, timeout, orders.
 
 mod inputs;
+pub(crate) mod starter;
 pub(crate) mod veto;
 
 use std::{io, sync::Arc, time::Duration};
 
 use swarm_proto::{
     limits::MAX_TIMEOUT,
-    v1::{Assignment, AttemptReport, Blame, Cancelled, LeaseRef, Output, attempt_report::Outcome},
+    v1::{Assignment, AttemptReport, Blame, Cancelled, Failure, LeaseRef, Output, attempt_report::Outcome},
 };
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
+use self::starter::{Abandoned, Starter};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -18,10 +20,10 @@ use crate::{
         order::{Order, Why},
         session::read_length,
     },
-    disk::workspace::{AttemptDirectory, Workspace},
+    disk::workspace::{AttemptDirectory, Space, Workspace},
     executor::{
         Executor,
-        outcome::{failed, not_started, released},
+        outcome::{self, failed, not_started, released},
     },
     process::{
         End, Process,
@@ -47,6 +49,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) series: &'a Series,
     /// Ends the trees of processes.
     pub(crate) sweeper: &'a Sweeper,
+    /// Starts the processes.
+    pub(crate) starter: &'a Starter,
 }
 
 /// The end of an attempt.
@@ -56,7 +60,7 @@ pub(crate) struct Conclusion {
     /// The lease was lost: the report is kept, and not sent.
     pub(crate) lost: bool,
     /// The attempt's directories, unless they could not be made.
-    pub(crate) directory: Option<AttemptDirectory>,
+    pub(crate) directory: Option<Arc<AttemptDirectory>>,
 }
 
 /// Runs an attempt to its end.
@@ -67,6 +71,7 @@ pub(crate) async fn run(
 ) -> Conclusion {
     let lease = assignment.lease.clone().unwrap_or_default();
     let key = AttemptKey::of(&lease);
+    let assignment = Arc::new(assignment);
     let has_inputs = !assignment.dependencies.is_empty();
     let (directory, (outcome, output)) = match make_directory(surroundings.workspace, &key, has_inputs).await
     {
@@ -81,6 +86,7 @@ pub(crate) async fn run(
             )
         }
         Ok(directory) => {
+            let directory = Arc::new(directory);
             let ended = carry_out(&surroundings, &assignment, &key, &directory, &mut orders).await;
             (Some(directory), ended)
         }
@@ -118,9 +124,9 @@ fn report(lease: LeaseRef, outcome: Outcome, output: Output) -> AttemptReport {
 
 async fn carry_out(
     surroundings: &Surroundings<'_>,
-    assignment: &Assignment,
+    assignment: &Arc<Assignment>,
     key: &AttemptKey,
-    directory: &AttemptDirectory,
+    directory: &Arc<AttemptDirectory>,
     orders: &mut watch::Receiver<Order>,
 ) -> (Outcome, Output) {
     let Some(executor) = assignment.spec.as_ref().and_then(Executor::of) else {
@@ -135,25 +141,10 @@ async fn carry_out(
         }
         order = ordered(orders, Order::Cancel) => return (outcome_of(order), Output::default()),
     }
-    let launch = match executor.prepare(key, &assignment.job_id, directory) {
-        Ok(launch) => launch,
+    let mut process = match start(surroundings, assignment, key, directory).await {
+        Ok(process) => process,
         Err(outcome) => return (outcome, Output::default()),
     };
-    let (program, path) = (launch.program.clone(), launch.path());
-    let tree = Tree::new(
-        surroundings.series.mark(),
-        key.clone(),
-        surroundings.sweeper.clone(),
-    );
-    let mut process = match Process::start(launch, tree) {
-        Ok(process) => process,
-        Err(error) => return (not_started(&error, &program, &path), Output::default()),
-    };
-    tracing::debug!(
-        task_id = key.task_id,
-        attempt = key.attempt,
-        "started '{program}'"
-    );
     let timeout = read_length(assignment.timeout);
     let margin = lease::margin(surroundings.lease_ttl, surroundings.kill_grace);
     let graces = Graces {
@@ -163,10 +154,75 @@ async fn carry_out(
     let ended = supervise(&mut process, timeout, graces, orders).await;
     let output = process.output().await;
     let outcome = match ended {
-        Ok(end) => executor.judge(end),
+        Ok(end) => blame_full_disk(executor.judge(end), surroundings.workspace).await,
         Err(outcome) => outcome,
     };
     (outcome, output)
+}
+
+/// Starts the process of an attempt.
+///
+/// # Errors
+///
+/// The outcome of the attempt when it cannot be started, or when that takes too long.
+async fn start(
+    surroundings: &Surroundings<'_>,
+    assignment: &Arc<Assignment>,
+    key: &AttemptKey,
+    directory: &Arc<AttemptDirectory>,
+) -> Result<Process, Outcome> {
+    let tree = Tree::new(
+        surroundings.series.mark(),
+        key.clone(),
+        surroundings.sweeper.clone(),
+    );
+    let (assignment, key, directory) = (Arc::clone(assignment), key.clone(), Arc::clone(directory));
+    let start = move |abandoned: &Abandoned| {
+        let executor = assignment.spec.as_ref().and_then(Executor::of);
+        let launch = executor
+            .ok_or_else(|| released("the task is no command"))?
+            .prepare(&key, &assignment.job_id, &directory)?;
+        launch.look();
+        // The lease may be somebody else's by now.
+        if abandoned.is() {
+            return Err(released("its start took too long"));
+        }
+        let (program, path) = (launch.program.clone(), launch.path());
+        let process = Process::start(launch, tree).map_err(|error| not_started(&error, &program, &path))?;
+        tracing::debug!(
+            task_id = key.task_id,
+            attempt = key.attempt,
+            "started '{program}'"
+        );
+        Ok(process)
+    };
+    let started = surroundings.starter.run(start).await;
+    started.unwrap_or_else(|hung| {
+        Err(failed(
+            "hung",
+            Blame::Machine,
+            format!("cannot start the command: {hung}"),
+        ))
+    })
+}
+
+/// Blames the machine for the failure of a command on a full disk: it may have failed for want of space.
+async fn blame_full_disk(outcome: Outcome, workspace: &Arc<Workspace>) -> Outcome {
+    let Outcome::Failure(failure) = outcome else {
+        return outcome;
+    };
+    let there = Arc::clone(workspace);
+    let is_full = spawn_blocking(move || Space::at(there.path()).is_ok_and(Space::is_used_up)).await;
+    if !is_full.unwrap_or(false) {
+        return Outcome::Failure(failure);
+    }
+    let place = workspace.path().display();
+    let sentence = format!("{}, and the disk of {place} is full", failure.message);
+    Outcome::Failure(Failure {
+        exit_code: failure.exit_code,
+        signal: failure.signal,
+        ..outcome::failure("exhausted", Blame::Machine, sentence)
+    })
 }
 
 /// The time between TERM and KILL.

@@ -4,8 +4,9 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use anyhow::Context as _;
@@ -23,6 +24,10 @@ use crate::program::{file_name::is_file_name, random};
 const AGENT_ID_CHARACTERS: usize = 16;
 /// Characters that tell the agents of one host apart.
 const NAME_SUFFIX_CHARACTERS: usize = 4;
+/// The files of the directory's own.
+const LOCK: &str = "lock";
+const NAME: &str = "name";
+const AGENT_ID: &str = "agent_id";
 /// Rounds of looking for a free directory. Agents that start together may take one from each other.
 const MAX_ROUNDS: u32 = 20;
 /// Characters of the host's name in an agent's name: host names may be longer than ours.
@@ -34,8 +39,28 @@ pub(crate) struct StateDirectory {
     path: PathBuf,
     name: String,
     agent_id: String,
+    /// The files that this process wrote or found at its start, with their words.
+    words: Vec<(&'static str, String)>,
     // Released by the operating system, however the process ends.
-    _lock: Flock<File>,
+    lock: Mutex<Flock<File>>,
+}
+
+/// What became of a state directory that is looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mended {
+    /// It is the one that was opened.
+    NotNeeded,
+    /// It was gone, and was made again with the same identity.
+    Made,
+}
+
+/// Why a state directory cannot be made again.
+#[derive(Debug)]
+pub(crate) enum MendError {
+    /// Another agent has taken the directory that is there now.
+    Taken,
+    /// It cannot be made or written.
+    Impossible(io::Error),
 }
 
 /// Why the state directory could not be taken.
@@ -78,6 +103,28 @@ impl StateDirectory {
         &self.agent_id
     }
 
+    /// Makes the directory again, with the same identity, if somebody has removed it or put another one in its place.
+    pub(crate) fn mend(&self) -> Result<Mended, MendError> {
+        let mut held = self.lock.lock().expect("nothing panics while it has the lock");
+        let file = self.path.join(LOCK);
+        let number = |found: fs::Metadata| (found.dev(), found.ino());
+        let own = held.metadata().map(number).map_err(MendError::Impossible)?;
+        if fs::symlink_metadata(&file).is_ok_and(|found| number(found) == own) {
+            return Ok(Mended::NotNeeded);
+        }
+        make_private(&self.path).map_err(MendError::Impossible)?;
+        let lock = lock(&self.path).map_err(|error| match error {
+            OpenError::Locked(_) => MendError::Taken,
+            OpenError::Unusable(error) => MendError::Impossible(io::Error::other(format!("{error:#}"))),
+        })?;
+        for (name, words) in &self.words {
+            write_durably(&self.path.join(name), format!("{words}\n").as_bytes())
+                .map_err(MendError::Impossible)?;
+        }
+        *held = lock;
+        Ok(Mended::Made)
+    }
+
     fn open_any(base: &Path) -> Result<StateDirectory, OpenError> {
         for _ in 0..MAX_ROUNDS {
             for name in existing(base)? {
@@ -103,16 +150,23 @@ impl StateDirectory {
         let path = fs::canonicalize(path)
             .with_context(|| format!("cannot find the state directory {}", path.display()))?;
         let lock = lock(&path)?;
+        let mut words = Vec::new();
         let name = match name {
             Some(name) => name.to_owned(),
-            None => read_or_make(&path.join("name"), new_name)?,
+            None => {
+                let name = read_or_make(&path.join(NAME), new_name)?;
+                words.push((NAME, name.clone()));
+                name
+            }
         };
-        let agent_id = read_or_make(&path.join("agent_id"), || random::base32(AGENT_ID_CHARACTERS))?;
+        let agent_id = read_or_make(&path.join(AGENT_ID), || random::base32(AGENT_ID_CHARACTERS))?;
+        words.push((AGENT_ID, agent_id.clone()));
         Ok(StateDirectory {
             path,
             name,
             agent_id,
-            _lock: lock,
+            words,
+            lock: Mutex::new(lock),
         })
     }
 }
@@ -147,7 +201,7 @@ pub(crate) fn locate(state_dir: Option<&Path>, name: Option<&str>) -> Result<Pat
 ///
 /// When the lock file cannot be opened.
 pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
-    let file = match File::open(place.join("lock")) {
+    let file = match File::open(place.join(LOCK)) {
         Ok(file) => file,
         Err(error)
             if matches!(
@@ -197,7 +251,7 @@ fn existing(base: &Path) -> Result<Vec<String>, OpenError> {
 }
 
 fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
-    let file = path.join("lock");
+    let file = path.join(LOCK);
     let opened = OpenOptions::new()
         .write(true)
         .create(true)
@@ -295,6 +349,33 @@ mod tests {
         assert!(is_in_use(&base.path().join("x")).unwrap() && !is_in_use(base.path()).unwrap());
         let second = StateDirectory::take(&base.path().join("x"), Some("x"));
         assert!(matches!(second, Err(OpenError::Locked(path)) if path.ends_with("x")));
+    }
+
+    #[test]
+    fn a_directory_that_was_removed_is_made_again_with_its_identity_unless_another_agent_was_faster() {
+        let base = tempfile::tempdir().unwrap();
+        let place = base.path().join("x/y");
+        let first = StateDirectory::open(Some(&place), None).unwrap();
+        assert_eq!(first.mend().unwrap(), Mended::NotNeeded);
+        fs::remove_dir_all(base.path().join("x")).unwrap();
+        assert_eq!(first.mend().unwrap(), Mended::Made);
+        assert_eq!(first.mend().unwrap(), Mended::NotNeeded);
+        assert!(is_in_use(&place).unwrap());
+        let (name, agent_id) = (first.name().to_owned(), first.agent_id().to_owned());
+        fs::remove_dir_all(&place).unwrap();
+        let other = StateDirectory::open(Some(&place), None).unwrap();
+        assert!(matches!(first.mend(), Err(MendError::Taken)));
+        drop(other);
+        assert_eq!(first.mend().unwrap(), Mended::Made);
+        drop(first);
+        let again = StateDirectory::open(Some(&place), None).unwrap();
+        assert_eq!(
+            (again.name(), again.agent_id()),
+            (name.as_str(), agent_id.as_str())
+        );
+        fs::remove_dir_all(base.path().join("x")).unwrap();
+        fs::write(base.path().join("x"), "in the way").unwrap();
+        assert!(matches!(again.mend(), Err(MendError::Impossible(_))));
     }
 
     #[test]

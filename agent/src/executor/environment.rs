@@ -53,7 +53,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::disk::workspace::Workspace;
+    use crate::disk::workspace::{Bounds, Workspace};
 
     fn key() -> AttemptKey {
         AttemptKey {
@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn a_task_sees_its_own_environment_and_none_of_the_agents_secrets() {
         let place = tempfile::tempdir().unwrap();
-        let workspace = Arc::new(Workspace::new(place.path().to_owned(), "agent"));
+        let bounds = Bounds { bytes: 0, free: None };
+        let workspace = Arc::new(Workspace::new(place.path().to_owned(), "agent", bounds));
         let directory = AttemptDirectory::make(&workspace, &key(), false).unwrap();
         let agents = [
             ("PATH", "/bin"),

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fs,
     path::PathBuf,
     process::Stdio,
 };
@@ -32,6 +33,15 @@ impl Launch {
             .find(|(name, _)| name == "PATH")
             .map(|(_, value)| value.clone())
             .unwrap_or_default()
+    }
+
+    /// Looks at a program that is named by its path, so that a file system that does not answer stops the thread that
+    /// starts the process, and not a child of it.
+    pub(crate) fn look(&self) {
+        if self.program.contains('/') {
+            // Whether it is there is said by the start.
+            let _ = fs::metadata(self.directory.join(&self.program));
+        }
     }
 
     /// The file of the program, when its name is to be looked up. A process starts several times as fast by file as

@@ -7,6 +7,7 @@ pub(crate) mod tree;
 
 mod launch;
 mod unix;
+mod unstarted;
 
 mod capture;
 mod tail;
@@ -21,8 +22,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub(crate) use self::launch::Launch;
 use self::{capture::Capture, tree::Tree, unix::Group};
+pub(crate) use self::{
+    launch::Launch,
+    unstarted::{kill_unstarted, this_thread},
+};
 
 /// How long output is read after the process ended. Its children may hold the pipes open for ever.
 const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use clap::{
 };
 use swarm_program::{
     log::{LEVELS, LogFormat, is_level},
-    settings::usage,
+    settings::{bytes::parse_bytes, usage},
 };
 use swarm_proto::{
     channel::Address,
@@ -117,7 +117,8 @@ pub(crate) struct Config {
     #[arg(long, env = "SWARM_WORKSPACE", value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
 
-    /// Which attempts' directories to keep, of each workspace the newest 50
+    /// Which attempts' directories to keep: of each workspace the newest 50, as long as --keep-bytes and --keep-free
+    /// allow
     #[arg(
         long,
         env = "SWARM_KEEP_WORKSPACE",
@@ -126,6 +127,15 @@ pub(crate) struct Config {
         default_value = "on-failure"
     )]
     pub(crate) keep_workspace: Keep,
+
+    /// How much disk kept directories take together; the oldest go first
+    #[arg(long, env = "SWARM_KEEP_BYTES", value_name = "BYTES", default_value = "10GiB", value_parser = parse_bytes)]
+    pub(crate) keep_bytes: u64,
+
+    /// How much of the workspace's disk stays free: with less, kept directories go, the oldest first [default: 1GiB,
+    /// or a tenth of a smaller disk]
+    #[arg(long, env = "SWARM_KEEP_FREE", value_name = "BYTES", value_parser = parse_bytes)]
+    pub(crate) keep_free: Option<u64>,
 
     /// Claim this many tasks, finish them, and leave; one that is given back undone does not count
     #[arg(long, env = "SWARM_MAX_TASKS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

@@ -1,15 +1,16 @@
 //! The parts of a registered agent that all its slots share.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{io, sync::Arc, time::SystemTime};
 
 use jiff::Timestamp;
 use swarm_proto::v1::AttemptReport;
 use tokio::task::spawn_blocking;
 
 use crate::{
+    attempt::starter::Starter,
     attempt_key::AttemptKey,
     coordinator::session::Session,
-    disk::{outbox::Outbox, workspace::Workspace},
+    disk::{outbox::Outbox, state_directory::StateDirectory, workspace::Workspace},
     process::tree::{series::Series, sweep::Sweeper},
     program::config::Config,
 };
@@ -18,13 +19,25 @@ use crate::{
 pub(crate) struct SlotContext {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Session,
+    pub(crate) state: Arc<StateDirectory>,
     pub(crate) outbox: Outbox,
     pub(crate) workspace: Arc<Workspace>,
     pub(crate) series: Series,
     pub(crate) sweeper: Sweeper,
+    pub(crate) starter: Starter,
 }
 
 impl SlotContext {
+    /// Writes something into the state directory. Kept directories give way to it on a full disk.
+    pub(super) fn write<T>(&self, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let kept = self.workspace.kept();
+        if kept.is_beside(self.state.path()) {
+            kept.make_room_for(write)
+        } else {
+            write()
+        }
+    }
+
     /// Drops a confirmed outcome from the outbox. Blocks on the disk.
     pub(super) fn forget_written(&self, key: &AttemptKey) {
         if let Err(error) = self.outbox.confirm(key) {
@@ -46,7 +59,8 @@ impl SlotContext {
         let since = Timestamp::try_from(since).unwrap_or(Timestamp::MIN);
         let sentence = format!("outcome of {since}, not accepted: {why}");
         let (context, name) = (Arc::clone(&self), key.clone());
-        let kept = spawn_blocking(move || context.outbox.refuse(&name, &report, &sentence)).await;
+        let kept =
+            spawn_blocking(move || context.write(|| context.outbox.refuse(&name, &report, &sentence))).await;
         match kept {
             Ok(Ok(place)) => tracing::warn!(
                 task_id = key.task_id,

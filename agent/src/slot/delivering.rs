@@ -258,6 +258,14 @@ impl Delivering {
             .collect()
     }
 
+    /// Notes that no outcome is on the disk any more.
+    pub(super) fn note_unwritten(&mut self) {
+        let in_flight = self.in_flight.iter_mut().flat_map(|delivery| &mut delivery.items);
+        for item in in_flight.chain(&mut self.unsent) {
+            item.unwritten = Some(io::ErrorKind::NotFound.into());
+        }
+    }
+
     /// Notes that these outcomes are on the disk now; returns those that were confirmed meanwhile.
     pub(super) fn note_written(&mut self, keys: Vec<AttemptKey>) -> Vec<AttemptKey> {
         let in_flight = self.in_flight.iter_mut().flat_map(|delivery| &mut delivery.items);

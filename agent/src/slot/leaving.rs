@@ -21,6 +21,8 @@ pub(crate) enum Ending {
     Interrupted(usize),
     /// The session has ended.
     Session(SessionEnd),
+    /// The state directory is gone, for this reason, and so many results are not confirmed.
+    Stateless(String, usize),
 }
 
 /// How far an agent is on its way out.
@@ -30,6 +32,8 @@ pub(super) struct Leaving {
     /// Nothing is left to do, and the agent was started to leave then.
     is_idle: bool,
     session_end: Option<SessionEnd>,
+    /// Why there is no state directory any more.
+    stateless: Option<String>,
     /// When running attempts are ended.
     drain_deadline: Option<Instant>,
     /// When the last reports are given up.
@@ -44,6 +48,7 @@ impl Leaving {
             stage: Stage::Working,
             is_idle: false,
             session_end: None,
+            stateless: None,
             drain_deadline: None,
             farewell: None,
             draining: watch::channel(false).0,
@@ -82,9 +87,16 @@ impl Leaving {
         self.session_end.get_or_insert(end);
     }
 
+    /// Leaves because the state directory is gone; says whether that is news.
+    pub(super) fn lose_state(&mut self, why: String) -> bool {
+        let is_news = self.stateless.is_none();
+        self.stateless.get_or_insert(why);
+        is_news
+    }
+
     /// Whether the agent is on its way out, for whatever reason. Nothing is claimed then.
     pub(super) fn has_begun(&self) -> bool {
-        self.stage != Stage::Working || self.session_end.is_some() || self.is_idle
+        self.stage != Stage::Working || self.session_end.is_some() || self.is_idle || self.stateless.is_some()
     }
 
     /// Whether the agent sends nothing more, because another coordinator answers or another agent has its identity.
@@ -103,6 +115,7 @@ impl Leaving {
     /// Whether it is time to give up the last reports. The first call starts the clock.
     pub(super) fn gives_up(&mut self, drain_timeout: Duration) -> bool {
         let patience = match self.stage {
+            Stage::Working if self.stateless.is_some() => FAREWELL_ENDING,
             Stage::Working => drain_timeout,
             Stage::Draining => FAREWELL_DRAINING,
             Stage::Ending => FAREWELL_ENDING,
@@ -119,6 +132,9 @@ impl Leaving {
 
     /// The ending, with so many reports unconfirmed.
     pub(super) fn ending(self, unconfirmed: usize) -> Ending {
+        if let Some(why) = self.stateless {
+            return Ending::Stateless(why, unconfirmed);
+        }
         match self.session_end {
             Some(end) => Ending::Session(end),
             None if unconfirmed == 0 => Ending::Done,

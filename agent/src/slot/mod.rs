@@ -10,6 +10,7 @@ mod run;
 
 mod claiming;
 mod delivering;
+mod disk_watch;
 mod hold;
 mod leaving;
 mod write_retry;
@@ -30,6 +31,7 @@ use tokio::{
 use self::{
     claiming::Claiming,
     delivering::{Delivering, Unsent},
+    disk_watch::DiskWatch,
     hold::CurrentHold,
     in_flight::{Call, answer_of},
     leaving::Leaving,
@@ -63,6 +65,7 @@ pub(crate) struct Worker {
     delivering: Delivering,
     /// Set while the state directory cannot be written.
     write_retry: Option<WriteRetry>,
+    disk_watch: DiskWatch,
     hold: CurrentHold,
     no_work: NoWork,
     leaving: Leaving,
@@ -80,6 +83,7 @@ impl Worker {
             claiming: Claiming::new(context.config.task_limit(), coordinator.backoff()),
             delivering: Delivering::new(leftovers, coordinator.backoff()),
             write_retry: None,
+            disk_watch: DiskWatch::new(),
             hold: CurrentHold::new(context.session.hold.subscribe()),
             no_work: NoWork::default(),
             leaving: Leaving::new(),
@@ -106,6 +110,7 @@ impl Worker {
             self.begin_delivery();
             self.begin_claim();
             self.begin_writing();
+            self.disk_watch.begin(&self.context);
             if self.is_over() {
                 break;
             }
@@ -117,6 +122,7 @@ impl Worker {
                 written = answer_of(self.write_retry.as_mut().and_then(WriteRetry::written)) => {
                     self.take_written(written);
                 }
+                look = answer_of(self.disk_watch.look()) => self.take_look(look),
                 end = answer_of(beat.as_mut()) => {
                     beat = None;
                     self.end_session(end);
@@ -221,6 +227,16 @@ impl Worker {
         self.leaving.end_session(end);
     }
 
+    /// Leaves because no outcome of this agent would survive it. Attempts are given back.
+    fn leave_without_state(&mut self, why: String) {
+        if self.leaving.lose_state(why) {
+            self.context
+                .session
+                .leases
+                .order_all(Order::Release(Why::Leaving));
+        }
+    }
+
     /// Drops the calls in flight: their answers are not for this agent any more.
     fn fall_silent(&mut self) {
         self.claiming.take();
@@ -278,6 +294,7 @@ impl Worker {
             (self.room() > 0).then_some(self.claiming.wake()),
             self.delivering.wake(),
             self.write_retry.as_ref().map(WriteRetry::wake),
+            self.disk_watch.wake(),
         ]
         .into_iter()
         .chain(self.leaving.wakes())

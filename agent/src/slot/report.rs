@@ -105,7 +105,7 @@ impl Worker {
     /// Writes the series of marks, before the first attempt begins.
     pub(super) async fn note_series(&mut self) {
         let context = Arc::clone(&self.context);
-        let noting = spawn_blocking(move || context.series.note());
+        let noting = spawn_blocking(move || context.write(|| context.series.note()));
         if let Err(error) = noting.await.map_err(io::Error::other).flatten() {
             tracing::error!(
                 %error,
@@ -115,7 +115,7 @@ impl Worker {
         }
     }
 
-    fn begin_write_retry(&mut self) {
+    pub(super) fn begin_write_retry(&mut self) {
         if self.write_retry.is_some() {
             return;
         }

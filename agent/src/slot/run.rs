@@ -14,6 +14,7 @@ use crate::{
     attempt::{self, Conclusion, Surroundings, veto::queue_of},
     attempt_key::AttemptKey,
     coordinator::order::Order,
+    disk::workspace::{AttemptDirectory, is_full},
 };
 
 /// Runs one attempt, writes its outcome to the outbox, hands it over, and tidies up last.
@@ -44,13 +45,14 @@ pub(super) async fn run_to_report(
             lease_ttl: here.session.registration().lease_ttl,
             series: &here.series,
             sweeper: &here.sweeper,
+            starter: &here.starter,
         };
         attempt::run(surroundings, assignment, orders).await
     });
     let Conclusion {
         report,
         lost,
-        directory,
+        mut directory,
     } = running.await.unwrap_or_else(|_| Conclusion {
         report: attempt::broken(lease),
         lost: false,
@@ -75,9 +77,7 @@ pub(super) async fn run_to_report(
             .keep_result(key.clone(), report.clone(), now, why)
             .await;
     } else {
-        let (here, name, written) = (Arc::clone(&context), key.clone(), report.clone());
-        let putting = spawn_blocking(move || here.outbox.put(&name, &written));
-        unwritten = putting.await.map_err(io::Error::other).flatten().err();
+        unwritten = write_outcome(&context, &key, &report, &mut directory).await.err();
     }
     let mut unsent = Unsent::new(report, now);
     (unsent.lost, unsent.unwritten) = (lost, unwritten);
@@ -104,6 +104,37 @@ pub(super) async fn run_to_report(
                 "cannot tidy its directory"
             );
         }
+    }
+}
+
+/// Writes an outcome to the outbox. On a full disk the attempt's own directory goes when nothing else is left to go.
+async fn write_outcome(
+    context: &Arc<SlotContext>,
+    key: &AttemptKey,
+    report: &AttemptReport,
+    directory: &mut Option<Arc<AttemptDirectory>>,
+) -> io::Result<()> {
+    let put = async |freed: Option<Arc<AttemptDirectory>>| {
+        let (here, key, report) = (Arc::clone(context), key.clone(), report.clone());
+        let putting = spawn_blocking(move || {
+            if let Some(directory) = freed {
+                directory.close(false)?;
+            }
+            here.write(|| here.outbox.put(&key, &report))
+        });
+        putting.await.map_err(io::Error::other).flatten()
+    };
+    match put(None).await {
+        Err(error) if is_full(&error) && directory.is_some() => {
+            tracing::warn!(
+                task_id = key.task_id,
+                attempt = key.attempt,
+                %error,
+                "cannot write the outcome; the attempt's directory is removed to make room for it"
+            );
+            put(directory.take()).await
+        }
+        put => put,
     }
 }
 

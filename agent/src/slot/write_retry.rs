@@ -84,12 +84,12 @@ pub(super) fn write(context: &Arc<SlotContext>, outcomes: Vec<(AttemptKey, Attem
     let context = Arc::clone(context);
     let writing = spawn_blocking(move || {
         let mut keys = Vec::new();
-        let noted = context.series.note();
+        let noted = context.write(|| context.series.note());
         if noted.is_err() {
             return Written { keys, result: noted };
         }
         for (key, report) in outcomes {
-            if let Err(error) = context.outbox.put(&key, &report) {
+            if let Err(error) = context.write(|| context.outbox.put(&key, &report)) {
                 return Written {
                     keys,
                     result: Err(error),
@@ -97,7 +97,7 @@ pub(super) fn write(context: &Arc<SlotContext>, outcomes: Vec<(AttemptKey, Attem
             }
             keys.push(key);
         }
-        let result = context.outbox.probe();
+        let result = context.write(|| context.outbox.probe());
         Written { keys, result }
     });
     Box::pin(async move {

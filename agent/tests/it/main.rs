@@ -7,7 +7,11 @@ mod program;
 
 mod asking;
 mod delivering;
+#[cfg(target_os = "linux")]
+mod disk;
 mod enduring;
+#[cfg(target_os = "linux")]
+mod hanging;
 mod holding;
 mod leaving;
 #[cfg(target_os = "linux")]

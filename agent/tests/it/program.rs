@@ -41,6 +41,15 @@ impl Home {
         Home(tempfile::tempdir().unwrap())
     }
 
+    /// A home in memory, where there is room for some: on a slow disk each directory takes milliseconds.
+    pub(crate) fn in_memory() -> Home {
+        let memory = Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return Home::new();
+        }
+        Home(tempfile::tempdir_in(memory).unwrap())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -65,6 +74,23 @@ impl Home {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]);
         self.launch(command, &[("SWARM_COORDINATOR", &fake.address())], flags)
+    }
+
+    /// Starts an agent with mounts of its own, which this script makes and which end with the agent. `None`, with a
+    /// line that says so, where that is not permitted.
+    pub(crate) fn start_apart(&self, fake: &Fake, mounts: &str, flags: &[&str]) -> Option<Agent> {
+        let tried = std::process::Command::new("unshare")
+            .args(["-m", "sh", "-c", mounts])
+            .output();
+        match tried {
+            Ok(output) if output.status.success() => {}
+            other => {
+                println!("SKIPPED: an agent cannot have mounts of its own here: {other:?}");
+                return None;
+            }
+        }
+        let script = format!("{mounts}\nexec \"$0\" \"$@\"");
+        Some(self.start_by(&["unshare", "-m", "sh", "-c", &script, AGENT], fake, flags))
     }
 
     fn launch(&self, mut command: Command, environment: &[(&str, &str)], flags: &[&str]) -> Agent {

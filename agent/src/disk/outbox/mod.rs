@@ -11,6 +11,7 @@
 //! All methods block on the disk, so they are called outside the runtime's threads.
 
 mod file;
+mod refused;
 
 use std::{
     collections::BTreeMap,
@@ -24,11 +25,11 @@ use std::{
 use prost::Message as _;
 use swarm_proto::{limits::MAX_ID_BYTES, v1::AttemptReport};
 
-use self::file::{Content, Report, Written};
-use super::{
-    removal::keep_newest,
-    write::{make_private, write_durably},
+use self::{
+    file::{Content, Report, Written},
+    refused::{REPORT, STDERR, STDOUT, WHY, keep_newest},
 };
+use super::write::{make_private, write_durably};
 use crate::{
     attempt_key::AttemptKey,
     program::{file_name::is_file_name, random},
@@ -129,7 +130,7 @@ impl Outbox {
             Some(path) => path,
             None => {
                 let path = self.new_path();
-                write_durably(&path, &content).inspect_err(|_| {
+                self.write_new(&path, &content).inspect_err(|_| {
                     // The file may be there, but may not survive a crash.
                     let _ = fs::remove_file(&path);
                 })?;
@@ -138,6 +139,17 @@ impl Outbox {
         };
         let before = self.files().taken.insert(key.clone(), path);
         before.map_or(Ok(()), |path| self.free(path))
+    }
+
+    /// Writes a new file. A directory that somebody removed is made again.
+    fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        match write_durably(path, content) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_private(&self.refused())?;
+                write_durably(path, content)
+            }
+            written => written,
+        }
     }
 
     /// Writes into the first cleared file that can be written.
@@ -158,7 +170,7 @@ impl Outbox {
     /// Checks that one more outcome could be written.
     pub(crate) fn probe(&self) -> io::Result<()> {
         let file = self.directory.join("probe");
-        let written = write_durably(&file, &[0; PROBE_BYTES]);
+        let written = self.write_new(&file, &[0; PROBE_BYTES]);
         let _ = fs::remove_file(&file);
         written
     }
@@ -189,15 +201,15 @@ impl Outbox {
         make_private(&kept)?;
         let mut report = report.clone();
         let output = report.output.take().unwrap_or_default();
-        write_durably(&kept.join("stdout"), &output.stdout)?;
-        write_durably(&kept.join("stderr"), &output.stderr)?;
-        write_durably(&kept.join("why"), format!("{why}\n").as_bytes())?;
+        write_durably(&kept.join(STDOUT), &output.stdout)?;
+        write_durably(&kept.join(STDERR), &output.stderr)?;
+        write_durably(&kept.join(WHY), format!("{why}\n").as_bytes())?;
         // The lease has ended, and its token stays secret.
         if let Some(lease) = &mut report.lease {
             lease.lease_token.clear();
         }
         report.output = Some(output);
-        write_durably(&kept.join("report"), &report.encode_to_vec())?;
+        write_durably(&kept.join(REPORT), &report.encode_to_vec())?;
         self.confirm(key)?;
         keep_newest(&self.refused(), MAX_REFUSED);
         Ok(kept)

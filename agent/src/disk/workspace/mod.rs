@@ -1,55 +1,153 @@
 //! The directories of attempts. Some are kept for people, the others removed or used again.
 //!
 //! ```text
-//! WORKSPACE/TASK.ATTEMPT/work      where the command runs
-//! WORKSPACE/TASK.ATTEMPT/inputs    what its dependencies printed, a file each
-//! WORKSPACE/kept/TASK.ATTEMPT/     the same, moved here when it is kept
-//! WORKSPACE/.spare-AGENT-N/        what is left of an ended one, for the next
+//! WORKSPACE/TASK.ATTEMPT/.swarm-attempt   says that an agent made the directory; nothing without it is ever removed
+//! WORKSPACE/TASK.ATTEMPT/work             where the command runs
+//! WORKSPACE/TASK.ATTEMPT/inputs           what its dependencies printed, a file each
+//! WORKSPACE/kept/TASK.ATTEMPT/            the same, moved here when it is kept
+//! WORKSPACE/.spare-AGENT-N/               an ended one without its `work`, for the next
 //! ```
 
+mod kept;
+mod size;
+mod space;
 mod spares;
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, ErrorKind},
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use swarm_proto::limits::MAX_ID_BYTES;
+
 use self::spares::{INPUTS, Spares};
+pub(crate) use self::{
+    kept::{Bounds, Kept, MAX_KEPT},
+    space::{Space, is_full},
+};
 use super::{
-    removal::{is_directory, keep_newest, make_writable, remove_tree},
+    removal::{MARKER, remove_tree},
     write::make_private,
 };
-use crate::{attempt_key::AttemptKey, program::random};
+use crate::{
+    attempt_key::AttemptKey,
+    program::{file_name::is_file_name, random},
+};
 
-/// Directories that are kept for people; the oldest are removed first.
-const MAX_KEPT: usize = 50;
 /// Directories of one name. There are several after a crash, or when two coordinators have tasks of the same id.
 const MAX_NAMESAKES: u32 = 100;
 const KEPT: &str = "kept";
 /// Random characters of a probe's name: several agents may probe one directory at a time.
 const PROBE_CHARACTERS: usize = 10;
+/// Directories of others that a start names. There may be any number.
+const MAX_NAMED: usize = 5;
 
 /// The directory in which attempts have theirs.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     path: PathBuf,
     spares: Spares,
+    kept: Kept,
 }
 
 impl Workspace {
     /// The workspace of this agent at this path. The first attempt makes it.
-    pub(crate) fn new(path: PathBuf, agent_id: &str) -> Workspace {
+    pub(crate) fn new(path: PathBuf, agent_id: &str, bounds: Bounds) -> Workspace {
         let spares = Spares::new(&path, agent_id);
-        Workspace { path, spares }
+        let kept = Kept::new(path.join(KEPT), bounds);
+        Workspace { path, spares, kept }
     }
 
     /// The path of the workspace.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The directories that are kept for people.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Moves the directories that a dead process left in the agent's own workspace to the kept ones; returns their
+    /// number. A directory that cannot be moved stays, and so does everything that no agent made.
+    pub(crate) fn keep_leftovers(&self) -> usize {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    tracing::warn!(%error, "cannot tidy the workspace {}", self.path.display());
+                }
+                return 0;
+            }
+        };
+        let mut count = 0;
+        let mut strange = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name == KEPT || spares::is_name(&name) {
+                continue;
+            }
+            let root = entry.path();
+            if !is_attempt_directory(&root) {
+                strange.push(root);
+                continue;
+            }
+            match self.kept.keep(&root) {
+                Ok(_) => count += 1,
+                Err(error) => tracing::warn!(%error, "cannot move {} to the kept ones", root.display()),
+            }
+        }
+        tell_strange(&self.path, &strange);
+        tell_strange(self.kept.directory(), &self.kept.strange());
+        count
+    }
+}
+
+/// Says what is in a workspace that no agent made.
+fn tell_strange(workspace: &Path, strange: &[PathBuf]) {
+    if strange.is_empty() {
+        return;
+    }
+    let count = strange.len();
+    let names: Vec<String> = strange
+        .iter()
+        .take(MAX_NAMED)
+        .filter_map(|path| Some(format!("{:?}", path.file_name()?)))
+        .collect();
+    tracing::warn!(
+        "{} has {count} entries that no attempt of this version made, which are left alone: {}{}",
+        workspace.display(),
+        names.join(", "),
+        if count > MAX_NAMED { ", …" } else { "" },
+    );
+}
+
+/// Whether this is a directory that an agent made for an attempt, and no link to one.
+fn is_attempt_directory(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(is_attempt_name)
+        && fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+        && fs::symlink_metadata(path.join(MARKER)).is_ok_and(|found| found.is_file())
+}
+
+/// Whether a name is that of an attempt, `TASK.ATTEMPT` or `TASK.ATTEMPT-NAMESAKE`.
+pub(crate) fn is_attempt_name(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.rsplit_once('.').is_some_and(|(task_id, attempt)| {
+        let (number, namesake) = attempt.split_once('-').unwrap_or((attempt, "2"));
+        is_file_name(task_id, MAX_ID_BYTES) && is_number(number) && is_number(namesake)
+    })
+}
+
+/// The name of an attempt without what tells it from its namesakes.
+fn without_namesake(name: &str) -> &str {
+    let attempt = name.rfind('.').unwrap_or(0);
+    name[attempt..]
+        .find('-')
+        .map_or(name, |namesake| &name[..attempt + namesake])
 }
 
 /// The fresh directories of one attempt.
@@ -61,8 +159,19 @@ pub(crate) struct AttemptDirectory {
 }
 
 impl AttemptDirectory {
-    /// Makes the directories, readable for this user only. `has_inputs` says whether the inputs will get any files.
+    /// Makes the directories, readable for this user only. `has_inputs` says whether the inputs will get any files. On
+    /// a full disk kept directories give way.
     pub(crate) fn make(
+        workspace: &Arc<Workspace>,
+        key: &AttemptKey,
+        has_inputs: bool,
+    ) -> io::Result<AttemptDirectory> {
+        workspace
+            .kept
+            .make_room_for(|| Self::make_once(workspace, key, has_inputs))
+    }
+
+    fn make_once(
         workspace: &Arc<Workspace>,
         key: &AttemptKey,
         has_inputs: bool,
@@ -80,7 +189,7 @@ impl AttemptDirectory {
                 }
                 made => {
                     made?;
-                    make_new(&directory.work())?;
+                    make_new(&directory.work()).inspect_err(|_| directory.undo())?;
                     return Ok(directory);
                 }
             }
@@ -108,9 +217,17 @@ impl AttemptDirectory {
             made = make_new(&self.root);
         }
         made?;
-        make_new(&self.inputs())?;
+        let marked = make_marker(&self.root.join(MARKER)).and_then(|()| make_new(&self.inputs()));
+        marked.inspect_err(|_| self.undo())?;
         spares.note_fresh(&self.root);
         Ok(())
+    }
+
+    /// Removes what could be made of the directories.
+    fn undo(&self) {
+        if let Err(left) = remove_tree(&self.root) {
+            tracing::warn!(error = %left, "cannot remove the directory of an attempt that cannot begin");
+        }
     }
 
     /// The directory in which the task runs.
@@ -123,10 +240,11 @@ impl AttemptDirectory {
         self.root.join(INPUTS)
     }
 
-    /// Removes the directories, or keeps them and returns the new path.
-    pub(crate) fn close(self, keep: bool) -> io::Result<Option<PathBuf>> {
+    /// Removes the directories, or keeps them and returns the new path. They are not kept where that would leave too
+    /// little space.
+    pub(crate) fn close(&self, keep: bool) -> io::Result<Option<PathBuf>> {
         if keep {
-            return keep_tree(&self.root, &self.workspace.path.join(KEPT)).map(Some);
+            return self.workspace.kept.keep(&self.root);
         }
         self.remove()?;
         Ok(None)
@@ -134,35 +252,28 @@ impl AttemptDirectory {
 
     fn remove(&self) -> io::Result<()> {
         // Most tasks leave nothing, and an empty directory needs no search.
-        if is_directory(&self.root) && fs::remove_dir(self.work()).is_ok() {
-            if !self.has_inputs && self.workspace.spares.give(&self.root) {
-                return Ok(());
-            }
-            if fs::remove_dir(self.inputs()).is_ok() && fs::remove_dir(&self.root).is_ok() {
-                return Ok(());
-            }
+        let is_directory = fs::symlink_metadata(&self.root).is_ok_and(|found| found.is_dir());
+        if is_directory
+            && fs::remove_dir(self.work()).is_ok()
+            && !self.has_inputs
+            && self.workspace.spares.give(&self.root)
+        {
+            return Ok(());
         }
-        remove_tree(&self.root)
+        remove_tree(&self.root).map_err(io::Error::other)
     }
-}
-
-/// Moves an attempt's directories to the kept ones; returns the new path.
-fn keep_tree(root: &Path, kept: &Path) -> io::Result<PathBuf> {
-    make_private(kept)?;
-    let place = kept.join(root.file_name().unwrap_or_default());
-    if place.try_exists()? {
-        remove_tree(&place)?;
-    }
-    // A move writes the directory itself, as it names its parent.
-    make_writable(root)?;
-    fs::rename(root, &place)?;
-    keep_newest(kept, MAX_KEPT);
-    Ok(place)
 }
 
 /// Makes a directory; fails when there is one.
 fn make_new(directory: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(directory)
+}
+
+/// Makes the empty file that says that an agent made the directory.
+fn make_marker(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(file)?;
+    Ok(())
 }
 
 /// Makes a workspace, and checks that attempts can have directories in it.
@@ -173,7 +284,7 @@ fn make_new(directory: &Path) -> io::Result<()> {
 pub(crate) fn prove(workspace: &Path) -> io::Result<()> {
     let proved = make_private(&workspace.join(KEPT)).and_then(|()| try_directory(workspace));
     match proved {
-        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+        Err(error) if is_full(&error) => {
             tracing::warn!(%error, "cannot make directories in {}", workspace.display());
             Ok(())
         }
@@ -187,167 +298,5 @@ pub(crate) fn try_directory(place: &Path) -> io::Result<()> {
     make_private(&probe).and_then(|()| fs::remove_dir(&probe))
 }
 
-/// Moves the directories that a dead process left in the agent's own workspace to the kept ones; returns their
-/// number. A directory that cannot be moved stays.
-pub(crate) fn keep_leftovers(workspace: &Path) -> usize {
-    let entries = match fs::read_dir(workspace) {
-        Ok(entries) => entries,
-        Err(error) => {
-            if error.kind() != ErrorKind::NotFound {
-                tracing::warn!(%error, "cannot tidy the workspace {}", workspace.display());
-            }
-            return 0;
-        }
-    };
-    let mut count = 0;
-    for root in entries.flatten().map(|entry| entry.path()) {
-        if root.file_name().is_none_or(|name| name == KEPT) || !is_directory(&root) {
-            continue;
-        }
-        match keep_tree(&root, &workspace.join(KEPT)) {
-            Ok(_) => count += 1,
-            Err(error) => tracing::warn!(%error, "cannot move {} to the kept ones", root.display()),
-        }
-    }
-    count
-}
-
 #[cfg(test)]
-mod tests {
-    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
-
-    use super::*;
-
-    fn at(path: &Path) -> Arc<Workspace> {
-        Arc::new(Workspace::new(path.to_owned(), "agent"))
-    }
-
-    fn key(task_id: &str) -> AttemptKey {
-        AttemptKey {
-            task_id: task_id.to_owned(),
-            attempt: 1,
-        }
-    }
-
-    #[test]
-    fn each_attempt_gets_fresh_directories_even_after_a_namesake() {
-        let workspace = tempfile::tempdir().unwrap();
-        let first = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
-        let second = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
-        assert_ne!(first.work(), second.work());
-        assert!(second.work().is_dir() && second.inputs().is_dir());
-    }
-
-    #[test]
-    fn what_is_not_kept_is_gone_and_what_is_kept_is_bounded() {
-        let workspace = tempfile::tempdir().unwrap();
-        let gone = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
-        assert_eq!(gone.close(false).unwrap(), None);
-        for n in 0..MAX_KEPT + 5 {
-            let kept = AttemptDirectory::make(&at(workspace.path()), &key(&format!("t{n}")), false).unwrap();
-            kept.close(true).unwrap();
-        }
-        assert_eq!(
-            fs::read_dir(workspace.path().join(KEPT)).unwrap().count(),
-            MAX_KEPT
-        );
-        assert_eq!(fs::read_dir(workspace.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn leftovers_of_a_crash_are_moved_to_the_kept_ones() {
-        let workspace = tempfile::tempdir().unwrap();
-        let left = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
-        fs::write(left.work().join("half"), b"done").unwrap();
-        drop(left);
-        assert_eq!(keep_leftovers(workspace.path()), 1);
-        assert_eq!(
-            fs::read(workspace.path().join("kept/a.1/work/half")).unwrap(),
-            b"done"
-        );
-        assert_eq!(keep_leftovers(workspace.path()), 0);
-    }
-
-    /// Root may do anything. While this value lives, this thread has the file rights of another user.
-    #[cfg(target_os = "linux")]
-    struct Commoner(nix::unistd::Uid);
-
-    #[cfg(target_os = "linux")]
-    impl Commoner {
-        fn owning(directories: &[&Path]) -> Commoner {
-            use nix::unistd::{Uid, chown, setfsuid};
-            if !Uid::effective().is_root() {
-                return Commoner(Uid::effective());
-            }
-            let nobody = Uid::from_raw(65534);
-            for directory in directories {
-                chown(*directory, Some(nobody), None).unwrap();
-            }
-            Commoner(setfsuid(nobody))
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    impl Drop for Commoner {
-        fn drop(&mut self) {
-            nix::unistd::setfsuid(self.0);
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    fn forbid(directory: &Path, mode: u32) {
-        fs::set_permissions(directory, Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn what_a_task_forbade_itself_is_removed_and_kept_all_the_same() {
-        let workspace = tempfile::tempdir().unwrap();
-        let _commoner = Commoner::owning(&[workspace.path()]);
-        for keep in [false, true] {
-            let directory = AttemptDirectory::make(&at(workspace.path()), &key("a"), false).unwrap();
-            let deep = directory.work().join("x/y");
-            fs::create_dir_all(&deep).unwrap();
-            fs::write(deep.join("file"), "").unwrap();
-            std::os::unix::fs::symlink("/", deep.join("link")).unwrap();
-            forbid(&deep, 0o555);
-            forbid(&directory.work().join("x"), 0o000);
-            forbid(&directory.root, 0o555);
-            let root = directory.root.clone();
-            let kept = directory.close(keep).unwrap();
-            assert!(!root.exists());
-            assert_eq!(kept.is_some_and(|kept| kept.exists()), keep);
-        }
-        keep_newest(&workspace.path().join(KEPT), 0);
-        assert_eq!(fs::read_dir(workspace.path().join(KEPT)).unwrap().count(), 0);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn what_cannot_be_tidied_stops_nothing_else() {
-        let workspace = tempfile::tempdir().unwrap();
-        // As root, the kept place of the first directory is taken by a directory of another user.
-        let kept = workspace.path().join(KEPT);
-        fs::create_dir_all(kept.join("a.1/x/y")).unwrap();
-        let commoner = Commoner::owning(&[workspace.path(), &kept]);
-        let obstacles = usize::from(commoner.0.is_root());
-        for name in ["a", "b", "c"] {
-            AttemptDirectory::make(&at(workspace.path()), &key(name), false).unwrap();
-        }
-        assert_eq!(keep_leftovers(workspace.path()), 3 - obstacles);
-        keep_newest(&kept, 0);
-        assert_eq!(fs::read_dir(&kept).unwrap().count(), obstacles);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_workspace_is_made_and_proved_or_refused() {
-        let place = tempfile::tempdir().unwrap();
-        let _commoner = Commoner::owning(&[place.path()]);
-        let workspace = place.path().join("new/one");
-        prove(&workspace).unwrap();
-        assert_eq!(fs::read_dir(&workspace).unwrap().count(), 1);
-        forbid(&workspace, 0o555);
-        assert_eq!(prove(&workspace).unwrap_err().kind(), ErrorKind::PermissionDenied);
-    }
-}
+mod tests;

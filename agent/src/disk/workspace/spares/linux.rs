@@ -1,9 +1,9 @@
 //! Stamps of directories, which tell whether anybody has changed anything about them.
 
-use std::{io, mem::MaybeUninit, path::Path};
+use std::{ffi::CStr, io, mem::MaybeUninit, path::Path};
 
 use rustix::{
-    fd::{AsFd, OwnedFd},
+    fd::{AsFd as _, OwnedFd},
     fs::{
         CWD, IFlags, Mode, OFlags, RawDir, RenameFlags, fgetxattr, flistxattr, fstat, ioctl_getflags, openat,
         renameat_with,
@@ -11,8 +11,12 @@ use rustix::{
     io::Errno,
 };
 
+use crate::disk::removal::{MARKER, open_below, open_file_below};
+
 /// Bytes of directory entries per read. Names are short, and one unexpected entry is enough.
 const ENTRIES_BYTES: usize = 1024;
+
+const INPUTS: &CStr = c"inputs";
 
 /// Bytes of all names of attributes, and of each value.
 const ATTRIBUTES_BYTES: usize = 1024;
@@ -21,6 +25,7 @@ const ATTRIBUTES_BYTES: usize = 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     root: Features,
+    marker: Features,
     inputs: Features,
 }
 
@@ -39,15 +44,17 @@ struct Features {
 }
 
 impl Stamp {
-    /// The stamp of an attempt's directories; `None` when there is anything besides empty inputs.
+    /// The stamp of an attempt's directories; `None` when there is anything besides the marker and empty inputs.
     pub(crate) fn at(root: &Path) -> io::Result<Option<Stamp>> {
-        let root = open(CWD, root)?;
-        let inputs = open(&root, Path::new(super::INPUTS))?;
-        if !has_only(&root, Some(super::INPUTS))? || !has_only(&inputs, None)? {
+        let root = open(root)?;
+        // A task may have mounted anything here.
+        let inputs = open_below(root.as_fd(), INPUTS)?;
+        if !has_only(&root, &[super::INPUTS, MARKER])? || !has_only(&inputs, &[])? {
             return Ok(None);
         }
         Ok(Some(Stamp {
             root: Features::of(&root)?,
+            marker: Features::of(&open_file_below(root.as_fd(), MARKER)?)?,
             inputs: Features::of(&inputs)?,
         }))
     }
@@ -87,19 +94,19 @@ fn attributes_of(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
 }
 
 /// Opens a directory, but no link to one.
-fn open(parent: impl AsFd, name: &Path) -> io::Result<OwnedFd> {
+fn open(directory: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(parent, name, flags, Mode::empty())?)
+    Ok(openat(CWD, directory, flags, Mode::empty())?)
 }
 
-/// Whether a directory has no other entry than this one.
-fn has_only(directory: &OwnedFd, name: Option<&str>) -> io::Result<bool> {
+/// Whether a directory has no other entries than these.
+fn has_only(directory: &OwnedFd, names: &[&str]) -> io::Result<bool> {
     let mut buffer = [MaybeUninit::uninit(); ENTRIES_BYTES];
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let found = entry.file_name().to_bytes();
-        if found != b"." && found != b".." && name.is_none_or(|name| found != name.as_bytes()) {
+        if found != b"." && found != b".." && !names.iter().any(|name| found == name.as_bytes()) {
             return Ok(false);
         }
     }

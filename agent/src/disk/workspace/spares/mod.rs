@@ -1,7 +1,7 @@
 //! Clean directories of ended attempts, reused by later ones.
 //!
 //! ```text
-//! WORKSPACE/.spare-AGENT-N     empty inputs; renamed to TASK.ATTEMPT and back
+//! WORKSPACE/.spare-AGENT-N     the marker and empty inputs; renamed to TASK.ATTEMPT and back
 //! ```
 //!
 //! Most commands leave nothing behind, and removing three directories and making three others takes longer than
@@ -14,6 +14,7 @@ mod linux;
 mod other;
 
 use std::{
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -26,12 +27,14 @@ use std::{
 use self::linux::{Stamp, move_to};
 #[cfg(not(target_os = "linux"))]
 use self::other::{Stamp, move_to};
-use crate::disk::removal::remove_tree;
+use crate::disk::removal::{MARKER, remove_tree};
 
 /// The one directory in a spare.
 pub(super) const INPUTS: &str = "inputs";
 /// Spares that are kept: as many as a large machine has slots.
 const MAX_SPARES: usize = 64;
+/// The beginning of the names of all agents' spares.
+const NAMES: &str = ".spare-";
 
 /// The spares of one agent. Dropping this removes them.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(crate) struct Spares {
 impl Spares {
     /// Begins with none, and removes the spares of an earlier process of this agent.
     pub(crate) fn new(workspace: &Path, agent_id: &str) -> Spares {
-        let prefix = format!(".spare-{agent_id}-");
+        let prefix = format!("{NAMES}{agent_id}-");
         for entry in fs::read_dir(workspace).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
                 let _ = remove(&entry.path());
@@ -123,9 +126,16 @@ impl Drop for Spares {
     }
 }
 
+/// Whether a name is that of a spare.
+pub(super) fn is_name(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(NAMES.as_bytes())
+}
+
 /// Removes an empty spare.
 fn remove(spare: &Path) -> io::Result<()> {
     fs::remove_dir(spare.join(INPUTS))?;
+    // Earlier versions made spares without a marker.
+    let _ = fs::remove_file(spare.join(MARKER));
     fs::remove_dir(spare)
 }
 
@@ -145,7 +155,7 @@ mod tests {
 
     use crate::{
         attempt_key::AttemptKey,
-        disk::workspace::{AttemptDirectory, Workspace, keep_leftovers},
+        disk::workspace::{AttemptDirectory, Bounds, Workspace},
     };
 
     use super::*;
@@ -162,7 +172,15 @@ mod tests {
     }
 
     fn open(place: &Path) -> Arc<Workspace> {
-        Arc::new(Workspace::new(place.to_owned(), "agent"))
+        open_as(place, "agent")
+    }
+
+    fn open_as(place: &Path, agent_id: &str) -> Arc<Workspace> {
+        let bounds = Bounds {
+            bytes: u64::MAX,
+            free: Some(0),
+        };
+        Arc::new(Workspace::new(place.to_owned(), agent_id, bounds))
     }
 
     fn names(place: &Path) -> Vec<String> {
@@ -192,7 +210,7 @@ mod tests {
         assert_eq!(fs::read_dir(second.work()).unwrap().count(), 0);
         drop(held);
         second.close(false).unwrap();
-        drop(workspace);
+        drop((first, second, workspace));
         assert_eq!(names(place.path()), [""; 0]);
     }
 
@@ -200,7 +218,18 @@ mod tests {
     fn what_was_changed_in_any_way_is_not_used_again() {
         let place = tempfile::tempdir().unwrap();
         let workspace = open(place.path());
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 12] = [
+            ("words in the marker", |directory| {
+                fs::write(directory.work().join("..").join(MARKER), "x").unwrap();
+            }),
+            ("no marker", |directory| {
+                fs::remove_file(directory.work().join("..").join(MARKER)).unwrap();
+            }),
+            ("a pipe in the marker's place", |directory| {
+                let marker = directory.work().join("..").join(MARKER);
+                fs::remove_file(&marker).unwrap();
+                nix::unistd::mkfifo(&marker, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            }),
             ("an attribute", |directory| {
                 let set = setxattr(directory.inputs(), "user.swarm", b"x", XattrFlags::empty());
                 or_a_file(directory, set);
@@ -308,7 +337,7 @@ mod tests {
     #[test]
     fn those_of_an_agent_that_was_killed_go_with_its_next_start_and_those_of_others_stay() {
         let place = tempfile::tempdir().unwrap();
-        let others = Arc::new(Workspace::new(place.path().to_owned(), "other"));
+        let others = open_as(place.path(), "other");
         make(&others, "a").close(false).unwrap();
         let workspace = open(place.path());
         make(&workspace, "b").close(false).unwrap();
@@ -317,7 +346,7 @@ mod tests {
         drop(open(place.path()));
         assert_eq!(names(place.path()), [".spare-other-0"]);
         drop(others);
-        assert_eq!(keep_leftovers(place.path()), 0);
+        assert_eq!(open(place.path()).keep_leftovers(), 0);
     }
 
     #[test]

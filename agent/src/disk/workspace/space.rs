@@ -1,0 +1,58 @@
+//! The space of a file system, and errors for want of it.
+
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use nix::{
+    sys::statvfs::{Statvfs, statvfs},
+    unistd::Uid,
+};
+
+/// Bytes below which a disk counts as full: what is left is for the file system's own records.
+const FULL_BYTES: u64 = 1024 * 1024;
+
+/// The space of a file system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    /// The bytes that this user may still take.
+    pub(crate) free: u64,
+    /// All bytes.
+    pub(crate) total: u64,
+    has_files: bool,
+}
+
+impl Space {
+    /// The space of the file system that has this place.
+    pub(crate) fn at(place: &Path) -> io::Result<Space> {
+        let found = statvfs(place).map_err(io::Error::from)?;
+        // A part may be reserved for root.
+        let blocks = if Uid::effective().is_root() {
+            found.blocks_free()
+        } else {
+            found.blocks_available()
+        };
+        let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
+        Ok(Space {
+            free: bytes(blocks),
+            total: bytes(found.blocks()),
+            has_files: has_files(&found),
+        })
+    }
+
+    /// Whether nothing of any size can be written any more.
+    pub(crate) fn is_used_up(self) -> bool {
+        self.free < FULL_BYTES.min(self.total / 100) || !self.has_files
+    }
+}
+
+/// Whether there is room for one more file. Some file systems do not count their files.
+fn has_files(found: &Statvfs) -> bool {
+    found.files() == 0 || found.files_available() > 0
+}
+
+/// Whether an error says that a disk is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
