@@ -1,6 +1,6 @@
 //! What a task can read of its agent's process.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use nix::unistd::{Uid, chown, geteuid};
 use swarm_proto::v1::attempt_report::Outcome;
@@ -14,21 +14,25 @@ use crate::{
 /// The system's user without rights.
 const NOBODY: u32 = 65534;
 
+/// The place of a program that every user may start. Directories above the usual one may be closed to others.
+fn program(home: &Home) -> PathBuf {
+    home.path().join("agent")
+}
+
 /// An agent of a user who is not root. `None`, with a line that says so, where that is not possible.
 async fn start(home: &Home, fake: &Fake, flags: &[&str]) -> Option<Agent> {
+    let program = program(home);
+    fs::copy(AGENT, &program).unwrap();
+    let program = program.to_str().unwrap();
     if !geteuid().is_root() {
-        return Some(home.start(fake, flags));
+        return Some(home.start_by(&[program], fake, flags));
     }
     if let Err(error) = Command::new("setpriv").arg("--version").output().await {
         println!("SKIPPED: cannot run setpriv, which changes the user: {error}");
         return None;
     }
-    // Directories above the usual program may be closed to others.
-    let program = home.path().join("agent");
-    fs::copy(AGENT, &program).unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
     chown(home.path(), Some(Uid::from_raw(NOBODY)), None).unwrap();
-    let program = program.to_str().unwrap();
     let become_nobody = [
         "setpriv",
         "--reuid=65534",
@@ -79,4 +83,30 @@ async fn an_agent_that_is_closed_to_its_tasks_still_ends_all_of_them_and_so_does
     agent.guard().await;
     agent.crash().await;
     until("the guard has ended it", || named(&long).is_empty()).await;
+}
+
+#[tokio::test]
+async fn the_guard_of_an_agent_finds_an_agent_that_runs_as_its_task() {
+    let (outer, inner, home) = (Fake::start().await, Fake::start().await, Home::new());
+    let state = home.path().join("inner");
+    let line = format!(
+        "SWARM_COORDINATOR={} exec {} --slots 1 --state-dir {}",
+        inner.address(),
+        program(&home).display(),
+        state.display()
+    );
+    // In a session of its own it is not in the group that ends with the outer agent's attempt.
+    outer.submit("a", &format!("setsid sh -c '{line}' & wait"));
+    let long = format!("1000.8{}", std::process::id());
+    inner.submit("b", &format!("exec sleep {long}"));
+    let Some(agent) = start(&home, &outer, &[]).await else {
+        return;
+    };
+    until("the inner agent's task runs", || named(&long).len() == 1).await;
+    agent.crash().await;
+    until("the inner agent is ended", || {
+        named(state.to_str().unwrap()).is_empty()
+    })
+    .await;
+    until("its task is, too", || named(&long).is_empty()).await;
 }
