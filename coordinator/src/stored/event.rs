@@ -93,7 +93,7 @@ const KIND_FIELDS: [(&str, usize); Fact::KINDS.len()] = [
     ("hold_placed", 22),
     ("hold_lifted", 23),
     ("queue_limited", 24),
-    ("", 25),
+    ("agent_removed", 26),
 ];
 
 const TIME_FIELD: usize = 1;
