@@ -30,7 +30,11 @@ impl Pace {
 
     /// Rests for the work since the last rest. `haste` is asked again and again: 0 is without, with 1 there is no rest.
     pub(crate) fn rest(&mut self, haste: impl Fn() -> f64) {
-        let worked = self.work.elapsed();
+        self.rest_for(self.work.elapsed(), haste);
+        self.work = Stopwatch::start();
+    }
+
+    fn rest_for(&self, worked: Duration, haste: impl Fn() -> f64) {
         let rest = Stopwatch::start();
         loop {
             let due = worked.mul_f64(self.rests * (1.0 - haste().clamp(0.0, 1.0)));
@@ -40,7 +44,6 @@ impl Pace {
             }
             thread::sleep(left.min(LONGEST_REST));
         }
-        self.work = Stopwatch::start();
     }
 }
 
@@ -66,17 +69,13 @@ mod tests {
             rests: 4.0,
             work: Stopwatch::start(),
         };
-        thread::sleep(Duration::from_millis(5));
-        let both = Stopwatch::start();
-        pace.rest(|| 0.0);
-        assert!(
-            both.elapsed() >= Duration::from_millis(20),
-            "{:?}",
-            both.elapsed()
-        );
+        let worked = Duration::from_millis(5);
+        let rest = Stopwatch::start();
+        pace.rest_for(worked, || 0.0);
+        assert!(rest.elapsed() >= 4 * worked, "{:?}", rest.elapsed());
         pace.rests = 1e9;
         let looks = std::cell::Cell::new(0);
-        pace.rest(|| {
+        pace.rest_for(worked, || {
             looks.set(looks.get() + 1);
             f64::from(looks.get() > 2)
         });

@@ -1,18 +1,25 @@
 //! Connections that want all of the memory: the coordinator lives on in a cgroup, and others are answered.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use prost::Message as _;
 use swarm_proto::{
     limits::MAX_MESSAGE_BYTES,
     reason::Reason,
-    v1::{GetStatusResponse, ListTasksRequest, NewTask, StreamEventsRequest, task_spec::Work},
+    v1::{
+        GetStatusResponse, ListTasksRequest, NewTask, RegisterAgentRequest, StreamEventsRequest,
+        task_spec::Work,
+    },
 };
 use tonic::Code;
 
 use crate::harness::{
     cgroup::Cgroup,
-    client::{Client, reason, shell_task, with},
+    client::{Client, reason, refusal, shell_task, with},
     coordinator::Coordinator,
     raw,
     raw_http2::{RawHttp2, unasked_pongs, with_prefix},
@@ -56,6 +63,16 @@ impl Besieged {
             let tasks = (first..count.min(first + 50)).map(|n| large(&format!("large-{n}")));
             self.client.submit(tasks.collect());
         }
+    }
+
+    /// Cancels tasks, and waits until they have left memory.
+    fn make_room(&self, ids: impl Iterator<Item = String>) {
+        ids.for_each(|id| self.client.cancel(&id));
+        wait_until("there is room for tasks", || {
+            let status = self.client.status();
+            let state = status.memory.iter().find(|share| share.purpose == "state");
+            state.is_some_and(|state| state.bytes < state.limit_bytes)
+        });
     }
 
     /// Others are answered, and soon: the figures are printed.
@@ -211,6 +228,68 @@ fn events_that_nobody_takes_are_not_read() {
     }
     let status = besieged.assert_serves("unread-events");
     assert_eq!(share(&status, "answers"), 0, "{status:?}");
+}
+
+#[test]
+fn submits_without_end_are_refused_and_what_is_there_goes_on() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    let batch = |round: usize| {
+        let tasks = (0..60).map(|n| large(&format!("fill-{round}-{n}")));
+        besieged.client.try_submit(tasks.collect())
+    };
+    // 360 MB of them are more than memory has.
+    let refused = (0..100).find_map(|round| Some((round, refusal(&batch(round))?)));
+    let (taken, reason) = refused.expect("somebody is refused");
+    assert_eq!(reason, Reason::QueueFull, "after {taken} submits");
+    let status = besieged.client.status();
+    assert!(
+        share(&status, "state") >= 60_000 * 60 * taken as u64,
+        "{status:?}"
+    );
+    // With room for others they are served, and soon.
+    besieged.make_room((0..60).map(|n| format!("fill-0-{n}")));
+    besieged.assert_serves("full-state");
+}
+
+#[test]
+fn registrations_without_end_are_refused_and_others_are_served() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    besieged.submit_large(20);
+    const CALLERS: usize = 16;
+    let labels: BTreeMap<String, String> = (0..64)
+        .map(|n| (format!("label-{n:02}"), "x".repeat(56)))
+        .collect();
+    let register = |agent_id: String, client: &Client| {
+        let request = RegisterAgentRequest {
+            agent_id,
+            slots: 1,
+            labels: labels.clone(),
+            ..Default::default()
+        };
+        let answer = client.call(client.coordinator_service().register_agent(request));
+        refusal(&answer)
+    };
+    let coordinator = &besieged.coordinator;
+    let refusals: Vec<Option<Reason>> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                scope.spawn(move || {
+                    let client = coordinator.client();
+                    (0..3_000).find_map(|n| register(format!("agent-{caller}-{n}"), &client))
+                })
+            })
+            .collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert_eq!(refusals, [Some(Reason::QueueFull); CALLERS]);
+    // A known one registers again as ever.
+    assert_eq!(register("agent-0-0".into(), &besieged.client), None);
+    besieged.make_room((0..20).map(|n| format!("large-{n}")));
+    besieged.assert_serves("full-of-agents");
 }
 
 #[test]
