@@ -51,17 +51,30 @@ struct World {
     session: Session,
     /// Tasks have different needs by turns.
     classes: usize,
+    /// Tasks are in different queues by turns.
+    queues: usize,
+    /// What the agent claims.
+    wants: Wants,
     submitted: usize,
     tokens: u128,
 }
 
 impl World {
     fn new(queued: usize, classes: usize) -> World {
+        World::with_queues(queued, classes, 1)
+    }
+
+    fn with_queues(queued: usize, classes: usize, queues: usize) -> World {
         let mut world = World {
             state: State::default(),
             now: Timestamp(0),
             session: Session(0),
             classes,
+            queues,
+            wants: Wants {
+                scan_limit: 100,
+                ..Wants::default()
+            },
             submitted: 0,
             tokens: 0,
         };
@@ -99,7 +112,7 @@ impl World {
 
     fn submit_request(&mut self, count: usize) -> Submit {
         let tasks = (self.submitted..self.submitted + count).map(|number| {
-            let mut needs = Needs::command(QueueName::stored("default"));
+            let mut needs = Needs::command(queue(number % self.queues));
             if self.classes > 1 {
                 let term = format!("class!={}", number % self.classes);
                 needs.class.selector = Selector::parse(&[term]).expect("it is a term");
@@ -135,10 +148,7 @@ impl World {
         let request = Claim {
             agent: agent(),
             session: self.session,
-            wants: Wants {
-                scan_limit: 100,
-                ..Wants::default()
-            },
+            wants: self.wants.clone(),
             request_id: "".into(),
             tokens: tokens.collect(),
             lease_ttl: TTL,
@@ -188,6 +198,10 @@ impl World {
     }
 }
 
+fn queue(number: usize) -> QueueName {
+    QueueName::stored(&format!("queue-{number:05}"))
+}
+
 fn agent() -> AgentId {
     AgentId::stored("agent")
 }
@@ -231,6 +245,33 @@ fn claim_and_complete(criterion: &mut Criterion) {
             timed(bencher, || round(false));
         });
     }
+}
+
+/// Many queues: a claim for one of them, a claim for all, and a page of their names.
+fn many_queues(criterion: &mut Criterion) {
+    const QUEUES: usize = 5_000;
+    for named in [true, false] {
+        let mut world = World::with_queues(2 * QUEUES, 1, QUEUES);
+        let which = if named { "one" } else { "all" };
+        if named {
+            world.wants.queues = [queue(0)].into();
+        }
+        criterion.bench_function(&format!("claim/{which} of {QUEUES} queues"), |bencher| {
+            timed(bencher, || {
+                let (granted, took) = world.claim(1);
+                world.complete(granted);
+                world.forget_ended();
+                // The next task of the first queue.
+                world.submitted = world.submitted.next_multiple_of(QUEUES);
+                world.refill(1);
+                took
+            });
+        });
+    }
+    let world = World::with_queues(QUEUES, 1, QUEUES);
+    criterion.bench_function(&format!("page/100 of {QUEUES} queues"), |bencher| {
+        bencher.iter(|| black_box(world.state.queues_after("queue-02500").take(100).count()));
+    });
 }
 
 fn heartbeat(criterion: &mut Criterion) {
@@ -281,6 +322,7 @@ criterion_group!(
     decisions,
     submit_and_cancel,
     claim_and_complete,
+    many_queues,
     heartbeat,
     time_passes
 );
