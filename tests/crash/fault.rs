@@ -39,11 +39,27 @@ pub(crate) enum Fault {
     /// Requests arrive, and their answers are lost with the connection.
     LoseAnswers,
     Blackhole,
+    /// A copy of an agent's directory is at work beside it.
+    CloneAgent,
+    /// An agent is process 1 of a container.
+    ContainAgent,
+    /// No program can be started on an agent's machine.
+    SickMachine,
+    /// Nothing more can be written to an agent's state directory.
+    FillAgent,
+    /// An agent's search for a program does not come back.
+    HangDirectory,
+    /// The reader of a log is gone.
+    CloseLog,
+    /// The reader of a log reads nothing.
+    BlockLog,
+    /// The coordinator has little memory, and somebody wants all of it.
+    LittleMemory,
 }
 
 impl Fault {
     /// Every one, as often as it comes among the others.
-    const DECK: [(Fault, usize); 17] = [
+    const DECK: [(Fault, usize); 25] = [
         (Fault::KillCoordinator, 3),
         (Fault::KillBoth, 1),
         (Fault::StopCoordinator, 1),
@@ -61,6 +77,14 @@ impl Fault {
         (Fault::HoldUp, 1),
         (Fault::LoseAnswers, 2),
         (Fault::Blackhole, 1),
+        (Fault::CloneAgent, 1),
+        (Fault::ContainAgent, 1),
+        (Fault::SickMachine, 1),
+        (Fault::FillAgent, 1),
+        (Fault::HangDirectory, 1),
+        (Fault::CloseLog, 1),
+        (Fault::BlockLog, 1),
+        (Fault::LittleMemory, 1),
     ];
 
     /// Its name in a report; a failing disk has names of its own.
@@ -83,6 +107,14 @@ impl Fault {
             Fault::HoldUp => "requests held back",
             Fault::LoseAnswers => "answers lost",
             Fault::Blackhole => "connections silent both ways",
+            Fault::CloneAgent => "agent copied, and started beside itself",
+            Fault::ContainAgent => "agent as process 1 of a container",
+            Fault::SickMachine => "agent whose programs cannot start",
+            Fault::FillAgent => "agent's state directory full",
+            Fault::HangDirectory => "agent with a hung directory",
+            Fault::CloseLog => "log reader gone",
+            Fault::BlockLog => "log reader stuck",
+            Fault::LittleMemory => "coordinator with little memory, flooded",
         }
     }
 

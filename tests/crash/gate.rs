@@ -14,7 +14,8 @@ const LEAST_SUCCEEDED: usize = 100;
 const LEAST_ODD: usize = 3;
 
 /// The kinds of events of which a run has too few, in words.
-pub(crate) fn missing(history: &History, report: &Report, has_disk: bool) -> Vec<String> {
+pub(crate) fn missing(history: &History, report: &Report) -> Vec<String> {
+    let is_tried = |name: &str| !report.untried.contains(name);
     let events = |wanted: fn(&Payload) -> bool| {
         let payloads = history.log.iter().filter_map(|event| event.payload.as_ref());
         payloads.filter(|payload| wanted(payload)).count()
@@ -49,7 +50,7 @@ pub(crate) fn missing(history: &History, report: &Report, has_disk: bool) -> Vec
             calls(
                 |exchange| matches!(exchange, Exchange::Submit(_, Answer::Refused(reason)) if reason == "DISK_FULL"),
             ),
-            usize::from(has_disk),
+            usize::from(is_tried(Fault::FillDisk.name())),
         ),
         ("submits of what was there", calls(has_existed), LEAST_ODD),
         (
@@ -86,9 +87,8 @@ pub(crate) fn missing(history: &History, report: &Report, has_disk: bool) -> Vec
             .map(|(what, count, _)| format!("{count} {what}"))
             .join(", ")
     );
-    // Without a compiler the disk cannot fail, which has been said.
     let names = Fault::names().into_iter();
-    for name in names.filter(|name| has_disk && !report.faults.contains_key(*name)) {
+    for name in names.filter(|name| is_tried(name) && !report.faults.contains_key(*name)) {
         missing.push(format!("this never happened: {name}"));
     }
     missing

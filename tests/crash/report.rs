@@ -1,6 +1,10 @@
 //! What is left of a run, and of many: how much was done, what was done to it, and what must not have been.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::{Value, json};
 
@@ -11,6 +15,8 @@ pub(crate) struct Report {
     /// Requests that were answered, or steps that were tried.
     pub(crate) operations: u64,
     pub(crate) faults: BTreeMap<String, u64>,
+    /// The kinds of faults that this machine does not let be tried.
+    pub(crate) untried: BTreeSet<String>,
     pub(crate) violations: u64,
 }
 
@@ -23,6 +29,7 @@ impl Report {
         for (kind, count) in &other.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }
+        self.untried.extend(other.untried.iter().cloned());
     }
 
     /// One line of JSON.
@@ -31,6 +38,7 @@ impl Report {
             "seeds": self.seeds,
             "operations": self.operations,
             "faults": self.faults,
+            "untried": self.untried,
             "violations": self.violations,
         })
         .to_string()
@@ -65,6 +73,13 @@ impl Report {
             seeds: count("seeds").unwrap_or(0),
             operations: count("operations").ok_or("a report names its operations")?,
             faults,
+            untried: value
+                .get("untried")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|kind| kind.as_str().map(str::to_owned))
+                .collect(),
             violations: count("violations").ok_or("a report names its violations")?,
         })
     }
@@ -94,6 +109,9 @@ pub(crate) fn table(parts: &[(&str, Report)]) -> String {
                 ["".to_owned(), count.to_string(), String::new(), String::new()],
             ));
         }
+        for kind in &report.untried {
+            lines.push(row(&format!("  {kind}"), ["", "not tried", "", ""]));
+        }
     }
     let mut text = lines.join("\n");
     text.push('\n');
@@ -118,6 +136,7 @@ mod tests {
             seeds: 2,
             operations: 90,
             faults: [("agent killed".to_owned(), 4)].into(),
+            untried: ["disk full".to_owned()].into(),
             violations: 1,
         };
         assert_eq!(Report::from_json(&report.to_json()), Ok(report.clone()));
@@ -146,8 +165,9 @@ mod tests {
 
     #[test]
     fn the_table_has_a_line_for_each_part_and_each_of_its_faults() {
-        let report =
-            Report::from_json(r#"{"seeds":3,"operations":12,"faults":{"x":5,"y":6},"violations":0}"#);
+        let report = Report::from_json(
+            r#"{"seeds":3,"operations":12,"faults":{"x":5,"y":6},"untried":["z"],"violations":0}"#,
+        );
         let table = table(&[("programs", report.unwrap())]);
         let words: Vec<Vec<&str>> = table
             .lines()
@@ -159,7 +179,8 @@ mod tests {
                 vec!["seeds", "faults", "operations", "violations"],
                 vec!["programs", "3", "11", "12", "0"],
                 vec!["x", "5"],
-                vec!["y", "6"]
+                vec!["y", "6"],
+                vec!["z", "not", "tried"]
             ]
         );
     }

@@ -1,6 +1,6 @@
 //! One run: a seed, so many cycles of faults, recovery and progress, and the proof at its end.
 
-use std::{fs, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fs, sync::Arc, time::Instant};
 
 use nix::sys::signal::Signal;
 use swarm_proto::v1::{CancelTasksRequest, ListTasksRequest, Task, TaskState};
@@ -144,6 +144,10 @@ pub(crate) fn run(seed: u64, cycles: usize) -> Outcome {
             .sum::<usize>(),
         swarm.faults
     );
+    println!(
+        "attempts failed for these reasons: {:?}",
+        failures(&history.tasks)
+    );
     let mut report = Report {
         seeds: 1,
         operations: answered as u64,
@@ -152,14 +156,26 @@ pub(crate) fn run(seed: u64, cycles: usize) -> Outcome {
             .iter()
             .map(|(&kind, &count)| (kind.to_owned(), count))
             .collect(),
+        untried: swarm.untried.iter().map(|&kind| kind.to_owned()).collect(),
         violations: 0,
     };
     if cycles >= CYCLES {
-        violations.extend(gate::missing(&history, &report, swarm.has_disk()));
+        violations.extend(gate::missing(&history, &report));
     }
     report.violations = violations.len() as u64;
     show(&history, &violations);
     Outcome { report, violations }
+}
+
+/// How many attempts failed for each reason.
+fn failures(tasks: &[Task]) -> BTreeMap<&str, usize> {
+    let mut failures = BTreeMap::new();
+    for attempt in tasks.iter().flat_map(|task| &task.attempts) {
+        if !attempt.failure_reason.is_empty() {
+            *failures.entry(attempt.failure_reason.as_str()).or_default() += 1;
+        }
+    }
+    failures
 }
 
 fn unended(client: &Client) -> u64 {

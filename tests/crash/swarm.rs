@@ -1,12 +1,17 @@
 //! A coordinator on a disk that can fail, and agents behind wires that can; what is done to them, and undone.
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{PipeReader, PipeWriter},
+    path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
+use prost::Message as _;
+use swarm_proto::v1::ListTasksRequest;
 use tokio::runtime::Handle;
 
 use super::{
@@ -15,9 +20,12 @@ use super::{
 };
 use crate::harness::{
     PATIENCE,
-    agent::RealAgent,
+    agent::{RealAgent, Surroundings},
+    cgroup::Cgroup,
     coordinator::Coordinator,
     disk::{Disk, Plan},
+    pipe::{closed_pipe, full_pipe},
+    raw_http2::{RawHttp2, with_prefix},
     seeded::Seeded,
     wait_until,
 };
@@ -29,6 +37,15 @@ const MOST_CALLS: usize = 5;
 const NO_SPACE: i32 = 74;
 /// A part of the log line of a coordinator that takes no more work because of its disk.
 const REFUSES: &str = "the disk is full: submits and claims are refused";
+/// A part of the log line of an agent that is let in.
+const WORKS: &str = " works for ";
+/// The memory of a coordinator that has little, as in the tests of each thing that wants all of it.
+const LITTLE_MEMORY: u64 = 600_000_000;
+/// A flood is bounded in all that it asks for.
+const FLOOD_CONNECTIONS: usize = 2;
+const FLOOD_STREAMS: usize = 150;
+const FLOOD_BODIES: usize = 40;
+const FLOOD_BYTES: usize = 1 << 20;
 /// The last lines of a program's log that go with a violation.
 const SHOWN_LINES: usize = 12;
 
@@ -46,9 +63,15 @@ pub(crate) struct Swarm {
     /// Its disk has been full since the coordinator's start: what a write met then it may hear of later.
     was_full: bool,
     undo: Vec<(Instant, Undo)>,
+    /// Of logs, which they do not read.
+    readers: Vec<PipeReader>,
+    // Behind the coordinator, which has to end before it.
+    cgroup: Option<Cgroup>,
     chance: Seeded,
     /// The number of faults of each kind.
     pub(crate) faults: BTreeMap<&'static str, u64>,
+    /// The kinds of faults that this machine does not let be tried.
+    pub(crate) untried: BTreeSet<&'static str>,
     /// Violations by the programs themselves, in words.
     pub(crate) violations: Vec<String>,
 }
@@ -58,6 +81,10 @@ pub(crate) struct Swarm {
 enum Undo {
     StartAgent(usize),
     ContinueAgent(usize),
+    /// Its surroundings are the usual ones from then on.
+    RestartAgent(usize),
+    /// Its state directory has space.
+    EmptyAgent(usize),
     Mend(usize),
     /// Mends it and ends its connections: what was held never arrives.
     MendAndCut(usize),
@@ -79,6 +106,10 @@ impl Swarm {
         let plan = disk
             .as_ref()
             .map(|disk| plan(disk, dir.path().to_owned(), 0, &mut chance));
+        let mut untried = BTreeSet::new();
+        if disk.is_none() {
+            untried.extend(DISK_FAULTS.iter().map(|fault| fault.name));
+        }
         let ttl = format!("{}ms", LEASE_TTL.as_millis());
         let flags = ["--lease-ttl", ttl.as_str()];
         let coordinator = Coordinator::with_flags_and_disk(dir, &flags, plan.clone());
@@ -102,15 +133,13 @@ impl Swarm {
             plans: 1,
             was_full: false,
             undo: Vec::new(),
+            readers: Vec::new(),
+            cgroup: None,
             chance,
             faults: BTreeMap::new(),
+            untried,
             violations: Vec::new(),
         }
-    }
-
-    /// Whether its disk can fail: on a machine with a compiler.
-    pub(crate) fn has_disk(&self) -> bool {
-        self.disk.is_some()
     }
 
     /// The address at which clients of this kind find the coordinator.
@@ -137,8 +166,30 @@ impl Swarm {
             Fault::FailDisk => return self.fail_disk(),
             Fault::FillDisk => {
                 if !self.fill_disk() {
+                    self.untried.insert(fault.name());
                     return;
                 }
+            }
+            Fault::CloneAgent => self.clone_agent(),
+            Fault::ContainAgent
+            | Fault::SickMachine
+            | Fault::FillAgent
+            | Fault::HangDirectory
+            | Fault::LittleMemory => {
+                let is_tried = match fault {
+                    Fault::LittleMemory => self.flood_with_little_memory(),
+                    _ => self.surround_agent(fault),
+                };
+                if !is_tried {
+                    self.untried.insert(fault.name());
+                    return;
+                }
+            }
+            Fault::CloseLog => self.change_log(closed_pipe()),
+            Fault::BlockLog => {
+                let (reader, writer) = full_pipe();
+                self.readers.push(reader);
+                self.change_log(writer);
             }
             Fault::KillAgent => {
                 let which = self.some_agent();
@@ -236,6 +287,13 @@ impl Swarm {
     fn undo(&mut self, undo: Undo) {
         match undo {
             Undo::StartAgent(which) => self.agents[which].start_again(),
+            Undo::RestartAgent(which) => {
+                self.agents[which].program().kill();
+                self.agents[which].start_again();
+            }
+            Undo::EmptyAgent(which) => {
+                let _ = fs::remove_file(self.full_agent(which));
+            }
             Undo::ContinueAgent(which) => self.agents[which].program().signal(Signal::SIGCONT),
             Undo::Mend(which) => self.wires[which].mend(),
             Undo::MendAndCut(which) => {
@@ -257,7 +315,13 @@ impl Swarm {
     /// An agent that is as it should be.
     fn some_agent(&mut self) -> usize {
         let which = self.chance.index(AGENTS);
-        let concerns = |undo: Undo| undo == Undo::StartAgent(which) || undo == Undo::ContinueAgent(which);
+        let concerns = |undo: Undo| match undo {
+            Undo::StartAgent(agent)
+            | Undo::ContinueAgent(agent)
+            | Undo::RestartAgent(agent)
+            | Undo::EmptyAgent(agent) => agent == which,
+            Undo::Mend(_) | Undo::MendAndCut(_) | Undo::MakeSpace => false,
+        };
         while let Some(at) = self.undo.iter().position(|(_, undo)| concerns(*undo)) {
             let (_, undo) = self.undo.swap_remove(at);
             self.undo(undo);
@@ -319,6 +383,96 @@ impl Swarm {
         self.start_coordinator();
     }
 
+    /// Starts an agent and a copy of it; the one that is not let in ends, and the other goes on.
+    fn clone_agent(&mut self) {
+        let which = self.some_agent();
+        self.agents[which].program().kill();
+        let mut copy = self.agents[which].start_copy(&self.coordinator);
+        self.agents[which].start_again();
+        wait_until("one of an agent and its copy ends", || {
+            self.undo_what_is_due();
+            copy.program().ended().is_some() || self.agents[which].program().ended().is_some()
+        });
+        if copy.program().ended().is_none() {
+            self.agents[which] = copy;
+        }
+    }
+
+    /// Starts an agent again in surroundings that are not as they should be; false where they cannot be.
+    fn surround_agent(&mut self, fault: Fault) -> bool {
+        let which = self.some_agent();
+        let surroundings = match fault {
+            Fault::ContainAgent => Surroundings::Container,
+            Fault::SickMachine => Surroundings::Variables(vec![("PATH", "/nonexistent".into())]),
+            Fault::HangDirectory => Surroundings::Mounts(hung(&self.coordinator.dir().join("hung"))),
+            _ => match &self.disk {
+                Some(disk) => Surroundings::Variables(disk.full_while(&self.full_agent(which), "/state/")),
+                None => return false,
+            },
+        };
+        let agent = &mut self.agents[which];
+        agent.program().kill();
+        if !agent.start_again_in(&surroundings) {
+            agent.start_again();
+            return false;
+        }
+        if fault == Fault::FillAgent {
+            self.fill_agent(which);
+            self.later(LONG, Undo::EmptyAgent(which));
+        } else {
+            self.later(LONG, Undo::RestartAgent(which));
+        }
+        true
+    }
+
+    /// Takes the space of an agent's state directory away, once it works.
+    fn fill_agent(&mut self, which: usize) {
+        let works = |log: String| log.matches(WORKS).count();
+        let before = works(self.agents[which].program().log());
+        let started = Instant::now();
+        wait_until("the agent works", || {
+            self.undo_what_is_due();
+            works(self.agents[which].program().log()) > before || started.elapsed() >= SHORT
+        });
+        fs::write(self.full_agent(which), "").unwrap();
+    }
+
+    /// The file that is there while the agent has no space.
+    fn full_agent(&self, which: usize) -> PathBuf {
+        self.coordinator.dir().join(format!("agent-{which}.full"))
+    }
+
+    /// From its next start on, which is now, a program's log goes into this pipe.
+    fn change_log(&mut self, pipe: PipeWriter) {
+        if self.chance.percent(50) {
+            self.coordinator.kill();
+            self.coordinator.change_stderr(Some(pipe));
+            self.start_coordinator();
+            self.coordinator.change_stderr(None);
+        } else {
+            let which = self.some_agent();
+            self.agents[which].program().kill();
+            self.agents[which].start_again_in(&Surroundings::Stderr(pipe));
+        }
+    }
+
+    /// Starts the coordinator with little memory until its next start, and wants all of it.
+    fn flood_with_little_memory(&mut self) -> bool {
+        if self.cgroup.is_none() {
+            self.cgroup = Cgroup::with_memory(LITTLE_MEMORY);
+        }
+        let Some(cgroup) = &self.cgroup else { return false };
+        let enter = cgroup.enter();
+        self.coordinator.kill();
+        self.coordinator.change_before(Some(enter));
+        self.start_coordinator();
+        self.coordinator.change_before(None);
+        let address = self.coordinator.address().to_owned();
+        // It ends when it has sent everything, or with the coordinator.
+        thread::spawn(move || flood(&address));
+        true
+    }
+
     fn start_coordinator(&mut self) {
         self.undo.retain(|(_, undo)| *undo != Undo::MakeSpace);
         self.was_full = false;
@@ -334,6 +488,37 @@ impl Swarm {
             self.coordinator.change_disk(self.plan.clone());
         }
         self.coordinator.start_again();
+    }
+}
+
+/// What a shell does so that the first directory of PATH never answers.
+fn hung(dir: &Path) -> String {
+    fs::create_dir_all(dir).unwrap();
+    let dir = dir.display();
+    format!(
+        "exec 3<>/dev/fuse; mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {dir}; \
+         export PATH={dir}:$PATH"
+    )
+}
+
+/// Asks for lists that are never taken, and sends requests that never end.
+fn flood(address: &str) {
+    let list = ListTasksRequest {
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let mut message = with_prefix(&vec![0; FLOOD_BYTES]);
+    message[4] = 0xff;
+    for _ in 0..FLOOD_CONNECTIONS {
+        let connection = RawHttp2::connect(address, 0);
+        for _ in 0..FLOOD_STREAMS {
+            connection.call("TaskService/ListTasks", &list.encode_to_vec());
+        }
+        for _ in 0..FLOOD_BODIES {
+            if !connection.data(connection.begin("TaskService/SubmitTasks"), &message, false) {
+                return;
+            }
+        }
     }
 }
 

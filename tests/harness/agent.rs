@@ -1,6 +1,8 @@
 //! A real agent of a test's own.
 
 use std::{
+    ffi::OsString,
+    io::PipeWriter,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,8 +13,11 @@ use tempfile::TempDir;
 use super::{
     coordinator::Coordinator,
     copy_dir,
-    program::{Program, command, command_of_process_1},
+    program::{Program, command, command_behind_mounts, command_of_process_1},
 };
+
+/// What makes it end at once, with all it runs.
+const FAREWELL: Signal = Signal::SIGUSR1;
 
 /// See the module. It is stopped at once, with all it runs, when it goes out of scope.
 pub(crate) struct RealAgent {
@@ -22,6 +27,21 @@ pub(crate) struct RealAgent {
     flags: Vec<String>,
     // Last, so that it is removed when the program has ended.
     dir: TempDir,
+}
+
+/// What is about an agent from one start to the next.
+#[derive(Debug, Default)]
+pub(crate) enum Surroundings {
+    #[default]
+    Usual,
+    /// Variables of its environment.
+    Variables(Vec<(&'static str, OsString)>),
+    /// Its stderr, instead of the file that is its log.
+    Stderr(PipeWriter),
+    /// A container whose process 1 it is.
+    Container,
+    /// A namespace of mounts in which a shell does this before.
+    Mounts(String),
 }
 
 impl RealAgent {
@@ -69,6 +89,37 @@ impl RealAgent {
         self.program = launch(&self.address, &self.name, self.dir.path(), &self.flags);
     }
 
+    /// Starts it again in these surroundings; false, and it is not started, where they cannot be.
+    pub(crate) fn start_again_in(&mut self, surroundings: &Surroundings) -> bool {
+        assert!(self.program.ended().is_some());
+        let dir = self.dir.path();
+        let mut command = match surroundings {
+            Surroundings::Usual | Surroundings::Stderr(_) => command("agent", dir),
+            Surroundings::Variables(variables) => {
+                let mut command = command("agent", dir);
+                command.envs(variables.iter().cloned());
+                command
+            }
+            Surroundings::Container => match command_of_process_1("agent", dir) {
+                Some(command) => command,
+                None => return false,
+            },
+            Surroundings::Mounts(before) => match command_behind_mounts("agent", dir, before) {
+                Some(command) => command,
+                None => return false,
+            },
+        };
+        complete(&mut command, &self.address, &self.name, dir, &self.flags);
+        self.program = match surroundings {
+            Surroundings::Stderr(pipe) => {
+                command.stderr(pipe.try_clone().unwrap());
+                Program::start_without_log(&format!("agent {}", self.name), command, FAREWELL)
+            }
+            _ => start(&self.name, command, dir),
+        };
+        true
+    }
+
     /// Starts another one with a copy of its state directory, as on another host.
     pub(crate) fn start_copy(&self, coordinator: &Coordinator) -> RealAgent {
         let dir = tempfile::tempdir().unwrap();
@@ -113,6 +164,20 @@ fn launch(address: &str, name: &str, dir: &Path, flags: &[String]) -> Program {
 }
 
 fn launch_by(mut command: Command, address: &str, name: &str, dir: &Path, flags: &[String]) -> Program {
+    complete(&mut command, address, name, dir, flags);
+    start(name, command, dir)
+}
+
+fn start(name: &str, command: Command, dir: &Path) -> Program {
+    Program::start(
+        &format!("agent {name}"),
+        command,
+        &dir.join("agent.log"),
+        FAREWELL,
+    )
+}
+
+fn complete(command: &mut Command, address: &str, name: &str, dir: &Path, flags: &[String]) {
     command
         .args(["--coordinator", address, "--name", name])
         // A killed coordinator is found again quickly.
@@ -128,10 +193,4 @@ fn launch_by(mut command: Command, address: &str, name: &str, dir: &Path, flags:
         .arg(dir.join("state"))
         .args(flags)
         .current_dir(dir);
-    Program::start(
-        &format!("agent {name}"),
-        command,
-        &dir.join("agent.log"),
-        Signal::SIGUSR1,
-    )
 }

@@ -1,7 +1,7 @@
 //! A coordinator of a test's own, which can be killed and started again on the same port and data.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, PipeWriter},
     path::{Path, PathBuf},
     process::{ChildStdout, Command, Stdio},
     sync::mpsc,
@@ -30,6 +30,8 @@ pub(crate) struct Coordinator {
     disk: Option<Plan>,
     /// What a shell does before it becomes the coordinator.
     before: Option<String>,
+    /// Its stderr, instead of the file that is its log.
+    stderr: Option<PipeWriter>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     stdout: BufReader<ChildStdout>,
     // Last, so that they are removed when the program has ended.
@@ -109,14 +111,21 @@ impl Coordinator {
 
     fn by(files: Files, flags: &[&str], disk: Option<Plan>, before: Option<String>) -> Coordinator {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let (program, address, stdout) =
-            serve(&files, "127.0.0.1:0", &flags, disk.as_ref(), before.as_deref());
+        let (program, address, stdout) = serve(
+            &files,
+            "127.0.0.1:0",
+            &flags,
+            disk.as_ref(),
+            before.as_deref(),
+            None,
+        );
         Coordinator {
             program,
             address,
             flags,
             disk,
             before,
+            stderr: None,
             stdout,
             files,
         }
@@ -176,6 +185,16 @@ impl Coordinator {
         self.disk = disk;
     }
 
+    /// From its next start on a shell does this before it becomes the coordinator.
+    pub(crate) fn change_before(&mut self, before: Option<String>) {
+        self.before = before;
+    }
+
+    /// From its next start on its stderr is this pipe, and it has no log.
+    pub(crate) fn change_stderr(&mut self, stderr: Option<PipeWriter>) {
+        self.stderr = stderr;
+    }
+
     /// Starts it again after its end, with the same address, data and flags.
     pub(crate) fn start_again(&mut self) {
         let (program, address, stdout) = serve(
@@ -184,6 +203,7 @@ impl Coordinator {
             &self.flags,
             self.disk.as_ref(),
             self.before.as_deref(),
+            self.stderr.as_ref(),
         );
         assert_eq!(address, self.address);
         self.program = program;
@@ -214,6 +234,7 @@ fn serve(
     flags: &[String],
     disk: Option<&Plan>,
     before: Option<&str>,
+    stderr: Option<&PipeWriter>,
 ) -> (Program, String, BufReader<ChildStdout>) {
     let dir = files.dir();
     let mut command = command("coordinator", dir);
@@ -226,12 +247,14 @@ fn serve(
         command = by_shell(before, &command);
     }
     command.stdout(Stdio::piped());
-    let mut program = Program::start(
-        "the coordinator",
-        command,
-        &dir.join("coordinator.log"),
-        Signal::SIGTERM,
-    );
+    let name = "the coordinator";
+    let mut program = match stderr {
+        Some(pipe) => {
+            command.stderr(pipe.try_clone().unwrap());
+            Program::start_without_log(name, command, Signal::SIGTERM)
+        }
+        None => Program::start(name, command, &dir.join("coordinator.log"), Signal::SIGTERM),
+    };
     let mut stdout = BufReader::new(program.child().stdout.take().unwrap());
     let (opened, line) = mpsc::channel();
     thread::spawn(move || {

@@ -74,6 +74,15 @@ impl Disk {
             arm: log.with_extension("armed"),
         }
     }
+
+    /// The variables of a program for which there is no space on paths that have this in them while a file is there.
+    pub(crate) fn full_while(&self, file: &Path, path: &str) -> Vec<(&'static str, OsString)> {
+        vec![
+            ("LD_PRELOAD", self.full.clone().into()),
+            ("SWARM_FULL_WHILE", file.into()),
+            ("SWARM_FULL_PATH", path.into()),
+        ]
+    }
 }
 
 impl Plan {

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod coordinator;
 pub(crate) mod disk;
 pub(crate) mod fake_agent;
+pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod raw;

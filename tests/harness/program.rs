@@ -50,9 +50,43 @@ pub(crate) fn command_of_process_1(program: &str, home: &Path) -> Option<Command
     }
     // The file is all three programs, and its name says which.
     let named = home.join(program);
-    std::os::unix::fs::symlink(programs(), &named).unwrap();
+    if !named.exists() {
+        std::os::unix::fs::symlink(programs(), &named).unwrap();
+    }
     let mut command = contain();
     command.arg(named);
+    Some(clean(command, home))
+}
+
+/// The same for a program in a namespace of mounts of its own, where a shell does something before it becomes the program.
+/// `None`, with a line that says so, where that is not permitted.
+pub(crate) fn command_behind_mounts(program: &str, home: &Path, before: &str) -> Option<Command> {
+    let shell = |then: &str| {
+        let mut command = Command::new("unshare");
+        command.args([
+            "-m",
+            "--",
+            "bash",
+            "-c",
+            &format!("set -e; {before}; {then}"),
+            "bash",
+        ]);
+        command
+    };
+    match shell("true").output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            println!("SKIPPED: cannot mount in a namespace: {}", why.trim());
+            return None;
+        }
+        Err(error) => {
+            println!("SKIPPED: cannot run unshare: {error}");
+            return None;
+        }
+    }
+    let mut command = shell(&format!("exec -a {program} \"$@\""));
+    command.arg(programs());
     Some(clean(command, home))
 }
 

@@ -2,52 +2,28 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, PipeReader, PipeWriter, Read as _, Write as _},
+    io::{PipeWriter, Read as _},
     net::TcpStream,
-    os::fd::AsFd as _,
     path::Path,
     process::Stdio,
     thread,
     time::Duration,
 };
 
-use nix::{
-    fcntl::{FcntlArg, OFlag, fcntl},
-    sys::signal::Signal,
-};
+use nix::sys::signal::Signal;
 use swarm_proto::v1::TaskState;
 
 use crate::harness::{
     PATIENCE,
     client::shell_task,
     coordinator::Coordinator,
+    pipe::{closed_pipe, full_pipe},
     program::{Program, command},
     wait_until,
 };
 
 /// A program that ends waits a second for the reader of its log; an agent says goodbye besides.
 const SOON: Duration = Duration::from_secs(15);
-
-/// A pipe that takes no byte more. It is stuck as long as its reader is there.
-fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    set_nonblocking(&writer, true);
-    loop {
-        match writer.write(&[b'\n'; 4096]) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    set_nonblocking(&writer, false);
-    (reader, writer)
-}
-
-fn set_nonblocking(pipe: &PipeWriter, is_nonblocking: bool) {
-    let mut flags = OFlag::O_WRONLY;
-    flags.set(OFlag::O_NONBLOCK, is_nonblocking);
-    fcntl(pipe.as_fd(), FcntlArg::F_SETFL(flags)).unwrap();
-}
 
 /// Starts a program whose stdout and stderr are this pipe.
 fn start_into(pipe: &PipeWriter, name: &str, dir: &Path, args: &[&str], farewell: Signal) -> Program {
@@ -97,9 +73,7 @@ fn a_log_that_nobody_reads_changes_nothing() {
 
 #[test]
 fn a_log_whose_reader_is_gone_changes_nothing() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    work_and_end_into(&writer, Signal::SIGINT);
+    work_and_end_into(&closed_pipe(), Signal::SIGINT);
 }
 
 #[test]
