@@ -107,10 +107,17 @@ impl StateDirectory {
     pub(crate) fn mend(&self) -> Result<Mended, MendError> {
         let mut held = self.lock.lock().expect("nothing panics while it has the lock");
         let file = self.path.join(LOCK);
-        let number = |found: fs::Metadata| (found.dev(), found.ino());
-        let own = held.metadata().map(number).map_err(MendError::Impossible)?;
-        if fs::symlink_metadata(&file).is_ok_and(|found| number(found) == own) {
-            return Ok(Mended::NotNeeded);
+        let number = |found: &fs::Metadata| (found.dev(), found.ino());
+        let own = held
+            .metadata()
+            .map(|found| number(&found))
+            .map_err(MendError::Impossible)?;
+        match fs::symlink_metadata(&file) {
+            Ok(found) if number(&found) == own => return Ok(Mended::NotNeeded),
+            Ok(_) => {}
+            Err(error) if is_gone(&error) => {}
+            // A disk that cannot be read for a moment still has the directory.
+            Err(error) => return Err(MendError::Impossible(error)),
         }
         make_private(&self.path).map_err(MendError::Impossible)?;
         let lock = lock(&self.path).map_err(|error| match error {
@@ -203,14 +210,7 @@ pub(crate) fn locate(state_dir: Option<&Path>, name: Option<&str>) -> Result<Pat
 pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
     let file = match File::open(place.join(LOCK)) {
         Ok(file) => file,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(false);
-        }
+        Err(error) if is_gone(&error) => return Ok(false),
         Err(error) => return Err(error),
     };
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -218,6 +218,14 @@ pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
         Err((_, Errno::EWOULDBLOCK)) => Ok(true),
         Err((_, errno)) => Err(errno.into()),
     }
+}
+
+/// Whether an error says that there is no such file.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// `$XDG_STATE_HOME/swarm/agent`.
