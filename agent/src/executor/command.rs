@@ -22,6 +22,11 @@ const TOOLS: [(&str, &str); 1] = [(
     "install a POSIX shell: tasks that are one line of text run in it",
 )];
 
+/// The exit codes with which shells, `env`, `nice` and `timeout` say that they could not start a program. Another machine
+/// may have it.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
 /// Checks that these programs are on PATH.
 pub(super) fn probe(report: &mut Report) {
     let Some(path) = env::var_os("PATH") else {
@@ -66,7 +71,7 @@ pub(super) fn prepare(
             "cannot start '{program}': there is no directory {} here",
             working.display()
         );
-        return Err(failed("spawn", Blame::Task, sentence));
+        return Err(failed("spawn", Blame::Machine, sentence));
     }
     Ok(Launch {
         program: program.clone(),
@@ -81,10 +86,20 @@ pub(super) fn prepare(
 pub(super) fn judge(end: End) -> Outcome {
     match end {
         End::Code(0) => Outcome::Success(Success {}),
-        End::Code(code) => Outcome::Failure(Failure {
-            exit_code: Some(code),
-            ..failure("exit", Blame::Task, format!("the command exited with {code}"))
-        }),
+        End::Code(code) => {
+            let (blame, means) = match code {
+                NOT_EXECUTABLE => (
+                    Blame::Machine,
+                    ": a program that it names may not be executed here",
+                ),
+                NOT_FOUND => (Blame::Machine, ": a program that it names is not found here"),
+                _ => (Blame::Task, ""),
+            };
+            Outcome::Failure(Failure {
+                exit_code: Some(code),
+                ..failure("exit", blame, format!("the command exited with {code}{means}"))
+            })
+        }
         End::Signal(signal) => Outcome::Failure(Failure {
             signal: Some(signal),
             ..failure(
@@ -119,6 +134,12 @@ mod tests {
             (exit.reason.as_str(), exit.exit_code, exit.signal),
             ("exit", Some(7), None)
         );
+        for (code, blame) in [(125, Blame::Task), (126, Blame::Machine), (127, Blame::Machine)] {
+            let Outcome::Failure(exit) = judge(End::Code(code)) else {
+                panic!("no failure")
+            };
+            assert_eq!((exit.reason.as_str(), exit.blame()), ("exit", blame), "{code}");
+        }
         let Outcome::Failure(signal) = judge(End::Signal(11)) else {
             panic!("no failure")
         };

@@ -45,7 +45,8 @@ pub(crate) fn not_started(error: &io::Error, program: &str, path: &OsStr) -> Out
         }
         _ => format!("cannot start '{program}': {error}"),
     };
-    failed("spawn", blame(error), sentence)
+    let (reason, blame) = reason_and_blame(error);
+    failed(reason, blame, sentence)
 }
 
 /// An attempt that this agent does not finish now. Nobody is to blame.
@@ -64,9 +65,11 @@ pub(crate) fn refused(reason: String) -> Outcome {
     })
 }
 
-/// Blames an error of the system on the machine if the machine is out of something, and else on the task.
-fn blame(error: &io::Error) -> Blame {
+/// Why the system did not start a process, and whose fault that is. A command line that is too long is so everywhere. A
+/// program may be missing on this machine alone: the coordinator blames the task when another machine fails likewise.
+fn reason_and_blame(error: &io::Error) -> (&'static str, Blame) {
     match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::E2BIG | Errno::ENAMETOOLONG | Errno::EINVAL) => ("spawn", Blame::Task),
         Some(
             Errno::ENOSPC
             | Errno::EDQUOT
@@ -76,8 +79,10 @@ fn blame(error: &io::Error) -> Blame {
             | Errno::EAGAIN
             | Errno::EIO
             | Errno::EROFS,
-        ) => Blame::Machine,
-        _ => Blame::Task,
+        ) => ("exhausted", Blame::Machine),
+        Some(_) => ("spawn", Blame::Machine),
+        // Not the system but the process's own checks: the command line has a byte that none may have.
+        None => ("spawn", Blame::Task),
     }
 }
 
@@ -93,19 +98,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_command_is_the_tasks_fault_and_a_full_disk_the_machines() {
+    fn a_missing_command_and_a_full_disk_are_the_machines_fault_and_a_long_command_line_the_tasks() {
         let missing = not_started(&io::Error::from(Errno::ENOENT), "frobnicate", OsStr::new("/bin"));
         let Outcome::Failure(missing) = missing else {
             panic!("no failure")
         };
-        assert_eq!((missing.reason.as_str(), missing.blame()), ("spawn", Blame::Task));
+        assert_eq!(
+            (missing.reason.as_str(), missing.blame()),
+            ("spawn", Blame::Machine)
+        );
         assert_eq!(
             missing.message,
             "cannot start 'frobnicate': not found in PATH=/bin"
         );
-        for errno in [Errno::ENOSPC, Errno::EMFILE, Errno::ENOMEM] {
-            assert_eq!(blame(&io::Error::from(errno)), Blame::Machine);
+        let of = |errno: Errno| reason_and_blame(&io::Error::from(errno));
+        for errno in [Errno::EACCES, Errno::ENOEXEC, Errno::ENOTDIR, Errno::ELOOP] {
+            assert_eq!(of(errno), ("spawn", Blame::Machine), "{errno}");
         }
+        for errno in [Errno::ENOSPC, Errno::EMFILE, Errno::ENOMEM] {
+            assert_eq!(of(errno), ("exhausted", Blame::Machine), "{errno}");
+        }
+        assert_eq!(of(Errno::E2BIG), ("spawn", Blame::Task));
     }
 
     #[test]

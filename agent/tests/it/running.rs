@@ -120,7 +120,10 @@ async fn a_missing_command_is_named_with_the_path_it_was_looked_for_in() {
         failure.message,
         "cannot start 'frobnicate': not found in PATH=/nowhere"
     );
-    assert_eq!((failure.reason.as_str(), failure.blame()), ("spawn", Blame::Task));
+    assert_eq!(
+        (failure.reason.as_str(), failure.blame()),
+        ("spawn", Blame::Machine)
+    );
 }
 
 #[tokio::test]

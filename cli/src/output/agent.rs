@@ -1,6 +1,6 @@
 //! Agents in columns, and an agent on a page.
 
-use swarm_proto::v1::Agent;
+use swarm_proto::v1::{Agent, AgentState};
 
 use super::{Listing, hold, page::Page, state, table::Table, text};
 
@@ -15,7 +15,11 @@ pub fn listing(agents: &[Agent]) -> Listing {
         table.row([
             agent.agent_id.clone(),
             agent.name.clone(),
-            state::agent(agent.state()).to_owned(),
+            match agent.state() {
+                AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
+                state => state::agent(state),
+            }
+            .to_owned(),
             agent.slots.to_string(),
             agent.leases.len().to_string(),
             text::pairs(&agent.labels),

@@ -48,6 +48,9 @@ pub fn task(state: TaskState) -> &'static str {
     }
 }
 
+/// An online agent whose machine fails, for a table.
+pub const SLOWED: &str = "◔ slowed";
+
 /// An attempt's outcome for a table.
 pub fn attempt(outcome: AttemptOutcome) -> &'static str {
     match outcome {

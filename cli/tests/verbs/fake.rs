@@ -603,10 +603,8 @@ impl AdminService for Service {
                 ..Default::default()
             }),
             agents: Some(AgentCounts {
-                paused: 0,
                 online: world.agents.len() as u64,
-                draining: 0,
-                lost: 0,
+                ..AgentCounts::default()
             }),
             holds: world.held.holds.clone(),
             slots: 4,

@@ -175,6 +175,8 @@ impl World {
             agent: agent(),
             reports: proofs.into_iter().map(report).collect(),
             jitter: 0,
+            lease_ttl: Duration::from_secs(90),
+            started: Timestamp(0),
         };
         self.decide(|draft| Ok(complete::decide(draft, request))).1
     }

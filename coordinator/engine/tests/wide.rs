@@ -230,6 +230,8 @@ impl World {
             agent: agent(),
             reports: granted.into_iter().map(report).collect(),
             jitter: 0,
+            lease_ttl: Duration::from_secs(90),
+            started: Timestamp(0),
         };
         let (results, events) = self.decide(|draft| Ok(complete::decide(draft, request)));
         assert!(results.iter().all(Result::is_ok));

@@ -71,6 +71,8 @@ impl HoldCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AgentCounts {
     pub(crate) online: u64,
+    /// Online agents that are given nothing for a while, because their machine failed.
+    pub(crate) slowed: u64,
     pub(crate) draining: u64,
     pub(crate) lost: u64,
     pub(crate) paused: u64,
@@ -157,6 +159,7 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
         match AgentState::of(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness) {
             AgentState::Online => {
                 counts.online += 1;
+                counts.slowed += u64::from(state.slowed_until(&agent.id, liveness.now).is_some());
                 slots += u64::from(agent.slots);
             }
             AgentState::Draining => counts.draining += 1,

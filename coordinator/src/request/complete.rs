@@ -16,7 +16,7 @@ use super::{Context, Refusal, claim, granted, refusal::of_item};
 use crate::{
     core::{Answer, admission::Load},
     machine::random,
-    wire::{field, report::reports, state::state_message},
+    wire::{field, report::reports, state::state_message, time::describe},
 };
 
 /// Takes the outcomes of attempts.
@@ -46,10 +46,13 @@ pub(crate) async fn complete(
         .cloned()
         .collect();
     let named = good.iter().map(|report| report.proof.task.clone()).collect();
+    let liveness = cx.liveness();
     let command = Complete {
         agent: agent.clone(),
         reports: good,
         jitter: random::number(),
+        lease_ttl: liveness.ttl,
+        started: liveness.started,
     };
     let claim = claim_next.map(|claim| match cx.obstacle(Load::Claim) {
         None => claim::read(cx, claim, "claim_next").map_err(|rejection| of_item(&rejection)),
@@ -61,16 +64,28 @@ pub(crate) async fn complete(
     let answer = cx
         .core
         .execute_naming(named, |draft| {
+            let now = draft.now();
+            let slowed_before = draft.slowed_until(&agent, now);
             let completed = complete::decide(draft, command);
+            let slowed = draft.slowed_until(&agent, now);
+            let pause = slowed.filter(|_| slowed > slowed_before).map(|until| until - now);
             let claimed = claim.map(|claim| {
                 let (claim, _) = claim?;
                 granting::decide(draft, claim).map_err(|rejection| of_item(&rejection))
             });
-            Ok((completed, claimed))
+            Ok((completed, claimed, pause))
         })
         .await?;
     let as_of = answer.as_of;
-    let (completed, claimed) = answer.value;
+    let (completed, claimed, pause) = answer.value;
+    if let Some(pause) = pause {
+        tracing::warn!(
+            agent_id = agent.as_str(),
+            help = "run agent doctor there",
+            "the agent's machine failed what it was given: it is given nothing for {}",
+            describe(pause)
+        );
+    }
     let (claimed, claim_refusal) = match claimed {
         None => (None, None),
         Some(Ok(granted)) => {

@@ -17,6 +17,7 @@ use swarm_engine::{
         task::{Condition, Task},
         tries::RetryPolicy,
     },
+    time::Timestamp,
 };
 
 use crate::machine::random;
@@ -104,6 +105,8 @@ pub(crate) fn completion(proofs: Vec<Proof>, result: &Reported) -> Complete {
         agent: agent(),
         reports: proofs.into_iter().map(report).collect(),
         jitter: 0,
+        lease_ttl: Duration::from_secs(90),
+        started: Timestamp(0),
     }
 }
 

@@ -39,12 +39,14 @@ pub(crate) fn agent_state(
 pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
     let AgentCounts {
         online,
+        slowed,
         draining,
         lost,
         paused,
     } = counts;
     v1::AgentCounts {
         online,
+        slowed,
         draining,
         lost,
         paused,

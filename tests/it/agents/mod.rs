@@ -4,6 +4,7 @@
 mod leaving;
 mod obeying;
 mod sharding;
+mod sick;
 mod slowed;
 
 mod absence;

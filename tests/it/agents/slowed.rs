@@ -14,7 +14,7 @@ use crate::harness::{
 fn fail(agent: &FakeAgent, lease: &LeaseRef) {
     let mut report = success(lease, "");
     report.outcome = Some(Outcome::Failure(Failure {
-        reason: "spawn".to_owned(),
+        reason: "workspace".to_owned(),
         blame: Blame::Machine.into(),
         message: "no space left on device".to_owned(),
         ..Default::default()

@@ -156,6 +156,14 @@ fn page(
     ] {
         page.push_str(&format!("  {shown:<13}{count:>8}\n"));
     }
+    if agents.slowed > 0 {
+        page.push_str(&format!(
+            "  {:<13}{:>8}  online, and given nothing for a while: their machines fail. Which: {}\n",
+            state::SLOWED,
+            agents.slowed,
+            client.next("agent list")
+        ));
+    }
     page.push_str(&format!("  {:<13}{:>8}\n", "slots", status.slots));
     if agents.online == 0 && tasks.queued > 0 {
         page.push_str(&format!(

@@ -10,13 +10,15 @@ use crate::{
         lease::Proof,
         outcome::{Blame, Failure, Outcome, Output},
         task::{Task, TaskState},
-        tries::Tries,
     },
     rejection::Rejection,
     rule::{
+        blame::Fault,
         dependency::settle,
+        fit::Liveness,
         retry::{Verdict, after_failure, mix},
     },
+    time::Timestamp,
 };
 
 /// Reports to accept. The lease alone proves the right to report, because an outbox outlives sessions.
@@ -28,6 +30,10 @@ pub struct Complete {
     pub reports: Vec<Report>,
     /// A random number for the backoffs.
     pub jitter: u64,
+    /// The length of leases: an agent that is silent for longer is lost.
+    pub lease_ttl: Duration,
+    /// The start of the coordinator: agents that have not called since have been silent for that long only.
+    pub started: Timestamp,
 }
 
 /// A report on an attempt.
@@ -78,12 +84,18 @@ pub struct Accepted {
 /// Takes each report by itself: a refused report does not touch the others.
 pub fn decide(draft: &mut Draft<'_>, request: Complete) -> Vec<Result<Accepted, Rejection>> {
     draft.known_agent_seen(&request.agent);
+    let liveness = Liveness {
+        now: draft.now(),
+        ttl: request.lease_ttl,
+        started: request.started,
+    };
     let mut results = Vec::with_capacity(request.reports.len());
     for (index, report) in request.reports.into_iter().enumerate() {
         results.push(take(
             draft,
             &request.agent,
             report,
+            liveness,
             mix(request.jitter, index as u64),
         ));
     }
@@ -93,7 +105,13 @@ pub fn decide(draft: &mut Draft<'_>, request: Complete) -> Vec<Result<Accepted, 
 
 /// The rules for reports, in their order. A repeat is confirmed. A report under the live lease is accepted, and so is
 /// one under an expired lease while nothing has happened to the task since. Every other lease is lost.
-fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> Result<Accepted, Rejection> {
+fn take(
+    draft: &mut Draft<'_>,
+    agent: &AgentId,
+    report: Report,
+    liveness: Liveness,
+    jitter: u64,
+) -> Result<Accepted, Rejection> {
     let proof = &report.proof;
     let Some(task) = draft.task(&proof.task).cloned() else {
         return Err(Rejection::TaskNotFound(proof.task.clone()));
@@ -108,25 +126,15 @@ fn take(draft: &mut Draft<'_>, agent: &AgentId, report: Report, jitter: u64) -> 
             already_completed: true,
         });
     }
-    if let Some(lease) = task.lease().filter(|lease| lease.is_proven_by(agent, proof)) {
-        if lease.cancel_asked {
-            cancel(draft, &task, agent, report);
-        } else {
-            accept(draft, &task, agent, report, (*task.tries).clone(), false, jitter);
-        }
-    } else if task
-        .untouched_loss()
-        .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof))
+    let lease = task.lease().filter(|lease| lease.is_proven_by(agent, proof));
+    if lease.is_some_and(|lease| lease.cancel_asked) {
+        cancel(draft, &task, agent, report);
+    } else if lease.is_some()
+        || task
+            .untouched_loss()
+            .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof))
     {
-        accept(
-            draft,
-            &task,
-            agent,
-            report,
-            task.tries_without_loss(),
-            true,
-            jitter,
-        );
+        accept(draft, &task, agent, report, liveness, jitter);
     } else {
         return Err(Rejection::LeaseLost {
             task: task.id.clone(),
@@ -147,8 +155,7 @@ fn accept(
     task: &Task,
     agent: &AgentId,
     report: Report,
-    mut tries: Tries,
-    late: bool,
+    liveness: Liveness,
     jitter: u64,
 ) {
     let subject = Subject::of(task);
@@ -161,19 +168,28 @@ fn accept(
                 task: subject,
                 attempt,
                 agent,
-                late,
+                late: task.lease().is_none(),
                 report: hash,
                 output,
             });
         }
-        Reported::Failure { failure, retry_after } => {
+        Reported::Failure {
+            mut failure,
+            retry_after,
+        } => {
+            let fault = draft.fault(task, &agent, &failure, liveness);
+            failure.blame = fault.blame(failure.blame);
+            let mut tries = task.tries_without_loss();
             tries.charge_failure(failure.blame, &agent);
             match failure.blame {
                 Blame::Machine => draft.machine_failed(&agent),
                 Blame::Task => draft.machine_worked(&agent),
                 Blame::Provider => {}
             }
-            let verdict = after_failure(task, &tries, failure.blame, retry_after, draft.now(), jitter);
+            if fault == Fault::Everywhere {
+                draft.machines_cleared(task);
+            }
+            let verdict = after_failure(task, &tries, &failure, retry_after, draft.now(), jitter);
             let due = match &verdict {
                 Verdict::Again(due) => *due,
                 Verdict::Enough(_) => None,
@@ -188,6 +204,10 @@ fn accept(
                 output,
             });
             if let Verdict::Enough(reason) = verdict {
+                let reason = match fault.addition() {
+                    None => reason,
+                    Some(addition) => format!("{reason}: {addition}").into(),
+                };
                 draft.emit(Fact::TaskFailed {
                     task: subject,
                     reason,

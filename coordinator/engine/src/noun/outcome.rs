@@ -76,6 +76,22 @@ pub struct Output {
     pub stderr_bytes: u64,
 }
 
+/// The reason of a failure whose command the agent could not start.
+pub const NOT_STARTED: &str = "spawn";
+
+/// The exit codes with which a shell, `env` or `nice` says that it could not start a program: not executable, not found.
+pub const NOT_STARTED_CODES: [i32; 2] = [126, 127];
+
+impl Failure {
+    /// Whether the command, or the program that it names, could not be started.
+    pub fn is_not_started(&self) -> bool {
+        &*self.reason == NOT_STARTED
+            || self
+                .exit_code
+                .is_some_and(|code| NOT_STARTED_CODES.contains(&code))
+    }
+}
+
 impl Outcome {
     /// Whether the attempt ended because its machine failed or was lost.
     pub fn is_machine_loss(&self) -> bool {

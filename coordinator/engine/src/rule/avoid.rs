@@ -23,12 +23,14 @@ pub struct Avoided {
     /// It refused the task, so asking again is pointless. Otherwise it failed the task, and is given it again when no
     /// other agent could be.
     pub refused: bool,
+    /// It could not start the task's command.
+    pub not_started: bool,
 }
 
 /// The time for which this agent avoids the task; `None` when it may be given it now.
 pub fn avoided(task: &Task, agent: &AgentId, now: Timestamp) -> Option<Avoided> {
     let by_agent = |attempt: &&Attempt| attempt.agent == *agent && attempt.round == task.round;
-    let (mut times, mut ended, mut refused) = (0, Timestamp(0), false);
+    let (mut times, mut ended, mut refused, mut not_started) = (0, Timestamp(0), false, false);
     for attempt in task.attempts.iter().filter(by_agent) {
         let blamed = match &attempt.outcome {
             Outcome::Failed(failure) => failure.blame != Blame::Provider,
@@ -39,10 +41,15 @@ pub fn avoided(task: &Task, agent: &AgentId, now: Timestamp) -> Option<Avoided> 
             times += 1;
             ended = attempt.ended;
             refused = matches!(attempt.outcome, Outcome::Released { .. });
+            not_started = matches!(&attempt.outcome, Outcome::Failed(failure) if failure.is_not_started());
         }
     }
     let until = ended + pause(times)?;
-    (until > now).then_some(Avoided { until, refused })
+    (until > now).then_some(Avoided {
+        until,
+        refused,
+        not_started,
+    })
 }
 
 /// The length of the time after this many failures and refusals; `None` after none.

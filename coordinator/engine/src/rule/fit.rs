@@ -96,7 +96,13 @@ impl State {
     }
 
     /// The same for any task of a class, or of one bucket of it, without reasons that go away by themselves.
-    fn fit_for(&self, class: &Class, bucket: Option<Bucket>, agent: &Agent, liveness: Liveness) -> Fit {
+    pub(crate) fn fit_for(
+        &self,
+        class: &Class,
+        bucket: Option<Bucket>,
+        agent: &Agent,
+        liveness: Liveness,
+    ) -> Fit {
         let presence = self.soft.presences.get(&agent.id);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
         if liveness.now - heard > liveness.ttl {
@@ -146,7 +152,7 @@ impl State {
     }
 
     /// The time for which an agent avoids a task: after a refusal, or after a failure while another live agent with a
-    /// free slot could be given the task.
+    /// free slot could be given the task. A task that could not be started waits for a busy or slowed agent, too.
     pub fn avoids(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Option<Avoided> {
         let own = avoided(task, &agent.id, liveness.now)?;
         if own.refused {
@@ -159,9 +165,9 @@ impl State {
             .take(MAX_OTHERS_VISITED)
             .any(|other| {
                 self.fit_for(class, Some(task.bucket), other, liveness) == Fit::Fits
-                    && self.has_free_slot(other)
                     && avoided(task, &other.id, liveness.now).is_none()
-                    && self.slowed_until(&other.id, liveness.now).is_none()
+                    && (own.not_started
+                        || self.has_free_slot(other) && self.slowed_until(&other.id, liveness.now).is_none())
             });
         other.then_some(own)
     }

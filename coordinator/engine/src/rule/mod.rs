@@ -9,6 +9,7 @@ mod queue;
 pub mod shard;
 mod slow;
 
+pub(crate) mod blame;
 pub mod retry;
 
 pub mod explain;

@@ -8,7 +8,7 @@ use crate::{
         PROVIDER_BACKOFF,
     },
     noun::{
-        outcome::{Blame, Loss},
+        outcome::{Blame, Failure, Loss},
         task::Task,
         tries::Tries,
     },
@@ -28,7 +28,7 @@ pub enum Verdict {
 pub fn after_failure(
     task: &Task,
     tries: &Tries,
-    blame: Blame,
+    failure: &Failure,
     retry_after: Option<Duration>,
     now: Timestamp,
     jitter: u64,
@@ -37,7 +37,7 @@ pub fn after_failure(
         return Verdict::Enough("its deadline has passed".into());
     }
     let policy = &task.retry;
-    match blame {
+    match failure.blame {
         Blame::Task if tries.failures > policy.max_retries => {
             Verdict::Enough(format!("failed {}", times(tries.failures)).into())
         }
@@ -47,7 +47,11 @@ pub fn after_failure(
             let delay = spread(upper, jitter).max(retry_after.unwrap_or_default().min(most));
             Verdict::Again(Some(now + delay))
         }
-        Blame::Machine => after_machine_loss(tries, now, jitter),
+        Blame::Machine => match after_machine_loss(tries, now, jitter) {
+            // Another machine can take it at once: this one passes it over.
+            Verdict::Again(_) if failure.is_not_started() => Verdict::Again(Some(now)),
+            verdict => verdict,
+        },
         Blame::Provider => {
             let least = doubled(PROVIDER_BACKOFF, tries.provider_limits, Duration::MAX);
             let wait = least.max(retry_after.unwrap_or_default());

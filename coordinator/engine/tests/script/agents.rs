@@ -18,6 +18,7 @@ use swarm_engine::{
         lease::Proof,
         needs::{Executor, Shard, Wants},
     },
+    time::Timestamp,
 };
 
 use crate::{
@@ -191,6 +192,8 @@ impl World {
             agent,
             reports: Vec::new(),
             jitter: JITTER,
+            lease_ttl: self.ttl(),
+            started: Timestamp(0),
         };
         for text in reports.split(';') {
             let mut words = Words::of(text);

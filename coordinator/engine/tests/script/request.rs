@@ -142,7 +142,7 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
     Ok(task)
 }
 
-/// An outcome such as `success`, `failure exit blame machine`, `cancelled` or `released busy`.
+/// An outcome such as `success`, `failure exit [code 127] blame machine`, `cancelled` or `released busy`.
 pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
     match words.need("an outcome")? {
         "success" => Ok(Reported::Success),
@@ -153,6 +153,10 @@ pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
         }),
         "failure" => {
             let reason: Arc<str> = words.need("a reason")?.into();
+            let exit_code = match words.takes("code") {
+                true => words.need_number("an exit code")?,
+                false => 1,
+            };
             let blame = match words.takes("blame").then(|| words.word()).flatten() {
                 None => Blame::Task,
                 Some("machine") => Blame::Machine,
@@ -168,7 +172,7 @@ pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
                 message: reason.clone(),
                 reason,
                 blame,
-                exit_code: Some(1),
+                exit_code: Some(exit_code),
                 signal: None,
             };
             Ok(Reported::Failure { failure, retry_after })

@@ -8,7 +8,7 @@
 //! register laptop [slots 2] [held a#1]    deregister laptop [session 1]
 //! claim laptop [2] [from QUEUE] [request ID] [session 1]
 //! renew laptop [a#1] [session 1] [draining]
-//! complete laptop a#1 success; b#1 failure exit [blame machine] [retry-after 10s]; c#1 released busy
+//! complete laptop a#1 success; b#1 failure exit [code 127] [blame machine] [retry-after 10s]; c#1 released busy
 //! forge laptop a#2 success                the same with the token of a#1, or a token that was never given
 //! cancel a b                              retry a b [revision 7]
 //! prune a b [after 60s]                   tasks are removed that ended so long ago

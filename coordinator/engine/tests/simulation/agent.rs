@@ -17,10 +17,11 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Executor, Shard, Wants},
-        outcome::{Blame, Failure},
+        outcome::{Blame, Failure, NOT_STARTED},
         task::Task,
     },
     rejection::Rejection,
+    time::Timestamp,
 };
 
 use super::{
@@ -265,6 +266,8 @@ impl Process {
             agent: self.agent.clone(),
             reports: self.outbox.iter().take(DELIVERED).cloned().collect(),
             jitter: moment.random.next(),
+            lease_ttl: TTL,
+            started: Timestamp(0),
         }))
     }
 
@@ -459,13 +462,7 @@ fn outcome(moment: &mut Moment<'_>) -> Reported {
     let random = &mut *moment.random;
     match random.below(8) {
         3..=5 if moment.habits.does(Deed::Fail) => Reported::Failure {
-            failure: Failure {
-                reason: "exit".into(),
-                blame: [Blame::Task, Blame::Task, Blame::Machine, Blame::Provider][random.index(4)],
-                message: "".into(),
-                exit_code: Some(1),
-                signal: None,
-            },
+            failure: failure(random),
             retry_after: random.one_in(4).then(|| Duration::from_secs(random.below(100))),
         },
         6 if moment.habits.does(Deed::Release) => released("busy"),
@@ -474,5 +471,22 @@ fn outcome(moment: &mut Moment<'_>) -> Reported {
             refused: true,
         },
         _ => Reported::Success,
+    }
+}
+
+fn failure(random: &mut Random) -> Failure {
+    let (reason, blame, exit_code) = [
+        ("exit", Blame::Task, Some(1)),
+        ("exit", Blame::Machine, Some(127)),
+        (NOT_STARTED, Blame::Machine, None),
+        ("workspace", Blame::Machine, None),
+        ("quota", Blame::Provider, None),
+    ][random.index(5)];
+    Failure {
+        reason: reason.into(),
+        blame,
+        message: "".into(),
+        exit_code,
+        signal: None,
     }
 }

@@ -11,6 +11,7 @@ use swarm_engine::{
     event::Fact,
     id::{AgentId, ReportHash},
     noun::{needs::Wants, task::TaskState},
+    time::Timestamp,
 };
 
 use super::{
@@ -110,6 +111,8 @@ impl World {
                     agent,
                     reports,
                     jitter,
+                    lease_ttl: TTL,
+                    started: Timestamp(0),
                 }),
             );
         }
@@ -158,6 +161,8 @@ impl World {
                     agent: agent.clone(),
                     reports: vec![report],
                     jitter: 0,
+                    lease_ttl: TTL,
+                    started: Timestamp(0),
                 };
                 self.take(Party::Nobody, 0, Request::Complete(complete));
             }

@@ -50,6 +50,8 @@ struct Life {
     due: Timestamp,
     /// Failures of the task itself in this round.
     failures: u32,
+    /// Agents that could not start its program in this round.
+    not_started: BTreeSet<AgentId>,
     /// Attempts with an outcome; each has one outcome.
     over: BTreeSet<AttemptNumber>,
 }
@@ -118,12 +120,16 @@ impl History {
             Fact::AttemptFailed {
                 task,
                 attempt,
+                agent,
                 failure,
                 due,
                 ..
             } => {
                 let life = self.life(task);
                 life.finish(*attempt);
+                if failure.is_not_started() {
+                    life.cannot_start(agent, failure.blame);
+                }
                 life.due = due.unwrap_or_default();
                 life.failures += u32::from(failure.blame == Blame::Task);
                 assert!(
@@ -184,6 +190,7 @@ impl History {
                 life.end = None;
                 life.cancel_asked = false;
                 life.failures = 0;
+                life.not_started.clear();
                 life.due = record.times.not_before.unwrap_or_default();
                 life.deadline = record.times.deadline;
             }
@@ -258,6 +265,7 @@ impl History {
             deadline: task.times.deadline,
             due: task.times.not_before.unwrap_or_default(),
             failures: 0,
+            not_started: BTreeSet::new(),
             over: BTreeSet::new(),
         };
         assert!(
@@ -413,6 +421,21 @@ impl Life {
             "{} is granted after its deadline",
             self.record.id
         );
+    }
+
+    /// Checks who is blamed for a program that could not be started. A second machine clears the first one.
+    fn cannot_start(&mut self, agent: &AgentId, blame: Blame) {
+        let is_remembered = self
+            .granted
+            .as_ref()
+            .is_some_and(|grant| grant.attempt.0 as usize <= FIRST_ATTEMPTS + LAST_ATTEMPTS);
+        let elsewhere = is_remembered && self.not_started.iter().any(|other| other != agent);
+        assert!(
+            blame == Blame::Task || !elsewhere,
+            "{}: {agent} is blamed for what another machine could not start either",
+            self.record.id
+        );
+        self.not_started.insert(agent.clone());
     }
 
     fn finish(&mut self, attempt: AttemptNumber) {

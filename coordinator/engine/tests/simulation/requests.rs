@@ -16,6 +16,7 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, Number, ReportHash},
     noun::lease::Proof,
     rejection::Rejection,
+    time::Timestamp,
 };
 
 use super::{
@@ -335,6 +336,8 @@ impl World {
                     hash: ReportHash(self.random.bytes()),
                 }],
                 jitter: 0,
+                lease_ttl: TTL,
+                started: Timestamp(0),
             }),
         };
         self.take(Party::Nobody, 0, request);

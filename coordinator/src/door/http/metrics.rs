@@ -107,6 +107,7 @@ impl Page {
         } = &self.overview.value;
         let AgentCounts {
             online,
+            slowed,
             draining,
             lost,
             paused,
@@ -121,6 +122,11 @@ impl Page {
             "swarm_agents",
             "Agents that have not said goodbye, by state",
             by_state.map(|(state, count)| ([("state", state)], count)),
+        )?;
+        sheet.gauge(
+            "swarm_agents_slowed",
+            "Online agents that are given nothing for a while, because their machine failed",
+            slowed,
         )?;
         sheet.gauge("swarm_slots", "Slots of the agents that are online", *slots)?;
         let by_kind = [

@@ -239,7 +239,7 @@ pub(super) fn work_off(mut agent: FakeAgent) {
 
 pub(super) fn fail_by_machine(agent: &FakeAgent, lease: &LeaseRef) {
     let failure = Failure {
-        reason: "spawn".to_owned(),
+        reason: "workspace".to_owned(),
         blame: Blame::Machine.into(),
         ..Failure::default()
     };
