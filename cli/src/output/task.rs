@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use swarm_proto::v1::{Command, Task, TaskSpec, task_spec::Work};
+use swarm_proto::v1::{CancelledWork, Command, Task, TaskSpec, task_spec::Work};
 
 use super::{Listing, page::Page, state, table::Table, text};
 
@@ -157,11 +157,16 @@ fn attempts(task: &Task) -> Table {
 
 fn task_state(task: &Task) -> String {
     let shown = state::task(task.state());
-    if task.cancel_requested && !state::is_final(task.state()) {
-        format!("{shown} (cancelling)")
-    } else {
-        shown.to_owned()
-    }
+    let beside = match task.cancelled_work() {
+        CancelledWork::Unspecified if task.cancel_requested && !state::is_final(task.state()) => "cancelling",
+        CancelledWork::Unspecified => return shown.to_owned(),
+        CancelledWork::NotStarted => "not started",
+        CancelledWork::Ended => "ended",
+        CancelledWork::Succeeded => "had succeeded",
+        CancelledWork::Failed => "had failed",
+        CancelledWork::Unknown => "lost",
+    };
+    format!("{shown} ({beside})")
 }
 
 fn reason(task: &Task) -> String {

@@ -4,6 +4,7 @@ use swarm_engine::{
     id::AttemptNumber,
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
+        cancelled::CancelledWork,
         outcome::Output,
         task::{End, Phase, Task, TaskState},
         tries::Tries,
@@ -49,6 +50,32 @@ pub(crate) fn task_message(task: &Task, output: Option<(AttemptNumber, &Output)>
         start_time: newest_grant(task).map(timestamp),
         end_time: ended.map(timestamp),
         number: task.number.0,
+        cancelled_work: task
+            .cancelled_work()
+            .map(cancelled_message)
+            .unwrap_or_default()
+            .into(),
+    }
+}
+
+fn cancelled_message(work: CancelledWork) -> v1::CancelledWork {
+    match work {
+        CancelledWork::NotStarted => v1::CancelledWork::NotStarted,
+        CancelledWork::Ended => v1::CancelledWork::Ended,
+        CancelledWork::Succeeded => v1::CancelledWork::Succeeded,
+        CancelledWork::Failed => v1::CancelledWork::Failed,
+        CancelledWork::Unknown => v1::CancelledWork::Unknown,
+    }
+}
+
+/// What had become of a cancelled task's work, in words.
+pub(crate) fn explain_cancelled(work: CancelledWork) -> &'static str {
+    match work {
+        CancelledWork::NotStarted => "its work had not started",
+        CancelledWork::Ended => "its attempt was ended before it had finished",
+        CancelledWork::Succeeded => "its attempt had succeeded before it was told",
+        CancelledWork::Failed => "its attempt had failed before it was told",
+        CancelledWork::Unknown => "its attempt was lost, and may have done its work",
     }
 }
 
@@ -64,7 +91,12 @@ fn reason(task: &Task) -> String {
         Phase::Running(lease) if lease.cancel_asked => "is being cancelled".to_owned(),
         Phase::Running(_) => String::new(),
         Phase::Ended(ended) => match &ended.end {
-            End::Succeeded | End::Cancelled => String::new(),
+            End::Succeeded => String::new(),
+            End::Cancelled => task
+                .cancelled_work()
+                .map(explain_cancelled)
+                .unwrap_or_default()
+                .to_owned(),
             End::Failed { reason } => reason.to_string(),
             End::Skipped { because } => format!("because {because} did not succeed"),
         },
@@ -171,7 +203,11 @@ mod tests {
                 v1::TaskState::Failed,
                 "no tries left",
             ),
-            (ended(End::Cancelled), v1::TaskState::Cancelled, ""),
+            (
+                ended(End::Cancelled),
+                v1::TaskState::Cancelled,
+                "its attempt had failed before it was told",
+            ),
             (
                 ended(End::Skipped { because }),
                 v1::TaskState::Skipped,

@@ -28,6 +28,7 @@ use super::change::{
 use super::hold::{describe_hold, done_by};
 use crate::wire::{
     state::state_message,
+    task::explain_cancelled,
     time::{describe, timestamp},
 };
 
@@ -192,7 +193,10 @@ fn ended(task: &Task, because: Option<&TaskId>, to_retry: &[TaskId]) -> Told {
     let message = match (task.end(), because) {
         (_, Some(dependency)) => format!("it was skipped because task {dependency} did not succeed"),
         (Some(End::Failed { reason }), _) => format!("it failed: {reason}"),
-        (Some(End::Cancelled), _) => "somebody cancelled it".to_owned(),
+        (Some(End::Cancelled), _) => match task.cancelled_work().map(explain_cancelled) {
+            None => "somebody cancelled it".to_owned(),
+            Some(work) => format!("somebody cancelled it: {work}"),
+        },
         _ => "it has succeeded".to_owned(),
     };
     let change = match (to_retry, because) {

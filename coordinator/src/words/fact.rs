@@ -1,6 +1,6 @@
 //! What happened, told twice: in one line for people, and as a message.
 
-use swarm_engine::{event::Fact, time::Timestamp};
+use swarm_engine::{event::Fact, noun::outcome::Outcome, time::Timestamp};
 use swarm_proto::v1::{self, event::Payload};
 
 use super::hold::describe_hold;
@@ -187,8 +187,12 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         ),
         Fact::TaskCancelled { task, attempt } => {
             let outcome = attempt.as_ref().map(|attempt| outcome_message(&attempt.outcome));
+            let work = attempt
+                .as_ref()
+                .map(|attempt| format!("; attempt {} {}", attempt.number.0, had_come_to(&attempt.outcome)))
+                .unwrap_or_default();
             (
-                format!("task {} was cancelled", task.id),
+                format!("task {} was cancelled{work}", task.id),
                 Payload::TaskCancelled(v1::TaskCancelled {
                     outcome: outcome.unwrap_or_default().into(),
                 }),
@@ -290,6 +294,16 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
     }
 }
 
+fn had_come_to(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "had succeeded",
+        Outcome::Failed(_) => "had failed",
+        Outcome::Cancelled => "was ended",
+        Outcome::Released { .. } => "was given back",
+        Outcome::Lost(_) => "was lost",
+    }
+}
+
 fn again(due: Option<Timestamp>) -> String {
     due.map(|due| format!(", to be tried again at {}", timestamp(due)))
         .unwrap_or_default()
@@ -345,7 +359,7 @@ mod tests {
                 "task count-7 succeeded in attempt 4 on agent lab-2, reported after its lease had expired",
                 "task count-7 failed: failed 3 times",
                 "task count-7 is to be cancelled in attempt 4 on agent lab-2",
-                "task count-7 was cancelled",
+                "task count-7 was cancelled; attempt 4 had failed",
                 "task count-7 was skipped because fetch-1 did not succeed",
                 "task build began round 2 because fetch was retried",
                 "task count-7 was removed: it is cancelled since 2023-11-03T08:26:40Z",

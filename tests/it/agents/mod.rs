@@ -2,6 +2,7 @@
 //! process behind.
 
 mod leaving;
+mod cancelling;
 mod obeying;
 mod sharding;
 mod sick;

@@ -9,6 +9,8 @@ pub mod lease;
 pub mod outcome;
 pub mod tries;
 
+pub mod cancelled;
+
 pub mod agent;
 pub mod job;
 

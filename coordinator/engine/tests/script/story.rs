@@ -4,6 +4,7 @@ use swarm_engine::{
     event::{Event, Fact, Subject},
     id::{AgentId, AttemptNumber, Session, TaskId},
     noun::{
+        cancelled::CancelledWork,
         hold::HoldKind,
         outcome::{Blame, Failure, Loss, Outcome},
         task::{End, Phase, Task},
@@ -153,7 +154,8 @@ pub(crate) fn record(task: &Task) -> Vec<String> {
     match task.end() {
         Some(End::Failed { reason }) => first += &format!(" ({reason})"),
         Some(End::Skipped { because }) => first += &format!(" (because of {because})"),
-        Some(End::Succeeded | End::Cancelled) | None => {}
+        Some(End::Cancelled) => first += &format!(" ({})", cancelled(task.cancelled_work())),
+        Some(End::Succeeded) | None => {}
     }
     first += &format!(", revision {}, round {}", task.revision.0, task.round);
     let tries = &task.tries;
@@ -191,6 +193,17 @@ pub(crate) fn record(task: &Task) -> Vec<String> {
         )
     });
     [first].into_iter().chain(attempts).collect()
+}
+
+fn cancelled(work: Option<CancelledWork>) -> &'static str {
+    match work {
+        None => "nobody knows why",
+        Some(CancelledWork::NotStarted) => "not started",
+        Some(CancelledWork::Ended) => "its attempt was ended",
+        Some(CancelledWork::Succeeded) => "its attempt had succeeded",
+        Some(CancelledWork::Failed) => "its attempt had failed",
+        Some(CancelledWork::Unknown) => "its attempt was lost",
+    }
 }
 
 fn outcome(outcome: &Outcome) -> String {

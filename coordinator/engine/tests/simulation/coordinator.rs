@@ -276,6 +276,11 @@ impl Coordinator {
             for event in events {
                 self.history.note(&event);
                 self.stored.apply(&event);
+                if let Fact::TaskCancelled { task, .. } = &event.fact
+                    && let Some(record) = self.stored.task(&task.id)
+                {
+                    self.history.check_cancelled(record);
+                }
                 if let Fact::TaskRemoved { task, .. } = &event.fact {
                     running.leaving.remove(&task.number);
                 }

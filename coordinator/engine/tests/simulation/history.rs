@@ -12,9 +12,10 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, GroupName, LeaseToken, QueueName, ReportHash, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
+        cancelled::CancelledWork,
         hold::Scope,
         lease::Proof,
-        outcome::{Blame, Loss},
+        outcome::{Blame, Loss, Outcome},
         task::{Condition, End, Task},
     },
     time::Timestamp,
@@ -45,6 +46,8 @@ struct Life {
     cancel_asked: bool,
     /// Its end in this round.
     end: Option<End>,
+    /// What a cancel would have to say of its work.
+    work: CancelledWork,
     deadline: Option<Timestamp>,
     /// Its earliest grant.
     due: Timestamp,
@@ -112,8 +115,17 @@ impl History {
                 life.due = due.unwrap_or_default();
                 self.stop(task);
             }
-            Fact::LeaseReleased { task, attempt, .. } => {
+            Fact::LeaseReleased {
+                task,
+                attempt,
+                refused,
+                ..
+            } => {
                 self.life(task).finish(*attempt);
+                self.life(task).work = match refused {
+                    true => CancelledWork::NotStarted,
+                    false => CancelledWork::Ended,
+                };
                 self.life(task).due = Timestamp(0);
                 self.stop(task);
             }
@@ -131,6 +143,7 @@ impl History {
                     life.cannot_start(agent, failure.blame);
                 }
                 life.due = due.unwrap_or_default();
+                life.work = CancelledWork::Failed;
                 life.failures += u32::from(failure.blame == Blame::Task);
                 assert!(
                     life.failures <= life.record.retry.max_retries + 1,
@@ -166,6 +179,13 @@ impl History {
             Fact::TaskCancelled { task, attempt } => {
                 if let Some(attempt) = attempt {
                     self.life(task).finish(attempt.number);
+                    self.life(task).work = match attempt.outcome {
+                        Outcome::Succeeded => CancelledWork::Succeeded,
+                        Outcome::Failed(_) => CancelledWork::Failed,
+                        Outcome::Released { refused: true, .. } => CancelledWork::NotStarted,
+                        Outcome::Cancelled | Outcome::Released { .. } => CancelledWork::Ended,
+                        Outcome::Lost(_) => CancelledWork::Unknown,
+                    };
                 }
                 self.stop(task);
                 self.end(task, End::Cancelled);
@@ -189,6 +209,7 @@ impl History {
                 assert!(life.end.is_some(), "{} is retried before its end", record.id);
                 life.end = None;
                 life.cancel_asked = false;
+                life.work = CancelledWork::NotStarted;
                 life.failures = 0;
                 life.not_started.clear();
                 life.due = record.times.not_before.unwrap_or_default();
@@ -262,6 +283,7 @@ impl History {
             is_leased: false,
             cancel_asked: false,
             end: None,
+            work: CancelledWork::NotStarted,
             deadline: task.times.deadline,
             due: task.times.not_before.unwrap_or_default(),
             failures: 0,
@@ -282,6 +304,7 @@ impl History {
         assert!(!life.is_leased, "{} has two leases at {}", task.id, now.0);
         assert!(!life.cancel_asked, "{} is cancelled and granted", task.id);
         life.is_leased = true;
+        life.work = CancelledWork::Unknown;
         let needs = life.record.needs.clone();
         if let Some(group) = &needs.group {
             let holder = self.groups.insert(group.clone(), task.id.clone());
@@ -366,6 +389,17 @@ impl History {
             is_known,
             "a report of {} was confirmed and is nowhere",
             proof.task
+        );
+    }
+
+    /// Checks what a record says of a cancelled task's work.
+    pub(crate) fn check_cancelled(&self, task: &Task) {
+        let known = self.lives.get(&task.id).map(|life| life.work);
+        assert_eq!(
+            task.cancelled_work(),
+            known,
+            "{} is cancelled and says something else of its work",
+            task.id
         );
     }
 
