@@ -90,6 +90,8 @@ verbs! {
     Cancel: change::cancel (globals);
     /// Bring ended tasks back, with fresh counts of tries
     Retry: change::retry (globals);
+    /// Give a task to another agent, because its machine is gone
+    Lease: change::lease (globals);
     /// Submit the tasks of another system's file, or of ours
     Import: files::import (globals);
     /// Write tasks in the format of another system, or in ours
@@ -97,7 +99,7 @@ verbs! {
     /// List and show jobs
     #[command(alias = "jobs")]
     Job: look::job (globals);
-    /// List, show, pause and drain agents
+    /// List, show, pause, drain and forget agents
     #[command(alias = "agents")]
     Agent: hold::agent (globals);
     /// Load a coordinator and measure what it takes

@@ -12,9 +12,10 @@ use swarm_proto::{
     v1::{
         CancelTasksRequest, CancelTasksResponse, ClaimRequest, ClaimResponse, CompleteRequest,
         CompleteResponse, Event, GetTaskRequest, GetTaskResponse, HeartbeatRequest, HeartbeatResponse,
-        RegisterAgentRequest, RegisterAgentResponse, RetryTasksRequest, RetryTasksResponse,
-        StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse,
-        coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
+        RegisterAgentRequest, RegisterAgentResponse, ReleaseLeaseRequest, ReleaseLeaseResponse,
+        RetryTasksRequest, RetryTasksResponse, StreamEventsRequest, SubmitTasksRequest, SubmitTasksResponse,
+        agent_service_client::AgentServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        task_service_client::TaskServiceClient,
     },
 };
 use tokio::time::timeout;
@@ -98,6 +99,12 @@ impl Caller {
         let (mut service, asked) = (self.tasks(), request.clone());
         let call = async move { service.retry_tasks(asked).await };
         self.ask(call, |answer| Exchange::Retry(request, answer)).await
+    }
+
+    pub(crate) async fn release(&self, request: ReleaseLeaseRequest) -> Answer<ReleaseLeaseResponse> {
+        let (mut service, asked) = (AgentServiceClient::new(self.channel.clone()), request.clone());
+        let call = async move { service.release_lease(asked).await };
+        self.ask(call, |answer| Exchange::Release(request, answer)).await
     }
 
     pub(crate) async fn get(&self, request: GetTaskRequest) -> Answer<GetTaskResponse> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use swarm_proto::v1::{
     CancelTasksRequest, CancelTasksResponse, ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse,
     Event, GetTaskRequest, GetTaskResponse, HeartbeatRequest, HeartbeatResponse, RegisterAgentRequest,
-    RegisterAgentResponse, RetryTasksRequest, RetryTasksResponse, SubmitTasksRequest, SubmitTasksResponse,
-    Task,
+    RegisterAgentResponse, ReleaseLeaseRequest, ReleaseLeaseResponse, RetryTasksRequest, RetryTasksResponse,
+    SubmitTasksRequest, SubmitTasksResponse, Task,
 };
 
 /// Everything that was seen.
@@ -69,6 +69,7 @@ pub(crate) enum Exchange {
     Submit(SubmitTasksRequest, Answer<SubmitTasksResponse>),
     Cancel(CancelTasksRequest, Answer<CancelTasksResponse>),
     Retry(RetryTasksRequest, Answer<RetryTasksResponse>),
+    Release(ReleaseLeaseRequest, Answer<ReleaseLeaseResponse>),
     Get(GetTaskRequest, Answer<GetTaskResponse>),
     Register(RegisterAgentRequest, Answer<RegisterAgentResponse>),
     Claim(ClaimRequest, Answer<ClaimResponse>),
@@ -83,6 +84,7 @@ impl Exchange {
             Exchange::Submit(_, answer) => answer.given()?.as_of.as_ref(),
             Exchange::Cancel(_, answer) => answer.given()?.as_of.as_ref(),
             Exchange::Retry(_, answer) => answer.given()?.as_of.as_ref(),
+            Exchange::Release(_, answer) => answer.given()?.as_of.as_ref(),
             Exchange::Get(_, answer) => answer.given()?.as_of.as_ref(),
             Exchange::Register(_, answer) => answer.given()?.as_of.as_ref(),
             Exchange::Claim(_, answer) => answer.given()?.as_of.as_ref(),
@@ -98,6 +100,7 @@ impl Exchange {
             Exchange::Submit(..) => "submit",
             Exchange::Cancel(..) => "cancel",
             Exchange::Retry(..) => "retry",
+            Exchange::Release(..) => "release",
             Exchange::Get(..) => "get",
             Exchange::Register(..) => "register",
             Exchange::Claim(..) => "claim",

@@ -1,8 +1,10 @@
-//! Cancels, brings back and looks at tasks that others have submitted.
+//! Cancels, brings back, takes from their agents and looks at tasks that others have submitted.
 
 use std::{sync::Arc, time::Duration};
 
-use swarm_proto::v1::{CancelTasksRequest, GetTaskRequest, RetryTask, RetryTasksRequest};
+use swarm_proto::v1::{
+    CancelTasksRequest, GetTaskRequest, ReleaseLeaseRequest, RetryTask, RetryTasksRequest,
+};
 
 use super::{caller::Caller, load::Board};
 use crate::harness::seeded::Seeded;
@@ -25,6 +27,10 @@ pub(crate) async fn run(caller: Caller, mut chance: Seeded, board: Arc<Board>) {
                         revision: None,
                     }];
                     caller.retry(RetryTasksRequest { tasks }).await;
+                }
+                55..=64 => {
+                    let attempt = 0;
+                    caller.release(ReleaseLeaseRequest { task_id, attempt }).await;
                 }
                 _ => {
                     caller.get(GetTaskRequest { task_id }).await;

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use swarm_proto::v1::{
-    AttemptReport, ClaimRequest, CompleteRequest, Failure, HeartbeatRequest, LeaseRef, Output,
+    AttemptReport, Blame, ClaimRequest, CompleteRequest, Failure, HeartbeatRequest, LeaseRef, Output,
     RegisterAgentRequest, Released, Success, attempt_report::Outcome,
 };
 
@@ -114,7 +114,8 @@ impl Rogue {
                 self.report(success(&lease)).await;
                 self.report(failure(&lease)).await;
             }
-            60..=67 => self.report(failure(&lease)).await,
+            60..=63 => self.report(failure(&lease)).await,
+            64..=67 => self.report(not_started(&lease)).await,
             68..=77 => self.report(released(&lease)).await,
             78..=87 => {
                 let forged = LeaseRef {
@@ -195,6 +196,16 @@ fn report(lease: &LeaseRef, outcome: Outcome) -> AttemptReport {
 
 fn success(lease: &LeaseRef) -> AttemptReport {
     report(lease, Outcome::Success(Success {}))
+}
+
+/// A failure as of a machine that lacks the program.
+fn not_started(lease: &LeaseRef) -> AttemptReport {
+    let failure = Failure {
+        reason: "spawn".to_owned(),
+        blame: Blame::Machine.into(),
+        ..Default::default()
+    };
+    report(lease, Outcome::Failure(failure))
 }
 
 fn failure(lease: &LeaseRef) -> AttemptReport {

@@ -35,6 +35,7 @@ pub fn command(change: &Change, coordinator: &Address) -> String {
             swarmctl("retry", ids, coordinator)
         }
         Some(What::ExplainTask(request)) => swarmctl("explain", [&request.task_id], coordinator),
+        Some(What::ReleaseLease(request)) => swarmctl("lease release", [&request.task_id], coordinator),
         None => UNKNOWN.to_owned(),
     }
 }
@@ -93,7 +94,8 @@ fn swarmctl<W: AsRef<str>>(verb: &str, words: impl IntoIterator<Item = W>, coord
 #[cfg(test)]
 mod tests {
     use swarm_proto::v1::{
-        ExplainTaskRequest, LimitQueueRequest, ResumeRequest, RetryTasksRequest, Shard, UndrainAgentRequest,
+        ExplainTaskRequest, LimitQueueRequest, ReleaseLeaseRequest, ResumeRequest, RetryTasksRequest, Shard,
+        UndrainAgentRequest,
     };
 
     use super::*;
@@ -216,6 +218,18 @@ mod tests {
         assert_eq!(
             of(What::ExplainTask(request)),
             "swarmctl --coordinator lab:7 explain far"
+        );
+    }
+
+    #[test]
+    fn a_lease_is_released() {
+        let request = ReleaseLeaseRequest {
+            task_id: "t".into(),
+            attempt: 0,
+        };
+        assert_eq!(
+            of(What::ReleaseLease(request)),
+            "swarmctl --coordinator lab:7 lease release t"
         );
     }
 

@@ -146,6 +146,7 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         | Reason::LeaseLost
         | Reason::AgentReplaced
         | Reason::TaskFinished
+        | Reason::TaskNotRunning
         | Reason::TaskNotFinished => return None,
     };
     Some(advice.to_owned())

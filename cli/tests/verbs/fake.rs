@@ -580,6 +580,20 @@ impl AgentService for Service {
             request.into_inner(),
         )))
     }
+
+    async fn release_lease(
+        &self,
+        request: Request<ReleaseLeaseRequest>,
+    ) -> Result<Response<ReleaseLeaseResponse>, Status> {
+        held::release_lease(self.world(), request.into_inner()).map(Response::new)
+    }
+
+    async fn forget_agent(
+        &self,
+        request: Request<ForgetAgentRequest>,
+    ) -> Result<Response<ForgetAgentResponse>, Status> {
+        held::forget_agent(self.world(), request.into_inner()).map(Response::new)
+    }
 }
 
 #[tonic::async_trait]

@@ -22,6 +22,7 @@ use crate::{
 /// The name of a golden file, and its command line.
 pub const CASES: &[(&str, &[&str])] = &[
     ("agent-drain", &["agent", "drain", "lab"]),
+    ("agent-forget", &["agent", "forget", "lab"]),
     ("agent-list", &["agent", "list"]),
     ("agent-pause", &["agent", "pause", "a1"]),
     ("agent-resume", &["agent", "resume", "a2"]),
@@ -41,6 +42,7 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("inspect-job", &["inspect", "nightly"]),
     ("job-list", &["job", "list"]),
     ("job-show", &["job", "show", "nightly"]),
+    ("lease-release", &["lease", "release", "serve"]),
     ("list", &["list"]),
     ("list-fields", &["list", "--fields", "state,task_id,spec.labels"]),
     ("list-wide", &["list", "-o", "wide", "--newest", "--limit", "2"]),

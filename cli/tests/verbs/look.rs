@@ -257,7 +257,10 @@ fn status_has_the_promised_keys() {
             "skipped"
         ]
     );
-    assert_eq!(keys(&status["agents"]), ["online", "draining", "lost", "paused"]);
+    assert_eq!(
+        keys(&status["agents"]),
+        ["online", "draining", "lost", "paused", "slowed"]
+    );
     assert_eq!(status["uptime"], 90);
 }
 

@@ -237,6 +237,13 @@ pub enum Fact {
         /// The agent.
         agent: AgentId,
     },
+    /// Somebody forgot an agent.
+    AgentForgotten {
+        /// The agent.
+        agent: AgentId,
+        /// The person who forgot it, as the calling program said.
+        actor: Arc<str>,
+    },
     /// An agent was removed for good: nobody had heard of it for long.
     AgentRemoved {
         /// The agent.
@@ -286,12 +293,13 @@ impl Fact {
             Fact::QueueLimited { .. } => "queue_limited",
             Fact::AgentRegistered(_) => "agent_registered",
             Fact::AgentDeregistered { .. } => "agent_deregistered",
+            Fact::AgentForgotten { .. } => "agent_forgotten",
             Fact::AgentRemoved { .. } => "agent_removed",
         }
     }
 
     /// Every kind.
-    pub const KINDS: [&'static str; 24] = [
+    pub const KINDS: [&'static str; 25] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -315,6 +323,7 @@ impl Fact {
         "queue_limited",
         "agent_registered",
         "agent_deregistered",
+        "agent_forgotten",
         "agent_removed",
     ];
 }

@@ -84,6 +84,9 @@ pub const MAX_SHARDS: u16 = 256;
 /// Obstacles, and agents, named in one explanation: a person reads the first few.
 pub const MAX_EXPLAINED: usize = 100;
 
+/// An agent is said to be silent after more than this part of a TTL: one that lives calls at least three times in it.
+pub const SILENCE_IN_TTL: u32 = 2;
+
 /// The depth to which an explanation follows dependencies.
 pub const MAX_EXPLAINED_DEPTH: u32 = 10;
 

@@ -46,6 +46,15 @@ pub enum Rejection {
         /// Its final state.
         state: TaskState,
     },
+    /// The task has no lease to release, or another attempt has it.
+    TaskNotRunning {
+        /// The task.
+        task: TaskId,
+        /// Its state.
+        state: TaskState,
+        /// The attempt that was named.
+        attempt: Option<AttemptNumber>,
+    },
     /// The task has not ended and can't be retried.
     TaskNotFinished {
         /// The task.
@@ -221,6 +230,18 @@ impl fmt::Display for Rejection {
                 write!(f, "task {task} has changed: its revision is {} now", revision.0)
             }
             Rejection::TaskFinished { task, state } => write!(f, "task {task} has already ended as {state}"),
+            Rejection::TaskNotRunning {
+                task,
+                state: TaskState::Running,
+                attempt: Some(attempt),
+            } => write!(
+                f,
+                "attempt {} of task {task} does not run: another one does",
+                attempt.0
+            ),
+            Rejection::TaskNotRunning { task, state, .. } => {
+                write!(f, "nobody has a lease of task {task}: it is {state}")
+            }
             Rejection::TaskNotFinished { task, state } => {
                 write!(f, "task {task} has not ended: it is {state}")
             }

@@ -212,7 +212,9 @@ impl Fact {
                 ..Touches::default()
             },
             Fact::AgentRegistered(agent) => of_agent(&agent.id),
-            Fact::AgentDeregistered { agent } | Fact::AgentRemoved { agent } => of_agent(agent),
+            Fact::AgentDeregistered { agent }
+            | Fact::AgentForgotten { agent, .. }
+            | Fact::AgentRemoved { agent } => of_agent(agent),
         }
     }
 }

@@ -28,6 +28,7 @@ mod nothing;
 pub(crate) mod register;
 
 pub(crate) mod agent;
+pub(crate) mod give_up;
 pub(crate) mod hold;
 pub(crate) mod queue;
 

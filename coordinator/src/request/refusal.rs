@@ -159,6 +159,7 @@ fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::RevisionMismatch { .. } => Reason::RevisionMismatch,
         Rejection::Full(_) => Reason::QueueFull,
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
+        Rejection::TaskNotRunning { .. } => Reason::TaskNotRunning,
         Rejection::TaskNotFinished { .. } => Reason::TaskNotFinished,
         Rejection::DependencyFailed { .. } | Rejection::DependencyRemoved { .. } => Reason::DependencyFailed,
     }
@@ -287,6 +288,15 @@ mod tests {
                 },
                 "FailedPrecondition",
                 "TASK_FINISHED",
+            ),
+            (
+                Rejection::TaskNotRunning {
+                    task: task.clone(),
+                    state: TaskState::Queued,
+                    attempt: None,
+                },
+                "FailedPrecondition",
+                "TASK_NOT_RUNNING",
             ),
             (
                 Rejection::TaskNotFinished {

@@ -68,6 +68,8 @@ table! {
     GetAgentRequest         "AgentService/GetAgent"             MAX_REQUEST_BYTES   None;
     DrainAgentRequest       "AgentService/DrainAgent"           MAX_REQUEST_BYTES   Some(Load::Other);
     UndrainAgentRequest     "AgentService/UndrainAgent"         MAX_REQUEST_BYTES   None;
+    ReleaseLeaseRequest     "AgentService/ReleaseLease"         MAX_REQUEST_BYTES   Some(Load::Other);
+    ForgetAgentRequest      "AgentService/ForgetAgent"          MAX_REQUEST_BYTES   Some(Load::Other);
 
     ListQueuesRequest       "QueueService/ListQueues"           MAX_REQUEST_BYTES   None;
     LimitQueueRequest       "QueueService/LimitQueue"           MAX_REQUEST_BYTES   Some(Load::Other);

@@ -236,6 +236,7 @@ pub(super) fn write_loss(loss: Loss) -> store::LossKind {
         Loss::Replaced => store::LossKind::Replaced,
         Loss::Deregistered => store::LossKind::Deregistered,
         Loss::Overdue => store::LossKind::Overdue,
+        Loss::GivenUp => store::LossKind::GivenUp,
     }
 }
 
@@ -247,6 +248,7 @@ pub(super) fn read_loss(field: &'static str, stored: store::LossKind) -> Result<
         store::LossKind::Replaced => Loss::Replaced,
         store::LossKind::Deregistered => Loss::Deregistered,
         store::LossKind::Overdue => Loss::Overdue,
+        store::LossKind::GivenUp => Loss::GivenUp,
     })
 }
 

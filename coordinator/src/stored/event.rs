@@ -257,6 +257,10 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             actor: actor.to_string(),
         }),
         Fact::AgentRegistered(agent) => Stored::AgentRegistered(write_agent(agent)),
+        Fact::AgentForgotten { agent, actor } => Stored::AgentForgotten(store::AgentForgotten {
+            agent_id: agent.to_string(),
+            actor: actor.to_string(),
+        }),
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
             agent_id: agent.to_string(),
         }),
@@ -367,6 +371,10 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
             actor: limited.actor.into(),
         },
         Stored::AgentRegistered(agent) => Fact::AgentRegistered(read_agent(agent)?.into()),
+        Stored::AgentForgotten(forgotten) => Fact::AgentForgotten {
+            agent: AgentId::stored(filled("the agent's id", &forgotten.agent_id)?),
+            actor: forgotten.actor.into(),
+        },
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {
             agent: AgentId::stored(filled("the agent's id", &deregistered.agent_id)?),
         },

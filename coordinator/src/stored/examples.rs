@@ -142,6 +142,10 @@ pub(crate) fn events() -> Vec<Event> {
         },
         Fact::AgentRegistered(Arc::new(agent())),
         Fact::AgentDeregistered { agent: agent_id() },
+        Fact::AgentForgotten {
+            agent: agent_id(),
+            actor: "ann@laptop".into(),
+        },
         Fact::AgentRemoved { agent: agent_id() },
     ];
     facts.into_iter().map(event).collect()

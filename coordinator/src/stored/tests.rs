@@ -22,12 +22,13 @@ use super::{
     encode_output, encode_task, examples, kind,
 };
 
-const LOSSES: [Loss; 5] = [
+const LOSSES: [Loss; 6] = [
     Loss::Silent,
     Loss::Undelivered,
     Loss::Replaced,
     Loss::Deregistered,
     Loss::Overdue,
+    Loss::GivenUp,
 ];
 
 #[test]

@@ -72,6 +72,7 @@ pub(crate) fn loss_word(loss: Loss) -> &'static str {
         Loss::Replaced => "replaced",
         Loss::Deregistered => "deregistered",
         Loss::Overdue => "overdue",
+        Loss::GivenUp => "given_up",
     }
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn explain_loss(loss: Loss) -> &'static str {
         Loss::Replaced => "its agent began a new session without it",
         Loss::Deregistered => "its agent said goodbye",
         Loss::Overdue => "it did not end in the time it had",
+        Loss::GivenUp => "somebody gave its agent up",
     }
 }
 

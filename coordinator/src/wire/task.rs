@@ -50,11 +50,7 @@ pub(crate) fn task_message(task: &Task, output: Option<(AttemptNumber, &Output)>
         start_time: newest_grant(task).map(timestamp),
         end_time: ended.map(timestamp),
         number: task.number.0,
-        cancelled_work: task
-            .cancelled_work()
-            .map(cancelled_message)
-            .unwrap_or_default()
-            .into(),
+        cancelled_work: task.cancelled_work().map(|work| cancelled_message(work).into()),
     }
 }
 

@@ -9,7 +9,7 @@ use swarm_engine::{
         outcome::Outcome,
         task::Task,
     },
-    rule::fit::Fit,
+    rule::{avoid::Why, fit::Fit},
 };
 use swarm_proto::{
     limits::MAX_REASON_BYTES,
@@ -39,7 +39,7 @@ pub(crate) fn change_for(task: &Task, fit: &Fit) -> Option<v1::Change> {
         })),
         Fit::Label(_) | Fit::Executor(_) | Fit::Lost(_) | Fit::Leaving => start_agent(task),
         // It would refuse again.
-        Fit::Avoided(avoided) if avoided.refused => start_agent(task),
+        Fit::Avoided(avoided) if avoided.why == Why::Refused => start_agent(task),
         Fit::Avoided(_) | Fit::Fits | Fit::Busy | Fit::Slowed(_) => None,
     }
 }
@@ -93,6 +93,14 @@ pub(crate) fn retry(tasks: &[TaskId]) -> v1::Change {
     });
     change(What::RetryTasks(v1::RetryTasksRequest {
         tasks: tasks.collect(),
+    }))
+}
+
+/// Releases the lease of a task.
+pub(crate) fn release_lease(task: &Task) -> v1::Change {
+    change(What::ReleaseLease(v1::ReleaseLeaseRequest {
+        task_id: task.id.to_string(),
+        attempt: task.attempt_count.0,
     }))
 }
 

@@ -112,11 +112,19 @@ mod tests {
             Loss::Replaced,
             Loss::Deregistered,
             Loss::Overdue,
+            Loss::GivenUp,
         ]
         .map(loss_word);
         assert_eq!(
             words,
-            ["silent", "undelivered", "replaced", "deregistered", "overdue"]
+            [
+                "silent",
+                "undelivered",
+                "replaced",
+                "deregistered",
+                "overdue",
+                "given_up"
+            ]
         );
     }
 

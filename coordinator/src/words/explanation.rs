@@ -13,7 +13,7 @@ use swarm_engine::{
         task::{Condition, End, Task, TaskState},
     },
     rule::{
-        avoid::Avoided,
+        avoid::{Avoided, Why},
         explain::{Cause, Explanation, Obstacle},
         fit::{Fit, Liveness, Passed, Reason, Unmatched},
     },
@@ -22,7 +22,7 @@ use swarm_engine::{
 use swarm_proto::v1;
 
 use super::change::{
-    change_for, explain_task, lift, out_of_reach, raise_limit, refusal, retry, start_agent,
+    change_for, explain_task, lift, out_of_reach, raise_limit, refusal, release_lease, retry, start_agent,
     start_with_more_slots,
 };
 use super::hold::{describe_hold, done_by};
@@ -58,6 +58,16 @@ impl Told {
     fn until(mut self, until: Timestamp) -> Told {
         self.until = Some(until);
         self
+    }
+
+    /// Adds that the agent of a running task is silent, and what helps if its machine is gone.
+    fn silent(mut self, task: &Task, silence: Option<Duration>) -> Told {
+        let Some(silence) = silence else { return self };
+        let silence = describe(Duration::from_secs(silence.as_secs()));
+        self.message += &format!(
+            "; nothing was heard of the agent for {silence}: if its machine is gone, release the lease"
+        );
+        self.change(release_lease(task))
     }
 }
 
@@ -162,18 +172,16 @@ fn obstacle_in_words(obstacle: &Obstacle, explanation: &Explanation, liveness: L
         Cause::Unmatched { why, nearest } => unmatched(task, why, nearest.as_ref()),
         Cause::Turn { unwilling } if is_other => turn(task, unwilling.as_ref()),
         Cause::Turn { .. } => turn(task, explanation.agents.first()),
-        Cause::Running => {
+        Cause::Running { silence } => {
             let agent = task.lease().map(|lease| called(&lease.agent));
-            let agent = agent.unwrap_or_default();
-            Told::new(
-                "running",
-                format!("attempt {} runs on agent {agent}", task.attempt_count.0),
-            )
+            let (attempt, agent) = (task.attempt_count.0, agent.unwrap_or_default());
+            Told::new("running", format!("attempt {attempt} runs on agent {agent}")).silent(task, *silence)
         }
-        Cause::Cancelling => Told::new(
+        Cause::Cancelling { silence } => Told::new(
             "cancelling",
             "somebody cancelled it; it runs until its agent has ended it",
-        ),
+        )
+        .silent(task, *silence),
         Cause::Ended { because, retry } => ended(task, because.as_ref(), retry),
     }
 }
@@ -313,10 +321,16 @@ fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, liveness: Live
 
 /// `refused the task: no commands here; it is not given it again for a while`.
 fn avoided_in_words(task: &Task, agent: &Agent, avoided: Avoided) -> String {
-    match refusal(task, agent).filter(|_| avoided.refused) {
-        Some(reason) => format!("refused the task: {reason}; it is not given it again for a while"),
-        None => "failed the task before and is not given it again for a while".to_owned(),
-    }
+    let refusal = refusal(task, agent).filter(|_| avoided.why == Why::Refused);
+    let what = match (refusal, avoided.why) {
+        (Some(reason), _) => {
+            return format!("refused the task: {reason}; it is not given it again for a while");
+        }
+        (None, Why::NotStarted) => "could not start the task's command",
+        (None, Why::GivenUp) => "was given up when it ran the task",
+        (None, Why::Failed | Why::Refused) => "failed the task before",
+    };
+    format!("{what} and is not given it again for a while")
 }
 
 fn cannot(executor: Executor) -> String {

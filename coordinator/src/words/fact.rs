@@ -287,6 +287,12 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             format!("agent {agent} said goodbye"),
             Payload::AgentDeregistered(v1::AgentDeregistered {}),
         ),
+        Fact::AgentForgotten { agent, actor } => (
+            format!("agent {agent} was forgotten{}", by(actor)),
+            Payload::AgentForgotten(v1::AgentForgotten {
+                actor: actor.to_string(),
+            }),
+        ),
         Fact::AgentRemoved { agent } => (
             format!("agent {agent} was removed: nobody had heard of it for long"),
             Payload::AgentRemoved(v1::AgentRemoved {}),
@@ -369,6 +375,7 @@ mod tests {
                 "at most 4 tasks of queue nightly run at a time, by ann@laptop",
                 "agent k3x9 (lab\u{1b}[2J) registered with 4 slots",
                 "agent lab-2 said goodbye",
+                "agent lab-2 was forgotten, by ann@laptop",
                 "agent lab-2 was removed: nobody had heard of it for long",
             ]
         );

@@ -75,6 +75,7 @@ impl Exit {
             | Reason::AgentReplaced
             | Reason::RevisionMismatch
             | Reason::TaskFinished
+            | Reason::TaskNotRunning
             | Reason::TaskNotFinished
             | Reason::DependencyFailed
             | Reason::EventsTrimmed

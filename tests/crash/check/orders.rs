@@ -1,4 +1,4 @@
-//! Cancels, retries and reads: what was accepted is in the log, and what was acknowledged is found by its id.
+//! Cancels, retries, releases and reads: what was accepted is in the log, and what was acknowledged is found by its id.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,6 +13,7 @@ pub(super) fn violations(history: &History, lives: &Lives<'_>) -> Vec<String> {
     let acknowledged = acknowledged(history);
     let mut found = Vec::new();
     let mut retries: BTreeMap<&str, Retries> = BTreeMap::new();
+    let mut releases: BTreeMap<&str, Releases> = BTreeMap::new();
     for call in &history.calls {
         let as_of = call.exchange.as_of().map_or(0, |(_, seq)| seq);
         let lost = |id: &str| {
@@ -61,6 +62,17 @@ pub(super) fn violations(history: &History, lives: &Lives<'_>) -> Vec<String> {
                 }
                 Answer::Refused(_) => {}
             },
+            Exchange::Release(request, answer) => {
+                let asked = releases.entry(&request.task_id).or_default();
+                match answer {
+                    Answer::Given(response) => asked.accepted.push((response.attempt, as_of)),
+                    Answer::Unknown => asked.unanswered += 1,
+                    Answer::Refused(reason) if reason == "TASK_NOT_FOUND" => {
+                        found.extend(lost(&request.task_id));
+                    }
+                    Answer::Refused(_) => {}
+                }
+            }
             Exchange::Get(request, Answer::Refused(reason)) if reason == "TASK_NOT_FOUND" => {
                 found.extend(lost(&request.task_id));
             }
@@ -85,6 +97,12 @@ pub(super) fn violations(history: &History, lives: &Lives<'_>) -> Vec<String> {
         found.extend(
             asked
                 .disagree(&life.retries)
+                .map(|how| format!("task {id}: {how}")),
+        );
+        let asked = releases.remove(id).unwrap_or_default();
+        found.extend(
+            asked
+                .disagree(&life.given_up)
                 .map(|how| format!("task {id}: {how}")),
         );
     }
@@ -139,6 +157,35 @@ impl Retries {
         (!in_time || seqs.len() > asked).then(|| {
             format!(
                 "its retries were accepted as of {:?}, {} had no answer, and the log has them at {seqs:?}",
+                self.accepted, self.unanswered
+            )
+        })
+    }
+}
+
+/// The releases of one task's leases that somebody asked for.
+#[derive(Default)]
+struct Releases {
+    /// The attempt and the position of each answer that accepted it.
+    accepted: Vec<(u32, u64)>,
+    unanswered: usize,
+}
+
+impl Releases {
+    /// Each accepted release is in the log, and each in the log was asked for.
+    fn disagree(&self, given_up: &[(u32, u64)]) -> Option<String> {
+        let is_there = |&(attempt, as_of): &(u32, u64)| {
+            given_up
+                .iter()
+                .any(|&(other, seq)| other == attempt && seq <= as_of)
+        };
+        let unexplained = given_up
+            .iter()
+            .filter(|(attempt, _)| !self.accepted.iter().any(|(accepted, _)| accepted == attempt))
+            .count();
+        (!self.accepted.iter().all(is_there) || unexplained > self.unanswered).then(|| {
+            format!(
+                "its leases were released as of {:?}, {} releases had no answer, and the log has them at {given_up:?}",
                 self.accepted, self.unanswered
             )
         })

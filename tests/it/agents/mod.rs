@@ -3,6 +3,7 @@
 
 mod leaving;
 mod cancelling;
+mod given_up;
 mod obeying;
 mod sharding;
 mod sick;

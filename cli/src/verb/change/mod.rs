@@ -1,6 +1,7 @@
 //! The verbs that change tasks, by ids or by a filter.
 
 pub mod cancel;
+pub mod lease;
 pub mod retry;
 
 mod bulk;

@@ -1,4 +1,4 @@
-//! `swarmctl agent`: lists and shows agents, and places and lifts holds on them.
+//! `swarmctl agent`: lists, shows and forgets agents, and places and lifts holds on them.
 
 use clap::Subcommand;
 use swarm_program::exit::Exit;
@@ -7,7 +7,7 @@ use swarm_proto::v1::ListAgentsRequest;
 use super::{
     drain,
     flags::{Reason, agent_id},
-    pause, resume, undrain,
+    forget, pause, resume, undrain,
 };
 use crate::{
     call::{client::Client, pages::Pages, subject},
@@ -20,7 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl agent list                          who works, and on how much
   swarmctl agent list --label os=linux --all   of these also those that said goodbye
-  swarmctl agent show lab-3 -o json            one agent with its leases";
+  swarmctl agent show lab-3 -o json            one agent with its leases
+  swarmctl agent forget lab-3                  its machine is gone: others get what it held, at once";
 
 /// What to do with agents.
 #[derive(Debug, clap::Args)]
@@ -72,9 +73,11 @@ enum AgentVerb {
         #[command(flatten)]
         actor: Actor,
     },
+    /// Give up an agent whose machine is gone: others may have its tasks at once
+    Forget(forget::Args),
 }
 
-/// Lists agents, shows one, or places or lifts a hold on it.
+/// Lists agents, shows one, forgets one, or places or lifts a hold on it.
 ///
 /// # Errors
 ///
@@ -106,6 +109,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         AgentVerb::Drain(args) => return drain::run(args, globals).await,
         AgentVerb::Undrain(args) => return undrain::run(args, globals).await,
+        AgentVerb::Forget(args) => return forget::run(args, globals).await,
         AgentVerb::Pause { agent, reason, actor } => {
             let scope = Scope::Agent(agent_id(&client, &agent).await?);
             return pause::pause(&client, scope, reason, &actor, globals).await;

@@ -1,4 +1,4 @@
-//! The verbs that place and lift holds on everything, a queue, or an agent.
+//! The verbs that place and lift holds on everything, a queue, or an agent, and that give an agent up.
 
 pub mod pause;
 pub mod resume;
@@ -11,3 +11,4 @@ pub mod stop;
 pub mod undrain;
 
 mod flags;
+mod forget;

@@ -29,6 +29,8 @@ pub struct Held {
     pub drains: Vec<DrainAgentRequest>,
     pub stops: Vec<StopAllRequest>,
     pub limits: Vec<LimitQueueRequest>,
+    pub releases: Vec<ReleaseLeaseRequest>,
+    pub forgets: Vec<ForgetAgentRequest>,
     pub agent_lists: Vec<ListAgentsRequest>,
 }
 
@@ -133,6 +135,56 @@ pub fn undrain_agent(mut world: MutexGuard<'_, World>, request: UndrainAgentRequ
         as_of: world.as_of(),
         lifted,
     }
+}
+
+pub fn release_lease(
+    mut world: MutexGuard<'_, World>,
+    request: ReleaseLeaseRequest,
+) -> Result<ReleaseLeaseResponse, Status> {
+    world.held.releases.push(request.clone());
+    let as_of = world.as_of();
+    let task = world
+        .tasks
+        .iter_mut()
+        .find(|task| task.task_id == request.task_id);
+    let task = task.ok_or_else(|| refused(Reason::TaskNotFound, "there is no such task".to_owned()))?;
+    if task.state() != TaskState::Running {
+        return Err(refused(
+            Reason::TaskNotRunning,
+            "nobody has a lease of it".to_owned(),
+        ));
+    }
+    task.set_state(TaskState::Queued);
+    Ok(ReleaseLeaseResponse {
+        as_of,
+        task_id: request.task_id,
+        attempt: request.attempt,
+        agent_id: task
+            .attempts
+            .last()
+            .map(|last| last.agent_id.clone())
+            .unwrap_or_default(),
+        state: task.state,
+    })
+}
+
+pub fn forget_agent(
+    mut world: MutexGuard<'_, World>,
+    request: ForgetAgentRequest,
+) -> Result<ForgetAgentResponse, Status> {
+    let as_of = world.as_of();
+    let agent = world
+        .agents
+        .iter()
+        .find(|agent| agent.agent_id == request.agent_id);
+    let agent = agent.ok_or_else(|| refused(Reason::AgentNotFound, "there is no such agent".to_owned()))?;
+    let leases = agent.leases.len() as u32;
+    world.held.forgets.push(request.clone());
+    Ok(ForgetAgentResponse {
+        as_of,
+        agent_id: request.agent_id,
+        leases,
+    })
 }
 
 pub fn explain_task(

@@ -16,6 +16,9 @@ pub mod retry;
 pub mod hold;
 pub mod limit;
 
+pub mod forget;
+pub mod release;
+
 pub mod expire;
 pub mod prune;
 pub mod prune_agents;

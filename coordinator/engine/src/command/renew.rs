@@ -8,7 +8,7 @@ use crate::{
     event::{Fact, Subject},
     id::{AgentId, AttemptNumber, Session, TaskId},
     limits::MAX_HELD_LEASES,
-    noun::lease::Proof,
+    noun::{lease::Proof, outcome::Loss},
     rejection::Rejection,
     state::State,
     time::Timestamp,
@@ -132,7 +132,12 @@ pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Pro
     }
     let resumable = task
         .untouched_loss()
-        .is_some_and(|(lost, _)| lost.is_proven_by(agent, proof) && draft.now() + lost.ttl <= lost.ends_by)
+        .is_some_and(|(lost, loss)| {
+            // A person's word that the machine is gone outweighs the machine's own.
+            loss != Loss::GivenUp
+                && lost.is_proven_by(agent, proof)
+                && draft.now() + lost.ttl <= lost.ends_by
+        })
         // Meanwhile another task of its group may run, or its queue may have reached its limit.
         && !draft.is_at_limit(task.queue())
         && task.needs.group.as_ref().is_none_or(|group| draft.ready().holder(group).is_none())

@@ -30,7 +30,7 @@ pub struct Agent {
     pub session: Session,
     /// The time of its last registration.
     pub registered: Timestamp,
-    /// It said goodbye and has not registered since.
+    /// It said goodbye or was forgotten, and has not registered since.
     pub gone: bool,
     /// The time of its last registration or goodbye.
     pub changed: Timestamp,

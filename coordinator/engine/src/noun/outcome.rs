@@ -61,6 +61,8 @@ pub enum Loss {
     Deregistered,
     /// The attempt reached its durable end.
     Overdue,
+    /// Somebody gave its machine up: released the lease, or forgot the agent.
+    GivenUp,
 }
 
 /// The last output of a command. It passes through the engine and never stays in a state.

@@ -338,7 +338,7 @@ impl Task {
                 }
             }
             Loss::Undelivered => tries.undelivered = tries.undelivered.saturating_sub(1),
-            Loss::Replaced | Loss::Deregistered => {}
+            Loss::Replaced | Loss::Deregistered | Loss::GivenUp => {}
         }
         tries
     }

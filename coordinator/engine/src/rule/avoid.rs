@@ -1,4 +1,4 @@
-//! Avoiding: an agent that failed or refused a task should not be given it again for a while.
+//! Avoiding: an agent that failed or refused a task, or was given up with it, should not be given it again for a while.
 //!
 //! This is only a preference, and it decays. When no other agent could be given a failed task, the same agent is.
 
@@ -8,8 +8,7 @@ use crate::{
     id::AgentId,
     limits::{AVOIDED, MAX_AVOIDED},
     noun::{
-        attempt::Attempt,
-        outcome::{Blame, Outcome},
+        outcome::{Blame, Loss, Outcome},
         task::Task,
     },
     time::Timestamp,
@@ -20,36 +19,48 @@ use crate::{
 pub struct Avoided {
     /// The end of that time.
     pub until: Timestamp,
-    /// It refused the task, so asking again is pointless. Otherwise it failed the task, and is given it again when no
-    /// other agent could be.
-    pub refused: bool,
-    /// It could not start the task's command.
-    pub not_started: bool,
+    /// What happened last.
+    pub why: Why,
+}
+
+/// The cause for which an agent avoids a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It failed the task, and is given it again when no other agent could be given it now.
+    Failed,
+    /// It could not start the task's command, which other agents may have: even a busy one is waited for.
+    NotStarted,
+    /// Somebody gave it up when it ran the task: even a busy agent is waited for.
+    GivenUp,
+    /// It refused the task, so asking again is pointless.
+    Refused,
 }
 
 /// The time for which this agent avoids the task; `None` when it may be given it now.
 pub fn avoided(task: &Task, agent: &AgentId, now: Timestamp) -> Option<Avoided> {
-    let by_agent = |attempt: &&Attempt| attempt.agent == *agent && attempt.round == task.round;
-    let (mut times, mut ended, mut refused, mut not_started) = (0, Timestamp(0), false, false);
-    for attempt in task.attempts.iter().filter(by_agent) {
-        let blamed = match &attempt.outcome {
-            Outcome::Failed(failure) => failure.blame != Blame::Provider,
-            Outcome::Released { refused, .. } => *refused,
-            Outcome::Succeeded | Outcome::Cancelled | Outcome::Lost(_) => false,
-        };
-        if blamed {
-            times += 1;
-            ended = attempt.ended;
-            refused = matches!(attempt.outcome, Outcome::Released { .. });
-            not_started = matches!(&attempt.outcome, Outcome::Failed(failure) if failure.is_not_started());
-        }
-    }
+    let by_agent = task
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.agent == *agent && attempt.round == task.round);
+    let blamed = by_agent.filter_map(|attempt| Some((why(&attempt.outcome)?, attempt.ended)));
+    let (times, last) = blamed.fold((0, None), |(times, _), last| (times + 1, Some(last)));
+    let (why, ended) = last?;
     let until = ended + pause(times)?;
-    (until > now).then_some(Avoided {
-        until,
-        refused,
-        not_started,
-    })
+    (until > now).then_some(Avoided { until, why })
+}
+
+fn why(outcome: &Outcome) -> Option<Why> {
+    match outcome {
+        Outcome::Failed(failure) if failure.blame == Blame::Provider => None,
+        Outcome::Failed(failure) if failure.is_not_started() => Some(Why::NotStarted),
+        Outcome::Failed(_) => Some(Why::Failed),
+        Outcome::Released { refused: true, .. } => Some(Why::Refused),
+        Outcome::Lost(Loss::GivenUp) => Some(Why::GivenUp),
+        Outcome::Released { refused: false, .. }
+        | Outcome::Lost(_)
+        | Outcome::Succeeded
+        | Outcome::Cancelled => None,
+    }
 }
 
 /// The length of the time after this many failures and refusals; `None` after none.

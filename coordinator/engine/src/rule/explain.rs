@@ -3,11 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
     id::{AgentId, GroupName, QueueName, TaskId},
-    limits::{MAX_AGENTS_VISITED, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED},
+    limits::{MAX_AGENTS_VISITED, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED, SILENCE_IN_TTL},
     noun::{
         agent::Agent,
         attempt::Attempt,
@@ -15,6 +16,7 @@ use crate::{
         task::{Condition, Task, TaskState},
     },
     rule::{
+        avoid::Why,
         fit::{Fit, Liveness, Unmatched},
         retry_order::retry_order,
     },
@@ -100,9 +102,15 @@ pub enum Cause {
         unwilling: Option<(Arc<Agent>, Fit)>,
     },
     /// The task runs.
-    Running,
+    Running {
+        /// The silence of its agent, when that is long.
+        silence: Option<Duration>,
+    },
     /// The task runs, and will end as cancelled.
-    Cancelling,
+    Cancelling {
+        /// The silence of its agent, when that is long.
+        silence: Option<Duration>,
+    },
     /// The task has ended.
     Ended {
         /// The dependency that caused its skip.
@@ -177,7 +185,7 @@ fn nearest(state: &State, task: &Task, liveness: Liveness) -> Option<(Arc<Agent>
 fn names(state: &State, obstacles: &[Obstacle]) -> BTreeMap<AgentId, Arc<str>> {
     let told = obstacles.iter().filter_map(|obstacle| match &obstacle.cause {
         Cause::Backoff { after, .. } => Some(&after.agent),
-        Cause::Running => obstacle.keeps.lease().map(|lease| &lease.agent),
+        Cause::Running { .. } | Cause::Cancelling { .. } => obstacle.keeps.lease().map(|lease| &lease.agent),
         _ => None,
     });
     told.filter_map(|id| Some((id.clone(), state.agent(id)?.name.clone())))
@@ -214,10 +222,13 @@ fn obstruct(
         }
         TaskState::Running => {
             let is_cancelled = task.lease().is_some_and(|lease| lease.cancel_asked);
+            let silence = task
+                .lease()
+                .and_then(|lease| silence(state, &lease.agent, liveness));
             add(if is_cancelled {
-                Cause::Cancelling
+                Cause::Cancelling { silence }
             } else {
-                Cause::Running
+                Cause::Running { silence }
             });
         }
         TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled | TaskState::Skipped => {
@@ -264,6 +275,15 @@ fn obstruct(
             cause: Cause::MoreDependencies(more),
         });
     }
+}
+
+/// The silence of an agent, when it is so long that a call is overdue.
+fn silence(state: &State, agent: &AgentId, liveness: Liveness) -> Option<Duration> {
+    let heard = state
+        .presence(agent)
+        .map_or(liveness.started, |presence| presence.seen);
+    let silence = liveness.now - heard;
+    (silence > liveness.ttl / SILENCE_IN_TTL).then_some(silence)
 }
 
 fn delay(task: &Task, until: Timestamp) -> Cause {
@@ -341,7 +361,7 @@ fn nearness(fit: &Fit) -> u8 {
     match fit {
         Fit::Fits => 0,
         Fit::Busy => 1,
-        Fit::Avoided(avoided) if !avoided.refused => 2,
+        Fit::Avoided(avoided) if avoided.why != Why::Refused => 2,
         Fit::Slowed(_) => 3,
         // An agent that refused would refuse again.
         Fit::Avoided(_) => 4,

@@ -12,7 +12,7 @@ use crate::{
         selector::Term,
         task::Task,
     },
-    rule::avoid::{Avoided, avoided},
+    rule::avoid::{Avoided, Why, avoided},
     state::State,
     time::Timestamp,
 };
@@ -152,12 +152,15 @@ impl State {
     }
 
     /// The time for which an agent avoids a task: after a refusal, or after a failure while another live agent with a
-    /// free slot could be given the task. A task that could not be started waits for a busy or slowed agent, too.
+    /// free slot could be given the task. A task that could not be started or was given up here waits for a busy or
+    /// slowed agent, too.
     pub fn avoids(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Option<Avoided> {
         let own = avoided(task, &agent.id, liveness.now)?;
-        if own.refused {
-            return Some(own);
-        }
+        let waits_for_busy = match own.why {
+            Why::Refused => return Some(own),
+            Why::NotStarted | Why::GivenUp => true,
+            Why::Failed => false,
+        };
         let class = &task.needs.class;
         let other = self
             .agents()
@@ -166,7 +169,7 @@ impl State {
             .any(|other| {
                 self.fit_for(class, Some(task.bucket), other, liveness) == Fit::Fits
                     && avoided(task, &other.id, liveness.now).is_none()
-                    && (own.not_started
+                    && (waits_for_busy
                         || self.has_free_slot(other) && self.slowed_until(&other.id, liveness.now).is_none())
             });
         other.then_some(own)

@@ -77,7 +77,7 @@ pub fn after_loss(task: &Task, tries: &Tries, loss: Loss, now: Timestamp, jitter
         Loss::Undelivered if tries.undelivered >= MAX_UNDELIVERED => {
             Verdict::Enough(format!("its lease reached no agent {}", times(tries.undelivered)).into())
         }
-        Loss::Undelivered | Loss::Replaced | Loss::Deregistered => Verdict::Again(None),
+        Loss::Undelivered | Loss::Replaced | Loss::Deregistered | Loss::GivenUp => Verdict::Again(None),
     }
 }
 

@@ -1,24 +1,29 @@
 //! Requests of people: cancels, retries, holds, limits of queues, explanations.
 
+use std::time::Duration;
+
 use swarm_engine::{
     command::{
         cancel,
+        forget::{self, Forget},
         hold::{self, Wanted},
         limit,
+        release::{self, Release},
         retry::{self, Retry},
     },
     id::{AgentId, QueueName, Seq, TaskId},
     noun::{hold::Scope, outcome::Outcome, task::TaskState},
     rule::{
+        avoid::Why,
         explain::{Cause, EndedTasks, explain},
         fit::{Fit, Liveness},
     },
 };
 
 use crate::{
-    request::Words,
+    request::{self, Words},
     story,
-    world::{Lines, World},
+    world::{JITTER, Lines, World},
 };
 
 impl World {
@@ -30,6 +35,8 @@ impl World {
             "pause" | "drain" | "stop" => self.place(verb, words),
             "resume" => self.lift(words),
             "limit" => self.limit(words),
+            "release" => self.release(words),
+            "forget" => self.forget(words),
             "explain" => self.explain(words),
             _ => Err("no such request".to_owned()),
         }
@@ -42,6 +49,40 @@ impl World {
             tasks.push(TaskId::parse(word)?);
         }
         Ok(self.decide_items(|draft| cancel::decide(draft, &tasks), |state| state.to_string()))
+    }
+
+    /// `release a`, `release a#1`.
+    fn release(&mut self, words: &mut Words<'_>) -> Lines {
+        let word = words.need("a task or an attempt")?;
+        let (task, attempt) = match request::attempt(word) {
+            Ok((task, attempt)) => (task, Some(attempt)),
+            Err(_) => (TaskId::parse(word)?, None),
+        };
+        let request = Release {
+            task,
+            attempt,
+            jitter: JITTER,
+        };
+        Ok(self.decide(
+            |draft| release::decide(draft, &request),
+            |released| {
+                let lease = story::lease(&request.task, released.attempt);
+                vec![format!("{lease} of {}, {}", released.agent, released.state)]
+            },
+        ))
+    }
+
+    /// `forget laptop`.
+    fn forget(&mut self, words: &mut Words<'_>) -> Lines {
+        let request = Forget {
+            agent: AgentId::parse(words.need("an agent")?)?,
+            actor: "ann".into(),
+            jitter: JITTER,
+        };
+        Ok(self.decide(
+            |draft| forget::decide(draft, request),
+            |leases| vec![format!("{leases} given up")],
+        ))
     }
 
     /// `retry a b`, `retry a revision 7`.
@@ -151,6 +192,12 @@ fn scope(words: &mut Words<'_>) -> Result<Scope, String> {
     Ok(Scope::Everything)
 }
 
+fn silent(silence: Option<Duration>) -> String {
+    silence.map_or(String::new(), |silence| {
+        format!(", its agent silent for {}s", silence.as_secs())
+    })
+}
+
 fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Dependency { task, state, .. } => {
@@ -186,8 +233,8 @@ fn cause(cause: &Cause) -> String {
         Cause::Turn {
             unwilling: Some((agent, _)),
         } => format!("waits its turn, nearest {}", agent.id),
-        Cause::Running => "runs".to_owned(),
-        Cause::Cancelling => "is being cancelled".to_owned(),
+        Cause::Running { silence } => format!("runs{}", silent(*silence)),
+        Cause::Cancelling { silence } => format!("is being cancelled{}", silent(*silence)),
         Cause::Ended { because, retry } => {
             let because = because.as_ref().map(|task| format!(" because of {task}"));
             let retry: String = retry.iter().map(|task| format!(" {task}")).collect();
@@ -201,7 +248,12 @@ fn fit(fit: &Fit) -> String {
         Fit::Fits => "fits".to_owned(),
         Fit::Busy => "busy".to_owned(),
         Fit::Avoided(avoided) => {
-            let did = if avoided.refused { "refused" } else { "failed" };
+            let did = match avoided.why {
+                Why::Failed => "failed",
+                Why::NotStarted => "could not start",
+                Why::GivenUp => "was given up with",
+                Why::Refused => "refused",
+            };
             format!("{did} it, until {}", story::time(avoided.until))
         }
         Fit::Slowed(until) => format!("slowed until {}", story::time(*until)),

@@ -117,6 +117,7 @@ fn fact(fact: &Fact, sessions: &Sessions) -> String {
             format!("{} session {session}", agent.id)
         }
         Fact::AgentDeregistered { agent } | Fact::AgentRemoved { agent } => agent.to_string(),
+        Fact::AgentForgotten { agent, actor } => format!("{agent} by {actor}"),
     }
 }
 
@@ -238,6 +239,7 @@ fn loss(loss: Loss) -> &'static str {
         Loss::Replaced => "replaced",
         Loss::Deregistered => "deregistered",
         Loss::Overdue => "overdue",
+        Loss::GivenUp => "given up",
     }
 }
 

@@ -56,6 +56,7 @@ named! {
         Prune => "prune",
         Hold => "hold",
         Limit => "limit",
+        GiveUp => "lease or agent given up",
     }
 }
 

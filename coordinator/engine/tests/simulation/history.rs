@@ -43,6 +43,8 @@ struct Life {
     needs: Vec<(TaskId, Condition, bool)>,
     granted: Option<Grant>,
     is_leased: bool,
+    /// Somebody gave its last attempt up: that one must not go on.
+    is_given_up: bool,
     cancel_asked: bool,
     /// Its end in this round.
     end: Option<End>,
@@ -103,7 +105,14 @@ impl History {
                     task.id
                 );
             }
-            Fact::LeaseResumed { task, .. } => self.begin(task, event.time),
+            Fact::LeaseResumed { task, .. } => {
+                assert!(
+                    !self.life(task).is_given_up,
+                    "{} was given up and goes on",
+                    task.id
+                );
+                self.begin(task, event.time);
+            }
             Fact::LeaseExpired { task, cause, due, .. } => {
                 let costs = matches!(cause, Loss::Silent | Loss::Overdue);
                 let life = self.life(task);
@@ -113,6 +122,7 @@ impl History {
                     task.id
                 );
                 life.due = due.unwrap_or_default();
+                life.is_given_up = *cause == Loss::GivenUp;
                 self.stop(task);
             }
             Fact::LeaseReleased {
@@ -255,6 +265,7 @@ impl History {
             | Fact::JobRemoved { .. }
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. }
+            | Fact::AgentForgotten { .. }
             | Fact::AgentRemoved { .. } => {}
         }
     }
@@ -281,6 +292,7 @@ impl History {
             record: task.clone(),
             granted: None,
             is_leased: false,
+            is_given_up: false,
             cancel_asked: false,
             end: None,
             work: CancelledWork::NotStarted,

@@ -7,9 +7,11 @@ use swarm_engine::{
         claim::Claim,
         complete::{Accepted, Complete},
         deregister::Deregister,
+        forget::Forget,
         hold::{LiftHold, PlaceHold},
         limit::Limit,
         register::{Register, Registered},
+        release::Release,
         renew::{Directive, Renew},
         retry::Retry,
         submit::{Submit, Submitted},
@@ -55,6 +57,8 @@ pub(crate) enum Request {
     PlaceHold(PlaceHold),
     LiftHold(LiftHold),
     Limit(Limit),
+    Release(Release),
+    Forget(Forget),
 }
 
 #[derive(Clone, Debug)]

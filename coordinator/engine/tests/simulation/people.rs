@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use swarm_engine::{
     command::{
+        forget::Forget,
         hold::{LiftHold, PlaceHold, Wanted},
         limit::Limit,
+        release::Release,
         retry::Retry,
         submit::Submit,
     },
-    id::{Number, QueueName, TaskId},
+    id::{AttemptNumber, Number, QueueName, TaskId},
     noun::{hold::Scope, task::End},
     state::State,
     time::Timestamp,
@@ -75,7 +77,14 @@ impl Submitter {
 
 /// The request of an operator, who sees the durable state.
 pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut Random) -> Option<Request> {
-    let kinds = [Deed::Cancel, Deed::Retry, Deed::Hold, Deed::Hold, Deed::Limit];
+    let kinds = [
+        Deed::Cancel,
+        Deed::Retry,
+        Deed::Hold,
+        Deed::Hold,
+        Deed::Limit,
+        Deed::GiveUp,
+    ];
     let kind = kinds[random.index(kinds.len())];
     if !habits.does(kind) {
         return None;
@@ -102,6 +111,28 @@ pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut
             max_running: random.one_in(2).then(|| 1 + random.below(3) as u32),
             actor: "tester".into(),
         }),
+        Deed::GiveUp if random.one_in(3) => Request::Forget(Forget {
+            agent: names.agent(random),
+            actor: "tester".into(),
+            jitter: random.next(),
+        }),
+        Deed::GiveUp => {
+            let running: Vec<(TaskId, AttemptNumber)> = stored
+                .tasks_after(Number(0))
+                .filter_map(|task| Some((task.id.clone(), task.lease()?.attempt)))
+                .collect();
+            let (task, attempt) = if running.is_empty() || random.one_in(8) {
+                (names.task(random), None)
+            } else {
+                let (task, attempt) = running[random.index(running.len())].clone();
+                (task, Some(attempt).filter(|_| !random.one_in(4)))
+            };
+            Request::Release(Release {
+                task,
+                attempt,
+                jitter: random.next(),
+            })
+        }
         _ if random.one_in(3) => Request::PlaceHold(place(names, random)),
         _ => {
             let placed: Vec<Scope> = stored.holds().map(|hold| hold.scope.clone()).collect();

@@ -5,9 +5,12 @@ use swarm_engine::{
         cancel,
         complete::{self, Complete, Report, Reported},
         deregister::{self, Deregister},
-        expire, hold, limit, prune,
+        expire,
+        forget::{self, Forget},
+        hold, limit, prune,
         prune_agents::{self, PruneAgents},
         register::{self, Register},
+        release::{self, Release},
         renew::{self, Order, Renew},
         retry,
         submit::{self, Submit},
@@ -64,6 +67,14 @@ impl World {
             }
             Request::LiftHold(lift) => {
                 let _ = self.decide(Deed::Hold, |draft| hold::lift(draft, lift));
+                Some(Answer::Ordered)
+            }
+            Request::Release(release) => {
+                self.take_release(&release);
+                Some(Answer::Ordered)
+            }
+            Request::Forget(forget) => {
+                self.take_forget(forget);
                 Some(Answer::Ordered)
             }
             Request::Limit(limit) => {
@@ -133,6 +144,38 @@ impl World {
             let mut leases = self.coordinator.state().leased_to(agent);
             leases.any(|task| !held.contains(&proof_of(task)) && process.may_work_on(task))
         })
+    }
+
+    /// A person may be wrong, and release what a process is still at work on.
+    fn take_release(&mut self, release: &Release) {
+        self.coordinator.recall([&release.task]);
+        let task = self.coordinator.state().task(&release.task).cloned();
+        if let Some(task) = task.filter(|task| task.lease().is_some()) {
+            self.may_overlap |= self.processes.iter().any(|process| process.may_work_on(&task));
+        }
+        let result = self.decide(Deed::GiveUp, |draft| release::decide(draft, release));
+        if let Ok(released) = result {
+            let lease = self
+                .coordinator
+                .state()
+                .task(&release.task)
+                .and_then(|task| task.lease());
+            assert!(
+                lease.is_none_or(|lease| lease.attempt != released.attempt),
+                "{} was released and is still leased",
+                release.task
+            );
+        }
+    }
+
+    fn take_forget(&mut self, forget: Forget) {
+        let agent = forget.agent.clone();
+        self.may_overlap |= self.is_used_twice(&agent, &[]);
+        let result = self.decide(Deed::GiveUp, |draft| forget::decide(draft, forget));
+        assert!(
+            result.is_err() || self.coordinator.state().leased_to(&agent).next().is_none(),
+            "{agent} was forgotten and keeps a lease"
+        );
     }
 
     fn take_deregister(&mut self, deregister: Deregister) -> Answer {

@@ -15,8 +15,8 @@ use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::status::status_of;
 use crate::request::{
-    Refusal, Requests, agent, cancel, claim, complete, events, events::Events, explain, heartbeat, hold, ids,
-    job, list, queue, register, retry, status, submit, task,
+    Refusal, Requests, agent, cancel, claim, complete, events, events::Events, explain, give_up, heartbeat,
+    hold, ids, job, list, queue, register, retry, status, submit, task,
 };
 
 /// All services.
@@ -138,6 +138,20 @@ impl AgentService for Services {
         request: Request<v1::UndrainAgentRequest>,
     ) -> Answer<v1::UndrainAgentResponse> {
         hand!(self, request, hold::undrain_agent)
+    }
+
+    async fn release_lease(
+        &self,
+        request: Request<v1::ReleaseLeaseRequest>,
+    ) -> Answer<v1::ReleaseLeaseResponse> {
+        hand!(self, request, give_up::release_lease)
+    }
+
+    async fn forget_agent(
+        &self,
+        request: Request<v1::ForgetAgentRequest>,
+    ) -> Answer<v1::ForgetAgentResponse> {
+        hand!(self, request, give_up::forget_agent)
     }
 }
 

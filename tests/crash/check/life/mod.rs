@@ -8,7 +8,7 @@ mod tries;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use swarm_proto::v1::{Blame, Event, TaskSpec, TaskState, TaskSubmitted, event::Payload};
+use swarm_proto::v1::{AttemptFailed, Blame, Event, TaskSpec, TaskState, TaskSubmitted, event::Payload};
 
 use dependencies::Dependencies;
 use groups::Groups;
@@ -18,6 +18,9 @@ use tries::{Charge, Tries};
 
 /// The beginning of an agent's reason when it heard nothing from the coordinator.
 pub(super) const SILENCE: &str = "nothing was heard from the coordinator";
+
+/// Attempts that the coordinator remembers of a task.
+const REMEMBERED: u32 = 10;
 
 /// One task, followed to the end of the log.
 #[derive(Clone, Debug)]
@@ -29,9 +32,13 @@ pub(super) struct Life<'a> {
     pub(super) cancels: Vec<u64>,
     /// The seq of each retry that somebody asked for.
     pub(super) retries: Vec<u64>,
+    /// The attempts that somebody gave up, each with its seq.
+    pub(super) given_up: Vec<(u32, u64)>,
     /// The seq of each event about it.
     pub(super) seqs: Vec<u64>,
     cancel_asked: bool,
+    /// The agents that could not start its command in this round.
+    not_started: Vec<&'a str>,
     dependencies: Dependencies<'a>,
     leases: Leases,
     tries: Tries,
@@ -113,8 +120,10 @@ impl<'a> Life<'a> {
             round: 1,
             cancels: Vec::new(),
             retries: Vec::new(),
+            given_up: Vec::new(),
             seqs: Vec::new(),
             cancel_asked: false,
+            not_started: Vec::new(),
             dependencies: Dependencies::of(spec),
             leases: Leases::default(),
             tries: Tries::default(),
@@ -142,7 +151,7 @@ impl<'a> Life<'a> {
         ))
     }
 
-    fn follow(&mut self, event: &Event, payload: &Payload) -> Result<(), String> {
+    fn follow(&mut self, event: &'a Event, payload: &Payload) -> Result<(), String> {
         let attempt = event.attempt;
         let untouched = self.leases.touch();
         match payload {
@@ -164,12 +173,16 @@ impl<'a> Life<'a> {
                 match expired.cause.as_str() {
                     "silent" | "overdue" => self.charge(attempt, Charge::Machine(event.agent_id.clone())),
                     "undelivered" => self.charge(attempt, Charge::Undelivered),
+                    "given_up" => self.given_up.push((attempt, event.seq)),
                     _ => {}
                 }
                 self.leases.lose(attempt, event.seq)?;
                 held
             }
             Payload::LeaseResumed(_) => {
+                if self.given_up.iter().any(|(given_up, _)| *given_up == attempt) {
+                    return Err(format!("attempt {attempt} goes on, and somebody had given it up"));
+                }
                 self.leases.resume(attempt, untouched)?;
                 self.tries.take_back(attempt);
                 Ok(())
@@ -185,6 +198,7 @@ impl<'a> Life<'a> {
                     Blame::Provider => {}
                     Blame::Task | Blame::Unspecified => self.charge(attempt, Charge::Failure),
                 }
+                self.blame(event, failed)?;
                 reported
             }
             Payload::TaskSucceeded(success) => {
@@ -237,6 +251,23 @@ impl<'a> Life<'a> {
         }
     }
 
+    /// What one machine could not start is its own fault; what a second one could not start either is the task's.
+    fn blame(&mut self, event: &'a Event, failed: &AttemptFailed) -> Result<(), String> {
+        if failed.reason != "spawn" && !matches!(failed.exit_code, Some(126 | 127)) {
+            return Ok(());
+        }
+        let agent = event.agent_id.as_str();
+        let elsewhere = self.not_started.iter().any(|other| *other != agent);
+        self.not_started.push(agent);
+        // Of more attempts the coordinator forgets some.
+        if failed.blame() == Blame::Machine && elsewhere && event.attempt <= REMEMBERED {
+            return Err(format!(
+                "{agent} is blamed for what another machine could not start either"
+            ));
+        }
+        Ok(())
+    }
+
     fn charge(&mut self, attempt: u32, charge: Charge) {
         self.tries.charge(attempt, charge);
     }
@@ -274,6 +305,7 @@ impl<'a> Life<'a> {
         self.round += 1;
         self.tries = Tries::default();
         self.cancel_asked = false;
+        self.not_started.clear();
         if !is_end(was) {
             return Err(format!("it was retried while it was {}", was.as_str_name()));
         }

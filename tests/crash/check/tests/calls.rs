@@ -3,9 +3,9 @@
 use swarm_proto::v1::{
     Assignment, AttemptReport, CancelTasksRequest, CancelTasksResponse, ClaimRequest, ClaimResponse,
     CompleteRequest, CompleteResponse, Directive, Failure, GetTaskRequest, GetTaskResponse, HeartbeatRequest,
-    HeartbeatResponse, LeaseDirective, LeaseRef, NewTask, Refusal, ReportResult, RetryTask,
-    RetryTasksRequest, RetryTasksResponse, SubmitTasksRequest, Success, Task, TaskChange, TaskSpec,
-    attempt_report::Outcome,
+    HeartbeatResponse, LeaseDirective, LeaseRef, NewTask, Refusal, ReleaseLeaseRequest, ReleaseLeaseResponse,
+    ReportResult, RetryTask, RetryTasksRequest, RetryTasksResponse, SubmitTasksRequest, Success, Task,
+    TaskChange, TaskSpec, attempt_report::Outcome,
 };
 
 use super::{
@@ -502,4 +502,28 @@ fn a_cancel_a_retry_or_a_read_that_the_log_does_not_bear_out_is_found() {
             .concat()
             .contains("its retries were accepted as of [], 0 had no answer")
     );
+}
+
+#[test]
+fn a_release_that_is_not_in_the_log_or_that_nobody_asked_for_is_found() {
+    const T: &str = "t submitted\nt granted 1 a\nt expired 1 a given_up\nt cancelled 0";
+    let release = |answer| {
+        let request = ReleaseLeaseRequest {
+            task_id: "t".to_owned(),
+            attempt: 0,
+        };
+        call("c", Exchange::Release(request, answer))
+    };
+    let given = |attempt, seq| {
+        release(Answer::Given(ReleaseLeaseResponse {
+            as_of: as_of(seq),
+            attempt,
+            ..Default::default()
+        }))
+    };
+    check(T, vec![given(1, 3)], "");
+    check(T, vec![release(Answer::Unknown)], "");
+    check(T, vec![], "0 releases had no answer");
+    check(T, vec![given(2, 3)], "its leases were released as of [(2, 3)]");
+    check(T, vec![given(1, 2)], "its leases were released as of [(1, 2)]");
 }

@@ -112,6 +112,10 @@ fn a_task_that_is_given_to_two_or_completed_twice_is_found() {
             "was accepted (Succeeded), and Some(2) holds the lease",
         ),
         (
+            "t submitted\nt granted 1 a\nt expired 1 a given_up\nt resumed 1 a\nt succeeded 1 a",
+            "attempt 1 goes on, and somebody had given it up",
+        ),
+        (
             "t submitted\nt granted 1 a\nt expired 1 a silent\nt granted 2 b\nt resumed 1 a\nt succeeded 2 b",
             "something had happened since its loss",
         ),

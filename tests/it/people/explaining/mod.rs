@@ -354,6 +354,21 @@ stories! {
         },
     };
 
+    a_task_whose_agent_is_silent_is_released_if_the_machine_is_gone: Story {
+        obstacle: "running", agent: "", change: "swarmctl lease release ",
+        says: "nothing was heard of the agent for",
+        ends: Some(TaskState::Succeeded),
+        arrange: |stage| {
+            stage.shorten_leases("12s");
+            let mut gone = FakeAgent::register(&stage.coordinator, "gone");
+            let id = stage.submit(shell_task("a", "true"));
+            assert_eq!(stage::leases(gone.claim_now(1)).len(), 1);
+            stage.agent("helper", &[]);
+            wait_until("its agent is silent", || stage.explain("a")["change"].is_object());
+            id
+        },
+    };
+
     a_task_that_is_being_cancelled_runs_until_its_agent_has_ended_it: Story {
         obstacle: "cancelling", agent: "", change: "", says: "somebody cancelled it",
         ends: Some(TaskState::Cancelled),

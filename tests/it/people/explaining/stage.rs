@@ -120,10 +120,15 @@ impl Stage {
         self.agents.last_mut().unwrap()
     }
 
+    /// Begins anew with leases of this length.
+    pub(super) fn shorten_leases(&mut self, ttl: &str) {
+        self.coordinator = Coordinator::with(&["--lease-ttl", ttl]);
+        self.gate = self.coordinator.dir().join("gate");
+    }
+
     /// Begins anew with an agent that was killed and counts as lost.
     pub(super) fn lose_agent(&mut self, flags: &[&str]) {
-        self.coordinator = Coordinator::with(&["--lease-ttl", "1s"]);
-        self.gate = self.coordinator.dir().join("gate");
+        self.shorten_leases("1s");
         self.agent("far", flags);
         self.last_agent().program().kill();
         wait_until("the agent counts as lost", || {

@@ -7,11 +7,12 @@ use prost::Message;
 use swarm_coordinator::journal::{Floor, Journal, Options};
 use swarm_proto::v1::{
     AttemptReport, CancelTasksRequest, ClaimRequest, CompleteRequest, DeregisterAgentRequest,
-    DrainAgentRequest, ExplainTaskRequest, Failure, FindIdsRequest, GetAgentRequest, GetJobRequest,
-    GetServerInfoRequest, GetStatusRequest, GetTaskRequest, HeartbeatRequest, LeaseRef, LimitQueueRequest,
-    ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, NewJob, Output, PauseRequest,
-    RegisterAgentRequest, ResumeRequest, RetryTask, RetryTasksRequest, StopAllRequest, StreamEventsRequest,
-    SubmitTasksRequest, Success, UndrainAgentRequest, attempt_report::Outcome,
+    DrainAgentRequest, ExplainTaskRequest, Failure, FindIdsRequest, ForgetAgentRequest, GetAgentRequest,
+    GetJobRequest, GetServerInfoRequest, GetStatusRequest, GetTaskRequest, HeartbeatRequest, LeaseRef,
+    LimitQueueRequest, ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, NewJob,
+    Output, PauseRequest, RegisterAgentRequest, ReleaseLeaseRequest, ResumeRequest, RetryTask,
+    RetryTasksRequest, StopAllRequest, StreamEventsRequest, SubmitTasksRequest, Success, UndrainAgentRequest,
+    attempt_report::Outcome,
 };
 use swarm_tests::fuzz::{RECORDS, call};
 
@@ -351,6 +352,22 @@ fn calls() -> [(&'static str, Vec<u8>); 7] {
                     AGENT,
                     "UndrainAgent",
                     &UndrainAgentRequest {
+                        agent_id: "agent".to_owned(),
+                        ..Default::default()
+                    },
+                ),
+                &to(
+                    AGENT,
+                    "ReleaseLease",
+                    &ReleaseLeaseRequest {
+                        task_id: "task".to_owned(),
+                        attempt: 1,
+                    },
+                ),
+                &to(
+                    AGENT,
+                    "ForgetAgent",
+                    &ForgetAgentRequest {
                         agent_id: "agent".to_owned(),
                         ..Default::default()
                     },

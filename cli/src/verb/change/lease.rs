@@ -1,0 +1,71 @@
+//! `swarmctl lease`: ends the lease of a task whose agent's machine is gone.
+
+use clap::Subcommand;
+use swarm_program::exit::Exit;
+use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse, TaskState};
+
+use crate::{
+    call::{client::Client, subject},
+    output::{Output, page::Page, state},
+    program::globals::Globals,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl lease release k3v7q2mzdh            its machine is gone: give the task to another agent now
+  swarmctl agent forget lab-3                  the same for everything that the agent holds
+  swarmctl explain k3v7q2mzdh                  for how long its agent has been silent";
+
+/// What to do with leases.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: LeaseVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum LeaseVerb {
+    /// Give up the machine that runs a task: another agent may have it at once, and no retry is used up
+    #[command(before_help = EXAMPLES)]
+    Release {
+        /// The task
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// Releases the lease of a task.
+///
+/// # Errors
+///
+/// When there is no such task, or it does not run, or the coordinator refuses or cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let client = Client::open(globals)?;
+    let LeaseVerb::Release { id } = args.verb;
+    let doing = format!("cannot release the lease of {id}");
+    let task = subject::task(&client, &id, &doing).await?;
+    let request = ReleaseLeaseRequest {
+        task_id: task.task_id.clone(),
+        // A repeat must not release the lease of another agent that was given the task meanwhile.
+        attempt: match task.state() {
+            TaskState::Running => task.attempt_count,
+            _ => 0,
+        },
+    };
+    let answer = client.call(request).await.map_err(client.failure(doing))?;
+    output.one(&answer, &answer.task_id, &page(&answer))?;
+    Ok(Exit::Done)
+}
+
+fn page(answer: &ReleaseLeaseResponse) -> String {
+    let mut page = Page::default();
+    page.add("task", &answer.task_id)
+        .add("state", state::task(answer.state()))
+        .add(
+            "given up",
+            format!("attempt {} on agent {}", answer.attempt, answer.agent_id),
+        );
+    page.to_string()
+}
