@@ -39,7 +39,7 @@ reasons! {
     AgentReplaced = "AGENT_REPLACED" => Aborted, "A newer session of the same agent exists.";
     RevisionMismatch = "REVISION_MISMATCH" => Aborted, "The task changed since the caller looked.";
     TaskFinished = "TASK_FINISHED" => FailedPrecondition, "The task has ended.";
-    TaskNotRunning = "TASK_NOT_RUNNING" => FailedPrecondition, "Nobody has a lease of the task, or a newer attempt has it.";
+    TaskNotRunning = "TASK_NOT_RUNNING" => FailedPrecondition, "The task does not run, or another attempt of it does.";
     TaskNotFinished = "TASK_NOT_FINISHED" => FailedPrecondition, "The task has not ended.";
     DependencyFailed = "DEPENDENCY_FAILED" => FailedPrecondition, "A dependency did not succeed: retry that one.";
     Busy = "BUSY" => ResourceExhausted, "The coordinator has more to do than it may take on.";

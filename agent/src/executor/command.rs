@@ -22,8 +22,8 @@ const TOOLS: [(&str, &str); 1] = [(
     "install a POSIX shell: tasks that are one line of text run in it",
 )];
 
-/// The exit codes with which shells, `env`, `nice` and `timeout` say that they could not start a program. Another machine
-/// may have it.
+/// The exit codes with which shells, `env`, `nice` and `timeout` say that they could not start a program. Another
+/// machine may have it.
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 

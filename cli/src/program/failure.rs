@@ -121,6 +121,7 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
             ));
         }
         Reason::JobExists => "the id belongs to a job with other tasks: choose another id, or leave it out",
+        Reason::TaskNotRunning => return Some(format!("{} says where it is", next("explain ID"))),
         Reason::RevisionMismatch => return Some(format!("look at it again with: {}", next("inspect ID"))),
         Reason::DependencyFailed => {
             "retry the dependency instead; it brings back what was skipped because of it"
@@ -146,7 +147,6 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         | Reason::LeaseLost
         | Reason::AgentReplaced
         | Reason::TaskFinished
-        | Reason::TaskNotRunning
         | Reason::TaskNotFinished => return None,
     };
     Some(advice.to_owned())

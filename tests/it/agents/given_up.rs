@@ -38,7 +38,7 @@ fn a_released_task_is_given_to_another_agent_at_once() {
     coordinator.swarmctl(&["lease", "release", "t"]).expect_error(
         3,
         &["nobody has a lease of task t: it is succeeded"],
-        &[],
+        &["explain ID"],
     );
 }
 

@@ -81,7 +81,8 @@ pub struct Output {
 /// The reason of a failure whose command the agent could not start.
 pub const NOT_STARTED: &str = "spawn";
 
-/// The exit codes with which a shell, `env` or `nice` says that it could not start a program: not executable, not found.
+/// The exit codes with which a shell, `env` or `nice` says that it could not start a program, because it is not
+/// executable or not found.
 pub const NOT_STARTED_CODES: [i32; 2] = [126, 127];
 
 impl Failure {
