@@ -1,9 +1,9 @@
 //! What agents do: they obey, keep to their leases, come back after an absence, leave without taking more, and leave no
 //! process behind.
 
-mod leaving;
 mod cancelling;
 mod given_up;
+mod leaving;
 mod obeying;
 mod sharding;
 mod sick;
