@@ -93,6 +93,7 @@ const KIND_FIELDS: &[(&str, usize)] = &[
     ("hold_placed", 22),
     ("hold_lifted", 23),
     ("queue_limited", 24),
+    ("agent_forgotten", 25),
     ("agent_removed", 26),
 ];
 
