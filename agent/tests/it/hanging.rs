@@ -1,15 +1,18 @@
 //! Directories of a file system that does not answer.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+};
 
 use nix::sys::signal::Signal;
 use swarm_proto::v1::{Assignment, Blame, Command, Directive, attempt_report::Outcome, task_spec::Work};
 
 use crate::{fake::Fake, program::Home};
 
-#[tokio::test]
-async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on() {
-    let (fake, home) = (Fake::start().await, Home::new());
+/// A directory that hangs for an agent whose mounts this script makes.
+fn hung_directory(home: &Home) -> (PathBuf, String) {
     let hung = home.path().join("hung");
     fs::create_dir(&hung).unwrap();
     // Nobody reads the file system's questions, as when its daemon is stopped.
@@ -17,6 +20,13 @@ async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on
         "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {}",
         hung.display()
     );
+    (hung, mounts)
+}
+
+#[tokio::test]
+async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home);
     let hung = hung.to_str().unwrap();
     let command = |assignment: &mut Assignment, change: fn(&mut Command, &str)| {
         if let Some(Work::Command(command)) = &mut assignment.spec.as_mut().unwrap().work {
@@ -75,6 +85,35 @@ async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on
     }
     fake.submit("last", "true");
     fake.report("last").await;
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn a_process_that_hangs_before_it_is_its_program_is_killed() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home);
+    let script = home.path().join("script");
+    fs::write(&script, format!("#!{}/sh\n", hung.display())).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    fake.submit_with("a", "", |assignment| {
+        if let Some(Work::Command(command)) = &mut assignment.spec.as_mut().unwrap().work {
+            command.argv = vec![script.to_str().unwrap().to_owned()];
+        }
+    });
+    let Some(agent) = home.start_apart(&fake, &mounts, &[]) else {
+        return;
+    };
+    let Some(Outcome::Failure(failure)) = fake.report("a").await.outcome else {
+        panic!("it has not failed");
+    };
+    assert_eq!(
+        (failure.reason.as_str(), failure.blame()),
+        ("hung", Blame::Machine)
+    );
+    agent.until_log("a start that hung has come to an end").await;
+    fake.submit("b", "true");
+    fake.report("b").await;
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.end().await.0, 0);
 }

@@ -5,10 +5,7 @@ use std::{
     path::Path,
 };
 
-use nix::{
-    sys::statvfs::{Statvfs, statvfs},
-    unistd::Uid,
-};
+use nix::sys::statvfs::{Statvfs, statvfs};
 
 /// Bytes below which a disk counts as full: what is left is for the file system's own records.
 const FULL_BYTES: u64 = 1024 * 1024;
@@ -16,7 +13,8 @@ const FULL_BYTES: u64 = 1024 * 1024;
 /// The space of a file system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
-    /// The bytes that this user may still take.
+    /// The bytes that any user may still take. What is reserved for root does not count, as root may be none in a
+    /// container.
     pub(crate) free: u64,
     /// All bytes.
     pub(crate) total: u64,
@@ -27,15 +25,9 @@ impl Space {
     /// The space of the file system that has this place.
     pub(crate) fn at(place: &Path) -> io::Result<Space> {
         let found = statvfs(place).map_err(io::Error::from)?;
-        // A part may be reserved for root.
-        let blocks = if Uid::effective().is_root() {
-            found.blocks_free()
-        } else {
-            found.blocks_available()
-        };
         let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
         Ok(Space {
-            free: bytes(blocks),
+            free: bytes(found.blocks_available()),
             total: bytes(found.blocks()),
             has_files: has_files(&found),
         })
