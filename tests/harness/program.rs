@@ -58,8 +58,8 @@ pub(crate) fn command_of_process_1(program: &str, home: &Path) -> Option<Command
     Some(clean(command, home))
 }
 
-/// The same for a program in a namespace of mounts of its own, where a shell does something before it becomes the program.
-/// `None`, with a line that says so, where that is not permitted.
+/// The same for a program in a namespace of mounts of its own, where a shell does something before it becomes the
+/// program. `None`, with a line that says so, where that is not permitted.
 pub(crate) fn command_behind_mounts(program: &str, home: &Path, before: &str) -> Option<Command> {
     let shell = |then: &str| {
         let mut command = Command::new("unshare");
