@@ -182,8 +182,9 @@ pub const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const _: () = assert!(STORE_FREE_BYTES + SEGMENT_BYTES <= CLAIM_FREE_BYTES);
 
 /// Bytes of records that may be replaced in the store while a snapshot is taken, before the store waits for the
-/// snapshot: half a million tasks, as long as few of them printed much.
-pub const FROZEN_BYTES: usize = 256 * 1024 * 1024;
+/// snapshot: an eighth of what the state may take, within these bounds. Each task that ends meanwhile may take half a
+/// kilobyte of them.
+pub const FROZEN_BYTES: RangeInclusive<u64> = 32 * MIB..=1024 * MIB;
 
 /// Pauses of the store between two looks at its work: some group commits of the journal.
 pub const STORE_PAUSE: Duration = Duration::from_millis(10);

@@ -73,6 +73,7 @@ impl Running {
             store,
             new_history,
         } = opened;
+        store.limit_frozen(budget.state.limit());
         let clock = Clock::start(state.time())
             .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}")))?;
         if let Some(history) = &new_history {

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, btree_map},
     iter::Peekable,
-    sync::PoisonError,
+    sync::{PoisonError, atomic::Ordering},
     vec,
 };
 
@@ -71,8 +71,8 @@ impl Store {
     /// For `apply`, before it changes anything: waits while too many bytes are kept.
     pub(super) fn wait_for_frozen(&self) {
         let kept = self.shared.frozen.lock().expect(WHOLE);
-        let is_too_much =
-            |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > FROZEN_BYTES);
+        let most = self.shared.max_frozen_bytes.load(Ordering::Relaxed);
+        let is_too_much = |kept: &mut Option<Kept>| kept.as_ref().is_some_and(|kept| kept.bytes > most);
         let read = self.shared.frozen_read.wait_while(kept, is_too_much);
         drop(read.expect(WHOLE));
     }
@@ -81,7 +81,15 @@ impl Store {
     pub(crate) fn frozen_pressure(&self) -> f64 {
         let kept = self.shared.frozen.lock().expect(WHOLE);
         let bytes = kept.as_ref().map_or(0, |kept| kept.bytes);
-        (bytes as f64 / FROZEN_BYTES as f64 * 2.0 - 1.0).clamp(0.0, 1.0)
+        let most = self.shared.max_frozen_bytes.load(Ordering::Relaxed);
+        (bytes as f64 / most as f64 * 2.0 - 1.0).clamp(0.0, 1.0)
+    }
+
+    /// Lets writing wait when more bytes than an eighth of those of the state are kept.
+    pub(crate) fn limit_frozen(&self, state_bytes: u64) {
+        let most = (state_bytes / 8).clamp(*FROZEN_BYTES.start(), *FROZEN_BYTES.end());
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.shared.max_frozen_bytes.store(most, Ordering::Relaxed);
     }
 
     /// For `apply`, while readers are locked out: keeps the values that these changes replace.

@@ -38,7 +38,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -85,6 +85,8 @@ struct Shared {
     pass: Mutex<Pass>,
     /// Replaced values for the frozen store that is being read. Locked after `sled`.
     frozen: Mutex<Option<Kept>>,
+    /// The most bytes of them before writing waits.
+    max_frozen_bytes: AtomicUsize,
     /// Tells the writer that fewer values are kept.
     frozen_read: Condvar,
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -90,6 +90,7 @@ pub(crate) fn open_within(
         is_read: AtomicBool::new(false),
         pass: Mutex::new(Pass::default()),
         frozen: Mutex::new(None),
+        max_frozen_bytes: AtomicUsize::new(usize::MAX),
         frozen_read: Condvar::new(),
     };
     let store = Store {
