@@ -137,6 +137,10 @@ pub const LIST_BYTES: usize = 8 * 1024 * 1024;
 /// The longest pause between two sweeps for tasks that ended long ago.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long an agent is kept at least after it was last heard of, though finished tasks are kept for a shorter time: an
+/// idle one calls several times within it.
+pub const AGENTS_KEPT: Duration = Duration::from_secs(600);
+
 /// A clock that has gone on for longer than this since the last event may be wrong: nothing is removed for its age.
 pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
 

@@ -153,7 +153,8 @@ impl Fixture {
 
     /// The newest session of an agent that is registered.
     pub(crate) fn session(&self, agent: &AgentId) -> Session {
-        self.core.peek(|state| state.agent(agent).unwrap().session)
+        let known = self.core.peek(|state| state.agent(agent).cloned());
+        known.unwrap().session
     }
 
     pub(crate) async fn claim(&self, most: usize) -> Vec<Proof> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::{Core, admission::Load, recall::Refused},
-    program::limits::{BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
+    program::limits::{AGENTS_KEPT, BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
     records::task::aging::{self, Aging},
 };
 
@@ -25,7 +25,7 @@ pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdow
             warn_for_ever(jump).await;
         }
         loop {
-            let removed = core.prune_agents(keep).await;
+            let removed = core.prune_agents(keep.max(AGENTS_KEPT)).await;
             if removed > 0 {
                 tracing::info!(
                     records = removed,
