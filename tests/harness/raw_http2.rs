@@ -51,6 +51,25 @@ struct Seen {
 impl RawHttp2 {
     /// Connects; the other side may send so many bytes on each stream.
     pub(crate) fn connect(address: &str, window: u32) -> RawHttp2 {
+        let (client, reader) = RawHttp2::open(address, window);
+        let (seen, answers) = (Arc::clone(&client.seen), reader.try_clone().unwrap());
+        thread::spawn(move || {
+            // Ends when the other side closes, or the test does.
+            let _ = read(reader, answers, &seen);
+            seen.0.lock().unwrap().closed = true;
+            seen.1.notify_all();
+        });
+        client
+    }
+
+    /// Connects, lets the other side send as much as it likes, and never takes a byte from the wire.
+    pub(crate) fn deaf(address: &str) -> RawHttp2 {
+        let (client, _) = RawHttp2::open(address, 0x7fff_ffff);
+        client.send(&frame(WINDOW_UPDATE, 0, 0, &0x3fff_ffff_u32.to_be_bytes()));
+        client
+    }
+
+    fn open(address: &str, window: u32) -> (RawHttp2, TcpStream) {
         let stream = TcpStream::connect(address).unwrap();
         let reader = stream.try_clone().unwrap();
         let first = Seen {
@@ -60,8 +79,8 @@ impl RawHttp2 {
         };
         let seen = Arc::new((Mutex::new(first), Condvar::new()));
         let client = RawHttp2 {
-            stream: Mutex::new(stream.try_clone().unwrap()),
-            seen: Arc::clone(&seen),
+            stream: Mutex::new(stream),
+            seen,
             next: Mutex::new(1),
         };
         let mut settings = vec![0, 4];
@@ -69,13 +88,7 @@ impl RawHttp2 {
         let mut opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         opening.extend(frame(SETTINGS, 0, 0, &settings));
         client.send(&opening);
-        thread::spawn(move || {
-            // Ends when the other side closes, or the test does.
-            let _ = read(reader, stream, &seen);
-            seen.0.lock().unwrap().closed = true;
-            seen.1.notify_all();
-        });
-        client
+        (client, reader)
     }
 
     /// Begins a call of a method such as `TaskService/ListTasks`; gives its stream.

@@ -210,6 +210,30 @@ fn lists_that_nobody_takes_are_bounded_and_given_up_for_others() {
 }
 
 #[test]
+fn who_takes_nothing_from_the_wire_is_closed() {
+    let Some(mut besieged) = Besieged::start() else {
+        return;
+    };
+    besieged.submit_large(40);
+    let list = ListTasksRequest {
+        page_size: 1000,
+        ..Default::default()
+    };
+    let deaf: Vec<RawHttp2> = (0..2)
+        .map(|_| RawHttp2::deaf(besieged.coordinator.address()))
+        .collect();
+    for connection in &deaf {
+        for _ in 0..STREAMS {
+            connection.call("TaskService/ListTasks", &list.encode_to_vec());
+        }
+    }
+    besieged.assert_serves("unread-wire");
+    wait_until("what they were to take is given back", || {
+        share(&besieged.client.status(), "answers") < 1 << 20
+    });
+}
+
+#[test]
 fn events_that_nobody_takes_are_not_read() {
     let Some(mut besieged) = Besieged::start() else {
         return;
