@@ -65,7 +65,7 @@ impl Fault {
         (Fault::StopCoordinator, 1),
         (Fault::StopCoordinatorLong, 1),
         (Fault::FailDisk, 6),
-        (Fault::FillDisk, 1),
+        (Fault::FillDisk, 2),
         (Fault::KillAgent, 3),
         (Fault::LoseAgent, 1),
         (Fault::StopAgent, 1),

@@ -2,18 +2,23 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
     io::PipeWriter,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::Signal,
+};
 use tempfile::TempDir;
 
 use super::{
     coordinator::Coordinator,
     copy_dir,
     program::{Program, command, command_behind_mounts, command_of_process_1},
+    wait_until,
 };
 
 /// What makes it end at once, with all it runs.
@@ -86,12 +91,14 @@ impl RealAgent {
     /// Starts it again after its end, with the same name, address, state directory and flags.
     pub(crate) fn start_again(&mut self) {
         assert!(self.program.ended().is_some());
+        self.wait_until_let_go();
         self.program = launch(&self.address, &self.name, self.dir.path(), &self.flags);
     }
 
     /// Starts it again in these surroundings; false, and it is not started, where they cannot be.
     pub(crate) fn start_again_in(&mut self, surroundings: &Surroundings) -> bool {
         assert!(self.program.ended().is_some());
+        self.wait_until_let_go();
         let dir = self.dir.path();
         let mut command = match surroundings {
             Surroundings::Usual | Surroundings::Stderr(_) => command("agent", dir),
@@ -118,6 +125,16 @@ impl RealAgent {
             _ => start(&self.name, command, dir),
         };
         true
+    }
+
+    /// A container's end is not waited for by who ends it, and the agent in it has the directory until then.
+    fn wait_until_let_go(&self) {
+        wait_until("nobody has the state directory", || {
+            match File::open(self.state_dir().join("lock")) {
+                Ok(lock) => Flock::lock(lock, FlockArg::LockExclusiveNonblock).is_ok(),
+                Err(_) => true,
+            }
+        });
     }
 
     /// Starts another one with a copy of its state directory, as on another host.
