@@ -67,18 +67,23 @@ fn verify(dir: &DataDir, scratch: &Path) -> Result<(), Failure> {
     let journal = journal::inspect(&dir.journal(), floor).map_err(|error| failures::of_journal(&error))?;
     describe(&journal);
     let store = match found {
-        StoreFound::Intact(store, _) => store,
-        StoreFound::Missing => return Err(broken("there is no store".to_owned())),
+        StoreFound::Intact(store, _) => Some(store),
+        // As a restored backup is before its first start.
+        StoreFound::Missing => None,
         StoreFound::Damaged(damage) => return Err(broken(damage)),
     };
-    let (expected, mut state) = begin(&snapshots, &store, &journal, &scratch.join("expected"))?;
-    let end = Seq(store.applied_seq());
-    catch_up(&mut state, &journal.reader, end, &expected)?;
-    let records = compare(&store, &expected)?;
-    say(format_args!(
-        "store: {records} records as of seq {}, each as the journal says",
-        end.0
-    ));
+    let end = store.as_ref().map_or(journal.last.seq, Store::applied_seq);
+    let (expected, mut state) = begin(&snapshots, end, &journal, &scratch.join("expected"))?;
+    catch_up(&mut state, &journal.reader, Seq(end), &expected)?;
+    match store {
+        Some(store) => {
+            let records = compare(&store, &expected)?;
+            say(format_args!(
+                "store: {records} records as of seq {end}, each as the journal says"
+            ));
+        }
+        None => say("store: none; the next start builds it from snapshot and journal"),
+    }
 
     catch_up(&mut state, &journal.reader, Seq(journal.last.seq), &expected)?;
     recall_missing(&mut state, &expected)?;
@@ -134,14 +139,15 @@ fn describe(journal: &Inspected) {
     }
 }
 
-/// A store to replay the journal onto, built from the newest snapshot that is not ahead of the store to verify.
+/// A store to replay the journal onto, built from the newest snapshot that is not ahead of the store to verify, which
+/// ends with seq `end`.
 fn begin(
     snapshots: &[Snapshot],
-    store: &Store,
+    end: u64,
     journal: &Inspected,
     dir: &Path,
 ) -> Result<(Store, State), Failure> {
-    let (end, oldest) = (store.applied_seq(), journal.reader.oldest_seq());
+    let oldest = journal.reader.oldest_seq();
     let serves = |snapshot: &&Snapshot| (oldest..=end + 1).contains(&(snapshot.origin().seq + 1));
     if let Some(snapshot) = snapshots.iter().find(serves) {
         let restored = snapshot

@@ -123,6 +123,8 @@ fn a_backup_of_a_running_coordinator_has_everything_that_was_acknowledged_before
         place
             .verb("restore", &data, &[source.to_str().unwrap()])
             .expect(0);
+        let verified = place.verb("verify", &data, &[]).expect(0).stdout;
+        assert!(verified.contains("store: none"), "{verified}");
         let mut restored = place.serve(&data);
         let client = restored.client();
         for index in 0..100 {
