@@ -1,7 +1,7 @@
 //! The agent's work: from the settings to a registered agent, once for each coordinator that answers, and the last
 //! words.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use swarm_program::{exit::Exit, failure::Failure};
@@ -34,6 +34,13 @@ use crate::{
     },
     slot::{Ending, SlotContext, Worker},
 };
+
+/// How often in a row a copy waits for the agent that is at work elsewhere: that one may end during the first wait, and
+/// is silent for long enough at the end of the second.
+const MAX_WAITS: u32 = 2;
+
+/// On top of the silence of another process with this identity: the two machines count time by clocks of their own.
+const AFTER_ITS_TTL: Duration = Duration::from_millis(100);
 
 /// The last words of an agent that a signal ended before all results were confirmed.
 pub(crate) struct Unfinished(pub(crate) String);
@@ -75,6 +82,7 @@ async fn work(
         labels: config.label_map(),
         slots: config.slots,
         executors: KINDS.map(|kind| kind.name.to_owned()).to_vec(),
+        process: state.process().cloned(),
     };
     if config.no_command {
         tracing::warn!(
@@ -93,6 +101,7 @@ async fn work(
         state.path().display()
     );
     let mut pauses = coordinator.backoff();
+    let mut waits = 0;
     // One round for each coordinator. When one with other data takes its place, the agent begins again.
     loop {
         let mut stage = shutdown.watch();
@@ -103,6 +112,7 @@ async fn work(
         let ending = match opened? {
             Ok(opened) => {
                 pauses.reset();
+                waits = 0;
                 let context = SlotContext {
                     config: Arc::clone(config),
                     session: opened.session,
@@ -156,6 +166,25 @@ async fn work(
                 let mut stage = shutdown.watch();
                 tokio::select! {
                     () = sleep(pauses.pause()) => {}
+                    _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
+                }
+            }
+            Ending::Session(SessionEnd::Elsewhere { sentence, rest }) => {
+                let place = state.path().display();
+                if waits == MAX_WAITS {
+                    let help = format!(
+                        "each agent needs a state directory of its own: empty {place}, or name another one with \
+                         --state-dir; unconfirmed results are kept there"
+                    );
+                    return Err(Failure::new(Exit::Elsewhere, sentence).help(help));
+                }
+                waits += 1;
+                tracing::warn!(
+                    "{sentence}; waiting that long, for the first one may have ended without a goodbye"
+                );
+                let mut stage = shutdown.watch();
+                tokio::select! {
+                    () = sleep(rest + AFTER_ITS_TTL) => {}
                     _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
                 }
             }

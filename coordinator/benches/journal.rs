@@ -50,6 +50,8 @@ fn events(count: usize) -> Vec<Event> {
         cluster_id: "cluster".into(),
         history: "history".into(),
         new_history: None,
+        clocks: swarm_engine::time::Clocks::default(),
+        set_back_to: None,
     };
     let (_, mut changes) = draft::decide(&mut state, Timestamp(1), |draft| start::decide(draft, start));
     let tasks = (0..count).map(|number| NewTask {

@@ -45,7 +45,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         None => None,
     };
 
-    let mut running = Running::start(opened, budget)?;
+    let mut running = Running::start(opened, config.accept_clock, budget)?;
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     let times = Times {

@@ -37,6 +37,7 @@ reasons! {
     JobExists = "JOB_EXISTS" => AlreadyExists, "The id belongs to a job with other tasks.";
     LeaseLost = "LEASE_LOST" => Aborted, "The attempt belongs to somebody else, or is over.";
     AgentReplaced = "AGENT_REPLACED" => Aborted, "A newer session of the same agent exists.";
+    AgentElsewhere = "AGENT_ELSEWHERE" => Aborted, "Another process is this agent at another place, and alive.";
     RevisionMismatch = "REVISION_MISMATCH" => Aborted, "The task changed since the caller looked.";
     TaskFinished = "TASK_FINISHED" => FailedPrecondition, "The task has ended.";
     TaskNotRunning = "TASK_NOT_RUNNING" => FailedPrecondition, "The task does not run, or another attempt of it does.";

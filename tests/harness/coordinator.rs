@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::{
     PATIENCE,
     client::Client,
+    clock::WrongClock,
     copy_dir,
     disk::Plan,
     program::{Ended, Program, command},
@@ -32,6 +33,8 @@ pub(crate) struct Coordinator {
     before: Option<String>,
     /// Its stderr, instead of the file that is its log.
     stderr: Option<PipeWriter>,
+    /// Its wall clock; the machine's when it is right.
+    clock: Option<WrongClock>,
     // Closed with the coordinator: a program that writes to a closed stdout may end.
     stdout: BufReader<ChildStdout>,
     // Last, so that they are removed when the program has ended.
@@ -118,6 +121,7 @@ impl Coordinator {
             disk.as_ref(),
             before.as_deref(),
             None,
+            None,
         );
         Coordinator {
             program,
@@ -126,6 +130,7 @@ impl Coordinator {
             disk,
             before,
             stderr: None,
+            clock: None,
             stdout,
             files,
         }
@@ -195,6 +200,16 @@ impl Coordinator {
         self.stderr = stderr;
     }
 
+    /// From its next start on it has this wall clock; the machine's with `None`.
+    pub(crate) fn change_clock(&mut self, clock: Option<WrongClock>) {
+        self.clock = clock;
+    }
+
+    /// From its next start on it has these flags besides its address and data directory.
+    pub(crate) fn change_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
     /// Starts it again after its end, with the same address, data and flags.
     pub(crate) fn start_again(&mut self) {
         let (program, address, stdout) = serve(
@@ -204,6 +219,7 @@ impl Coordinator {
             self.disk.as_ref(),
             self.before.as_deref(),
             self.stderr.as_ref(),
+            self.clock.as_ref(),
         );
         assert_eq!(address, self.address);
         self.program = program;
@@ -235,6 +251,7 @@ fn serve(
     disk: Option<&Plan>,
     before: Option<&str>,
     stderr: Option<&PipeWriter>,
+    clock: Option<&WrongClock>,
 ) -> (Program, String, BufReader<ChildStdout>) {
     let dir = files.dir();
     let mut command = command("coordinator", dir);
@@ -242,7 +259,8 @@ fn serve(
         .args(["--listen", listen, "--data-dir"])
         .arg(files.data())
         .args(flags)
-        .envs(disk.map_or(&[][..], Plan::env).iter().cloned());
+        .envs(disk.map_or(&[][..], Plan::env).iter().cloned())
+        .envs(clock.into_iter().flat_map(WrongClock::env));
     if let Some(before) = before {
         command = by_shell(before, &command);
     }

@@ -169,7 +169,7 @@ impl Plan {
 }
 
 /// Compiles one of the files beside this one; `None` without a compiler.
-fn compile(name: &str, dir: &Path) -> Option<PathBuf> {
+pub(super) fn compile(name: &str, dir: &Path) -> Option<PathBuf> {
     let library = dir.join(format!("{name}.so"));
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])

@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod cgroup;
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod coordinator;
 pub(crate) mod disk;
 pub(crate) mod fake_agent;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use swarm_proto::v1::LeaseRef;
+use swarm_proto::{duration::write_duration, v1::LeaseRef};
 use tokio::sync::watch;
 
 use super::{
@@ -29,11 +29,27 @@ enum LeaseStage {
     Running {
         trust: TrustWindow,
         orders: watch::Sender<Order>,
+        /// When it began.
+        begun: BootTime,
         /// The attempt must never overlap with another one of its exclusive group.
         exclusive: bool,
     },
     /// The attempt has ended, and its outcome is not confirmed yet.
     Reported,
+}
+
+impl HeldLease {
+    /// The lease as the coordinator is told of it, with how long the attempt has run.
+    fn listed(&self) -> LeaseRef {
+        let run_time = match self.stage {
+            LeaseStage::Running { begun, .. } => write_duration(BootTime::now().since(begun)),
+            LeaseStage::Reported => None,
+        };
+        LeaseRef {
+            run_time,
+            ..self.lease.clone()
+        }
+    }
 }
 
 /// An attempt whose trust window has ended.
@@ -68,6 +84,7 @@ impl Leases {
                 stage: LeaseStage::Running {
                     trust,
                     orders,
+                    begun: BootTime::now(),
                     exclusive,
                 },
             },
@@ -109,7 +126,7 @@ impl Leases {
             .into_iter()
             .chain(reported)
             .take(limit)
-            .map(|held| held.lease.clone())
+            .map(HeldLease::listed)
             .collect()
     }
 
@@ -213,6 +230,7 @@ mod tests {
             task_id: task_id.to_owned(),
             attempt: 1,
             lease_token: vec![7; 16],
+            run_time: None,
         }
     }
 

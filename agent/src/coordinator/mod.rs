@@ -3,6 +3,7 @@
 
 mod call;
 mod contact;
+mod seen;
 
 pub(crate) mod heartbeat;
 pub(crate) mod session;
@@ -25,8 +26,8 @@ use swarm_proto::{
     channel::{self, Address},
     limits::MAX_MESSAGE_BYTES,
     v1::{
-        ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, DeregisterAgentRequest, Directive,
-        GetServerInfoRequest, GetTaskRequest, HeartbeatRequest, HeartbeatResponse, LeaseDirective,
+        AsOf, ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, DeregisterAgentRequest,
+        Directive, GetServerInfoRequest, GetTaskRequest, HeartbeatRequest, HeartbeatResponse, LeaseDirective,
         RegisterAgentRequest, RegisterAgentResponse, Task, admin_service_client::AdminServiceClient,
         coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
     },
@@ -34,8 +35,8 @@ use swarm_proto::{
 use tokio::sync::watch;
 use tonic::{Response, Status, transport::Channel};
 
-use self::contact::Contact;
 pub(crate) use self::{call::sentence, contact::Stranger};
+use self::{contact::Contact, seen::Seen};
 use crate::program::{backoff::Backoff, config::Config};
 
 /// The time for an answer, on top of its wait. After that the answer counts as lost.
@@ -58,6 +59,7 @@ pub(crate) struct Coordinator {
     jitter_max: Duration,
     /// The longest pause in milliseconds: a quarter of the lease TTL.
     pause_cap_ms: AtomicU64,
+    seen: Seen,
     contact: Arc<Mutex<Contact>>,
     /// The other coordinator that the contact knows of, for those who wait for one.
     strangers: watch::Sender<Option<Stranger>>,
@@ -85,6 +87,7 @@ impl Coordinator {
             backoff_max: config.backoff_max,
             jitter_max: config.jitter_max,
             pause_cap_ms: AtomicU64::new(u64::MAX),
+            seen: Seen::default(),
             strangers: watch::channel(None).0,
         })
     }
@@ -128,7 +131,9 @@ impl Coordinator {
             async move { coordinator_service(channel).register_agent(request).await }
         };
         // The answer names the cluster itself.
-        self.call("register", ANSWER_LIMIT, send, none_doubtful).await
+        let answer = self.call("register", ANSWER_LIMIT, send, none_doubtful).await?;
+        self.seen.note(answer.as_of.as_ref());
+        Ok(answer)
     }
 
     pub(crate) async fn deregister(&self, request: &DeregisterAgentRequest) -> Result<(), CallError> {
@@ -152,8 +157,11 @@ impl Coordinator {
             let request = request.clone();
             async move { coordinator_service(channel).claim(request).await }
         };
-        self.call_own("claim", wait + ANSWER_LIMIT, send, none_doubtful)
-            .await
+        let answer = self
+            .call_own("claim", wait + ANSWER_LIMIT, send, none_doubtful)
+            .await?;
+        self.seen.note(answer.as_of.as_ref());
+        Ok(answer)
     }
 
     /// One heartbeat, never repeated: the next one lists the leases of its own time.
@@ -171,8 +179,11 @@ impl Coordinator {
             let mut directives = answer.directives.iter().map(LeaseDirective::directive);
             directives.any(|directive| matches!(directive, Directive::Lost | Directive::Cancel))
         };
-        self.once("renew leases", wait + ANSWER_LIMIT, &send, ends_an_attempt)
-            .await
+        let answer = self
+            .once("renew leases", wait + ANSWER_LIMIT, &send, ends_an_attempt)
+            .await?;
+        self.seen.note(answer.as_of.as_ref());
+        Ok(answer)
     }
 
     /// Reports outcomes. While another coordinator answers, the call waits for our own.
@@ -183,7 +194,9 @@ impl Coordinator {
         };
         let refuses =
             |answer: &CompleteResponse| answer.results.iter().any(|result| result.refusal.is_some());
-        self.call_own("report", ANSWER_LIMIT, send, refuses).await
+        let answer = self.call_own("report", ANSWER_LIMIT, send, refuses).await?;
+        self.seen.note(answer.as_of.as_ref());
+        Ok(answer)
     }
 
     pub(crate) async fn get_task(&self, task_id: &str) -> Result<Task, CallError> {
@@ -198,6 +211,11 @@ impl Coordinator {
             .call("read a task", ANSWER_LIMIT, send, none_doubtful)
             .await?;
         Ok(answer.task.unwrap_or_default())
+    }
+
+    /// The newest position of the journal in an answer.
+    pub(crate) fn seen(&self) -> Option<AsOf> {
+        self.seen.newest()
     }
 
     fn target(&self) -> usize {

@@ -16,8 +16,8 @@ use swarm_proto::{
     limits::{MAX_HEARTBEAT_BYTES, MAX_HELD_LEASES},
     reason::Reason,
     v1::{
-        ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest, HeartbeatResponse, Hold,
-        LeaseRef, RegisterAgentRequest,
+        AgentProcess, ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest,
+        HeartbeatResponse, Hold, LeaseRef, RegisterAgentRequest,
     },
 };
 use tokio::sync::{Notify, watch};
@@ -43,6 +43,8 @@ pub(crate) struct Profile {
     pub(crate) slots: u32,
     /// The kinds of work that the agent carries out.
     pub(crate) executors: Vec<String>,
+    /// Where this process runs; `None` on a system that does not say.
+    pub(crate) process: Option<AgentProcess>,
 }
 
 /// Why the session with a coordinator ends.
@@ -50,6 +52,13 @@ pub(crate) struct Profile {
 pub(crate) enum SessionEnd {
     /// Another process has registered with the same agent id.
     Replaced(String),
+    /// Another process with the same agent id is at work.
+    Elsewhere {
+        /// The coordinator's sentence, which names both machines.
+        sentence: String,
+        /// For how long the other one has to stay silent until this one may take its place.
+        rest: Duration,
+    },
     /// Another coordinator, with this cluster id, answers in place of our own.
     OtherCluster(String),
     /// The coordinator refuses a request of this agent for good.
@@ -151,6 +160,7 @@ impl Session {
             leases: listed(&self.leases),
             wait: write_duration(wait),
             draining,
+            seen: self.coordinator.seen(),
         };
         match self.coordinator.heartbeat_once(request, wait).await {
             Ok(answer) => Ok(Some(answer)),
@@ -223,6 +233,8 @@ async fn register(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         held: listed(leases),
         executors: profile.executors.clone(),
+        process: profile.process.clone(),
+        seen: coordinator.seen(),
     };
     let answer = match coordinator.register(&request).await {
         Ok(answer) => answer,
@@ -262,6 +274,14 @@ pub(crate) fn read_length(given: Option<prost_types::Duration>) -> Option<Durati
 }
 
 fn refused(failure: &CallFailure) -> SessionEnd {
+    if failure.reason() == Some(Reason::AgentElsewhere)
+        && let CallFailure::Refused { retry_after, .. } = failure
+    {
+        return SessionEnd::Elsewhere {
+            sentence: failure.message().to_owned(),
+            rest: retry_after.unwrap_or(FALLBACK_LEASE_TTL).min(LONGEST),
+        };
+    }
     let invalid = matches!(
         failure,
         CallFailure::Refused {

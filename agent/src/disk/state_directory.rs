@@ -15,7 +15,10 @@ use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
 };
-use swarm_proto::limits::MAX_ID_BYTES;
+use swarm_proto::{
+    limits::{MAX_ID_BYTES, MAX_NAME_BYTES},
+    v1::AgentProcess,
+};
 
 use super::write::{make_private, write_durably};
 use crate::program::{file_name::is_file_name, random};
@@ -41,6 +44,8 @@ pub(crate) struct StateDirectory {
     agent_id: String,
     /// The files that this process wrote or found at its start, with their words.
     words: Vec<(&'static str, String)>,
+    /// Where this process runs; `None` on a system that does not say.
+    process: Option<AgentProcess>,
     // Released by the operating system, however the process ends.
     lock: Mutex<Flock<File>>,
 }
@@ -132,6 +137,11 @@ impl StateDirectory {
         Ok(Mended::Made)
     }
 
+    /// Where this process runs, as the coordinator is told.
+    pub(crate) fn process(&self) -> Option<&AgentProcess> {
+        self.process.as_ref()
+    }
+
     fn open_any(base: &Path) -> Result<StateDirectory, OpenError> {
         for _ in 0..MAX_ROUNDS {
             for name in existing(base)? {
@@ -173,6 +183,7 @@ impl StateDirectory {
             name,
             agent_id,
             words,
+            process: process(&lock),
             lock: Mutex::new(lock),
         })
     }
@@ -275,6 +286,28 @@ fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
     })
 }
 
+/// This process, by the boot of the system and the lock file in it: no other live process has this very file locked.
+/// A copy of the directory has another file, and a clone of the machine another boot.
+fn process(lock: &File) -> Option<AgentProcess> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let boot = boot.trim();
+    let file = lock.metadata().ok()?;
+    (!boot.is_empty()).then(|| AgentProcess {
+        host: host(),
+        place: format!("{boot} {} {}", file.dev(), file.ino()),
+    })
+}
+
+/// The name of this machine; empty when it has none.
+fn host() -> String {
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|host| host.into_string().ok());
+    let mut name = name.unwrap_or_default();
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
+    name
+}
+
 /// The text in a file. A file that is not there yet is written with the text of `make`.
 fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
     match fs::read_to_string(file) {
@@ -299,11 +332,7 @@ fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, Op
 }
 
 fn new_name() -> String {
-    let host = nix::unistd::gethostname()
-        .ok()
-        .and_then(|host| host.into_string().ok())
-        .unwrap_or_default();
-    let short: String = host
+    let short: String = host()
         .split('.')
         .next()
         .unwrap_or_default()

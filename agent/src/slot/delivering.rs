@@ -323,6 +323,7 @@ mod tests {
             task_id: task_id.to_owned(),
             attempt: 1,
             lease_token: vec![7; 16],
+            run_time: None,
         };
         let report = AttemptReport {
             lease: Some(lease),

@@ -209,7 +209,7 @@ impl Worker {
     fn end_session(&mut self, end: SessionEnd) {
         let leases = &self.context.session.leases;
         match &end {
-            SessionEnd::Replaced(_) => {
+            SessionEnd::Replaced(_) | SessionEnd::Elsewhere { .. } => {
                 leases.order_all(Order::Lost);
                 self.fall_silent();
             }

@@ -245,6 +245,7 @@ impl Fake {
             task_id: task_id.to_owned(),
             attempt: 1,
             lease_token: vec![9; 16],
+            run_time: None,
         };
         let mut assignment = Assignment {
             lease: Some(lease),

@@ -112,6 +112,7 @@ impl ParkedCall {
                     leases: Vec::new(),
                     wait: write_duration(wait),
                     draining: false,
+                    seen: None,
                 };
                 service.heartbeat(request).await
             };

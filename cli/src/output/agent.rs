@@ -7,14 +7,15 @@ use super::{Listing, hold, page::Page, state, table::Table, text};
 /// Agents as a list.
 pub fn listing(agents: &[Agent]) -> Listing {
     let mut table = Table::new([
-        "ID", "NAME", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION", "HOLD",
+        "ID", "NAME", "HOST", "STATE", "SLOTS", "BUSY", "LABELS", "SEEN", "VERSION", "HOLD",
     ])
     .free_text(&["NAME", "LABELS", "HOLD"])
-    .dispensable(&["VERSION", "SEEN", "LABELS", "HOLD"]);
+    .dispensable(&["HOST", "VERSION", "SEEN", "LABELS", "HOLD"]);
     for agent in agents {
         table.row([
             agent.agent_id.clone(),
             agent.name.clone(),
+            agent.host.clone(),
             match agent.state() {
                 AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
                 state => state::agent(state),
@@ -52,6 +53,8 @@ pub fn page(agent: &Agent, width: Option<usize>) -> String {
         .add("queues", agent.queues.join(", "))
         .add("shards", shards(agent))
         .add("version", &agent.version)
+        .add("host", &agent.host)
+        .add("copy refused", twin(agent))
         .add("registered", text::time(agent.register_time.as_ref()))
         .add("seen", text::time(agent.seen_time.as_ref()));
     let mut page = page.to_string();
@@ -70,6 +73,14 @@ pub fn page(agent: &Agent, width: Option<usize>) -> String {
         page.push_str(&table.within(width));
     }
     page
+}
+
+/// The last copy of the agent that was refused; empty when there was none.
+fn twin(agent: &Agent) -> String {
+    if agent.twin_time.is_none() {
+        return String::new();
+    }
+    format!("on {}, {}", agent.twin_host, text::time(agent.twin_time.as_ref()))
 }
 
 /// The agent's shard of all tasks; empty when it takes all of them.

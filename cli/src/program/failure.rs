@@ -146,6 +146,7 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         | Reason::SpecTooLarge
         | Reason::LeaseLost
         | Reason::AgentReplaced
+        | Reason::AgentElsewhere
         | Reason::TaskFinished
         | Reason::TaskNotFinished => return None,
     };

@@ -290,8 +290,8 @@ fn agents_are_listed_and_shown() {
     assert_eq!(
         fake.ctl(&["agent", "list"]).stdout,
         "\
-ID  NAME  STATE     SLOTS  BUSY  LABELS    SEEN                  VERSION  HOLD
-a1  lab   ● online  4      0     os=linux  2026-01-02 03:04:03Z  0.1.0    -
+ID  NAME  HOST  STATE     SLOTS  BUSY  LABELS    SEEN                  VERSION  HOLD
+a1  lab   -     ● online  4      0     os=linux  2026-01-02 03:04:03Z  0.1.0    -
 "
     );
     let agent: Value =

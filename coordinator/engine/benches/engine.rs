@@ -29,7 +29,7 @@ use swarm_engine::{
     id::{AgentId, LeaseToken, QueueName, ReportHash, Seq, Session, TaskId},
     limits::MAX_SUBMIT_TASKS,
     noun::{
-        lease::Proof,
+        lease::{Held, Proof},
         needs::{Bucket, Executor, Needs, Wants},
         selector::Selector,
         tries::RetryPolicy,
@@ -88,8 +88,13 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            process: None,
         };
-        world.session = world.decide(|draft| register::decide(draft, request)).0.session;
+        world.session = world
+            .decide(|draft| register::decide(draft, request))
+            .0
+            .unwrap()
+            .session;
         let mut left = queued;
         while left > 0 {
             let count = left.min(MAX_SUBMIT_TASKS);
@@ -279,9 +284,10 @@ fn many_queues(criterion: &mut Criterion) {
 fn heartbeat(criterion: &mut Criterion) {
     for leased in [HELD, 1_000] {
         let mut world = World::new(leased, 1);
-        let mut leases = Vec::new();
+        let mut leases: Vec<Held> = Vec::new();
         while leases.len() < leased {
-            leases.extend(world.claim(HELD.min(leased - leases.len())).0);
+            let proofs = world.claim(HELD.min(leased - leases.len())).0;
+            leases.extend(proofs.into_iter().map(Held::from));
         }
         leases.truncate(HELD);
         criterion.bench_function(&format!("heartbeat/{HELD} of {leased} leases"), |bencher| {

@@ -89,6 +89,11 @@ impl Draft<'_> {
         self.now
     }
 
+    /// Lets the decision happen at an earlier time, for a start that sets the time back.
+    pub(crate) fn set_back(&mut self, time: Timestamp) {
+        self.now = time;
+    }
+
     /// Applies a fact and records it.
     pub fn emit(&mut self, fact: Fact) {
         let event = Event {
@@ -110,8 +115,8 @@ impl Draft<'_> {
     }
 
     /// Renews the lease of a running task: a soft fact, not an event.
-    pub fn renew(&mut self, number: Number, ttl: Duration) -> bool {
-        self.state.renew(number, self.now, ttl)
+    pub fn renew(&mut self, number: Number, ttl: Duration, ran: Option<Duration>) -> bool {
+        self.state.renew(number, self.now, ttl, ran)
     }
 
     /// Notes a call of an agent: a soft fact, not an event.

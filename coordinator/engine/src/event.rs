@@ -15,7 +15,7 @@ use crate::{
         outcome::{Failure, Loss, Outcome, Output},
         task::{PastEnd, Task},
     },
-    time::Timestamp,
+    time::{Clocks, Timestamp},
 };
 
 /// A fact with its place in the journal.
@@ -64,6 +64,10 @@ pub enum Fact {
         cluster_id: Arc<str>,
         /// Identifies this sequence of events.
         history: Arc<str>,
+        /// The machine's clocks; `None` when an older program started.
+        clocks: Option<Clocks>,
+        /// The time of this event is before that of others, because the operator has set the time back.
+        sets_time_back: bool,
     },
     /// A job was accepted; its tasks follow.
     JobSubmitted(Arc<Job>),
@@ -249,6 +253,13 @@ pub enum Fact {
         /// The agent.
         agent: AgentId,
     },
+    /// A process was refused as an agent, because another process of that agent is alive.
+    TwinRefused {
+        /// The agent.
+        agent: AgentId,
+        /// The name of the refused process's machine.
+        host: Arc<str>,
+    },
 }
 
 /// The end of a cancelled task's running attempt.
@@ -295,11 +306,12 @@ impl Fact {
             Fact::AgentDeregistered { .. } => "agent_deregistered",
             Fact::AgentForgotten { .. } => "agent_forgotten",
             Fact::AgentRemoved { .. } => "agent_removed",
+            Fact::TwinRefused { .. } => "twin_refused",
         }
     }
 
     /// Every kind.
-    pub const KINDS: [&'static str; 25] = [
+    pub const KINDS: [&'static str; 26] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -325,5 +337,6 @@ impl Fact {
         "agent_deregistered",
         "agent_forgotten",
         "agent_removed",
+        "twin_refused",
     ];
 }

@@ -2,6 +2,17 @@
 
 use std::time::Duration;
 
+/// How far the wall clock may have gone on since the last event for a start to believe it at once. No service is down
+/// for longer in the ordinary course of things, and a wrong clock is usually wrong by more.
+pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
+
+/// The time between two starts after which the second one confirms the clock of the first. A service manager's loop of
+/// restarts confirms nothing.
+pub const CLOCK_CONFIRMED_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// By how much two clocks of one machine may differ and still count as the same: time servers turn them this little.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// Tasks in one submit: deciding and applying ten thousand events takes some tens of milliseconds.
 pub const MAX_SUBMIT_TASKS: usize = 10_000;
 

@@ -1,6 +1,6 @@
 //! Refusals that a caller can act on. The engine knows no other failure.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, AttemptNumber, JobId, QueueName, Seq, TaskId},
@@ -32,6 +32,17 @@ pub enum Rejection {
     },
     /// A newer session of the same agent exists.
     AgentReplaced(AgentId),
+    /// Another process is this agent, at another place, and alive.
+    AgentElsewhere {
+        /// The agent.
+        agent: AgentId,
+        /// The name of the machine of the process that is alive.
+        host: Arc<str>,
+        /// The name of the machine of the refused process.
+        refused: Arc<str>,
+        /// For how long the first one has to be silent from now on until another one may take its place.
+        rest: Duration,
+    },
     /// The task has changed since the caller read it.
     RevisionMismatch {
         /// The task.
@@ -226,6 +237,17 @@ impl fmt::Display for Rejection {
                     "a newer session of agent {agent} exists: two programs use one identity"
                 )
             }
+            Rejection::AgentElsewhere {
+                agent,
+                host,
+                refused,
+                rest,
+            } => write!(
+                f,
+                "agent {agent} is at work on {host}, and this is a copy of it on {refused}; it takes over when the \
+                 first one says goodbye or stays silent for {} s more",
+                rest.as_millis().div_ceil(1_000)
+            ),
             Rejection::RevisionMismatch { task, revision } => {
                 write!(f, "task {task} has changed: its revision is {} now", revision.0)
             }

@@ -2,12 +2,24 @@
 
 use std::{
     ops::{Add, Sub},
+    sync::Arc,
     time::Duration,
 };
 
 /// Milliseconds since the epoch, on the coordinator's clock, which never goes backwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
+
+/// The clocks of the coordinator's machine at a start, which the next start compares with its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// The wall clock, which may have been set.
+    pub wall: Timestamp,
+    /// Names the boot of the system; empty when the system does not say.
+    pub boot: Arc<str>,
+    /// The time since that boot, which no setting of a clock changes.
+    pub since_boot: Duration,
+}
 
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;

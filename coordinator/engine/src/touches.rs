@@ -214,7 +214,8 @@ impl Fact {
             Fact::AgentRegistered(agent) => of_agent(&agent.id),
             Fact::AgentDeregistered { agent }
             | Fact::AgentForgotten { agent, .. }
-            | Fact::AgentRemoved { agent } => of_agent(agent),
+            | Fact::AgentRemoved { agent }
+            | Fact::TwinRefused { agent, .. } => of_agent(agent),
         }
     }
 }

@@ -86,8 +86,11 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            process: None,
         };
-        self.decide(|draft| register::decide(draft, request)).unwrap();
+        self.decide(|draft| register::decide(draft, request))
+            .unwrap()
+            .unwrap();
     }
 
     /// Claims with any shard of this count, and answers how many shards the agent has now.

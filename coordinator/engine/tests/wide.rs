@@ -189,8 +189,13 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            process: None,
         };
-        self.session = self.decide(|draft| register::decide(draft, request)).0.session;
+        self.session = self
+            .decide(|draft| register::decide(draft, request))
+            .0
+            .unwrap()
+            .session;
     }
 
     fn claim(&mut self, count: usize) -> Vec<Proof> {

@@ -33,6 +33,7 @@ mod pins;
 mod rates;
 mod stored_ids;
 mod waiters;
+mod witness;
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,6 +42,7 @@ use swarm_engine::{
     draft::{Change, Draft},
     event::Event,
     id::{AttemptNumber, Number, Seq},
+    limits::CLOCK_TOLERANCE,
     noun::outcome::Output,
     rejection::Rejection,
     rule::fit::Liveness,
@@ -59,6 +61,7 @@ use self::{
     outputs::Outputs,
     rates::Happened,
     tail::Tail,
+    witness::Witness,
 };
 use crate::{
     journal,
@@ -92,6 +95,7 @@ pub struct Core {
     event_readers: Arc<Semaphore>,
     meters: Arc<Meters>,
     history: Arc<str>,
+    witness: Witness,
 }
 
 /// A value with the last event that it reflects, which is durable.
@@ -144,6 +148,7 @@ impl Core {
             event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
             meters: Arc::default(),
             history,
+            witness: Witness::default(),
         }
     }
 
@@ -306,6 +311,30 @@ impl Core {
     pub(crate) fn grace_at_start(&self, ttl: Duration) {
         let now = self.clock.now();
         self.lock().state.grace_at_start(now, ttl);
+    }
+
+    /// How far the time is ahead of the machine's wall clock since the start.
+    pub(crate) fn ahead_of_wall(&self) -> Duration {
+        self.peek(State::ahead_of_wall)
+    }
+
+    /// Whether it is known how old something is: not while the wall clock says another time than the journal.
+    pub(crate) fn knows_ages(&self) -> bool {
+        self.ahead_of_wall() <= CLOCK_TOLERANCE
+    }
+
+    /// The state when the wall clock was behind at the start.
+    #[cfg(test)]
+    pub(crate) fn be_ahead_of_wall(&self, ahead: Duration) {
+        self.lock().state.set_ahead_of_wall(ahead);
+    }
+
+    /// For the timer: a wall clock that was behind at the start may have been set right since.
+    pub(crate) fn look_at_wall(&self) {
+        let ahead = self.clock.ahead_of_wall();
+        let mut locked = self.lock();
+        let before = locked.state.ahead_of_wall();
+        locked.state.set_ahead_of_wall(before.min(ahead));
     }
 
     /// Gives every lease a full TTL from now on, after the coordinator was paused.

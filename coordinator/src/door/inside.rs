@@ -60,7 +60,7 @@ impl Inside {
             segment_bytes: layout.segment_bytes,
         };
         let opened = start::open_with(&dir, options).map_err(told)?;
-        let mut running = Running::start(opened, Budget::default()).map_err(told)?;
+        let mut running = Running::start(opened, false, Budget::default()).map_err(told)?;
         let times = Times {
             lease_ttl: LEASE_TTL,
             keep_tasks: KEEP_AGE,

@@ -115,6 +115,12 @@ impl DataDir {
     }
 }
 
+/// Whether this process holds the lock of the directory at this path. Another directory may have been put in its place.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let holder = fs::read_to_string(path.join("lock")).unwrap_or_default();
+    holder.trim() == std::process::id().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +135,10 @@ mod tests {
             refused.sentence.contains(&std::process::id().to_string()),
             "{refused}"
         );
+        assert!(is_held(held.path()));
+        fs::rename(held.path(), dir.path().join("elsewhere")).unwrap();
+        assert!(!is_held(held.path()));
+        fs::rename(dir.path().join("elsewhere"), held.path()).unwrap();
         drop(held);
         assert!(DataDir::open(&dir.path().join("data")).is_ok());
     }

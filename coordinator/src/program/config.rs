@@ -61,6 +61,10 @@ pub struct Config {
     /// How much memory requests, answers and tasks may take in all [default: half of the machine's or the cgroup's].
     #[arg(long, env = "SWARM_MEMORY", value_parser = parse_bytes, value_name = "BYTES")]
     pub memory: Option<u64>,
+    /// Believe the machine's clock at the start, however far it is ahead of the last event. Without this, a clock that
+    /// is ahead by more than a day is believed when a second start confirms it.
+    #[arg(long, env = "SWARM_ACCEPT_CLOCK", value_parser = BoolishValueParser::new())]
+    pub accept_clock: bool,
     /// Serve other machines without encryption or passwords: whoever reaches the port can run commands on every agent.
     #[arg(long, env = "SWARM_INSECURE", value_parser = BoolishValueParser::new())]
     pub insecure: bool,

@@ -141,9 +141,6 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// idle one calls several times within it.
 pub const AGENTS_KEPT: Duration = Duration::from_secs(600);
 
-/// A clock that has gone on for longer than this since the last event may be wrong: nothing is removed for its age.
-pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(24 * 3600);
-
 /// Pauses between two warnings that retention waits.
 pub const RETENTION_WARNING: Duration = Duration::from_secs(3600);
 

@@ -72,10 +72,14 @@ pub(super) fn load_identity(store: &Store) -> Result<Option<Identity>, String> {
             cluster_id,
             history,
             version: _,
+            clocks,
+            sets_time_back: _,
         } => Ok(Some(Identity {
             epoch,
             cluster_id,
             history,
+            started: event.time,
+            clocks,
         })),
         other => Err(format!("the store's meta/{IDENTITY} is a {}", other.kind())),
     }

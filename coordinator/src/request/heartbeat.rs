@@ -21,7 +21,7 @@ use crate::{
     wire::{
         field::{Fields, unless_faulty},
         hold::hold_message,
-        lease::proof,
+        lease::held,
         time::duration,
     },
 };
@@ -30,6 +30,13 @@ use crate::{
 const ORDER_GAP: Duration = Duration::from_secs(1);
 
 impl Context {
+    /// Notes the position that an agent has seen.
+    pub(super) fn agent_saw(&self, agent: &AgentId, seen: Option<&v1::AsOf>) {
+        if let Some(v1::AsOf { history, seq }) = seen {
+            self.core.agent_saw(agent, history, *seq);
+        }
+    }
+
     /// How often an agent is to show that it is there.
     pub(super) fn heartbeat_interval(&self) -> Duration {
         (self.settings.lease_ttl / HEARTBEATS_PER_TTL).min(MAX_WAIT)
@@ -51,6 +58,7 @@ pub(crate) async fn heartbeat(
         return Err(Refusal::invalid("leases", fault));
     }
     let (command, wait) = read(&request, cx.settings.lease_ttl)?;
+    cx.agent_saw(&command.agent, request.seen.as_ref());
     let interval = cx.heartbeat_interval();
     // A call that is parked for longer would let its own leases expire.
     let wait = wait.min(interval);
@@ -90,7 +98,7 @@ fn read(request: &v1::HeartbeatRequest, lease_ttl: Duration) -> Result<(Renew, D
     let renew = Renew {
         agent,
         session: Session(request.session),
-        leases: request.leases.iter().map(proof).collect(),
+        leases: request.leases.iter().map(held).collect(),
         lease_ttl,
         draining: request.draining,
     };
@@ -140,6 +148,7 @@ mod tests {
             task_id: "../x".into(),
             attempt: 1,
             lease_token: vec![1, 2],
+            run_time: None,
         };
         let request = v1::HeartbeatRequest {
             agent_id: "k3x9".into(),
@@ -148,7 +157,10 @@ mod tests {
             ..Default::default()
         };
         let (renew, wait) = read(&request, TTL).unwrap();
-        assert_eq!((renew.leases[0].token, wait), (None, Duration::from_secs(30)));
+        assert_eq!(
+            (renew.leases[0].proof.token, wait),
+            (None, Duration::from_secs(30))
+        );
         let leases = vec![v1::LeaseRef::default(); MAX_HELD_LEASES + 1];
         let bad = v1::HeartbeatRequest {
             leases,

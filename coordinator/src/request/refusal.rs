@@ -103,6 +103,9 @@ impl From<Rejection> for Refusal {
                 })
                 .collect();
         }
+        if let Rejection::AgentElsewhere { rest, .. } = &rejection {
+            details.retry_after = Some(*rest);
+        }
         Refusal::new(reason_of(&rejection), message(&rejection), details)
     }
 }
@@ -156,6 +159,7 @@ fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::AgentNotFound(_) => Reason::AgentNotFound,
         Rejection::LeaseLost { .. } => Reason::LeaseLost,
         Rejection::AgentReplaced(_) => Reason::AgentReplaced,
+        Rejection::AgentElsewhere { .. } => Reason::AgentElsewhere,
         Rejection::RevisionMismatch { .. } => Reason::RevisionMismatch,
         Rejection::Full(_) => Reason::QueueFull,
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
@@ -262,6 +266,16 @@ mod tests {
                 },
                 "Aborted",
                 "LEASE_LOST",
+            ),
+            (
+                Rejection::AgentElsewhere {
+                    agent: AgentId::stored("a"),
+                    host: "here".into(),
+                    refused: "there".into(),
+                    rest: std::time::Duration::from_secs(7),
+                },
+                "Aborted",
+                "AGENT_ELSEWHERE",
             ),
             (
                 Rejection::AgentReplaced(AgentId::stored("a")),

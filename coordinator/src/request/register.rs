@@ -7,7 +7,7 @@ use swarm_engine::{
     },
     id::{AgentId, Session},
     limits::MAX_HELD_LEASES,
-    noun::needs::Executor,
+    noun::{needs::Executor, process::Process},
     rejection::{Faults, Rejection},
 };
 use swarm_proto::{
@@ -20,7 +20,7 @@ use crate::{
     machine::random,
     wire::{
         field::{self, Fields, unless_faulty},
-        lease::{proof, shown_again},
+        lease::{held, shown_again},
         time::duration,
     },
 };
@@ -29,12 +29,15 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When a field is faulty, or the agent is new and memory is full.
+/// When a field is faulty, the agent is new and memory is full, or the process of the earlier session is alive
+/// elsewhere.
 pub(crate) async fn register(
     cx: &Context,
     request: v1::RegisterAgentRequest,
 ) -> Result<v1::RegisterAgentResponse, Refusal> {
+    let seen = request.seen.clone();
     let command = read(request, cx.settings.lease_ttl, random::number())?;
+    cx.agent_saw(&command.agent, seen.as_ref());
     if cx.core.budget().state.is_full() {
         let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
         // A known agent may have work under way, and takes no more memory than before.
@@ -52,6 +55,7 @@ pub(crate) async fn register(
         .await?;
     let as_of = cx.as_of(&answer);
     let (registered, cluster) = answer.value;
+    let registered = registered?;
     Ok(v1::RegisterAgentResponse {
         as_of,
         cluster_id: cluster.map(|cluster| cluster.to_string()).unwrap_or_default(),
@@ -117,6 +121,10 @@ fn read(
     fields.text("version", &request.version, MAX_NAME_BYTES);
     fields.count("executors", request.executors.len(), MAX_EXECUTORS);
     fields.count("held", request.held.len(), MAX_HELD_LEASES);
+    if let Some(process) = &request.process {
+        fields.text("process.host", &process.host, MAX_NAME_BYTES);
+        fields.text("process.place", &process.place, MAX_NAME_BYTES);
+    }
     let agent = unless_faulty(agent, faults)?;
     Ok(Register {
         agent,
@@ -129,9 +137,17 @@ fn read(
             named => named.iter().filter_map(|name| Executor::named(name)).collect(),
         },
         version: request.version.into(),
-        held: request.held.iter().map(proof).collect(),
+        held: request.held.iter().map(held).collect(),
         lease_ttl,
         jitter,
+        // Without a place, nothing tells it from another process.
+        process: request
+            .process
+            .filter(|process| !process.place.is_empty())
+            .map(|process| Process {
+                host: process.host.into(),
+                place: process.place.into(),
+            }),
     })
 }
 
@@ -169,6 +185,8 @@ mod tests {
             version: "v".repeat(201),
             held: vec![v1::LeaseRef::default(); MAX_HELD_LEASES + 1],
             executors: Vec::new(),
+            process: None,
+            seen: None,
         };
         let expected = ["agent_id", "name", "labels", "slots", "version", "held"];
         assert_eq!(paths(read(bad, TTL, 7)), expected);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use swarm_engine::time::millis;
 use swarm_proto::v1;
 
 use super::{Context, Refusal};
@@ -75,6 +76,9 @@ pub(crate) async fn status(
         disk_refuses_claims: !cx.core.has_space_for(Load::Claim),
         memory: cx.core.budget().parts().map(memory_share).into(),
         more_holds: hold_counts.total().saturating_sub(holds.len() as u64),
+        clock_doubt_ms: millis(cx.core.clock().doubt()),
+        time_ahead_ms: millis(cx.core.ahead_of_wall()),
+        agents_saw_seq: cx.core.agents_saw().0,
     })
 }
 

@@ -64,6 +64,12 @@ pub(crate) fn choose(
         StoreFound::Missing => {
             if last > 0 {
                 tracing::warn!("there is no store {}: building it anew", dir.display());
+            } else if snapshots.is_empty() {
+                let data = dir.parent().unwrap_or(dir);
+                tracing::warn!(
+                    "there are no data of a coordinator in {}: beginning with none",
+                    data.display()
+                );
             }
             return build(dir, snapshots, oldest);
         }

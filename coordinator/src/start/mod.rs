@@ -11,6 +11,7 @@ pub(crate) mod new_history;
 mod origin;
 pub(crate) mod restoring;
 pub(crate) mod running;
+pub(crate) mod time_back;
 
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
     /// The history to begin, if the one so far must not go on.
     pub(crate) new_history: Option<Arc<str>>,
+    /// The operator sets the time back to the wall clock's.
+    pub(crate) sets_time_back: bool,
 }
 
 /// Opens the data directory.
@@ -74,6 +77,7 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     })?;
     Ok(Opened {
         new_history,
+        sets_time_back: time_back::is_asked_for(dir.path()),
         state,
         journal,
         store,

@@ -79,6 +79,8 @@ mod tests {
             epoch: 3,
             cluster_id: "cluster".into(),
             history: history.into(),
+            started: swarm_engine::time::Timestamp(7),
+            clocks: None,
         }
     }
 

@@ -11,13 +11,14 @@ use std::{
 
 use swarm_engine::{
     command::start::{self, Start},
+    draft::decide,
     id::Seq,
 };
 use swarm_program::{exit::Exit, failure::Failure};
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
-use super::{Opened, new_history};
+use super::{Opened, new_history, time_back};
 use crate::{
     core::{
         Core,
@@ -26,9 +27,14 @@ use crate::{
         writer,
     },
     journal::{self, Journal},
-    machine::{clock::Clock, data_dir::DataDir, random, thread::spawn},
+    machine::{
+        clock::{Belief, Clock},
+        data_dir::DataDir,
+        random,
+        thread::spawn,
+    },
     program::failure::chain,
-    upkeep::{KeepEvents, Upkeep, retention, scrub, stored_ids, timer},
+    upkeep::{KeepEvents, Upkeep, retention, scrub, stored_ids, timer, wrong_clock},
 };
 
 /// A core with its threads and tasks.
@@ -37,8 +43,6 @@ pub(crate) struct Running {
     pub(crate) epoch: u64,
     /// The first event of this epoch.
     began: Seq,
-    /// How far the clock was past the last event before that; nothing when there was none.
-    jump: Duration,
     writer: JoinHandle<Journal>,
     view: JoinHandle<()>,
     /// Ends when its sender is dropped, or when all of the store is read.
@@ -66,15 +70,21 @@ impl Running {
     /// # Errors
     ///
     /// When the machine has no boot-time clock, or no more threads.
-    pub(crate) fn start(opened: Opened, budget: Budget) -> Result<Running, Failure> {
+    pub(crate) fn start(opened: Opened, accepts_clock: bool, budget: Budget) -> Result<Running, Failure> {
         let Opened {
             mut state,
             journal,
             store,
             new_history,
+            sets_time_back,
         } = opened;
         store.limit_frozen(budget.state.limit());
-        let clock = Clock::start(state.time())
+        let belief = match (sets_time_back, accepts_clock) {
+            (true, _) => Belief::SetBack,
+            (false, true) => Belief::Accepted,
+            (false, false) => Belief::Confirmed,
+        };
+        let (clock, clocks) = Clock::start(state.time(), state.identity(), belief)
             .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}")))?;
         if let Some(history) = &new_history {
             tracing::warn!(%history, "beginning a new history: readers of events start over");
@@ -85,15 +95,19 @@ impl Running {
             cluster_id: random::name().into(),
             history: random::name().into(),
             new_history,
+            clocks,
+            set_back_to: sets_time_back.then(|| clock.started()),
         };
         let before = state.seq();
-        let jump = if before == Seq(0) {
-            Duration::ZERO
-        } else {
-            clock.started() - state.time()
-        };
-        let (_, changes) =
-            swarm_engine::draft::decide(&mut state, clock.now(), |draft| start::decide(draft, started));
+        let now = clock.now();
+        let (_, mut changes) = decide(&mut state, now, |draft| start::decide(draft, started));
+        let mut has_more = sets_time_back;
+        while has_more {
+            let (result, more) = decide(&mut state, now, start::make_due);
+            has_more = result.unwrap_or(false);
+            changes.extend(more);
+        }
+        state.set_ahead_of_wall(clock.ahead_of_wall());
         let epoch = state.identity().map_or(1, |identity| identity.epoch);
         let core = Arc::new(Core::new(
             state,
@@ -127,7 +141,6 @@ impl Running {
             core,
             epoch,
             began: before.next(),
-            jump,
             writer,
             view,
             scrub,
@@ -144,13 +157,17 @@ impl Running {
         if let Err(error) = new_history::begun(dir.path()) {
             tracing::warn!(error = chain(&error), "cannot note that a new history has begun");
         }
+        if let Err(error) = time_back::is_set(dir.path()) {
+            tracing::warn!(error = chain(&error), "cannot note that the time is set back");
+        }
         self.core.grace_at_start(times.lease_ttl);
         let core = || Arc::clone(&self.core);
         let stop = || shutdown.clone();
         self.tasks = vec![
             tokio::spawn(timer::run(core(), times.lease_ttl, stop())),
-            tokio::spawn(retention::run(core(), times.keep_tasks, self.jump, stop())),
+            tokio::spawn(retention::run(core(), times.keep_tasks, stop())),
             tokio::spawn(stored_ids::run(core(), stop())),
+            tokio::spawn(wrong_clock::run(core(), stop())),
         ];
     }
 
@@ -174,7 +191,6 @@ impl Running {
             self.to_store.clone(),
             dir,
             keep,
-            self.jump,
         )
     }
 

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use prost::Message as _;
 use swarm_engine::{
     id::{AgentId, Session},
-    noun::{agent::Agent, needs::Executor},
+    noun::{
+        agent::Agent,
+        needs::Executor,
+        process::{Process, Twin},
+    },
     time::Timestamp,
 };
 use swarm_proto::store;
@@ -45,6 +49,14 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
         gone: agent.gone,
         // What is absent is the time of the registration.
         changed_ms: (agent.changed != agent.registered).then_some(agent.changed.0),
+        process: agent.process.as_ref().map(|process| store::AgentProcessRecord {
+            host: process.host.to_string(),
+            place: process.place.to_string(),
+        }),
+        twin: agent.twin.as_ref().map(|twin| store::TwinRecord {
+            host: twin.host.to_string(),
+            refused_ms: twin.refused.0,
+        }),
     }
 }
 
@@ -77,5 +89,13 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
         registered: Timestamp(stored.registered_ms),
         gone: stored.gone,
         changed: Timestamp(stored.changed_ms.unwrap_or(stored.registered_ms)),
+        process: stored.process.map(|process| Process {
+            host: process.host.into(),
+            place: process.place.into(),
+        }),
+        twin: stored.twin.map(|twin| Twin {
+            host: twin.host.into(),
+            refused: Timestamp(twin.refused_ms),
+        }),
     })
 }

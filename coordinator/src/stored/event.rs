@@ -1,11 +1,13 @@
 //! Events as the journal keeps them. An event's seq is its position there, and is not stored.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
     event::{Event, Fact, Subject},
     id::{AgentId, AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
-    time::Timestamp,
+    time::{Clocks, Timestamp, millis},
 };
 use swarm_proto::store;
 
@@ -95,6 +97,7 @@ const KIND_FIELDS: &[(&str, usize)] = &[
     ("queue_limited", 24),
     ("agent_forgotten", 25),
     ("agent_removed", 26),
+    ("twin_refused", 27),
 ];
 
 const TIME_FIELD: usize = 1;
@@ -124,11 +127,19 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             version,
             cluster_id,
             history,
+            clocks,
+            sets_time_back,
         } => Stored::CoordinatorStarted(store::CoordinatorStarted {
             epoch: *epoch,
             version: version.to_string(),
             cluster_id: cluster_id.to_string(),
             history: history.to_string(),
+            clocks: clocks.as_ref().map(|clocks| store::Clocks {
+                wall_ms: clocks.wall.0,
+                boot: clocks.boot.to_string(),
+                since_boot_ms: millis(clocks.since_boot),
+            }),
+            sets_time_back: *sets_time_back,
         }),
         Fact::JobSubmitted(job) => Stored::JobSubmitted(write_job(job)),
         Fact::TaskSubmitted(task) => Stored::TaskSubmitted(write_task(task)),
@@ -262,6 +273,10 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             agent_id: agent.to_string(),
             actor: actor.to_string(),
         }),
+        Fact::TwinRefused { agent, host } => Stored::TwinRefused(store::TwinRefused {
+            agent_id: agent.to_string(),
+            host: host.to_string(),
+        }),
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
             agent_id: agent.to_string(),
         }),
@@ -279,6 +294,12 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
             version: started.version.into(),
             cluster_id: filled("the cluster's id", &started.cluster_id)?.into(),
             history: filled("the history's id", &started.history)?.into(),
+            clocks: started.clocks.map(|clocks| Clocks {
+                wall: Timestamp(clocks.wall_ms),
+                boot: clocks.boot.into(),
+                since_boot: Duration::from_millis(clocks.since_boot_ms),
+            }),
+            sets_time_back: started.sets_time_back,
         },
         Stored::JobSubmitted(job) => Fact::JobSubmitted(read_job(job)?.into()),
         Stored::TaskSubmitted(task) => Fact::TaskSubmitted(read_task(task)?.into()),
@@ -375,6 +396,10 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
         Stored::AgentForgotten(forgotten) => Fact::AgentForgotten {
             agent: AgentId::stored(filled("the agent's id", &forgotten.agent_id)?),
             actor: forgotten.actor.into(),
+        },
+        Stored::TwinRefused(refused) => Fact::TwinRefused {
+            agent: AgentId::stored(filled("the agent's id", &refused.agent_id)?),
+            host: refused.host.into(),
         },
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {
             agent: AgentId::stored(filled("the agent's id", &deregistered.agent_id)?),

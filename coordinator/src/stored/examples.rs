@@ -18,12 +18,13 @@ use swarm_engine::{
         lease::Lease,
         needs::{Bucket, Class, Executor, Needs},
         outcome::{Blame, Failure, Loss, Outcome, Output},
+        process::{Process, Twin},
         queue::QueueLimit,
         selector::Selector,
         task::{Condition, Dependency, PastEnd, Phase, Task, TaskState, Times},
         tries::{RetryPolicy, Tries},
     },
-    time::Timestamp,
+    time::{Clocks, Timestamp},
 };
 
 use super::{
@@ -41,6 +42,8 @@ pub(crate) fn events() -> Vec<Event> {
             version: "0.1.0".into(),
             cluster_id: "k7wq2m".into(),
             history: "h4t9zd".into(),
+            clocks: None,
+            sets_time_back: false,
         },
         Fact::JobSubmitted(Arc::new(Job {
             ended: Counts::default(),
@@ -147,6 +150,10 @@ pub(crate) fn events() -> Vec<Event> {
             actor: "ann@laptop".into(),
         },
         Fact::AgentRemoved { agent: agent_id() },
+        Fact::TwinRefused {
+            agent: agent_id(),
+            host: "lab-2-copy".into(),
+        },
     ];
     facts.into_iter().map(event).collect()
 }
@@ -176,10 +183,17 @@ pub(super) fn records() -> Vec<Record> {
         record("agent_record", agent(), encode_agent, decode_agent),
         record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
         record("left_agent_record", left_agent(), encode_agent, decode_agent),
+        record("copied_agent_record", copied_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),
         record("hold_record", hold(), encode_hold, decode_hold),
         record("queue_limit_record", limit(), encode_limit, decode_limit),
         record("ended_counts", job().ended, encode_ended, decode_ended),
+        record(
+            "start_that_sets_the_time_back",
+            start(),
+            encode_start,
+            decode_start,
+        ),
     ]
 }
 
@@ -194,6 +208,33 @@ fn record<T: PartialEq + 'static>(
         bytes: encode(&record),
         is_read_from: Box::new(move |bytes| decode(bytes).is_ok_and(|read| read == record)),
     }
+}
+
+/// A start that notes its machine's clocks, and sets the time back to them.
+fn start() -> Event {
+    event(Fact::CoordinatorStarted {
+        epoch: 4,
+        version: "0.1.0".into(),
+        cluster_id: "k7wq2m".into(),
+        history: "h4t9zd".into(),
+        clocks: Some(Clocks {
+            wall: Timestamp(1_700_000_000_000),
+            boot: "5f0c7f0e-2d6b-4a0e-9a55-1f0d7c1f3b61".into(),
+            since_boot: Duration::from_millis(86_400_123),
+        }),
+        sets_time_back: true,
+    })
+}
+
+fn encode_start(event: &Event) -> Vec<u8> {
+    super::encode(event).to_vec()
+}
+
+fn decode_start(bytes: &[u8]) -> Result<Event, StoredError> {
+    super::decode(
+        event(Fact::TaskDue { task: subject() }).seq,
+        bytes.to_vec().into(),
+    )
 }
 
 pub(super) fn event(fact: Fact) -> Event {
@@ -371,6 +412,21 @@ pub(super) fn left_agent() -> Agent {
     }
 }
 
+/// An agent that says where it runs, and a copy of which was refused.
+fn copied_agent() -> Agent {
+    Agent {
+        process: Some(Process {
+            host: "lab-2".into(),
+            place: "5f0c7f0e-2d6b-4a0e-9a55-1f0d7c1f3b61 2049 131074".into(),
+        }),
+        twin: Some(Twin {
+            host: "lab-2-copy".into(),
+            refused: Timestamp(1_700_000_000_000),
+        }),
+        ..agent()
+    }
+}
+
 pub(super) fn hold() -> Hold {
     Hold {
         scope: Scope::Agent(agent_id()),
@@ -421,6 +477,8 @@ pub(super) fn agent() -> Agent {
         gone: true,
         // As in records from before this was kept.
         changed: Timestamp(1_699_999_000_000),
+        process: None,
+        twin: None,
     }
 }
 

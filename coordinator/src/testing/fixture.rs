@@ -52,7 +52,8 @@ impl Fixture {
 
     pub(crate) fn open_with(files: Arc<TempDir>, options: journal::Options) -> Fixture {
         let dir = DataDir::open(&files.path().join("data")).unwrap();
-        let running = Running::start(start::open_with(&dir, options).unwrap(), Budget::default()).unwrap();
+        let running =
+            Running::start(start::open_with(&dir, options).unwrap(), false, Budget::default()).unwrap();
         Fixture {
             core: Arc::clone(&running.core),
             running,

@@ -44,6 +44,7 @@ pub(crate) fn registration(agent: AgentId) -> Register {
         held: Vec::new(),
         lease_ttl: TTL,
         jitter: 0,
+        process: None,
     }
 }
 

@@ -132,6 +132,8 @@ impl Work {
             cluster_id: "cluster".into(),
             history: history.into(),
             new_history: None,
+            clocks: swarm_engine::time::Clocks::default(),
+            set_back_to: None,
         };
         self.decide(|draft| start::decide(draft, start));
     }
@@ -139,7 +141,10 @@ impl Work {
     /// Submits so many tasks, one after the other, and runs them; every third stays where it is.
     pub(crate) fn run_tasks(&mut self, count: u64) {
         let register = registration(agent());
-        let session = self.decide(|draft| register::decide(draft, register)).session;
+        let session = self
+            .decide(|draft| register::decide(draft, register))
+            .unwrap()
+            .session;
         for index in 0..count {
             self.submit(&format!("task-{}-{index}", self.state.seq().0));
             if index % 3 != 2 {

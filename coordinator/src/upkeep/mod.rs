@@ -9,6 +9,7 @@ pub(crate) mod retention;
 pub(crate) mod scrub;
 pub(crate) mod stored_ids;
 pub(crate) mod timer;
+pub(crate) mod wrong_clock;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,6 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
-    time::Duration,
 };
 
 use swarm_engine::time::Timestamp;
@@ -37,7 +37,7 @@ use crate::{
     machine::{data_dir::DataDir, thread::spawn},
     program::{
         failure::{abort, chain, is_of_the_disk},
-        limits::{MAX_CLOCK_JUMP, SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
+        limits::{SUBMIT_FREE_BYTES, TRIM_RETRY, UPKEEP_INTERVAL},
     },
     snapshot::{self, Conduct, Origin, Snapshot, SnapshotError},
     store::{Frozen, Store, StoreError},
@@ -51,8 +51,6 @@ pub(crate) struct Upkeep {
     to_store: Sender<Work>,
     snapshots: PathBuf,
     keep: KeepEvents,
-    /// Whether the age of events can be trusted.
-    is_clock_sound: bool,
     /// After a failure, trimming is not tried before this time.
     trim_after: Timestamp,
     mark: Trouble,
@@ -61,31 +59,19 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    /// `jump` is how far the clock had gone on since the last event when the coordinator started. When that is too far,
-    /// no event is removed because of its age, for a wrong clock would make all of them look old.
     pub(crate) fn new(
         core: Arc<Core>,
         journal: journal::Upkeep,
         to_store: Sender<Work>,
         dir: &DataDir,
         keep: KeepEvents,
-        jump: Duration,
     ) -> Upkeep {
-        let is_clock_sound = jump <= MAX_CLOCK_JUMP;
-        if !is_clock_sound {
-            tracing::warn!(
-                "the clock is {} h past the last event before this start: no event is removed because of its age \
-                 until the coordinator is started once more; check the clock first",
-                jump.as_secs() / 3600
-            );
-        }
         Upkeep {
             core,
             journal,
             to_store,
             snapshots: dir.snapshots(),
             keep,
-            is_clock_sound,
             trim_after: Timestamp(0),
             mark: Trouble::default(),
             reserve: Trouble::default(),
@@ -169,7 +155,7 @@ impl Upkeep {
     fn keep_from(&self, now: Timestamp) -> Result<Option<u64>, String> {
         let segments = self.journal.segments();
         let too_many = self.keep.trimmed_to_bytes(&segments);
-        if !self.is_clock_sound {
+        if !self.core.knows_ages() {
             return Ok(too_many);
         }
         let too_old = self
@@ -194,10 +180,12 @@ impl Upkeep {
             self.take_snapshot()?;
         }
         let keep_from = keep_from.min(self.covered()? + 1);
+        let oldest = self.core.journal().oldest_seq();
         let removed = self.journal.trim(keep_from).map_err(|error| chain(&error))?;
         if removed > 0 {
             tracing::info!(
                 oldest_seq = self.core.journal().oldest_seq(),
+                records = self.core.journal().oldest_seq().saturating_sub(oldest),
                 bytes = removed,
                 "removed old events: see --keep-events and --keep-events-bytes"
             );

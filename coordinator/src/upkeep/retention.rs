@@ -10,35 +10,36 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::{Core, admission::Load, recall::Refused},
-    program::limits::{AGENTS_KEPT, BUSY_RETRY_AFTER, MAX_CLOCK_JUMP, RETENTION_INTERVAL, RETENTION_WARNING},
+    program::limits::{AGENTS_KEPT, BUSY_RETRY_AFTER, RETENTION_INTERVAL},
     records::task::aging::{self, Aging},
 };
 
 /// The shortest pause between two sweeps, for ends that lie close together.
 const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs until the shutdown. `jump` is how far the clock had gone on since the last event when the coordinator started.
-/// When that is too far, no task is removed, for a wrong clock would make all of them look old.
-pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdown: CancellationToken) {
+/// Runs until the shutdown. While the coordinator's time is ahead of the wall clock, no task is removed: one of the
+/// two is wrong, and with it every age.
+pub(crate) async fn run(core: Arc<Core>, keep: Duration, shutdown: CancellationToken) {
     let work = async {
-        if jump > MAX_CLOCK_JUMP {
-            warn_for_ever(jump).await;
-        }
+        let mut log = Log::default();
         loop {
-            let removed = core.prune_agents(keep.max(AGENTS_KEPT)).await;
-            if removed > 0 {
-                tracing::info!(
-                    records = removed,
-                    "removed agents of which nobody had heard for long"
-                );
-            }
-            let pause = match sweep(&core, keep).await {
-                Ok(pause) => pause,
-                Err(error) => {
-                    tracing::error!(error, "cannot remove tasks that ended long ago");
-                    RETENTION_INTERVAL
+            let mut pause = RETENTION_INTERVAL;
+            if core.knows_ages() {
+                let removed = core.prune_agents(keep.max(AGENTS_KEPT)).await;
+                if removed > 0 {
+                    tracing::info!(
+                        records = removed,
+                        "removed agents of which nobody had heard for long"
+                    );
                 }
-            };
+                match sweep(&core, keep).await {
+                    Ok(swept) => {
+                        pause = swept.pause;
+                        log.note(swept.removed, core.clock().now());
+                    }
+                    Err(error) => tracing::error!(error, "cannot remove tasks that ended long ago"),
+                }
+            }
             tokio::time::sleep(pause).await;
         }
     };
@@ -48,23 +49,44 @@ pub(crate) async fn run(core: Arc<Core>, keep: Duration, jump: Duration, shutdow
     }
 }
 
-async fn warn_for_ever(jump: Duration) -> ! {
-    loop {
-        tracing::warn!(
-            "the clock is {} h past the last event before this start: nothing that has ended is removed until the \
-             coordinator is started once more; check the clock first",
-            jump.as_secs() / 3600
-        );
-        tokio::time::sleep(RETENTION_WARNING).await;
+/// Removals, which are told together: where tasks end all the time, some are removed all the time.
+#[derive(Default)]
+struct Log {
+    untold: usize,
+    told: Timestamp,
+}
+
+impl Log {
+    fn note(&mut self, removed: usize, now: Timestamp) {
+        self.untold += removed;
+        if self.untold > 0 && now - self.told >= RETENTION_INTERVAL {
+            tracing::info!(
+                records = self.untold,
+                "removed tasks that ended long ago: see --keep-tasks"
+            );
+            *self = Log { untold: 0, told: now };
+        }
     }
 }
 
-/// Goes once through all tasks that are old enough. Answers how long there is nothing to do.
-pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, String> {
+/// What a sweep came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Swept {
+    /// How many tasks it removed.
+    removed: usize,
+    /// How long there is nothing to do.
+    pause: Duration,
+}
+
+/// Goes once through all tasks that are old enough.
+pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Swept, String> {
     let kept_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     let now = core.clock().now();
     let Some(ended_by) = now.0.checked_sub(kept_ms).map(Timestamp) else {
-        return Ok(RETENTION_INTERVAL);
+        return Ok(Swept {
+            removed: 0,
+            pause: RETENTION_INTERVAL,
+        });
     };
     let mut from = (0, Number(0));
     let mut removed = 0;
@@ -83,10 +105,14 @@ pub(crate) async fn sweep(core: &Core, keep: Duration) -> Result<Duration, Strin
         match last {
             Some((second, number)) if is_full => from = (second, Number(number.0 + 1)),
             // A task that depended on a removed task, or was skipped because of it, may be next.
-            _ if removed > 0 => return Ok(LEAST_PAUSE),
             _ => {
-                let pause = next.map_or(keep, |next| (next + keep) - now);
-                return Ok(pause.clamp(LEAST_PAUSE, RETENTION_INTERVAL));
+                let pause = match next {
+                    _ if removed > 0 => LEAST_PAUSE,
+                    Some(next) => (next + keep) - now,
+                    None => keep,
+                };
+                let pause = pause.clamp(LEAST_PAUSE, RETENTION_INTERVAL);
+                return Ok(Swept { removed, pause });
             }
         }
     }

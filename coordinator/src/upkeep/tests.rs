@@ -1,6 +1,6 @@
 //! Upkeep on real files, while tasks come and go.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::*;
 use crate::{

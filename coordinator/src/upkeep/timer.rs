@@ -23,6 +23,7 @@ async fn keep_time(core: &Core, lease_ttl: Duration) {
     // The sleep's own clock stands still while the machine sleeps, so no sleep is long.
     let longest = lease_ttl / LATE_PART;
     loop {
+        core.look_at_wall();
         let asleep_since = core.clock().now();
         let next = core.plan_timer();
         let pause = next.map_or(longest, |next| (next - asleep_since).min(longest));

@@ -4,26 +4,31 @@
 //! when the store or a snapshot reflects the damaged part. The better of the two is kept. A new history begins, because
 //! readers may have seen events that are gone.
 
+use std::time::Duration;
+
 use clap::Args;
-use swarm_engine::state::State;
+use swarm_engine::{id::Seq, limits::CLOCK_TOLERANCE, state::State, time::Timestamp};
 use swarm_program::{exit::Exit, failure::Failure};
+use swarm_proto::duration::format_duration;
 
 use super::{
     data::{Data, disk_failure},
     finding::say,
 };
 use crate::{
-    journal::{self, OpenError, Salvage, Witness},
-    machine::data_dir::DataDir,
+    journal::{self, Floor, OpenError, Salvage, Witness},
+    machine::{clock, data_dir::DataDir},
     program::failure::chain,
     snapshot::{Origin, Snapshot},
-    start::{self, base, failures, found::StoreFound, new_history},
+    start::{self, base, failures, found::StoreFound, new_history, time_back},
+    stored,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   coordinator repair --data-dir /var/lib/swarm                  say what would be lost
   coordinator repair --data-dir /var/lib/swarm --accept-loss    go on without it
+  coordinator repair --data-dir /var/lib/swarm --set-time-back  after a clock that was ahead was believed
 
 The coordinator must not be running. A backup may have more than what is left: see 'coordinator restore'.";
 
@@ -35,6 +40,10 @@ pub struct Repair {
     /// Do it; without this, only say what would be lost.
     #[arg(long)]
     pub(super) accept_loss: bool,
+    /// Let the next start set the time back to this machine's clock, after a clock that was ahead was believed. Events
+    /// from then on have earlier times than those before, and what waits to be tried again is tried at once.
+    #[arg(long)]
+    pub(super) set_time_back: bool,
 }
 
 /// The store and the snapshots, which tell how things were when the journal does not.
@@ -51,10 +60,7 @@ impl Repair {
         let dir = DataDir::of_data(&self.data.path()?)?;
         let witnesses = Witnesses::of(&dir)?;
         let error = match witnesses.fault(&dir)? {
-            None => {
-                say("there is nothing to repair: the coordinator can start");
-                return Ok(());
-            }
+            None => return self.look_at_time(&dir, witnesses.floor()),
             Some(fault) => fault,
         };
         say(error.describe());
@@ -77,6 +83,50 @@ impl Repair {
         ));
         Ok(())
     }
+}
+
+impl Repair {
+    /// Compares the time of the last event with the clock, and asks for it to be set back if that is wanted.
+    fn look_at_time(&self, dir: &DataDir, floor: Floor) -> Result<(), Failure> {
+        let ahead = last_time(dir, floor)?.map_or(Duration::ZERO, clock::ahead_of_wall);
+        let by = format_duration(Duration::from_secs(ahead.as_secs()));
+        if ahead <= CLOCK_TOLERANCE {
+            say("there is nothing to repair: the coordinator can start");
+        } else if self.set_time_back {
+            time_back::ask(dir.path()).map_err(|error| disk_failure(&error))?;
+            say(format_args!(
+                "the next start sets the time back by {by}, to the clock of this machine"
+            ));
+        } else {
+            say(format_args!(
+                "the coordinator can start; its last event is {by} ahead of the clock of this machine: if the clock is \
+                 right, set the time back with --set-time-back"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The time of the last event; `None` when there is no event.
+fn last_time(dir: &DataDir, floor: Floor) -> Result<Option<Timestamp>, Failure> {
+    if !dir.journal().exists() {
+        return Ok(None);
+    }
+    let journal = journal::inspect(&dir.journal(), floor).map_err(|error| failures::of_journal(&error))?;
+    let last = journal.last.seq;
+    if last == 0 || last < journal.reader.oldest_seq() {
+        return Ok(None);
+    }
+    let page = journal
+        .reader
+        .read(last, last, 1)
+        .map_err(|error| disk_failure(&error))?;
+    let event = page
+        .into_iter()
+        .next()
+        .map(|(seq, bytes)| stored::decode(Seq(seq), bytes));
+    let event = event.transpose().map_err(|error| disk_failure(&error))?;
+    Ok(event.map(|event| event.time))
 }
 
 /// The directory for the parts of the journal that are not kept.
@@ -122,11 +172,16 @@ impl Witnesses {
         })
     }
 
-    /// Why the coordinator cannot start, if it cannot.
-    fn fault(&self, dir: &DataDir) -> Result<Option<Fault>, Failure> {
+    /// What they say about the journal's end.
+    fn floor(&self) -> Floor {
         let mut snapshots: Vec<Snapshot> = self.intact.iter().chain(&self.damaged).cloned().collect();
         snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.origin().seq));
-        let floor = base::floor(&snapshots, &self.found);
+        base::floor(&snapshots, &self.found)
+    }
+
+    /// Why the coordinator cannot start, if it cannot.
+    fn fault(&self, dir: &DataDir) -> Result<Option<Fault>, Failure> {
+        let floor = self.floor();
         if !dir.journal().exists() {
             let known = floor.snapshot_seq.max(floor.store_seq);
             return Ok((known > 0).then_some(Fault::NoBase(1)));

@@ -42,7 +42,12 @@ fn rebuild(scene: &Scene) -> Result<(), Failure> {
 
 fn repair(scene: &Scene, accept_loss: bool) -> Result<(), Failure> {
     let data = scene.path().into();
-    Verb::Repair(repair::Repair { data, accept_loss }).run()
+    Verb::Repair(repair::Repair {
+        data,
+        accept_loss,
+        set_time_back: false,
+    })
+    .run()
 }
 
 /// Repairs, after a try that must change nothing; the store's contents and the last seq.

@@ -127,6 +127,17 @@ pub(crate) fn agent_message(seen: &Seen, liveness: Liveness) -> v1::Agent {
         shard: wants.and_then(|wants| wants.shard).map(shard_message),
         shards: shards.iter().map(|shard| u32::from(*shard)).collect(),
         slowed_until: slowed_until.map(timestamp),
+        host: agent
+            .process
+            .as_ref()
+            .map(|process| process.host.to_string())
+            .unwrap_or_default(),
+        twin_host: agent
+            .twin
+            .as_ref()
+            .map(|twin| twin.host.to_string())
+            .unwrap_or_default(),
+        twin_time: agent.twin.as_ref().map(|twin| timestamp(twin.refused)),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn assignment(task: &Task, dependencies: &[DependencyEnd], room: &mut
         lease: Some(lease::secret(&task.id, held)),
         spec: Some(spec::whole(&task.spec)),
         lease_ttl: Some(duration(held.ttl)),
-        timeout: Some(duration(task.time_limit(held.granted))),
+        timeout: Some(duration(held.time_limit())),
         job_id: task.job.as_ref().map(ToString::to_string).unwrap_or_default(),
         dependencies: dependencies
             .iter()
@@ -68,13 +68,6 @@ fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::Depen
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use swarm_engine::{
-        noun::{lazy_box::LazyBox, task::Times},
-        time::Timestamp,
-    };
-
     use super::*;
     use crate::wire::sample;
 
@@ -94,28 +87,6 @@ mod tests {
             ("nightly", 90)
         );
         assert_eq!(message.timeout, Some(duration(task.timeout.into())));
-    }
-
-    #[test]
-    fn the_deadline_shortens_the_timeout() {
-        let task = sample::running();
-        let granted = task.lease().unwrap().granted;
-        let by = |deadline| {
-            LazyBox::from(Times {
-                deadline: Some(deadline),
-                ..Times::default()
-            })
-        };
-        let task = Task {
-            times: by(granted + Duration::from_secs(5)),
-            ..task
-        };
-        assert_eq!(assignment(&task, &[], &mut 0).timeout.unwrap().seconds, 5);
-        let task = Task {
-            times: by(Timestamp(0)),
-            ..task
-        };
-        assert_eq!(assignment(&task, &[], &mut 0).timeout.unwrap().seconds, 0);
     }
 
     #[test]

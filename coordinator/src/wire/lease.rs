@@ -2,9 +2,9 @@
 
 use swarm_engine::{
     id::{AttemptNumber, LeaseToken, TaskId},
-    noun::lease::{Lease, Proof},
+    noun::lease::{Held, Lease, Proof},
 };
-use swarm_proto::v1;
+use swarm_proto::{duration::read_duration, v1};
 
 /// What a caller shows. Nothing is refused here: a lease that cannot exist is simply not the caller's.
 pub(crate) fn proof(lease: &v1::LeaseRef) -> Proof {
@@ -15,12 +15,21 @@ pub(crate) fn proof(lease: &v1::LeaseRef) -> Proof {
     }
 }
 
+/// The same with how long the attempt has run. A length that makes no sense is none.
+pub(crate) fn held(lease: &v1::LeaseRef) -> Held {
+    Held {
+        proof: proof(lease),
+        ran: lease.run_time.as_ref().and_then(read_duration),
+    }
+}
+
 /// A lease as its caller showed it, back to the same caller.
 pub(crate) fn shown_again(proof: &Proof) -> v1::LeaseRef {
     v1::LeaseRef {
         task_id: proof.task.to_string(),
         attempt: proof.attempt.0,
         lease_token: proof.token.map(|token| token.0.to_vec()).unwrap_or_default(),
+        run_time: None,
     }
 }
 
@@ -30,6 +39,7 @@ pub(crate) fn secret(task: &TaskId, lease: &Lease) -> v1::LeaseRef {
         task_id: task.to_string(),
         attempt: lease.attempt.0,
         lease_token: lease.token.0.to_vec(),
+        run_time: None,
     }
 }
 

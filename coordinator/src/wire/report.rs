@@ -120,6 +120,7 @@ mod tests {
             task_id: "t".into(),
             attempt: 2,
             lease_token: vec![7; 16],
+            run_time: None,
         };
         v1::AttemptReport {
             lease: Some(lease),

@@ -148,6 +148,8 @@ pub(crate) fn agent() -> Agent {
         registered: Timestamp(500),
         gone: false,
         changed: Timestamp(1_000),
+        process: None,
+        twin: None,
     }
 }
 
@@ -215,7 +217,8 @@ fn lease() -> Lease {
         request_id: "r2".into(),
         granted: Timestamp(4_000),
         ttl: Duration::from_secs(90),
-        ends_by: Timestamp(5_000_000),
+        // An hour and three TTLs.
+        ends_by: Timestamp(3_874_000),
         cancel_asked: false,
     }
 }

@@ -20,8 +20,17 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             version,
             cluster_id: _,
             history: _,
+            clocks: _,
+            sets_time_back,
         } => (
-            format!("coordinator {version} started, epoch {epoch}"),
+            format!(
+                "coordinator {version} started, epoch {epoch}{}",
+                if *sets_time_back {
+                    ", and set the time back"
+                } else {
+                    ""
+                }
+            ),
             Payload::CoordinatorStarted(v1::CoordinatorStarted {
                 epoch: *epoch,
                 version: version.to_string(),
@@ -271,9 +280,14 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         ),
         Fact::AgentRegistered(agent) => (
             format!(
-                "agent {}{} registered with {} slots",
+                "agent {}{} registered{} with {} slots",
                 agent.id,
                 in_brackets(&agent.name),
+                agent
+                    .process
+                    .as_ref()
+                    .map(|process| format!(" on {}", process.host))
+                    .unwrap_or_default(),
                 agent.slots
             ),
             Payload::AgentRegistered(v1::AgentRegistered {
@@ -296,6 +310,12 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         Fact::AgentRemoved { agent } => (
             format!("agent {agent} was removed: nobody had heard of it for long"),
             Payload::AgentRemoved(v1::AgentRemoved {}),
+        ),
+        Fact::TwinRefused { agent, host } => (
+            format!("a copy of agent {agent} on {host} was refused: the agent is at work elsewhere"),
+            Payload::TwinRefused(v1::TwinRefused {
+                host: host.to_string(),
+            }),
         ),
     }
 }
@@ -377,6 +397,7 @@ mod tests {
                 "agent lab-2 said goodbye",
                 "agent lab-2 was forgotten, by ann@laptop",
                 "agent lab-2 was removed: nobody had heard of it for long",
+                "a copy of agent lab-2 on lab-2-copy was refused: the agent is at work elsewhere",
             ]
         );
     }

@@ -24,6 +24,8 @@ pub enum Exit {
     TimedOut,
     /// The task was accepted, and no live agent can run it.
     Unmatched,
+    /// The agent is at work elsewhere, and this program is a copy of it.
+    Elsewhere,
     /// The coordinator cannot be reached.
     Unreachable,
     /// A mistake in Swarm itself, or the machine fails in an unknown way.
@@ -51,6 +53,7 @@ impl Exit {
             Exit::NotFound => 4,
             Exit::TimedOut => 5,
             Exit::Unmatched => 9,
+            Exit::Elsewhere => 10,
             Exit::Unreachable => 69,
             Exit::Bug => 70,
             Exit::Disk => 74,
@@ -73,6 +76,7 @@ impl Exit {
             | Reason::JobExists
             | Reason::LeaseLost
             | Reason::AgentReplaced
+            | Reason::AgentElsewhere
             | Reason::RevisionMismatch
             | Reason::TaskFinished
             | Reason::TaskNotRunning

@@ -11,6 +11,7 @@ mod failing_disk;
 mod full_disk;
 
 mod flipped_store;
+mod older_data;
 mod rebuild;
 mod sealed;
 

@@ -2,6 +2,7 @@
 
 mod settings;
 
+mod clock;
 mod deploy;
 mod dev;
 

@@ -131,6 +131,7 @@ mod tests {
                 task_id: task_id.to_owned(),
                 attempt: 1,
                 lease_token: b"sixteen bytes !!".to_vec(),
+                run_time: None,
             }),
             ..AttemptReport::default()
         };

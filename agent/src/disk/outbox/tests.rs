@@ -7,6 +7,7 @@ fn report(task_id: &str) -> (AttemptKey, AttemptReport) {
         task_id: task_id.to_owned(),
         attempt: 2,
         lease_token: b"sixteen bytes !!".to_vec(),
+        run_time: None,
     };
     let output = Output {
         stdout: b"out".to_vec(),

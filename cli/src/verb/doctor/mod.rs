@@ -203,6 +203,16 @@ fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &
             "install the coordinator's version there when something is not understood",
         );
     }
+    let copied = named(&|agent| agent.twin_time.is_some());
+    if !copied.is_empty() {
+        report.notable(
+            "agents copied",
+            list(&copied, |agent| {
+                format!("on {}, and a copy on {} was refused", agent.host, agent.twin_host)
+            }),
+            "give each agent a state directory of its own: empty the copied one before its agent starts",
+        );
+    }
     let slowed = named(&|agent| agent.slowed_until.is_some());
     if !slowed.is_empty() {
         report.notable(

@@ -6,6 +6,7 @@ use std::{
 };
 
 use swarm_program::exit::Exit;
+use swarm_proto::duration::format_duration;
 use swarm_proto::v1::{
     AgentCounts, GetServerInfoRequest, GetServerInfoResponse, GetStatusRequest, GetStatusResponse, Hold,
     Rates, StateCounts,
@@ -24,6 +25,9 @@ use crate::{
 
 /// How often a watched page is drawn again.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A coordinator whose time is ahead of the wall clock by more than this removes nothing.
+const MAX_TIME_AHEAD_MS: u64 = 60_000;
 
 /// The least difference of clocks that gets a line, in milliseconds.
 const NOTABLE_CLOCK_DIFFERENCE_MS: i64 = 1_000;
@@ -109,7 +113,7 @@ fn page(
             status.uptime.as_ref().map(text::duration).unwrap_or_default(),
         )
         .add("time", text::time(status.server_time.as_ref()))
-        .add("clock", clock_difference(status.wall_clock_ahead_ms))
+        .add("clock", clock(status))
         .add("disk", disk(status))
         .add("process", process(status))
         .add("memory", memory::all(status))
@@ -264,6 +268,25 @@ fn per_second(rate: f64) -> String {
         rate if rate >= 0.1 => format!("{rate:.2}"),
         rate => format!("{rate:.3}"),
     }
+}
+
+/// What is wrong with the clock; `swarmctl doctor` says what mends it.
+fn clock(status: &GetStatusResponse) -> String {
+    if status.clock_doubt_ms > 0 {
+        let ahead = length(status.clock_doubt_ms);
+        return format!(
+            "this coordinator's clock is {ahead} ahead of its last event and not believed: see doctor"
+        );
+    }
+    if status.time_ahead_ms > MAX_TIME_AHEAD_MS {
+        let ahead = length(status.time_ahead_ms);
+        return format!("this coordinator's time is {ahead} ahead of its machine's clock: see doctor");
+    }
+    clock_difference(status.wall_clock_ahead_ms)
+}
+
+fn length(millis: u64) -> String {
+    format_duration(Duration::from_secs(millis / 1_000))
 }
 
 fn clock_difference(ahead_ms: i64) -> String {

@@ -75,7 +75,8 @@ fn granted_before(state: &State, request: &Claim, now: Timestamp) -> Vec<Arc<Tas
         .filter(|task| {
             // The answer promises a whole TTL.
             task.lease()
-                .is_some_and(|lease| lease.request_id == request.request_id && lease.is_renewable(now))
+                .is_some_and(|lease| lease.request_id == request.request_id)
+                && state.is_renewable(task.number, now)
         })
         .cloned()
         .collect()
@@ -100,7 +101,11 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
     let offer = draft.offer(&agent, &request.wants);
     while let Some(number) = next(draft, &agent, &request.wants, &offer, liveness) {
         let task = draft.tasks[&number].clone();
-        if task.times.deadline.is_some_and(|deadline| deadline <= now) {
+        if task
+            .times
+            .deadline
+            .is_some_and(|deadline| deadline <= draft.calendar(now))
+        {
             if overdue == request.tokens.len() {
                 break;
             }
@@ -126,7 +131,7 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
                 request_id: request.request_id.clone(),
                 granted: now,
                 ttl: request.lease_ttl,
-                ends_by: now + task.time_limit(now) + request.lease_ttl * END_AFTER_TTLS,
+                ends_by: now + task.time_limit(draft.calendar(now)) + request.lease_ttl * END_AFTER_TTLS,
                 cancel_asked: false,
             },
         });

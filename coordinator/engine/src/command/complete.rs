@@ -189,7 +189,15 @@ fn accept(
             if fault == Fault::Everywhere {
                 draft.machines_cleared(task);
             }
-            let verdict = after_failure(task, &tries, &failure, retry_after, draft.now(), jitter);
+            let verdict = after_failure(
+                task,
+                &tries,
+                &failure,
+                retry_after,
+                draft.deadline(task),
+                draft.now(),
+                jitter,
+            );
             let due = match &verdict {
                 Verdict::Again(due) => *due,
                 Verdict::Enough(_) => None,

@@ -23,6 +23,7 @@ use crate::{
 pub fn decide(draft: &mut Draft<'_>, jitter: u64) -> Result<(), Rejection> {
     let now = draft.now();
     let through = (now, Number(u64::MAX));
+    let of_calendar = (draft.calendar(now), Number(u64::MAX));
 
     let expired: Vec<Number> = draft.expired(now).take(EXPIRE_STEP).collect();
     for number in expired {
@@ -34,6 +35,7 @@ pub fn decide(draft: &mut Draft<'_>, jitter: u64) -> Result<(), Rejection> {
         .derived
         .due
         .range(..=through)
+        .chain(draft.derived.not_before.range(..=of_calendar))
         .map(|(_, number)| *number)
         .take(EXPIRE_STEP)
         .collect();
@@ -45,7 +47,7 @@ pub fn decide(draft: &mut Draft<'_>, jitter: u64) -> Result<(), Rejection> {
     let overdue: Vec<Number> = draft
         .derived
         .deadlines
-        .range(..=through)
+        .range(..=of_calendar)
         .map(|(_, number)| *number)
         .take(EXPIRE_STEP)
         .collect();
@@ -62,10 +64,7 @@ pub fn decide(draft: &mut Draft<'_>, jitter: u64) -> Result<(), Rejection> {
 }
 
 fn loss(draft: &Draft<'_>, number: Number, now: Timestamp) -> Loss {
-    let overdue = draft.tasks[&number]
-        .lease()
-        .is_some_and(|lease| lease.ends_by <= now);
-    if overdue {
+    if draft.lease_end(number).is_some_and(|end| end <= now) {
         Loss::Overdue
     } else if draft.is_renewed(number) {
         Loss::Silent
@@ -81,7 +80,13 @@ pub(crate) fn lose(draft: &mut Draft<'_>, number: Number, cause: Loss, jitter: u
     let subject = Subject::of(&task);
     let mut tries = (*task.tries).clone();
     tries.charge_loss(cause, &lease.agent);
-    let verdict = after_loss(&task, &tries, cause, draft.now(), mix(jitter, number.0));
+    let verdict = after_loss(
+        draft.deadline(&task),
+        &tries,
+        cause,
+        draft.now(),
+        mix(jitter, number.0),
+    );
     let due = match &verdict {
         Verdict::Again(due) => *due,
         Verdict::Enough(_) => None,

@@ -11,7 +11,14 @@ use crate::{
     draft::Draft,
     event::Fact,
     id::{AgentId, Session},
-    noun::{agent::Agent, lease::Proof, needs::Executor, outcome::Loss, task::Task},
+    noun::{
+        agent::Agent,
+        lease::{Held, Proof},
+        needs::Executor,
+        outcome::Loss,
+        process::Process,
+        task::Task,
+    },
     rejection::Rejection,
     rule::dependency::settle,
 };
@@ -32,11 +39,13 @@ pub struct Register {
     /// The version of its program.
     pub version: Arc<str>,
     /// Every lease that it works on, or whose outcome is unconfirmed.
-    pub held: Vec<Proof>,
+    pub held: Vec<Held>,
     /// The length of leases.
     pub lease_ttl: Duration,
     /// A random number for the backoffs.
     pub jitter: u64,
+    /// Where its process runs; `None` when it does not say.
+    pub process: Option<Process>,
 }
 
 /// The session that the registration begins.
@@ -51,10 +60,17 @@ pub struct Registered {
 /// Begins a session and ends the older one. Leases that the agent does not list are lost at once, because two copies of
 /// one identity cannot both work. These losses are not counted.
 ///
+/// While the process of the older session is alive, a process at another place is refused with
+/// [`Rejection::AgentElsewhere`]: the first one goes on. That answer is the inner result, for the refusal is an event.
+///
 /// # Errors
 ///
 /// None; the type is that of every decision.
-pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Rejection> {
+pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Result<Registered, Rejection>, Rejection> {
+    if let Some(elsewhere) = alive_elsewhere(draft, &request) {
+        note_twin(draft, &request);
+        return Ok(Err(elsewhere));
+    }
     let Register {
         agent,
         name,
@@ -65,6 +81,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
         held,
         lease_ttl,
         jitter,
+        process,
     } = request;
     // The first session of an agent is newer than those that it had before it was removed, as each began with an event.
     let session = match draft.agent(&agent) {
@@ -82,12 +99,14 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
         registered: draft.now(),
         gone: false,
         changed: draft.now(),
+        process,
+        twin: None,
     })));
     draft.seen(&agent, Some(false));
 
     let leased: Vec<Arc<Task>> = draft.leased_to(&agent).cloned().collect();
     for task in leased {
-        let listed = held.iter().any(|proof| {
+        let listed = held.iter().any(|Held { proof, ran: _ }| {
             proof.task == task.id
                 && task
                     .lease()
@@ -99,8 +118,38 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Registered, Re
     }
     let lost = held
         .into_iter()
-        .filter(|proof| !continue_lease(draft, &agent, proof, lease_ttl))
+        .filter(|held| !continue_lease(draft, &agent, held, lease_ttl))
+        .map(|held| held.proof)
         .collect();
     settle(draft);
-    Ok(Registered { session, lost })
+    Ok(Ok(Registered { session, lost }))
+}
+
+/// The refusal when the process of the agent's session may be alive, and runs at another place than the one that asks.
+/// A process that does not say where it runs cannot be told from another one.
+fn alive_elsewhere(state: &Draft<'_>, request: &Register) -> Option<Rejection> {
+    let known = state.agent(&request.agent).filter(|known| !known.gone)?;
+    let (first, second) = (known.process.as_ref()?, request.process.as_ref()?);
+    if second.proves_the_end_of(first) {
+        return None;
+    }
+    let rest = (state.heard(&request.agent) + request.lease_ttl) - state.now();
+    (!rest.is_zero()).then(|| Rejection::AgentElsewhere {
+        agent: request.agent.clone(),
+        host: first.host.clone(),
+        refused: second.host.clone(),
+        rest,
+    })
+}
+
+/// Notes the refusal, at most once within a TTL: a refused process may be started again and again.
+fn note_twin(draft: &mut Draft<'_>, request: &Register) {
+    let before = draft.agent(&request.agent).and_then(|known| known.twin.as_ref());
+    let is_told = before.is_some_and(|twin| draft.now() < twin.refused + request.lease_ttl);
+    if let Some(process) = request.process.as_ref().filter(|_| !is_told) {
+        draft.emit(Fact::TwinRefused {
+            agent: request.agent.clone(),
+            host: process.host.clone(),
+        });
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     event::{Fact, Subject},
     id::{AgentId, AttemptNumber, Session, TaskId},
     limits::MAX_HELD_LEASES,
-    noun::{lease::Proof, outcome::Loss},
+    noun::{attempt::Attempt, lease::Held, outcome::Loss},
     rejection::Rejection,
     state::State,
     time::Timestamp,
@@ -22,7 +22,7 @@ pub struct Renew {
     /// Its session.
     pub session: Session,
     /// Every lease that it works on.
-    pub leases: Vec<Proof>,
+    pub leases: Vec<Held>,
     /// The length of the leases from now on.
     pub lease_ttl: Duration,
     /// It finishes its attempts and claims nothing more.
@@ -69,8 +69,8 @@ pub enum Order {
 pub fn decide(draft: &mut Draft<'_>, request: &Renew) -> Result<Vec<Directive>, Rejection> {
     check_session(draft, &request.agent, request.session)?;
     draft.seen(&request.agent, Some(request.draining));
-    for proof in &request.leases {
-        continue_lease(draft, &request.agent, proof, request.lease_ttl);
+    for held in &request.leases {
+        continue_lease(draft, &request.agent, held, request.lease_ttl);
     }
     let now = draft.now();
     directives(draft, request, now)
@@ -87,14 +87,14 @@ pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<
     let mut directives: Vec<Directive> = request
         .leases
         .iter()
-        .map(|proof| {
-            let lease = state
-                .task(&proof.task)
-                .and_then(|task| task.lease())
-                .filter(|lease| lease.is_proven_by(&request.agent, proof));
+        .map(|Held { proof, ran: _ }| {
+            let task = state.task(&proof.task);
+            let lease = task
+                .and_then(|task| Some((task.number, task.lease()?)))
+                .filter(|(_, lease)| lease.is_proven_by(&request.agent, proof));
             let order = match lease {
-                Some(lease) if !lease.is_renewable(now) => Order::Lost,
-                Some(lease) if lease.cancel_asked => Order::Cancel,
+                Some((number, _)) if !state.is_renewable(number, now) => Order::Lost,
+                Some((_, lease)) if lease.cancel_asked => Order::Cancel,
                 Some(_) if gives_back => Order::Release,
                 Some(_) => Order::Continue,
                 None => Order::Lost,
@@ -108,7 +108,7 @@ pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<
         .collect();
     for task in state.leased_to(&request.agent) {
         if let Some(lease) = task.lease().filter(|lease| lease.cancel_asked) {
-            let listed = request.leases.iter().any(|proof| proof.task == task.id);
+            let listed = request.leases.iter().any(|held| held.proof.task == task.id);
             if !listed {
                 directives.push(Directive {
                     task: task.id.clone(),
@@ -123,20 +123,21 @@ pub fn directives(state: &State, request: &Renew, now: Timestamp) -> Result<Vec<
 
 /// Renews a lease, or resumes an expired one when nothing has happened to its task since. False when the agent has lost
 /// the lease, or its durable end is too near.
-pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Proof, ttl: Duration) -> bool {
+pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, held: &Held, ttl: Duration) -> bool {
+    let Held { proof, ran } = held;
     let Some(task) = draft.task(&proof.task).cloned() else {
         return false;
     };
     if task.lease().is_some_and(|lease| lease.is_proven_by(agent, proof)) {
-        return draft.renew(task.number, ttl);
+        return draft.renew(task.number, ttl, *ran);
     }
+    let now = draft.now();
+    let has_time = |lost: &Attempt| now + lost.ttl <= draft.end_if_resumed(task.number, lost, *ran, now);
     let resumable = task
         .untouched_loss()
         .is_some_and(|(lost, loss)| {
             // A person's word that the machine is gone outweighs the machine's own.
-            loss != Loss::GivenUp
-                && lost.is_proven_by(agent, proof)
-                && draft.now() + lost.ttl <= lost.ends_by
+            loss != Loss::GivenUp && lost.is_proven_by(agent, proof) && has_time(lost)
         })
         // Meanwhile another task of its group may run, or its queue may have reached its limit.
         && !draft.is_at_limit(task.queue())
@@ -148,7 +149,7 @@ pub(crate) fn continue_lease(draft: &mut Draft<'_>, agent: &AgentId, proof: &Pro
             attempt: proof.attempt,
             agent: agent.clone(),
         });
-        draft.renew(task.number, ttl);
+        draft.renew(task.number, ttl, *ran);
     }
     resumable
 }

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::{draft::Draft, event::Fact, rejection::Rejection};
+use crate::{
+    draft::Draft,
+    event::{Fact, Subject},
+    id::Number,
+    limits::EXPIRE_STEP,
+    rejection::Rejection,
+    time::{Clocks, Timestamp},
+};
 
 /// The coordinator's start.
 #[derive(Clone, Debug)]
@@ -15,6 +22,10 @@ pub struct Start {
     pub history: Arc<str>,
     /// The history from now on, when events were lost that somebody may have seen.
     pub new_history: Option<Arc<str>>,
+    /// The machine's clocks.
+    pub clocks: Clocks,
+    /// The time at which to go on, earlier than the last event; set by an operator after a wrong clock was believed.
+    pub set_back_to: Option<Timestamp>,
 }
 
 /// Begins another epoch.
@@ -31,11 +42,37 @@ pub fn decide(draft: &mut Draft<'_>, request: Start) -> Result<(), Rejection> {
         ),
         None => (1, request.cluster_id, request.history),
     };
+    if let Some(time) = request.set_back_to {
+        draft.set_back(time);
+    }
     draft.emit(Fact::CoordinatorStarted {
         epoch,
         version: request.version,
         cluster_id,
         history,
+        clocks: Some(request.clocks),
+        sets_time_back: request.set_back_to.is_some(),
     });
     Ok(())
+}
+
+/// After a start that set the time back, makes tasks due that wait to be tried again: their times are of the clock that
+/// was wrong. A bounded step; answers whether there may be more.
+///
+/// # Errors
+///
+/// None; the type is that of every decision.
+pub fn make_due(draft: &mut Draft<'_>) -> Result<bool, Rejection> {
+    let waiting: Vec<Number> = draft
+        .derived
+        .due
+        .iter()
+        .take(EXPIRE_STEP)
+        .map(|(_, number)| *number)
+        .collect();
+    for number in &waiting {
+        let task = Subject::of(&draft.tasks[number]);
+        draft.emit(Fact::TaskDue { task });
+    }
+    Ok(waiting.len() == EXPIRE_STEP)
 }

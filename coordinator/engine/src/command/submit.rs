@@ -158,7 +158,8 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         })
         .collect();
     let unmet = dependencies.iter().filter(|dependency| !dependency.met).count();
-    let not_before = task.delay.map(|delay| draft.now() + delay).max(task.not_before);
+    let calendar = draft.calendar(draft.now());
+    let not_before = task.delay.map(|delay| calendar + delay).max(task.not_before);
     let seq = draft.seq().next();
     Task {
         number: Number(seq.0),
@@ -183,7 +184,7 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         attempt_count: AttemptNumber(0),
         tries: LazyBox::default(),
         phase: Phase::Pending {
-            due: not_before.filter(|due| *due > draft.now()),
+            due: not_before.filter(|due| *due > calendar),
         },
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use crate::{
     id::{AgentId, Session},
-    noun::needs::Executor,
+    noun::{
+        needs::Executor,
+        process::{Process, Twin},
+    },
     time::Timestamp,
 };
 
@@ -34,4 +37,8 @@ pub struct Agent {
     pub gone: bool,
     /// The time of its last registration or goodbye.
     pub changed: Timestamp,
+    /// The process of its session; `None` when it does not say where it runs.
+    pub process: Option<Process>,
+    /// The last process that was refused beside this one.
+    pub twin: Option<Twin>,
 }

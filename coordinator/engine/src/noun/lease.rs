@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, AttemptNumber, LeaseToken, TaskId},
+    limits::END_AFTER_TTLS,
     time::Timestamp,
 };
 
@@ -39,15 +40,74 @@ pub struct Proof {
     pub token: Option<LeaseToken>,
 }
 
+/// A lease that an agent works on, and how long its attempt has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The proof of the lease.
+    pub proof: Proof,
+    /// The time since the attempt began, by its agent's clock; `None` when the agent does not say.
+    pub ran: Option<Duration>,
+}
+
+impl From<Proof> for Held {
+    /// A lease whose agent does not say for how long its attempt has run.
+    fn from(proof: Proof) -> Held {
+        Held { proof, ran: None }
+    }
+}
+
+/// The end of an attempt that has run for `ran`, when its lease was granted and ended as these say. Clocks that were
+/// set in between are of no account.
+pub(crate) fn end_by_its_run(
+    granted: Timestamp,
+    ends_by: Timestamp,
+    ran: Duration,
+    now: Timestamp,
+) -> Timestamp {
+    now + (ends_by - granted).saturating_sub(ran)
+}
+
 impl Lease {
-    /// Whether a whole TTL is left before the durable end. An agent trusts a renewed lease for that long. Later it is
-    /// told that the lease is lost, long after it had to end the attempt by itself.
-    pub fn is_renewable(&self, now: Timestamp) -> bool {
-        now + self.ttl <= self.ends_by
+    /// For how long its attempt may run: what is left of the time until its end without the TTLs behind that.
+    pub fn time_limit(&self) -> Duration {
+        (self.ends_by - self.granted).saturating_sub(self.ttl * END_AFTER_TTLS)
     }
 
     /// Whether the proof shows that the agent holds this lease.
     pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
         self.attempt == proof.attempt && self.agent == *agent && Some(self.token) == proof.token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_has_what_the_lease_leaves_of_its_timeout() {
+        let ttl = Duration::from_secs(90);
+        let lasting = |seconds| Lease {
+            attempt: AttemptNumber(1),
+            agent: AgentId::stored("a"),
+            token: LeaseToken([7; 16]),
+            request_id: "".into(),
+            granted: Timestamp(1_000),
+            ttl,
+            ends_by: Timestamp(1_000) + Duration::from_secs(seconds) + ttl * END_AFTER_TTLS,
+            cancel_asked: false,
+        };
+        assert_eq!(lasting(5).time_limit(), Duration::from_secs(5));
+        assert_eq!(lasting(0).time_limit(), Duration::ZERO);
+        let ran = |seconds| {
+            let lease = lasting(60);
+            end_by_its_run(
+                lease.granted,
+                lease.ends_by,
+                Duration::from_secs(seconds),
+                Timestamp(0),
+            )
+        };
+        assert_eq!(ran(20), Timestamp(40_000) + ttl * END_AFTER_TTLS);
+        assert_eq!(ran(1_000), Timestamp(0));
     }
 }

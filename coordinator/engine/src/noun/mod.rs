@@ -13,6 +13,7 @@ pub mod cancelled;
 
 pub mod agent;
 pub mod job;
+pub mod process;
 
 pub mod hold;
 pub mod queue;

@@ -295,7 +295,7 @@ impl Task {
         self.dependencies.iter().filter(|dependency| !dependency.met)
     }
 
-    /// The longest time of an attempt granted now: the timeout, shortened by the deadline.
+    /// The longest time of an attempt granted at this time of the calendar: the timeout, shortened by the deadline.
     pub fn time_limit(&self, granted: Timestamp) -> Duration {
         let timeout = self.timeout.into();
         match self.times.deadline {

@@ -74,15 +74,16 @@ pub(crate) fn retry(draft: &mut Draft<'_>, task: &Task, because: Option<TaskId>)
 /// The record of an ended task at the begin of a new round: fresh counts, the same attempts, and met dependencies stay
 /// met. A start time that lies ahead stays. A deadline in the past goes, because it would fail the task at once.
 fn retried(draft: &Draft<'_>, task: &Task) -> Task {
+    let calendar = draft.calendar(draft.now());
     Task {
         revision: draft.seq().next(),
         round: task.round + 1,
         tries: LazyBox::default(),
         phase: Phase::Pending {
-            due: task.times.not_before.filter(|time| *time > draft.now()),
+            due: task.times.not_before.filter(|time| *time > calendar),
         },
         times: LazyBox::from(Times {
-            deadline: task.times.deadline.filter(|deadline| *deadline > draft.now()),
+            deadline: task.times.deadline.filter(|deadline| *deadline > calendar),
             ..*task.times
         }),
         ..task.clone()

@@ -12,5 +12,7 @@ mod slow;
 pub(crate) mod blame;
 pub mod retry;
 
+pub mod clock;
+
 pub mod explain;
 mod retry_order;

@@ -24,16 +24,17 @@ pub enum Verdict {
     Enough(Arc<str>),
 }
 
-/// The verdict after a failure, which the counts include already.
+/// The verdict after a failure, which the counts include already. The deadline is one of the coordinator's clock.
 pub fn after_failure(
     task: &Task,
     tries: &Tries,
     failure: &Failure,
     retry_after: Option<Duration>,
+    deadline: Option<Timestamp>,
     now: Timestamp,
     jitter: u64,
 ) -> Verdict {
-    if task.times.deadline.is_some_and(|deadline| deadline <= now) {
+    if deadline.is_some_and(|deadline| deadline <= now) {
         return Verdict::Enough("its deadline has passed".into());
     }
     let policy = &task.retry;
@@ -58,7 +59,7 @@ pub fn after_failure(
             let due = now + wait;
             if wait > MAX_PROVIDER_WAIT {
                 Verdict::Enough(format!("met a provider's limit {}", times(tries.provider_limits)).into())
-            } else if task.times.deadline.is_some_and(|deadline| deadline <= due) {
+            } else if deadline.is_some_and(|deadline| deadline <= due) {
                 Verdict::Enough("a provider's limit lasts beyond its deadline".into())
             } else {
                 Verdict::Again(Some(due))
@@ -67,9 +68,15 @@ pub fn after_failure(
     }
 }
 
-/// The verdict after a loss, which the counts include already.
-pub fn after_loss(task: &Task, tries: &Tries, loss: Loss, now: Timestamp, jitter: u64) -> Verdict {
-    if task.times.deadline.is_some_and(|deadline| deadline <= now) {
+/// The verdict after a loss, which the counts include already. The deadline is one of the coordinator's clock.
+pub fn after_loss(
+    deadline: Option<Timestamp>,
+    tries: &Tries,
+    loss: Loss,
+    now: Timestamp,
+    jitter: u64,
+) -> Verdict {
+    if deadline.is_some_and(|deadline| deadline <= now) {
         return Verdict::Enough("its deadline has passed".into());
     }
     match loss {

@@ -9,11 +9,13 @@ use crate::{
     event::{Event, Fact, Subject},
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     noun::{
+        agent::Agent,
         attempt::Attempt,
         counts::Counts,
         hold::Scope,
         lease::Lease,
         outcome::{Outcome, Output},
+        process::Twin,
         queue::QueueLimit,
         task::{End, Phase, Task, TaskState},
     },
@@ -34,7 +36,12 @@ impl State {
             "events are applied in order, each once"
         );
         self.seq = event.seq;
-        self.time = self.time.max(event.time);
+        self.time = match &event.fact {
+            Fact::CoordinatorStarted {
+                sets_time_back: true, ..
+            } => event.time,
+            _ => self.time.max(event.time),
+        };
         let (seq, time) = (event.seq, event.time);
         match &event.fact {
             Fact::CoordinatorStarted {
@@ -42,11 +49,15 @@ impl State {
                 cluster_id,
                 history,
                 version: _,
+                clocks,
+                sets_time_back: _,
             } => {
                 self.identity = Some(Identity {
                     epoch: *epoch,
                     cluster_id: cluster_id.clone(),
                     history: history.clone(),
+                    started: time,
+                    clocks: clocks.clone(),
                 });
             }
             Fact::JobSubmitted(job) => self.put_job(job.clone()),
@@ -268,6 +279,19 @@ impl State {
                 self.remove_agent(agent);
                 self.soft.forget_presence(agent);
                 self.soft.slowed.remove(agent);
+            }
+            Fact::TwinRefused { agent, host } => {
+                if let Some(record) = self.agents.get(agent) {
+                    let twin = Some(Twin {
+                        host: host.clone(),
+                        refused: time,
+                    });
+                    let record = Agent {
+                        twin,
+                        ..(**record).clone()
+                    };
+                    self.put_agent(Arc::new(record));
+                }
             }
         }
     }

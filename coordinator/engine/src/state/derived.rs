@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
-    noun::counts::Counts,
+    noun::{counts::Counts, task::Task},
     state::{classes::Classes, ready::Ready},
     time::Timestamp,
 };
@@ -24,9 +24,11 @@ pub(crate) struct Derived {
     pub(crate) ready: Ready,
     /// The classes of tasks that have not ended or are skipped.
     pub(crate) classes: Classes,
-    /// Pending tasks that wait for a time.
+    /// Pending tasks that wait for a time of the coordinator's clock, to be tried again.
     pub(crate) due: BTreeSet<(Timestamp, Number)>,
-    /// Pending tasks that have a deadline.
+    /// Pending tasks that wait for a time of the calendar, which their submitters chose.
+    pub(crate) not_before: BTreeSet<(Timestamp, Number)>,
+    /// Pending tasks that have a deadline, which is a time of the calendar.
     pub(crate) deadlines: BTreeSet<(Timestamp, Number)>,
     /// For each task, the pending tasks with an unmet dependency on it.
     pub(crate) dependents: BTreeMap<TaskId, BTreeSet<Number>>,
@@ -42,6 +44,17 @@ pub(crate) struct Derived {
     pub(crate) queues: BTreeMap<QueueName, Counts>,
     /// The running tasks of each agent.
     pub(crate) leases: BTreeMap<AgentId, BTreeSet<Number>>,
+}
+
+impl Derived {
+    /// The index with this time of a task: one that its submitter chose is of the calendar.
+    pub(crate) fn waiting_mut(&mut self, task: &Task, due: Timestamp) -> &mut BTreeSet<(Timestamp, Number)> {
+        if task.times.not_before == Some(due) {
+            &mut self.not_before
+        } else {
+            &mut self.due
+        }
+    }
 }
 
 /// The tasks of a job that are in memory.

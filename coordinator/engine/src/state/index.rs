@@ -46,7 +46,7 @@ impl State {
         match &task.phase {
             Phase::Pending { due } => {
                 if let Some(due) = due {
-                    self.derived.due.insert((*due, number));
+                    self.derived.waiting_mut(task, *due).insert((*due, number));
                 }
                 if let Some(deadline) = task.times.deadline {
                     self.derived.deadlines.insert((deadline, number));
@@ -111,7 +111,7 @@ impl State {
         match &task.phase {
             Phase::Pending { due } => {
                 if let Some(due) = due {
-                    self.derived.due.remove(&(*due, number));
+                    self.derived.waiting_mut(task, *due).remove(&(*due, number));
                 }
                 if let Some(deadline) = task.times.deadline {
                     self.derived.deadlines.remove(&(deadline, number));

@@ -36,7 +36,7 @@ use crate::{
         task::Task,
     },
     state::{derived::Derived, ready::Ready, soft::Soft},
-    time::Timestamp,
+    time::{Clocks, Timestamp},
 };
 
 /// The records of a state.
@@ -71,6 +71,10 @@ pub struct Identity {
     pub cluster_id: Arc<str>,
     /// Identifies this sequence of events.
     pub history: Arc<str>,
+    /// The time of the last start.
+    pub started: Timestamp,
+    /// The machine's clocks at that start; `None` when an older program started.
+    pub clocks: Option<Clocks>,
 }
 
 /// See the module.
@@ -355,7 +359,8 @@ impl State {
         [
             first(&self.soft.by_expiry),
             first(&self.derived.due),
-            first(&self.derived.deadlines),
+            first(&self.derived.not_before).map(|time| self.of_calendar(time)),
+            first(&self.derived.deadlines).map(|time| self.of_calendar(time)),
         ]
         .into_iter()
         .flatten()

@@ -7,10 +7,13 @@ use std::{
 };
 
 use crate::{
-    id::{AgentId, Number},
-    noun::{needs::Wants, owners::Owners, presence::Presence, slow::Slow},
+    id::{AgentId, AttemptNumber, Number},
+    noun::{
+        attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners, presence::Presence,
+        slow::Slow, task::Task,
+    },
     state::{State, weight::Weight},
-    time::Timestamp,
+    time::{Timestamp, millis},
 };
 
 /// Soft facts: never journaled, and no promise depends on them.
@@ -21,6 +24,9 @@ pub struct Soft {
     pub(super) by_expiry: BTreeSet<(Timestamp, Number)>,
     /// Leases that were renewed at least once: their agents know of them.
     renewed: BTreeSet<Number>,
+    /// Ends of attempts that were granted before the start, as their agents' first words since then put them. They stay
+    /// until the next start, so that a lease that is lost and resumed ends when it would have.
+    ends: BTreeMap<(Number, AttemptNumber), Timestamp>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
     /// The weight of the wishes among them.
     pub(crate) wants_bytes: u64,
@@ -28,6 +34,10 @@ pub struct Soft {
     pub(crate) owners: Owners,
     /// Agents whose machines failed the last reported attempts.
     pub(crate) slowed: BTreeMap<AgentId, Slow>,
+    /// How far the coordinator's time is ahead of the wall clock.
+    ahead: Duration,
+    /// The last start, or the end of the last pause of the coordinator: before that, no call could arrive.
+    deaf_until: Timestamp,
 }
 
 impl State {
@@ -41,6 +51,45 @@ impl State {
         self.soft.renewed.contains(&number)
     }
 
+    /// When the attempt of a running task has to have ended, whatever is renewed: its durable end, or the later one
+    /// that follows from how long the attempt has run. A clock that was set over a restart ends no attempt that its
+    /// agent is still at work on.
+    pub fn lease_end(&self, number: Number) -> Option<Timestamp> {
+        let lease = self.tasks.get(&number)?.lease()?;
+        let end = self.soft.ends.get(&(number, lease.attempt)).copied();
+        Some(end.unwrap_or_default().max(lease.ends_by))
+    }
+
+    /// Whether a whole TTL is left before the end of a running task's attempt. An agent trusts a renewed lease for that
+    /// long. Later it is told that the lease is lost, long after it had to end the attempt by itself.
+    pub fn is_renewable(&self, number: Number, now: Timestamp) -> bool {
+        let lease = self.tasks.get(&number).and_then(|task| task.lease());
+        lease
+            .zip(self.lease_end(number))
+            .is_some_and(|(lease, end)| now + lease.ttl <= end)
+    }
+
+    /// The end of a lost attempt, if its agent resumes it and says for how long it has run.
+    pub(crate) fn end_if_resumed(
+        &self,
+        number: Number,
+        lost: &Attempt,
+        ran: Option<Duration>,
+        now: Timestamp,
+    ) -> Timestamp {
+        let told = self.soft.ends.get(&(number, lost.number)).copied();
+        let ran = ran.filter(|_| self.is_older_than_the_start(lost.granted));
+        let end = told.or(ran.map(|ran| end_by_its_run(lost.granted, lost.ends_by, ran, now)));
+        end.unwrap_or_default().max(lost.ends_by)
+    }
+
+    /// Whether a lease was granted before the start: the clock may have been set since.
+    fn is_older_than_the_start(&self, granted: Timestamp) -> bool {
+        self.identity
+            .as_ref()
+            .is_some_and(|identity| granted < identity.started)
+    }
+
     /// Leases that have expired by `now`, earliest first.
     pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = Number> {
         let through = (now, Number(u64::MAX));
@@ -50,6 +99,7 @@ impl State {
     /// Gives every lease at least one full TTL from `now` on, within its durable end. After a pause of the coordinator
     /// the silence of agents proves nothing.
     pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
+        self.soft.deaf_until = now;
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
             self.extend(number, now, ttl);
@@ -59,6 +109,7 @@ impl State {
     /// The same after a start, even beyond durable ends. A clock that was set meanwhile may say that an end has passed,
     /// but an agent still trusts the TTL that it was promised before.
     pub fn grace_at_start(&mut self, now: Timestamp, ttl: Duration) {
+        self.soft.deaf_until = now;
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
             if let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) {
@@ -77,19 +128,41 @@ impl State {
 
     /// Renews the lease of a running task after a call of its agent. False when its durable end is too near: the agent
     /// must not be told to go on.
-    pub(crate) fn renew(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
+    pub(crate) fn renew(
+        &mut self,
+        number: Number,
+        now: Timestamp,
+        ttl: Duration,
+        ran: Option<Duration>,
+    ) -> bool {
         self.soft.renewed.insert(number);
+        if let Some(ran) = ran {
+            self.put_off_end(number, now, ran);
+        }
         self.extend(number, now, ttl)
     }
 
-    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
+    /// Takes an agent's word for how long an attempt has run, once after a start: an agent that lies gains no more than
+    /// one attempt's time by it.
+    fn put_off_end(&mut self, number: Number, now: Timestamp, ran: Duration) {
         let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) else {
+            return;
+        };
+        let key = (number, lease.attempt);
+        if self.is_older_than_the_start(lease.granted) && !self.soft.ends.contains_key(&key) {
+            let end = end_by_its_run(lease.granted, lease.ends_by, ran, now);
+            self.soft.ends.insert(key, end);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, number: Number, now: Timestamp, ttl: Duration) -> bool {
+        let lease = self.tasks.get(&number).and_then(|task| task.lease());
+        let Some((lease, end)) = lease.zip(self.lease_end(number)) else {
             return false;
         };
-        let is_renewable = lease.is_renewable(now);
-        let until = (now + ttl.max(lease.ttl)).min(lease.ends_by);
+        let until = (now + ttl.max(lease.ttl)).min(end);
         self.lengthen(number, until);
-        is_renewable
+        self.is_renewable(number, now)
     }
 
     /// Only the end of a lease moves its expiry earlier.
@@ -106,6 +179,41 @@ impl State {
             "each lease has one expiry, kept in two orders"
         );
         self.soft.expiries.keys().copied().collect()
+    }
+
+    /// How far the coordinator's time is ahead of the machine's wall clock, as it is after a clock was wrong.
+    pub fn ahead_of_wall(&self) -> Duration {
+        self.soft.ahead
+    }
+
+    /// Says how far the coordinator's time is ahead of the wall clock.
+    pub fn set_ahead_of_wall(&mut self, ahead: Duration) {
+        self.soft.ahead = ahead;
+    }
+
+    /// A time of the calendar by the coordinator's clock. What people wait for comes when the wall clock says so.
+    pub(crate) fn of_calendar(&self, time: Timestamp) -> Timestamp {
+        time + self.soft.ahead
+    }
+
+    /// The deadline of a task by the coordinator's clock.
+    pub(crate) fn deadline(&self, task: &Task) -> Option<Timestamp> {
+        task.times.deadline.map(|deadline| self.of_calendar(deadline))
+    }
+
+    /// The time of the calendar now.
+    pub(crate) fn calendar(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_sub(millis(self.soft.ahead)))
+    }
+
+    /// When an agent was last heard, or could have been: its silence counts from then on.
+    pub(crate) fn heard(&self, agent: &AgentId) -> Timestamp {
+        let seen = self
+            .soft
+            .presences
+            .get(agent)
+            .map_or(Timestamp(0), |presence| presence.seen);
+        seen.max(self.soft.deaf_until)
     }
 
     /// The presence of an agent; `None` when it has not called since the start.

@@ -91,7 +91,11 @@ impl Weight for Job {
 
 impl Weight for Agent {
     fn weight(&self) -> usize {
-        AGENT + self.id.as_str().len() + self.name.len() + self.version.len() + pairs(&self.labels)
+        let process = self.process.as_ref();
+        let place = process.map_or(0, |process| process.host.len() + process.place.len());
+        let twin = self.twin.as_ref().map_or(0, |twin| twin.host.len());
+        let own = self.id.as_str().len() + self.name.len() + self.version.len();
+        AGENT + own + pairs(&self.labels) + place + twin
     }
 }
 

@@ -15,8 +15,9 @@ use swarm_engine::{
     },
     id::{AgentId, AttemptNumber, LeaseToken, QueueName, ReportHash, Session, TaskId},
     noun::{
-        lease::Proof,
+        lease::{Held, Proof},
         needs::{Executor, Shard, Wants},
+        process::Process,
     },
     time::Timestamp,
 };
@@ -52,6 +53,14 @@ impl World {
         if words.takes("prompts") {
             executors.insert(Executor::Prompt);
         }
+        let mut process = None;
+        if words.takes("at") {
+            let host = words.need("a host")?;
+            process = Some(Process {
+                host: host.into(),
+                place: host.into(),
+            });
+        }
         let request = Register {
             name: agent.as_str().into(),
             agent,
@@ -61,15 +70,20 @@ impl World {
             version: "1.0.0".into(),
             held: held
                 .into_iter()
-                .map(|(task, attempt)| self.proof(task, attempt))
+                .map(|(task, attempt)| self.proof(task, attempt).into())
                 .collect(),
             lease_ttl: self.ttl(),
             jitter: JITTER,
+            process,
         };
         let count = 1 + self.sessions.get(&request.agent).map_or(0, Vec::len);
         Ok(self.decide(
             |draft| register::decide(draft, request),
             |reply| {
+                let reply = match reply {
+                    Ok(reply) => reply,
+                    Err(rejection) => return vec![format!("refused: {rejection}")],
+                };
                 let lost = reply
                     .lost
                     .iter()
@@ -153,8 +167,13 @@ impl World {
         let leases = words
             .attempts()?
             .into_iter()
-            .map(|(task, attempt)| self.proof(task, attempt))
+            .map(|(task, attempt)| Held::from(self.proof(task, attempt)))
             .collect();
+        let mut leases: Vec<Held> = leases;
+        if words.takes("ran") {
+            let ran = words.need_duration()?;
+            leases.iter_mut().for_each(|held| held.ran = Some(ran));
+        }
         let session = self.session(words, &agent)?;
         let request = Renew {
             agent,

@@ -118,6 +118,7 @@ fn fact(fact: &Fact, sessions: &Sessions) -> String {
         }
         Fact::AgentDeregistered { agent } | Fact::AgentRemoved { agent } => agent.to_string(),
         Fact::AgentForgotten { agent, actor } => format!("{agent} by {actor}"),
+        Fact::TwinRefused { agent, host } => format!("{agent} on {host}"),
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! start                                   a coordinator opens the journal
-//! restart [ttl 10m]                       it loads the records, gives grace and opens it again, with longer leases
+//! restart [ttl 10m] [ahead 2h] [back 2h]  it loads the records, gives grace and opens it again, with longer leases,
+//!                                         with a time that is ahead of the wall clock, or set back
 //! submit [job J] a priority 50; b needs a task clauses: needs X [finished], priority, retries, queue,
 //!                                         timeout, delay, not-before, deadline, size
-//! register laptop [slots 2] [held a#1]    deregister laptop [session 1]
+//! register laptop [slots 2] [held a#1] [at HOST]
+//! deregister laptop [session 1]
 //! claim laptop [2] [from QUEUE] [request ID] [session 1]
-//! renew laptop [a#1] [session 1] [draining]
+//! renew laptop [a#1] [ran 10s] [session 1] [draining]
 //! complete laptop a#1 success; b#1 failure exit [code 127] [blame machine] [retry-after 10s]; c#1 released busy
 //! forge laptop a#2 success                the same with the token of a#1, or a token that was never given
 //! cancel a b                              retry a b [revision 7]
@@ -38,7 +40,7 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, JobId, LeaseToken, Session, TaskId},
     rejection::Rejection,
     state::State,
-    time::Timestamp,
+    time::{Clocks, Timestamp},
 };
 
 use crate::{
@@ -187,11 +189,22 @@ impl World {
     }
 
     fn start(&mut self) -> Vec<String> {
+        self.begin(Duration::ZERO, None)
+    }
+
+    /// Opens the journal on a machine whose wall clock is behind by `ahead`.
+    fn begin(&mut self, ahead: Duration, set_back_to: Option<Timestamp>) -> Vec<String> {
         let request = Start {
             version: "1.0.0".into(),
             cluster_id: "cluster".into(),
             history: "history".into(),
             new_history: None,
+            clocks: Clocks {
+                wall: Timestamp(self.now.0 - ahead.as_millis() as u64),
+                boot: "".into(),
+                since_boot: Duration::ZERO,
+            },
+            set_back_to,
         };
         self.decide(|draft| start::decide(draft, request), |()| Vec::new())
     }
@@ -204,10 +217,25 @@ impl World {
         if words.takes("ttl") {
             self.changed_ttl = Some(words.need_duration()?);
         }
+        let ahead = if words.takes("ahead") {
+            words.need_duration()?
+        } else {
+            Duration::ZERO
+        };
         self.state = self.loaded();
+        let mut set_back_to = None;
+        if words.takes("back") {
+            self.now = Timestamp(self.now.0 - words.need_duration()?.as_millis() as u64);
+            set_back_to = Some(self.now);
+        }
         self.started = self.now;
         self.state.grace_at_start(self.now, self.ttl());
-        Ok(self.start())
+        self.state.set_ahead_of_wall(ahead);
+        let mut lines = self.begin(ahead, set_back_to);
+        if set_back_to.is_some() {
+            lines.extend(self.decide(start::make_due, |_| Vec::new()));
+        }
+        Ok(lines)
     }
 
     pub(crate) fn ttl(&self) -> Duration {

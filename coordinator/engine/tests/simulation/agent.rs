@@ -15,7 +15,7 @@ use swarm_engine::{
     },
     id::{AgentId, AttemptNumber, GroupName, ReportHash, Session, TaskId},
     noun::{
-        lease::Proof,
+        lease::{Held, Proof},
         needs::{Executor, Shard, Wants},
         outcome::{Blame, Failure, NOT_STARTED},
         task::Task,
@@ -52,6 +52,8 @@ pub(crate) struct Process {
     pub(crate) number: u32,
     pub(crate) agent: AgentId,
     pub(crate) is_twin: bool,
+    /// Where its disk is: a process that is started again finds it there, and a twin has a copy elsewhere.
+    pub(crate) place: u32,
     is_gifted: bool,
     slots: usize,
     pub(crate) session: Option<Session>,
@@ -68,6 +70,8 @@ pub(crate) struct Process {
 #[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) proof: Proof,
+    /// When it was taken up.
+    begun: u64,
     pub(crate) group: Option<GroupName>,
     pub(crate) trusted_until: u64,
 }
@@ -111,6 +115,7 @@ impl Process {
             number,
             agent,
             is_twin: false,
+            place: number,
             is_gifted: random.one_in(2),
             slots: 1 + random.index(3),
             session: None,
@@ -140,7 +145,7 @@ impl Process {
             return self.send(REGISTER, self.registration(moment), moment);
         }
         (0..TRIES).find_map(|_| match moment.random.below(10) {
-            0..=2 => self.send(RENEW, self.renewal()?, moment),
+            0..=2 => self.send(RENEW, self.renewal(moment.boot)?, moment),
             3..=4 => self.send(CLAIM, self.claim(moment)?, moment),
             5..=6 => {
                 self.finish_one(moment);
@@ -199,23 +204,35 @@ impl Process {
                 [Executor::Command].into()
             },
             version: "1.0.0".into(),
-            held: self.held(),
+            held: self.held(moment.boot),
             lease_ttl: TTL,
             jitter: moment.random.next(),
+            process: Some(self.place()),
         })
     }
 
-    fn held(&self) -> Vec<Proof> {
-        let running = self.running.values().map(|work| &work.proof);
-        let reported = self.outbox.iter().map(|report| &report.proof);
-        running.chain(reported).cloned().collect()
+    /// Where it says that it runs.
+    pub(crate) fn place(&self) -> swarm_engine::noun::process::Process {
+        swarm_engine::noun::process::Process {
+            host: format!("host {}", self.place).into(),
+            place: self.place.to_string().into(),
+        }
     }
 
-    fn renewal(&self) -> Option<Request> {
+    fn held(&self, boot: u64) -> Vec<Held> {
+        let running = self.running.values().map(|work| Held {
+            proof: work.proof.clone(),
+            ran: Some(Duration::from_millis(boot - work.begun)),
+        });
+        let reported = self.outbox.iter().map(|report| report.proof.clone().into());
+        running.chain(reported).collect()
+    }
+
+    fn renewal(&self, boot: u64) -> Option<Request> {
         Some(Request::Renew(Renew {
             agent: self.agent.clone(),
             session: self.session?,
-            leases: self.held(),
+            leases: self.held(boot),
             lease_ttl: TTL,
             draining: self.is_leaving,
         }))
@@ -359,6 +376,7 @@ impl Process {
                     self.check_fit(&task, &out.request);
                     let work = Work {
                         proof: proof_of(&task),
+                        begun: moment.boot,
                         group: task.needs.group.clone(),
                         trusted_until: out.begun + millis(TTL) - MARGIN,
                     };
@@ -392,6 +410,7 @@ impl Process {
         };
         match refusal {
             Rejection::AgentReplaced(_) => After::Exits,
+            Rejection::AgentElsewhere { .. } if moment.random.one_in(2) => After::Exits,
             _ => {
                 self.session = None;
                 After::GoesOn

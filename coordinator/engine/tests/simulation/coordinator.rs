@@ -14,16 +14,18 @@ use swarm_engine::{
     draft::{Draft, decide},
     event::{Event, Fact},
     id::{AgentId, Number, ReportHash, TaskId},
+    limits::{CLOCK_TOLERANCE, MAX_CLOCK_JUMP},
     noun::{lease::Proof, task::Task},
     rejection::Rejection,
+    rule::clock::start_time,
     state::State,
-    time::Timestamp,
+    time::{Clocks, Timestamp},
 };
 
 use super::{
     fault::{Fault, Tally},
     history::History,
-    leases::Leases,
+    leases::{Begun, Leases},
     network::{Answer, Party},
     random::Random,
     tasks::TTL,
@@ -43,6 +45,8 @@ pub(crate) struct Coordinator {
     /// The fold of the journal, without eviction, as a store would have it.
     pub(crate) stored: State,
     pub(crate) history: History,
+    /// While it is down, when attempts were granted by the machine's time.
+    begun: Begun,
     /// Random numbers for eviction alone, so that a world goes the same way with and without it; `None` without.
     forgets: Option<Random>,
     pub(crate) trace: Trace,
@@ -98,13 +102,14 @@ impl Coordinator {
             journal: Vec::new(),
             stored: State::default(),
             history: History::default(),
+            begun: Begun::new(),
             forgets,
             trace,
         }
     }
 
     /// Opens the journal. The engine's time goes on from the wall clock, or from the last event if that is later.
-    pub(crate) fn start(&mut self, boot: u64, wall: u64, tally: &mut Tally) {
+    pub(crate) fn start(&mut self, boot: u64, clocks: Clocks, tally: &mut Tally) {
         let state = match &mut self.forgets {
             None => self.stored.clone(),
             Some(random) => {
@@ -119,9 +124,13 @@ impl Coordinator {
                 state
             }
         };
-        let anchor = Timestamp(wall).max(state.time());
+        let last = state.time();
+        let before = state.identity().cloned();
+        let anchor = start_time(last, before.as_ref(), &clocks, false).time;
+        self.check_start(last, anchor, boot);
+        let begun = std::mem::take(&mut self.begun);
         let mut running = Running {
-            leases: Leases::restarted(&state, anchor),
+            leases: Leases::restarted(&state, anchor, begun),
             state,
             anchor,
             booted: boot,
@@ -131,15 +140,43 @@ impl Coordinator {
             looked: anchor,
         };
         running.state.grace_at_start(anchor, TTL);
+        running.state.set_ahead_of_wall(anchor - clocks.wall);
         self.running = Some(running);
         let request = start::Start {
             version: "1.0.0".into(),
             cluster_id: "cluster".into(),
             history: "history".into(),
             new_history: None,
+            clocks,
+            set_back_to: None,
         };
         let started = self.decide(boot, tally, |draft| start::decide(draft, request));
         started.expect("a start is never refused");
+    }
+
+    /// Checks that a start goes on at a time that a wrong clock alone cannot have made.
+    fn check_start(&self, last: Timestamp, anchor: Timestamp, boot: u64) {
+        let Some(before) = self.stored.identity() else {
+            return;
+        };
+        assert!(anchor >= last, "time goes backwards at a start");
+        let noted = before.clocks.as_ref().expect("each start notes its clocks");
+        let was_doubted = noted.wall > before.started + MAX_CLOCK_JUMP;
+        let down = Duration::from_millis(boot - noted.since_boot.as_millis() as u64);
+        assert!(
+            anchor - last <= MAX_CLOCK_JUMP
+                || was_doubted
+                || anchor - before.started <= down + 2 * CLOCK_TOLERANCE,
+            "a start believes in {} ms, and nothing confirms them",
+            (anchor - last).as_millis()
+        );
+    }
+
+    /// The wall clock was set while the coordinator runs: it may catch up with the coordinator's time.
+    pub(crate) fn look_at_wall(&mut self, boot: u64, wall: u64) {
+        let ahead = self.now(boot) - Timestamp(wall);
+        let state = &mut self.up_mut().state;
+        state.set_ahead_of_wall(state.ahead_of_wall().min(ahead));
     }
 
     /// The engine's time.
@@ -178,7 +215,7 @@ impl Coordinator {
         let mut decided = Decision::default();
         for change in changes {
             self.trace.line(|| format!("    {:?}", change.event));
-            running.leases.note(&change.event, change.task.as_ref());
+            running.leases.note(&change.event, change.task.as_ref(), boot);
             if let Fact::TaskRemoved { task, .. } = &change.event.fact {
                 running.leaving.insert(task.number);
             }
@@ -304,6 +341,7 @@ impl Coordinator {
         let Some(running) = self.running.take() else {
             return (0, 0);
         };
+        self.begun = running.leases.begun();
         let lost = |count: fn(&Decision) -> usize| running.pending.iter().map(count).sum();
         (
             lost(|decision| decision.events.len()),

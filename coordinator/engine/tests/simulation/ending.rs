@@ -36,6 +36,8 @@ impl World {
         self.habits = calm;
         self.network.clear();
         (self.stopped_until, self.down_until) = (0, 0);
+        // The wall clock is set right, and what waits for a time of the calendar can come.
+        self.wall_ahead = i64::MAX / 2;
         self.go_on();
         self.sync(usize::MAX);
         for request in relief(self.coordinator.state()) {
@@ -131,6 +133,7 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            process: None,
         };
         self.take(Party::Nobody, 0, Request::Register(register));
         for _ in 0..LAST_ROUNDS {

@@ -31,6 +31,7 @@ named! {
         Forged => "forged proof",
         Slept => "whole machine slept",
         WallStepped => "wall clock stepped",
+        WrongAtStart => "clock wrong at a start",
         CoordinatorPaused => "coordinator paused",
         Crash => "crash",
         EventsLost => "crash before events were durable",

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use swarm_engine::{
@@ -33,6 +34,8 @@ pub(crate) struct History {
     /// The running task of each exclusive group.
     groups: BTreeMap<GroupName, TaskId>,
     running: BTreeMap<QueueName, u32>,
+    /// How far the coordinator's time was ahead of the wall clock at its last start.
+    ahead: Duration,
     /// Attempts with an accepted outcome, and its report.
     accepted: BTreeMap<(TaskId, AttemptNumber), ReportHash>,
 }
@@ -71,7 +74,10 @@ struct Grant {
 impl History {
     pub(crate) fn note(&mut self, event: &Event) {
         match &event.fact {
-            Fact::CoordinatorStarted { epoch, .. } => {
+            Fact::CoordinatorStarted { epoch, clocks, .. } => {
+                self.ahead = clocks
+                    .as_ref()
+                    .map_or(Duration::ZERO, |clocks| event.time - clocks.wall);
                 assert!(*epoch > self.epoch, "epoch {epoch} begins twice");
                 self.epoch = *epoch;
             }
@@ -91,8 +97,9 @@ impl History {
                     task.id
                 );
                 self.begin(task, event.time);
+                let ahead = self.ahead;
                 let life = self.life(task);
-                life.may_begin(event.time);
+                life.may_begin(event.time, ahead);
                 let grant = Grant {
                     attempt: lease.attempt,
                     token: lease.token,
@@ -266,7 +273,8 @@ impl History {
             | Fact::AgentRegistered(_)
             | Fact::AgentDeregistered { .. }
             | Fact::AgentForgotten { .. }
-            | Fact::AgentRemoved { .. } => {}
+            | Fact::AgentRemoved { .. }
+            | Fact::TwinRefused { .. } => {}
         }
     }
 
@@ -457,13 +465,13 @@ impl Life {
         );
     }
 
-    fn may_begin(&self, now: Timestamp) {
+    fn may_begin(&self, now: Timestamp, ahead: Duration) {
         self.is_due(now);
         for (needed, _, met) in &self.needs {
             assert!(met, "{} runs before {needed}", self.record.id);
         }
         assert!(
-            self.deadline.is_none_or(|deadline| deadline > now),
+            self.deadline.is_none_or(|deadline| deadline + ahead > now),
             "{} is granted after its deadline",
             self.record.id
         );

@@ -17,7 +17,10 @@ use swarm_engine::{
     },
     draft::Draft,
     id::{AgentId, AttemptNumber, Number, ReportHash},
-    noun::lease::Proof,
+    noun::{
+        lease::{Held, Proof},
+        process::Process,
+    },
     rejection::Rejection,
     time::Timestamp,
 };
@@ -119,11 +122,19 @@ impl World {
     }
 
     fn take_register(&mut self, register: Register) -> Answer {
-        let (agent, held) = (register.agent.clone(), register.held.clone());
-        self.may_overlap |= self.is_used_twice(&agent, &held);
-        let result = self.decide(Deed::Register, |draft| register::decide(draft, register));
+        let (agent, named) = (register.agent.clone(), register.held.clone());
+        let held: Vec<Proof> = named.iter().map(|held| held.proof.clone()).collect();
+        let is_used_twice = self.is_used_twice(&agent, &held);
+        let first = self.alive_elsewhere(&agent, register.process.as_ref());
+        let decided = self.decide(Deed::Register, |draft| register::decide(draft, register));
+        let result = decided.expect("a registration is answered inside");
         if result.is_ok() {
-            self.note_renewed(&agent, &held);
+            assert_eq!(
+                first, None,
+                "{agent} takes the place of a process that is alive elsewhere"
+            );
+            self.may_overlap |= is_used_twice;
+            self.note_renewed(&agent, &named);
             // Two copies of one identity cannot both work.
             for task in self.coordinator.state().leased_to(&agent) {
                 assert!(
@@ -134,6 +145,23 @@ impl World {
             }
         }
         Answer::Registered(result)
+    }
+
+    /// The process that works for this agent at another place and trusts one of its leases, if there is one.
+    fn alive_elsewhere(&self, agent: &AgentId, process: Option<&Process>) -> Option<u32> {
+        let place = process.map(|process| &process.place);
+        let is_live = |proof: &Proof| {
+            let mut leases = self.coordinator.state().leased_to(agent);
+            leases.any(|task| proof_of(task) == *proof)
+        };
+        let works = |process: &&super::agent::Process| {
+            let mut running = process.running.values();
+            running.any(|work| work.trusted_until > self.boot && is_live(&work.proof))
+        };
+        let mut others = self.processes.iter().filter(|other| other.agent == *agent);
+        others
+            .find(|other| Some(&other.place().place) != place && works(other))
+            .map(|other| other.number)
     }
 
     /// Whether another process with this identity is at work on a task that this registration does not list, or may yet
@@ -193,16 +221,13 @@ impl World {
         if let Ok(directives) = &result {
             self.note_renewed(&renew.agent, &renew.leases);
             let now = self.coordinator.now(self.boot);
-            for (proof, directive) in renew.leases.iter().zip(directives) {
-                let lease = self
-                    .coordinator
-                    .state()
-                    .task(&proof.task)
-                    .and_then(|task| task.lease());
+            for (Held { proof, ran: _ }, directive) in renew.leases.iter().zip(directives) {
+                let state = self.coordinator.state();
+                let task = state.task(&proof.task);
                 // An agent that is told to go on trusts the lease for a whole TTL.
-                let goes_on = lease.is_some_and(|lease| {
-                    lease.is_proven_by(&renew.agent, proof) && now + TTL <= lease.ends_by
-                });
+                let goes_on = task.and_then(|task| Some((task.lease()?, state.lease_end(task.number)?)));
+                let goes_on = goes_on
+                    .is_some_and(|(lease, end)| lease.is_proven_by(&renew.agent, proof) && now + TTL <= end);
                 assert_eq!(
                     directive.order != Order::Lost,
                     goes_on,
@@ -217,11 +242,11 @@ impl World {
         Answer::Renewed(result)
     }
 
-    fn note_renewed(&mut self, agent: &AgentId, proofs: &[Proof]) {
+    fn note_renewed(&mut self, agent: &AgentId, named: &[Held]) {
         let now = self.coordinator.now(self.boot);
         let running = self.coordinator.up_mut();
-        for proof in proofs {
-            running.leases.renew(&running.state, agent, proof, now);
+        for held in named {
+            running.leases.renew(&running.state, agent, held, now);
         }
     }
 
@@ -366,7 +391,7 @@ impl World {
             Some(session) => Request::Renew(Renew {
                 agent,
                 session,
-                leases: vec![proof],
+                leases: vec![proof.into()],
                 lease_ttl: TTL,
                 draining: false,
             }),

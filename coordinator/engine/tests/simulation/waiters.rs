@@ -114,7 +114,7 @@ impl Coordinator {
         for task in result.iter().flatten() {
             running
                 .leases
-                .renew(&running.state, &claim.agent, &proof_of(task), now);
+                .renew(&running.state, &claim.agent, &proof_of(task).into(), now);
             tally.deed(Deed::Claim);
         }
         if result.iter().any(|granted| !granted.is_empty()) && running.state.seq() == before {

@@ -1,5 +1,9 @@
 //! A world: a coordinator, agents, submitters and operators, the messages between them, and faults.
 
+use std::time::Duration;
+
+use swarm_engine::time::{Clocks, Timestamp};
+
 use super::{
     agent::{After, Moment, Process},
     coordinator::Coordinator,
@@ -12,7 +16,7 @@ use super::{
 };
 
 /// The uptime of the machine when a world begins, in milliseconds. Its wall clock shows the same.
-const BEGIN: u64 = 10_000_000;
+const BEGIN: u64 = 3_000_000_000;
 
 /// The most processes of agents at a time, twins among them.
 const MAX_PROCESSES: usize = 6;
@@ -26,6 +30,8 @@ pub(crate) struct World {
     pub(crate) boot: u64,
     /// The time by which the wall clock is ahead of that.
     pub(crate) wall_ahead: i64,
+    /// By how much the wall clock is wrong at the next start, and at that moment only.
+    wrong_at_start: i64,
     pub(crate) coordinator: Coordinator,
     /// The time of the coordinator's next start.
     pub(crate) down_until: u64,
@@ -53,6 +59,7 @@ impl World {
             names,
             boot: BEGIN,
             wall_ahead: 0,
+            wrong_at_start: 0,
             coordinator: Coordinator::new(forgets, trace),
             down_until: 0,
             stopped_until: 0,
@@ -81,9 +88,19 @@ impl World {
     }
 
     pub(crate) fn start(&mut self) {
-        let wall = self.boot.saturating_add_signed(self.wall_ahead);
+        let wrong = std::mem::take(&mut self.wrong_at_start);
+        let wall = self.wall().saturating_add_signed(wrong);
         self.coordinator.trace.line(|| format!("  starts at wall {wall}"));
-        self.coordinator.start(self.boot, wall, &mut self.tally);
+        let clocks = Clocks {
+            wall: Timestamp(wall),
+            boot: if self.random.one_in(2) { "" } else { "boot" }.into(),
+            since_boot: Duration::from_millis(self.boot),
+        };
+        self.coordinator.start(self.boot, clocks, &mut self.tally);
+    }
+
+    fn wall(&self) -> u64 {
+        self.boot.saturating_add_signed(self.wall_ahead)
     }
 
     /// Lets one thing happen.
@@ -126,13 +143,15 @@ impl World {
             if self.ended[index].1 <= self.boot {
                 let (old, _) = self.ended.remove(index);
                 let number = self.number();
-                let process = Process::new(number, old.agent, old.outbox, &mut self.random);
+                let mut process = Process::new(number, old.agent, old.outbox, &mut self.random);
+                process.place = old.place;
                 self.processes.push(process);
             }
         }
         if !self.is_awake() {
             return;
         }
+        self.coordinator.look_at_wall(self.boot, self.wall());
         self.coordinator.look_at_clock(self.boot);
         self.expire();
         self.coordinator.end_waits(self.boot, &mut self.tally);
@@ -301,6 +320,12 @@ impl World {
             Fault::WallStepped => {
                 let hours = [-24, -1, 1, 24][self.random.index(4)];
                 self.wall_ahead += hours * 3_600_000;
+                true
+            }
+            Fault::WrongAtStart if self.is_up() => {
+                self.crash();
+                let days = [-30, 2, 30, 400][self.random.index(4)];
+                self.wrong_at_start = days * 24 * 3_600_000;
                 true
             }
             Fault::CoordinatorPaused if self.is_awake() => {

@@ -10,7 +10,7 @@ use swarm_engine::{
 };
 
 use crate::{
-    machine::clock::Clock,
+    machine::clock::{Belief, Clock},
     testing::{fixture::Fixture, requests::task},
 };
 
@@ -39,7 +39,7 @@ fn figures_of_queued_tasks() {
     const QUEUED: usize = 1_000_000;
     let mut state = State::default();
     let before = resident();
-    let began = Clock::start(Timestamp(0)).unwrap();
+    let began = Clock::start(Timestamp(0), None, Belief::Accepted).unwrap().0;
     for from in (0..QUEUED).step_by(SUBMITTED_TOGETHER) {
         let request = Submit {
             tasks: tasks(from),
@@ -62,7 +62,7 @@ async fn figures_of_tasks_through() {
     const THROUGH: usize = 200_000;
     let swarm = Fixture::new();
     swarm.register().await;
-    let began = Clock::start(Timestamp(0)).unwrap();
+    let began = Clock::start(Timestamp(0), None, Belief::Accepted).unwrap().0;
     for from in (0..THROUGH).step_by(SUBMITTED_TOGETHER) {
         swarm.submit(None, tasks(from)).await.unwrap();
         swarm.work().await;
@@ -77,11 +77,11 @@ async fn figures_of_tasks_through() {
         );
     }
     let files = swarm.stop();
-    let began = Clock::start(Timestamp(0)).unwrap();
+    let began = Clock::start(Timestamp(0), None, Belief::Accepted).unwrap().0;
     let swarm = Fixture::open(files);
     println!("a start with {THROUGH} done takes {:?}", began.uptime());
     let files = swarm.stop();
-    let began = Clock::start(Timestamp(0)).unwrap();
+    let began = Clock::start(Timestamp(0), None, Belief::Accepted).unwrap().0;
     let swarm = Fixture::open(files);
     println!("and once more {:?}", began.uptime());
     assert_eq!(swarm.tasks_in_memory(), 0);

@@ -292,6 +292,11 @@ impl Page {
             "How far the machine's wall clock is ahead of the coordinator's own",
             clock.wall_ahead_ms() as f64 / 1000.0,
         )?;
+        sheet.gauge(
+            "swarm_clock_doubt_seconds",
+            "How far the wall clock was ahead of the last event at the start, and is not believed; 0 when it is",
+            clock.doubt().as_secs_f64(),
+        )?;
         // Not on every system.
         let Some(usage) = Usage::now() else { return Ok(()) };
         sheet.counter(

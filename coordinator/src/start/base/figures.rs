@@ -23,13 +23,17 @@ use swarm_engine::{
     noun::task::Task,
     rejection::Rejection,
     state::{Records, State},
-    time::Timestamp,
+    time::{Clocks, Timestamp},
 };
 
 use crate::{
     core::view::View,
     journal::{self, Journal},
-    machine::{clock::Clock, data_dir::DataDir, random},
+    machine::{
+        clock::{Belief, Clock},
+        data_dir::DataDir,
+        random,
+    },
     records::Entry,
     start::open_with,
     store::Store,
@@ -126,7 +130,7 @@ fn figures_of_a_filled_directory() {
         return;
     };
     let count: usize = std::env::var("SWARM_FIGURES_TASKS").unwrap().parse().unwrap();
-    let clock = Clock::start(Timestamp(0)).unwrap();
+    let clock = Clock::start(Timestamp(0), None, Belief::Accepted).unwrap().0;
     let dir = DataDir::open(&path).unwrap();
     let opened = open_with(&dir, journal::Options::default()).unwrap();
     let mut filler = Filler {
@@ -146,10 +150,15 @@ fn figures_of_a_filled_directory() {
         cluster_id: random::name().into(),
         history: random::name().into(),
         new_history: None,
+        clocks: Clocks::default(),
+        set_back_to: None,
     };
     filler.decide(|draft| start::decide(draft, start));
     let register = registration(agent());
-    let session = filler.decide(|draft| register::decide(draft, register)).session;
+    let session = filler
+        .decide(|draft| register::decide(draft, register))
+        .unwrap()
+        .session;
     for from in (0..count).step_by(SUBMITTED_TOGETHER) {
         filler.run(from, session);
         if (from / SUBMITTED_TOGETHER).is_multiple_of(10) {

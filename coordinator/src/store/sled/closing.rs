@@ -21,7 +21,10 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::reading::Sled;
 use crate::{
-    machine::disk::{self, FileError},
+    machine::{
+        data_dir,
+        disk::{self, FileError},
+    },
     program::failure::{chain, end},
     store::{Store, StoreError},
 };
@@ -121,7 +124,7 @@ pub(crate) fn suspect(dir: &Path) -> Result<(), FileError> {
     write(dir, "suspect")
 }
 
-/// Ends the process because of a damaged store. Nothing is lost: the journal has every event that was answered.
+/// Ends the process because of a damaged store. The journal beside it has every event that was answered.
 pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
     if let Err(error) = suspect(dir) {
         tracing::error!(error = chain(&error), "cannot note that the store is damaged");
@@ -130,8 +133,22 @@ pub(crate) fn damaged(dir: &Path, error: &str) -> ! {
         Exit::Again,
         format!("the store in {} is damaged: {error}", dir.display()),
     )
-    .help("nothing is lost: start the coordinator again, which reads all of the store and builds it anew");
+    .help(help_for_damaged(dir));
     end(&failure)
+}
+
+/// The journal is beside the store, unless another directory was put in the place of theirs.
+fn help_for_damaged(dir: &Path) -> String {
+    match dir.parent().filter(|data| !data_dir::is_held(data)) {
+        None => {
+            "nothing is lost: start the coordinator again, which reads all of the store and builds it anew"
+                .to_owned()
+        }
+        Some(data) => format!(
+            "{} is not the directory that this coordinator opened: put that one back, then start the coordinator again",
+            data.display()
+        ),
+    }
 }
 
 /// Notes the contents of the store in `dir`, once sled has closed it; false when sled has not.

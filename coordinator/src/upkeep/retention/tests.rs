@@ -1,6 +1,9 @@
 //! What ended long ago goes, from memory and store, and nothing that something needs.
 
-use swarm_engine::{command::complete::Reported, id::TaskId, noun::task::TaskState, rejection::Rejection};
+use swarm_engine::{
+    command::complete::Reported, id::TaskId, limits::CLOCK_TOLERANCE, noun::task::TaskState,
+    rejection::Rejection,
+};
 
 use super::*;
 use crate::{
@@ -142,7 +145,7 @@ async fn a_removed_task_that_the_store_still_has_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_looks_again_when_the_next_task_is_due_and_waits_when_the_clock_has_jumped() {
+async fn it_looks_again_when_the_next_task_is_due_and_waits_while_the_time_is_ahead_of_the_clock() {
     let swarm = Fixture::new();
     swarm.register().await;
     swarm.submit(None, vec![task("a", &[])]).await.unwrap();
@@ -151,21 +154,17 @@ async fn it_looks_again_when_the_next_task_is_due_and_waits_when_the_clock_has_j
     let shutdown = CancellationToken::new();
     let keep = Duration::from_millis(300);
 
-    let jump = MAX_CLOCK_JUMP + Duration::from_secs(1);
-    let waiting = tokio::spawn(run(Arc::clone(&swarm.core), keep, jump, shutdown.clone()));
+    swarm.core.be_ahead_of_wall(2 * CLOCK_TOLERANCE);
+    let waiting = tokio::spawn(run(Arc::clone(&swarm.core), keep, shutdown.clone()));
     let old = || sweep_is_due(&swarm, keep);
     swarm.until(old).await;
     assert!(swarm.task("a").await.is_some(), "the clock may be wrong");
     shutdown.cancel();
     waiting.await.unwrap();
 
+    swarm.core.be_ahead_of_wall(Duration::ZERO);
     let shutdown = CancellationToken::new();
-    let removing = tokio::spawn(run(
-        Arc::clone(&swarm.core),
-        keep,
-        Duration::ZERO,
-        shutdown.clone(),
-    ));
+    let removing = tokio::spawn(run(Arc::clone(&swarm.core), keep, shutdown.clone()));
     let gone = || swarm.core.peek(|state| state.counts()).total() == 0;
     swarm.until(gone).await;
     swarm.submit(None, vec![task("b", &[])]).await.unwrap();

@@ -88,6 +88,7 @@ pub async fn coordinator(report: &mut Report, address: &Address) -> Option<Coord
     );
     compare_versions(report, &info.version);
     compare_clocks(report, &seen.status, asked, answered);
+    compare_positions(report, &seen.status);
     Some(seen)
 }
 
@@ -214,7 +215,29 @@ fn compare_clocks(report: &mut Report, status: &GetStatusResponse, asked: System
     let skew = skew(millis(asked), millis(answered), theirs);
     let ahead = status.wall_clock_ahead_ms;
     let limit = i64::try_from(MAX_SKEW.as_millis()).unwrap_or(i64::MAX);
-    if ahead.abs() > limit {
+    if status.clock_doubt_ms > 0 {
+        report.notable(
+            "coordinator's clock",
+            format!(
+                "this coordinator's clock is {} ahead of its last event before the start: it is not believed, \
+                 nothing is removed, and its time goes on from that event",
+                length(status.clock_doubt_ms)
+            ),
+            "look at date on its machine: if that is right, start it with --accept-clock, or once more after ten \
+             minutes; if it is wrong, set it and start the coordinator again",
+        );
+    } else if status.time_ahead_ms > MAX_TIME_AHEAD_MS {
+        report.notable(
+            "coordinator's clock",
+            format!(
+                "this coordinator's time is {} ahead of its machine's clock, because that was wrong once: nothing is \
+                 removed, and deadlines and start times wait for the clock",
+                length(status.time_ahead_ms)
+            ),
+            "look at date on its machine: if that is right, stop the coordinator and run coordinator repair \
+             --set-time-back; if it is wrong, set it",
+        );
+    } else if ahead.abs() > limit {
         let direction = if ahead > 0 { "ahead of" } else { "behind" };
         report.notable(
             "wall clock",
@@ -243,6 +266,24 @@ fn compare_clocks(report: &mut Report, status: &GetStatusResponse, asked: System
     }
 }
 
+/// A coordinator whose time is ahead of the wall clock by more than this removes nothing.
+const MAX_TIME_AHEAD_MS: u64 = 60_000;
+
+/// Tells when an agent has seen events that the coordinator does not have.
+fn compare_positions(report: &mut Report, status: &GetStatusResponse) {
+    if status.agents_saw_seq > 0 {
+        report.wrong(
+            "history",
+            format!(
+                "an agent has seen event {}, and the journal had ended before it: these data are older than what was \
+                 acknowledged",
+                status.agents_saw_seq
+            ),
+            "stop the coordinator and put the newer data in place, or lay out the backup with coordinator restore",
+        );
+    }
+}
+
 /// How far the coordinator's clock is surely ahead of ours, in milliseconds: 0 when the time that the answer took may
 /// explain the difference.
 fn skew(asked: i64, answered: i64, theirs: i64) -> i64 {
@@ -254,7 +295,11 @@ fn skew(asked: i64, answered: i64, theirs: i64) -> i64 {
 }
 
 fn seconds(millis: i64) -> String {
-    format_duration(Duration::from_secs(millis.unsigned_abs() / 1_000))
+    length(millis.unsigned_abs())
+}
+
+fn length(millis: u64) -> String {
+    format_duration(Duration::from_secs(millis / 1_000))
 }
 
 /// An error of the system without its number.
@@ -293,6 +338,39 @@ mod tests {
         );
         assert!(clocks(100, 101, 10, 0).contains("1m 30s ahead of"));
         assert!(clocks(100, 100, 100, -7_000).contains("is 7s behind the time it counts by"));
+    }
+
+    #[test]
+    fn a_clock_in_doubt_and_a_time_ahead_of_it_are_told_with_what_mends_them() {
+        let told = |clock_doubt_ms, time_ahead_ms, agents_saw_seq| {
+            let mut report = Report::default();
+            let status = GetStatusResponse {
+                server_time: Some(prost_types::Timestamp {
+                    seconds: 100,
+                    nanos: 0,
+                }),
+                wall_clock_ahead_ms: 7_000,
+                clock_doubt_ms,
+                time_ahead_ms,
+                agents_saw_seq,
+                ..GetStatusResponse::default()
+            };
+            let now = UNIX_EPOCH + Duration::from_secs(100);
+            compare_clocks(&mut report, &status, now, now);
+            compare_positions(&mut report, &status);
+            report.to_string()
+        };
+        let doubt = told(30 * 86_400_000, 0, 0);
+        assert!(
+            doubt.contains("this coordinator's clock is 30d ahead of its last event"),
+            "{doubt}"
+        );
+        assert!(doubt.contains("--accept-clock"), "{doubt}");
+        let ahead = told(0, 30 * 86_400_000, 0);
+        assert!(ahead.contains("this coordinator's time is 30d ahead"), "{ahead}");
+        assert!(ahead.contains("--set-time-back"), "{ahead}");
+        assert!(told(0, 500, 0).contains("wall clock"));
+        assert!(told(0, 0, 17).contains("an agent has seen event 17"));
     }
 
     #[tokio::test]

@@ -189,6 +189,7 @@ fn lease(attempt: u32, token: u8) -> LeaseRef {
         task_id: "t".to_owned(),
         attempt,
         lease_token: vec![token],
+        run_time: None,
     }
 }
 
