@@ -53,13 +53,15 @@ pub(crate) enum Fault {
     CloseLog,
     /// The reader of a log reads nothing.
     BlockLog,
+    /// The wall clock is wrong at one start of the coordinator.
+    WrongClock,
     /// The coordinator has little memory, and somebody wants all of it.
     LittleMemory,
 }
 
 impl Fault {
     /// Every one, as often as it comes among the others.
-    const DECK: [(Fault, usize); 25] = [
+    const DECK: [(Fault, usize); 26] = [
         (Fault::KillCoordinator, 3),
         (Fault::KillBoth, 1),
         (Fault::StopCoordinator, 1),
@@ -84,6 +86,7 @@ impl Fault {
         (Fault::HangDirectory, 1),
         (Fault::CloseLog, 1),
         (Fault::BlockLog, 1),
+        (Fault::WrongClock, 2),
         (Fault::LittleMemory, 1),
     ];
 
@@ -114,6 +117,7 @@ impl Fault {
             Fault::HangDirectory => "agent with a hung directory",
             Fault::CloseLog => "log reader gone",
             Fault::BlockLog => "log reader stuck",
+            Fault::WrongClock => "coordinator started with a wrong clock",
             Fault::LittleMemory => "coordinator with little memory, flooded",
         }
     }

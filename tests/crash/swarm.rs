@@ -22,6 +22,7 @@ use crate::harness::{
     PATIENCE,
     agent::{RealAgent, Surroundings},
     cgroup::Cgroup,
+    clock::WrongClock,
     coordinator::Coordinator,
     disk::{Disk, Plan},
     pipe::{closed_pipe, full_pipe},
@@ -57,6 +58,7 @@ pub(crate) struct Swarm {
     /// The wires of the agents, then those of the clients.
     wires: Vec<Wire>,
     disk: Option<Disk>,
+    clock: Option<WrongClock>,
     plan: Option<Plan>,
     /// The number of plans for the disk so far.
     plans: usize,
@@ -103,6 +105,7 @@ impl Swarm {
     pub(crate) fn start(runtime: &Handle, mut chance: Seeded) -> Swarm {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::build(dir.path());
+        let clock = WrongClock::build(dir.path());
         let plan = disk
             .as_ref()
             .map(|disk| plan(disk, dir.path().to_owned(), 0, &mut chance));
@@ -129,6 +132,7 @@ impl Swarm {
             coordinator,
             wires,
             disk,
+            clock,
             plan,
             plans: 1,
             was_full: false,
@@ -175,9 +179,11 @@ impl Swarm {
             | Fault::SickMachine
             | Fault::FillAgent
             | Fault::HangDirectory
+            | Fault::WrongClock
             | Fault::LittleMemory => {
                 let is_tried = match fault {
                     Fault::LittleMemory => self.flood_with_little_memory(),
+                    Fault::WrongClock => self.start_with_wrong_clock(),
                     _ => self.surround_agent(fault),
                 };
                 if !is_tried {
@@ -454,6 +460,18 @@ impl Swarm {
             self.agents[which].program().kill();
             self.agents[which].start_again_in(&Surroundings::Stderr(pipe));
         }
+    }
+
+    /// Starts the coordinator with a clock that is far ahead or behind until its next start.
+    fn start_with_wrong_clock(&mut self) -> bool {
+        let days = if self.chance.percent(70) { 30 } else { -2 };
+        let Some(clock) = &self.clock else { return false };
+        let wrong = clock.ahead(days * 24 * 3600);
+        self.coordinator.kill();
+        self.coordinator.change_clock(Some(wrong));
+        self.start_coordinator();
+        self.coordinator.change_clock(None);
+        true
     }
 
     /// Starts the coordinator with little memory until its next start, and wants all of it.

@@ -1,6 +1,8 @@
 //! A coordinator of a test's own, which can be killed and started again on the same port and data.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     io::{BufRead as _, BufReader, PipeWriter},
     path::{Path, PathBuf},
     process::{ChildStdout, Command, Stdio},
@@ -259,8 +261,7 @@ fn serve(
         .args(["--listen", listen, "--data-dir"])
         .arg(files.data())
         .args(flags)
-        .envs(disk.map_or(&[][..], Plan::env).iter().cloned())
-        .envs(clock.into_iter().flat_map(WrongClock::env));
+        .envs(surroundings(disk, clock));
     if let Some(before) = before {
         command = by_shell(before, &command);
     }
@@ -290,6 +291,24 @@ fn serve(
         panic!("the coordinator printed {line:?} and ended with {code}");
     };
     (program, address.to_owned(), stdout)
+}
+
+/// The variables of a disk that fails and of a clock that is wrong; each has libraries that are loaded before.
+fn surroundings(disk: Option<&Plan>, clock: Option<&WrongClock>) -> BTreeMap<&'static str, OsString> {
+    let mut variables: BTreeMap<&'static str, OsString> =
+        disk.map_or(&[][..], Plan::env).iter().cloned().collect();
+    for (name, value) in clock.into_iter().flat_map(WrongClock::env) {
+        match variables.get_mut(name) {
+            Some(libraries) if name == "LD_PRELOAD" => {
+                libraries.push(":");
+                libraries.push(value);
+            }
+            _ => {
+                variables.insert(name, value);
+            }
+        }
+    }
+    variables
 }
 
 /// The same program by a shell that does something before it becomes the program.
