@@ -194,7 +194,7 @@ impl World {
         self.session = self
             .decide(|draft| register::decide(draft, request))
             .0
-            .unwrap()
+            .expect("an agent may register again")
             .session;
     }
 
