@@ -93,7 +93,7 @@ impl World {
         world.session = world
             .decide(|draft| register::decide(draft, request))
             .0
-            .unwrap()
+            .expect("an agent may register")
             .session;
         let mut left = queued;
         while left > 0 {

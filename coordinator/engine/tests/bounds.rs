@@ -1,5 +1,10 @@
 //! Bounds on what people may add: classes of tasks, holds and limits. And pages of queues, and the owners of shards.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report, also where it is told"
+)]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use swarm_engine::{
