@@ -116,7 +116,7 @@ fn write_checked(
     // What is kept for the reader is bounded: beyond that, the store waits.
     let haste = || (conduct.haste)().max(store.frozen_pressure());
     let (file, footer) = write(frozen, temporary, origin, &mut |count| {
-        go_on(count, &mut pace, conduct, &haste)
+        go_on(count, &mut pace, conduct, haste)
     })?;
     // Otherwise the file would be read back from memory. A file system may be unable to do this.
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);

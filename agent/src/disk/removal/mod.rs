@@ -321,5 +321,6 @@ fn unlink(parent: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Step {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
