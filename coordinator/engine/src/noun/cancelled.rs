@@ -26,14 +26,26 @@ impl Task {
         if !matches!(self.end(), Some(End::Cancelled)) {
             return None;
         }
-        let newest = self.attempts.last().filter(|last| last.round == self.round);
-        Some(match newest.map(|attempt| &attempt.outcome) {
-            None => CancelledWork::NotStarted,
-            Some(Outcome::Released { refused: true, .. }) => CancelledWork::NotStarted,
-            Some(Outcome::Cancelled | Outcome::Released { refused: false, .. }) => CancelledWork::Ended,
-            Some(Outcome::Succeeded) => CancelledWork::Succeeded,
-            Some(Outcome::Failed(_)) => CancelledWork::Failed,
-            Some(Outcome::Lost(_)) => CancelledWork::Unknown,
-        })
+        let mut next = self.attempt_count.0 + 1;
+        for attempt in self.attempts.iter().rev() {
+            if attempt.number.0 + 1 < next {
+                // The attempts in between are forgotten.
+                return Some(CancelledWork::Unknown);
+            }
+            if attempt.round != self.round {
+                break;
+            }
+            match &attempt.outcome {
+                // A refusal says nothing of the attempts before it.
+                Outcome::Released { refused: true, .. } => next = attempt.number.0,
+                Outcome::Cancelled | Outcome::Released { refused: false, .. } => {
+                    return Some(CancelledWork::Ended);
+                }
+                Outcome::Succeeded => return Some(CancelledWork::Succeeded),
+                Outcome::Failed(_) => return Some(CancelledWork::Failed),
+                Outcome::Lost(_) => return Some(CancelledWork::Unknown),
+            }
+        }
+        Some(CancelledWork::NotStarted)
     }
 }

@@ -53,6 +53,8 @@ struct Life {
     end: Option<End>,
     /// What a cancel would have to say of its work.
     work: CancelledWork,
+    /// The same before the newest attempt.
+    work_before: CancelledWork,
     deadline: Option<Timestamp>,
     /// Its earliest grant.
     due: Timestamp,
@@ -83,6 +85,8 @@ impl History {
             }
             Fact::TaskSubmitted(task) => self.submit(task),
             Fact::LeaseGranted { task, lease } => {
+                let life = self.life(task);
+                life.work_before = life.work;
                 let held = [Scope::Everything, Scope::Agent(lease.agent.clone())];
                 assert!(
                     !held.iter().any(|scope| self.holds.contains(scope)),
@@ -139,8 +143,10 @@ impl History {
                 ..
             } => {
                 self.life(task).finish(*attempt);
-                self.life(task).work = match refused {
-                    true => CancelledWork::NotStarted,
+                let life = self.life(task);
+                // A refusal leaves what became of the attempts before it.
+                life.work = match refused {
+                    true => life.work_before,
                     false => CancelledWork::Ended,
                 };
                 self.life(task).due = Timestamp(0);
@@ -196,10 +202,11 @@ impl History {
             Fact::TaskCancelled { task, attempt } => {
                 if let Some(attempt) = attempt {
                     self.life(task).finish(attempt.number);
-                    self.life(task).work = match attempt.outcome {
+                    let life = self.life(task);
+                    life.work = match attempt.outcome {
                         Outcome::Succeeded => CancelledWork::Succeeded,
                         Outcome::Failed(_) => CancelledWork::Failed,
-                        Outcome::Released { refused: true, .. } => CancelledWork::NotStarted,
+                        Outcome::Released { refused: true, .. } => life.work_before,
                         Outcome::Cancelled | Outcome::Released { .. } => CancelledWork::Ended,
                         Outcome::Lost(_) => CancelledWork::Unknown,
                     };
@@ -227,6 +234,7 @@ impl History {
                 life.end = None;
                 life.cancel_asked = false;
                 life.work = CancelledWork::NotStarted;
+                life.work_before = CancelledWork::NotStarted;
                 life.failures = 0;
                 life.not_started.clear();
                 life.due = record.times.not_before.unwrap_or_default();
@@ -304,6 +312,7 @@ impl History {
             cancel_asked: false,
             end: None,
             work: CancelledWork::NotStarted,
+            work_before: CancelledWork::NotStarted,
             deadline: task.times.deadline,
             due: task.times.not_before.unwrap_or_default(),
             failures: 0,
