@@ -150,14 +150,14 @@ fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, liveness: Li
     let Some(Shard { count, index: None }) = wants.shard else {
         return own;
     };
-    // A task that the owner of its shard cannot run is for any agent.
+    // A task that the owner of its shard cannot run, or avoids, is for any agent.
     own.or_else(|| {
         let wide = Offer {
             buckets: Buckets::ALL,
             ..offer.clone()
         };
         first(state, agent, &wide, limit, liveness, |task| {
-            !state.owner_will_do(&task.needs.class, task.bucket, count, liveness)
+            !state.is_for_its_owner(task, count, liveness)
         })
     })
 }

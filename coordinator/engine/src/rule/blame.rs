@@ -12,7 +12,7 @@ use crate::{
         outcome::{Blame, Failure, Outcome},
         task::Task,
     },
-    rule::fit::{Fit, Liveness},
+    rule::fit::Liveness,
     state::State,
 };
 
@@ -64,7 +64,7 @@ impl State {
         self.agents()
             .filter(|other| other.id != *agent && !other.gone)
             .take(MAX_AGENTS_VISITED)
-            .any(|other| self.fit_for(&task.needs.class, Some(task.bucket), other, liveness) == Fit::Fits)
+            .any(|other| self.could_be_given(task, other, liveness))
     }
 }
 

@@ -75,9 +75,18 @@ impl State {
 
     /// The fit of an agent for a task. Reasons that go away by themselves come last.
     pub fn fit(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Fit {
-        let fit = self.fit_for(&task.needs.class, Some(task.bucket), agent, liveness);
-        if fit != Fit::Fits {
-            return fit;
+        let class = &task.needs.class;
+        match self.fit_for(class, Some(task.bucket), agent, liveness) {
+            Fit::Fits => {}
+            Fit::Shard(shard, _)
+                if shard.index.is_none() && !self.is_for_its_owner(task, shard.count, liveness) =>
+            {
+                match self.fit_for(class, None, agent, liveness) {
+                    Fit::Fits => {}
+                    other => return other,
+                }
+            }
+            other => return other,
         }
         if let Some(until) = self.slowed_until(&agent.id, liveness.now) {
             return Fit::Slowed(until);
@@ -134,6 +143,31 @@ impl State {
         Fit::Fits
     }
 
+    /// Whether the agent can be given a task that another agent avoids, be it of the other's shard: an agent that leaves
+    /// its shards to the coordinator is given it, too.
+    pub(crate) fn could_be_given(&self, task: &Task, agent: &Agent, liveness: Liveness) -> bool {
+        let presence = self.soft.presences.get(&agent.id);
+        let wants = presence.and_then(|presence| presence.wants.as_ref());
+        let shard = wants.and_then(|wants| wants.shard);
+        let keeps_to_shards = shard.is_none_or(|shard| shard.index.is_some());
+        let bucket = keeps_to_shards.then_some(task.bucket);
+        self.fit_for(&task.needs.class, bucket, agent, liveness) == Fit::Fits
+    }
+
+    /// Whether a task is left to the owner of its shard. Otherwise any agent may run it that leaves its shards to the
+    /// coordinator: also while the owner avoids the task, or is paused because of its machine.
+    pub(crate) fn is_for_its_owner(&self, task: &Task, count: u16, liveness: Liveness) -> bool {
+        let index = Shard { count, index: None }.index_of(task.bucket);
+        self.owner_will_do(&task.needs.class, task.bucket, count, liveness)
+            && self
+                .shard_owner(count, index)
+                .and_then(|owner| self.agent(owner))
+                .is_some_and(|owner| {
+                    self.slowed_until(&owner.id, liveness.now).is_none()
+                        && self.avoids(task, owner, liveness).is_none()
+                })
+    }
+
     /// Whether the owner of a task's shard will be able to run it. Otherwise any agent may that leaves its shards to
     /// the coordinator.
     pub(crate) fn owner_will_do(
@@ -161,13 +195,12 @@ impl State {
             Why::NotStarted | Why::GivenUp => true,
             Why::Failed => false,
         };
-        let class = &task.needs.class;
         let other = self
             .agents()
             .filter(|other| other.id != agent.id && !other.gone)
             .take(MAX_OTHERS_VISITED)
             .any(|other| {
-                self.fit_for(class, Some(task.bucket), other, liveness) == Fit::Fits
+                self.could_be_given(task, other, liveness)
                     && avoided(task, &other.id, liveness.now).is_none()
                     && (waits_for_busy
                         || self.has_free_slot(other) && self.slowed_until(&other.id, liveness.now).is_none())
