@@ -145,7 +145,11 @@ fn alive_elsewhere(state: &Draft<'_>, request: &Register) -> Option<Rejection> {
 /// Notes the refusal, at most once within a TTL: a refused process may be started again and again.
 fn note_twin(draft: &mut Draft<'_>, request: &Register) {
     let before = draft.agent(&request.agent).and_then(|known| known.twin.as_ref());
-    let is_told = before.is_some_and(|twin| draft.now() < twin.refused + request.lease_ttl);
+    // A refusal that is still to come is by a clock that was set back since.
+    let is_told = before.is_some_and(|twin| {
+        let (now, refused) = (draft.now(), twin.refused);
+        refused <= now && now < refused + request.lease_ttl
+    });
     if let Some(process) = request.process.as_ref().filter(|_| !is_told) {
         draft.emit(Fact::TwinRefused {
             agent: request.agent.clone(),

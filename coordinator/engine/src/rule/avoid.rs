@@ -46,7 +46,8 @@ pub fn avoided(task: &Task, agent: &AgentId, now: Timestamp) -> Option<Avoided> 
     let (times, last) = blamed.fold((0, None), |(times, _), last| (times + 1, Some(last)));
     let (why, ended) = last?;
     let until = ended + pause(times)?;
-    (until > now).then_some(Avoided { until, why })
+    // An end that is still to come is by a clock that was set back since: nobody knows how long ago it was.
+    (ended <= now && until > now).then_some(Avoided { until, why })
 }
 
 fn why(outcome: &Outcome) -> Option<Why> {

@@ -26,13 +26,23 @@ impl State {
         let stop = self
             .hold(&Scope::Everything)
             .filter(|hold| hold.kind == HoldKind::Stop)
-            .map(|hold| hold.placed);
+            .map(|hold| self.since_set_back(hold.placed, hold.placed));
         let drained = self
             .hold(&Scope::Agent(agent.clone()))
             .and_then(|hold| match hold.kind {
-                HoldKind::Drain { deadline } => deadline,
+                HoldKind::Drain { deadline } => {
+                    deadline.map(|deadline| self.since_set_back(hold.placed, deadline))
+                }
                 HoldKind::Pause | HoldKind::Stop => None,
             });
         stop.into_iter().chain(drained).min()
+    }
+
+    /// The deadline of a hold; when the time was set back since to before the hold, it is counted from that start.
+    fn since_set_back(&self, placed: Timestamp, deadline: Timestamp) -> Timestamp {
+        match self.identity().map(|identity| identity.started) {
+            Some(started) if self.time < placed => started + (deadline - placed),
+            _ => deadline,
+        }
     }
 }

@@ -114,7 +114,8 @@ impl State {
         for number in running {
             if let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) {
                 let until = now + ttl.max(lease.ttl);
-                self.lengthen(number, until);
+                // The expiry since loading may be by a clock that this start has set back.
+                self.soft.set_expiry(number, until);
             }
         }
     }
