@@ -12,7 +12,7 @@ use swarm_proto::{
 };
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
-use self::starter::{Abandoned, Starter};
+use self::starter::{Gate, Starter};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -141,7 +141,7 @@ async fn carry_out(
         }
         order = ordered(orders, Order::Cancel) => return (outcome_of(order), Output::default()),
     }
-    let mut process = match start(surroundings, assignment, key, directory).await {
+    let mut process = match start(surroundings, assignment, key, directory, orders).await {
         Ok(process) => process,
         Err(outcome) => return (outcome, Output::default()),
     };
@@ -164,12 +164,13 @@ async fn carry_out(
 ///
 /// # Errors
 ///
-/// The outcome of the attempt when it cannot be started, or when that takes too long.
+/// The outcome of the attempt when it cannot be started, when that takes too long, or when an order ended it before.
 async fn start(
     surroundings: &Surroundings<'_>,
     assignment: &Arc<Assignment>,
     key: &AttemptKey,
     directory: &Arc<AttemptDirectory>,
+    orders: &watch::Receiver<Order>,
 ) -> Result<Process, Outcome> {
     let tree = Tree::new(
         surroundings.series.mark(),
@@ -177,18 +178,23 @@ async fn start(
         surroundings.sweeper.clone(),
     );
     let (assignment, key, directory) = (Arc::clone(assignment), key.clone(), Arc::clone(directory));
-    let start = move |abandoned: &Abandoned| {
+    let orders = orders.clone();
+    let start = move |gate: &Gate| {
         let executor = assignment.spec.as_ref().and_then(Executor::of);
         let launch = executor
             .ok_or_else(|| released("the task is no command"))?
             .prepare(&key, &assignment.job_id, &directory)?;
         launch.look();
-        // The lease may be somebody else's by now.
-        if abandoned.is() {
-            return Err(released("its start took too long"));
-        }
         let (program, path) = (launch.program.clone(), launch.path());
-        let process = Process::start(launch, tree).map_err(|error| not_started(&error, &program, &path))?;
+        let order = || *orders.borrow();
+        // The lease may be somebody else's by now.
+        let is_wanted = || order() < Order::Cancel && gate.pass();
+        let process = Process::start(launch, tree, is_wanted)
+            .map_err(|error| not_started(&error, &program, &path))?
+            .ok_or_else(|| match order() {
+                order if order >= Order::Cancel => outcome_of(order),
+                _ => released("its start took too long"),
+            })?;
         tracing::debug!(
             task_id = key.task_id,
             attempt = key.attempt,

@@ -5,18 +5,24 @@ use std::{
     fmt,
     panic::resume_unwind,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
 use crate::process::{kill_unstarted, this_thread};
 
 /// How long a start may take. On a busy machine it takes a second.
 const START_LIMIT: Duration = Duration::from_secs(10);
+/// How long a start that began its process has to end after that was killed, and how often it is killed again: a child
+/// may be born after the first time.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
 /// Starts that hang at a time: each keeps a thread, and the runtime has some hundred.
 const MAX_HUNG: usize = 32;
 
@@ -26,13 +32,49 @@ pub(crate) struct Starter {
     hung: Arc<AtomicUsize>,
 }
 
-/// Whether nobody waits for a start any more. It must not begin anything then.
+/// The gate before the process of a start. It is shut when nobody waits for the start any more, so that no process
+/// begins whose attempt was reported as failed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Abandoned(Arc<AtomicBool>);
+pub(crate) struct Gate(Arc<Mutex<State>>);
 
-impl Abandoned {
-    pub(crate) fn is(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+#[derive(Debug, Default)]
+struct State {
+    is_shut: bool,
+    has_passed: bool,
+    /// The thread of the start, until the start has ended. Then the thread may be at work on another one.
+    thread: Option<i32>,
+}
+
+impl Gate {
+    /// Asks to begin a process, directly before that; says whether somebody still waits for it.
+    pub(crate) fn pass(&self) -> bool {
+        let mut state = self.state();
+        state.has_passed = !state.is_shut;
+        state.has_passed
+    }
+
+    /// Shuts the gate; says whether a process may have begun before.
+    fn shut(&self) -> bool {
+        let mut state = self.state();
+        state.is_shut = true;
+        state.has_passed
+    }
+
+    fn set_thread(&self, thread: Option<i32>) {
+        self.state().thread = thread;
+    }
+
+    /// Kills the child that hangs, as its thread does then.
+    fn kill_unstarted(&self) {
+        // The thread cannot go to another start meanwhile.
+        let state = self.state();
+        if let Some(thread) = state.thread {
+            kill_unstarted(thread);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,7 +107,7 @@ impl Starter {
     /// Starts something within the limit. What is started later is dropped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        start: impl FnOnce(&Abandoned) -> T + Send + 'static,
+        start: impl FnOnce(&Gate) -> T + Send + 'static,
     ) -> Result<T, Hung> {
         self.run_within(START_LIMIT, start).await
     }
@@ -73,18 +115,18 @@ impl Starter {
     async fn run_within<T: Send + 'static>(
         &self,
         limit: Duration,
-        start: impl FnOnce(&Abandoned) -> T + Send + 'static,
+        start: impl FnOnce(&Gate) -> T + Send + 'static,
     ) -> Result<T, Hung> {
         if self.hung.load(Ordering::Relaxed) >= MAX_HUNG {
             return Err(Hung::Others);
         }
-        let abandoned = Abandoned::default();
-        let told = abandoned.clone();
-        let thread = Arc::new(AtomicI32::new(0));
-        let on = Arc::clone(&thread);
+        let gate = Gate::default();
+        let there = gate.clone();
         let mut starting = spawn_blocking(move || {
-            on.store(this_thread(), Ordering::Release);
-            start(&told)
+            there.set_thread(Some(this_thread()));
+            let started = start(&there);
+            there.set_thread(None);
+            started
         });
         match timeout(limit, &mut starting).await {
             Ok(Ok(started)) => return Ok(started),
@@ -95,19 +137,25 @@ impl Starter {
             },
             Err(_) => {}
         }
-        abandoned.0.store(true, Ordering::Release);
-        let thread = thread.load(Ordering::Acquire);
-        // A child may hang as well. With it gone, its thread is free.
-        drop(spawn_blocking(move || kill_unstarted(thread)));
-        let hung = Arc::clone(&self.hung);
-        hung.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(async move {
-            drop(starting.await);
-            hung.fetch_sub(1, Ordering::Relaxed);
-            tracing::info!("a start that hung has come to an end");
-        });
+        let is_ended = gate.shut() && end(&mut starting, &gate).await;
+        if !is_ended {
+            let hung = Arc::clone(&self.hung);
+            hung.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                while !end(&mut starting, &gate).await {}
+                hung.fetch_sub(1, Ordering::Relaxed);
+                tracing::info!("a start that hung has come to an end");
+            });
+        }
         Err(Hung::This)
     }
+}
+
+/// Kills the child that a start hangs with, which frees the thread, and drops what was started nevertheless; false when
+/// the start goes on hanging.
+async fn end<T>(starting: &mut JoinHandle<T>, gate: &Gate) -> bool {
+    gate.kill_unstarted();
+    timeout(KILL_LIMIT, starting).await.map(drop).is_ok()
 }
 
 #[cfg(test)]
@@ -119,15 +167,15 @@ mod tests {
     #[tokio::test]
     async fn hung_starts_are_bounded_told_apart_and_forgotten_when_they_end() {
         let starter = Starter::default();
-        assert_eq!(starter.run(|abandoned| abandoned.is()).await, Ok(false));
+        assert_eq!(starter.run(|gate| gate.pass() && gate.pass()).await, Ok(true));
         let mut ends = Vec::new();
         let (tell, told) = channel();
         for _ in 0..MAX_HUNG {
             let ((end, wait), tell) = (channel::<()>(), tell.clone());
             ends.push(end);
-            let start = move |abandoned: &Abandoned| {
+            let start = move |gate: &Gate| {
                 let _ = wait.recv();
-                tell.send(abandoned.is()).unwrap();
+                tell.send(gate.pass()).unwrap();
             };
             let hung = starter.run_within(Duration::from_millis(1), start).await;
             assert_eq!(hung, Err(Hung::This));
@@ -135,7 +183,7 @@ mod tests {
         assert_eq!(starter.run(|_| ()).await, Err(Hung::Others));
         drop(ends);
         for _ in 0..MAX_HUNG {
-            assert!(told.recv().unwrap(), "it was not told that nobody waits");
+            assert!(!told.recv().unwrap(), "it was not told that nobody waits");
         }
         while starter.hung.load(Ordering::Relaxed) > 0 {
             tokio::task::yield_now().await;

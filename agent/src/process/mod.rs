@@ -12,7 +12,7 @@ mod unstarted;
 mod capture;
 mod tail;
 
-use std::{io, time::Duration};
+use std::{ffi::OsStr, io, time::Duration};
 
 use nix::errno::Errno;
 use swarm_proto::v1::Output;
@@ -56,16 +56,28 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a process in a new process group, as the root of this tree.
-    pub(crate) fn start(launch: Launch, tree: Tree) -> io::Result<Process> {
-        let by_name = || Group::start(launch.command(launch.program.as_ref(), &tree));
-        let mut group = match launch.found() {
+    /// Starts a process in a new process group, as the root of this tree; `None` when it is not wanted any more.
+    /// Whether it is wanted is asked last of all: its program is looked up before, which may take long.
+    pub(crate) fn start(
+        launch: Launch,
+        tree: Tree,
+        is_wanted: impl Fn() -> bool,
+    ) -> io::Result<Option<Process>> {
+        let begin = |program: &OsStr| {
+            let command = launch.command(program, &tree);
+            is_wanted().then(|| Group::start(command)).transpose()
+        };
+        let by_name = || begin(launch.program.as_ref());
+        let group = match launch.found() {
             // A script without a `#!` line. The system runs it in a shell when it is searched by name.
-            Some(file) => match Group::start(launch.command(file.as_os_str(), &tree)) {
+            Some(file) => match begin(file.as_os_str()) {
                 Err(error) if error.raw_os_error() == Some(Errno::ENOEXEC as i32) => by_name()?,
-                started => started?,
+                begun => begun?,
             },
             None => by_name()?,
+        };
+        let Some(mut group) = group else {
+            return Ok(None);
         };
         let pipes = group.take_pipes();
         let feeder = pipes.stdin.map(|mut pipe| {
@@ -74,13 +86,13 @@ impl Process {
                 let _ = pipe.write_all(&launch.stdin).await;
             })
         });
-        Ok(Process {
+        Ok(Some(Process {
             group,
             tree,
             stdout: Capture::of(pipes.stdout),
             stderr: Capture::of(pipes.stderr),
             feeder,
-        })
+        }))
     }
 
     /// Waits for the end of the process itself. The wait may be dropped and begun again.
@@ -150,13 +162,17 @@ mod tests {
     use super::*;
     use crate::attempt_key::AttemptKey;
 
-    fn start(launch: Launch) -> io::Result<Process> {
+    fn start_if(launch: Launch, is_wanted: impl Fn() -> bool) -> io::Result<Option<Process>> {
         let key = AttemptKey {
             task_id: "t".to_owned(),
             attempt: 1,
         };
         let mark = Series::begin(&std::env::temp_dir()).mark();
-        Process::start(launch, Tree::new(mark, key, Sweeper::start().unwrap()))
+        Process::start(launch, Tree::new(mark, key, Sweeper::start().unwrap()), is_wanted)
+    }
+
+    fn start(launch: Launch) -> io::Result<Process> {
+        start_if(launch, || true).map(|started| started.expect("it is wanted"))
     }
 
     fn shell(script: &str) -> Launch {
@@ -260,6 +276,30 @@ mod tests {
             missing.err().map(|error| error.kind()),
             Some(io::ErrorKind::NotFound)
         );
+    }
+
+    #[tokio::test]
+    async fn a_process_is_asked_for_before_each_try_and_after_its_program_was_looked_up() {
+        use std::{cell::Cell, os::unix::fs::PermissionsExt as _};
+
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("plain");
+        std::fs::write(&script, "touch begun").unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let launch = || Launch {
+            program: "plain".to_owned(),
+            arguments: Vec::new(),
+            directory: dir.path().to_owned(),
+            env: vec![("PATH".into(), dir.path().into())],
+            stdin: Vec::new(),
+        };
+        assert!(start_if(launch(), || false).unwrap().is_none());
+        // The script has no first line that names a shell, so there is a second try.
+        let asked = Cell::new(0);
+        let started = start_if(launch(), || asked.replace(asked.get() + 1) == 0);
+        assert!(started.unwrap().is_none());
+        assert_eq!(asked.get(), 2);
+        assert!(!dir.path().join("begun").exists());
     }
 
     async fn wait_until_gone(pid: i32) {

@@ -8,6 +8,8 @@ use nix::{
     unistd::Pid,
 };
 
+use super::tree::own;
+
 /// The number of this thread; 0 on systems that do not number threads as processes.
 pub(crate) fn this_thread() -> i32 {
     #[cfg(target_os = "linux")]
@@ -16,20 +18,16 @@ pub(crate) fn this_thread() -> i32 {
     return 0;
 }
 
-/// Kills the child of this thread that has not become its program yet, so that the thread can go on. Until then a
-/// child has the name of the thread that started it. Does nothing on systems without `/proc`.
+/// Kills the child of this thread that has not become its program yet, so that the thread can go on. It is the only one
+/// whose number its start does not know yet. Of the child itself nothing is asked: the system may hide it, as the child
+/// is a copy of this process, which is closed. Does nothing on systems without `/proc`.
 pub(crate) fn kill_unstarted(thread: i32) {
-    let task = format!("/proc/self/task/{thread}");
-    let (Ok(name), Ok(children)) = (
-        fs::read_to_string(format!("{task}/comm")),
-        fs::read_to_string(format!("{task}/children")),
-    ) else {
+    let Ok(children) = fs::read_to_string(format!("/proc/self/task/{thread}/children")) else {
         return;
     };
-    for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-        if fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|found| found == name) {
-            // The number is this child's as long as nobody has waited for it.
-            let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
-        }
+    let numbers = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    for child in numbers.filter(|pid| !own::is_known(*pid)) {
+        // The number is this child's as long as nobody has waited for it.
+        let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
     }
 }

@@ -3,21 +3,25 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use nix::sys::signal::Signal;
 use swarm_proto::v1::{Assignment, Blame, Command, Directive, attempt_report::Outcome, task_spec::Work};
 
-use crate::{fake::Fake, program::Home};
+use crate::{
+    fake::Fake,
+    private::{NOBODY, as_nobody},
+    program::{Agent, Home, children_of, until},
+};
 
-/// A directory that hangs for an agent whose mounts this script makes.
-fn hung_directory(home: &Home) -> (PathBuf, String) {
+/// A directory that hangs for an agent of this user whose mounts this script makes.
+fn hung_directory(home: &Home, user: u32) -> (PathBuf, String) {
     let hung = home.path().join("hung");
     fs::create_dir(&hung).unwrap();
     // Nobody reads the file system's questions, as when its daemon is stopped.
     let mounts = format!(
-        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {}",
+        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id={user},group_id={user} hung {}",
         hung.display()
     );
     (hung, mounts)
@@ -26,7 +30,7 @@ fn hung_directory(home: &Home) -> (PathBuf, String) {
 #[tokio::test]
 async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on() {
     let (fake, home) = (Fake::start().await, Home::new());
-    let (hung, mounts) = hung_directory(&home);
+    let (hung, mounts) = hung_directory(&home, 0);
     let hung = hung.to_str().unwrap();
     let command = |assignment: &mut Assignment, change: fn(&mut Command, &str)| {
         if let Some(Work::Command(command)) = &mut assignment.spec.as_mut().unwrap().work {
@@ -89,10 +93,8 @@ async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on
     assert_eq!(agent.end().await.0, 0);
 }
 
-#[tokio::test]
-async fn a_process_that_hangs_before_it_is_its_program_is_killed() {
-    let (fake, home) = (Fake::start().await, Home::new());
-    let (hung, mounts) = hung_directory(&home);
+/// A task whose process hangs before it is its program.
+fn submit_hanging(fake: &Fake, home: &Home, hung: &Path) {
     let script = home.path().join("script");
     fs::write(&script, format!("#!{}/sh\n", hung.display())).unwrap();
     fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
@@ -101,9 +103,10 @@ async fn a_process_that_hangs_before_it_is_its_program_is_killed() {
             command.argv = vec![script.to_str().unwrap().to_owned()];
         }
     });
-    let Some(agent) = home.start_apart(&fake, &mounts, &[]) else {
-        return;
-    };
+}
+
+/// The attempt fails, its process is gone, and the next task runs.
+async fn fails_and_leaves_nothing(fake: &Fake, agent: Agent) {
     let Some(Outcome::Failure(failure)) = fake.report("a").await.outcome else {
         panic!("it has not failed");
     };
@@ -111,9 +114,38 @@ async fn a_process_that_hangs_before_it_is_its_program_is_killed() {
         (failure.reason.as_str(), failure.blame()),
         ("hung", Blame::Machine)
     );
-    agent.until_log("a start that hung has come to an end").await;
+    let guard = agent.guard().await;
+    until("the process is gone", || children_of(agent.pid()) == [guard]).await;
     fake.submit("b", "true");
     fake.report("b").await;
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn a_process_that_hangs_before_it_is_its_program_is_killed() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home, 0);
+    submit_hanging(&fake, &home, &hung);
+    let Some(agent) = home.start_apart(&fake, &mounts, &[]) else {
+        return;
+    };
+    fails_and_leaves_nothing(&fake, agent).await;
+}
+
+#[tokio::test]
+async fn so_is_one_that_the_system_hides_from_its_agent() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home, NOBODY);
+    submit_hanging(&fake, &home, &hung);
+    // As the service has it. An agent that is not root is closed, and a copy of it is not shown to it.
+    let mounts = format!("{mounts} && mount -t proc -o hidepid=invisible swarm-test /proc");
+    let Some(words) = as_nobody(&home).await else {
+        return;
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some(agent) = home.start_apart_by(&words, &fake, &mounts, &[]) else {
+        return;
+    };
+    fails_and_leaves_nothing(&fake, agent).await;
 }

@@ -12,20 +12,21 @@ use crate::{
 };
 
 /// The system's user without rights.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// The place of a program that every user may start. Directories above the usual one may be closed to others.
 fn program(home: &Home) -> PathBuf {
     home.path().join("agent")
 }
 
-/// An agent of a user who is not root. `None`, with a line that says so, where that is not possible.
-async fn start(home: &Home, fake: &Fake, flags: &[&str]) -> Option<Agent> {
+/// The words that start the agent's program as a user who is not root, with a home of that user. `None`, with a line that
+/// says so, where that is not possible.
+pub(crate) async fn as_nobody(home: &Home) -> Option<Vec<String>> {
     let program = program(home);
     fs::copy(AGENT, &program).unwrap();
-    let program = program.to_str().unwrap();
+    let program = program.to_str().unwrap().to_owned();
     if !geteuid().is_root() {
-        return Some(home.start_by(&[program], fake, flags));
+        return Some(vec![program]);
     }
     if let Err(error) = Command::new("setpriv").arg("--version").output().await {
         println!("SKIPPED: cannot run setpriv, which changes the user: {error}");
@@ -33,14 +34,15 @@ async fn start(home: &Home, fake: &Fake, flags: &[&str]) -> Option<Agent> {
     }
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
     chown(home.path(), Some(Uid::from_raw(NOBODY)), None).unwrap();
-    let become_nobody = [
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        program,
-    ];
-    Some(home.start_by(&become_nobody, fake, flags))
+    let words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    Some(words.map(str::to_owned).into_iter().chain([program]).collect())
+}
+
+/// An agent of a user who is not root.
+async fn start(home: &Home, fake: &Fake, flags: &[&str]) -> Option<Agent> {
+    let words = as_nobody(home).await?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Some(home.start_by(&words, fake, flags))
 }
 
 #[tokio::test]

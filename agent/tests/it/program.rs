@@ -79,6 +79,17 @@ impl Home {
     /// Starts an agent with mounts of its own, which this script makes and which end with the agent. `None`, with a
     /// line that says so, where that is not permitted.
     pub(crate) fn start_apart(&self, fake: &Fake, mounts: &str, flags: &[&str]) -> Option<Agent> {
+        self.start_apart_by(&[AGENT], fake, mounts, flags)
+    }
+
+    /// The same by these words.
+    pub(crate) fn start_apart_by(
+        &self,
+        program: &[&str],
+        fake: &Fake,
+        mounts: &str,
+        flags: &[&str],
+    ) -> Option<Agent> {
         let tried = std::process::Command::new("unshare")
             .args(["-m", "sh", "-c", mounts])
             .output();
@@ -90,7 +101,8 @@ impl Home {
             }
         }
         let script = format!("{mounts}\nexec \"$0\" \"$@\"");
-        Some(self.start_by(&["unshare", "-m", "sh", "-c", &script, AGENT], fake, flags))
+        let words = [&["unshare", "-m", "sh", "-c", &script], program].concat();
+        Some(self.start_by(&words, fake, flags))
     }
 
     fn launch(&self, mut command: Command, environment: &[(&str, &str)], flags: &[&str]) -> Agent {
@@ -262,6 +274,13 @@ pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?;
     parent.parse().ok().map(Pid::from_raw)
+}
+
+/// The children of a process.
+pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
+    processes()
+        .filter(|pid| parent_of(*pid) == Some(parent))
+        .collect()
 }
 
 /// The children of a process that wait to be reaped.

@@ -57,6 +57,11 @@ pub(crate) fn start(spawn: impl FnOnce() -> io::Result<Child>) -> io::Result<(Ch
     Ok((child, own))
 }
 
+/// Whether this is an own child whose start has ended.
+pub(crate) fn is_known(pid: i32) -> bool {
+    children().own.contains_key(&pid)
+}
+
 /// Whose a child is that began then.
 pub(super) fn kin_of(pid: i32, began: u64) -> Kin {
     let children = children();
