@@ -107,34 +107,54 @@ pub(super) async fn run_to_report(
     }
 }
 
-/// Writes an outcome to the outbox. On a full disk the attempt's own directory goes when nothing else is left to go.
+/// Writes an outcome to the outbox. On a full disk the attempt's own directory goes when nothing else is left to go,
+/// if it is on that disk.
 async fn write_outcome(
     context: &Arc<SlotContext>,
     key: &AttemptKey,
     report: &AttemptReport,
     directory: &mut Option<Arc<AttemptDirectory>>,
 ) -> io::Result<()> {
-    let put = async |freed: Option<Arc<AttemptDirectory>>| {
-        let (here, key, report) = (Arc::clone(context), key.clone(), report.clone());
-        let putting = spawn_blocking(move || {
-            if let Some(directory) = freed {
-                directory.close(false)?;
+    let (here, name, report, own) = (
+        Arc::clone(context),
+        key.clone(),
+        report.clone(),
+        directory.clone(),
+    );
+    let writing = spawn_blocking(move || {
+        let put = || here.write(|| here.outbox.put(&name, &report));
+        let own = own.filter(|own| own.is_beside(here.state.path()));
+        match (put(), own) {
+            (Err(error), Some(own)) if is_full(&error) => {
+                remove_for_outcome(&own, &name, &error);
+                (put(), true)
             }
-            here.write(|| here.outbox.put(&key, &report))
-        });
-        putting.await.map_err(io::Error::other).flatten()
-    };
-    match put(None).await {
-        Err(error) if is_full(&error) && directory.is_some() => {
-            tracing::warn!(
-                task_id = key.task_id,
-                attempt = key.attempt,
-                %error,
-                "cannot write the outcome; the attempt's directory is removed to make room for it"
-            );
-            put(directory.take()).await
+            (put, _) => (put, false),
         }
-        put => put,
+    });
+    let (written, is_removed) = writing.await.map_err(io::Error::other)?;
+    if is_removed {
+        *directory = None;
+    }
+    written
+}
+
+/// Removes the directory of an attempt whose outcome finds no space.
+fn remove_for_outcome(directory: &AttemptDirectory, key: &AttemptKey, error: &io::Error) {
+    tracing::warn!(
+        task_id = key.task_id,
+        attempt = key.attempt,
+        %error,
+        "cannot write the outcome; the attempt's directory is removed to make room for it"
+    );
+    if let Err(error) = directory.close(false) {
+        // What is gone may be enough.
+        tracing::warn!(
+            task_id = key.task_id,
+            attempt = key.attempt,
+            %error,
+            "cannot tidy its directory"
+        );
     }
 }
 

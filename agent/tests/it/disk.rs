@@ -142,6 +142,40 @@ async fn a_task_that_fails_on_a_full_disk_fails_by_the_machine_and_the_agent_goe
 }
 
 #[tokio::test]
+async fn what_a_task_left_on_another_disk_does_not_go_for_its_outcome() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let disk = home.path().join("small");
+    let mounts = small_disk(&disk);
+    let (state, workspace) = (disk.join("state"), home.path().join("work"));
+    // Its outcome finds no space on the disk of the state.
+    let fill = format!("cat /dev/zero > {}/big", disk.display());
+    fake.submit(
+        "a",
+        &format!("echo precious > left; {fill}; head -c 60000 /dev/zero | tr '\\0' x; exit 1"),
+    );
+    let flags = [
+        "--state-dir",
+        state.to_str().unwrap(),
+        "--workspace",
+        workspace.to_str().unwrap(),
+    ];
+    let Some(agent) = home.start_apart(&fake, &mounts, &flags) else {
+        return;
+    };
+    assert_eq!(failure(fake.report("a").await).exit_code, Some(1));
+    agent.until_log("its directory is kept in").await;
+    let left = fs::read_to_string(workspace.join("kept/a.1/work/left"));
+    assert_eq!(left.unwrap(), "precious\n");
+    assert!(
+        agent.log().contains("cannot be written") || agent.log().contains("cannot write"),
+        "{}",
+        agent.log()
+    );
+    agent.signal(Signal::SIGTERM);
+    agent.end().await;
+}
+
+#[tokio::test]
 async fn kept_directories_give_way_to_tasks_and_outcomes() {
     let (fake, home) = (Fake::start().await, Home::new());
     let mounts = small_disk(&home.path().join("small"));

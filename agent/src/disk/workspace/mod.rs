@@ -26,7 +26,7 @@ use swarm_proto::limits::MAX_ID_BYTES;
 use self::spares::{INPUTS, Spares};
 pub(crate) use self::{
     kept::{Bounds, Kept, MAX_KEPT},
-    space::{Space, is_full},
+    space::{Space, is_full, is_one_disk},
 };
 use super::{
     removal::{MARKER, remove_tree},
@@ -238,6 +238,11 @@ impl AttemptDirectory {
     /// The directory with the outputs of dependencies.
     pub(crate) fn inputs(&self) -> PathBuf {
         self.root.join(INPUTS)
+    }
+
+    /// Whether they take space of the file system that has this place.
+    pub(crate) fn is_beside(&self, place: &Path) -> bool {
+        is_one_disk(&self.root, place)
     }
 
     /// Removes the directories, or keeps them and returns the new path. They are not kept where that would leave too

@@ -1,7 +1,9 @@
 //! The space of a file system, and errors for want of it.
 
 use std::{
+    fs,
     io::{self, ErrorKind},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -42,6 +44,12 @@ impl Space {
 /// Whether there is room for one more file. Some file systems do not count their files.
 fn has_files(found: &Statvfs) -> bool {
     found.files() == 0 || found.files_available() > 0
+}
+
+/// Whether these two places are there and take space of the same file system.
+pub(crate) fn is_one_disk(one: &Path, other: &Path) -> bool {
+    let device = |place: &Path| fs::metadata(place).ok().map(|found| found.dev());
+    device(one).is_some_and(|found| device(other) == Some(found))
 }
 
 /// Whether an error says that a disk is full.
