@@ -6,13 +6,13 @@
 use std::{
     fs::{self, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
     time::SystemTime,
 };
 
-use super::{MAX_NAMESAKES, Space, is_attempt_directory, is_full, size, without_namesake};
+use super::{MAX_NAMESAKES, Space, is_attempt_directory, is_full, is_one_disk, size, without_namesake};
 use crate::{
     disk::{
         removal::{MARKER, remove_tree},
@@ -26,6 +26,8 @@ pub(crate) const MAX_KEPT: usize = 50;
 /// Space that stays free unless the owner says otherwise: that, or a part of a smaller disk.
 const FREE_BYTES: u64 = 1024 * 1024 * 1024;
 const FREE_PART: u64 = 10;
+/// A marker before it has its size and takes the other one's place.
+const NEW_MARKER: &str = ".swarm-attempt.new";
 /// The longest marker that is read: a number.
 const MAX_MARKER_BYTES: u64 = 64;
 
@@ -80,7 +82,13 @@ impl Kept {
 
     /// Moves an attempt's directories here; returns the new path, or nothing if they went at once for want of space.
     pub(super) fn keep(&self, root: &Path) -> io::Result<Option<PathBuf>> {
-        let place = self.make_room_for(|| self.move_here(root))?;
+        let place = match self.make_room_for(|| self.move_here(root)) {
+            Err(error) if is_full(&error) => {
+                tracing::warn!(%error, "cannot keep {}; it is removed", root.display());
+                return remove_tree(root).map(|()| None).map_err(io::Error::other);
+            }
+            moved => moved?,
+        };
         note_size(&place);
         self.trim();
         Ok(place.try_exists()?.then_some(place))
@@ -89,6 +97,7 @@ impl Kept {
     fn move_here(&self, root: &Path) -> io::Result<PathBuf> {
         make_private(&self.directory)?;
         make_writable(root)?;
+        mark_again(&root.join(MARKER))?;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let mut place = self.directory.join(name.as_ref());
         for namesake in 2..=MAX_NAMESAKES {
@@ -147,8 +156,7 @@ impl Kept {
 
     /// Whether they take space of the file system that has this place.
     pub(crate) fn is_beside(&self, place: &Path) -> bool {
-        let device = |place: &Path| fs::metadata(place).ok().map(|found| found.dev());
-        device(&self.directory).is_some_and(|own| device(place) == Some(own))
+        is_one_disk(&self.directory, place)
     }
 
     /// Removes the oldest one; false when there is none that can be removed.
@@ -221,17 +229,28 @@ impl Entry {
     }
 }
 
-/// Writes the size of a kept directory into its marker. On a full disk it is measured again whenever it is asked for.
+/// Makes a marker again that a task has removed, or has put something else in the place of. Without it the directory
+/// would stay for ever.
+fn mark_again(marker: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(marker) {
+        Ok(found) if found.is_file() => return Ok(()),
+        Ok(_) => remove_tree(marker).map_err(io::Error::other)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    super::make_marker(marker)
+}
+
+/// Writes the size of a kept directory into its marker, which is there at every moment. On a full disk the size is
+/// measured again whenever it is asked for.
 fn note_size(place: &Path) {
-    let marker = place.join(MARKER);
+    let written = place.join(NEW_MARKER);
     let noted = size::of(place).and_then(|bytes| {
         // A task may have put anything in its place.
-        fs::remove_file(&marker).or_else(|error| match error.kind() {
-            ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
-        super::make_marker(&marker)?;
-        fs::write(&marker, format!("{bytes}\n"))
+        remove_tree(&written).map_err(io::Error::other)?;
+        super::make_marker(&written)?;
+        fs::write(&written, format!("{bytes}\n"))?;
+        fs::rename(&written, place.join(MARKER))
     });
     if let Err(error) = noted {
         tracing::debug!(%error, "cannot note the size of {}", place.display());

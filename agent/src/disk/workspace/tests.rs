@@ -114,6 +114,42 @@ fn on_a_full_disk_the_oldest_give_way_until_it_works() {
 }
 
 #[test]
+fn a_kept_directory_is_bounded_whatever_a_task_did_with_its_marker() {
+    let place = tempfile::tempdir().unwrap();
+    let workspace = at(place.path());
+    let precious = place.path().join("precious");
+    fs::write(&precious, "x").unwrap();
+    let marker_of = |name: &str, change: &dyn Fn(&Path)| {
+        let directory = AttemptDirectory::make(&workspace, &key(name), false).unwrap();
+        let marker = directory.root.join(MARKER);
+        fs::remove_file(&marker).unwrap();
+        change(&directory.root);
+        directory.close(true).unwrap().unwrap().join(MARKER)
+    };
+    let link = |at: PathBuf| std::os::unix::fs::symlink(&precious, at).unwrap();
+    let markers = [
+        marker_of("removed", &|_| {}),
+        marker_of("directory", &|root| {
+            fs::create_dir_all(root.join(MARKER).join("deep")).unwrap();
+        }),
+        marker_of("link", &|root| link(root.join(MARKER))),
+        marker_of("link-to-the-new", &|root| link(root.join(".swarm-attempt.new"))),
+        marker_of("directory-at-the-new", &|root| {
+            fs::create_dir_all(root.join(".swarm-attempt.new/deep")).unwrap();
+        }),
+    ];
+    for marker in &markers {
+        let text = fs::read_to_string(marker).unwrap();
+        assert!(text.trim().parse::<u64>().is_ok(), "{}: {text}", marker.display());
+        assert!(fs::symlink_metadata(marker).unwrap().is_file());
+    }
+    let none = Bounds { bytes: 0, ..MUCH };
+    bounded(place.path(), none).kept().trim();
+    assert_eq!(names(&place.path().join(KEPT)), [""; 0]);
+    assert_eq!(fs::read_to_string(precious).unwrap(), "x");
+}
+
+#[test]
 fn namesakes_are_kept_side_by_side() {
     let place = tempfile::tempdir().unwrap();
     let workspace = at(place.path());
