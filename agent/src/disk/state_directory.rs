@@ -28,7 +28,7 @@ const AGENT_ID_CHARACTERS: usize = 16;
 /// Characters that tell the agents of one host apart.
 const NAME_SUFFIX_CHARACTERS: usize = 4;
 /// The files of the directory's own.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 const NAME: &str = "name";
 const AGENT_ID: &str = "agent_id";
 /// Rounds of looking for a free directory. Agents that start together may take one from each other.
@@ -46,8 +46,17 @@ pub(crate) struct StateDirectory {
     words: Vec<(&'static str, String)>,
     /// Where this process runs; `None` on a system that does not say.
     process: Option<AgentProcess>,
-    // Released by the operating system, however the process ends.
-    lock: Mutex<Flock<File>>,
+    locks: Mutex<Locks>,
+}
+
+/// The locks of this process, which the operating system releases, however the process ends.
+#[derive(Debug)]
+struct Locks {
+    /// The one that says where this process runs. It is held to the end, also when its directory was moved elsewhere: no
+    /// other process may say the same of itself meanwhile.
+    first: Flock<File>,
+    /// The one of the directory that was made again.
+    later: Option<Flock<File>>,
 }
 
 /// What became of a state directory that is looked after.
@@ -110,15 +119,22 @@ impl StateDirectory {
 
     /// Makes the directory again, with the same identity, if somebody has removed it or put another one in its place.
     pub(crate) fn mend(&self) -> Result<Mended, MendError> {
-        let mut held = self.lock.lock().expect("nothing panics while it has the lock");
+        let mut locks = self.locks.lock().expect("nothing panics while it has the locks");
         let file = self.path.join(LOCK);
-        let number = |found: &fs::Metadata| (found.dev(), found.ino());
-        let own = held
-            .metadata()
-            .map(|found| number(&found))
-            .map_err(MendError::Impossible)?;
-        match fs::symlink_metadata(&file) {
-            Ok(found) if number(&found) == own => return Ok(Mended::NotNeeded),
+        let number = |lock: &File| {
+            lock.metadata()
+                .map(|found| number_of(&found))
+                .map_err(MendError::Impossible)
+        };
+        let first = number(&locks.first)?;
+        let current = number(locks.later.as_ref().unwrap_or(&locks.first))?;
+        match fs::symlink_metadata(&file).map(|found| number_of(&found)) {
+            Ok(found) if found == current => return Ok(Mended::NotNeeded),
+            Ok(found) if found == first => {
+                // The one that was moved away is back.
+                locks.later = None;
+                return Ok(Mended::Made);
+            }
             Ok(_) => {}
             Err(error) if is_gone(&error) => {}
             // A disk that cannot be read for a moment still has the directory.
@@ -133,7 +149,7 @@ impl StateDirectory {
             write_durably(&self.path.join(name), format!("{words}\n").as_bytes())
                 .map_err(MendError::Impossible)?;
         }
-        *held = lock;
+        locks.later = Some(lock);
         Ok(Mended::Made)
     }
 
@@ -184,7 +200,10 @@ impl StateDirectory {
             agent_id,
             words,
             process: process(&lock),
-            lock: Mutex::new(lock),
+            locks: Mutex::new(Locks {
+                first: lock,
+                later: None,
+            }),
         })
     }
 }
@@ -294,8 +313,13 @@ fn process(lock: &File) -> Option<AgentProcess> {
     let file = lock.metadata().ok()?;
     (!boot.is_empty()).then(|| AgentProcess {
         host: host(),
-        place: format!("{boot} {} {}", file.dev(), file.ino()),
+        place: format!("{boot} {}", number_of(&file)),
     })
+}
+
+/// Tells a file from all others that this machine has at the time.
+pub(crate) fn number_of(file: &fs::Metadata) -> String {
+    format!("{} {}", file.dev(), file.ino())
 }
 
 /// The name of this machine; empty when it has none.
@@ -413,6 +437,23 @@ mod tests {
         fs::remove_dir_all(base.path().join("x")).unwrap();
         fs::write(base.path().join("x"), "in the way").unwrap();
         assert!(matches!(again.mend(), Err(MendError::Impossible(_))));
+    }
+
+    #[test]
+    fn a_directory_that_was_moved_away_is_no_other_agents_while_its_own_runs() {
+        let base = tempfile::tempdir().unwrap();
+        let (place, away) = (base.path().join("x"), base.path().join("y"));
+        let first = StateDirectory::open(Some(&place), None).unwrap();
+        fs::rename(&place, &away).unwrap();
+        assert_eq!(first.mend().unwrap(), Mended::Made);
+        assert!(is_in_use(&place).unwrap());
+        let other = StateDirectory::open(Some(&away), None);
+        assert!(matches!(other, Err(OpenError::Locked(_))));
+        fs::remove_dir_all(&place).unwrap();
+        fs::rename(&away, &place).unwrap();
+        assert_eq!(first.mend().unwrap(), Mended::Made);
+        assert_eq!(first.mend().unwrap(), Mended::NotNeeded);
+        assert!(is_in_use(&place).unwrap());
     }
 
     #[test]
