@@ -282,8 +282,8 @@ async fn end_left_trees(state: &Path) {
     });
     let ending = spawn_blocking(move || {
         for series in left {
-            if series.is_in_use() {
-                // This state directory is a copy of a running agent's. The coordinator decides between the two.
+            if series.is_copied() {
+                // These may be the processes of an agent that runs. The coordinator decides between the two.
                 series.forget();
                 continue;
             }

@@ -207,26 +207,6 @@ pub(super) fn reap(pid: i32) {
     let _ = waitpid(nix::unistd::Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
 }
 
-/// Text that tells this process from all others of this machine, earlier and later ones included.
-pub(crate) fn identity() -> String {
-    i32::try_from(std::process::id())
-        .ok()
-        .and_then(identity_of)
-        .unwrap_or_default()
-}
-
-/// Whether the process with this identity still runs.
-pub(crate) fn is_alive(identity: &str) -> bool {
-    let pid = identity.split(' ').next().and_then(|pid| pid.parse().ok());
-    pid.and_then(identity_of).is_some_and(|found| found == identity)
-}
-
-fn identity_of(pid: i32) -> Option<String> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let began = Status::of(pid)?.start_time;
-    Some(format!("{pid} {began} {}", boot.trim()))
-}
-
 /// Kills a process, unless its number belongs to another one by now.
 fn kill(pid: i32, mark: &str, buffer: &mut Vec<u8>) {
     let Some(number) = Pid::from_raw(pid) else { return };
@@ -372,16 +352,6 @@ mod tests {
             find_mark(b"X=SWARM_MARK=abc\0XSWARM_MARK=abc\0SWARM_MARKS=abc\0"),
             None
         );
-    }
-
-    #[test]
-    fn a_process_knows_itself_and_not_a_later_one_with_its_number() {
-        let own = identity();
-        assert!(is_alive(&own), "{own}");
-        let mut words: Vec<_> = own.split(' ').map(str::to_owned).collect();
-        words[1].push('1');
-        assert!(!is_alive(&words.join(" ")));
-        assert!(!is_alive(""));
     }
 
     #[test]

@@ -27,16 +27,6 @@ impl Scanner {
     }
 }
 
-/// No text here tells a process from a later one with the same number.
-pub(crate) fn identity() -> String {
-    String::new()
-}
-
-/// No process can be found.
-pub(crate) fn is_alive(_: &str) -> bool {
-    false
-}
-
 /// No process is compared with this.
 pub(crate) fn now() -> u64 {
     0

@@ -1,7 +1,7 @@
 //! Series: the first characters of all marks of one agent's process, and the file that keeps them.
 //!
 //! ```text
-//! STATE/marks/SERIES   16 characters for a name; says which process gives such marks
+//! STATE/marks/SERIES   16 characters for a name; says in which state directory it was made
 //! ```
 //!
 //! The file is made before the first command is started. So the agent's next process knows which marks to look for,
@@ -15,9 +15,14 @@ use std::{
 use super::{
     mark::Mark,
     sweep::{Swept, sweep},
-    system::{identity, is_alive},
 };
-use crate::{disk::write::make_private, program::random};
+use crate::{
+    disk::{
+        state_directory::{self, LOCK},
+        write::make_private,
+    },
+    program::random,
+};
 
 /// 80 random bits: no process of another agent ever carries such a mark.
 const SERIES_CHARACTERS: usize = 16;
@@ -43,7 +48,7 @@ impl Series {
         if let Some(directory) = self.file.parent() {
             make_private(directory)?;
         }
-        fs::write(&self.file, identity())
+        fs::write(&self.file, self.place()?)
     }
 
     /// The series of a file.
@@ -81,9 +86,19 @@ impl Series {
         Mark::new(&self.name)
     }
 
-    /// Whether the process that began the series still runs. Then this state directory is a copy of another agent's.
-    pub(crate) fn is_in_use(&self) -> bool {
-        fs::read_to_string(&self.file).is_ok_and(|identity| is_alive(&identity))
+    /// Whether the series was made in another state directory, of which this one is a copy. The agent there may run, also
+    /// where the system shows no process of it.
+    pub(crate) fn is_copied(&self) -> bool {
+        let noted = fs::read_to_string(&self.file).unwrap_or_default();
+        // A file that was cut short says nothing.
+        !noted.is_empty() && self.place().is_ok_and(|here| here != noted)
+    }
+
+    /// The state directory, by its lock file: a copy has another one.
+    fn place(&self) -> io::Result<String> {
+        let state = self.file.parent().and_then(Path::parent);
+        let lock = fs::metadata(state.unwrap_or(Path::new("")).join(LOCK))?;
+        Ok(state_directory::number_of(&lock))
     }
 
     /// Kills every process with a mark of this series, and removes the file when none is left. Blocks meanwhile.
@@ -108,31 +123,42 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FINDS_MARKED;
     use super::*;
 
-    #[test]
-    fn a_series_is_left_until_it_is_forgotten_and_knows_whose_it_is() {
+    fn state() -> tempfile::TempDir {
         let state = tempfile::tempdir().unwrap();
+        fs::write(state.path().join(LOCK), "").unwrap();
+        state
+    }
+
+    #[test]
+    fn a_series_is_left_until_it_is_forgotten() {
+        let state = state();
         assert!(Series::left(state.path()).unwrap().is_empty());
         let series = Series::begin(state.path());
         series.note().unwrap();
         let left = Series::left(state.path()).unwrap();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].name, series.name);
-        assert_eq!(left[0].is_in_use(), FINDS_MARKED);
         series.forget();
         series.forget();
         assert!(Series::left(state.path()).unwrap().is_empty());
     }
 
     #[test]
-    fn a_file_that_was_cut_short_belongs_to_nobody_alive() {
-        let state = tempfile::tempdir().unwrap();
+    fn a_series_is_known_in_a_copy_of_its_state_directory_and_at_home_also_after_a_move() {
+        let (state, copy) = (state(), state());
         let series = Series::begin(state.path());
         series.note().unwrap();
+        fs::create_dir(copy.path().join(DIRECTORY)).unwrap();
+        fs::copy(series.file(), copy.path().join(DIRECTORY).join(&series.name)).unwrap();
+        assert!(Series::left(copy.path()).unwrap()[0].is_copied());
+        let moved = state.path().with_extension("moved");
+        fs::rename(state.path(), &moved).unwrap();
+        assert!(!Series::left(&moved).unwrap()[0].is_copied());
+        fs::rename(&moved, state.path()).unwrap();
         fs::write(series.file(), "").unwrap();
-        assert!(!series.is_in_use());
+        assert!(!series.is_copied(), "a file that was cut short");
     }
 
     #[test]
