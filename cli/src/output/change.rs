@@ -35,7 +35,13 @@ pub fn command(change: &Change, coordinator: &Address) -> String {
             swarmctl("retry", ids, coordinator)
         }
         Some(What::ExplainTask(request)) => swarmctl("explain", [&request.task_id], coordinator),
-        Some(What::ReleaseLease(request)) => swarmctl("lease release", [&request.task_id], coordinator),
+        Some(What::ReleaseLease(request)) => {
+            let mut words = vec![request.task_id.clone()];
+            if request.attempt > 0 {
+                words.extend(["--attempt".to_owned(), request.attempt.to_string()]);
+            }
+            swarmctl("lease release", words, coordinator)
+        }
         None => UNKNOWN.to_owned(),
     }
 }
@@ -223,14 +229,16 @@ mod tests {
 
     #[test]
     fn a_lease_is_released() {
-        let request = ReleaseLeaseRequest {
-            task_id: "t".into(),
-            attempt: 0,
-        };
-        assert_eq!(
-            of(What::ReleaseLease(request)),
-            "swarmctl --coordinator lab:7 lease release t"
-        );
+        for (attempt, said) in [(0, "t"), (3, "t --attempt 3")] {
+            let request = ReleaseLeaseRequest {
+                task_id: "t".into(),
+                attempt,
+            };
+            assert_eq!(
+                of(What::ReleaseLease(request)),
+                format!("swarmctl --coordinator lab:7 lease release {said}")
+            );
+        }
     }
 
     #[test]

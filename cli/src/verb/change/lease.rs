@@ -1,8 +1,8 @@
 //! `swarmctl lease`: ends the lease of a task whose agent's machine is gone.
 
 use clap::Subcommand;
-use swarm_program::exit::Exit;
-use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse, TaskState};
+use swarm_program::{exit::Exit, failure::Failure};
+use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse};
 
 use crate::{
     call::{client::Client, subject},
@@ -13,6 +13,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   swarmctl lease release k3v7q2mzdh            its machine is gone: give the task to another agent now
+  swarmctl lease release k3v7q2mzdh --attempt 2  the same, and nothing if another attempt runs by now
   swarmctl agent forget lab-3                  the same for everything that the agent holds
   swarmctl explain k3v7q2mzdh                  for how long its agent has been silent";
 
@@ -32,6 +33,9 @@ enum LeaseVerb {
         /// The task
         #[arg(value_name = "ID")]
         id: String,
+        /// The attempt to give up; otherwise the newest one
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        attempt: Option<u32>,
     },
 }
 
@@ -43,16 +47,24 @@ enum LeaseVerb {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let LeaseVerb::Release { id } = args.verb;
+    let LeaseVerb::Release { id, attempt } = args.verb;
     let doing = format!("cannot release the lease of {id}");
     let task = subject::task(&client, &id, &doing).await?;
+    // Always named: another agent may be given the task at any moment, and its lease must not be released.
+    let attempt = attempt.unwrap_or(task.attempt_count);
+    if attempt == 0 {
+        let sentence = format!(
+            "{doing}: nobody was given it yet, it is {}",
+            state::task(task.state())
+        );
+        let explain = client.next(&format!("explain {}", task.task_id));
+        return Err(Failure::new(Exit::Refused, sentence)
+            .help(format!("{explain} says what it waits for"))
+            .into());
+    }
     let request = ReleaseLeaseRequest {
         task_id: task.task_id.clone(),
-        // A repeat must not release the lease of another agent that was given the task meanwhile.
-        attempt: match task.state() {
-            TaskState::Running => task.attempt_count,
-            _ => 0,
-        },
+        attempt,
     };
     let answer = client.call(request).await.map_err(client.failure(doing))?;
     output.one(&answer, &answer.task_id, &page(&answer))?;
