@@ -67,6 +67,9 @@ fn retry(draft: &mut Draft<'_>, request: &Retry) -> Result<Number, Rejection> {
             dependency: dependency.task.clone(),
         });
     }
+    draft
+        .check_new_classes([&task.needs.class].into_iter())
+        .map_err(Rejection::Full)?;
     dependency::retry(draft, &task, None);
     Ok(task.number)
 }

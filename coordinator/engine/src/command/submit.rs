@@ -9,20 +9,17 @@ use std::{
 use crate::{
     draft::Draft,
     event::Fact,
-    id::{AttemptNumber, JobId, Number, QueueName, Seq, TaskId},
-    limits::{
-        MAX_CLASSES, MAX_DEPENDENCIES, MAX_QUEUE_CLASSES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES,
-        MAX_SUBMIT_TASKS,
-    },
+    id::{AttemptNumber, JobId, Number, Seq, TaskId},
+    limits::{MAX_DEPENDENCIES, MAX_SPEC_BYTES, MAX_SUBMIT_DEPENDENCIES, MAX_SUBMIT_TASKS},
     noun::{
         counts::Counts,
         job::Job,
         lazy_box::LazyBox,
-        needs::{Bucket, Class, Needs},
+        needs::{Bucket, Needs},
         task::{Condition, Dependency, Phase, Task, TaskState, Times},
         tries::RetryPolicy,
     },
-    rejection::{FaultKind, Faults, Full, Rejection},
+    rejection::{FaultKind, Faults, Rejection},
     rule::dependency::settle,
     state::State,
     time::{Millis, Timestamp},
@@ -105,8 +102,10 @@ pub fn decide(draft: &mut Draft<'_>, request: Submit) -> Result<Vec<Submitted>, 
         return Err(Rejection::Invalid(faults));
     }
 
-    check_classes(draft, &tasks).map_err(Rejection::Full)?;
     let existed: Vec<bool> = tasks.iter().map(|task| draft.task(&task.id).is_some()).collect();
+    let classes = tasks.iter().map(|task| &task.needs.class).zip(&existed);
+    let classes = classes.filter(|(_, existed)| !**existed).map(|(class, _)| class);
+    draft.check_new_classes(classes).map_err(Rejection::Full)?;
     let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
     let fresh = existed.iter().filter(|existed| !**existed).count();
     let job = job.filter(|_| fresh > 0);
@@ -187,31 +186,6 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
             due: not_before.filter(|due| *due > calendar),
         },
     }
-}
-
-/// Counts the classes that the new tasks bring: claims look at each.
-fn check_classes(state: &State, tasks: &[NewTask]) -> Result<(), Full> {
-    let classes = &state.derived.classes;
-    let mut fresh: BTreeMap<&QueueName, BTreeSet<&Class>> = BTreeMap::new();
-    let mut count = classes.count();
-    let mut last = None;
-    for task in tasks {
-        let class = &task.needs.class;
-        // Most tasks of a request are in one class.
-        let is_known = last == Some(class) || classes.has(class) || state.task(&task.id).is_some();
-        last = Some(class);
-        if is_known || !fresh.entry(&class.queue).or_default().insert(class) {
-            continue;
-        }
-        count += 1;
-        if classes.of_queue(&class.queue) + fresh[&class.queue].len() > MAX_QUEUE_CLASSES {
-            return Err(Full::Classes(class.queue.clone()));
-        }
-        if count > MAX_CLASSES {
-            return Err(Full::AllClasses);
-        }
-    }
-    Ok(())
 }
 
 fn check(state: &State, job: Option<&NewJob>, tasks: &[NewTask], faults: &mut Faults) {

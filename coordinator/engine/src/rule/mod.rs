@@ -3,6 +3,7 @@
 pub mod dependency;
 
 pub mod avoid;
+mod class;
 pub mod fit;
 mod hold;
 mod queue;
