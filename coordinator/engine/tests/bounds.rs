@@ -9,22 +9,26 @@ use std::{collections::BTreeMap, time::Duration};
 
 use swarm_engine::{
     command::{
+        cancel,
         claim::{self, Claim},
         hold::{self, LiftHold, PlaceHold, Wanted},
         limit::{self, Limit},
         register::{self, Register},
+        retry::{self, Retry},
         submit::{self, NewTask, Submit},
     },
     draft::{Draft, decide},
     id::{AgentId, LeaseToken, QueueName, TaskId},
-    limits::{MAX_CLASSES, MAX_QUEUE_CLASSES, MAX_RULES, SHARDS_KEPT},
+    limits::{MAX_AGENTS_VISITED, MAX_CLASSES, MAX_QUEUE_CLASSES, MAX_RULES, SHARDS_KEPT},
     noun::{
         hold::Scope,
         needs::{Bucket, Executor, Needs, Shard, Wants},
+        outcome::{Blame, Failure, NOT_STARTED},
         selector::Selector,
         tries::RetryPolicy,
     },
     rejection::{Full, Rejection},
+    rule::fit::Liveness,
     state::State,
     time::Timestamp,
 };
@@ -163,6 +167,62 @@ fn a_queue_has_so_many_classes_and_takes_more_tasks_of_those() {
     let full = Full::Classes(QueueName::stored("new"));
     assert!(is_full(world.submit(too_many.collect()), &full));
     world.state.check().unwrap();
+}
+
+#[test]
+fn what_is_retried_needs_room_for_its_class() {
+    let mut world = World::default();
+    world
+        .submit(vec![task(0, "day", MAX_QUEUE_CLASSES), task(1, "day", 0)])
+        .unwrap();
+    let ended = [0, 1].map(|index| task(index, "day", 0).id);
+    world.decide(|draft| Ok(cancel::decide(draft, &ended))).unwrap();
+    let all = (0..MAX_QUEUE_CLASSES).map(|index| task(index + 2, "day", index));
+    world.submit(all.collect()).unwrap();
+    let tasks = ended.map(|task| Retry { task, revision: None });
+    let retried = world.decide(|draft| Ok(retry::decide(draft, &tasks))).unwrap();
+    let full = Full::Classes(QueueName::stored("day"));
+    assert!(matches!(&retried[0], Err(Rejection::Full(why)) if *why == full));
+    assert!(retried[1].is_ok(), "its class is there: {:?}", retried[1]);
+    world.state.check().unwrap();
+}
+
+#[test]
+fn lost_agents_hide_no_live_one() {
+    let mut world = World::default();
+    for index in 0..=MAX_AGENTS_VISITED {
+        world.register(&format!("lost-{index}"));
+    }
+    world.now = world.now + 2 * TTL;
+    world
+        .submit(vec![NewTask {
+            needs: Needs::command(QueueName::stored("day")),
+            ..task(0, "day", 0)
+        }])
+        .unwrap();
+    let failure = Failure {
+        reason: NOT_STARTED.into(),
+        blame: Blame::Machine,
+        message: "".into(),
+        exit_code: None,
+        signal: None,
+    };
+    let fault = |world: &World| {
+        let task = world.state.task(&TaskId::stored("day-0")).unwrap();
+        let liveness = Liveness {
+            now: world.now,
+            ttl: TTL,
+            started: Timestamp(0),
+        };
+        world
+            .state
+            .fault(task, &AgentId::stored("sick"), &failure, liveness)
+            .addition()
+    };
+    world.register("sick");
+    assert!(fault(&world).is_some_and(|said| said.contains("no other agent")));
+    world.register("well");
+    assert_eq!(fault(&world), None);
 }
 
 #[test]

@@ -320,7 +320,8 @@ impl Core {
 
     /// Whether it is known how old something is: not while the wall clock says another time than the journal.
     pub(crate) fn knows_ages(&self) -> bool {
-        self.ahead_of_wall() <= CLOCK_TOLERANCE
+        let now = self.clock.ahead_of_wall();
+        self.peek(|state| state.ahead_of_wall_at(now)) <= CLOCK_TOLERANCE
     }
 
     /// The state when the wall clock was behind at the start.
@@ -329,12 +330,10 @@ impl Core {
         self.lock().state.set_ahead_of_wall(ahead);
     }
 
-    /// For the timer: a wall clock that was behind at the start may have been set right since.
+    /// For the timer: a wall clock that was behind at the start may have been set since.
     pub(crate) fn look_at_wall(&self) {
         let ahead = self.clock.ahead_of_wall();
-        let mut locked = self.lock();
-        let before = locked.state.ahead_of_wall();
-        locked.state.set_ahead_of_wall(before.min(ahead));
+        self.lock().state.look_at_wall(ahead);
     }
 
     /// Gives every lease a full TTL from now on, after the coordinator was paused.

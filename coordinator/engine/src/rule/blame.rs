@@ -61,8 +61,8 @@ impl State {
     }
 
     fn another_could(&self, task: &Task, agent: &AgentId, liveness: Liveness) -> bool {
-        self.agents()
-            .filter(|other| other.id != *agent && !other.gone)
+        self.live_agents(liveness)
+            .filter(|other| other.id != *agent)
             .take(MAX_AGENTS_VISITED)
             .any(|other| self.could_be_given(task, other, liveness))
     }

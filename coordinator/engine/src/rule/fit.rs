@@ -196,8 +196,8 @@ impl State {
             Why::Failed => false,
         };
         let other = self
-            .agents()
-            .filter(|other| other.id != agent.id && !other.gone)
+            .live_agents(liveness)
+            .filter(|other| other.id != agent.id)
             .take(MAX_OTHERS_VISITED)
             .any(|other| {
                 self.could_be_given(task, other, liveness)

@@ -9,9 +9,10 @@ use std::{
 use crate::{
     id::{AgentId, AttemptNumber, Number},
     noun::{
-        attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners, presence::Presence,
-        slow::Slow, task::Task,
+        agent::Agent, attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners,
+        presence::Presence, slow::Slow, task::Task,
     },
+    rule::fit::Liveness,
     state::{State, weight::Weight},
     time::{Timestamp, millis},
 };
@@ -28,6 +29,8 @@ pub struct Soft {
     /// until the next start, so that a lease that is lost and resumed ends when it would have.
     ends: BTreeMap<(Number, AttemptNumber), Timestamp>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
+    /// The agents with a presence, by their last calls.
+    by_call: BTreeSet<(Timestamp, AgentId)>,
     /// The weight of the wishes among them.
     pub(crate) wants_bytes: u64,
     /// The owners of shards.
@@ -36,6 +39,10 @@ pub struct Soft {
     pub(crate) slowed: BTreeMap<AgentId, Slow>,
     /// How far the coordinator's time is ahead of the wall clock.
     ahead: Duration,
+    /// The same at the start, which it never exceeds.
+    ahead_at_start: Duration,
+    /// The same as the last look at the wall clock found it.
+    ahead_seen: Duration,
     /// The last start, or the end of the last pause of the coordinator: before that, no call could arrive.
     deaf_until: Timestamp,
 }
@@ -187,9 +194,25 @@ impl State {
         self.soft.ahead
     }
 
-    /// Says how far the coordinator's time is ahead of the wall clock.
+    /// The same, when the wall clock says `now` how far: never more than at the start.
+    pub fn ahead_of_wall_at(&self, now: Duration) -> Duration {
+        self.soft.ahead.max(now.min(self.soft.ahead_at_start))
+    }
+
+    /// Says how far the coordinator's time is ahead of the wall clock at the start.
     pub fn set_ahead_of_wall(&mut self, ahead: Duration) {
         self.soft.ahead = ahead;
+        self.soft.ahead_at_start = ahead;
+        self.soft.ahead_seen = ahead;
+    }
+
+    /// Looks at the wall clock, which may have been set since the start. Two looks in a row have to find that the time
+    /// is less far ahead: one wrong tick of the wall clock proves nothing. When it is as far behind as it was, one is
+    /// enough.
+    pub fn look_at_wall(&mut self, ahead: Duration) {
+        let seen = ahead.min(self.soft.ahead_at_start);
+        self.soft.ahead = seen.max(self.soft.ahead_seen);
+        self.soft.ahead_seen = seen;
     }
 
     /// A time of the calendar by the coordinator's clock. What people wait for comes when the wall clock says so.
@@ -217,6 +240,22 @@ impl State {
         seen.max(self.soft.deaf_until)
     }
 
+    /// The agents that are not lost: those that called last come first, and those that may still call after the start
+    /// come last. Agents that are lost are not even visited, however many are kept.
+    pub(crate) fn live_agents(&self, liveness: Liveness) -> impl Iterator<Item = &Arc<Agent>> {
+        let earliest = Timestamp(liveness.now.0.saturating_sub(millis(liveness.ttl)));
+        let called = self.soft.by_call.iter().rev();
+        let called = called
+            .take_while(move |(seen, _)| *seen >= earliest)
+            .filter_map(|(_, id)| self.agent(id));
+        let may_still_call = liveness.started >= earliest;
+        let silent = self
+            .agents()
+            .filter(|agent| !self.soft.presences.contains_key(&agent.id));
+        let silent = may_still_call.then_some(silent).into_iter().flatten();
+        called.chain(silent).filter(|agent| !agent.gone)
+    }
+
     /// The presence of an agent; `None` when it has not called since the start.
     pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
         self.soft.presences.get(agent).cloned()
@@ -241,6 +280,10 @@ impl Soft {
     /// Notes a call of an agent.
     pub(crate) fn seen(&mut self, agent: &AgentId, now: Timestamp, draining: Option<bool>) {
         if let Some(presence) = self.presences.get_mut(agent) {
+            if presence.seen != now {
+                self.by_call.remove(&(presence.seen, agent.clone()));
+                self.by_call.insert((now, agent.clone()));
+            }
             presence.seen = now;
             if presence.draining != draining.unwrap_or(presence.draining) {
                 presence.draining = !presence.draining;
@@ -252,6 +295,7 @@ impl Soft {
                 wants: None,
             };
             self.presences.insert(agent.clone(), presence);
+            self.by_call.insert((now, agent.clone()));
         }
     }
 
@@ -268,7 +312,30 @@ impl Soft {
 
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
         let presence = self.presences.remove(agent);
+        if let Some(presence) = &presence {
+            self.by_call.remove(&(presence.seen, agent.clone()));
+        }
         let wants = presence.and_then(|presence| presence.wants);
         self.wants_bytes -= wants.map_or(0, |wants| wants.weight() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_tick_of_the_wall_clock_does_not_hide_that_the_time_is_ahead() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let mut state = State::default();
+        state.set_ahead_of_wall(hours(5));
+        let mut after = |seen| {
+            state.look_at_wall(hours(seen));
+            state.ahead_of_wall()
+        };
+        assert_eq!([5, 0, 5, 9].map(&mut after), [5, 5, 5, 5].map(hours));
+        // It was set right, and then wrong again.
+        assert_eq!([0, 0, 4].map(&mut after), [hours(5), hours(0), hours(4)]);
+        assert_eq!(state.ahead_of_wall_at(hours(7)), hours(5));
     }
 }

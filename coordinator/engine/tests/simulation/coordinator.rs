@@ -175,8 +175,7 @@ impl Coordinator {
     /// The wall clock was set while the coordinator runs: it may catch up with the coordinator's time.
     pub(crate) fn look_at_wall(&mut self, boot: u64, wall: u64) {
         let ahead = self.now(boot) - Timestamp(wall);
-        let state = &mut self.up_mut().state;
-        state.set_ahead_of_wall(state.ahead_of_wall().min(ahead));
+        self.up_mut().state.look_at_wall(ahead);
     }
 
     /// The engine's time.
