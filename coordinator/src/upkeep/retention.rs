@@ -22,15 +22,14 @@ const LEAST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn run(core: Arc<Core>, keep: Duration, shutdown: CancellationToken) {
     let work = async {
         let mut log = Log::default();
+        let mut agents_after = Timestamp(0);
         loop {
             let mut pause = RETENTION_INTERVAL;
             if core.knows_ages() {
-                let removed = core.prune_agents(keep.max(AGENTS_KEPT)).await;
-                if removed > 0 {
-                    tracing::info!(
-                        records = removed,
-                        "removed agents of which nobody had heard for long"
-                    );
+                // All agents are visited, and sweeps follow each other closely where tasks end all the time.
+                if core.clock().now() >= agents_after {
+                    agents_after = core.clock().now() + RETENTION_INTERVAL;
+                    prune_agents(&core, keep).await;
                 }
                 match sweep(&core, keep).await {
                     Ok(swept) => {
@@ -46,6 +45,16 @@ pub(crate) async fn run(core: Arc<Core>, keep: Duration, shutdown: CancellationT
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = work => {}
+    }
+}
+
+async fn prune_agents(core: &Core, keep: Duration) {
+    let removed = core.prune_agents(keep.max(AGENTS_KEPT)).await;
+    if removed > 0 {
+        tracing::info!(
+            records = removed,
+            "removed agents of which nobody had heard for long"
+        );
     }
 }
 
