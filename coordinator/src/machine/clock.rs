@@ -97,6 +97,11 @@ impl Clock {
     }
 }
 
+/// The machine's wall clock; the earliest time when it cannot be read.
+pub(crate) fn wall_now() -> Timestamp {
+    wall().unwrap_or_default()
+}
+
 /// How far a time is ahead of the machine's wall clock.
 pub(crate) fn ahead_of_wall(time: Timestamp) -> Duration {
     wall().map_or(Duration::ZERO, |wall| time - wall)

@@ -15,7 +15,7 @@ pub(crate) mod time_back;
 
 use std::sync::Arc;
 
-use swarm_engine::{id::Seq, state::State};
+use swarm_engine::{id::Seq, state::State, time::Timestamp};
 use swarm_program::{exit::Exit, failure::Failure};
 
 use self::{
@@ -36,8 +36,8 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
     /// The history to begin, if the one so far must not go on.
     pub(crate) new_history: Option<Arc<str>>,
-    /// The operator sets the time back to the wall clock's.
-    pub(crate) sets_time_back: bool,
+    /// When the operator asked for the time to be set back to the wall clock's.
+    pub(crate) sets_time_back: Option<Timestamp>,
 }
 
 /// Opens the data directory.
@@ -75,9 +75,12 @@ pub(crate) fn open_with(dir: &DataDir, options: journal::Options) -> Result<Open
     let new_history = new_history::pending(dir.path(), state.identity()).map_err(|error| {
         Failure::new(Exit::Disk, chain(&error)).help("look at the disk, then start again")
     })?;
+    let sets_time_back = time_back::asked_at(dir.path()).map_err(|error| {
+        Failure::new(Exit::Disk, chain(&error)).help("ask for it again with coordinator repair")
+    })?;
     Ok(Opened {
         new_history,
-        sets_time_back: time_back::is_asked_for(dir.path()),
+        sets_time_back,
         state,
         journal,
         store,

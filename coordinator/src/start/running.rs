@@ -80,12 +80,15 @@ impl Running {
         } = opened;
         store.limit_frozen(budget.state.limit());
         let belief = match (sets_time_back, accepts_clock) {
-            (true, _) => Belief::SetBack,
-            (false, true) => Belief::Accepted,
-            (false, false) => Belief::Confirmed,
+            (Some(_), _) => Belief::SetBack,
+            (None, true) => Belief::Accepted,
+            (None, false) => Belief::Confirmed,
         };
         let (clock, clocks) = Clock::start(state.time(), state.identity(), belief)
             .map_err(|error| Failure::new(Exit::Bug, format!("cannot read the boot-time clock: {error}")))?;
+        if let Some(asked) = sets_time_back {
+            time_back::check_wall(asked, clocks.wall)?;
+        }
         if let Some(history) = &new_history {
             tracing::warn!(%history, "beginning a new history: readers of events start over");
         }
@@ -96,12 +99,12 @@ impl Running {
             history: random::name().into(),
             new_history,
             clocks,
-            set_back_to: sets_time_back.then(|| clock.started()),
+            set_back_to: sets_time_back.map(|_| clock.started()),
         };
         let before = state.seq();
         let now = clock.now();
         let (_, mut changes) = decide(&mut state, now, |draft| start::decide(draft, started));
-        let mut has_more = sets_time_back;
+        let mut has_more = sets_time_back.is_some();
         while has_more {
             let (result, more) = decide(&mut state, now, start::make_due);
             has_more = result.unwrap_or(false);

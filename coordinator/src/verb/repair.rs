@@ -60,7 +60,7 @@ impl Repair {
         let dir = DataDir::of_data(&self.data.path()?)?;
         let witnesses = Witnesses::of(&dir)?;
         let error = match witnesses.fault(&dir)? {
-            None => return self.look_at_time(&dir, witnesses.floor()),
+            None => return self.look_at_time(&dir, last_time(&dir, witnesses.floor())?),
             Some(fault) => fault,
         };
         say(error.describe());
@@ -81,19 +81,24 @@ impl Repair {
             opened.state.seq().0,
             dir.path().join(ASIDE).display()
         ));
+        let last = opened.state.time();
+        drop(opened);
+        if self.set_time_back {
+            return self.look_at_time(&dir, Some(last));
+        }
         Ok(())
     }
 }
 
 impl Repair {
     /// Compares the time of the last event with the clock, and asks for it to be set back if that is wanted.
-    fn look_at_time(&self, dir: &DataDir, floor: Floor) -> Result<(), Failure> {
-        let ahead = last_time(dir, floor)?.map_or(Duration::ZERO, clock::ahead_of_wall);
+    fn look_at_time(&self, dir: &DataDir, last: Option<Timestamp>) -> Result<(), Failure> {
+        let ahead = last.map_or(Duration::ZERO, clock::ahead_of_wall);
         let by = format_duration(Duration::from_secs(ahead.as_secs()));
         if ahead <= CLOCK_TOLERANCE {
-            say("there is nothing to repair: the coordinator can start");
+            say("nothing is left to repair: the coordinator can start");
         } else if self.set_time_back {
-            time_back::ask(dir.path()).map_err(|error| disk_failure(&error))?;
+            time_back::ask(dir.path(), clock::wall_now()).map_err(|error| disk_failure(&error))?;
             say(format_args!(
                 "the next start sets the time back by {by}, to the clock of this machine"
             ));
