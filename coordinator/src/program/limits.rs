@@ -141,7 +141,7 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// idle one calls several times within it.
 pub const AGENTS_KEPT: Duration = Duration::from_secs(600);
 
-/// Pauses between two warnings that retention waits.
+/// Pauses between two warnings that the clock may be wrong: nothing is removed meanwhile.
 pub const RETENTION_WARNING: Duration = Duration::from_secs(3600);
 
 /// An answer of which nothing is taken for this long is ended: a reader of events goes on where it was when it comes

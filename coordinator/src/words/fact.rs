@@ -286,7 +286,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
                 agent
                     .process
                     .as_ref()
-                    .map(|process| format!(" on {}", process.host))
+                    .map(|process| on_host(&process.host))
                     .unwrap_or_default(),
                 agent.slots
             ),
@@ -312,7 +312,10 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             Payload::AgentRemoved(v1::AgentRemoved {}),
         ),
         Fact::TwinRefused { agent, host } => (
-            format!("a copy of agent {agent} on {host} was refused: the agent is at work elsewhere"),
+            format!(
+                "a copy of agent {agent}{} was refused: the agent is at work elsewhere",
+                on_host(host)
+            ),
             Payload::TwinRefused(v1::TwinRefused {
                 host: host.to_string(),
             }),
@@ -356,6 +359,14 @@ fn after_colon(text: &str) -> String {
         String::new()
     } else {
         format!(": {text}")
+    }
+}
+
+/// Where a process runs; nothing when it does not say the name of its machine.
+fn on_host(host: &str) -> String {
+    match host {
+        "" => String::new(),
+        host => format!(" on {host}"),
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Agent {
     pub registered: Timestamp,
     /// It said goodbye or was forgotten, and has not registered since.
     pub gone: bool,
-    /// The time of its last registration or goodbye.
+    /// The time of its last registration or goodbye, or when it was forgotten.
     pub changed: Timestamp,
     /// The process of its session; `None` when it does not say where it runs.
     pub process: Option<Process>,
