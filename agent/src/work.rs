@@ -5,7 +5,10 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use swarm_program::{exit::Exit, failure::Failure};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use crate::{
     attempt::starter::Starter,
@@ -42,6 +45,9 @@ const MAX_WAITS: u32 = 2;
 /// On top of the silence of another process with this identity: the two machines count time by clocks of their own.
 const AFTER_ITS_TTL: Duration = Duration::from_millis(100);
 
+/// The time for the last sweep, which gives up after ten seconds by itself. The state directory may hang.
+const LAST_SWEEP: Duration = Duration::from_secs(15);
+
 /// The last words of an agent that a signal ended before all results were confirmed.
 pub(crate) struct Unfinished(pub(crate) String);
 
@@ -58,8 +64,8 @@ pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
     let guard = Guard::keep(&series, &config);
     let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
     // Every attempt has ended its own processes. This sweep is for those that could not.
-    let last = spawn_blocking(move || series.end()).await;
-    if last.is_ok_and(|swept| !swept.is_gone) {
+    let last = timeout(LAST_SWEEP, spawn_blocking(move || series.end())).await;
+    if !matches!(last, Ok(Ok(swept)) if swept.is_gone) {
         tracing::warn!("processes that attempts left running cannot be ended; the next start tries again");
     }
     guard.release().await;

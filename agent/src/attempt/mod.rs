@@ -10,9 +10,9 @@ use swarm_proto::{
     limits::MAX_TIMEOUT,
     v1::{Assignment, AttemptReport, Blame, Cancelled, Failure, LeaseRef, Output, attempt_report::Outcome},
 };
-use tokio::{sync::watch, task::spawn_blocking, time::sleep};
+use tokio::{sync::watch, time::sleep};
 
-use self::starter::{Gate, Starter};
+use self::starter::{Gate, Hung, Starter};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -31,6 +31,8 @@ use crate::{
     },
 };
 
+/// How long the directories of an attempt may take. On a full disk kept ones are removed meanwhile.
+const DIRECTORY_LIMIT: Duration = Duration::from_secs(60);
 /// The mildest order after a silence of the coordinator, and the mildest order that kills.
 const SILENCED: Order = Order::Release(Why::Silence);
 const STOPPED: Order = Order::Stop(Why::Leaving);
@@ -73,18 +75,9 @@ pub(crate) async fn run(
     let key = AttemptKey::of(&lease);
     let assignment = Arc::new(assignment);
     let has_inputs = !assignment.dependencies.is_empty();
-    let (directory, (outcome, output)) = match make_directory(surroundings.workspace, &key, has_inputs).await
-    {
-        Err(error) => {
-            let sentence = format!(
-                "cannot make a directory in {}: {error}",
-                surroundings.workspace.path().display()
-            );
-            (
-                None,
-                (failed("workspace", Blame::Machine, sentence), Output::default()),
-            )
-        }
+    let made = make_directory(&surroundings, &key, has_inputs, &orders).await;
+    let (directory, (outcome, output)) = match made {
+        Err(outcome) => (None, (outcome, Output::default())),
         Ok(directory) => {
             let directory = Arc::new(directory);
             let ended = carry_out(&surroundings, &assignment, &key, &directory, &mut orders).await;
@@ -154,7 +147,7 @@ async fn carry_out(
     let ended = supervise(&mut process, timeout, graces, orders).await;
     let output = process.output().await;
     let outcome = match ended {
-        Ok(end) => blame_full_disk(executor.judge(end), surroundings.workspace).await,
+        Ok(end) => blame_full_disk(executor.judge(end), surroundings).await,
         Err(outcome) => outcome,
     };
     (outcome, output)
@@ -213,13 +206,15 @@ async fn start(
 }
 
 /// Blames the machine for the failure of a command on a full disk: it may have failed for want of space.
-async fn blame_full_disk(outcome: Outcome, workspace: &Arc<Workspace>) -> Outcome {
+async fn blame_full_disk(outcome: Outcome, surroundings: &Surroundings<'_>) -> Outcome {
     let Outcome::Failure(failure) = outcome else {
         return outcome;
     };
+    let workspace = surroundings.workspace;
     let there = Arc::clone(workspace);
-    let is_full = spawn_blocking(move || Space::at(there.path()).is_ok_and(Space::is_used_up)).await;
-    if !is_full.unwrap_or(false) {
+    // On a thread that may hang, as a start does. A disk that does not answer is not full.
+    let is_full = move |_: &Gate| Space::at(there.path()).is_ok_and(Space::is_used_up);
+    if !surroundings.starter.run(is_full).await.unwrap_or(false) {
         return Outcome::Failure(failure);
     }
     let place = workspace.path().display();
@@ -332,13 +327,40 @@ fn outcome_of(order: Order) -> Outcome {
     }
 }
 
+/// Makes the directories of an attempt.
+///
+/// # Errors
+///
+/// The outcome of the attempt when they cannot be made, when that takes too long, or when an order ended it before.
 async fn make_directory(
-    workspace: &Arc<Workspace>,
+    surroundings: &Surroundings<'_>,
     key: &AttemptKey,
     has_inputs: bool,
-) -> io::Result<AttemptDirectory> {
-    let (workspace, key) = (Arc::clone(workspace), key.clone());
-    spawn_blocking(move || AttemptDirectory::make(&workspace, &key, has_inputs))
-        .await
-        .map_err(io::Error::other)?
+    orders: &watch::Receiver<Order>,
+) -> Result<AttemptDirectory, Outcome> {
+    let (workspace, key) = (Arc::clone(surroundings.workspace), key.clone());
+    let make = move |gate: &Gate| {
+        let directory = AttemptDirectory::make(&workspace, &key, has_inputs)?;
+        if !gate.pass() {
+            directory.close(false)?;
+        }
+        Ok(directory)
+    };
+    let mut heard = orders.clone();
+    let unwanted = hurried(&mut heard, Order::Cancel);
+    let made: Result<io::Result<_>, Hung> = surroundings
+        .starter
+        .run_within(DIRECTORY_LIMIT, unwanted, make)
+        .await;
+    let (reason, why) = match made {
+        Ok(Ok(directory)) => return Ok(directory),
+        Ok(Err(error)) => ("workspace", error.to_string()),
+        Err(hung) => match *orders.borrow() {
+            order if order >= Order::Cancel => return Err(outcome_of(order)),
+            _ => ("hung", hung.to_string()),
+        },
+    };
+    let place = surroundings.workspace.path().display();
+    let sentence = format!("cannot make a directory in {place}: {why}");
+    Err(failed(reason, Blame::Machine, sentence))
 }

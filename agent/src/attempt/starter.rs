@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    future::pending,
     panic::resume_unwind,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,7 +14,7 @@ use std::{
 
 use tokio::{
     task::{JoinHandle, spawn_blocking},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::process::{kill_unstarted, this_thread};
@@ -81,8 +82,8 @@ impl Gate {
 /// Why a start did not come to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hung {
-    /// It hangs.
-    This,
+    /// It hangs: nothing was heard of it for so long.
+    This(Duration),
     /// So many others hang that it was not tried.
     Others,
 }
@@ -90,10 +91,10 @@ pub(crate) enum Hung {
 impl fmt::Display for Hung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hung::This => write!(
+            Hung::This(limit) => write!(
                 f,
                 "the file system of its directory or program did not answer for {} s",
-                START_LIMIT.as_secs()
+                limit.as_secs()
             ),
             Hung::Others => write!(
                 f,
@@ -109,12 +110,14 @@ impl Starter {
         &self,
         start: impl FnOnce(&Gate) -> T + Send + 'static,
     ) -> Result<T, Hung> {
-        self.run_within(START_LIMIT, start).await
+        self.run_within(START_LIMIT, pending(), start).await
     }
 
-    async fn run_within<T: Send + 'static>(
+    /// The same within another limit, and until nobody waits for it any more.
+    pub(crate) async fn run_within<T: Send + 'static>(
         &self,
         limit: Duration,
+        unwanted: impl Future<Output = ()>,
         start: impl FnOnce(&Gate) -> T + Send + 'static,
     ) -> Result<T, Hung> {
         if self.hung.load(Ordering::Relaxed) >= MAX_HUNG {
@@ -128,14 +131,20 @@ impl Starter {
             there.set_thread(None);
             started
         });
-        match timeout(limit, &mut starting).await {
-            Ok(Ok(started)) => return Ok(started),
-            Ok(Err(error)) => match error.try_into_panic() {
+        let started = tokio::select! {
+            biased;
+            started = &mut starting => Some(started),
+            () = sleep(limit) => None,
+            () = unwanted => None,
+        };
+        match started {
+            Some(Ok(started)) => return Ok(started),
+            Some(Err(error)) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
                 // Only when the runtime ends.
-                Err(_) => return Err(Hung::This),
+                Err(_) => return Err(Hung::This(limit)),
             },
-            Err(_) => {}
+            None => {}
         }
         let is_ended = gate.shut() && end(&mut starting, &gate).await;
         if !is_ended {
@@ -147,7 +156,7 @@ impl Starter {
                 tracing::info!("a start that hung has come to an end");
             });
         }
-        Err(Hung::This)
+        Err(Hung::This(limit))
     }
 }
 
@@ -177,8 +186,9 @@ mod tests {
                 let _ = wait.recv();
                 tell.send(gate.pass()).unwrap();
             };
-            let hung = starter.run_within(Duration::from_millis(1), start).await;
-            assert_eq!(hung, Err(Hung::This));
+            let limit = Duration::from_millis(1);
+            let hung = starter.run_within(limit, pending(), start).await;
+            assert_eq!(hung, Err(Hung::This(limit)));
         }
         assert_eq!(starter.run(|_| ()).await, Err(Hung::Others));
         drop(ends);

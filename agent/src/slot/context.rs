@@ -1,6 +1,10 @@
 //! The parts of a registered agent that all its slots share.
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use jiff::Timestamp;
 use swarm_proto::v1::AttemptReport;
@@ -10,10 +14,25 @@ use crate::{
     attempt::starter::Starter,
     attempt_key::AttemptKey,
     coordinator::session::Session,
-    disk::{outbox::Outbox, state_directory::StateDirectory, workspace::Workspace},
+    disk::{
+        outbox::Outbox,
+        state_directory::StateDirectory,
+        workspace::{Workspace, is_full},
+    },
     process::tree::{series::Series, sweep::Sweeper},
     program::config::Config,
 };
+
+/// How long to wait for the state directory before the work goes on without it.
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(15);
+
+/// The error of a state directory that does not answer.
+pub(super) fn hung() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("the file system did not answer for {} s", WRITE_LIMIT.as_secs()),
+    )
+}
 
 /// The parts of one registered agent that all its slots share.
 pub(crate) struct SlotContext {
@@ -31,10 +50,10 @@ impl SlotContext {
     /// Writes something into the state directory. Kept directories give way to it on a full disk.
     pub(super) fn write<T>(&self, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         let kept = self.workspace.kept();
-        if kept.is_beside(self.state.path()) {
-            kept.make_room_for(write)
-        } else {
-            write()
+        match write() {
+            // The workspace is asked only then: its disk may be another one, and hang.
+            Err(error) if is_full(&error) && kept.is_beside(self.state.path()) => kept.make_room_for(write),
+            done => done,
         }
     }
 

@@ -10,6 +10,8 @@ use crate::{coordinator::session::SessionEnd, program::shutdown::Stage};
 const FAREWELL_DRAINING: Duration = Duration::from_secs(10);
 const FAREWELL_ENDING: Duration = Duration::from_secs(5);
 const FAREWELL_STOPPING: Duration = Duration::from_secs(2);
+/// How long attempts have to end that were told to stop at once. What goes on longer hangs on a disk.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(45);
 
 /// The end of the work for one coordinator.
 pub(crate) enum Ending {
@@ -36,6 +38,8 @@ pub(super) struct Leaving {
     stateless: Option<String>,
     /// When running attempts are ended.
     drain_deadline: Option<Instant>,
+    /// When attempts are left that were told to stop at once.
+    attempts_deadline: Option<Instant>,
     /// When the last reports are given up.
     farewell: Option<Instant>,
     /// Tells the heartbeat when nothing more is claimed.
@@ -50,6 +54,7 @@ impl Leaving {
             session_end: None,
             stateless: None,
             drain_deadline: None,
+            attempts_deadline: None,
             farewell: None,
             draining: watch::channel(false).0,
         }
@@ -74,6 +79,7 @@ impl Leaving {
         self.stage = stage;
         self.farewell = None;
         self.drain_deadline = (stage == Stage::Draining).then(|| Instant::now() + drain_timeout);
+        self.attempts_deadline = (stage == Stage::Stopping).then(|| Instant::now() + LAST_ATTEMPTS);
         true
     }
 
@@ -103,13 +109,18 @@ impl Leaving {
     pub(super) fn is_silent(&self) -> bool {
         matches!(
             self.session_end,
-            Some(SessionEnd::Replaced(_) | SessionEnd::OtherCluster(_))
+            Some(SessionEnd::Replaced(_) | SessionEnd::Elsewhere { .. } | SessionEnd::OtherCluster(_))
         )
     }
 
     /// Whether it is time to end running attempts.
     pub(super) fn has_drained(&self, now: Instant) -> bool {
         self.drain_deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether it is time to leave attempts that do not end.
+    pub(super) fn leaves_attempts(&self, now: Instant) -> bool {
+        self.attempts_deadline.is_some_and(|deadline| deadline <= now)
     }
 
     /// Whether it is time to give up the last reports. The first call starts the clock.
@@ -126,8 +137,8 @@ impl Leaving {
     }
 
     /// The next deadlines.
-    pub(super) fn wakes(&self) -> [Option<Instant>; 2] {
-        [self.drain_deadline, self.farewell]
+    pub(super) fn wakes(&self) -> [Option<Instant>; 3] {
+        [self.drain_deadline, self.attempts_deadline, self.farewell]
     }
 
     /// The ending, with so many reports unconfirmed.
@@ -174,9 +185,30 @@ mod tests {
         leaving.enter(Stage::Draining, Duration::from_secs(300));
         assert!(leaving.has_begun() && !leaving.gives_up(Duration::ZERO));
         assert!(!leaving.has_drained(Instant::now()));
-        assert!(leaving.wakes().iter().all(Option::is_some));
+        assert!(leaving.wakes().iter().filter(|wake| wake.is_some()).count() == 2);
         leaving.enter(Stage::Ending, Duration::from_secs(300));
-        assert_eq!(leaving.wakes(), [None, None]);
+        assert_eq!(leaving.wakes(), [None; 3]);
+    }
+
+    #[test]
+    fn only_a_stop_at_once_leaves_attempts_that_do_not_end() {
+        let mut leaving = Leaving::new();
+        let much_later = Instant::now() + LAST_ATTEMPTS * 2;
+        leaving.enter(Stage::Ending, Duration::ZERO);
+        assert!(!leaving.leaves_attempts(much_later));
+        leaving.enter(Stage::Stopping, Duration::ZERO);
+        assert!(!leaving.leaves_attempts(Instant::now()) && leaving.leaves_attempts(much_later));
+        assert!(leaving.wakes().iter().any(Option::is_some));
+    }
+
+    #[test]
+    fn an_agent_whose_identity_is_at_work_elsewhere_is_silent() {
+        let mut leaving = Leaving::new();
+        leaving.end_session(SessionEnd::Elsewhere {
+            sentence: "it is in use".to_owned(),
+            rest: Duration::ZERO,
+        });
+        assert!(leaving.is_silent());
     }
 
     #[test]

@@ -278,8 +278,13 @@ impl Worker {
     }
 
     fn is_over(&mut self) -> bool {
-        if self.is_accepting() || self.context.session.leases.running() > 0 {
-            return false;
+        let running = self.context.session.leases.running();
+        if self.is_accepting() || running > 0 {
+            let is_left = running > 0 && self.leaving.leaves_attempts(Instant::now());
+            if is_left {
+                tracing::error!("leaving {running} attempts that do not end");
+            }
+            return is_left;
         }
         self.leaving.is_silent()
             || self.delivering.is_done()
@@ -306,7 +311,7 @@ impl Worker {
 
     /// Waits for the work on the disk, and says goodbye.
     async fn leave(mut self) -> Ending {
-        let unconfirmed = self.delivering.items().count();
+        let unconfirmed = self.delivering.items().count() + self.context.session.leases.running();
         self.claiming.take();
         self.write_last().await;
         self.delivering.abandon();

@@ -6,10 +6,11 @@ use swarm_proto::{
     call::CallFailure,
     v1::{CompleteResponse, attempt_report::Outcome},
 };
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     Worker,
+    context::{WRITE_LIMIT, hung},
     delivering::Unsent,
     write_retry::{WriteRetry, Written, write},
 };
@@ -106,7 +107,8 @@ impl Worker {
     pub(super) async fn note_series(&mut self) {
         let context = Arc::clone(&self.context);
         let noting = spawn_blocking(move || context.write(|| context.series.note()));
-        if let Err(error) = noting.await.map_err(io::Error::other).flatten() {
+        let noted = timeout(WRITE_LIMIT, noting).await.map_err(|_| hung());
+        if let Err(error) = noted.and_then(|noted| noted.map_err(io::Error::other)?) {
             tracing::error!(
                 %error,
                 "cannot write in the state directory; nothing is claimed until it can be written"
@@ -150,7 +152,11 @@ impl Worker {
         if self.write_retry.take().is_none() {
             return;
         }
-        let written = write(&self.context, self.delivering.unwritten()).await;
+        let writing = write(&self.context, self.delivering.unwritten());
+        let written = timeout(WRITE_LIMIT, writing).await.unwrap_or_else(|_| Written {
+            keys: Vec::new(),
+            result: Err(hung()),
+        });
         let Err(error) = written.result else { return };
         for item in self.delivering.items() {
             if item.unwritten.is_some() && !written.keys.contains(&item.key) {

@@ -6,10 +6,14 @@ use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
-use super::{context::SlotContext, delivering::Unsent};
+use super::{
+    context::{SlotContext, WRITE_LIMIT, hung},
+    delivering::Unsent,
+    in_flight::Call,
+};
 use crate::{
     attempt::{self, Conclusion, Surroundings, veto::queue_of},
     attempt_key::AttemptKey,
@@ -52,7 +56,7 @@ pub(super) async fn run_to_report(
     let Conclusion {
         report,
         lost,
-        mut directory,
+        directory,
     } = running.await.unwrap_or_else(|_| Conclusion {
         report: attempt::broken(lease),
         lost: false,
@@ -70,20 +74,32 @@ pub(super) async fn run_to_report(
     );
 
     let now = SystemTime::now();
-    let mut unwritten = None;
-    if lost {
-        let why = "the lease was lost while it ran".to_owned();
-        Arc::clone(&context)
-            .keep_result(key.clone(), report.clone(), now, why)
-            .await;
+    let mut unsent = Unsent::new(report.clone(), now);
+    unsent.lost = lost;
+    let (here, name) = (Arc::clone(&context), key.clone());
+    let mut writing: Call<Written> = if lost {
+        Box::pin(async move {
+            let why = "the lease was lost while it ran".to_owned();
+            here.keep_result(name, report, now, why).await;
+            (Ok(()), directory)
+        })
     } else {
-        unwritten = write_outcome(&context, &key, &report, &mut directory).await.err();
-    }
-    let mut unsent = Unsent::new(report, now);
-    (unsent.lost, unsent.unwritten) = (lost, unwritten);
+        Box::pin(write_outcome(here, name, report, directory))
+    };
+    let written = timeout(WRITE_LIMIT, &mut writing).await.ok();
+    let (error, directory) = match written {
+        Some((written, directory)) => (written.err(), Some(directory)),
+        None => (Some(hung()), None),
+    };
+    unsent.unwritten = error;
     // Fails only when the worker is gone.
     let _ = finished.send(unsent).await;
 
+    let directory = match directory {
+        Some(directory) => directory,
+        // The directory may be in removal for the outcome.
+        None => writing.await.1,
+    };
     let Some(directory) = directory else { return };
     let keep = lost || context.config.keep_workspace.applies(succeeded);
     match spawn_blocking(move || directory.close(keep)).await {
@@ -107,36 +123,30 @@ pub(super) async fn run_to_report(
     }
 }
 
-/// Writes an outcome to the outbox. On a full disk the attempt's own directory goes when nothing else is left to go,
-/// if it is on that disk.
+/// Whether an outcome was written, and the attempt's directory, if it is still there.
+type Written = (io::Result<()>, Option<Arc<AttemptDirectory>>);
+
+/// Writes an outcome to the outbox. On a full disk the attempt's own directory goes when nothing else is left to go, if
+/// it is on that disk.
 async fn write_outcome(
-    context: &Arc<SlotContext>,
-    key: &AttemptKey,
-    report: &AttemptReport,
-    directory: &mut Option<Arc<AttemptDirectory>>,
-) -> io::Result<()> {
-    let (here, name, report, own) = (
-        Arc::clone(context),
-        key.clone(),
-        report.clone(),
-        directory.clone(),
-    );
+    context: Arc<SlotContext>,
+    key: AttemptKey,
+    report: AttemptReport,
+    directory: Option<Arc<AttemptDirectory>>,
+) -> Written {
     let writing = spawn_blocking(move || {
-        let put = || here.write(|| here.outbox.put(&name, &report));
-        let own = own.filter(|own| own.is_beside(here.state.path()));
-        match (put(), own) {
-            (Err(error), Some(own)) if is_full(&error) => {
-                remove_for_outcome(&own, &name, &error);
-                (put(), true)
+        let put = || context.write(|| context.outbox.put(&key, &report));
+        match (put(), directory) {
+            (Err(error), Some(own)) if is_full(&error) && own.is_beside(context.state.path()) => {
+                remove_for_outcome(&own, &key, &error);
+                (put(), None)
             }
-            (put, _) => (put, false),
+            (put, directory) => (put, directory),
         }
     });
-    let (written, is_removed) = writing.await.map_err(io::Error::other)?;
-    if is_removed {
-        *directory = None;
-    }
-    written
+    writing
+        .await
+        .unwrap_or_else(|error| (Err(io::Error::other(error)), None))
 }
 
 /// Removes the directory of an attempt whose outcome finds no space.

@@ -4,10 +4,12 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use nix::sys::signal::Signal;
 use swarm_proto::v1::{Assignment, Blame, Command, Directive, attempt_report::Outcome, task_spec::Work};
+use tokio::io::AsyncReadExt as _;
 
 use crate::{
     fake::Fake,
@@ -148,4 +150,59 @@ async fn so_is_one_that_the_system_hides_from_its_agent() {
         return;
     };
     fails_and_leaves_nothing(&fake, agent).await;
+}
+
+#[tokio::test]
+async fn an_attempt_whose_workspace_hangs_hears_its_orders_and_does_not_hold_up_the_end_of_its_agent() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let workspace = home.path().join("work");
+    fs::create_dir(&workspace).unwrap();
+    let flags = ["--workspace", workspace.to_str().unwrap()];
+    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+        return;
+    };
+    fake.submit("first", "true");
+    fake.report("first").await;
+    let script = format!(
+        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {} \
+         && echo hangs && exec sleep 1000",
+        workspace.display()
+    );
+    let mut daemon = tokio::process::Command::new("nsenter")
+        .args(["-m", "-t", &agent.pid().to_string(), "sh", "-c", &script])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut hangs = [0; 6];
+    daemon
+        .stdout
+        .take()
+        .unwrap()
+        .read_exact(&mut hangs)
+        .await
+        .unwrap();
+    fake.submit("a", "true");
+    fake.until("it is granted", |world| world.queue.is_empty().then_some(()))
+        .await;
+    fake.world().directives.insert("a".to_owned(), Directive::Cancel);
+    let report = fake.report("a").await;
+    assert!(
+        matches!(report.outcome, Some(Outcome::Cancelled(_))),
+        "{report:?}"
+    );
+    fake.submit("b", "true");
+    fake.until("the next is granted", |world| {
+        world.queue.is_empty().then_some(())
+    })
+    .await;
+    agent.signal(Signal::SIGTERM);
+    agent.until_log("draining: ").await;
+    agent.signal(Signal::SIGTERM);
+    assert!(matches!(
+        fake.report("b").await.outcome,
+        Some(Outcome::Released(_))
+    ));
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
 }
