@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use tokio::{task::spawn_blocking, time::Instant};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::Instant,
+};
 
 use super::{Worker, context::SlotContext, in_flight::Call};
 use crate::disk::state_directory::{MendError, Mended};
@@ -21,6 +24,8 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(10);
 pub(super) struct DiskWatch {
     next: Instant,
     looking: Option<Call<Look>>,
+    /// The last removal of kept directories. It may take many minutes, and the state directory does not wait for it.
+    trimming: Option<JoinHandle<()>>,
     /// Since when the state directory cannot be made again.
     missing: Option<StdInstant>,
 }
@@ -42,6 +47,7 @@ impl DiskWatch {
         DiskWatch {
             next: Instant::now(),
             looking: None,
+            trimming: None,
             missing: None,
         }
     }
@@ -61,11 +67,12 @@ impl DiskWatch {
         if self.looking.is_some() || Instant::now() < self.next {
             return;
         }
+        if self.trimming.as_ref().is_none_or(JoinHandle::is_finished) {
+            let workspace = Arc::clone(&context.workspace);
+            self.trimming = Some(spawn_blocking(move || workspace.kept().trim_if_short()));
+        }
         let context = Arc::clone(context);
-        let looking = spawn_blocking(move || {
-            context.workspace.kept().trim_if_short();
-            context.state.mend()
-        });
+        let looking = spawn_blocking(move || context.state.mend());
         self.looking = Some(Box::pin(async move {
             looking
                 .await
