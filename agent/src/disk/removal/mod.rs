@@ -24,9 +24,12 @@ use rustix::{
 };
 
 #[cfg(target_os = "linux")]
-pub(crate) use self::below::open_file_below;
+pub(crate) use self::below::{open_file_below, tells_mounts};
 use self::flags::{DIRECTORY, NEW_FILE, OWN};
-pub(crate) use self::{below::open_below, left::Left};
+pub(crate) use self::{
+    below::{open_below, stat_below},
+    left::Left,
+};
 
 /// The file that says that an attempt's directory was made by an agent. It goes last, so that a directory of which
 /// something is left is still known.
@@ -59,7 +62,7 @@ pub(crate) fn remove_tree(path: &Path) -> Result<(), Left> {
     left.into_result()
 }
 
-/// Opens the directory of a path, which is no task's.
+/// Opens the directory of a path, which belongs to no task.
 fn begin(path: &Path) -> Result<(OwnedFd, CString), Errno> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::INVAL);

@@ -129,6 +129,23 @@ fn what_is_mounted_is_left_and_named_and_all_else_is_removed() {
 }
 
 #[test]
+fn of_a_mounted_file_nothing_is_asked() {
+    let place = place();
+    let (precious, mounted) = (place.path().join("precious"), place.path().join("m"));
+    fs::write(&precious, "x").unwrap();
+    fs::write(&mounted, "").unwrap();
+    std::os::unix::fs::symlink("nowhere", place.path().join("link")).unwrap();
+    let Some(_bind) = Bind::mount(&precious, &mounted) else {
+        return;
+    };
+    let parent = File::open(place.path()).unwrap();
+    let stat = |name: &CStr| below::stat_below(parent.as_fd(), name);
+    assert_eq!(stat(c"m").err(), Some(Errno::XDEV));
+    assert_eq!(stat(c"precious").unwrap().st_size, 1);
+    assert!(stat(c"link").is_ok());
+}
+
+#[test]
 fn directories_that_are_swapped_for_links_meanwhile_lead_nowhere() {
     let place = place();
     let precious = place.path().join("precious");

@@ -4,11 +4,11 @@ use std::{ffi::CString, fs::File, io, os::unix::ffi::OsStrExt as _, path::Path};
 
 use rustix::{
     fd::AsFd as _,
-    fs::{AtFlags, Dir, FileType, Stat, fstat, statat},
+    fs::{Dir, FileType, Stat, fstat},
     io::Errno,
 };
 
-use crate::disk::removal::open_below;
+use crate::disk::removal::{open_below, stat_below};
 
 /// Levels and entries that are counted. What a task hides below them counts as free space alone.
 const MAX_LEVELS: usize = 32;
@@ -48,7 +48,7 @@ pub(super) fn of(root: &Path) -> io::Result<u64> {
                 levels.push(Dir::new(opened)?);
             }
         } else {
-            bytes = bytes.saturating_add(taken(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)));
+            bytes = bytes.saturating_add(taken(stat_below(directory, name)));
         }
     }
     Ok(bytes)

@@ -9,18 +9,16 @@ use std::{
 
 use rustix::{
     fd::{AsFd as _, BorrowedFd, OwnedFd},
-    fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, fstat, openat, openat2, statx},
+    fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatxFlags, fstat, openat, openat2, statx},
     io::Errno,
     path::Arg,
 };
 
 use crate::disk::removal::flags::{DIRECTORY, OWN};
 
-/// A directory that can be named, but not read.
-const PATH: OFlags = OFlags::PATH
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+/// An entry that can be named, but not read: any, or a directory.
+const ENTRY: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const PATH: OFlags = ENTRY.union(OFlags::DIRECTORY);
 
 /// Opens a directory for reading.
 pub(super) fn open(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
@@ -35,8 +33,23 @@ pub(super) fn open(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno
 
 /// Finds a directory that may be forbidden to read.
 pub(super) fn find(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
-    match resolve(parent, name, PATH) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => find_by_mount(parent, name),
+    name_entry(parent, name, PATH)
+}
+
+/// Finds a directory in itself, which needs to know its mount.
+pub(super) fn tell_mount(directory: &CStr) -> Result<(), Errno> {
+    let directory = openat(CWD, directory, PATH, Mode::empty())?;
+    find(directory.as_fd(), c".").map(drop)
+}
+
+/// What is known of an entry.
+pub(super) fn stat(parent: BorrowedFd<'_>, name: &CStr) -> Result<Stat, Errno> {
+    fstat(name_entry(parent, name, ENTRY)?)
+}
+
+fn name_entry(parent: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    match resolve(parent, name, flags) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => name_by_mount(parent, name, flags),
         found => found,
     }
 }
@@ -54,7 +67,11 @@ fn resolve(parent: BorrowedFd<'_>, name: impl Arg, flags: OFlags) -> Result<Owne
 
 /// Finds a directory on kernels before 5.6, and in sandboxes that forbid `openat2`.
 pub(in crate::disk::removal) fn find_by_mount(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
-    let found = openat(parent, name, PATH, Mode::empty())?;
+    name_by_mount(parent, name, PATH)
+}
+
+fn name_by_mount(parent: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let found = openat(parent, name, flags, Mode::empty())?;
     if mount_of(found.as_fd())? != mount_of(parent)? {
         return Err(Errno::XDEV);
     }

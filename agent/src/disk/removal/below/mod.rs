@@ -6,10 +6,12 @@ mod linux;
 mod other;
 
 use std::ffi::CStr;
+#[cfg(target_os = "linux")]
+use std::io;
 
 use rustix::{
     fd::{BorrowedFd, OwnedFd},
-    fs::{Mode, openat},
+    fs::{Mode, Stat, openat},
     io::Errno,
 };
 
@@ -36,6 +38,25 @@ pub(crate) fn open_below(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd,
         }
         opened => opened,
     }
+}
+
+/// What is known of the entry with this name, which is not opened. Nothing is asked of what is mounted there.
+///
+/// # Errors
+///
+/// As for [`open_below`].
+pub(crate) fn stat_below(parent: BorrowedFd<'_>, name: &CStr) -> Result<Stat, Errno> {
+    system::stat(parent, name)
+}
+
+/// Checks that the system tells this process what is mounted. Nothing is removed where it does not.
+///
+/// # Errors
+///
+/// When it does not.
+#[cfg(target_os = "linux")]
+pub(crate) fn tells_mounts() -> io::Result<()> {
+    Ok(system::tell_mount(c"/")?)
 }
 
 /// Opens the file with this name, but nothing that is mounted there.

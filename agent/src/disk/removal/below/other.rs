@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use rustix::{
     fd::{BorrowedFd, OwnedFd},
-    fs::{Mode, fchmod, fstat, openat},
+    fs::{AtFlags, Mode, Stat, fchmod, fstat, openat, statat},
     io::Errno,
 };
 
@@ -22,6 +22,15 @@ pub(super) fn open(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno
 /// A directory that is forbidden to its owner cannot be found here without following links.
 pub(super) fn find(_: BorrowedFd<'_>, _: &CStr) -> Result<OwnedFd, Errno> {
     Err(Errno::ACCESS)
+}
+
+/// What is known of an entry.
+pub(super) fn stat(parent: BorrowedFd<'_>, name: &CStr) -> Result<Stat, Errno> {
+    let found = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if found.st_dev != fstat(parent)?.st_dev {
+        return Err(Errno::XDEV);
+    }
+    Ok(found)
 }
 
 /// Gives the owner all rights on a directory.
