@@ -3,7 +3,7 @@
 //!
 //! No trace leads from such an orphan to its attempt, but an orphan is younger than its attempt. So it is left alone as
 //! long as an attempt runs that began before it, and is killed with the last one of them. What began while no attempt
-//! ran comes from elsewhere: from `docker exec`, or from who was in this process before the agent. It is spared.
+//! ran comes from elsewhere: from `docker exec`, or from the program that became the agent. It is spared.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! The agent's own children: commands and the guard. Whoever started an own child waits for it. All other children are
-//! orphans, which the system gave to the agent when their parents ended.
+//! The agent's own children: commands and the guard. The code that started an own child also waits for it. All other
+//! children are orphans, which the system gave to the agent when their parents ended.
 //!
-//! Only an orphan may be reaped here: whoever reaps an own child takes its exit status away from who waits for it.
+//! Only orphans may be reaped here: the exit status of an own child belongs to the code that waits for it.
 
 use std::{
     collections::BTreeMap,
