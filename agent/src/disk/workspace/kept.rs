@@ -12,7 +12,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{MAX_NAMESAKES, Space, is_attempt_directory, is_full, is_one_disk, size, without_namesake};
+use super::{
+    MAX_NAMESAKES, Space, attempt_directory::make_marker, is_attempt_directory, is_full, is_one_disk, size,
+    without_namesake,
+};
 use crate::{
     disk::{
         removal::{MARKER, remove_tree},
@@ -238,7 +241,7 @@ fn mark_again(marker: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    super::make_marker(marker)
+    make_marker(marker)
 }
 
 /// Writes the size of a kept directory into its marker, which is there at every moment. On a full disk the size is
@@ -248,7 +251,7 @@ fn note_size(place: &Path) {
     let noted = size::of(place).and_then(|bytes| {
         // A task may have put anything in its place.
         remove_tree(&written).map_err(io::Error::other)?;
-        super::make_marker(&written)?;
+        make_marker(&written)?;
         fs::write(&written, format!("{bytes}\n"))?;
         fs::rename(&written, place.join(MARKER))
     });

@@ -1,6 +1,7 @@
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use super::*;
+use crate::attempt_key::AttemptKey;
 
 /// Bounds that no test reaches.
 const MUCH: Bounds = Bounds {
