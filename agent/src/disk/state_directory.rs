@@ -52,8 +52,8 @@ pub(crate) struct StateDirectory {
 /// The locks of this process, which the operating system releases, however the process ends.
 #[derive(Debug)]
 struct Locks {
-    /// The one that says where this process runs. It is held to the end, also when its directory was moved elsewhere: no
-    /// other process may say the same of itself meanwhile.
+    /// The one that says where this process runs. It is held to the end, also when its directory was moved elsewhere:
+    /// no other process may say the same of itself meanwhile.
     first: Flock<File>,
     /// The one of the directory that was made again.
     later: Option<Flock<File>>,

@@ -19,8 +19,8 @@ fn program(home: &Home) -> PathBuf {
     home.path().join("agent")
 }
 
-/// The words that start the agent's program as a user who is not root, with a home of that user. `None`, with a line that
-/// says so, where that is not possible.
+/// The words that start the agent's program as a user who is not root, with a home of that user. `None`, with a line
+/// that says so, where that is not possible.
 pub(crate) async fn as_nobody(home: &Home) -> Option<Vec<String>> {
     let program = program(home);
     fs::copy(AGENT, &program).unwrap();

@@ -86,8 +86,8 @@ impl Series {
         Mark::new(&self.name)
     }
 
-    /// Whether the series was made in another state directory, of which this one is a copy. The agent there may run, also
-    /// where the system shows no process of it.
+    /// Whether the series was made in another state directory, of which this one is a copy. The agent there may run,
+    /// also where the system shows no process of it.
     pub(crate) fn is_copied(&self) -> bool {
         let noted = fs::read_to_string(&self.file).unwrap_or_default();
         // A file that was cut short says nothing.
