@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 
 use crate::{
     machine::clock::Stopwatch,
@@ -81,8 +84,15 @@ pub(crate) struct Part {
     /// A wait for a peer is not given up before it has lasted so long.
     safe_for: Duration,
     waiting: Mutex<Waiting>,
-    /// Something was given back.
-    freed: Notify,
+    /// Those that wait for room, in the order in which they came.
+    takers: Mutex<Vec<Taker>>,
+}
+
+/// Somebody who waits for room, and is handed it.
+#[derive(Debug)]
+struct Taker {
+    bytes: u64,
+    room: oneshot::Sender<Hold>,
 }
 
 /// Holds whose peers are waited for, in the order in which the waiting began.
@@ -108,7 +118,7 @@ impl Part {
             refused: AtomicU64::new(0),
             safe_for: WAITING_IS_SAFE_FOR,
             waiting: Mutex::default(),
-            freed: Notify::new(),
+            takers: Mutex::default(),
         }
     }
 
@@ -127,7 +137,7 @@ impl Part {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing more has room, for somebody who counts for himself.
+    /// Whether nothing more has room: this is asked of the state, which is not taken piece by piece.
     pub(crate) fn is_full(&self) -> bool {
         self.used() >= self.limit
     }
@@ -137,7 +147,7 @@ impl Part {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Notes the bytes of somebody who counts for himself.
+    /// Notes the bytes of the state.
     pub(crate) fn set_used(&self, bytes: u64) {
         self.used.store(bytes, Ordering::Relaxed);
     }
@@ -158,24 +168,40 @@ impl Part {
 
     /// The same, and waits so long for others to give their room back.
     pub(crate) async fn take_within(self: &Arc<Part>, patience: Duration, bytes: u64) -> Option<Hold> {
-        if self.find_room(bytes) {
-            return Some(self.held(bytes));
-        }
-        let room = async {
-            loop {
-                let freed = self.freed.notified();
-                if self.find_room(bytes) {
-                    return;
-                }
-                freed.await;
-            }
+        let taken = if self.find_room(bytes) {
+            Some(self.held(bytes))
+        } else if bytes <= self.limit_for(bytes) {
+            timeout(patience, self.handed(bytes)).await.ok()
+        } else {
+            None
         };
-        let fits = bytes <= self.limit_for(bytes);
-        if fits && tokio::time::timeout(patience, room).await.is_ok() {
-            return Some(self.held(bytes));
+        if taken.is_none() {
+            self.note_refused();
         }
-        self.note_refused();
-        None
+        taken
+    }
+
+    /// Waits for room among others that wait.
+    async fn handed(self: &Arc<Part>, bytes: u64) -> Hold {
+        let mut hold = {
+            let mut takers = self.takers();
+            // Whoever gives something back from now on finds this taker.
+            if self.add(bytes) {
+                return self.held(bytes);
+            }
+            let (room, hold) = oneshot::channel();
+            takers.push(Taker { bytes, room });
+            hold
+        };
+        loop {
+            match timeout(WAITING_IS_SAFE_FOR, &mut hold).await {
+                Ok(Ok(hold)) => return hold,
+                Ok(Err(_)) => unreachable!("a taker that waits is removed only with its room"),
+                // Somebody may have waited for a peer for too long meanwhile.
+                Err(_) if self.find_room(bytes) => return self.held(bytes),
+                Err(_) => {}
+            }
+        }
     }
 
     fn held(self: &Arc<Part>, bytes: u64) -> Hold {
@@ -186,8 +212,14 @@ impl Part {
         }
     }
 
-    fn find_room(&self, bytes: u64) -> bool {
-        self.add(bytes) || (self.give_up_for(bytes) && self.add(bytes))
+    fn find_room(self: &Arc<Part>, bytes: u64) -> bool {
+        if self.add(bytes) {
+            return true;
+        }
+        let found = self.give_up_for(bytes) && self.add(bytes);
+        // What was given up may have been more than this needs.
+        self.hand_out();
+        found
     }
 
     fn add(&self, bytes: u64) -> bool {
@@ -207,27 +239,60 @@ impl Part {
         }
     }
 
-    fn give_back(&self, bytes: u64) {
+    fn give_back(self: &Arc<Part>, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
-        self.freed.notify_one();
+        self.hand_out();
+    }
+
+    /// Hands the room that there is to those that wait for it, the oldest first. One that needs more than that lets the
+    /// others pass.
+    fn hand_out(self: &Arc<Part>) {
+        let mut takers = self.takers();
+        let (mut index, mut late) = (0, Vec::new());
+        while let Some(taker) = takers.get(index) {
+            let is_gone = taker.room.is_closed();
+            if !is_gone && !self.add(taker.bytes) {
+                index += 1;
+                continue;
+            }
+            let Taker { bytes, room } = takers.remove(index);
+            if !is_gone {
+                // It may have gone just now.
+                late.extend(room.send(self.held(bytes)).err());
+            }
+        }
+        // Dropped without the lock, for a hold hands out what it gives back.
+        drop(takers);
+        drop(late);
     }
 
     /// Ends those that have waited longest until these bytes fit; false when that is not enough.
     fn give_up_for(&self, bytes: u64) -> bool {
         let mut waiting = self.waiting();
         let limit = self.limit_for(bytes);
-        while self.used().saturating_add(bytes) > limit {
-            let Some(oldest) = waiting.holds.first_entry() else {
-                return false;
-            };
-            if oldest.get().since.elapsed() < self.safe_for {
-                return false;
+        let wanted = self.used().saturating_add(bytes).saturating_sub(limit);
+        // Nobody is ended in vain.
+        let (mut found, mut count) = (0, 0);
+        for standing in waiting.holds.values() {
+            if found >= wanted || standing.since.elapsed() < self.safe_for {
+                break;
             }
-            let standing = oldest.remove();
+            found += standing.bytes;
+            count += 1;
+        }
+        if found < wanted {
+            return false;
+        }
+        for (_, standing) in std::iter::from_fn(|| waiting.holds.pop_first()).take(count) {
             self.used.fetch_sub(standing.bytes, Ordering::Relaxed);
+            self.note_refused();
             standing.given_up.notify_one();
         }
         true
+    }
+
+    fn takers(&self) -> MutexGuard<'_, Vec<Taker>> {
+        self.takers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -245,48 +310,36 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Takes more; false when there is no room.
-    pub(crate) fn grow(&mut self, bytes: u64) -> bool {
-        if !self.part.find_room(bytes) {
-            self.part.note_refused();
+    /// Takes more, and waits so long for others to give their room back; false when there is none.
+    pub(crate) async fn grow_within(&mut self, patience: Duration, bytes: u64) -> bool {
+        let Some(mut more) = self.part.take_within(patience, bytes).await else {
             return false;
-        }
-        let Some(place) = self.place else {
-            self.bytes += bytes;
-            return true;
         };
-        let mut waiting = self.part.waiting();
-        match waiting.holds.get_mut(&place) {
-            Some(standing) => {
-                standing.bytes += bytes;
-                self.bytes += bytes;
-                true
-            }
-            // It was given up for its own growth.
-            None => {
-                drop(waiting);
-                self.part.give_back(bytes);
-                false
+        if let Some(place) = self.place {
+            match self.part.waiting().holds.get_mut(&place) {
+                Some(standing) => standing.bytes += bytes,
+                // It was given up meanwhile, perhaps for its own growth.
+                None => return false,
             }
         }
+        self.bytes += std::mem::take(&mut more.bytes);
+        true
     }
 
-    /// From now on this waits for its peer: it may be given up for others, which the answer tells.
-    pub(crate) fn wait_for_peer(&mut self) -> Arc<Notify> {
+    /// From now on this waits for its peer: it may be given up for others, which is told in this way.
+    pub(crate) fn wait_for_peer(&mut self, given_up: &Arc<Notify>) {
         self.peer_has_come();
-        let given_up = Arc::new(Notify::new());
         let mut waiting = self.part.waiting();
         let place = waiting.next;
         waiting.next += 1;
         let standing = Standing {
             since: Stopwatch::start(),
             bytes: self.bytes,
-            given_up: Arc::clone(&given_up),
+            given_up: Arc::clone(given_up),
         };
         waiting.holds.insert(place, standing);
         drop(waiting);
         self.place = Some(place);
-        given_up
     }
 
     /// The wait is over; false when this was given up meanwhile.
@@ -313,39 +366,56 @@ impl Drop for Hold {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(2);
+
     fn part(limit: u64) -> Arc<Part> {
         Arc::new(Part::new("answers", limit))
     }
 
-    #[test]
-    fn a_part_takes_as_much_as_its_limit_and_again_what_was_given_back() {
+    #[tokio::test(start_paused = true)]
+    async fn a_part_takes_as_much_as_its_limit_and_again_what_was_given_back() {
         let part = part(100);
         let mut first = part.take(60).unwrap();
-        assert!(first.grow(40));
-        assert!(part.take(1).is_none() && !first.grow(1));
+        assert!(first.grow_within(PATIENCE, 40).await);
+        assert!(part.take(1).is_none() && !first.grow_within(PATIENCE, 1).await);
         assert_eq!((part.used(), part.refused()), (100, 2));
         drop(first);
         assert_eq!(part.used(), 0);
         assert!(part.take(100).is_some());
     }
 
-    #[test]
-    fn who_has_waited_long_is_given_up_for_others_and_who_has_just_begun_is_not() {
+    #[tokio::test(start_paused = true)]
+    async fn who_has_waited_long_is_given_up_for_others_and_who_has_just_begun_is_not() {
+        let told = Arc::default();
         let mut patient = Part::new("answers", 100);
         let begun = part(100);
         let mut young = begun.take(90).unwrap();
-        young.wait_for_peer();
+        young.wait_for_peer(&told);
         assert!(begun.take(20).is_none());
 
         patient.safe_for = Duration::ZERO;
         let part = Arc::new(patient);
         let mut slow = part.take(90).unwrap();
-        slow.wait_for_peer();
+        slow.wait_for_peer(&told);
         let quick = part.take(20).unwrap();
         assert_eq!(part.used(), 20);
-        assert!(!slow.grow(1) && !slow.peer_has_come());
+        timeout(PATIENCE, told.notified()).await.expect("it is told");
+        assert!(!slow.grow_within(PATIENCE, 1).await && !slow.peer_has_come());
         drop((slow, quick));
         assert_eq!(part.used(), 0);
+    }
+
+    #[test]
+    fn nobody_is_given_up_when_that_would_not_be_enough() {
+        let mut part = Part::new("answers", 100);
+        part.safe_for = Duration::ZERO;
+        let part = Arc::new(part);
+        let _busy = part.take(70).unwrap();
+        let mut slow = part.take(20).unwrap();
+        slow.wait_for_peer(&Arc::default());
+        assert!(part.take(80).is_none());
+        assert!(slow.peer_has_come());
+        assert_eq!(part.used(), 90);
     }
 
     #[test]
@@ -356,19 +426,46 @@ mod tests {
         assert!(part.take(SMALL_BYTES).is_some());
     }
 
+    /// Waits for room in the background; gives whether there was some.
+    async fn taker(part: &Arc<Part>, bytes: u64) -> tokio::task::JoinHandle<Option<Hold>> {
+        let part = Arc::clone(part);
+        let taker = tokio::spawn(async move { part.take_within(PATIENCE, bytes).await });
+        tokio::task::yield_now().await;
+        taker
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_taker_waits_for_room_and_not_for_ever() {
         let part = part(100);
         let held = part.take(100).unwrap();
-        let taker = {
-            let part = Arc::clone(&part);
-            tokio::spawn(async move { part.take_within(Duration::from_secs(2), 50).await.is_some() })
-        };
-        tokio::task::yield_now().await;
+        let taker = taker(&part, 50).await;
         drop(held);
-        assert!(taker.await.unwrap());
+        assert!(taker.await.unwrap().is_some());
         let _held = part.take(100).unwrap();
-        assert!(part.take_within(Duration::from_secs(2), 1).await.is_none());
+        assert!(part.take_within(PATIENCE, 1).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_taker_that_does_not_fit_lets_others_pass() {
+        let part = part(100);
+        let (_busy, held) = (part.take(60).unwrap(), part.take(40).unwrap());
+        let (large, small) = (taker(&part, 50).await, taker(&part, 30).await);
+        drop(held);
+        assert!(small.await.unwrap().is_some());
+        assert!(large.await.unwrap().is_none());
+        assert_eq!(part.used(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_room_given_back_serves_all_that_fit_and_what_is_given_up_does_so_too() {
+        let mut part = Part::new("answers", 100);
+        part.safe_for = Duration::ZERO;
+        let part = Arc::new(part);
+        let mut slow = part.take(100).unwrap();
+        let (first, second) = (taker(&part, 40).await, taker(&part, 40).await);
+        slow.wait_for_peer(&Arc::default());
+        assert!(part.take(10).is_some());
+        assert!(first.await.unwrap().is_some() && second.await.unwrap().is_some());
     }
 
     #[test]

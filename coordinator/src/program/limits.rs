@@ -53,6 +53,11 @@ const _: () =
 /// What takes no more memory is small: most requests and answers.
 pub const SMALL_BYTES: u64 = 64 * 1024;
 
+/// Bytes of a call that has begun: what HTTP/2, the runtime and the door keep of it.
+pub const CALL_BYTES: u64 = 4 * 1024;
+/// Bytes of one header of a call beside its name and its value.
+pub const HEADER_BYTES: u64 = 160;
+
 /// What waits for its peer is not given up for others before this time: a good network is quicker.
 pub const WAITING_IS_SAFE_FOR: Duration = Duration::from_secs(1);
 

@@ -59,6 +59,8 @@ pub(crate) async fn heartbeat(
     }
     let (command, wait) = read(&request, cx.settings.lease_ttl)?;
     cx.agent_saw(&command.agent, request.seen.as_ref());
+    // Not kept while the call is parked.
+    drop(request);
     let interval = cx.heartbeat_interval();
     // A call that is parked for longer would let its own leases expire.
     let wait = wait.min(interval);

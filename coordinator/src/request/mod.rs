@@ -48,7 +48,7 @@ use tokio_util::sync::CancellationToken;
 use self::table::Asked;
 pub(crate) use self::{
     refusal::{Cause, Refusal},
-    table::{Row, row_of},
+    table::row_of,
 };
 use crate::core::{Answer, Core, admission::Load};
 

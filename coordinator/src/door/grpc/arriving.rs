@@ -4,7 +4,9 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,49 +16,66 @@ use swarm_proto::reason::Reason;
 use tokio::sync::Notify;
 use tonic::{
     Status,
-    codegen::{Body, Bytes},
+    codegen::{Body, Bytes, http},
 };
 
 use super::{method::Method, status::status_of};
 use crate::{
     core::budget::{Budget, Hold},
-    program::limits::{MAX_DECODED_BYTES, ROOM_PATIENCE},
+    program::limits::{CALL_BYTES, HEADER_BYTES, MAX_DECODED_BYTES, ROOM_PATIENCE},
     request::Refusal,
 };
 
 /// A flag and the length stand before a message.
 const PREFIX_BYTES: usize = 5;
 
+/// Pieces that may come behind a message before the end of its stream, which some clients send in a frame of its own.
+const MAX_LATE_PIECES: usize = 16;
+
 /// A message with its prefix, and the memory that it takes until it is answered.
 pub(super) struct Arrived {
     pub(super) frame: Bytes,
-    pub(super) held: Option<Hold>,
+    pub(super) taken: Option<Taken>,
+}
+
+/// Travels with a request, whose memory counts until this is dropped.
+#[derive(Clone)]
+pub(super) struct Taken {
+    _held: Arc<Hold>,
 }
 
 /// Why a message is not taken.
 type Refused = Box<Status>;
 
-/// Waits until the message is there, which may have so many bytes.
+/// Waits until the message is there, which may have so many bytes. Its headers are there, and count with it.
 ///
 /// # Errors
 ///
 /// When it says that it is longer, there is no room for it, or it would take too much memory.
 pub(super) async fn whole(
-    mut body: RecvStream,
+    headers: &http::HeaderMap,
+    body: RecvStream,
     method: Method,
     most: usize,
     budget: &Budget,
 ) -> Result<Arrived, Refused> {
-    let mut bytes = next(&mut body).await.unwrap_or_default();
-    // Most messages come in one piece.
-    if missing(&bytes, most)? != Some(0) {
-        bytes = rest(bytes, &mut body, most, budget).await?;
+    let call = CALL_BYTES + headers_bytes(headers);
+    let mut arriving = Arriving {
+        body,
+        held: budget.reading.take(call).ok_or_else(no_room)?,
+        given_up: Arc::default(),
+        waits: false,
+    };
+    let bytes = arriving.message(most).await?;
+    // What has arrived counts until it counts as what is being answered.
+    if !arriving.held.peer_has_come() {
+        return Err(no_room());
     }
     if bytes.len() < PREFIX_BYTES {
         // Whatever is wrong with so little, tonic says it.
         return Ok(Arrived {
             frame: bytes,
-            held: None,
+            taken: None,
         });
     }
     let decoded = method.weight(&bytes[PREFIX_BYTES..]);
@@ -74,42 +93,103 @@ pub(super) async fn whole(
     match budget.decoding.take_within(ROOM_PATIENCE, taken).await {
         Some(held) => Ok(Arrived {
             frame: bytes,
-            held: Some(held),
+            taken: Some(Taken {
+                _held: Arc::new(held),
+            }),
         }),
         None => Err(no_room()),
     }
 }
 
-/// The pieces up to the end of the message, or of what is sent.
-async fn rest(first: Bytes, body: &mut RecvStream, most: usize, budget: &Budget) -> Result<Bytes, Refused> {
-    let mut held = budget.reading.take(0).ok_or_else(no_room)?;
-    // Bytes that arrive in many small pieces take as much memory as in one.
-    let mut bytes = Vec::new();
-    let mut piece = Some(first);
-    let given_up = held.wait_for_peer();
-    while let Some(more) = piece {
-        let wanted = bytes.len() + more.len();
-        if wanted > bytes.capacity() {
-            let grown = wanted.max(2 * bytes.capacity());
-            if !held.grow((grown - bytes.capacity()) as u64) {
-                return Err(no_room());
-            }
-            bytes.reserve_exact(grown - bytes.len());
-        }
-        bytes.extend_from_slice(&more);
-        drop(more);
-        if missing(&bytes, most)? == Some(0) {
-            break;
-        }
-        piece = next_unless(&given_up, body).await?;
-    }
-    Ok(Bytes::from(bytes))
+/// About how many bytes the headers of a request take.
+fn headers_bytes(headers: &http::HeaderMap) -> u64 {
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len();
+    headers
+        .iter()
+        .map(|header| HEADER_BYTES + text(header) as u64)
+        .sum()
 }
 
-async fn next_unless(given_up: &Notify, body: &mut RecvStream) -> Result<Option<Bytes>, Refused> {
-    tokio::select! {
-        piece = next(body) => Ok(piece),
-        () = given_up.notified() => Err(no_room()),
+/// A message of which more may come.
+struct Arriving {
+    body: RecvStream,
+    held: Hold,
+    given_up: Arc<Notify>,
+    waits: bool,
+}
+
+impl Arriving {
+    /// The message, once its stream has ended: a stream that we let go before would have to be reset.
+    async fn message(&mut self, most: usize) -> Result<Bytes, Refused> {
+        let first = self.next().await?.unwrap_or_default();
+        // Most messages come in one piece.
+        let bytes = if missing(&first, most)? == Some(0) {
+            self.grow(first.len()).await?;
+            first
+        } else {
+            self.rest(first, most).await?
+        };
+        for _ in 0..MAX_LATE_PIECES {
+            if self.body.is_end_stream() || self.next().await?.is_none() {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The pieces up to the end of the message, or of what is sent.
+    async fn rest(&mut self, first: Bytes, most: usize) -> Result<Bytes, Refused> {
+        // Bytes that arrive in many small pieces take as much memory as in one.
+        let mut bytes = Vec::new();
+        let mut piece = Some(first);
+        while let Some(more) = piece {
+            let wanted = bytes.len() + more.len();
+            if wanted > bytes.capacity() {
+                let grown = wanted.max(2 * bytes.capacity());
+                self.grow(grown - bytes.capacity()).await?;
+                bytes.reserve_exact(grown - bytes.len());
+            }
+            bytes.extend_from_slice(&more);
+            drop(more);
+            if missing(&bytes, most)? == Some(0) {
+                break;
+            }
+            piece = self.next().await?;
+        }
+        Ok(Bytes::from(bytes))
+    }
+
+    async fn grow(&mut self, bytes: usize) -> Result<(), Refused> {
+        let has_room = tokio::select! {
+            has_room = self.held.grow_within(ROOM_PATIENCE, bytes as u64) => has_room,
+            () = self.given_up.notified() => false,
+        };
+        if has_room { Ok(()) } else { Err(no_room()) }
+    }
+
+    /// The next piece; `None` at the end, also at one that came too early.
+    async fn next(&mut self) -> Result<Option<Bytes>, Refused> {
+        // Most are there already.
+        let there = poll_fn(|cx| Poll::Ready(self.body.poll_data(cx))).await;
+        let piece = match there {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => {
+                if !self.waits {
+                    self.held.wait_for_peer(&self.given_up);
+                    self.waits = true;
+                }
+                tokio::select! {
+                    piece = self.body.data() => piece,
+                    () = self.given_up.notified() => return Err(no_room()),
+                }
+            }
+        };
+        let Some(Ok(piece)) = piece else {
+            return Ok(None);
+        };
+        // The peer may send as much again.
+        let _ = self.body.flow_control().release_capacity(piece.len());
+        Ok(Some(piece))
     }
 }
 
@@ -126,14 +206,6 @@ fn missing(bytes: &[u8], most: usize) -> Result<Option<usize>, Refused> {
         ))));
     }
     Ok(Some(length.saturating_sub(message.len())))
-}
-
-/// The next piece; `None` at the end, also at one that came too early.
-async fn next(body: &mut RecvStream) -> Option<Bytes> {
-    let piece = body.data().await?.ok()?;
-    // The peer may send as much again.
-    let _ = body.flow_control().release_capacity(piece.len());
-    Some(piece)
 }
 
 fn no_room() -> Refused {
@@ -185,7 +257,10 @@ impl Body for Frames {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{io::DuplexStream, sync::mpsc, time::timeout};
+
     use super::*;
+    use crate::program::limits::SMALL_BYTES;
 
     #[test]
     fn what_is_missing_is_known_behind_the_prefix() {
@@ -196,5 +271,94 @@ mod tests {
         assert_eq!(said(&[0, 0, 0, 0, 10, 1]), Ok(Some(9)));
         assert_eq!(said(&[0, 0, 0, 0, 1, 1, 2]), Ok(Some(0)));
         assert_eq!(said(&[0, 0, 0, 0, 11]), Err(tonic::Code::OutOfRange));
+    }
+
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
+    /// Hands on what arrives of calls.
+    async fn accept(wire: DuplexStream, budget: Budget, arrived: mpsc::Sender<Result<Arrived, Refused>>) {
+        let mut connection = h2::server::handshake(wire).await.unwrap();
+        while let Some(Ok((request, respond))) = connection.accept().await {
+            let (budget, arrived) = (budget.clone(), arrived.clone());
+            tokio::spawn(async move {
+                let (head, body) = request.into_parts();
+                let method = Method::of(head.uri.path());
+                let most = method.message_bytes().unwrap();
+                let _ = arrived
+                    .send(whole(&head.headers, body, method, most, &budget).await)
+                    .await;
+                drop(respond);
+            });
+        }
+    }
+
+    /// A call of which nothing but the headers is sent, and where it arrives.
+    async fn begin(budget: &Budget) -> (h2::SendStream<Bytes>, mpsc::Receiver<Result<Arrived, Refused>>) {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let (sender, arrived) = mpsc::channel(1);
+        tokio::spawn(accept(far, budget.clone(), sender));
+        let (client, connection) = h2::client::handshake(near).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::post("http://test/swarm.v1.TaskService/SubmitTasks");
+        let request = request.header("name", "value").body(()).unwrap();
+        let (_, body) = client
+            .ready()
+            .await
+            .unwrap()
+            .send_request(request, false)
+            .unwrap();
+        (body, arrived)
+    }
+
+    /// Lets everything happen that does not wait for a timer.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_counts_from_its_headers_on_and_its_message_until_it_counts_as_read() {
+        let budget = Budget::of(0);
+        let (mut body, mut arrived) = begin(&budget).await;
+        settle().await;
+        let reading = budget.reading.used();
+        assert!(reading > CALL_BYTES + HEADER_BYTES, "{reading}");
+
+        let others = std::iter::from_fn(|| budget.decoding.take(SMALL_BYTES));
+        let busy: Vec<Hold> = others.collect();
+        let message = vec![0; 10_000];
+        body.send_data(Bytes::from_static(&[0, 0, 0, 39, 16]), false)
+            .unwrap();
+        body.send_data(message.into(), true).unwrap();
+        settle().await;
+        assert!(arrived.try_recv().is_err(), "it waits for room");
+        assert!(budget.reading.used() >= reading + 10_000);
+        drop(busy);
+        assert!(arrived.recv().await.unwrap().is_ok());
+        assert_eq!(budget.reading.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_whole_when_its_stream_has_ended() {
+        let budget = Budget::of(0);
+        let (mut body, mut arrived) = begin(&budget).await;
+        body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), false)
+            .unwrap();
+        assert!(timeout(PATIENCE, arrived.recv()).await.is_err());
+        body.send_data(Bytes::new(), true).unwrap();
+        assert!(arrived.recv().await.unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pieces_behind_a_message_are_not_waited_for_without_end() {
+        let budget = Budget::of(0);
+        let (mut body, mut arrived) = begin(&budget).await;
+        body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), false)
+            .unwrap();
+        for _ in 0..MAX_LATE_PIECES {
+            body.send_data(Bytes::from_static(b"more"), false).unwrap();
+        }
+        assert!(arrived.recv().await.unwrap().is_ok());
     }
 }

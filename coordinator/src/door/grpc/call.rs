@@ -82,14 +82,18 @@ pub(super) async fn answer(
 
 /// Makes the answer, or the refusal of a request that cannot be read.
 async fn make(request: http::Request<RecvStream>, method: Method, door: &Door) -> Answer {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let mut services = door.services.clone();
-    // Held until the answer is made.
-    let (body, _held) = match method.row() {
+    let body = match method.message_bytes() {
         // Services of others read a stream of small messages.
-        None => (Body::new(Frames(body)), None),
-        Some(row) => match arriving::whole(body, method, row.message_bytes, &door.budget).await {
-            Ok(Arrived { frame, held }) => (Body::new(Whole(Some(frame))), held),
+        None => Body::new(Frames(body)),
+        Some(most) => match arriving::whole(&head.headers, body, method, most, &door.budget).await {
+            Ok(Arrived { frame, taken }) => {
+                if let Some(taken) = taken {
+                    head.extensions.insert(taken);
+                }
+                Body::new(Whole(Some(frame)))
+            }
             Err(refused) => return (*refused).into_http(),
         },
     };

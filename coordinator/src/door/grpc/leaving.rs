@@ -153,7 +153,8 @@ impl Sending<'_> {
         if self.stream.capacity() >= bytes.len() {
             return self.piece(bytes, Some(Arc::new(held)), false);
         }
-        let given_up = held.wait_for_peer();
+        let given_up = Arc::default();
+        held.wait_for_peer(&given_up);
         let held = Arc::new(held);
         while !bytes.is_empty() {
             let room = self.capacity(bytes.len(), &given_up).await?;

@@ -5,8 +5,14 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-use super::weight::{Message, Weights};
-use crate::request::{Row, row_of};
+use super::{
+    MAX_FOREIGN_BYTES,
+    weight::{Message, Weights},
+};
+use crate::request::row_of;
+
+/// A probe asks this of a coordinator that is full of streams, too. The other methods of others are streams, or may be.
+const HEALTH_CHECK: &str = "grpc.health.v1.Health/Check";
 
 /// How a method talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +21,7 @@ pub(super) enum Kind {
     Message,
     /// Many messages answer one.
     Stream,
-    /// Not one of the protocol: health, reflection, or what nobody serves.
+    /// Neither one of the protocol nor a health check: reflection, say, or what nobody serves.
     Foreign,
 }
 
@@ -26,8 +32,9 @@ pub(super) struct Method(Option<&'static Known>);
 #[derive(Debug)]
 struct Known {
     kind: Kind,
-    row: Row,
-    message: Message,
+    message_bytes: usize,
+    /// `None` for one that is as large as it looks.
+    message: Option<Message>,
 }
 
 struct Schema {
@@ -51,11 +58,21 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
                 } else {
                     Kind::Message
                 };
-                let message = weights.message(method.input_type());
-                methods.insert(name, Known { kind, row, message });
+                let known = Known {
+                    kind,
+                    message_bytes: row.message_bytes,
+                    message: Some(weights.message(method.input_type())),
+                };
+                methods.insert(name, known);
             }
         }
     }
+    let health_check = Known {
+        kind: Kind::Message,
+        message_bytes: MAX_FOREIGN_BYTES,
+        message: None,
+    };
+    methods.insert(HEALTH_CHECK.to_owned(), health_check);
     Schema { weights, methods }
 });
 
@@ -69,20 +86,22 @@ impl Method {
         self.0.map_or(Kind::Foreign, |known| known.kind)
     }
 
-    /// Its row in the table of requests.
-    pub(super) fn row(self) -> Option<Row> {
-        self.0.map(|known| known.row)
+    /// Bytes of its message at most; `None` for a foreign one, which may have several.
+    pub(super) fn message_bytes(self) -> Option<usize> {
+        self.0.map(|known| known.message_bytes)
     }
 
     /// About how many bytes its request takes in memory when it has been read.
     pub(super) fn weight(self, message: &[u8]) -> u64 {
-        self.0
-            .map_or(0, |known| SCHEMA.weights.weigh(known.message, message))
+        let kind = self.0.and_then(|known| known.message);
+        kind.map_or(0, |kind| SCHEMA.weights.weigh(kind, message))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use swarm_proto::limits::MAX_MESSAGE_BYTES;
+
     use super::*;
 
     #[test]
@@ -90,7 +109,12 @@ mod tests {
         let events = Method::of("/swarm.v1.CoordinatorService/StreamEvents");
         assert_eq!(events.kind(), Kind::Stream);
         let submit = Method::of("/swarm.v1.TaskService/SubmitTasks");
-        assert_eq!((submit.kind(), submit.row().is_some()), (Kind::Message, true));
+        assert_eq!(
+            (submit.kind(), submit.message_bytes()),
+            (Kind::Message, Some(MAX_MESSAGE_BYTES))
+        );
+        let probe = Method::of("/grpc.health.v1.Health/Check");
+        assert_eq!(probe.kind(), Kind::Message, "it takes no place of a stream");
         for path in [
             "",
             "/",

@@ -27,14 +27,21 @@ type Answer<T> = Result<Response<T>, Status>;
 
 /// Lets a request in and hands it to its function, by the table of requests.
 macro_rules! hand {
-    ($services:ident, $request:ident, $function:path) => {{
-        let request = $request.into_inner();
+    ($services:ident, $request:expr, $function:path) => {{
+        // What comes with the request counts its memory until it is answered.
+        let (_, _taken, request) = $request.into_parts();
         let answered = match $services.0.admit(&request) {
             Ok(cx) => $function(cx, request).await,
             Err(refusal) => Err(refusal),
         };
         answered.map(Response::new).map_err(status_of)
     }};
+}
+
+/// A request that may be answered much later: what it keeps meanwhile has bounds of its own, and it must not keep the
+/// memory in which others are read.
+fn uncounted<T>(request: Request<T>) -> Request<T> {
+    Request::new(request.into_inner())
 }
 
 #[tonic::async_trait]
@@ -102,11 +109,11 @@ impl CoordinatorService for Services {
     }
 
     async fn claim(&self, request: Request<v1::ClaimRequest>) -> Answer<v1::ClaimResponse> {
-        hand!(self, request, claim::claim)
+        hand!(self, uncounted(request), claim::claim)
     }
 
     async fn heartbeat(&self, request: Request<v1::HeartbeatRequest>) -> Answer<v1::HeartbeatResponse> {
-        hand!(self, request, heartbeat::heartbeat)
+        hand!(self, uncounted(request), heartbeat::heartbeat)
     }
 
     async fn complete(&self, request: Request<v1::CompleteRequest>) -> Answer<v1::CompleteResponse> {
