@@ -143,8 +143,8 @@ impl State {
         Fit::Fits
     }
 
-    /// Whether the agent can be given a task that another agent avoids, be it of the other's shard: an agent that leaves
-    /// its shards to the coordinator is given it, too.
+    /// Whether the agent can be given a task that another agent avoids, be it of the other's shard: an agent that
+    /// leaves its shards to the coordinator is given it, too.
     pub(crate) fn could_be_given(&self, task: &Task, agent: &Agent, liveness: Liveness) -> bool {
         let presence = self.soft.presences.get(&agent.id);
         let wants = presence.and_then(|presence| presence.wants.as_ref());
