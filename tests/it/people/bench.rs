@@ -214,7 +214,7 @@ fn what_cannot_fit_is_refused_with_what_to_write() {
         (
             &["--idle", "--agents", "5000", "--connections", "2"][..],
             "10000 requests",
-            "--connections 10",
+            "--connections 44",
         ),
         (
             &["--in-flight", "1000", "--batch", "100", "--agents", "2"],
