@@ -140,11 +140,12 @@ fn kill_repair(scene: &Scene, most: usize) {
 /// Checks a repaired data directory, after a rebuild if it needs one; gives everything that must be the same.
 fn repaired(root: &Path) -> impl PartialEq + Send + Sync + use<> {
     let verify = verified("data", root);
+    // Without a store the data are whole, too: the next start builds it.
+    let needs_rebuild = verify.code != 0 || !root.join("data/store").exists();
     if verify.code != 0 {
         verify.expect_error(74, &["store"], &["'coordinator rebuild'"]);
     }
-    // Without a store the data are whole, too: the next start builds it.
-    if verify.code != 0 || !root.join("data/store").exists() {
+    if needs_rebuild {
         run(&["rebuild", "--data-dir", "data"], root).expect(0);
     }
     let mut names_left = names(&root.join("data"));
