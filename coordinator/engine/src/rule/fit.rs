@@ -14,7 +14,7 @@ use crate::{
     },
     rule::avoid::{Avoided, Why, avoided},
     state::State,
-    time::Timestamp,
+    time::{Timestamp, millis},
 };
 
 /// The first reason against giving a task to an agent, or none.
@@ -183,6 +183,22 @@ impl State {
             .and_then(|owner| self.agent(owner))
             .filter(|owner| !owner.gone);
         owner.is_some_and(|owner| self.fit_for(class, None, owner, liveness).will_do())
+    }
+
+    /// The agents that are not lost: those that called last come first, and those that may still call after the start
+    /// come last. Agents that are lost are not even visited, however many are kept.
+    pub(crate) fn live_agents(&self, liveness: Liveness) -> impl Iterator<Item = &Arc<Agent>> {
+        let earliest = Timestamp(liveness.now.0.saturating_sub(millis(liveness.ttl)));
+        let called = self.soft.by_call.iter().rev();
+        let called = called
+            .take_while(move |(seen, _)| *seen >= earliest)
+            .filter_map(|(_, id)| self.agent(id));
+        let may_still_call = liveness.started >= earliest;
+        let silent = self
+            .agents()
+            .filter(|agent| !self.soft.presences.contains_key(&agent.id));
+        let silent = may_still_call.then_some(silent).into_iter().flatten();
+        called.chain(silent).filter(|agent| !agent.gone)
     }
 
     /// The time for which an agent avoids a task: after a refusal, or after a failure while another live agent with a

@@ -9,10 +9,9 @@ use std::{
 use crate::{
     id::{AgentId, AttemptNumber, Number},
     noun::{
-        agent::Agent, attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners,
-        presence::Presence, slow::Slow, task::Task,
+        attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners, presence::Presence,
+        slow::Slow, task::Task,
     },
-    rule::fit::Liveness,
     state::{State, weight::Weight},
     time::{Timestamp, millis},
 };
@@ -30,7 +29,7 @@ pub struct Soft {
     ends: BTreeMap<(Number, AttemptNumber), Timestamp>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
     /// The agents with a presence, by their last calls.
-    by_call: BTreeSet<(Timestamp, AgentId)>,
+    pub(crate) by_call: BTreeSet<(Timestamp, AgentId)>,
     /// The weight of the wishes among them.
     pub(crate) wants_bytes: u64,
     /// The owners of shards.
@@ -238,22 +237,6 @@ impl State {
             .get(agent)
             .map_or(Timestamp(0), |presence| presence.seen);
         seen.max(self.soft.deaf_until)
-    }
-
-    /// The agents that are not lost: those that called last come first, and those that may still call after the start
-    /// come last. Agents that are lost are not even visited, however many are kept.
-    pub(crate) fn live_agents(&self, liveness: Liveness) -> impl Iterator<Item = &Arc<Agent>> {
-        let earliest = Timestamp(liveness.now.0.saturating_sub(millis(liveness.ttl)));
-        let called = self.soft.by_call.iter().rev();
-        let called = called
-            .take_while(move |(seen, _)| *seen >= earliest)
-            .filter_map(|(_, id)| self.agent(id));
-        let may_still_call = liveness.started >= earliest;
-        let silent = self
-            .agents()
-            .filter(|agent| !self.soft.presences.contains_key(&agent.id));
-        let silent = may_still_call.then_some(silent).into_iter().flatten();
-        called.chain(silent).filter(|agent| !agent.gone)
     }
 
     /// The presence of an agent; `None` when it has not called since the start.
