@@ -17,7 +17,7 @@ use swarm_engine::{
     id::{Number, Seq, TaskId},
     noun::{
         hold::Scope,
-        needs::{Class, Offer},
+        needs::{Buckets, Class, Offer},
     },
     rejection::Rejection,
     state::State,
@@ -283,14 +283,15 @@ impl Locked<'_> {
     }
 
     /// The oldest waiter that a task of the class could be granted to, with its ticket; `None` when there is no task.
-    fn oldest_for(&self, class: Class) -> Option<Reverse<(u64, Arc<Offer>, Class)>> {
-        let (state, queue) = (&self.state, &class.queue);
-        if self.waiters.len() == 0 || state.hold(&Scope::Everything).is_some() || !state.is_open(queue) {
+    fn oldest_for(&mut self, class: Class) -> Option<Reverse<(u64, Arc<Offer>, Class)>> {
+        let Inner { state, waiters, .. } = &mut *self.inner;
+        if waiters.len() == 0 || state.hold(&Scope::Everything).is_some() || !state.is_open(&class.queue) {
             return None;
         }
-        let is_taken =
-            |offer: &Offer| offer.suits(&class) && state.ready().first_of(&class, &offer.buckets).is_some();
-        let (ticket, offer) = self.waiters.oldest(queue, is_taken)?;
+        // Asked of all buckets once, before each line is asked for its own.
+        state.ready().first_of(&class, &Buckets::ALL)?;
+        let has_task = |offer: &Offer| state.ready().first_of(&class, &offer.buckets).is_some();
+        let (ticket, offer) = waiters.oldest_suited(&class, has_task)?;
         Some(Reverse((ticket, offer, class)))
     }
 }

@@ -4,14 +4,18 @@
 //! those for all queues, oldest claim first, and ends at the first line that it suits.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use swarm_engine::{
     command::claim::Claim,
     id::{AgentId, QueueName, Seq},
-    noun::{needs::Offer, task::Task},
+    limits::MAX_CLASSES,
+    noun::{
+        needs::{Class, Offer},
+        task::Task,
+    },
     rejection::Rejection,
 };
 use tokio::sync::oneshot;
@@ -36,6 +40,8 @@ pub(super) struct Waiters {
     firsts: BTreeMap<Option<QueueName>, BTreeMap<u64, Arc<Offer>>>,
     /// The waiters by agent, request id and ticket.
     requests: BTreeMap<(AgentId, Arc<str>, u64), Arc<Offer>>,
+    /// Classes that no line suits: looking at each line again would be in vain.
+    unsuited: BTreeSet<Class>,
     /// Bytes of the queues and tokens of all claims.
     bytes: usize,
     next_ticket: u64,
@@ -99,8 +105,34 @@ impl Waiters {
         Some(waiter)
     }
 
+    /// The ticket and offer of the oldest waiter whose offer suits the class and has a task of it. A class that no line
+    /// suits is remembered until another line comes: it may be asked for each time that a task of its queue ends.
+    pub(super) fn oldest_suited(
+        &mut self,
+        class: &Class,
+        has_task: impl Fn(&Offer) -> bool,
+    ) -> Option<(u64, Arc<Offer>)> {
+        if self.unsuited.contains(class) {
+            return None;
+        }
+        let mut is_suited = false;
+        let oldest = self.oldest(&class.queue, |offer| {
+            let suits = offer.suits(class);
+            is_suited |= suits;
+            suits && has_task(offer)
+        });
+        if !is_suited {
+            if self.unsuited.len() >= MAX_CLASSES {
+                // Most of these are of tasks that are gone.
+                self.unsuited.clear();
+            }
+            self.unsuited.insert(class.clone());
+        }
+        oldest
+    }
+
     /// The ticket and offer of the oldest waiter for tasks of this queue whose offer is taken.
-    pub(super) fn oldest(
+    fn oldest(
         &self,
         queue: &QueueName,
         mut is_taken: impl FnMut(&Offer) -> bool,
@@ -134,6 +166,9 @@ impl Waiters {
         let key = (claim.agent.clone(), claim.request_id.clone(), ticket);
         self.requests.insert(key, offer.clone());
         self.bytes += bytes_of(claim);
+        if !self.lines.contains_key(&offer) {
+            self.unsuited.retain(|class| !offer.suits(class));
+        }
         let line = self.lines.entry(offer.clone()).or_default();
         let index = line.partition_point(|other| other.ticket < ticket);
         let before = line.front().map(|first| first.ticket);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     id::{LeaseToken, Session},
-    noun::needs::{Buckets, Executor},
+    noun::needs::{Buckets, Executor, Needs},
 };
 
 use super::*;
@@ -63,6 +63,27 @@ fn the_oldest_waiter_for_a_queue_is_found_whether_it_named_the_queue_or_not() {
         (None, 0, 0)
     );
     assert!(waiters.firsts.is_empty() && waiters.lines.is_empty());
+}
+
+#[test]
+fn a_class_that_no_line_suits_is_looked_for_again_when_another_line_comes() {
+    let mut waiters = Waiters::default();
+    let class = Needs::command(QueueName::stored("day")).class;
+    enlist(&mut waiters, "a", &["other"]);
+    assert!(waiters.oldest_suited(&class, |_| true).is_none());
+    assert_eq!(waiters.unsuited.len(), 1);
+    enlist(&mut waiters, "b", &["night"]);
+    assert!(
+        waiters
+            .oldest_suited(&class, |_| panic!("no line is looked at"))
+            .is_none()
+    );
+    let all = enlist(&mut waiters, "c", &[]);
+    let found = waiters.oldest_suited(&class, |_| true);
+    assert_eq!(found.map(|(ticket, _)| ticket), Some(all));
+    // A line that suits and has no task of its own shards may have one soon.
+    assert!(waiters.oldest_suited(&class, |_| false).is_none());
+    assert!(waiters.unsuited.is_empty());
 }
 
 #[test]
