@@ -62,10 +62,10 @@ mod tests {
 
     #[test]
     fn memory_that_is_almost_full_and_requests_without_room_are_notable() {
-        assert!(said(1 << 20, 0).contains("state 1.0 MiB of 1.0 GiB"));
+        assert!(said(1 << 20, 0).contains("state 1 MiB of 1 GiB"));
         let full = said(1 << 30, 0);
         assert!(
-            full.contains("almost full: state 1.0 GiB") && full.contains("--memory"),
+            full.contains("almost full: state 1 GiB") && full.contains("--memory"),
             "{full}"
         );
         assert!(said(0, 7).contains("7 requests found no room"));
