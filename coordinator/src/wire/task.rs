@@ -172,9 +172,12 @@ mod tests {
             phase: Phase::Pending { due },
             ..sample::running()
         };
+        let running = sample::running();
         let ended = |end| Task {
             phase: Phase::ended(end, Timestamp(9_000)),
-            ..sample::running()
+            // An attempt that has ended is among the attempts.
+            attempt_count: running.attempts[running.attempts.len() - 1].number,
+            ..running.clone()
         };
         let because = TaskId::stored("fetch");
         for (task, state, expected) in [
