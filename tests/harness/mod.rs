@@ -67,16 +67,24 @@ pub(crate) fn workspace_root() -> &'static Path {
         .expect("the tests are a member of the workspace")
 }
 
-/// Copies a directory with all that is in it.
+/// Copies a directory with all that is in it; what goes meanwhile, as where a program works in it, is left out.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
+    for entry in there(std::fs::read_dir(from)).into_iter().flatten() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        if there(entry.file_type()).is_some_and(|kind| kind.is_dir()) {
             copy_dir(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            there(std::fs::copy(entry.path(), target));
         }
+    }
+}
+
+/// What is asked of a file, unless it is gone.
+fn there<T>(found: std::io::Result<T>) -> Option<T> {
+    match found {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        found => Some(found.unwrap()),
     }
 }
