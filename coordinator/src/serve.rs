@@ -20,7 +20,7 @@ use crate::{
     program::{
         config::Config,
         failure::{abort, chain},
-        limits::MEMORY_UNKNOWN,
+        limits::{HUGE_PAGES_FROM, MEMORY_UNKNOWN},
     },
     request::{Requests, Settings},
     start::{
@@ -34,9 +34,12 @@ use crate::{
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let emergency = Emergency::listen().map_err(no_signals)?;
-    without_huge_pages();
     let connections = open_files::connections(open_files::raise())?;
-    let budget = budget(&config);
+    let memory = memory(&config);
+    if memory < HUGE_PAGES_FROM {
+        without_huge_pages();
+    }
+    let budget = Budget::of(memory);
     let dir = DataDir::open(&config.data_dir()?)?;
     let opened = start::open(&dir)?;
     let (listener, address) = listen("--listen", config.listen).await?;
@@ -113,7 +116,7 @@ fn note_closed(dir: &DataDir, contents: store::closing::Contents) {
 }
 
 /// The memory that others may take: as the operator says, or half of what there is.
-fn budget(config: &Config) -> Budget {
+fn memory(config: &Config) -> u64 {
     let found = Memory::of_this_process();
     let (bytes, whose) = match (config.memory, found) {
         (Some(bytes), _) => (bytes, "as --memory says"),
@@ -125,7 +128,7 @@ fn budget(config: &Config) -> Budget {
         reason = whose,
         "requests, answers and tasks may take this much memory"
     );
-    Budget::of(bytes)
+    bytes
 }
 
 /// Opens a port, for which this flag was given.

@@ -32,8 +32,8 @@ impl Memory {
     }
 }
 
-/// Keeps the system from giving this process pages of two mebibytes: the allocator touches a little of many places, and
-/// an idle coordinator would take four times as much memory.
+/// Keeps the system from giving this process pages of two mebibytes: the allocator touches a little of many places, so
+/// that they take memory which nothing counts.
 pub(crate) fn without_huge_pages() {
     if let Err(errno) = nix::sys::prctl::set_thp_disable(true) {
         tracing::debug!(error = %errno, "the system may use huge pages");

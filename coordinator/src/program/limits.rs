@@ -32,6 +32,10 @@ const _: () = {
 /// Memory that others may take where the system does not say how much there is.
 pub const MEMORY_UNKNOWN: u64 = 2 * 1024 * 1024 * 1024;
 
+/// From so much memory for others on, the system may give the process huge pages. They take some 40 MiB of an idle
+/// coordinator and half as much again of a busy one, and save a fifteenth of the processor.
+pub const HUGE_PAGES_FROM: u64 = 2 * 1024 * 1024 * 1024;
+
 /// Bytes of requests that are arriving: a few of the largest at least, and on a large machine so many that all agents
 /// of a large swarm can report at once.
 pub const READING_BYTES: RangeInclusive<u64> = 16 * MIB..=256 * MIB;

@@ -220,6 +220,7 @@ impl Upkeep {
     /// Has a thread take a snapshot of the store as it is after the next batch, and goes on keeping ready meanwhile.
     fn take_snapshot(&mut self) -> Result<(), String> {
         self.check_space()?;
+        tracing::info!("taking a snapshot: it rests in between, so that serving goes on");
         let began = self.core.clock().now();
         let (reply, taken) = channel();
         let (core, snapshots, keep) = (Arc::clone(&self.core), self.snapshots.clone(), self.keep);

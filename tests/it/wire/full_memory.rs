@@ -146,3 +146,24 @@ fn the_labels_of_an_agent_take_four_kibibytes_at_most() {
     let refused = refused.unwrap_or_default();
     assert!(refused.contains("at most 4096 are allowed"), "{refused}");
 }
+
+#[test]
+fn where_memory_is_short_there_are_no_huge_pages() {
+    let may_have = |memory: &str| {
+        let mut coordinator = Coordinator::with(&["--memory", memory]);
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", coordinator.program().pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("THP_enabled:"));
+        line.map(|line| line.ends_with('1'))
+    };
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    if !own
+        .lines()
+        .any(|line| line.starts_with("THP_enabled:") && line.ends_with('1'))
+    {
+        println!("SKIPPED: this system, or who started the tests, gives no huge pages");
+        return;
+    }
+    assert_eq!(may_have("1GiB"), Some(false));
+    assert_eq!(may_have("4GiB"), Some(true));
+}
