@@ -6,6 +6,7 @@ pub(crate) mod cgroup;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod coordinator;
+pub(crate) mod deaf;
 pub(crate) mod disk;
 pub(crate) mod fake_agent;
 pub(crate) mod pipe;

@@ -367,10 +367,14 @@ fn a_dry_run_without_a_coordinator_checks_the_file_alone() {
     fs::write(&path, "tasks: [{id: a, run: x, depends_on: elsewhere}]").unwrap();
     let fake = Fake::start(|_| {});
     let file = path.to_str().unwrap();
+    // A port that is taken, and where nothing listens.
+    let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+    deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = deaf.local_addr().unwrap().to_string();
     let ended = fake.ctl_with(
         &["submit", "-q", "--dry-run", "-f", file],
         "",
-        &[("SWARM_COORDINATOR", "127.0.0.1:1")],
+        &[("SWARM_COORDINATOR", &address)],
     );
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
@@ -379,9 +383,9 @@ fn a_dry_run_without_a_coordinator_checks_the_file_alone() {
         ended.stderr
     );
     assert!(
-        ended.stderr.starts_with(
-            "not checked with the coordinator at 127.0.0.1:1: connection refused: nothing listens there\n"
-        ),
+        ended.stderr.starts_with(&format!(
+            "not checked with the coordinator at {address}: connection refused: nothing listens there\n"
+        )),
         "{}",
         ended.stderr
     );

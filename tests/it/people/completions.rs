@@ -4,6 +4,7 @@ use std::{fs, process::Command};
 
 use crate::harness::{
     coordinator::Coordinator,
+    deaf::Deaf,
     fake_agent::FakeAgent,
     program::{command, run},
 };
@@ -97,7 +98,11 @@ fn bash_completes_verbs_flags_and_live_ids_of_tasks_jobs_agents_and_queues() {
 fn ids_are_asked_for_without_a_word_about_what_goes_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    for address in [silent.local_addr().unwrap().to_string(), "127.0.0.1:1".to_owned()] {
+    let deaf = Deaf::take();
+    for address in [
+        silent.local_addr().unwrap().to_string(),
+        deaf.address().to_owned(),
+    ] {
         let mut ask = command("swarmctl", dir.path());
         ask.args(["complete-ids", "--", "--coordinator", &address, "inspect", ""]);
         let ended = run(ask).expect(0);

@@ -5,6 +5,7 @@ use std::{net::TcpListener, thread};
 use crate::harness::{
     agent::RealAgent,
     coordinator::Coordinator,
+    deaf::Deaf,
     program::{Ended, command, run},
     swarmctl::swarmctl,
     wait_until,
@@ -72,10 +73,11 @@ fn who_cannot_be_asked_is_unreachable_for_both_doctors() {
     let dir = dir.path();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = listener.local_addr().unwrap().to_string();
+    let deaf = Deaf::take();
     // Side by side: both doctors have patience with a silent one.
     thread::scope(|scope| {
         for (address, why) in [
-            ("127.0.0.1:1", "nothing listens there"),
+            (deaf.address(), "nothing listens there"),
             ("no-such-host.invalid", "does not resolve"),
             (silent.as_str(), "does not answer"),
         ] {

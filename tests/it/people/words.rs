@@ -11,6 +11,7 @@ use std::{
 
 use crate::harness::{
     coordinator::Coordinator,
+    deaf::Deaf,
     program::{Ended, command, run},
 };
 
@@ -79,12 +80,13 @@ fn failing_command_lines_say_what_is_wrong_in_words() {
     let data = server.data_dir();
     let data = data.display();
     let address = server.address();
+    let deaf = Deaf::take();
     for line in [
         "swarmctl --no-such-flag".to_owned(),
         "swarmctl frobnicate".to_owned(),
         "swarmctl list --coordinator https://lab:1".to_owned(),
         "swarmctl list --coordinator nowhere.invalid".to_owned(),
-        "swarmctl list --coordinator 127.0.0.1:1".to_owned(),
+        format!("swarmctl list --coordinator {}", deaf.address()),
         "swarmctl list --state sleeping".to_owned(),
         "swarmctl list --config bad.toml".to_owned(),
         "swarmctl list --config .".to_owned(),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{
     coordinator::Coordinator,
+    deaf::Deaf,
     program::{Ended, command, run},
     wait_until,
 };
@@ -257,9 +258,11 @@ fn a_misspelt_variable_is_told_and_one_of_another_program_or_a_task_is_not() {
 fn an_agent_works_with_what_its_file_says() {
     let server = Coordinator::start();
     let home = tempfile::tempdir().unwrap();
+    let deaf = Deaf::take();
     let text = format!(
-        "coordinator = [\"127.0.0.1:1\", \"{}\"]\nlabel = [\"gpu=a100\", \"site=x\"]\nslots = 3\n\
+        "coordinator = [\"{}\", \"{}\"]\nlabel = [\"gpu=a100\", \"site=x\"]\nslots = 3\n\
          name = \"filed\"\nexit_when_idle = false\nstate_dir = \"{}\"\n",
+        deaf.address(),
         server.address(),
         home.path().join("state").display()
     );
