@@ -3,15 +3,12 @@
 use std::{io::Write as _, net::SocketAddr, sync::Arc};
 
 use swarm_program::{exit::Exit, failure::Failure};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::budget::Budget,
-    door::{self, emergency::Emergency},
+    door::{self, emergency::Emergency, port::Port},
     machine::{
         data_dir::DataDir,
         memory::{Memory, without_huge_pages},
@@ -41,12 +38,15 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     }
     let budget = Budget::of(memory);
     let dir = DataDir::open(&config.data_dir()?)?;
+    // First: who mistook the port need not wait for the data.
+    let port = Port::take("--listen", config.listen)?;
+    let metrics = config
+        .metrics_listen
+        .map(|address| Port::take("--metrics-listen", address))
+        .transpose()?;
     let opened = start::open(&dir)?;
-    let (listener, address) = listen("--listen", config.listen).await?;
-    let metrics = match config.metrics_listen {
-        Some(address) => Some(listen("--metrics-listen", address).await?),
-        None => None,
-    };
+    let (listener, address) = port.open()?;
+    let metrics = metrics.map(Port::open).transpose()?;
 
     let mut running = Running::start(opened, config.accept_clock, budget)?;
     let shutdown = CancellationToken::new();
@@ -129,29 +129,6 @@ fn memory(config: &Config) -> u64 {
         "requests, answers and tasks may take this much memory"
     );
     bytes
-}
-
-/// Opens a port, for which this flag was given.
-async fn listen(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let failed = |error: std::io::Error| {
-        let help = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!(
-                    "another program has that port; take another one: {flag} {}:PORT (0 takes a free one)",
-                    address.ip()
-                )
-            }
-            _ => format!("name an address of this machine: {flag} IP:PORT"),
-        };
-        Failure::new(
-            Exit::Configuration,
-            format!("cannot listen on {address}: {}", chain(&error)),
-        )
-        .help(help)
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }
 
 /// Says on stdout where the ports are: one line for each, for programs that start this one.

@@ -4,3 +4,4 @@ pub(crate) mod emergency;
 pub(crate) mod grpc;
 pub(crate) mod http;
 pub mod inside;
+pub(crate) mod port;

@@ -295,6 +295,9 @@ pub const MAX_HTTP_CONNECTIONS: usize = 16;
 /// A connection for metrics is closed after this long, whatever it does: a scrape takes milliseconds.
 pub const HTTP_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Connections that wait to be taken: as many as the system allows a socket by default.
+pub const CONNECTION_BACKLOG: u32 = 1024;
+
 /// Bytes of an HTTP request's line and headers: those of scrapers and browsers, several times over.
 pub const MAX_HTTP_HEADER_BYTES: usize = 16 * 1024;
 

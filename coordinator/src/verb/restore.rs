@@ -63,7 +63,8 @@ impl Restore {
         check(&aside, copied.last_seq)?;
         take_over(&dir, &aside).map_err(|error| disk_failure(&error))?;
         say(format_args!(
-            "restored everything up to seq {} to {}; the next start begins a new history",
+            "restored everything up to seq {} to {}; the next start begins a new history, and what ran when the \
+             backup was taken runs again",
             copied.last_seq,
             dir.path().display()
         ));

@@ -9,4 +9,5 @@ mod dev;
 mod log_readers;
 mod log_words;
 mod logs;
+mod ports;
 mod stop;
