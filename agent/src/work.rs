@@ -1,7 +1,12 @@
 //! The agent's work: from the settings to a registered agent, once for each coordinator that answers, and the last
 //! words.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use swarm_program::{exit::Exit, failure::Failure};
@@ -45,6 +50,14 @@ const MAX_WAITS: u32 = 2;
 /// On top of the silence of another process with this identity: the two machines count time by clocks of their own.
 const AFTER_ITS_TTL: Duration = Duration::from_millis(100);
 
+/// How long to wait for a state directory that somebody uses, and how often to look: an agent that is ending has it for
+/// a moment. A service manager that starts the agent again after this does not take it for a program that ends at once.
+const DIRECTORY_WAIT: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// After how long it is told that the directories are not open yet. What an earlier process left may take some seconds.
+const OPENING_TOLD: Duration = Duration::from_secs(20);
+
 /// The time for the last sweep, which gives up after ten seconds by itself. The state directory may hang.
 const LAST_SWEEP: Duration = Duration::from_secs(15);
 
@@ -57,9 +70,12 @@ pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
     let config = Arc::new(config);
     let coordinator = Arc::new(Coordinator::new(&config).map_err(|error| Failure::new(Exit::Usage, error))?);
     let shutdown = Shutdown::listen().context("cannot listen to signals")?;
-    let state = Arc::new(open_state(&config)?);
-    end_left_trees(state.path()).await;
-    let workspace = open_workspace(&config, &state)?;
+    let mut stage = shutdown.watch();
+    // A signal ends the agent also when a disk does not answer.
+    let (state, workspace) = tokio::select! {
+        opened = open_directories(&config) => opened?,
+        _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
+    };
     let series = Series::begin(state.path());
     let guard = Guard::keep(&series, &config);
     let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
@@ -305,15 +321,59 @@ async fn end_left_trees(state: &Path) {
     let _ = ending.await;
 }
 
-fn open_state(config: &Config) -> Result<StateDirectory, Failure> {
-    StateDirectory::open(config.state_dir.as_deref(), config.name.as_deref()).map_err(|error| match error {
-        OpenError::Locked(path) => Failure::new(
-            Exit::Refused,
-            format!("another agent uses the state directory {}", path.display()),
-        )
-        .help("stop that one, or give this one another --name or --state-dir"),
-        OpenError::Unusable(error) => Failure::from(error),
-    })
+/// Takes the state directory, tidies up what an earlier process left, and opens the workspace.
+async fn open_directories(config: &Arc<Config>) -> Result<(Arc<StateDirectory>, Arc<Workspace>), Failure> {
+    let opening = async {
+        let state = Arc::new(open_state(config).await?);
+        end_left_trees(state.path()).await;
+        let (config, here) = (Arc::clone(config), Arc::clone(&state));
+        let opened = spawn_blocking(move || open_workspace(&config, &here)).await;
+        let workspace = opened.context("cannot open the workspace")??;
+        Ok((state, workspace))
+    };
+    tokio::pin!(opening);
+    match timeout(OPENING_TOLD, &mut opening).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            tracing::warn!(
+                "the state directory and the workspace are not open after {} s: is there a disk that does not answer?",
+                OPENING_TOLD.as_secs()
+            );
+            opening.await
+        }
+    }
+}
+
+/// Takes the state directory, on a thread that may hang with the disk.
+async fn open_state(config: &Arc<Config>) -> Result<StateDirectory, Failure> {
+    let begun = Instant::now();
+    let mut is_told = false;
+    loop {
+        let here = Arc::clone(config);
+        let opening =
+            spawn_blocking(move || StateDirectory::open(here.state_dir.as_deref(), here.name.as_deref()));
+        let place = match opening.await.context("cannot open the state directory")? {
+            Ok(state) => return Ok(state),
+            Err(OpenError::Unusable(error)) => return Err(Failure::from(error)),
+            Err(OpenError::Locked(place)) => place,
+        };
+        let place = place.display();
+        if begun.elapsed() >= DIRECTORY_WAIT {
+            let sentence =
+                format!("another agent, or a process that one left, uses the state directory {place}");
+            let help = "stop that one, or give this one another --name or --state-dir; a process that a killed agent \
+                        was starting uses it until the file system of its program answers";
+            return Err(Failure::new(Exit::Again, sentence).help(help));
+        }
+        if !is_told {
+            is_told = true;
+            tracing::warn!(
+                "the state directory {place} is in use; waiting {} s for it",
+                DIRECTORY_WAIT.as_secs()
+            );
+        }
+        sleep(LOOK_AGAIN).await;
+    }
 }
 
 fn open_workspace(config: &Config, state: &StateDirectory) -> Result<Arc<Workspace>, Failure> {

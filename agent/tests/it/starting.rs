@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
 use swarm_proto::{
     call::status,
     reason::Reason,
@@ -71,12 +72,31 @@ async fn a_name_in_use_is_refused_with_a_sentence() {
     fake.until("the first", |world| (world.registered.len() == 1).then_some(()))
         .await;
     let (code, log) = home.start(&fake, &["--name", "lab"]).end().await;
-    assert_eq!(code, 3, "{log}");
+    assert_eq!(code, 75, "{log}");
     assert!(
-        log.contains("error: another agent uses the state directory"),
+        log.contains("error: another agent, or a process that one left, uses the state directory"),
         "{log}"
     );
     assert_eq!(fake.world().registered[0].name, "lab");
+}
+
+#[tokio::test]
+async fn an_agent_whose_state_directory_is_still_in_use_waits_for_it_and_hears_signals_meanwhile() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let flags = ["--name", "lab"];
+    let first = home.start(&fake, &flags);
+    fake.until("the first", |world| (world.registered.len() == 1).then_some(()))
+        .await;
+    let second = home.start(&fake, &flags);
+    second.until_log("is in use; waiting").await;
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.end().await.0, 0);
+    let third = home.start(&fake, &flags);
+    third.until_log("is in use; waiting").await;
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.end().await.0, 0);
+    fake.until("the third", |world| (world.registered.len() == 2).then_some(()))
+        .await;
 }
 
 #[tokio::test]

@@ -175,6 +175,7 @@ fn exit_of(status: Option<ExitStatus>) -> Exit {
         Some(2) => Exit::Usage,
         Some(3) => Exit::Refused,
         Some(74) => Exit::Disk,
+        Some(75) => Exit::Again,
         Some(78) => Exit::Configuration,
         _ => Exit::Failed,
     }

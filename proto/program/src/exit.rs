@@ -16,7 +16,7 @@ pub enum Exit {
     Failed,
     /// Wrong usage, a bad job file, or a request that can never be right.
     Usage,
-    /// Refused: a conflict, a wrong state, not allowed, or a directory that another process uses.
+    /// Refused: a conflict, a wrong state, not allowed, or a data directory that another process uses.
     Refused,
     /// There is no such task, job or agent.
     NotFound,
@@ -32,7 +32,8 @@ pub enum Exit {
     Bug,
     /// A disk is full, or the data on it are damaged.
     Disk,
-    /// The store was found damaged while serving; the next start mends it.
+    /// A later start can do better: it mends the store that was found damaged while serving, or finds the agent's state
+    /// directory free.
     Again,
     /// The configuration cannot work, such as a port in use.
     Configuration,

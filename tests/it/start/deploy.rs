@@ -1,7 +1,14 @@
 //! What is shipped beside the programs fits them: units name flags that exist, and stop as the programs do.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
+use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 use crate::harness::{
@@ -129,6 +136,34 @@ fn the_agents_unit_waits_for_the_drain() {
     assert!(granted > needed, "{granted:?} is not more than {needed:?}");
     // With any other mode the tasks would get the signal that only the agent understands.
     assert_eq!(unit.value("Service", "KillMode"), "mixed");
+}
+
+#[test]
+fn an_agent_whose_state_directory_is_still_in_use_is_started_again_for_as_long_as_that_lasts() {
+    let unit = Unit::read("swarm-agent.service");
+    let state = tempfile::tempdir().unwrap();
+    // As a process has it that hung at its start when its agent was killed.
+    let lock = File::create(state.path().join("lock")).unwrap();
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let mut agent = command("agent", state.path());
+    agent.arg("--state-dir").arg(state.path());
+    let begun = Instant::now();
+    run(agent).expect(75);
+    let round = begun.elapsed() + seconds(unit.value("Service", "RestartSec"));
+
+    let mut last_codes = unit
+        .value("Service", "RestartPreventExitStatus")
+        .split_whitespace();
+    assert!(
+        last_codes.all(|code| code != "75"),
+        "systemd would not start it again"
+    );
+    let starts: u32 = unit.value("Unit", "StartLimitBurst").parse().unwrap();
+    let interval = seconds(unit.value("Unit", "StartLimitIntervalSec"));
+    assert!(
+        round * starts > interval,
+        "systemd gives up after {starts} starts, one in {round:?}"
+    );
 }
 
 /// The settings of a program with this file, by key.
