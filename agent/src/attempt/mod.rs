@@ -12,7 +12,7 @@ use swarm_proto::{
 };
 use tokio::{sync::watch, time::sleep};
 
-use self::starter::{Gate, Hung, Starter};
+use self::starter::{Gate, Hung, START_LIMIT, Starter};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -33,6 +33,9 @@ use crate::{
 
 /// How long the directories of an attempt may take. On a full disk kept ones are removed meanwhile.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(60);
+/// How long a start may go on after an order that ends its attempt. A start of a moment comes to its end, and its
+/// process is asked to end.
+const ORDERED_LIMIT: Duration = Duration::from_secs(1);
 /// The mildest order after a silence of the coordinator, and the mildest order that kills.
 const SILENCED: Order = Order::Release(Why::Silence);
 const STOPPED: Order = Order::Stop(Why::Leaving);
@@ -171,7 +174,7 @@ async fn start(
         surroundings.sweeper.clone(),
     );
     let (assignment, key, directory) = (Arc::clone(assignment), key.clone(), Arc::clone(directory));
-    let orders = orders.clone();
+    let (known, mut heard) = (orders.clone(), orders.clone());
     let start = move |gate: &Gate| {
         let executor = assignment.spec.as_ref().and_then(Executor::of);
         let launch = executor
@@ -179,7 +182,7 @@ async fn start(
             .prepare(&key, &assignment.job_id, &directory)?;
         launch.look();
         let (program, path) = (launch.program.clone(), launch.path());
-        let order = || *orders.borrow();
+        let order = || *known.borrow();
         // The lease may be somebody else's by now.
         let is_wanted = || order() < Order::Cancel && gate.pass();
         let process = Process::start(launch, tree, is_wanted)
@@ -195,13 +198,23 @@ async fn start(
         );
         Ok(process)
     };
-    let started = surroundings.starter.run(start).await;
+    let unwanted = async {
+        hurried(&mut heard, Order::Cancel).await;
+        sleep(ORDERED_LIMIT).await;
+    };
+    let started = surroundings
+        .starter
+        .run_within(START_LIMIT, unwanted, start)
+        .await;
     started.unwrap_or_else(|hung| {
-        Err(failed(
-            "hung",
-            Blame::Machine,
-            format!("cannot start the command: {hung}"),
-        ))
+        Err(match *orders.borrow() {
+            order if order >= Order::Cancel => outcome_of(order),
+            _ => failed(
+                "hung",
+                Blame::Machine,
+                format!("cannot start the command: {hung}"),
+            ),
+        })
     })
 }
 

@@ -20,7 +20,7 @@ use tokio::{
 use crate::process::{kill_unstarted, this_thread};
 
 /// How long a start may take. On a busy machine it takes a second.
-const START_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(10);
 /// How long a start that began its process has to end after that was killed, and how often it is killed again: a child
 /// may be born after the first time.
 const KILL_LIMIT: Duration = Duration::from_secs(1);

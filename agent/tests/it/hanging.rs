@@ -5,17 +5,24 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use swarm_proto::v1::{Assignment, Blame, Command, Directive, attempt_report::Outcome, task_spec::Work};
-use tokio::io::AsyncReadExt as _;
+use tokio::{io::AsyncReadExt as _, process::Child};
 
 use crate::{
     fake::Fake,
     private::{NOBODY, as_nobody},
     program::{Agent, Home, children_of, until},
 };
+
+/// For the end of an agent whose state directory hangs: its last sweep and its guard's are given up, one after another.
+const END_BESIDE_A_HUNG_STATE: Duration = Duration::from_secs(60);
 
 /// A directory that hangs for an agent of this user whose mounts this script makes.
 fn hung_directory(home: &Home, user: u32) -> (PathBuf, String) {
@@ -95,6 +102,25 @@ async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on
     assert_eq!(agent.end().await.0, 0);
 }
 
+/// Has a directory hang for an agent that runs, until what this returns is dropped.
+async fn hang(agent: &Agent, directory: &Path) -> Child {
+    let script = format!(
+        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {} \
+         && echo hangs && exec sleep 1000",
+        directory.display()
+    );
+    let mut daemon = tokio::process::Command::new("nsenter")
+        .args(["-m", "-t", &agent.pid().to_string(), "sh", "-c", &script])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut hangs = [0; 6];
+    let mut told = daemon.stdout.take().unwrap();
+    told.read_exact(&mut hangs).await.unwrap();
+    daemon
+}
+
 /// A task whose process hangs before it is its program.
 fn submit_hanging(fake: &Fake, home: &Home, hung: &Path) {
     let script = home.path().join("script");
@@ -163,25 +189,7 @@ async fn an_attempt_whose_workspace_hangs_hears_its_orders_and_does_not_hold_up_
     };
     fake.submit("first", "true");
     fake.report("first").await;
-    let script = format!(
-        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {} \
-         && echo hangs && exec sleep 1000",
-        workspace.display()
-    );
-    let mut daemon = tokio::process::Command::new("nsenter")
-        .args(["-m", "-t", &agent.pid().to_string(), "sh", "-c", &script])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut hangs = [0; 6];
-    daemon
-        .stdout
-        .take()
-        .unwrap()
-        .read_exact(&mut hangs)
-        .await
-        .unwrap();
+    let _daemon = hang(&agent, &workspace).await;
     fake.submit("a", "true");
     fake.until("it is granted", |world| world.queue.is_empty().then_some(()))
         .await;
@@ -205,4 +213,121 @@ async fn an_attempt_whose_workspace_hangs_hears_its_orders_and_does_not_hold_up_
     ));
     let (code, log) = agent.end().await;
     assert_eq!(code, 0, "{log}");
+}
+
+/// The child of an agent that is not its guard, as soon as there is one.
+async fn hung_child(agent: &Agent) -> Pid {
+    let (agent, guard) = (agent.pid(), agent.guard().await);
+    let mut found = None;
+    until("a process hangs", || {
+        found = children_of(agent).into_iter().find(|child| *child != guard);
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn a_start_that_hangs_hears_the_cancel_of_its_task() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home, 0);
+    submit_hanging(&fake, &home, &hung);
+    fake.submit_with("path", "true", |assignment| {
+        if let Some(Work::Command(command)) = &mut assignment.spec.as_mut().unwrap().work {
+            let path = hung.to_str().unwrap().to_owned();
+            command.env.insert("PATH".to_owned(), path);
+        }
+    });
+    let Some(agent) = home.start_apart(&fake, &mounts, &["--slots", "2"]) else {
+        return;
+    };
+    hung_child(&agent).await;
+    fake.until("all are granted", |world| world.queue.is_empty().then_some(()))
+        .await;
+    for name in ["a", "path"] {
+        fake.world().directives.insert(name.to_owned(), Directive::Cancel);
+    }
+    for name in ["a", "path"] {
+        let report = fake.report(name).await;
+        assert!(
+            matches!(report.outcome, Some(Outcome::Cancelled(_))),
+            "{report:?}"
+        );
+    }
+    let guard = agent.guard().await;
+    until("the process is gone", || children_of(agent.pid()) == [guard]).await;
+    fake.submit("b", "true");
+    fake.report("b").await;
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn an_agent_waits_for_the_process_that_hung_when_its_predecessor_was_killed() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home, 0);
+    let flags = ["--name", "lab"];
+    submit_hanging(&fake, &home, &hung);
+    let Some(agent) = home.start_apart(&fake, &mounts, &flags) else {
+        return;
+    };
+    let child = hung_child(&agent).await;
+    agent.crash().await;
+    let (code, log) = home.start(&fake, &flags).end().await;
+    assert_eq!(code, 75, "{log}");
+    assert!(log.contains("or a process that one left, uses"), "{log}");
+    let again = home.start(&fake, &flags);
+    again.until_log("is in use; waiting").await;
+    kill(child, Signal::SIGKILL).unwrap();
+    fake.submit("b", "true");
+    fake.report("b").await;
+    again.signal(Signal::SIGTERM);
+    assert_eq!(again.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn an_agent_whose_state_directory_hangs_delivers_what_it_runs_and_ends_at_a_signal() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (state, workspace) = (home.path().join("state"), home.path().join("work"));
+    let flags = [
+        "--state-dir",
+        state.to_str().unwrap(),
+        "--workspace",
+        workspace.to_str().unwrap(),
+    ];
+    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+        return;
+    };
+    fake.submit("a", &home.patient("a"));
+    home.begun("a").await;
+    let _daemon = hang(&agent, &state).await;
+    home.go("a");
+    let report = fake.report("a").await;
+    assert!(matches!(report.outcome, Some(Outcome::Success(_))), "{report:?}");
+    agent.signal(Signal::SIGTERM);
+    let (code, log) = agent.end_within(END_BESIDE_A_HUNG_STATE).await;
+    assert_eq!(code, 0, "{log}");
+}
+
+#[tokio::test]
+async fn a_signal_ends_an_agent_whose_state_directory_hangs_at_its_start() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (hung, mounts) = hung_directory(&home, 0);
+    let flags = ["--state-dir", hung.to_str().unwrap()];
+    let Some(agent) = home.start_apart(&fake, &mounts, &flags) else {
+        return;
+    };
+    until("the agent hears signals", || hears_sigterm(agent.pid())).await;
+    agent.signal(Signal::SIGTERM);
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
+    assert!(fake.world().registered.is_empty());
+}
+
+/// Whether a process catches SIGTERM, which is number 15.
+fn hears_sigterm(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << 14) != 0)
 }

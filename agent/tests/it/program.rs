@@ -236,8 +236,13 @@ impl Agent {
     }
 
     /// Waits for the agent's end; returns its exit code and its log.
-    pub(crate) async fn end(mut self) -> (i32, String) {
-        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+    pub(crate) async fn end(self) -> (i32, String) {
+        self.end_within(PATIENCE).await
+    }
+
+    /// The same with another patience.
+    pub(crate) async fn end_within(mut self, patience: Duration) -> (i32, String) {
+        let Ok(status) = timeout(patience, self.child.wait()).await else {
             panic!("the agent does not end; its log:\n{}", self.log());
         };
         (status.unwrap().code().unwrap_or(-1), self.log())
