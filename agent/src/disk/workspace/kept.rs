@@ -8,13 +8,12 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard},
     time::SystemTime,
 };
 
 use super::{
-    MAX_NAMESAKES, Space, attempt_directory::make_marker, is_attempt_directory, is_full, is_one_disk, size,
-    without_namesake,
+    MAX_NAMESAKES, Space, attempt_directory::make_marker, is_attempt_directory, is_full, is_one_disk,
+    removals::Removals, size, without_namesake,
 };
 use crate::{
     disk::{
@@ -63,8 +62,7 @@ impl Bounds {
 pub(crate) struct Kept {
     directory: PathBuf,
     bounds: Bounds,
-    /// The directories that could not be removed. The next start tries again. One removal goes on at a time.
-    stuck: Mutex<Vec<PathBuf>>,
+    pub(super) removals: Removals,
 }
 
 /// One kept directory.
@@ -79,7 +77,7 @@ impl Kept {
         Kept {
             directory,
             bounds,
-            stuck: Mutex::default(),
+            removals: Removals::default(),
         }
     }
 
@@ -123,20 +121,20 @@ impl Kept {
 
     /// Removes the oldest until all bounds are kept.
     pub(crate) fn trim(&self) {
-        let mut stuck = self.stuck();
-        let mut entries = self.entries(&stuck);
+        let entries = self.entries();
+        let mut count = entries.len();
         let mut bytes = entries
             .iter()
             .fold(0u64, |sum, entry| sum.saturating_add(entry.bytes));
-        entries.reverse();
-        while let Some(oldest) = entries.last() {
-            let is_within = entries.len() <= MAX_KEPT && bytes <= self.bounds.bytes;
-            if is_within && !self.is_short() {
+        for oldest in entries {
+            let is_within = count <= MAX_KEPT && bytes <= self.bounds.bytes;
+            // A removal that goes on may make room enough. The disk is looked at every second.
+            if is_within && (self.removals.is_one_going() || !self.is_short()) {
                 return;
             }
             bytes = bytes.saturating_sub(oldest.bytes);
-            remove(oldest, &mut stuck);
-            entries.pop();
+            count -= 1;
+            self.removals.remove(&oldest.path);
         }
     }
 
@@ -162,11 +160,11 @@ impl Kept {
         is_one_disk(&self.directory, place)
     }
 
-    /// Removes the oldest one; false when there is none that can be removed.
+    /// Removes the oldest one, or waits for a removal that goes on when there is no other; false when none can be
+    /// removed.
     fn give_way(&self) -> bool {
-        let mut stuck = self.stuck();
-        let entries = self.entries(&stuck);
-        entries.iter().any(|oldest| remove(oldest, &mut stuck))
+        let entries = self.entries();
+        entries.iter().any(|oldest| self.removals.remove(&oldest.path)) || self.removals.wait_for_one()
     }
 
     /// Whether the disk has less space than stays free.
@@ -175,7 +173,8 @@ impl Kept {
     }
 
     /// The directories that can be removed, oldest first. Other agents may have theirs here, too.
-    fn entries(&self, stuck: &[PathBuf]) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry> {
+        let taken = self.removals.taken();
         let listed = match fs::read_dir(&self.directory) {
             Ok(listed) => listed,
             Err(error) => {
@@ -188,7 +187,7 @@ impl Kept {
         let mut entries: Vec<Entry> = listed
             .flatten()
             .map(|entry| entry.path())
-            .filter(|path| is_attempt_directory(path) && !stuck.contains(path))
+            .filter(|path| is_attempt_directory(path) && !taken.contains(path))
             // Another agent may have removed it meanwhile.
             .filter_map(|path| Entry::at(path).ok())
             .collect();
@@ -207,10 +206,6 @@ impl Kept {
 
     pub(super) fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    fn stuck(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        self.stuck.lock().expect("nothing panics while it tidies")
     }
 }
 
@@ -257,22 +252,6 @@ fn note_size(place: &Path) {
     });
     if let Err(error) = noted {
         tracing::debug!(%error, "cannot note the size of {}", place.display());
-    }
-}
-
-/// Removes a kept directory, and says so; false when something of it is left.
-fn remove(entry: &Entry, stuck: &mut Vec<PathBuf>) -> bool {
-    let place = entry.path.display();
-    match remove_tree(&entry.path) {
-        Ok(()) => {
-            tracing::info!("removed the kept directory {place}, one of the oldest, to make room");
-            true
-        }
-        Err(left) => {
-            tracing::warn!(error = %left, "cannot remove the kept directory {place}");
-            stuck.push(entry.path.clone());
-            false
-        }
     }
 }
 

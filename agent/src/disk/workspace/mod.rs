@@ -10,6 +10,7 @@
 
 mod attempt_directory;
 mod kept;
+mod removals;
 mod size;
 mod space;
 mod spares;

@@ -1,7 +1,16 @@
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, sync::Arc};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
+    sync::{Arc, mpsc::channel},
+    thread,
+    time::Duration,
+};
 
 use super::*;
 use crate::attempt_key::AttemptKey;
+
+/// The patience of a test.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bounds that no test reaches.
 const MUCH: Bounds = Bounds {
@@ -112,6 +121,40 @@ fn on_a_full_disk_the_oldest_give_way_until_it_works() {
     let always_full = || Err::<(), _>(io::Error::from(ErrorKind::StorageFull));
     assert!(workspace.kept().make_room_for(always_full).is_err());
     assert_eq!(names(&kept), [""; 0]);
+}
+
+#[test]
+fn a_removal_that_takes_long_holds_up_nobody_who_needs_room_while_another_directory_can_go() {
+    let place = tempfile::tempdir().unwrap();
+    let workspace = at(place.path());
+    for name in ["a", "b"] {
+        keep(&workspace, name);
+    }
+    let kept = place.path().join(KEPT);
+    let slow = kept.join("a.1");
+    let removals = &workspace.kept().removals;
+    assert!(removals.begin(&slow) && !removals.begin(&slow));
+    let (tell, told) = channel();
+    let (there, directory) = (Arc::clone(&workspace), kept.clone());
+    let until = move |left: &'static [&str]| {
+        let full_until = || match names(&directory) == left {
+            true => Ok(()),
+            false => Err(ErrorKind::StorageFull.into()),
+        };
+        there.kept().make_room_for(full_until).is_ok()
+    };
+    thread::spawn(move || {
+        tell.send(until(&["a.1"])).unwrap();
+        // Now there is nothing but what is being removed.
+        tell.send(until(&[])).unwrap();
+    });
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
+    // Only number and bytes are bounds while a removal goes on.
+    workspace.kept().trim();
+    assert_eq!(names(&kept), ["a.1"]);
+    fs::remove_dir_all(&slow).unwrap();
+    removals.end(&slow, true);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
 }
 
 #[test]
