@@ -4,6 +4,9 @@ use swarm_proto::v1::{Agent, AgentState};
 
 use super::{Listing, hold, page::Page, state, table::Table, text};
 
+/// For how long a refused copy of an agent is told after its last try, in seconds, as the coordinator counts them.
+const COPY_TOLD_SECONDS: i64 = 3600;
+
 /// Agents as a list.
 pub fn listing(agents: &[Agent]) -> Listing {
     let mut table = Table::new([
@@ -11,6 +14,7 @@ pub fn listing(agents: &[Agent]) -> Listing {
     ])
     .free_text(&["NAME", "LABELS", "HOLD"])
     .dispensable(&["HOST", "VERSION", "SEEN", "LABELS", "HOLD"]);
+    let is_copied = copied(agents);
     for agent in agents {
         table.row([
             agent.agent_id.clone(),
@@ -18,6 +22,7 @@ pub fn listing(agents: &[Agent]) -> Listing {
             agent.host.clone(),
             match agent.state() {
                 AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
+                AgentState::Online if is_copied(agent) => state::COPIED,
                 state => state::agent(state),
             }
             .to_owned(),
@@ -30,6 +35,17 @@ pub fn listing(agents: &[Agent]) -> Listing {
         ]);
     }
     Listing::of_messages("agents", agents, |agent| &agent.agent_id, table)
+}
+
+/// Tells the agents of which a copy was refused lately. By the coordinator's clock: the newest call of an agent was a
+/// moment ago.
+pub fn copied(agents: &[Agent]) -> impl Fn(&Agent) -> bool {
+    let calls = agents.iter().filter_map(|agent| agent.seen_time);
+    let last_call = calls.map(|time| time.seconds).max();
+    move |agent| {
+        let refused = agent.twin_time.map(|time| time.seconds);
+        refused.is_some_and(|at| last_call.is_none_or(|call| call - at <= COPY_TOLD_SECONDS))
+    }
 }
 
 /// Everything about an agent that fits a page of this width.

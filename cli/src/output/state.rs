@@ -51,6 +51,9 @@ pub fn task(state: TaskState) -> &'static str {
 /// An online agent whose machine fails, for a table.
 pub const SLOWED: &str = "◔ slowed";
 
+/// An online agent of which a copy was refused, for a table.
+pub const COPIED: &str = "⧉ copied";
+
 /// An attempt's outcome for a table.
 pub fn attempt(outcome: AttemptOutcome) -> &'static str {
     match outcome {

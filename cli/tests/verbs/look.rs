@@ -259,7 +259,7 @@ fn status_has_the_promised_keys() {
     );
     assert_eq!(
         keys(&status["agents"]),
-        ["online", "draining", "lost", "paused", "slowed"]
+        ["online", "draining", "lost", "paused", "slowed", "copied"]
     );
     assert_eq!(status["uptime"], 90);
 }

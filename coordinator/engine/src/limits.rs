@@ -13,6 +13,10 @@ pub const CLOCK_CONFIRMED_AFTER: Duration = Duration::from_secs(10 * 60);
 /// By how much two clocks of one machine may differ and still count as the same: time servers turn them this little.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
+/// For how long a refused copy of an agent is told after its last try. A copy that is started again tries within a
+/// lease.
+pub const COPY_TOLD: Duration = Duration::from_secs(3600);
+
 /// Tasks in one submit: deciding and applying ten thousand events takes some tens of milliseconds.
 pub const MAX_SUBMIT_TASKS: usize = 10_000;
 

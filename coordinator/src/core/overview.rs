@@ -76,6 +76,8 @@ pub(crate) struct AgentCounts {
     pub(crate) draining: u64,
     pub(crate) lost: u64,
     pub(crate) paused: u64,
+    /// Agents of which a copy was refused lately.
+    pub(crate) copied: u64,
 }
 
 /// Whether an agent can be counted on.
@@ -156,6 +158,8 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
     for agent in state.agents().filter(|agent| !agent.gone) {
         let hold = state.hold(&Scope::Agent(agent.id.clone()));
         let presence = state.presence(&agent.id);
+        let twin = agent.twin.as_ref();
+        counts.copied += u64::from(twin.is_some_and(|twin| twin.is_recent(liveness.now)));
         match AgentState::of(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness) {
             AgentState::Online => {
                 counts.online += 1;

@@ -43,6 +43,7 @@ pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
         draining,
         lost,
         paused,
+        copied,
     } = counts;
     v1::AgentCounts {
         online,
@@ -50,6 +51,7 @@ pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
         draining,
         lost,
         paused,
+        copied,
     }
 }
 

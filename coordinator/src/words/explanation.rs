@@ -60,6 +60,21 @@ impl Told {
         self
     }
 
+    /// Adds that a copy of the agent was refused: its machine does nothing, and people ask why.
+    fn copied(mut self, agent: &Agent, liveness: Liveness) -> Told {
+        if let Some(twin) = &agent.twin
+            && twin.is_recent(liveness.now)
+        {
+            let place = match &*twin.host {
+                "" => String::new(),
+                host => format!(" on {host}"),
+            };
+            self.message +=
+                &format!("; a copy of it{place} was refused, and needs a state directory of its own");
+        }
+        self
+    }
+
     /// Adds that the agent of a running task is silent, and what helps if its machine is gone.
     fn silent(mut self, task: &Task, silence: Option<Duration>) -> Told {
         let Some(silence) = silence else { return self };
@@ -308,7 +323,7 @@ fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, liveness: Live
             )
         }
     };
-    let told = told.change(change_for(task, fit));
+    let told = told.copied(agent, liveness).change(change_for(task, fit));
     v1::AgentFit {
         agent_id: agent.id.to_string(),
         name: agent.name.to_string(),

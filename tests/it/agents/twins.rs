@@ -50,6 +50,21 @@ fn a_copy_in_a_restart_loop_leaves_the_first_one_at_work_and_says_why_it_ends() 
         copies.iter_mut().for_each(RealAgent::start_again);
     }
     assert_eq!(first.program().ended(), None);
+
+    // Whoever asks why the other machine does nothing is told.
+    client.submit(vec![shell_task("waits", "true")]);
+    for words in [&["agent", "list"][..], &["status"]] {
+        let told = coordinator.swarmctl(words).expect(0).stdout;
+        assert!(told.contains("⧉ copied"), "{told}");
+    }
+    let told = coordinator.swarmctl(&["explain", "waits"]).expect(0).stdout;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("was refused, and needs a state directory of its own"),
+        "{told}"
+    );
+    assert_eq!(client.status().agents.unwrap().copied, 1);
+
     fs::write(dir.join("gate"), "").unwrap();
     let task = client.wait_for_state("shared", TaskState::Succeeded);
     assert_eq!((task.attempt_count, task.tries.unwrap().losses), (1, 0));

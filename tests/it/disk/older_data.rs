@@ -37,6 +37,8 @@ fn a_coordinator_that_is_behind_what_its_agents_saw_says_so() {
     });
     let log = coordinator.program().log();
     assert!(log.contains("older than what was acknowledged"), "{log}");
+    let said = coordinator.swarmctl(&["status"]).expect(0).stdout;
+    assert!(said.contains("which the journal did not have"), "{said}");
     let said = coordinator.swarmctl(&["doctor"]).stdout;
     assert!(said.contains("an agent has seen event"), "{said}");
 }

@@ -20,7 +20,7 @@ use swarm_proto::{
 use super::look::holds;
 use crate::{
     call::client::Client,
-    output::{Output, change, hold, text},
+    output::{Output, agent, change, hold, text},
     program::{PROGRAM, globals::Globals},
 };
 
@@ -32,9 +32,6 @@ Examples:
 
 /// At most this many agents are named in one line.
 const MOST_NAMES: usize = 5;
-
-/// For how long a refused copy of an agent is told after its last try, in seconds: it tries again within a lease.
-const COPY_TOLD_SECONDS: i64 = 3600;
 
 /// At most this many holds have a line.
 const MOST_HOLDS: usize = 20;
@@ -206,16 +203,7 @@ fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &
             "install the coordinator's version there when something is not understood",
         );
     }
-    // By the coordinator's clock: the newest call of an agent was a moment ago.
-    let last_call = agents
-        .iter()
-        .filter_map(|agent| agent.seen_time)
-        .map(|time| time.seconds)
-        .max();
-    let copied = named(&|agent| {
-        let refused = agent.twin_time.map(|time| time.seconds);
-        refused.is_some_and(|at| last_call.is_none_or(|call| call - at <= COPY_TOLD_SECONDS))
-    });
+    let copied = named(&agent::copied(agents));
     if !copied.is_empty() {
         report.notable(
             "agents copied",

@@ -118,6 +118,7 @@ fn page(
         .add("process", process(status))
         .add("memory", memory::all(status))
         .add("journal", journal(status))
+        .add("history", history(status))
         .add(
             "lease",
             server.lease_ttl.as_ref().map(text::duration).unwrap_or_default(),
@@ -165,6 +166,14 @@ fn page(
             "  {:<13}{:>8}  online, and given nothing for a while: their machines fail. Which: {}\n",
             state::SLOWED,
             agents.slowed,
+            client.next("agent list")
+        ));
+    }
+    if agents.copied > 0 {
+        page.push_str(&format!(
+            "  {:<13}{:>8}  copies of them were refused, and need state directories of their own. Which: {}\n",
+            state::COPIED,
+            agents.copied,
             client.next("agent list")
         ));
     }
@@ -231,6 +240,14 @@ fn journal(status: &GetStatusResponse) -> String {
         behind => journal.push_str(&format!("; the store is {behind} behind")),
     }
     journal
+}
+
+/// That events are missing; `swarmctl doctor` says what mends it.
+fn history(status: &GetStatusResponse) -> String {
+    match status.agents_saw_seq {
+        0 => String::new(),
+        seen => format!("an agent has seen event {seen}, which the journal did not have: see doctor"),
+    }
 }
 
 fn oldest_queued(status: &GetStatusResponse) -> String {

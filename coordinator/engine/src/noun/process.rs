@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::time::Timestamp;
+use crate::{limits::COPY_TOLD, time::Timestamp};
 
 /// Where a process of an agent runs. Programs that do not say it are told apart by nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,4 +28,11 @@ pub struct Twin {
     pub host: Arc<str>,
     /// When it was refused.
     pub refused: Timestamp,
+}
+
+impl Twin {
+    /// Whether it was refused so lately that people are told.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now - self.refused <= COPY_TOLD
+    }
 }

@@ -111,6 +111,7 @@ impl Page {
             draining,
             lost,
             paused,
+            copied,
         } = *agents;
         let by_state = [
             ("online", online),
@@ -127,6 +128,11 @@ impl Page {
             "swarm_agents_slowed",
             "Online agents that are given nothing for a while, because their machine failed",
             slowed,
+        )?;
+        sheet.gauge(
+            "swarm_agents_copied",
+            "Agents of which a copy was refused within the last hour",
+            copied,
         )?;
         sheet.gauge("swarm_slots", "Slots of the agents that are online", *slots)?;
         let by_kind = [
