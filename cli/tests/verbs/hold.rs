@@ -135,6 +135,7 @@ fn a_coordinator_whose_status_is_too_large_is_still_a_coordinator() {
         world.held.holds = vec![hold(HoldKind::Pause, scope(), "ann@desk", &reason); 12_000];
     });
     let ended = as_ann(&fake, &["doctor"]);
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
     assert!(
         ended.stdout.contains("answers, and its status cannot be had"),
         "{}",

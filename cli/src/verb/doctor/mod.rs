@@ -59,9 +59,11 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let address = &globals.coordinator;
     let coordinator = checkup::coordinator(&mut report, address).await;
     if let Some(coordinator) = &coordinator {
-        data_directory::check(&mut report, &coordinator.status);
-        memory::check(&mut report, &coordinator.status);
-        check_holds(&mut report, &coordinator.status, globals).await?;
+        if let Some(status) = &coordinator.status {
+            data_directory::check(&mut report, status);
+            memory::check(&mut report, status);
+            check_holds(&mut report, status, globals).await?;
+        }
         match agents(globals).await {
             Ok(agents) => check_agents(&mut report, &agents, &coordinator.info.version, address),
             Err(error) => report.wrong(
@@ -70,7 +72,9 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 "see the error",
             ),
         }
-        check_tasks(&mut report, &coordinator.status, globals);
+        if let Some(status) = &coordinator.status {
+            check_tasks(&mut report, status, globals);
+        }
     }
     check_tools(&mut report);
     let troubled: Vec<&str> = report.troubled().collect();

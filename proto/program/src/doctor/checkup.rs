@@ -35,8 +35,8 @@ const MAX_SKEW: Duration = Duration::from_secs(2);
 pub struct Coordinator {
     /// The coordinator's own description.
     pub info: GetServerInfoResponse,
-    /// Its state.
-    pub status: GetStatusResponse,
+    /// Its state; `None` when that cannot be had, which the report says.
+    pub status: Option<GetStatusResponse>,
 }
 
 /// Checks the coordinator at an address; gives nothing when it cannot be asked.
@@ -47,20 +47,12 @@ pub async fn coordinator(report: &mut Report, address: &Address) -> Option<Coord
     let asked = SystemTime::now();
     let seen = match timeout(PATIENCE, ask(address)).await {
         Ok(Ok(seen)) => seen,
-        Ok(Err(Unasked::Stranger(why))) => {
+        Ok(Err(why)) => {
             let message = format!("what answers at {address} does not work as a coordinator: {why}");
             report.wrong(
                 "protocol",
                 message,
                 "name the coordinator's gRPC port, which is usually 50051",
-            );
-            return None;
-        }
-        Ok(Err(Unasked::NoStatus(why))) => {
-            report.wrong(
-                "protocol",
-                format!("the coordinator at {address} answers, and its status cannot be had: {why}"),
-                "look at the coordinator's log, and install the same version on both sides",
             );
             return None;
         }
@@ -87,9 +79,25 @@ pub async fn coordinator(report: &mut Report, address: &Address) -> Option<Coord
         ),
     );
     compare_versions(report, &info.version);
-    compare_clocks(report, &seen.status, asked, answered);
-    compare_positions(report, &seen.status);
-    Some(seen)
+    let status = match seen.status {
+        Ok(status) => {
+            compare_clocks(report, &status, asked, answered);
+            compare_positions(report, &status);
+            Some(status)
+        }
+        Err(why) => {
+            report.wrong(
+                "status",
+                format!("the coordinator at {address} answers, and its status cannot be had: {why}"),
+                "look at the coordinator's log, and install the same version on both sides",
+            );
+            None
+        }
+    };
+    Some(Coordinator {
+        info: seen.info,
+        status,
+    })
 }
 
 async fn resolves(report: &mut Report, address: &Address) -> bool {
@@ -164,28 +172,32 @@ async fn speaks(report: &mut Report, address: &Address) -> bool {
     }
 }
 
-/// Why a coordinator cannot be asked.
-#[derive(Debug)]
-enum Unasked {
-    /// It may be none.
-    Stranger(String),
-    /// It says that it is one, and not how it is.
-    NoStatus(String),
+/// The answers of a coordinator.
+struct Answers {
+    info: GetServerInfoResponse,
+    /// Why it cannot be had, otherwise.
+    status: Result<GetStatusResponse, String>,
 }
 
-async fn ask(address: &Address) -> Result<Coordinator, Unasked> {
-    let why = |status: &tonic::Status| CallFailure::of(status).message().to_owned();
-    let channel = channel::open(address).map_err(Unasked::Stranger)?;
+/// Asks what answers at an address.
+///
+/// # Errors
+///
+/// When it may be no coordinator.
+async fn ask(address: &Address) -> Result<Answers, String> {
+    let why = |status: tonic::Status| CallFailure::of(&status).message().to_owned();
+    let channel = channel::open(address)?;
     let mut service = AdminServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let info = service.get_server_info(GetServerInfoRequest {}).await;
-    let info = info.map_err(|status| Unasked::Stranger(why(&status)))?;
+    let info = service
+        .get_server_info(GetServerInfoRequest {})
+        .await
+        .map_err(why)?;
     let status = service.get_status(GetStatusRequest {}).await;
-    let status = status.map_err(|status| Unasked::NoStatus(why(&status)))?;
-    Ok(Coordinator {
+    Ok(Answers {
         info: info.into_inner(),
-        status: status.into_inner(),
+        status: status.map(tonic::Response::into_inner).map_err(why),
     })
 }
 
