@@ -2,6 +2,7 @@
 //! process behind.
 
 mod cancelling;
+mod full_disk;
 mod given_up;
 mod leaving;
 mod obeying;

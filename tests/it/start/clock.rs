@@ -69,6 +69,16 @@ impl Scene {
         self.coordinator.swarmctl(&["doctor"]).stdout
     }
 
+    fn repair(&self, words: &[&str]) -> String {
+        let mut command = command("coordinator", self.coordinator.dir());
+        command
+            .arg("repair")
+            .args(words)
+            .arg("--data-dir")
+            .arg(self.coordinator.data_dir());
+        run(command).expect(0).stdout
+    }
+
     fn has(&self, id: &str) -> bool {
         let list = self
             .coordinator
@@ -192,18 +202,9 @@ fn an_accepted_clock_counts_at_once_and_repair_sets_a_wrong_one_back() {
     assert!(scene.has("kept"));
 
     assert_eq!(scene.coordinator.stop(SECONDS), 0);
-    let repair = |words: &[&str]| {
-        let mut command = command("coordinator", scene.coordinator.dir());
-        command
-            .arg("repair")
-            .args(words)
-            .arg("--data-dir")
-            .arg(scene.coordinator.data_dir());
-        run(command).expect(0).stdout
-    };
-    let said = repair(&[]);
+    let said = scene.repair(&[]);
     assert!(said.contains("--set-time-back"), "{said}");
-    let said = repair(&["--set-time-back"]);
+    let said = scene.repair(&["--set-time-back"]);
     assert!(said.contains("the next start sets the time back"), "{said}");
     scene.coordinator.change_flags(&[]);
     scene.coordinator.start_again();
@@ -224,6 +225,36 @@ fn an_accepted_clock_counts_at_once_and_repair_sets_a_wrong_one_back() {
     scene.restart(0, &[]);
     scene.run_task("last");
     assert!(near(scene.time_ahead(), 0), "{}", scene.time_ahead());
+}
+
+#[test]
+fn one_repair_accepts_a_loss_and_sets_the_time_back() {
+    let Some(mut scene) = Scene::new(&[]) else { return };
+    scene.run_task("old");
+    scene.restart(30 * DAY, &["--accept-clock"]);
+    scene.run_task("kept");
+    scene.run_task("lost");
+    assert_eq!(scene.coordinator.stop(SECONDS), 0);
+
+    // The last entry is damaged, and the store knows that it was acknowledged.
+    let journal = scene
+        .coordinator
+        .data_dir()
+        .join("journal/00000000000000000001.seg");
+    let mut bytes = fs::read(&journal).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[last] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    let said = scene.repair(&["--accept-loss", "--set-time-back"]);
+    assert!(said.contains("repaired: the coordinator goes on"), "{said}");
+    assert!(said.contains("the next start sets the time back by"), "{said}");
+
+    scene.coordinator.change_clock(None);
+    scene.coordinator.change_flags(&[]);
+    scene.coordinator.start_again();
+    assert!(near(scene.time_ahead(), 0), "{}", scene.time_ahead());
+    assert!(scene.has("kept"));
+    scene.run_task("after");
 }
 
 #[test]
