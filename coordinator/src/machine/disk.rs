@@ -166,7 +166,12 @@ pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
-fn sync_parent(path: &Path) -> Result<(), FileError> {
+/// Brings the name of a file or directory to disk.
+///
+/// # Errors
+///
+/// When the file system refuses.
+pub(super) fn sync_parent(path: &Path) -> Result<(), FileError> {
     match path.parent() {
         Some(parent) if parent != Path::new("") => sync_directory(parent),
         _ => sync_directory(Path::new(".")),

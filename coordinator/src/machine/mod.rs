@@ -4,6 +4,7 @@
 pub(crate) mod clock;
 pub(crate) mod data_dir;
 pub(crate) mod disk;
+pub(crate) mod marker;
 pub(crate) mod memory;
 pub(crate) mod open_files;
 pub(crate) mod pace;

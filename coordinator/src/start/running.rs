@@ -157,10 +157,10 @@ impl Running {
     /// Begins everything that happens by itself until the shutdown. The coordinator may serve when this returns.
     pub(crate) async fn begin(&mut self, dir: &DataDir, times: Times, shutdown: &CancellationToken) {
         self.core.until_durable(self.began).await;
-        if let Err(error) = new_history::begun(dir.path()) {
+        if let Err(error) = new_history::marker(dir.path()).remove() {
             tracing::warn!(error = chain(&error), "cannot note that a new history has begun");
         }
-        if let Err(error) = time_back::is_set(dir.path()) {
+        if let Err(error) = time_back::marker(dir.path()).remove() {
             tracing::warn!(error = chain(&error), "cannot note that the time is set back");
         }
         self.core.grace_at_start(times.lease_ttl);
