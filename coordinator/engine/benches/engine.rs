@@ -287,7 +287,7 @@ fn heartbeat(criterion: &mut Criterion) {
         let mut leases: Vec<Held> = Vec::new();
         while leases.len() < leased {
             let proofs = world.claim(HELD.min(leased - leases.len())).0;
-            leases.extend(proofs.into_iter().map(Held::from));
+            leases.extend(proofs.into_iter().map(|proof| Held { proof, ran: None }));
         }
         leases.truncate(HELD);
         criterion.bench_function(&format!("heartbeat/{HELD} of {leased} leases"), |bencher| {

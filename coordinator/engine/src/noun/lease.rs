@@ -49,13 +49,6 @@ pub struct Held {
     pub ran: Option<Duration>,
 }
 
-impl From<Proof> for Held {
-    /// A lease whose agent does not say for how long its attempt has run.
-    fn from(proof: Proof) -> Held {
-        Held { proof, ran: None }
-    }
-}
-
 /// The end of an attempt that has run for `ran`, when its lease was granted and ended as these say. Clocks that were
 /// set in between are of no account.
 pub(crate) fn end_by_its_run(

@@ -70,7 +70,7 @@ impl World {
             version: "1.0.0".into(),
             held: held
                 .into_iter()
-                .map(|(task, attempt)| self.proof(task, attempt).into())
+                .map(|(task, attempt)| self.held(task, attempt))
                 .collect(),
             lease_ttl: self.ttl(),
             jitter: JITTER,
@@ -164,12 +164,8 @@ impl World {
 
     pub(crate) fn renew(&mut self, words: &mut Words<'_>) -> Lines {
         let agent = agent(words)?;
-        let leases = words
-            .attempts()?
-            .into_iter()
-            .map(|(task, attempt)| Held::from(self.proof(task, attempt)))
-            .collect();
-        let mut leases: Vec<Held> = leases;
+        let leases = words.attempts()?.into_iter();
+        let mut leases: Vec<Held> = leases.map(|(task, attempt)| self.held(task, attempt)).collect();
         if words.takes("ran") {
             let ran = words.need_duration()?;
             leases.iter_mut().for_each(|held| held.ran = Some(ran));
@@ -256,6 +252,11 @@ impl World {
     fn proof(&self, task: TaskId, attempt: AttemptNumber) -> Proof {
         let token = self.tokens.get(&(task.clone(), attempt)).copied();
         Proof { task, attempt, token }
+    }
+
+    fn held(&self, task: TaskId, attempt: AttemptNumber) -> Held {
+        let proof = self.proof(task, attempt);
+        Held { proof, ran: None }
     }
 
     fn draw(&mut self) -> LeaseToken {

@@ -224,7 +224,10 @@ impl Process {
             proof: work.proof.clone(),
             ran: Some(Duration::from_millis(boot - work.begun)),
         });
-        let reported = self.outbox.iter().map(|report| report.proof.clone().into());
+        let reported = self.outbox.iter().map(|report| Held {
+            proof: report.proof.clone(),
+            ran: None,
+        });
         running.chain(reported).collect()
     }
 

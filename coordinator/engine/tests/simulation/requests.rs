@@ -391,7 +391,7 @@ impl World {
             Some(session) => Request::Renew(Renew {
                 agent,
                 session,
-                leases: vec![proof.into()],
+                leases: vec![Held { proof, ran: None }],
                 lease_ttl: TTL,
                 draining: false,
             }),

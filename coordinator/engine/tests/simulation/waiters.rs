@@ -8,6 +8,7 @@ use swarm_engine::{
     id::AgentId,
     noun::{
         hold::Scope,
+        lease::Held,
         needs::{Class, Offer},
     },
     rejection::Rejection,
@@ -112,9 +113,11 @@ impl Coordinator {
         let now = self.now(boot);
         let running = self.up_mut();
         for task in result.iter().flatten() {
-            running
-                .leases
-                .renew(&running.state, &claim.agent, &proof_of(task).into(), now);
+            let held = Held {
+                proof: proof_of(task),
+                ran: None,
+            };
+            running.leases.renew(&running.state, &claim.agent, &held, now);
             tally.deed(Deed::Claim);
         }
         if result.iter().any(|granted| !granted.is_empty()) && running.state.seq() == before {
