@@ -1,40 +1,33 @@
 //! The state directory, which makes an agent the same agent after a restart. It has the lock, the identity, the
 //! outboxes and, by default, the attempts' directories.
 
+mod identity;
+mod lock;
+
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
-use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
-};
-use swarm_proto::{
-    limits::{MAX_ID_BYTES, MAX_NAME_BYTES},
-    v1::AgentProcess,
-};
+use nix::fcntl::Flock;
+use swarm_proto::v1::AgentProcess;
 
+pub(crate) use self::lock::{LOCK, is_in_use, number_of};
+use self::{
+    identity::{host, new_agent_id, new_name, read_or_make},
+    lock::lock,
+};
 use super::write::{make_private, write_durably};
-use crate::program::{file_name::is_file_name, random};
 
-/// 80 random bits: no two agents ever share an identity.
-const AGENT_ID_CHARACTERS: usize = 16;
-/// Characters that tell the agents of one host apart.
-const NAME_SUFFIX_CHARACTERS: usize = 4;
-/// The files of the directory's own.
-pub(crate) const LOCK: &str = "lock";
+/// The files of the identity.
 const NAME: &str = "name";
 const AGENT_ID: &str = "agent_id";
 /// Rounds of looking for a free directory. Agents that start together may take one from each other.
 const MAX_ROUNDS: u32 = 20;
-/// Characters of the host's name in an agent's name: host names may be longer than ours.
-const MAX_HOST_CHARACTERS: usize = 63;
 
 /// A state directory that belongs to this process until it ends.
 #[derive(Debug)]
@@ -192,7 +185,7 @@ impl StateDirectory {
                 name
             }
         };
-        let agent_id = read_or_make(&path.join(AGENT_ID), || random::base32(AGENT_ID_CHARACTERS))?;
+        let agent_id = read_or_make(&path.join(AGENT_ID), new_agent_id)?;
         words.push((AGENT_ID, agent_id.clone()));
         Ok(StateDirectory {
             path,
@@ -230,24 +223,6 @@ pub(crate) fn locate(state_dir: Option<&Path>, name: Option<&str>) -> Result<Pat
     let mut places = names.iter().map(|name| base.join(name));
     let free = places.find(|place| is_in_use(place).is_ok_and(|is| !is));
     Ok(free.unwrap_or(base))
-}
-
-/// Whether another agent has taken the directory.
-///
-/// # Errors
-///
-/// When the lock file cannot be opened.
-pub(crate) fn is_in_use(place: &Path) -> io::Result<bool> {
-    let file = match File::open(place.join(LOCK)) {
-        Ok(file) => file,
-        Err(error) if is_gone(&error) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(_released) => Ok(false),
-        Err((_, Errno::EWOULDBLOCK)) => Ok(true),
-        Err((_, errno)) => Err(errno.into()),
-    }
 }
 
 /// Whether an error says that there is no such file.
@@ -288,23 +263,6 @@ fn existing(base: &Path) -> Result<Vec<String>, OpenError> {
     Ok(names)
 }
 
-fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
-    let file = path.join(LOCK);
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&file)
-        .with_context(|| format!("cannot open the lock file {}", file.display()))?;
-    Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => OpenError::Locked(path.to_owned()),
-        other => OpenError::Unusable(
-            anyhow::Error::new(io::Error::from(other)).context(format!("cannot lock {}", file.display())),
-        ),
-    })
-}
-
 /// This process, by the boot of the system and the lock file in it: no other live process has this very file locked.
 /// A copy of the directory has another file, and a clone of the machine another boot.
 fn process(lock: &File) -> Option<AgentProcess> {
@@ -315,60 +273,6 @@ fn process(lock: &File) -> Option<AgentProcess> {
         host: host(),
         place: format!("{boot} {}", number_of(&file)),
     })
-}
-
-/// Tells a file from all others that this machine has at the time.
-pub(crate) fn number_of(file: &fs::Metadata) -> String {
-    format!("{} {}", file.dev(), file.ino())
-}
-
-/// The name of this machine; empty when it has none.
-fn host() -> String {
-    let name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|host| host.into_string().ok());
-    let mut name = name.unwrap_or_default();
-    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
-    name
-}
-
-/// The text in a file. A file that is not there yet is written with the text of `make`.
-fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, OpenError> {
-    match fs::read_to_string(file) {
-        Ok(text) if is_file_name(text.trim(), MAX_ID_BYTES) => return Ok(text.trim().to_owned()),
-        Ok(_) => {
-            return Err(OpenError::Unusable(anyhow::anyhow!(
-                "{} does not hold what an agent wrote there; move it away to begin with a new one",
-                file.display()
-            )));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(anyhow::Error::new(error)
-                .context(format!("cannot read {}", file.display()))
-                .into());
-        }
-    }
-    let made = make();
-    write_durably(file, format!("{made}\n").as_bytes())
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(made)
-}
-
-fn new_name() -> String {
-    let short: String = host()
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(MAX_HOST_CHARACTERS)
-        .collect();
-    let host = if is_file_name(&short, MAX_HOST_CHARACTERS) {
-        short.as_str()
-    } else {
-        "agent"
-    };
-    format!("{host}-{}", random::base32(NAME_SUFFIX_CHARACTERS))
 }
 
 #[cfg(test)]
