@@ -1,25 +1,17 @@
 //! Deliveries: one in flight, with many outcomes, each of which is confirmed or refused by itself.
 
-use std::{
-    collections::VecDeque,
-    io, mem,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::VecDeque, io, mem, sync::Arc, time::Duration};
 
 use prost::Message as _;
 use swarm_proto::{
     call::CallFailure,
     limits::{MAX_ITEMS, MAX_MESSAGE_BYTES},
     reason::Reason,
-    v1::{
-        AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult,
-        attempt_report::Outcome,
-    },
+    v1::{AttemptReport, ClaimResponse, CompleteRequest, CompleteResponse, ReportResult},
 };
 use tokio::time::Instant;
 
-use super::{claiming, context::SlotContext, in_flight::Call};
+use super::{claiming, context::SlotContext, in_flight::Call, unsent::Unsent};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{lease::BootTime, sentence},
@@ -39,20 +31,6 @@ pub(super) struct Delivering {
     in_flight: Option<Delivery>,
     pauses: Backoff,
     not_before: Instant,
-}
-
-/// An outcome that is not confirmed.
-pub(super) struct Unsent {
-    pub(super) key: AttemptKey,
-    pub(super) report: AttemptReport,
-    /// When the attempt ended.
-    pub(super) since: SystemTime,
-    /// A delivery of this outcome with others was refused as a whole, so it is sent alone.
-    alone: bool,
-    /// The lease was lost, and the result is set aside already.
-    pub(super) lost: bool,
-    /// Why the outcome could not be written to the disk.
-    pub(super) unwritten: Option<io::Error>,
 }
 
 /// A delivery in flight.
@@ -281,27 +259,6 @@ impl Delivering {
     }
 }
 
-impl Unsent {
-    pub(super) fn new(report: AttemptReport, since: SystemTime) -> Unsent {
-        let key = report.lease.as_ref().map(AttemptKey::of).unwrap_or(AttemptKey {
-            task_id: String::new(),
-            attempt: 0,
-        });
-        Unsent {
-            key,
-            report,
-            since,
-            alone: false,
-            lost: false,
-            unwritten: None,
-        }
-    }
-
-    fn is_released(&self) -> bool {
-        matches!(self.report.outcome, Some(Outcome::Released(_)))
-    }
-}
-
 /// Whether the next try may get past this refusal.
 fn is_momentary(reason: &str) -> bool {
     matches!(
@@ -312,9 +269,9 @@ fn is_momentary(reason: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, time::SystemTime};
 
-    use swarm_proto::v1::{LeaseRef, Output, Refusal, Released};
+    use swarm_proto::v1::{LeaseRef, Output, Refusal, Released, attempt_report::Outcome};
 
     use super::*;
 

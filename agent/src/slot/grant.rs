@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 use tokio::time::Instant;
 
-use super::{Worker, claiming::Brought, delivering::Unsent, hold::is_by_hold, run::run_to_report};
+use super::{Worker, claiming::Brought, hold::is_by_hold, run::run_to_report, unsent::Unsent};
 use crate::{
     attempt::{self, veto},
     coordinator::{

@@ -13,6 +13,7 @@ mod delivering;
 mod disk_watch;
 mod hold;
 mod leaving;
+mod unsent;
 mod write_retry;
 
 mod context;
@@ -30,12 +31,13 @@ use tokio::{
 
 use self::{
     claiming::Claiming,
-    delivering::{Delivering, Unsent},
+    delivering::Delivering,
     disk_watch::DiskWatch,
     hold::CurrentHold,
     in_flight::{Call, answer_of},
     leaving::Leaving,
     no_work::NoWork,
+    unsent::Unsent,
     write_retry::WriteRetry,
 };
 pub(crate) use self::{context::SlotContext, leaving::Ending};

@@ -11,8 +11,8 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::{
     Worker,
     context::{WRITE_LIMIT, hung},
-    delivering::Unsent,
     write_retry::{WriteRetry, Written, write},
+    unsent::Unsent,
 };
 use crate::attempt_key::AttemptKey;
 

@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{
     context::{SlotContext, WRITE_LIMIT, hung},
-    delivering::Unsent,
     in_flight::Call,
+    unsent::Unsent,
 };
 use crate::{
     attempt::{self, Conclusion, Surroundings, veto::queue_of},
