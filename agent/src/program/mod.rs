@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 mod shard;
+mod values;
 
 pub(crate) mod bug;
 pub(crate) mod shutdown;
