@@ -81,10 +81,13 @@ pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
     let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
     // Every attempt has ended its own processes. This sweep is for those that could not.
     let last = timeout(LAST_SWEEP, spawn_blocking(move || series.end())).await;
-    if !matches!(last, Ok(Ok(swept)) if swept.is_gone) {
+    if !matches!(&last, Ok(Ok(swept)) if swept.is_gone) {
         tracing::warn!("processes that attempts left running cannot be ended; the next start tries again");
     }
-    guard.release().await;
+    if last.is_ok() {
+        // Otherwise the guard waits for the same disk, and ends when that answers.
+        guard.release().await;
+    }
     ended
 }
 

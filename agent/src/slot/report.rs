@@ -11,8 +11,8 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::{
     Worker,
     context::{WRITE_LIMIT, hung},
-    write_retry::{WriteRetry, Written, write},
     unsent::Unsent,
+    write_retry::{WriteRetry, Written, write},
 };
 use crate::attempt_key::AttemptKey;
 
@@ -149,10 +149,11 @@ impl Worker {
 
     /// Tries a last time to write, and logs the outcomes that are lost.
     pub(super) async fn write_last(&mut self) {
-        if self.write_retry.take().is_none() {
+        let unwritten = self.delivering.unwritten();
+        if self.write_retry.take().is_none() || unwritten.is_empty() {
             return;
         }
-        let writing = write(&self.context, self.delivering.unwritten());
+        let writing = write(&self.context, unwritten);
         let written = timeout(WRITE_LIMIT, writing).await.unwrap_or_else(|_| Written {
             keys: Vec::new(),
             result: Err(hung()),

@@ -21,7 +21,8 @@ use crate::{
     program::{Agent, Home, children_of, until},
 };
 
-/// For the end of an agent whose state directory hangs: its last sweep and its guard's are given up, one after another.
+/// For the end of an agent whose state directory hangs: the tidying of its attempts and its last sweep are given up,
+/// one after another.
 const END_BESIDE_A_HUNG_STATE: Duration = Duration::from_secs(60);
 
 /// A directory that hangs for an agent of this user whose mounts this script makes.
