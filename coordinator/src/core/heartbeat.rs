@@ -7,10 +7,11 @@ use swarm_engine::{
     rejection::Rejection,
 };
 
-use super::{Answer, Core};
+use super::{Answer, Core, witness::Missing};
 
 impl Core {
-    /// Renews leases, and waits up to `wait` for an order when there is none.
+    /// Renews leases, and waits up to `wait` for an order when there is none. `missing` is what the agent has seen, and
+    /// the journal does not have.
     ///
     /// # Errors
     ///
@@ -19,6 +20,7 @@ impl Core {
         &self,
         request: Renew,
         mut wait: Duration,
+        missing: Option<Missing>,
     ) -> Result<Answer<Vec<Directive>>, Rejection> {
         let (result, as_of, parked) = {
             let mut locked = self.lock();
@@ -32,6 +34,9 @@ impl Core {
             let parked = (nothing && !wait.is_zero()).then(|| locked.parked.park(request.agent.clone()));
             (result, locked.release(), parked)
         };
+        if let (Ok(_), Some(missing)) = (&result, missing) {
+            self.agent_saw(&request.agent, missing);
+        }
         let Some(parked) = parked else {
             self.until_durable(as_of).await;
             return result.map(|value| Answer { value, as_of });

@@ -33,7 +33,7 @@ mod pins;
 mod rates;
 mod stored_ids;
 mod waiters;
-mod witness;
+pub(crate) mod witness;
 
 use std::{sync::Arc, time::Duration};
 

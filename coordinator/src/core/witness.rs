@@ -11,23 +11,38 @@ use super::Core;
 #[derive(Debug, Default)]
 pub(super) struct Witness(AtomicU64);
 
+/// An event that an agent says it has seen, and before which the journal ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missing {
+    seq: u64,
+    last: Seq,
+}
+
 impl Core {
-    /// Notes that an agent has seen this position. Answers leave when their position is durable, so a journal of the
-    /// same history that ends before it has lost something: it was restored by hand from an older copy, for
-    /// `coordinator restore` begins a new history.
-    pub(crate) fn agent_saw(&self, agent: &AgentId, history: &str, seq: u64) {
-        let last = self.decided().0;
-        if history != self.history() || seq <= last {
-            return;
+    /// The event of this history that an agent says it has seen, if the journal ends before it. This is asked before
+    /// the agent's request is decided, which adds events. Answers leave when their position is durable, so a journal
+    /// that ends before one has lost something: it was restored by hand from an older copy, for `coordinator restore`
+    /// begins a new history.
+    pub(crate) fn missing(&self, history: &str, seq: u64) -> Option<Missing> {
+        if history != self.history() {
+            return None;
         }
+        let last = self.decided();
+        (seq > last.0).then_some(Missing { seq, last })
+    }
+
+    /// Notes that an agent has seen this event. Its session is accepted: strangers can say anything.
+    pub(crate) fn agent_saw(&self, agent: &AgentId, missing: Missing) {
+        let Missing { seq, last } = missing;
         if self.witness.0.fetch_max(seq, Ordering::Relaxed) == 0 {
             tracing::error!(
                 agent_id = %agent,
                 seq,
                 help = "stop it and put the newer data in place, or lay out the backup with 'coordinator restore', \
                         which begins a new history",
-                "the journal ends with seq {last}, and an agent has seen a later event of this history: these data are \
-                 older than what was acknowledged"
+                "the journal ends with seq {}, and an agent has seen a later event of this history: these data are \
+                 older than what was acknowledged",
+                last.0
             );
         }
     }

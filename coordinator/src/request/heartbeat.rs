@@ -17,6 +17,7 @@ use swarm_proto::{
 
 use super::{Context, Refusal};
 use crate::{
+    core::witness::Missing,
     program::limits::HEARTBEATS_PER_TTL,
     wire::{
         field::{Fields, unless_faulty},
@@ -30,11 +31,10 @@ use crate::{
 const ORDER_GAP: Duration = Duration::from_secs(1);
 
 impl Context {
-    /// Notes the position that an agent has seen.
-    pub(super) fn agent_saw(&self, agent: &AgentId, seen: Option<&v1::AsOf>) {
-        if let Some(v1::AsOf { history, seq }) = seen {
-            self.core.agent_saw(agent, history, *seq);
-        }
+    /// The event at the position that an agent has seen, if the journal does not have it.
+    pub(super) fn missing(&self, seen: Option<&v1::AsOf>) -> Option<Missing> {
+        let v1::AsOf { history, seq } = seen?;
+        self.core.missing(history, *seq)
     }
 
     /// How often an agent is to show that it is there.
@@ -58,14 +58,16 @@ pub(crate) async fn heartbeat(
         return Err(Refusal::invalid("leases", fault));
     }
     let (command, wait) = read(&request, cx.settings.lease_ttl)?;
-    cx.agent_saw(&command.agent, request.seen.as_ref());
+    let missing = cx.missing(request.seen.as_ref());
     // Not kept while the call is parked.
     drop(request);
     let interval = cx.heartbeat_interval();
     // A call that is parked for longer would let its own leases expire.
     let wait = wait.min(interval);
     let agent = command.agent.clone();
-    let answer = cx.unless_stopped(cx.core.heartbeat(command, wait)).await??;
+    let answer = cx
+        .unless_stopped(cx.core.heartbeat(command, wait, missing))
+        .await??;
     let lease_ttl = cx.settings.lease_ttl;
     let hold_and_trust = |state: &State| (state.hold_on(&agent).cloned(), state.trust_of(&agent, lease_ttl));
     let (hold, trust) = cx.core.read(hold_and_trust).await.value;

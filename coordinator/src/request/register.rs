@@ -35,9 +35,9 @@ pub(crate) async fn register(
     cx: &Context,
     request: v1::RegisterAgentRequest,
 ) -> Result<v1::RegisterAgentResponse, Refusal> {
-    let seen = request.seen.clone();
+    let missing = cx.missing(request.seen.as_ref());
     let command = read(request, cx.settings.lease_ttl, random::number())?;
-    cx.agent_saw(&command.agent, seen.as_ref());
+    let agent = command.agent.clone();
     if cx.core.budget().state.is_full() {
         let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
         // A known agent may have work under way, and takes no more memory than before.
@@ -56,6 +56,9 @@ pub(crate) async fn register(
     let as_of = cx.as_of(&answer);
     let (registered, cluster) = answer.value;
     let registered = registered?;
+    if let Some(missing) = missing {
+        cx.core.agent_saw(&agent, missing);
+    }
     Ok(v1::RegisterAgentResponse {
         as_of,
         cluster_id: cluster.map(|cluster| cluster.to_string()).unwrap_or_default(),

@@ -2,9 +2,19 @@
 
 use std::{fs, time::Duration};
 
-use swarm_proto::v1::TaskState;
+use swarm_proto::{
+    reason::Reason,
+    v1::{AsOf, HeartbeatRequest, TaskState},
+};
 
-use crate::harness::{agent::RealAgent, client::shell_task, coordinator::Coordinator, copy_dir, wait_until};
+use crate::harness::{
+    agent::RealAgent,
+    client::{reason, shell_task},
+    coordinator::Coordinator,
+    copy_dir,
+    fake_agent::FakeAgent,
+    wait_until,
+};
 
 /// For an end of the coordinator.
 const SECONDS: Duration = Duration::from_secs(15);
@@ -41,6 +51,31 @@ fn a_coordinator_that_is_behind_what_its_agents_saw_says_so() {
     assert!(said.contains("which the journal did not have"), "{said}");
     let said = coordinator.swarmctl(&["doctor"]).stdout;
     assert!(said.contains("an agent has seen event"), "{said}");
+}
+
+#[test]
+fn only_an_agent_whose_session_is_accepted_bears_witness() {
+    let coordinator = Coordinator::start();
+    let agent = FakeAgent::register(&coordinator, "a");
+    let client = coordinator.client();
+    let history = client.status().as_of.unwrap().history;
+    let heartbeat = |session| {
+        let request = HeartbeatRequest {
+            agent_id: "a".into(),
+            session,
+            seen: Some(AsOf {
+                history: history.clone(),
+                seq: 1_000_000,
+            }),
+            ..Default::default()
+        };
+        client.call(client.coordinator_service().heartbeat(request))
+    };
+    let stranger = heartbeat(agent.session() - 1);
+    assert_eq!(reason(stranger), Reason::AgentReplaced);
+    assert_eq!(client.status().agents_saw_seq, 0);
+    heartbeat(agent.session()).unwrap();
+    assert_eq!(client.status().agents_saw_seq, 1_000_000);
 }
 
 #[test]
