@@ -84,16 +84,16 @@ pub(crate) struct SnapshotTaken {
     pub(crate) took: Duration,
 }
 
-/// A method, as it is counted.
+/// Where the calls of a method are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Method(usize);
+pub(crate) struct Meter(usize);
 
-impl Method {
-    /// The method with this path.
-    pub(crate) fn of(path: &str) -> Method {
+impl Meter {
+    /// That of the method with this path.
+    pub(crate) fn of(path: &str) -> Meter {
         let name = path.strip_prefix('/').unwrap_or(path);
         let place = METHODS.binary_search_by(|method| method.as_str().cmp(name));
-        Method(place.unwrap_or(METHODS.len()))
+        Meter(place.unwrap_or(METHODS.len()))
     }
 }
 
@@ -140,8 +140,8 @@ impl Meters {
     }
 
     /// The answer to a call has begun, with a code of `CODES`, or the call has ended without one.
-    pub(crate) fn answered(&self, method: Method, code: usize, reason: Option<Reason>, took: Duration) {
-        let calls = &self.calls[method.0];
+    pub(crate) fn answered(&self, meter: Meter, code: usize, reason: Option<Reason>, took: Duration) {
+        let calls = &self.calls[meter.0];
         if let Some(count) = calls.codes.get(code) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -202,7 +202,7 @@ mod tests {
         let meters = Meters::default();
         for (times, reason) in (1..).zip(Reason::ALL) {
             for _ in 0..times {
-                meters.answered(Method::of("/x/Y"), 8, Some(*reason), Duration::ZERO);
+                meters.answered(Meter::of("/x/Y"), 8, Some(*reason), Duration::ZERO);
             }
         }
         for ((word, count), (times, reason)) in meters.refusals().zip((1..).zip(Reason::ALL)) {
@@ -215,7 +215,7 @@ mod tests {
         let meters = Meters::default();
         let known = "/swarm.v1.TaskService/GetTask";
         for path in ["/a/B", "", "/", "/swarm.v1.TaskService/GetTas", known] {
-            meters.answered(Method::of(path), 0, None, Duration::from_millis(1));
+            meters.answered(Meter::of(path), 0, None, Duration::from_millis(1));
         }
         let counts: Vec<_> = meters
             .calls()

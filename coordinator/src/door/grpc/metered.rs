@@ -6,7 +6,7 @@ use swarm_proto::{call::CallFailure, reason::Reason};
 use tonic::{Code, Status, codegen::http};
 
 use crate::{
-    core::meters::{Meters, Method},
+    core::meters::{Meter, Meters},
     machine::clock::Stopwatch,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// time is up.
 pub(super) struct Call {
     meters: Arc<Meters>,
-    method: Method,
+    meter: Meter,
     watch: Stopwatch,
     code: Code,
     reason: Option<Reason>,
@@ -25,7 +25,7 @@ impl Call {
     pub(super) fn begin(meters: Arc<Meters>, path: &str) -> Call {
         Call {
             meters,
-            method: Method::of(path),
+            meter: Meter::of(path),
             watch: Stopwatch::start(),
             code: Code::Cancelled,
             reason: None,
@@ -52,7 +52,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         let code = usize::try_from(i32::from(self.code)).unwrap_or(usize::MAX);
         self.meters
-            .answered(self.method, code, self.reason, self.watch.elapsed());
+            .answered(self.meter, code, self.reason, self.watch.elapsed());
     }
 }
 
