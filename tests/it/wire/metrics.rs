@@ -217,6 +217,13 @@ fn figures_are_those_of_what_happened() {
         1.0
     );
     assert!(after.of("swarm_oldest_queued_age_seconds") > 0.0);
+    assert_eq!(
+        (
+            after.of("swarm_clock_doubt_seconds"),
+            after.of("swarm_time_ahead_seconds")
+        ),
+        (0.0, 0.0)
+    );
     assert!(after.of("swarm_process_resident_bytes") > 1e6 && after.of("swarm_journal_bytes") > 1e6);
 
     for (series, value) in &before.samples {

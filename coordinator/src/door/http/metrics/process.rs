@@ -28,6 +28,12 @@ impl Page {
             "How far the wall clock was ahead of the last event at the start, and is not believed; 0 when it is",
             clock.doubt().as_secs_f64(),
         )?;
+        sheet.gauge(
+            "swarm_time_ahead_seconds",
+            "How far the coordinator's time is ahead of the wall clock since the start; while it is by more than a \
+             minute, nothing is removed for its age and deadlines wait",
+            self.core.ahead_of_wall().as_secs_f64(),
+        )?;
         // Not on every system.
         let Some(usage) = Usage::now() else { return Ok(()) };
         sheet.counter(
