@@ -122,6 +122,15 @@ impl Part {
         }
     }
 
+    /// One in which whoever waits may be given up at once.
+    #[cfg(test)]
+    pub(crate) fn impatient(limit: u64) -> Part {
+        Part {
+            safe_for: Duration::ZERO,
+            ..Part::new("answers", limit)
+        }
+    }
+
     /// A word for people and programs.
     pub(crate) fn name(&self) -> &'static str {
         self.name
@@ -240,6 +249,9 @@ impl Part {
     }
 
     fn give_back(self: &Arc<Part>, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
         self.used.fetch_sub(bytes, Ordering::Relaxed);
         self.hand_out();
     }
@@ -342,6 +354,18 @@ impl Hold {
         self.place = Some(place);
     }
 
+    /// The wait goes on, and its end is told in another way; false when this was given up meanwhile.
+    pub(crate) fn tell_instead(&self, given_up: &Arc<Notify>) -> bool {
+        let mut waiting = self.part.waiting();
+        match self.place.and_then(|place| waiting.holds.get_mut(&place)) {
+            Some(standing) => {
+                standing.given_up = Arc::clone(given_up);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// The wait is over; false when this was given up meanwhile.
     pub(crate) fn peer_has_come(&mut self) -> bool {
         let Some(place) = self.place.take() else {
@@ -387,14 +411,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_has_waited_long_is_given_up_for_others_and_who_has_just_begun_is_not() {
         let told = Arc::default();
-        let mut patient = Part::new("answers", 100);
         let begun = part(100);
         let mut young = begun.take(90).unwrap();
         young.wait_for_peer(&told);
         assert!(begun.take(20).is_none());
 
-        patient.safe_for = Duration::ZERO;
-        let part = Arc::new(patient);
+        let part = Arc::new(Part::impatient(100));
         let mut slow = part.take(90).unwrap();
         slow.wait_for_peer(&told);
         let quick = part.take(20).unwrap();
@@ -407,9 +429,7 @@ mod tests {
 
     #[test]
     fn nobody_is_given_up_when_that_would_not_be_enough() {
-        let mut part = Part::new("answers", 100);
-        part.safe_for = Duration::ZERO;
-        let part = Arc::new(part);
+        let part = Arc::new(Part::impatient(100));
         let _busy = part.take(70).unwrap();
         let mut slow = part.take(20).unwrap();
         slow.wait_for_peer(&Arc::default());
@@ -458,9 +478,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_room_given_back_serves_all_that_fit_and_what_is_given_up_does_so_too() {
-        let mut part = Part::new("answers", 100);
-        part.safe_for = Duration::ZERO;
-        let part = Arc::new(part);
+        let part = Arc::new(Part::impatient(100));
         let mut slow = part.take(100).unwrap();
         let (first, second) = (taker(&part, 40).await, taker(&part, 40).await);
         slow.wait_for_peer(&Arc::default());

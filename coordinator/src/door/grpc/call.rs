@@ -13,8 +13,8 @@ use tonic::{
 
 use super::{
     arriving::{self, Arrived, Frames, Whole},
-    incoming::Streams,
-    leaving::{self, Piece},
+    incoming::Peer,
+    leaving::{Leaving, Piece},
     metered::Call,
     method::{Kind, Method},
     status::status_of,
@@ -39,23 +39,32 @@ pub(super) async fn answer(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Piece>,
     door: Arc<Door>,
-    streams: Streams,
+    peer: Arc<Peer>,
 ) {
     let path = request.uri().path();
     let method = Method::of(path);
-    let mut call = Call::begin(Arc::clone(&door.meters), path);
+    let call = Call::begin(Arc::clone(&door.meters), path);
     // An open stream counts until its end.
     let place = match method.kind() {
-        Kind::Message => None,
-        Kind::Stream | Kind::Foreign => match streams.enter() {
-            Some(place) => Some(place),
-            None => {
-                let full = "too many streams are open from this address or on this connection; close some";
-                let refused = status_of(Refusal::busy(full)).into_http();
-                call.note(refused.headers());
-                return leaving::send(refused, respond, &door.budget.answers, method.kind()).await;
-            }
+        Kind::Message => Ok(None),
+        Kind::Stream | Kind::Foreign => match peer.enter() {
+            Some(place) => Ok(Some(place)),
+            None => Err("too many streams are open from this address or on this connection; close some"),
         },
+    };
+    let leaving = Leaving {
+        call,
+        kind: method.kind(),
+        budget: &door.budget.answers,
+        peer: &peer,
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(full) => {
+            return leaving
+                .send(status_of(Refusal::busy(full)).into_http(), respond)
+                .await;
+        }
     };
     let patience = asked_patience(request.headers()).map_or(CALL_PATIENCE, |asked| asked.min(CALL_PATIENCE));
     let answered = {
@@ -74,9 +83,7 @@ pub(super) async fn answer(
         Some(Ok(answer)) => answer,
         Some(Err(_)) => Status::cancelled("the time for this call is up").into_http(),
     };
-    call.note(answer.headers());
-    drop(call);
-    leaving::send(answer, respond, &door.budget.answers, method.kind()).await;
+    leaving.send(answer, respond).await;
     drop(place);
 }
 

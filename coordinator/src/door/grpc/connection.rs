@@ -31,7 +31,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves a connection until its end; at the shutdown, until its calls under way are answered.
 pub(super) async fn serve(io: Connection, door: Arc<Door>, shutdown: CancellationToken) {
-    let streams = io.streams();
+    let peer = io.peer();
     let handshake = server::Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -56,12 +56,13 @@ pub(super) async fn serve(io: Connection, door: Arc<Door>, shutdown: Cancellatio
         }
     };
     let (mut silence, mut last_call) = (std::pin::pin!(silence), std::pin::pin!(last_call));
+    let mut given_up = std::pin::pin!(peer.given_up.notified());
     let mut end = std::pin::pin!(None);
     loop {
         tokio::select! {
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
-                    tokio::spawn(call::answer(request, respond, Arc::clone(&door), streams.clone()));
+                    tokio::spawn(call::answer(request, respond, Arc::clone(&door), Arc::clone(&peer)));
                 }
                 Some(Err(error)) => return tracing::debug!(%error, "a connection ended early"),
                 None => return,
@@ -71,6 +72,9 @@ pub(super) async fn serve(io: Connection, door: Arc<Door>, shutdown: Cancellatio
                 end.set(Some(sleep(CONNECTION_GRACE)));
             }
             () = reached(end.as_mut().as_pin_mut()) => return,
+            () = &mut given_up => {
+                return tracing::debug!("a connection took no answers while others needed their memory");
+            }
             () = &mut silence => return tracing::debug!("a connection gave no sign of life"),
         }
     }

@@ -16,6 +16,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     time::{Sleep, sleep},
 };
 
@@ -134,38 +135,55 @@ impl Drop for Place {
     }
 }
 
-/// The open streams of a connection, which count for its address, too.
-#[derive(Clone)]
-pub(super) struct Streams {
+/// Who is on the other side of a connection: what its calls share.
+pub(super) struct Peer {
     open: Open,
     address: IpAddr,
-    here: Arc<AtomicUsize>,
+    /// Its open streams, which count for its address, too.
+    streams: AtomicUsize,
+    /// Others need the memory of answers that this peer does not take from the wire.
+    pub(super) given_up: Arc<Notify>,
 }
 
 /// An open stream; it counts until this is dropped.
-pub(super) struct StreamPlace(Streams);
+pub(super) struct StreamPlace(Arc<Peer>);
 
-impl Streams {
-    /// A place for one more, if there is one.
-    pub(super) fn enter(&self) -> Option<StreamPlace> {
+impl Peer {
+    fn new(open: Open, address: IpAddr) -> Peer {
+        Peer {
+            open,
+            address,
+            streams: AtomicUsize::new(0),
+            given_up: Arc::default(),
+        }
+    }
+
+    /// A place for one more stream, if there is one.
+    pub(super) fn enter(self: &Arc<Peer>) -> Option<StreamPlace> {
         let mut all = self.open.counts();
         let counts = all.entry(self.address).or_default();
         if counts.streams >= MAX_STREAMS_PER_ADDRESS
-            || self.here.load(Ordering::Relaxed) >= MAX_STREAMS_PER_CONNECTION
+            || self.streams.load(Ordering::Relaxed) >= MAX_STREAMS_PER_CONNECTION
         {
             return None;
         }
         counts.streams += 1;
-        self.here.fetch_add(1, Ordering::Relaxed);
-        Some(StreamPlace(self.clone()))
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        Some(StreamPlace(Arc::clone(self)))
+    }
+
+    /// One that is nobody's neighbour.
+    #[cfg(test)]
+    pub(super) fn alone() -> Arc<Peer> {
+        Arc::new(Peer::new(Open::default(), IpAddr::from([10, 0, 0, 1])))
     }
 }
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        let Streams { open, address, here } = &self.0;
-        here.fetch_sub(1, Ordering::Relaxed);
-        open.leave(*address, |counts| counts.streams -= 1);
+        let peer = &self.0;
+        peer.streams.fetch_sub(1, Ordering::Relaxed);
+        peer.open.leave(peer.address, |counts| counts.streams -= 1);
     }
 }
 
@@ -197,13 +215,9 @@ impl Connection {
         }
     }
 
-    /// To count its streams.
-    pub(super) fn streams(&self) -> Streams {
-        Streams {
-            open: self.place.open.clone(),
-            address: self.place.address,
-            here: Arc::default(),
-        }
+    /// Who is on the other side.
+    pub(super) fn peer(&self) -> Arc<Peer> {
+        Arc::new(Peer::new(self.place.open.clone(), self.place.address))
     }
 }
 
@@ -303,15 +317,11 @@ mod tests {
     #[test]
     fn streams_count_for_their_connection_and_for_its_address() {
         let open = Open::default();
-        let streams = || Streams {
-            open: open.clone(),
-            address: IpAddr::from([10, 0, 0, 1]),
-            here: Arc::default(),
-        };
-        let one = streams();
+        let peer = || Arc::new(Peer::new(open.clone(), IpAddr::from([10, 0, 0, 1])));
+        let one = peer();
         let mut places: Vec<StreamPlace> = std::iter::from_fn(|| one.enter()).collect();
         assert_eq!(places.len(), MAX_STREAMS_PER_CONNECTION);
-        while let Some(place) = streams().enter() {
+        while let Some(place) = peer().enter() {
             places.push(place);
         }
         assert_eq!(places.len(), MAX_STREAMS_PER_ADDRESS);

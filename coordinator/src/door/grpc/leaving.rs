@@ -1,7 +1,8 @@
 //! An answer on its way to a peer, which takes it when it likes.
 //!
 //! h2 is given only what the peer has room for, so that an answer that nobody takes is here, counted, and can be
-//! ended alone.
+//! ended alone. What h2 has counts, too, until it is on the wire. It waits there for the connection, which takes the
+//! answers in their order, or for a window that the peer has shut behind it: so the connection is given up for it.
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
@@ -15,7 +16,12 @@ use tonic::{
     codegen::{Body as _, Bytes, http},
 };
 
-use super::{method::Kind, status::status_of};
+use super::{
+    incoming::Peer,
+    metered::{Call, End},
+    method::Kind,
+    status::status_of,
+};
 use crate::{
     core::budget::{Hold, Part},
     program::limits::{ANSWER_PATIENCE, MAX_SEND_BUFFER_BYTES},
@@ -50,40 +56,65 @@ enum Ended {
 
 type Sent<T> = Result<T, Ended>;
 
-/// Sends an answer until its end, or until nobody takes it.
-pub(super) async fn send(
-    answer: http::Response<Body>,
-    mut respond: SendResponse<Piece>,
-    budget: &Arc<Part>,
-    kind: Kind,
-) {
-    let (head, mut body) = answer.into_parts();
-    // A single message is encoded at once: its bytes are counted, and nothing is kept beside them.
-    let first = match kind {
-        Kind::Message if !body.is_end_stream() => next(&mut body).await,
-        Kind::Message | Kind::Stream | Kind::Foreign => None,
-    };
-    let mut held = None;
-    if let Some(bytes) = first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref()) {
-        held = budget.take(bytes.len() as u64);
-        if held.is_none() {
-            return refuse(respond);
+/// What an answer needs on its way.
+pub(super) struct Leaving<'a> {
+    pub(super) call: Call,
+    pub(super) kind: Kind,
+    pub(super) budget: &'a Arc<Part>,
+    pub(super) peer: &'a Peer,
+}
+
+impl Leaving<'_> {
+    /// Sends an answer until its end, or until nobody takes it. A call of one message is counted when h2 has all of the
+    /// answer; that of a stream when the answer begins.
+    pub(super) async fn send(self, answer: http::Response<Body>, mut respond: SendResponse<Piece>) {
+        let Leaving {
+            mut call,
+            kind,
+            budget,
+            peer,
+        } = self;
+        call.begins_to_answer();
+        let end = End::of(answer.headers());
+        let (head, mut body) = answer.into_parts();
+        // A single message is encoded at once: its bytes are counted, and nothing is kept beside them.
+        let first = match kind {
+            Kind::Message if !body.is_end_stream() => next(&mut body).await,
+            Kind::Message | Kind::Stream | Kind::Foreign => None,
+        };
+        let mut held = None;
+        if let Some(bytes) = first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref()) {
+            held = budget.take(bytes.len() as u64);
+            if held.is_none() {
+                call.end(End::BUSY);
+                return refuse(respond);
+            }
         }
-    }
-    let empty = first.is_none() && body.is_end_stream();
-    let Ok(mut stream) = respond.send_response(http::Response::from_parts(head, ()), empty) else {
-        return;
-    };
-    if empty {
-        return;
-    }
-    let mut sending = Sending {
-        stream: &mut stream,
-        budget,
-        kind,
-    };
-    if let Err(Ended::Reset(reason)) = sending.all(first, held, body).await {
-        stream.send_reset(reason);
+        let empty = first.is_none() && body.is_end_stream();
+        let call = match kind {
+            Kind::Message if !empty => Some((call, end)),
+            Kind::Message | Kind::Stream | Kind::Foreign => {
+                call.end(end);
+                None
+            }
+        };
+        let Ok(mut stream) = respond.send_response(http::Response::from_parts(head, ()), empty) else {
+            return;
+        };
+        if empty {
+            return;
+        }
+        let mut sending = Sending {
+            stream: &mut stream,
+            call,
+            kind,
+            budget,
+            peer,
+        };
+        if let Err(Ended::Reset(reason)) = sending.all(first, held, body).await {
+            sending.cut(reason);
+            stream.send_reset(reason);
+        }
     }
 }
 
@@ -97,8 +128,11 @@ fn refuse(mut respond: SendResponse<Piece>) {
 
 struct Sending<'a> {
     stream: &'a mut SendStream<Piece>,
-    budget: &'a Arc<Part>,
+    /// With the end that its headers say; counted as cancelled when this is dropped before.
+    call: Option<(Call, End)>,
     kind: Kind,
+    budget: &'a Arc<Part>,
+    peer: &'a Peer,
 }
 
 /// Part of an answer; `None` at its end.
@@ -120,7 +154,10 @@ impl Sending<'_> {
             let frame = match frame {
                 Some(Ok(frame)) => frame,
                 Some(Err(_)) => return Err(Ended::Reset(Reason::INTERNAL_ERROR)),
-                None => return self.piece(Bytes::new(), None, true),
+                None => {
+                    self.end();
+                    return self.piece(Bytes::new(), None, true);
+                }
             };
             match frame.into_data() {
                 Ok(bytes) => {
@@ -129,9 +166,29 @@ impl Sending<'_> {
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
+                    self.end();
                     return self.stream.send_trailers(trailers).map_err(|_| Ended::Gone);
                 }
             }
+        }
+    }
+
+    /// Counts the call as its headers say: all that is left is sent now.
+    fn end(&mut self) {
+        if let Some((call, end)) = self.call.take() {
+            call.end(end);
+        }
+    }
+
+    /// Counts the call as ended for this reason.
+    fn cut(&mut self, reason: Reason) {
+        let end = match reason {
+            Reason::ENHANCE_YOUR_CALM => End::BUSY,
+            Reason::INTERNAL_ERROR => End::BROKEN,
+            _ => End::CANCELLED,
+        };
+        if let Some((call, _)) = self.call.take() {
+            call.end(end);
         }
     }
 
@@ -151,6 +208,7 @@ impl Sending<'_> {
         self.stream
             .reserve_capacity(bytes.len().min(MAX_SEND_BUFFER_BYTES));
         if self.stream.capacity() >= bytes.len() {
+            held.wait_for_peer(&self.peer.given_up);
             return self.piece(bytes, Some(Arc::new(held)), false);
         }
         let given_up = Arc::default();
@@ -161,7 +219,12 @@ impl Sending<'_> {
             let piece = bytes.split_to(room.min(bytes.len()));
             self.piece(piece, Some(Arc::clone(&held)), false)?;
         }
-        Ok(())
+        // What is left of it is with h2.
+        if held.tell_instead(&self.peer.given_up) {
+            Ok(())
+        } else {
+            Err(BUSY)
+        }
     }
 
     fn piece(&mut self, bytes: Bytes, held: Option<Arc<Hold>>, last: bool) -> Sent<()> {
@@ -220,53 +283,108 @@ mod tests {
     use tokio::{io::DuplexStream, time::timeout};
 
     use super::{super::arriving::Whole, *};
-    use crate::core::budget::Budget;
+    use crate::core::{budget::Budget, meters::Meters};
 
     const ANSWER_BYTES: usize = 100_000;
 
-    /// Answers each call with some bytes.
-    async fn serve(wire: DuplexStream, budget: Arc<Part>) {
+    const PATH: &str = "/swarm.v1.TaskService/GetTask";
+
+    /// What the answers of a test share.
+    #[derive(Clone)]
+    struct Scene {
+        budget: Arc<Part>,
+        meters: Arc<Meters>,
+    }
+
+    impl Scene {
+        fn new(budget: Arc<Part>) -> Scene {
+            Scene {
+                budget,
+                meters: Arc::default(),
+            }
+        }
+
+        /// How often a call ended in each way.
+        fn codes(&self) -> Vec<(&'static str, u64)> {
+            self.meters
+                .calls()
+                .next()
+                .map_or(Vec::new(), |(_, calls)| calls.by_code().collect())
+        }
+    }
+
+    /// Answers each call with some bytes, until the peer is given up.
+    async fn serve(wire: DuplexStream, scene: Scene) {
         let server = h2::server::Builder::new().handshake::<_, Piece>(wire);
         let mut connection = server.await.unwrap();
-        while let Some(Ok((_, respond))) = connection.accept().await {
+        let peer = Peer::alone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = connection.accept() => accepted,
+                () = peer.given_up.notified() => return,
+            };
+            let Some(Ok((_, respond))) = accepted else { return };
             let body = Body::new(Whole(Some(vec![0; ANSWER_BYTES].into())));
-            let budget = Arc::clone(&budget);
+            let (scene, peer) = (scene.clone(), Arc::clone(&peer));
             tokio::spawn(async move {
-                send(http::Response::new(body), respond, &budget, Kind::Message).await;
+                let leaving = Leaving {
+                    call: Call::begin(Arc::clone(&scene.meters), PATH),
+                    kind: Kind::Message,
+                    budget: &scene.budget,
+                    peer: &peer,
+                };
+                leaving.send(http::Response::new(body), respond).await;
             });
         }
     }
 
-    /// The answer to a call of a peer that lets so many bytes come.
-    async fn answer(budget: &Arc<Part>, window: u32) -> h2::RecvStream {
-        let (near, far) = tokio::io::duplex(1 << 20);
-        tokio::spawn(serve(far, Arc::clone(budget)));
+    type Wire = h2::client::Connection<DuplexStream, Bytes>;
+
+    /// A call of a peer that lets so many bytes come, over a wire that takes so many.
+    async fn call(scene: &Scene, window: u32, wire: usize) -> (h2::client::ResponseFuture, Wire) {
+        let (near, far) = tokio::io::duplex(wire);
+        tokio::spawn(serve(far, scene.clone()));
         let client = h2::client::Builder::new()
             .initial_window_size(window)
+            .initial_connection_window_size(1 << 20)
             .handshake::<_, Bytes>(near);
         let (client, connection) = client.await.unwrap();
-        tokio::spawn(connection);
         let request = http::Request::get("http://test/").body(()).unwrap();
         let (answer, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
+        (answer, connection)
+    }
+
+    /// The answer to such a call.
+    async fn answer(scene: &Scene, window: u32) -> h2::RecvStream {
+        let (answer, connection) = call(scene, window, 1 << 20).await;
+        tokio::spawn(connection);
         answer.await.unwrap().into_body()
+    }
+
+    /// Lets everything happen that does not wait for a timer.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_of_which_nothing_is_taken_ends_and_gives_its_room_back() {
-        let budget = Budget::of(0).answers;
-        let mut body = answer(&budget, 1).await;
+        let scene = Scene::new(Budget::of(0).answers);
+        let mut body = answer(&scene, 1).await;
         assert_eq!(body.data().await.unwrap().unwrap().len(), 1);
-        assert_eq!(budget.used(), ANSWER_BYTES as u64);
+        assert_eq!(scene.budget.used(), ANSWER_BYTES as u64);
         let ended = timeout(ANSWER_PATIENCE * 2, body.data());
         let error = ended.await.expect("it ends").unwrap().unwrap_err();
         assert_eq!(error.reason(), Some(Reason::CANCEL));
-        assert_eq!(budget.used(), 0);
+        assert_eq!(scene.budget.used(), 0);
+        assert_eq!(scene.codes(), [("CANCELLED", 1)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_sent_as_its_peer_takes_it() {
-        let budget = Budget::of(0).answers;
-        let mut body = answer(&budget, 1000).await;
+        let scene = Scene::new(Budget::of(0).answers);
+        let mut body = answer(&scene, 1000).await;
         let mut taken = 0;
         while let Some(piece) = body.data().await {
             let piece = piece.unwrap().len();
@@ -274,5 +392,65 @@ mod tests {
             body.flow_control().release_capacity(piece).unwrap();
         }
         assert_eq!(taken, ANSWER_BYTES);
+        assert_eq!(scene.budget.used(), 0);
+        assert_eq!(scene.codes(), [("OK", 1)]);
+    }
+
+    /// An answer that h2 has, on its way to a peer that takes nothing from the wire.
+    async fn untaken(scene: &Scene) -> (h2::client::ResponseFuture, Wire) {
+        // Room for the first frames of both sides.
+        let (answer, mut connection) = call(scene, 1 << 20, 1000).await;
+        // It reads until the answer has begun, and nothing any more.
+        poll_fn(|cx| {
+            if scene.budget.used() > 0 {
+                return Poll::Ready(());
+            }
+            assert!(Pin::new(&mut connection).poll(cx).is_pending());
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        settle().await;
+        assert_eq!(scene.codes(), [("OK", 1)], "it is with h2");
+        assert_eq!(scene.budget.used(), ANSWER_BYTES as u64);
+        (answer, connection)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_h2_has_is_given_up_for_others_with_its_connection() {
+        let scene = Scene::new(Arc::new(Part::impatient(130_000)));
+        let (answer, connection) = untaken(&scene).await;
+        let other = scene.budget.take(60_000).expect("there is room for others");
+        settle().await;
+        drop(other);
+        assert_eq!(scene.budget.used(), 0);
+        tokio::spawn(connection);
+        let mut body = answer.await.unwrap().into_body();
+        let is_cut_off = loop {
+            match body.data().await {
+                Some(Ok(_)) => {}
+                ended => break ended.is_some(),
+            }
+        };
+        assert!(is_cut_off);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_h2_has_is_given_back_with_the_connection() {
+        let scene = Scene::new(Budget::of(0).answers);
+        drop(untaken(&scene).await);
+        settle().await;
+        assert_eq!(scene.budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_room_is_counted_as_the_refusal_that_is_sent() {
+        let scene = Scene::new(Arc::new(Part::impatient(1)));
+        let (answer, connection) = call(&scene, 1 << 20, 1 << 20).await;
+        tokio::spawn(connection);
+        assert!(answer.await.unwrap().headers().contains_key("grpc-status"));
+        assert_eq!(scene.codes(), [("RESOURCE_EXHAUSTED", 1)]);
+        let refused: Vec<_> = scene.meters.refusals().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(refused, [("BUSY", 1)]);
     }
 }

@@ -1,6 +1,6 @@
 //! A call, counted by its method, code and reason, with the time it took.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use swarm_proto::{call::CallFailure, reason::Reason};
 use tonic::{Code, Status, codegen::http};
@@ -10,14 +10,54 @@ use crate::{
     machine::clock::Stopwatch,
 };
 
-/// A call under way. It is counted when this is dropped, also when that is because its caller has gone or its
+/// A call under way. It is counted when this is dropped: as cancelled, when that is because its caller has gone or its
 /// time is up.
 pub(super) struct Call {
     meters: Arc<Meters>,
     meter: Meter,
     watch: Stopwatch,
+    /// The time until its answer began.
+    took: Option<Duration>,
+    end: End,
+}
+
+/// How a call ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
     code: Code,
     reason: Option<Reason>,
+}
+
+impl End {
+    /// Nobody takes the answer.
+    pub(super) const CANCELLED: End = End {
+        code: Code::Cancelled,
+        reason: None,
+    };
+    /// The answer cannot be made to its end.
+    pub(super) const BROKEN: End = End {
+        code: Code::Internal,
+        reason: None,
+    };
+    /// There is no room for the answer.
+    pub(super) const BUSY: End = End {
+        code: Code::ResourceExhausted,
+        reason: Some(Reason::Busy),
+    };
+
+    /// As the headers of the answer say: a refusal is in them.
+    pub(super) fn of(headers: &http::HeaderMap) -> End {
+        match Status::from_header_map(headers) {
+            Some(status) if status.code() != Code::Ok => End {
+                code: status.code(),
+                reason: CallFailure::of(&status).reason(),
+            },
+            Some(_) | None => End {
+                code: Code::Ok,
+                reason: None,
+            },
+        }
+    }
 }
 
 impl Call {
@@ -27,32 +67,28 @@ impl Call {
             meters,
             meter: Meter::of(path),
             watch: Stopwatch::start(),
-            code: Code::Cancelled,
-            reason: None,
+            took: None,
+            end: End::CANCELLED,
         }
     }
 
-    /// A refusal is in the headers; what else ends a call comes behind the messages, when it has been counted.
-    pub(super) fn note(&mut self, headers: &http::HeaderMap) {
-        match Status::from_header_map(headers) {
-            Some(status) if status.code() != Code::Ok => {
-                self.end(status.code(), CallFailure::of(&status).reason());
-            }
-            Some(_) | None => self.end(Code::Ok, None),
-        }
+    /// Its answer begins.
+    pub(super) fn begins_to_answer(&mut self) {
+        self.took = Some(self.watch.elapsed());
     }
 
-    fn end(&mut self, code: Code, reason: Option<Reason>) {
-        self.code = code;
-        self.reason = reason;
+    /// Counts it as ended in this way.
+    pub(super) fn end(mut self, end: End) {
+        self.end = end;
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let code = usize::try_from(i32::from(self.code)).unwrap_or(usize::MAX);
-        self.meters
-            .answered(self.meter, code, self.reason, self.watch.elapsed());
+        let End { code, reason } = self.end;
+        let code = usize::try_from(i32::from(code)).unwrap_or(usize::MAX);
+        let took = self.took.unwrap_or_else(|| self.watch.elapsed());
+        self.meters.answered(self.meter, code, reason, took);
     }
 }
 
@@ -69,7 +105,7 @@ mod tests {
         let call = || Call::begin(Arc::clone(&meters), "/swarm.v1.TaskService/GetTask");
         let busy = status(Reason::Busy, "later", Details::default());
         for answer in [Status::ok(""), Status::internal("odd"), busy] {
-            call().note(answer.into_http::<()>().headers());
+            call().end(End::of(answer.into_http::<()>().headers()));
         }
         // Its caller has gone.
         drop(call());
