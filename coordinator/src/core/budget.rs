@@ -21,8 +21,8 @@ use tokio::{
 use crate::{
     machine::clock::Stopwatch,
     program::limits::{
-        ANSWERS_BYTES, DECODING_BYTES, LEAST_STATE_BYTES, MEMORY_UNKNOWN, READING_BYTES, SMALL_BYTES,
-        WAITING_IS_SAFE_FOR,
+        ANSWERS_BYTES, DECODING_BYTES, LEAST_STATE_BYTES, MEMORY_UNKNOWN, READING_BYTES,
+        READING_PART_OF_AN_ADDRESS, SMALL_BYTES, WAITING_IS_SAFE_FOR,
     },
 };
 
@@ -59,6 +59,12 @@ impl Budget {
             answers: part("answers", answers),
             state: part("state", state),
         }
+    }
+
+    /// What one address may take of what is being read: a part of its own, beside that of all.
+    pub(crate) fn reading_of_an_address(&self) -> Arc<Part> {
+        let limit = self.reading.limit() / READING_PART_OF_AN_ADDRESS;
+        Arc::new(Part::new(self.reading.name(), limit))
     }
 
     /// All parts, as they are shown.

@@ -39,6 +39,9 @@ pub const HUGE_PAGES_FROM: u64 = 2 * 1024 * 1024 * 1024;
 /// Bytes of requests that are arriving: a few of the largest at least, and on a large machine so many that all agents
 /// of a large swarm can report at once.
 pub const READING_BYTES: RangeInclusive<u64> = 16 * MIB..=256 * MIB;
+/// Requests of one address that are arriving may take this part of that: half, so that others have as much, and all of
+/// a site behind one router can report.
+pub const READING_PART_OF_AN_ADDRESS: u64 = 2;
 /// Bytes of requests that are being answered: the largest takes `MAX_DECODED_BYTES`.
 pub const DECODING_BYTES: RangeInclusive<u64> = 64 * MIB..=512 * MIB;
 /// Bytes of answers that wait for their peers: a few pages at least, and on a large machine one for many readers.
@@ -50,9 +53,13 @@ pub const LEAST_STATE_BYTES: u64 = 32 * MIB;
 /// say in two bytes what takes hundreds in memory.
 pub const MAX_DECODED_BYTES: u64 = 48 * MIB;
 
-// The largest request has room where there is least, beside its bytes.
-const _: () =
+// The largest request has room where there is least: as it arrives, with a fourth for its headers, and as it is answered
+// beside its bytes.
+const _: () = {
+    let of_an_address = *READING_BYTES.start() / READING_PART_OF_AN_ADDRESS;
+    assert!(protocol::MAX_MESSAGE_BYTES as u64 / 4 * 5 <= of_an_address / 8 * 7);
     assert!(MAX_DECODED_BYTES + 2 * protocol::MAX_MESSAGE_BYTES as u64 <= *DECODING_BYTES.start() / 8 * 7);
+};
 
 /// What takes no more memory is small: most requests and answers.
 pub const SMALL_BYTES: u64 = 64 * 1024;

@@ -1,4 +1,5 @@
-//! A request's message as it arrives: counted by what has come, not by what it says will come.
+//! A request's message as it arrives: counted by what has come, not by what it says will come, among all that arrive
+//! and among those of its address.
 //!
 //! tonic would reserve the length that a message declares. It is handed the whole message instead, when it is there.
 
@@ -19,7 +20,7 @@ use tonic::{
     codegen::{Body, Bytes, http},
 };
 
-use super::{method::Method, status::status_of};
+use super::{incoming::Peer, method::Method, status::status_of};
 use crate::{
     core::budget::{Budget, Hold},
     program::limits::{CALL_BYTES, HEADER_BYTES, MAX_DECODED_BYTES, ROOM_PATIENCE},
@@ -58,17 +59,20 @@ pub(super) async fn whole(
     method: Method,
     most: usize,
     budget: &Budget,
+    peer: &Peer,
 ) -> Result<Arrived, Refused> {
     let call = CALL_BYTES + headers_bytes(headers);
     let mut arriving = Arriving {
         body,
+        of_address: peer.reading.take(call).ok_or_else(|| too_much(budget))?,
         held: budget.reading.take(call).ok_or_else(no_room)?,
+        budget,
         given_up: Arc::default(),
         waits: false,
     };
     let bytes = arriving.message(most).await?;
     // What has arrived counts until it counts as what is being answered.
-    if !arriving.held.peer_has_come() {
+    if !arriving.peer_has_come() {
         return Err(no_room());
     }
     if bytes.len() < PREFIX_BYTES {
@@ -111,14 +115,16 @@ fn headers_bytes(headers: &http::HeaderMap) -> u64 {
 }
 
 /// A message of which more may come.
-struct Arriving {
+struct Arriving<'a> {
     body: RecvStream,
+    of_address: Hold,
     held: Hold,
+    budget: &'a Budget,
     given_up: Arc<Notify>,
     waits: bool,
 }
 
-impl Arriving {
+impl Arriving<'_> {
     /// The message, once its stream has ended: a stream that we let go before would have to be reset.
     async fn message(&mut self, most: usize) -> Result<Bytes, Refused> {
         let first = self.next().await?.unwrap_or_default();
@@ -142,17 +148,20 @@ impl Arriving {
         // Bytes that arrive in many small pieces take as much memory as in one.
         let mut bytes = Vec::new();
         let mut piece = Some(first);
+        let mut whole = PREFIX_BYTES;
         while let Some(more) = piece {
             let wanted = bytes.len() + more.len();
             if wanted > bytes.capacity() {
-                let grown = wanted.max(2 * bytes.capacity());
+                let grown = wanted.max((2 * bytes.capacity()).min(whole));
                 self.grow(grown - bytes.capacity()).await?;
                 bytes.reserve_exact(grown - bytes.len());
             }
             bytes.extend_from_slice(&more);
             drop(more);
-            if missing(&bytes, most)? == Some(0) {
-                break;
+            match missing(&bytes, most)? {
+                Some(0) => break,
+                Some(missing) => whole = bytes.len() + missing,
+                None => {}
             }
             piece = self.next().await?;
         }
@@ -160,11 +169,24 @@ impl Arriving {
     }
 
     async fn grow(&mut self, bytes: usize) -> Result<(), Refused> {
-        let has_room = tokio::select! {
-            has_room = self.held.grow_within(ROOM_PATIENCE, bytes as u64) => has_room,
-            () = self.given_up.notified() => false,
+        let bytes = bytes as u64;
+        let grown = async {
+            if !self.of_address.grow_within(ROOM_PATIENCE, bytes).await {
+                return Err(too_much(self.budget));
+            }
+            let has_room = self.held.grow_within(ROOM_PATIENCE, bytes).await;
+            if has_room { Ok(()) } else { Err(no_room()) }
         };
-        if has_room { Ok(()) } else { Err(no_room()) }
+        tokio::select! {
+            grown = grown => grown,
+            () = self.given_up.notified() => Err(no_room()),
+        }
+    }
+
+    /// The wait for the peer is over; false when this was given up meanwhile.
+    fn peer_has_come(&mut self) -> bool {
+        let stood = self.of_address.peer_has_come();
+        self.held.peer_has_come() && stood
     }
 
     /// The next piece; `None` at the end, also at one that came too early.
@@ -175,6 +197,7 @@ impl Arriving {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
                 if !self.waits {
+                    self.of_address.wait_for_peer(&self.given_up);
                     self.held.wait_for_peer(&self.given_up);
                     self.waits = true;
                 }
@@ -206,6 +229,14 @@ fn missing(bytes: &[u8], most: usize) -> Result<Option<usize>, Refused> {
         ))));
     }
     Ok(Some(length.saturating_sub(message.len())))
+}
+
+/// One address has as much as it may. It counts among the refusals of all.
+fn too_much(budget: &Budget) -> Refused {
+    budget.reading.note_refused();
+    let why =
+        "requests that are arriving from this address fill its share of the memory; try again in a second";
+    Box::new(status_of(Refusal::busy(why)))
 }
 
 fn no_room() -> Refused {
@@ -257,10 +288,11 @@ impl Body for Frames {
 
 #[cfg(test)]
 mod tests {
+    use swarm_proto::limits::MAX_MESSAGE_BYTES;
     use tokio::{io::DuplexStream, sync::mpsc, time::timeout};
 
     use super::*;
-    use crate::program::limits::SMALL_BYTES;
+    use crate::program::limits::{READING_PART_OF_AN_ADDRESS, SMALL_BYTES};
 
     #[test]
     fn what_is_missing_is_known_behind_the_prefix() {
@@ -276,17 +308,21 @@ mod tests {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
     /// Hands on what arrives of calls.
-    async fn accept(wire: DuplexStream, budget: Budget, arrived: mpsc::Sender<Result<Arrived, Refused>>) {
+    async fn accept(
+        wire: DuplexStream,
+        budget: Budget,
+        peer: Arc<Peer>,
+        arrived: mpsc::Sender<Result<Arrived, Refused>>,
+    ) {
         let mut connection = h2::server::handshake(wire).await.unwrap();
         while let Some(Ok((request, respond))) = connection.accept().await {
-            let (budget, arrived) = (budget.clone(), arrived.clone());
+            let (budget, peer, arrived) = (budget.clone(), Arc::clone(&peer), arrived.clone());
             tokio::spawn(async move {
                 let (head, body) = request.into_parts();
                 let method = Method::of(head.uri.path());
                 let most = method.message_bytes().unwrap();
-                let _ = arrived
-                    .send(whole(&head.headers, body, method, most, &budget).await)
-                    .await;
+                let whole = whole(&head.headers, body, method, most, &budget, &peer).await;
+                let _ = arrived.send(whole).await;
                 drop(respond);
             });
         }
@@ -294,9 +330,17 @@ mod tests {
 
     /// A call of which nothing but the headers is sent, and where it arrives.
     async fn begin(budget: &Budget) -> (h2::SendStream<Bytes>, mpsc::Receiver<Result<Arrived, Refused>>) {
+        begin_from(&Peer::alone(budget), budget).await
+    }
+
+    /// The same from somebody.
+    async fn begin_from(
+        peer: &Arc<Peer>,
+        budget: &Budget,
+    ) -> (h2::SendStream<Bytes>, mpsc::Receiver<Result<Arrived, Refused>>) {
         let (near, far) = tokio::io::duplex(1 << 20);
         let (sender, arrived) = mpsc::channel(1);
-        tokio::spawn(accept(far, budget.clone(), sender));
+        tokio::spawn(accept(far, budget.clone(), Arc::clone(peer), sender));
         let (client, connection) = h2::client::handshake(near).await.unwrap();
         tokio::spawn(connection);
         let request = http::Request::post("http://test/swarm.v1.TaskService/SubmitTasks");
@@ -312,7 +356,7 @@ mod tests {
 
     /// Lets everything happen that does not wait for a timer.
     async fn settle() {
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
     }
@@ -360,5 +404,36 @@ mod tests {
             body.send_data(Bytes::from_static(b"more"), false).unwrap();
         }
         assert!(arrived.recv().await.unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_leaves_room_for_the_requests_of_others() {
+        let budget = Budget::of(0);
+        let (many, other) = (Peer::alone(&budget), Peer::alone(&budget));
+        // All but the last byte of the largest message.
+        let length = u32::try_from(MAX_MESSAGE_BYTES).unwrap().to_be_bytes();
+        let unfinished = [&[0], &length[..], &vec![0; MAX_MESSAGE_BYTES - 1]].concat();
+        let mut begun = Vec::new();
+        for _ in 0..10 {
+            let (mut body, arrived) = begin_from(&many, &budget).await;
+            body.send_data(unfinished.clone().into(), false).unwrap();
+            settle().await;
+            begun.push((body, arrived));
+        }
+        assert!(budget.reading.used() <= budget.reading.limit() / READING_PART_OF_AN_ADDRESS);
+        // It is refused what it does not have, and nobody had to wait for that.
+        let (mut body, mut arrived) = begin_from(&other, &budget).await;
+        body.send_data(unfinished.into(), false).unwrap();
+        body.send_data(Bytes::from_static(&[0]), true).unwrap();
+        settle().await;
+        assert!(arrived.recv().await.unwrap().is_ok());
+        let mut refused = 0;
+        for (_body, mut arrived) in begun {
+            if let Ok(Some(Err(status))) = timeout(2 * ROOM_PATIENCE, arrived.recv()).await {
+                assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+                refused += 1;
+            }
+        }
+        assert!(refused >= 8, "{refused} of 10");
     }
 }

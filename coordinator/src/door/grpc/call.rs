@@ -68,7 +68,7 @@ pub(super) async fn answer(
     };
     let patience = asked_patience(request.headers()).map_or(CALL_PATIENCE, |asked| asked.min(CALL_PATIENCE));
     let answered = {
-        let mut made = pin!(timeout(patience, make(request, method, &door)));
+        let mut made = pin!(timeout(patience, make(request, method, &door, &peer)));
         std::future::poll_fn(|cx| {
             if let std::task::Poll::Ready(answer) = made.as_mut().poll(cx) {
                 return std::task::Poll::Ready(Some(answer));
@@ -88,13 +88,13 @@ pub(super) async fn answer(
 }
 
 /// Makes the answer, or the refusal of a request that cannot be read.
-async fn make(request: http::Request<RecvStream>, method: Method, door: &Door) -> Answer {
+async fn make(request: http::Request<RecvStream>, method: Method, door: &Door, peer: &Peer) -> Answer {
     let (mut head, body) = request.into_parts();
     let mut services = door.services.clone();
     let body = match method.message_bytes() {
         // Services of others read a stream of small messages.
         None => Body::new(Frames(body)),
-        Some(most) => match arriving::whole(&head.headers, body, method, most, &door.budget).await {
+        Some(most) => match arriving::whole(&head.headers, body, method, most, &door.budget, peer).await {
             Ok(Arrived { frame, taken }) => {
                 if let Some(taken) = taken {
                     head.extensions.insert(taken);

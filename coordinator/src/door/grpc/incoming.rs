@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    core::budget::{Budget, Part},
     machine::clock::Seldom,
     program::limits::{
         ACCEPT_PAUSE, MAX_CONNECTIONS_PER_ADDRESS, MAX_STREAMS_PER_ADDRESS, MAX_STREAMS_PER_CONNECTION,
@@ -35,6 +36,7 @@ const OPENING_BYTES: usize = 24 + 9;
 pub(super) struct Incoming {
     listener: TcpListener,
     open: Open,
+    budget: Budget,
     most: usize,
     /// A failed accept fails again at once: it is told once in a while.
     told: Seldom,
@@ -42,10 +44,11 @@ pub(super) struct Incoming {
 
 impl Incoming {
     /// At most so many connections at the same time.
-    pub(super) fn new(listener: TcpListener, most: usize) -> Incoming {
+    pub(super) fn new(listener: TcpListener, budget: Budget, most: usize) -> Incoming {
         Incoming {
             listener,
             open: Open::default(),
+            budget,
             most,
             told: Seldom::new(),
         }
@@ -57,7 +60,7 @@ impl Incoming {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
                     // Over the limit it is closed at once, and its client tries again.
-                    if let Some(place) = self.open.connect(address.ip(), self.most) {
+                    if let Some(place) = self.open.connect(address.ip(), &self.budget, self.most) {
                         return Connection::new(stream, place);
                     }
                 }
@@ -76,14 +79,14 @@ impl Incoming {
 #[derive(Clone, Default)]
 struct Open(Arc<Mutex<BTreeMap<IpAddr, Counts>>>);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     connections: usize,
     streams: usize,
+    reading: Arc<Part>,
 }
 
 impl Open {
-    fn connect(&self, address: IpAddr, most: usize) -> Option<Place> {
+    fn connect(&self, address: IpAddr, budget: &Budget, most: usize) -> Option<Place> {
         let address = neighbourhood(address);
         let mut counts = self.counts();
         let all: usize = counts.values().map(|counts| counts.connections).sum();
@@ -91,9 +94,14 @@ impl Open {
         if all >= most || own >= MAX_CONNECTIONS_PER_ADDRESS {
             return None;
         }
-        counts.entry(address).or_default().connections += 1;
-        drop(counts);
+        let counts = counts.entry(address).or_insert_with(|| Counts {
+            connections: 0,
+            streams: 0,
+            reading: budget.reading_of_an_address(),
+        });
+        counts.connections += 1;
         Some(Place {
+            reading: Arc::clone(&counts.reading),
             open: self.clone(),
             address,
         })
@@ -104,7 +112,7 @@ impl Open {
         let mut all = self.counts();
         if let Some(counts) = all.get_mut(&address) {
             leave(counts);
-            if *counts == Counts::default() {
+            if counts.connections == 0 && counts.streams == 0 {
                 all.remove(&address);
             }
         }
@@ -127,6 +135,7 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
 struct Place {
     open: Open,
     address: IpAddr,
+    reading: Arc<Part>,
 }
 
 impl Drop for Place {
@@ -141,6 +150,8 @@ pub(super) struct Peer {
     address: IpAddr,
     /// Its open streams, which count for its address, too.
     streams: AtomicUsize,
+    /// What is arriving from its address.
+    pub(super) reading: Arc<Part>,
     /// Others need the memory of answers that this peer does not take from the wire.
     pub(super) given_up: Arc<Notify>,
 }
@@ -149,11 +160,12 @@ pub(super) struct Peer {
 pub(super) struct StreamPlace(Arc<Peer>);
 
 impl Peer {
-    fn new(open: Open, address: IpAddr) -> Peer {
+    fn new(place: &Place) -> Peer {
         Peer {
-            open,
-            address,
+            open: place.open.clone(),
+            address: place.address,
             streams: AtomicUsize::new(0),
+            reading: Arc::clone(&place.reading),
             given_up: Arc::default(),
         }
     }
@@ -161,7 +173,8 @@ impl Peer {
     /// A place for one more stream, if there is one.
     pub(super) fn enter(self: &Arc<Peer>) -> Option<StreamPlace> {
         let mut all = self.open.counts();
-        let counts = all.entry(self.address).or_default();
+        // A call may outlive its connection for a moment, and needs no stream then.
+        let counts = all.get_mut(&self.address)?;
         if counts.streams >= MAX_STREAMS_PER_ADDRESS
             || self.streams.load(Ordering::Relaxed) >= MAX_STREAMS_PER_CONNECTION
         {
@@ -174,8 +187,9 @@ impl Peer {
 
     /// One that is nobody's neighbour.
     #[cfg(test)]
-    pub(super) fn alone() -> Arc<Peer> {
-        Arc::new(Peer::new(Open::default(), IpAddr::from([10, 0, 0, 1])))
+    pub(super) fn alone(budget: &Budget) -> Arc<Peer> {
+        let place = Open::default().connect(IpAddr::from([10, 0, 0, 1]), budget, 1);
+        Arc::new(Peer::new(&place.unwrap()))
     }
 }
 
@@ -217,7 +231,7 @@ impl Connection {
 
     /// Who is on the other side.
     pub(super) fn peer(&self) -> Arc<Peer> {
-        Arc::new(Peer::new(self.place.open.clone(), self.place.address))
+        Arc::new(Peer::new(&self.place))
     }
 }
 
@@ -284,7 +298,7 @@ mod tests {
     async fn a_connection_that_says_nothing_is_closed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let incoming = Incoming::new(listener, 1);
+        let incoming = Incoming::new(listener, Budget::default(), 1);
         let _silent = TcpStream::connect(address).await.unwrap();
         let mut connection = incoming.next().await;
         let error = connection.read_u8().await.unwrap_err();
@@ -295,13 +309,13 @@ mod tests {
     fn one_address_cannot_take_all_connections_and_all_take_no_more_than_there_may_be() {
         let open = Open::default();
         let most = MAX_CONNECTIONS_PER_ADDRESS + 1;
-        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
-        let places: Vec<Place> = std::iter::from_fn(|| open.connect(address(1), most)).collect();
+        let connect = |last: u8| open.connect(IpAddr::from([10, 0, 0, last]), &Budget::of(0), most);
+        let places: Vec<Place> = std::iter::from_fn(|| connect(1)).collect();
         assert_eq!(places.len(), MAX_CONNECTIONS_PER_ADDRESS);
-        let other = open.connect(address(2), most).unwrap();
-        assert!(open.connect(address(3), most).is_none());
+        let other = connect(2).unwrap();
+        assert!(connect(3).is_none());
         drop((places, other));
-        assert!(open.connect(address(1), most).is_some());
+        assert!(connect(1).is_some());
         assert!(open.counts().is_empty(), "nothing is kept of who has left");
     }
 
@@ -317,7 +331,9 @@ mod tests {
     #[test]
     fn streams_count_for_their_connection_and_for_its_address() {
         let open = Open::default();
-        let peer = || Arc::new(Peer::new(open.clone(), IpAddr::from([10, 0, 0, 1])));
+        let connected = open.connect(IpAddr::from([10, 0, 0, 1]), &Budget::of(0), 1);
+        let connected = connected.unwrap();
+        let peer = || Arc::new(Peer::new(&connected));
         let one = peer();
         let mut places: Vec<StreamPlace> = std::iter::from_fn(|| one.enter()).collect();
         assert_eq!(places.len(), MAX_STREAMS_PER_CONNECTION);
@@ -326,6 +342,8 @@ mod tests {
         }
         assert_eq!(places.len(), MAX_STREAMS_PER_ADDRESS);
         drop(places);
-        assert!(one.enter().is_some() && open.counts().is_empty());
+        assert!(one.enter().is_some());
+        drop(connected);
+        assert!(one.enter().is_none() && open.counts().is_empty());
     }
 }

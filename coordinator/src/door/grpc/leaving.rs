@@ -317,7 +317,7 @@ mod tests {
     async fn serve(wire: DuplexStream, scene: Scene) {
         let server = h2::server::Builder::new().handshake::<_, Piece>(wire);
         let mut connection = server.await.unwrap();
-        let peer = Peer::alone();
+        let peer = Peer::alone(&Budget::of(0));
         loop {
             let accepted = tokio::select! {
                 accepted = connection.accept() => accepted,

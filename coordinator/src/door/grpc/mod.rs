@@ -84,7 +84,7 @@ pub(crate) async fn serve(
         budget: core.budget().clone(),
     });
 
-    let incoming = Incoming::new(listener, most_connections);
+    let incoming = Incoming::new(listener, core.budget().clone(), most_connections);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
