@@ -3,14 +3,14 @@
 //! This speaks to `h2` itself and not through a server above it: what a peer has not taken has to be known to the
 //! byte, and a stream that nobody reads has to be ended alone.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use h2::{PingPong, server};
+use h2::server;
 use swarm_proto::limits::MAX_CALLS_PER_CONNECTION;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{call, call::Door, incoming::Connection, leaving::Piece};
+use super::{call, call::Door, incoming::Connection, leaving::Piece, life};
 use crate::program::limits::{
     CONNECTION_AGE, CONNECTION_GRACE, CONNECTION_WINDOW_BYTES, MAX_SEND_BUFFER_BYTES, PREFACE_PATIENCE,
     STREAM_WINDOW_BYTES,
@@ -24,14 +24,10 @@ const MAX_ERROR_RESETS: usize = 256;
 const MAX_REMEMBERED_RESETS: usize = 64;
 /// Bytes of a request's headers.
 const MAX_HEADER_BYTES: u32 = 8 * 1024;
-/// A connection is asked for a sign of life after this, and closed when there is none. A peer that takes nothing from
-/// the wire never gets the question.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves a connection until its end; at the shutdown, until its calls under way are answered.
 pub(super) async fn serve(io: Connection, door: Arc<Door>, shutdown: CancellationToken) {
-    let peer = io.peer();
+    let (peer, traffic) = (io.peer(), io.traffic());
     let handshake = server::Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -48,7 +44,7 @@ pub(super) async fn serve(io: Connection, door: Arc<Door>, shutdown: Cancellatio
         Err(_) => return tracing::debug!("a connection was too slow to begin to speak HTTP/2"),
     };
     let ping_pong = connection.ping_pong().expect("it is asked for once");
-    let silence = until_silent(ping_pong);
+    let silence = life::until_silent(ping_pong, traffic);
     let last_call = async {
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -85,20 +81,5 @@ async fn reached(timer: Option<std::pin::Pin<&mut tokio::time::Sleep>>) {
     match timer {
         Some(timer) => timer.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Asks again and again for a sign of life; ends when there was none.
-async fn until_silent(mut ping_pong: PingPong) {
-    let mut ticks = interval(KEEP_ALIVE_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // An interval begins with a tick at once.
-    ticks.reset();
-    loop {
-        ticks.tick().await;
-        match timeout(KEEP_ALIVE_TIMEOUT, ping_pong.ping(h2::Ping::opaque())).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) | Err(_) => return,
-        }
     }
 }

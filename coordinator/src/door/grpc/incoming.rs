@@ -20,6 +20,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::life::Traffic;
 use crate::{
     core::budget::{Budget, Part},
     machine::clock::Seldom,
@@ -206,6 +207,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     /// Until it has said enough.
     opening: Option<Opening>,
+    traffic: Arc<Traffic>,
     place: Place,
 }
 
@@ -225,6 +227,7 @@ impl Connection {
         Connection {
             stream,
             opening: Some(opening),
+            traffic: Arc::default(),
             place,
         }
     }
@@ -232,6 +235,11 @@ impl Connection {
     /// Who is on the other side.
     pub(super) fn peer(&self) -> Arc<Peer> {
         Arc::new(Peer::new(&self.place))
+    }
+
+    /// What has come and gone on it.
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
     }
 }
 
@@ -244,6 +252,8 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        let bytes = buffer.filled().len() - before;
+        this.traffic.note_read(bytes);
         let Some(opening) = &mut this.opening else {
             return read;
         };
@@ -254,7 +264,7 @@ impl AsyncRead for Connection {
                 "it did not begin to speak HTTP/2",
             )));
         }
-        opening.bytes += buffer.filled().len() - before;
+        opening.bytes += bytes;
         if opening.bytes >= OPENING_BYTES {
             this.opening = None;
         }
@@ -264,7 +274,10 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.traffic.note_write(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -272,7 +285,10 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, buffers)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, buffers);
+        this.traffic.note_write(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod connection;
 mod incoming;
+mod life;
 
 mod call;
 mod method;
