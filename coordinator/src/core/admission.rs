@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use swarm_engine::touches::{TaskChange, Touches};
 
 use crate::program::limits::{
-    BACKLOG_BYTES, CLAIM_BACKLOG_EVENTS, CLAIM_FREE_BYTES, COMPLETE_BACKLOG_BYTES, OTHER_BACKLOG_BYTES,
-    OTHER_BACKLOG_EVENTS, SUBMIT_BACKLOG_EVENTS, SUBMIT_FREE_BYTES,
+    CLAIM_BACKLOG_EVENTS, CLAIM_FREE_BYTES, OTHER_BACKLOG_EVENTS, OTHER_OUTPUTS_PART,
+    OTHER_SPECS_BACKLOG_BYTES, SPECS_BACKLOG_BYTES, SUBMIT_BACKLOG_EVENTS, SUBMIT_FREE_BYTES,
+    WORK_OUTPUTS_PART,
 };
 
 /// Which requests are refused first.
@@ -28,29 +29,51 @@ pub enum Load {
 }
 
 /// The backlog of the store, and the shortage of the disk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Admission {
+    /// The most bytes of outputs, at which completions are refused.
+    most: u64,
     /// Events that are decided and not yet in the store.
     events: AtomicU64,
-    /// Bytes of their specs and outputs.
-    bytes: AtomicU64,
+    /// Bytes of their specs.
+    specs: AtomicU64,
+    /// Bytes of their outputs.
+    outputs: AtomicU64,
     /// A `Shortage`.
     shortage: AtomicU8,
 }
 
 impl Admission {
+    /// No backlog yet, and at most so many bytes of outputs.
+    pub(crate) fn new(most: u64) -> Admission {
+        Admission {
+            most,
+            events: AtomicU64::new(0),
+            specs: AtomicU64::new(0),
+            outputs: AtomicU64::new(0),
+            shortage: AtomicU8::new(Shortage::Nothing as u8),
+        }
+    }
+
     /// Whether the backlog has room for such a request.
     pub fn admits(&self, load: Load) -> bool {
-        let (events, bytes) = (
-            self.events.load(Ordering::Relaxed),
-            self.bytes.load(Ordering::Relaxed),
+        let load_of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (events, specs, outputs) = (
+            load_of(&self.events),
+            load_of(&self.specs),
+            load_of(&self.outputs),
         );
-        match load {
-            Load::Submit => events < SUBMIT_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
-            Load::Claim => events < CLAIM_BACKLOG_EVENTS && bytes < BACKLOG_BYTES,
-            Load::Other => events < OTHER_BACKLOG_EVENTS && bytes < OTHER_BACKLOG_BYTES,
-            Load::Complete => bytes < COMPLETE_BACKLOG_BYTES,
-        }
+        let (most_events, most_specs, part) = match load {
+            Load::Submit => (SUBMIT_BACKLOG_EVENTS, SPECS_BACKLOG_BYTES, WORK_OUTPUTS_PART),
+            Load::Claim => (CLAIM_BACKLOG_EVENTS, SPECS_BACKLOG_BYTES, WORK_OUTPUTS_PART),
+            Load::Other => (
+                OTHER_BACKLOG_EVENTS,
+                OTHER_SPECS_BACKLOG_BYTES,
+                OTHER_OUTPUTS_PART,
+            ),
+            Load::Complete => return outputs < self.most,
+        };
+        events < most_events && specs < most_specs && outputs < self.most / part
     }
 
     /// Whether the disk has space for such a request.
@@ -66,26 +89,35 @@ impl Admission {
     /// Counts a decided event, which touches this.
     pub(crate) fn add(&self, touched: &Touches<'_>) {
         self.events.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(weight(touched), Ordering::Relaxed);
+        self.specs.fetch_add(spec_bytes(touched), Ordering::Relaxed);
+        self.outputs.fetch_add(output_bytes(touched), Ordering::Relaxed);
     }
 
     /// Uncounts the event: the store has it.
     pub(crate) fn remove(&self, touched: &Touches<'_>) {
         self.events.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(weight(touched), Ordering::Relaxed);
+        self.specs.fetch_sub(spec_bytes(touched), Ordering::Relaxed);
+        self.outputs.fetch_sub(output_bytes(touched), Ordering::Relaxed);
     }
 }
 
 /// Bytes of specs and outputs that an event holds on to.
 pub(crate) fn weight(touched: &Touches<'_>) -> u64 {
-    let spec = match touched.task.map(|task| task.change) {
-        Some(TaskChange::Submitted(record) | TaskChange::Retried { record, .. }) => record.spec.len(),
+    spec_bytes(touched) + output_bytes(touched)
+}
+
+fn spec_bytes(touched: &Touches<'_>) -> u64 {
+    match touched.task.map(|task| task.change) {
+        Some(TaskChange::Submitted(record) | TaskChange::Retried { record, .. }) => record.spec.len() as u64,
         Some(TaskChange::Changed | TaskChange::Ended | TaskChange::Removed { .. }) | None => 0,
-    };
-    let output = touched
+    }
+}
+
+fn output_bytes(touched: &Touches<'_>) -> u64 {
+    let bytes = touched
         .output
         .map_or(0, |output| output.stdout.len() + output.stderr.len());
-    (spec + output) as u64
+    bytes as u64
 }
 
 /// How short of space the disk is.
@@ -158,5 +190,24 @@ mod tests {
         for level in [Shortage::Nothing, Shortage::Submits, Shortage::Claims] {
             assert_eq!(Shortage::from(level as u8), level);
         }
+    }
+
+    #[test]
+    fn a_backlog_refuses_new_work_before_work_that_has_ended() {
+        let admission = Admission::new(1000);
+        let admitted = |specs: u64, outputs: u64| {
+            admission.specs.store(specs, Ordering::Relaxed);
+            admission.outputs.store(outputs, Ordering::Relaxed);
+            [Load::Submit, Load::Claim, Load::Other, Load::Complete].map(|load| admission.admits(load))
+        };
+        assert_eq!(admitted(0, 249), [true; 4]);
+        assert_eq!(admitted(0, 250), [false, false, true, true]);
+        assert_eq!(admitted(0, 500), [false, false, false, true]);
+        assert_eq!(admitted(0, 1000), [false; 4]);
+        assert_eq!(admitted(SPECS_BACKLOG_BYTES, 0), [false, false, true, true]);
+        assert_eq!(
+            admitted(OTHER_SPECS_BACKLOG_BYTES, 0),
+            [false, false, false, true]
+        );
     }
 }

@@ -66,7 +66,7 @@ use self::{
 use crate::{
     journal,
     machine::clock::Clock,
-    program::limits::{EVENT_READERS, LISTS, MAX_STREAMS, STORE_READERS},
+    program::limits::{EVENT_READERS, LISTS, MAX_STREAMS},
     store::Store,
 };
 
@@ -121,7 +121,7 @@ impl Core {
         let history = state
             .identity()
             .map_or_else(|| "".into(), |identity| identity.history.clone());
-        let admission: Arc<Admission> = Arc::default();
+        let admission = Arc::new(Admission::new(budget.outputs));
         let outputs = Arc::new(Outputs::new(store.clone()));
         let lock = Lock::new(
             state,
@@ -132,6 +132,7 @@ impl Core {
             pending,
         );
         Core {
+            store_readers: Semaphore::new(budget.recall.readers),
             lock,
             clock,
             budget,
@@ -142,7 +143,6 @@ impl Core {
             journal,
             ids_read: IdsRead::new(store.is_read()),
             store,
-            store_readers: Semaphore::new(STORE_READERS),
             lists: Arc::new(Semaphore::new(LISTS)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             event_readers: Arc::new(Semaphore::new(EVENT_READERS)),

@@ -17,10 +17,7 @@ use swarm_engine::{
 };
 
 use super::{Answer, Core, lock::Inner, pins::Pins};
-use crate::{
-    program::limits::RECALL_BYTES,
-    records::task::find::{self, FindError},
-};
+use crate::records::task::find::{self, FindError};
 
 /// Why a request that names tasks was not carried out.
 #[derive(Debug)]
@@ -147,8 +144,8 @@ impl Core {
 
     /// Reads tasks from the store, off the threads that serve. The caller has a turn among the store's readers.
     pub(super) async fn read_store(&self, ids: Vec<TaskId>) -> Result<Vec<Arc<Task>>, FindError> {
-        let store = self.store.clone();
-        let reading = tokio::task::spawn_blocking(move || find::tasks(&store, &ids));
+        let (store, most) = (self.store.clone(), self.budget.recall.bytes);
+        let reading = tokio::task::spawn_blocking(move || find::tasks(&store, &ids, most));
         match reading.await {
             Ok(found) => found,
             Err(_) => Err(FindError::Store("the coordinator is stopping".to_owned())),
@@ -202,9 +199,9 @@ impl From<FindError> for Refused {
         match error {
             FindError::Store(error) => Refused::Unreadable(error),
             FindError::TooSoon => Refused::TooSoon,
-            FindError::TooLarge => {
+            FindError::TooLarge { most } => {
                 let mut faults = Faults::default();
-                let most = RECALL_BYTES >> 20;
+                let most = most >> 20;
                 faults.add(
                     FaultKind::Field,
                     "tasks",

@@ -53,8 +53,8 @@ pub const LEAST_STATE_BYTES: u64 = 32 * MIB;
 /// say in two bytes what takes hundreds in memory.
 pub const MAX_DECODED_BYTES: u64 = 48 * MIB;
 
-// The largest request has room where there is least: as it arrives, with a fourth for its headers, and as it is answered
-// beside its bytes.
+// The largest request has room where there is least: as it arrives, with a fourth for its headers, and as it is
+// answered, beside its bytes.
 const _: () = {
     let of_an_address = *READING_BYTES.start() / READING_PART_OF_AN_ADDRESS;
     assert!(protocol::MAX_MESSAGE_BYTES as u64 / 4 * 5 <= of_an_address / 8 * 7);
@@ -81,12 +81,23 @@ pub const CLAIM_BACKLOG_EVENTS: u64 = 150_000;
 /// most as many completions as there are leases.
 pub const OTHER_BACKLOG_EVENTS: u64 = 200_000;
 
-/// Bytes of specs and outputs that the store does not have yet, above which submits and claims are refused.
-pub const BACKLOG_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes of specs that the store does not have yet, above which submits and claims are refused: some seconds of its
+/// work. They are in the state, too, whose share bounds their memory.
+pub const SPECS_BACKLOG_BYTES: u64 = 256 * MIB;
 /// The same for everything else but completions and heartbeats.
-pub const OTHER_BACKLOG_BYTES: u64 = 512 * 1024 * 1024;
-/// The same for completions, which carry outputs; the agents keep them until there is room.
-pub const COMPLETE_BACKLOG_BYTES: u64 = 1024 * 1024 * 1024;
+pub const OTHER_SPECS_BACKLOG_BYTES: u64 = 512 * MIB;
+
+/// Bytes of outputs that the store does not have yet, above which completions are refused; the agents keep them until
+/// there is room. They are nowhere else in memory: a fourth of what others may take of it, within these bounds, of
+/// which the higher is some seconds of work of a slow store.
+pub const OUTPUTS_BACKLOG_BYTES: RangeInclusive<u64> = 64 * MIB..=1024 * MIB;
+/// Everything else but completions and heartbeats is refused above this part of it.
+pub const OTHER_OUTPUTS_PART: u64 = 2;
+/// Submits and claims are refused above this part of it.
+pub const WORK_OUTPUTS_PART: u64 = 4;
+
+// The store is not behind because of one group commit.
+const _: () = assert!(COMMIT_BYTES <= *OUTPUTS_BACKLOG_BYTES.start() / WORK_OUTPUTS_PART);
 
 /// How long a refused caller should wait: the backlog is gone by then.
 pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -131,8 +142,9 @@ pub const SCRUB_PATIENCE: Duration = Duration::from_secs(60);
 pub const FORGET_STEP: usize = 1_000;
 
 /// Bytes of records that one request may bring back into memory: above any honest request, whose message is
-/// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size.
-pub const RECALL_BYTES: usize = 64 * 1024 * 1024;
+/// at most 4 MiB, unless it depends on a thousand finished tasks of the largest size, or on half as many where there is
+/// little memory. All requests together bring back a fourth of what others may take of the memory.
+pub const RECALL_BYTES: RangeInclusive<u64> = 32 * MIB..=64 * MIB;
 
 /// Memory of the filter that knows the ids in the store: room for thirty million. With more of them, new ids are looked
 /// up in vain more often.
@@ -141,8 +153,9 @@ pub const MAX_STORED_IDS_BYTES: usize = 64 * 1024 * 1024;
 /// Ids noted under one lock.
 pub const STORED_IDS_STEP: usize = 1_000;
 
-/// Requests that read the store at the same time, so that what they bring into memory is bounded.
-pub const STORE_READERS: usize = 8;
+/// Requests that read the store at the same time, so that what they bring into memory is bounded: fewer where there is
+/// little memory, and two at least, so that one with a great deal to read does not stop the others.
+pub const STORE_READERS: RangeInclusive<u64> = 2..=8;
 
 /// Pages of lists that are made at the same time: each holds `LIST_BYTES` and keeps a thread busy for milliseconds.
 pub const LISTS: usize = 4;

@@ -14,7 +14,7 @@ use super::failures;
 use crate::{
     core::view::View,
     journal,
-    program::limits::{PAGE_BYTES, PAGE_EVENTS},
+    program::limits::{PAGE_BYTES, PAGE_EVENTS, RECALL_BYTES},
     records::{
         Entry,
         task::find::{self, FindError},
@@ -75,10 +75,10 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
     };
     let missing: Vec<TaskId> = state.missing().into_iter().collect();
     for some in missing.chunks(RECALL_STEP) {
-        let found = find::tasks(store, some).map_err(|error| match error {
+        let found = find::tasks(store, some, *RECALL_BYTES.start()).map_err(|error| match error {
             FindError::Store(error) => damaged(error),
             FindError::TooSoon => damaged("nobody knows yet which tasks the store has".to_owned()),
-            FindError::TooLarge => damaged("the store has records that are too large".to_owned()),
+            FindError::TooLarge { .. } => damaged("the store has records that are too large".to_owned()),
         })?;
         for task in found {
             state.recall(task);

@@ -22,7 +22,6 @@ use swarm_engine::{
 use crate::{
     core::view::View,
     machine::data_dir::DataDir,
-    program::limits::STORE_READERS,
     records::{Entry, LAYOUT, task::key},
     start::{self, Opened},
     store::Store,
@@ -168,7 +167,7 @@ async fn a_new_id_is_not_looked_up_once_those_in_the_store_are_known() {
     assert_eq!(swarm.tasks_in_memory(), 0);
 
     // Nobody else may read the store meanwhile.
-    let turns = u32::try_from(STORE_READERS).unwrap();
+    let turns = u32::try_from(swarm.core.budget.recall.readers).unwrap();
     let all_turns = swarm.core.store_readers.acquire_many(turns).await.unwrap();
     let submitted = swarm.submit(None, vec![task("new", &[])]).await.unwrap();
     assert!(!submitted[0].existed);

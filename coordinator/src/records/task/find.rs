@@ -11,7 +11,7 @@ use swarm_engine::{
 
 use super::{decode, key};
 use crate::{
-    program::{failure::chain, limits::RECALL_BYTES},
+    program::failure::chain,
     store::{self, NumberSet, Scan, Store, StoreError},
 };
 
@@ -25,8 +25,8 @@ const READ_TOGETHER: usize = 128;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FindError {
     /// They are larger than one request may bring into memory.
-    #[error("they are more than one request may bring into memory")]
-    TooLarge,
+    #[error("they are more than the {most} bytes that one request may bring into memory")]
+    TooLarge { most: u64 },
     /// The ids were not read through since the start, so a missing id proves nothing yet.
     #[error("the coordinator has just started and is still reading which tasks there are")]
     TooSoon,
@@ -35,8 +35,8 @@ pub(crate) enum FindError {
     Store(String),
 }
 
-/// These tasks, as far as the store has them.
-pub(crate) fn tasks(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, FindError> {
+/// These tasks, as far as the store has them; their records have at most so many bytes.
+pub(crate) fn tasks(store: &Store, ids: &[TaskId], most: u64) -> Result<Vec<Arc<Task>>, FindError> {
     let mut found = Vec::new();
     let mut bytes = 0;
     for some in ids.chunks(READ_TOGETHER) {
@@ -56,9 +56,9 @@ pub(crate) fn tasks(store: &Store, ids: &[TaskId]) -> Result<Vec<Arc<Task>>, Fin
             let Some(record) = record else {
                 return Err(FindError::Store(format!("the store has lost task {id}")));
             };
-            bytes += record.len();
-            if bytes > RECALL_BYTES {
-                return Err(FindError::TooLarge);
+            bytes += record.len() as u64;
+            if bytes > most {
+                return Err(FindError::TooLarge { most });
             }
             found.push(decode(&record).map_err(FindError::Store)?);
         }
