@@ -69,17 +69,23 @@ async fn what_dependencies_printed_is_in_files() {
     let (fake, home) = (Fake::start().await, Home::new());
     fake.submit_with(
         "a",
-        "cat $SWARM_INPUTS/before; cat $SWARM_INPUTS/large",
+        "cat $SWARM_INPUTS/before; cat $SWARM_INPUTS/large; cat \"$SWARM_INPUTS/the third\" $SWARM_INPUTS/.ids/third",
         |assignment| {
             let printed = |task_id: &str, stdout: &[u8], omitted| DependencyOutput {
                 task_id: task_id.to_owned(),
                 state: TaskState::Succeeded.into(),
                 stdout: stdout.to_vec(),
                 omitted,
+                name: String::new(),
+            };
+            let named = DependencyOutput {
+                name: "the third".to_owned(),
+                ..printed("third", b", and the third", false)
             };
             assignment.dependencies = vec![
                 printed("before", b"printed before, ", false),
                 printed("large", b"", true),
+                named,
             ];
         },
     );
@@ -87,7 +93,7 @@ async fn what_dependencies_printed_is_in_files() {
     let stdout = fake.world().report("a").unwrap().output.unwrap().stdout;
     assert_eq!(
         String::from_utf8(stdout).unwrap(),
-        "printed before, all that large printed"
+        "printed before, all that large printed, and the third, and the third"
     );
 }
 

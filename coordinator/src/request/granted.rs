@@ -18,6 +18,7 @@ use crate::{
     program::limits::CLAIM_OUTPUT_BYTES,
     wire::{
         assignment::{DependencyEnd, assignment},
+        spec,
         time::{duration, timestamp},
     },
 };
@@ -115,6 +116,7 @@ fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd 
     }
     DependencyEnd {
         task: dependency.id.clone(),
+        name: spec::whole(&dependency.spec).name,
         state: dependency.state(),
         left_out: !fits || read.is_err(),
         output: read.unwrap_or_default(),

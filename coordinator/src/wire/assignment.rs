@@ -18,6 +18,8 @@ use super::{lease, spec, state::state_message, time::duration};
 pub(crate) struct DependencyEnd {
     /// The dependency.
     pub(crate) task: TaskId,
+    /// Its name, for people.
+    pub(crate) name: String,
     /// How it ended.
     pub(crate) state: TaskState,
     /// What it printed; `None` when there is nothing, or when it was left out.
@@ -63,6 +65,7 @@ fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::Depen
             Vec::new()
         },
         omitted: left.is_none() || dependency.left_out,
+        name: dependency.name.clone(),
     }
 }
 
@@ -101,6 +104,7 @@ mod tests {
             .into_iter()
             .map(|output| DependencyEnd {
                 task: TaskId::stored("d"),
+                name: "dee".to_owned(),
                 state: TaskState::Failed,
                 output,
                 left_out: false,
@@ -118,5 +122,6 @@ mod tests {
             (room, message.dependencies[0].state()),
             (0, v1::TaskState::Failed)
         );
+        assert_eq!(message.dependencies[0].name, "dee");
     }
 }
