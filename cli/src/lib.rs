@@ -36,7 +36,7 @@ use swarm_program::{
 };
 
 use args::{Given, Program};
-use program::PROGRAM;
+use program::{PROGRAM, empty::NoEmptyWord};
 
 /// Runs `swarmctl` with these arguments, the first of which is the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -44,8 +44,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(program) = args.first().and_then(|name| dev::child(name)) {
         return program(args);
     }
-    let (program, settings) = match PROGRAM.parse::<Program>(&args) {
-        Ok(parsed) => parsed,
+    let (program, settings) = match PROGRAM.parse::<NoEmptyWord<Program>>(&args) {
+        Ok((NoEmptyWord(program), settings)) => (program, settings),
         Err(ReadError::Settings(failure)) => {
             program::failure::tell(&failure);
             return failure.exit.into();

@@ -12,7 +12,7 @@ use swarm_proto::{
 use super::{
     client::Client,
     follow::Follower,
-    subject::{self, Subject},
+    subject::{self, Finder, Subject},
 };
 use crate::output::{counts, event, progress::Progress, state};
 
@@ -81,7 +81,8 @@ impl Awaited {
     ///
     /// When the text means nothing, or the coordinator cannot be asked.
     pub async fn find(client: &Client, id: &str) -> anyhow::Result<Awaited> {
-        match subject::find(client, id, &format!("cannot wait for {id}")).await? {
+        let doing = format!("cannot wait for {id}");
+        match Finder::to_look(client).find(id, &doing).await? {
             Some((Subject::Task(task), seq)) => {
                 let mut awaited = Awaited::task(&task.task_id);
                 awaited.see_task(&task, seq);
@@ -92,7 +93,7 @@ impl Awaited {
                 awaited.see_job(&job, seq);
                 Ok(awaited)
             }
-            None => Err(subject::nothing_named(client, id).into()),
+            Some((Subject::Agent(_), _)) | None => Err(subject::nothing_named(client, id).into()),
         }
     }
 
@@ -280,6 +281,7 @@ fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     let mut request = StreamEventsRequest {
         from_seq: open().map(|one| one.seq + 1).min(),
         follow: true,
+        names: show_events,
         ..StreamEventsRequest::default()
     };
     if !show_events {

@@ -1,5 +1,6 @@
 //! The lowest room: global flags, messages to a person, failed calls, and single values of a command line.
 
+pub mod empty;
 pub mod globals;
 pub mod next;
 pub mod terminal;

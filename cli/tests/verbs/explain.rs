@@ -254,7 +254,7 @@ fn an_unknown_task_is_not_found_and_a_job_is_told_apart() {
     assert_eq!(ended.code, 4);
     assert!(
         ended.stderr.ends_with(
-            "error: nightly is a job, and only a task can be explained\nhelp: its tasks: swarmctl list --job j1\n"
+            "error: nightly is a job, and only a task can be explained\nhelp: its tasks: swarmctl list j1\n"
         ),
         "{}",
         ended.stderr

@@ -116,7 +116,7 @@ fn a_queue_and_an_agent_are_paused_by_their_names() {
     let ended = as_ann(&fake, &["agent", "resume", "lab"]);
     assert_eq!(
         ended.stderr,
-        "lab is agent a1\nstill: queue slow is paused by ann@desk since 2026-01-02 03:04:05Z\n"
+        "still: queue slow is paused by ann@desk since 2026-01-02 03:04:05Z\n"
     );
     assert_eq!(
         as_ann(&fake, &["resume", "--queue", "slow", "-q"]).stdout,

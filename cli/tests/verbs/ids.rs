@@ -2,7 +2,10 @@
 
 use swarm_proto::v1::{Agent, Explanation, Job, Output, TaskResult, TaskState};
 
-use crate::fake::{Fake, World};
+use crate::{
+    fake::{Fake, World},
+    terminal::on_a_terminal,
+};
 
 fn some_ids(world: &mut World) {
     world.task("k3v7q2", TaskState::Failed);
@@ -37,19 +40,18 @@ fn some_ids(world: &mut World) {
 fn the_beginning_of_one_id_names_it_for_every_verb() {
     let fake = Fake::start(some_ids);
     for (args, stdout, said) in [
-        (
-            &["inspect", "k3v7", "-q"][..],
-            "k3v7q2\n",
-            "k3v7 is task k3v7q2\n",
-        ),
-        (&["job", "show", "x5", "-q"], "x5job\n", "x5 is job x5job\n"),
-        (&["list", "--job", "x5j", "-q"], "zz9\n", "x5j is job x5job\n"),
-        (&["agent", "show", "c", "-q"], "cd-1\n", "c is agent cd-1\n"),
-        (&["logs", "zz", "-q"], "zz9\n", "zz is task zz9\n"),
-        (&["wait", "zz"], "", "zz is task zz9\n1 task succeeded\n"),
-        (&["retry", "k3v7", "-q"], "k3v7q2\n", "k3v7 is task k3v7q2\n"),
-        (&["cancel", "x5t", "-q"], "x5t2n6\n", "x5t is task x5t2n6\n"),
-        (&["events", "--task", "zz"], "", "zz is task zz9\nno events\n"),
+        (&["inspect", "k3v7", "-q"][..], "k3v7q2\n", ""),
+        (&["job", "show", "x5", "-q"], "x5job\n", ""),
+        (&["list", "--job", "x5j", "-q"], "zz9\n", ""),
+        (&["list", "x5j", "-q"], "zz9\n", ""),
+        (&["agent", "show", "c", "-q"], "cd-1\n", ""),
+        (&["inspect", "c", "-q"], "cd-1\n", ""),
+        (&["logs", "zz", "-q"], "zz9\n", ""),
+        (&["wait", "zz"], "", "1 task succeeded\n"),
+        (&["retry", "k3v7", "-q"], "k3v7q2\n", ""),
+        (&["cancel", "x5t2", "-q"], "x5t2n6\n", ""),
+        (&["events", "--task", "zz"], "", "no events\n"),
+        (&["events", "zz"], "", "no events\n"),
     ] {
         let ended = fake.ctl(args);
         assert_eq!(
@@ -61,16 +63,102 @@ fn the_beginning_of_one_id_names_it_for_every_verb() {
 }
 
 #[test]
+fn a_person_is_told_what_a_beginning_means_and_a_script_is_not() {
+    let fake = Fake::start(some_ids);
+    let shown = on_a_terminal(fake.command(&["inspect", "k3v7"]), None);
+    assert!(shown.starts_with("k3v7 is task k3v7q2\r\n"), "{shown}");
+    let shown = on_a_terminal(fake.command(&["inspect", "last"]), None);
+    assert!(shown.starts_with("last is job x5job\r\n"), "{shown}");
+    let shown = on_a_terminal(fake.command(&["inspect", "k3v7", "-q"]), None);
+    assert_eq!(shown, "k3v7q2\r\n");
+    let ended = fake.ctl(&["inspect", "k3v7", "-o", "json"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn few_characters_are_too_few_to_change_something() {
+    let fake = Fake::start(|world| {
+        some_ids(world);
+        world.task("abc", TaskState::Queued);
+    });
+    for (args, said) in [
+        (
+            &["cancel", "x5t"][..],
+            "error: cannot cancel x5t: 'x5t' is too short to be sure that task x5t2n6 is meant\n",
+        ),
+        (
+            &["retry", "zz"],
+            "error: cannot retry zz: 'zz' is too short to be sure that task zz9 is meant\n",
+        ),
+        (
+            &["cancel", "--job", "x5j", "--yes"],
+            "error: cannot look for the job x5j: 'x5j' is too short to be sure that job x5job is meant\n",
+        ),
+        (
+            &["drain", "cd"],
+            "error: cannot look for the agent cd: 'cd' is too short to be sure that agent cd-1 is meant\n",
+        ),
+        (
+            &["lease", "release", "x5t"],
+            "error: cannot release the lease of x5t: 'x5t' is too short to be sure that task x5t2n6 is meant\n",
+        ),
+    ] {
+        let ended = fake.ctl(args);
+        let help = "help: give the whole id, or at least 4 characters of it\n";
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr),
+            (2, "", format!("{said}{help}")),
+            "{args:?}"
+        );
+    }
+    // A whole id may be as short as it likes.
+    assert_eq!(fake.ctl(&["cancel", "abc", "-q"]).stdout, "abc\n");
+}
+
+#[test]
+fn an_empty_word_names_nothing_and_nobody_is_asked() {
+    let fake = Fake::start(some_ids);
+    for args in [
+        &["cancel", ""][..],
+        &["wait", ""],
+        &["logs", ""],
+        &["inspect", ""],
+        &["retry", ""],
+        &["retry", "x5t2n6", ""],
+        &["explain", " "],
+        &["job", "show", ""],
+        &["list", "--job", ""],
+        &["cancel", "--queue", "", "--yes"],
+        &["retry", "--text=", "--yes"],
+        &["events", "--task", "zz9,"],
+        &["submit", "--depends-on", "", "--", "true"],
+        &["pause", "--queue", ""],
+        &["drain", ""],
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(
+            ended.stderr.starts_with("error: invalid value '' for '")
+                && ended.stderr.contains("is a variable unset?"),
+            "{args:?}: {}",
+            ended.stderr
+        );
+    }
+    for stdin in ["", "\n", "  \n"] {
+        assert_eq!(fake.ctl_with(&["cancel", "-"], stdin, &[]).code, 2);
+    }
+    let world = fake.world();
+    assert!(world.lists.is_empty() && world.prefixes.is_empty() && world.submits.is_empty());
+}
+
+#[test]
 fn a_whole_id_wins_and_is_not_looked_up_by_its_beginning() {
     let fake = Fake::start(some_ids);
     let ended = fake.ctl(&["inspect", "k3", "-q"]);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("k3\n", ""));
     // A job's whole name comes first too.
     let ended = fake.ctl(&["inspect", "k3v", "-q"]);
-    assert_eq!(
-        (ended.stdout.as_str(), ended.stderr.as_str()),
-        ("x5job\n", "k3v is job x5job\n")
-    );
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("x5job\n", ""));
     assert!(fake.world().prefixes.is_empty());
 }
 
@@ -121,26 +209,48 @@ fn a_job_whose_tasks_begin_with_its_id_is_told_to_be_one() {
     });
     for (verb, code, said) in [
         (
-            "retry",
-            2,
-            "error: jj is a job, and tasks are retried\n\
-             help: its failed and cancelled tasks: swarmctl retry --job jj\n",
-        ),
-        (
             "logs",
             4,
-            "error: cannot show the output of jj: it is a job\nhelp: its tasks: swarmctl list --job jj\n",
+            "error: cannot show the output of jj: it is a job\nhelp: its tasks: swarmctl list jj\n",
         ),
         (
             "explain",
             4,
-            "error: jj is a job, and only a task can be explained\nhelp: its tasks: swarmctl list --job jj\n",
+            "error: jj is a job, and only a task can be explained\nhelp: its tasks: swarmctl list jj\n",
         ),
     ] {
         let ended = fake.ctl(&[verb, "jj"]);
         assert_eq!((ended.code, ended.stderr.as_str()), (code, said), "{verb}");
     }
-    assert!(fake.world().retries.is_empty());
+}
+
+#[test]
+fn a_retry_of_a_job_means_its_failed_and_cancelled_tasks() {
+    let fake = Fake::start(|world| {
+        world.jobs.push(Job {
+            job_id: "j1".into(),
+            name: "nightly".into(),
+            ..Default::default()
+        });
+        for (id, state) in [
+            ("one", TaskState::Failed),
+            ("two", TaskState::Succeeded),
+            ("three", TaskState::Cancelled),
+        ] {
+            world.task(id, state).job_id = "j1".into();
+        }
+        world.task("other", TaskState::Failed);
+    });
+    let ended = fake.ctl(&["retry", "nightly", "-q"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "one\nthree\n", "")
+    );
+    let ended = fake.ctl(&["retry", "j1", "-q"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (0, "", "job j1: none of its tasks is failed or cancelled\n")
+    );
 }
 
 #[test]
@@ -169,29 +279,26 @@ fn the_one_id_that_a_verb_takes_may_stand_on_standard_input() {
 }
 
 #[test]
-fn last_is_the_newest_task_or_job_and_it_is_said_which() {
+fn last_is_the_newest_task_or_job() {
     let fake = Fake::start(some_ids);
-    for (args, stdout, said) in [
+    for (args, stdout) in [
         // The newest task belongs to a job.
-        (&["inspect", "last", "-q"][..], "x5job\n", "last is job x5job\n"),
-        (&["job", "show", "last", "-q"], "x5job\n", "last is job x5job\n"),
-        (&["logs", "last", "-q"], "zz9\n", "last is task zz9\n"),
-        (&["list", "--job", "last", "-q"], "zz9\n", "last is job x5job\n"),
-        (&["explain", "last", "-q"], "zz9\n", "last is task zz9\n"),
+        (&["inspect", "last", "-q"][..], "x5job\n"),
+        (&["job", "show", "last", "-q"], "x5job\n"),
+        (&["logs", "last", "-q"], "zz9\n"),
+        (&["list", "--job", "last", "-q"], "zz9\n"),
+        (&["explain", "last", "-q"], "zz9\n"),
     ] {
         let ended = fake.ctl(args);
         assert_eq!(
             (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-            (0, stdout, said),
+            (0, stdout, ""),
             "{args:?}"
         );
     }
     fake.world().task("single", TaskState::Queued);
     let ended = fake.ctl(&["cancel", "last", "-q"]);
-    assert_eq!(
-        (ended.stdout.as_str(), ended.stderr.as_str()),
-        ("single\n", "last is task single\n")
-    );
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("single\n", ""));
     // A task with the id `last` is meant before the newest one.
     fake.world().task("last", TaskState::Queued).number = 0;
     assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "last\n");

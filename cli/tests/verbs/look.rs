@@ -227,7 +227,7 @@ fn inspect_knows_jobs_and_job_inspect_knows_tasks() {
         ended.stdout,
         "job:      nightly\nname:     Nightly\ntasks:    1, 0 ended\nrunning:  1\n"
     );
-    assert_eq!(ended.stderr, "its tasks: swarmctl list --job nightly\n");
+    assert_eq!(ended.stderr, "its tasks: swarmctl list nightly\n");
     assert_eq!(fake.ctl(&["job", "list", "-q"]).stdout, "nightly\n");
 
     let ended = fake.ctl(&["job", "inspect", "fetch"]);

@@ -1,8 +1,11 @@
 //! Jobs and agents by their names.
 
-use swarm_proto::v1::{Agent, Job, TaskState};
+use swarm_proto::v1::{Agent, AgentState, Job, TaskState};
 
-use crate::fake::{Fake, World};
+use crate::{
+    fake::{Fake, World},
+    terminal::on_a_terminal,
+};
 
 /// A job called nightly with a task of each state, two jobs called twin, and two agents.
 fn some_names(world: &mut World) {
@@ -37,6 +40,7 @@ fn a_job_can_be_named_by_its_name_wherever_its_id_can() {
     for (args, stdout) in [
         (&["wait", "nightly", "-q"][..], ""),
         (&["list", "--job", "nightly", "-q"], "done\n"),
+        (&["list", "nightly", "-q"], "done\n"),
         (&["inspect", "nightly", "-q"], "j3\n"),
         (&["job", "inspect", "nightly", "-q"], "j3\n"),
         (&["cancel", "my job", "-q"], "mine\n"),
@@ -50,12 +54,7 @@ fn a_job_can_be_named_by_its_name_wherever_its_id_can() {
             "{args:?}: {}",
             ended.stderr
         );
-        let said = ["nightly is job j3\n", "my job is job j4\n"];
-        assert!(
-            said.iter().any(|line| ended.stderr.starts_with(line)),
-            "{args:?}: {}",
-            ended.stderr
-        );
+        assert!(!ended.stderr.contains(" is job "), "{args:?}: {}", ended.stderr);
     }
     assert_eq!(fake.world().streams[0].job_ids, ["j3"]);
 }
@@ -66,25 +65,101 @@ fn an_agent_can_be_named_by_its_name() {
     let ended = fake.ctl(&["agent", "inspect", "lab-3", "-q"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (0, "a2\n", "lab-3 is agent a2\n")
+        (0, "a2\n", "")
+    );
+    assert_eq!(fake.ctl(&["inspect", "lab-3", "-q"]).stdout, "a2\n");
+    fake.ctl(&["events", "lab-3", "nightly"]);
+    let world = fake.world();
+    let stream = world.streams.last().unwrap();
+    assert_eq!(
+        (&stream.agent_ids[..], &stream.job_ids[..]),
+        (&["a2".to_owned()][..], &["j3".to_owned()][..])
     );
 }
 
 #[test]
-fn a_name_of_several_names_none() {
-    let fake = Fake::start(some_names);
-    for args in [
-        &["wait", "twin"][..],
-        &["cancel", "twin"],
-        &["job", "inspect", "twin"],
+fn of_agents_with_one_name_the_one_that_is_there_is_meant() {
+    let fake = Fake::start(|world| {
+        some_names(world);
+        for (id, state) in [("a3", AgentState::Gone), ("a4", AgentState::Gone)] {
+            world.agents.push(Agent {
+                agent_id: id.into(),
+                name: "lab-3".into(),
+                state: state.into(),
+                ..Default::default()
+            });
+        }
+    });
+    assert_eq!(fake.ctl(&["inspect", "lab-3", "-q"]).stdout, "a2\n");
+    let shown = on_a_terminal(fake.command(&["inspect", "lab-3"]), None);
+    assert!(
+        shown.starts_with("lab-3 is agent a2; 2 more of this name said goodbye\r\n"),
+        "{shown}"
+    );
+    fake.world().agents.push(Agent {
+        agent_id: "a5".into(),
+        name: "lab-3".into(),
+        ..Default::default()
+    });
+    let ended = fake.ctl(&["drain", "lab-3"]);
+    assert_eq!(
+        (ended.code, ended.stderr.as_str()),
+        (
+            2,
+            "error: 2 agents have the name lab-3: a2, a5\nhelp: give the id of the one that is meant\n"
+        )
+    );
+}
+
+#[test]
+fn a_name_of_several_jobs_means_the_newest_for_every_verb() {
+    let fake = Fake::start(|world| {
+        some_names(world);
+        for (id, job, state) in [
+            ("old-1", "j1", TaskState::Failed),
+            ("old-2", "j1", TaskState::Queued),
+            ("new-1", "j2", TaskState::Failed),
+            ("new-2", "j2", TaskState::Queued),
+        ] {
+            world.task(id, state).job_id = job.into();
+        }
+    });
+    for (args, stdout) in [
+        (&["inspect", "twin", "-q"][..], "j2\n"),
+        (&["job", "show", "twin", "-q"], "j2\n"),
+        (&["list", "twin", "-q"], "new-1\nnew-2\n"),
+        (&["list", "--job", "twin", "-q"], "new-1\nnew-2\n"),
+        (&["cancel", "twin", "-q"], "new-2\n"),
+        (&["retry", "--failed", "--job", "twin", "--yes", "-q"], "new-1\n"),
+        (&["cancel", "twin", "-q"], "new-1\n"),
+        (&["retry", "twin", "-q"], "new-1\nnew-2\n"),
+        (&["events", "twin", "-q"], ""),
+        (&["events", "--job", "twin", "-q"], ""),
+        (
+            &["export", "--job", "twin", "--format", "execution_log.jsonl"],
+            "",
+        ),
     ] {
         let ended = fake.ctl(args);
-        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args:?}");
         assert_eq!(
-            ended.stderr,
-            "error: 2 jobs have the name twin: j1, j2\nhelp: give the id of the one that is meant\n"
+            (ended.code, ended.stdout.as_str()),
+            (0, stdout),
+            "{args:?}: {}",
+            ended.stderr
         );
     }
+    for stream in &fake.world().streams {
+        assert_eq!(stream.job_ids, ["j2"]);
+    }
+    for id in ["new-1", "new-2"] {
+        fake.world().becomes(id, TaskState::Succeeded);
+    }
+    assert_eq!(fake.ctl(&["wait", "twin"]).stderr, "1 task succeeded\n");
+    let shown = on_a_terminal(fake.command(&["wait", "twin", "--timeout", "10s"]), None);
+    assert!(
+        shown.starts_with("twin is job j2, the newest of 2 with this name\r\n"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -101,13 +176,6 @@ fn a_bare_name_is_asked_what_it_is_of() {
             ended.stderr
         );
     }
-    let ended = fake.ctl(&["retry", "nightly"]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    assert_eq!(
-        ended.stderr,
-        "nightly is job j3\nerror: nightly is a job, and tasks are retried\n\
-         help: its failed and cancelled tasks: swarmctl retry --job j3\n"
-    );
 }
 
 #[test]

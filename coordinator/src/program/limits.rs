@@ -261,6 +261,9 @@ pub const MAX_SHOWN_HOLDS: usize = 200;
 /// Kinds of passed tasks told with an empty claim.
 pub const MAX_PASSED: usize = 10;
 
+/// Jobs whose names one read compares under the lock: a millisecond or two.
+pub const MAX_JOBS_VISITED: usize = 10_000;
+
 /// Classes of queued tasks for which the status looks for an agent.
 pub const MAX_CLASSES_VISITED: usize = 200;
 

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Refusal};
+use super::{Context, Refusal, names::names_of};
 use crate::{
     core::Core,
     journal::ReadError,
@@ -34,7 +34,7 @@ use crate::{
     },
     stored,
     wire::field::Fields,
-    words::event::event_message,
+    words::{event::event_message, names::Names},
 };
 
 /// Begins to read for a caller. Nothing is read before the stream is asked for it.
@@ -59,6 +59,7 @@ pub(crate) async fn stream(cx: &Context, request: v1::StreamEventsRequest) -> Re
         next,
         filter,
         limit,
+        names: request.names,
         through,
         durable,
         shutdown: cx.shutdown.clone(),
@@ -69,6 +70,7 @@ pub(crate) async fn stream(cx: &Context, request: v1::StreamEventsRequest) -> Re
 /// Events as they are asked for; the last one may be a refusal.
 pub(crate) struct Events {
     page: VecDeque<Arc<Event>>,
+    names: Names,
     history: Arc<str>,
     state: Reading,
 }
@@ -81,7 +83,7 @@ enum Reading {
 
 /// What a look at the events gave.
 enum Read {
-    Events(Vec<Arc<Event>>),
+    Events(Vec<Arc<Event>>, Names),
     /// None that the caller wants, for a while: it is told how far it is.
     Position(Seq),
     End,
@@ -92,6 +94,7 @@ impl Events {
     fn of(reader: Reader) -> Events {
         Events {
             page: VecDeque::new(),
+            names: Names::default(),
             history: reader.core.history().into(),
             state: Reading::Idle(Box::new(reader)),
         }
@@ -105,7 +108,7 @@ impl Stream for Events {
         let this = self.get_mut();
         loop {
             if let Some(event) = this.page.pop_front() {
-                return Poll::Ready(Some(Ok(event_message(&event, &this.history))));
+                return Poll::Ready(Some(Ok(event_message(&event, &this.history, &this.names))));
             }
             let mut read = match mem::replace(&mut this.state, Reading::Over) {
                 Reading::Over => return Poll::Ready(None),
@@ -120,8 +123,9 @@ impl Stream for Events {
                 return Poll::Pending;
             };
             match read {
-                Read::Events(events) => {
+                Read::Events(events, names) => {
                     this.page = events.into();
+                    this.names = names;
                     this.state = Reading::Idle(reader);
                 }
                 Read::Position(seq) => {
@@ -272,6 +276,8 @@ struct Reader {
     filter: Arc<Filter>,
     /// Events left to send.
     limit: Option<u64>,
+    /// Whether the caller wants names in the events' sentences.
+    names: bool,
     /// The last event to send; `None` to go on with new ones.
     through: Option<Seq>,
     durable: watch::Receiver<Seq>,
@@ -294,7 +300,13 @@ impl Reader {
                 }
                 match self.page(last).await {
                     Ok(events) if events.is_empty() => {}
-                    Ok(events) => return Read::Events(events),
+                    Ok(events) => {
+                        let names = match self.names {
+                            true => names_of(&self.core, &events).await,
+                            false => Names::default(),
+                        };
+                        return Read::Events(events, names);
+                    }
                     Err(refusal) => return Read::Refused(refusal),
                 }
             }

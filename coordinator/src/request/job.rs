@@ -13,7 +13,10 @@ use super::{
     Context, Refusal,
     page::{self, Tokens},
 };
-use crate::wire::{field, job::job_message};
+use crate::{
+    program::limits::MAX_JOBS_VISITED,
+    wire::{field, job::job_message},
+};
 
 /// Shows a job.
 ///
@@ -34,7 +37,7 @@ pub(crate) async fn get(cx: &Context, request: v1::GetJobRequest) -> Result<v1::
     })
 }
 
-/// Lists jobs by their age.
+/// Lists jobs by their age; of a name, as many as are found among [`MAX_JOBS_VISITED`] jobs.
 ///
 /// # Errors
 ///
@@ -47,6 +50,7 @@ pub(crate) async fn list(
     let direction = page::direction(request.newest_first);
     let list = v1::ListJobsRequest {
         newest_first: request.newest_first,
+        name: request.name.clone(),
         ..Default::default()
     };
     let tokens = Tokens::of(&list, direction);
@@ -54,19 +58,25 @@ pub(crate) async fn list(
     let answer = cx
         .core
         .read(|state| {
-            let jobs = state.jobs_behind(cursor, direction).take(size + 1);
-            jobs.map(|job| (Arc::clone(job), state.job_counts(&job.id)))
-                .collect::<Vec<(Arc<Job>, Counts)>>()
+            let mut found: Vec<(Arc<Job>, Counts)> = Vec::new();
+            let mut visited = 0;
+            let mut last = None;
+            for job in state.jobs_behind(cursor, direction) {
+                if found.len() == size || visited == MAX_JOBS_VISITED {
+                    return (found, last);
+                }
+                visited += 1;
+                last = Some(job.number);
+                if request.name.is_empty() || *job.name == *request.name {
+                    found.push((Arc::clone(job), state.job_counts(&job.id)));
+                }
+            }
+            (found, None)
         })
         .await;
     let as_of = cx.as_of(&answer);
-    let mut jobs = answer.value;
-    let more = jobs.len() > size;
-    jobs.truncate(size);
-    let next = jobs
-        .last()
-        .filter(|_| more)
-        .map(|(last, _)| tokens.write(last.number));
+    let (jobs, last) = answer.value;
+    let next = last.map(|last| tokens.write(last));
     let jobs = jobs.iter().map(|(job, counts)| job_message(job, counts));
     let (jobs, next_page_token) = page::fit(jobs, next, |job: &v1::Job| tokens.write(Number(job.number)));
     Ok(v1::ListJobsResponse {

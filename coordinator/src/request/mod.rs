@@ -33,6 +33,7 @@ pub(crate) mod hold;
 pub(crate) mod queue;
 
 pub(crate) mod events;
+mod names;
 pub(crate) mod status;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

@@ -3,14 +3,14 @@
 use swarm_engine::event::Event;
 use swarm_proto::v1;
 
-use super::fact::describe;
+use super::{fact::describe, names::Names};
 use crate::{
     program::limits::MAX_SUMMARY_BYTES,
     wire::{text::plain, time::timestamp},
 };
 
-/// An event of this history.
-pub(crate) fn event_message(event: &Event, history: &str) -> v1::Event {
+/// An event of this history, with these names before ids in its sentence.
+pub(crate) fn event_message(event: &Event, history: &str, names: &Names) -> v1::Event {
     let touched = event.fact.touches();
     let (summary, payload) = describe(&event.fact);
     v1::Event {
@@ -22,7 +22,7 @@ pub(crate) fn event_message(event: &Event, history: &str) -> v1::Event {
         attempt: touched.attempt.map_or(0, |attempt| attempt.number.0),
         agent_id: touched.agent_id().map(ToString::to_string).unwrap_or_default(),
         // Names and messages come from anywhere, and this line goes to a terminal.
-        summary: plain(&summary, MAX_SUMMARY_BYTES),
+        summary: plain(&names.put_into(&summary), MAX_SUMMARY_BYTES),
         as_of: Some(v1::AsOf {
             history: history.to_owned(),
             seq: event.seq.0,
@@ -48,6 +48,7 @@ mod tests {
                 fact,
             },
             "h1",
+            &Names::default(),
         )
     }
 

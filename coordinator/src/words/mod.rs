@@ -5,3 +5,4 @@ pub(crate) mod event;
 pub(crate) mod explanation;
 mod fact;
 pub(crate) mod hold;
+pub(crate) mod names;

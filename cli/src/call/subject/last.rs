@@ -3,15 +3,12 @@
 use swarm_proto::v1::{Job, ListJobsRequest, ListTasksRequest, Task};
 
 use super::{Kind, LAST};
-use crate::{
-    call::{
-        client::Client,
-        pages::{Paged, Pages},
-    },
-    program::terminal::note,
+use crate::call::{
+    client::Client,
+    pages::{Paged, Pages},
 };
 
-/// The newest thing of these kinds, which is told on stderr. A task of a job stands for its job where a job may be
+/// The newest thing of these kinds, which a person is told. A task of a job stands for its job where a job may be
 /// meant.
 ///
 /// # Errors
@@ -46,7 +43,7 @@ pub(super) async fn newest(client: &Client, kinds: &[Kind]) -> anyhow::Result<Op
     };
     let newest = newer(task, job);
     if let Some((kind, id)) = &newest {
-        note(format!("{LAST} is {} {id}", kind.noun()));
+        client.tell_meaning(format!("{LAST} is {} {id}", kind.noun()));
     }
     Ok(newest)
 }

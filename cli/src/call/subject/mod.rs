@@ -1,8 +1,8 @@
 //! The meaning of the ids and names on a command line, for every verb.
 //!
-//! A whole id is tried first, and costs one call. Then comes `last`, the newest; then the name of a job or agent, if
-//! no other has it; then the beginning of an id, if no other id begins so. Names of tasks are local to their job file
-//! and mean nothing here. Whatever was typed in place of a whole id, its meaning is told on stderr.
+//! A whole id is tried first, and costs one call. Then comes `last`, the newest; then the name of a job, which means
+//! its newest run, or of an agent; then the beginning of an id, if no other id begins so. Names of tasks are local to
+//! their job file and mean nothing here. Whatever was typed in place of a whole id, a person is told its meaning.
 
 mod last;
 mod name;
@@ -13,25 +13,25 @@ use std::io::{self, BufRead as _};
 use anyhow::Context as _;
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
-    call::CallFailure,
     reason::Reason,
-    v1::{
-        Agent, GetAgentRequest, GetJobRequest, GetTaskRequest, Job, ListAgentsRequest, ListJobsRequest, Task,
-    },
+    unary::Unary,
+    v1::{Agent, GetAgentRequest, GetJobRequest, GetTaskRequest, Job, Task},
 };
 
 use super::client::Client;
-use name::only_one_named;
+use name::{agent_named, newest_job_named};
 
 /// The word for the newest task or job, unless a task or job has this very id.
 pub const LAST: &str = "last";
 
-/// A task or a job.
+/// A task, a job or an agent.
 pub enum Subject {
     /// The task with its attempts and result.
     Task(Box<Task>),
     /// The job with its counts.
     Job(Job),
+    /// The agent with its leases; only where an agent may be meant.
+    Agent(Box<Agent>),
 }
 
 /// A kind of thing with ids.
@@ -52,166 +52,276 @@ impl Kind {
     }
 }
 
-/// Finds the task or job that is meant, with the journal's seq that the answer reflects. `doing` says what is tried.
-///
-/// # Errors
-///
-/// When the coordinator cannot be asked, or several may be meant.
-pub async fn find(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<(Subject, u64)>> {
-    if let Some((task, seq)) = get_task(client, id).await.map_err(client.failure(doing))? {
-        return Ok(Some((Subject::Task(Box::new(task)), seq)));
-    }
-    find_no_whole_task_id(client, id, doing).await
+/// Looks for what is meant. Few characters of an id are enough to look at something, and too few to change it.
+#[derive(Clone, Copy, Debug)]
+pub struct Finder<'c> {
+    client: &'c Client,
+    purpose: Purpose,
 }
 
-/// As `find`, for a text that is known to be no task's whole id.
-///
-/// # Errors
-///
-/// When the coordinator cannot be asked, or several may be meant.
-pub async fn find_no_whole_task_id(
-    client: &Client,
-    id: &str,
-    doing: &str,
-) -> anyhow::Result<Option<(Subject, u64)>> {
-    if let Some((job, seq)) = get_job(client, id).await.map_err(client.failure(doing))? {
-        return Ok(Some((Subject::Job(job), seq)));
+/// The use of what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is looked at.
+    Look,
+    /// It is cancelled, retried, drained or the like.
+    Change,
+}
+
+impl<'c> Finder<'c> {
+    /// For a verb that looks at what is found.
+    pub fn to_look(client: &'c Client) -> Finder<'c> {
+        Finder::new(client, Purpose::Look)
     }
-    match meant(client, id, &[Kind::Task, Kind::Job], doing).await? {
-        Some((Kind::Task, id)) => {
-            let found = get_task(client, &id).await.map_err(client.failure(doing))?;
-            Ok(found.map(|(task, seq)| (Subject::Task(Box::new(task)), seq)))
+
+    /// For a verb that changes what is found.
+    pub fn to_change(client: &'c Client) -> Finder<'c> {
+        Finder::new(client, Purpose::Change)
+    }
+
+    /// For a verb with this purpose.
+    pub fn new(client: &'c Client, purpose: Purpose) -> Finder<'c> {
+        Finder { client, purpose }
+    }
+
+    /// Finds the task or job that is meant, with the journal's seq that the answer reflects. `doing` says what is
+    /// tried.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked, or several may be meant.
+    pub async fn find(self, id: &str, doing: &str) -> anyhow::Result<Option<(Subject, u64)>> {
+        if let Some((task, seq)) = self.whole_task(id, doing).await? {
+            return Ok(Some((Subject::Task(Box::new(task)), seq)));
         }
-        Some((_, id)) => {
-            let found = get_job(client, &id).await.map_err(client.failure(doing))?;
-            Ok(found.map(|(job, seq)| (Subject::Job(job), seq)))
+        self.find_no_whole_task_id(id, doing).await
+    }
+
+    /// As `find`, for a text that is known to be no task's whole id.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked, or several may be meant.
+    pub async fn find_no_whole_task_id(
+        self,
+        id: &str,
+        doing: &str,
+    ) -> anyhow::Result<Option<(Subject, u64)>> {
+        if let Some((job, seq)) = self.whole_job(id, doing).await? {
+            return Ok(Some((Subject::Job(job), seq)));
         }
-        None => Ok(None),
+        let meant = self.meant(id, &[Kind::Task, Kind::Job], doing).await?;
+        self.fetch(meant, doing).await
     }
-}
 
-/// Finds the task that is meant; `None` also when a job has this very id.
-///
-/// # Errors
-///
-/// When the coordinator cannot be asked, or several may be meant.
-pub async fn find_task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
-    if let Some((task, _)) = get_task(client, id).await.map_err(client.failure(doing))? {
-        return Ok(Some(task));
-    }
-    // The ids of a job's tasks often begin with the job's id, which does not mean one of these tasks.
-    if get_job(client, id)
-        .await
-        .map_err(client.failure(doing))?
-        .is_some()
-    {
-        return Ok(None);
-    }
-    let Some((_, id)) = meant(client, id, &[Kind::Task], doing).await? else {
-        return Ok(None);
-    };
-    let found = get_task(client, &id).await.map_err(client.failure(doing))?;
-    Ok(found.map(|(task, _)| task))
-}
-
-/// Finds the job that is meant, with the journal's seq that the answer reflects.
-///
-/// # Errors
-///
-/// When the coordinator cannot be asked, or several may be meant.
-pub async fn find_job(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
-    if let Some(found) = get_job(client, id).await.map_err(client.failure(doing))? {
-        return Ok(Some(found));
-    }
-    let Some((_, id)) = meant(client, id, &[Kind::Job], doing).await? else {
-        return Ok(None);
-    };
-    // Asked again, because the search did not tell its position in the journal.
-    get_job(client, &id).await.map_err(client.failure(doing))
-}
-
-/// Finds the agent that is meant.
-///
-/// # Errors
-///
-/// When the coordinator cannot be asked, or several may be meant.
-pub async fn find_agent(client: &Client, id: &str, doing: &str) -> anyhow::Result<Option<Agent>> {
-    if let Some(agent) = get_agent(client, id).await.map_err(client.failure(doing))? {
-        return Ok(Some(agent));
-    }
-    let Some((_, id)) = meant(client, id, &[Kind::Agent], doing).await? else {
-        return Ok(None);
-    };
-    get_agent(client, &id).await.map_err(client.failure(doing))
-}
-
-/// The id behind `last`, a name, or the beginning of an id.
-async fn meant(
-    client: &Client,
-    text: &str,
-    kinds: &[Kind],
-    doing: &str,
-) -> anyhow::Result<Option<(Kind, String)>> {
-    let is_of_agents = kinds.contains(&Kind::Agent);
-    if text == LAST && !is_of_agents {
-        return last::newest(client, kinds).await;
-    }
-    if kinds.contains(&Kind::Job)
-        && let Some(id) = only_one_named(client, ListJobsRequest::default(), text).await?
-    {
-        return Ok(Some((Kind::Job, id)));
-    }
-    let everybody = || ListAgentsRequest {
-        include_gone: true,
-        ..ListAgentsRequest::default()
-    };
-    if is_of_agents && let Some(id) = only_one_named(client, everybody(), text).await? {
-        return Ok(Some((Kind::Agent, id)));
-    }
-    prefix::only_one(client, text, kinds, doing).await
-}
-
-/// The task that is meant. A person who names a job is told so, and how to list its tasks.
-///
-/// # Errors
-///
-/// When none or several may be meant, or the coordinator cannot be asked.
-pub async fn task(client: &Client, id: &str, doing: &str) -> anyhow::Result<Task> {
-    if let Some(task) = find_task(client, id, doing).await? {
-        return Ok(task);
-    }
-    match find_job(client, id, doing).await? {
-        Some((job, _)) => {
-            let list = client.next(&format!("list --job {}", job.job_id));
-            Err(Failure::new(Exit::NotFound, format!("{doing}: it is a job"))
-                .help(format!("its tasks: {list}"))
-                .into())
+    /// As `find`, and an agent may be meant, too.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked, or several may be meant.
+    pub async fn find_anything(self, id: &str, doing: &str) -> anyhow::Result<Option<Subject>> {
+        if let Some((task, _)) = self.whole_task(id, doing).await? {
+            return Ok(Some(Subject::Task(Box::new(task))));
         }
-        None => Err(no_task(client, id, doing).into()),
+        if let Some((job, _)) = self.whole_job(id, doing).await? {
+            return Ok(Some(Subject::Job(job)));
+        }
+        if let Some(agent) = self.whole_agent(id, doing).await? {
+            return Ok(Some(Subject::Agent(Box::new(agent))));
+        }
+        let meant = self
+            .meant(id, &[Kind::Task, Kind::Job, Kind::Agent], doing)
+            .await?;
+        Ok(self.fetch(meant, doing).await?.map(|(subject, _)| subject))
     }
-}
 
-/// The id of the agent that is meant.
-///
-/// # Errors
-///
-/// When none or several may be meant, or the coordinator cannot be asked.
-pub async fn agent_id(client: &Client, id: &str) -> anyhow::Result<String> {
-    match find_agent(client, id, &format!("cannot look for the agent {id}")).await? {
-        Some(agent) => Ok(agent.agent_id),
-        None => Err(no_agent(client, id).into()),
+    /// Finds the task that is meant; `None` also when a job has this very id.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked, or several may be meant.
+    pub async fn find_task(self, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
+        if let Some((task, _)) = self.whole_task(id, doing).await? {
+            return Ok(Some(task));
+        }
+        // The ids of a job's tasks often begin with the job's id, which does not mean one of these tasks.
+        if self.whole_job(id, doing).await?.is_some() {
+            return Ok(None);
+        }
+        let Some((_, id)) = self.meant(id, &[Kind::Task], doing).await? else {
+            return Ok(None);
+        };
+        Ok(self.whole_task(&id, doing).await?.map(|(task, _)| task))
     }
-}
 
-/// The id of the job that is meant.
-///
-/// # Errors
-///
-/// When none or several may be meant, or the coordinator cannot be asked.
-pub async fn job_id(client: &Client, id: &str) -> anyhow::Result<String> {
-    match find_job(client, id, &format!("cannot look for the job {id}")).await? {
-        Some((job, _)) => Ok(job.job_id),
-        None => Err(no_job(client, id).into()),
+    /// Finds the job that is meant, with the journal's seq that the answer reflects.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked, or several may be meant.
+    pub async fn find_job(self, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
+        if let Some(found) = self.whole_job(id, doing).await? {
+            return Ok(Some(found));
+        }
+        let Some((_, id)) = self.meant(id, &[Kind::Job], doing).await? else {
+            return Ok(None);
+        };
+        // Asked again, because the search did not tell its position in the journal.
+        self.whole_job(&id, doing).await
+    }
+
+    /// Finds the agent that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked, or several may be meant.
+    pub async fn find_agent(self, id: &str, doing: &str) -> anyhow::Result<Option<Agent>> {
+        if let Some(agent) = self.whole_agent(id, doing).await? {
+            return Ok(Some(agent));
+        }
+        let Some((_, id)) = self.meant(id, &[Kind::Agent], doing).await? else {
+            return Ok(None);
+        };
+        self.whole_agent(&id, doing).await
+    }
+
+    /// The task that is meant. A person who names a job is told so, and how to list its tasks.
+    ///
+    /// # Errors
+    ///
+    /// When none or several may be meant, or the coordinator cannot be asked.
+    pub async fn task(self, id: &str, doing: &str) -> anyhow::Result<Task> {
+        if let Some(task) = self.find_task(id, doing).await? {
+            return Ok(task);
+        }
+        match self.find_job(id, doing).await? {
+            Some((job, _)) => {
+                let list = self.client.next(&format!("list {}", job.job_id));
+                Err(Failure::new(Exit::NotFound, format!("{doing}: it is a job"))
+                    .help(format!("its tasks: {list}"))
+                    .into())
+            }
+            None => Err(no_task(self.client, id, doing).into()),
+        }
+    }
+
+    /// The agent that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When none or several may be meant, or the coordinator cannot be asked.
+    pub async fn agent(self, id: &str) -> anyhow::Result<Agent> {
+        let found = self
+            .find_agent(id, &format!("cannot look for the agent {id}"))
+            .await?;
+        Ok(found.ok_or_else(|| no_agent(self.client, id))?)
+    }
+
+    /// The job that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When none or several may be meant, or the coordinator cannot be asked.
+    pub async fn job(self, id: &str) -> anyhow::Result<Job> {
+        let found = self
+            .find_job(id, &format!("cannot look for the job {id}"))
+            .await?;
+        Ok(found.ok_or_else(|| no_job(self.client, id))?.0)
+    }
+
+    /// The id behind `last`, a name, or the beginning of an id.
+    async fn meant(self, text: &str, kinds: &[Kind], doing: &str) -> anyhow::Result<Option<(Kind, String)>> {
+        if text == LAST && kinds != [Kind::Agent] {
+            return last::newest(self.client, kinds).await;
+        }
+        if kinds.contains(&Kind::Job)
+            && let Some(id) = newest_job_named(self.client, text).await?
+        {
+            return Ok(Some((Kind::Job, id)));
+        }
+        if kinds.contains(&Kind::Agent)
+            && let Some(id) = agent_named(self.client, text).await?
+        {
+            return Ok(Some((Kind::Agent, id)));
+        }
+        prefix::only_one(self, text, kinds, doing).await
+    }
+
+    /// What has a whole id. Asked again, because the search did not tell its position in the journal.
+    async fn fetch(
+        self,
+        meant: Option<(Kind, String)>,
+        doing: &str,
+    ) -> anyhow::Result<Option<(Subject, u64)>> {
+        Ok(match meant {
+            Some((Kind::Task, id)) => {
+                let found = self.whole_task(&id, doing).await?;
+                found.map(|(task, seq)| (Subject::Task(Box::new(task)), seq))
+            }
+            Some((Kind::Job, id)) => {
+                let found = self.whole_job(&id, doing).await?;
+                found.map(|(job, seq)| (Subject::Job(job), seq))
+            }
+            Some((Kind::Agent, id)) => {
+                let found = self.whole_agent(&id, doing).await?;
+                found.map(|agent| (Subject::Agent(Box::new(agent)), 0))
+            }
+            None => None,
+        })
+    }
+
+    async fn whole_task(self, id: &str, doing: &str) -> anyhow::Result<Option<(Task, u64)>> {
+        let request = GetTaskRequest {
+            task_id: id.to_owned(),
+        };
+        let answer = self.whole(id, request, Reason::TaskNotFound, doing).await?;
+        Ok(answer.and_then(|answer| {
+            let seq = answer.as_of.map_or(0, |as_of| as_of.seq);
+            answer.task.map(|task| (task, seq))
+        }))
+    }
+
+    async fn whole_job(self, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
+        let request = GetJobRequest {
+            job_id: id.to_owned(),
+        };
+        let answer = self.whole(id, request, Reason::JobNotFound, doing).await?;
+        Ok(answer.and_then(|answer| {
+            let seq = answer.as_of.map_or(0, |as_of| as_of.seq);
+            answer.job.map(|job| (job, seq))
+        }))
+    }
+
+    async fn whole_agent(self, id: &str, doing: &str) -> anyhow::Result<Option<Agent>> {
+        let request = GetAgentRequest {
+            agent_id: id.to_owned(),
+        };
+        let answer = self.whole(id, request, Reason::AgentNotFound, doing).await?;
+        Ok(answer.and_then(|answer| answer.agent))
+    }
+
+    /// The answer to a request for a whole id; `None` when nothing has it. A name need not have the form of an id.
+    async fn whole<Q: Unary + Clone>(
+        self,
+        id: &str,
+        request: Q,
+        not_found: Reason,
+        doing: &str,
+    ) -> anyhow::Result<Option<Q::Answer>> {
+        if id.is_empty() {
+            return Err(Failure::new(Exit::Usage, format!("{doing}: an empty id names nothing")).into());
+        }
+        match self.client.call(request).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(failure)
+                if failure
+                    .reason()
+                    .is_some_and(|reason| reason == not_found || reason == Reason::FieldInvalid) =>
+            {
+                Ok(None)
+            }
+            Err(failure) => Err(self.client.failure(doing)(failure)),
+        }
     }
 }
 
@@ -303,56 +413,4 @@ pub fn one_id(given: &str, verb: &str) -> anyhow::Result<String> {
         .help(format!("for each of them: … | xargs -n 1 swarmctl {verb}"))
         .into()),
     }
-}
-
-async fn get_task(client: &Client, id: &str) -> Result<Option<(Task, u64)>, Box<CallFailure>> {
-    match client
-        .call(GetTaskRequest {
-            task_id: id.to_owned(),
-        })
-        .await
-    {
-        Ok(answer) => {
-            let seq = answer.as_of.map_or(0, |as_of| as_of.seq);
-            Ok(answer.task.map(|task| (task, seq)))
-        }
-        Err(failure) if means_nothing(&failure, Reason::TaskNotFound) => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
-async fn get_job(client: &Client, id: &str) -> Result<Option<(Job, u64)>, Box<CallFailure>> {
-    match client
-        .call(GetJobRequest {
-            job_id: id.to_owned(),
-        })
-        .await
-    {
-        Ok(answer) => {
-            let seq = answer.as_of.map_or(0, |as_of| as_of.seq);
-            Ok(answer.job.map(|job| (job, seq)))
-        }
-        Err(failure) if means_nothing(&failure, Reason::JobNotFound) => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
-async fn get_agent(client: &Client, id: &str) -> Result<Option<Agent>, Box<CallFailure>> {
-    match client
-        .call(GetAgentRequest {
-            agent_id: id.to_owned(),
-        })
-        .await
-    {
-        Ok(answer) => Ok(answer.agent),
-        Err(failure) if means_nothing(&failure, Reason::AgentNotFound) => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// Whether a refusal only says that nothing has this id. A name need not have the form of an id.
-fn means_nothing(failure: &CallFailure, not_found: Reason) -> bool {
-    failure
-        .reason()
-        .is_some_and(|reason| reason == not_found || reason == Reason::FieldInvalid)
 }

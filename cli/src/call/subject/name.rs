@@ -1,91 +1,107 @@
 //! Jobs and agents by their names, which several may share.
+//!
+//! A job's name means its newest run: whoever submits a file every night means the last one. An agent's name means the
+//! one that has not said goodbye.
 
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
-    v1::{Agent, Job},
+    v1::{Agent, AgentState, ListAgentsRequest, ListJobsRequest},
 };
 
 use crate::{
-    call::{
-        client::Client,
-        pages::{Paged, Pages},
-    },
+    call::{client::Client, pages::Pages},
     program::terminal::note,
 };
 
-/// Pages to search for a name: a hundred thousand jobs. In longer lists only ids work.
+/// Pages to search for a name: the coordinator looks at tens of thousands of jobs for each. In longer lists only ids
+/// work.
 const MAX_SEARCHED_PAGES: usize = 100;
 
-/// At most this many ids are told when several things share a name.
+/// At most this many older jobs of a name are counted.
+const MAX_COUNTED: usize = 1_000;
+
+/// At most this many ids are told when several agents share a name.
 const MAX_TOLD_IDS: usize = 5;
 
-/// A thing with an id and a name.
-pub(super) trait Named {
-    /// The noun for people.
-    const NOUN: &'static str;
-    fn id(&self) -> &str;
-    fn name(&self) -> &str;
-}
-
-impl Named for Job {
-    const NOUN: &'static str = "job";
-    fn id(&self) -> &str {
-        &self.job_id
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Named for Agent {
-    const NOUN: &'static str = "agent";
-    fn id(&self) -> &str {
-        &self.agent_id
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-/// The id of the one thing with this name, which is told on stderr.
-pub(super) async fn only_one_named<Q>(
-    client: &Client,
-    everything: Q,
-    name: &str,
-) -> anyhow::Result<Option<String>>
-where
-    Q: Paged,
-    Q::Item: Named,
-{
-    let noun = Q::Item::NOUN;
-    let mut pages = Pages::new(client, everything);
-    let mut ids: Vec<String> = Vec::new();
-    let mut searched = 0;
-    while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
-        let named = page.iter().filter(|item| item.name() == name);
-        ids.extend(named.map(|item| item.id().to_owned()));
-        searched += 1;
-        if searched == MAX_SEARCHED_PAGES {
-            note(format!(
-                "only the first {} {noun}s were searched for the name {name}",
-                MAX_SEARCHED_PAGES * MAX_PAGE_ITEMS
-            ));
+/// The id of the newest job with this name. A person is told it, and how many older ones there are.
+pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Result<Option<String>> {
+    let request = ListJobsRequest {
+        newest_first: true,
+        name: name.to_owned(),
+        ..ListJobsRequest::default()
+    };
+    let mut pages = Pages::new(client, request);
+    let mut newest: Option<String> = None;
+    let mut older = 0;
+    for searched in 1..=MAX_SEARCHED_PAGES {
+        let Some(page) = pages.next(MAX_PAGE_ITEMS).await? else {
+            break;
+        };
+        // An older coordinator lists jobs of every name.
+        let mut named = page.into_iter().filter(|job| job.name == name);
+        if newest.is_none() {
+            newest = named.next().map(|job| job.job_id);
+        }
+        older += named.count();
+        if newest.is_some() && (older >= MAX_COUNTED || !client.tells_meanings()) {
             break;
         }
+        if searched == MAX_SEARCHED_PAGES && newest.is_none() {
+            note(format!("only the newest jobs were searched for the name {name}"));
+        }
     }
-    match ids.as_slice() {
+    if let Some(id) = &newest {
+        let others = match older {
+            0 => String::new(),
+            MAX_COUNTED.. => format!(", the newest of more than {MAX_COUNTED} with this name"),
+            older => format!(", the newest of {} with this name", older + 1),
+        };
+        client.tell_meaning(format!("{name} is job {id}{others}"));
+    }
+    Ok(newest)
+}
+
+/// The id of the agent with this name: of the only one, or of the only one that has not said goodbye.
+///
+/// # Errors
+///
+/// When several may be meant.
+pub(super) async fn agent_named(client: &Client, name: &str) -> anyhow::Result<Option<String>> {
+    let request = ListAgentsRequest {
+        include_gone: true,
+        ..ListAgentsRequest::default()
+    };
+    let mut pages = Pages::new(client, request);
+    let mut named: Vec<Agent> = Vec::new();
+    for _ in 0..MAX_SEARCHED_PAGES {
+        let Some(page) = pages.next(MAX_PAGE_ITEMS).await? else {
+            break;
+        };
+        named.extend(page.into_iter().filter(|agent| agent.name == name));
+    }
+    let here: Vec<&Agent> = match named.iter().filter(|agent| agent.state() != AgentState::Gone) {
+        some if some.clone().next().is_some() => some.collect(),
+        _ => named.iter().collect(),
+    };
+    match here.as_slice() {
         [] => Ok(None),
-        [id] => {
-            note(format!("{name} is {noun} {id}"));
-            Ok(Some(id.clone()))
+        [agent] => {
+            let id = agent.agent_id.clone();
+            let others = match named.len() - 1 {
+                0 => String::new(),
+                gone => format!("; {gone} more of this name said goodbye"),
+            };
+            client.tell_meaning(format!("{name} is agent {id}{others}"));
+            Ok(Some(id))
         }
         several => {
-            let mut told = several[..several.len().min(MAX_TOLD_IDS)].join(", ");
-            if several.len() > MAX_TOLD_IDS {
-                told.push_str(&format!(" and {} more", several.len() - MAX_TOLD_IDS));
+            let ids: Vec<&str> = several.iter().map(|agent| agent.agent_id.as_str()).collect();
+            let mut told = ids[..ids.len().min(MAX_TOLD_IDS)].join(", ");
+            if ids.len() > MAX_TOLD_IDS {
+                told.push_str(&format!(" and {} more", ids.len() - MAX_TOLD_IDS));
             }
-            let sentence = format!("{} {noun}s have the name {name}: {told}", several.len());
+            let sentence = format!("{} agents have the name {name}: {told}", ids.len());
             Err(Failure::new(Exit::Usage, sentence)
                 .help("give the id of the one that is meant")
                 .into())

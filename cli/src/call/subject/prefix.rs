@@ -7,22 +7,22 @@ use swarm_proto::{
 };
 use tonic::Code;
 
-use super::Kind;
-use crate::{
-    call::client::Client,
-    program::{terminal::note, value},
-};
+use super::{Finder, Kind, Purpose};
+use crate::program::value;
 
 /// At most this many ids are told when several begin alike.
 const MAX_TOLD_IDS: usize = 10;
 
-/// The one id of these kinds with this beginning, which is told on stderr.
+/// At least this many characters name what is changed. A mistyped or cut word of one or two begins some id too often.
+const LEAST_TO_CHANGE: usize = 4;
+
+/// The one id of these kinds with this beginning, which a person is told.
 ///
 /// # Errors
 ///
-/// When several do, or the coordinator cannot be asked.
+/// When several do, the beginning is too short for a change, or the coordinator cannot be asked.
 pub(super) async fn only_one(
-    client: &Client,
+    finder: Finder<'_>,
     prefix: &str,
     kinds: &[Kind],
     doing: &str,
@@ -31,6 +31,7 @@ pub(super) async fn only_one(
     if value::check_id(prefix).is_err() {
         return Ok(None);
     }
+    let client = finder.client;
     let request = FindIdsRequest {
         prefix: prefix.to_owned(),
         limit: MAX_TOLD_IDS as u32 + 1,
@@ -57,8 +58,11 @@ pub(super) async fn only_one(
         .collect();
     match ids.as_slice() {
         [] => Ok(None),
+        [(kind, id)] if finder.purpose == Purpose::Change && prefix.len() < LEAST_TO_CHANGE => {
+            Err(too_short(prefix, *kind, id, doing).into())
+        }
         [(kind, id)] => {
-            note(format!("{prefix} is {} {id}", kind.noun()));
+            client.tell_meaning(format!("{prefix} is {} {id}", kind.noun()));
             Ok(Some((*kind, id.clone())))
         }
         several => Err(ambiguous(prefix, several).into()),
@@ -71,6 +75,14 @@ fn ids_of(found: &FindIdsResponse, kind: Kind) -> &[String] {
         Kind::Job => &found.job_ids,
         Kind::Agent => &found.agent_ids,
     }
+}
+
+fn too_short(prefix: &str, kind: Kind, id: &str, doing: &str) -> Failure {
+    let noun = kind.noun();
+    let sentence = format!("{doing}: '{prefix}' is too short to be sure that {noun} {id} is meant");
+    Failure::new(Exit::Usage, sentence).help(format!(
+        "give the whole id, or at least {LEAST_TO_CHANGE} characters of it"
+    ))
 }
 
 fn ambiguous(prefix: &str, ids: &[(Kind, String)]) -> Failure {

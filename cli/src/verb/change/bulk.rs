@@ -11,7 +11,7 @@ use swarm_proto::{
 
 use super::changes;
 use crate::{
-    call::{client::Client, pages::Pages},
+    call::{client::Client, pages::Pages, subject::Purpose},
     output::{Output, state, task, text},
     program::{confirmation::is_confirmed, globals::Globals, terminal::note},
     verb::look::{
@@ -110,7 +110,7 @@ impl Action {
             let sentence = format!("cannot {} tasks that are {word}: {}", self.verb, self.otherwise);
             return Err(Failure::new(Exit::Usage, sentence).into());
         }
-        let mut request = filter.request(client).await?;
+        let mut request = filter.request(client, Purpose::Change).await?;
         if request.states.is_empty() {
             request.states = self.usual.iter().map(|state| (*state).into()).collect();
         }

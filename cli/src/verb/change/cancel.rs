@@ -1,6 +1,6 @@
 //! `swarmctl cancel`: cancels tasks, the unended tasks of jobs, and the tasks of a filter.
 
-use swarm_program::exit::Exit;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_ITEMS,
     reason::Reason,
@@ -15,7 +15,7 @@ use crate::{
     call::{
         client::Client,
         pages::Pages,
-        subject::{self, Subject},
+        subject::{self, Finder, Subject},
     },
     output::{Output, state, task},
     program::{globals::Globals, terminal::note, value},
@@ -42,7 +42,7 @@ const CANCEL: Action = Action {
 const EXAMPLES: &str = "\
 Examples:
   swarmctl cancel k3v7q2mzdh                   one task; a running one is ended on its agent
-  swarmctl cancel nightly                      all tasks of a job, by its name, that have not ended
+  swarmctl cancel nightly                      all tasks of a job, by its name: of its newest run
   swarmctl cancel --job nightly --label team=a  a part of a job; asks first
   swarmctl cancel --queue slow --state queued  all that wait in a queue; asks first
   swarmctl list --state queued -q | swarmctl cancel -";
@@ -70,6 +70,9 @@ pub struct Args {
     filter: Filter,
     #[command(flatten)]
     caution: Caution,
+    /// Failed tasks have ended: whoever types this is told the verb that is meant.
+    #[arg(long, hide = true, group = "Filter")]
+    failed: bool,
 }
 
 /// Cancels; exits with 3 if any was refused.
@@ -78,6 +81,11 @@ pub struct Args {
 ///
 /// When the coordinator refuses the whole request or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    if args.failed {
+        let sentence = "cannot cancel tasks that are failed: they have ended";
+        let help = format!("to bring them back: {}", globals.next("retry --failed"));
+        return Err(Failure::new(Exit::Usage, sentence).help(help).into());
+    }
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     if !args.ids.is_empty() {
@@ -112,8 +120,9 @@ async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<T
             continue;
         }
         let doing = format!("cannot cancel {}", change.task_id);
-        match subject::find_no_whole_task_id(client, &change.task_id, &doing).await? {
-            None => changes.push(change),
+        let finder = Finder::to_change(client);
+        match finder.find_no_whole_task_id(&change.task_id, &doing).await? {
+            Some((Subject::Agent(_), _)) | None => changes.push(change),
             Some((Subject::Task(task), _)) => changes.extend(cancel(client, &[task.task_id]).await?),
             Some((Subject::Job(job), _)) => {
                 let tasks = unended_tasks(client, job.job_id).await?;
@@ -132,7 +141,8 @@ async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<T
 async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow::Result<Exit> {
     let mut tasks = Vec::new();
     for id in ids {
-        match subject::find(client, id, &format!("cannot look for {id}")).await? {
+        let doing = format!("cannot look for {id}");
+        match Finder::to_change(client).find(id, &doing).await? {
             Some((Subject::Task(task), _)) if state::is_final(task.state()) => {
                 note(format!(
                     "{} has ended: it is {}",
@@ -142,7 +152,7 @@ async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow:
             }
             Some((Subject::Task(task), _)) => tasks.push(*task),
             Some((Subject::Job(job), _)) => tasks.extend(unended_tasks(client, job.job_id).await?),
-            None => return Err(subject::nothing_named(client, id).into()),
+            Some((Subject::Agent(_), _)) | None => return Err(subject::nothing_named(client, id).into()),
         }
     }
     output.list(&task::listing(&tasks))?;

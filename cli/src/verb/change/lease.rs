@@ -5,7 +5,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse};
 
 use crate::{
-    call::{client::Client, subject},
+    call::{client::Client, subject::Finder},
     output::{Output, page::Page, state},
     program::globals::Globals,
 };
@@ -49,7 +49,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     let LeaseVerb::Release { id, attempt } = args.verb;
     let doing = format!("cannot release the lease of {id}");
-    let task = subject::task(&client, &id, &doing).await?;
+    let task = Finder::to_change(&client).task(&id, &doing).await?;
     // Always named: another agent may be given the task at any moment, and its lease must not be released.
     let attempt = attempt.unwrap_or(task.attempt_count);
     if attempt == 0 {

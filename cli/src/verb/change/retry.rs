@@ -1,9 +1,9 @@
 //! `swarmctl retry`: brings ended tasks back with fresh counts of tries.
 
-use swarm_program::{exit::Exit, failure::Failure};
+use swarm_program::exit::Exit;
 use swarm_proto::{
     limits::MAX_ITEMS,
-    v1::{RetryTask, RetryTasksRequest, Task, TaskChange, TaskState},
+    v1::{ListTasksRequest, RetryTask, RetryTasksRequest, Task, TaskChange, TaskState},
 };
 
 use super::{
@@ -11,9 +11,13 @@ use super::{
     changes,
 };
 use crate::{
-    call::{client::Client, subject},
+    call::{
+        client::Client,
+        pages::Pages,
+        subject::{self, Finder, Subject},
+    },
     output::{Output, task},
-    program::globals::Globals,
+    program::{globals::Globals, terminal::note},
     verb::look::filter::{Filter, State},
 };
 
@@ -34,6 +38,7 @@ const RETRY: Action = Action {
 const EXAMPLES: &str = "\
 Examples:
   swarmctl retry k3v7q2mzdh                    one task, and what was skipped because of it
+  swarmctl retry nightly                       the failed and cancelled tasks of a job, by its name
   swarmctl retry --failed                      every failed task; asks first
   swarmctl retry --failed --job nightly --yes  those of one job, without a question";
 
@@ -47,7 +52,8 @@ swarmctl retry [OPTIONS] <ID>...
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
-    /// Tasks; last is the newest; - reads ids from stdin, one a line
+    /// Tasks, and jobs, these also by name, of which the failed and cancelled tasks are meant; last is the newest;
+    /// - reads ids from stdin, one a line
     #[arg(
         required_unless_present_any = ["all", "failed", "Filter"],
         conflicts_with_all = ["all", "failed", "Filter"],
@@ -103,21 +109,35 @@ async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task
     let mut tasks = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     for id in ids {
-        match subject::find_task(client, id, &format!("cannot retry {id}")).await? {
-            Some(task) => tasks.push(Task { result: None, ..task }),
-            None => {
-                if let Some((job, _)) = subject::find_job(client, id, &format!("cannot retry {id}")).await? {
-                    let sentence = format!("{id} is a job, and tasks are retried");
-                    let next = client.next(&format!("retry --job {}", job.job_id));
-                    return Err(Failure::new(Exit::Usage, sentence)
-                        .help(format!("its failed and cancelled tasks: {next}"))
-                        .into());
+        let doing = format!("cannot retry {id}");
+        match Finder::to_change(client).find(id, &doing).await? {
+            Some((Subject::Task(task), _)) => tasks.push(Task {
+                result: None,
+                ..*task
+            }),
+            Some((Subject::Job(job), _)) => {
+                let before = tasks.len();
+                let mut pages = Pages::new(client, unsuccessful_of(job.job_id));
+                while let Some(page) = pages.next(MAX_ITEMS).await? {
+                    tasks.extend(page);
                 }
-                unknown.push(changes::unknown(id));
+                if tasks.len() == before {
+                    note(format!("job {id}: none of its tasks is failed or cancelled"));
+                }
             }
+            Some((Subject::Agent(_), _)) | None => unknown.push(changes::unknown(id)),
         }
     }
     Ok((tasks, unknown))
+}
+
+/// The tasks of a job that a retry of the job means.
+fn unsuccessful_of(job_id: String) -> ListTasksRequest {
+    ListTasksRequest {
+        job_id,
+        states: RETRY.usual.iter().map(|state| (*state).into()).collect(),
+        ..ListTasksRequest::default()
+    }
 }
 
 async fn retry(

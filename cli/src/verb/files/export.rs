@@ -17,7 +17,12 @@ use swarm_proto::{
 use tempfile::NamedTempFile;
 
 use crate::{
-    call::{client::Client, follow::Follower, pages::Pages, subject},
+    call::{
+        client::Client,
+        follow::Follower,
+        pages::Pages,
+        subject::{Finder, Purpose},
+    },
     exchange::{self, document::Document, execution_log::Lines},
     output::text,
     program::{globals::Globals, interrupt::unless_interrupted, terminal::note},
@@ -96,7 +101,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 
 async fn write(client: &Client, args: &Args) -> anyhow::Result<()> {
     let job = match &args.filter.job {
-        Some(id) => Some(find_job(client, id).await?),
+        Some(id) => Some(Finder::to_look(client).job(id).await?),
         None => None,
     };
     let mut target = Target::open(&args.file)?;
@@ -126,7 +131,7 @@ async fn write_tasks(
 ) -> anyhow::Result<(u64, Vec<String>)> {
     let mut filter = args.filter.clone();
     filter.job = job.as_ref().map(|job| job.job_id.clone());
-    let filter = filter.request(client).await?;
+    let filter = filter.request(client, Purpose::Look).await?;
     let mut pages = Pages::new(client, filter);
     let cannot = target.cannot();
     let now = jiff::Timestamp::now();
@@ -158,13 +163,6 @@ async fn write_log(client: &Client, job: Option<Job>, target: &mut Target) -> an
     }
     target.flush().context(target.cannot())?;
     Ok(written)
-}
-
-async fn find_job(client: &Client, id: &str) -> anyhow::Result<Job> {
-    match subject::find_job(client, id, &format!("cannot look for the job {id}")).await? {
-        Some((job, _)) => Ok(job),
-        None => Err(subject::no_job(client, id).into()),
-    }
 }
 
 /// The target of an export. A file is written beside its path and renamed to it when complete.

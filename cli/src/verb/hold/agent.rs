@@ -10,7 +10,7 @@ use super::{
     forget, pause, resume, undrain,
 };
 use crate::{
-    call::{client::Client, pages::Pages, subject},
+    call::{client::Client, pages::Pages, subject::Finder},
     output::{Output, agent, change, hold::Scope},
     program::{actor::Actor, globals::Globals, terminal::note},
     verb::look::listing,
@@ -102,9 +102,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             }
         }
         AgentVerb::Show { id } => {
-            let doing = format!("cannot show agent {id}");
-            let agent = subject::find_agent(&client, &id, &doing).await?;
-            let agent = agent.ok_or_else(|| subject::no_agent(&client, &id))?;
+            let agent = Finder::to_look(&client).agent(&id).await?;
             output.one(&agent, &agent.agent_id, &agent::page(&agent, output.width()))?;
         }
         AgentVerb::Drain(args) => return drain::run(args, globals).await,

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use swarm_proto::limits::MAX_REASON_BYTES;
 
 use crate::{
-    call::{client::Client, subject},
+    call::{client::Client, subject::Finder},
     output::hold::Scope,
 };
 
@@ -59,11 +59,7 @@ fn bare_name(name: &str) -> Result<Infallible, String> {
 ///
 /// When there is no such agent, several have the name, or the coordinator cannot be asked.
 pub(super) async fn agent_id(client: &Client, named: &str) -> anyhow::Result<String> {
-    let doing = format!("cannot look for the agent {named}");
-    match subject::find_agent(client, named, &doing).await? {
-        Some(agent) => Ok(agent.agent_id),
-        None => Err(subject::no_agent(client, named).into()),
-    }
+    Ok(Finder::to_change(client).agent(named).await?.agent_id)
 }
 
 fn short_reason(reason: &str) -> Result<String, String> {

@@ -2,11 +2,15 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use swarm_program::exit::Exit;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{Event, StreamEventsRequest};
 
 use crate::{
-    call::{client::Client, follow::Follower, subject},
+    call::{
+        client::Client,
+        follow::Follower,
+        subject::{Finder, Subject},
+    },
     output::{Output, event},
     program::{
         globals::{Format, Globals},
@@ -20,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl events -f                           what happens from now on
   swarmctl events --since yesterday            what happened since then; also 2h, or 2026-03-01
+  swarmctl events nightly lab-3                of a job and of an agent, by their names
   swarmctl events --job nightly --kind attempt_failed,task_failed
   swarmctl events -f --from 0 -o jsonl         everything that is kept, then go on";
 
@@ -27,6 +32,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
+    /// Only events of these tasks, jobs and agents, the latter two also by name; last is the newest
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
     /// Go on with what happens from now on
     #[arg(short, long)]
     follow: bool,
@@ -75,6 +83,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         agent_ids: args.agents.clone(),
         kinds: args.kinds.clone(),
         limit: args.limit.filter(|_| args.since.is_none()).unwrap_or(0),
+        names: output.format.is_for_people(),
     };
     let mut position = None;
     match unless_interrupted(print(&client, &args, request, &output, &mut position)).await {
@@ -99,6 +108,7 @@ async fn print(
     output: &Output,
     position: &mut Option<u64>,
 ) -> anyhow::Result<()> {
+    name(client, &args.ids, &mut request).await?;
     resolve(client, &mut request).await?;
     // A followed list has no end and so no closing bracket: its events are printed one a line.
     let whole = output.format.is_one_value() && !request.follow;
@@ -145,20 +155,41 @@ fn is_before(event: &Event, since: Option<Timestamp>) -> bool {
         .is_some_and(|since| (time.seconds, time.nanos) < (since.seconds, since.nanos))
 }
 
+/// Adds what the words without a flag mean.
+async fn name(client: &Client, words: &[String], request: &mut StreamEventsRequest) -> anyhow::Result<()> {
+    for word in words {
+        let doing = format!("cannot look for {word}");
+        match Finder::to_look(client).find_anything(word, &doing).await? {
+            Some(Subject::Task(task)) => request.task_ids.push(task.task_id),
+            Some(Subject::Job(job)) => request.job_ids.push(job.job_id),
+            Some(Subject::Agent(agent)) => request.agent_ids.push(agent.agent_id),
+            None => {
+                let sentence = format!("there is no task with the id {word}, and no job or agent named so");
+                let help = client.next(&format!("events --task {word}"));
+                return Err(Failure::new(Exit::NotFound, sentence)
+                    .help(format!("the events of a task that was removed: {help}"))
+                    .into());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Puts ids in place of names. Other texts are left as they are: the journal may still know them.
 async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<()> {
+    let finder = Finder::to_look(client);
     for id in &mut request.task_ids {
-        if let Some(task) = subject::find_task(client, id, "cannot look for a task").await? {
+        if let Some(task) = finder.find_task(id, "cannot look for a task").await? {
             *id = task.task_id;
         }
     }
     for id in &mut request.job_ids {
-        if let Some((job, _)) = subject::find_job(client, id, "cannot look for a job").await? {
+        if let Some((job, _)) = finder.find_job(id, "cannot look for a job").await? {
             *id = job.job_id;
         }
     }
     for id in &mut request.agent_ids {
-        if let Some(agent) = subject::find_agent(client, id, "cannot look for an agent").await? {
+        if let Some(agent) = finder.find_agent(id, "cannot look for an agent").await? {
             *id = agent.agent_id;
         }
     }
@@ -172,6 +203,9 @@ fn flags(args: &Args) -> String {
     } else {
         String::new()
     };
+    for id in &args.ids {
+        flags.push_str(&format!(" {id}"));
+    }
     for (flag, values) in [
         ("--task", &args.tasks),
         ("--job", &args.jobs),

@@ -17,7 +17,7 @@ use swarm_proto::{
 use crate::{
     call::{
         client::Client,
-        subject::{self, Subject},
+        subject::{self, Finder, Subject},
     },
     output::{Output, change, state, text},
     program::globals::Globals,
@@ -88,10 +88,11 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
         return Err(client.failure(doing)(failure));
     }
     let found = if id == subject::LAST {
-        let task = subject::find_task(client, id, &doing).await?;
+        let task = Finder::to_look(client).find_task(id, &doing).await?;
         task.map(|task| Subject::Task(Box::new(task)))
     } else {
-        subject::find(client, id, &doing)
+        Finder::to_look(client)
+            .find(id, &doing)
             .await?
             .map(|(subject, _)| subject)
     };
@@ -100,14 +101,14 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
             let explained = explain(client, &task.task_id).await;
             explained.map_err(client.failure(doing))
         }
+        Some(Subject::Agent(_)) | None => Err(subject::no_task(client, id, &doing).into()),
         Some(Subject::Job(job)) => {
             let sentence = format!("{id} is a job, and only a task can be explained");
-            let list = client.next(&format!("list --job {}", job.job_id));
+            let list = client.next(&format!("list {}", job.job_id));
             Err(Failure::new(Exit::NotFound, sentence)
                 .help(format!("its tasks: {list}"))
                 .into())
         }
-        None => Err(subject::no_task(client, id, &doing).into()),
     }
 }
 

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use swarm_proto::v1::{ListTasksRequest, TaskState};
 
 use crate::{
-    call::{client::Client, subject},
+    call::{
+        client::Client,
+        subject::{Finder, Purpose},
+    },
     program::past,
 };
 
@@ -98,18 +101,23 @@ impl Filter {
             && [since, until].iter().all(|time| time.is_none())
     }
 
-    /// The request to the coordinator, with ids in place of names and beginnings.
+    /// The request to the coordinator, with ids in place of names and beginnings. The purpose is that of the verb.
     ///
     /// # Errors
     ///
     /// When there is no such job or agent, or the coordinator cannot be asked.
-    pub(crate) async fn request(&self, client: &Client) -> anyhow::Result<ListTasksRequest> {
+    pub(crate) async fn request(
+        &self,
+        client: &Client,
+        purpose: Purpose,
+    ) -> anyhow::Result<ListTasksRequest> {
+        let finder = Finder::new(client, purpose);
         let job_id = match &self.job {
-            Some(job) => subject::job_id(client, job).await?,
+            Some(job) => finder.job(job).await?.job_id,
             None => String::new(),
         };
         let agent_id = match &self.agent {
-            Some(agent) => subject::agent_id(client, agent).await?,
+            Some(agent) => finder.agent(agent).await?.agent_id,
             None => String::new(),
         };
         Ok(ListTasksRequest {

@@ -1,17 +1,17 @@
-//! `swarmctl inspect`: everything about one task or job.
+//! `swarmctl inspect`: everything about one task, job or agent.
 
 use std::collections::VecDeque;
 
-use swarm_program::{exit::Exit, words::clean::clean};
+use swarm_program::{exit::Exit, failure::Failure, words::clean::clean};
 use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
 
 use crate::{
     call::{
         client::Client,
         follow::Follower,
-        subject::{self, Subject},
+        subject::{self, Finder, Subject},
     },
-    output::{Output, event, task, text},
+    output::{Output, agent, event, task, text},
     program::globals::Globals,
 };
 
@@ -25,18 +25,19 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl inspect k3v7q2mzdh                  attempts, events and the end of its output
   swarmctl inspect last                        what was submitted most recently
+  swarmctl inspect lab-3                       an agent with its leases
   swarmctl inspect k3v7q2mzdh -o json          the Task message";
 
 /// What to show.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// A task or a job, this also by name; the beginning of an id will do; last is the newest;
+    /// A task, a job or an agent, these two also by name; the beginning of an id will do; last is the newest;
     /// - reads the id from stdin
     id: String,
 }
 
-/// Shows a task or a job.
+/// Shows a task, a job or an agent.
 ///
 /// # Errors
 ///
@@ -46,8 +47,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     let id = subject::one_id(&args.id, "inspect")?;
     let doing = format!("cannot inspect {id}");
-    match subject::find(&client, &id, &doing).await? {
-        Some((Subject::Task(task), _)) => {
+    match Finder::to_look(&client).find_anything(&id, &doing).await? {
+        Some(Subject::Task(task)) => {
             let page = if output.wants_page() {
                 page(&client, &task, &output).await?
             } else {
@@ -55,10 +56,23 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             };
             output.one(&*task, &task.task_id, &page)?;
         }
-        Some((Subject::Job(job), _)) => super::job::show(&client, &job, &output).await?,
-        None => return Err(subject::nothing_named(&client, &id).into()),
+        Some(Subject::Job(job)) => super::job::show(&client, &job, &output).await?,
+        Some(Subject::Agent(agent)) => {
+            output.one(&*agent, &agent.agent_id, &agent::page(&agent, output.width()))?;
+        }
+        None => return Err(nothing_named(&client, &id).into()),
     }
     Ok(Exit::Done)
+}
+
+fn nothing_named(client: &Client, id: &str) -> Failure {
+    let sentence = format!("there is no task with the id {id}, and no job or agent with that id or name");
+    Failure::new(Exit::NotFound, sentence).help(format!(
+        "{} shows the tasks there are, {} the jobs, {} the agents",
+        client.next("list"),
+        client.next("job list"),
+        client.next("agent list --all")
+    ))
 }
 
 async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<String> {
@@ -93,6 +107,7 @@ async fn newest_events(client: &Client, task_id: &str) -> anyhow::Result<VecDequ
     let request = StreamEventsRequest {
         from_seq: Some(0),
         task_ids: vec![task_id.to_owned()],
+        names: true,
         ..StreamEventsRequest::default()
     };
     let mut newest = VecDeque::with_capacity(SHOWN_EVENTS);

@@ -8,7 +8,11 @@ use swarm_proto::v1::{GetStatusRequest, GetTaskRequest, Job, ListJobsRequest, Li
 
 use super::listing;
 use crate::{
-    call::{client::Client, pages::Pages, subject},
+    call::{
+        client::Client,
+        pages::Pages,
+        subject::{self, Finder},
+    },
     output::{Output, counts, job, rate, text},
     program::{globals::Globals, terminal::note},
 };
@@ -49,7 +53,7 @@ enum JobVerb {
     /// Show one job with the states of its tasks
     #[command(before_help = EXAMPLES, visible_alias = "inspect")]
     Show {
-        /// The job: its id or the beginning of it, its name if no other has it, or last
+        /// The job: its id or the beginning of it, its name, which means the newest job of that name, or last
         id: String,
     },
 }
@@ -96,7 +100,7 @@ pub(crate) async fn show(client: &Client, job: &Job, output: &Output) -> anyhow:
     if output.wants_page() {
         note(format!(
             "its tasks: {}",
-            client.next(&format!("list --job {}", job.job_id))
+            client.next(&format!("list {}", job.job_id))
         ));
     }
     Ok(())
@@ -153,7 +157,7 @@ async fn worked_for(client: &Client, job: &Job) -> anyhow::Result<Option<Duratio
 
 async fn find(client: &Client, id: &str) -> anyhow::Result<Job> {
     let doing = format!("cannot show job {id}");
-    if let Some((job, _)) = subject::find_job(client, id, &doing).await? {
+    if let Some((job, _)) = Finder::to_look(client).find_job(id, &doing).await? {
         return Ok(job);
     }
     let request = GetTaskRequest {

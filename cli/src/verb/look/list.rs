@@ -4,7 +4,7 @@ use swarm_program::exit::Exit;
 
 use super::{filter::Filter, listing};
 use crate::{
-    call::{client::Client, pages::Pages},
+    call::{client::Client, pages::Pages, subject::Purpose},
     output::{Output, task},
     program::globals::Globals,
 };
@@ -13,13 +13,16 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl list --newest                       the hundred newest tasks
   swarmctl list --state failed --since 1h      what went wrong lately
-  swarmctl list --job nightly -o jsonl         one job's tasks, for a script
+  swarmctl list nightly -o jsonl               one job's tasks, for a script
   swarmctl list --fields id,state,spec.labels  other columns";
 
 /// Which tasks to list.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
+    /// Only tasks of this job: its id, or its name, which means the newest job of that name
+    #[arg(value_name = "JOB", conflicts_with = "job")]
+    of: Option<String>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -39,7 +42,9 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let mut request = args.filter.request(&client).await?;
+    let mut filter = args.filter;
+    filter.job = filter.job.or(args.of);
+    let mut request = filter.request(&client, Purpose::Look).await?;
     request.newest_first = args.sorting.newest;
     let limit = args.limit.or_all(args.all);
     let pages = Pages::new(&client, request);

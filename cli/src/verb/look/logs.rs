@@ -9,7 +9,7 @@ use crate::{
     call::{
         awaited::{self, Awaited},
         client::Client,
-        subject,
+        subject::{self, Finder},
     },
     output::{Output, state, text},
     program::{
@@ -144,7 +144,9 @@ fn tell_cuts(printed: &TaskOutput, stream: Stream) {
 }
 
 async fn get(client: &Client, id: &str) -> anyhow::Result<Task> {
-    subject::task(client, id, &format!("cannot show the output of {id}")).await
+    Finder::to_look(client)
+        .task(id, &format!("cannot show the output of {id}"))
+        .await
 }
 
 fn nothing_yet(task: &Task, output: &Output, globals: &Globals) -> anyhow::Result<Exit> {

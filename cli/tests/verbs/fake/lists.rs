@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use swarm_proto::v1::{
-    FindIdsRequest, FindIdsResponse, ListJobsRequest, ListJobsResponse, ListTasksRequest, ListTasksResponse,
-    Task,
+    FindIdsRequest, FindIdsResponse, Job, ListJobsRequest, ListJobsResponse, ListTasksRequest,
+    ListTasksResponse, Task,
 };
 
 use super::World;
@@ -78,7 +78,13 @@ fn meets(labels: &BTreeMap<String, String>, term: &str) -> bool {
 }
 
 pub fn jobs(world: &World, request: &ListJobsRequest) -> ListJobsResponse {
-    let mut jobs: Vec<_> = world.jobs.iter().map(|job| world.job_now(job)).collect();
+    let named = |job: &&Job| request.name.is_empty() || job.name == request.name;
+    let mut jobs: Vec<_> = world
+        .jobs
+        .iter()
+        .filter(named)
+        .map(|job| world.job_now(job))
+        .collect();
     if request.newest_first {
         jobs.reverse();
     }

@@ -1,0 +1,59 @@
+//! The names of the tasks and agents that events are about.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use swarm_engine::{
+    event::{Event, Fact},
+    id::{AgentId, TaskId},
+    noun::task::Task,
+};
+
+use crate::{core::Core, wire::spec, words::names::Names};
+
+/// Records of tasks looked up together: even the largest stay below what one look may bring.
+const TASKS_AT_ONCE: usize = 256;
+
+/// The names of what these events are about. Where a record cannot be read, or is no longer there, the id stands alone.
+pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
+    let mut tasks: BTreeSet<TaskId> = BTreeSet::new();
+    let mut agents: BTreeSet<AgentId> = BTreeSet::new();
+    for event in events {
+        let touched = event.fact.touches();
+        tasks.extend(touched.task.map(|task| task.id.clone()));
+        tasks.extend(dependency_of(&event.fact).cloned());
+        agents.extend(touched.agent_id().cloned());
+    }
+    let tasks: Vec<TaskId> = tasks.into_iter().collect();
+    let mut names = Names::default();
+    for some in tasks.chunks(TASKS_AT_ONCE) {
+        let Ok(found) = core.find(some).await else {
+            continue;
+        };
+        // Specs of megabytes are read here.
+        let read = tokio::task::spawn_blocking(move || {
+            let name = |task: &Arc<Task>| (task.id.clone(), spec::whole(&task.spec).name);
+            found.value.values().map(name).collect::<BTreeMap<_, _>>()
+        });
+        names.tasks.extend(read.await.unwrap_or_default());
+    }
+    let found = core.read(|state| {
+        let here = agents.iter().filter_map(|id| state.agent(id));
+        here.map(|agent| (agent.id.clone(), Arc::clone(&agent.name)))
+            .collect::<BTreeMap<_, _>>()
+    });
+    names.agents = found.await.value;
+    names
+}
+
+/// The other task in the sentence of a fact.
+fn dependency_of(fact: &Fact) -> Option<&TaskId> {
+    match fact {
+        Fact::DependencyMet { dependency, .. } => Some(dependency),
+        Fact::TaskSkipped { because, .. } => Some(because),
+        Fact::TaskRetried { because, .. } => because.as_ref(),
+        _ => None,
+    }
+}
