@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use swarm_proto::{
     limits::MAX_SUBMIT_TASKS,
+    mask::MASK,
     v1::{Job, Task, task_spec::Work},
 };
 
@@ -171,7 +172,11 @@ impl<W: Write> Document<W> {
                 .or_default() += 1;
         }
         let work = task.spec.as_ref().and_then(|spec| spec.work.as_ref());
-        self.masked += u64::from(matches!(work, Some(Work::Command(command)) if !command.env.is_empty()));
+        let is_masked = match work {
+            Some(Work::Command(command)) => command.env.values().any(|value| value == MASK),
+            Some(Work::Prompt(_)) | None => false,
+        };
+        self.masked += u64::from(is_masked);
     }
 
     fn json_item(&mut self, fields: &Map<String, Value>, indent: &str, is_first: bool) -> io::Result<()> {
@@ -185,7 +190,8 @@ impl<W: Write> Document<W> {
         let mut notes = Vec::new();
         if self.masked > 0 {
             notes.push(format!(
-                "{} with environment variables: their values are told to nobody, *** stands in their place",
+                "{} with environment variables: their values are told to nobody, {MASK} stands in their place, \
+                 and a submit of it is refused until you write them there",
                 counted(self.masked, "task")
             ));
         }

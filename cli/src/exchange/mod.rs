@@ -10,13 +10,8 @@ use std::{
 };
 
 use clap::ValueEnum;
-use swarm_proto::v1::task_spec::Work;
 
-use crate::jobfile::{
-    self, JobFile,
-    fault::{Faults, Position},
-    tree::Node,
-};
+use crate::jobfile::{self, JobFile, fault::Faults, tree::Node};
 use report::Report;
 use schema::Schema;
 
@@ -29,7 +24,6 @@ mod incoming;
 mod job_file;
 mod metadata;
 mod outgoing;
-mod prefix;
 mod queue_json;
 mod recognise;
 mod report;
@@ -41,9 +35,6 @@ mod yaml;
 
 #[cfg(test)]
 mod tests;
-
-/// The mask that a coordinator shows in place of an environment variable's value.
-const MASK: &str = "***";
 
 /// A format of files with tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -155,21 +146,18 @@ pub(crate) fn read(
     };
     let mut report = Report::default();
     let root = match format.schema() {
-        None => Some(Rc::clone(&root)),
+        None => Some(jobfile::filled(&root, now)),
         Some(schema) => read_foreign(&root, schema, options, &mut faults, &mut report),
     };
     let file = match root {
         Some(root) => Some(jobfile::parse_tree(
-            &prefix::add(&options.prefix, &root),
+            &jobfile::prefix::add(&options.prefix, &root),
             faults,
             now,
         )?),
         None if faults.is_empty() => None,
         None => return Err(faults),
     };
-    if let Some(file) = &file {
-        refuse_masked(file)?;
-    }
     Ok(Import {
         format,
         file,
@@ -207,29 +195,4 @@ fn read_foreign(
         assemble::entry("tasks", place, Node::list(place, tasks)),
     ];
     Some(Node::map(place, fields))
-}
-
-/// Refuses masked values of environment variables. A coordinator tells values to nobody but the agent, and a task with
-/// a mask as its value would fail in strange ways.
-fn refuse_masked(file: &JobFile) -> Result<(), Faults> {
-    let mut faults = file.no_faults();
-    for (index, task) in file.request.tasks.iter().enumerate() {
-        let Some(Work::Command(command)) = task.spec.as_ref().and_then(|spec| spec.work.as_ref()) else {
-            continue;
-        };
-        for name in command
-            .env
-            .iter()
-            .filter(|(_, value)| *value == MASK)
-            .map(|(name, _)| name)
-        {
-            let place = file.locate(&format!("tasks[{index}].spec.command.env"));
-            faults.push_with_help(
-                place.unwrap_or(Position { line: 1, column: 1 }),
-                format!("the value of '{name}' is {MASK}: a coordinator tells it to nobody, so it was not exported"),
-                Some("write the value in its place".to_owned()),
-            );
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

@@ -8,6 +8,8 @@ use base64::{
     engine::{GeneralPurpose, GeneralPurposeConfig},
 };
 
+use swarm_proto::mask::MASK;
+
 use super::{
     draft::Draft,
     fields,
@@ -123,7 +125,27 @@ impl Reader<'_> {
                         self.faults.push(node.position, message);
                     }
                 }
+                self.refuse_masks(node);
                 draft.command.env.extend(env);
+            }
+        }
+    }
+
+    /// Refuses masked values of environment variables, which an export has: a coordinator tells values to nobody but
+    /// the agent, and a task with a mask as its value would fail in strange ways.
+    fn refuse_masks(&mut self, env: &Node) {
+        let Content::Map(entries) = &env.content else {
+            return;
+        };
+        for Entry { key, value, .. } in entries {
+            if matches!(&value.content, Content::Scalar { text, .. } if text == MASK) {
+                self.faults.push_with_help(
+                    value.position,
+                    format!(
+                        "the value of '{key}' is {MASK}: a coordinator tells it to nobody, so it was not exported"
+                    ),
+                    Some("write the value in its place".to_owned()),
+                );
             }
         }
     }

@@ -4,7 +4,9 @@
 //! the caller can ask the coordinator about them, and tell the unknown ones with the other faults.
 
 pub mod fault;
+pub(crate) mod placeholder;
 mod places;
+pub(crate) mod prefix;
 mod surrogates;
 pub(crate) mod tree;
 
@@ -52,11 +54,34 @@ pub struct JobFile {
 ///
 /// All faults of the file, and its external references.
 pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, Faults> {
+    parse_with_prefix(text, origin, "", now)
+}
+
+/// As `parse`, with a prefix before the ids of the job and its tasks. What has an id and no name is named by that id.
+///
+/// # Errors
+///
+/// All faults of the file, and its external references.
+pub fn parse_with_prefix(
+    text: &str,
+    origin: &str,
+    prefix: &str,
+    now: jiff::Timestamp,
+) -> Result<JobFile, Faults> {
     let mut faults = Faults::new(origin);
     match read(text, &mut faults) {
-        Some(root) => parse_tree(&root, faults, now),
+        Some(root) if prefix.is_empty() => parse_tree(&filled(&root, now), faults, now),
+        Some(root) => {
+            let named = prefix::name_by_ids(&filled(&root, now));
+            parse_tree(&prefix::add(prefix, &named), faults, now)
+        }
         None => Err(faults),
     }
+}
+
+/// The tree of a job file with the date and time of `now` in its ids and names.
+pub(crate) fn filled(root: &Rc<Node>, now: jiff::Timestamp) -> Rc<Node> {
+    placeholder::fill(root, &now.to_zoned(jiff::tz::TimeZone::system()))
 }
 
 /// Reads the tree of a text; `None` when the text is malformed, too long or empty.
@@ -82,7 +107,7 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
 pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) -> Result<JobFile, Faults> {
     let mut places = Places::default();
     let mut file = file::read_file(root, now, &mut faults, &mut places);
-    let ids = references::assign_ids(&file.tasks, &mut faults);
+    let ids = references::assign_ids(&file.tasks, file.job_id.as_deref(), &mut faults);
     references::check_requires(&file.tasks, &ids, &mut faults);
     let external = references::resolve(&mut file.tasks, &ids, &mut faults, &mut places);
     file::check_sizes(&file.tasks, &mut faults);
@@ -93,7 +118,7 @@ pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) 
 
     let job_id = match file.job_id {
         Some(id) => id,
-        // A repeated submit with the same written ids is the same job.
+        // A repeated submit with the same written ids is the same job. A job with an id gives ids to its tasks, too.
         None if file.tasks.iter().all(|task| task.written_id.is_some()) => {
             crate::program::value::derive_id(ids.task_ids.iter().map(String::as_str))
         }

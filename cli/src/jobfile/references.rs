@@ -38,7 +38,10 @@ enum Named {
 }
 
 /// Gives every task its id. Two tasks with the same id or local name are a fault.
-pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
+///
+/// In a job with a written id, the other ids are derived from it, so that a repeated submit is the same job with the
+/// same tasks.
+pub(super) fn assign_ids(tasks: &[Draft], job_id: Option<&str>, faults: &mut Faults) -> Ids {
     let mut ids = Ids {
         task_ids: Vec::new(),
         by_id: HashMap::new(),
@@ -95,10 +98,11 @@ pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
             }
         }
     }
-    for task in tasks {
-        let id = match &task.written_id {
-            Some((id, _)) => Ok(id.clone()),
-            None => value::generate_id(),
+    for (index, task) in tasks.iter().enumerate() {
+        let id = match (&task.written_id, job_id) {
+            (Some((id, _)), _) => Ok(id.clone()),
+            (None, Some(job_id)) => Ok(derived_id(job_id, index, task)),
+            (None, None) => value::generate_id(),
         };
         match id {
             Ok(id) => ids.task_ids.push(id),
@@ -109,6 +113,14 @@ pub(super) fn assign_ids(tasks: &[Draft], faults: &mut Faults) -> Ids {
         }
     }
     ids
+}
+
+/// The id of a job's task by its name, or else by its place among the tasks.
+fn derived_id(job_id: &str, index: usize, task: &Draft) -> String {
+    match &task.name {
+        Some((name, _)) => value::derive_id([job_id, "name", name].into_iter()),
+        None => value::derive_id([job_id, "place", &index.to_string()].into_iter()),
+    }
 }
 
 /// Refuses labels in `requires` that are names of tasks. Other systems call dependencies so, and the task would wait

@@ -207,6 +207,25 @@ fn names_give_generated_ids_and_can_be_referred_to() {
 }
 
 #[test]
+fn the_id_of_a_job_gives_ids_to_its_tasks() {
+    let ids = |job: &str, tasks: &str| -> Vec<String> {
+        let request = accepted(&format!("id: {job}\ntasks: [{tasks}]")).request;
+        request.tasks.into_iter().map(|task| task.task_id).collect()
+    };
+    let (build, test, nameless) = ("{name: build, run: x}", "{name: test, run: y}", "{run: z}");
+    let one = ids("j", &format!("{build}, {test}, {nameless}, {nameless}"));
+    assert_eq!(one, ids("j", &format!("{build}, {test}, {nameless}, {nameless}")));
+    // A name keeps its id wherever it stands, and no two tasks share one.
+    assert_eq!(
+        ids("j", &format!("{test}, {build}")),
+        [one[1].clone(), one[0].clone()]
+    );
+    let different: std::collections::BTreeSet<&String> = one.iter().collect();
+    assert_eq!(different.len(), 4);
+    assert_ne!(one[0], ids("other", build)[0]);
+}
+
+#[test]
 fn written_ids_make_a_repeated_submit_the_same_request() {
     let text = "tasks: [{id: a, run: x}, {id: b, run: y, depends_on: a}]";
     assert_eq!(accepted(text).request, accepted(text).request);

@@ -88,6 +88,23 @@ impl Node {
         }
     }
 
+    /// A map with changed values. Absent values and other nodes stay as they are, and the job file's reader finds their
+    /// fault.
+    pub(crate) fn with_values(self: &Rc<Node>, value_of: &dyn Fn(&str, &Rc<Node>) -> Rc<Node>) -> Rc<Node> {
+        let Content::Map(entries) = &self.content else {
+            return Rc::clone(self);
+        };
+        let entries = entries.iter().map(|entry| Entry {
+            key: entry.key.clone(),
+            position: entry.position,
+            value: match entry.value.is_null() {
+                true => Rc::clone(&entry.value),
+                false => value_of(&entry.key, &entry.value),
+            },
+        });
+        Node::map(self.position, entries.collect())
+    }
+
     /// The kind of node in a sentence.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.content {

@@ -7,9 +7,6 @@ use super::{field::Fields, text::quoted};
 /// What the agent sets itself: a task that could override it would mislead its own tools.
 const RESERVED_PREFIX: &str = "SWARM_";
 
-/// What stands in the place of an environment variable's value.
-const MASK: &str = "***";
-
 /// Notes what is wrong with a command line.
 pub(crate) fn check(command: &v1::Command, fields: &mut Fields<'_>) {
     match command.argv.first() {
@@ -51,13 +48,6 @@ pub(crate) fn check(command: &v1::Command, fields: &mut Fields<'_>) {
         if value.contains('\0') {
             fields.refuse("env", format!("the value of {} has a NUL byte", quoted(name)));
         }
-    }
-}
-
-/// Replaces the values of environment variables.
-pub(crate) fn mask(command: &mut v1::Command) {
-    for value in command.env.values_mut() {
-        MASK.clone_into(value);
     }
 }
 

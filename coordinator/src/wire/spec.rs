@@ -20,6 +20,7 @@ use swarm_engine::{
 };
 use swarm_proto::{
     limits::{MAX_GROUP_BYTES, MAX_NAME_BYTES, PRIORITIES},
+    mask,
     v1::{self, DependencyCondition, task_spec::Work},
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -82,14 +83,10 @@ pub(crate) fn whole(stored: &[u8]) -> v1::TaskSpec {
     v1::TaskSpec::decode(stored).expect("a stored spec was encoded by a coordinator")
 }
 
-/// A stored spec as others may see it: the values of environment variables are masked.
+/// A stored spec as others may see it: the values of environment variables are masked, but for a
+/// task's place in its series.
 pub(crate) fn masked(stored: &[u8]) -> v1::TaskSpec {
-    let mut spec = whole(stored);
-    match &mut spec.work {
-        Some(Work::Command(command)) => command::mask(command),
-        Some(Work::Prompt(_)) | None => {}
-    }
-    spec
+    mask::masked(whole(stored))
 }
 
 fn read_needs(spec: &v1::TaskSpec, fields: &mut Fields<'_>) -> Needs {

@@ -37,6 +37,8 @@ pub enum Exit {
     Again,
     /// The configuration cannot work, such as a port in use.
     Configuration,
+    /// Nothing was submitted, because all of it was there before.
+    NothingNew,
     /// Ctrl-C.
     Interrupted,
     /// The exit code of a task that was run.
@@ -55,6 +57,7 @@ impl Exit {
             Exit::TimedOut => 5,
             Exit::Unmatched => 9,
             Exit::Elsewhere => 10,
+            Exit::NothingNew => 11,
             Exit::Unreachable => 69,
             Exit::Bug => 70,
             Exit::Disk => 74,

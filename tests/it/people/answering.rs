@@ -157,7 +157,7 @@ fn a_dry_run_finds_what_the_submit_would_be_refused_for() {
         "{}",
         again.stderr
     );
-    coordinator.swarmctl(&submit).expect(0);
+    coordinator.swarmctl(&submit).expect(11);
 
     write("id: j\ntasks:\n- {id: a, run: other}\n- {id: c, run: y, depends_on: gone}\n");
     let found = coordinator.swarmctl(&dry_run).expect(2).stderr;

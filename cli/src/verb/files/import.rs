@@ -12,7 +12,7 @@ use crate::{
     call::client::Client,
     exchange::{self, Format, Import, Options, execution_log},
     output::{Output, text},
-    program::{globals::Globals, terminal::note, value},
+    program::{globals::Globals, terminal::note},
     verb::submit::{answer, dry_run::DryRun, source, unmatched},
 };
 
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
     /// Put before every id of the file, such as team-a:
-    #[arg(long, value_name = "TEXT", value_parser = prefix)]
+    #[arg(long, value_name = "TEXT", value_parser = source::prefix)]
     prefix: Option<String>,
     /// Take the tasks' statuses from this execution_log.jsonl
     #[arg(long, value_name = "FILE")]
@@ -182,9 +182,4 @@ fn job_name(file: &Path) -> String {
     let stem = file.file_stem().filter(|_| file != Path::new("-"));
     let name = stem.map_or_else(|| "import".to_owned(), |stem| stem.to_string_lossy().into_owned());
     name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned()
-}
-
-/// Reads a prefix. It stands before ids, so it must begin like an id.
-fn prefix(text: &str) -> Result<String, String> {
-    value::check_id(text).map(|()| text.to_owned())
 }

@@ -15,8 +15,25 @@ use crate::{
 /// At most this many existing tasks are named.
 const MAX_NAMED: usize = 10;
 
+/// Whether all of several tasks existed already. After a lost answer nobody knows whose they are.
+pub(crate) fn is_nothing_new(client: &Client, tasks: &[SubmittedTask]) -> bool {
+    !tasks.is_empty() && tasks.iter().all(|task| task.existed) && !client.has_lost_an_answer()
+}
+
 /// Tells which tasks existed already, with their states.
 pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
+    tell_as("already there, and not submitted again", tasks);
+}
+
+/// Tells that nothing was submitted.
+pub(crate) fn tell_nothing_new(tasks: &[SubmittedTask]) {
+    tell_as(
+        "error: nothing was submitted, for all of it was there before",
+        tasks,
+    );
+}
+
+fn tell_as(what: &str, tasks: &[SubmittedTask]) {
     let existed: Vec<&SubmittedTask> = tasks.iter().filter(|task| task.existed).collect();
     if existed.is_empty() {
         return;
@@ -29,10 +46,7 @@ pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
     if existed.len() > MAX_NAMED {
         named.push(format!("{} more", existed.len() - MAX_NAMED));
     }
-    note(format!(
-        "already there, and not submitted again: {}",
-        named.join(", ")
-    ));
+    note(format!("{what}: {}", named.join(", ")));
 }
 
 /// Warns when no agent takes work, for "nothing happens and nothing says why" is the worst answer.

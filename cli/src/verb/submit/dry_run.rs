@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     call::CallFailure,
+    mask::masked,
     reason::Reason,
     v1::{
         DependencyCondition, GetJobRequest, GetTaskRequest, NewTask, SubmitTasksRequest, SubmittedTask, Task,
-        TaskSpec, TaskState, Unmatched, task_spec::Work,
+        TaskState, Unmatched,
     },
 };
 
@@ -309,14 +310,6 @@ impl DryRun<'_> {
         asked.insert(id, task.clone());
         Ok(task)
     }
-}
-
-/// A spec as the coordinator shows it: without the values of environment variables.
-fn masked(mut spec: TaskSpec) -> TaskSpec {
-    if let Some(Work::Command(command)) = &mut spec.work {
-        command.env.values_mut().for_each(|value| "***".clone_into(value));
-    }
-    spec
 }
 
 /// Whether a dependency has ended in a way that does not meet its condition.

@@ -9,14 +9,11 @@ use std::{
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::{MAX_NAME_BYTES, MAX_SUBMIT_TASKS},
+    mask::{INDEX_VARIABLE, LINE_VARIABLE},
     v1::{NewJob, NewTask, SubmitTasksRequest, task_spec::Work},
 };
 
 use crate::{jobfile::MAX_FILE_BYTES, program::value};
-
-/// The variables with a task's number and line. Names that begin with `SWARM_` are reserved for the agent.
-const INDEX_VARIABLE: &str = "ARRAY_INDEX";
-const LINE_VARIABLE: &str = "ENTRY";
 
 /// The flags of a series.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]

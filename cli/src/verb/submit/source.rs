@@ -20,28 +20,51 @@ use crate::{
     call::client::Client,
     jobfile::{self, JobFile, fault::Faults},
     output::text,
+    program::value,
 };
 
 /// Bytes that a request leaves for the frame around its message.
 const ENVELOPE_BYTES: usize = 1024;
 
+/// Characters of a made-up prefix, before its dot: the ids behind it differ, so that few are enough.
+const MADE_UP_LENGTH: usize = 6;
+
 /// At most this many references of a faulty file are looked up on the coordinator.
 const MAX_LOOKUPS: usize = 32;
 
-/// Reads a job file; `-` is standard input.
+/// Reads a job file, with a prefix before its ids; `-` is standard input.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or has faults, among them references that the coordinator does not know.
-pub(crate) async fn job_file(client: &Client, path: &Path) -> anyhow::Result<JobFile> {
+pub(crate) async fn job_file(client: &Client, path: &Path, prefix: &str) -> anyhow::Result<JobFile> {
     let (origin, text) = text_of(path, "the job file")?;
-    match jobfile::parse(&text, &origin, jiff::Timestamp::now()) {
+    match jobfile::parse_with_prefix(&text, &origin, prefix, jiff::Timestamp::now()) {
         Ok(file) => Ok(file),
         Err(mut faults) => {
             look_up_external(client, &mut faults).await;
             Err(faults_failure(&faults).into())
         }
     }
+}
+
+/// Reads a prefix. It stands before ids, so it must begin like an id.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub(crate) fn prefix(text: &str) -> Result<String, String> {
+    value::check_id(text).map(|()| text.to_owned())
+}
+
+/// A prefix that no id has yet.
+///
+/// # Errors
+///
+/// When the system gives no random bytes.
+pub(crate) fn made_up_prefix() -> anyhow::Result<String> {
+    let id = value::generate_id().map_err(anyhow::Error::msg)?;
+    Ok(format!("{}.", &id[..MADE_UP_LENGTH]))
 }
 
 /// The name and text of a file, or of standard input for `-`. `what` names the file in a sentence.

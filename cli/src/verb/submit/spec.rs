@@ -16,7 +16,11 @@ use swarm_proto::{
     v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
 };
 
-use crate::{jobfile::requirement::parse_term, output::text, program::value};
+use crate::{
+    jobfile::{placeholder, requirement::parse_term},
+    output::text,
+    program::value,
+};
 
 /// Characters that mean something to a shell. A single word with any of them is a line for `sh -c`.
 const SHELL_CHARACTERS: &str = " \t\n|&;<>()$`\\\"'*?[]#~{}!";
@@ -102,22 +106,25 @@ impl TaskFlags {
     ///
     /// When an id is malformed, or a duration too long.
     pub(crate) fn task(&self, work: Work) -> anyhow::Result<NewTask> {
-        let task_id = match &self.id {
+        let now = jiff::Zoned::now();
+        let filled = |text: &String| placeholder::filled(text, &now);
+        let task_id = match self.id.as_ref().map(filled) {
             Some(id) => {
-                value::check_id(id).map_err(|why| Failure::new(Exit::Usage, format!("--id: {why}")))?;
-                id.clone()
+                value::check_id(&id).map_err(|why| Failure::new(Exit::Usage, format!("--id: {why}")))?;
+                id
             }
             None => value::generate_id().map_err(anyhow::Error::msg)?,
         };
-        let depends_on = self.depends_on.iter().filter(|id| !id.is_empty());
         let spec = TaskSpec {
             work: Some(work),
-            name: self.name.clone().unwrap_or_default(),
+            name: self.name.as_ref().map(filled).unwrap_or_default(),
             queue: self.queue.clone().unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
-            depends_on: depends_on
+            depends_on: self
+                .depends_on
+                .iter()
                 .map(|id| Dependency {
-                    task_id: id.clone(),
+                    task_id: filled(id),
                     condition: 0,
                 })
                 .collect(),

@@ -3,12 +3,12 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::v1::{Prompt, SubmitTasksRequest, task_spec::Work};
+use swarm_proto::v1::{Prompt, SubmitTasksRequest, SubmittedTask, task_spec::Work};
 
 use super::{answer, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched};
 use crate::{
     call::{awaited::Awaited, client::Client},
-    output::Output,
+    output::{Output, state, text},
     program::{globals::Globals, terminal::note},
     verb::look::wait,
 };
@@ -18,6 +18,7 @@ Examples:
   swarmctl submit -- make -j2                  one command
   swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
   swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
+  swarmctl submit -f tasks.yaml --again        the same once more, under new ids
   swarmctl submit --require 'gpu=a100,!spot' -- ./train
   swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
   swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
@@ -25,14 +26,22 @@ Examples:
 const USAGE: &str = "\
 swarmctl submit [OPTIONS] -- CMD...
        swarmctl submit [OPTIONS] --prompt TEXT
-       swarmctl submit [--wait | --follow | --dry-run] -f FILE
-       swarmctl submit [--wait | --follow | --dry-run] -";
+       swarmctl submit [--again | --prefix TEXT] [--wait | --follow | --dry-run] -f FILE
+       swarmctl submit [--again | --prefix TEXT] [--wait | --follow | --dry-run] -";
+
+const IDS: &str = "\
+Ids are for ever, so a repeated submit is recognised and starts nothing: it ends with exit code 11, unless --wait or
+--follow find some of it at work and wait for that. To run the same file again: --again, --prefix, or {date} and {time}
+in its ids. Tasks with a name and no id get one from the job's id and their name, or a new one when the job has no
+id: a file with names alone runs anew at each submit. {date} and {time} stand for the moment of the submit, such as
+2026-03-01 and 043000 in your time zone; they may also be in --id, --name and --depends-on.";
 
 /// What to submit.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = EXAMPLES,
     override_usage = USAGE,
+    after_help = IDS,
 )]
 pub struct Args {
     #[command(flatten)]
@@ -57,6 +66,12 @@ pub struct Args {
     /// - reads a job file from stdin
     #[arg(value_name = "-", value_parser = stdin_sign, conflicts_with = "command")]
     source: Option<PathBuf>,
+    /// Submit the file under new ids: a made-up prefix stands before them
+    #[arg(long, conflicts_with_all = ["prefix", "command", "prompt"])]
+    again: bool,
+    /// Put before every id of the file, such as tuesday:
+    #[arg(long, value_name = "TEXT", value_parser = source::prefix, conflicts_with_all = ["command", "prompt"])]
+    prefix: Option<String>,
     /// Wait until all tasks have ended; exits with 1 if any did not succeed
     #[arg(long)]
     wait: bool,
@@ -89,7 +104,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                     "flags of a task go with a command after --; a job file says them for each task";
                 return Err(Failure::new(Exit::Usage, sentence).into());
             }
-            let file = source::job_file(&client, path).await?;
+            let prefix = match (&args.prefix, args.again) {
+                (Some(prefix), _) => prefix.clone(),
+                (None, true) => source::made_up_prefix()?,
+                (None, false) => String::new(),
+            };
+            let file = source::job_file(&client, path, &prefix).await?;
             (file.request.clone(), Some(file))
         }
         None => (of_flags(&args)?, None),
@@ -111,7 +131,16 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     })?;
 
     answer::print(&answer, job_id.as_deref(), &output)?;
-    answer::tell_existing(&answer.tasks);
+    if answer::is_nothing_new(&client, &answer.tasks) {
+        answer::tell_nothing_new(&answer.tasks);
+        let is_at_work = answer.tasks.iter().any(|task| !state::is_final(task.state()));
+        if !is_at_work || !(args.wait || args.follow) {
+            note(format!("help: {}", help_again(&args, &answer.tasks, globals)));
+            return Ok(Exit::NothingNew);
+        }
+    } else {
+        answer::tell_existing(&answer.tasks);
+    }
     let is_refused = args.require_match && !answer.unmatched.is_empty();
     let label = if is_refused { "error: " } else { "" };
     unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
@@ -155,6 +184,22 @@ fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
             tasks: vec![task],
         },
     })
+}
+
+/// How to run what is there once more.
+fn help_again(args: &Args, tasks: &[SubmittedTask], globals: &Globals) -> String {
+    match (&args.file, tasks) {
+        (Some(path), _) => {
+            let path = text::shell_word(&path.display().to_string());
+            let again = globals.next(&format!("submit --again -f {path}"));
+            format!("to run it once more, under new ids: {again}")
+        }
+        (None, [task]) => {
+            let retry = globals.next(&format!("retry {}", task.task_id));
+            format!("give another --id, or bring the ended task back: {retry}")
+        }
+        (None, _) => "give other ids; for a job file --again makes them up".to_owned(),
+    }
 }
 
 fn stdin_sign(text: &str) -> Result<PathBuf, String> {

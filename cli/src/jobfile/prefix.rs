@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use crate::jobfile::{
+use super::{
     fields,
     tree::{Content, Entry, Node},
 };
 
 /// The tree of a job file with a prefix before each of its tasks' ids.
-pub(super) fn add(prefix: &str, root: &Rc<Node>) -> Rc<Node> {
+pub(crate) fn add(prefix: &str, root: &Rc<Node>) -> Rc<Node> {
     if prefix.is_empty() {
         return Rc::clone(root);
     }
@@ -18,9 +18,9 @@ pub(super) fn add(prefix: &str, root: &Rc<Node>) -> Rc<Node> {
             collect(task, &mut ids);
         }
     });
-    change(root, &|key, value| match key {
+    root.with_values(&|key, value| match key {
         "id" | "job_id" => with_prefix(prefix, value),
-        "job" => change(value, &|key, value| match key {
+        "job" => value.with_values(&|key, value| match key {
             "id" | "job_id" => with_prefix(prefix, value),
             _ => Rc::clone(value),
         }),
@@ -33,6 +33,44 @@ pub(super) fn add(prefix: &str, root: &Rc<Node>) -> Rc<Node> {
         }
         _ => Rc::clone(value),
     })
+}
+
+/// The tree of a job file in which each task and the job have a name, which is their written id where they have none:
+/// what refers to a task by its id finds it also when a prefix stands before the id.
+pub(crate) fn name_by_ids(root: &Rc<Node>) -> Rc<Node> {
+    let root = named_by_id(root);
+    root.with_values(&|key, value| match key {
+        "job" => named_by_id(value),
+        "tasks" => {
+            let tasks = fields::items(value).iter();
+            Node::list(value.position, tasks.map(named_by_id).collect())
+        }
+        _ => Rc::clone(value),
+    })
+}
+
+fn named_by_id(node: &Rc<Node>) -> Rc<Node> {
+    let (mut id, mut has_name) = (None, false);
+    for key in ["id", "task_id", "job_id"] {
+        for_field(node, key, &mut |value| id = Some(Rc::clone(value)));
+    }
+    for_field(node, "name", &mut |name| has_name |= !name.is_null());
+    for_field(node, "spec", &mut |spec| {
+        for_field(spec, "name", &mut |name| has_name |= !name.is_null());
+    });
+    match (&node.content, id) {
+        (Content::Map(entries), Some(id)) if !has_name && !id.is_null() => {
+            let mut entries = entries.clone();
+            entries.retain(|entry| entry.key != "name");
+            entries.push(Entry {
+                key: "name".to_owned(),
+                position: id.position,
+                value: id,
+            });
+            Node::map(node.position, entries)
+        }
+        _ => Rc::clone(node),
+    }
 }
 
 fn collect(task: &Node, ids: &mut BTreeSet<String>) {
@@ -51,12 +89,12 @@ fn in_task(prefix: &str, task: &Rc<Node>, ids: &BTreeSet<String>) -> Rc<Node> {
         Content::Scalar { text, .. } if ids.contains(text) => with_prefix(prefix, node),
         _ => Rc::clone(node),
     };
-    change(task, &|key, value| match key {
+    task.with_values(&|key, value| match key {
         "id" | "task_id" => with_prefix(prefix, value),
         "spec" => in_task(prefix, value, ids),
         "depends_on" | "dependencies" => {
             let items = fields::items(value).iter().map(|item| match &item.content {
-                Content::Map(_) => change(item, &|key, value| match key {
+                Content::Map(_) => item.with_values(&|key, value| match key {
                     "task" | "task_id" => refer(value),
                     _ => Rc::clone(value),
                 }),
@@ -75,19 +113,6 @@ fn for_field(node: &Node, key: &str, visit: &mut impl FnMut(&Rc<Node>)) {
             .filter(|entry| entry.key == key)
             .for_each(|entry| visit(&entry.value));
     }
-}
-
-/// A map with changed values. Other nodes stay as they are, and the job file's reader finds their fault.
-fn change(node: &Rc<Node>, value_of: &dyn Fn(&str, &Rc<Node>) -> Rc<Node>) -> Rc<Node> {
-    let Content::Map(entries) = &node.content else {
-        return Rc::clone(node);
-    };
-    let entries = entries.iter().map(|entry| Entry {
-        key: entry.key.clone(),
-        position: entry.position,
-        value: value_of(&entry.key, &entry.value),
-    });
-    Node::map(node.position, entries.collect())
 }
 
 fn with_prefix(prefix: &str, node: &Rc<Node>) -> Rc<Node> {
