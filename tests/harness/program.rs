@@ -90,7 +90,8 @@ pub(crate) fn command_behind_mounts(program: &str, home: &Path, before: &str) ->
     Some(clean(command, home))
 }
 
-fn clean(mut command: Command, home: &Path) -> Command {
+/// A command without the surroundings that could change what it does, and with a home of its own.
+pub(crate) fn clean(mut command: Command, home: &Path) -> Command {
     command.stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -106,7 +107,7 @@ fn clean(mut command: Command, home: &Path) -> Command {
 }
 
 /// The file that is all three programs.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     // Cargo names it to tests only; the program of the proof is another such file.
     option_env!("CARGO_BIN_EXE_swarm-programs").map_or_else(
         || std::env::current_exe().expect("a program knows where it was started from"),

@@ -16,3 +16,5 @@ mod words;
 mod bench;
 mod completions;
 mod exchange;
+
+mod readme;
