@@ -87,6 +87,11 @@ fn command() -> clap::Command {
     Program::command().mut_args(|arg| arg.global(true))
 }
 
+/// The same with the names of the environment's variables.
+pub(crate) fn command_line() -> clap::Command {
+    PROGRAM.command(command())
+}
+
 impl Verb {
     /// Carries out the verb.
     ///
@@ -94,7 +99,7 @@ impl Verb {
     ///
     /// Why the verb could not be carried out.
     pub(crate) fn run(self, config: &Config, settings: &Settings) -> Result<Exit, Failure> {
-        let whole = PROGRAM.command(command());
+        let whole = command_line();
         let unwritten = |error: io::Error| Failure::new(Exit::Failed, error.to_string());
         match self {
             Verb::Doctor(show) => {
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        PROGRAM.command(command()).debug_assert();
+        command_line().debug_assert();
         let help = command().render_help().to_string();
         assert!(help.starts_with("Examples:\n  agent "), "{help}");
     }

@@ -66,6 +66,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     unless_bug(|| run(program, &settings)).into()
 }
 
+/// The whole command line: every verb with its flags, and the examples of their help.
+pub fn command_line() -> clap::Command {
+    PROGRAM.command(Program::command())
+}
+
 /// The result of the work; a panic has its own exit code.
 fn unless_bug(work: impl FnOnce() -> anyhow::Result<Exit>) -> Exit {
     // After a panic the program ends, so nothing half done is used again.
@@ -99,7 +104,7 @@ fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
     runtime.block_on(verb.run(Given {
         globals: &globals,
         settings,
-        command: || PROGRAM.command(Program::command()),
+        command: command_line,
     }))
 }
 

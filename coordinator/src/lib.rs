@@ -56,6 +56,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     code
 }
 
+/// The whole command line: every verb with its flags, and the examples of their help.
+pub fn command_line() -> clap::Command {
+    verb::command_line()
+}
+
 fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (Program { verb, config }, settings) = match PROGRAM.parse(args) {
         Ok(parsed) => parsed,

@@ -80,6 +80,11 @@ pub enum Verb {
     },
 }
 
+/// Every verb with its flags and their variables.
+pub(crate) fn command_line() -> clap::Command {
+    PROGRAM.command(Program::command())
+}
+
 impl Verb {
     /// Carries it out.
     ///
@@ -93,10 +98,8 @@ impl Verb {
             Verb::Repair(repair) => repair.run(),
             Verb::Backup(backup) => backup.run(),
             Verb::Restore(restore) => restore.run(),
-            Verb::Completions(args) => {
-                program::print_completions(&PROGRAM.command(Program::command()), &args)
-            }
-            Verb::Man(args) => program::print_manual(&PROGRAM.command(Program::command()), &args),
+            Verb::Completions(args) => program::print_completions(&command_line(), &args),
+            Verb::Man(args) => program::print_manual(&command_line(), &args),
             // `main` has carried these out: the one needs to know where settings come from, and another process
             // reads the output of the other.
             Verb::Config(_) | Verb::CheckStore { .. } => Ok(()),

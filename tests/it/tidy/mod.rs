@@ -5,6 +5,7 @@ mod absences;
 mod architecture;
 mod arrows;
 mod columns;
+mod commands;
 mod floors;
 mod imports;
 mod lock;
