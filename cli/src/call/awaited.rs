@@ -258,7 +258,7 @@ async fn listen(
                 continue;
             }
             if !std::mem::replace(&mut shown, true) {
-                progress.note(event::line(&event));
+                progress.note(event::text(&event));
             }
             one.count(&event.kind);
             if quiet || one.ended >= one.total {

@@ -5,7 +5,10 @@ pub(crate) mod patience;
 
 pub(crate) mod pages;
 
+pub(crate) mod names;
+
 pub mod follow;
+pub(crate) mod newest;
 
 pub mod subject;
 

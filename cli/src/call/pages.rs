@@ -1,5 +1,7 @@
 //! Lists of the coordinator, read page by page.
 
+use std::collections::VecDeque;
+
 use swarm_proto::{
     call::CallFailure,
     limits::MAX_PAGE_ITEMS,
@@ -53,21 +55,27 @@ paged! {
     ListQueuesRequest, queues -> Queue;
 }
 
-/// The pages of a list, one after another.
+/// The pages of one list or several, one after another.
 pub(crate) struct Pages<'client, Q> {
     client: &'client Client,
-    request: Q,
-    /// The next page's token; `None` at the end.
-    token: Option<String>,
+    /// The lists that are left, the present one first.
+    lists: VecDeque<Q>,
+    /// The next page's token in the present list.
+    token: String,
 }
 
 impl<'client, Q: Paged> Pages<'client, Q> {
     /// The pages of the list that a request filters.
     pub(crate) fn new(client: &'client Client, request: Q) -> Pages<'client, Q> {
+        Pages::of_lists(client, [request])
+    }
+
+    /// The pages of several lists, one list behind the other.
+    pub(crate) fn of_lists(client: &'client Client, lists: impl IntoIterator<Item = Q>) -> Pages<'client, Q> {
         Pages {
             client,
-            request,
-            token: Some(String::new()),
+            lists: lists.into_iter().collect(),
+            token: String::new(),
         }
     }
 
@@ -77,14 +85,17 @@ impl<'client, Q: Paged> Pages<'client, Q> {
     ///
     /// When the coordinator refuses or cannot be reached.
     pub(crate) async fn next(&mut self, at_most: usize) -> anyhow::Result<Option<Vec<Q::Item>>> {
-        let Some(token) = self.token.take() else {
+        let Some(list) = self.lists.front() else {
             return Ok(None);
         };
         let size = at_most.clamp(1, MAX_PAGE_ITEMS) as u32;
-        let page = self.request.clone().page(self.client, size, token).await;
+        let page = list.clone().page(self.client, size, self.token.clone()).await;
         let doing = format!("cannot list the {}", Q::ITEMS);
         let (items, next) = page.map_err(self.client.failure(doing))?;
-        self.token = (!next.is_empty()).then_some(next);
+        if next.is_empty() {
+            self.lists.pop_front();
+        }
+        self.token = next;
         Ok(Some(items))
     }
 }

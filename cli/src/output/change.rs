@@ -60,6 +60,11 @@ pub fn undrain(agent_id: &str, coordinator: &Address) -> String {
     swarmctl("undrain", [agent_id], coordinator)
 }
 
+/// Asks about a task.
+pub fn explain(task_id: &str, coordinator: &Address) -> String {
+    swarmctl("explain", [task_id], coordinator)
+}
+
 /// Starts an agent with no more said than its coordinator.
 pub fn start_agent(coordinator: &Address) -> String {
     start(&StartAgent::default(), coordinator)

@@ -2,7 +2,12 @@
 
 use swarm_proto::v1::{StateCounts, TaskState};
 
-use super::state::word;
+use super::{
+    bar,
+    sheet::Ink,
+    state::{self, word},
+    text,
+};
 
 /// The counts of one task.
 pub fn of(state: TaskState) -> StateCounts {
@@ -68,4 +73,26 @@ pub fn unended<'c>(counts: impl Iterator<Item = &'c StateCounts> + Clone) -> Str
     .map(|(state, count)| format!("{count} {}", word(state)))
     .collect();
     present.join(", ")
+}
+
+/// `████░░░░ 12 of 40 tasks ended: 10 succeeded, 2 failed; 7 running, 21 queued`.
+pub fn bar(counts: &StateCounts, width: usize) -> Vec<(Ink, String)> {
+    let all = by_state(counts).iter().map(|(_, count)| count).sum();
+    if all == 0 {
+        return vec![(Ink::Plain, "no tasks".to_owned())];
+    }
+    let (bar, tasks) = (bar::of(ended(counts), all, width), text::counted(all, "task"));
+    let mut line = vec![(Ink::Plain, format!("{bar} {} of {tasks} ended", ended(counts)))];
+    for is_final in [true, false] {
+        let states = present(counts).filter(|(state, _)| state::is_final(*state) == is_final);
+        for (place, (state, count)) in states.enumerate() {
+            let before = match (place, is_final) {
+                (0, true) => ": ",
+                (0, false) => "; ",
+                _ => ", ",
+            };
+            line.push((state::ink(state), format!("{before}{count} {}", word(state))));
+        }
+    }
+    line
 }

@@ -9,30 +9,76 @@ use swarm_proto::{
 
 use super::{
     fields::{self, Fields, Paths},
-    hold, text,
+    hold,
+    sheet::Ink,
+    text,
 };
+
+/// Characters of most kinds.
+const KIND_WIDTH: usize = 18;
 
 /// The keys that every event has, in this order; its payload's own fields follow.
 const COMMON: &[&str] = &[
     "seq", "time", "kind", "task_id", "job_id", "attempt", "agent_id", "summary",
 ];
 
-/// One line for people: seq, UTC time, kind, summary.
-pub fn line(event: &Event) -> String {
-    let kind = clean_line(&event.kind);
-    let summary = if event.summary.is_empty() {
-        of_payload(event)
-    } else {
-        event.summary.clone()
+/// One line for people: seq, time of day, kind, summary.
+pub fn line(event: &Event) -> Vec<(Ink, String)> {
+    pieces(event, sentence(event))
+}
+
+/// The same on a page about its task, which is not named again.
+pub fn line_of_task(event: &Event) -> Vec<(Ink, String)> {
+    let told = sentence(event);
+    let about = match told.strip_prefix("task ") {
+        // Before the id stands the name, if there is one.
+        Some(task) => [format!("({}) ", event.task_id), format!("{} ", event.task_id)]
+            .iter()
+            .find_map(|id| task.split_once(id.as_str()))
+            .map_or(told.as_str(), |(_, about)| about),
+        None => &told,
     };
-    let summary = clean_line(&summary);
-    format!(
-        "{:>6}  {}  {kind:<18}  {summary}",
-        event.seq,
-        text::time(event.time.as_ref())
-    )
-    .trim_end()
-    .to_owned()
+    pieces(event, about.to_owned())
+}
+
+/// One line without ink.
+pub fn text(event: &Event) -> String {
+    line(event).into_iter().map(|(_, piece)| piece).collect()
+}
+
+fn pieces(event: &Event, sentence: String) -> Vec<(Ink, String)> {
+    let kind = clean_line(&event.kind);
+    let place = format!("{:>6}  {}  ", event.seq, text::time_of_day(event.time.as_ref()));
+    let mut pieces = vec![(Ink::Faint, place)];
+    match sentence.is_empty() {
+        true => pieces.push((ink(&kind), kind)),
+        false => pieces.extend([
+            (ink(&kind), format!("{kind:<KIND_WIDTH$}  ")),
+            (Ink::Plain, sentence),
+        ]),
+    }
+    pieces
+}
+
+/// The ink of a kind of event.
+fn ink(kind: &str) -> Ink {
+    match kind {
+        "task_succeeded" => Ink::Good,
+        "attempt_failed" | "task_failed" | "lease_expired" | "agent_lost" => Ink::Bad,
+        "cancel_requested" | "task_cancelled" | "task_skipped" | "lease_released" | "hold_placed"
+        | "twin_refused" | "agent_forgotten" | "agent_removed" => Ink::Notable,
+        "lease_granted" | "lease_resumed" => Ink::Busy,
+        _ => Ink::Faint,
+    }
+}
+
+/// What happened, with times of this zone.
+fn sentence(event: &Event) -> String {
+    let summary = match event.summary.as_str() {
+        "" => of_payload(event),
+        summary => summary.to_owned(),
+    };
+    text::with_local_times(&clean_line(&summary))
 }
 
 /// A sentence about an event that a person caused. Other events need none: their kind and ids say enough.
@@ -148,6 +194,23 @@ mod tests {
             summary: "a\u{1b}[2J\nb".into(),
             ..Event::default()
         };
-        assert_eq!(line(&event), "     1  -  k                   a b");
+        assert_eq!(super::text(&event), "     1  -  k                   a b");
+    }
+
+    #[test]
+    fn a_page_about_a_task_names_it_once() {
+        for (summary, expected) in [
+            ("task fetch (t1) started attempt 1", "started attempt 1"),
+            ("task t1 was cancelled", "was cancelled"),
+            ("queue slow is paused", "queue slow is paused"),
+        ] {
+            let event = Event {
+                task_id: "t1".into(),
+                summary: summary.into(),
+                ..Event::default()
+            };
+            let (_, last) = line_of_task(&event).pop().unwrap();
+            assert_eq!(last, expected);
+        }
     }
 }

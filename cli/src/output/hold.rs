@@ -51,7 +51,7 @@ impl Scope {
     }
 }
 
-/// A whole sentence: `queue slow is paused by ann@desk since 2026-01-02 03:04:05Z: maintenance`.
+/// A whole sentence: `queue slow is paused by ann@desk since 03:04:05 CET: maintenance`.
 pub fn sentence(hold: &Hold) -> String {
     let scope = Scope::of(hold);
     let subject = match (hold.kind(), &scope) {
@@ -74,7 +74,7 @@ pub fn lifted(scope: &Scope, hold: Option<&Hold>) -> String {
     }
 }
 
-/// For a column beside the held thing: `by ann@desk since 2026-01-02 03:04:05Z: maintenance`.
+/// For a column beside the held thing: `by ann@desk since 03:04:05 CET: maintenance`.
 pub fn beside(hold: Option<&Hold>) -> String {
     hold.map(|hold| details(hold).trim_start().to_owned())
         .unwrap_or_default()
@@ -90,8 +90,8 @@ pub fn table(holds: &[Hold]) -> Table {
             Scope::of(hold).title(),
             state::hold(hold.kind()).to_owned(),
             hold.actor.clone(),
-            text::time(hold.place_time.as_ref()),
-            text::time(hold.deadline.as_ref()),
+            text::ago(hold.place_time.as_ref()),
+            text::at(hold.deadline.as_ref()),
             hold.reason.clone(),
         ]);
     }
@@ -115,10 +115,10 @@ fn details(hold: &Hold) -> String {
         details.push_str(&format!(" by {}", hold.actor));
     }
     if hold.place_time.is_some() {
-        details.push_str(&format!(" since {}", text::time(hold.place_time.as_ref())));
+        details.push_str(&format!(" since {}", text::at(hold.place_time.as_ref())));
     }
     if hold.deadline.is_some() {
-        details.push_str(&format!(", until {}", text::time(hold.deadline.as_ref())));
+        details.push_str(&format!(", until {}", text::at(hold.deadline.as_ref())));
     }
     if !hold.reason.is_empty() {
         details.push_str(&format!(": {}", hold.reason));
@@ -146,9 +146,10 @@ mod tests {
             place_time: at(5),
             deadline: at(65),
         };
+        let (since, until) = (text::at(at(5).as_ref()), text::at(at(65).as_ref()));
         assert_eq!(
             sentence(&drain),
-            "agent a1 is being drained by ann@desk since 2026-01-02 03:04:05Z, until 2026-01-02 03:05:05Z: new disk"
+            format!("agent a1 is being drained by ann@desk since {since}, until {until}: new disk")
         );
         let stop = Hold {
             kind: HoldKind::Stop.into(),

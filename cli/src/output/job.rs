@@ -2,43 +2,51 @@
 
 use swarm_proto::v1::Job;
 
-use super::{Listing, counts, page::Page, state, table::Table, text};
+use super::{Listing, bar, counts, page::Page, sheet::Sheet, table::Table, text};
+
+/// Characters of the bar of a job in a table.
+const BAR_WIDTH: usize = 8;
 
 /// Jobs as a list.
 pub fn listing(jobs: &[Job]) -> Listing {
-    let mut table = Table::new(["ID", "NAME", "TASKS", "ENDED", "STATES", "SUBMITTED", "LABELS"])
-        .free_text(&["NAME", "STATES", "LABELS"])
-        .dispensable(&["ENDED", "SUBMITTED"])
-        .extra(&["LABELS"]);
+    let mut table = Table::new([
+        "NAME",
+        "ID",
+        "PROGRESS",
+        "TASKS",
+        "ENDED",
+        "STATES",
+        "SUBMITTED",
+        "LABELS",
+    ])
+    .free_text(&["NAME", "STATES", "LABELS"])
+    .numbers(&["TASKS", "ENDED"])
+    .dispensable(&["ENDED", "PROGRESS", "SUBMITTED"])
+    .extra(&["LABELS"]);
     for job in jobs {
         let in_states = job.counts.unwrap_or_default();
+        let ended = counts::ended(&in_states);
         table.row([
-            job.job_id.clone(),
             job.name.clone(),
+            job.job_id.clone(),
+            bar::of(ended, job.task_count.into(), BAR_WIDTH),
             job.task_count.to_string(),
-            counts::ended(&in_states).to_string(),
+            ended.to_string(),
             counts::in_words(&in_states),
-            text::time(job.create_time.as_ref()),
+            text::ago(job.create_time.as_ref()),
             text::pairs(&job.labels),
         ]);
+        table.sort_by("SUBMITTED", job.create_time.as_ref().map(text::seconds));
     }
     Listing::of_messages("jobs", jobs, |job| &job.job_id, table)
 }
 
-/// Everything about a job that fits a page.
-pub fn page(job: &Job) -> String {
-    let in_states = job.counts.unwrap_or_default();
+/// What is known about a job, without its tasks.
+pub fn page(job: &Job, width: Option<usize>) -> Sheet {
     let mut page = Page::default();
     page.add("job", &job.job_id)
         .add("name", &job.name)
         .add("labels", text::pairs(&job.labels))
-        .add("submitted", text::time(job.create_time.as_ref()))
-        .add(
-            "tasks",
-            format!("{}, {} ended", job.task_count, counts::ended(&in_states)),
-        );
-    for (state, count) in counts::present(&in_states) {
-        page.add(state::word(state), count.to_string());
-    }
-    page.to_string()
+        .add("submitted", text::time_and_age(job.create_time.as_ref()));
+    page.sheet(width)
 }

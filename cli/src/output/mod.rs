@@ -7,20 +7,25 @@ pub mod agent;
 pub mod event;
 pub mod hold;
 pub mod job;
+pub mod last_words;
 pub mod memory;
 pub mod queue;
 pub mod task;
 
 pub mod change;
 pub mod counts;
+pub mod names;
 pub mod state;
 
+pub mod bar;
 pub mod progress;
 pub mod rate;
 
+pub mod column;
 pub mod fields;
 pub mod page;
 pub mod pages;
+pub mod sheet;
 pub mod table;
 
 pub mod text;
@@ -34,10 +39,7 @@ use prost_reflect::MessageDescriptor;
 use serde_json::Value;
 use swarm_program::{
     failure::Failure,
-    words::{
-        clean::{clean, clean_line},
-        wrapped::wrapped,
-    },
+    words::{clean::clean_line, wrapped::wrapped},
 };
 use swarm_proto::json;
 
@@ -45,9 +47,11 @@ use crate::program::{
     globals::{Color, Format, Globals},
     terminal::{terminal_width, write_stdout},
 };
+use column::Column;
 use fields::{Fields, Paths};
 use pages::PrintedPages;
-use table::{Column, Layout, Table};
+use sheet::Sheet;
+use table::{Layout, Table};
 
 /// Where and how a verb prints.
 #[derive(Clone, Debug)]
@@ -178,10 +182,15 @@ impl Output {
     /// # Errors
     ///
     /// When a chosen field cannot be there, or stdout cannot be written.
-    pub fn one<M: Message + Name>(&self, message: &M, name: &str, page: &str) -> anyhow::Result<()> {
+    pub fn one<M: Message + Name>(
+        &self,
+        message: &M,
+        name: &str,
+        page: impl Into<Sheet>,
+    ) -> anyhow::Result<()> {
         self.fields
             .check(&Paths::of_message(&json::descriptor::<M>()), &[])?;
-        self.checked(&json::of(message), name, page)
+        self.checked(&json::of(message), name, &page.into())
     }
 
     /// Prints a value that is no message and has all of its fields.
@@ -189,14 +198,14 @@ impl Output {
     /// # Errors
     ///
     /// When a chosen field is not there, or stdout cannot be written.
-    pub fn figures(&self, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
+    pub fn figures(&self, value: &Value, name: &str, page: impl Into<Sheet>) -> anyhow::Result<()> {
         self.fields.check(&Paths::of_value(value), &[])?;
-        self.checked(value, name, page)
+        self.checked(value, name, &page.into())
     }
 
-    fn checked(&self, value: &Value, name: &str, page: &str) -> anyhow::Result<()> {
+    fn checked(&self, value: &Value, name: &str, page: &Sheet) -> anyhow::Result<()> {
         match self.format {
-            Format::Table | Format::Wide if self.fields.is_everything() => self.page(page)?,
+            Format::Table | Format::Wide if self.fields.is_everything() => self.sheet(page)?,
             Format::Table | Format::Wide => self.page(&self.fields.page(value))?,
             Format::Name => self.line(name)?,
             Format::Json | Format::Jsonl | Format::Yaml => self.value(&self.fields.of(value))?,
@@ -260,14 +269,26 @@ impl Output {
     ///
     /// When stdout cannot be written.
     pub fn page(&self, page: &str) -> io::Result<()> {
-        let mut shown = clean(page);
-        if self.colored {
-            shown = state::paint(&shown);
-        }
-        if !shown.ends_with('\n') {
-            shown.push('\n');
-        }
-        write_stdout(shown.as_bytes())
+        self.sheet(&page.into())
+    }
+
+    /// Prints a sheet, with ink if colours are wanted.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub fn sheet(&self, sheet: &Sheet) -> io::Result<()> {
+        write_stdout(sheet.shown(self.colored).as_bytes())
+    }
+
+    /// Draws a sheet at the top of the screen over what was there. One write, so that nothing flickers.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub fn redraw(&self, sheet: &Sheet) -> io::Result<()> {
+        let lines = sheet.shown(self.colored).replace('\n', "\x1b[K\n");
+        write_stdout(format!("\x1b[H{lines}\x1b[J").as_bytes())
     }
 
     /// Prints one line of untrusted text.

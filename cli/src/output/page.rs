@@ -4,6 +4,8 @@ use std::fmt;
 
 use swarm_program::words::{clean::clean_line, wrapped::wrapped};
 
+use super::sheet::{Ink, Sheet};
+
 /// The lines of a page, with the values in one column.
 #[derive(Default)]
 pub struct Page(Vec<(String, String)>);
@@ -18,23 +20,28 @@ impl Page {
         self
     }
 
-    /// The lines, with long values wrapped below themselves.
-    pub fn within(&self, terminal: Option<usize>) -> String {
-        let Some(width) = terminal else {
-            return self.to_string();
-        };
-        let lines = self.to_string();
+    /// The lines with faint names, and long values wrapped below themselves.
+    pub fn sheet(&self, terminal: Option<usize>) -> Sheet {
         let indent = self.indent();
-        let mut page = String::new();
-        for (line, (name, value)) in lines.lines().zip(&self.0) {
-            if line.chars().count() <= width {
-                page.push_str(&format!("{line}\n"));
-            } else {
-                let first = format!("{:indent$}", format!("{name}:"));
-                page.push_str(&wrapped(&first, value, terminal));
-            }
+        let mut sheet = Sheet::default();
+        for (name, value) in &self.0 {
+            let first = format!("{:indent$}", format!("{name}:"));
+            let fits = |width| indent + value.chars().count() <= width;
+            let lines = match terminal.is_none_or(fits) {
+                true => format!("{first}{value}"),
+                false => wrapped(&first, value, terminal),
+            };
+            let mut lines = lines.lines();
+            let behind = lines.next().and_then(|line| line.strip_prefix(&first));
+            sheet.line([
+                (Ink::Faint, first.clone()),
+                (Ink::Plain, behind.unwrap_or_default().to_owned()),
+            ]);
+            lines.for_each(|line| {
+                sheet.text(line);
+            });
         }
-        page
+        sheet
     }
 
     /// The width of the names before the values.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Listing, Output,
+    sheet::Sheet,
     table::{Layout, Table},
     yaml,
 };
@@ -16,8 +17,8 @@ pub struct PrintedPages<'o> {
     key: Option<&'static str>,
     /// Whether an element was printed.
     has_element: bool,
-    /// The table's columns, once they are laid out.
-    layout: Option<Layout>,
+    /// The table's columns, once they are laid out, and those that had nothing to say.
+    layout: Option<(Layout, Vec<usize>)>,
 }
 
 impl<'o> PrintedPages<'o> {
@@ -101,12 +102,27 @@ impl<'o> PrintedPages<'o> {
         if table.is_empty() {
             return Ok(());
         }
-        let (layout, is_first) = match &self.layout {
-            None => (self.output.layout(table), true),
-            Some(before) => (table.continue_layout(before), false),
-        };
-        self.output.page(&table.lines(&layout, is_first))?;
-        self.layout = Some(layout);
+        let next = self
+            .layout
+            .as_ref()
+            .and_then(|(before, silent)| table.continue_layout(before, silent));
+        let mut sheet = Sheet::default();
+        match (next, &mut self.layout) {
+            (Some(next), Some((layout, _))) => {
+                sheet.text(&table.lines(&next, false));
+                *layout = next;
+            }
+            (_, before) => {
+                let is_first = before.is_none();
+                let layout = self.output.layout(table);
+                if !is_first {
+                    sheet.text("\n");
+                }
+                sheet.table(table, &layout);
+                *before = Some((layout, table.silent()));
+            }
+        }
+        self.output.sheet(&sheet)?;
         Ok(())
     }
 }

@@ -10,6 +10,9 @@ pub fn listing(queues: &[Queue]) -> Listing {
         "QUEUE", "HOLD", "QUEUED", "RUNNING", "LIMIT", "WAITING", "DETAILS",
     ])
     .free_text(&["QUEUE", "DETAILS"])
+    .numbers(&["QUEUED", "RUNNING", "LIMIT", "WAITING"])
+    .usual("LIMIT", &["none"])
+    .usual("WAITING", &["0"])
     .dispensable(&["WAITING", "DETAILS"]);
     for queue in queues {
         let counts = queue.counts.unwrap_or_default();

@@ -1,7 +1,8 @@
 //! States as people see them: a glyph and a word, and a colour besides.
 
-use anstyle::{AnsiColor, Style};
 use swarm_proto::v1::{AgentState, AttemptOutcome, HoldKind, TaskState};
+
+use super::sheet::Ink;
 
 /// Whether a task in this state has ended.
 pub fn is_final(state: TaskState) -> bool {
@@ -89,26 +90,41 @@ pub fn hold(kind: HoldKind) -> &'static str {
     }
 }
 
+/// The ink of a task's state.
+pub fn ink(state: TaskState) -> Ink {
+    match state {
+        TaskState::Unspecified | TaskState::Blocked | TaskState::Delayed => Ink::Faint,
+        TaskState::Queued => Ink::Plain,
+        TaskState::Running => Ink::Busy,
+        TaskState::Waiting | TaskState::Cancelled | TaskState::Skipped => Ink::Notable,
+        TaskState::Succeeded => Ink::Good,
+        TaskState::Failed => Ink::Bad,
+    }
+}
+
 /// Colours every state in a finished page. The columns are laid out before, so that escape bytes count as no width.
 pub fn paint(page: &str) -> String {
-    const PAINTED: &[(&str, AnsiColor)] = &[
-        ("◌ blocked", AnsiColor::BrightBlack),
-        ("◷ delayed", AnsiColor::BrightBlack),
-        ("▶ running", AnsiColor::Cyan),
-        ("? waiting", AnsiColor::Yellow),
-        ("✔ succeeded", AnsiColor::Green),
-        ("✘ failed", AnsiColor::Red),
-        ("✘ lost", AnsiColor::Red),
-        ("⊘ cancelled", AnsiColor::Yellow),
-        ("↷ skipped", AnsiColor::Yellow),
-        ("● online", AnsiColor::Green),
-        ("◑ draining", AnsiColor::Yellow),
-        ("◫ paused", AnsiColor::Yellow),
-        ("■ stopped", AnsiColor::Red),
-        ("○ gone", AnsiColor::BrightBlack),
+    const PAINTED: &[(&str, Ink)] = &[
+        ("◌ blocked", Ink::Faint),
+        ("◷ delayed", Ink::Faint),
+        ("▶ running", Ink::Busy),
+        ("? waiting", Ink::Notable),
+        ("✔ succeeded", Ink::Good),
+        ("✘ failed", Ink::Bad),
+        ("✘ lost", Ink::Bad),
+        ("⊘ cancelled", Ink::Notable),
+        ("↷ skipped", Ink::Notable),
+        ("↺ released", Ink::Notable),
+        ("● online", Ink::Good),
+        ("◔ slowed", Ink::Notable),
+        ("⧉ copied", Ink::Notable),
+        ("◑ draining", Ink::Notable),
+        ("◫ paused", Ink::Notable),
+        ("■ stopped", Ink::Bad),
+        ("○ gone", Ink::Faint),
     ];
-    PAINTED.iter().fold(page.to_owned(), |page, (plain, color)| {
-        let style = Style::new().fg_color(Some((*color).into()));
+    PAINTED.iter().fold(page.to_owned(), |page, (plain, ink)| {
+        let style = ink.style();
         page.replace(plain, &format!("{style}{plain}{style:#}"))
     })
 }

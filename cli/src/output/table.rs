@@ -1,9 +1,11 @@
 //! Tables without borders, fitted to the terminal's width.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
 use swarm_program::words::clean::clean_line;
+
+use super::column::Column;
 
 /// The longest text of a cell in any layout, in characters.
 const MAX_CELL_CHARS: usize = 1_000;
@@ -11,8 +13,14 @@ const MAX_CELL_CHARS: usize = 1_000;
 /// Width of free text before other columns when no terminal sets a width, in characters.
 const FREE_TEXT_CHARS: usize = 60;
 
-/// Least width of free text, in characters; before it gets narrower, other columns are left out.
+/// Width of free text that can be read, in characters; before it gets narrower, other columns are left out.
+const READABLE_CHARS: usize = 18;
+
+/// Least width of free text when no column can be left out, in characters.
 const LEAST_FREE_TEXT_CHARS: usize = 12;
+
+/// In place of an empty cell.
+const NOTHING_TO_SAY: &str = "-";
 
 /// Spaces between two columns.
 const GAP: usize = 2;
@@ -22,36 +30,12 @@ const GAP: usize = 2;
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// Numbers to sort by in place of the text, by row and column.
+    keys: BTreeMap<(usize, usize), f64>,
+    /// Whether an empty cell has a dash.
+    has_dashes: bool,
     /// Columns to leave out for lack of room, in this order.
     dispensable: &'static [&'static str],
-}
-
-/// A column of a table.
-#[derive(Clone, Debug)]
-pub struct Column {
-    heading: String,
-    /// Whether its text is cut for lack of room.
-    is_free_text: bool,
-    /// Whether it is shown only with all columns.
-    is_extra: bool,
-}
-
-impl Column {
-    /// A column that is never cut.
-    pub fn new(heading: impl Into<String>) -> Column {
-        Column {
-            heading: heading.into(),
-            is_free_text: false,
-            is_extra: false,
-        }
-    }
-
-    /// A column whose text is cut for lack of room.
-    #[must_use]
-    pub fn free_text(mut self) -> Column {
-        self.is_free_text = true;
-        self
-    }
 }
 
 /// The width of each column; `None` for a column that is left out.
@@ -69,6 +53,8 @@ impl Table {
         Table {
             columns,
             rows: Vec::new(),
+            keys: BTreeMap::new(),
+            has_dashes: true,
             dispensable: &[],
         }
     }
@@ -89,12 +75,48 @@ impl Table {
         self
     }
 
-    /// Marks columns that are shown only with all columns.
+    /// Marks columns that are shown only with all columns, or where there is room for them.
     #[must_use]
     pub fn extra(mut self, headings: &'static [&'static str]) -> Table {
         for column in &mut self.columns {
             column.is_extra |= headings.contains(&column.heading.as_str());
         }
+        self
+    }
+
+    /// Marks columns of numbers and lengths, which are aligned to the right.
+    #[must_use]
+    pub fn numbers(mut self, headings: &'static [&'static str]) -> Table {
+        for column in &mut self.columns {
+            column.is_number |= headings.contains(&column.heading.as_str());
+        }
+        self
+    }
+
+    /// Marks a column that is left out when every row has one of these texts or none.
+    #[must_use]
+    pub fn usual(mut self, heading: &str, texts: &'static [&'static str]) -> Table {
+        for column in &mut self.columns {
+            if column.heading == heading {
+                column.usual = texts;
+            }
+        }
+        self
+    }
+
+    /// Marks columns that are not shown: what they say stands elsewhere.
+    #[must_use]
+    pub fn without(mut self, headings: &[&str]) -> Table {
+        for column in &mut self.columns {
+            column.is_told_elsewhere |= headings.contains(&column.heading.as_str());
+        }
+        self
+    }
+
+    /// Leaves empty cells empty, where no headings say what is missing.
+    #[must_use]
+    pub fn without_dashes(mut self) -> Table {
+        self.has_dashes = false;
         self
     }
 
@@ -106,10 +128,24 @@ impl Table {
     /// Adds a row with a cell for each column.
     pub fn add(&mut self, cells: Vec<String>) {
         let clean = |cell: String| match cell.as_str() {
-            "" => "-".to_owned(),
+            "" | NOTHING_TO_SAY if !self.has_dashes => String::new(),
+            "" => NOTHING_TO_SAY.to_owned(),
             cell => clean_line(cell).chars().take(MAX_CELL_CHARS).collect(),
         };
         self.rows.push(cells.into_iter().map(clean).collect());
+    }
+
+    /// Gives the last row's cell in a column a number to sort by, because its text sorts otherwise.
+    pub fn sort_by(&mut self, heading: &str, key: Option<f64>) {
+        let column = self.columns.iter().position(|column| column.heading == heading);
+        if let (Some(column), Some(key), Some(row)) = (column, key, self.rows.len().checked_sub(1)) {
+            self.keys.insert((row, column), key);
+        }
+    }
+
+    /// The number to sort a cell by, if it has one.
+    pub fn key(&self, row: usize, column: usize) -> Option<f64> {
+        self.keys.get(&(row, column)).copied()
     }
 
     /// Whether there is no row.
@@ -143,27 +179,43 @@ impl Table {
         Layout(self.with_bounded_text(content))
     }
 
-    /// The layout for a terminal's width.
+    /// The layout for a terminal's width. Columns that say nothing are left out, and extra ones without room for them.
     pub fn layout(&self, terminal: Option<usize>) -> Layout {
         let content = self.content_widths();
-        let shown = self.columns.iter().zip(content);
-        let mut widths: Vec<Option<usize>> = shown
-            .map(|(column, width)| (!column.is_extra).then_some(width))
+        let is_shown = |index: usize| {
+            let is_extra = terminal.is_none() && self.columns[index].is_extra;
+            !is_extra && self.says_something(index)
+        };
+        let mut widths: Vec<Option<usize>> = content
+            .into_iter()
+            .enumerate()
+            .map(|(index, width)| is_shown(index).then_some(width))
             .collect();
         let Some(terminal) = terminal else {
             return Layout(self.with_bounded_text(widths));
         };
 
-        let least = |index: usize, width: usize| match self.columns[index].is_free_text {
-            true => width.min(LEAST_FREE_TEXT_CHARS.max(self.columns[index].heading.len())),
+        let comfortable = |index: usize, width: usize| match self.columns[index].is_free_text {
+            true => width.min(FREE_TEXT_CHARS),
             false => width,
         };
+        for index in (0..widths.len())
+            .rev()
+            .filter(|index| self.columns[*index].is_extra)
+        {
+            if total(each(&widths, comfortable)) <= terminal {
+                break;
+            }
+            widths[index] = None;
+        }
+        let narrow = |index: usize, width: usize, least: usize| match self.columns[index].is_free_text {
+            true => width.min(least.max(self.columns[index].heading.len())),
+            false => width,
+        };
+        let readable = |index, width| narrow(index, width, READABLE_CHARS);
+        let least = |index, width| narrow(index, width, LEAST_FREE_TEXT_CHARS);
         for heading in self.dispensable {
-            let narrowest = widths
-                .iter()
-                .enumerate()
-                .map(|(index, width)| width.map(|width| least(index, width)));
-            if total(narrowest) <= terminal {
+            if total(each(&widths, readable)) <= terminal {
                 break;
             }
             if let Some(index) = self.columns.iter().position(|column| column.heading == *heading) {
@@ -181,8 +233,23 @@ impl Table {
         Layout(widths)
     }
 
-    /// The layout of rows that continue another table. Only free text is cut.
-    pub fn continue_layout(&self, before: &Layout) -> Layout {
+    /// Whether a column has a text that is worth a column.
+    fn says_something(&self, index: usize) -> bool {
+        let column = &self.columns[index];
+        let is_news = |row: &Vec<String>| {
+            !["", NOTHING_TO_SAY].contains(&row[index].as_str())
+                && !column.usual.contains(&row[index].as_str())
+        };
+        let is_worth_it = column.is_asked_for || self.rows.is_empty() || self.rows.iter().any(is_news);
+        is_worth_it && !column.is_told_elsewhere
+    }
+
+    /// The layout of rows that continue another table. Only free text is cut. Nothing when a column that the other
+    /// table left out for having nothing to say has something now.
+    pub fn continue_layout(&self, before: &Layout, left_out: &[usize]) -> Option<Layout> {
+        if left_out.iter().any(|index| self.says_something(*index)) {
+            return None;
+        }
         let content = self.content_widths();
         let columns = self.columns.iter().zip(content).zip(&before.0);
         let widths = columns.map(|((column, content), before)| {
@@ -191,14 +258,26 @@ impl Table {
                 false => width.max(content),
             })
         });
-        Layout(widths.collect())
+        Some(Layout(widths.collect()))
+    }
+
+    /// The columns that are no extra ones and say nothing.
+    pub fn silent(&self) -> Vec<usize> {
+        let indices = 0..self.columns.len();
+        indices
+            .filter(|index| !self.columns[*index].is_extra && !self.says_something(*index))
+            .collect()
     }
 
     /// The rows in a layout, below the headings if `with_headings`.
     pub fn lines(&self, layout: &Layout, with_headings: bool) -> String {
         let mut table = self.laid_out();
-        for (column, width) in table.column_iter_mut().zip(&layout.0) {
+        let columns = table.column_iter_mut().zip(&layout.0).zip(&self.columns);
+        for ((column, width), ours) in columns {
             column.set_padding((0, GAP as u16));
+            if ours.is_number {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
             column.set_constraint(match width {
                 None => ColumnConstraint::Hidden,
                 Some(width) => {
@@ -246,34 +325,19 @@ impl Table {
     }
 }
 
-impl Column {
-    /// A column for a path of the JSON. Ids and states are never cut.
-    pub(super) fn of_path(path: &str) -> Column {
-        let column = Column::new(path.to_uppercase());
-        match path.rsplit(['.', '_']).next() {
-            Some("id" | "state") => column,
-            _ => column.free_text(),
-        }
-    }
-
-    /// The same column without the marks that hide it: it was asked for by name.
-    pub(super) fn shown(&self) -> Column {
-        Column {
-            is_extra: false,
-            ..self.clone()
-        }
-    }
-
-    /// Its name in `--fields`.
-    pub(super) fn name(&self) -> String {
-        self.heading.to_lowercase().replace(' ', "_")
-    }
-}
-
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.within(None))
     }
+}
+
+/// The widths of the shown columns, each changed.
+fn each<'w>(
+    widths: &'w [Option<usize>],
+    change: impl Fn(usize, usize) -> usize + 'w,
+) -> impl Iterator<Item = Option<usize>> + 'w {
+    let indexed = widths.iter().enumerate();
+    indexed.map(move |(index, width)| width.map(|width| change(index, width)))
 }
 
 /// The width of a line with all its gaps.
@@ -329,8 +393,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_extra_is_shown_where_everything_is() {
-        assert!(!table().within(Some(300)).contains("nightly"));
+    fn what_is_extra_is_shown_where_everything_is_or_has_room() {
+        assert!(table().within(Some(300)).contains("nightly"));
+        assert!(!table().within(Some(120)).contains("nightly"));
         assert!(!table().to_string().contains("JOB"));
         let everything = table();
         let page = everything.lines(&everything.wide_layout(), true);
@@ -342,13 +407,41 @@ mod tests {
         let layout = table().layout(Some(80));
         let mut next = table();
         next.rows[0][0] = "a-much-longer-id".to_owned();
-        let page = next.lines(&next.continue_layout(&layout), false);
+        let page = next.lines(&next.continue_layout(&layout, &[]).unwrap(), false);
         assert_eq!(page.lines().count(), 1, "{page}");
         assert!(page.starts_with("a-much-longer-id  a sentence"), "{page}");
         let same = table();
         let expected = same.within(Some(80));
-        let page = same.lines(&same.continue_layout(&layout), false);
+        let page = same.lines(&same.continue_layout(&layout, &[]).unwrap(), false);
         assert_eq!(expected.lines().nth(1), page.lines().next());
+    }
+
+    #[test]
+    fn columns_that_say_nothing_are_left_out_until_one_does() {
+        let of = |queue: &str, tries: &str| {
+            let mut table = Table::new(["ID", "QUEUE", "TRIES"])
+                .numbers(&["TRIES"])
+                .usual("QUEUE", &["default"]);
+            table.row(["a".to_owned(), queue.to_owned(), tries.to_owned()]);
+            table
+        };
+        assert_eq!(of("default", "").within(None), "ID\na\n");
+        assert_eq!(
+            of("slow", "7").within(None),
+            "ID  QUEUE  TRIES\na   slow       7\n"
+        );
+        assert_eq!(of("", "7").within(Some(40)), "ID  TRIES\na       7\n");
+        let (first, next) = (of("default", "7"), of("slow", "8"));
+        let layout = first.layout(Some(80));
+        assert_eq!(first.silent(), [1]);
+        assert!(next.continue_layout(&layout, &first.silent()).is_none());
+        assert!(
+            of("default", "9")
+                .continue_layout(&layout, &first.silent())
+                .is_some()
+        );
+        let all = first.lines(&first.wide_layout(), true);
+        assert!(all.contains("default"), "{all}");
     }
 
     #[test]

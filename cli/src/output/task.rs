@@ -1,62 +1,101 @@
 //! Tasks in columns, and a task on a page.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
-use swarm_proto::v1::{CancelledWork, Command, Task, TaskSpec, task_spec::Work};
+use swarm_proto::v1::{
+    Attempt, AttemptOutcome, CancelledWork, Command, GetServerInfoResponse, Task, TaskSpec, TaskState,
+    task_spec::Work,
+};
 
-use super::{Listing, page::Page, state, table::Table, text};
+use super::{
+    Listing,
+    names::Names,
+    page::Page,
+    sheet::{Ink, Sheet},
+    state,
+    table::Table,
+    text,
+};
 
 /// Tasks as a list.
-pub fn listing(tasks: &[Task]) -> Listing {
+pub fn listing(tasks: &[Task], names: &Names) -> Listing {
+    let mut names = names.clone();
+    for task in tasks {
+        names.know_task(&task.task_id, task.spec.as_ref().map_or("", |spec| &spec.name));
+    }
     let mut table = Table::new([
+        "WHAT",
         "ID",
         "STATE",
-        "WHAT",
+        "AGENT",
+        "TOOK",
+        "SUBMITTED",
         "QUEUE",
         "PRIORITY",
         "ATTEMPTS",
-        "SUBMITTED",
         "STARTED",
         "ENDED",
         "JOB",
-        "AGENT",
         "LABELS",
         "REASON",
     ])
-    .free_text(&["WHAT", "LABELS", "REASON"])
-    .dispensable(&["PRIORITY", "ATTEMPTS", "QUEUE", "SUBMITTED", "REASON"])
-    .extra(&["STARTED", "ENDED", "JOB", "AGENT", "LABELS"]);
+    .free_text(&["WHAT", "AGENT", "LABELS", "REASON"])
+    .numbers(&["TOOK", "PRIORITY", "ATTEMPTS"])
+    .usual("QUEUE", &["default"])
+    .usual("PRIORITY", &["0"])
+    .usual("ATTEMPTS", &["0", "1"])
+    .dispensable(&[
+        "PRIORITY",
+        "ATTEMPTS",
+        "QUEUE",
+        "SUBMITTED",
+        "AGENT",
+        "TOOK",
+        "REASON",
+    ])
+    .extra(&["STARTED", "ENDED", "JOB", "LABELS"]);
     for task in tasks {
         let spec = task.spec.clone().unwrap_or_default();
+        let took = took(task);
         table.row([
+            what(&spec),
             task.task_id.clone(),
             task_state(task),
-            what(&spec),
+            task.attempts
+                .last()
+                .map_or_else(String::new, |newest| names.agent(&newest.agent_id).into_owned()),
+            took.map(text::took).unwrap_or_default(),
+            text::ago(task.create_time.as_ref()),
             queue(&spec).to_owned(),
             spec.priority.to_string(),
             task.attempt_count.to_string(),
-            text::time(task.create_time.as_ref()),
-            text::time(task.start_time.as_ref()),
-            text::time(task.end_time.as_ref()),
+            text::ago(task.start_time.as_ref()),
+            text::ago(task.end_time.as_ref()),
             task.job_id.clone(),
-            task.attempts
-                .last()
-                .map_or_else(String::new, |newest| newest.agent_id.clone()),
             text::pairs(&spec.labels),
-            reason(task),
+            why(task, &names),
         ]);
+        table.sort_by("TOOK", took.map(|took| took.as_secs_f64()));
+        for (heading, time) in [
+            ("SUBMITTED", &task.create_time),
+            ("STARTED", &task.start_time),
+            ("ENDED", &task.end_time),
+        ] {
+            table.sort_by(heading, time.as_ref().map(text::seconds));
+        }
     }
     Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
 }
 
-/// Everything about a task that fits a page of this width, without its output.
-pub fn page(task: &Task, width: Option<usize>) -> String {
+/// Everything about a task that fits a page of this width, without its output and attempts. `defaults` has what the
+/// coordinator does unless a task says otherwise.
+pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width: Option<usize>) -> Sheet {
     let spec = task.spec.clone().unwrap_or_default();
     let mut page = Page::default();
     page.add("task", &task.task_id)
         .add("name", &spec.name)
         .add("state", task_state(task))
-        .add("reason", &task.reason)
+        .add("reason", why(task, names))
         .add("job", &task.job_id)
         .add(
             if matches!(spec.work, Some(Work::Prompt(_))) {
@@ -89,21 +128,20 @@ pub fn page(task: &Task, width: Option<usize>) -> String {
             "depends on",
             spec.depends_on
                 .iter()
-                .map(|on| on.task_id.as_str())
+                .map(|on| names.task(&on.task_id))
                 .collect::<Vec<_>>()
                 .join(", "),
         )
-        .add("waits for", unmet(task))
-        .add(
-            "timeout",
-            spec.timeout.as_ref().map(text::duration).unwrap_or_default(),
-        )
+        .add("waits for", unmet(task, names))
+        .add("timeout", timeout(&spec, defaults))
+        .add("retries", retries(&spec, task, defaults))
         .add("not before", text::time(spec.not_before.as_ref()))
         .add("deadline", text::time(spec.deadline.as_ref()))
-        .add("submitted", text::time(task.create_time.as_ref()))
-        .add("due", text::time(task.due_time.as_ref()))
-        .add("started", text::time(task.start_time.as_ref()))
-        .add("ended", text::time(task.end_time.as_ref()))
+        .add("submitted", text::time_and_age(task.create_time.as_ref()))
+        .add("due", text::time_and_age(task.due_time.as_ref()))
+        .add("started", text::time_and_age(task.start_time.as_ref()))
+        .add("ended", text::time_and_age(task.end_time.as_ref()))
+        .add("took", took(task).map(text::took).unwrap_or_default())
         .add("tries", tries(task))
         .add(
             "round",
@@ -113,49 +151,124 @@ pub fn page(task: &Task, width: Option<usize>) -> String {
                 String::new()
             },
         );
-    let mut page = page.to_string();
-    if !task.attempts.is_empty() {
-        page.push_str("\nattempts\n");
-        page.push_str(&attempts(task).within(width));
-        let left_out = task.attempt_count as usize - task.attempts.len().min(task.attempt_count as usize);
-        if left_out > 0 {
-            let _ = writeln!(
-                page,
-                "({} in between not kept)",
-                text::counted(left_out as u64, "attempt")
-            );
-        }
-    }
-    page
+    page.sheet(width)
 }
 
-fn attempts(task: &Task) -> Table {
+fn timeout(spec: &TaskSpec, defaults: &GetServerInfoResponse) -> String {
+    match (&spec.timeout, &defaults.default_timeout) {
+        (Some(own), _) => text::duration(own),
+        (None, Some(usual)) => format!("{} (the coordinator's default)", text::duration(usual)),
+        (None, None) => String::new(),
+    }
+}
+
+fn retries(spec: &TaskSpec, task: &Task, defaults: &GetServerInfoResponse) -> String {
+    let own = spec.retry.as_ref().and_then(|retry| retry.max_retries);
+    match (own, &task.tries) {
+        (Some(own), _) => own.to_string(),
+        (None, Some(tries)) => format!("{} (the coordinator's default)", tries.max_retries),
+        (None, None) if defaults.default_timeout.is_some() => {
+            format!("{} (the coordinator's default)", defaults.default_retries)
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// How long the newest attempt took, or has been running.
+pub fn took(task: &Task) -> Option<Duration> {
+    let newest = task.attempts.last()?;
+    match newest.outcome() {
+        AttemptOutcome::Running => text::since(newest.start_time.as_ref()),
+        _ => text::between(newest.start_time.as_ref(), newest.end_time.as_ref()),
+    }
+}
+
+/// The attempts of a task under a heading; nothing before the first.
+pub fn attempts(task: &Task, names: &Names, width: Option<usize>) -> Sheet {
+    let mut sheet = Sheet::default();
+    if task.attempts.is_empty() {
+        return sheet;
+    }
     let mut table = Table::new(["#", "OUTCOME", "AGENT", "STARTED", "TOOK", "WHY"])
-        .free_text(&["WHY"])
+        .free_text(&["AGENT", "WHY"])
+        .numbers(&["#", "TOOK"])
         .dispensable(&["STARTED", "TOOK", "AGENT"]);
     for attempt in &task.attempts {
-        let ending = match (attempt.exit_code, attempt.signal) {
-            (_, Some(signal)) => format!("signal {signal}"),
-            (Some(code), None) => format!("exit code {code}"),
-            (None, None) => attempt.failure_reason.clone(),
-        };
-        let why = [ending.as_str(), attempt.message.as_str()];
         table.row([
             attempt.attempt.to_string(),
             state::attempt(attempt.outcome()).to_owned(),
-            attempt.agent_id.clone(),
-            text::time(attempt.start_time.as_ref()),
-            text::span(attempt.start_time.as_ref(), attempt.end_time.as_ref()),
-            why.into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join(": "),
+            names.agent(&attempt.agent_id).into_owned(),
+            text::ago(attempt.start_time.as_ref()),
+            match attempt.outcome() {
+                AttemptOutcome::Running => text::elapsed(attempt.start_time.as_ref()),
+                _ => text::span(attempt.start_time.as_ref(), attempt.end_time.as_ref()),
+            },
+            ending(attempt),
         ]);
     }
-    table
+    sheet.lines(Ink::Faint, "attempts");
+    sheet.table(&table, &table.layout(width));
+    let left_out = (task.attempt_count as usize).saturating_sub(task.attempts.len());
+    if left_out > 0 {
+        let left_out = text::counted(left_out as u64, "attempt");
+        sheet.lines(Ink::Faint, &format!("({left_out} in between not kept)"));
+    }
+    sheet
 }
 
-fn task_state(task: &Task) -> String {
+/// How an attempt ended, in words: `exit 3: make: *** [all] Error 2`, `cannot start './thumb.sh': there is …`.
+pub fn ending(attempt: &Attempt) -> String {
+    let message = text::with_local_times(&attempt.message);
+    match (short_ending(attempt), message.as_str()) {
+        (Some(short), "") => short,
+        (Some(short), message) if !short.contains(message) => format!("{short}: {message}"),
+        (Some(short), _) => short,
+        (None, "") => attempt.failure_reason.clone(),
+        (None, message) => message.to_owned(),
+    }
+}
+
+/// `exit 3`, `signal 9` or `timeout`; nothing for an ending that only a sentence tells.
+fn short_ending(attempt: &Attempt) -> Option<String> {
+    match (attempt.failure_reason.as_str(), attempt.exit_code, attempt.signal) {
+        ("timeout", _, _) => Some("timeout".to_owned()),
+        (_, _, Some(signal)) => Some(format!("signal {signal}")),
+        (_, Some(code), None) => Some(format!("exit {code}")),
+        (_, None, None) => None,
+    }
+}
+
+/// Why a task is in its state, as short as a table wants it: `exit 3 (3 tries)`, `waits for fetch`.
+pub fn why(task: &Task, names: &Names) -> String {
+    let named = |sentence: &str| {
+        let ids = task.spec.iter().flat_map(|spec| &spec.depends_on);
+        let sentence = text::with_local_times(sentence);
+        names.in_sentence(&sentence, ids.map(|on| on.task_id.as_str()))
+    };
+    let failed = task
+        .attempts
+        .last()
+        .filter(|last| task.state() == TaskState::Failed && last.outcome() == AttemptOutcome::Failed);
+    match failed {
+        // A deadline is a reason beside what the last attempt came to.
+        Some(last) if !task.reason.contains("deadline") => {
+            let ending = short_ending(last).unwrap_or_else(|| ending(last));
+            let tries = task.tries.as_ref().map_or(0, |tries| tries.failures);
+            match (ending.as_str(), tries) {
+                ("", _) => named(&task.reason),
+                (_, 0 | 1) => ending,
+                (_, tries) => format!("{ending} ({tries} tries)"),
+            }
+        }
+        Some(_) | None if task.reason.is_empty() && task.unmet_dependency_count > 0 => {
+            format!("waits for {}", unmet(task, names))
+        }
+        Some(_) | None => named(&task.reason),
+    }
+}
+
+/// The task's state, with what beside it matters.
+pub fn task_state(task: &Task) -> String {
     let shown = state::task(task.state());
     let beside = match task.cancelled_work() {
         CancelledWork::Unspecified if task.cancel_requested && !state::is_final(task.state()) => "cancelling",
@@ -169,17 +282,10 @@ fn task_state(task: &Task) -> String {
     format!("{shown} ({beside})")
 }
 
-fn reason(task: &Task) -> String {
-    if task.reason.is_empty() && task.unmet_dependency_count > 0 {
-        format!("waits for {}", unmet(task))
-    } else {
-        task.reason.clone()
-    }
-}
-
-fn unmet(task: &Task) -> String {
+fn unmet(task: &Task, names: &Names) -> String {
     const SHOWN: usize = 5;
-    let mut shown: Vec<String> = task.unmet_dependencies.iter().take(SHOWN).cloned().collect();
+    let first = task.unmet_dependencies.iter().take(SHOWN);
+    let mut shown: Vec<String> = first.map(|id| names.task(id).to_owned()).collect();
     let left = (task.unmet_dependency_count as usize).saturating_sub(shown.len());
     if left > 0 {
         shown.push(format!("{left} more"));
@@ -191,11 +297,8 @@ fn tries(task: &Task) -> String {
     let Some(tries) = &task.tries else {
         return String::new();
     };
-    let mut parts = vec![format!(
-        "{} of {} failures",
-        tries.failures,
-        tries.max_retries + 1
-    )];
+    let most = text::counted(u64::from(tries.max_retries) + 1, "failure");
+    let mut parts = vec![format!("{} of {most}", tries.failures)];
     for (count, what) in [
         (tries.losses, "lost with their machine"),
         (tries.provider_limits, "met a provider's limit"),

@@ -8,10 +8,12 @@ pub mod terminal;
 pub mod failure;
 
 pub(crate) mod actor;
+pub mod clock;
 pub(crate) mod confirmation;
 pub(crate) mod interrupt;
 pub(crate) mod past;
 pub mod value;
+pub mod when;
 
 /// What the verbs say in their help that print what a task printed.
 pub(crate) const OF_TASKS: &str = "\

@@ -5,6 +5,8 @@ use std::{
     os::fd::AsFd,
 };
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
+use anstyle::Style;
 use swarm_program::words::clean::{clean, clean_line};
 
 /// Tells a person something in one line on stderr; stdout belongs to scripts.
@@ -16,6 +18,28 @@ pub fn note(line: impl AsRef<str>) {
 pub fn notes(lines: impl AsRef<str>) {
     // A closed stderr is no reason to stop working.
     let _ = writeln!(io::stderr().lock(), "{}", clean(lines.as_ref()));
+}
+
+/// Tells a person what to type next or where more is, faintly on a terminal.
+pub fn hint(line: impl AsRef<str>) {
+    let line = clean_line(line.as_ref());
+    let _ = match is_colored(&io::stderr()) {
+        true => {
+            let faint = Style::new().dimmed();
+            writeln!(io::stderr().lock(), "{faint}{line}{faint:#}")
+        }
+        false => writeln!(io::stderr().lock(), "{line}"),
+    };
+}
+
+/// Writes clean text to stderr; failing to write it is no error.
+pub fn write_stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether a stream gets colours: it is a terminal, unless a flag or variable says otherwise.
+pub fn is_colored(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
 }
 
 /// Prints a task's stdout: unchanged into a file or pipe, cleaned on a terminal.
@@ -57,5 +81,11 @@ pub fn write_stdout(bytes: &[u8]) -> io::Result<()> {
 
 /// The terminal's width in columns; `None` when the stream is no terminal or does not tell.
 pub fn terminal_width(stream: impl AsFd) -> Option<usize> {
-    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+    terminal_size(stream).map(|(width, _)| width)
+}
+
+/// The terminal's width and height in characters; `None` when the stream is no terminal or does not tell.
+pub fn terminal_size(stream: impl AsFd) -> Option<(usize, usize)> {
+    let size = terminal_size::terminal_size_of(stream);
+    size.map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
 }

@@ -1,11 +1,19 @@
 //! Single values as people write them, in job files and flags: priorities, times and ids.
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::Timestamp;
 use swarm_proto::{
     duration::parse_duration,
     limits::{self, MAX_ID_BYTES},
     terminal::steers,
 };
+
+use super::{
+    clock,
+    when::{self, Side},
+};
+
+/// Times as people may type them.
+const TIMES: &str = "18:00, tomorrow 2am, 2026-03-01 (of this machine's zone) or 2026-03-01T10:00:00Z";
 
 /// Characters of a generated id: 50 random bits, so that a million ids collide with a chance of one in two thousand.
 const GENERATED_ID_LENGTH: usize = 10;
@@ -41,29 +49,15 @@ pub fn parse_priority(text: &str) -> Result<i32, String> {
     }
 }
 
-/// A time, such as `2026-03-01T10:00:00+01:00`, `2026-03-01 10:00` or `2026-03-01`. Without an offset it is UTC, and a
-/// date is its midnight.
-pub fn time(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    text.parse::<Timestamp>().ok().or_else(|| {
-        // The parser would ignore a zone's name.
-        if text.contains('[') {
-            return None;
-        }
-        let in_utc = text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC);
-        in_utc.ok().map(|time| time.timestamp())
-    })
-}
-
-/// Reads a time, as [`time`] does.
+/// Reads a time that is to come, such as `2026-03-01 10:00`, `18:00` or `tomorrow 2am`, in the zone of this machine
+/// unless it has an offset.
 ///
 /// # Errors
 ///
 /// A sentence that quotes the text.
 pub fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let time = time(text).ok_or_else(|| {
-        format!("'{text}' is not a time, such as 2026-03-01 (in UTC) or 2026-03-01T10:00:00Z")
-    })?;
+    let time = when::moment(text, &clock::here(clock::now()), Side::Ahead)
+        .ok_or_else(|| format!("'{text}' is not a time, such as {TIMES}"))?;
     if time < Timestamp::UNIX_EPOCH {
         return Err(format!("'{text}' is before 1970"));
     }
@@ -77,11 +71,11 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
 /// A sentence that quotes the text.
 pub fn parse_deadline(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     match parse_duration(text) {
-        Ok(duration) => {
-            now.checked_add(duration).map_err(|_| format!("'{text}' from now is too far ahead"))
-        }
+        Ok(duration) => now
+            .checked_add(duration)
+            .map_err(|_| format!("'{text}' from now is too far ahead")),
         Err(_) => parse_time(text).map_err(|_| {
-            format!("'{text}' is neither a time, such as 2026-03-01T10:00:00Z, nor a duration from now, such as 2h")
+            format!("'{text}' is neither a time, such as {TIMES}, nor a duration from now, such as 2h")
         }),
     }
 }
@@ -176,31 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn times_are_in_utc_unless_they_say_otherwise() {
-        assert_eq!(
-            parse_time("2026-03-01T10:00:00Z").unwrap().as_second(),
-            1_772_359_200
-        );
+    fn a_time_says_its_offset_or_is_of_this_machine() {
         assert_eq!(
             parse_time("2026-03-01T12:00:00+02:00").unwrap().as_second(),
             1_772_359_200
         );
-        for (text, expected) in [
-            ("2026-03-01T10:00:00", "2026-03-01T10:00:00Z"),
-            ("2026-03-01 10:00", "2026-03-01T10:00:00Z"),
-            ("2026-03-01", "2026-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(parse_time(text).unwrap().to_string(), expected, "{text}");
-        }
-        for text in [
-            "2026-03-01T10:00:00[America/New_York]",
-            "2026-03-01[Asia/Tokyo]",
-            "tomorrow",
-            "",
-            "2026-13-01",
-            "1969-01-01T00:00:00Z",
-            "1969-12-31",
-        ] {
+        let here = clock::here("2026-03-01T10:00:00Z".parse().unwrap());
+        let written = here.strftime("%Y-%m-%d %H:%M").to_string();
+        assert_eq!(parse_time(&written).unwrap(), here.timestamp());
+        for text in ["2026-03-01[Asia/Tokyo]", "someday", "", "1969-01-01T00:00:00Z"] {
             assert!(parse_time(text).is_err(), "{text:?} was read");
         }
     }

@@ -174,6 +174,9 @@ impl World {
     }
 }
 
+/// The moment at which swarmctl looks.
+pub const NOW: &str = "2026-01-02T03:05:00Z";
+
 /// A fixed time: seconds after 2026-01-02 03:04:00.
 pub fn at(seconds: u64) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp {
@@ -251,6 +254,8 @@ impl Fake {
         }
         command.env("SWARM_COORDINATOR", self.address.to_string());
         command.env("XDG_CONFIG_HOME", "/nonexistent");
+        // A minute after the fake's times, where they are told as they are.
+        command.envs([("SWARM_NOW", NOW), ("TZ", "UTC")]);
         command
     }
 

@@ -310,6 +310,24 @@ fn told(args: &[&str]) -> String {
     told.replace(&fake.address.to_string(), "127.0.0.1:PORT")
 }
 
+/// What a terminal shows: narrow, wide, and narrow with colours, whose escape bytes are made visible.
+fn pictures(args: &[&str]) -> String {
+    let mut pictures = String::new();
+    for (columns, color) in [(80, "never"), (200, "never"), (80, "always")] {
+        let fake = fake(args);
+        let mut command = fake.command(&[&["--color", color][..], args].concat());
+        command.envs(ENVIRONMENT.iter().copied());
+        let shown = stdout_on_a_terminal(command, columns);
+        let shown = shown
+            .replace('\r', "")
+            .replace("\u{1b}[", "␛")
+            .replace(&fake.address.to_string(), "127.0.0.1:PORT");
+        let with = if color == "always" { " with colours" } else { "" };
+        let _ = write!(pictures, "\n--- {columns} columns{with}\n{shown}");
+    }
+    pictures
+}
+
 #[test]
 fn every_verb_prints_what_its_golden_file_has() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
@@ -319,6 +337,7 @@ fn every_verb_prints_what_its_golden_file_has() {
         if !args.contains(&"-o") {
             // The words after `--` are the task's.
             now.push_str(&format!("\n{}", told(&[&["-o", "json"][..], args].concat())));
+            now.push_str(&pictures(args));
         }
         let path = file(name);
         if update {

@@ -34,8 +34,8 @@ fn queues_are_listed_with_limits_and_holds() {
         fake.ctl(&["queue", "list"]).stdout,
         "\
 QUEUE    HOLD      QUEUED  RUNNING  LIMIT  WAITING  DETAILS
-default  -         12      3        none   1        -
-slow     ◫ paused  0       0        2      0        by ann@desk since 2026-01-02 03:04:05Z: full disk
+default  -             12        3   none        1  -
+slow     ◫ paused       0        0      2        0  by ann@desk since 03:04:05 UTC: full disk
 "
     );
     assert_eq!(fake.ctl(&["queue", "list", "-q"]).stdout, "default\nslow\n");
@@ -49,7 +49,7 @@ fn a_queue_is_shown() {
     let fake = Fake::start(two_queues);
     assert_eq!(
         fake.ctl(&["queue", "show", "slow"]).stdout,
-        "queue:  slow\nlimit:  2\nhold:   ◫ paused by ann@desk since 2026-01-02 03:04:05Z: full disk\n"
+        "queue:  slow\nlimit:  2\nhold:   ◫ paused by ann@desk since 03:04:05 UTC: full disk\n"
     );
     let shown: Value =
         serde_json::from_str(&fake.ctl(&["queue", "show", "slow", "-o", "json"]).stdout).unwrap();

@@ -468,7 +468,7 @@ fn submit_can_wait_and_follow() {
     assert!(
         ended
             .stderr
-            .contains("     1  2026-01-02 03:04:01Z  lease_granted       t1: lease_granted\n"),
+            .contains("     1  03:04:01  lease_granted       t1: lease_granted\n"),
         "{}",
         ended.stderr
     );
@@ -539,7 +539,7 @@ fn who_submits_while_everything_is_held_is_told_so_and_not_to_start_an_agent() {
         ),
         (
             true,
-            "no agent takes work: everything is paused by ann@desk since 2026-01-02 03:04:05Z; to give work again: \
+            "no agent takes work: everything is paused by ann@desk since 03:04:05 UTC; to give work again: \
              swarmctl resume\n",
         ),
     ] {

@@ -86,7 +86,7 @@ fn what_did_not_succeed_is_listed() {
     let ended = fake.ctl(&["wait", "a", "b"]);
     assert_eq!(ended.code, 1);
     assert!(
-        ended.stdout.contains("b   ⊘ cancelled  echo b"),
+        ended.stdout.contains("echo b  b   ⊘ cancelled"),
         "{}",
         ended.stdout
     );

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
-    id::QueueName,
+    id::{QueueName, TaskId},
     noun::{
         agent::Agent,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
+        needs::Buckets,
         presence::Presence,
     },
     rule::fit::Liveness,
@@ -34,6 +35,8 @@ pub(crate) struct Overview {
     pub(crate) hold_counts: HoldCounts,
     /// How many queued tasks no live agent can run at present.
     pub(crate) unmatched: u64,
+    /// One of them.
+    pub(crate) unmatched_task: Option<TaskId>,
     /// How many claims wait.
     pub(crate) waiters: usize,
     /// How many heartbeats are parked.
@@ -128,6 +131,7 @@ impl Overview {
     fn of(inner: &Inner, liveness: Liveness) -> Overview {
         let state = &inner.state;
         let (agents, slots) = agents(state, liveness);
+        let (unmatched, unmatched_task) = unmatched(state, liveness);
         let oldest = state
             .ready()
             .oldest()
@@ -145,7 +149,8 @@ impl Overview {
             oldest_queued: oldest.map(|task| task.created),
             holds: state.holds().take(MAX_SHOWN_HOLDS).cloned().collect(),
             hold_counts: HoldCounts::of(state.holds()),
-            unmatched: unmatched(state, liveness),
+            unmatched,
+            unmatched_task,
             waiters: inner.waiters.len(),
             parked: inner.parked.len(),
         }
@@ -175,12 +180,19 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
     (counts, slots)
 }
 
-fn unmatched(state: &State, liveness: Liveness) -> u64 {
-    state
-        .ready()
-        .classes()
-        .take(MAX_CLASSES_VISITED)
-        .filter(|(class, _)| state.unmatched(class, None, liveness).is_some())
-        .map(|(_, count)| count)
-        .sum()
+/// How many queued tasks no live agent can run, and the first of them.
+fn unmatched(state: &State, liveness: Liveness) -> (u64, Option<TaskId>) {
+    let ready = state.ready();
+    let mut first = None;
+    let mut tasks = 0;
+    for (class, count) in ready.classes().take(MAX_CLASSES_VISITED) {
+        if state.unmatched(class, None, liveness).is_some() {
+            tasks += count;
+            first = first.or_else(|| {
+                let number = ready.first_of(class, &Buckets::ALL)?;
+                state.task_numbered(number).map(|task| task.id.clone())
+            });
+        }
+    }
+    (tasks, first)
 }

@@ -40,6 +40,7 @@ pub(crate) async fn status(
         holds,
         hold_counts,
         unmatched,
+        unmatched_task,
         ..
     } = answer.value;
     Ok(v1::GetStatusResponse {
@@ -63,6 +64,7 @@ pub(crate) async fn status(
         journal_seq: answer.as_of.0,
         journal_lag,
         unmatched,
+        unmatched_task_id: unmatched_task.map(|id| id.to_string()).unwrap_or_default(),
         process: Usage::now().map(|usage| v1::ProcessUsage {
             cpu_time: Some(duration(usage.cpu)),
             resident_bytes: usage.resident_bytes,

@@ -43,7 +43,7 @@ fn what_explain_advises_makes_a_held_task_run() {
         );
         assert!(
             coordinator
-                .swarmctl(&["status"])
+                .swarmctl(&["status", "-o", "wide"])
                 .expect(0)
                 .stdout
                 .contains("\nholds\n")
@@ -52,7 +52,7 @@ fn what_explain_advises_makes_a_held_task_run() {
         coordinator.swarmctl(&["wait", id]).expect(0);
         assert!(
             !coordinator
-                .swarmctl(&["status"])
+                .swarmctl(&["status", "-o", "wide"])
                 .expect(0)
                 .stdout
                 .contains("\nholds\n")

@@ -64,6 +64,7 @@ fn the_figures_of_the_status_are_those_of_what_happened() {
         "{rates:?}"
     );
     assert_eq!(status.unmatched, 2, "no agent serves their queue");
+    assert_eq!(status.unmatched_task_id, "first");
     assert_eq!(status.oldest_queued_time, first.create_time);
     assert_eq!(status.slots, 2);
     assert_eq!(status.agents.unwrap().online, 1);

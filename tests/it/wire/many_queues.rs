@@ -120,7 +120,7 @@ fn thousands_of_queues_and_holds_are_listed_and_leave_the_others_alone() {
         doctor.stdout
     );
     assert!(doctor.stdout.contains("queue list"), "{}", doctor.stdout);
-    let shown = coordinator.swarmctl(&["status"]).expect(0);
+    let shown = coordinator.swarmctl(&["status", "-o", "wide"]).expect(0);
     assert!(shown.stdout.contains("and 1800 more; see: "), "{}", shown.stdout);
 
     // Who waits for one queue is given what comes there, whatever else there is.

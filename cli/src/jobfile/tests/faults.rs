@@ -31,7 +31,7 @@ tasks:
   - id: pool
     runner: Summarise
     dependencies: loop
-    not_before: tomorrow
+    not_before: someday
     retry: {initial_backoff: 2d, max: 3}
 ";
     assert_eq!(
@@ -57,7 +57,8 @@ tasks:
             "22:24: tasks depend on each other: 'loop' → 'pool' → 'loop'",
             "22:41: `condition`: 'sometimes' is neither succeeded nor finished",
             "24:5: `runner`: no agent runs coding agents yet",
-            "26:17: `not_before`: 'tomorrow' is not a time, such as 2026-03-01 (in UTC) or 2026-03-01T10:00:00Z",
+            "26:17: `not_before`: 'someday' is not a time, such as 18:00, tomorrow 2am, \
+             2026-03-01 (of this machine's zone) or 2026-03-01T10:00:00Z",
             "27:30: `retry.initial_backoff` is 2d, too long: at most 1 day",
             "27:34: unknown field `max`",
         ]

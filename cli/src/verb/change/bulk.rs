@@ -11,7 +11,7 @@ use swarm_proto::{
 
 use super::changes;
 use crate::{
-    call::{client::Client, pages::Pages, subject::Purpose},
+    call::{client::Client, names, pages::Pages, subject::Purpose},
     output::{Output, state, task, text},
     program::{confirmation::is_confirmed, globals::Globals, terminal::note},
     verb::look::{
@@ -147,7 +147,9 @@ impl Action {
     /// When stdout cannot be written, or the coordinator cannot be asked.
     async fn list(self, request: ListTasksRequest, client: &Client, output: &Output) -> anyhow::Result<Exit> {
         let pages = Pages::new(client, request);
-        let listed = listing::print_all(pages, task::listing, output).await?;
+        let names = names::for_people(client, output).await;
+        let describe = |tasks: &[Task]| task::listing(tasks, &names);
+        let listed = listing::print_all(pages, &describe, output).await?;
         self.tell_dry_run(listed);
         Ok(Exit::Done)
     }

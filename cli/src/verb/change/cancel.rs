@@ -14,6 +14,7 @@ use super::{
 use crate::{
     call::{
         client::Client,
+        names,
         pages::Pages,
         subject::{self, Finder, Subject},
     },
@@ -155,7 +156,7 @@ async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow:
             Some((Subject::Agent(_), _)) | None => return Err(subject::nothing_named(client, id).into()),
         }
     }
-    output.list(&task::listing(&tasks))?;
+    output.list(&task::listing(&tasks, &names::for_people(client, output).await))?;
     CANCEL.tell_dry_run(tasks.len());
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     call::{
         client::Client,
+        names,
         pages::Pages,
         subject::{self, Finder, Subject},
     },
@@ -83,7 +84,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if !args.ids.is_empty() {
         let (tasks, unknown) = find_named(&client, &subject::ids(&args.ids)?).await?;
         if args.caution.dry_run {
-            output.list(&task::listing(&tasks))?;
+            output.list(&task::listing(&tasks, &names::for_people(&client, &output).await))?;
             RETRY.tell_dry_run(tasks.len());
             return changes::tell_refusals(&unknown, tasks.len(), "cannot retry", globals);
         }

@@ -20,7 +20,11 @@ use swarm_proto::{
 use super::look::holds;
 use crate::{
     call::client::Client,
-    output::{Output, agent, change, hold, text},
+    output::{
+        Output, agent, change, hold,
+        sheet::{Ink, Sheet},
+        text,
+    },
     program::{PROGRAM, globals::Globals},
 };
 
@@ -78,12 +82,36 @@ pub async fn run(_args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     check_tools(&mut report);
     let troubled: Vec<&str> = report.troubled().collect();
-    output.figures(&report.json(), &troubled.join("\n"), &report.page(output.width()))?;
+    let page = marked(&report.page(output.width()));
+    output.figures(&report.json(), &troubled.join("\n"), page)?;
     Ok(match (coordinator.is_some(), report.is_well()) {
         (false, _) => Exit::Unreachable,
         (true, false) => Exit::Failed,
         (true, true) => Exit::Done,
     })
+}
+
+/// The page with its marks in colour, and faint remedies.
+fn marked(page: &str) -> Sheet {
+    /// Further lines of a finding stand less far to the right.
+    const REMEDY_INDENT: &str = "    ";
+    let mut sheet = Sheet::default();
+    for line in page.lines() {
+        let mark = line.chars().next().unwrap_or_default();
+        let ink = match mark {
+            '✔' => Ink::Good,
+            '!' => Ink::Notable,
+            '✘' => Ink::Bad,
+            _ => {
+                let is_remedy = line.starts_with(REMEDY_INDENT);
+                sheet.lines(if is_remedy { Ink::Faint } else { Ink::Plain }, line);
+                continue;
+            }
+        };
+        let (mark, text) = line.split_at(mark.len_utf8());
+        sheet.line([(ink, mark.to_owned()), (Ink::Plain, text.to_owned())]);
+    }
+    sheet
 }
 
 fn check_settings(report: &mut Report) {
@@ -143,7 +171,7 @@ fn held(hold: &Hold) -> String {
         HoldKind::Stop => "stopped",
         HoldKind::Pause | HoldKind::Unspecified => "paused",
     };
-    let mut sentence = format!("{what} is {how} since {}", text::time(hold.place_time.as_ref()));
+    let mut sentence = format!("{what} is {how} since {}", text::at(hold.place_time.as_ref()));
     if !hold.actor.is_empty() {
         sentence.push_str(&format!(" by {}", hold.actor));
     }
@@ -187,7 +215,7 @@ fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &
     let lost = named(&|agent| agent.state() == AgentState::Lost);
     if !lost.is_empty() {
         let seen = |agent: &Agent| match &agent.seen_time {
-            Some(time) => format!("last heard of at {}", text::time(Some(time as &Timestamp))),
+            Some(time) => format!("last heard of {}", text::ago(Some(time as &Timestamp))),
             None => "not heard of since the coordinator started".to_owned(),
         };
         report.notable(
@@ -222,7 +250,7 @@ fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &
         report.notable(
             "agents slowed",
             list(&slowed, |agent| {
-                format!("until {}", text::time(agent.slowed_until.as_ref()))
+                format!("until {}", text::at(agent.slowed_until.as_ref()))
             }),
             "the machine failed what it was given: run agent doctor there",
         );
@@ -266,7 +294,13 @@ fn check_tasks(report: &mut Report, status: &GetStatusResponse, globals: &Global
                 "{} that no live agent can run as things are",
                 text::counted(unmatched, "queued task")
             ),
-            format!("{} says what is missing", globals.next("explain ID")),
+            match status.unmatched_task_id.as_str() {
+                "" => format!("{} shows them", globals.next("list --state queued")),
+                id => format!(
+                    "{} says what is missing",
+                    change::explain(id, &globals.coordinator)
+                ),
+            },
         ),
     }
 }
@@ -309,12 +343,15 @@ mod tests {
         };
         assert_eq!(
             (
-                held(&hold).as_str(),
-                change::resume(&hold::Scope::of(&hold), &"lab:7".parse().unwrap()).as_str()
+                held(&hold),
+                change::resume(&hold::Scope::of(&hold), &"lab:7".parse().unwrap())
             ),
             (
-                "queue nightly is paused since 2023-11-14 22:13:20Z by ann@lab: too hot",
-                "swarmctl --coordinator lab:7 resume --queue nightly"
+                format!(
+                    "queue nightly is paused since {} by ann@lab: too hot",
+                    text::at(hold.place_time.as_ref())
+                ),
+                "swarmctl --coordinator lab:7 resume --queue nightly".to_owned()
             )
         );
     }

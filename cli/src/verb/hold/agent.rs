@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use swarm_program::exit::Exit;
-use swarm_proto::v1::ListAgentsRequest;
+use swarm_proto::v1::{Agent, ListAgentsRequest};
 
 use super::{
     drain,
@@ -94,7 +94,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 ..ListAgentsRequest::default()
             };
             let pages = Pages::new(&client, request);
-            if listing::print(pages, limit, agent::listing, &output).await? == 0 && !is_filtered {
+            let printed = match output.format.is_for_people() {
+                true => listing::print_ordered(pages, by_name, limit, &agent::listing, &output).await?,
+                false => listing::print(pages, limit, &agent::listing, &output).await?,
+            };
+            if printed == 0 && !is_filtered {
                 note(format!(
                     "help: start one with: {}",
                     change::start_agent(client.address())
@@ -103,7 +107,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         AgentVerb::Show { id } => {
             let agent = Finder::to_look(&client).agent(&id).await?;
-            output.one(&agent, &agent.agent_id, &agent::page(&agent, output.width()))?;
+            output.one(&agent, &agent.agent_id, agent::page(&agent, output.width()))?;
         }
         AgentVerb::Drain(args) => return drain::run(args, globals).await,
         AgentVerb::Undrain(args) => return undrain::run(args, globals).await,
@@ -118,4 +122,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Agents in the order of their names, as people look for them.
+fn by_name(agents: &mut [Agent]) {
+    agents.sort_by(|one, other| (&one.name, &one.agent_id).cmp(&(&other.name, &other.agent_id)));
 }

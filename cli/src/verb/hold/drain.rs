@@ -14,7 +14,13 @@ use super::flags::{Reason, agent_id};
 use crate::{
     call::client::Client,
     output::{Output, change, hold, progress::LINE_INTERVAL, text},
-    program::{actor::Actor, globals::Globals, interrupt::unless_interrupted, terminal::note},
+    program::{
+        actor::Actor,
+        globals::Globals,
+        interrupt::unless_interrupted,
+        terminal::{hint, note},
+    },
+    verb::look::holds,
 };
 
 /// How often the agent's leases are asked for, which is one small answer.
@@ -66,20 +72,26 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let doing = format!("cannot drain {}", args.agent);
     let answer = client.call(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
+    let named = holds::one_by_name(&client, &held).await;
+    let scope = hold::Scope::of(&named);
+    let name = match answer.hold.is_some() {
+        true => scope.name(),
+        false => &agent_id,
+    };
     let page = format!(
         "{}{}",
-        output.sentence(&hold::sentence(&held)),
-        output.sentence(&still_holds(&agent_id, answer.leases as usize))
+        output.sentence(&hold::sentence(&named)),
+        output.sentence(&still_holds(name, answer.leases as usize))
     );
-    output.one(&answer, &agent_id, &page)?;
+    output.one(&answer, &agent_id, page)?;
     let undrain = change::undrain(&agent_id, client.address());
     if !args.wait {
-        note(format!("to let it work again: {undrain}"));
+        hint(format!("to let it work again: {undrain}"));
         return Ok(Exit::Done);
     }
 
     let client = client.patiently();
-    let waiting = until_idle(&client, &agent_id, answer.leases as usize);
+    let waiting = until_idle(&client, &agent_id, name, answer.leases as usize);
     let limited = async {
         match args.wait_timeout {
             Some(timeout) => tokio::time::timeout(timeout, waiting).await.ok(),
@@ -90,9 +102,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         Some(Some(ended)) => ended,
         Some(None) => {
             let waited = format_duration(args.wait_timeout.unwrap_or_default());
-            note(format!(
-                "error: agent {agent_id} still held leases after {waited}"
-            ));
+            note(format!("error: agent {name} still held leases after {waited}"));
             note(format!(
                 "help: it goes on draining; to wait again: {}",
                 again(&client, &agent_id, &held)
@@ -101,7 +111,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         None => {
             note(format!(
-                "detached; agent {agent_id} goes on draining. To wait again: {}",
+                "detached; agent {name} goes on draining. To wait again: {}",
                 again(&client, &agent_id, &held)
             ));
             note(format!("to let it work again: {undrain}"));
@@ -111,7 +121,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 /// Waits until an agent holds no lease, and tells now and then how many are left.
-async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::Result<Exit> {
+async fn until_idle(client: &Client, agent_id: &str, name: &str, leases: usize) -> anyhow::Result<Exit> {
     let mut told = (leases, Instant::now());
     let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
     loop {
@@ -126,7 +136,7 @@ async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::R
             .unwrap_or_default();
         if agent.leases.is_empty() {
             note(format!(
-                "agent {agent_id} holds nothing any more: {}",
+                "agent {name} holds nothing any more: {}",
                 what_now(&agent)
             ));
             return Ok(Exit::Done);
@@ -136,7 +146,7 @@ async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::R
             .as_ref()
             .is_none_or(|hold| hold.kind() != HoldKind::Drain)
         {
-            let sentence = format!("agent {agent_id} is not being drained any more: somebody lifted it");
+            let sentence = format!("agent {name} is not being drained any more: somebody lifted it");
             let failure = Failure::new(Exit::Refused, sentence);
             return Err(failure
                 .help(format!(
@@ -147,7 +157,7 @@ async fn until_idle(client: &Client, agent_id: &str, leases: usize) -> anyhow::R
         }
         if agent.leases.len() != told.0 || told.1.elapsed() >= LINE_INTERVAL {
             told = (agent.leases.len(), Instant::now());
-            note(still_holds(agent_id, told.0));
+            note(still_holds(name, told.0));
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::{
         Output, change,
         hold::{self, Scope},
     },
-    program::{actor::Actor, globals::Globals, terminal::note},
+    program::{actor::Actor, globals::Globals, terminal::hint},
+    verb::look::holds,
 };
 
 const EXAMPLES: &str = "\
@@ -63,9 +64,10 @@ pub(super) async fn pause(
     let doing = format!("cannot pause {}", scope.title());
     let answer = client.call(request).await.map_err(client.failure(doing))?;
     let held = answer.hold.clone().unwrap_or_default();
-    output.one(&answer, scope.name(), &output.sentence(&hold::sentence(&held)))?;
+    let named = holds::one_by_name(client, &held).await;
+    output.one(&answer, scope.name(), output.sentence(&hold::sentence(&named)))?;
     let resume = change::resume(&scope, client.address());
-    note(match held.kind() {
+    hint(match held.kind() {
         HoldKind::Stop | HoldKind::Drain => {
             format!("that hold is stricter than a pause and stays; to give work again: {resume}")
         }

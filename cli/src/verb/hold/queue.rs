@@ -89,11 +89,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     match args.verb {
         QueueVerb::List { limit } => {
             let pages = Pages::new(&client, ListQueuesRequest::default());
-            listing::print(pages, limit, queue::listing, &output).await?;
+            listing::print(pages, limit, &queue::listing, &output).await?;
         }
         QueueVerb::Show { queue } => {
             let found = find(&client, &queue).await?;
-            output.one(&found, &found.name, &queue::page(&found))?;
+            output.one(&found, &found.name, queue::page(&found))?;
         }
         QueueVerb::Limit {
             queue,
@@ -108,7 +108,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let answer = client.call(request).await;
             let answer = answer.map_err(client.failure(format!("cannot limit queue {queue}")))?;
             let limited = answer.queue.unwrap_or_default();
-            output.one(&limited, &limited.name, &queue::page(&limited))?;
+            output.one(&limited, &limited.name, queue::page(&limited))?;
             tell_excess(&limited);
         }
         QueueVerb::Pause { queue, reason, actor } => {

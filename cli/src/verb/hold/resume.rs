@@ -75,7 +75,8 @@ pub(super) async fn tell_lifted(
     globals: &Globals,
 ) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
-    let page = output.sentence(&hold::lifted(scope, lifted));
+    let named = holds::scope_by_name(client, scope).await;
+    let page = output.sentence(&hold::lifted(&named, lifted));
     output.one(answer, scope.name(), &page)?;
     holds::tell_others(client).await;
     Ok(Exit::Done)

@@ -9,24 +9,31 @@ use crate::{
     call::{
         client::Client,
         follow::Follower,
+        newest,
         subject::{Finder, Subject},
     },
-    output::{Output, event},
+    output::{Output, event, sheet::Sheet},
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
         past,
-        terminal::note,
+        terminal::{hint, note},
     },
 };
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl events -f                           what happens from now on
-  swarmctl events --since yesterday            what happened since then; also 2h, or 2026-03-01
+  swarmctl events -n 20                        the newest twenty; -f goes on from there
+  swarmctl events --since yesterday            what happened since then; also 2h, or 14:49
   swarmctl events nightly lab-3                of a job and of an agent, by their names
   swarmctl events --job nightly --kind attempt_failed,task_failed
   swarmctl events -f --from 0 -o jsonl         everything that is kept, then go on";
+
+/// Events of a table when nothing says which.
+const TABLE_EVENTS: u64 = 100;
+
+/// The most events that are found from the end: they are all in memory.
+const MAX_TAIL: u64 = 10_000;
 
 /// Which events to print.
 #[derive(Debug, clap::Args)]
@@ -41,7 +48,7 @@ pub struct Args {
     /// Begin with this event; 0 is the oldest kept
     #[arg(long, value_name = "SEQ")]
     from: Option<u64>,
-    /// Only events since this long ago, or since this time, such as 1h, yesterday or 2026-03-01
+    /// Only events since this long ago, or since this time, such as 1h, 14:49, yesterday or 2026-03-01
     #[arg(long, value_name = "WHEN", value_parser = past::parse)]
     since: Option<Timestamp>,
     /// Only events of this task; may be repeated, or separated by commas
@@ -56,9 +63,28 @@ pub struct Args {
     /// Only events of this kind, such as task_succeeded; may be repeated, or separated by commas
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<String>,
+    /// Only the newest N [default: 100 in a table without --from, --since and --limit]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        conflicts_with_all = ["from", "since", "limit"],
+        value_parser = clap::value_parser!(u64).range(1..=MAX_TAIL)
+    )]
+    tail: Option<u64>,
     /// End after this many
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+}
+
+impl Args {
+    /// How many of the newest events to begin with, if the list begins there.
+    fn newest(&self, output: &Output) -> Option<usize> {
+        let is_whole = self.from.is_some() || self.since.is_some() || self.limit.is_some();
+        let usual = output.format.is_for_people() && !is_whole && !self.follow;
+        let tail = self.tail.or(usual.then_some(TABLE_EVENTS));
+        tail.and_then(|tail| usize::try_from(tail).ok())
+    }
 }
 
 /// Prints events, across lost connections without a gap or a repeat.
@@ -110,42 +136,83 @@ async fn print(
 ) -> anyhow::Result<()> {
     name(client, &args.ids, &mut request).await?;
     resolve(client, &mut request).await?;
+    output.fields().check(&event::paths(), &[])?;
+    let failed = || client.failure("cannot read events");
     // A followed list has no end and so no closing bracket: its events are printed one a line.
     let whole = output.format.is_one_value() && !request.follow;
-    output.fields().check(&event::paths(), &[])?;
-    let mut collected: Vec<Value> = Vec::new();
-    let mut found = 0;
-    let failed = || client.failure("cannot read events");
-    let mut follower = Follower::open(client, request).await.map_err(failed())?;
-    *position = Some(follower.position());
-    while let Some(event) = follower.next().await.map_err(|failure| failed()(failure))? {
-        if !event.kind.is_empty() && !is_before(&event, args.since) {
-            found += 1;
-            match output.format {
-                Format::Table | Format::Wide if output.fields().is_everything() => {
-                    output.page(&event::line(&event))?
-                }
-                Format::Table | Format::Wide => output.page(&event::chosen(&event, output.fields()))?,
-                _ if whole => collected.push(output.fields().of(&event::object(&event))),
-                Format::Json | Format::Jsonl => {
-                    output.json_line(&output.fields().of(&event::object(&event)))?
-                }
-                Format::Yaml => output.yaml(&json!([output.fields().of(&event::object(&event))]))?,
-                Format::Name => output.line(&event.seq.to_string())?,
+    let mut printed = Printed {
+        output,
+        collected: whole.then(Vec::new),
+        found: 0,
+    };
+    if let Some(tail) = args.newest(output) {
+        let newest = newest::events(client, &request, tail).await.map_err(failed())?;
+        if newest.len() == tail && args.tail.is_none() {
+            hint(format!(
+                "the newest {tail}; all that are kept: {}",
+                client.next(&format!("events --from 0{}", flags(args)))
+            ));
+        }
+        request.from_seq = newest.back().map_or(request.from_seq, |last| Some(last.seq + 1));
+        for event in &newest {
+            printed.print(event)?;
+        }
+    }
+    if request.follow || args.newest(output).is_none() {
+        let mut follower = Follower::open(client, request).await.map_err(failed())?;
+        *position = Some(follower.position());
+        while let Some(event) = follower.next().await.map_err(|failure| failed()(failure))? {
+            if !event.kind.is_empty() && !is_before(&event, args.since) {
+                printed.print(&event)?;
+            }
+            *position = Some(follower.position());
+            if args.limit == Some(printed.found) {
+                break;
             }
         }
-        *position = Some(follower.position());
-        if args.limit == Some(found) {
-            break;
+    }
+    printed.end()
+}
+
+/// Events on their way to stdout.
+struct Printed<'a> {
+    output: &'a Output,
+    /// The events of a list that is one value.
+    collected: Option<Vec<Value>>,
+    found: u64,
+}
+
+impl Printed<'_> {
+    fn print(&mut self, event: &Event) -> anyhow::Result<()> {
+        self.found += 1;
+        let output = self.output;
+        if output.wants_page() {
+            let mut sheet = Sheet::default();
+            sheet.line(event::line(event));
+            return Ok(output.sheet(&sheet)?);
         }
+        if output.format.is_for_people() {
+            return Ok(output.page(&event::chosen(event, output.fields()))?);
+        }
+        let chosen = output.fields().of(&event::object(event));
+        match (&mut self.collected, output.format) {
+            (Some(collected), _) => collected.push(chosen),
+            (None, Format::Name) => output.line(&event.seq.to_string())?,
+            (None, Format::Yaml) => output.yaml(&json!([chosen]))?,
+            (None, _) => output.json_line(&chosen)?,
+        }
+        Ok(())
     }
-    if whole {
-        output.value(&json!({ "events": collected }))?;
+
+    fn end(self) -> anyhow::Result<()> {
+        if let Some(collected) = self.collected {
+            self.output.value(&json!({ "events": collected }))?;
+        }
+        if self.found == 0 {
+            note("no events");
+        }
+        Ok(())
     }
-    if found == 0 {
-        note("no events");
-    }
-    Ok(())
 }
 
 fn is_before(event: &Event, since: Option<Timestamp>) -> bool {

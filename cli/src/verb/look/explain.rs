@@ -11,20 +11,32 @@ use swarm_program::{
 use swarm_proto::{
     call::CallFailure,
     reason::Reason,
-    v1::{AgentFit, Change, ExplainTaskRequest, Explanation, Obstacle},
+    v1::{
+        AgentFit, Change, ExplainTaskRequest, Explanation, GetTaskRequest, Obstacle, Task, TaskState,
+        task_spec::Work,
+    },
 };
 
 use crate::{
     call::{
         client::Client,
+        names,
         subject::{self, Finder, Subject},
     },
-    output::{Output, change, state, text},
+    output::{
+        Output, change, last_words,
+        names::Names,
+        sheet::{Ink, Sheet},
+        state, task, text,
+    },
     program::globals::Globals,
 };
 
 /// At most this many agents get a line of their own. The others are counted by reason; `-o json` has all.
 const SHOWN_AGENTS: usize = 20;
+
+/// The last lines of a failed task's output; `logs` shows all.
+const LAST_LINES: usize = 10;
 
 /// Characters of an agent's name.
 const NAME_CHARS: usize = 20;
@@ -63,12 +75,32 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         Ok(explanation) => explanation,
         Err(failure) => explain_meant(&client, &id, failure).await?,
     };
-    let page = Page {
-        client: &client,
-        width: output.width().map(|width| width.min(MAX_WIDTH)),
+    let page = match output.wants_page() {
+        true => page(&client, &explanation, &output).await,
+        false => Sheet::default(),
     };
-    output.one(&explanation, &explanation.task_id, &page.of(&explanation))?;
+    output.one(&explanation, &explanation.task_id, page)?;
     Ok(Exit::Done)
+}
+
+async fn page(client: &Client, explanation: &Explanation, output: &Output) -> Sheet {
+    let request = GetTaskRequest {
+        task_id: explanation.task_id.clone(),
+    };
+    // Without the task, the explanation has fewer names and no output.
+    let answer = client.call(request).await.unwrap_or_default();
+    let task = answer.task.unwrap_or_default();
+    let mut names = names::of_agents(client).await;
+    if !task.job_id.is_empty() && task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty()) {
+        names::add_job(&mut names, client, &task.job_id).await;
+    }
+    let page = Page {
+        client,
+        width: output.width().map(|width| width.min(MAX_WIDTH)),
+        task: &task,
+        names,
+    };
+    page.of(explanation)
 }
 
 async fn explain(client: &Client, task_id: &str) -> Result<Explanation, Box<CallFailure>> {
@@ -116,46 +148,104 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
 struct Page<'a> {
     client: &'a Client,
     width: Option<usize>,
+    task: &'a Task,
+    names: Names,
 }
 
 impl Page<'_> {
-    fn of(&self, explanation: &Explanation) -> String {
+    fn of(&self, explanation: &Explanation) -> Sheet {
         // A single obstacle may repeat the summary.
         let only = match explanation.obstacles.as_slice() {
             [only] if only.message == explanation.summary => Some(only),
             _ => None,
         };
-        let until = only.and_then(|only| only.until.as_ref());
-        let summary = with_time(&explanation.summary, until);
-        let mut page = wrapped(
-            "",
-            &format!("{}: {summary}", state::task(explanation.state())),
-            self.width,
-        );
+        let mut sheet = self.headline(explanation, only);
+        if self.task.state() == TaskState::Failed {
+            let words = last_words::of(self.task, LAST_LINES);
+            if words.height() > 0 {
+                sheet.blank().append(words);
+            }
+        }
         if only.is_none() && !explanation.obstacles.is_empty() {
-            page.push_str("\nin the way\n");
+            sheet.section("in the way");
             for obstacle in &explanation.obstacles {
-                page.push_str(&self.obstacle(obstacle, explanation.change.as_ref()));
+                sheet.text(&self.obstacle(obstacle, explanation.change.as_ref()));
             }
         }
         if !explanation.agents.is_empty() {
-            page.push_str("\nagents\n");
-            page.push_str(&self.agents(explanation));
+            sheet.section("agents").text(&self.agents(explanation));
         }
         if let Some(change) = &explanation.change {
-            let change = self.command(change);
-            page.push_str(&format!("\nchange: {change}\n"));
+            sheet.blank().line([
+                (Ink::Faint, "change: ".to_owned()),
+                (Ink::Strong, self.command(change)),
+            ]);
         }
-        page
+        if let Some(advice) = advice(self.task) {
+            sheet
+                .blank()
+                .lines(Ink::Notable, wrapped("", &advice, self.width).trim_end());
+        }
+        sheet
+    }
+
+    /// The state, and why it is so.
+    fn headline(&self, explanation: &Explanation, only: Option<&Obstacle>) -> Sheet {
+        let until = only.and_then(|only| only.until.as_ref());
+        let summary = match self.ended() {
+            Some(ended) => ended,
+            None => self.with_time(&explanation.summary, &explanation.obstacles, until),
+        };
+        let state = state::task(explanation.state());
+        let headline = wrapped("", &format!("{state}: {summary}"), self.width);
+        let mut lines = headline.lines();
+        let mut sheet = Sheet::default();
+        match lines.next().and_then(|first| first.strip_prefix(state)) {
+            Some(behind) => {
+                sheet.line([(Ink::Plain, state.to_owned()), (Ink::Strong, behind.to_owned())]);
+            }
+            None => {
+                sheet.lines(Ink::Strong, headline.lines().next().unwrap_or_default());
+            }
+        }
+        lines.for_each(|line| {
+            sheet.lines(Ink::Strong, line);
+        });
+        sheet
+    }
+
+    /// How a task ended that its attempts tell more of than a sentence: `exit 3 (3 tries), on lab-1, 2m ago`.
+    fn ended(&self) -> Option<String> {
+        let task = self.task;
+        let newest = task.attempts.last()?;
+        let agent = self.names.agent(&newest.agent_id);
+        let ago = text::ago(task.end_time.as_ref());
+        match task.state() {
+            TaskState::Failed => Some(format!("{}, on {agent}, {ago}", task::why(task, &self.names))),
+            TaskState::Succeeded => {
+                let took =
+                    task::took(task).map_or_else(String::new, |took| format!(", took {}", text::took(took)));
+                Some(format!("on {agent}{took}, {ago}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// A sentence of the coordinator for people: with names, and with times of this zone.
+    fn with_time(&self, message: &str, obstacles: &[Obstacle], until: Option<&Timestamp>) -> String {
+        let ids = obstacles.iter().map(|obstacle| obstacle.task_id.as_str());
+        let message = clean_line(&self.names.in_sentence(message, ids));
+        with_time(&message, until)
     }
 
     fn obstacle(&self, obstacle: &Obstacle, told_change: Option<&Change>) -> String {
         let first = format!("{}- ", "  ".repeat(obstacle.depth as usize + 1));
-        let mut lines = wrapped(
-            &first,
-            &with_time(&obstacle.message, obstacle.until.as_ref()),
-            self.width,
+        let message = self.with_time(
+            &obstacle.message,
+            std::slice::from_ref(obstacle),
+            obstacle.until.as_ref(),
         );
+        let mut lines = wrapped(&first, &message, self.width);
         if let Some(change) = &obstacle.change
             && told_change != Some(change)
         {
@@ -238,13 +328,37 @@ fn agent_name(fit: &AgentFit) -> String {
 }
 
 fn with_time(message: &str, until: Option<&Timestamp>) -> String {
-    let message = clean_line(message);
-    let time = text::time(until);
+    let message = text::with_local_times(&clean_line(message));
+    let time = text::at(until);
     if until.is_none() || message.contains(&time) {
         message
     } else {
         format!("{message} (until {time})")
     }
+}
+
+/// What to do about a program that was looked for in the empty directory of an attempt.
+fn advice(task: &Task) -> Option<String> {
+    /// Codes of a shell that cannot start a program.
+    const CANNOT_START: [i32; 2] = [126, 127];
+    let Some(Work::Command(command)) = task.spec.as_ref()?.work.as_ref() else {
+        return None;
+    };
+    let last = task
+        .attempts
+        .last()
+        .filter(|_| task.state() == TaskState::Failed)?;
+    let cannot_start =
+        last.failure_reason == "spawn" || last.exit_code.is_some_and(|code| CANNOT_START.contains(&code));
+    let words = command.argv.iter().flat_map(|word| word.split_whitespace());
+    let mut relative = words.filter(|word| word.starts_with("./") || word.starts_with("../"));
+    let program = relative
+        .next()
+        .filter(|_| cannot_start && command.cwd.is_empty())?;
+    Some(format!(
+        "a task runs in a fresh, empty directory, where {program} is not: submit it with --cwd \"$PWD\" if its agent \
+         has this directory too"
+    ))
 }
 
 /// `60 busy, 20 label`, in alphabetical order.

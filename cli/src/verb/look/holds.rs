@@ -5,7 +5,11 @@ use swarm_proto::{
     v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope},
 };
 
-use crate::{call::client::Client, output::hold::sentence, program::terminal::note};
+use crate::{
+    call::client::Client,
+    output::hold::{Scope as HoldScope, sentence},
+    program::terminal::note,
+};
 
 /// At most this many holds are told after a resume; `status` has all.
 const MAX_TOLD: usize = 5;
@@ -37,6 +41,21 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
         }
     }
     named
+}
+
+/// A hold with the name of its agent in place of the id.
+pub(crate) async fn one_by_name(client: &Client, hold: &Hold) -> Hold {
+    let named = by_name(client, std::slice::from_ref(hold)).await;
+    named.into_iter().next().unwrap_or_default()
+}
+
+/// A scope with the name of its agent in place of the id.
+pub(crate) async fn scope_by_name(client: &Client, scope: &HoldScope) -> HoldScope {
+    let hold = Hold {
+        scope: scope.on_wire(Scope::Queue, Scope::AgentId),
+        ..Hold::default()
+    };
+    HoldScope::of(&one_by_name(client, &hold).await)
 }
 
 /// Tells the remaining holds, so that nobody waits in vain after a resume.

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 
 use swarm_program::{exit::Exit, failure::Failure, words::clean::clean};
-use swarm_proto::v1::{Event, Output as TaskOutput, StreamEventsRequest, Task};
+use swarm_proto::v1::{Event, GetServerInfoRequest, Output as TaskOutput, StreamEventsRequest, Task};
 
 use crate::{
     call::{
         client::Client,
-        follow::Follower,
+        names, newest,
         subject::{self, Finder, Subject},
     },
-    output::{Output, agent, event, task, text},
+    output::{
+        Output, agent, event,
+        sheet::{Ink, Sheet},
+        task, text,
+    },
     program::globals::Globals,
 };
 
@@ -23,7 +27,7 @@ const SHOWN_LINES: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl inspect k3v7q2mzdh                  attempts, events and the end of its output
+  swarmctl inspect k3v7q2mzdh                  its outcome, output, attempts and events
   swarmctl inspect last                        what was submitted most recently
   swarmctl inspect lab-3                       an agent with its leases
   swarmctl inspect k3v7q2mzdh -o json          the Task message";
@@ -52,13 +56,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let page = if output.wants_page() {
                 page(&client, &task, &output).await?
             } else {
-                String::new()
+                Sheet::default()
             };
-            output.one(&*task, &task.task_id, &page)?;
+            output.one(&*task, &task.task_id, page)?;
         }
         Some(Subject::Job(job)) => super::job::show(&client, &job, &output).await?,
         Some(Subject::Agent(agent)) => {
-            output.one(&*agent, &agent.agent_id, &agent::page(&agent, output.width()))?;
+            output.one(&*agent, &agent.agent_id, agent::page(&agent, output.width()))?;
         }
         None => return Err(nothing_named(&client, &id).into()),
     }
@@ -75,16 +79,16 @@ fn nothing_named(client: &Client, id: &str) -> Failure {
     ))
 }
 
-async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<String> {
-    let mut page = task::page(task, output.width());
-    let events = newest_events(client, &task.task_id).await?;
-    if !events.is_empty() {
-        page.push_str("\nevents\n");
-        for event in events {
-            page.push_str(&event::line(&event));
-            page.push('\n');
-        }
+/// What a person came for stands first: the outcome and the output, then how it came to it.
+async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<Sheet> {
+    let mut names = names::of_agents(client).await;
+    let depends = task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty());
+    if depends && !task.job_id.is_empty() {
+        names::add_job(&mut names, client, &task.job_id).await;
     }
+    let server = client.call(GetServerInfoRequest {}).await;
+    let defaults = server.map_err(client.failure("cannot ask for the defaults"))?;
+    let mut page = task::page(task, &names, &defaults, output.width());
     if let Some(TaskOutput {
         stdout,
         stderr,
@@ -92,53 +96,50 @@ async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<S
         stderr_bytes,
     }) = task.result.as_ref().and_then(|result| result.output.as_ref())
     {
-        for (name, bytes, whole) in [
-            ("stdout", stdout, *stdout_bytes),
-            ("stderr", stderr, *stderr_bytes),
-        ] {
-            page.push_str(&tail(name, bytes, whole));
-        }
+        add_tail(&mut page, "stdout", stdout, *stdout_bytes);
+        add_tail(&mut page, "stderr", stderr, *stderr_bytes);
+    }
+    let attempts = task::attempts(task, &names, output.width());
+    if attempts.height() > 0 {
+        page.blank().append(attempts);
+    }
+    let events = newest_events(client, &task.task_id).await?;
+    if !events.is_empty() {
+        page.section("events");
+    }
+    for event in &events {
+        page.line(event::line_of_task(event));
     }
     Ok(page)
 }
 
 async fn newest_events(client: &Client, task_id: &str) -> anyhow::Result<VecDeque<Event>> {
-    let failed = || client.failure(format!("cannot read the events of {task_id}"));
     let request = StreamEventsRequest {
-        from_seq: Some(0),
         task_ids: vec![task_id.to_owned()],
         names: true,
         ..StreamEventsRequest::default()
     };
-    let mut newest = VecDeque::with_capacity(SHOWN_EVENTS);
-    let mut follower = Follower::open(client, request).await.map_err(failed())?;
-    while let Some(event) = follower.next().await.map_err(|failure| failed()(failure))? {
-        if event.kind.is_empty() {
-            continue;
-        }
-        if newest.len() == SHOWN_EVENTS {
-            newest.pop_front();
-        }
-        newest.push_back(event);
-    }
-    Ok(newest)
+    let newest = newest::events(client, &request, SHOWN_EVENTS).await;
+    newest.map_err(client.failure(format!("cannot read the events of {task_id}")))
 }
 
 /// The last lines of a stream, under a heading with its size.
-fn tail(name: &str, bytes: &[u8], whole: u64) -> String {
+fn add_tail(page: &mut Sheet, name: &str, bytes: &[u8], whole: u64) {
     if bytes.is_empty() {
-        return String::new();
+        return;
     }
     let cleaned = clean(&String::from_utf8_lossy(bytes));
     let lines: Vec<&str> = cleaned.lines().collect();
     let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-    let heading = if shown.len() < lines.len() {
-        format!(
-            "\n{name}, the last {SHOWN_LINES} lines of {}\n",
+    if shown.len() < lines.len() {
+        page.section(&format!(
+            "{name}, the last {SHOWN_LINES} lines of {}",
             text::bytes(whole)
-        )
+        ));
     } else {
-        format!("\n{name}, {}\n", text::bytes(whole))
-    };
-    heading + &shown.iter().map(|line| format!("  {line}\n")).collect::<String>()
+        page.section(&format!("{name}, {}", text::bytes(whole)));
+    }
+    for line in shown {
+        page.line([(Ink::Unpainted, format!("  {line}"))]);
+    }
 }

@@ -10,22 +10,30 @@ use super::listing;
 use crate::{
     call::{
         client::Client,
+        names,
         pages::Pages,
         subject::{self, Finder},
     },
-    output::{Output, counts, job, rate, text},
-    program::{globals::Globals, terminal::note},
+    output::{
+        Output, counts, job, rate,
+        sheet::{Ink, Sheet},
+        task, text,
+    },
+    program::{globals::Globals, terminal::hint},
 };
 
 /// The oldest tasks of a job, among which the first start is looked for.
 const LOOKED_AT: usize = 100;
 
 /// Width of the bar in characters.
-const BAR_WIDTH: u64 = 20;
+const BAR_WIDTH: usize = 20;
+
+/// At most this many of a job's tasks are shown, those that failed first.
+const SHOWN_TASKS: usize = 20;
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl job list --newest                   every job, the newest first
+  swarmctl job list                            those that have not ended, then the newest
   swarmctl job show nightly                    how far it is, and how long it will take
   swarmctl job list -q | tail -1 | swarmctl wait -";
 
@@ -68,12 +76,17 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     match args.verb {
         JobVerb::List { sorting, limit, all } => {
+            let living_first = sorting.is_living_first(&output);
             let request = ListJobsRequest {
-                newest_first: sorting.newest,
+                newest_first: sorting.newest || living_first,
                 ..ListJobsRequest::default()
             };
-            let pages = Pages::new(&client, request);
-            listing::print_sorted(pages, &sorting, limit.or_all(all), job::listing, &output).await?;
+            let (pages, limit) = (Pages::new(&client, request), limit.or_all(all));
+            if living_first {
+                listing::print_ordered(pages, unended_first, limit, &job::listing, &output).await?;
+            } else {
+                listing::print_sorted(pages, &sorting, limit, &job::listing, &output).await?;
+            }
         }
         JobVerb::Show { id } => {
             let job = find(&client, &id).await?;
@@ -83,52 +96,71 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Shows a job; for people with its progress, and the command that lists its tasks.
+fn unended_first(jobs: &mut [Job]) {
+    jobs.sort_by_key(|job| counts::ended(&job.counts.unwrap_or_default()) >= job.task_count.into());
+}
+
+/// Shows a job; for people with its progress, what failed, and its tasks.
 ///
 /// # Errors
 ///
 /// When the coordinator cannot be asked, or stdout is closed.
 pub(crate) async fn show(client: &Client, job: &Job, output: &Output) -> anyhow::Result<()> {
-    let page = if output.wants_page() {
-        let mut page = job::page(job);
-        page.push_str(&progress(client, job, output).await?);
-        page
-    } else {
-        String::new()
+    if !output.wants_page() {
+        return output.one(job, &job.job_id, "");
+    }
+    let mut page = job::page(job, output.width());
+    page.blank().append(progress(client, job, output.width()).await?);
+    let names = names::of_agents(client).await;
+    let request = ListTasksRequest {
+        job_id: job.job_id.clone(),
+        ..ListTasksRequest::default()
     };
-    output.one(job, &job.job_id, &page)?;
-    if output.wants_page() {
-        note(format!(
-            "its tasks: {}",
+    let parts = [
+        &[TaskState::Failed][..],
+        &[TaskState::Running, TaskState::Waiting],
+        &[TaskState::Queued, TaskState::Delayed, TaskState::Blocked],
+        &[TaskState::Cancelled, TaskState::Skipped, TaskState::Succeeded],
+    ];
+    let parts = parts.map(|states| ListTasksRequest {
+        states: states.iter().map(|state| (*state).into()).collect(),
+        ..request.clone()
+    });
+    let mut pages = Pages::of_lists(client, parts);
+    let mut tasks = Vec::new();
+    while tasks.len() < SHOWN_TASKS
+        && let Some(more) = pages.next(SHOWN_TASKS - tasks.len()).await?
+    {
+        tasks.extend(more);
+    }
+    let table = task::listing(&tasks, &names).table.without(&["JOB"]);
+    page.blank().table(&table, &table.layout(output.width()));
+    output.one(job, &job.job_id, page)?;
+    let more = u64::from(job.task_count).saturating_sub(tasks.len() as u64);
+    if more > 0 {
+        hint(format!(
+            "{more} more: {}",
             client.next(&format!("list {}", job.job_id))
         ));
     }
     Ok(())
 }
 
-/// `████████░░░░░░░░░░░░ 40 of 100 ended; about 3m left`; empty before the first end and after the last.
-async fn progress(client: &Client, job: &Job, output: &Output) -> anyhow::Result<String> {
-    let (total, ended) = (
-        u64::from(job.task_count),
-        counts::ended(&job.counts.unwrap_or_default()),
-    );
-    if ended == 0 || ended >= total {
-        return Ok(String::new());
-    }
-    let mut line = String::new();
-    if output.width().is_some() {
-        let full = ended * BAR_WIDTH / total;
-        let bar = (0..BAR_WIDTH).map(|place| if place < full { '█' } else { '░' });
-        line.extend(bar);
-        line.push(' ');
-    }
-    line.push_str(&format!("{ended} of {total} ended"));
-    if let Some(worked) = worked_for(client, job).await?
+/// `████████░░░░░░░░░░░░ 40 of 100 ended: 38 succeeded, 2 failed; 60 queued; about 3m left`.
+async fn progress(client: &Client, job: &Job, width: Option<usize>) -> anyhow::Result<Sheet> {
+    let in_states = job.counts.unwrap_or_default();
+    let (total, ended) = (u64::from(job.task_count), counts::ended(&in_states));
+    let mut line = counts::bar(&in_states, BAR_WIDTH);
+    if ended > 0
+        && ended < total
+        && let Some(worked) = worked_for(client, job).await?
         && let Some(left) = rate::left(worked, ended, total - ended)
     {
-        line.push_str(&format!("; {}", rate::in_words(left)));
+        line.push((Ink::Plain, format!("; {}", rate::in_words(left))));
     }
-    Ok(format!("\n{line}\n"))
+    let mut sheet = Sheet::default();
+    sheet.broken(line, width);
+    Ok(sheet)
 }
 
 /// How long ago the first task of a job started, by the coordinator's clock.

@@ -1,17 +1,18 @@
-//! `swarmctl list`: tasks in the order of submission.
+//! `swarmctl list`: tasks, for people those first that have not ended.
 
 use swarm_program::exit::Exit;
+use swarm_proto::v1::{ListTasksRequest, TaskState};
 
 use super::{filter::Filter, listing};
 use crate::{
-    call::{client::Client, pages::Pages, subject::Purpose},
+    call::{client::Client, names, pages::Pages, subject::Purpose},
     output::{Output, task},
     program::globals::Globals,
 };
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl list --newest                       the hundred newest tasks
+  swarmctl list                                what runs and waits, then what ended last
   swarmctl list --state failed --since 1h      what went wrong lately
   swarmctl list nightly -o jsonl               one job's tasks, for a script
   swarmctl list --fields id,state,spec.labels  other columns";
@@ -47,7 +48,70 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let mut request = filter.request(&client, Purpose::Look).await?;
     request.newest_first = args.sorting.newest;
     let limit = args.limit.or_all(args.all);
-    let pages = Pages::new(&client, request);
-    listing::print_sorted(pages, &args.sorting, limit, task::listing, &output).await?;
+    let pages = match args.sorting.is_living_first(&output) {
+        true => Pages::of_lists(&client, living_first(&request)),
+        false => Pages::new(&client, request),
+    };
+    let names = names::for_people(&client, &output).await;
+    let describe = |tasks: &[_]| task::listing(tasks, &names);
+    listing::print_sorted(pages, &args.sorting, limit, &describe, &output).await?;
     Ok(Exit::Done)
+}
+
+/// The same list in parts: what runs, what waits, and what has ended, the newest of these first.
+fn living_first(request: &ListTasksRequest) -> Vec<ListTasksRequest> {
+    const PARTS: [(&[TaskState], bool); 3] = [
+        (&[TaskState::Running, TaskState::Waiting], false),
+        (
+            &[TaskState::Queued, TaskState::Delayed, TaskState::Blocked],
+            false,
+        ),
+        (
+            &[
+                TaskState::Succeeded,
+                TaskState::Failed,
+                TaskState::Cancelled,
+                TaskState::Skipped,
+            ],
+            true,
+        ),
+    ];
+    let is_wanted = |state: &i32| request.states.is_empty() || request.states.contains(state);
+    let part = |(states, newest_first): &(&[TaskState], bool)| {
+        let states = states.iter().map(|state| i32::from(*state));
+        ListTasksRequest {
+            states: states.filter(is_wanted).collect(),
+            newest_first: *newest_first,
+            ..request.clone()
+        }
+    };
+    let parts = PARTS.iter().map(part);
+    parts.filter(|part| !part.states.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_by_state_leaves_parts_out() {
+        let failed = ListTasksRequest {
+            states: vec![TaskState::Failed.into(), TaskState::Running.into()],
+            queue: "slow".into(),
+            ..ListTasksRequest::default()
+        };
+        let parts = living_first(&failed);
+        let told: Vec<(Vec<i32>, bool, &str)> = parts
+            .iter()
+            .map(|part| (part.states.clone(), part.newest_first, part.queue.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (vec![TaskState::Running.into()], false, "slow"),
+                (vec![TaskState::Failed.into()], true, "slow"),
+            ]
+        );
+        assert_eq!(living_first(&ListTasksRequest::default()).len(), 3);
+    }
 }

@@ -5,7 +5,10 @@ use swarm_proto::limits::MAX_PAGE_ITEMS;
 use crate::{
     call::pages::{Paged, Pages},
     output::{Listing, Output, pages::PrintedPages},
-    program::{globals::Format, terminal::note},
+    program::{
+        globals::Format,
+        terminal::{hint, note},
+    },
 };
 
 /// Rows of a table without `--limit`.
@@ -31,15 +34,19 @@ pub(crate) struct Limit {
 /// The flags that sort a list.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Sorting {
-    /// The newest first, instead of the oldest
+    /// The newest first
     #[arg(long)]
     pub(crate) newest: bool,
+    /// The oldest first, as they were submitted [default for -q, -o json and the like; a table begins with those that
+    /// have not ended, and goes on with the newest]
+    #[arg(long, conflicts_with = "newest")]
+    pub(crate) oldest: bool,
     /// Sorted by this field, a column or a path of the JSON; with - before it the largest first
     #[arg(
         long,
         value_name = "[-]FIELD",
         allow_hyphen_values = true,
-        conflicts_with = "newest"
+        conflicts_with_all = ["newest", "oldest"]
     )]
     sort: Option<String>,
 }
@@ -72,13 +79,46 @@ pub(crate) async fn print_sorted<Q: Paged>(
     pages: Pages<'_, Q>,
     sorting: &Sorting,
     limit: Limit,
-    describe: fn(&[Q::Item]) -> Listing,
+    describe: &dyn Fn(&[Q::Item]) -> Listing,
     output: &Output,
 ) -> anyhow::Result<usize> {
     let Some(field) = &sorting.sort else {
         return print(pages, limit, describe, output).await;
     };
     let mut items = crate::verb::look::sort::sorted(pages, field, describe, output).await?;
+    let left_out = items.len().saturating_sub(limit.rows(output.format));
+    items.truncate(limit.rows(output.format));
+    output.list(&describe(&items))?;
+    tell_rest::<Q>(items.len(), left_out, limit);
+    Ok(items.len())
+}
+
+impl Sorting {
+    /// Whether to begin with what has not ended: for people who ask for no other order.
+    pub(crate) fn is_living_first(&self, output: &Output) -> bool {
+        output.format.is_for_people() && !self.newest && !self.oldest && self.sort.is_none()
+    }
+}
+
+/// Prints a list in an order of our own: of the first items that the pages have. Returns the number of printed items.
+///
+/// # Errors
+///
+/// When the coordinator refuses or cannot be reached, or stdout cannot be written.
+pub(crate) async fn print_ordered<Q: Paged>(
+    mut pages: Pages<'_, Q>,
+    order: fn(&mut [Q::Item]),
+    limit: Limit,
+    describe: &dyn Fn(&[Q::Item]) -> Listing,
+    output: &Output,
+) -> anyhow::Result<usize> {
+    let mut items: Vec<Q::Item> = Vec::new();
+    while items.len() < MAX_COUNTED
+        && let Some(page) = pages.next(MAX_PAGE_ITEMS).await?
+    {
+        items.extend(page);
+    }
+    order(&mut items);
     let left_out = items.len().saturating_sub(limit.rows(output.format));
     items.truncate(limit.rows(output.format));
     output.list(&describe(&items))?;
@@ -93,7 +133,7 @@ pub(crate) async fn print_sorted<Q: Paged>(
 /// As `print`.
 pub(crate) async fn print_all<Q: Paged>(
     pages: Pages<'_, Q>,
-    describe: fn(&[Q::Item]) -> Listing,
+    describe: &dyn Fn(&[Q::Item]) -> Listing,
     output: &Output,
 ) -> anyhow::Result<usize> {
     let limit = Limit {
@@ -112,7 +152,7 @@ pub(crate) async fn print_all<Q: Paged>(
 pub(crate) async fn print<Q: Paged>(
     mut pages: Pages<'_, Q>,
     limit: Limit,
-    describe: fn(&[Q::Item]) -> Listing,
+    describe: &dyn Fn(&[Q::Item]) -> Listing,
     output: &Output,
 ) -> anyhow::Result<usize> {
     let most = limit.rows(output.format);
@@ -158,7 +198,7 @@ fn tell_rest<Q: Paged>(taken: usize, left_out: usize, limit: Limit) {
     let rest = limit.rest;
     match left_out {
         0 => {}
-        1..=MAX_COUNTED => note(format!("{left_out} more; {rest} shows them")),
-        _ => note(format!("more than {MAX_COUNTED} more; {rest} shows them")),
+        1..=MAX_COUNTED => hint(format!("{left_out} more; {rest} shows them")),
+        _ => hint(format!("more than {MAX_COUNTED} more; {rest} shows them")),
     }
 }

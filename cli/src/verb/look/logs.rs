@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::v1::{Output as TaskOutput, Task, TaskResult};
+use swarm_proto::v1::{AttemptOutcome, Output as TaskOutput, Task, TaskResult};
 
 use super::wait;
 use crate::{
@@ -11,12 +11,12 @@ use crate::{
         client::Client,
         subject::{self, Finder},
     },
-    output::{Output, state, text},
+    output::{Output, state, task, text},
     program::{
         OF_TASKS,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
-        terminal::{note, task_stderr, task_stdout},
+        terminal::{hint, note, task_stderr, task_stdout},
     },
 };
 
@@ -106,7 +106,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             }
             tell_cuts(&printed, args.stream);
             if printed.stdout.is_empty() && printed.stderr.is_empty() {
-                note(format!("{id} printed nothing"));
+                note(nothing_printed(&task));
             }
         }
         _ => output.one(result, &id, "")?,
@@ -160,7 +160,7 @@ fn nothing_yet(task: &Task, output: &Output, globals: &Globals) -> anyhow::Resul
         note(format!(
             "no output of {id} yet: it is {state}, and output comes with the end of an attempt"
         ));
-        note(format!(
+        hint(format!(
             "help: {} waits for it",
             globals.next(&format!("logs -f {id}"))
         ));
@@ -173,6 +173,16 @@ fn nothing_yet(task: &Task, output: &Output, globals: &Globals) -> anyhow::Resul
         }
     }
     Ok(Exit::Done)
+}
+
+/// Why there is nothing to show: a command that was never started had no chance to print.
+fn nothing_printed(task: &Task) -> String {
+    let id = &task.task_id;
+    let last = task.attempts.last();
+    match last.filter(|last| last.outcome() == AttemptOutcome::Failed && last.failure_reason == "spawn") {
+        Some(last) => format!("{id} was never started: {}", task::ending(last)),
+        None => format!("{id} printed nothing"),
+    }
 }
 
 fn last_lines(bytes: &[u8], lines: Option<usize>) -> &[u8] {

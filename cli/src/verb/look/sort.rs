@@ -67,7 +67,7 @@ impl Key {
 pub(crate) async fn sorted<Q: Paged>(
     mut pages: Pages<'_, Q>,
     field: &str,
-    describe: fn(&[Q::Item]) -> Listing,
+    describe: &dyn Fn(&[Q::Item]) -> Listing,
     output: &Output,
 ) -> anyhow::Result<Vec<Q::Item>> {
     let (descending, field) = match field.strip_prefix('-') {
@@ -94,7 +94,10 @@ pub(crate) async fn sorted<Q: Paged>(
     let mut keyed: Vec<(Key, Q::Item)> = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let key = match column {
-            Some(column) => Key::of_text(listing.table.cell(index, column)),
+            Some(column) => match listing.table.key(index, column) {
+                Some(number) => Key::Number(number),
+                None => Key::of_text(listing.table.cell(index, column)),
+            },
             None => Key::of_value(&listing.values[index], field),
         };
         keyed.push((key, item));

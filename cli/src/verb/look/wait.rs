@@ -13,14 +13,21 @@ use crate::{
     call::{
         awaited::{self, Awaited},
         client::Client,
+        names,
         pages::Pages,
         subject,
     },
-    output::{Output, progress::Progress, task, text},
+    output::{
+        Output, last_words,
+        names::Names,
+        progress::Progress,
+        sheet::{Ink, Sheet},
+        task, text,
+    },
     program::{
         globals::Globals,
         interrupt::unless_interrupted,
-        terminal::{note, notes, terminal_width},
+        terminal::{hint, is_colored, note, terminal_width, write_stderr},
     },
 };
 
@@ -29,6 +36,10 @@ const MAX_LISTED: usize = 1_000;
 
 /// At most this many ids are repeated in advice.
 const MAX_REPEATED_IDS: usize = 10;
+
+/// What so many failed tasks printed last is told at the end, and so many lines of each.
+const MAX_LAST_WORDS: usize = 3;
+const LAST_LINES: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +83,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             Progress::new()
         };
         awaited::until_ended_showing(&client, &mut awaited, false, progress).await?;
-        tell_end(&client, &awaited, Some(&output)).await
+        tell_end(&client, &awaited, Some(&output), output.wants_page()).await
     };
     let limited = async {
         match args.timeout {
@@ -109,7 +120,8 @@ pub(crate) async fn attached(
     let mut awaited = [awaited];
     let waiting = async {
         awaited::until_ended(client, &mut awaited, show_events).await?;
-        tell_end(client, &awaited, None).await
+        let for_people = globals.format().is_for_people();
+        tell_end(client, &awaited, None, for_people).await
     };
     unless_interrupted(waiting)
         .await
@@ -126,11 +138,20 @@ pub(crate) fn detached(globals: &Globals, ids: &[String]) -> Exit {
 }
 
 /// Lists unsuccessful tasks: on stdout, or for people on stderr without an `output`.
-async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>) -> anyhow::Result<Exit> {
+async fn tell_end(
+    client: &Client,
+    awaited: &[Awaited],
+    output: Option<&Output>,
+    for_people: bool,
+) -> anyhow::Result<Exit> {
     let total: u64 = awaited.iter().map(|one| one.total).sum();
     let unsuccessful: u64 = awaited.iter().map(|one| one.unsuccessful).sum();
     let tasks = unsuccessful_tasks(client, awaited).await?;
-    let listing = task::listing(&tasks);
+    let names = match tasks.is_empty() || !for_people {
+        true => Names::default(),
+        false => names::of_agents(client).await,
+    };
+    let listing = task::listing(&tasks, &names);
     match output {
         Some(output) if output.format.is_one_value() => {
             output.check_fields(&listing)?;
@@ -143,7 +164,17 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
         }
         Some(output) => output.list(&listing)?,
         None if tasks.is_empty() => {}
-        None => notes(listing.table.within(terminal_width(io::stderr())).trim_end()),
+        None => {
+            let mut sheet = Sheet::default();
+            sheet.table(
+                &listing.table,
+                &listing.table.layout(terminal_width(io::stderr())),
+            );
+            tell(&sheet);
+        }
+    }
+    if for_people {
+        tell_last_words(client, &tasks, &names).await;
     }
     if unsuccessful == 0 {
         let tasks = text::counted(total, "task");
@@ -159,7 +190,7 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
         text::counted(total, "task")
     ));
     if let Some(task) = tasks.first() {
-        note(format!(
+        hint(format!(
             "help: {} shows what {} printed, {} the rest",
             client.next(&format!("logs {}", task.task_id)),
             task.task_id,
@@ -167,6 +198,34 @@ async fn tell_end(client: &Client, awaited: &[Awaited], output: Option<&Output>)
         ));
     }
     Ok(Exit::Failed)
+}
+
+/// Tells what the first failed tasks printed last, as make does: it mostly says why.
+async fn tell_last_words(client: &Client, tasks: &[Task], names: &Names) {
+    let failed = tasks.iter().filter(|task| task.state() == TaskState::Failed);
+    for task in failed.take(MAX_LAST_WORDS) {
+        let request = GetTaskRequest {
+            task_id: task.task_id.clone(),
+        };
+        // The failure is told without them.
+        let Ok(answer) = client.call(request).await else {
+            return;
+        };
+        let words = last_words::of(&answer.task.unwrap_or_default(), LAST_LINES);
+        if words.height() == 0 {
+            continue;
+        }
+        let mut sheet = Sheet::default();
+        sheet.line([
+            (
+                Ink::Bad,
+                format!("{}: ", task::what(&task.spec.clone().unwrap_or_default())),
+            ),
+            (Ink::Plain, task::why(task, names)),
+        ]);
+        sheet.append(words);
+        tell(&sheet);
+    }
 }
 
 async fn unsuccessful_tasks(client: &Client, awaited: &[Awaited]) -> anyhow::Result<Vec<Task>> {
@@ -201,6 +260,10 @@ async fn unsuccessful_tasks(client: &Client, awaited: &[Awaited]) -> anyhow::Res
         }
     }
     Ok(tasks)
+}
+
+fn tell(sheet: &Sheet) {
+    write_stderr(&sheet.shown(is_colored(&io::stderr())));
 }
 
 fn again(globals: &Globals, ids: &[String]) -> String {

@@ -61,7 +61,8 @@ pub(crate) struct TaskFlags {
     /// Fails unless it has ended by then: a time, or a duration from now
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     pub deadline: Option<jiff::Timestamp>,
-    /// Is not started before this time, such as 2026-03-01 (in UTC) or 2026-03-01T10:00:00+01:00
+    /// Is not started before this time, such as 18:00, tomorrow 2am or 2026-03-01T10:00:00+01:00; without an offset in
+    /// the zone of this machine
     #[arg(long, value_name = "TIME", value_parser = value::parse_time, conflicts_with = "delay")]
     pub not_before: Option<jiff::Timestamp>,
     /// Is not started before this long from now

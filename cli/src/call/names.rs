@@ -1,0 +1,62 @@
+//! The names of agents, asked for when people are to read of them.
+
+use swarm_proto::{
+    limits::MAX_PAGE_ITEMS,
+    v1::{ListAgentsRequest, ListTasksRequest, Task},
+};
+
+use super::{client::Client, pages::Paged as _};
+use crate::output::{Output, names::Names};
+
+/// At most this many agents are named; the others keep their ids. More do not fit a page that people read.
+const MAX_NAMED: usize = 5_000;
+
+/// The names of all agents, also of those that said goodbye. Without them the ids would do, so that a failure is not
+/// worth a word.
+pub(crate) async fn of_agents(client: &Client) -> Names {
+    let mut names = Names::default();
+    let everybody = ListAgentsRequest {
+        include_gone: true,
+        ..ListAgentsRequest::default()
+    };
+    let (mut token, mut named) = (String::new(), 0);
+    while named < MAX_NAMED {
+        let page = everybody.clone().page(client, MAX_PAGE_ITEMS as u32, token).await;
+        let Ok((agents, next)) = page else { break };
+        named += agents.len();
+        for agent in agents {
+            names.know_agent(&agent.agent_id, &agent.name);
+        }
+        if next.is_empty() {
+            break;
+        }
+        token = next;
+    }
+    names
+}
+
+/// The names of agents where people read them; scripts get ids.
+pub(crate) async fn for_people(client: &Client, output: &Output) -> Names {
+    match output.format.is_for_people() {
+        true => of_agents(client).await,
+        false => Names::default(),
+    }
+}
+
+/// Adds the names of a job's first tasks.
+pub(crate) async fn add_job(names: &mut Names, client: &Client, job_id: &str) {
+    let request = ListTasksRequest {
+        job_id: job_id.to_owned(),
+        ..ListTasksRequest::default()
+    };
+    // A job that is gone has no names to give.
+    let page = request.page(client, MAX_PAGE_ITEMS as u32, String::new()).await;
+    if let Ok((tasks, _)) = page {
+        tasks.iter().for_each(|task| know(names, task));
+    }
+}
+
+fn know(names: &mut Names, task: &Task) {
+    let name = task.spec.as_ref().map_or("", |spec| spec.name.as_str());
+    names.know_task(&task.task_id, name);
+}
