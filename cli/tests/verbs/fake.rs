@@ -256,6 +256,7 @@ impl Fake {
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         // A minute after the fake's times, where they are told as they are.
         command.envs([("SWARM_NOW", NOW), ("TZ", "UTC")]);
+        command.env("XDG_STATE_HOME", "/nonexistent");
         command
     }
 

@@ -68,7 +68,10 @@ fn a_person_is_told_what_a_beginning_means_and_a_script_is_not() {
     let shown = on_a_terminal(fake.command(&["inspect", "k3v7"]), None);
     assert!(shown.starts_with("k3v7 is task k3v7q2\r\n"), "{shown}");
     let shown = on_a_terminal(fake.command(&["inspect", "last"]), None);
-    assert!(shown.starts_with("last is job x5job\r\n"), "{shown}");
+    assert!(
+        shown.starts_with("last is job x5job, the newest of everybody\r\n"),
+        "{shown}"
+    );
     let shown = on_a_terminal(fake.command(&["inspect", "k3v7", "-q"]), None);
     assert_eq!(shown, "k3v7q2\r\n");
     let ended = fake.ctl(&["inspect", "k3v7", "-o", "json"]);
@@ -279,6 +282,50 @@ fn the_one_id_that_a_verb_takes_may_stand_on_standard_input() {
 }
 
 #[test]
+fn last_is_what_this_user_submitted_where_others_submit_too() {
+    let place = tempfile::tempdir().unwrap();
+    let state = [("XDG_STATE_HOME", place.path().to_str().unwrap())];
+    let fake = Fake::start(some_ids);
+    let ctl = |args: &[&str]| fake.ctl_with(args, "", &state);
+    // Nothing is known of this user yet: somebody else's task is not cancelled.
+    for verb in ["cancel", "retry"] {
+        let ended = ctl(&[verb, "last"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{verb}");
+        assert_eq!(
+            ended.stderr,
+            format!(
+                "error: cannot {verb} last: last is what you submitted last, and from here that was nothing\n\
+                 help: give the id; the newest of everybody is job x5job\n"
+            )
+        );
+    }
+    assert_eq!(ctl(&["inspect", "last", "-q"]).stdout, "x5job\n");
+
+    assert_eq!(ctl(&["submit", "-q", "--id", "mine", "--", "true"]).code, 0);
+    fake.world().task("others", TaskState::Queued);
+    assert_eq!(ctl(&["inspect", "last", "-q"]).stdout, "mine\n");
+    let file = "id: my-job\ntasks: [{id: first, run: x}, {id: second, run: y}]";
+    let submitted = fake.ctl_with(&["submit", "-"], file, &state);
+    assert_eq!(submitted.code, 0, "{}", submitted.stderr);
+    fake.world().task("newer", TaskState::Queued);
+    assert_eq!(ctl(&["inspect", "last", "-q"]).stdout, "my-job\n");
+    assert_eq!(
+        ctl(&["explain", "last", "-q"]).code,
+        4,
+        "the fake explains nothing"
+    );
+    assert_eq!(ctl(&["list", "last", "-q"]).stdout, "first\nsecond\n");
+    assert_eq!(ctl(&["cancel", "last", "-q"]).stdout, "first\nsecond\n");
+    assert_eq!(ctl(&["submit", "-q", "--id", "mine-2", "--", "true"]).code, 0);
+    assert_eq!(ctl(&["cancel", "last", "-q"]).stdout, "mine-2\n");
+    assert_eq!(ctl(&["job", "show", "last", "-q"]).stdout, "my-job\n");
+
+    // Another user has nothing of this.
+    assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "mine-2\n");
+    assert_eq!(fake.ctl(&["cancel", "last", "-q"]).code, 2);
+}
+
+#[test]
 fn last_is_the_newest_task_or_job() {
     let fake = Fake::start(some_ids);
     for (args, stdout) in [
@@ -296,9 +343,6 @@ fn last_is_the_newest_task_or_job() {
             "{args:?}"
         );
     }
-    fake.world().task("single", TaskState::Queued);
-    let ended = fake.ctl(&["cancel", "last", "-q"]);
-    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("single\n", ""));
     // A task with the id `last` is meant before the newest one.
     fake.world().task("last", TaskState::Queued).number = 0;
     assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "last\n");

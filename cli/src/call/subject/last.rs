@@ -1,20 +1,76 @@
-//! `last`: the newest task or job.
+//! `last`: the task or job that this person has submitted last; to look at, else the newest of everybody.
 
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{Job, ListJobsRequest, ListTasksRequest, Task};
 
-use super::{Kind, LAST};
+use super::{Finder, Kind, LAST, Purpose, own};
 use crate::call::{
     client::Client,
     pages::{Paged, Pages},
 };
 
-/// The newest thing of these kinds, which a person is told. A task of a job stands for its job where a job may be
-/// meant.
+/// The last thing of these kinds, which a person is told. A task of a job stands for its job where a job may be meant.
 ///
 /// # Errors
 ///
-/// When the coordinator cannot be asked.
-pub(super) async fn newest(client: &Client, kinds: &[Kind]) -> anyhow::Result<Option<(Kind, String)>> {
+/// When something is to be changed and nothing was submitted from here, or the coordinator cannot be asked.
+pub(super) async fn newest(
+    finder: Finder<'_>,
+    kinds: &[Kind],
+    doing: &str,
+) -> anyhow::Result<Option<(Kind, String)>> {
+    let client = finder.client;
+    if let Some((kind, id)) = own_last(finder, kinds, doing).await? {
+        client.tell_meaning(format!("{LAST} is {} {id}", kind.noun()));
+        return Ok(Some((kind, id)));
+    }
+    let Some((kind, id)) = newest_of_everybody(client, kinds).await? else {
+        return Ok(None);
+    };
+    let noun = kind.noun();
+    match finder.purpose {
+        Purpose::Look => {
+            client.tell_meaning(format!("{LAST} is {noun} {id}, the newest of everybody"));
+            Ok(Some((kind, id)))
+        }
+        Purpose::Change => {
+            let sentence =
+                format!("{doing}: {LAST} is what you submitted last, and from here that was nothing");
+            let help = format!("give the id; the newest of everybody is {noun} {id}");
+            Err(Failure::new(Exit::Usage, sentence).help(help).into())
+        }
+    }
+}
+
+/// What was submitted last from here, if the coordinator still has it.
+async fn own_last(finder: Finder<'_>, kinds: &[Kind], doing: &str) -> anyhow::Result<Option<(Kind, String)>> {
+    for (kind, id) in own::remembered(finder.client.address()) {
+        let is_there = match kind {
+            Kind::Job => finder.whole_job(&id, doing).await?.is_some(),
+            Kind::Task | Kind::Agent => finder.whole_task(&id, doing).await?.is_some(),
+        };
+        if !is_there {
+            continue;
+        }
+        if kinds.contains(&kind) {
+            return Ok(Some((kind, id)));
+        }
+        if kind == Kind::Job {
+            // Only a task may be meant: the newest of that job.
+            let of_job = ListTasksRequest {
+                job_id: id,
+                newest_first: true,
+                ..ListTasksRequest::default()
+            };
+            let task = first(finder.client, of_job).await?;
+            return Ok(task.map(|task| (Kind::Task, task.task_id)));
+        }
+    }
+    Ok(None)
+}
+
+/// The newest thing of these kinds, whoever submitted it.
+async fn newest_of_everybody(client: &Client, kinds: &[Kind]) -> anyhow::Result<Option<(Kind, String)>> {
     let task = match kinds.contains(&Kind::Task) {
         true => {
             first(
@@ -41,11 +97,7 @@ pub(super) async fn newest(client: &Client, kinds: &[Kind]) -> anyhow::Result<Op
         }
         false => None,
     };
-    let newest = newer(task, job);
-    if let Some((kind, id)) = &newest {
-        client.tell_meaning(format!("{LAST} is {} {id}", kind.noun()));
-    }
-    Ok(newest)
+    Ok(newer(task, job))
 }
 
 fn newer(task: Option<Task>, job: Option<Job>) -> Option<(Kind, String)> {

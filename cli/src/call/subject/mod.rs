@@ -1,11 +1,13 @@
 //! The meaning of the ids and names on a command line, for every verb.
 //!
-//! A whole id is tried first, and costs one call. Then comes `last`, the newest; then the name of a job, which means
-//! its newest run, or of an agent; then the beginning of an id, if no other id begins so. Names of tasks are local to
-//! their job file and mean nothing here. Whatever was typed in place of a whole id, a person is told its meaning.
+//! A whole id is tried first, and costs one call. Then comes `last`, what this person submitted last; then the name of a
+//! job, which means its newest run, or of an agent; then the beginning of an id, if no other id begins so. Names of tasks
+//! are local to their job file and mean nothing here. Whatever was typed in place of a whole id, a person is told its
+//! meaning.
 
 mod last;
 mod name;
+pub(crate) mod own;
 mod prefix;
 
 use std::io::{self, BufRead as _};
@@ -21,7 +23,7 @@ use swarm_proto::{
 use super::client::Client;
 use name::{agent_named, newest_job_named};
 
-/// The word for the newest task or job, unless a task or job has this very id.
+/// The word for what this person has submitted last, unless a task or job has this very id.
 pub const LAST: &str = "last";
 
 /// A task, a job or an agent.
@@ -232,7 +234,7 @@ impl<'c> Finder<'c> {
     /// The id behind `last`, a name, or the beginning of an id.
     async fn meant(self, text: &str, kinds: &[Kind], doing: &str) -> anyhow::Result<Option<(Kind, String)>> {
         if text == LAST && kinds != [Kind::Agent] {
-            return last::newest(self.client, kinds).await;
+            return last::newest(self, kinds, doing).await;
         }
         if kinds.contains(&Kind::Job)
             && let Some(id) = newest_job_named(self.client, text).await?

@@ -7,13 +7,25 @@ use swarm_proto::{
 };
 
 use crate::{
-    call::client::Client,
+    call::{
+        client::Client,
+        subject::{Kind, own},
+    },
     output::{Listing, Output, change, hold, state, table::Table, text},
     program::terminal::note,
 };
 
 /// At most this many existing tasks are named.
 const MAX_NAMED: usize = 10;
+
+/// Remembers what was submitted, for `last`.
+pub(crate) fn remember(client: &Client, job_id: Option<&str>, tasks: &[SubmittedTask]) {
+    match (job_id, tasks) {
+        (Some(job_id), _) => own::remember(client.address(), Kind::Job, job_id),
+        (None, [.., task]) => own::remember(client.address(), Kind::Task, &task.task_id),
+        (None, []) => {}
+    }
+}
 
 /// Whether all of several tasks existed already. After a lost answer nobody knows whose they are.
 pub(crate) fn is_nothing_new(client: &Client, tasks: &[SubmittedTask]) -> bool {

@@ -130,6 +130,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         None => source::flag_failure(&client, failure),
     })?;
 
+    answer::remember(&client, job_id.as_deref(), &answer.tasks);
     answer::print(&answer, job_id.as_deref(), &output)?;
     if answer::is_nothing_new(&client, &answer.tasks) {
         answer::tell_nothing_new(&answer.tasks);
