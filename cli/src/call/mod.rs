@@ -11,5 +11,6 @@ pub mod follow;
 pub(crate) mod newest;
 
 pub mod subject;
+pub(crate) mod title;
 
 pub mod awaited;

@@ -36,9 +36,10 @@ pub(super) fn assemble(
         if let Some(status) = options.statuses.get(&task.id) {
             task.status = *status;
         }
-        if options.all {
-            task.status = Status::Open;
-        }
+    }
+    report.leaning = leaning(&tasks, done_elsewhere);
+    if options.all {
+        tasks.iter_mut().for_each(|task| task.status = Status::Open);
     }
     let done = done_elsewhere.iter().map(|id| (id.clone(), Status::Done));
     let mut known: BTreeMap<String, Status> = done.collect();
@@ -60,6 +61,18 @@ pub(super) fn assemble(
     nodes
 }
 
+/// The tasks that depend on tasks which are done or cancelled.
+fn leaning(tasks: &[Incoming], done_elsewhere: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_over = |task: &&Incoming| matches!(task.status, Status::Done | Status::Cancelled);
+    let over = tasks.iter().filter(is_over).map(|task| &task.id);
+    let over: BTreeSet<&String> = over.chain(done_elsewhere).collect();
+    let leans = |task: &&Incoming| {
+        let mut dependencies = task.depends_on.iter().flat_map(|(_, list)| list);
+        dependencies.any(|dependency| over.contains(&dependency.task_id))
+    };
+    tasks.iter().filter(leans).map(|task| task.id.clone()).collect()
+}
+
 fn node(
     task: Incoming,
     known: &BTreeMap<String, Status>,
@@ -79,11 +92,14 @@ fn node(
     } = task;
     report.prompts += usize::from(fields.iter().any(|field| field.key == "prompt"));
     let mut met = Vec::new();
+    let met_before = options.met_before.get(&id);
     if let Some((place, dependencies)) = depends_on {
         let mut open = Vec::new();
         for dependency in dependencies {
             let status = known.get(&dependency.task_id);
-            let is_told = told.contains(&dependency.task_id) && !(options.all && status.is_some());
+            let was_met = met_before.is_some_and(|met| met.contains(&dependency.task_id));
+            let is_told =
+                was_met || (told.contains(&dependency.task_id) && !(options.all && status.is_some()));
             match status {
                 _ if is_told => met.push(dependency.task_id),
                 // The coordinator has the task too, and knows whether it is done.

@@ -83,6 +83,9 @@ pub(crate) struct Options {
     pub(crate) statuses: Statuses,
     /// Completed tasks of the file that the coordinator has too. Dependencies on them stay.
     pub(crate) known: BTreeSet<String>,
+    /// For tasks that the coordinator has: dependencies that an earlier import found to be met. They stay met, so that
+    /// the task is the same.
+    pub(crate) met_before: BTreeMap<String, BTreeSet<String>>,
     /// The job's name when the file has none.
     pub(crate) job_name: String,
 }
@@ -95,6 +98,8 @@ pub(crate) struct Import {
     pub(crate) file: Option<JobFile>,
     /// Completed tasks that others depend on, which the coordinator may have: see [`Options::known`].
     pub(crate) met: BTreeSet<String>,
+    /// Tasks that depend on tasks which are done in the file: see [`Options::met_before`].
+    pub(crate) leaning: BTreeSet<String>,
     /// Notes for a person.
     pub(crate) notes: Vec<String>,
 }
@@ -163,7 +168,19 @@ pub(crate) fn read(
         file,
         notes: report.lines(),
         met: report.met_ids,
+        leaning: report.leaning,
     })
+}
+
+/// The ids of the dependencies that an import found to be met, in a task's metadata.
+pub(crate) fn met_in(format: Format, metadata: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let Some(schema) = format.schema() else {
+        return BTreeSet::new();
+    };
+    let kept = metadata::take(&mut metadata.clone(), &format!("{}.", schema.prefix));
+    let lists = kept.into_iter().filter(|(field, _)| field == schema::MET);
+    let ids = lists.flat_map(|(_, list)| list.as_array().cloned().unwrap_or_default());
+    ids.filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
 /// A foreign file as the tree of a job file; `None` when no task of it is to be submitted.

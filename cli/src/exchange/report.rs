@@ -26,6 +26,8 @@ pub(super) struct Report {
     pub(super) met: usize,
     /// Completed tasks that others depend on.
     pub(super) met_ids: BTreeSet<String>,
+    /// Tasks that depend on tasks which are done in the file.
+    pub(super) leaning: BTreeSet<String>,
     /// Tasks that no agent runs yet.
     pub(super) prompts: usize,
     /// Failed tasks that the file only has the ids of.

@@ -22,7 +22,7 @@ const GENERATED_ID_LENGTH: usize = 10;
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Names of priorities, with their numbers.
-const PRIORITIES: &[(&str, i32)] = &[("low", -50), ("normal", 0), ("high", 50), ("critical", 100)];
+pub(crate) const PRIORITIES: &[(&str, i32)] = &[("low", -50), ("normal", 0), ("high", 50), ("critical", 100)];
 
 /// Reads `low`, `normal`, `high`, `critical`, or a number from -100 to 100.
 ///

@@ -75,6 +75,25 @@ fn the_queue_of_another_system_is_submitted_once() {
 }
 
 #[test]
+fn a_task_stays_the_same_whether_its_completed_dependency_is_imported_before_or_after() {
+    let (fake, place) = (Fake::start(one_agent), directory());
+    let text = "version: '2.0'\ntasks:\n\
+                - {id: a, name: A, status: completed, description: one}\n\
+                - {id: b, name: B, status: not_started, description: two, dependencies: [a]}\n";
+    let file = write(&place, "tasks.yaml", text);
+    for flags in [&[][..], &["--all"], &[]] {
+        let ended = fake.ctl(&[&["import", &file][..], flags].concat());
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+    }
+    let first = submitted(&fake);
+    assert_eq!((first.len(), first[0].task_id.as_str()), (1, "b"));
+    let all = submitted(&fake);
+    assert_eq!(all[0].task_id, "a");
+    assert_eq!(all[1..], first, "b is another task in the second import");
+    assert_eq!(submitted(&fake), first, "b is another task in the third import");
+}
+
+#[test]
 fn a_dry_run_prints_the_request_and_submits_nothing() {
     let (fake, place) = (Fake::start(one_agent), directory());
     let file = write(&place, "queue.json", QUEUE);

@@ -15,7 +15,8 @@ pub struct Args {
 }
 
 /// The script for a shell. `live` is a hidden verb: it gets the words typed so far, the last one unfinished, and
-/// prints the possible words, one a line. Only bash, zsh and fish ask it.
+/// prints the possible words, one a line; with `--described` each with a tab and a description. Only bash, zsh and fish
+/// ask it, and none offers the verb itself.
 ///
 /// # Errors
 ///
@@ -27,6 +28,10 @@ pub fn script(command: &Command, shell: Shell, live: Option<&str>) -> io::Result
     command.build();
     clap_complete::generate(shell, &mut command, &name, &mut script);
     let script = String::from_utf8(script).map_err(io::Error::other)?;
+    let script = match live {
+        Some(verb) => without(verb, &script),
+        None => script,
+    };
     Ok(match (live, shell) {
         (Some(verb), Shell::Bash) => script + &fill(BASH, &name, verb),
         (Some(verb), Shell::Zsh) => {
@@ -37,6 +42,20 @@ pub fn script(command: &Command, shell: Shell, live: Option<&str>) -> io::Result
         (Some(verb), Shell::Fish) => script + &fill(FISH, &name, verb),
         _ => script,
     })
+}
+
+/// A script that does not offer a verb, which clap's scripts do although it is hidden.
+fn without(verb: &str, script: &str) -> String {
+    let (of_zsh, of_fish) = (format!("'{verb}:"), format!("-a \"{verb}\""));
+    let lines = script.lines().filter(|line| {
+        let line = line.trim_start();
+        !line.starts_with(&of_zsh) && !(line.starts_with("complete ") && line.contains(&of_fish))
+    });
+    let lines = lines.map(|line| match line.trim_start().starts_with("opts=") {
+        true => line.replace(&format!(" {verb} "), " "),
+        false => line.to_owned(),
+    });
+    lines.map(|line| line + "\n").collect()
 }
 
 fn fill(template: &str, name: &str, verb: &str) -> String {
@@ -63,13 +82,15 @@ complete -o nosort -o bashdefault -o default -F _NAME_live NAME
 
 const ZSH: &str = r#"
 _NAME_live() {
-    local -a said found
+    local -a said found shown
     local -i ret=1
     said=("${(@)words[2,CURRENT]}")
     _NAME "$@" && ret=0
-    found=("${(@f)$(NAME VERB -- "${(@)said}" 2>/dev/null)}")
+    found=("${(@f)$(NAME VERB --described -- "${(@)said}" 2>/dev/null)}")
     found=("${(@)found:#}")
-    (( ${#found} )) && compadd -a found && ret=0
+    shown=("${(@)found/$'\t'/  }")
+    found=("${(@)found%%$'\t'*}")
+    (( ${#found} )) && compadd -V live -l -d shown -a found && ret=0
     return ret
 }
 
@@ -81,7 +102,7 @@ fi
 "#;
 
 const FISH: &str = r"
-complete -c NAME -a '(NAME VERB -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+complete -c NAME -k -a '(NAME VERB --described -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 ";
 
 #[cfg(test)]
@@ -101,10 +122,23 @@ mod tests {
             let script = script(&command, shell, Some("complete-ids")).unwrap();
             assert!(script.contains("list"), "{shell}: {script}");
             assert_eq!(
-                script.contains("complete-ids --"),
+                script.contains("complete-ids -"),
                 !matches!(shell, Shell::Elvish | Shell::PowerShell),
                 "{shell}"
             );
+        }
+        let offering = command
+            .clone()
+            .subcommand(Command::new("complete-ids").hide(true));
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(&offering, shell, Some("complete-ids")).unwrap();
+            let offers = |line: &str| {
+                let line = line.trim_start();
+                (line.starts_with("opts=") && line.contains("complete-ids"))
+                    || line.starts_with("'complete-ids:")
+                    || line.contains("-a \"complete-ids\"")
+            };
+            assert!(!script.lines().any(offers), "{shell}: {script}");
         }
         let zsh = script(&command, Shell::Zsh, Some("complete-ids")).unwrap();
         assert_eq!(zsh.matches("compdef _").count(), 1, "{zsh}");

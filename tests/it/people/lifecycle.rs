@@ -74,6 +74,63 @@ fn a_job_file_fans_out_and_in_and_the_last_task_reads_what_the_others_printed() 
 }
 
 #[test]
+fn names_are_what_people_see_and_ids_what_they_never_need() {
+    let coordinator = Coordinator::start();
+    let _agent = RealAgent::start(&coordinator, "lab-2", &["--slots", "1"]);
+    let file = coordinator.dir().join("nightly.yaml");
+    fs::write(
+        &file,
+        "name: nightly\n\
+         tasks:\n\
+         \x20 - {name: fetch, run: echo data}\n\
+         \x20 - name: count\n\
+         \x20   run: 'cat \"$SWARM_INPUTS/fetch\"; ls $SWARM_INPUTS; exit 3'\n\
+         \x20   depends_on: fetch\n\
+         \x20   retries: 0\n",
+    )
+    .unwrap();
+    let submit = ["submit", "-q", "-f", file.to_str().unwrap(), "--wait"];
+    let first = coordinator.swarmctl(&submit).expect(1).stdout;
+    let second = coordinator.swarmctl(&submit).expect(1).stdout;
+    assert_ne!(first, second, "a file with names alone runs anew");
+
+    // The name means the second run, for every verb.
+    let ids: Vec<&str> = second.lines().collect();
+    assert_eq!(
+        coordinator.swarmctl(&["list", "nightly", "-q"]).expect(0).stdout,
+        second
+    );
+    coordinator.swarmctl(&["wait", "nightly"]).expect(1);
+    assert_eq!(
+        coordinator.swarmctl(&["logs", ids[1]]).expect(0).stdout,
+        "data\nfetch\n"
+    );
+    let events = coordinator.swarmctl(&["events", "nightly"]).expect(0).stdout;
+    for line in [
+        format!("task fetch ({}) started attempt 1 on agent lab-2 (", ids[0]),
+        format!("task count ({}) waits no longer for fetch ({});", ids[1], ids[0]),
+        format!("task count ({}) failed attempt 1 on agent lab-2 (", ids[1]),
+    ] {
+        assert!(events.contains(&line), "{line} is not in {events}");
+    }
+    assert!(!events.contains(first.lines().next().unwrap()), "{events}");
+    let plain = coordinator
+        .swarmctl(&["events", "nightly", "-o", "jsonl"])
+        .expect(0)
+        .stdout;
+    assert!(!plain.contains("task fetch ("), "{plain}");
+    assert_eq!(
+        coordinator.swarmctl(&["retry", "nightly", "-q"]).expect(0).stdout,
+        format!("{}\n", ids[1])
+    );
+    let agent = coordinator
+        .swarmctl(&["inspect", "lab-2", "-o", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(agent["name"], "lab-2");
+}
+
+#[test]
 fn a_failing_task_is_tried_again_until_it_succeeds() {
     let coordinator = Coordinator::start();
     let _agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);
@@ -291,7 +348,7 @@ fn a_repeated_submit_finds_its_task_and_another_spec_under_its_id_is_refused() {
         .expect(0);
     let again = coordinator
         .swarmctl(&["submit", "--id", "once", "--", "true"])
-        .expect(0);
+        .expect(11);
     let said = format!("{}{}", again.stdout, again.stderr);
     assert!(
         said.contains("queued"),

@@ -57,7 +57,7 @@ swarmctl cancel [OPTIONS] <ID>...
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
-    /// Tasks and jobs, these also by name; last is the newest; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; last is what you submitted last; - reads ids from stdin, one a line
     #[arg(
         required_unless_present_any = ["all", "Filter"],
         conflicts_with_all = ["all", "Filter"],

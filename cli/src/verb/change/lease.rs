@@ -5,7 +5,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse};
 
 use crate::{
-    call::{client::Client, subject::Finder},
+    call::{client::Client, subject::Finder, title},
     output::{Output, page::Page, state},
     program::globals::Globals,
 };
@@ -67,17 +67,15 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         attempt,
     };
     let answer = client.call(request).await.map_err(client.failure(doing))?;
-    output.one(&answer, &answer.task_id, &page(&answer))?;
+    let agent = title::of_id(&client, &answer.agent_id).await;
+    output.one(&answer, &answer.task_id, &page(&answer, &agent))?;
     Ok(Exit::Done)
 }
 
-fn page(answer: &ReleaseLeaseResponse) -> String {
+fn page(answer: &ReleaseLeaseResponse, agent: &str) -> String {
     let mut page = Page::default();
     page.add("task", &answer.task_id)
         .add("state", state::task(answer.state()))
-        .add(
-            "given up",
-            format!("attempt {} on agent {}", answer.attempt, answer.agent_id),
-        );
+        .add("given up", format!("attempt {} on agent {agent}", answer.attempt));
     page.to_string()
 }

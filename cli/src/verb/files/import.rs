@@ -1,12 +1,16 @@
 //! `swarmctl import`: the tasks of other systems' files, and of ours.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::{limits::MAX_NAME_BYTES, reason::Reason, v1::GetTaskRequest};
+use swarm_proto::{
+    limits::MAX_NAME_BYTES,
+    reason::Reason,
+    v1::{GetTaskRequest, Task},
+};
 
 use crate::{
     call::client::Client,
@@ -93,7 +97,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     let mut import = read(&client, &text, &origin, &options).await?;
     options.known = known(&client, &import.met, &options.prefix).await?;
-    if !options.known.is_empty() {
+    if options.all || !options.known.is_empty() {
+        options.met_before = met_before(&client, &import, &options.prefix).await?;
         import = read(&client, &text, &origin, &options).await?;
     }
     let what = format!("{origin} (format {})", import.format.title());
@@ -119,6 +124,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .call(file.request.clone())
         .await
         .map_err(|failure| source::file_failure(&client, &file, failure))?;
+    answer::remember(&client, job_id.as_deref(), &answer.tasks);
     answer::print(&answer, job_id.as_deref(), &output)?;
     import.notes.iter().for_each(note);
     answer::tell_existing(&answer.tasks);
@@ -155,20 +161,48 @@ async fn read(client: &Client, text: &str, origin: &str, options: &Options) -> a
 async fn known(client: &Client, ids: &BTreeSet<String>, prefix: &str) -> anyhow::Result<BTreeSet<String>> {
     let mut known = BTreeSet::new();
     for id in ids {
-        let task_id = format!("{prefix}{id}");
-        match client.call(GetTaskRequest { task_id }).await {
-            Ok(_) => {
-                known.insert(id.clone());
-            }
-            Err(failure)
-                if matches!(
-                    failure.reason(),
-                    Some(Reason::TaskNotFound | Reason::FieldInvalid)
-                ) => {}
-            Err(failure) => return Err(client.failure(format!("cannot look for task {id}"))(failure)),
+        if task_there(client, format!("{prefix}{id}")).await?.is_some() {
+            known.insert(id.clone());
         }
     }
     Ok(known)
+}
+
+/// The dependencies that an earlier import of the same tasks left out because they were met. They stay left out, so
+/// that a task which is there is the same task.
+async fn met_before(
+    client: &Client,
+    import: &Import,
+    prefix: &str,
+) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut met_before = BTreeMap::new();
+    for id in &import.leaning {
+        let task_id = format!("{prefix}{id}");
+        let Some(task) = task_there(client, task_id).await? else {
+            continue;
+        };
+        let met = exchange::met_in(import.format, &task.spec.unwrap_or_default().metadata);
+        let own = |id: String| id.strip_prefix(prefix).map(str::to_owned).unwrap_or(id);
+        met_before.insert(id.clone(), met.into_iter().map(own).collect());
+    }
+    Ok(met_before)
+}
+
+/// The task with this id; `None` when there is none, or no task can have it.
+async fn task_there(client: &Client, task_id: String) -> anyhow::Result<Option<Task>> {
+    let doing = format!("cannot look for task {task_id}");
+    match client.call(GetTaskRequest { task_id }).await {
+        Ok(answer) => Ok(answer.task),
+        Err(failure)
+            if matches!(
+                failure.reason(),
+                Some(Reason::TaskNotFound | Reason::FieldInvalid)
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(failure) => Err(client.failure(doing)(failure)),
+    }
 }
 
 fn statuses(log: &Path) -> anyhow::Result<exchange::Statuses> {

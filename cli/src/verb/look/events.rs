@@ -39,7 +39,7 @@ const MAX_TAIL: u64 = 10_000;
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Only events of these tasks, jobs and agents, the latter two also by name; last is the newest
+    /// Only events of these tasks, jobs and agents, the latter two also by name; last is what you submitted last
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// Go on with what happens from now on

@@ -57,7 +57,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The task; the beginning of its id will do; last is the newest; - reads the id from stdin
+    /// The task; the beginning of its id will do; last is what you submitted last; - reads the id from stdin
     #[arg(value_name = "ID")]
     task: String,
 }

@@ -36,8 +36,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// A task, a job or an agent, these two also by name; the beginning of an id will do; last is the newest;
-    /// - reads the id from stdin
+    /// A task, a job or an agent, these two also by name; the beginning of an id will do; last is what you submitted
+    /// last; - reads the id from stdin
     id: String,
 }
 

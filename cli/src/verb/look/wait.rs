@@ -52,7 +52,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Tasks and jobs, these also by name; last is the newest; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; last is what you submitted last; - reads ids from stdin, one a line
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// Give up after this long, with exit code 5; the tasks go on

@@ -153,9 +153,19 @@ impl DryRun<'_> {
             .free_text(&["WHAT", "DEPENDS ON", "REQUIRES"])
             .dispensable(&["PRIORITY", "QUEUE"]);
         let tasks = &self.request.tasks;
+        let names: HashMap<&str, &str> = tasks
+            .iter()
+            .filter_map(|task| Some((task.task_id.as_str(), task.spec.as_ref()?.name.as_str())))
+            .collect();
+        // People wrote names; made-up ids mean nothing to them.
+        let name = |id: &str| -> String {
+            let name = names.get(id).filter(|name| !name.is_empty());
+            name.map_or(id, |name| name).to_owned()
+        };
         for new in tasks {
             let spec = new.spec.clone().unwrap_or_default();
-            let depends_on: Vec<&str> = spec.depends_on.iter().map(|on| on.task_id.as_str()).collect();
+            let depends_on = spec.depends_on.iter().map(|on| name(on.task_id.as_str()));
+            let depends_on: Vec<String> = depends_on.collect();
             table.row([
                 new.task_id.clone(),
                 task::what(&spec),

@@ -10,6 +10,7 @@ use crate::{
     call::{
         awaited::{self, Awaited},
         client::Client,
+        title,
     },
     output::{Output, state},
     program::{
@@ -64,6 +65,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .call(request)
         .await
         .map_err(|failure| source::flag_failure(&client, failure))?;
+    answer::remember(&client, None, &answer.tasks);
     answer::tell_existing(&answer.tasks);
     unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
 
@@ -105,7 +107,11 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         _ => output.one(&task, &task_id, ""),
     };
-    let (exit, whose) = exit_of(&task);
+    let agent = match task.attempts.last() {
+        Some(last) if task.state() == TaskState::Failed => title::of_id(&client, &last.agent_id).await,
+        _ => String::new(),
+    };
+    let (exit, whose) = exit_of(&task, &agent);
     note(whose);
     match written {
         // The exit code is the task's, even if our stdout is closed or cannot be written.
@@ -123,8 +129,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     kind == Some(io::ErrorKind::BrokenPipe)
 }
 
-/// The exit code, and a line that tells whether it is the task's or swarmctl's.
-fn exit_of(task: &Task) -> (Exit, String) {
+/// The exit code, and a line that tells whether it is the task's or swarmctl's. `agent` is the last attempt's.
+fn exit_of(task: &Task, agent: &str) -> (Exit, String) {
     let id = &task.task_id;
     match (
         task.state(),
@@ -139,10 +145,7 @@ fn exit_of(task: &Task) -> (Exit, String) {
         (TaskState::Failed, Some(last)) => match code_of(last, &task.reason) {
             Some((code, how)) => (
                 Exit::Task(code),
-                format!(
-                    "task {id} failed on {}: exit code {code} is the task's{how}",
-                    last.agent_id
-                ),
+                format!("task {id} failed on {agent}: exit code {code} is the task's{how}"),
             ),
             None => {
                 let why = if last.message.is_empty() {
@@ -152,10 +155,7 @@ fn exit_of(task: &Task) -> (Exit, String) {
                 };
                 (
                     Exit::Failed,
-                    format!(
-                        "task {id} failed on {}: {why}; exit code 1 is swarmctl's",
-                        last.agent_id
-                    ),
+                    format!("task {id} failed on {agent}: {why}; exit code 1 is swarmctl's"),
                 )
             }
         },
@@ -260,7 +260,7 @@ mod tests {
                 1,
             ),
         ] {
-            let (exit, whose) = exit_of(&task);
+            let (exit, whose) = exit_of(&task, "lab");
             assert_eq!(exit.code(), code, "{whose}");
             assert!(whose.contains(&format!("exit code {code} is")), "{whose}");
         }
@@ -280,7 +280,7 @@ mod tests {
                 reason: reason.into(),
                 ..timed_out.clone()
             };
-            let (exit, whose) = exit_of(&task);
+            let (exit, whose) = exit_of(&task, "lab");
             assert!(exit == Exit::Task(124) && whose.ends_with(expected), "{whose}");
         }
     }
