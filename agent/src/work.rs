@@ -107,12 +107,11 @@ async fn work(
         labels: config.label_map(),
         slots: config.slots,
         executors: KINDS.map(|kind| kind.name.to_owned()).to_vec(),
+        rules: config.rules(),
         process: state.process().cloned(),
     };
     if config.no_command {
-        tracing::warn!(
-            "commands are all that this agent can do, and with --no-command it gives every one back"
-        );
+        tracing::warn!("commands are all that this agent can do, and with --no-command it is given none");
     }
     for address in config.coordinator.iter().filter(|address| !address.is_loopback()) {
         tracing::warn!(

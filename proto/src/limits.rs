@@ -95,6 +95,15 @@ pub const MAX_SLOTS: u32 = 1_000;
 /// Ways to carry out tasks that an agent may name; there are few.
 pub const MAX_EXECUTORS: usize = 16;
 
+/// Patterns of programs in the rules of an agent's owner: each is compared with each queued program.
+pub const MAX_RULE_PATTERNS: usize = 64;
+
+/// Bytes of such a pattern.
+pub const MAX_RULE_PATTERN_BYTES: usize = 200;
+
+/// Bytes of a program's name that a rule can name: no path is longer.
+pub const MAX_PROGRAM_BYTES: usize = 4096;
+
 /// Leases that an agent may hold, and list in a heartbeat or registration; above its slots and outbox. They are lost
 /// in one decision when it registers anew or leaves.
 pub const MAX_HELD_LEASES: usize = 2_000;
@@ -111,7 +120,7 @@ pub const MAX_CLAIM_QUEUES: usize = 64;
 /// Bytes of a claim's request id: it is journaled with each lease.
 pub const MAX_REQUEST_ID_BYTES: usize = 64;
 
-/// Tasks that a claim passes over because their agent failed or refused them lately.
+/// Tasks that a claim with a limit looks at.
 pub const MAX_SCAN: u32 = 1_000;
 
 /// Parts that the tasks can be cut into: so many buckets there are.
@@ -130,11 +139,12 @@ pub const MAX_FAILURE_MESSAGE_BYTES: usize = 2 * 1024;
 mod tests {
     use super::*;
 
-    const MANUAL: [&str; 4] = [
+    const MANUAL: [&str; 5] = [
         include_str!("../swarm/v1/task.proto"),
         include_str!("../swarm/v1/task_service.proto"),
         include_str!("../swarm/v1/coordinator_service.proto"),
         include_str!("../swarm/v1/agent_service.proto"),
+        include_str!("../swarm/v1/agent.proto"),
     ];
 
     /// What the .proto files say of a field, such as `TaskSpec.name`.
@@ -207,6 +217,10 @@ mod tests {
             ),
             ("RegisterAgentRequest.labels", kibibytes(MAX_AGENT_LABELS_BYTES)),
             ("RegisterAgentRequest.held", most(MAX_HELD_LEASES)),
+            (
+                "OwnerRules.programs",
+                format!("at most {MAX_RULE_PATTERNS}, each 1 to {MAX_RULE_PATTERN_BYTES} bytes"),
+            ),
             ("ClaimRequest.max_tasks", most(MAX_CLAIM_TASKS as usize)),
             ("ClaimRequest.wait", format!("at most {} s", MAX_WAIT.as_secs())),
             ("ClaimRequest.queues", most(MAX_CLAIM_QUEUES)),

@@ -17,7 +17,7 @@ use swarm_proto::{
     reason::Reason,
     v1::{
         AgentProcess, ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest,
-        HeartbeatResponse, Hold, LeaseRef, RegisterAgentRequest,
+        HeartbeatResponse, Hold, LeaseRef, OwnerRules, RegisterAgentRequest,
     },
 };
 use tokio::sync::{Notify, watch};
@@ -43,6 +43,8 @@ pub(crate) struct Profile {
     pub(crate) slots: u32,
     /// The kinds of work that the agent carries out.
     pub(crate) executors: Vec<String>,
+    /// What its owner lets it run.
+    pub(crate) rules: OwnerRules,
     /// Where this process runs; `None` on a system that does not say.
     pub(crate) process: Option<AgentProcess>,
 }
@@ -233,6 +235,7 @@ async fn register(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         held: listed(leases),
         executors: profile.executors.clone(),
+        rules: Some(profile.rules.clone()),
         process: profile.process.clone(),
         seen: coordinator.seen(),
     };

@@ -12,13 +12,13 @@ use swarm_program::{
 };
 use swarm_proto::{
     channel::Address,
-    limits::{MAX_CLAIM_QUEUES, MAX_PAIRS, MAX_SCAN, MAX_SHARDS},
-    v1::Shard,
+    limits::{MAX_CLAIM_QUEUES, MAX_PAIRS, MAX_RULE_PATTERNS, MAX_SCAN, MAX_SHARDS},
+    v1::{OwnerRules, Shard},
 };
 
 use super::{
     shard::{self, ShardId},
-    values::{claim_wait, duration, label, log_level, name, queue, slots},
+    values::{claim_wait, duration, label, log_level, name, pattern, queue, slots},
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -75,18 +75,20 @@ pub(crate) struct Config {
     #[arg(long, env = "SWARM_SHARD_ID", value_name = "auto|I", default_value = "auto")]
     pub(crate) shard_id: ShardId,
 
-    /// How many queued tasks that this agent failed or refused lately one claim looks past; 0 is the coordinator's 100
+    /// How many queued tasks one claim looks at, when this agent is not to be given the first ones for a while; the
+    /// next claim looks at others, round and round. 0 is all
     #[arg(long, env = "SWARM_SCAN_LIMIT", value_name = "N", default_value_t = 0,
           value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_SCAN)))]
     pub(crate) scan_limit: u32,
 
-    /// Give every command back undone
+    /// Run no commands: the coordinator gives this agent none
     #[arg(long, env = "SWARM_NO_COMMAND", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) no_command: bool,
 
     /// Run only commands whose program, as the task names it, is one of these, comma-separated; * and ? stand for any
-    /// characters and for one. It is a rule about names, no fence: what is allowed can start what is not
-    #[arg(long, env = "SWARM_ALLOW_COMMAND", value_name = "GLOB", value_delimiter = ',')]
+    /// characters and for one. The coordinator gives this agent no others. It is a rule about names, no fence: what is
+    /// allowed can start what is not
+    #[arg(long, env = "SWARM_ALLOW_COMMAND", value_name = "GLOB", value_delimiter = ',', value_parser = pattern)]
     pub(crate) allow_command: Vec<String>,
 
     /// How long a claim may wait at the coordinator for work, at most 30s and a quarter of a lease; 0 is plain polling
@@ -245,6 +247,12 @@ impl Config {
                 self.label_map().len()
             ));
         }
+        if self.allow_command.len() > MAX_RULE_PATTERNS {
+            let count = self.allow_command.len();
+            faults.push(format!(
+                "--allow-command has {count} patterns, at most {MAX_RULE_PATTERNS} will do"
+            ));
+        }
         if self.no_command && !self.allow_command.is_empty() {
             faults.push("--no-command and --allow-command exclude each other".to_owned());
         }
@@ -259,6 +267,14 @@ impl Config {
     /// How many tasks to claim before leaving; `None` is no limit.
     pub(crate) fn task_limit(&self) -> Option<u64> {
         if self.once { Some(1) } else { self.max_tasks }
+    }
+
+    /// What the owner lets this agent run.
+    pub(crate) fn rules(&self) -> OwnerRules {
+        OwnerRules {
+            no_commands: self.no_command,
+            programs: self.allow_command.clone(),
+        }
     }
 
     /// All labels by key, with those that every agent has. Of equal keys the last one counts.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use swarm_program::log::{LEVELS, is_level};
 use swarm_proto::{
     duration::{format_duration, parse_duration},
-    limits::{MAX_KEY_BYTES, MAX_SLOTS, MAX_WAIT},
+    limits::{MAX_KEY_BYTES, MAX_RULE_PATTERN_BYTES, MAX_SLOTS, MAX_WAIT},
 };
 
 use super::file_name::is_file_name;
@@ -44,6 +44,15 @@ pub(super) fn queue(text: &str) -> Result<String, String> {
         return Err("a queue has a name; leave --queues out for all".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A pattern of programs.
+pub(super) fn pattern(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("a pattern names programs; leave --allow-command out for all".to_owned()),
+        1..=MAX_RULE_PATTERN_BYTES => Ok(text.to_owned()),
+        _ => Err(format!("a pattern has at most {MAX_RULE_PATTERN_BYTES} bytes")),
+    }
 }
 
 /// The number of slots.

@@ -175,7 +175,11 @@ impl Claiming {
     pub(super) fn note_nothing(&mut self, answer: &ClaimResponse) -> bool {
         let slowed = answer.empty_reason() == EmptyReason::MachineSlowed;
         // A pause or stop ends some day. A drain, by contrast, is meant to make the agent leave.
-        let is_momentary = matches!(answer.empty_reason(), EmptyReason::Paused | EmptyReason::Stopped);
+        // A claim that looked at as many tasks as it may says nothing of the others.
+        let is_momentary = matches!(
+            answer.empty_reason(),
+            EmptyReason::Paused | EmptyReason::Stopped | EmptyReason::ScanLimit
+        );
         self.found_nothing = !slowed && !is_momentary;
         self.is_refusing = false;
         let Some(pause) = answer.retry_after.as_ref().and_then(read_duration) else {

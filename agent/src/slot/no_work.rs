@@ -59,6 +59,10 @@ fn sentence(answer: &ClaimResponse) -> String {
             "nothing fits: there are queued tasks, and none for this agent".to_owned()
         }
         EmptyReason::Paused => "somebody paused everything, or this agent".to_owned(),
+        EmptyReason::ScanLimit => {
+            "none of the tasks that the last claim looked at is for this agent; the next one looks at others"
+                .to_owned()
+        }
         EmptyReason::Drained => "somebody drains this agent".to_owned(),
         EmptyReason::Stopped => "somebody stopped all agents".to_owned(),
         EmptyReason::MachineSlowed | EmptyReason::Unspecified => {

@@ -144,7 +144,7 @@ async fn an_agent_that_allows_no_commands_says_so_and_does_not_run_through_the_q
         fake.submit(&format!("t{n}"), "true");
     }
     let agent = home.start(&fake, &["--no-command"]);
-    agent.until_log("with --no-command it gives every one back").await;
+    agent.until_log("with --no-command it is given none").await;
     fake.report("t2").await;
     // A report that follows nothing but refused tasks asks for no more.
     let world = fake.world();

@@ -31,6 +31,7 @@ use swarm_engine::{
     noun::{
         lease::{Held, Proof},
         needs::{Bucket, Executor, Needs, Wants},
+        rules::Rules,
         selector::Selector,
         tries::RetryPolicy,
     },
@@ -84,6 +85,7 @@ impl World {
             labels: BTreeMap::new(),
             slots: 1_000,
             executors: [Executor::Command].into(),
+            rules: Rules::Everything,
             version: "1.0.0".into(),
             held: Vec::new(),
             lease_ttl: TTL,

@@ -77,11 +77,22 @@ pub const MAX_LABEL_KEY_BYTES: usize = 63;
 /// Bytes of a label's value.
 pub const MAX_LABEL_BYTES: usize = 200;
 
-/// Tasks that a claim may pass over because its agent should avoid them for a while.
+/// Bytes of a program's name that an owner's rule can name: no path is longer.
+pub const MAX_PROGRAM_BYTES: usize = 4096;
+
+/// Tasks that one decision on a claim looks at: a claim that may look at all goes on in the next decision, so that the
+/// lock is not held for long.
 pub const MAX_SCAN: u32 = 1_000;
 
-/// The same for a claim without a limit of its own.
-pub const DEFAULT_SCAN: u32 = 100;
+/// Of these, the tasks that it looks at in their order; the others are looked at round and round.
+pub const MAX_SCAN_IN_ORDER: u32 = 100;
+
+/// The time after which a waiting claim looks at further tasks, when it may not do so at once.
+pub const SCAN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Lines of queued tasks that are put in order for an agent whose owner allows some programs: about a millisecond. With
+/// more of them, its claims look round.
+pub const MAX_LINES_VISITED: usize = 10_000;
 
 /// Classes of the unfinished tasks of one queue: a claim for the queue looks at each, in some tens of microseconds.
 pub const MAX_QUEUE_CLASSES: usize = 1_000;

@@ -16,6 +16,7 @@
 
 mod simulation {
     pub(crate) mod agent;
+    pub(crate) mod choice;
     pub(crate) mod coordinator;
     pub(crate) mod ending;
     pub(crate) mod fault;

@@ -19,7 +19,7 @@ use swarm_engine::{
 use tokio::sync::oneshot;
 
 use super::{Answer, Core, waiters::Granted};
-use crate::program::limits::SHARDS_WAIT;
+use crate::program::limits::{MAX_LOOKS_OF_CLAIM, SHARDS_WAIT};
 
 impl Core {
     /// Claims, and waits up to `wait` when there is nothing.
@@ -29,24 +29,29 @@ impl Core {
     /// The claim's rejection.
     pub async fn claim(&self, claim: Claim, wait: Duration) -> Result<Answer<Vec<Arc<Task>>>, Rejection> {
         let end = self.clock.now() + wait;
+        let mut looks = 0;
         loop {
             let (answer, again) = self.claim_once(&claim, end).await?;
-            // A task that the agent was not to be given for a while may be given to it now.
-            if answer.value.is_empty() && again && self.clock.now() < end {
-                continue;
+            looks += 1;
+            match again {
+                _ if !answer.value.is_empty() => {}
+                Again::AtOnce if looks < MAX_LOOKS_OF_CLAIM => continue,
+                // A task that the agent was not to be given for a while may be given to it now.
+                Again::AtOnce | Again::InTime if self.clock.now() < end => continue,
+                Again::AtOnce | Again::InTime | Again::Never => {}
             }
             return Ok(answer);
         }
     }
 
-    /// Claims, and waits until `end`, or until it is worth claiming again: then the answer is true.
+    /// Claims, and waits until `end` or until it is worth claiming again.
     async fn claim_once(
         &self,
         claim: &Claim,
         end: Timestamp,
-    ) -> Result<(Answer<Vec<Arc<Task>>>, bool), Rejection> {
+    ) -> Result<(Answer<Vec<Arc<Task>>>, Again), Rejection> {
         let mut wait = end - self.clock.now();
-        let mut again = false;
+        let mut again = Again::Never;
         let (result, as_of, waiting) = {
             let mut locked = self.lock();
             let result = locked.decide(|draft| claim::decide(draft, claim.clone()));
@@ -55,13 +60,15 @@ impl Core {
             let nothing = matches!(&result, Ok(granted) if granted.is_empty())
                 && locked.state.slowed_until(&claim.agent, now).is_none();
             let mut waiting = None;
-            if nothing && !wait.is_zero() {
+            if nothing && claim.wants.scan_limit == 0 && locked.state.is_in_a_round(&claim.agent) {
+                again = Again::AtOnce;
+            } else if nothing && !wait.is_zero() {
                 let liveness = self.liveness(claim.lease_ttl);
                 if let Some(time) = claim::look_again(&locked.state, &claim.agent, &claim.wants, liveness)
                     && time - now < wait
                 {
                     wait = time - now;
-                    again = true;
+                    again = Again::InTime;
                 }
                 // Shards move without anything else happening.
                 if let Some(Shard { count, index: None }) = claim.wants.shard {
@@ -70,7 +77,7 @@ impl Core {
                     let soon = if has_none { SHARDS_KEPT } else { SHARDS_WAIT };
                     if wait > soon {
                         wait = soon;
-                        again = true;
+                        again = Again::InTime;
                     }
                 }
                 let agent = locked.state.agent(&claim.agent).cloned();
@@ -84,7 +91,9 @@ impl Core {
         };
         let (result, as_of) = match waiting {
             None => {
-                again = false;
+                if again == Again::InTime {
+                    again = Again::Never;
+                }
                 (result, as_of)
             }
             Some((offer, ticket, receiver)) => {
@@ -101,6 +110,16 @@ impl Core {
         self.until_durable(as_of).await;
         result.map(|value| (Answer { value, as_of }, again))
     }
+}
+
+/// Whether it is worth claiming again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Never,
+    /// If the claim may still wait.
+    InTime,
+    /// The agent has not looked at all tasks: one decision looks at some.
+    AtOnce,
 }
 
 /// A waiter's place in its line, given up when its caller goes away: then the waiter is never granted anything.

@@ -290,7 +290,7 @@ impl Locked<'_> {
         }
         // Asked of all buckets once, before each line is asked for its own.
         state.ready().first_of(&class, &Buckets::ALL)?;
-        let has_task = |offer: &Offer| state.ready().first_of(&class, &offer.buckets).is_some();
+        let has_task = |offer: &Offer| state.ready().may_have(&class, offer);
         let (ticket, offer) = waiters.oldest_suited(&class, has_task)?;
         Some(Reverse((ticket, offer, class)))
     }

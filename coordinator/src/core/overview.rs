@@ -8,8 +8,9 @@ use swarm_engine::{
         agent::Agent,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
-        needs::Buckets,
+        needs::{Buckets, Needs},
         presence::Presence,
+        rules::Program,
     },
     rule::fit::Liveness,
     state::State,
@@ -183,16 +184,27 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
 /// How many queued tasks no live agent can run, and the first of them.
 fn unmatched(state: &State, liveness: Liveness) -> (u64, Option<TaskId>) {
     let ready = state.ready();
-    let mut first = None;
+    let has_rules = state.agents().any(|agent| !agent.gone && !agent.rules.are_none());
+    let needs = ready.classes().flat_map(|(class, count)| {
+        // Without rules the program decides nothing.
+        let whole = (!has_rules).then(|| (&Program::Unnamed, count, ready.first_of(class, &Buckets::ALL)));
+        let programs = has_rules.then(|| ready.programs(class)).into_iter().flatten();
+        let programs = programs.map(|(program, count)| (program, count, ready.first_with(class, program)));
+        let each = whole.into_iter().chain(programs);
+        each.map(move |(program, count, first)| (class, program, count, first))
+    });
+    let mut first_of_all = None;
     let mut tasks = 0;
-    for (class, count) in ready.classes().take(MAX_CLASSES_VISITED) {
-        if state.unmatched(class, None, liveness).is_some() {
+    for (class, program, count, first) in needs.take(MAX_CLASSES_VISITED) {
+        let needs = Needs {
+            class: class.clone(),
+            program: program.clone(),
+            group: None,
+        };
+        if state.unmatched(&needs, None, liveness).is_some() {
             tasks += count;
-            first = first.or_else(|| {
-                let number = ready.first_of(class, &Buckets::ALL)?;
-                state.task_numbered(number).map(|task| task.id.clone())
-            });
+            first_of_all = first_of_all.or_else(|| state.task_numbered(first?).map(|task| task.id.clone()));
         }
     }
-    (tasks, first)
+    (tasks, first_of_all)
 }

@@ -24,6 +24,7 @@ const _: () = {
     assert!(engine::MAX_HELD_LEASES == protocol::MAX_HELD_LEASES);
     assert!(engine::MAX_CLAIM_TASKS == protocol::MAX_CLAIM_TASKS as usize);
     assert!(engine::MAX_SCAN == protocol::MAX_SCAN);
+    assert!(engine::MAX_PROGRAM_BYTES == protocol::MAX_PROGRAM_BYTES);
     assert!(engine::MAX_SHARDS as u32 == protocol::MAX_SHARDS);
     // A page is visited under one lock.
     assert!(protocol::MAX_PAGE_ITEMS <= engine::MAX_VISITED);
@@ -283,6 +284,9 @@ pub const COMMIT_EVENTS: usize = 20_000;
 
 /// Bytes of specs and outputs in one group commit, likewise.
 pub const COMMIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Decisions on one claim that looks at all tasks, a thousand in each: two rounds through five million.
+pub const MAX_LOOKS_OF_CLAIM: usize = 10_000;
 
 /// How long a claim waits at most before it looks whether other shards are the agent's now.
 pub const SHARDS_WAIT: Duration = Duration::from_secs(5);

@@ -42,6 +42,9 @@ pub(super) async fn nothing_for(cx: &Context, agent: &AgentId) -> Nothing {
                 ..Nothing::because(v1::EmptyReason::MachineSlowed)
             };
         }
+        if state.is_scanning(agent) {
+            return Nothing::because(v1::EmptyReason::ScanLimit);
+        }
         let wants = state.presence(agent).and_then(|presence| presence.wants);
         let mut passed = match (state.agent(agent), wants) {
             (Some(agent), Some(wants)) => state.passed(agent, &wants),

@@ -7,11 +7,14 @@ use swarm_engine::{
     },
     id::{AgentId, Session},
     limits::MAX_HELD_LEASES,
-    noun::{needs::Executor, process::Process},
+    noun::{needs::Executor, process::Process, rules::Rules},
     rejection::{Faults, Rejection},
 };
 use swarm_proto::{
-    limits::{MAX_AGENT_LABELS_BYTES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_SLOTS},
+    limits::{
+        MAX_AGENT_LABELS_BYTES, MAX_EXECUTORS, MAX_NAME_BYTES, MAX_RULE_PATTERN_BYTES, MAX_RULE_PATTERNS,
+        MAX_SLOTS,
+    },
     v1,
 };
 
@@ -128,6 +131,9 @@ fn read(
         fields.text("process.host", &process.host, MAX_NAME_BYTES);
         fields.text("process.place", &process.place, MAX_NAME_BYTES);
     }
+    if let Some(rules) = &request.rules {
+        check_rules(rules, &mut fields.below("rules"));
+    }
     let agent = unless_faulty(agent, faults)?;
     Ok(Register {
         agent,
@@ -138,6 +144,11 @@ fn read(
         executors: match request.executors.as_slice() {
             [] => [Executor::Command].into(),
             named => named.iter().filter_map(|name| Executor::named(name)).collect(),
+        },
+        rules: match request.rules {
+            Some(rules) if rules.no_commands => Rules::NoCommands,
+            Some(rules) if !rules.programs.is_empty() => Rules::programs(&rules.programs),
+            Some(_) | None => Rules::Everything,
         },
         version: request.version.into(),
         held: request.held.iter().map(held).collect(),
@@ -152,6 +163,16 @@ fn read(
                 place: process.place.into(),
             }),
     })
+}
+
+fn check_rules(rules: &v1::OwnerRules, fields: &mut Fields<'_>) {
+    fields.count("programs", rules.programs.len(), MAX_RULE_PATTERNS);
+    for (index, pattern) in rules.programs.iter().enumerate().take(MAX_RULE_PATTERNS) {
+        if pattern.is_empty() {
+            fields.refuse(format_args!("programs[{index}]"), "is empty: it names no program");
+        }
+        fields.text(format_args!("programs[{index}]"), pattern, MAX_RULE_PATTERN_BYTES);
+    }
 }
 
 #[cfg(test)]
@@ -190,8 +211,20 @@ mod tests {
             executors: Vec::new(),
             process: None,
             seen: None,
+            rules: Some(v1::OwnerRules {
+                programs: vec!["git".into(), String::new()],
+                no_commands: false,
+            }),
         };
-        let expected = ["agent_id", "name", "labels", "slots", "version", "held"];
+        let expected = [
+            "agent_id",
+            "name",
+            "labels",
+            "slots",
+            "version",
+            "held",
+            "rules.programs[1]",
+        ];
         assert_eq!(paths(read(bad, TTL, 7)), expected);
         let labels = (0..5)
             .map(|index| (format!("{index}"), "v".repeat(1_000)))

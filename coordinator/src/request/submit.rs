@@ -6,7 +6,7 @@ use swarm_engine::{
     command::submit::{self, NewJob, NewTask, Submit, Submitted},
     id::{JobId, TaskId},
     limits::MAX_SUBMIT_TASKS,
-    noun::needs::Class,
+    noun::{needs::Class, rules::Program},
     rejection::Faults,
     rule::fit::Liveness,
     state::State,
@@ -164,18 +164,18 @@ fn named_in(submit: &Submit) -> BTreeSet<TaskId> {
 
 /// The submitted tasks that no live agent can run as things are, together where the reason is the same.
 fn unmatched(state: &State, submitted: &[Submitted], liveness: Liveness) -> Vec<v1::Unmatched> {
-    let mut known: BTreeMap<&Class, Option<usize>> = BTreeMap::new();
+    let mut known: BTreeMap<(&Class, &Program), Option<usize>> = BTreeMap::new();
     let mut unmatched: Vec<v1::Unmatched> = Vec::new();
     for task in submitted.iter().filter_map(|task| state.task(&task.id)) {
         if task.end().is_some() || task.lease().is_some() {
             continue;
         }
-        let class = &task.needs.class;
-        let place = match known.get(class) {
+        let needs = (&task.needs.class, &task.needs.program);
+        let place = match known.get(&needs) {
             Some(place) => *place,
             None if known.len() >= MAX_CLASSES_VISITED || unmatched.len() >= MAX_UNMATCHED => None,
             None => {
-                let place = state.unmatched(class, None, liveness).map(|why| {
+                let place = state.unmatched(&task.needs, None, liveness).map(|why| {
                     let message = unmatched_in_words(&why);
                     let same = unmatched.iter().position(|other| other.message == message);
                     same.unwrap_or_else(|| {
@@ -186,7 +186,7 @@ fn unmatched(state: &State, submitted: &[Submitted], liveness: Liveness) -> Vec<
                         unmatched.len() - 1
                     })
                 });
-                known.insert(class, place);
+                known.insert(needs, place);
                 place
             }
         };

@@ -9,6 +9,7 @@ use swarm_engine::{
         agent::Agent,
         needs::Executor,
         process::{Process, Twin},
+        rules::Rules,
     },
     time::Timestamp,
 };
@@ -57,6 +58,22 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
             host: twin.host.to_string(),
             refused_ms: twin.refused.0,
         }),
+        rules: write_rules(&agent.rules),
+    }
+}
+
+fn write_rules(rules: &Rules) -> Option<store::OwnerRulesRecord> {
+    (!rules.are_none()).then(|| store::OwnerRulesRecord {
+        no_commands: *rules == Rules::NoCommands,
+        programs: rules.patterns().map(str::to_owned).collect(),
+    })
+}
+
+fn read_rules(stored: Option<store::OwnerRulesRecord>) -> Rules {
+    match stored {
+        None => Rules::Everything,
+        Some(rules) if rules.no_commands => Rules::NoCommands,
+        Some(rules) => Rules::programs(&rules.programs),
     }
 }
 
@@ -97,5 +114,6 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
             host: twin.host.into(),
             refused: Timestamp(twin.refused_ms),
         }),
+        rules: read_rules(stored.rules),
     })
 }

@@ -1,15 +1,13 @@
 //! Events and records with every field set, one of each kind. The golden files have their bytes.
 
+mod agents;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use swarm_engine::{
     event::{CancelledAttempt, Event, Fact, Subject},
-    id::{
-        AgentId, AttemptNumber, GroupName, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session,
-        TaskId,
-    },
+    id::{AgentId, AttemptNumber, GroupName, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
     noun::{
-        agent::Agent,
         attempt::Attempt,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
@@ -18,8 +16,8 @@ use swarm_engine::{
         lease::Lease,
         needs::{Bucket, Class, Executor, Needs},
         outcome::{Blame, Failure, Loss, Outcome, Output},
-        process::{Process, Twin},
         queue::QueueLimit,
+        rules::Program,
         selector::Selector,
         task::{Condition, Dependency, PastEnd, Phase, Task, TaskState, Times},
         tries::{RetryPolicy, Tries},
@@ -27,11 +25,14 @@ use swarm_engine::{
     time::{Clocks, Timestamp},
 };
 
+use self::agents::{copied_agent, gifted_agent, left_agent, strict_agent};
 use super::{
     StoredError, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
     decode_task, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
     encode_task,
 };
+
+pub(super) use self::agents::agent;
 
 /// One event of each kind, in the order of [`Fact::KINDS`].
 pub(crate) fn events() -> Vec<Event> {
@@ -184,6 +185,7 @@ pub(super) fn records() -> Vec<Record> {
         record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
         record("left_agent_record", left_agent(), encode_agent, decode_agent),
         record("copied_agent_record", copied_agent(), encode_agent, decode_agent),
+        record("strict_agent_record", strict_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),
         record("hold_record", hold(), encode_hold, decode_hold),
         record("queue_limit_record", limit(), encode_limit, decode_limit),
@@ -384,6 +386,7 @@ pub(super) fn demanding_task() -> Task {
             executor: Executor::Prompt,
             selector: Selector::parse(&["gpu=a100", "!spot"]).expect("good terms"),
         },
+        program: Program::Unnamed,
         group: Some(GroupName::stored("the-repository")),
     });
     task.bucket = Bucket(201);
@@ -394,37 +397,6 @@ pub(super) fn demanding_task() -> Task {
         };
     }
     task
-}
-
-/// An agent that runs prompts too.
-pub(super) fn gifted_agent() -> Agent {
-    Agent {
-        executors: [Executor::Command, Executor::Prompt].into(),
-        ..agent()
-    }
-}
-
-/// An agent that said goodbye a while after its registration.
-pub(super) fn left_agent() -> Agent {
-    Agent {
-        changed: Timestamp(1_699_999_500_000),
-        ..agent()
-    }
-}
-
-/// An agent that says where it runs, and a copy of which was refused.
-fn copied_agent() -> Agent {
-    Agent {
-        process: Some(Process {
-            host: "lab-2".into(),
-            place: "5f0c7f0e-2d6b-4a0e-9a55-1f0d7c1f3b61 2049 131074".into(),
-        }),
-        twin: Some(Twin {
-            host: "lab-2-copy".into(),
-            refused: Timestamp(1_700_000_000_000),
-        }),
-        ..agent()
-    }
 }
 
 pub(super) fn hold() -> Hold {
@@ -461,24 +433,6 @@ pub(super) fn job() -> Job {
             (TaskState::Cancelled, 2),
             (TaskState::Skipped, 300),
         ]),
-    }
-}
-
-pub(super) fn agent() -> Agent {
-    Agent {
-        executors: [Executor::Command].into(),
-        id: agent_id(),
-        name: "Lab, second shelf".into(),
-        labels: labels(),
-        slots: 8,
-        version: "0.1.0".into(),
-        session: Session(5),
-        registered: Timestamp(1_699_999_000_000),
-        gone: true,
-        // As in records from before this was kept.
-        changed: Timestamp(1_699_999_000_000),
-        process: None,
-        twin: None,
     }
 }
 

@@ -9,6 +9,7 @@ use swarm_engine::{
     noun::{
         lazy_box::LazyBox,
         needs::{Bucket, Class, Executor, Needs},
+        rules::Program,
         selector::Selector,
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState, Times},
         tries::{RetryPolicy, Tries},
@@ -158,8 +159,21 @@ fn read_needs(stored: &store::TaskRecord) -> Result<Needs, Fault> {
             executor,
             selector,
         },
+        program: read_program(&stored.spec),
         group: optional(&stored.exclusive_group).map(GroupName::stored),
     })
+}
+
+/// The program that owners' rules go by. It stands in the spec alone, which old records have too.
+fn read_program(spec: &Bytes) -> Program {
+    // No agent can run what cannot be read, so no rule has to name it.
+    let spec = store::SpecCommand::decode(spec.clone()).unwrap_or_default();
+    let Some(command) = spec.command else {
+        return Program::Unnamed;
+    };
+    let name = command.argv.first().map_or(&b""[..], AsRef::as_ref);
+    let has_own_path = command.env.iter().any(|variable| *variable.name == *b"PATH");
+    Program::of_command(std::str::from_utf8(name).unwrap_or_default(), has_own_path)
 }
 
 fn write_dependency(dependency: &Dependency) -> store::DependencyRecord {

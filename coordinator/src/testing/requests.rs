@@ -14,6 +14,7 @@ use swarm_engine::{
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
         outcome::{Blame, Failure, Output},
+        rules::Rules,
         task::{Condition, Task},
         tries::RetryPolicy,
     },
@@ -36,6 +37,7 @@ pub(crate) fn agent() -> AgentId {
 pub(crate) fn registration(agent: AgentId) -> Register {
     Register {
         executors: [Executor::Command].into(),
+        rules: Rules::Everything,
         agent,
         name: "agent".into(),
         labels: [].into(),

@@ -8,6 +8,7 @@ use swarm_engine::{
         hold::{Hold, Scope},
         needs::Shard,
         presence::Presence,
+        rules::Rules,
         task::Task,
     },
     rule::fit::Liveness,
@@ -140,7 +141,16 @@ pub(crate) fn agent_message(seen: &Seen, liveness: Liveness) -> v1::Agent {
             .map(|twin| twin.host.to_string())
             .unwrap_or_default(),
         twin_time: agent.twin.as_ref().map(|twin| timestamp(twin.refused)),
+        rules: rules_message(&agent.rules),
     }
+}
+
+/// What an owner lets an agent run; `None` when that is everything.
+fn rules_message(rules: &Rules) -> Option<v1::OwnerRules> {
+    (!rules.are_none()).then(|| v1::OwnerRules {
+        no_commands: *rules == Rules::NoCommands,
+        programs: rules.patterns().map(str::to_owned).collect(),
+    })
 }
 
 /// A part of all tasks.

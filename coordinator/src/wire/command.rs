@@ -1,5 +1,6 @@
 //! Command lines: what one must look like when it comes in, and how it is shown to others.
 
+use swarm_engine::noun::rules::Program;
 use swarm_proto::v1;
 
 use super::{field::Fields, text::quoted};
@@ -49,6 +50,12 @@ pub(crate) fn check(command: &v1::Command, fields: &mut Fields<'_>) {
             fields.refuse("env", format!("the value of {} has a NUL byte", quoted(name)));
         }
     }
+}
+
+/// The program that owners' rules go by.
+pub(crate) fn program(command: &v1::Command) -> Program {
+    let name = command.argv.first().map_or("", String::as_str);
+    Program::of_command(name, command.env.contains_key("PATH"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use swarm_engine::{
         lease::Lease,
         needs::{Bucket, Executor, Needs},
         outcome::{Blame, Failure, Outcome, Output},
+        rules::Rules,
         task::{Condition, Dependency, End, PastEnd, Phase, Task, TaskState},
         tries::RetryPolicy,
     },
@@ -139,6 +140,7 @@ pub(crate) fn subject() -> Subject {
 pub(crate) fn agent() -> Agent {
     Agent {
         executors: [Executor::Command].into(),
+        rules: Rules::Everything,
         id: AgentId::stored("k3x9"),
         name: "lab\u{1b}[2J".into(),
         labels: [("os".to_owned(), "linux".to_owned())].into(),

@@ -12,6 +12,7 @@ use swarm_engine::{
     },
     noun::{
         needs::{Bucket, Class, Executor, Needs},
+        rules::Program,
         selector::Selector,
         task::Condition,
         tries::RetryPolicy,
@@ -118,6 +119,10 @@ fn read_needs(spec: &v1::TaskSpec, fields: &mut Fields<'_>) -> Needs {
                 Some(Work::Command(_)) | None => Executor::Command,
             },
             selector,
+        },
+        program: match &spec.work {
+            Some(Work::Command(command)) => command::program(command),
+            Some(Work::Prompt(_)) | None => Program::Unnamed,
         },
         group,
     }

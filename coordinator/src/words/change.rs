@@ -37,7 +37,7 @@ pub(crate) fn change_for(task: &Task, fit: &Fit) -> Option<v1::Change> {
             }),
             ..agent_for(task)?
         })),
-        Fit::Label(_) | Fit::Executor(_) | Fit::Lost(_) | Fit::Leaving => start_agent(task),
+        Fit::Label(_) | Fit::Rules(_) | Fit::Executor(_) | Fit::Lost(_) | Fit::Leaving => start_agent(task),
         // It would refuse again.
         Fit::Avoided(avoided) if avoided.why == Why::Refused => start_agent(task),
         Fit::Avoided(_) | Fit::Fits | Fit::Busy | Fit::Slowed(_) => None,

@@ -9,6 +9,7 @@ use swarm_engine::{
         hold::{HoldKind, Scope},
         needs::Executor,
         outcome::Outcome,
+        rules::{Program, Rules},
         selector::Term,
         task::{Condition, End, Task, TaskState},
     },
@@ -29,6 +30,7 @@ use super::hold::{describe_hold, done_by};
 use crate::wire::{
     state::state_message,
     task::explain_cancelled,
+    text::quoted,
     time::{describe, timestamp},
 };
 
@@ -314,6 +316,7 @@ fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, liveness: Live
         }
         Fit::Executor(executor) => Told::new("executor", cannot(*executor)),
         Fit::Label(term) => Told::new("label", label_in_words(term, agent)),
+        Fit::Rules(program) => Told::new("command", forbidden(program, agent)),
         Fit::Queue(queue) => Told::new("queue", format!("it does not take tasks of queue {queue}")),
         Fit::Shard(shard, index) => {
             let count = shard.count;
@@ -352,6 +355,21 @@ fn cannot(executor: Executor) -> String {
     match executor {
         Executor::Prompt => "it runs commands only; no agent of this version runs prompts".to_owned(),
         Executor::Command => "it does not run commands".to_owned(),
+    }
+}
+
+fn forbidden(program: &Program, agent: &Agent) -> String {
+    match (&agent.rules, program) {
+        (Rules::NoCommands, _) => "its owner allows no commands (--no-command)".to_owned(),
+        (_, Program::Named(name)) => format!(
+            "its owner does not allow the command {} (--allow-command)",
+            quoted(name)
+        ),
+        (_, Program::Unnamed) => {
+            "its owner allows commands by name (--allow-command), and with a PATH of the \
+             task's own the name may be any program's"
+                .to_owned()
+        }
     }
 }
 
@@ -401,6 +419,19 @@ fn reason_in_words(reason: &Reason, count: usize) -> String {
             Some(label) => format!("{count} {} label {label}", if one { "has" } else { "have" }),
             None => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
         },
+        Reason::Rules(Program::Named(program)) => {
+            let program = quoted(program);
+            format!(
+                "{count} {} not allow the command {program}",
+                if one { "does" } else { "do" }
+            )
+        }
+        Reason::Rules(Program::Unnamed) => {
+            format!(
+                "{count} {} not allow commands with a PATH of their own",
+                if one { "does" } else { "do" }
+            )
+        }
         Reason::Queue(queue) => {
             format!(
                 "{count} {} serve queue {queue}",
@@ -418,10 +449,10 @@ pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
     } else {
         format!("{tasks} tasks")
     };
-    let (need, wait, belong, was) = if tasks == 1 {
-        ("needs", "waits", "belongs", "was")
+    let (need, run, wait, belong, was) = if tasks == 1 {
+        ("needs", "runs", "waits", "belongs", "was")
     } else {
-        ("need", "wait", "belong", "were")
+        ("need", "run", "wait", "belong", "were")
     };
     let (kind, rest) = match passed {
         Passed::Executor(executor) => ("executor", format!("{need} an agent that runs {executor}s")),
@@ -429,6 +460,7 @@ pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
             Some(label) => ("label", format!("{need} an agent without label {label}")),
             None => ("label", format!("{need} label {term}")),
         },
+        Passed::Rules => ("command", format!("{run} commands that the owner does not allow")),
         Passed::Queue(queue) => ("queue", format!("{wait} in queue {queue}")),
         Passed::PausedQueue(queue, actor) if actor.is_empty() => (
             "queue_paused",

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use swarm_proto::v1::{
     AttemptOutcome, DrainAgentRequest, ListAgentsRequest, PauseRequest, Requirements, ResumeRequest,
     StopAllRequest, TaskState, UndrainAgentRequest, admin_service_client::AdminServiceClient,
-    agent_service_client::AgentServiceClient,
+    agent_service_client::AgentServiceClient, task_spec::Work,
 };
 
 use crate::harness::{
@@ -184,16 +184,70 @@ fn an_agent_says_what_does_not_fit_it_and_its_own_labels_do() {
 fn what_one_owner_does_not_allow_another_agent_runs() {
     let coordinator = Coordinator::start();
     let client = coordinator.client();
-    let _strict = RealAgent::start(&coordinator, "strict", &["--allow-command", "git"]);
+    let mut strict = RealAgent::start(&coordinator, "strict", &["--allow-command", "git"]);
     client.submit(vec![shell_task("x", "true")]);
-    let refused = client.wait_for_event("x", "lease_released");
-    assert!(
-        refused.summary.contains("does not allow the command 'sh'"),
-        "{refused:?}"
-    );
+    wait_for_log(&mut strict, "1 task runs commands that the owner does not allow");
     let _free = RealAgent::start(&coordinator, "free", &[]);
     let task = client.wait_for_state("x", TaskState::Succeeded);
-    assert_eq!(task.tries.unwrap().failures, 0);
+    assert_eq!(task.attempt_count, 1, "it was granted to the strict agent");
+}
+
+#[test]
+fn what_an_owner_allows_waits_for_nothing_that_he_does_not() {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    let _strict = RealAgent::start(
+        &coordinator,
+        "strict",
+        &["--allow-command", "echo", "--scan-limit", "1"],
+    );
+    wait_until("the agent is there", || client.status().slots > 0);
+    let run = |id: &str, program: &str| {
+        with(shell_task(id, ""), |spec| {
+            let Some(Work::Command(command)) = &mut spec.work else {
+                unreachable!()
+            };
+            command.argv = vec![program.to_owned(), "hello".to_owned()];
+        })
+    };
+    let forbidden = (0..150).map(|n| run(&format!("ls-{n}"), "ls")).collect();
+    client.submit(forbidden);
+    client.submit(vec![run("said", "echo")]);
+    client.wait_for_state("said", TaskState::Succeeded);
+    let events = client.all_events();
+    let granted = events.iter().filter(|event| event.kind == "lease_granted");
+    assert_eq!(
+        granted.count(),
+        1,
+        "a grant was spent on what the owner does not allow"
+    );
+    assert_eq!(client.status().unmatched, 150);
+
+    // Nobody runs these, and everybody who asks is told so.
+    let refused = coordinator
+        .swarmctl(&["submit", "--require-match", "--", "ls", "-l"])
+        .expect(9);
+    assert!(
+        refused.stderr.contains("1 does not allow the command 'ls'"),
+        "{}",
+        refused.stderr
+    );
+    let dry = coordinator
+        .swarmctl(&["submit", "--dry-run", "--require-match", "--", "ls", "-l"])
+        .expect(9);
+    assert!(
+        dry.stderr.contains("do not allow the command 'ls'"),
+        "{}",
+        dry.stderr
+    );
+    coordinator
+        .swarmctl(&["submit", "--dry-run", "--require-match", "--", "echo", "x"])
+        .expect(0);
+    let page = coordinator.swarmctl(&["explain", "ls-7"]).expect(0).stdout;
+    assert!(
+        page.contains("its owner does not allow the command 'ls' (--allow-command)"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use swarm_proto::{
     call::CallFailure,
     limits::{MAX_PAGE_ITEMS, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
-    v1::{Agent, AgentState, ListAgentsRequest, NewTask, TaskSpec, Unmatched, task_spec::Work},
+    rules,
+    v1::{Agent, AgentState, Command, ListAgentsRequest, NewTask, TaskSpec, Unmatched, task_spec::Work},
 };
 
 use crate::{call::client::Client, output::task};
@@ -32,7 +33,8 @@ pub(crate) async fn unmatched(
                 found.entry(needs.terms.clone()).or_insert(agents)
             }
         };
-        if !agents.iter().any(|agent| needs.is_met_by(agent)) {
+        let mut meet = agents.iter().filter(|agent| needs.is_met_by(agent));
+        if !meet.any(|agent| needs.is_allowed_by(agent)) {
             unmatched.push(Unmatched {
                 task_ids: tasks
                     .iter()
@@ -40,7 +42,7 @@ pub(crate) async fn unmatched(
                     .map(|task| task.task_id.clone())
                     .collect(),
                 tasks: tasks.len() as u64,
-                message: needs.message(),
+                message: needs.message(agents),
             });
         }
     }
@@ -74,6 +76,8 @@ struct Needs {
     terms: Vec<String>,
     queue: String,
     executor: &'static str,
+    /// The program of a command, and whether the task sets a PATH of its own: owners' rules go by both.
+    program: Option<(String, bool)>,
 }
 
 impl Needs {
@@ -86,25 +90,52 @@ impl Needs {
                 Some(Work::Command(_)) | None => DEFAULT_EXECUTOR,
             },
             terms: terms(&spec).to_vec(),
+            program: match &spec.work {
+                Some(Work::Command(command)) => {
+                    let program = command.argv.first().cloned().unwrap_or_default();
+                    Some((program, command.env.contains_key("PATH")))
+                }
+                Some(Work::Prompt(_)) | None => None,
+            },
         }
     }
 
     fn is_met_by(&self, agent: &Agent) -> bool {
         let carries_out = agent.executors.iter().any(|executor| executor == self.executor);
         let serves = agent.queues.is_empty() || agent.queues.contains(&self.queue);
-        (carries_out || (agent.executors.is_empty() && self.executor == DEFAULT_EXECUTOR)) && serves
+        let carries_out = carries_out || (agent.executors.is_empty() && self.executor == DEFAULT_EXECUTOR);
+        carries_out && serves
     }
 
-    fn message(&self) -> String {
+    /// Whether the rules of the agent's owner allow the command.
+    fn is_allowed_by(&self, agent: &Agent) -> bool {
+        let (Some(rules), Some((program, has_own_path))) = (&agent.rules, &self.program) else {
+            return true;
+        };
+        let path = has_own_path.then(|| ("PATH".to_owned(), String::new()));
+        let command = Command {
+            argv: vec![program.clone()],
+            env: path.into_iter().collect(),
+            ..Command::default()
+        };
+        rules::allow(rules, &command).is_ok()
+    }
+
+    /// Why none of these agents can run it.
+    fn message(&self, agents: &[Agent]) -> String {
         let with = if self.terms.is_empty() {
             String::new()
         } else {
             format!(" with {}", self.terms.join(", "))
         };
-        format!(
-            "no agent that is online runs {}s of queue {}{with}",
-            self.executor, self.queue
-        )
+        let (executor, queue) = (self.executor, &self.queue);
+        match &self.program {
+            Some((program, _)) if agents.iter().any(|agent| self.is_met_by(agent)) => format!(
+                "the owners of all agents that are online and run {executor}s of queue {queue}{with} do not allow \
+                 the command '{program}'"
+            ),
+            _ => format!("no agent that is online runs {executor}s of queue {queue}{with}"),
+        }
     }
 }
 

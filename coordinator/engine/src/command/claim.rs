@@ -6,7 +6,9 @@ use crate::{
     draft::Draft,
     event::{Fact, Subject},
     id::{AgentId, AttemptNumber, LeaseToken, Number, QueueName, Session},
-    limits::{DEFAULT_SCAN, END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_SCAN},
+    limits::{
+        END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_SCAN, MAX_SCAN_IN_ORDER, SCAN_PAUSE,
+    },
     noun::{
         agent::Agent,
         lease::Lease,
@@ -15,7 +17,10 @@ use crate::{
     },
     rejection::Rejection,
     rule::{dependency::settle, fit::Liveness},
-    state::State,
+    state::{
+        State,
+        soft::{Reach, Scan},
+    },
     time::Timestamp,
 };
 
@@ -36,7 +41,7 @@ pub struct Claim {
     pub lease_ttl: Duration,
 }
 
-/// Grants leases: highest priority first, then the oldest task.
+/// Grants leases: highest priority first, then the queue that was given to least recently, then the oldest task.
 ///
 /// The answer is the granted tasks, each with its lease. It is empty when no queued task suits the agent, when a hold
 /// is in the way ([`State::hold_on`]), or when the agent's machine failed its last attempts ([`State::slowed_until`]).
@@ -141,12 +146,15 @@ fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
 }
 
 /// The first task for an agent that it does not avoid.
-fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, liveness: Liveness) -> Option<Number> {
-    let limit = match wants.scan_limit {
-        0 => DEFAULT_SCAN,
-        asked => asked.min(MAX_SCAN),
-    };
-    let own = first(state, agent, offer, limit, liveness, |_| true);
+fn next(
+    draft: &mut Draft<'_>,
+    agent: &Agent,
+    wants: &Wants,
+    offer: &Offer,
+    liveness: Liveness,
+) -> Option<Number> {
+    let limit = wants.scan_limit;
+    let own = first(draft, agent, offer, Reach::Own, limit, liveness, |_, _| true);
     let Some(Shard { count, index: None }) = wants.shard else {
         return own;
     };
@@ -156,55 +164,107 @@ fn next(state: &State, agent: &Agent, wants: &Wants, offer: &Offer, liveness: Li
             buckets: Buckets::ALL,
             ..offer.clone()
         };
-        first(state, agent, &wide, limit, liveness, |task| {
-            !state.is_for_its_owner(task, count, liveness)
-        })
+        first(
+            draft,
+            agent,
+            &wide,
+            Reach::Everybodys,
+            limit,
+            liveness,
+            |state, task| !state.is_for_its_owner(task, count, liveness),
+        )
     })
 }
 
+/// The first of an offer's tasks in order that is wanted and not avoided, or one that is found by looking round.
 fn first(
-    state: &State,
+    draft: &mut Draft<'_>,
     agent: &Agent,
     offer: &Offer,
+    reach: Reach,
     limit: u32,
     liveness: Liveness,
-    is_wanted: impl Fn(&Task) -> bool,
+    is_wanted: impl Fn(&State, &Task) -> bool,
 ) -> Option<Number> {
+    let state: &State = draft;
     let is_open = |queue: &QueueName| state.is_open(queue);
-    let accept = |number| {
-        let task = state.task_numbered(number);
-        task.is_some_and(|task| is_wanted(task) && state.avoids(task, agent, liveness).is_none())
+    let accept = |number: &Number| {
+        let task = state.task_numbered(*number);
+        task.is_some_and(|task| {
+            offer.allows(&task.needs.class, &task.needs.program)
+                && is_wanted(state, task)
+                && state.avoids(task, agent, liveness).is_none()
+        })
     };
-    let first = state.ready().first(offer, is_open)?;
-    if accept(first) {
-        return Some(first);
+    let head = state.ready().first(offer, is_open);
+    if head.as_ref().is_some_and(accept) {
+        return head;
     }
-    state
+    let (in_order, round) = looks(limit);
+    let mut left = in_order;
+    let tasks = head.and_then(|_| state.ready().in_order(offer, is_open));
+    let is_ordered = head.is_none() || tasks.is_some();
+    let tasks = tasks.into_iter().flatten().take(in_order);
+    let found = tasks.inspect(|_| left -= 1).find(accept);
+    if found.is_some() {
+        return found;
+    }
+    if is_ordered && left > 0 {
+        // These were all tasks.
+        draft.soft_mut().set_scan(&agent.id, reach, None);
+        return None;
+    }
+    let before = state.scan(&agent.id, reach);
+    let openings = state.ready().openings();
+    let after = before.and_then(|scan| scan.after.as_ref());
+    let since = match after {
+        Some(_) => before.and_then(|scan| scan.since),
+        None => Some(openings),
+    };
+    let seen = state
         .ready()
-        .first_accepted(offer, is_open, limit as usize, accept)
+        .look_round(offer, is_open, after, round, |number| accept(&number));
+    let found = seen.found;
+    let scan = match seen.stopped {
+        Some(stopped) => Some(Scan {
+            after: Some(stopped),
+            since: since.filter(|_| found.is_none()),
+        }),
+        None if found.is_none() && since != Some(openings) => Some(Scan::AGAIN),
+        None => None,
+    };
+    draft.soft_mut().set_scan(&agent.id, reach, scan);
+    found
 }
 
-/// The time at which an agent that was given nothing may be given a task though nothing else happens: it then no longer
-/// avoids the task.
+/// The number of tasks that a claim with this limit looks at in their order, and round and round.
+fn looks(limit: u32) -> (usize, u32) {
+    match limit.min(MAX_SCAN) {
+        0 => (MAX_SCAN_IN_ORDER as usize, MAX_SCAN),
+        limit => (limit.div_ceil(2) as usize, (limit / 2).max(1)),
+    }
+}
+
+/// The time at which an agent that was given nothing may be given a task though nothing else happens: it has not looked
+/// at all tasks, or it then no longer avoids one.
 pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liveness) -> Option<Timestamp> {
     if state.hold_on(agent).is_some() {
         return None;
     }
     let agent = state.agent(agent)?;
+    if state.is_scanning(&agent.id) {
+        let is_at_once = wants.scan_limit == 0 && state.is_in_a_round(&agent.id);
+        let pause = if is_at_once { Duration::ZERO } else { SCAN_PAUSE };
+        return Some(liveness.now + pause);
+    }
     let offer = state.offer(agent, wants);
-    let mut first: Option<Timestamp> = None;
-    let avoided = |number| {
-        let task = state.task_numbered(number);
-        if let Some(avoided) = task.and_then(|task| state.avoids(task, agent, liveness)) {
-            first = Some(first.map_or(avoided.until, |first| first.min(avoided.until)));
-        }
-        false
-    };
     let is_open = |queue: &QueueName| state.is_open(queue);
-    state
-        .ready()
-        .first_accepted(&offer, is_open, DEFAULT_SCAN as usize, avoided);
-    first
+    let tasks = state.ready().in_order(&offer, is_open).into_iter().flatten();
+    let tasks = tasks
+        .take(MAX_SCAN_IN_ORDER as usize)
+        .filter_map(|number| state.task_numbered(number));
+    let avoided = tasks.filter_map(|task| state.avoids(task, agent, liveness));
+    avoided.map(|avoided| avoided.until).min()
 }
 
 /// Refuses callers without a session or with an older one.

@@ -17,6 +17,7 @@ use crate::{
         needs::Executor,
         outcome::Loss,
         process::Process,
+        rules::Rules,
         task::Task,
     },
     rejection::Rejection,
@@ -36,6 +37,8 @@ pub struct Register {
     pub slots: u32,
     /// The kinds of tasks that it can carry out.
     pub executors: BTreeSet<Executor>,
+    /// The commands that its owner lets it run.
+    pub rules: Rules,
     /// The version of its program.
     pub version: Arc<str>,
     /// Every lease that it works on, or whose outcome is unconfirmed.
@@ -77,6 +80,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Result<Registe
         labels,
         slots,
         executors,
+        rules,
         version,
         held,
         lease_ttl,
@@ -94,6 +98,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Result<Registe
         labels,
         slots,
         executors,
+        rules,
         version,
         session,
         registered: draft.now(),

@@ -10,6 +10,7 @@ use crate::{
     noun::{
         needs::Executor,
         process::{Process, Twin},
+        rules::Rules,
     },
     time::Timestamp,
 };
@@ -27,6 +28,8 @@ pub struct Agent {
     pub slots: u32,
     /// The kinds of tasks that it can carry out.
     pub executors: BTreeSet<Executor>,
+    /// The commands that its owner lets it run.
+    pub rules: Rules,
     /// The version of its program.
     pub version: Arc<str>,
     /// Its newest registration. Claims and heartbeats of older sessions are refused.

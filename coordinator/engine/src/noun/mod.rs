@@ -1,6 +1,7 @@
 //! The nouns: records, and the values in them. Nothing here asks a state.
 
 pub mod needs;
+pub mod rules;
 pub mod selector;
 pub mod task;
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     id::{GroupName, QueueName},
-    noun::selector::Selector,
+    noun::{
+        rules::{Program, Rules},
+        selector::Selector,
+    },
 };
 
 /// Everything that decides which agent may be given a task and when. Tasks with equal needs share one value.
@@ -12,6 +15,8 @@ use crate::{
 pub struct Needs {
     /// The demands on its agent.
     pub class: Class,
+    /// The program of its command, which its agent's owner has to allow.
+    pub program: Program,
     /// Its exclusive group: at most one task of the group runs at a time.
     pub group: Option<GroupName>,
 }
@@ -25,6 +30,7 @@ impl Needs {
                 executor: Executor::Command,
                 selector: Selector::default(),
             },
+            program: Program::Unnamed,
             group: None,
         }
     }
@@ -84,7 +90,7 @@ pub struct Wants {
     pub queues: BTreeSet<QueueName>,
     /// Only tasks of this shard; of all shards when `None`.
     pub shard: Option<Shard>,
-    /// Tasks to pass over at most because the agent should avoid them for a while.
+    /// Tasks that a claim looks at; all when 0.
     pub scan_limit: u32,
 }
 
@@ -154,14 +160,21 @@ pub struct Offer {
     pub executors: BTreeSet<Executor>,
     /// Labels that its owner gave it.
     pub labels: std::collections::BTreeMap<String, String>,
+    /// The rules of its owner.
+    pub rules: Rules,
 }
 
 impl Offer {
-    /// Whether the offer meets the demands of a class, whatever the bucket.
+    /// Whether the offer meets the demands of a class, whatever the bucket and the program.
     pub fn suits(&self, class: &Class) -> bool {
         self.serves(&class.queue)
             && self.executors.contains(&class.executor)
             && class.selector.matches(&self.labels)
+    }
+
+    /// Whether the owner lets the agent run the tasks of a class with this program.
+    pub fn allows(&self, class: &Class, program: &Program) -> bool {
+        self.rules.allow(class, program)
     }
 
     /// Whether the agent takes tasks of this queue.

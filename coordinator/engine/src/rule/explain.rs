@@ -315,7 +315,7 @@ fn queued(state: &State, task: &Task, liveness: Liveness) -> Vec<Cause> {
             task: holder.id.clone(),
         });
     }
-    match state.unmatched(&task.needs.class, Some(task.bucket), liveness) {
+    match state.unmatched(&task.needs, Some(task.bucket), liveness) {
         // The hold itself is among the causes already.
         Some(unmatched) if unmatched.hold.is_some() => {}
         Some(why) => causes.push(Cause::Unmatched {
@@ -369,8 +369,9 @@ fn nearness(fit: &Fit) -> u8 {
         Fit::Held(_) => 6,
         Fit::Shard(..) => 7,
         Fit::Queue(_) => 8,
-        Fit::Label(_) => 9,
-        Fit::Executor(_) => 10,
-        Fit::Lost(_) => 11,
+        Fit::Rules(_) => 9,
+        Fit::Label(_) => 10,
+        Fit::Executor(_) => 11,
+        Fit::Lost(_) => 12,
     }
 }

@@ -8,7 +8,8 @@ use crate::{
     noun::{
         agent::Agent,
         hold::{Hold, HoldKind, Scope},
-        needs::{Bucket, Buckets, Class, Executor, Offer, Shard, Wants},
+        needs::{Bucket, Buckets, Executor, Needs, Offer, Shard, Wants},
+        rules::Program,
         selector::Term,
         task::Task,
     },
@@ -38,6 +39,8 @@ pub enum Fit {
     Executor(Executor),
     /// The agent's labels do not meet this term.
     Label(Term),
+    /// The agent's owner does not let it run this program.
+    Rules(Program),
     /// The agent does not take tasks of this queue.
     Queue(QueueName),
     /// The agent takes other shards; this is the shard of the task.
@@ -70,18 +73,19 @@ impl State {
             buckets: self.buckets(&agent.id, wants),
             executors: agent.executors.clone(),
             labels: agent.labels.clone(),
+            rules: agent.rules.clone(),
         }
     }
 
     /// The fit of an agent for a task. Reasons that go away by themselves come last.
     pub fn fit(&self, task: &Task, agent: &Agent, liveness: Liveness) -> Fit {
-        let class = &task.needs.class;
-        match self.fit_for(class, Some(task.bucket), agent, liveness) {
+        let needs = &task.needs;
+        match self.fit_for(needs, Some(task.bucket), agent, liveness) {
             Fit::Fits => {}
             Fit::Shard(shard, _)
                 if shard.index.is_none() && !self.is_for_its_owner(task, shard.count, liveness) =>
             {
-                match self.fit_for(class, None, agent, liveness) {
+                match self.fit_for(needs, None, agent, liveness) {
                     Fit::Fits => {}
                     other => return other,
                 }
@@ -104,14 +108,15 @@ impl State {
         self.leased_to(&agent.id).count() < agent.slots as usize
     }
 
-    /// The same for any task of a class, or of one bucket of it, without reasons that go away by themselves.
+    /// The same for any task with these needs, or of one bucket of them, without reasons that go away by themselves.
     pub(crate) fn fit_for(
         &self,
-        class: &Class,
+        needs: &Needs,
         bucket: Option<Bucket>,
         agent: &Agent,
         liveness: Liveness,
     ) -> Fit {
+        let class = &needs.class;
         let presence = self.soft.presences.get(&agent.id);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
         if liveness.now - heard > liveness.ttl {
@@ -123,13 +128,16 @@ impl State {
         if let Some(term) = class.selector.first_unmet(&agent.labels) {
             return Fit::Label(term.clone());
         }
+        if !agent.rules.allow(class, &needs.program) {
+            return Fit::Rules(needs.program.clone());
+        }
         if let Some(wants) = presence.and_then(|presence| presence.wants.as_ref()) {
             if !wants.queues.is_empty() && !wants.queues.contains(&class.queue) {
                 return Fit::Queue(class.queue.clone());
             }
             if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
                 && !self.buckets(&agent.id, wants).has(bucket)
-                && (shard.index.is_some() || self.owner_will_do(class, bucket, shard.count, liveness))
+                && (shard.index.is_some() || self.owner_will_do(needs, bucket, shard.count, liveness))
             {
                 return Fit::Shard(shard, shard.index_of(bucket));
             }
@@ -151,14 +159,14 @@ impl State {
         let shard = wants.and_then(|wants| wants.shard);
         let keeps_to_shards = shard.is_none_or(|shard| shard.index.is_some());
         let bucket = keeps_to_shards.then_some(task.bucket);
-        self.fit_for(&task.needs.class, bucket, agent, liveness) == Fit::Fits
+        self.fit_for(&task.needs, bucket, agent, liveness) == Fit::Fits
     }
 
     /// Whether a task is left to the owner of its shard. Otherwise any agent may run it that leaves its shards to the
     /// coordinator: also while the owner avoids the task, or is paused because of its machine.
     pub(crate) fn is_for_its_owner(&self, task: &Task, count: u16, liveness: Liveness) -> bool {
         let index = Shard { count, index: None }.index_of(task.bucket);
-        self.owner_will_do(&task.needs.class, task.bucket, count, liveness)
+        self.owner_will_do(&task.needs, task.bucket, count, liveness)
             && self
                 .shard_owner(count, index)
                 .and_then(|owner| self.agent(owner))
@@ -172,7 +180,7 @@ impl State {
     /// the coordinator.
     pub(crate) fn owner_will_do(
         &self,
-        class: &Class,
+        needs: &Needs,
         bucket: Bucket,
         count: u16,
         liveness: Liveness,
@@ -182,7 +190,7 @@ impl State {
         let owner = owner
             .and_then(|owner| self.agent(owner))
             .filter(|owner| !owner.gone);
-        owner.is_some_and(|owner| self.fit_for(class, None, owner, liveness).will_do())
+        owner.is_some_and(|owner| self.fit_for(needs, None, owner, liveness).will_do())
     }
 
     /// The agents that are not lost: those that called last come first, and those that may still call after the start
@@ -224,12 +232,12 @@ impl State {
         other.then_some(own)
     }
 
-    /// The reasons why no live agent can run tasks of a class; `None` when one can. A busy agent can.
-    pub fn unmatched(&self, class: &Class, bucket: Option<Bucket>, liveness: Liveness) -> Option<Unmatched> {
+    /// The reasons why no live agent can run tasks with these needs; `None` when one can. A busy agent can.
+    pub fn unmatched(&self, needs: &Needs, bucket: Option<Bucket>, liveness: Liveness) -> Option<Unmatched> {
         let mut unmatched = Unmatched::default();
         if let Some(hold) = self
             .hold(&Scope::Everything)
-            .or_else(|| self.hold(&Scope::Queue(class.queue.clone())))
+            .or_else(|| self.hold(&Scope::Queue(needs.class.queue.clone())))
         {
             unmatched.hold = Some(hold.clone());
             return Some(unmatched);
@@ -239,7 +247,7 @@ impl State {
                 // One of the other agents may fit.
                 return None;
             }
-            let fit = self.fit_for(class, bucket, agent, liveness);
+            let fit = self.fit_for(needs, bucket, agent, liveness);
             if fit.will_do() {
                 return None;
             }
@@ -275,11 +283,17 @@ impl State {
             } else if self.is_at_limit(queue) {
                 add(Passed::QueueLimit(queue.clone()), count);
             } else {
-                let free = self.ready().count_free(class, &Buckets::ALL, u64::MAX);
-                let own = self.ready().count_free(class, &offer.buckets, u64::MAX);
-                add(Passed::Group, count - free);
-                add(Passed::Shard, free - own);
-                add(Passed::Avoided, own);
+                for (program, count) in self.ready().programs(class) {
+                    if !offer.allows(class, program) {
+                        add(Passed::Rules, count);
+                        continue;
+                    }
+                    let free = self.ready().count_free(class, program, &Buckets::ALL);
+                    let own = self.ready().count_free(class, program, &offer.buckets);
+                    add(Passed::Group, count - free);
+                    add(Passed::Shard, free - own);
+                    add(Passed::Avoided, own);
+                }
             }
         }
         passed.into_iter().collect()
@@ -293,6 +307,8 @@ pub enum Passed {
     Executor(Executor),
     /// The agent's labels do not meet this term.
     Label(Term),
+    /// The agent's owner does not let it run their programs.
+    Rules,
     /// The agent did not ask for this queue.
     Queue(QueueName),
     /// The queue is paused, by this person.
@@ -331,6 +347,8 @@ pub enum Reason {
     Executor(Executor),
     /// Its labels do not meet this term.
     Label(Term),
+    /// Its owner does not let it run this program.
+    Rules(Program),
     /// It does not take tasks of this queue.
     Queue(QueueName),
     /// It takes other shards.
@@ -342,6 +360,7 @@ impl Reason {
         match fit {
             Fit::Executor(executor) => Reason::Executor(*executor),
             Fit::Label(term) => Reason::Label(term.clone()),
+            Fit::Rules(program) => Reason::Rules(program.clone()),
             Fit::Queue(queue) => Reason::Queue(queue.clone()),
             Fit::Shard(..) => Reason::Shard,
             Fit::Leaving => Reason::Draining,

@@ -59,6 +59,7 @@ impl State {
                     started: time,
                     clocks: clocks.clone(),
                 });
+                self.derived.ready.begin_round();
             }
             Fact::JobSubmitted(job) => self.put_job(job.clone()),
             Fact::TaskSubmitted(task) => {
@@ -77,12 +78,17 @@ impl State {
                 Phase::Pending { due } => *due = None,
                 _ => panic!("only a pending task becomes due"),
             }),
-            Fact::LeaseGranted { task, lease } => self.change(task, seq, |task| {
-                assert_eq!(task.state(), TaskState::Queued, "only a queued task is granted");
-                assert!(lease.attempt > task.attempt_count, "attempts only rise");
-                task.attempt_count = lease.attempt;
-                task.phase = Phase::Running(Box::new(lease.clone()));
-            }),
+            Fact::LeaseGranted { task, lease } => {
+                self.change(task, seq, |task| {
+                    assert_eq!(task.state(), TaskState::Queued, "only a queued task is granted");
+                    assert!(lease.attempt > task.attempt_count, "attempts only rise");
+                    task.attempt_count = lease.attempt;
+                    task.phase = Phase::Running(Box::new(lease.clone()));
+                });
+                if let Some(task) = self.tasks.get(&task.number) {
+                    self.derived.ready.end_turn(task.queue());
+                }
+            }
             Fact::LeaseExpired {
                 task,
                 attempt,

@@ -12,6 +12,8 @@ mod classes;
 mod evict;
 mod index;
 mod others;
+pub(crate) mod pick;
+mod waiting;
 pub(crate) mod weight;
 
 pub mod direction;

@@ -12,7 +12,7 @@ use crate::{
         attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners, presence::Presence,
         slow::Slow, task::Task,
     },
-    state::{State, weight::Weight},
+    state::{State, pick::Position, weight::Weight},
     time::{Timestamp, millis},
 };
 
@@ -32,6 +32,8 @@ pub struct Soft {
     pub(crate) by_call: BTreeSet<(Timestamp, AgentId)>,
     /// The weight of the wishes among them.
     pub(crate) wants_bytes: u64,
+    /// Where agents that were given none of the first tasks go on looking.
+    scans: BTreeMap<(AgentId, Reach), Scan>,
     /// The owners of shards.
     pub(crate) owners: Owners,
     /// Agents whose machines failed the last reported attempts.
@@ -46,7 +48,52 @@ pub struct Soft {
     deaf_until: Timestamp,
 }
 
+/// The tasks among which an agent looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// Those that it asks for.
+    Own,
+    /// Those of other agents' shards, too.
+    Everybodys,
+}
+
+/// A look at all tasks that is not at its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    /// Where it stopped; `None` at the end of a round that did not see all tasks.
+    pub(crate) after: Option<Position>,
+    /// What had been opened when the round began with the first tasks; `None` when it began anywhere else, or when it
+    /// found something. A round that saw all tasks, and nothing new since, ends the look.
+    pub(crate) since: Option<u64>,
+}
+
+impl Scan {
+    /// Another round is needed.
+    pub(crate) const AGAIN: Scan = Scan {
+        after: None,
+        since: None,
+    };
+}
+
 impl State {
+    /// Whether an agent that was given nothing has not looked at all tasks yet.
+    pub fn is_scanning(&self, agent: &AgentId) -> bool {
+        self.scan(agent, Reach::Own).is_some()
+    }
+
+    /// Whether it looks at further tasks at once: it has not seen this round's.
+    pub fn is_in_a_round(&self, agent: &AgentId) -> bool {
+        self.scan(agent, Reach::Own)
+            .is_some_and(|scan| scan.after.is_some())
+    }
+
+    pub(crate) fn scan(&self, agent: &AgentId, reach: Reach) -> Option<&Scan> {
+        if self.soft.scans.is_empty() {
+            return None;
+        }
+        self.soft.scans.get(&(agent.clone(), reach))
+    }
+
     /// The expiry of a running task's lease without a renewal.
     pub fn expiry(&self, number: Number) -> Option<Timestamp> {
         self.soft.expiries.get(&number).copied()
@@ -293,7 +340,22 @@ impl Soft {
         }
     }
 
+    /// Notes where an agent goes on looking; `None` when it begins anew.
+    pub(crate) fn set_scan(&mut self, agent: &AgentId, reach: Reach, scan: Option<Scan>) {
+        match scan {
+            Some(scan) => {
+                self.scans.insert((agent.clone(), reach), scan);
+            }
+            None if self.scans.is_empty() => {}
+            None => {
+                self.scans.remove(&(agent.clone(), reach));
+            }
+        }
+    }
+
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
+        self.set_scan(agent, Reach::Own, None);
+        self.set_scan(agent, Reach::Everybodys, None);
         let presence = self.presences.remove(agent);
         if let Some(presence) = &presence {
             self.by_call.remove(&(presence.seen, agent.clone()));

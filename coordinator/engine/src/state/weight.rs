@@ -79,7 +79,7 @@ impl Weight for Needs {
             .as_ref()
             .map_or(0, |group| ENTRY + group.as_str().len());
         let class = &self.class;
-        class.queue.as_str().len() + class.selector.bytes() + group
+        class.queue.as_str().len() + class.selector.bytes() + self.program.bytes() + group
     }
 }
 
@@ -95,7 +95,8 @@ impl Weight for Agent {
         let place = process.map_or(0, |process| process.host.len() + process.place.len());
         let twin = self.twin.as_ref().map_or(0, |twin| twin.host.len());
         let own = self.id.as_str().len() + self.name.len() + self.version.len();
-        AGENT + own + pairs(&self.labels) + place + twin
+        let rules: usize = self.rules.patterns().map(|text| ENTRY + 5 * text.len()).sum();
+        AGENT + own + pairs(&self.labels) + rules + place + twin
     }
 }
 

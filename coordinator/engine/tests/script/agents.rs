@@ -18,6 +18,7 @@ use swarm_engine::{
         lease::{Held, Proof},
         needs::{Executor, Shard, Wants},
         process::Process,
+        rules::Rules,
     },
     time::Timestamp,
 };
@@ -53,6 +54,13 @@ impl World {
         if words.takes("prompts") {
             executors.insert(Executor::Prompt);
         }
+        let mut rules = Rules::Everything;
+        if words.takes("no-commands") {
+            rules = Rules::NoCommands;
+        } else if words.takes("allows") {
+            let patterns: Vec<&str> = words.need("patterns")?.split(',').collect();
+            rules = Rules::programs(&patterns);
+        }
         let mut process = None;
         if words.takes("at") {
             let host = words.need("a host")?;
@@ -67,6 +75,7 @@ impl World {
             labels,
             slots,
             executors,
+            rules,
             version: "1.0.0".into(),
             held: held
                 .into_iter()
@@ -124,6 +133,9 @@ impl World {
                 count: count.parse().map_err(|_| "a count is a number")?,
                 index: index.parse().ok(),
             });
+        }
+        if words.takes("looks") {
+            wants.scan_limit = words.need_number("looks")?;
         }
         let request_id: Arc<str> = if words.takes("request") {
             words.need("a request id")?.into()

@@ -263,6 +263,7 @@ fn fit(fit: &Fit) -> String {
         Fit::Held(hold) => story::hold_kind(hold.kind),
         Fit::Executor(executor) => format!("runs no {executor}s"),
         Fit::Label(term) => format!("label {term}"),
+        Fit::Rules(program) => format!("may not run {program}"),
         Fit::Queue(queue) => format!("does not serve {queue}"),
         Fit::Shard(shard, index) => format!("not shard {index} of {}", shard.count),
     }

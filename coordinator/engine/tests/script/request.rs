@@ -8,6 +8,7 @@ use swarm_engine::{
     noun::{
         needs::{Bucket, Executor, Needs},
         outcome::{Blame, Failure},
+        rules::Program,
         selector::Selector,
         task::Condition,
         tries::RetryPolicy,
@@ -128,6 +129,7 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
                 let terms: Vec<&str> = words.need("terms")?.split(',').collect();
                 task.needs.class.selector = Selector::parse(&terms).map_err(|faults| faults[0].1.clone())?;
             }
+            "runs" => task.needs.program = Program::of_command(words.need("a program")?, false),
             "prompt" => task.needs.class.executor = Executor::Prompt,
             "group" => task.needs.group = Some(GroupName::parse(words.need("a group")?)?),
             "bucket" => task.bucket = Bucket(words.need_number("bucket")?),

@@ -5,10 +5,10 @@
 //! restart [ttl 10m] [ahead 2h] [back 2h]  it loads the records, gives grace and opens it again, with longer leases,
 //!                                         with a time that is ahead of the wall clock, or set back
 //! submit [job J] a priority 50; b needs a task clauses: needs X [finished], priority, retries, queue,
-//!                                         timeout, delay, not-before, deadline, size
-//! register laptop [slots 2] [held a#1] [at HOST]
+//!                                         runs PROGRAM, timeout, delay, not-before, deadline, size
+//! register laptop [slots 2] [held a#1] [label K=V] [prompts] [allows git,/opt/*] [no-commands] [at HOST]
 //! deregister laptop [session 1]
-//! claim laptop [2] [from QUEUE] [request ID] [session 1]
+//! claim laptop [2] [from QUEUE] [shard 0/2] [looks 3] [request ID] [session 1]
 //! renew laptop [a#1] [ran 10s] [session 1] [draining]
 //! complete laptop a#1 success; b#1 failure exit [code 127] [blame machine] [retry-after 10s]; c#1 released busy
 //! forge laptop a#2 success                the same with the token of a#1, or a token that was never given

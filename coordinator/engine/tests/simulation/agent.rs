@@ -18,6 +18,7 @@ use swarm_engine::{
         lease::{Held, Proof},
         needs::{Executor, Shard, Wants},
         outcome::{Blame, Failure, NOT_STARTED},
+        rules::{Program, Rules},
         task::Task,
     },
     rejection::Rejection,
@@ -55,6 +56,8 @@ pub(crate) struct Process {
     /// Where its disk is: a process that is started again finds it there, and a twin has a copy elsewhere.
     pub(crate) place: u32,
     is_gifted: bool,
+    /// Its owner lets it run git, and nothing else.
+    is_strict: bool,
     slots: usize,
     pub(crate) session: Option<Session>,
     pub(crate) running: BTreeMap<(TaskId, AttemptNumber), Work>,
@@ -117,6 +120,7 @@ impl Process {
             is_twin: false,
             place: number,
             is_gifted: random.one_in(2),
+            is_strict: random.one_in(3),
             slots: 1 + random.index(3),
             session: None,
             running: BTreeMap::new(),
@@ -203,6 +207,11 @@ impl Process {
             } else {
                 [Executor::Command].into()
             },
+            rules: if self.is_strict {
+                Rules::programs(&["gi?"])
+            } else {
+                Rules::Everything
+            },
             version: "1.0.0".into(),
             held: self.held(moment.boot),
             lease_ttl: TTL,
@@ -257,6 +266,10 @@ impl Process {
                     index: random.one_in(2).then(|| random.below(3) as u16),
                 }),
                 scan_limit: random.below(4) as u32,
+                ..Wants::default()
+            },
+            4 => Wants {
+                scan_limit: 1 + random.below(3) as u32,
                 ..Wants::default()
             },
             _ => Wants::default(),
@@ -431,8 +444,11 @@ impl Process {
         let is_wanted = claim.wants.queues.is_empty() || claim.wants.queues.contains(&class.queue);
         let shard = claim.wants.shard.filter(|shard| shard.index.is_some());
         let is_own = shard.is_none_or(|shard| Some(shard.index_of(task.bucket)) == shard.index);
+        let is_allowed = !self.is_strict
+            || class.executor != Executor::Command
+            || task.needs.program == Program::named("git");
         assert!(
-            is_able && is_wanted && is_own,
+            is_able && is_wanted && is_own && is_allowed,
             "{} is given {}, which it cannot do or did not ask for",
             self.agent,
             task.id

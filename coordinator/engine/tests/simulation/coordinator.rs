@@ -23,6 +23,7 @@ use swarm_engine::{
 };
 
 use super::{
+    choice::Turns,
     fault::{Fault, Tally},
     history::History,
     leases::{Begun, Leases},
@@ -65,6 +66,7 @@ pub(crate) struct Running {
     leaving: BTreeSet<Number>,
     pub(crate) leases: Leases,
     pub(crate) waiters: Waiters,
+    pub(crate) turns: Turns,
     /// The last time at which the timer ran.
     looked: Timestamp,
 }
@@ -137,6 +139,7 @@ impl Coordinator {
             pending: VecDeque::new(),
             leaving: BTreeSet::new(),
             waiters: Waiters::default(),
+            turns: Turns::default(),
             looked: anchor,
         };
         running.state.grace_at_start(anchor, TTL);
@@ -230,6 +233,7 @@ impl Coordinator {
                 }
             }
         }
+        running.turns.forget_empty(&running.state);
         if let Err(fault) = running.state.check() {
             panic!("after seq {}: {fault}", running.state.seq().0);
         }

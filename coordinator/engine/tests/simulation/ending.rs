@@ -10,7 +10,7 @@ use swarm_engine::{
     },
     event::Fact,
     id::{AgentId, ReportHash},
-    noun::{needs::Wants, task::TaskState},
+    noun::{needs::Wants, rules::Rules, task::TaskState},
     time::Timestamp,
 };
 
@@ -129,6 +129,7 @@ impl World {
             labels: gpu(),
             slots: SLOTS as u32,
             executors: everything(),
+            rules: Rules::Everything,
             version: "1.0.0".into(),
             held: Vec::new(),
             lease_ttl: TTL,

@@ -11,6 +11,7 @@ use swarm_engine::{
     noun::{
         lease::Proof,
         needs::{Bucket, Executor, Needs},
+        rules::Program,
         selector::Selector,
         task::{Condition, Task},
         tries::RetryPolicy,
@@ -142,6 +143,7 @@ fn needs(nature: &mut Random) -> Needs {
     if nature.one_in(8) {
         needs.class.executor = Executor::Prompt;
     }
+    needs.program = Program::named(if nature.one_in(3) { "git" } else { "sh" });
     needs
 }
 

@@ -18,6 +18,7 @@ use swarm_engine::{
 };
 
 use super::{
+    choice,
     coordinator::Coordinator,
     fault::{Deed, Tally},
     network::{Answer, Party},
@@ -108,10 +109,16 @@ impl Coordinator {
         tally: &mut Tally,
         claim: &Claim,
     ) -> Result<Vec<std::sync::Arc<swarm_engine::noun::task::Task>>, Rejection> {
-        let before = self.state().seq();
+        let before = self.state().clone();
         let result = self.decide(boot, tally, |draft| claim::decide(draft, claim.clone()));
         let now = self.now(boot);
         let running = self.up_mut();
+        let is_new = running.state.seq() != before.seq();
+        match &result {
+            Ok(given) if given.is_empty() => choice::check_nothing(&before, &running.state, claim, now),
+            Ok(given) if is_new => running.turns.check_given(&before, &running.state, claim, given),
+            Ok(_) | Err(_) => {}
+        }
         for task in result.iter().flatten() {
             let held = Held {
                 proof: proof_of(task),
@@ -120,7 +127,7 @@ impl Coordinator {
             running.leases.renew(&running.state, &claim.agent, &held, now);
             tally.deed(Deed::Claim);
         }
-        if result.iter().any(|granted| !granted.is_empty()) && running.state.seq() == before {
+        if result.iter().any(|granted| !granted.is_empty()) && !is_new {
             tally.repeated_grants += 1;
         }
         result
@@ -209,11 +216,11 @@ fn was_tried(attempt: &swarm_engine::noun::attempt::Attempt, agent: &AgentId) ->
 fn has_first(state: &State, opened: &BTreeSet<Class>, offer: &Offer) -> bool {
     opened.iter().any(|class| {
         let is_claimable = offer.suits(class) && state.is_open(&class.queue);
-        is_claimable && state.ready().first_of(class, &offer.buckets).is_some()
+        is_claimable && state.ready().may_have(class, offer)
     })
 }
 
-fn liveness(now: Timestamp) -> Liveness {
+pub(crate) fn liveness(now: Timestamp) -> Liveness {
     Liveness {
         now,
         ttl: TTL,

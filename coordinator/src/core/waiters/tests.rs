@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_engine::{
     id::{LeaseToken, Session},
-    noun::needs::{Buckets, Executor, Needs},
+    noun::{
+        needs::{Buckets, Executor, Needs},
+        rules::Rules,
+    },
 };
 
 use super::*;
@@ -20,6 +23,7 @@ fn offer(names: &[&str]) -> Arc<Offer> {
         buckets: Buckets::ALL,
         executors: [Executor::Command].into(),
         labels: BTreeMap::new(),
+        rules: Rules::Everything,
     })
 }
 

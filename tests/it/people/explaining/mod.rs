@@ -302,13 +302,44 @@ stories! {
     };
 
     an_agent_that_refuses_says_why_and_another_one_is_to_be_started: Story {
-        obstacle: "turn", agent: "avoided", change: ANY, says: "does not allow the command 'sh' (--allow-command)",
+        obstacle: "turn", agent: "avoided", change: ANY, says: "the owner does not allow this today",
+        ends: Some(TaskState::Succeeded),
+        arrange: |stage| {
+            let mut picky = FakeAgent::register(&stage.coordinator, "picky");
+            let id = stage.submit(shell_task("a", "true"));
+            let lease = stage::leases(picky.claim_now(1)).remove(0);
+            stage::refuse(&picky, &lease, "the owner does not allow this today");
+            id
+        },
+    };
+
+    a_command_that_the_owner_does_not_allow_is_named_before_it_is_given: Story {
+        obstacle: "no_match", agent: "command", change: ANY, says: "1 does not allow the command 'sh'",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
             stage.agent("picky", &["--allow-command", "git"]);
-            let id = stage.submit(shell_task("a", "true"));
-            stage.client().wait_for_event("a", "lease_released");
-            id
+            stage.submit(shell_task("a", "true"))
+        },
+    };
+
+    an_owner_who_allows_no_commands_is_named: Story {
+        obstacle: "no_match", agent: "command", change: ANY, says: "its owner allows no commands (--no-command)",
+        ends: Some(TaskState::Succeeded),
+        arrange: |stage| {
+            stage.agent("shut", &["--no-command"]);
+            stage.submit(shell_task("a", "true"))
+        },
+    };
+
+    a_path_of_the_tasks_own_hides_which_program_it_is: Story {
+        obstacle: "no_match", agent: "command", change: ANY, says: "1 does not allow commands with a PATH of their own",
+        ends: Some(TaskState::Succeeded),
+        arrange: |stage| {
+            stage.agent("picky", &["--allow-command", "sh"]);
+            stage.submit(with(shell_task("a", "true"), |spec| {
+                let Some(Work::Command(command)) = &mut spec.work else { unreachable!() };
+                command.env.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+            }))
         },
     };
 
@@ -410,14 +441,13 @@ stories! {
         },
     };
 
-    that_a_dependency_was_refused_is_said_with_what_helps: Story {
-        obstacle: "dependency", agent: "fits", change: ANY, says: "does not allow the command 'sh'",
+    that_a_dependency_is_not_allowed_is_said_with_what_helps: Story {
+        obstacle: "dependency", agent: "command", change: ANY, says: "does not allow the command 'sh'",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
             stage.agent("picky", &["--allow-command", "git"]);
-            stage.submit(shell_task("refused", "true"));
-            stage.client().wait_for_event("refused", "lease_released");
-            stage.submit(with(shell_task("a", "true"), |spec| spec.depends_on = after(["refused"])))
+            stage.submit(shell_task("forbidden", "true"));
+            stage.submit(with(shell_task("a", "true"), |spec| spec.depends_on = after(["forbidden"])))
         },
     };
 

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 use serde_json::Value;
 use swarm_proto::v1::{
     Agent, AttemptReport, Blame, Cancelled, ClaimResponse, Failure, LeaseRef, ListAgentsRequest, NewTask,
-    Requirements, Retry, TaskState, agent_service_client::AgentServiceClient, attempt_report::Outcome,
+    Released, Requirements, Retry, TaskState, agent_service_client::AgentServiceClient,
+    attempt_report::Outcome,
 };
 
 use crate::harness::{
@@ -259,6 +260,14 @@ pub(super) fn fail_by_provider(agent: &FakeAgent, lease: &LeaseRef, wait: Durati
         ..Failure::default()
     };
     report(agent, lease, Outcome::Failure(failure));
+}
+
+pub(super) fn refuse(agent: &FakeAgent, lease: &LeaseRef, reason: &str) {
+    let released = Released {
+        reason: reason.to_owned(),
+        refused: true,
+    };
+    report(agent, lease, Outcome::Released(released));
 }
 
 pub(super) fn end_as_cancelled(agent: &FakeAgent, lease: &LeaseRef) {

@@ -1,0 +1,204 @@
+//! The choice among queued tasks: in their order, and round and round.
+//!
+//! The order is priority, then the turn of the queue, then age. Who may be given none of the first tasks goes round: it
+//! looks at some tasks of each line after the other, from where it stopped the last time. So a limit of what is looked
+//! at hides no task for ever.
+
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Bound};
+
+use crate::{
+    id::{Number, QueueName},
+    limits::MAX_LINES_VISITED,
+    noun::{
+        needs::{Buckets, Class, Offer},
+        rules::Program,
+    },
+    state::{
+        ready::{Ready, Turn},
+        waiting::{LineKey, Rank, Waiting},
+    },
+};
+
+/// The place of a task in the order.
+type Place = (Reverse<i16>, Turn, Number);
+
+fn place(turn: Turn, (priority, number): Rank) -> Place {
+    (priority, turn, number)
+}
+
+/// Where a look round stopped: behind this task of this line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    class: Class,
+    line: LineKey,
+    rank: Rank,
+}
+
+/// What a look round found: the first in order of the tasks it saw, and where it stopped; `None` at the end.
+pub(crate) struct Seen {
+    pub(crate) found: Option<Number>,
+    pub(crate) stopped: Option<Position>,
+}
+
+impl Ready {
+    /// The first task of all open queues that an offer suits, whatever its program.
+    pub fn first(&self, offer: &Offer, is_open: impl Fn(&QueueName) -> bool) -> Option<Number> {
+        self.suited(offer, is_open)
+            .filter_map(|(turn, _, waiting)| Some(place(turn, waiting.first(&offer.buckets)?)))
+            .min()
+            .map(|(_, _, number)| number)
+    }
+
+    /// The first task of a class in these buckets, whatever its program.
+    pub fn first_of(&self, class: &Class, buckets: &Buckets) -> Option<Number> {
+        let first = self.waiting(class)?.first(buckets);
+        first.map(|(_, number)| number)
+    }
+
+    /// A task of a class with this program: the first one of some line.
+    pub fn first_with(&self, class: &Class, program: &Program) -> Option<Number> {
+        let lines = &self.waiting(class)?.lines;
+        let (key, line) = lines.range(LineKey::first_of(program.clone())..).next()?;
+        let first = line.first().filter(|_| key.program == *program);
+        first.map(|(_, number)| number)
+    }
+
+    /// Whether a class has a task that an offer allows. It may have one when it has more lines than are looked at.
+    pub fn may_have(&self, class: &Class, offer: &Offer) -> bool {
+        let Some(waiting) = self.waiting(class) else {
+            return false;
+        };
+        if waiting.first(&offer.buckets).is_none() {
+            return false;
+        }
+        if offer.rules.are_none() {
+            return true;
+        }
+        let mut looked_at = 0;
+        let is_allowed = |program: &_| offer.allows(class, program);
+        let found = waiting
+            .allowed(is_allowed, &mut looked_at)
+            .take(MAX_LINES_VISITED)
+            .any(|(key, _)| offer.buckets.has(key.bucket) && self.is_free(key.group.as_ref()));
+        found || looked_at >= MAX_LINES_VISITED
+    }
+
+    /// The tasks of open queues that an offer suits and allows, in order; `None` when there are too many lines to put
+    /// them in order.
+    pub fn in_order<'a>(
+        &'a self,
+        offer: &'a Offer,
+        is_open: impl Fn(&QueueName) -> bool,
+    ) -> Option<InOrder<'a>> {
+        let mut suited = Vec::new();
+        let mut next = Vec::new();
+        let mut looked_at = 0;
+        for (turn, class, waiting) in self.suited(offer, is_open) {
+            let index = suited.len();
+            suited.push((turn, waiting));
+            if offer.rules.are_none() {
+                let heads = waiting.first_heads(&offer.buckets);
+                next.extend(heads.map(|(rank, key)| Reverse((place(turn, *rank), index, key, true))));
+                continue;
+            }
+            let is_allowed = |program: &_| offer.allows(class, program);
+            for (key, line) in waiting.allowed(is_allowed, &mut looked_at) {
+                let is_free = offer.buckets.has(key.bucket) && self.is_free(key.group.as_ref());
+                if let Some(rank) = line.first().filter(|_| is_free) {
+                    next.push(Reverse((place(turn, rank), index, key, false)));
+                }
+                if next.len() > MAX_LINES_VISITED {
+                    return None;
+                }
+            }
+            if looked_at > MAX_LINES_VISITED {
+                return None;
+            }
+        }
+        Some(InOrder {
+            suited,
+            next: next.into(),
+        })
+    }
+
+    /// Looks at this many tasks behind a position and remembers the first in order that is accepted. A line that is
+    /// passed over counts as one task.
+    pub(crate) fn look_round(
+        &self,
+        offer: &Offer,
+        is_open: impl Fn(&QueueName) -> bool,
+        after: Option<&Position>,
+        mut looks: u32,
+        mut accept: impl FnMut(Number) -> bool,
+    ) -> Seen {
+        let mut found: Option<Place> = None;
+        let is_passed = |class: &Class| after.is_some_and(|after| *class < after.class);
+        for (turn, class, waiting) in self.suited(offer, is_open) {
+            if is_passed(class) {
+                continue;
+            }
+            let after = after.filter(|after| after.class == *class);
+            let from = after.map_or(Bound::Unbounded, |after| Bound::Included(&after.line));
+            for (key, line) in waiting.lines.range::<LineKey, _>((from, Bound::Unbounded)) {
+                let is_open = offer.buckets.has(key.bucket)
+                    && self.is_free(key.group.as_ref())
+                    && offer.allows(class, &key.program);
+                let after = after.filter(|after| after.line == *key);
+                let mut next = match after {
+                    Some(after) => line.next(after.rank),
+                    None => line.first(),
+                };
+                while let Some(rank) = next {
+                    let seen = if is_open { rank } else { LAST };
+                    if is_open && accept(rank.1) {
+                        let place = place(turn, rank);
+                        found = Some(found.map_or(place, |found| found.min(place)));
+                    }
+                    looks = looks.saturating_sub(1);
+                    if looks == 0 {
+                        return Seen {
+                            found: found.map(|(_, _, number)| number),
+                            stopped: Some(Position {
+                                class: class.clone(),
+                                line: key.clone(),
+                                rank: seen,
+                            }),
+                        };
+                    }
+                    next = line.next(seen);
+                }
+            }
+        }
+        Seen {
+            found: found.map(|(_, _, number)| number),
+            stopped: None,
+        }
+    }
+}
+
+/// A rank behind all others.
+const LAST: Rank = (Reverse(i16::MIN), Number(u64::MAX));
+
+/// See [`Ready::in_order`].
+pub struct InOrder<'a> {
+    suited: Vec<(Turn, &'a Waiting)>,
+    /// The next task of each line, or of each bucket's heads: then what follows it in both comes after it.
+    next: BinaryHeap<Reverse<(Place, usize, &'a LineKey, bool)>>,
+}
+
+impl Iterator for InOrder<'_> {
+    type Item = Number;
+
+    fn next(&mut self) -> Option<Number> {
+        let Reverse(((priority, _, number), index, key, is_head)) = self.next.pop()?;
+        let (turn, waiting) = self.suited[index];
+        let rank = (priority, number);
+        if let Some(rank) = waiting.lines.get(key).and_then(|line| line.next(rank)) {
+            self.next.push(Reverse((place(turn, rank), index, key, false)));
+        }
+        if is_head && let Some((rank, key)) = waiting.head_after(&(rank, key.clone())) {
+            self.next.push(Reverse((place(turn, *rank), index, key, true)));
+        }
+        Some(number)
+    }
+}

@@ -1,0 +1,229 @@
+//! The queued tasks of one class, in the order in which claims take them.
+//!
+//! A line has the tasks of one program, exclusive group and bucket. The heads of the lines are kept in order, so that
+//! most claims look at one head. While a task of a group runs, the lines of that group have no heads.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+};
+
+use crate::{
+    id::{GroupName, Number},
+    noun::{
+        needs::{Bucket, Buckets, Needs},
+        rules::Program,
+        task::Task,
+    },
+};
+
+/// The rank of a task: higher priority first, then age.
+pub(super) type Rank = (Reverse<i16>, Number);
+
+/// The rank of a task.
+pub(super) fn rank(task: &Task) -> Rank {
+    (Reverse(task.priority), task.number)
+}
+
+/// What the tasks of a line have in common beyond their class.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LineKey {
+    pub(super) program: Program,
+    pub(super) group: Option<GroupName>,
+    pub(super) bucket: Bucket,
+}
+
+impl LineKey {
+    /// The line of a task.
+    pub(super) fn of(task: &Task) -> LineKey {
+        LineKey {
+            program: task.needs.program.clone(),
+            group: task.needs.group.clone(),
+            bucket: task.bucket,
+        }
+    }
+
+    /// The first line that a program can have.
+    pub(super) fn first_of(program: Program) -> LineKey {
+        LineKey {
+            program,
+            group: None,
+            bucket: Bucket(0),
+        }
+    }
+}
+
+/// Tasks by rank. A priority without tasks does not exist, nor does a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) needs: Arc<Needs>,
+    numbers: BTreeMap<Reverse<i16>, BTreeSet<Number>>,
+}
+
+impl Line {
+    pub(super) fn first(&self) -> Option<Rank> {
+        let (priority, numbers) = self.numbers.first_key_value()?;
+        Some((*priority, *numbers.first()?))
+    }
+
+    /// The first rank after this one.
+    pub(super) fn next(&self, (priority, number): Rank) -> Option<Rank> {
+        let after = (Bound::Excluded(number), Bound::Unbounded);
+        let same = self
+            .numbers
+            .get(&priority)
+            .and_then(|numbers| numbers.range(after).next());
+        same.map(|number| (priority, *number)).or_else(|| {
+            let lower = (Bound::Excluded(priority), Bound::Unbounded);
+            let (priority, numbers) = self.numbers.range(lower).next()?;
+            Some((*priority, *numbers.first()?))
+        })
+    }
+
+    fn insert(&mut self, (priority, number): Rank) {
+        self.numbers.entry(priority).or_default().insert(number);
+    }
+
+    fn remove(&mut self, (priority, number): Rank) {
+        if let Some(numbers) = self.numbers.get_mut(&priority) {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.numbers.remove(&priority);
+            }
+        }
+    }
+
+    /// The number of its tasks.
+    pub(super) fn len(&self) -> usize {
+        self.numbers.values().map(BTreeSet::len).sum()
+    }
+
+    /// Its oldest task, whatever the priority.
+    pub(super) fn oldest(&self) -> Option<Number> {
+        self.numbers.values().filter_map(BTreeSet::first).min().copied()
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) lines: BTreeMap<LineKey, Line>,
+    /// The first task of each line whose group is free, by bucket.
+    heads: BTreeMap<Bucket, BTreeSet<(Rank, LineKey)>>,
+    /// The first head of each bucket.
+    firsts: BTreeSet<(Rank, Bucket)>,
+    pub(super) count: u64,
+}
+
+impl Waiting {
+    pub(super) fn insert(&mut self, task: &Task, is_free: bool) {
+        self.count += 1;
+        self.change(task, is_free, |line| line.insert(rank(task)));
+    }
+
+    /// Takes a task out; answers whether its line has others.
+    pub(super) fn remove(&mut self, task: &Task, is_free: bool) -> bool {
+        self.count -= 1;
+        self.change(task, is_free, |line| line.remove(rank(task)));
+        self.lines.contains_key(&LineKey::of(task))
+    }
+
+    /// Changes the line of a task, and its head.
+    fn change(&mut self, task: &Task, is_free: bool, change: impl FnOnce(&mut Line)) {
+        let key = LineKey::of(task);
+        let line = self.lines.entry(key.clone()).or_insert_with(|| Line {
+            needs: task.needs.clone(),
+            numbers: BTreeMap::new(),
+        });
+        let before = line.first();
+        change(line);
+        let after = line.first();
+        if after.is_none() {
+            self.lines.remove(&key);
+        }
+        if is_free && before != after {
+            self.move_head(&key, before, after);
+        }
+    }
+
+    /// Gives a line its head, because its group is free, or takes it.
+    pub(super) fn set_head(&mut self, key: &LineKey, is_free: bool) {
+        let head = self.lines.get(key).and_then(Line::first);
+        if is_free {
+            self.move_head(key, None, head);
+        } else {
+            self.move_head(key, head, None);
+        }
+    }
+
+    fn move_head(&mut self, key: &LineKey, before: Option<Rank>, after: Option<Rank>) {
+        let bucket = key.bucket;
+        let heads = self.heads.entry(bucket).or_default();
+        let first_before = heads.first().map(|(rank, _)| *rank);
+        if let Some(rank) = before {
+            heads.remove(&(rank, key.clone()));
+        }
+        if let Some(rank) = after {
+            heads.insert((rank, key.clone()));
+        }
+        let first_after = heads.first().map(|(rank, _)| *rank);
+        if heads.is_empty() {
+            self.heads.remove(&bucket);
+        }
+        if first_before != first_after {
+            if let Some(rank) = first_before {
+                self.firsts.remove(&(rank, bucket));
+            }
+            if let Some(rank) = first_after {
+                self.firsts.insert((rank, bucket));
+            }
+        }
+    }
+
+    /// The first task in these buckets, whatever its program.
+    pub(super) fn first(&self, buckets: &Buckets) -> Option<Rank> {
+        if *buckets == Buckets::ALL {
+            return self.firsts.first().map(|(rank, _)| *rank);
+        }
+        // At most one entry for each bucket.
+        self.firsts
+            .iter()
+            .find(|(_, bucket)| buckets.has(*bucket))
+            .map(|(rank, _)| *rank)
+    }
+
+    /// The first head of each of these buckets.
+    pub(super) fn first_heads(&self, buckets: &Buckets) -> impl Iterator<Item = &(Rank, LineKey)> {
+        let heads = self.heads.iter().filter(|(bucket, _)| buckets.has(**bucket));
+        heads.filter_map(|(_, heads)| heads.first())
+    }
+
+    /// The head after this one in its bucket.
+    pub(super) fn head_after(&self, head: &(Rank, LineKey)) -> Option<&(Rank, LineKey)> {
+        let after = (Bound::Excluded(head), Bound::Unbounded);
+        self.heads.get(&head.1.bucket)?.range(after).next()
+    }
+
+    /// The lines whose program is allowed; programs that are not are passed over whole, and counted with the lines.
+    pub(super) fn allowed(
+        &self,
+        mut is_allowed: impl FnMut(&Program) -> bool,
+        looked_at: &mut usize,
+    ) -> impl Iterator<Item = (&LineKey, &Line)> {
+        let mut rest = self.lines.range(LineKey::first_of(Program::Unnamed)..);
+        let mut allowed: Option<&Program> = None;
+        std::iter::from_fn(move || {
+            loop {
+                *looked_at += 1;
+                let (key, line) = rest.next()?;
+                if allowed == Some(&key.program) || is_allowed(&key.program) {
+                    allowed = Some(&key.program);
+                    return Some((key, line));
+                }
+                rest = self.lines.range(LineKey::first_of(key.program.successor())..);
+            }
+        })
+    }
+}

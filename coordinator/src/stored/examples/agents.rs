@@ -1,0 +1,72 @@
+//! Agents with every field set.
+
+use swarm_engine::{
+    id::Session,
+    noun::{
+        agent::Agent,
+        needs::Executor,
+        process::{Process, Twin},
+        rules::Rules,
+    },
+    time::Timestamp,
+};
+
+use super::{agent_id, labels};
+
+/// An agent that runs prompts too.
+pub(in crate::stored) fn gifted_agent() -> Agent {
+    Agent {
+        executors: [Executor::Command, Executor::Prompt].into(),
+        ..agent()
+    }
+}
+
+/// An agent that said goodbye a while after its registration.
+pub(in crate::stored) fn left_agent() -> Agent {
+    Agent {
+        changed: Timestamp(1_699_999_500_000),
+        ..agent()
+    }
+}
+
+/// An agent whose owner lets it run some programs.
+pub(super) fn strict_agent() -> Agent {
+    Agent {
+        rules: Rules::programs(&["git", "/opt/tools/*"]),
+        ..agent()
+    }
+}
+
+/// An agent that says where it runs, and a copy of which was refused.
+pub(super) fn copied_agent() -> Agent {
+    Agent {
+        process: Some(Process {
+            host: "lab-2".into(),
+            place: "5f0c7f0e-2d6b-4a0e-9a55-1f0d7c1f3b61 2049 131074".into(),
+        }),
+        twin: Some(Twin {
+            host: "lab-2-copy".into(),
+            refused: Timestamp(1_700_000_000_000),
+        }),
+        ..agent()
+    }
+}
+
+pub(in crate::stored) fn agent() -> Agent {
+    Agent {
+        executors: [Executor::Command].into(),
+        rules: Rules::Everything,
+        id: agent_id(),
+        name: "Lab, second shelf".into(),
+        labels: labels(),
+        slots: 8,
+        version: "0.1.0".into(),
+        session: Session(5),
+        registered: Timestamp(1_699_999_000_000),
+        gone: true,
+        // As in records from before this was kept.
+        changed: Timestamp(1_699_999_000_000),
+        process: None,
+        twin: None,
+    }
+}
