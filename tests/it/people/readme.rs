@@ -18,10 +18,12 @@ use crate::harness::{
 };
 
 /// What the tests of this repository do by themselves, or its own run of checks.
-const NOT_TYPED: [&str; 3] = [
+const NOT_TYPED: [&str; 5] = [
     "cargo run -p swarmctl -- dev --demo",
     "cargo build",
     "export PATH=$PWD/target/debug:$PATH",
+    "cargo build --release",
+    "export PATH=$PWD/target/release:$PATH",
 ];
 
 /// The sentence behind which other machines type.
@@ -35,15 +37,20 @@ struct Line {
     is_elsewhere: bool,
 }
 
-/// The lines of a part of the README, and the titles of the files that it lists with their text.
-fn lines_of(title: &str) -> Vec<Line> {
+/// A part of the README.
+fn part_of_readme(title: &str) -> String {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
     let heading = format!("\n## {title}\n");
     let (_, part) = readme.split_once(&heading).expect("the README has that part");
-    let part = part.split_once("\n## ").map_or(part, |(part, _)| part);
+    part.split_once("\n## ").map_or(part, |(part, _)| part).to_owned()
+}
+
+/// The lines that are typed in a part.
+fn lines_of(part: &str) -> Vec<Line> {
     let mut is_elsewhere = false;
     let mut lines = Vec::new();
-    for text in part.lines() {
+    let outside_of_files = part.split("```").step_by(2);
+    for text in outside_of_files.flat_map(str::lines) {
         if let Some(typed) = text.strip_prefix("    ") {
             let (command, comment) = typed.split_once(" # ").unwrap_or((typed, ""));
             lines.push(Line {
@@ -146,19 +153,44 @@ fn missing(ended: &Ended, told: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// The job files that a part shows, each by the name of its job.
+fn job_files(part: &str) -> Vec<(String, String)> {
+    let shown = part
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"));
+    shown
+        .map(|(text, _)| {
+            let name = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
+            (format!("{name}.yaml"), text.to_owned())
+        })
+        .collect()
+}
+
 #[test]
 fn the_first_five_minutes_go_as_the_readme_says() {
-    let lines = lines_of("Five minutes");
-    for line in NOT_TYPED {
-        assert!(lines.iter().any(|typed| typed.command == line), "no {line}");
-    }
+    let lines = lines_of(&part_of_readme("Five minutes"));
     assert!(
         lines.iter().any(|line| line.is_elsewhere),
         "nothing behind '{ELSEWHERE}'"
     );
+    type_all(lines, &[]);
+}
+
+#[test]
+fn a_first_task_goes_as_the_readme_says() {
+    let part = part_of_readme("A first task");
+    type_all(lines_of(&part), &job_files(&part));
+}
+
+/// Types lines in a directory with these files.
+fn type_all(lines: Vec<Line>, files: &[(String, String)]) {
     let Some(network) = Network::make() else {
         return;
     };
+    for (name, text) in files {
+        fs::write(network.dir.path().join("files").join(name), text).unwrap();
+    }
     let mut programs = Vec::new();
     for Line {
         command,
