@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use swarm_program::log::{LEVELS, is_level};
+use swarm_program::log::{LEVELS, level};
 use swarm_proto::{
     duration::{format_duration, parse_duration},
     limits::{MAX_KEY_BYTES, MAX_RULE_PATTERN_BYTES, MAX_SLOTS, MAX_WAIT},
@@ -88,13 +88,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// The level of the log.
 pub(super) fn log_level(text: &str) -> Result<String, String> {
-    if is_level(text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "write one of {}, or directives such as warn,swarm_agent=debug",
-        LEVELS.join(", ")
-    ))
+    level(text).ok_or_else(|| {
+        format!(
+            "write one of {}, or directives such as warn,swarm_agent=debug",
+            LEVELS.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]

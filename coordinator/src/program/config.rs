@@ -11,7 +11,7 @@ use swarm_engine::time::millis;
 use swarm_program::{
     exit::Exit,
     failure::Failure,
-    log::{LEVELS, LogFormat, is_level},
+    log::{LEVELS, LogFormat, level},
     settings::bytes::parse_bytes,
 };
 
@@ -177,14 +177,12 @@ pub(crate) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 fn log_level(text: &str) -> Result<String, String> {
-    if is_level(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
+    level(text).ok_or_else(|| {
+        format!(
             "write one of {}, or a filter such as warn,swarm_coordinator=debug",
             LEVELS.join(", ")
-        ))
-    }
+        )
+    })
 }
 
 /// Reads a duration as people write it, in whole milliseconds, as it is kept on disk.

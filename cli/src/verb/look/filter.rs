@@ -17,7 +17,14 @@ use crate::{
 #[command(next_help_heading = "Which tasks")]
 pub(crate) struct Filter {
     /// Only tasks in this state; may be repeated, or separated by commas
-    #[arg(long = "state", value_enum, value_delimiter = ',', value_name = "STATE")]
+    #[arg(
+        long = "state",
+        alias = "status",
+        value_enum,
+        ignore_case = true,
+        value_delimiter = ',',
+        value_name = "STATE"
+    )]
     pub(crate) states: Vec<State>,
     /// Only tasks of this job
     #[arg(long, value_name = "JOB")]
@@ -50,16 +57,20 @@ pub(crate) enum State {
     /// Waits for a time
     Delayed,
     /// Can be claimed
+    #[value(alias = "pending")]
     Queued,
     /// Leased to an agent
+    #[value(aliases = ["in_progress", "in-progress", "claimed"])]
     Running,
     /// Waits for an answer
     Waiting,
     /// Done
+    #[value(aliases = ["completed", "complete", "done"])]
     Succeeded,
     /// No tries left
     Failed,
     /// Somebody cancelled it
+    #[value(alias = "canceled")]
     Cancelled,
     /// A dependency did not succeed
     Skipped,

@@ -36,10 +36,19 @@ pub enum LogFormat {
     Json,
 }
 
-/// Whether a text may be a level or a filter of `tracing`. A single word has to be a level: as a filter it would be
-/// the name of a module, and nothing would be logged.
-pub fn is_level(text: &str) -> bool {
-    LEVELS.contains(&text) || text.contains('=')
+/// The level or filter of `tracing` that a text means, in capitals and in the words of other programs too. A single
+/// word has to be a level: as a filter it would be the name of a module, and nothing would be logged.
+pub fn level(text: &str) -> Option<String> {
+    if text.contains('=') {
+        return Some(text.to_owned());
+    }
+    let word = text.to_ascii_lowercase();
+    let level = match word.as_str() {
+        "warning" => "warn",
+        "critical" | "fatal" => "error",
+        word => word,
+    };
+    LEVELS.contains(&level).then(|| level.to_owned())
 }
 
 /// Logs to standard error from now on. `level` is a level alone, which is about the lines of the crate `own`, or a
@@ -133,6 +142,20 @@ fn directives(own: &str, level: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_may_have_the_words_of_other_programs() {
+        for (text, expected) in [
+            ("debug", Some("debug")),
+            ("DEBUG", Some("debug")),
+            ("WARNING", Some("warn")),
+            ("Critical", Some("error")),
+            ("h2=Debug", Some("h2=Debug")),
+            ("loud", None),
+        ] {
+            assert_eq!(level(text).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_level_is_about_our_own_lines_and_a_filter_hides_no_failure() {

@@ -1,5 +1,7 @@
 //! Variables of other programs that mean settings of ours: they are read from the environment and converted.
 
+use crate::log;
+
 /// The step of the idle sleep of the programs that Swarm replaces: after `n` empty rounds they sleep `1 + n` steps.
 const STEP_SECONDS: f64 = 2.0;
 
@@ -34,7 +36,9 @@ const ALIASES: [Alias; 11] = [
 ];
 
 /// Read by every program with a log.
-const LOG_LEVELS: [Alias; 2] = [
+const LOG_LEVELS: [Alias; 4] = [
+    alias("RUST_LOG", "agent", "log_level", filter),
+    alias("RUST_LOG", "coordinator", "log_level", filter),
     alias("ORCHESTRATOR_LOG_LEVEL", "agent", "log_level", log_level),
     alias("ORCHESTRATOR_LOG_LEVEL", "coordinator", "log_level", log_level),
 ];
@@ -111,6 +115,16 @@ fn log_level(value: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A word that is no level is the name of a module, all of whose lines are wanted.
+fn filter(value: &str) -> Result<String, &'static str> {
+    let is_word = !value.contains(['=', ',']);
+    match log::level(value) {
+        Some(level) => Ok(level),
+        None if is_word => Ok(format!("{value}=trace")),
+        None => Ok(value.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +154,9 @@ mod tests {
                 Err("a number of steps of 2 s is expected"),
             ),
             ("ORCHESTRATOR_LOG_LEVEL", "WARNING", Ok("warn")),
+            ("RUST_LOG", "DEBUG", Ok("debug")),
+            ("RUST_LOG", "swarm_agent", Ok("swarm_agent=trace")),
+            ("RUST_LOG", "warn,h2=debug", Ok("warn,h2=debug")),
             ("ORCHESTRATOR_MAX_WORKERS", "8", Ok("8")),
         ] {
             assert_eq!(
