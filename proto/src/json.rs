@@ -2,10 +2,13 @@
 //!
 //! Names are snake_case as in the .proto files, times RFC 3339 in UTC, durations
 //! in seconds, enum values lower case without their prefix. Fields with default
-//! values are written; absent messages and absent optional fields are left out.
+//! values are written; absent messages, absent optional fields and the state of
+//! a task that is not told are left out. Bytes are text; beside bytes that are none
+//! stands `NAME_base64` with all of them.
 
 use std::sync::LazyLock;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost::{Message, Name};
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor,
@@ -56,14 +59,34 @@ fn message_value(message: &DynamicMessage) -> Value {
     }
     let mut object = Map::new();
     for field in descriptor.fields() {
-        if !field.supports_presence() || message.has_field(&field) {
-            object.insert(
-                field.name().to_owned(),
-                field_value(&field, &message.get_field(&field)),
-            );
+        if field.supports_presence() && !message.has_field(&field) {
+            continue;
+        }
+        let value = message.get_field(&field);
+        if is_untold(&field.kind(), &value) {
+            continue;
+        }
+        object.insert(field.name().to_owned(), field_value(&field, &value));
+        if let Field::Bytes(bytes) = &*value
+            && std::str::from_utf8(bytes).is_err()
+        {
+            object.insert(base64_name(field.name()), STANDARD.encode(bytes).into());
         }
     }
     Value::Object(object)
+}
+
+/// The field beside bytes that are no text.
+pub fn base64_name(field: &str) -> String {
+    format!("{field}_base64")
+}
+
+/// Whether a task's state is not told: it has one, and "unspecified" is none.
+fn is_untold(kind: &Kind, value: &Field) -> bool {
+    match (kind, value) {
+        (Kind::Enum(descriptor), Field::EnumNumber(0)) => descriptor.name() == "TaskState",
+        _ => false,
+    }
 }
 
 fn field_value(descriptor: &FieldDescriptor, value: &Field) -> Value {
@@ -231,7 +254,7 @@ mod tests {
         assert_eq!(
             of(&spec),
             json!({
-                "command": {"argv": ["echo", "hi"], "cwd": "", "stdin": "a\u{fffd}", "env": {}},
+                "command": {"argv": ["echo", "hi"], "cwd": "", "stdin": "a\u{fffd}", "stdin_base64": "Yf8=", "env": {}},
                 "name": "", "queue": "", "priority": -50,
                 "depends_on": [{"task_id": "x", "condition": "finished"}],
                 "labels": {"a": "1", "b": "2"},
@@ -253,7 +276,7 @@ mod tests {
         };
         assert_eq!(
             (state(3), state(0), state(77)),
-            (json!("queued"), json!("unspecified"), json!("unknown_77"))
+            (json!("queued"), Value::Null, json!("unknown_77"))
         );
     }
 

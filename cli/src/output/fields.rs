@@ -3,6 +3,7 @@
 use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 use swarm_program::{exit::Exit, failure::Failure, words::nearest};
+use swarm_proto::json;
 
 use super::page::Page;
 
@@ -138,6 +139,7 @@ impl Paths {
                 Kind::Message(below) if !below.full_name().starts_with("google.protobuf.") => {
                     self.add(&below, &format!("{path}."), above);
                 }
+                Kind::Bytes => self.names.push(json::base64_name(&path)),
                 _ => {}
             }
             self.names.push(path);
