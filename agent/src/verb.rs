@@ -116,7 +116,7 @@ impl Verb {
                 let script = completions::script(&whole, args.shell, None).map_err(unwritten)?;
                 print(script.as_bytes())?;
             }
-            Verb::Man(args) => print(&manual::run(&whole, &args).map_err(unwritten)?)?,
+            Verb::Man(args) => print(&manual::run(&whole, &args, &[])?)?,
         }
         Ok(Exit::Done)
     }

@@ -1,6 +1,8 @@
 //! The command line: the list of verbs and nothing else.
 
-use clap::{Parser, Subcommand};
+use std::fmt::Write as _;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
 use swarm_program::{exit::Exit, settings::Settings};
 
 use crate::{
@@ -18,6 +20,11 @@ Examples:
 /// Submits tasks to a Swarm coordinator and shows what happens to them.
 #[derive(Debug, Parser)]
 #[command(name = "swarmctl", version, before_help = EXAMPLES, max_term_width = 100, propagate_version = false)]
+#[command(
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub struct Program {
     /// The flags of every verb.
     #[command(flatten)]
@@ -35,6 +42,42 @@ pub struct Given<'a> {
     pub settings: &'a Settings,
     /// The program's command line, for the verbs that describe it.
     pub command: fn() -> clap::Command,
+}
+
+/// The verbs as `--help` groups them. Those that people do not type are in no group.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Begin", &["dev", "doctor", "help"]),
+    ("Give work", &["submit", "run", "wait", "import", "export"]),
+    (
+        "See what happens",
+        &["status", "list", "inspect", "explain", "logs", "events"],
+    ),
+    ("Change what happens", &["cancel", "retry", "lease"]),
+    (
+        "Jobs, queues and agents",
+        &[
+            "job", "queue", "agent", "pause", "resume", "drain", "undrain", "stop",
+        ],
+    ),
+    ("This program", &["config", "completions", "man", "bench"]),
+];
+
+/// The command line, with the verbs in groups.
+pub fn command() -> clap::Command {
+    let command = Program::command();
+    let styles = command.get_styles();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let mut list = String::new();
+    for (title, verbs) in GROUPS {
+        let _ = write!(list, "\n{header}{title}:{header:#}\n");
+        for verb in verbs.iter().filter_map(|name| command.find_subcommand(name)) {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(list, "  {literal}{:<12}{literal:#} {about}", verb.get_name());
+        }
+    }
+    command.help_template(format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\n{{options}}{{after-help}}"
+    ))
 }
 
 /// Makes the verbs out of one list: the line of help, the verb, its module, and the arguments of its `run`.
@@ -125,9 +168,27 @@ verbs! {
     /// Print a script that completes command lines in a shell
     #[command(alias = "completion")]
     Completions: own::completions (command);
-    /// Print the manual page, or write a page for each verb into a directory
+    /// Print a manual page, or write all of them into a directory
     Man: own::manual (command);
+    /// Say how a verb is used, or what stands in a job file: help jobfile
+    Help: own::help (command);
     /// What could stand where the words end: asked by the completion scripts
     #[command(name = own::complete_ids::VERB, hide = true)]
     CompleteIds: own::complete_ids (globals, command);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_is_in_one_group_of_the_help() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, verbs)| *verbs).copied().collect();
+        grouped.sort_unstable();
+        let command = Program::command();
+        let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let mut verbs: Vec<&str> = shown.map(clap::Command::get_name).collect();
+        verbs.sort_unstable();
+        assert_eq!(grouped, verbs);
+    }
 }

@@ -28,11 +28,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
+use clap::FromArgMatches as _;
 use swarm_program::{
     exit::Exit,
     failure::Failure,
-    settings::{ReadError, Settings},
+    settings::{Read, ReadError, Settings},
 };
 
 use args::{Given, Program};
@@ -44,13 +44,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(program) = args.first().and_then(|name| dev::child(name)) {
         return program(args);
     }
-    let (program, settings) = match PROGRAM.parse::<NoEmptyWord<Program>>(&args) {
-        Ok((NoEmptyWord(program), settings)) => (program, settings),
+    let (program, settings) = match parse(&args) {
+        Ok(parsed) => parsed,
         Err(ReadError::Settings(failure)) => {
             program::failure::tell(&failure);
             return failure.exit.into();
         }
         Err(ReadError::Usage(error)) => {
+            let error = verb::own::tips::improved(error, PROGRAM.command(args::command()), &args);
             // Help goes to stdout, everything else to stderr; a closed one cannot be told about.
             let _ = error.print();
             return if error.use_stderr() {
@@ -60,6 +61,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
+    program::terminal::speak_as(program.globals.format());
     panic::set_hook(Box::new(tell_bug));
     program::next::remember_usual(&settings);
     settings.notes().iter().for_each(program::terminal::note);
@@ -68,7 +70,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// The whole command line: every verb with its flags, and the examples of their help.
 pub fn command_line() -> clap::Command {
-    PROGRAM.command(Program::command())
+    PROGRAM.command(args::command())
+}
+
+/// Reads the command line, the environment and the settings files.
+fn parse(args: &[OsString]) -> Result<(Program, Settings), ReadError> {
+    let Read { matches, settings } = PROGRAM.read(args::command(), args)?;
+    let NoEmptyWord(program) = NoEmptyWord::from_arg_matches(&matches)
+        .map_err(|error| ReadError::Usage(error.format(&mut command_line())))?;
+    Ok((program, settings))
 }
 
 /// The result of the work; a panic has its own exit code.
@@ -87,10 +97,10 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |place| {
         format!(" ({}:{})", place.file(), place.line())
     });
-    program::terminal::note(format!(
+    program::terminal::fault(format!(
         "error: swarmctl had to stop because of a bug of ours: {what}{place}"
     ));
-    program::terminal::note("help: please report it, with the command line and these lines");
+    program::terminal::fault("help: please report it, with the command line and these lines");
 }
 
 fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {
@@ -119,11 +129,12 @@ fn report(error: &anyhow::Error) -> Exit {
     if kind == Some(io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
-    program::terminal::note(format!("error: {error:#}"));
-    match kind {
+    let exit = match kind {
         Some(io::ErrorKind::StorageFull) => Exit::Disk,
         _ => Exit::Failed,
-    }
+    };
+    program::failure::tell(&Failure::new(exit, format!("{error:#}")));
+    exit
 }
 
 #[cfg(test)]

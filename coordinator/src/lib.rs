@@ -34,6 +34,9 @@ mod testing;
 // For this workspace's own tests, benchmarks and fuzzing; no promise to anybody else.
 #[doc(hidden)]
 pub use crate::door::inside;
+// The check of a submit is one, also for swarmctl's dry run.
+#[doc(hidden)]
+pub use crate::request::submit::faults as faults_of_submit;
 
 use std::{
     ffi::OsString,

@@ -6,7 +6,10 @@ use swarm_proto::{
     call::CallFailure,
     limits::MAX_FILTER_IDS,
     reason::Reason,
-    v1::{Event, GetJobRequest, GetTaskRequest, Job, StateCounts, StreamEventsRequest, Task, TaskState},
+    v1::{
+        Event, GetJobRequest, GetTaskRequest, Job, StateCounts, StreamEventsRequest, SubmitTasksResponse,
+        Task, TaskState,
+    },
 };
 
 use super::{
@@ -44,8 +47,8 @@ pub struct Awaited {
     pub ended: u64,
     /// Tasks that ended without success.
     pub unsuccessful: u64,
-    /// The journal position of the counts; 0 before the first answer.
-    seq: u64,
+    /// The journal position of the counts; `None` before the first answer.
+    seq: Option<u64>,
     /// Whether an answer or event has shown all of them ended.
     done: bool,
     /// The states of the tasks at the last answer.
@@ -61,7 +64,7 @@ impl Awaited {
             total: 1,
             ended: 0,
             unsuccessful: 0,
-            seq: 0,
+            seq: None,
             done: false,
             counts: StateCounts::default(),
         }
@@ -73,6 +76,21 @@ impl Awaited {
             is_job: true,
             ..Awaited::task(id)
         }
+    }
+
+    /// The same as it was just submitted: what happens from the submit on is heard, however soon it ends.
+    #[must_use]
+    pub fn submitted(mut self, answer: &SubmitTasksResponse) -> Awaited {
+        // What was there before may have ended long ago: its state has to be asked for.
+        if answer.tasks.iter().any(|task| task.existed) {
+            return self;
+        }
+        self.total = answer.tasks.len() as u64;
+        self.counts.queued = self.total;
+        // The events of the submit itself come before its answer: one for the job and one for each task.
+        let own = self.total + 1;
+        self.seq = answer.as_of.as_ref().map(|as_of| as_of.seq.saturating_sub(own));
+        self
     }
 
     /// The task or job that an id, a name or `last` means.
@@ -124,7 +142,7 @@ impl Awaited {
 
     fn see_task(&mut self, task: &Task, seq: u64) {
         let state = task.state();
-        self.seq = seq;
+        self.seq = Some(seq);
         self.ended = state::is_final(state).into();
         self.unsuccessful = (state::is_final(state) && state != TaskState::Succeeded).into();
         self.done = state::is_final(state);
@@ -133,7 +151,7 @@ impl Awaited {
 
     fn see_job(&mut self, job: &Job, seq: u64) {
         let counts = job.counts.unwrap_or_default();
-        self.seq = seq;
+        self.seq = Some(seq);
         self.total = job.task_count.into();
         self.unsuccessful = counts.failed + counts.cancelled + counts.skipped;
         self.ended = counts.succeeded + self.unsuccessful;
@@ -198,7 +216,7 @@ async fn wait(
     progress: &mut Progress,
 ) -> Result<(), Box<CallFailure>> {
     loop {
-        for one in awaited.iter_mut().filter(|one| one.seq == 0) {
+        for one in awaited.iter_mut().filter(|one| one.seq.is_none()) {
             one.refresh(client).await?;
         }
         show(awaited, progress);
@@ -218,7 +236,7 @@ async fn wait(
                 awaited
                     .iter_mut()
                     .filter(|one| !one.done)
-                    .for_each(|one| one.seq = 0);
+                    .for_each(|one| one.seq = None);
             }
             Err(failure) => return Err(failure),
         }
@@ -254,7 +272,7 @@ async fn listen(
         let quiet = event.kind.is_empty();
         let mut shown = quiet || !show_events;
         for one in awaited.iter_mut().filter(|one| !one.done) {
-            if !quiet && (!one.is_about(&event) || event.seq <= one.seq) {
+            if !quiet && (!one.is_about(&event) || one.seq.is_some_and(|seq| event.seq <= seq)) {
                 continue;
             }
             if !std::mem::replace(&mut shown, true) {
@@ -279,7 +297,7 @@ async fn listen(
 fn request(awaited: &[Awaited], show_events: bool) -> StreamEventsRequest {
     let open = || awaited.iter().filter(|one| !one.done);
     let mut request = StreamEventsRequest {
-        from_seq: open().map(|one| one.seq + 1).min(),
+        from_seq: open().filter_map(|one| one.seq).min().map(|seq| seq + 1),
         follow: true,
         names: show_events,
         ..StreamEventsRequest::default()

@@ -11,7 +11,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use crate::jobfile::{self, JobFile, fault::Faults, tree::Node};
+use crate::jobfile::{self, JobFile, fault::Faults, surroundings::Surroundings, tree::Node};
 use report::Report;
 use schema::Schema;
 
@@ -158,7 +158,7 @@ pub(crate) fn read(
         Some(root) => Some(jobfile::parse_tree(
             &jobfile::prefix::add(&options.prefix, &root),
             faults,
-            now,
+            Surroundings::alone(now),
         )?),
         None if faults.is_empty() => None,
         None => return Err(faults),

@@ -13,11 +13,10 @@ use swarm_proto::mask::MASK;
 use super::{
     draft::Draft,
     fields,
+    reference::COMMAND,
     task::Reader,
     tree::{Content, Entry, Node},
 };
-
-const COMMAND_FIELDS: &[&str] = &["argv", "cwd", "stdin", "stdin_base64", "env"];
 
 /// RFC 4648 with padding; bits that no byte needs may be anything.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -85,7 +84,7 @@ impl Reader<'_> {
                 "cwd" | "stdin" | "stdin_base64" | "env" => {
                     self.read_command_field(key, &field, entry, draft)
                 }
-                _ => fields::unknown(key, entry.position, COMMAND_FIELDS, self.faults),
+                _ => fields::unknown(key, entry.position, &[&COMMAND], self.faults),
             }
         }
     }

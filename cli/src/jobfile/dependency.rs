@@ -5,11 +5,10 @@ use swarm_proto::{limits::MAX_DEPENDENCIES, v1::DependencyCondition};
 use super::{
     draft::{Draft, Reference},
     fields,
+    reference::DEPENDENCY,
     task::Reader,
     tree::{Content, Entry, Node},
 };
-
-const DEPENDENCY_FIELDS: &[&str] = &["task", "task_id", "condition"];
 
 impl Reader<'_> {
     pub(super) fn read_references(&mut self, field: &str, entry: &Entry, draft: &mut Draft) {
@@ -55,7 +54,7 @@ impl Reader<'_> {
                     };
                     condition = fields::read(value, key, self.faults, known).unwrap_or(condition);
                 }
-                _ => fields::unknown(key, *position, DEPENDENCY_FIELDS, self.faults),
+                _ => fields::unknown(key, *position, &[&DEPENDENCY], self.faults),
             }
         }
         let Some((target, position)) = target else {

@@ -1,8 +1,10 @@
 //! A task of a file as it is read, with unresolved references.
 
+use std::collections::BTreeSet;
+
 use swarm_proto::v1::{Command, DependencyCondition, Prompt, TaskSpec, task_spec::Work};
 
-use super::fault::Position;
+use super::{fault::Position, series::Item};
 
 /// A task as it is read.
 #[derive(Clone, Debug)]
@@ -11,6 +13,8 @@ pub(super) struct Draft {
     pub(super) written_id: Option<(String, Position)>,
     pub(super) name: Option<(String, Position)>,
     pub(super) references: Vec<Reference>,
+    /// A task for each of these in place of one.
+    pub(super) series: Option<Vec<Item>>,
     /// Everything but `depends_on`, which the references become.
     pub(super) spec: TaskSpec,
     pub(super) command: Command,
@@ -18,6 +22,8 @@ pub(super) struct Draft {
     pub(super) prompt: Option<String>,
     pub(super) model: Option<String>,
     pub(super) requires: Vec<Term>,
+    /// Fields that mean something to people alone.
+    pub(super) descriptive: BTreeSet<&'static str>,
     /// When false, at most one such task of the file runs at a time.
     pub(super) parallel_safe: bool,
 }
@@ -44,6 +50,11 @@ impl Draft {
             Some((title, _)) => format!("'{title}'"),
             None => format!("the task in line {}", self.position.line),
         }
+    }
+
+    /// The number of tasks that it becomes.
+    pub(super) fn count(&self) -> usize {
+        self.series.as_ref().map_or(1, Vec::len)
     }
 
     /// The place of its id, or else of its beginning.
@@ -76,11 +87,13 @@ impl Draft {
             written_id: None,
             name: None,
             references: Vec::new(),
+            series: None,
             spec: TaskSpec::default(),
             command: Command::default(),
             prompt: None,
             model: None,
             requires: Vec::new(),
+            descriptive: BTreeSet::new(),
             parallel_safe: true,
         }
     }

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, rc::Rc, slice, time::Duration};
 
-use swarm_program::words::nearest::nearest;
+use swarm_program::words::nearest::near;
 use swarm_proto::duration::{parse_duration, write_duration};
 
 use super::{
     fault::{Faults, Position},
+    reference::{self, READ_IT, Section},
     tree::{Content, Entry, Node},
 };
 
@@ -137,26 +138,33 @@ pub(super) fn pairs(node: &Node, field: &str, faults: &mut Faults) -> Option<BTr
     Some(pairs)
 }
 
-/// Adds a fault about an unknown field, with the field that was probably meant, or else the usual ones.
-pub(super) fn unknown(key: &str, position: Position, known: &[&str], faults: &mut Faults) {
-    let meant = FOREIGN_NAMES
+/// Adds a fault about an unknown field, with the fields that were probably meant, or else the usual ones.
+pub(super) fn unknown(key: &str, position: Position, sections: &[&Section], faults: &mut Faults) {
+    let known = reference::names(sections);
+    let foreign = FOREIGN_NAMES
         .iter()
         .find(|(foreign, ours)| *foreign == key && known.contains(ours))
-        .map(|(_, ours)| *ours)
-        .or_else(|| nearest(key, known.iter().copied()));
-    let help = match meant {
-        Some(field) => format!("did you mean `{field}`?"),
-        None if known.len() <= MAX_LISTED_FIELDS => format!("the fields here are {}", known.join(", ")),
-        None => format!(
-            "the usual fields here are {}",
-            known[..MAX_LISTED_FIELDS].join(", ")
-        ),
+        .map(|(_, ours)| vec![*ours]);
+    let mut meant = foreign.unwrap_or_else(|| near(key, known.iter().copied()));
+    meant.truncate(MAX_MEANT_FIELDS);
+    let listed = known[..known.len().min(MAX_LISTED_FIELDS)].join(", ");
+    let help = match meant.as_slice() {
+        [] if known.len() <= MAX_LISTED_FIELDS => format!("the fields here are {listed}."),
+        [] => format!("the usual fields here are {listed}."),
+        meant => format!("did you mean `{}`?", meant.join("` or `")),
     };
-    faults.push_with_help(position, format!("unknown field `{key}`"), Some(help));
+    faults.push_with_help(
+        position,
+        format!("unknown field `{key}`"),
+        Some(format!("{help} All of them: {READ_IT}")),
+    );
 }
 
-/// At most this many fields are listed in a suggestion; the tables begin with the usual ones.
-const MAX_LISTED_FIELDS: usize = 8;
+/// At most this many fields are named that may have been meant.
+const MAX_MEANT_FIELDS: usize = 3;
+
+/// At most this many fields are listed in a suggestion; the sections begin with the usual ones.
+const MAX_LISTED_FIELDS: usize = 20;
 
 /// Other systems' names of our fields, as far as they are too different for a guess.
 const FOREIGN_NAMES: &[(&str, &str)] = &[
@@ -178,6 +186,10 @@ const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("lock", "exclusive_group"),
     ("steps", "tasks"),
     ("jobs", "tasks"),
+    ("matrix", "array"),
+    ("items", "each_line"),
+    ("for_each", "each_line"),
+    ("foreach", "each_line"),
 ];
 
 fn wrong_type<T>(node: &Node, what: &str, expected: &str, faults: &mut Faults) -> Option<T> {

@@ -13,13 +13,12 @@ use super::{
     fault::{Faults, Position},
     fields,
     places::Places,
+    reference::{self, Section},
+    surroundings::Surroundings,
     task::Reader,
     tree::{Entry, Node},
 };
 use crate::program::value;
-
-const FILE_FIELDS: &[&str] = &["tasks", "name", "id", "labels", "defaults", "job"];
-const JOB_FIELDS: &[&str] = &["name", "id", "job_id", "labels"];
 
 /// A file as it is read, with unresolved references.
 #[derive(Default)]
@@ -31,12 +30,17 @@ pub(super) struct File {
 }
 
 /// Reads the top level and everything below it.
-pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, places: &mut Places) -> File {
+pub(super) fn read_file(
+    root: &Node,
+    around: Surroundings<'_>,
+    faults: &mut Faults,
+    places: &mut Places,
+) -> File {
     let mut file = File::default();
     let Some(entries) = fields::entries(root, "a job file", faults) else {
         return file;
     };
-    read_job(entries, FILE_FIELDS, &mut file, faults, places);
+    read_job(entries, &reference::FILE, &mut file, faults, places);
 
     let mut defaults = Draft::at(root.position);
     let mut tasks = None;
@@ -44,11 +48,11 @@ pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, 
         match entry.key.as_str() {
             "job" => {
                 if let Some(inner) = fields::entries(&entry.value, "`job`", faults) {
-                    read_job(inner, JOB_FIELDS, &mut file, faults, places);
+                    read_job(inner, &reference::JOB, &mut file, faults, places);
                 }
             }
             "defaults" => {
-                let mut reader = Reader::new("defaults".to_owned(), false, now, faults, places);
+                let mut reader = Reader::new("defaults".to_owned(), false, around, faults, places);
                 reader.read(&entry.value, &mut defaults);
             }
             "tasks" => tasks = Some(&entry.value),
@@ -65,25 +69,20 @@ pub(super) fn read_file(root: &Node, now: jiff::Timestamp, faults: &mut Faults, 
     if items.is_empty() {
         faults.push(tasks.position, "`tasks` is empty");
     }
-    if items.len() > MAX_SUBMIT_TASKS {
-        faults.push(
-            tasks.position,
-            format!("{} tasks in one file; at most {MAX_SUBMIT_TASKS}", items.len()),
-        );
-    }
     let group = common_group(&file.name, &faults.origin);
     for (index, item) in items.iter().enumerate() {
         file.tasks
-            .push(read_task(index, item, &defaults, &group, now, faults, places));
+            .push(read_task(index, item, &defaults, &group, around, faults, places));
     }
+    check_count(&mut file.tasks, tasks.position, faults);
     file
 }
 
 /// Reads the job's fields, at the top level or in `job:`.
-fn read_job(entries: &[Entry], known: &[&str], file: &mut File, faults: &mut Faults, places: &mut Places) {
+fn read_job(entries: &[Entry], known: &Section, file: &mut File, faults: &mut Faults, places: &mut Places) {
     for Entry { key, position, value } in entries {
-        if !known.contains(&key.as_str()) {
-            fields::unknown(key, *position, known, faults);
+        if !known.knows(key) {
+            fields::unknown(key, *position, &[known], faults);
         } else if value.is_null() {
             continue;
         }
@@ -113,7 +112,7 @@ fn read_task(
     node: &Rc<Node>,
     defaults: &Draft,
     group: &str,
-    now: jiff::Timestamp,
+    around: Surroundings<'_>,
     faults: &mut Faults,
     places: &mut Places,
 ) -> Draft {
@@ -121,7 +120,7 @@ fn read_task(
         position: node.position,
         ..defaults.clone()
     };
-    let mut reader = Reader::new(format!("tasks[{index}]"), true, now, faults, places);
+    let mut reader = Reader::new(format!("tasks[{index}]"), true, around, faults, places);
     reader.places.record(reader.prefix.clone(), node.position);
     reader.read(node, &mut draft);
     let has_work = reader.has_work;
@@ -162,6 +161,18 @@ fn common_group(job_name: &str, origin: &str) -> String {
         (job_name, _) => job_name,
     };
     name[..name.floor_char_boundary(MAX_GROUP_BYTES)].to_owned()
+}
+
+/// Checks the number of tasks. With too many of them, no series is written out.
+fn check_count(tasks: &mut [Draft], position: Position, faults: &mut Faults) {
+    let count: usize = tasks.iter().map(Draft::count).sum();
+    if count > MAX_SUBMIT_TASKS {
+        faults.push(
+            position,
+            format!("{count} tasks in one file; at most {MAX_SUBMIT_TASKS}"),
+        );
+        tasks.iter_mut().for_each(|task| task.series = None);
+    }
 }
 
 /// Checks the sizes of the tasks, which include their resolved dependencies.

@@ -10,9 +10,13 @@ pub(crate) mod prefix;
 mod surrogates;
 pub(crate) mod tree;
 
+pub(crate) mod reference;
+pub mod surroundings;
+
 mod draft;
 pub(crate) mod fields;
 mod file;
+pub mod series;
 
 mod command;
 mod dependency;
@@ -25,12 +29,17 @@ mod references;
 #[cfg(test)]
 mod tests;
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
-use swarm_proto::v1::{NewJob, NewTask, SubmitTasksRequest};
+use swarm_proto::{
+    limits::MAX_MESSAGE_BYTES,
+    v1::{NewJob, NewTask, SubmitTasksRequest},
+};
 
+use draft::Draft;
 use fault::{External, Faults, Position, START};
 use places::Places;
+use surroundings::Surroundings;
 use tree::Node;
 
 /// Bytes of a job file. A submit is 4 MiB at most; comments and layout need some more.
@@ -45,35 +54,35 @@ pub struct JobFile {
     pub request: SubmitTasksRequest,
     /// References to tasks outside the file.
     pub external: Vec<External>,
+    /// Fields that mean something to people alone, with their numbers of tasks.
+    pub descriptive: BTreeMap<&'static str, usize>,
     places: Places,
+    /// The entry of the file that each task of the request comes from.
+    entries: Vec<usize>,
 }
 
-/// Reads a job file. Times that count from the submit are counted from `now`.
+/// Reads a job file. Times that count from the submit are counted from `now`, and no other file is read.
 ///
 /// # Errors
 ///
 /// All faults of the file, and its external references.
 pub fn parse(text: &str, origin: &str, now: jiff::Timestamp) -> Result<JobFile, Faults> {
-    parse_with_prefix(text, origin, "", now)
+    parse_in(text, origin, "", Surroundings::alone(now))
 }
 
-/// As `parse`, with a prefix before the ids of the job and its tasks. What has an id and no name is named by that id.
+/// Reads a job file with the files that it names, and with a prefix before the ids of the job and its tasks. What has
+/// an id and no name is named by that id.
 ///
 /// # Errors
 ///
 /// All faults of the file, and its external references.
-pub fn parse_with_prefix(
-    text: &str,
-    origin: &str,
-    prefix: &str,
-    now: jiff::Timestamp,
-) -> Result<JobFile, Faults> {
+pub fn parse_in(text: &str, origin: &str, prefix: &str, around: Surroundings<'_>) -> Result<JobFile, Faults> {
     let mut faults = Faults::new(origin);
     match read(text, &mut faults) {
-        Some(root) if prefix.is_empty() => parse_tree(&filled(&root, now), faults, now),
+        Some(root) if prefix.is_empty() => parse_tree(&filled(&root, around.now), faults, around),
         Some(root) => {
-            let named = prefix::name_by_ids(&filled(&root, now));
-            parse_tree(&prefix::add(prefix, &named), faults, now)
+            let named = prefix::name_by_ids(&filled(&root, around.now));
+            parse_tree(&prefix::add(prefix, &named), faults, around)
         }
         None => Err(faults),
     }
@@ -104,9 +113,13 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
 /// # Errors
 ///
 /// All faults of the file, and its external references.
-pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) -> Result<JobFile, Faults> {
+pub(crate) fn parse_tree(
+    root: &Node,
+    mut faults: Faults,
+    around: Surroundings<'_>,
+) -> Result<JobFile, Faults> {
     let mut places = Places::default();
-    let mut file = file::read_file(root, now, &mut faults, &mut places);
+    let mut file = file::read_file(root, around, &mut faults, &mut places);
     let ids = references::assign_ids(&file.tasks, file.job_id.as_deref(), &mut faults);
     references::check_requires(&file.tasks, &ids, &mut faults);
     let external = references::resolve(&mut file.tasks, &ids, &mut faults, &mut places);
@@ -117,46 +130,82 @@ pub(crate) fn parse_tree(root: &Node, mut faults: Faults, now: jiff::Timestamp) 
     }
 
     let job_id = match file.job_id {
-        Some(id) => id,
+        Some(id) => Ok(id),
         // A repeated submit with the same written ids is the same job. A job with an id gives ids to its tasks, too.
         None if file.tasks.iter().all(|task| task.written_id.is_some()) => {
-            crate::program::value::derive_id(ids.task_ids.iter().map(String::as_str))
+            Ok(crate::program::value::derive_id(ids.each()))
         }
-        None => match crate::program::value::generate_id() {
-            Ok(id) => id,
-            Err(error) => {
-                faults.push(START, error);
-                return Err(faults);
-            }
-        },
+        None => crate::program::value::generate_id(),
     };
-    let tasks = file.tasks.into_iter().zip(ids.task_ids);
+    let job_id = job_id.map_err(|error| {
+        faults.push(START, error);
+        faults.clone()
+    })?;
+    let mut descriptive = BTreeMap::new();
+    let (mut tasks, mut entries, mut room) = (Vec::new(), Vec::new(), MAX_MESSAGE_BYTES);
+    for (index, (task, task_id)) in file.tasks.into_iter().zip(ids.task_ids).enumerate() {
+        for field in &task.descriptive {
+            *descriptive.entry(*field).or_default() += task.count();
+        }
+        let position = task.position;
+        match new_tasks(task, task_id, &mut room) {
+            Ok(new) => tasks.extend(new),
+            Err(fault) => faults.push(position, fault),
+        }
+        entries.resize(tasks.len(), index);
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let request = SubmitTasksRequest {
         job: Some(NewJob {
             job_id,
             name: file.name,
             labels: file.labels,
         }),
-        tasks: tasks
-            .map(|(task, task_id)| NewTask {
-                task_id,
-                spec: Some(task.spec),
-            })
-            .collect(),
+        tasks,
     };
     Ok(JobFile {
         origin: faults.origin,
         request,
         external,
+        descriptive,
         places,
+        entries,
     })
+}
+
+/// The tasks of an entry: itself, or one for each item of its series.
+fn new_tasks(task: Draft, task_id: String, room: &mut usize) -> Result<Vec<NewTask>, String> {
+    match &task.series {
+        Some(items) => series::expand(items, &task_id, &task.spec, room),
+        None => Ok(vec![NewTask {
+            task_id,
+            spec: Some(task.spec),
+        }]),
+    }
 }
 
 impl JobFile {
     /// The place of a field of the request, such as `tasks[3].spec.depends_on[0]`; of the field around it when it is
     /// not in the file itself.
     pub fn locate(&self, field: &str) -> Option<Position> {
-        self.places.locate(field)
+        let index = field.strip_prefix("tasks[").and_then(|rest| rest.split_once(']'));
+        match index.and_then(|(index, rest)| Some((self.entries.get(index.parse::<usize>().ok()?)?, rest))) {
+            Some((entry, rest)) => self.places.locate(&format!("tasks[{entry}]{rest}")),
+            None => self.places.locate(field),
+        }
+    }
+
+    /// A line for each field that other systems act on and that changes nothing here.
+    pub fn remarks(&self) -> Vec<String> {
+        self.descriptive
+            .iter()
+            .map(|(field, tasks)| {
+                let noun = if *tasks == 1 { "task" } else { "tasks" };
+                format!("`{field}` of {tasks} {noun} has no meaning here yet; kept in metadata")
+            })
+            .collect()
     }
 
     /// An empty list of faults of this file.

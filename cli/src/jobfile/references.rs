@@ -1,9 +1,9 @@
 //! Ids, names, dependencies between the tasks of a file, and cycles of them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, slice};
 
 use swarm_program::words::nearest::nearest;
-use swarm_proto::v1::Dependency;
+use swarm_proto::{limits::MAX_DEPENDENCIES, v1::Dependency};
 
 use super::{
     draft::Draft,
@@ -28,6 +28,10 @@ pub(super) struct Ids {
     pub(super) task_ids: Vec<String>,
     by_id: HashMap<String, usize>,
     by_name: HashMap<String, Named>,
+    /// The entries of the tasks of every series, and their ids, by their ids and names.
+    members: HashMap<String, (usize, String)>,
+    /// The ids of each entry's series; none for a task alone.
+    series: Vec<Vec<String>>,
 }
 
 /// The meaning of a name.
@@ -46,6 +50,8 @@ pub(super) fn assign_ids(tasks: &[Draft], job_id: Option<&str>, faults: &mut Fau
         task_ids: Vec::new(),
         by_id: HashMap::new(),
         by_name: HashMap::new(),
+        members: HashMap::new(),
+        series: Vec::new(),
     };
     for (index, task) in tasks.iter().enumerate() {
         let Some((id, position)) = &task.written_id else {
@@ -112,6 +118,7 @@ pub(super) fn assign_ids(tasks: &[Draft], job_id: Option<&str>, faults: &mut Fau
             }
         }
     }
+    ids.name_series(tasks, faults);
     ids
 }
 
@@ -149,16 +156,19 @@ pub(super) fn resolve(
     let mut external: Vec<External> = Vec::new();
     let mut edges: Vec<Vec<Edge>> = Vec::with_capacity(tasks.len());
     for (index, task) in tasks.iter_mut().enumerate() {
+        let written = task.references.len();
         let mut local = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
         for (place, reference) in std::mem::take(&mut task.references).into_iter().enumerate() {
             let position = reference.position;
             places.record(format!("tasks[{index}].spec.depends_on[{place}]"), position);
-            let target = match ids.find(&reference.target) {
-                Ok(Some(target)) => {
-                    local.push(Edge { target, position });
-                    // Absent only when no id could be generated, which is a fault already.
-                    ids.task_ids.get(target).cloned().unwrap_or_default()
+            let targets = match ids.find(&reference.target) {
+                Ok(Some(found)) => {
+                    local.push(Edge {
+                        target: found.entry,
+                        position,
+                    });
+                    found.task_ids
                 }
                 Ok(None) => {
                     let nearest = if external.len() < MAX_SUGGESTIONS {
@@ -171,23 +181,27 @@ pub(super) fn resolve(
                         position,
                         nearest,
                     });
-                    reference.target.clone()
+                    vec![reference.target.clone()]
                 }
                 Err((message, help)) => {
                     faults.push_with_help(position, message, help);
                     continue;
                 }
             };
-            if let Some(line) = seen.insert(target.clone(), position.line) {
+            let before = targets.iter().find_map(|target| seen.get(target));
+            if let Some(line) = before {
                 faults.push(
                     position,
                     format!("'{}' is listed before, in line {line}", reference.target),
                 );
             }
-            task.spec.depends_on.push(Dependency {
-                task_id: target,
-                condition: reference.condition.into(),
-            });
+            seen.extend(targets.iter().map(|target| (target.clone(), position.line)));
+            let condition = reference.condition.into();
+            let dependency = |task_id| Dependency { task_id, condition };
+            task.spec.depends_on.extend(targets.into_iter().map(dependency));
+        }
+        if written <= MAX_DEPENDENCIES {
+            check_count(task, faults);
         }
         edges.push(local);
     }
@@ -195,24 +209,91 @@ pub(super) fn resolve(
     external
 }
 
+/// Checks the number of dependencies of a task that names few: a series stands for many.
+fn check_count(task: &Draft, faults: &mut Faults) {
+    let count = task.spec.depends_on.len();
+    if count > MAX_DEPENDENCIES {
+        let message = format!(
+            "{} depends on {count} tasks; at most {MAX_DEPENDENCIES}: put tasks in between that collect them",
+            task.title()
+        );
+        faults.push(task.position, message);
+    }
+}
+
+/// The tasks behind a reference.
+struct Found {
+    /// Their entry in the file.
+    entry: usize,
+    task_ids: Vec<String>,
+}
+
 impl Ids {
-    /// The task of the file behind a reference; `None` when only the coordinator may have it.
-    fn find(&self, target: &str) -> Result<Option<usize>, (String, Option<String>)> {
-        if let Some(&index) = self.by_id.get(target) {
-            return Ok(Some(index));
+    /// Names the tasks of every series. No other task of the file can have their ids or names.
+    fn name_series(&mut self, tasks: &[Draft], faults: &mut Faults) {
+        for (entry, (task, base)) in tasks.iter().zip(&self.task_ids).enumerate() {
+            let mut ids = Vec::new();
+            for item in task.series.iter().flatten() {
+                let id = item.id(base);
+                if let Err(why) = value::check_id(&id) {
+                    faults.push(task.place_of_id(), why);
+                    break;
+                }
+                let name = task.name.as_ref().map(|(name, _)| item.name(name));
+                for key in [task.written_id.is_some().then(|| id.clone()), name]
+                    .into_iter()
+                    .flatten()
+                {
+                    if self.by_id.contains_key(&key) || self.by_name.contains_key(&key) {
+                        let message = format!("'{key}' is both a task of its own and one of this series");
+                        faults.push(task.place_of_id(), message);
+                    }
+                    self.members.insert(key, (entry, id.clone()));
+                }
+                ids.push(id);
+            }
+            self.series.push(ids);
         }
-        match self.by_name.get(target) {
-            Some(Named::One(index)) => Ok(Some(*index)),
-            Some(Named::Several) => Err((
+    }
+
+    /// The tasks of an entry: itself, or those of its series.
+    fn of_entry(&self, entry: usize) -> Found {
+        let task_ids = match self.series.get(entry) {
+            Some(ids) if !ids.is_empty() => ids.clone(),
+            // Absent only when no id could be generated, which is a fault already.
+            Some(_) | None => vec![self.task_ids.get(entry).cloned().unwrap_or_default()],
+        };
+        Found { entry, task_ids }
+    }
+
+    /// The tasks of the file behind a reference; `None` when only the coordinator may have one.
+    fn find(&self, target: &str) -> Result<Option<Found>, (String, Option<String>)> {
+        let named = self.by_name.get(target);
+        match (self.by_id.get(target), named, self.members.get(target)) {
+            (Some(&entry), _, _) | (None, Some(&Named::One(entry)), _) => Ok(Some(self.of_entry(entry))),
+            (None, Some(Named::Several), _) => Err((
                 format!("'{target}' is the name of several tasks"),
                 Some("refer to one of them by its id".to_owned()),
             )),
-            None if value::check_id(target).is_ok() => Ok(None),
-            None => Err((
+            (None, None, Some((entry, id))) => Ok(Some(Found {
+                entry: *entry,
+                task_ids: vec![id.clone()],
+            })),
+            (None, None, None) if value::check_id(target).is_ok() => Ok(None),
+            (None, None, None) => Err((
                 format!("no task of this file is named '{target}', and it cannot be an id"),
                 self.nearest(target).map(|near| format!("did you mean '{near}'?")),
             )),
         }
+    }
+
+    /// The id of every task, those of series included.
+    pub(super) fn each(&self) -> impl Iterator<Item = &str> {
+        let entries = self.task_ids.iter().zip(&self.series);
+        entries.flat_map(|(id, series)| match series.as_slice() {
+            [] => slice::from_ref(id).iter().map(String::as_str),
+            series => series.iter().map(String::as_str),
+        })
     }
 
     fn nearest(&self, target: &str) -> Option<String> {

@@ -11,6 +11,9 @@ use super::{
     fault::{Faults, Position},
     fields,
     places::Places,
+    reference::{DESCRIPTIVE, OWN, RETRY, SHARED},
+    series,
+    surroundings::Surroundings,
     tree::{Content, Entry, Node},
 };
 use crate::program::value;
@@ -20,56 +23,6 @@ const LONGEST_TIMEOUT: (Duration, &str) = (MAX_TIMEOUT, "30 days");
 const LONGEST_BACKOFF: (Duration, &str) = (MAX_BACKOFF, "1 day");
 const LONGEST_DELAY: (Duration, &str) = (MAX_DELAY, "10 years");
 
-const RETRY_FIELDS: &[&str] = &["max_retries", "initial_backoff", "max_backoff"];
-
-/// Fields of a task's identity and work, which `defaults` cannot have.
-pub(super) const OWN_FIELDS: &[&str] = &[
-    "run",
-    "id",
-    "name",
-    "depends_on",
-    "prompt",
-    "command",
-    "task_id",
-    "dependencies",
-    "spec",
-];
-/// Fields that stand in `defaults` as well.
-pub(super) const SHARED_FIELDS: &[&str] = &[
-    "env",
-    "priority",
-    "timeout",
-    "retries",
-    "retry",
-    "cwd",
-    "stdin",
-    "stdin_base64",
-    "queue",
-    "labels",
-    "requires",
-    "requirements",
-    "exclusive_group",
-    "shard_key",
-    "model",
-    "not_before",
-    "delay",
-    "deadline",
-    "metadata",
-];
-/// Fields that describe a task to people; they are kept in its metadata.
-pub(super) const DESCRIPTIVE_FIELDS: &[&str] = &[
-    "description",
-    "phase",
-    "files",
-    "estimated_hours",
-    "acceptance_criteria",
-    "design_docs",
-    "parallel_safe",
-    "intensity",
-    "budget",
-    "min_budget",
-    "max_budget",
-];
 /// Kinds of work that no agent does, with their names in a sentence.
 const FOREIGN_WORK: &[(&str, &str)] = &[("runner", "coding agents"), ("container", "containers")];
 
@@ -80,7 +33,7 @@ pub(super) struct Reader<'a> {
     is_task: bool,
     /// Whether a field gives the work, rightly or wrongly.
     pub(super) has_work: bool,
-    now: jiff::Timestamp,
+    around: Surroundings<'a>,
     /// The fields read so far, by their paths in the request.
     given: BTreeMap<String, String>,
     pub(super) faults: &'a mut Faults,
@@ -91,7 +44,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         prefix: String,
         is_task: bool,
-        now: jiff::Timestamp,
+        around: Surroundings<'a>,
         faults: &'a mut Faults,
         places: &'a mut Places,
     ) -> Reader<'a> {
@@ -99,7 +52,7 @@ impl<'a> Reader<'a> {
             prefix,
             is_task,
             has_work: false,
-            now,
+            around,
             given: BTreeMap::new(),
             faults,
             places,
@@ -120,16 +73,13 @@ impl<'a> Reader<'a> {
     fn read_entries(&mut self, entries: &[Entry], draft: &mut Draft) {
         for entry in entries {
             let key = entry.key.as_str();
-            if !self.is_task && (OWN_FIELDS.contains(&key) || is_foreign_work(key)) {
+            if !self.is_task && (OWN.knows(key) || is_foreign_work(key)) {
                 self.faults
                     .push(entry.position, format!("`{key}` has no meaning in `defaults`"));
             } else if !self.is_known(key) {
-                let mut known = SHARED_FIELDS.to_vec();
-                if self.is_task {
-                    known.splice(0..0, OWN_FIELDS.iter().copied());
-                }
-                known.extend(DESCRIPTIVE_FIELDS);
-                fields::unknown(key, entry.position, &known, self.faults);
+                let known = [&OWN, &SHARED, &DESCRIPTIVE];
+                let known = if self.is_task { &known[..] } else { &known[1..] };
+                fields::unknown(key, entry.position, known, self.faults);
             } else if !entry.value.is_null() {
                 self.read_field(entry, draft);
             }
@@ -137,9 +87,9 @@ impl<'a> Reader<'a> {
     }
 
     fn is_known(&self, key: &str) -> bool {
-        (self.is_task && OWN_FIELDS.contains(&key))
-            || SHARED_FIELDS.contains(&key)
-            || DESCRIPTIVE_FIELDS.contains(&key)
+        (self.is_task && OWN.knows(key))
+            || SHARED.knows(key)
+            || DESCRIPTIVE.knows(key)
             || is_foreign_work(key)
     }
 
@@ -179,6 +129,7 @@ impl<'a> Reader<'a> {
                 draft.parallel_safe = fields::boolean(node, key, self.faults).unwrap_or(true);
             }
             "depends_on" | "dependencies" => self.read_references(key, entry, draft),
+            "array" | "each_line" => self.read_series(key, entry, draft),
             "retries" => {
                 self.begin("spec.retry.max_retries", key, entry);
                 let retries = fields::number(node, key, 0..=MAX_RETRIES, self.faults);
@@ -190,7 +141,13 @@ impl<'a> Reader<'a> {
                 }
             }
             _ if is_foreign_work(key) => self.refuse_work(key, entry),
-            _ if DESCRIPTIVE_FIELDS.contains(&key) => self.read_metadata(key, entry, draft),
+            "description" => self.read_metadata(key, entry, draft),
+            _ if DESCRIPTIVE.knows(key) => {
+                draft
+                    .descriptive
+                    .extend(DESCRIPTIVE.field(key).map(|field| field.name));
+                self.read_metadata(key, entry, draft);
+            }
             _ => self.read_plain(key, entry, draft),
         }
     }
@@ -246,11 +203,39 @@ impl<'a> Reader<'a> {
                 spec.not_before = time.map(to_wire_time);
             }
             "deadline" => {
-                let now = self.now;
+                let now = self.around.now;
                 let time = fields::read(node, key, self.faults, |text| value::parse_deadline(text, now));
                 spec.deadline = time.map(to_wire_time);
             }
             _ => unreachable!("every field of the tables is read: `{key}` is not"),
+        }
+    }
+
+    /// `array: 1-5`, `each_line: FILE`, or `each_line: [a, b]`.
+    fn read_series(&mut self, key: &str, entry: &Entry, draft: &mut Draft) {
+        let node = &entry.value;
+        self.begin("series", key, entry);
+        let items = match &node.content {
+            Content::List(texts) if key == "each_line" => {
+                let texts: Vec<&str> = texts
+                    .iter()
+                    .filter_map(|text| fields::text(text, key, self.faults))
+                    .collect();
+                series::texts(&texts)
+            }
+            _ => {
+                let Some(text) = fields::text(node, key, self.faults) else {
+                    return;
+                };
+                match key {
+                    "array" => series::numbers(text),
+                    _ => (self.around.lines)(text),
+                }
+            }
+        };
+        match items {
+            Ok(items) => draft.series = Some(items),
+            Err(fault) => self.faults.push(node.position, format!("`{key}`: {fault}")),
         }
     }
 
@@ -259,8 +244,8 @@ impl<'a> Reader<'a> {
         for entry in entries {
             let (key, node) = (entry.key.as_str(), &entry.value);
             let field = format!("retry.{key}");
-            if !RETRY_FIELDS.contains(&key) {
-                fields::unknown(key, entry.position, RETRY_FIELDS, self.faults);
+            if !RETRY.knows(key) {
+                fields::unknown(key, entry.position, &[&RETRY], self.faults);
                 continue;
             }
             if node.is_null() {

@@ -7,6 +7,7 @@ use crate::program::value;
 
 mod faults;
 mod requires;
+mod series;
 
 fn read(text: &str) -> Result<JobFile, Faults> {
     parse(text, "f", "2026-03-01T10:00:00Z".parse().unwrap())
@@ -131,12 +132,14 @@ tasks:
 
 #[test]
 fn every_known_field_is_read() {
-    for field in file_fields_of_a_task() {
+    for field in fields_of_a_task() {
         let value = match field {
             "id" | "task_id" | "name" | "run" | "queue" | "stdin" => "a",
             "parallel_safe" => "false",
             "cwd" => "/",
             "stdin_base64" => "YQ==",
+            "array" => "7",
+            "each_line" => "[a]",
             "depends_on" | "dependencies" => "[b]",
             "priority" | "retries" | "timeout" | "delay" | "deadline" => "1",
             "not_before" => "2026-03-01T10:00:00Z",
@@ -160,11 +163,8 @@ fn every_known_field_is_read() {
     }
 }
 
-fn file_fields_of_a_task() -> impl Iterator<Item = &'static str> {
-    [task::OWN_FIELDS, task::SHARED_FIELDS, task::DESCRIPTIVE_FIELDS]
-        .into_iter()
-        .flatten()
-        .copied()
+fn fields_of_a_task() -> Vec<&'static str> {
+    reference::names(&[&reference::OWN, &reference::SHARED, &reference::DESCRIPTIVE])
 }
 
 #[test]

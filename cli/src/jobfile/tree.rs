@@ -156,7 +156,8 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
             Err(error) => Err((position(error.marker()), error.info().to_owned())),
         };
         if let Err((position, message)) = read {
-            builder.faults.push(position, message);
+            let help = advice(&message).map(str::to_owned);
+            builder.faults.push_with_help(position, message, help);
             return None;
         }
     }
@@ -170,6 +171,22 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<Rc<Node>> {
             None
         }
     }
+}
+
+/// What to write instead, where YAML's words do not say it. Commands are full of signs that mean something to YAML.
+fn advice(message: &str) -> Option<&'static str> {
+    const QUOTE: &str = "a command with such signs is quoted as a whole ('…' or \"…\"), or stands in lines of its \
+                         own below `run: |`";
+    const SIGNS: &[&str] = &[
+        "mapping values are not allowed",
+        "unknown anchor",
+        "cannot start any token",
+        "unexpected character",
+        "did not find expected",
+        "while parsing",
+        "while scanning",
+    ];
+    SIGNS.iter().any(|sign| message.contains(sign)).then_some(QUOTE)
 }
 
 /// A fault after which nothing further can be read.

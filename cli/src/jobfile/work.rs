@@ -3,11 +3,10 @@
 use super::{
     draft::Draft,
     fields,
+    reference::PROMPT,
     task::Reader,
     tree::{Content, Entry},
 };
-
-const PROMPT_FIELDS: &[&str] = &["text", "model"];
 
 impl Reader<'_> {
     /// A text, or `{text: …, model: …}`.
@@ -22,7 +21,7 @@ impl Reader<'_> {
             match entry.key.as_str() {
                 "text" => self.read_prompt_text(&field, entry, draft),
                 "model" => self.read_model(&field, entry, draft),
-                key => fields::unknown(key, entry.position, PROMPT_FIELDS, self.faults),
+                key => fields::unknown(key, entry.position, &[&PROMPT], self.faults),
             }
         }
         if draft.prompt.is_none() {

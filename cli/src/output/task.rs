@@ -335,7 +335,7 @@ fn model(spec: &TaskSpec) -> &str {
 }
 
 /// The command as a person would type it. A command for a shell is its script alone, and a prompt is its text.
-fn command_line(spec: &TaskSpec) -> String {
+pub fn command_line(spec: &TaskSpec) -> String {
     match command(spec).map(|command| command.argv.as_slice()) {
         Some([sh, c, script]) if sh == "sh" && c == "-c" => script.clone(),
         Some(argv) => argv

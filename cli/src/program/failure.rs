@@ -1,9 +1,15 @@
 //! A failed call as a failure of the program, with the next command to type.
 
+use serde_json::json;
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::{call::CallFailure, channel::Address, probe::Peer, reason::Reason, refusal::FieldFault};
+use swarm_proto::{
+    call::CallFailure, channel::Address, json::escape, probe::Peer, reason::Reason, refusal::FieldFault,
+};
 
-use super::{next::next, terminal::notes};
+use super::{
+    next::next,
+    terminal::{faults, speaks_json},
+};
 
 /// What a failed call means to people. `doing` says what was tried: `cannot list the tasks`.
 ///
@@ -13,7 +19,13 @@ pub fn of_call(doing: &str, failure: &CallFailure, address: &Address, reached: b
     match failure {
         CallFailure::Lost { unsent, .. } if exit == Exit::Unreachable && !reached => {
             let unreached = unreachable(address, &failure.plain_cause());
-            if *unsent {
+            if is_unknown_name(&failure.plain_cause()) {
+                unreached.help(format!(
+                    "nobody knows a machine of that name here: look it up with getent hosts {}, or give \
+                     another coordinator with --coordinator HOST:PORT",
+                    address.host()
+                ))
+            } else if *unsent {
                 unreached.help(how_to_start(address))
             } else {
                 unreached.help(
@@ -68,9 +80,18 @@ pub fn of_stranger(peer: Peer, address: &Address) -> Failure {
     unreached
 }
 
-/// Says a failure on stderr.
+/// Says a failure on stderr; as a line of JSON where a program reads JSON.
 pub fn tell(failure: &Failure) {
-    notes(failure.to_string());
+    if !speaks_json() {
+        return faults(failure.to_string());
+    }
+    let value = json!({
+        "error": failure.sentence,
+        "exit_code": failure.exit.code(),
+        "faults": failure.faults.iter().map(|fault| fault.trim()).collect::<Vec<_>>(),
+        "help": failure.help,
+    });
+    faults(escape(&value.to_string()));
 }
 
 fn unreachable(address: &Address, why: &str) -> Failure {
@@ -78,6 +99,19 @@ fn unreachable(address: &Address, why: &str) -> Failure {
         Exit::Unreachable,
         format!("cannot reach the coordinator at {address}: {why}"),
     )
+}
+
+/// Whether the cause is that no machine has the name. Only its words tell.
+fn is_unknown_name(cause: &str) -> bool {
+    [
+        "does not resolve",
+        "failed to lookup",
+        "dns error",
+        "Name or service not known",
+        "nodename nor servname",
+    ]
+    .iter()
+    .any(|words| cause.contains(words))
 }
 
 /// What to type so that a coordinator listens at the address.

@@ -12,6 +12,7 @@ pub mod clock;
 pub(crate) mod confirmation;
 pub(crate) mod interrupt;
 pub(crate) mod past;
+pub(crate) mod unflagged;
 pub mod value;
 pub mod when;
 

@@ -3,11 +3,39 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     os::fd::AsFd,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use anstyle::Style;
 use swarm_program::words::clean::{clean, clean_line};
+
+use super::globals::Format;
+
+/// For whom this call prints: a person, or a program.
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
+/// Remembers for whom this call prints.
+pub(crate) fn speak_as(format: Format) {
+    // Set once, before any verb runs.
+    let _ = FORMAT.set(format);
+}
+
+/// Whether a program reads JSON of this call.
+pub(crate) fn speaks_json() -> bool {
+    matches!(FORMAT.get(), Some(Format::Json | Format::Jsonl))
+}
+
+/// Whether nothing is told but what went wrong.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on tells only what went wrong, or everything.
+pub(crate) fn be_quiet(quiet: bool) {
+    IS_QUIET.store(quiet, Ordering::Relaxed);
+}
 
 /// Tells a person something in one line on stderr; stdout belongs to scripts.
 pub fn note(line: impl AsRef<str>) {
@@ -16,12 +44,34 @@ pub fn note(line: impl AsRef<str>) {
 
 /// Tells a person something in lines of ours: text from outside has none.
 pub fn notes(lines: impl AsRef<str>) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        faults(lines);
+    }
+}
+
+/// Tells in one line what went wrong, whatever the format.
+pub fn fault(line: impl AsRef<str>) {
+    faults(clean_line(line.as_ref()));
+}
+
+/// Tells in lines of ours what went wrong, whatever the format.
+pub fn faults(lines: impl AsRef<str>) {
     // A closed stderr is no reason to stop working.
     let _ = writeln!(io::stderr().lock(), "{}", clean(lines.as_ref()));
 }
 
+/// Tells a person what to type next. Nothing where a program reads the answer.
+pub fn advice(line: impl AsRef<str>) {
+    if FORMAT.get().is_none_or(|format| format.is_for_people()) {
+        hint(line);
+    }
+}
+
 /// Tells a person what to type next or where more is, faintly on a terminal.
 pub fn hint(line: impl AsRef<str>) {
+    if IS_QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     let line = clean_line(line.as_ref());
     let _ = match is_colored(&io::stderr()) {
         true => {

@@ -13,7 +13,8 @@ use super::{
 };
 
 /// Times as people may type them.
-const TIMES: &str = "18:00, tomorrow 2am, 2026-03-01 (of this machine's zone) or 2026-03-01T10:00:00Z";
+pub(crate) const TIMES: &str =
+    "18:00, tomorrow 2am, 2026-03-01 (of this machine's zone) or 2026-03-01T10:00:00Z";
 
 /// Characters of a generated id: 50 random bits, so that a million ids collide with a chance of one in two thousand.
 const GENERATED_ID_LENGTH: usize = 10;
@@ -64,20 +65,24 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
     Ok(time)
 }
 
-/// Reads a time, or a duration that is counted from `now`.
+/// Reads a time, or a duration that is counted from `now`. It is ahead.
 ///
 /// # Errors
 ///
 /// A sentence that quotes the text.
 pub fn parse_deadline(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    match parse_duration(text) {
+    let deadline = match parse_duration(text) {
         Ok(duration) => now
             .checked_add(duration)
             .map_err(|_| format!("'{text}' from now is too far ahead")),
         Err(_) => parse_time(text).map_err(|_| {
             format!("'{text}' is neither a time, such as {TIMES}, nor a duration from now, such as 2h")
         }),
+    }?;
+    if deadline <= now {
+        return Err(format!("'{text}' has passed: the task would fail at once"));
     }
+    Ok(deadline)
 }
 
 /// Checks that a text can be the id of a task, job or agent.
@@ -194,6 +199,12 @@ mod tests {
             parse_deadline("2026-04-01T00:00:00Z", now).unwrap().to_string(),
             "2026-04-01T00:00:00Z"
         );
+        for passed in ["2020-01-01", "0", "2026-03-01T10:00:00Z"] {
+            assert!(
+                parse_deadline(passed, now).unwrap_err().contains("has passed"),
+                "{passed}"
+            );
+        }
         assert!(parse_deadline("soon", now).is_err());
         assert!(parse_deadline("99999999999999", now).is_err());
     }

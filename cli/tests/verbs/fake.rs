@@ -51,6 +51,8 @@ pub struct World {
     pub cuts: VecDeque<usize>,
     /// Changes to make when the next streams are opened.
     pub steps: VecDeque<Step>,
+    /// What happens between the next submit and whatever is asked after it.
+    pub after_submit: Option<Step>,
     /// The refusal of the next submit.
     pub refusal: Option<(Reason, &'static str, Vec<FieldFault>)>,
     pub page_size: usize,
@@ -379,6 +381,9 @@ impl TaskService for Service {
             tasks,
             unmatched: world.held.unmatched.clone(),
         };
+        if let Some(step) = world.after_submit.take() {
+            step(&mut world);
+        }
         Self::answer(world, answer)
     }
 
@@ -654,6 +659,11 @@ impl AdminService for Service {
                 seconds: 90,
                 nanos: 0,
             }),
+            default_timeout: Some(prost_types::Duration {
+                seconds: 3_600,
+                nanos: 0,
+            }),
+            default_retries: 2,
             ..Default::default()
         }))
     }

@@ -59,7 +59,7 @@ pub const CASES: &[(&str, &[&str])] = &[
         "retry-filter",
         &["retry", "--failed", "--job", "nightly", "--yes"],
     ),
-    ("run", &["run", "--id", "new", "--", "echo", "hi"]),
+    ("run", &["run", "-n", "--id", "new", "--", "echo", "hi"]),
     ("status", &["status"]),
     ("stop", &["stop", "--yes", "--reason", "wrong data"]),
     ("submit", &["submit", "--id", "new", "--", "echo", "hi"]),

@@ -188,6 +188,8 @@ reason:     exit 2
 command:    echo build
 queue:      default
 priority:   0
+timeout:    1h (the coordinator's default)
+retries:    2 (the coordinator's default)
 submitted:  59s ago, 2026-01-02 03:04:01 UTC
 ended:      51s ago, 2026-01-02 03:04:09 UTC
 took:       3.0s

@@ -3,20 +3,24 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod changes;
+mod doubts;
 mod events;
 mod exchange;
 mod explain;
 mod failure;
 mod fake;
 mod golden;
+mod help;
 mod hold;
 mod hostile;
 mod ids;
+mod input;
 mod lists;
 mod look;
 mod names;
 mod progress;
 mod queue;
+mod quiet;
 mod require;
 mod submit;
 mod terminal;

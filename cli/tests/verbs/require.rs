@@ -91,8 +91,7 @@ fn a_submit_that_nobody_can_run_says_so_at_once() {
     assert_eq!(answer["unmatched"][0]["task_ids"][0], "t1");
     assert!(
         ended.stderr.ends_with(
-            "error: queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining\n\
-             help: swarmctl explain t1\n"
+            "error: queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining\n"
         ),
         "{}",
         ended.stderr
@@ -129,9 +128,7 @@ fn run_warns_while_it_waits() {
         ended
             .stderr
             .starts_with("queued, but none of 3 agents can run it:")
-            && ended
-                .stderr
-                .contains("help: swarmctl explain r\ntask r succeeded"),
+            && ended.stderr.ends_with("help: swarmctl explain r\n"),
         "{}",
         ended.stderr
     );
@@ -184,11 +181,7 @@ fn an_array_is_a_job_with_a_task_for_each_number() {
         "{}",
         ended.stderr
     );
-    assert!(
-        ended.stderr.contains("job t: 4 tasks\nnext: swarmctl wait t\n"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.is_empty(), "{}", ended.stderr);
     let numbers: Vec<String> = series(&fake)
         .into_iter()
         .map(|(_, _, number, _)| number)
@@ -274,9 +267,9 @@ fn a_dry_run_prints_what_would_be_submitted_and_submits_nothing() {
     assert_eq!(
         ended.stdout,
         "\
-ID  WHAT       QUEUE    PRIORITY  DEPENDS ON  REQUIRES
-a   make       default  0         -           os=linux
-b   the tests  slow     0         a           -
+ID  NAME       COMMAND  QUEUE    PRIORITY  TIMEOUT  RETRIES  DEPENDS ON  REQUIRES
+a   -          make     default         0       1h        2  -           os=linux
+b   the tests  test     slow            0       1h        2  a           -
 "
     );
     assert_eq!(

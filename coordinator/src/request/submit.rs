@@ -1,6 +1,9 @@
 //! A submit: every fault with its path, beside what could be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use swarm_engine::{
     command::submit::{self, NewJob, NewTask, Submit, Submitted},
@@ -14,6 +17,7 @@ use swarm_engine::{
 };
 use swarm_proto::{
     limits::{MAX_NAME_BYTES, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
+    refusal::FieldFault,
     v1,
 };
 
@@ -64,6 +68,24 @@ pub(crate) async fn submit(
         tasks: submitted_tasks.into_iter().map(submitted).collect(),
         unmatched,
     })
+}
+
+/// The faults of a submit that can be seen without looking at any task. swarmctl asks the same before it submits, and
+/// for a dry run.
+pub fn faults(request: v1::SubmitTasksRequest, now_ms: u64) -> Vec<FieldFault> {
+    // What stands in for absent fields is never at fault.
+    let defaults = Defaults {
+        timeout: Duration::from_secs(1),
+        max_retries: 0,
+    };
+    let command = read(request, defaults, Timestamp(now_ms));
+    let faults = command.faults.named().iter();
+    faults
+        .map(|fault| FieldFault {
+            field: fault.field.clone(),
+            description: fault.description.clone(),
+        })
+        .collect()
 }
 
 /// Reads a submit. The faults found here go along, so that the engine reports them together with its own; the

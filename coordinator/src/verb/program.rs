@@ -46,7 +46,7 @@ pub(super) fn print_completions(command: &Command, args: &completions::Args) -> 
 
 /// Prints or writes the manual of the program whose command line `command` is.
 pub(super) fn print_manual(command: &Command, args: &manual::Args) -> Result<(), Failure> {
-    let said = manual::run(command, args).map_err(|error| failure(&error))?;
+    let said = manual::run(command, args, &[])?;
     print(&said)
 }
 

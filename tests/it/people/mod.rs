@@ -3,6 +3,7 @@
 mod big_job;
 mod control;
 mod lifecycle;
+mod submitting;
 
 mod listing;
 mod status;

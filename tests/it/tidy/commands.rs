@@ -26,8 +26,8 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut words = Vec::new();
     for word in shlex::split(line).unwrap_or_default() {
-        let ends = word.ends_with(';') || ["|", "&", "&&", "||", ";"].contains(&word.as_str());
-        let word = word.trim_end_matches([';', '&', '|']);
+        let ends = word.ends_with(';') || ["|", "&", "&&", "||", ";", ">"].contains(&word.as_str());
+        let word = word.trim_end_matches([';', '&', '|', '>']);
         if !word.is_empty() {
             words.push(word.to_owned());
         }

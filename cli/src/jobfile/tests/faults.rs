@@ -94,12 +94,13 @@ fn an_unknown_field_comes_with_the_one_that_was_meant() {
         let printed = read(&format!("tasks: [{{run: x, {field}: 1}}]"))
             .unwrap_err()
             .to_string();
-        let expected = format!("f:1:18: unknown field `{field}`\n  help: did you mean `{meant}`?");
-        assert_eq!(printed, expected);
+        let expected = format!("f:1:18: unknown field `{field}`\n  help: did you mean `{meant}`");
+        assert!(printed.starts_with(&expected), "{printed}");
+        assert!(printed.ends_with("swarmctl help jobfile"), "{printed}");
     }
     let printed = read("tasks: [{run: x, zzzzzz: 1}]").unwrap_err().to_string();
     assert!(
-        printed.contains("help: the usual fields here are run, id, name, depends_on"),
+        printed.contains("help: the usual fields here are run, name, id, depends_on"),
         "{printed}"
     );
 }

@@ -16,7 +16,10 @@ use crate::{
     call::client::Client,
     exchange::{self, Format, Import, Options, execution_log},
     output::{Output, text},
-    program::{globals::Globals, terminal::note},
+    program::{
+        globals::Globals,
+        terminal::{advice, note},
+    },
     verb::submit::{answer, dry_run::DryRun, source, unmatched},
 };
 
@@ -108,6 +111,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     };
     source::check_size(&file.request)?;
+    file.remarks().iter().for_each(note);
     if args.dry_run {
         let dry_run = DryRun {
             client: &client,
@@ -140,7 +144,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if new > 0 {
         answer::warn_without_agents(&client).await;
         if let Some(job_id) = job_id {
-            note(format!("next: {}", globals.next(&format!("list --job {job_id}"))));
+            advice(format!("next: {}", globals.next(&format!("list --job {job_id}"))));
         }
     }
     Ok(Exit::Done)

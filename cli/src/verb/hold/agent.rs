@@ -12,7 +12,7 @@ use super::{
 use crate::{
     call::{client::Client, pages::Pages, subject::Finder},
     output::{Output, agent, change, hold::Scope},
-    program::{actor::Actor, globals::Globals, terminal::note},
+    program::{actor::Actor, globals::Globals, terminal::note, unflagged::unflagged},
     verb::look::listing,
 };
 
@@ -27,24 +27,29 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
+    /// What to do; without it they are listed
     #[command(subcommand)]
-    verb: AgentVerb,
+    verb: Option<AgentVerb>,
+}
+
+/// Which agents to list.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Also those that said goodbye
+    #[arg(long)]
+    all: bool,
+    /// Only those whose labels meet this: k=v, k!=v, k, !k; may be repeated, or separated by commas
+    #[arg(long = "label", value_name = "TERM", value_delimiter = ',')]
+    labels: Vec<String>,
+    #[command(flatten)]
+    limit: listing::Limit,
 }
 
 #[derive(Debug, Subcommand)]
 enum AgentVerb {
     /// List agents
     #[command(before_help = EXAMPLES, alias = "ls")]
-    List {
-        /// Also those that said goodbye
-        #[arg(long)]
-        all: bool,
-        /// Only those whose labels meet this: k=v, k!=v, k, !k; may be repeated, or separated by commas
-        #[arg(long = "label", value_name = "TERM", value_delimiter = ',')]
-        labels: Vec<String>,
-        #[command(flatten)]
-        limit: listing::Limit,
-    },
+    List(ListArgs),
     /// Show one agent with its leases
     #[command(before_help = EXAMPLES, visible_alias = "inspect")]
     Show {
@@ -85,8 +90,8 @@ enum AgentVerb {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    match args.verb {
-        AgentVerb::List { all, labels, limit } => {
+    match args.verb.map_or_else(|| unflagged().map(AgentVerb::List), Ok)? {
+        AgentVerb::List(ListArgs { all, labels, limit }) => {
             let is_filtered = !labels.is_empty();
             let request = ListAgentsRequest {
                 include_gone: all,

@@ -11,7 +11,7 @@ use super::{flags::Reason, pause, resume};
 use crate::{
     call::{client::Client, pages::Pages},
     output::{Output, hold::Scope, queue, text},
-    program::{actor::Actor, globals::Globals, terminal::note},
+    program::{actor::Actor, globals::Globals, terminal::note, unflagged::unflagged},
     verb::look::listing,
 };
 
@@ -25,18 +25,23 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
+    /// What to do; without it they are listed
     #[command(subcommand)]
-    verb: QueueVerb,
+    verb: Option<QueueVerb>,
+}
+
+/// How many queues to list.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    limit: listing::Limit,
 }
 
 #[derive(Debug, Subcommand)]
 enum QueueVerb {
     /// List queues
     #[command(before_help = EXAMPLES, alias = "ls")]
-    List {
-        #[command(flatten)]
-        limit: listing::Limit,
-    },
+    List(ListArgs),
     /// Show one queue
     #[command(before_help = EXAMPLES)]
     Show {
@@ -86,8 +91,8 @@ struct MaxRunning(Option<u32>);
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    match args.verb {
-        QueueVerb::List { limit } => {
+    match args.verb.map_or_else(|| unflagged().map(QueueVerb::List), Ok)? {
+        QueueVerb::List(ListArgs { limit }) => {
             let pages = Pages::new(&client, ListQueuesRequest::default());
             listing::print(pages, limit, &queue::listing, &output).await?;
         }

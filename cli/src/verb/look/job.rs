@@ -19,7 +19,7 @@ use crate::{
         sheet::{Ink, Sheet},
         task, text,
     },
-    program::{globals::Globals, terminal::hint},
+    program::{globals::Globals, terminal::hint, unflagged::unflagged},
 };
 
 /// The oldest tasks of a job, among which the first start is looked for.
@@ -41,23 +41,28 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
+    /// What to do; without it they are listed
     #[command(subcommand)]
-    verb: JobVerb,
+    verb: Option<JobVerb>,
+}
+
+/// Which jobs to list.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    sorting: listing::Sorting,
+    #[command(flatten)]
+    limit: listing::Limit,
+    /// All of them: the same as --limit 0
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum JobVerb {
     /// List jobs
     #[command(before_help = EXAMPLES, alias = "ls")]
-    List {
-        #[command(flatten)]
-        sorting: listing::Sorting,
-        #[command(flatten)]
-        limit: listing::Limit,
-        /// All of them: the same as --limit 0
-        #[arg(long, conflicts_with = "limit")]
-        all: bool,
-    },
+    List(ListArgs),
     /// Show one job with the states of its tasks
     #[command(before_help = EXAMPLES, visible_alias = "inspect")]
     Show {
@@ -74,8 +79,8 @@ enum JobVerb {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    match args.verb {
-        JobVerb::List { sorting, limit, all } => {
+    match args.verb.map_or_else(|| unflagged().map(JobVerb::List), Ok)? {
+        JobVerb::List(ListArgs { sorting, limit, all }) => {
             let living_first = sorting.is_living_first(&output);
             let request = ListJobsRequest {
                 newest_first: sorting.newest || living_first,

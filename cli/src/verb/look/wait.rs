@@ -27,7 +27,7 @@ use crate::{
     program::{
         globals::Globals,
         interrupt::unless_interrupted,
-        terminal::{hint, is_colored, note, terminal_width, write_stderr},
+        terminal::{fault, hint, is_colored, note, terminal_width, write_stderr},
     },
 };
 
@@ -95,11 +95,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         Some(Some(result)) => result,
         Some(None) => {
             let timeout = args.timeout.unwrap_or_default();
-            note(format!(
+            fault(format!(
                 "error: not all had ended after {}",
                 format_duration(timeout)
             ));
-            note(format!(
+            hint(format!(
                 "help: they go on; to wait again: {}",
                 again(globals, &ids)
             ));

@@ -5,7 +5,7 @@ use swarm_program::{exit::Exit, settings::Settings};
 
 use crate::{
     output::{Listing, Output, table::Table},
-    program::globals::Globals,
+    program::{globals::Globals, unflagged::unflagged},
 };
 
 const EXAMPLES: &str = "\
@@ -18,19 +18,24 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
+    /// What to do; without it they are listed
     #[command(subcommand)]
-    verb: ConfigVerb,
+    verb: Option<ConfigVerb>,
+}
+
+/// How to list the settings.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Also say where each value comes from: a flag, a variable, a line of a file, or the default
+    #[arg(long)]
+    origin: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigVerb {
     /// List every setting with its value
     #[command(before_help = EXAMPLES)]
-    List {
-        /// Also say where each value comes from: a flag, a variable, a line of a file, or the default
-        #[arg(long)]
-        origin: bool,
-    },
+    List(ListArgs),
 }
 
 /// Lists the settings.
@@ -39,7 +44,8 @@ enum ConfigVerb {
 ///
 /// When stdout is closed.
 pub async fn run(args: Args, globals: &Globals, settings: &Settings) -> anyhow::Result<Exit> {
-    let ConfigVerb::List { origin } = args.verb;
+    let ConfigVerb::List(ListArgs { origin }) =
+        args.verb.map_or_else(|| unflagged().map(ConfigVerb::List), Ok)?;
     let mut table = if origin {
         Table::new(["KEY", "VALUE", "ORIGIN"])
     } else {

@@ -1,18 +1,27 @@
-//! `swarmctl man`: the program's manual page, or a page for each verb.
+//! `swarmctl man`: the page of the program, of a verb or of the job file, or all pages.
 
 use clap::Command;
-use swarm_program::{exit::Exit, manual};
+use swarm_program::{
+    exit::Exit,
+    manual::{self, Topic},
+};
 
-use crate::program::terminal::write_stdout;
+use super::help;
+use crate::{jobfile::reference, program::terminal::write_stdout};
 
 pub use swarm_program::manual::Args;
 
-/// Prints the program's page, or writes one for each verb.
+/// Prints a page, or writes all pages into a directory.
 ///
 /// # Errors
 ///
 /// When the directory cannot be written, or stdout is closed.
 pub async fn run(args: Args, command: fn() -> Command) -> anyhow::Result<Exit> {
-    write_stdout(&manual::run(&command(), &args)?)?;
+    let job_file = Topic {
+        word: help::JOB_FILE,
+        file: reference::FILE_NAME,
+        page: reference::page()?,
+    };
+    write_stdout(&manual::run(&command(), &args, &[job_file])?)?;
     Ok(Exit::Done)
 }

@@ -12,11 +12,14 @@ use crate::{
         subject::{Kind, own},
     },
     output::{Listing, Output, change, hold, state, table::Table, text},
-    program::terminal::note,
+    program::terminal::{fault, note},
 };
 
 /// At most this many existing tasks are named.
 const MAX_NAMED: usize = 10;
+
+/// At most this many tasks are shown to people; programs get all of them.
+const MAX_SHOWN: usize = 100;
 
 /// Remembers what was submitted, for `last`.
 pub(crate) fn remember(client: &Client, job_id: Option<&str>, tasks: &[SubmittedTask]) {
@@ -34,22 +37,25 @@ pub(crate) fn is_nothing_new(client: &Client, tasks: &[SubmittedTask]) -> bool {
 
 /// Tells which tasks existed already, with their states.
 pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
-    tell_as("already there, and not submitted again", tasks);
+    if tasks.iter().any(|task| task.existed) {
+        note(format!(
+            "already there, and not submitted again: {}",
+            existing(tasks)
+        ));
+    }
 }
 
 /// Tells that nothing was submitted.
 pub(crate) fn tell_nothing_new(tasks: &[SubmittedTask]) {
-    tell_as(
-        "error: nothing was submitted, for all of it was there before",
-        tasks,
-    );
+    fault(format!(
+        "error: nothing was submitted, for all of it was there before: {}",
+        existing(tasks)
+    ));
 }
 
-fn tell_as(what: &str, tasks: &[SubmittedTask]) {
+/// The tasks that existed already, with their states.
+fn existing(tasks: &[SubmittedTask]) -> String {
     let existed: Vec<&SubmittedTask> = tasks.iter().filter(|task| task.existed).collect();
-    if existed.is_empty() {
-        return;
-    }
     let mut named: Vec<String> = existed
         .iter()
         .take(MAX_NAMED)
@@ -58,7 +64,7 @@ fn tell_as(what: &str, tasks: &[SubmittedTask]) {
     if existed.len() > MAX_NAMED {
         named.push(format!("{} more", existed.len() - MAX_NAMED));
     }
-    note(format!("{what}: {}", named.join(", ")));
+    named.join(", ")
 }
 
 /// Warns when no agent takes work, for "nothing happens and nothing says why" is the worst answer.
@@ -90,6 +96,22 @@ pub(crate) async fn warn_without_agents(client: &Client) {
     });
 }
 
+/// The number of tasks that a table for people shows.
+pub(super) fn shown_rows(output: &Output) -> usize {
+    match output.format.is_for_people() && output.fields().is_everything() {
+        true => MAX_SHOWN,
+        false => usize::MAX,
+    }
+}
+
+/// Tells how many tasks the table does not show.
+pub(super) fn tell_left(tasks: usize, shown: usize) {
+    let left = tasks.saturating_sub(shown);
+    if left > 0 {
+        note(format!("and {}", text::counted(left as u64, "more task")));
+    }
+}
+
 /// Prints the submitted tasks with their states.
 ///
 /// # Errors
@@ -102,7 +124,8 @@ pub(crate) fn print(
 ) -> anyhow::Result<()> {
     let tasks = &answer.tasks;
     let mut table = Table::new(["ID", "STATE", "SUBMITTED"]);
-    for task in tasks {
+    let shown = shown_rows(output);
+    for task in tasks.iter().take(shown) {
         let submitted = if task.existed { "before" } else { "now" };
         table.row([
             task.task_id.clone(),
@@ -126,6 +149,7 @@ pub(crate) fn print(
         output.value(&whole)?;
     } else {
         output.list(&listing)?;
+        tell_left(tasks.len(), shown);
     }
     if let Some(job_id) = job_id {
         note(format!(

@@ -9,12 +9,12 @@ use swarm_proto::{
     mask::masked,
     reason::Reason,
     v1::{
-        DependencyCondition, GetJobRequest, GetTaskRequest, NewTask, SubmitTasksRequest, SubmittedTask, Task,
-        TaskState, Unmatched,
+        DependencyCondition, GetJobRequest, GetServerInfoRequest, GetServerInfoResponse, GetTaskRequest,
+        NewTask, SubmitTasksRequest, SubmittedTask, Task, TaskSpec, TaskState, Unmatched,
     },
 };
 
-use super::{answer, needs, source, unmatched};
+use super::{answer, check, needs, source, unmatched};
 use crate::{
     call::client::Client,
     jobfile::{
@@ -22,11 +22,14 @@ use crate::{
         fault::{External, Faults},
     },
     output::{Listing, Output, state, table::Table, task, text},
-    program::terminal::note,
+    program::terminal::{advice, fault, note},
 };
 
 /// At most this many ids are looked up on the coordinator.
 const MAX_LOOKUPS: usize = 1_000;
+
+/// A default of a coordinator that cannot be asked.
+const UNKNOWN_DEFAULT: &str = "default";
 
 /// The request that would be submitted.
 pub(crate) struct DryRun<'a> {
@@ -60,11 +63,12 @@ impl DryRun<'_> {
     /// When the coordinator would refuse the request, or stdout cannot be written. An unreachable coordinator is no
     /// error.
     pub(crate) async fn run(&self, output: &Output) -> anyhow::Result<Exit> {
+        check::check(self.request, self.file)?;
         let known = match self.ask().await {
             Ok(known) => Some(known),
             Err(failure) => {
                 let why = failure.plain_cause();
-                note(format!(
+                fault(format!(
                     "not checked with the coordinator at {}: {why}",
                     self.client.address()
                 ));
@@ -77,10 +81,13 @@ impl DryRun<'_> {
         if output.format.is_one_value() {
             output.one(self.request, "", "")?;
         } else {
-            output.list(&self.listing())?;
+            let defaults = self.client.call(GetServerInfoRequest {}).await.ok();
+            let shown = answer::shown_rows(output);
+            output.list(&self.listing(defaults.as_ref(), shown))?;
+            answer::tell_left(self.request.tasks.len(), shown);
         }
         let is_unmatched = known.is_some_and(|known| self.tell(&known));
-        note(format!(
+        advice(format!(
             "nothing was submitted; without --dry-run: {}",
             self.title()
         ));
@@ -148,31 +155,46 @@ impl DryRun<'_> {
         }
     }
 
-    fn listing(&self) -> Listing {
-        let mut table = Table::new(["ID", "WHAT", "QUEUE", "PRIORITY", "DEPENDS ON", "REQUIRES"])
-            .free_text(&["WHAT", "DEPENDS ON", "REQUIRES"])
-            .dispensable(&["PRIORITY", "QUEUE"]);
+    fn listing(&self, defaults: Option<&GetServerInfoResponse>, shown: usize) -> Listing {
         let tasks = &self.request.tasks;
-        let names: HashMap<&str, &str> = tasks
-            .iter()
-            .filter_map(|task| Some((task.task_id.as_str(), task.spec.as_ref()?.name.as_str())))
+        let specs = || tasks.iter().filter_map(|task| Some((task, task.spec.as_ref()?)));
+        let names: HashMap<&str, &str> = specs()
+            .filter(|(_, spec)| !spec.name.is_empty())
+            .map(|(task, spec)| (task.task_id.as_str(), spec.name.as_str()))
             .collect();
-        // People wrote names; made-up ids mean nothing to them.
-        let name = |id: &str| -> String {
-            let name = names.get(id).filter(|name| !name.is_empty());
-            name.map_or(id, |name| name).to_owned()
-        };
-        for new in tasks {
-            let spec = new.spec.clone().unwrap_or_default();
-            let depends_on = spec.depends_on.iter().map(|on| name(on.task_id.as_str()));
-            let depends_on: Vec<String> = depends_on.collect();
+        let mut table = Table::new([
+            "ID",
+            "NAME",
+            "COMMAND",
+            "QUEUE",
+            "PRIORITY",
+            "TIMEOUT",
+            "RETRIES",
+            "STARTS AFTER",
+            "DEADLINE",
+            "DEPENDS ON",
+            "REQUIRES",
+        ])
+        .free_text(&["NAME", "COMMAND", "DEPENDS ON", "REQUIRES"])
+        .numbers(&["PRIORITY", "TIMEOUT", "RETRIES"])
+        .dispensable(&["PRIORITY", "QUEUE", "RETRIES"]);
+        for (new, spec) in specs().take(shown) {
+            let depends_on = spec.depends_on.iter().map(|on| {
+                let id = on.task_id.as_str();
+                *names.get(id).unwrap_or(&id)
+            });
             table.row([
                 new.task_id.clone(),
-                task::what(&spec),
-                task::queue(&spec).to_owned(),
+                spec.name.clone(),
+                task::command_line(spec),
+                task::queue(spec).to_owned(),
                 spec.priority.to_string(),
-                depends_on.join(", "),
-                needs::terms(&spec).join(", "),
+                timeout(spec, defaults),
+                retries(spec, defaults),
+                start(spec),
+                text::time(spec.deadline.as_ref()),
+                depends_on.collect::<Vec<_>>().join(", "),
+                needs::terms(spec).join(", "),
             ]);
         }
         Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
@@ -320,6 +342,33 @@ impl DryRun<'_> {
         asked.insert(id, task.clone());
         Ok(task)
     }
+}
+
+/// How long an attempt may run: as the spec says, or else the coordinator.
+fn timeout(spec: &TaskSpec, defaults: Option<&GetServerInfoResponse>) -> String {
+    let default = || defaults.and_then(|info| info.default_timeout.as_ref());
+    spec.timeout
+        .as_ref()
+        .or_else(default)
+        .map_or_else(|| UNKNOWN_DEFAULT.to_owned(), text::duration)
+}
+
+/// Further tries after the first failure: as the spec says, or else the coordinator.
+fn retries(spec: &TaskSpec, defaults: Option<&GetServerInfoResponse>) -> String {
+    let own = spec.retry.as_ref().and_then(|retry| retry.max_retries);
+    let retries = own.or_else(|| defaults.map(|info| info.default_retries));
+    retries.map_or_else(|| UNKNOWN_DEFAULT.to_owned(), |retries| retries.to_string())
+}
+
+/// When it may begin.
+fn start(spec: &TaskSpec) -> String {
+    let delay = spec.delay.as_ref().map(text::duration);
+    let not_before = spec.not_before.as_ref().map(|time| text::time(Some(time)));
+    [delay, not_before]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Whether a dependency has ended in a way that does not meet its condition.

@@ -8,9 +8,12 @@ pub mod run;
 pub mod submit;
 
 pub(crate) mod answer;
+mod check;
+mod doubts;
 pub(crate) mod dry_run;
 pub(crate) mod needs;
 pub(crate) mod series;
 pub(crate) mod source;
 pub(crate) mod spec;
+mod stdin;
 pub(crate) mod unmatched;

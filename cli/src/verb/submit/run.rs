@@ -1,11 +1,16 @@
 //! `swarmctl run`: runs a command on some agent, with its output and exit code here.
 
-use std::{ffi::OsString, io};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _},
+};
 
 use swarm_program::exit::Exit;
-use swarm_proto::v1::{Attempt, AttemptOutcome, GetTaskRequest, SubmitTasksRequest, Task, TaskState};
+use swarm_proto::v1::{
+    Attempt, AttemptOutcome, GetTaskRequest, Output as TaskOutput, SubmitTasksRequest, Task, TaskState,
+};
 
-use super::{answer, source, spec::TaskFlags, unmatched};
+use super::{answer, check, doubts, source, spec::TaskFlags, stdin, unmatched};
 use crate::{
     call::{
         awaited::{self, Awaited},
@@ -17,7 +22,7 @@ use crate::{
         OF_TASKS,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
-        terminal::{note, task_stderr, task_stdout},
+        terminal::{advice, be_quiet, fault, task_stderr, task_stdout},
     },
     verb::look::{logs, wait},
 };
@@ -32,7 +37,8 @@ const EXAMPLES: &str = "\
 Examples:
   swarmctl run -- uname -a                     on whichever agent takes it
   swarmctl run --timeout 10m -- make test      exits with 124 after ten minutes
-  swarmctl run --stdin-file in.txt -- 'sort | uniq -c'";
+  swarmctl run -q -- date                      prints what the command prints, and nothing else
+  sort -u names | swarmctl run -- 'wc -l'      with what is piped into it as its input";
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -40,6 +46,9 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     flags: TaskFlags,
+    /// Give the command no input, also when something is piped into swarmctl, as in a shell's `while read` loop
+    #[arg(short = 'n', long, conflicts_with = "stdin_file")]
+    no_stdin: bool,
     /// The command; a single word with spaces or shell characters is run by sh -c
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -51,16 +60,25 @@ pub struct Args {
 ///
 /// When the coordinator refuses or cannot be reached, or stdout is closed.
 pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let is_quiet = globals.format() == Format::Name;
+    be_quiet(is_quiet);
     let output = Output::new(globals);
     // A person waits: a failure is shown at once instead of being tried again.
     args.flags.retries.get_or_insert(0);
-    let task = args.flags.task(args.flags.command(&args.command)?)?;
+    let work = if args.flags.stdin_file.is_some() || args.no_stdin {
+        args.flags.command(&args.command)?
+    } else {
+        args.flags.command_with(&args.command, stdin::piped()?)?
+    };
+    let task = args.flags.task(work)?;
     let task_id = task.task_id.clone();
     let client = Client::open(globals)?;
     let request = SubmitTasksRequest {
         job: None,
         tasks: vec![task],
     };
+    check::check(&request, None)?;
+    doubts::tell(&request);
     let answer = client
         .call(request)
         .await
@@ -86,15 +104,27 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         )
     };
     let Some(ended) = unless_interrupted(ending).await else {
-        note(format!(
+        advice(format!(
             "to end it: {}",
             globals.next(&format!("cancel {task_id}"))
         ));
         return Ok(wait::detached(globals, std::slice::from_ref(&task_id)));
     };
     let task = ended?.unwrap_or_default();
+    let agent = match task.attempts.last() {
+        Some(last) if task.state() == TaskState::Failed => title::of_id(&client, &last.agent_id).await,
+        _ => String::new(),
+    };
+    let (exit, whose) = exit_of(&task, &agent);
+    let is_told = match exit {
+        // The code is not the task's, and somebody has to know why.
+        Exit::Failed => true,
+        // Scripts and cron hear nothing of what went well.
+        Exit::Task(0) => !is_quiet && io::stderr().is_terminal(),
+        _ => !is_quiet,
+    };
     let written = match output.format {
-        Format::Table | Format::Wide if output.fields().is_everything() => {
+        Format::Table | Format::Wide | Format::Name if output.fields().is_everything() => {
             let printed = task
                 .result
                 .as_ref()
@@ -102,25 +132,39 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 .unwrap_or_default();
             let written = task_stdout(&printed.stdout);
             task_stderr(&printed.stderr);
+            if is_told {
+                end_line(&printed);
+            }
             logs::tell_all_cuts(&printed);
             written.map_err(anyhow::Error::from)
         }
         _ => output.one(&task, &task_id, ""),
     };
-    let agent = match task.attempts.last() {
-        Some(last) if task.state() == TaskState::Failed => title::of_id(&client, &last.agent_id).await,
-        _ => String::new(),
-    };
-    let (exit, whose) = exit_of(&task, &agent);
-    note(whose);
+    if is_told {
+        fault(whose);
+    }
     match written {
         // The exit code is the task's, even if our stdout is closed or cannot be written.
         Err(error) if is_broken_pipe(&error) || exit != Exit::Task(0) => {
-            note(error.to_string());
+            fault(error.to_string());
             Ok(exit)
         }
         Err(error) => Err(error),
         Ok(()) => Ok(exit),
+    }
+}
+
+/// Ends the line that the command began, so that what is told next has a line of its own.
+fn end_line(printed: &TaskOutput) {
+    let is_open = |bytes: &[u8]| bytes.last().is_some_and(|last| *last != b'\n');
+    let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+    let last = match (printed.stderr.as_slice(), printed.stdout.as_slice()) {
+        ([], bytes) if stdout && stderr => bytes,
+        ([], _) => return,
+        (bytes, _) => bytes,
+    };
+    if is_open(last) {
+        task_stderr(b"\n");
     }
 }
 

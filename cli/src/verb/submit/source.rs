@@ -12,13 +12,18 @@ use swarm_proto::{
     call::CallFailure,
     limits::MAX_MESSAGE_BYTES,
     reason::Reason,
+    refusal::FieldFault,
     v1::{GetTaskRequest, SubmitTasksRequest},
 };
 
 use super::spec;
 use crate::{
     call::client::Client,
-    jobfile::{self, JobFile, fault::Faults},
+    jobfile::{
+        self, JobFile,
+        fault::Faults,
+        surroundings::{Surroundings, lines_beside},
+    },
     output::text,
     program::value,
 };
@@ -39,7 +44,11 @@ const MAX_LOOKUPS: usize = 32;
 /// When the file cannot be read or has faults, among them references that the coordinator does not know.
 pub(crate) async fn job_file(client: &Client, path: &Path, prefix: &str) -> anyhow::Result<JobFile> {
     let (origin, text) = text_of(path, "the job file")?;
-    match jobfile::parse_with_prefix(&text, &origin, prefix, jiff::Timestamp::now()) {
+    let around = Surroundings {
+        now: jiff::Timestamp::now(),
+        lines: &|file| lines_beside(path, file),
+    };
+    match jobfile::parse_in(&text, &origin, prefix, around) {
         Ok(file) => Ok(file),
         Err(mut faults) => {
             look_up_external(client, &mut faults).await;
@@ -147,26 +156,33 @@ pub(crate) fn check_size(request: &SubmitTasksRequest) -> anyhow::Result<()> {
 
 /// The failure of a submitted file, with the faults at their lines.
 pub(crate) fn file_failure(client: &Client, file: &JobFile, failure: Box<CallFailure>) -> anyhow::Error {
+    let lines = match &*failure {
+        CallFailure::Refused { faults, .. } => located(file, faults),
+        CallFailure::Lost { .. } => Vec::new(),
+    };
+    with_faults(
+        client.failure(format!("cannot submit {}", file.origin))(failure),
+        lines,
+    )
+}
+
+/// A line for each fault of a request, at its place in the file.
+pub(super) fn located(file: &JobFile, faults: &[FieldFault]) -> Vec<String> {
     let mut located = file.no_faults();
     let mut elsewhere = Vec::new();
-    if let CallFailure::Refused { faults, .. } = &*failure {
-        for fault in faults {
-            match file.locate(&fault.field) {
-                Some(position) => located.push(position, &fault.description),
-                None => elsewhere.push(format!("  {}: {}", fault.field, fault.description)),
-            }
+    for fault in faults {
+        match file.locate(&fault.field) {
+            Some(position) => located.push(position, &fault.description),
+            None => elsewhere.push(format!("  {}: {}", fault.field, fault.description)),
         }
     }
-    let mut lines: Vec<String> = if located.is_empty() {
+    let mut lines = if located.is_empty() {
         Vec::new()
     } else {
         lines(&located)
     };
     lines.extend(elsewhere);
-    with_faults(
-        client.failure(format!("cannot submit {}", file.origin))(failure),
-        lines,
-    )
+    lines
 }
 
 /// A line for each fault, and for the help of some.

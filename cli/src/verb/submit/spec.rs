@@ -1,24 +1,17 @@
 //! The flags that describe one task, for `submit` and `run`.
 
-use std::{
-    ffi::OsString,
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     duration::{parse_duration, write_duration},
-    limits::MAX_SPEC_BYTES,
     refusal::FieldFault,
     v1::{Command, Dependency, NewTask, Requirements, Retry, TaskSpec, task_spec::Work},
 };
 
+use super::stdin;
 use crate::{
     jobfile::{placeholder, requirement::parse_term},
-    output::text,
     program::value,
 };
 
@@ -77,7 +70,7 @@ pub(crate) struct TaskFlags {
     /// Where it runs: an absolute path on the agent's machine; a fresh directory when not given
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
-    /// A file for its standard input
+    /// A file for its standard input; - is that of swarmctl
     #[arg(long, value_name = "FILE")]
     pub stdin_file: Option<PathBuf>,
 }
@@ -90,15 +83,31 @@ impl TaskFlags {
     /// When a word is not UTF-8, or the input cannot be read.
     pub(crate) fn command(&self, words: &[OsString]) -> anyhow::Result<Work> {
         let stdin = match &self.stdin_file {
-            Some(path) => input(path)?,
+            Some(path) => stdin::of_file(path)?,
             None => Vec::new(),
         };
+        self.command_with(words, stdin)
+    }
+
+    /// The same with an input that is known already.
+    ///
+    /// # Errors
+    ///
+    /// When a word is not UTF-8.
+    pub(crate) fn command_with(&self, words: &[OsString], stdin: Vec<u8>) -> anyhow::Result<Work> {
         Ok(Work::Command(Command {
             argv: argv(words)?,
             cwd: self.cwd.clone().unwrap_or_default(),
             stdin,
             env: self.env.iter().cloned().collect(),
         }))
+    }
+
+    /// Whether the task's input is that of swarmctl.
+    pub(crate) fn reads_stdin(&self) -> bool {
+        self.stdin_file
+            .as_ref()
+            .is_some_and(|path| path.as_os_str() == "-")
     }
 
     /// The task of the flags.
@@ -150,28 +159,6 @@ impl TaskFlags {
             spec: Some(spec),
         })
     }
-}
-
-/// The bytes for the task's standard input. No more is read than can be submitted.
-fn input(path: &Path) -> Result<Vec<u8>, Failure> {
-    /// The input is a part of the spec.
-    const MAX_INPUT_BYTES: u64 = MAX_SPEC_BYTES as u64;
-
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            let sentence = format!("--stdin-file: cannot read {}: {error}", path.display());
-            Failure::new(Exit::Usage, sentence)
-        })?;
-    if bytes.len() as u64 > MAX_INPUT_BYTES {
-        let most = text::bytes(MAX_INPUT_BYTES);
-        let sentence = format!("--stdin-file: {} has more than {most}", path.display());
-        return Err(Failure::new(Exit::Usage, sentence).help(format!(
-            "a task with its input has at most {most}: let the command fetch larger inputs"
-        )));
-    }
-    Ok(bytes)
 }
 
 /// A fault in the coordinator's answer, named by its flag.

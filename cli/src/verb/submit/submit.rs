@@ -5,11 +5,17 @@ use std::{ffi::OsString, path::PathBuf};
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{Prompt, SubmitTasksRequest, SubmittedTask, task_spec::Work};
 
-use super::{answer, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched};
+use super::{
+    answer, check, doubts, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched,
+};
 use crate::{
     call::{awaited::Awaited, client::Client},
+    jobfile::reference,
     output::{Output, state, text},
-    program::{globals::Globals, terminal::note},
+    program::{
+        globals::{Format, Globals},
+        terminal::{advice, be_quiet, fault, note, write_stdout},
+    },
     verb::look::wait,
 };
 
@@ -20,8 +26,9 @@ Examples:
   swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
   swarmctl submit -f tasks.yaml --again        the same once more, under new ids
   swarmctl submit --require 'gpu=a100,!spot' -- ./train
-  swarmctl submit --each-line urls.txt -- 'curl -fsSO \"$ENTRY\"'
-  swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing";
+  swarmctl submit --each-line urls.txt -- curl -fsSO {}
+  swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing
+  swarmctl submit --example > tasks.yaml       a job file to begin with; swarmctl help jobfile";
 
 const USAGE: &str = "\
 swarmctl submit [OPTIONS] -- CMD...
@@ -48,7 +55,7 @@ pub struct Args {
     flags: TaskFlags,
     #[command(flatten)]
     series: SeriesFlags,
-    /// A text for a language model, in place of a command
+    /// A text for a language model, in place of a command; no agent of this version runs prompts: such a task waits
     #[arg(
         long,
         value_name = "TEXT",
@@ -81,11 +88,21 @@ pub struct Args {
     /// End with exit code 9 when no live agent can run what was submitted; it stays submitted
     #[arg(long)]
     require_match: bool,
+    /// Print a job file to begin with, which can be submitted as it stands, and submit nothing
+    #[arg(long, conflicts_with_all = ["file", "source", "command", "prompt", "dry_run", "schema"])]
+    example: bool,
+    /// Print the JSON schema of job files, for editors, and submit nothing
+    #[arg(long, conflicts_with_all = ["file", "source", "command", "prompt", "dry_run"])]
+    schema: bool,
     /// Check what can be checked, print what would be submitted, and change nothing
     #[arg(long, conflicts_with_all = ["wait", "follow"])]
     dry_run: bool,
     /// The command; a single word with spaces or shell characters is run by sh -c
-    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["file", "source", "prompt"])]
+    #[arg(
+        last = true,
+        value_name = "CMD",
+        required_unless_present_any = ["file", "source", "prompt", "example", "schema"]
+    )]
     command: Vec<OsString>,
 }
 
@@ -95,6 +112,15 @@ pub struct Args {
 ///
 /// When the job file has faults, or the coordinator refuses or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    if args.example {
+        write_stdout(reference::example().as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    if args.schema {
+        write_stdout(format!("{:#}\n", reference::schema()).as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    be_quiet(globals.format() == Format::Name);
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let (request, file) = match args.file.as_ref().or(args.source.as_ref()) {
@@ -115,6 +141,10 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         None => (of_flags(&args)?, None),
     };
     source::check_size(&request)?;
+    doubts::tell(&request);
+    if let Some(file) = &file {
+        file.remarks().iter().for_each(note);
+    }
     if args.dry_run {
         let dry_run = DryRun {
             client: &client,
@@ -124,6 +154,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         };
         return dry_run.run(&output).await;
     }
+    check::check(&request, file.as_ref())?;
     let job_id = request.job.as_ref().map(|job| job.job_id.clone());
     let answer = client.call(request).await.map_err(|failure| match &file {
         Some(file) => source::file_failure(&client, file, failure),
@@ -133,10 +164,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     answer::remember(&client, job_id.as_deref(), &answer.tasks);
     answer::print(&answer, job_id.as_deref(), &output)?;
     if answer::is_nothing_new(&client, &answer.tasks) {
-        answer::tell_nothing_new(&answer.tasks);
         let is_at_work = answer.tasks.iter().any(|task| !state::is_final(task.state()));
-        if !is_at_work || !(args.wait || args.follow) {
-            note(format!("help: {}", help_again(&args, &answer.tasks, globals)));
+        if is_at_work && (args.wait || args.follow) {
+            answer::tell_existing(&answer.tasks);
+        } else {
+            answer::tell_nothing_new(&answer.tasks);
+            fault(format!("help: {}", help_again(&args, &answer.tasks, globals)));
             return Ok(Exit::NothingNew);
         }
     } else {
@@ -150,21 +183,23 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return Ok(Exit::Unmatched);
     }
     let awaited = match (&job_id, answer.tasks.first()) {
-        (Some(job_id), _) => Awaited::job(job_id),
-        (None, Some(task)) => Awaited::task(&task.task_id),
+        (Some(job_id), _) => Awaited::job(job_id).submitted(&answer),
+        (None, Some(task)) => Awaited::task(&task.task_id).submitted(&answer),
         (None, None) => return Ok(Exit::Done),
     };
     if args.wait || args.follow {
+        // Who follows wants to see what happens.
+        be_quiet(globals.format() == Format::Name && !args.follow);
         // Scripts have the ids by now, and get the exit code later; the rest is for people.
         return wait::attached(&client.patiently(), awaited, args.follow, globals).await;
     }
-    note(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
+    advice(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
     let look = if awaited.is_job {
         format!("list --job {}", awaited.id)
     } else {
         format!("inspect {}", awaited.id)
     };
-    note(format!("      {}", globals.next(&look)));
+    advice(format!("      {}", globals.next(&look)));
     Ok(Exit::Done)
 }
 
@@ -175,6 +210,10 @@ fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
             text: text.clone(),
             model: args.model.clone().unwrap_or_default(),
         }),
+        None if args.series.reads_stdin() && args.flags.reads_stdin() => {
+            let sentence = "standard input cannot be both the lines of --each-line and --stdin-file";
+            return Err(Failure::new(Exit::Usage, sentence).into());
+        }
         None => args.flags.command(&args.command)?,
     };
     let task = args.flags.task(work)?;

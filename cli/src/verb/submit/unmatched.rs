@@ -9,7 +9,7 @@ use swarm_proto::v1::{SubmittedTask, Unmatched};
 use crate::{
     call::client::Client,
     output::{state, text},
-    program::terminal::note,
+    program::terminal::{advice, fault, note},
 };
 
 /// At most this many groups are told; the rest is counted.
@@ -23,7 +23,7 @@ const MAX_NAMED: usize = 3;
 pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
     tell_without_help(tasks, unmatched, label);
     if let Some(id) = unmatched.first().and_then(|group| group.task_ids.first()) {
-        note(format!("help: {}", client.next(&format!("explain {id}"))));
+        advice(format!("help: {}", client.next(&format!("explain {id}"))));
     }
 }
 
@@ -31,7 +31,9 @@ pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatc
 pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
     for (index, group) in unmatched.iter().take(MAX_TOLD).enumerate() {
         let label = if index == 0 { label } else { "" };
-        note(clean_line(&format!("{label}{}", sentence(tasks, group))));
+        let line = clean_line(&format!("{label}{}", sentence(tasks, group)));
+        // An error is told, whatever the format.
+        if label.is_empty() { note(line) } else { fault(line) }
     }
     let left: u64 = unmatched.iter().skip(MAX_TOLD).map(|group| group.tasks).sum();
     if left > 0 {

@@ -5,6 +5,11 @@ const SHORT_FORM_CHARS: usize = 3;
 
 /// The candidate that is most similar to `word`, or that begins with it; nothing when all are too different.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    near(word, candidates).into_iter().next()
+}
+
+/// Every candidate that is similar to `word`, or begins with it: the most similar first.
+pub fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Vec<&'c str> {
     // A third of the letters may be wrong, as in cargo's suggestions, and always one.
     let limit = (word.chars().count() / 3).max(1);
     let distance = |candidate: &str| {
@@ -14,12 +19,13 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
             strsim::damerau_levenshtein(word, candidate)
         }
     };
-    candidates
+    let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
         .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 #[cfg(test)]
