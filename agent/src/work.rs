@@ -294,8 +294,8 @@ async fn open_session(
     }))
 }
 
-/// Ends the processes that a killed agent left running, if its guard was killed, too.
-async fn end_left_trees(state: &Path) {
+/// Ends the processes that a killed agent left running, if its guard was killed, too. Blocks meanwhile.
+fn end_left_trees(state: &Path) {
     let left = Series::left(state).unwrap_or_else(|error| {
         tracing::warn!(
             %error,
@@ -304,32 +304,34 @@ async fn end_left_trees(state: &Path) {
         );
         Vec::new()
     });
-    let ending = spawn_blocking(move || {
-        for series in left {
-            if series.is_copied() {
-                // These may be the processes of an agent that runs. The coordinator decides between the two.
-                series.forget();
-                continue;
-            }
-            match series.end() {
-                Swept { killed: 0, .. } => {}
-                Swept { killed, .. } => tracing::warn!(
+    for series in left {
+        if series.is_copied() {
+            // These may be the processes of an agent that runs. The coordinator decides between the two.
+            series.forget();
+            continue;
+        }
+        match series.end() {
+            Swept { killed: 0, .. } => {}
+            Swept { killed, .. } => {
+                tracing::warn!(
                     "killed {killed} processes that an earlier process of this agent left running"
-                ),
+                );
             }
         }
-    });
-    // Fails only after a panic, which is in the log.
-    let _ = ending.await;
+    }
 }
 
 /// Takes the state directory, tidies up what an earlier process left, and opens the workspace.
 async fn open_directories(config: &Arc<Config>) -> Result<(Arc<StateDirectory>, Arc<Workspace>), Failure> {
     let opening = async {
         let state = Arc::new(open_state(config).await?);
-        end_left_trees(state.path()).await;
         let (config, here) = (Arc::clone(config), Arc::clone(&state));
-        let opened = spawn_blocking(move || open_workspace(&config, &here)).await;
+        // On a thread that may hang with the disk, so that a signal is heard meanwhile.
+        let opened = spawn_blocking(move || {
+            end_left_trees(here.path());
+            open_workspace(&config, &here)
+        });
+        let opened = opened.await;
         let workspace = opened.context("cannot open the workspace")??;
         Ok((state, workspace))
     };

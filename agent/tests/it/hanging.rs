@@ -18,23 +18,30 @@ use tokio::{io::AsyncReadExt as _, process::Child};
 use crate::{
     fake::Fake,
     private::{NOBODY, as_nobody},
-    program::{Agent, Home, children_of, until},
+    program::{Agent, Home, children_of, until, until_within},
 };
 
 /// For the end of an agent whose state directory hangs: the tidying of its attempts and its last sweep are given up,
-/// one after another.
-const END_BESIDE_A_HUNG_STATE: Duration = Duration::from_secs(60);
+/// one after another, after some 50 s.
+const END_BESIDE_A_HUNG_STATE: Duration = Duration::from_secs(120);
+/// An agent says after 20 s that a directory hangs.
+const HANGING_IS_TOLD: Duration = Duration::from_secs(60);
 
 /// A directory that hangs for an agent of this user whose mounts this script makes.
 fn hung_directory(home: &Home, user: u32) -> (PathBuf, String) {
     let hung = home.path().join("hung");
     fs::create_dir(&hung).unwrap();
-    // Nobody reads the file system's questions, as when its daemon is stopped.
-    let mounts = format!(
-        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id={user},group_id={user} hung {}",
-        hung.display()
-    );
+    let mounts = hanging(&hung, user);
     (hung, mounts)
+}
+
+/// A script that has a directory hang for what this user does, as long as its third descriptor is open.
+fn hanging(directory: &Path, user: u32) -> String {
+    // Nobody reads the file system's questions, as when its daemon is stopped.
+    format!(
+        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id={user},group_id={user} hung {}",
+        directory.display()
+    )
 }
 
 #[tokio::test]
@@ -105,11 +112,7 @@ async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on
 
 /// Has a directory hang for an agent that runs, until what this returns is dropped.
 async fn hang(agent: &Agent, directory: &Path) -> Child {
-    let script = format!(
-        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {} \
-         && echo hangs && exec sleep 1000",
-        directory.display()
-    );
+    let script = format!("{} && echo hangs && exec sleep 1000", hanging(directory, 0));
     let mut daemon = tokio::process::Command::new("nsenter")
         .args(["-m", "-t", &agent.pid().to_string(), "sh", "-c", &script])
         .stdout(Stdio::piped())
@@ -319,6 +322,24 @@ async fn a_signal_ends_an_agent_whose_state_directory_hangs_at_its_start() {
         return;
     };
     until("the agent hears signals", || hears_sigterm(agent.pid())).await;
+    agent.signal(Signal::SIGTERM);
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
+    assert!(fake.world().registered.is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_whose_state_directory_hangs_behind_its_lock_says_so_and_ends_at_a_signal() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let state = home.path().join("state");
+    let marks = state.join("marks");
+    fs::create_dir_all(&marks).unwrap();
+    let flags = ["--state-dir", state.to_str().unwrap()];
+    let Some(agent) = home.start_apart(&fake, &hanging(&marks, 0), &flags) else {
+        return;
+    };
+    let told = || agent.log().contains("is there a disk that does not answer?");
+    until_within(HANGING_IS_TOLD, "it is told that the disk hangs", told).await;
     agent.signal(Signal::SIGTERM);
     let (code, log) = agent.end().await;
     assert_eq!(code, 0, "{log}");
