@@ -148,8 +148,9 @@ impl Kept {
     /// Does something that needs space. While there is too little, the oldest kept directories go.
     pub(crate) fn make_room_for<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         loop {
+            let before = self.removals.gone();
             match work() {
-                Err(error) if is_full(&error) && self.give_way() => {}
+                Err(error) if is_full(&error) && self.give_way(before) => {}
                 done => return done,
             }
         }
@@ -161,10 +162,10 @@ impl Kept {
     }
 
     /// Removes the oldest one, or waits for a removal that goes on when there is no other; false when none can be
-    /// removed.
-    fn give_way(&self) -> bool {
+    /// removed. What was removed since `before` has made room, too.
+    fn give_way(&self, before: u64) -> bool {
         let entries = self.entries();
-        entries.iter().any(|oldest| self.removals.remove(&oldest.path)) || self.removals.wait_for_one()
+        entries.iter().any(|oldest| self.removals.remove(&oldest.path)) || self.removals.wait_for_room(before)
     }
 
     /// Whether the disk has less space than stays free.

@@ -22,8 +22,15 @@ struct State {
     going: Vec<PathBuf>,
     /// The directories that could not be removed. The next start tries again.
     stuck: Vec<PathBuf>,
-    /// The number of removals that have ended.
-    ended: u64,
+    /// The number of removals that have left nothing: each has made room.
+    gone: u64,
+}
+
+/// A directory that is being removed. Something is left of it, also after a panic, unless its end says otherwise.
+pub(super) struct Going<'a> {
+    removals: &'a Removals,
+    place: &'a Path,
+    is_gone: bool,
 }
 
 impl Removals {
@@ -40,12 +47,12 @@ impl Removals {
 
     /// Removes a kept directory, and says so; false when something of it is left, or when another removal has it.
     pub(super) fn remove(&self, place: &Path) -> bool {
-        if !self.begin(place) {
+        let Some(going) = self.begin(place) else {
             return false;
-        }
+        };
         let was_there = fs::symlink_metadata(place).is_ok();
         let removed = remove_tree(place);
-        self.end(place, removed.is_ok());
+        going.end(removed.is_ok());
         let place = place.display();
         match removed {
             Ok(()) if was_there => {
@@ -60,42 +67,55 @@ impl Removals {
         was_there
     }
 
-    /// Waits until one of the removals that go on has ended; false when none goes on.
-    pub(super) fn wait_for_one(&self) -> bool {
-        let state = self.state();
-        if state.going.is_empty() {
-            return false;
-        }
-        let before = state.ended;
-        let waited = self.ended.wait_while(state, |state| state.ended == before);
-        drop(waited.expect("nothing panics while it has the removals"));
-        true
+    /// How often room was made.
+    pub(super) fn gone(&self) -> u64 {
+        self.state().gone
     }
 
-    /// Takes a directory for a removal; false when it is taken.
-    pub(super) fn begin(&self, place: &Path) -> bool {
+    /// Waits until room was made more often than `before`; false when no removal goes on that may make some.
+    pub(super) fn wait_for_room(&self, before: u64) -> bool {
+        let waits = |state: &mut State| state.gone == before && !state.going.is_empty();
+        let waited = self.ended.wait_while(self.state(), waits);
+        waited.expect("nothing panics while it has the removals").gone != before
+    }
+
+    /// Takes a directory for a removal; `None` when it is taken.
+    pub(super) fn begin<'a>(&'a self, place: &'a Path) -> Option<Going<'a>> {
         let mut state = self.state();
         let is_free = state.going.iter().chain(&state.stuck).all(|taken| taken != place);
         if is_free {
             state.going.push(place.to_owned());
         }
-        is_free
-    }
-
-    /// Ends the removal of a directory, of which something is left unless `is_gone`.
-    pub(super) fn end(&self, place: &Path, is_gone: bool) {
-        let mut state = self.state();
-        state.going.retain(|going| going != place);
-        if !is_gone {
-            state.stuck.push(place.to_owned());
-        }
-        state.ended += 1;
-        self.ended.notify_all();
+        is_free.then(|| Going {
+            removals: self,
+            place,
+            is_gone: false,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()
             .expect("nothing panics while it has the removals")
+    }
+}
+
+impl Going<'_> {
+    /// Ends the removal, of which something is left unless `is_gone`.
+    pub(super) fn end(mut self, is_gone: bool) {
+        self.is_gone = is_gone;
+    }
+}
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        let mut state = self.removals.state();
+        state.going.retain(|going| going != self.place);
+        if self.is_gone {
+            state.gone += 1;
+        } else {
+            state.stuck.push(self.place.to_owned());
+        }
+        self.removals.ended.notify_all();
     }
 }

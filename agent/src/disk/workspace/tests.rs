@@ -133,7 +133,8 @@ fn a_removal_that_takes_long_holds_up_nobody_who_needs_room_while_another_direct
     let kept = place.path().join(KEPT);
     let slow = kept.join("a.1");
     let removals = &workspace.kept().removals;
-    assert!(removals.begin(&slow) && !removals.begin(&slow));
+    let going = removals.begin(&slow).unwrap();
+    assert!(removals.begin(&slow).is_none());
     let (tell, told) = channel();
     let (there, directory) = (Arc::clone(&workspace), kept.clone());
     let until = move |left: &'static [&str]| {
@@ -153,8 +154,40 @@ fn a_removal_that_takes_long_holds_up_nobody_who_needs_room_while_another_direct
     workspace.kept().trim();
     assert_eq!(names(&kept), ["a.1"]);
     fs::remove_dir_all(&slow).unwrap();
-    removals.end(&slow, true);
+    going.end(true);
     assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
+}
+
+#[test]
+fn room_that_another_removal_has_just_made_is_used() {
+    let place = tempfile::tempdir().unwrap();
+    let workspace = at(place.path());
+    let only = keep(&workspace, "a").unwrap();
+    let kept = workspace.kept();
+    let mut going = kept.removals.begin(&only);
+    let full_until_it_is_gone = || match going.take() {
+        None => Ok(()),
+        Some(going) => {
+            // It ends after this was refused, and before anybody asks what can be removed.
+            fs::remove_dir_all(&only).unwrap();
+            going.end(true);
+            Err(io::Error::from(ErrorKind::StorageFull))
+        }
+    };
+    kept.make_room_for(full_until_it_is_gone).unwrap();
+    assert_eq!(names(kept.directory()), [""; 0]);
+}
+
+#[test]
+fn a_removal_that_breaks_off_is_not_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    let workspace = at(place.path());
+    let broken = keep(&workspace, "a").unwrap();
+    let kept = workspace.kept();
+    drop(kept.removals.begin(&broken).unwrap());
+    let always_full = || Err::<(), _>(io::Error::from(ErrorKind::StorageFull));
+    assert!(kept.make_room_for(always_full).is_err());
+    assert_eq!(names(kept.directory()), ["a.1"]);
 }
 
 #[test]
