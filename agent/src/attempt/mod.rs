@@ -12,7 +12,7 @@ use swarm_proto::{
 };
 use tokio::{sync::watch, time::sleep};
 
-use self::starter::{Gate, Hung, START_LIMIT, Starter};
+use self::starter::{Gate, START_LIMIT, Starter, Unfinished};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -174,7 +174,7 @@ async fn start(
         surroundings.sweeper.clone(),
     );
     let (assignment, key, directory) = (Arc::clone(assignment), key.clone(), Arc::clone(directory));
-    let (known, mut heard) = (orders.clone(), orders.clone());
+    let known = orders.clone();
     let start = move |gate: &Gate| {
         let executor = assignment.spec.as_ref().and_then(Executor::of);
         let launch = executor
@@ -198,24 +198,50 @@ async fn start(
         );
         Ok(process)
     };
-    let unwanted = async {
-        hurried(&mut heard, Order::Cancel).await;
-        sleep(ORDERED_LIMIT).await;
+    let limits = Limits {
+        alone: START_LIMIT,
+        ordered: ORDERED_LIMIT,
     };
-    let started = surroundings
-        .starter
-        .run_within(START_LIMIT, unwanted, start)
-        .await;
-    started.unwrap_or_else(|hung| {
-        Err(match *orders.borrow() {
-            order if order >= Order::Cancel => outcome_of(order),
-            _ => failed(
-                "hung",
-                Blame::Machine,
-                format!("cannot start the command: {hung}"),
-            ),
-        })
-    })
+    match start_unless_ordered(surroundings.starter, limits, orders, start).await {
+        Ok(started) => started,
+        Err(Unstarted::Ordered(order)) => Err(outcome_of(order)),
+        Err(Unstarted::Not(why)) => Err(failed(
+            "hung",
+            Blame::Machine,
+            format!("cannot start the command: {why}"),
+        )),
+    }
+}
+
+/// How long a start may take by itself, and after an order that ends its attempt.
+struct Limits {
+    alone: Duration,
+    ordered: Duration,
+}
+
+/// Why a start has brought nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Unstarted {
+    /// This order ends its attempt.
+    Ordered(Order),
+    Not(Unfinished),
+}
+
+/// Starts something for an attempt, until an order ends that.
+async fn start_unless_ordered<T: Send + 'static>(
+    starter: &Starter,
+    limits: Limits,
+    orders: &watch::Receiver<Order>,
+    start: impl FnOnce(&Gate) -> T + Send + 'static,
+) -> Result<T, Unstarted> {
+    let mut orders = orders.clone();
+    let mut heard = None;
+    let unwanted = async {
+        heard = Some(ordered(&mut orders, Order::Cancel).await);
+        sleep(limits.ordered).await;
+    };
+    let started = starter.run_within(limits.alone, unwanted, start).await;
+    started.map_err(|why| heard.map_or(Unstarted::Not(why), Unstarted::Ordered))
 }
 
 /// Blames the machine for the failure of a command on a full disk: it may have failed for want of space.
@@ -359,21 +385,54 @@ async fn make_directory(
         }
         Ok(directory)
     };
-    let mut heard = orders.clone();
-    let unwanted = hurried(&mut heard, Order::Cancel);
-    let made: Result<io::Result<_>, Hung> = surroundings
-        .starter
-        .run_within(DIRECTORY_LIMIT, unwanted, make)
-        .await;
+    let limits = Limits {
+        alone: DIRECTORY_LIMIT,
+        ordered: Duration::ZERO,
+    };
+    let made: Result<io::Result<_>, _> =
+        start_unless_ordered(surroundings.starter, limits, orders, make).await;
     let (reason, why) = match made {
         Ok(Ok(directory)) => return Ok(directory),
         Ok(Err(error)) => ("workspace", error.to_string()),
-        Err(hung) => match *orders.borrow() {
-            order if order >= Order::Cancel => return Err(outcome_of(order)),
-            _ => ("hung", hung.to_string()),
-        },
+        Err(Unstarted::Ordered(order)) => return Err(outcome_of(order)),
+        Err(Unstarted::Not(why)) => ("hung", why.to_string()),
     };
     let place = surroundings.workspace.path().display();
     let sentence = format!("cannot make a directory in {place}: {why}");
     Err(failed(reason, Blame::Machine, sentence))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// What comes of a start that hangs while these are its attempt's orders.
+    async fn hang(orders: &watch::Receiver<Order>) -> Result<(), Unstarted> {
+        let (_end, wait) = channel::<()>();
+        let hangs = move |_: &Gate| {
+            let _ = wait.recv();
+        };
+        let limits = Limits {
+            alone: Duration::from_millis(200),
+            ordered: Duration::ZERO,
+        };
+        start_unless_ordered(&Starter::default(), limits, orders, hangs).await
+    }
+
+    #[tokio::test]
+    async fn a_start_that_hangs_ends_by_the_order_that_was_heard_and_else_by_its_limit() {
+        let (sender, orders) = watch::channel(Order::GoOn);
+        assert!(matches!(
+            hang(&orders).await,
+            Err(Unstarted::Not(Unfinished::Hung(_)))
+        ));
+        sender.send(Order::Cancel).unwrap();
+        assert_eq!(hang(&orders).await, Err(Unstarted::Ordered(Order::Cancel)));
+        let (sender, orders) = watch::channel(Order::GoOn);
+        drop(sender);
+        let leaving = Order::Stop(Why::Leaving);
+        assert_eq!(hang(&orders).await, Err(Unstarted::Ordered(leaving)));
+    }
 }

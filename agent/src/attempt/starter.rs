@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::{
-    task::{JoinHandle, spawn_blocking},
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
 
@@ -81,25 +81,28 @@ impl Gate {
 
 /// Why a start did not come to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hung {
+pub(crate) enum Unfinished {
     /// It hangs: nothing was heard of it for so long.
-    This(Duration),
+    Hung(Duration),
     /// So many others hang that it was not tried.
-    Others,
+    OthersHang,
+    /// Nobody waits for it any more.
+    Unwanted,
 }
 
-impl fmt::Display for Hung {
+impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hung::This(limit) => write!(
+            Unfinished::Hung(limit) => write!(
                 f,
                 "the file system of its directory or program did not answer for {} s",
                 limit.as_secs()
             ),
-            Hung::Others => write!(
+            Unfinished::OthersHang => write!(
                 f,
                 "{MAX_HUNG} other starts hang here on a file system that does not answer"
             ),
+            Unfinished::Unwanted => f.write_str("nobody waits for it any more"),
         }
     }
 }
@@ -109,7 +112,7 @@ impl Starter {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         start: impl FnOnce(&Gate) -> T + Send + 'static,
-    ) -> Result<T, Hung> {
+    ) -> Result<T, Unfinished> {
         self.run_within(START_LIMIT, pending(), start).await
     }
 
@@ -119,9 +122,9 @@ impl Starter {
         limit: Duration,
         unwanted: impl Future<Output = ()>,
         start: impl FnOnce(&Gate) -> T + Send + 'static,
-    ) -> Result<T, Hung> {
+    ) -> Result<T, Unfinished> {
         if self.hung.load(Ordering::Relaxed) >= MAX_HUNG {
-            return Err(Hung::Others);
+            return Err(Unfinished::OthersHang);
         }
         let gate = Gate::default();
         let there = gate.clone();
@@ -131,21 +134,17 @@ impl Starter {
             there.set_thread(None);
             started
         });
-        let started = tokio::select! {
+        let unfinished = tokio::select! {
             biased;
-            started = &mut starting => Some(started),
-            () = sleep(limit) => None,
-            () = unwanted => None,
-        };
-        match started {
-            Some(Ok(started)) => return Ok(started),
-            Some(Err(error)) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
+            started = &mut starting => return match started.map_err(JoinError::try_into_panic) {
+                Ok(started) => Ok(started),
+                Err(Ok(panic)) => resume_unwind(panic),
                 // Only when the runtime ends.
-                Err(_) => return Err(Hung::This(limit)),
+                Err(Err(_)) => Err(Unfinished::Unwanted),
             },
-            None => {}
-        }
+            () = sleep(limit) => Unfinished::Hung(limit),
+            () = unwanted => Unfinished::Unwanted,
+        };
         let is_ended = gate.shut() && end(&mut starting, &gate).await;
         if !is_ended {
             let hung = Arc::clone(&self.hung);
@@ -156,7 +155,7 @@ impl Starter {
                 tracing::info!("a start that hung has come to an end");
             });
         }
-        Err(Hung::This(limit))
+        Err(unfinished)
     }
 }
 
@@ -188,9 +187,9 @@ mod tests {
             };
             let limit = Duration::from_millis(1);
             let hung = starter.run_within(limit, pending(), start).await;
-            assert_eq!(hung, Err(Hung::This(limit)));
+            assert_eq!(hung, Err(Unfinished::Hung(limit)));
         }
-        assert_eq!(starter.run(|_| ()).await, Err(Hung::Others));
+        assert_eq!(starter.run(|_| ()).await, Err(Unfinished::OthersHang));
         drop(ends);
         for _ in 0..MAX_HUNG {
             assert!(!told.recv().unwrap(), "it was not told that nobody waits");
