@@ -283,6 +283,7 @@ async fn an_agent_waits_for_the_process_that_hung_when_its_predecessor_was_kille
     let again = home.start(&fake, &flags);
     again.until_log("is in use; waiting").await;
     kill(child, Signal::SIGKILL).unwrap();
+    let again = home.registered(&fake, &flags, 1, again).await;
     fake.submit("b", "true");
     fake.report("b").await;
     again.signal(Signal::SIGTERM);

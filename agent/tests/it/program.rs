@@ -23,6 +23,9 @@ use crate::fake::Fake;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The exit code of an agent whose state directory was in use for too long, and how often one is started.
+pub(crate) const WAITED_IN_VAIN: i32 = 75;
+pub(crate) const STARTS: usize = 5;
 
 /// The program.
 pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_agent");
@@ -103,6 +106,26 @@ impl Home {
         let script = format!("{mounts}\nexec \"$0\" \"$@\"");
         let words = [&["unshare", "-m", "sh", "-c", &script], program].concat();
         Some(self.start_by(&words, fake, flags))
+    }
+
+    /// Waits until an agent whose state directory was in use is registered with a coordinator that knew so many before.
+    /// Like a service manager, starts it again when it has waited in vain, as on a busy machine.
+    pub(crate) async fn registered(&self, fake: &Fake, flags: &[&str], before: usize, agent: Agent) -> Agent {
+        let mut agent = agent;
+        for _ in 0..STARTS {
+            let mut ended = None;
+            until("it is registered, or has waited in vain", || {
+                ended = agent.ended();
+                ended.is_some() || fake.world().registered.len() > before
+            })
+            .await;
+            match ended {
+                None => return agent,
+                Some(code) => assert_eq!(code, WAITED_IN_VAIN, "{}", agent.log()),
+            }
+            agent = self.start(fake, flags);
+        }
+        panic!("{STARTS} agents have waited in vain: {}", agent.log());
     }
 
     fn launch(&self, mut command: Command, environment: &[(&str, &str)], flags: &[&str]) -> Agent {
@@ -246,6 +269,12 @@ impl Agent {
             panic!("the agent does not end; its log:\n{}", self.log());
         };
         (status.unwrap().code().unwrap_or(-1), self.log())
+    }
+
+    /// The exit code, when the agent has ended.
+    fn ended(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().unwrap();
+        status.map(|status| status.code().unwrap_or(-1))
     }
 
     pub(crate) async fn until_log(&self, text: &str) {

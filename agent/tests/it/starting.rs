@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     fake::Fake,
-    program::{Home, until},
+    program::{Home, STARTS, WAITED_IN_VAIN, until},
 };
 
 #[tokio::test]
@@ -87,16 +87,21 @@ async fn an_agent_whose_state_directory_is_still_in_use_waits_for_it_and_hears_s
     let first = home.start(&fake, &flags);
     fake.until("the first", |world| (world.registered.len() == 1).then_some(()))
         .await;
-    let second = home.start(&fake, &flags);
-    second.until_log("is in use; waiting").await;
-    second.signal(Signal::SIGTERM);
-    assert_eq!(second.end().await.0, 0);
+    let mut codes = Vec::new();
+    // On a busy machine the wait may be over before the signal is sent.
+    while codes.len() < STARTS && codes.last() != Some(&0) {
+        let second = home.start(&fake, &flags);
+        second.until_log("is in use; waiting").await;
+        second.signal(Signal::SIGTERM);
+        codes.push(second.end().await.0);
+    }
+    let in_vain = codes.iter().filter(|code| **code == WAITED_IN_VAIN).count();
+    assert!(codes.ends_with(&[0]) && in_vain == codes.len() - 1, "{codes:?}");
     let third = home.start(&fake, &flags);
     third.until_log("is in use; waiting").await;
     first.signal(Signal::SIGTERM);
     assert_eq!(first.end().await.0, 0);
-    fake.until("the third", |world| (world.registered.len() == 2).then_some(()))
-        .await;
+    home.registered(&fake, &flags, 1, third).await;
 }
 
 #[tokio::test]
