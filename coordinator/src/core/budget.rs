@@ -4,7 +4,7 @@ mod part;
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-pub(crate) use self::part::{Hold, Part};
+pub(crate) use self::part::{Hold, Part, Waited};
 use crate::program::limits::{
     ANSWERS_BYTES, DECODING_BYTES, LEAST_STATE_BYTES, MEMORY_UNKNOWN, OUTPUTS_BACKLOG_BYTES, READING_BYTES,
     READING_PART_OF_AN_ADDRESS, RECALL_BYTES, STORE_READERS,

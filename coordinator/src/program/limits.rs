@@ -72,6 +72,11 @@ pub const HEADER_BYTES: u64 = 160;
 
 /// What waits for its peer is not given up for others before this time: a good network is quicker.
 pub const WAITING_IS_SAFE_FOR: Duration = Duration::from_secs(1);
+/// The same while it takes something now and then: the largest answer needs a minute on a slow uplink, and most need far
+/// less.
+pub const SLOW_IS_SAFE_FOR: Duration = Duration::from_secs(30);
+/// So many that take something are passed over at a time in the look for some to give up: some ten microseconds.
+pub const MAX_PASSED_OVER: usize = 100;
 
 /// Events that the store does not have yet, above which submits are refused: some seconds of its work, which a start
 /// after a kill has to do before it serves, and a tenth of the memory of a million tasks.

@@ -2,7 +2,7 @@
 //!
 //! A peer that sends or reads slowly holds its bytes for as long as it likes. So what waits for its peer is given up,
 //! the oldest first, when somebody else needs the room: a request that arrives whole and at once finds a place
-//! however many others stand still.
+//! however many others stand still. Peers that are known to take something, if slowly, are spared for some time.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     machine::clock::Stopwatch,
-    program::limits::{SMALL_BYTES, WAITING_IS_SAFE_FOR},
+    program::limits::{MAX_PASSED_OVER, SLOW_IS_SAFE_FOR, SMALL_BYTES, WAITING_IS_SAFE_FOR},
 };
 
 /// See the module.
@@ -30,8 +30,9 @@ pub(crate) struct Part {
     limit: u64,
     used: AtomicU64,
     refused: AtomicU64,
-    /// A wait for a peer is not given up before it has lasted so long.
+    /// A wait for a peer is not given up before it has lasted so long, and so long while that takes something.
     safe_for: Duration,
+    slow_is_safe_for: Duration,
     waiting: Mutex<Waiting>,
     /// Those that wait for room, in the order in which they came.
     takers: Mutex<Vec<Taker>>,
@@ -44,7 +45,28 @@ struct Taker {
     room: oneshot::Sender<Hold>,
 }
 
-/// Holds whose peers are waited for, in the order in which the waiting began.
+/// A peer that is waited for, by one hold or by several.
+#[derive(Debug, Default)]
+pub(crate) struct Waited {
+    /// Told when a hold that waits for it is given up for others.
+    pub(crate) given_up: Notify,
+    taken: AtomicU64,
+}
+
+impl Waited {
+    /// Notes that the peer has taken these bytes.
+    pub(crate) fn note_taken(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The bytes that it has taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+/// Holds whose peers are waited for, in the order in which the waiting began, or in which it was seen that the peer
+/// takes something.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
@@ -53,9 +75,30 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Standing {
+    /// Where it is among the others, as its hold knows it.
+    place: Arc<AtomicU64>,
+    begun: Stopwatch,
+    /// When its peer was seen last, and what that had taken then.
     since: Stopwatch,
+    taken: u64,
     bytes: u64,
-    given_up: Arc<Notify>,
+    peer: Arc<Waited>,
+}
+
+impl Waiting {
+    fn push(&mut self, standing: Standing) {
+        standing.place.store(self.next, Ordering::Relaxed);
+        self.holds.insert(self.next, standing);
+        self.next += 1;
+    }
+
+    fn at(&mut self, place: &AtomicU64) -> Option<&mut Standing> {
+        self.holds.get_mut(&place.load(Ordering::Relaxed))
+    }
+
+    fn remove(&mut self, place: &AtomicU64) -> Option<Standing> {
+        self.holds.remove(&place.load(Ordering::Relaxed))
+    }
 }
 
 impl Part {
@@ -66,6 +109,7 @@ impl Part {
             used: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             safe_for: WAITING_IS_SAFE_FOR,
+            slow_is_safe_for: SLOW_IS_SAFE_FOR,
             waiting: Mutex::default(),
             takers: Mutex::default(),
         }
@@ -232,22 +276,38 @@ impl Part {
         let mut waiting = self.waiting();
         let limit = self.limit_for(bytes);
         let wanted = self.used().saturating_add(bytes).saturating_sub(limit);
-        // Nobody is ended in vain.
-        let (mut found, mut count) = (0, 0);
-        for standing in waiting.holds.values() {
-            if found >= wanted || standing.since.elapsed() < self.safe_for {
+        let (mut found, mut ended, mut slow) = (0, Vec::new(), Vec::new());
+        for (place, standing) in &waiting.holds {
+            if found >= wanted || standing.since.elapsed() < self.safe_for || slow.len() == MAX_PASSED_OVER {
                 break;
             }
-            found += standing.bytes;
-            count += 1;
+            let takes = standing.peer.taken() > standing.taken;
+            if takes && standing.begun.elapsed() < self.slow_is_safe_for {
+                slow.push(*place);
+            } else {
+                found += standing.bytes;
+                ended.push(*place);
+            }
         }
+        // Who takes something stands behind the others now.
+        for place in slow {
+            let Some(standing) = waiting.holds.remove(&place) else {
+                continue;
+            };
+            waiting.push(Standing {
+                since: Stopwatch::start(),
+                taken: standing.peer.taken(),
+                ..standing
+            });
+        }
+        // Nobody is ended in vain.
         if found < wanted {
             return false;
         }
-        for (_, standing) in std::iter::from_fn(|| waiting.holds.pop_first()).take(count) {
+        for standing in ended.iter().filter_map(|place| waiting.holds.remove(place)) {
             self.used.fetch_sub(standing.bytes, Ordering::Relaxed);
             self.note_refused();
-            standing.given_up.notify_one();
+            standing.peer.given_up.notify_one();
         }
         true
     }
@@ -267,7 +327,7 @@ pub(crate) struct Hold {
     part: Arc<Part>,
     bytes: u64,
     /// Among those that wait for their peers.
-    place: Option<u64>,
+    place: Option<Arc<AtomicU64>>,
 }
 
 impl Hold {
@@ -276,8 +336,8 @@ impl Hold {
         let Some(mut more) = self.part.take_within(patience, bytes).await else {
             return false;
         };
-        if let Some(place) = self.place {
-            match self.part.waiting().holds.get_mut(&place) {
+        if let Some(place) = &self.place {
+            match self.part.waiting().at(place) {
                 Some(standing) => standing.bytes += bytes,
                 // It was given up meanwhile, perhaps for its own growth.
                 None => return false,
@@ -287,28 +347,28 @@ impl Hold {
         true
     }
 
-    /// From now on this waits for its peer: it may be given up for others, which is told in this way.
-    pub(crate) fn wait_for_peer(&mut self, given_up: &Arc<Notify>) {
+    /// From now on this waits for its peer: it may be given up for others, which the peer is told.
+    pub(crate) fn wait_for_peer(&mut self, peer: &Arc<Waited>) {
         self.peer_has_come();
-        let mut waiting = self.part.waiting();
-        let place = waiting.next;
-        waiting.next += 1;
-        let standing = Standing {
-            since: Stopwatch::start(),
+        let (place, now) = (Arc::default(), Stopwatch::start());
+        self.place = Some(Arc::clone(&place));
+        self.part.waiting().push(Standing {
+            place,
+            begun: now,
+            since: now,
+            taken: peer.taken(),
             bytes: self.bytes,
-            given_up: Arc::clone(given_up),
-        };
-        waiting.holds.insert(place, standing);
-        drop(waiting);
-        self.place = Some(place);
+            peer: Arc::clone(peer),
+        });
     }
 
-    /// The wait goes on, and its end is told in another way; false when this was given up meanwhile.
-    pub(crate) fn tell_instead(&self, given_up: &Arc<Notify>) -> bool {
+    /// The wait goes on, for this peer instead; false when this was given up meanwhile.
+    pub(crate) fn wait_instead_for(&self, peer: &Arc<Waited>) -> bool {
         let mut waiting = self.part.waiting();
-        match self.place.and_then(|place| waiting.holds.get_mut(&place)) {
+        match self.place.as_ref().and_then(|place| waiting.at(place)) {
             Some(standing) => {
-                standing.given_up = Arc::clone(given_up);
+                standing.taken = peer.taken();
+                standing.peer = Arc::clone(peer);
                 true
             }
             None => false,
@@ -320,7 +380,7 @@ impl Hold {
         let Some(place) = self.place.take() else {
             return true;
         };
-        let stood = self.part.waiting().holds.remove(&place).is_some();
+        let stood = self.part.waiting().remove(&place).is_some();
         if !stood {
             self.bytes = 0;
         }

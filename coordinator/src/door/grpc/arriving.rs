@@ -14,7 +14,6 @@ use std::{
 use h2::RecvStream;
 use http_body::Frame;
 use swarm_proto::reason::Reason;
-use tokio::sync::Notify;
 use tonic::{
     Status,
     codegen::{Body, Bytes, http},
@@ -22,7 +21,7 @@ use tonic::{
 
 use super::{incoming::Peer, method::Method, status::status_of};
 use crate::{
-    core::budget::{Budget, Hold},
+    core::budget::{Budget, Hold, Waited},
     program::limits::{CALL_BYTES, HEADER_BYTES, MAX_DECODED_BYTES, ROOM_PATIENCE},
     request::Refusal,
 };
@@ -67,7 +66,7 @@ pub(super) async fn whole(
         of_address: peer.reading.take(call).ok_or_else(|| too_much(budget))?,
         held: budget.reading.take(call).ok_or_else(no_room)?,
         budget,
-        given_up: Arc::default(),
+        sender: Arc::default(),
         waits: false,
     };
     let bytes = arriving.message(most).await?;
@@ -120,7 +119,7 @@ struct Arriving<'a> {
     of_address: Hold,
     held: Hold,
     budget: &'a Budget,
-    given_up: Arc<Notify>,
+    sender: Arc<Waited>,
     waits: bool,
 }
 
@@ -179,7 +178,7 @@ impl Arriving<'_> {
         };
         tokio::select! {
             grown = grown => grown,
-            () = self.given_up.notified() => Err(no_room()),
+            () = self.sender.given_up.notified() => Err(no_room()),
         }
     }
 
@@ -197,13 +196,13 @@ impl Arriving<'_> {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
                 if !self.waits {
-                    self.of_address.wait_for_peer(&self.given_up);
-                    self.held.wait_for_peer(&self.given_up);
+                    self.of_address.wait_for_peer(&self.sender);
+                    self.held.wait_for_peer(&self.sender);
                     self.waits = true;
                 }
                 tokio::select! {
                     piece = self.body.data() => piece,
-                    () = self.given_up.notified() => return Err(no_room()),
+                    () = self.sender.given_up.notified() => return Err(no_room()),
                 }
             }
         };

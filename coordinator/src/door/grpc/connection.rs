@@ -52,7 +52,7 @@ pub(super) async fn serve(io: Connection, door: Arc<Door>, shutdown: Cancellatio
         }
     };
     let (mut silence, mut last_call) = (std::pin::pin!(silence), std::pin::pin!(last_call));
-    let mut given_up = std::pin::pin!(peer.given_up.notified());
+    let mut given_up = std::pin::pin!(peer.wire.given_up.notified());
     let mut end = std::pin::pin!(None);
     loop {
         tokio::select! {

@@ -16,13 +16,12 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::Notify,
     time::{Sleep, sleep},
 };
 
 use super::life::Traffic;
 use crate::{
-    core::budget::{Budget, Part},
+    core::budget::{Budget, Part, Waited},
     machine::clock::Seldom,
     program::limits::{
         ACCEPT_PAUSE, MAX_CONNECTIONS_PER_ADDRESS, MAX_STREAMS_PER_ADDRESS, MAX_STREAMS_PER_CONNECTION,
@@ -153,21 +152,21 @@ pub(super) struct Peer {
     streams: AtomicUsize,
     /// What is arriving from its address.
     pub(super) reading: Arc<Part>,
-    /// Others need the memory of answers that this peer does not take from the wire.
-    pub(super) given_up: Arc<Notify>,
+    /// What it takes from the wire, and whether it is given up because others need the memory of what it does not take.
+    pub(super) wire: Arc<Waited>,
 }
 
 /// An open stream; it counts until this is dropped.
 pub(super) struct StreamPlace(Arc<Peer>);
 
 impl Peer {
-    fn new(place: &Place) -> Peer {
+    fn new(place: &Place, wire: Arc<Waited>) -> Peer {
         Peer {
             open: place.open.clone(),
             address: place.address,
             streams: AtomicUsize::new(0),
             reading: Arc::clone(&place.reading),
-            given_up: Arc::default(),
+            wire,
         }
     }
 
@@ -190,7 +189,7 @@ impl Peer {
     #[cfg(test)]
     pub(super) fn alone(budget: &Budget) -> Arc<Peer> {
         let place = Open::default().connect(IpAddr::from([10, 0, 0, 1]), budget, 1);
-        Arc::new(Peer::new(&place.unwrap()))
+        Arc::new(Peer::new(&place.unwrap(), Arc::default()))
     }
 }
 
@@ -234,7 +233,7 @@ impl Connection {
 
     /// Who is on the other side.
     pub(super) fn peer(&self) -> Arc<Peer> {
-        Arc::new(Peer::new(&self.place))
+        Arc::new(Peer::new(&self.place, self.traffic.wire()))
     }
 
     /// What has come and gone on it.
@@ -306,7 +305,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -319,6 +318,18 @@ mod tests {
         let mut connection = incoming.next().await;
         let error = connection.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_takes_from_the_wire_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = Incoming::new(listener, Budget::default(), 1);
+        let _other = TcpStream::connect(address).await.unwrap();
+        let mut connection = incoming.next().await;
+        let peer = connection.peer();
+        connection.write_all(b"answer").await.unwrap();
+        assert_eq!(peer.wire.taken(), 6);
     }
 
     #[test]
@@ -349,7 +360,7 @@ mod tests {
         let open = Open::default();
         let connected = open.connect(IpAddr::from([10, 0, 0, 1]), &Budget::of(0), 1);
         let connected = connected.unwrap();
-        let peer = || Arc::new(Peer::new(&connected));
+        let peer = || Arc::new(Peer::new(&connected, Arc::default()));
         let one = peer();
         let mut places: Vec<StreamPlace> = std::iter::from_fn(|| one.enter()).collect();
         assert_eq!(places.len(), MAX_STREAMS_PER_CONNECTION);

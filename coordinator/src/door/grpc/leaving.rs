@@ -2,7 +2,8 @@
 //!
 //! h2 is given only what the peer has room for, so that an answer that nobody takes is here, counted, and can be
 //! ended alone. What h2 has counts, too, until it is on the wire. It waits there for the connection, which takes the
-//! answers in their order, or for a window that the peer has shut behind it: so the connection is given up for it.
+//! answers in their order, or for a window that the peer has shut behind it: so the connection is given up for it,
+//! when others need the memory. A peer that takes something now and then is slow, and keeps its answers for longer.
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
@@ -23,7 +24,7 @@ use super::{
     status::status_of,
 };
 use crate::{
-    core::budget::{Hold, Part},
+    core::budget::{Hold, Part, Waited},
     program::limits::{ANSWER_PATIENCE, MAX_SEND_BUFFER_BYTES},
     request::Refusal,
 };
@@ -208,19 +209,20 @@ impl Sending<'_> {
         self.stream
             .reserve_capacity(bytes.len().min(MAX_SEND_BUFFER_BYTES));
         if self.stream.capacity() >= bytes.len() {
-            held.wait_for_peer(&self.peer.given_up);
+            held.wait_for_peer(&self.peer.wire);
             return self.piece(bytes, Some(Arc::new(held)), false);
         }
-        let given_up = Arc::default();
-        held.wait_for_peer(&given_up);
+        let window = Arc::<Waited>::default();
+        held.wait_for_peer(&window);
         let held = Arc::new(held);
         while !bytes.is_empty() {
-            let room = self.capacity(bytes.len(), &given_up).await?;
+            let room = self.capacity(bytes.len(), &window.given_up).await?;
             let piece = bytes.split_to(room.min(bytes.len()));
+            window.note_taken(piece.len());
             self.piece(piece, Some(Arc::clone(&held)), false)?;
         }
         // What is left of it is with h2.
-        if held.tell_instead(&self.peer.given_up) {
+        if held.wait_instead_for(&self.peer.wire) {
             Ok(())
         } else {
             Err(BUSY)

@@ -17,6 +17,8 @@ use std::{
 use h2::{Ping, PingPong};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::core::budget::Waited;
+
 /// A connection is asked for a sign of life after this, and closed when there is none. A peer that takes nothing from
 /// the wire never gets the question.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -26,11 +28,17 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     arrived: AtomicU64,
-    left: AtomicU64,
+    /// The peer, which takes what leaves.
+    wire: Arc<Waited>,
     is_stuck: AtomicBool,
 }
 
 impl Traffic {
+    /// The peer, as one that takes bytes from the wire.
+    pub(super) fn wire(&self) -> Arc<Waited> {
+        Arc::clone(&self.wire)
+    }
+
     /// Notes how many bytes a read has brought.
     pub(super) fn note_read(&self, bytes: usize) {
         self.arrived.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -40,14 +48,14 @@ impl Traffic {
     pub(super) fn note_write(&self, written: &Poll<io::Result<usize>>) {
         self.is_stuck.store(written.is_pending(), Ordering::Relaxed);
         if let Poll::Ready(Ok(bytes)) = written {
-            self.left.fetch_add(*bytes as u64, Ordering::Relaxed);
+            self.wire.note_taken(*bytes);
         }
     }
 
     fn seen(&self) -> Seen {
         Seen {
             arrived: self.arrived.load(Ordering::Relaxed),
-            left: self.left.load(Ordering::Relaxed),
+            left: self.wire.taken(),
             is_stuck: self.is_stuck.load(Ordering::Relaxed),
         }
     }

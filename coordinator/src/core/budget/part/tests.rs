@@ -20,7 +20,7 @@ async fn a_part_takes_as_much_as_its_limit_and_again_what_was_given_back() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_waited_long_is_given_up_for_others_and_who_has_just_begun_is_not() {
-    let told = Arc::default();
+    let told = Arc::<Waited>::default();
     let begun = part(100);
     let mut young = begun.take(90).unwrap();
     young.wait_for_peer(&told);
@@ -31,10 +31,55 @@ async fn who_has_waited_long_is_given_up_for_others_and_who_has_just_begun_is_no
     slow.wait_for_peer(&told);
     let quick = part.take(20).unwrap();
     assert_eq!(part.used(), 20);
-    timeout(PATIENCE, told.notified()).await.expect("it is told");
+    timeout(PATIENCE, told.given_up.notified())
+        .await
+        .expect("it is told");
     assert!(!slow.grow_within(PATIENCE, 1).await && !slow.peer_has_come());
     drop((slow, quick));
     assert_eq!(part.used(), 0);
+}
+
+#[test]
+fn who_takes_slowly_is_spared_while_others_take_nothing_and_not_for_ever() {
+    let part = Arc::new(Part::impatient(100));
+    let peers = [Arc::<Waited>::default(), Arc::default()];
+    let mut holds = [part.take(40).unwrap(), part.take(40).unwrap()];
+    for (hold, peer) in holds.iter_mut().zip(&peers) {
+        hold.wait_for_peer(peer);
+    }
+    let [mut slow, mut deaf] = holds;
+    peers[0].note_taken(1);
+    let _other = part.take(50).unwrap();
+    assert!(!deaf.peer_has_come());
+    peers[0].note_taken(1);
+    assert!(part.take(20).is_none());
+    // It has taken nothing more.
+    assert!(part.take(20).is_some() && !slow.peer_has_come());
+
+    let part = Arc::new(Part {
+        slow_is_safe_for: Duration::ZERO,
+        ..Part::impatient(100)
+    });
+    let mut slow = part.take(90).unwrap();
+    slow.wait_for_peer(&peers[0]);
+    peers[0].note_taken(1);
+    assert!(part.take(20).is_some() && !slow.peer_has_come());
+}
+
+#[test]
+fn a_wait_goes_on_for_somebody_else_unless_it_was_given_up() {
+    let part = Arc::new(Part::impatient(100));
+    let (first, second) = (Arc::<Waited>::default(), Arc::<Waited>::default());
+    let mut slow = part.take(90).unwrap();
+    slow.wait_for_peer(&first);
+    assert!(slow.wait_instead_for(&second));
+    let _other = part.take(20).unwrap();
+    let is_told = |peer: &Waited| {
+        let mut told = std::pin::pin!(peer.given_up.notified());
+        told.as_mut().enable()
+    };
+    assert!(is_told(&second) && !is_told(&first));
+    assert!(!slow.wait_instead_for(&first));
 }
 
 #[test]

@@ -39,7 +39,7 @@ async fn serve(wire: DuplexStream, scene: Scene) {
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
-            () = peer.given_up.notified() => return,
+            () = peer.wire.given_up.notified() => return,
         };
         let Some(Ok((_, respond))) = accepted else { return };
         let body = Body::new(Whole(Some(vec![0; ANSWER_BYTES].into())));
@@ -134,16 +134,41 @@ async fn untaken(scene: &Scene) -> (h2::client::ResponseFuture, Wire) {
     (answer, connection)
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_h2_has_is_given_up_for_others_with_its_connection() {
-    let scene = Scene::new(Arc::new(Part::impatient(130_000)));
-    let (answer, connection) = untaken(&scene).await;
+/// The same, of which h2 was given the last part when the peer had taken the first.
+async fn untaken_last_part(scene: &Scene) -> (h2::RecvStream, Wire) {
+    const WINDOW: u32 = 60_000;
+    let (mut answer, mut connection) = call(scene, WINDOW, 1000).await;
+    let answered = poll_fn(|cx| {
+        assert!(Pin::new(&mut connection).poll(cx).is_pending());
+        Pin::new(&mut answer).poll(cx)
+    });
+    let mut body = answered.await.unwrap().into_body();
+    poll_fn(|cx| {
+        if scene.codes() == [("OK", 1)] {
+            return Poll::Ready(());
+        }
+        assert!(Pin::new(&mut connection).poll(cx).is_pending());
+        while let Poll::Ready(Some(piece)) = body.poll_data(cx) {
+            let taken = piece.unwrap().len();
+            body.flow_control().release_capacity(taken).unwrap();
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    settle().await;
+    assert_eq!(scene.budget.used(), ANSWER_BYTES as u64, "some of it is with h2");
+    (body, connection)
+}
+
+/// Takes the room of an answer that h2 has, and sees that it does not come to its end.
+async fn assert_is_given_up(scene: &Scene, connection: Wire, body: impl Future<Output = h2::RecvStream>) {
     let other = scene.budget.take(60_000).expect("there is room for others");
     settle().await;
     drop(other);
     assert_eq!(scene.budget.used(), 0);
     tokio::spawn(connection);
-    let mut body = answer.await.unwrap().into_body();
+    let mut body = body.await;
     let is_cut_off = loop {
         match body.data().await {
             Some(Ok(_)) => {}
@@ -151,6 +176,21 @@ async fn what_h2_has_is_given_up_for_others_with_its_connection() {
         }
     };
     assert!(is_cut_off);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_h2_has_is_given_up_for_others_with_its_connection() {
+    let scene = Scene::new(Arc::new(Part::impatient(130_000)));
+    let (answer, connection) = untaken(&scene).await;
+    let body = async { answer.await.unwrap().into_body() };
+    assert_is_given_up(&scene, connection, body).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_is_what_h2_was_given_in_parts() {
+    let scene = Scene::new(Arc::new(Part::impatient(130_000)));
+    let (body, connection) = untaken_last_part(&scene).await;
+    assert_is_given_up(&scene, connection, async { body }).await;
 }
 
 #[tokio::test(start_paused = true)]
