@@ -71,9 +71,7 @@ pub(super) async fn whole(
     };
     let bytes = arriving.message(most).await?;
     // What has arrived counts until it counts as what is being answered.
-    if !arriving.peer_has_come() {
-        return Err(no_room());
-    }
+    arriving.peer_has_come()?;
     if bytes.len() < PREFIX_BYTES {
         // Whatever is wrong with so little, tonic says it.
         return Ok(Arrived {
@@ -177,15 +175,24 @@ impl Arriving<'_> {
             if has_room { Ok(()) } else { Err(no_room()) }
         };
         tokio::select! {
-            grown = grown => grown,
-            () = self.sender.given_up.notified() => Err(no_room()),
+            grown = grown => return grown,
+            () = self.sender.given_up.notified() => {}
         }
+        self.peer_has_come()
     }
 
-    /// The wait for the peer is over; false when this was given up meanwhile.
-    fn peer_has_come(&mut self) -> bool {
-        let stood = self.of_address.peer_has_come();
-        self.held.peer_has_come() && stood
+    /// The wait for the peer is over, unless this was given up meanwhile: for others, or for its own address.
+    fn peer_has_come(&mut self) -> Result<(), Refused> {
+        let stood_there = self.of_address.peer_has_come();
+        // This one is counted among the refusals of all as it is given up.
+        if !self.held.peer_has_come() {
+            return Err(no_room());
+        }
+        if stood_there {
+            Ok(())
+        } else {
+            Err(too_much(self.budget))
+        }
     }
 
     /// The next piece; `None` at the end, also at one that came too early.
@@ -202,7 +209,10 @@ impl Arriving<'_> {
                 }
                 tokio::select! {
                     piece = self.body.data() => piece,
-                    () = self.sender.given_up.notified() => return Err(no_room()),
+                    () = self.sender.given_up.notified() => {
+                        self.peer_has_come()?;
+                        None
+                    }
                 }
             }
         };

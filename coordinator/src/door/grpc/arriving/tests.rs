@@ -2,7 +2,10 @@ use swarm_proto::limits::MAX_MESSAGE_BYTES;
 use tokio::{io::DuplexStream, sync::mpsc, time::timeout};
 
 use super::*;
-use crate::program::limits::{READING_PART_OF_AN_ADDRESS, SMALL_BYTES};
+use crate::{
+    core::budget::Part,
+    program::limits::{READING_PART_OF_AN_ADDRESS, SMALL_BYTES},
+};
 
 #[test]
 fn what_is_missing_is_known_behind_the_prefix() {
@@ -116,13 +119,17 @@ async fn pieces_behind_a_message_are_not_waited_for_without_end() {
     assert!(arrived.recv().await.unwrap().is_ok());
 }
 
+/// All but the last byte of the largest message.
+fn unfinished() -> Vec<u8> {
+    let length = u32::try_from(MAX_MESSAGE_BYTES).unwrap().to_be_bytes();
+    [&[0], &length[..], &vec![0; MAX_MESSAGE_BYTES - 1]].concat()
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_address_leaves_room_for_the_requests_of_others() {
     let budget = Budget::of(0);
     let (many, other) = (Peer::alone(&budget), Peer::alone(&budget));
-    // All but the last byte of the largest message.
-    let length = u32::try_from(MAX_MESSAGE_BYTES).unwrap().to_be_bytes();
-    let unfinished = [&[0], &length[..], &vec![0; MAX_MESSAGE_BYTES - 1]].concat();
+    let unfinished = unfinished();
     let mut begun = Vec::new();
     for _ in 0..10 {
         let (mut body, arrived) = begin_from(&many, &budget).await;
@@ -136,7 +143,7 @@ async fn one_address_leaves_room_for_the_requests_of_others() {
     body.send_data(unfinished.into(), false).unwrap();
     body.send_data(Bytes::from_static(&[0]), true).unwrap();
     settle().await;
-    assert!(arrived.recv().await.unwrap().is_ok());
+    assert!(arrived.try_recv().unwrap().is_ok());
     let mut refused = 0;
     for (_body, mut arrived) in begun {
         if let Ok(Some(Err(status))) = timeout(2 * ROOM_PATIENCE, arrived.recv()).await {
@@ -145,4 +152,25 @@ async fn one_address_leaves_room_for_the_requests_of_others() {
         }
     }
     assert!(refused >= 8, "{refused} of 10");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_for_the_same_address_is_told_and_counted_as_that() {
+    let budget = Budget::of(0);
+    let mut peer = Peer::alone(&budget);
+    let limit = peer.reading.limit();
+    Arc::get_mut(&mut peer).unwrap().reading = Arc::new(Part::impatient(limit));
+    let mut begun = Vec::new();
+    // There is no room for two of them.
+    for _ in 0..2 {
+        let (mut body, arrived) = begin_from(&peer, &budget).await;
+        body.send_data(unfinished().into(), false).unwrap();
+        settle().await;
+        begun.push((body, arrived));
+    }
+    let Err(status) = begun[0].1.try_recv().unwrap() else {
+        panic!("the first one has all that it needs");
+    };
+    assert!(status.message().contains("from this address"), "{status:?}");
+    assert_eq!(budget.reading.refused(), 1);
 }
