@@ -110,10 +110,14 @@ impl Client {
 
     /// Everything on one page.
     pub(crate) fn status(&self) -> GetStatusResponse {
+        self.try_status().unwrap()
+    }
+
+    /// The same, which may be refused.
+    pub(crate) fn try_status(&self) -> Result<GetStatusResponse, Status> {
         let mut service = AdminServiceClient::new(self.channel());
         self.call(service.get_status(GetStatusRequest {}))
-            .unwrap()
-            .into_inner()
+            .map(tonic::Response::into_inner)
     }
 
     /// Opens a stream of events.
