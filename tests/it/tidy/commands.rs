@@ -10,6 +10,9 @@ const DOCUMENTS: [&str; 3] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 /// What stands for something else in an example, so that it cannot be read as it stands.
 const PLACEHOLDERS: [&str; 3] = ["…", "──", "["];
 
+/// Command lines may have placeholders, such as that of a guard; many would be a hole in what is checked.
+const MOST_SKIPPED: usize = 1;
+
 fn programs() -> [Command; 3] {
     [
         swarmctl::command_line(),
@@ -69,21 +72,34 @@ fn fault(shown: &Shown, words: &[String]) -> Option<clap::Error> {
     is_wrong.then_some(error)
 }
 
-/// What is wrong with the command lines of a text, and how many it has.
-fn faults(place: &str, text: &str, indent: usize) -> (usize, Vec<String>) {
-    let mut checked = 0;
-    let mut faults = Vec::new();
+/// What a text shows.
+#[derive(Default)]
+struct Checked {
+    lines: usize,
+    /// Lines of a program with a placeholder.
+    skipped: Vec<String>,
+    faults: Vec<String>,
+}
+
+/// Checks the command lines of a text.
+fn check(place: &str, text: &str, indent: usize, checked: &mut Checked) {
     for shown in shown(text, indent) {
         let (Shown::Line(line) | Shown::Words(line)) = &shown;
         if PLACEHOLDERS.iter().any(|placeholder| line.contains(placeholder)) {
+            let mut words = line.split_whitespace();
+            let program = words.next().unwrap_or_default();
+            if programs().iter().any(|known| known.get_name() == program) {
+                checked.skipped.push(format!("{place}: {line}"));
+            }
             continue;
         }
         for words in commands(line) {
-            checked += usize::from(words.len() > 1);
-            faults.extend(fault(&shown, &words).map(|error| format!("{place}: {line}\n{error}")));
+            checked.lines += usize::from(words.len() > 1);
+            checked
+                .faults
+                .extend(fault(&shown, &words).map(|error| format!("{place}: {line}\n{error}")));
         }
     }
-    (checked, faults)
 }
 
 /// The help of a verb and of those below it.
@@ -111,10 +127,24 @@ fn every_command_line_that_is_shown_is_one() {
     for program in programs() {
         helps(&program, program.get_name(), &mut texts);
     }
-    let documents = documents.iter().map(|(place, text)| faults(place, text, 4));
-    let helps = texts.iter().map(|(place, text)| faults(place, text, 2));
-    let (checked, faults): (Vec<usize>, Vec<Vec<String>>) = documents.chain(helps).unzip();
-    assert!(faults.concat().is_empty(), "{}", faults.concat().join("\n"));
-    let checked: usize = checked.into_iter().sum();
-    assert!(checked > 100, "only {checked} command lines were found");
+    let mut checked = Checked::default();
+    for (place, text) in &documents {
+        check(place, text, 4, &mut checked);
+    }
+    for (place, text) in &texts {
+        check(place, text, 2, &mut checked);
+    }
+    let Checked {
+        lines,
+        skipped,
+        faults,
+    } = checked;
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(lines > 100, "only {lines} command lines were found");
+    println!(
+        "{} command lines have placeholders:\n{}",
+        skipped.len(),
+        skipped.join("\n")
+    );
+    assert!(skipped.len() <= MOST_SKIPPED, "{} are too many", skipped.len());
 }
