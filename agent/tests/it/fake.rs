@@ -35,8 +35,7 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-/// The patience of a test: no step takes longer unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::program::PATIENCE;
 
 /// The instructions to the fake, and the requests that it got.
 #[derive(Default)]

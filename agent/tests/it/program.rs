@@ -21,7 +21,8 @@ use tokio::{
 
 use crate::fake::Fake;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The patience of a test: no step takes longer unless something is wrong, on a busy machine either.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The exit code of an agent whose state directory was in use for too long, and how often one is started.
 pub(crate) const WAITED_IN_VAIN: i32 = 75;
