@@ -57,14 +57,16 @@ fn write_one(file: &Path, by_id: &Path, printed: &[u8]) -> Result<(), String> {
         let path = path.display().to_string();
         move |error: io::Error| format!("cannot write {path}: {error}")
     };
-    fs::write(file, printed).map_err(at(file))?;
     if let Some(directory) = by_id.parent() {
         fs::create_dir_all(directory).map_err(at(directory))?;
     }
-    fs::hard_link(file, by_id)
+    fs::write(by_id, printed).map_err(at(by_id))?;
+    match fs::hard_link(by_id, file) {
+        // To some file systems two names are one: both are found by their ids, and the first one by its name.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // Some file systems have no links.
-        .or_else(|_| fs::write(by_id, printed))
-        .map_err(at(by_id))
+        linked => linked.or_else(|_| fs::write(file, printed)).map_err(at(file)),
+    }
 }
 
 /// The name of a dependency's file.

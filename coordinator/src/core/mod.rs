@@ -87,6 +87,8 @@ pub struct Core {
     ids_read: IdsRead,
     /// A turn for each request that may read the store for tasks that memory does not have.
     store_readers: Semaphore,
+    /// The turn of the one who looks up names for a page of events.
+    pub(crate) names: Semaphore,
     /// A turn for each page of a list that is made.
     lists: Arc<Semaphore>,
     /// A turn for each open stream of events.
@@ -133,6 +135,7 @@ impl Core {
         );
         Core {
             store_readers: Semaphore::new(budget.recall.readers),
+            names: Semaphore::new(1),
             lock,
             clock,
             budget,

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::program::{failure::chain, limits::CONNECTION_BACKLOG};
 
-/// A port that no other program can take any more, and that refuses connections until it is opened.
+/// A port on which no other program listens, and which refuses connections until it is opened.
 pub(crate) struct Port {
     flag: &'static str,
     asked: SocketAddr,

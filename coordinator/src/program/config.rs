@@ -135,6 +135,9 @@ impl Config {
         if self.keep_events_bytes < LEAST_EVENT_BYTES {
             errors.push("--keep-events-bytes must be at least 64MiB".to_owned());
         }
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
+            errors.push(format!("--listen and --metrics-listen are both {}", self.listen));
+        }
         if self.memory.is_some_and(|bytes| bytes < LEAST_MEMORY) {
             errors.push("--memory must be at least 128MiB".to_owned());
         }

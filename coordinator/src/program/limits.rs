@@ -152,6 +152,14 @@ pub const FORGET_STEP: usize = 1_000;
 /// little memory. All requests together bring back a fourth of what others may take of the memory.
 pub const RECALL_BYTES: RangeInclusive<u64> = 32 * MIB..=64 * MIB;
 
+/// Records looked up together: even the largest stay below what one request may bring back.
+pub const RECALL_STEP: usize = 128;
+
+/// No record of a task is larger: it has the spec, the dependencies once more, and some KiB for each attempt.
+const LARGEST_TASK_BYTES: usize = 3 * protocol::MAX_SPEC_BYTES;
+
+const _: () = assert!((RECALL_STEP * LARGEST_TASK_BYTES) as u64 <= *RECALL_BYTES.start());
+
 /// Memory of the filter that knows the ids in the store: room for thirty million. With more of them, new ids are looked
 /// up in vain more often.
 pub const MAX_STORED_IDS_BYTES: usize = 64 * 1024 * 1024;

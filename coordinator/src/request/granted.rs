@@ -15,16 +15,13 @@ use super::{
 use crate::{
     core::{Answer, Core},
     machine::clock::Seldom,
-    program::limits::CLAIM_OUTPUT_BYTES,
+    program::limits::{CLAIM_OUTPUT_BYTES, RECALL_STEP},
     wire::{
         assignment::{DependencyEnd, assignment},
         spec,
         time::{duration, timestamp},
     },
 };
-
-/// Records of dependencies looked up together: even the largest stay below what one look may bring.
-const DEPENDENCIES_AT_ONCE: usize = 256;
 
 /// The granted tasks with what is to be done, and what their dependencies printed.
 pub(super) async fn response(
@@ -67,15 +64,16 @@ async fn dependency_ends(cx: &Context, task: &Task, mut room: usize) -> Vec<Depe
     }
     let ids: Vec<TaskId> = task.dependencies.iter().map(|each| each.task.clone()).collect();
     let mut ends = Vec::with_capacity(ids.len());
-    for some in ids.chunks(DEPENDENCIES_AT_ONCE) {
+    for some in ids.chunks(RECALL_STEP) {
         let known = match cx.core.find(some).await {
             Ok(known) => known.value,
             Err(error) => {
-                // The agent hears so when it asks for the tasks; it can do everything else meanwhile.
+                // The agent asks for what is left out, and hears why it is not there.
                 static TOLD: Seldom = Seldom::new();
                 if TOLD.is_due() {
                     tracing::error!(task_id = %task.id, %error, "cannot look up its dependencies");
                 }
+                ends.extend(some.iter().map(not_looked_up));
                 continue;
             }
         };
@@ -98,6 +96,17 @@ async fn dependency_ends(cx: &Context, task: &Task, mut room: usize) -> Vec<Depe
     ends
 }
 
+/// A dependency of which nothing is known but its id.
+fn not_looked_up(id: &TaskId) -> DependencyEnd {
+    DependencyEnd {
+        task: id.clone(),
+        name: String::new(),
+        state: None,
+        output: None,
+        left_out: true,
+    }
+}
+
 /// How a dependency ended, with what it printed unless that is longer than `room` bytes.
 fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd {
     let reported = dependency.last_report();
@@ -117,7 +126,7 @@ fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd 
     DependencyEnd {
         task: dependency.id.clone(),
         name: spec::whole(&dependency.spec).name,
-        state: dependency.state(),
+        state: Some(dependency.state()),
         left_out: !fits || read.is_err(),
         output: read.unwrap_or_default(),
     }

@@ -11,10 +11,7 @@ use swarm_engine::{
     noun::task::Task,
 };
 
-use crate::{core::Core, wire::spec, words::names::Names};
-
-/// Records of tasks looked up together: even the largest stay below what one look may bring.
-const TASKS_AT_ONCE: usize = 256;
+use crate::{core::Core, program::limits::RECALL_STEP, wire::spec, words::names::Names};
 
 /// The names of what these events are about. Where a record cannot be read, or is no longer there, the id stands alone.
 pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
@@ -28,7 +25,9 @@ pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
     }
     let tasks: Vec<TaskId> = tasks.into_iter().collect();
     let mut names = Names::default();
-    for some in tasks.chunks(TASKS_AT_ONCE) {
+    // Names are for people: however many of them read events, the store has room for requests.
+    let _turn = core.names.acquire().await;
+    for some in tasks.chunks(RECALL_STEP) {
         let Ok(found) = core.find(some).await else {
             continue;
         };

@@ -41,12 +41,10 @@ pub(crate) async fn register(
     let missing = cx.missing(request.seen.as_ref());
     let command = read(request, cx.settings.lease_ttl, random::number())?;
     let agent = command.agent.clone();
-    if cx.core.budget().state.is_full() {
-        let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
-        // A known agent may have work under way, and takes no more memory than before.
-        if !known.value {
-            cx.check_room()?;
-        }
+    let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
+    // A known agent may have work under way, and takes no more memory than before.
+    if !known.value && cx.core.budget().state.is_full() {
+        cx.check_room()?;
     }
     let answer = cx
         .core
@@ -59,7 +57,8 @@ pub(crate) async fn register(
     let as_of = cx.as_of(&answer);
     let (registered, cluster) = answer.value;
     let registered = registered?;
-    if let Some(missing) = missing {
+    // Anybody can register a new agent, and say that it saw anything.
+    if let Some(missing) = missing.filter(|_| known.value) {
         cx.core.agent_saw(&agent, missing);
     }
     Ok(v1::RegisterAgentResponse {

@@ -14,7 +14,7 @@ use super::failures;
 use crate::{
     core::view::View,
     journal,
-    program::limits::{PAGE_BYTES, PAGE_EVENTS, RECALL_BYTES},
+    program::limits::{PAGE_BYTES, PAGE_EVENTS, RECALL_BYTES, RECALL_STEP},
     records::{
         Entry,
         task::find::{self, FindError},
@@ -22,9 +22,6 @@ use crate::{
     store::Store,
     stored,
 };
-
-/// Tasks read from the store at a time: even the largest stay below what `find::tasks` gives at once.
-const RECALL_STEP: usize = 256;
 
 /// Applies the events of the journal up to `last` that the store lacks, to the state and to the store.
 ///
@@ -75,7 +72,7 @@ pub(crate) fn recall_missing(state: &mut State, store: &Store) -> Result<(), Fai
     };
     let missing: Vec<TaskId> = state.missing().into_iter().collect();
     for some in missing.chunks(RECALL_STEP) {
-        let found = find::tasks(store, some, *RECALL_BYTES.start()).map_err(|error| match error {
+        let found = find::tasks(store, some, *RECALL_BYTES.end()).map_err(|error| match error {
             FindError::Store(error) => damaged(error),
             FindError::TooSoon => damaged("nobody knows yet which tasks the store has".to_owned()),
             FindError::TooLarge { .. } => damaged("the store has records that are too large".to_owned()),

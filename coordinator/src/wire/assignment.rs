@@ -20,22 +20,27 @@ pub(crate) struct DependencyEnd {
     pub(crate) task: TaskId,
     /// Its name, for people.
     pub(crate) name: String,
-    /// How it ended.
-    pub(crate) state: TaskState,
+    /// How it ended; `None` when it cannot be looked up.
+    pub(crate) state: Option<TaskState>,
     /// What it printed; `None` when there is nothing, or when it was left out.
     pub(crate) output: Option<Arc<Output>>,
     /// It was not even looked up: it is too long, or cannot be read.
     pub(crate) left_out: bool,
 }
 
-/// A granted task as its agent needs it. `room` is how many bytes of dependencies' outputs the answer still
-/// takes; an output that does not fit is left out, and said to be.
+/// A granted task as its agent needs it. `room` is how many bytes of dependencies' names and outputs the answer still
+/// takes. Where the names do not all fit, there are none: the ids name the files then. An output that does not fit is
+/// left out, and said to be.
 ///
 /// # Panics
 ///
 /// When the task holds no lease: a grant is a task with its lease.
 pub(crate) fn assignment(task: &Task, dependencies: &[DependencyEnd], room: &mut usize) -> v1::Assignment {
     let held = task.lease().expect("a granted task holds its lease");
+    let names: usize = dependencies.iter().map(|dependency| dependency.name.len()).sum();
+    let left = room.checked_sub(names);
+    let is_named = left.is_some();
+    *room = left.unwrap_or(*room);
     v1::Assignment {
         lease: Some(lease::secret(&task.id, held)),
         spec: Some(spec::whole(&task.spec)),
@@ -44,12 +49,12 @@ pub(crate) fn assignment(task: &Task, dependencies: &[DependencyEnd], room: &mut
         job_id: task.job.as_ref().map(ToString::to_string).unwrap_or_default(),
         dependencies: dependencies
             .iter()
-            .map(|dependency| dependency_message(dependency, room))
+            .map(|dependency| dependency_message(dependency, is_named, room))
             .collect(),
     }
 }
 
-fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::DependencyOutput {
+fn dependency_message(dependency: &DependencyEnd, is_named: bool, room: &mut usize) -> v1::DependencyOutput {
     let stdout = dependency
         .output
         .as_ref()
@@ -58,14 +63,21 @@ fn dependency_message(dependency: &DependencyEnd, room: &mut usize) -> v1::Depen
     *room = left.unwrap_or(*room);
     v1::DependencyOutput {
         task_id: dependency.task.to_string(),
-        state: state_message(dependency.state).into(),
+        state: dependency
+            .state
+            .map_or(v1::TaskState::Unspecified, state_message)
+            .into(),
         stdout: if left.is_some() {
             stdout.to_vec()
         } else {
             Vec::new()
         },
         omitted: left.is_none() || dependency.left_out,
-        name: dependency.name.clone(),
+        name: if is_named {
+            dependency.name.clone()
+        } else {
+            String::new()
+        },
     }
 }
 
@@ -105,12 +117,13 @@ mod tests {
             .map(|output| DependencyEnd {
                 task: TaskId::stored("d"),
                 name: "dee".to_owned(),
-                state: TaskState::Failed,
+                state: Some(TaskState::Failed),
                 output,
                 left_out: false,
             })
             .collect();
-        let mut room = 10;
+        // Twelve for the names.
+        let mut room = 12 + 10;
         let message = assignment(&sample::running(), &dependencies, &mut room);
         let sent: Vec<(usize, bool)> = message
             .dependencies
@@ -123,5 +136,24 @@ mod tests {
             (0, v1::TaskState::Failed)
         );
         assert_eq!(message.dependencies[0].name, "dee");
+    }
+
+    #[test]
+    fn names_that_do_not_all_fit_are_left_out_together() {
+        let named = |name: &str| DependencyEnd {
+            task: TaskId::stored("d"),
+            name: name.to_owned(),
+            state: None,
+            output: None,
+            left_out: true,
+        };
+        let dependencies = [named("four"), named("letters")];
+        let names = |mut room| {
+            let message = assignment(&sample::running(), &dependencies, &mut room);
+            let names = message.dependencies.into_iter().map(|dependency| dependency.name);
+            (names.collect::<Vec<_>>(), room)
+        };
+        assert_eq!(names(11), (vec!["four".to_owned(), "letters".to_owned()], 0));
+        assert_eq!(names(10), (vec![String::new(), String::new()], 10));
     }
 }
