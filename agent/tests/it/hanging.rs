@@ -18,14 +18,12 @@ use tokio::{io::AsyncReadExt as _, process::Child};
 use crate::{
     fake::Fake,
     private::{NOBODY, as_nobody},
-    program::{Agent, Home, children_of, until, until_within},
+    program::{Agent, Home, children_of, until},
 };
 
 /// For the end of an agent whose state directory hangs: the tidying of its attempts and its last sweep are given up,
 /// one after another, after some 50 s.
 const END_BESIDE_A_HUNG_STATE: Duration = Duration::from_secs(120);
-/// An agent says after 20 s that a directory hangs.
-const HANGING_IS_TOLD: Duration = Duration::from_secs(60);
 
 /// A directory that hangs for an agent of this user whose mounts this script makes.
 fn hung_directory(home: &Home, user: u32) -> (PathBuf, String) {
@@ -340,7 +338,7 @@ async fn an_agent_whose_state_directory_hangs_behind_its_lock_says_so_and_ends_a
         return;
     };
     let told = || agent.log().contains("is there a disk that does not answer?");
-    until_within(HANGING_IS_TOLD, "it is told that the disk hangs", told).await;
+    until("it is told that the disk hangs", told).await;
     agent.signal(Signal::SIGTERM);
     let (code, log) = agent.end().await;
     assert_eq!(code, 0, "{log}");

@@ -284,18 +284,13 @@ impl Agent {
 }
 
 /// Waits for a condition that nobody announces.
-pub(crate) async fn until(what: &str, holds: impl FnMut() -> bool) {
-    until_within(PATIENCE, what, holds).await;
-}
-
-/// The same with another patience.
-pub(crate) async fn until_within(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {
         while !holds() {
             sleep(LOOK_AGAIN).await;
         }
     };
-    timeout(patience, waiting)
+    timeout(PATIENCE, waiting)
         .await
         .unwrap_or_else(|_| panic!("waited in vain: {what}"));
 }

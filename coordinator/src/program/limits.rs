@@ -72,8 +72,8 @@ pub const HEADER_BYTES: u64 = 160;
 
 /// What waits for its peer is not given up for others before this time: a good network is quicker.
 pub const WAITING_IS_SAFE_FOR: Duration = Duration::from_secs(1);
-/// The same while it takes something now and then: the largest answer needs a minute on a slow uplink, and most need far
-/// less.
+/// The same while its peer takes something now and then: on a slow uplink the largest answer needs a minute, and most
+/// need far less.
 pub const SLOW_IS_SAFE_FOR: Duration = Duration::from_secs(30);
 /// So many that take something are passed over at a time in the look for some to give up: some ten microseconds.
 pub const MAX_PASSED_OVER: usize = 100;
