@@ -65,7 +65,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 /// The command line, with the verbs in groups.
 pub fn command() -> clap::Command {
     let command = Program::command();
-    let styles = command.get_styles();
+    let styles = command.get_styles().clone();
     let (header, literal) = (styles.get_header(), styles.get_literal());
     let mut list = String::new();
     for (title, verbs) in GROUPS {
@@ -76,7 +76,8 @@ pub fn command() -> clap::Command {
         }
     }
     command.help_template(format!(
-        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\n{{options}}{{after-help}}"
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\n{header}Options:{header:#}\n\
+         {{options}}{{after-help}}"
     ))
 }
 

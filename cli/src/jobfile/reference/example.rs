@@ -17,9 +17,16 @@ pub(crate) fn example() -> String {
             example.push_str(&format!(
                 "#    {:<44} # {}\n",
                 format!("{}: {}", field.name, field.example),
-                field.meaning
+                first_sentence(field.meaning)
             ));
         }
     }
     example
+}
+
+fn first_sentence(meaning: &str) -> &str {
+    meaning
+        .split_once(". ")
+        .map_or(meaning, |(first, _)| first)
+        .trim_end_matches('.')
 }

@@ -19,7 +19,7 @@ pub(crate) const FILE_NAME: &str = "swarm-job.5";
 /// None that is known: it is written into memory.
 pub(crate) fn page() -> io::Result<Vec<u8>> {
     let mut page = Roff::new();
-    page.control("TH", ["swarm-job", "5", "", "swarmctl"]);
+    page.control("TH", ["swarm-job", "5"]);
     page.control("SH", ["NAME"]);
     page.text([roman("swarm-job - the job file of swarmctl submit -f")]);
     page.control("SH", ["DESCRIPTION"]);

@@ -6,7 +6,7 @@ use super::{Field, sections};
 
 /// The first lines of the reference.
 pub(super) const INTRODUCTION: &str = "A job file names several tasks and what they wait for. `swarmctl submit -f \
-                                       FILE` submits it, with --dry-run it is only checked.";
+                                       FILE` submits it; with --dry-run it is only checked.";
 
 /// Where to go on.
 pub(super) const MORE: [(&str, &str); 3] = [

@@ -7,7 +7,7 @@ use swarm_program::{exit::Exit, failure::Failure, words::nearest::near};
 
 use crate::{
     jobfile::reference,
-    program::terminal::{notes, terminal_width, write_stdout},
+    program::terminal::{terminal_width, write_stdout},
 };
 
 /// The word for the reference of the job file, and other words that are tried.
@@ -46,6 +46,7 @@ pub async fn run(args: Args, command: fn() -> Command) -> anyhow::Result<Exit> {
         write_stdout(reference::text(Some(width)).as_bytes())?;
         return Ok(Exit::Done);
     }
+    let is_whole = words.is_empty();
     let mut program = command();
     program.build();
     let mut verb = &mut program;
@@ -60,9 +61,12 @@ pub async fn run(args: Args, command: fn() -> Command) -> anyhow::Result<Exit> {
             None => return Err(unknown(word, &name, &known).into()),
         }
     }
-    let _ = verb
-        .print_long_help()
-        .inspect_err(|error| notes(error.to_string()));
+    // Everything about every flag would hide the list of verbs.
+    let printed = match is_whole {
+        true => verb.print_help(),
+        false => verb.print_long_help(),
+    };
+    printed?;
     Ok(Exit::Done)
 }
 
