@@ -1,9 +1,9 @@
 //! The meaning of the ids and names on a command line, for every verb.
 //!
-//! A whole id is tried first, and costs one call. Then comes `last`, what this person submitted last; then the name of a
-//! job, which means its newest run, or of an agent; then the beginning of an id, if no other id begins so. Names of tasks
-//! are local to their job file and mean nothing here. Whatever was typed in place of a whole id, a person is told its
-//! meaning.
+//! A whole id is tried first, and costs one call. Then comes `last`, what this person submitted last; then the name of
+//! a job, which means its newest run, or of an agent; then the beginning of an id, if no other id begins so. Names of
+//! tasks are local to their job file and mean nothing here. Whatever was typed in place of a whole id, a person is told
+//! its meaning.
 
 mod last;
 mod name;

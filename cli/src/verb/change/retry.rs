@@ -53,8 +53,8 @@ swarmctl retry [OPTIONS] <ID>...
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
-    /// Tasks, and jobs, these also by name, of which the failed and cancelled tasks are meant; last is what you submitted
-    /// last; - reads ids from stdin, one a line
+    /// Tasks, and jobs, these also by name, of which the failed and cancelled tasks are meant; last is what you
+    /// submitted last; - reads ids from stdin, one a line
     #[arg(
         required_unless_present_any = ["all", "failed", "Filter"],
         conflicts_with_all = ["all", "failed", "Filter"],
