@@ -167,9 +167,10 @@ verbs! {
     /// Show the settings of this program
     Config: own::config (globals, settings);
     /// Print a script that completes command lines in a shell
-    #[command(alias = "completion")]
+    #[command(alias = "completion", before_help = own::completions::EXAMPLES)]
     Completions: own::completions (command);
     /// Print a manual page, or write all of them into a directory
+    #[command(before_help = own::manual::EXAMPLES)]
     Man: own::manual (command);
     /// Say how a verb is used, or what stands in a job file: help jobfile
     Help: own::help (command);

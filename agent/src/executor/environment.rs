@@ -70,6 +70,10 @@ mod tests {
         let directory = AttemptDirectory::make(&workspace, &key(), false).unwrap();
         let agents = [
             ("PATH", "/bin"),
+            ("HOME", "/home/x"),
+            ("USER", "x"),
+            ("TZ", "UTC"),
+            ("TMPDIR", "/tmp"),
             ("LC_TIME", "C"),
             ("AWS_SECRET", "x"),
             ("SWARM_NAME", "y"),
@@ -88,6 +92,7 @@ mod tests {
             names,
             [
                 "A",
+                "HOME",
                 "LANG",
                 "LC_TIME",
                 "PATH",
@@ -95,7 +100,10 @@ mod tests {
                 "SWARM_INPUTS",
                 "SWARM_JOB_ID",
                 "SWARM_TASK_ID",
-                "SWARM_WORKDIR"
+                "SWARM_WORKDIR",
+                "TMPDIR",
+                "TZ",
+                "USER"
             ]
         );
         assert!(env.contains(&("PATH".into(), "/bin".into())));

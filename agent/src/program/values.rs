@@ -110,6 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn slots_are_a_number_or_what_the_machine_has() {
+        assert_eq!(slots("3"), Ok(3));
+        for text in ["0", "1001", "-1", "many"] {
+            assert!(slots(text).is_err(), "{text:?} was accepted");
+        }
+        let processors = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(slots("auto"), Ok((processors - 1).clamp(1, 10) as u32));
+    }
+
+    #[test]
+    fn a_claim_waits_half_a_minute_at_most() {
+        assert_eq!(claim_wait("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(claim_wait("0"), Ok(Duration::ZERO));
+        assert!(claim_wait("31s").is_err());
+    }
+
+    #[test]
     fn names_that_are_no_file_names_are_refused() {
         for text in ["", "..", "a/b", ".hidden", "-x", "with space"] {
             assert!(name(text).is_err(), "{text:?} was accepted");

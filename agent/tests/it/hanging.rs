@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -121,6 +121,33 @@ async fn hang(agent: &Agent, directory: &Path) -> Child {
     let mut told = daemon.stdout.take().unwrap();
     told.read_exact(&mut hangs).await.unwrap();
     daemon
+}
+
+#[tokio::test]
+async fn an_attempt_whose_workspace_hangs_fails_after_a_minute_by_the_machine() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let workspace = home.path().join("work");
+    fs::create_dir(&workspace).unwrap();
+    let flags = ["--workspace", workspace.to_str().unwrap()];
+    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+        return;
+    };
+    fake.submit("first", "true");
+    fake.report("first").await;
+    let _daemon = hang(&agent, &workspace).await;
+    fake.submit("a", "true");
+    let begun = Instant::now();
+    let report = fake
+        .until_within(Duration::from_secs(100), "it fails", |world| world.report("a"))
+        .await;
+    let Some(Outcome::Failure(failure)) = report.outcome else {
+        panic!("it has not failed: {report:?}");
+    };
+    assert_eq!(
+        (failure.reason.as_str(), failure.blame()),
+        ("hung", Blame::Machine)
+    );
+    assert!(begun.elapsed() > Duration::from_secs(50), "{:?}", begun.elapsed());
 }
 
 /// A task whose process hangs before it is its program.

@@ -111,6 +111,24 @@ async fn an_exit_code_is_a_failure_of_the_task_and_its_directory_is_kept() {
 }
 
 #[tokio::test]
+async fn the_owner_says_which_directories_are_kept() {
+    for (when, kept) in [
+        ("never", [false, false]),
+        ("on-failure", [false, true]),
+        ("always", [true, true]),
+    ] {
+        let (fake, home) = (Fake::start().await, Home::new());
+        fake.submit("good", "touch left");
+        fake.submit("bad", "touch left; exit 1");
+        let flags = ["--keep-workspace", when, "--max-tasks", "2", "--slots", "1"];
+        let (code, log) = home.start(&fake, &flags).end().await;
+        assert_eq!(code, 0, "{log}");
+        let is_kept = |task: &str| !home.find(&format!("work/kept/{task}.1/work/left")).is_empty();
+        assert_eq!([is_kept("good"), is_kept("bad")], kept, "{when}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_command_is_named_with_the_path_it_was_looked_for_in() {
     let (fake, home) = (Fake::start().await, Home::new());
     fake.submit_with("a", "", |assignment| {

@@ -95,6 +95,14 @@ fn retry_failed_goes_page_by_page() {
             );
         }
     });
+    let unasked = fake.ctl(&["retry", "--failed"]);
+    assert_eq!(unasked.code, 2);
+    assert!(
+        unasked.stderr.starts_with("error: not confirmed: retry 4 tasks"),
+        "{}",
+        unasked.stderr
+    );
+    assert!(fake.world().retries.is_empty());
     let ended = fake.ctl(&["retry", "--failed", "--yes", "-o", "json"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let answer: Value = serde_json::from_str(&ended.stdout).unwrap();

@@ -64,6 +64,24 @@ fn events_begin_at_a_time() {
 }
 
 #[test]
+fn the_newest_or_the_first_events_are_told() {
+    let fake = Fake::start(four_events);
+    assert_eq!(fake.ctl(&["events", "-q", "-n", "2"]).stdout, "3\n4\n");
+    assert_eq!(fake.ctl(&["events", "-q", "--limit", "2"]).stdout, "1\n2\n");
+    let many = Fake::start(|world| {
+        for n in 0..150 {
+            let id = format!("t{n}");
+            world.task(&id, TaskState::Queued);
+            world.becomes(&id, TaskState::Running);
+        }
+    });
+    let table = many.ctl(&["events"]).stdout;
+    assert_eq!(table.lines().count(), 100, "{table}");
+    assert!(table.lines().last().unwrap().contains("150"), "{table}");
+    assert_eq!(many.ctl(&["events", "-q"]).stdout.lines().count(), 150);
+}
+
+#[test]
 fn json_lines_are_flat() {
     let fake = Fake::start(four_events);
     let ended = fake.ctl(&["events", "-o", "jsonl", "--kind", "attempt_failed"]);

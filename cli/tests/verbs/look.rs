@@ -1,7 +1,19 @@
 //! The verbs that change nothing: list, inspect, status, job, agent, logs.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
-use swarm_proto::v1::{Agent, AgentState, Attempt, AttemptOutcome, Job, Output, TaskResult, TaskState};
+use swarm_proto::v1::{
+    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, Job, Output, TaskResult, TaskState,
+    Tries, task_spec::Work,
+};
 
 use crate::fake::{Fake, World, at};
 
@@ -215,6 +227,58 @@ events
 }
 
 #[test]
+fn a_failed_task_says_why_wherever_it_is_shown() {
+    let fake = Fake::start(|world| {
+        failed_task(world);
+        world.tasks[0].tries = Some(Tries {
+            failures: 3,
+            ..Default::default()
+        });
+        let task = world.task("thumb", TaskState::Failed);
+        task.spec.as_mut().unwrap().work = Some(Work::Command(Command {
+            argv: vec!["./thumb.sh".into()],
+            ..Default::default()
+        }));
+        task.attempts = vec![Attempt {
+            attempt: 1,
+            outcome: AttemptOutcome::Failed.into(),
+            message: "cannot start './thumb.sh': there is no such file".into(),
+            failure_reason: "spawn".into(),
+            ..Default::default()
+        }];
+        task.result = Some(TaskResult {
+            attempt: 1,
+            output: Some(Output::default()),
+        });
+        world.held.explanations = ["build", "thumb"]
+            .map(|id| Explanation {
+                task_id: id.into(),
+                state: TaskState::Failed.into(),
+                summary: "it failed".into(),
+                ..Default::default()
+            })
+            .into();
+    });
+    let list = fake.ctl(&["list"]).stdout;
+    assert!(list.contains("exit 2 (3 tries)"), "{list}");
+    assert!(list.contains("cannot start './thumb.sh'"), "{list}");
+    let page = fake.ctl(&["explain", "build"]).stdout;
+    assert!(page.contains("its stderr\n  bad\n"), "{page}");
+    let page = fake.ctl(&["explain", "thumb"]).stdout;
+    assert!(page.contains("--cwd \"$PWD\""), "{page}");
+    let waited = fake.ctl(&["wait", "build"]);
+    assert_eq!(waited.code, 1);
+    assert!(waited.stderr.contains("its stderr\n  bad\n"), "{}", waited.stderr);
+    let logs = fake.ctl(&["logs", "thumb"]);
+    assert!(
+        logs.stderr
+            .contains("thumb was never started: cannot start './thumb.sh'"),
+        "{}",
+        logs.stderr
+    );
+}
+
+#[test]
 fn inspect_knows_jobs_and_job_inspect_knows_tasks() {
     let fake = Fake::start(|world| {
         world.jobs.push(Job {
@@ -278,6 +342,23 @@ fn status_is_one_page_and_says_why_nothing_happens() {
         "{page}"
     );
     assert!(page.contains("1 queued task and no agent is online"), "{page}");
+}
+
+#[test]
+fn a_watched_status_is_told_again_and_again_until_ctrl_c() {
+    let fake = Fake::start(three_tasks);
+    let mut child = fake
+        .command(&["status", "-w", "-o", "jsonl"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let status: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(status["tasks"]["queued"], 1);
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -205,6 +205,28 @@ fn colours_can_be_forced_and_are_for_states_and_headings() {
     assert!(!plain.stdout.contains('\u{1b}'));
 }
 
+/// The words of every verb that is shown, with those of the verbs above it.
+fn verbs_below(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let words = [words, &[verb.get_name().to_owned()]].concat();
+        verbs_below(verb, &words, found);
+        found.push(words);
+    }
+}
+
+#[test]
+fn the_help_of_every_verb_begins_with_examples() {
+    let fake = Fake::start(|_| {});
+    let mut verbs = vec![Vec::new()];
+    verbs_below(&swarmctl::command_line(), &[], &mut verbs);
+    assert!(verbs.len() > 40, "{verbs:?}");
+    for verb in verbs {
+        let words: Vec<&str> = verb.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = fake.ctl(&words).stdout;
+        assert!(help.starts_with("Examples:\n  "), "{verb:?}: {help}");
+    }
+}
+
 #[test]
 fn help_starts_with_three_examples() {
     let fake = Fake::start(|_| {});

@@ -136,6 +136,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_readme_has_every_code_and_no_other() {
+        let readme = include_str!("../../../README.md");
+        let (_, table) = readme.split_once("## Exit codes").unwrap();
+        let (table, _) = table.split_once("\n## ").unwrap();
+        let rows = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let told: Vec<u8> = rows.filter_map(|(code, _)| code.parse().ok()).collect();
+        let all = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Refused,
+            Exit::NotFound,
+            Exit::TimedOut,
+            Exit::Unmatched,
+            Exit::Elsewhere,
+            Exit::NothingNew,
+            Exit::Unreachable,
+            Exit::Bug,
+            Exit::Disk,
+            Exit::Again,
+            Exit::Configuration,
+            Exit::Interrupted,
+        ];
+        assert_eq!(told, all.map(Exit::code));
+    }
+
+    #[test]
     fn every_reason_has_the_exit_code_of_its_canonical_code() {
         for reason in Reason::ALL {
             let expected = match reason.code() {

@@ -120,9 +120,14 @@ fn a_backup_of_a_running_coordinator_has_everything_that_was_acknowledged_before
     for backup in [0, backups - 1] {
         let source = place.path(&format!("backup-{backup}"));
         let data = place.path(&format!("restored-{backup}"));
-        place
+        let restored = place
             .verb("restore", &data, &[source.to_str().unwrap()])
             .expect(0);
+        let said = format!("{}{}", restored.stdout, restored.stderr);
+        assert!(
+            said.contains("what ran when the backup was taken runs again"),
+            "{said}"
+        );
         let verified = place.verb("verify", &data, &[]).expect(0).stdout;
         assert!(verified.contains("store: none"), "{verified}");
         let mut restored = place.serve(&data);

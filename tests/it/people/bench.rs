@@ -106,6 +106,16 @@ fn batches_make_fewer_requests() {
 }
 
 #[test]
+fn calls_that_decide_nothing_are_measured_on_request() {
+    let coordinator = Coordinator::start();
+    let report = bench(&coordinator, &["--echo", "--tasks", "200", "--in-flight", "4"]);
+
+    assert_eq!(names(&report), ["echo", "submit", "drain"]);
+    assert!(phase(&report, "echo")["done"].as_u64() > Some(0));
+    assert_eq!(left(&coordinator), (0, 200, 0));
+}
+
+#[test]
 fn what_is_not_drained_is_cancelled() {
     let coordinator = Coordinator::start();
     let report = bench(

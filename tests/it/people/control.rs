@@ -85,6 +85,26 @@ fn a_task_past_its_timeout_is_ended_with_everything_it_started() {
 }
 
 #[test]
+fn a_task_that_says_nothing_has_the_timeout_and_the_retries_of_its_coordinator() {
+    let coordinator = Coordinator::with(&["--default-timeout", "300ms", "--default-retries", "1"]);
+    let _agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);
+    let client = coordinator.client();
+    client.submit(vec![with(shell_task("long", "exec sleep 600"), |spec| {
+        spec.retry = Some(swarm_proto::v1::Retry {
+            initial_backoff: Some(duration(Duration::from_millis(10))),
+            ..Default::default()
+        });
+    })]);
+    let task = client.wait_for_state("long", TaskState::Failed);
+    let reasons: Vec<&str> = task
+        .attempts
+        .iter()
+        .map(|attempt| attempt.failure_reason.as_str())
+        .collect();
+    assert_eq!(reasons, ["timeout", "timeout"]);
+}
+
+#[test]
 fn a_cancelled_task_that_has_not_started_never_runs() {
     let coordinator = Coordinator::start();
     let client = coordinator.client();

@@ -109,6 +109,30 @@ fn every_log_line_is_an_object_with_listed_fields() {
 }
 
 #[test]
+fn the_last_line_of_a_verb_of_an_agent_that_fails_is_an_object_whatever_is_filtered() {
+    let home = tempfile::tempdir().unwrap();
+    for filter in ["info", "h2=debug"] {
+        let mut command = command("agent", home.path());
+        command.args([
+            "--log-format",
+            "json",
+            "--log-level",
+            filter,
+            "man",
+            "/proc/no/such",
+        ]);
+        let ended = run(command);
+        assert_ne!(ended.code, 0);
+        let last = read(&ended.stderr).pop().unwrap();
+        assert_eq!(last["level"], "ERROR", "{last:?}");
+        assert!(
+            last["message"].as_str().unwrap().contains("/proc/no/such"),
+            "{last:?}"
+        );
+    }
+}
+
+#[test]
 fn the_last_line_of_a_coordinator_that_cannot_go_on_is_an_object_too() {
     let coordinator = Coordinator::start();
     let data = coordinator.data_dir();

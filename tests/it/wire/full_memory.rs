@@ -1,6 +1,6 @@
 //! Memory that is full of tasks and agents: new ones are refused, and what is there goes on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, thread};
 
 use swarm_proto::{
     call::CallFailure,
@@ -14,7 +14,8 @@ use crate::harness::{
     client::{Client, refusal, shell_task, with},
     coordinator::Coordinator,
     fake_agent::FakeAgent,
-    wait_for,
+    swarmctl::swarmctl,
+    wait_for, wait_until,
 };
 
 /// The least that a coordinator takes: some 32 MiB of it are for tasks and agents.
@@ -119,6 +120,17 @@ fn new_tasks_and_agents_are_refused_while_memory_is_full_and_what_has_begun_goes
         .expect(1);
     assert!(hinted.stderr.contains("--memory"), "{}", hinted.stderr);
 
+    // Who does not give up at once is refused, too, and taken later.
+    let refused_before = state.refused;
+    let (address, dir) = (coordinator.address().to_owned(), coordinator.dir().to_owned());
+    let words = ["submit", "--id", "patient", "--retry-for", "1m", "--", "true"];
+    let patient = thread::spawn(move || swarmctl(&address, &dir, &words));
+    wait_until("it is refused", || {
+        let shares = client.status().memory;
+        let state = shares.iter().find(|share| share.purpose == "state").unwrap();
+        state.refused > refused_before
+    });
+
     // The first have ended.
     for round in 1..taken / 2 {
         (0..TOGETHER).for_each(|index| client.cancel(&format!("fill-{round}-{index}")));
@@ -127,6 +139,8 @@ fn new_tasks_and_agents_are_refused_while_memory_is_full_and_what_has_begun_goes
         client.try_submit(vec![shell_task("later", "true")]).ok()
     });
     assert_eq!(client.task("later").state(), TaskState::Queued);
+    patient.join().unwrap().expect(0);
+    assert_eq!(client.task("patient").state(), TaskState::Queued);
     assert_eq!(coordinator.stop(PATIENCE), 0);
 }
 

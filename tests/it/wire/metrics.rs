@@ -15,7 +15,7 @@ use crate::harness::{
     coordinator::Coordinator,
     program::{command, run},
     swarmctl::swarmctl,
-    wait_until,
+    wait_until, workspace_root,
 };
 
 /// Longer than the coordinator keeps a connection that asks for nothing.
@@ -235,6 +235,35 @@ fn figures_are_those_of_what_happened() {
         assert_eq!(after.samples.keys().find(named), None, "no label is a task's id");
     }
     drop(agent);
+}
+
+#[test]
+fn the_figures_that_the_documents_name_are_on_the_page() {
+    let (_coordinator, address) = coordinator(&[]);
+    let page = Page::scrape(&address);
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for document in ["README.md", "CHANGELOG.md"] {
+        let text = std::fs::read_to_string(workspace_root().join(document)).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2);
+        named.extend(
+            quoted
+                .filter(|word| word.starts_with("swarm_"))
+                .map(str::to_owned),
+        );
+    }
+    assert!(named.len() >= 4, "{named:?}");
+    // What they say in words: how far the store is behind, and the shares of the memory.
+    let in_words = [
+        "swarm_store_lag_events",
+        "swarm_memory_bytes",
+        "swarm_memory_refusals_total",
+    ];
+    named.extend(in_words.map(str::to_owned));
+    let lacks: Vec<&String> = named
+        .iter()
+        .filter(|name| !page.types.contains_key(*name))
+        .collect();
+    assert!(lacks.is_empty(), "{lacks:?} are not on the page");
 }
 
 #[test]

@@ -8,6 +8,12 @@ use crate::program::terminal::write_stdout;
 
 pub use swarm_program::completions::Args;
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  source <(swarmctl completions bash)          in this shell; in ~/.bashrc for every one
+  swarmctl completions zsh | tee ~/.zfunc/_swarmctl
+  swarmctl completions fish | source";
+
 /// Prints the script for a shell.
 ///
 /// # Errors

@@ -11,6 +11,12 @@ use crate::{jobfile::reference, program::terminal::write_stdout};
 
 pub use swarm_program::manual::Args;
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  swarmctl man | man -l -                      the program's page
+  swarmctl man submit | man -l -               that of a verb
+  swarmctl man ~/.local/share/man/man1         all of them, for man swarmctl-submit";
+
 /// Prints a page, or writes all pages into a directory.
 ///
 /// # Errors

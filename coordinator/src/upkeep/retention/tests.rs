@@ -10,7 +10,7 @@ use crate::{
     records::{job, output, task::key},
     testing::{
         fixture::Fixture,
-        requests::{failure, task},
+        requests::{agent, failure, task},
     },
 };
 
@@ -40,6 +40,17 @@ async fn sweep_all(swarm: &Fixture) {
             return;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_stays_for_a_while_though_finished_tasks_are_kept_for_no_time_at_all() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    prune_agents(&swarm.core, Duration::ZERO).await;
+    assert!(swarm.core.peek(|state| state.agent(&agent()).is_some()));
+    assert_eq!(AGENTS_KEPT, Duration::from_secs(600));
+    assert_eq!(swarm.core.prune_agents(Duration::ZERO).await, 1);
+    swarm.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
