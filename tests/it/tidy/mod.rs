@@ -10,5 +10,6 @@ mod floors;
 mod imports;
 mod lock;
 mod planted;
+mod promises;
 mod requests;
 mod source;
