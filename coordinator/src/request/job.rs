@@ -59,13 +59,11 @@ pub(crate) async fn list(
         .core
         .read(|state| {
             let mut found: Vec<(Arc<Job>, Counts)> = Vec::new();
-            let mut visited = 0;
             let mut last = None;
-            for job in state.jobs_behind(cursor, direction) {
+            for (visited, job) in state.jobs_behind(cursor, direction).enumerate() {
                 if found.len() == size || visited == MAX_JOBS_VISITED {
                     return (found, last);
                 }
-                visited += 1;
                 last = Some(job.number);
                 if request.name.is_empty() || *job.name == *request.name {
                     found.push((Arc::clone(job), state.job_counts(&job.id)));

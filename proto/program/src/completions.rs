@@ -49,7 +49,7 @@ fn without(verb: &str, script: &str) -> String {
     let (of_zsh, of_fish) = (format!("'{verb}:"), format!("-a \"{verb}\""));
     let lines = script.lines().filter(|line| {
         let line = line.trim_start();
-        !line.starts_with(&of_zsh) && !(line.starts_with("complete ") && line.contains(&of_fish))
+        !(line.starts_with(&of_zsh) || line.starts_with("complete ") && line.contains(&of_fish))
     });
     let lines = lines.map(|line| match line.trim_start().starts_with("opts=") {
         true => line.replace(&format!(" {verb} "), " "),

@@ -189,7 +189,7 @@ mod tests {
         };
         let said = |words: &[&str]| {
             let what = words.iter().map(PathBuf::from).collect();
-            let said = run(&command, &Args { what }, &[topic.clone()]);
+            let said = run(&command, &Args { what }, std::slice::from_ref(&topic));
             said.map(|page| String::from_utf8(page).unwrap())
         };
         assert!(said(&[]).unwrap().contains("prog\\-agent"));

@@ -244,7 +244,6 @@ fn small_answers_that_nobody_takes_from_the_wire_are_given_up_for_others() {
     besieged.submit_large(1);
     let task = GetTaskRequest {
         task_id: "large-0".into(),
-        ..Default::default()
     };
     // Many times what sockets and the answers' share have room for.
     let deaf: Vec<RawHttp2> = (0..10)

@@ -68,7 +68,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     let answer = client.call(request).await.map_err(client.failure(doing))?;
     let agent = title::of_id(&client, &answer.agent_id).await;
-    output.one(&answer, &answer.task_id, &page(&answer, &agent))?;
+    output.one(&answer, &answer.task_id, page(&answer, &agent))?;
     Ok(Exit::Done)
 }
 

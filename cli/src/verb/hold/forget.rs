@@ -41,7 +41,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     let doing = format!("cannot forget {}", args.agent);
     let answer = client.call(request).await.map_err(client.failure(doing))?;
-    output.one(&answer, &answer.agent_id, &page(&answer))?;
+    output.one(&answer, &answer.agent_id, page(&answer))?;
     Ok(Exit::Done)
 }
 

@@ -70,7 +70,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     output.one(
         &answer,
         "everything",
-        &format!(
+        format!(
             "{}{}",
             output.sentence(&hold::sentence(&held)),
             output.sentence(&given_back)
