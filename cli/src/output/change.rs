@@ -12,6 +12,9 @@ use crate::program::next::next;
 /// Said instead of a command line when the coordinator is newer and advises a change of a new kind.
 const UNKNOWN: &str = "one that this version of swarmctl does not know";
 
+/// The label that is an agent's name.
+const NAME: &str = "name";
+
 /// The command line that makes a change. It has nothing to steer a terminal with.
 pub fn command(change: &Change, coordinator: &Address) -> String {
     match &change.what {
@@ -73,6 +76,10 @@ pub fn start_agent(coordinator: &Address) -> String {
 fn start(agent: &StartAgent, coordinator: &Address) -> String {
     let mut command = format!("agent --coordinator {coordinator}");
     for (key, value) in &agent.labels {
+        if key == NAME {
+            command += &format!(" --name {}", shell_word(value));
+            continue;
+        }
         command += &format!(" --label {}", shell_word(&format!("{key}={value}")));
     }
     if !agent.queues.is_empty() {
@@ -113,7 +120,10 @@ mod tests {
 
     /// The command line for a coordinator that needs to be named.
     fn of(what: What) -> String {
-        let change = Change { what: Some(what) };
+        let change = Change {
+            what: Some(what),
+            ..Change::default()
+        };
         command(&change, &"lab:7".parse().unwrap())
     }
 
@@ -133,6 +143,13 @@ mod tests {
                 ..StartAgent::default()
             }),
             "agent --coordinator lab:7 --label disk=yes --label gpu=a100 --slots 3"
+        );
+        assert_eq!(
+            of(StartAgent {
+                labels: [pair("name", "l1")].into(),
+                ..StartAgent::default()
+            }),
+            "agent --coordinator lab:7 --name l1"
         );
         assert_eq!(
             of(StartAgent {

@@ -19,6 +19,7 @@ fn resume(queue: &str) -> Change {
     };
     Change {
         what: Some(What::Resume(request)),
+        ..Change::default()
     }
 }
 
@@ -26,6 +27,7 @@ fn explain(task_id: &str) -> Change {
     let task_id = task_id.to_owned();
     Change {
         what: Some(What::ExplainTask(ExplainTaskRequest { task_id })),
+        ..Change::default()
     }
 }
 
@@ -36,6 +38,7 @@ fn undrain(agent_id: &str) -> Change {
     };
     Change {
         what: Some(What::UndrainAgent(request)),
+        ..Change::default()
     }
 }
 
@@ -47,6 +50,7 @@ fn start(key: &str, value: &str) -> Change {
     };
     Change {
         what: Some(What::StartAgent(agent)),
+        ..Change::default()
     }
 }
 
@@ -111,6 +115,7 @@ fn blocked(world: &mut World) {
             ),
         ],
         agent_count: 2,
+        ..Explanation::default()
     });
 }
 

@@ -237,6 +237,7 @@ fn world(world: &mut World) {
             scope: Some(resume_request::Scope::Queue("slow".into())),
             ..Default::default()
         })),
+        or_wait: false,
     };
     world.held.explanations.push(Explanation {
         task_id: "train".into(),

@@ -110,6 +110,9 @@ pub const MAX_SHARDS: u16 = 256;
 /// Obstacles, and agents, named in one explanation: a person reads the first few.
 pub const MAX_EXPLAINED: usize = 100;
 
+/// Tasks before another one that an explanation counts: a person wants to know whether it is the next one.
+pub const MAX_BEFORE: usize = 10_000;
+
 /// An agent is said to be silent after more than this part of a TTL: one that lives calls at least three times in it.
 pub const SILENCE_IN_TTL: u32 = 2;
 

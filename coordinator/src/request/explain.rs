@@ -35,10 +35,12 @@ pub(crate) async fn task(
         })
         .await;
     let as_of = cx.as_of(&answer);
+    let (happened, seconds) = cx.core.last_minute();
+    let pace = (happened.succeeded + happened.failed) as f64 / seconds;
     let explanation = answer.value.ok_or(Rejection::TaskNotFound(id))?;
     Ok(v1::ExplainTaskResponse {
         as_of,
-        explanation: Some(explanation_message(&explanation, liveness)),
+        explanation: Some(explanation_message(&explanation, liveness, pace)),
     })
 }
 

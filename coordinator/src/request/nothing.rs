@@ -6,7 +6,7 @@ use swarm_engine::{id::AgentId, noun::hold::HoldKind, state::State};
 use swarm_proto::v1;
 
 use super::Context;
-use crate::{program::limits::MAX_PASSED, words::explanation::passed_message};
+use crate::{program::limits::MAX_PASSED, words::unfit::passed_message};
 
 /// Why there is nothing, when to ask again, and what was passed over.
 pub(super) struct Nothing {

@@ -29,7 +29,7 @@ use crate::{
         spec::{self, Defaults},
         state::state_message,
     },
-    words::explanation::unmatched_in_words,
+    words::unfit::unmatched_in_words,
 };
 
 /// Takes tasks on.

@@ -19,7 +19,9 @@ use swarm_proto::{
 use crate::wire::text::plain;
 
 /// Labels that an agent has of its machine: nobody gives them, the machine is chosen.
-const OF_THE_MACHINE: [&str; 2] = ["os", "arch"];
+const OF_THE_MACHINE: [&str; 5] = ["os", "arch", "host", "cpus", "memory"];
+/// The label that is an agent's name.
+const NAME: &str = "name";
 
 /// The change that would let this agent run the task, or another one in its place; `None` when waiting is enough or
 /// nothing would.
@@ -49,12 +51,12 @@ pub(crate) fn start_agent(task: &Task) -> Option<v1::Change> {
     agent_for(task).map(start)
 }
 
-/// Starts an agent that has one slot more than this busy one; `None` when it could not run the task.
-pub(crate) fn start_with_more_slots(task: &Task, busy: &Agent) -> Option<v1::Change> {
-    Some(start(v1::StartAgent {
-        slots: busy.slots.saturating_add(1),
-        ..agent_for(task)?
-    }))
+/// Says that waiting is enough, and the change only makes it sooner.
+pub(crate) fn or_wait(change: v1::Change) -> v1::Change {
+    v1::Change {
+        or_wait: true,
+        ..change
+    }
 }
 
 /// Lifts a hold.
@@ -112,7 +114,10 @@ pub(crate) fn explain_task(id: &TaskId) -> v1::Change {
 }
 
 fn change(what: What) -> v1::Change {
-    v1::Change { what: Some(what) }
+    v1::Change {
+        what: Some(what),
+        or_wait: false,
+    }
 }
 
 fn start(agent: v1::StartAgent) -> v1::Change {
@@ -146,7 +151,9 @@ pub(crate) fn out_of_reach(task: &Task) -> Option<String> {
         return Some(format!("no labels meet all of {}", terms.join(", ")));
     }
     let forbidden = class.selector.terms().iter().filter_map(|term| term.forbidden());
-    let of_all = forbidden.into_iter().find(|label| is_of_the_machine(label))?;
+    let of_all = forbidden
+        .into_iter()
+        .find(|label| is_of_the_machine(label) || label == NAME)?;
     Some(format!("every agent has a label {of_all}"))
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
     id::{AgentId, TaskId},
+    limits::MAX_BEFORE,
     noun::{
         agent::Agent,
         hold::{HoldKind, Scope},
@@ -16,23 +17,27 @@ use swarm_engine::{
     rule::{
         avoid::{Avoided, Why},
         explain::{Cause, Explanation, Obstacle},
-        fit::{Fit, Liveness, Passed, Reason, Unmatched},
+        fit::{Fit, Liveness, Unmatched},
     },
     time::Timestamp,
 };
 use swarm_proto::v1;
 
 use super::change::{
-    change_for, explain_task, lift, out_of_reach, raise_limit, refusal, release_lease, retry, start_agent,
-    start_with_more_slots,
+    change_for, explain_task, lift, or_wait, out_of_reach, raise_limit, refusal, release_lease, retry,
+    start_agent,
 };
 use super::hold::{describe_hold, done_by};
+use super::unfit::unmatched_in_words;
 use crate::wire::{
     state::state_message,
     task::explain_cancelled,
     text::quoted,
     time::{describe, timestamp},
 };
+
+/// The longest time that the pace of the last minute says something about.
+const LONGEST_GUESS: Duration = Duration::from_secs(24 * 3600);
 
 /// An obstacle, or an agent's fit: a sentence, the change that would help, and when it goes away by itself.
 struct Told {
@@ -77,6 +82,23 @@ impl Told {
         self
     }
 
+    /// Adds how many tasks come before the explained one, and about how long they take.
+    fn before(mut self, count: usize, pace: f64) -> Told {
+        let tasks = match count {
+            0 => return self,
+            1 => "1 task comes".to_owned(),
+            MAX_BEFORE => format!("at least {MAX_BEFORE} tasks come"),
+            _ => format!("{count} tasks come"),
+        };
+        self.message += &format!("; {tasks} before it");
+        let seconds = count as f64 / pace;
+        if pace > 0.0 && seconds < LONGEST_GUESS.as_secs_f64() {
+            let seconds = Duration::from_secs(seconds.ceil() as u64);
+            self.message += &format!(", about {}", describe(seconds));
+        }
+        self
+    }
+
     /// Adds that the agent of a running task is silent, and what helps if its machine is gone.
     fn silent(mut self, task: &Task, silence: Option<Duration>) -> Told {
         let Some(silence) = silence else { return self };
@@ -89,12 +111,19 @@ impl Told {
 }
 
 /// The whole explanation.
-pub(crate) fn explanation_message(explanation: &Explanation, liveness: Liveness) -> v1::Explanation {
+///
+/// `pace` is how many attempts end in a second.
+pub(crate) fn explanation_message(
+    explanation: &Explanation,
+    liveness: Liveness,
+    pace: f64,
+) -> v1::Explanation {
     let task = &explanation.task;
     let told: Vec<(&Obstacle, Told)> = explanation
         .obstacles
         .iter()
         .map(|obstacle| (obstacle, obstacle_in_words(obstacle, explanation, liveness)))
+        .map(|(obstacle, told)| (obstacle, told.before(explanation.before, pace)))
         .collect();
     let summary = told.first().map_or_else(
         || format!("it is {}", task.state()),
@@ -129,6 +158,7 @@ pub(crate) fn explanation_message(explanation: &Explanation, liveness: Liveness)
             .map(|(agent, fit)| agent_fit(explanation, agent, fit, liveness))
             .collect(),
         agent_count: explanation.agent_count as u64,
+        tasks_before: explanation.before as u64,
     }
 }
 
@@ -249,7 +279,7 @@ fn turn(task: &Task, nearest: Option<&(Arc<Agent>, Fit)>) -> Told {
                 "turn",
                 format!("every agent that could run it is busy; agent {name} has {slots}"),
             )
-            .change(start_with_more_slots(task, agent))
+            .change(start_agent(task).map(or_wait))
         }
         Fit::Avoided(avoided) => {
             let message = format!("agent {name} {}", avoided_in_words(task, agent, *avoided));
@@ -378,115 +408,5 @@ fn label_in_words(term: &Term, agent: &Agent) -> String {
     match agent.labels.get(key) {
         None => format!("it lacks label {text}"),
         Some(value) => format!("its label {key}={value} does not meet {text}"),
-    }
-}
-
-/// `none of 3 agents can run it: 2 lack label docker, 1 is draining`.
-pub(crate) fn unmatched_in_words(unmatched: &Unmatched) -> String {
-    if let Some(hold) = &unmatched.hold {
-        return describe_hold(hold);
-    }
-    if unmatched.agents == 0 {
-        return "no agent is connected".to_owned();
-    }
-    let mut reasons = unmatched.reasons.clone();
-    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let told: Vec<String> = reasons
-        .iter()
-        .map(|(reason, count)| reason_in_words(reason, *count))
-        .collect();
-    let agents = match unmatched.agents {
-        1 => "the one agent cannot run it".to_owned(),
-        count => format!("none of {count} agents can run it"),
-    };
-    format!("{agents}: {}", told.join(", "))
-}
-
-fn reason_in_words(reason: &Reason, count: usize) -> String {
-    let one = count == 1;
-    let is = if one { "is" } else { "are" };
-    match reason {
-        Reason::Lost => format!("{count} {is} lost"),
-        Reason::Draining => format!("{count} {is} draining"),
-        Reason::Paused => format!("{count} {is} paused"),
-        Reason::Executor(executor) => {
-            format!(
-                "{count} {} run {executor}s",
-                if one { "does not" } else { "do not" }
-            )
-        }
-        Reason::Label(term) => match term.forbidden() {
-            Some(label) => format!("{count} {} label {label}", if one { "has" } else { "have" }),
-            None => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
-        },
-        Reason::Rules(Program::Named(program)) => {
-            let program = quoted(program);
-            format!(
-                "{count} {} not allow the command {program}",
-                if one { "does" } else { "do" }
-            )
-        }
-        Reason::Rules(Program::Unnamed) => {
-            format!(
-                "{count} {} not allow commands with a PATH of their own",
-                if one { "does" } else { "do" }
-            )
-        }
-        Reason::Queue(queue) => {
-            format!(
-                "{count} {} serve queue {queue}",
-                if one { "does not" } else { "do not" }
-            )
-        }
-        Reason::Shard => format!("{count} {} other shards", if one { "takes" } else { "take" }),
-    }
-}
-
-/// What a claim passed over: `12 tasks need label gpu`.
-pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
-    let many = if tasks == 1 {
-        "1 task".to_owned()
-    } else {
-        format!("{tasks} tasks")
-    };
-    let (need, run, wait, belong, was) = if tasks == 1 {
-        ("needs", "runs", "waits", "belongs", "was")
-    } else {
-        ("need", "run", "wait", "belong", "were")
-    };
-    let (kind, rest) = match passed {
-        Passed::Executor(executor) => ("executor", format!("{need} an agent that runs {executor}s")),
-        Passed::Label(term) => match term.forbidden() {
-            Some(label) => ("label", format!("{need} an agent without label {label}")),
-            None => ("label", format!("{need} label {term}")),
-        },
-        Passed::Rules => ("command", format!("{run} commands that the owner does not allow")),
-        Passed::Queue(queue) => ("queue", format!("{wait} in queue {queue}")),
-        Passed::PausedQueue(queue, actor) if actor.is_empty() => (
-            "queue_paused",
-            format!("{wait} in queue {queue}, which is paused"),
-        ),
-        Passed::PausedQueue(queue, actor) => (
-            "queue_paused",
-            format!("{wait} in queue {queue}, which {actor} paused"),
-        ),
-        Passed::QueueLimit(queue) => (
-            "queue_limit",
-            format!("{wait} in queue {queue}, which is at its limit"),
-        ),
-        Passed::Group => (
-            "exclusive_group",
-            format!("{wait} for another task of the same exclusive group"),
-        ),
-        Passed::Shard => ("shard", format!("{belong} to other shards")),
-        Passed::Avoided => (
-            "avoided",
-            format!("failed or {was} refused here a short while ago"),
-        ),
-    };
-    v1::Passed {
-        kind: kind.to_owned(),
-        message: format!("{many} {rest}"),
-        tasks,
     }
 }

@@ -6,3 +6,4 @@ pub(crate) mod explanation;
 mod fact;
 pub(crate) mod hold;
 pub(crate) mod names;
+pub(crate) mod unfit;

@@ -13,7 +13,7 @@ use swarm_proto::{
     reason::Reason,
     v1::{
         AgentFit, Change, ExplainTaskRequest, Explanation, GetTaskRequest, Obstacle, Task, TaskState,
-        task_spec::Work,
+        change::What, task_spec::Work,
     },
 };
 
@@ -177,7 +177,7 @@ impl Page<'_> {
         }
         if let Some(change) = &explanation.change {
             sheet.blank().line([
-                (Ink::Faint, "change: ".to_owned()),
+                (Ink::Faint, advised(change).to_owned()),
                 (Ink::Strong, self.command(change)),
             ]);
         }
@@ -300,7 +300,7 @@ impl Page<'_> {
 
     /// A change below its obstacle or agent; further to the left if it would not fit.
     fn change(&self, indent: usize, change: &Change) -> String {
-        let line = format!("change: {}", self.command(change));
+        let line = format!("{}{}", advised(change), self.command(change));
         let fits = self
             .width
             .is_none_or(|width| indent + line.chars().count() <= width);
@@ -311,6 +311,15 @@ impl Page<'_> {
     /// A command line for this coordinator. It is never wrapped, so that it can be copied.
     fn command(&self, change: &Change) -> String {
         change::command(change, self.client.address())
+    }
+}
+
+/// What stands before the command line of a change.
+fn advised(change: &Change) -> &'static str {
+    match (&change.what, change.or_wait) {
+        (Some(What::StartAgent(_)), true) => "wait, or add an agent: ",
+        (_, true) => "wait, or: ",
+        (_, false) => "change: ",
     }
 }
 

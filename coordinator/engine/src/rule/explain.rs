@@ -8,7 +8,9 @@ use std::{
 
 use crate::{
     id::{AgentId, GroupName, QueueName, TaskId},
-    limits::{MAX_AGENTS_VISITED, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED, SILENCE_IN_TTL},
+    limits::{
+        MAX_AGENTS_VISITED, MAX_BEFORE, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED, SILENCE_IN_TTL,
+    },
     noun::{
         agent::Agent,
         attempt::Attempt,
@@ -33,6 +35,8 @@ pub struct Explanation {
     pub obstacles: Vec<Obstacle>,
     /// The fit of each agent, nearest first; empty unless the task waits.
     pub agents: Vec<(Arc<Agent>, Fit)>,
+    /// How many tasks come before it for the nearest agent, when it only waits its turn; at most [`MAX_BEFORE`].
+    pub before: usize,
     /// The number of registered agents.
     pub agent_count: usize,
     /// The names of the agents in the obstacles.
@@ -141,13 +145,33 @@ pub fn explain(state: &State, task: &Arc<Task>, found: &EndedTasks, liveness: Li
         Vec::new()
     };
     agents.truncate(MAX_EXPLAINED);
+    let waits_its_turn = matches!(
+        obstacles.as_slice(),
+        [Obstacle {
+            cause: Cause::Turn { .. },
+            ..
+        }]
+    );
+    let before = agents.first().filter(|_| waits_its_turn);
     Explanation {
+        before: before.map_or(0, |(agent, _)| before_it(state, task, agent)),
         task: task.clone(),
         names: names(state, &obstacles),
         obstacles,
         agents,
         agent_count: state.agents().filter(|agent| !agent.gone).count(),
     }
+}
+
+/// How many queued tasks an agent would be given before this one.
+fn before_it(state: &State, task: &Task, agent: &Agent) -> usize {
+    if task.state() != TaskState::Queued {
+        return 0;
+    }
+    let wants = state.presence(&agent.id).and_then(|presence| presence.wants);
+    let offer = state.offer(agent, &wants.unwrap_or_default());
+    let is_open = |queue: &QueueName| state.is_open(queue);
+    state.ready().count_before(task, &offer, is_open, MAX_BEFORE)
 }
 
 /// The fit of each agent for a task, nearest first.

@@ -4,7 +4,11 @@
 //! looks at some tasks of each line after the other, from where it stopped the last time. So a limit of what is looked
 //! at hides no task for ever.
 
-use std::{cmp::Reverse, collections::BinaryHeap, ops::Bound};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    ops::Bound,
+};
 
 use crate::{
     id::{Number, QueueName},
@@ -12,6 +16,7 @@ use crate::{
     noun::{
         needs::{Buckets, Class, Offer},
         rules::Program,
+        task::Task,
     },
     state::{
         ready::{Ready, Turn},
@@ -81,6 +86,50 @@ impl Ready {
             .take(MAX_LINES_VISITED)
             .any(|(key, _)| offer.buckets.has(key.bucket) && self.is_free(key.group.as_ref()));
         found || looked_at >= MAX_LINES_VISITED
+    }
+
+    /// How many tasks come before this one for an offer, as things are; at most `most`.
+    pub(crate) fn count_before(
+        &self,
+        task: &Task,
+        offer: &Offer,
+        is_open: impl Fn(&QueueName) -> bool,
+        most: usize,
+    ) -> usize {
+        let priority = task.priority;
+        let (mut above, mut older, mut own_turn) = (0, 0, Turn::MAX);
+        // Other queues take turns with the task's.
+        let mut others: BTreeMap<Turn, usize> = BTreeMap::new();
+        let mut looked_at = 0;
+        for (turn, class, waiting) in self.suited(offer, is_open) {
+            let is_own = class.queue == *task.queue();
+            if is_own {
+                own_turn = turn;
+            }
+            for (key, line) in &waiting.lines {
+                looked_at += 1;
+                if looked_at > MAX_LINES_VISITED {
+                    break;
+                }
+                let can_be_given = offer.buckets.has(key.bucket)
+                    && self.is_free(key.group.as_ref())
+                    && offer.allows(class, &key.program);
+                if !can_be_given {
+                    continue;
+                }
+                above += line.count_above(priority);
+                let same = line.of_priority(priority).into_iter();
+                if is_own {
+                    let left = most.saturating_sub(older);
+                    older += same.flat_map(|same| same.range(..task.number)).take(left).count();
+                } else {
+                    *others.entry(turn).or_default() += same.map(BTreeSet::len).sum::<usize>();
+                }
+            }
+        }
+        let others = others.into_iter();
+        let others = others.map(|(turn, count)| count.min(older + usize::from(turn < own_turn)));
+        (above + older + others.sum::<usize>()).min(most)
     }
 
     /// The tasks of open queues that an offer suits and allows, in order; `None` when there are too many lines to put

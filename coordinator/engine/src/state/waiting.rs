@@ -100,6 +100,17 @@ impl Line {
         self.numbers.values().map(BTreeSet::len).sum()
     }
 
+    /// The number of its tasks with a higher priority than this one.
+    pub(super) fn count_above(&self, priority: i16) -> usize {
+        let above = self.numbers.range(..Reverse(priority));
+        above.map(|(_, numbers)| numbers.len()).sum()
+    }
+
+    /// Its tasks with this priority.
+    pub(super) fn of_priority(&self, priority: i16) -> Option<&BTreeSet<Number>> {
+        self.numbers.get(&Reverse(priority))
+    }
+
     /// Its oldest task, whatever the priority.
     pub(super) fn oldest(&self) -> Option<Number> {
         self.numbers.values().filter_map(BTreeSet::first).min().copied()

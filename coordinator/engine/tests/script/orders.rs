@@ -178,7 +178,11 @@ impl World {
             .agents
             .iter()
             .map(|(agent, fits)| format!("agent {}: {}", agent.id, fit(fits)));
-        Ok(obstacles.chain(agents).collect())
+        let before = match explanation.before {
+            0 => None,
+            before => Some(format!("{before} before it")),
+        };
+        Ok(obstacles.chain(before).chain(agents).collect())
     }
 }
 

@@ -187,10 +187,10 @@ impl Stage {
     /// The one change of a task's explanation, as swarmctl writes it for people.
     fn change(&self, task: &str) -> Option<String> {
         let ended = self.coordinator.swarmctl(&["explain", task]).expect(0);
-        let mut changes = ended
-            .stdout
-            .lines()
-            .filter_map(|line| line.strip_prefix("change: "));
+        let mut changes = ended.stdout.lines().filter_map(|line| {
+            let waits = line.strip_prefix("wait, or add an agent: ");
+            line.strip_prefix("change: ").or(waits)
+        });
         changes.next().map(str::to_owned)
     }
 
