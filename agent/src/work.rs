@@ -104,7 +104,7 @@ async fn work(
     let profile = Profile {
         agent_id: state.agent_id().to_owned(),
         name: state.name().to_owned(),
-        labels: config.label_map(),
+        labels: config.labels_of(state.name()),
         slots: config.slots,
         executors: KINDS.map(|kind| kind.name.to_owned()).to_vec(),
         rules: config.rules(),

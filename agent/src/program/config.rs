@@ -17,6 +17,7 @@ use swarm_proto::{
 };
 
 use super::{
+    labels,
     shard::{self, ShardId},
     values::{claim_wait, duration, label, log_level, name, pattern, queue, slots},
 };
@@ -27,9 +28,6 @@ Examples:
   agent --name lab-3 --label gpu=a100 --slots 4    with a name, a label and four slots
   agent --exit-when-idle                           work until nothing is left, then leave
   agent doctor                                     look whether this machine can work";
-
-/// Labels that every agent has, unless its owner sets them.
-const AUTOMATIC_LABELS: [(&str, &str); 2] = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
 
 /// Lends this machine to a Swarm coordinator: claims tasks, runs them, and reports.
 #[derive(Clone, Debug, Parser)]
@@ -49,8 +47,9 @@ pub(crate) struct Config {
     #[arg(long, env = "SWARM_NAME", value_parser = name)]
     pub(crate) name: Option<String>,
 
-    /// What to say about this machine, for tasks that ask for it; may be repeated. os and arch are there unless given
-    #[arg(long = "label", env = "SWARM_LABEL", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = label)]
+    /// What to say about this machine, for tasks that ask for it; may be repeated. os, arch, host, cpus and memory are
+    /// there unless given, and name is the agent's
+    #[arg(long = "label", env = "SWARM_LABEL", value_name = "KEY[=VALUE]", value_delimiter = ',', value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
 
     /// Where identity and, for each coordinator's data, unconfirmed results are kept; name another one to start
@@ -239,13 +238,21 @@ impl Config {
                 "--queues names {count} queues, at most {MAX_CLAIM_QUEUES} will do"
             ));
         }
-        if self.label_map().len() > MAX_PAIRS {
-            let own = MAX_PAIRS - AUTOMATIC_LABELS.len();
+        let (own, most) = (self.own_labels(), MAX_PAIRS - labels::KEYS.len());
+        if own
+            .keys()
+            .filter(|key| !labels::KEYS.contains(&key.as_str()))
+            .count()
+            > most
+        {
+            let count = own.len();
+            let there = labels::KEYS.join(", ");
             faults.push(format!(
-                "--label is given too often: with os and arch there are {} labels, at most {MAX_PAIRS} will do, \
-                 which leaves {own} of your own",
-                self.label_map().len()
+                "--label is given too often: there are {count} labels, and {most} will do beside {there}"
             ));
+        }
+        if own.contains_key(labels::NAME) {
+            faults.push("an agent's label name is its name: give it with --name".to_owned());
         }
         if self.allow_command.len() > MAX_RULE_PATTERNS {
             let count = self.allow_command.len();
@@ -277,10 +284,15 @@ impl Config {
         }
     }
 
-    /// All labels by key, with those that every agent has. Of equal keys the last one counts.
-    pub(crate) fn label_map(&self) -> BTreeMap<String, String> {
-        let automatic = AUTOMATIC_LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        automatic.into_iter().chain(self.labels.iter().cloned()).collect()
+    /// The owner's labels by key. Of equal keys the last one counts.
+    fn own_labels(&self) -> BTreeMap<String, String> {
+        self.labels.iter().cloned().collect()
+    }
+
+    /// All labels by key, with those that every agent has: the owner's count more than those.
+    pub(crate) fn labels_of(&self, name: &str) -> BTreeMap<String, String> {
+        let own = self.own_labels();
+        labels::of_this_machine(name).into_iter().chain(own).collect()
     }
 }
 
@@ -339,12 +351,17 @@ mod tests {
             "--label",
             "x=1",
             "--label",
-            "y=2=3",
+            "y=2=3,spot",
             "--once",
         ])
         .unwrap();
         assert_eq!(config.coordinator.len(), 2);
-        assert_eq!(config.label_map()["y"], "2=3");
+        assert_eq!(config.own_labels()["y"], "2=3");
+        assert_eq!(config.own_labels()["spot"], "");
         assert_eq!(config.task_limit(), Some(1));
+        let named = Config::read(["agent", "--label", "name=other"])
+            .unwrap_err()
+            .to_string();
+        assert!(named.contains("give it with --name"), "{named}");
     }
 }

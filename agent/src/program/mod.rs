@@ -1,6 +1,7 @@
 //! Parts that any program has: settings, signals, panics, pauses, randomness.
 
 pub(crate) mod config;
+pub(crate) mod labels;
 mod shard;
 mod values;
 

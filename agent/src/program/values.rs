@@ -27,14 +27,13 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     ))
 }
 
-/// A label.
+/// A label, with or without a value.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, _)) if key.len() > MAX_KEY_BYTES => {
-            Err(format!("a label's key has at most {MAX_KEY_BYTES} bytes"))
-        }
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("a label is KEY=VALUE".to_owned()),
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    match key.len() {
+        0 => Err("a label is KEY=VALUE, or KEY alone".to_owned()),
+        1..=MAX_KEY_BYTES => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("a label's key has at most {MAX_KEY_BYTES} bytes")),
     }
 }
 

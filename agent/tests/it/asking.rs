@@ -55,6 +55,9 @@ async fn every_agent_says_what_it_runs_and_on_what_unless_its_owner_does() {
     assert_eq!(labels(true)["os"], std::env::consts::OS);
     assert_eq!(labels(true)["arch"], std::env::consts::ARCH);
     assert_eq!(labels(false)["os"], "plan9");
+    for key in ["host", "name", "cpus"] {
+        assert!(!labels(true)[key].is_empty(), "{key}");
+    }
     assert_eq!(world.registered[0].executors, ["command"]);
 }
 

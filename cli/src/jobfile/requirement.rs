@@ -11,13 +11,18 @@ use super::{
     tree::{Content, Entry, Node},
 };
 
-/// Reads `k=v`, `k!=v`, `k` or `!k`. The result has no spaces around its parts.
+/// Reads `k=v`, `k!=v`, `k>=n`, `k<=n`, `k` or `!k`. The result has no spaces around its parts.
 ///
 /// # Errors
 ///
 /// A sentence that quotes the text.
 pub fn parse_term(text: &str) -> Result<String, String> {
     let trimmed = text.trim();
+    for operator in [">=", "<="] {
+        if let Some((key, number)) = trimmed.split_once(operator) {
+            return comparison(text, key.trim(), operator, number.trim());
+        }
+    }
     let (before, key, operator, value) = match (trimmed.split_once("!="), trimmed.split_once('=')) {
         (Some((key, value)), _) => ("", key, "!=", value),
         // Many people write `==`, and a value cannot begin with `=`.
@@ -41,9 +46,23 @@ pub fn parse_term(text: &str) -> Result<String, String> {
     Ok(format!("{before}{key}{operator}{value}"))
 }
 
+/// A term that asks for a number, or for a size such as `8GiB`.
+fn comparison(text: &str, key: &str, operator: &str, number: &str) -> Result<String, String> {
+    const UNITS: [&str; 5] = ["", "KiB", "MiB", "GiB", "TiB"];
+    let unit = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_number = number.len() > unit.len() && UNITS.contains(&unit);
+    if key.is_empty() || !is_plain(key) || key.len() > MAX_TERM_KEY_BYTES || !is_number {
+        return Err(format!(
+            "'{text}' asks for no number: write cpus{operator}4, or a size in KiB, MiB, GiB or TiB as in \
+             memory{operator}8GiB"
+        ));
+    }
+    Ok(format!("{key}{operator}{number}"))
+}
+
 /// The key of a term that only requires a label to exist.
 pub(super) fn bare_key(term: &str) -> Option<&str> {
-    (!term.contains(['=', '!'])).then_some(term)
+    (!term.contains(['=', '!', '<', '>'])).then_some(term)
 }
 
 fn is_plain(text: &str) -> bool {
@@ -131,11 +150,15 @@ mod tests {
             ("!spot", "!spot"),
             ("a=", "a="),
             ("kubernetes.io/os=linux", "kubernetes.io/os=linux"),
+            (" cpus >= 4", "cpus>=4"),
+            ("memory<=8GiB", "memory<=8GiB"),
         ] {
             assert_eq!(parse_term(text).as_deref(), Ok(term), "{text}");
         }
         let long = format!("k={}", "v".repeat(201));
-        for text in ["", "=v", "!", "!!k", "a b", "k=v w", "!k=v", "k>1", "ä=1", &long] {
+        for text in [
+            "", "=v", "!", "!!k", "a b", "k=v w", "!k=v", "k>1", "k>=v", ">=1", "k<=1GB", "ä=1", &long,
+        ] {
             assert!(parse_term(text).is_err(), "{text:?} was read");
         }
     }

@@ -197,7 +197,10 @@ pub fn counted(count: u64, noun: &str) -> String {
 pub fn pairs(pairs: &BTreeMap<String, String>) -> String {
     pairs
         .iter()
-        .map(|(key, value)| format!("{key}={value}"))
+        .map(|(key, value)| match value.as_str() {
+            "" => key.clone(),
+            value => format!("{key}={value}"),
+        })
         .collect::<Vec<_>>()
         .join(" ")
 }

@@ -251,6 +251,67 @@ fn what_an_owner_allows_waits_for_nothing_that_he_does_not() {
 }
 
 #[test]
+fn a_short_queue_does_not_wait_for_the_end_of_a_long_one() {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    let queued = |queue: &str, count: usize| {
+        let task = |n: usize| {
+            with(shell_task(&format!("{queue}-{n}"), "true"), |spec| {
+                spec.queue = queue.to_owned();
+            })
+        };
+        client.submit((0..count).map(task).collect());
+    };
+    queued("pa", 60);
+    queued("pb", 3);
+    let _one = RealAgent::start(&coordinator, "one", &["--slots", "1"]);
+    client.wait_for_state("pb-2", TaskState::Succeeded);
+    let events = client.all_events();
+    let granted = events.iter().filter(|event| event.kind == "lease_granted");
+    let order: Vec<&str> = granted.map(|event| event.task_id.as_str()).collect();
+    assert_eq!(
+        order[..6],
+        ["pa-0", "pb-0", "pa-1", "pb-1", "pa-2", "pb-2"],
+        "{order:?}"
+    );
+}
+
+#[test]
+fn a_task_runs_on_the_machine_that_it_names() {
+    let coordinator = Coordinator::start();
+    let _first = RealAgent::start(&coordinator, "l1", &["--label", "spot"]);
+    let _second = RealAgent::start(&coordinator, "l2", &["--label", "cpus=64,memory=100GiB"]);
+    wait_until("both are there", || {
+        coordinator.client().status().agents.unwrap().online == 2
+    });
+    let said = |flags: &[&str]| {
+        let words = [&["run"][..], flags, &["--", "sh", "-c", "echo $SWARM_TASK_ID"]].concat();
+        let id = coordinator.swarmctl(&words).expect(0).stdout;
+        let task = coordinator.client().task(id.trim());
+        task.attempts.last().unwrap().agent_id.clone()
+    };
+    let ids = [said(&["--agent", "l1"]), said(&["--agent", "l2"])];
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(said(&["--require", "name=l1"]), ids[0]);
+    assert_eq!(said(&["--require", "spot"]), ids[0]);
+    assert_eq!(said(&["--require", "cpus>=64,memory>=64GiB"]), ids[1]);
+    let host = coordinator
+        .swarmctl(&["agent", "list", "-o", "json"])
+        .expect(0)
+        .stdout;
+    let host = serde_json::from_str::<serde_json::Value>(&host).unwrap();
+    let host = host.to_string();
+    assert!(
+        host.contains("\"host\":") && host.contains("\"memory\":"),
+        "{host}"
+    );
+    for flags in [["--agent", "nosuch"], ["--require", "cpus>=65"]] {
+        let words = [&["submit", "--require-match"][..], &flags, &["--", "true"]].concat();
+        coordinator.swarmctl(&words).expect(9);
+    }
+}
+
+#[test]
 fn three_auto_agents_work_on_four_shards() {
     let coordinator = Coordinator::start();
     let client = coordinator.client();

@@ -39,9 +39,13 @@ pub(crate) struct TaskFlags {
     /// A label; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     pub labels: Vec<(String, String)>,
-    /// What the agent's labels have to meet: k=v, k!=v, k, !k; may be repeated, or separated by commas
+    /// What the agent's labels have to meet: k=v, k!=v, k, !k, and k>=n or k<=n for numbers and sizes such as 8GiB; may
+    /// be repeated, or separated by commas. Every agent has os, arch, host, name, cpus and memory
     #[arg(long = "require", value_name = "TERM", value_delimiter = ',', value_parser = parse_term)]
     pub requires: Vec<String>,
+    /// The agent with this name, and no other; short for --require name=NAME
+    #[arg(long, value_name = "NAME", value_parser = named)]
+    pub agent: Option<String>,
     /// Of the tasks with the same group at most one runs at a time
     #[arg(long = "exclusive", value_name = "GROUP")]
     pub exclusive_group: Option<String>,
@@ -147,9 +151,7 @@ impl TaskFlags {
             not_before: self.not_before.map(wire_time),
             delay: self.delay.map(wire_duration).transpose()?,
             deadline: self.deadline.map(wire_time),
-            requirements: (!self.requires.is_empty()).then(|| Requirements {
-                labels: self.requires.clone(),
-            }),
+            requirements: self.requirements(),
             exclusive_group: self.exclusive_group.clone().unwrap_or_default(),
             shard_key: self.shard_key.clone().unwrap_or_default(),
             ..TaskSpec::default()
@@ -159,6 +161,16 @@ impl TaskFlags {
             spec: Some(spec),
         })
     }
+
+    fn requirements(&self) -> Option<Requirements> {
+        let labels: Vec<String> = self.requires.iter().chain(&self.agent).cloned().collect();
+        (!labels.is_empty()).then_some(Requirements { labels })
+    }
+}
+
+/// The term that asks for the agent with this name.
+fn named(name: &str) -> Result<String, String> {
+    parse_term(&format!("name={name}"))
 }
 
 /// A fault in the coordinator's answer, named by its flag.

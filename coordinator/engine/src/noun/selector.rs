@@ -1,7 +1,7 @@
 //! Selectors: terms that labels must meet.
 //!
 //! `k=v` asks for that value, `k!=v` for another value or none, `k` for any value, `!k` for none. The form is that
-//! of Kubernetes' label selectors.
+//! of Kubernetes' label selectors. `k>=n` and `k<=n` ask for a number, or a size such as `8GiB`.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -20,6 +20,8 @@ enum Wanted {
     OtherThan(Arc<str>),
     Any,
     None,
+    AtLeast(Arc<str>),
+    AtMost(Arc<str>),
 }
 
 impl Term {
@@ -33,6 +35,10 @@ impl Term {
             (key, Wanted::None)
         } else if let Some((key, value)) = text.split_once("!=") {
             (key, Wanted::OtherThan(value.into()))
+        } else if let Some((key, value)) = text.split_once(">=") {
+            (key, Wanted::AtLeast(value.into()))
+        } else if let Some((key, value)) = text.split_once("<=") {
+            (key, Wanted::AtMost(value.into()))
         } else if let Some((key, value)) = text.split_once('=') {
             (key, Wanted::Value(value.into()))
         } else {
@@ -42,12 +48,14 @@ impl Term {
             is_plain(key, MAX_LABEL_KEY_BYTES) && !key.is_empty(),
             match &wanted {
                 Wanted::Value(value) | Wanted::OtherThan(value) => is_plain(value, MAX_LABEL_BYTES),
+                Wanted::AtLeast(value) | Wanted::AtMost(value) => quantity(value).is_some(),
                 Wanted::Any | Wanted::None => true,
             },
         );
         if !plain_key || !plain_value {
             return Err(format!(
-                "{text:?} is not one of k=v, k!=v, k and !k with letters, digits and . _ / -"
+                "{text:?} is not one of k=v, k!=v, k and !k with letters, digits and . _ / -, or k>=n and k<=n with \
+                 a number or a size such as 8GiB"
             ));
         }
         Ok(Term {
@@ -64,6 +72,14 @@ impl Term {
             Wanted::OtherThan(other) => value != Some(other),
             Wanted::Any => value.is_some(),
             Wanted::None => value.is_none(),
+            Wanted::AtLeast(least) => {
+                let value = value.and_then(quantity);
+                value.is_some_and(|value| quantity(least).is_some_and(|least| value >= least))
+            }
+            Wanted::AtMost(most) => {
+                let value = value.and_then(quantity);
+                value.is_some_and(|value| quantity(most).is_some_and(|most| value <= most))
+            }
         }
     }
 
@@ -77,18 +93,35 @@ impl Term {
         match &self.wanted {
             Wanted::OtherThan(value) => Some(format!("{}={value}", self.key)),
             Wanted::None => Some(self.key.to_string()),
-            Wanted::Value(_) | Wanted::Any => None,
+            Wanted::Value(_) | Wanted::Any | Wanted::AtLeast(_) | Wanted::AtMost(_) => None,
         }
     }
 
     /// A label that meets it, as `key=value`; `None` when it forbids a label.
     pub fn example(&self) -> Option<String> {
         match &self.wanted {
-            Wanted::Value(value) => Some(format!("{}={value}", self.key)),
+            Wanted::Value(value) | Wanted::AtLeast(value) | Wanted::AtMost(value) => {
+                Some(format!("{}={value}", self.key))
+            }
             Wanted::Any => Some(format!("{}=yes", self.key)),
             Wanted::OtherThan(_) | Wanted::None => None,
         }
     }
+}
+
+/// A number, or a number of bytes: `4`, `8GiB`.
+fn quantity(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn is_plain(text: &str, most: usize) -> bool {
@@ -101,6 +134,8 @@ impl fmt::Display for Term {
         match &self.wanted {
             Wanted::Value(value) => write!(f, "{}={value}", self.key),
             Wanted::OtherThan(value) => write!(f, "{}!={value}", self.key),
+            Wanted::AtLeast(least) => write!(f, "{}>={least}", self.key),
+            Wanted::AtMost(most) => write!(f, "{}<={most}", self.key),
             Wanted::Any => f.write_str(&self.key),
             Wanted::None => write!(f, "!{}", self.key),
         }
@@ -142,7 +177,10 @@ impl Selector {
     /// The bytes of its terms in memory, about.
     pub(crate) fn bytes(&self) -> usize {
         let texts = self.0.iter().map(|term| match &term.wanted {
-            Wanted::Value(value) | Wanted::OtherThan(value) => term.key.len() + value.len(),
+            Wanted::Value(value)
+            | Wanted::OtherThan(value)
+            | Wanted::AtLeast(value)
+            | Wanted::AtMost(value) => term.key.len() + value.len(),
             Wanted::Any | Wanted::None => term.key.len(),
         });
         texts.sum::<usize>() + size_of_val(&*self.0)
@@ -165,6 +203,24 @@ impl Selector {
             if let Wanted::Value(value) = &term.wanted {
                 labels.insert(term.key.to_string(), value.to_string());
             }
+        }
+        // The least that is asked for, and otherwise the most.
+        let least = self.terms().iter().filter_map(|term| match &term.wanted {
+            Wanted::AtLeast(least) => Some((term, least)),
+            _ => None,
+        });
+        let mut least: Vec<_> = least.collect();
+        least.sort_by_key(|(_, least)| std::cmp::Reverse(quantity(least)));
+        let most = self.terms().iter().filter_map(|term| match &term.wanted {
+            Wanted::AtMost(most) => Some((term, most)),
+            _ => None,
+        });
+        let mut most: Vec<_> = most.collect();
+        most.sort_by_key(|(_, most)| quantity(most));
+        for (term, value) in least.into_iter().chain(most) {
+            labels
+                .entry(term.key.to_string())
+                .or_insert_with(|| value.to_string());
         }
         for term in self.terms() {
             if term.wanted == Wanted::Any && !labels.contains_key(&*term.key) {
@@ -230,11 +286,37 @@ mod tests {
                 "{unmet} is not met"
             );
         }
+        let here = labels(&[("cpus", "8"), ("memory", "16000MiB"), ("host", "lab-1")]);
+        for met in ["cpus>=8", "cpus>=7", "cpus<=8", "memory>=15GiB", "memory<=16GiB"] {
+            assert!(Term::parse(met).unwrap().is_met_by(&here), "{met} is met");
+        }
+        for unmet in [
+            "cpus>=10",
+            "cpus<=7",
+            "memory>=16GiB",
+            "host>=1",
+            "host<=1",
+            "disk>=0",
+            "disk<=9",
+        ] {
+            assert!(
+                !Term::parse(unmet).unwrap().is_met_by(&here),
+                "{unmet} is not met"
+            );
+        }
     }
 
     #[test]
     fn a_term_reads_as_it_was_written() {
-        for text in ["gpu=a100", "gpu!=h100", "gpu", "!spot", "k8s.io/zone=a_b-c"] {
+        for text in [
+            "gpu=a100",
+            "gpu!=h100",
+            "gpu",
+            "!spot",
+            "k8s.io/zone=a_b-c",
+            "cpus>=4",
+            "memory<=8GiB",
+        ] {
             assert_eq!(Term::parse(text).unwrap().to_string(), text);
         }
         for bad in [
@@ -246,6 +328,12 @@ mod tests {
             "k=v w",
             "!k=v",
             "k==v",
+            "k>=v",
+            "k>=",
+            ">=4",
+            "k>4",
+            "k>=-1",
+            "k>=9999999999TiB",
             &"k".repeat(64),
         ] {
             assert!(Term::parse(bad).is_err(), "{bad:?} was accepted");
@@ -288,13 +376,21 @@ mod tests {
         for terms in [
             &["gpu=a100", "disk"][..],
             &["disk", "disk!=yes", "disk!=yes-1"],
+            &["cpus>=4", "cpus>=8", "cpus<=9", "memory<=1GiB", "memory<=2GiB"],
             &["disk", "disk=ssd", "disk!=yes", "!spot", "zone!=eu"],
             &[],
         ] {
             let selector = Selector::parse(terms).unwrap();
             assert!(selector.matches(&selector.example().unwrap()), "{terms:?}");
         }
-        for terms in [["a=1", "a!=1"], ["a=1", "a=2"], ["a", "!a"], ["a=1", "!a"]] {
+        for terms in [
+            ["a>=2", "a<=1"],
+            ["a=x", "a>=1"],
+            ["a=1", "a!=1"],
+            ["a=1", "a=2"],
+            ["a", "!a"],
+            ["a=1", "!a"],
+        ] {
             assert_eq!(Selector::parse(&terms).unwrap().example(), None, "{terms:?}");
         }
     }

@@ -66,6 +66,16 @@ stories! {
         },
     };
 
+    an_agent_with_the_name_that_a_task_asks_for_is_to_be_started: Story {
+        obstacle: "no_match", agent: "label", change: "agent --coordinator HOST:PORT --name far",
+        says: "its label name=near does not meet name=far",
+        ends: None,
+        arrange: |stage| {
+            stage.agent("near", &[]);
+            stage.submit(requiring("name=far", shell_task("a", "true")))
+        },
+    };
+
     a_label_that_a_task_shuns_is_named: Story {
         obstacle: "no_match", agent: "label", change: ANY, says: "1 has label spot",
         ends: Some(TaskState::Succeeded),
@@ -251,18 +261,19 @@ stories! {
     };
 
     when_every_agent_is_busy_another_one_is_to_be_started: Story {
-        obstacle: "turn", agent: "busy", change: "agent --coordinator HOST:PORT --slots 2",
-        says: "agent one has 1 slot",
+        obstacle: "turn", agent: "busy", change: ANY, says: "agent one has 1 slot; 2 tasks come before it",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
             stage.agent("one", &["--slots", "1"]);
             stage.run(gated("holder", stage));
+            stage.submit(shell_task("first", "true"));
+            stage.submit(shell_task("second", "true"));
             stage.submit(shell_task("a", "true"))
         },
     };
 
     when_every_agent_with_a_label_is_busy_one_with_it_is_to_be_started: Story {
-        obstacle: "turn", agent: "busy", change: "agent --coordinator HOST:PORT --label gpu=a100 --slots 3",
+        obstacle: "turn", agent: "busy", change: "agent --coordinator HOST:PORT --label gpu=a100",
         says: "agent one has 2 slots",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
