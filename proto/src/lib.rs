@@ -14,6 +14,7 @@ pub mod unary;
 pub mod duration;
 pub mod json;
 pub mod mask;
+pub mod output;
 pub mod rules;
 pub mod terminal;
 

@@ -129,15 +129,16 @@ async fn carry_out(
         return (released("the task is no command"), Output::default());
     };
     let place = directory.inputs();
-    tokio::select! {
-        written = inputs::write(surroundings.coordinator, &place, &assignment.dependencies) => {
-            if let Err(outcome) = written {
-                return (outcome, Output::default());
-            }
-        }
-        order = ordered(orders, Order::Cancel) => return (outcome_of(order), Output::default()),
-    }
-    let mut process = match start(surroundings, assignment, key, directory, orders).await {
+    let written = tokio::select! {
+        written = inputs::write(surroundings.coordinator, &place, &assignment.dependencies) => written,
+        order = ordered(orders, Order::Cancel) => Err(outcome_of(order)),
+    };
+    let cut_inputs = match written {
+        Ok(cut) => cut,
+        Err(outcome) => return (outcome, Output::default()),
+    };
+    let started = start(surroundings, assignment, key, directory, cut_inputs, orders).await;
+    let mut process = match started {
         Ok(process) => process,
         Err(outcome) => return (outcome, Output::default()),
     };
@@ -166,6 +167,7 @@ async fn start(
     assignment: &Arc<Assignment>,
     key: &AttemptKey,
     directory: &Arc<AttemptDirectory>,
+    cut_inputs: Vec<String>,
     orders: &watch::Receiver<Order>,
 ) -> Result<Process, Outcome> {
     let tree = Tree::new(
@@ -179,7 +181,7 @@ async fn start(
         let executor = assignment.spec.as_ref().and_then(Executor::of);
         let launch = executor
             .ok_or_else(|| released("the task is no command"))?
-            .prepare(&key, &assignment.job_id, &directory)?;
+            .prepare(&key, &assignment.job_id, &directory, &cut_inputs)?;
         launch.look();
         let (program, path) = (launch.program.clone(), launch.path());
         let order = || *known.borrow();

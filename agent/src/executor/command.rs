@@ -57,6 +57,7 @@ pub(super) fn prepare(
     key: &AttemptKey,
     job_id: &str,
     directory: &AttemptDirectory,
+    cut_inputs: &[String],
 ) -> Result<Launch, Outcome> {
     let Some((program, arguments)) = command.argv.split_first() else {
         return Err(failed("spawn", Blame::Task, "the command is empty"));
@@ -77,7 +78,7 @@ pub(super) fn prepare(
         program: program.clone(),
         arguments: arguments.to_vec(),
         directory: working,
-        env: environment::of(&command.env, key, job_id, directory),
+        env: environment::of(&command.env, key, job_id, directory, cut_inputs),
         stdin: command.stdin.clone(),
     })
 }

@@ -13,14 +13,18 @@ const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
 /// For an agent that has no PATH of its own.
 const FALLBACK_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// Bytes of the names of cut inputs: a variable of more than 128 KiB would keep the command from being started.
+const MAX_CUT_BYTES: usize = 64 * 1024;
+
 /// The whole environment of an attempt's process. Of two values of one variable the task's own counts.
 pub(super) fn of(
     own: &BTreeMap<String, String>,
     key: &AttemptKey,
     job_id: &str,
     directory: &AttemptDirectory,
+    cut: &[String],
 ) -> Vec<(OsString, OsString)> {
-    environment(std::env::vars_os(), own, key, job_id, directory)
+    environment(std::env::vars_os(), own, key, job_id, directory, cut)
 }
 
 fn environment(
@@ -29,6 +33,7 @@ fn environment(
     key: &AttemptKey,
     job_id: &str,
     directory: &AttemptDirectory,
+    cut: &[String],
 ) -> Vec<(OsString, OsString)> {
     let mut env = BTreeMap::from([(OsString::from("PATH"), OsString::from(FALLBACK_PATH))]);
     env.extend(agents.filter(|(name, _)| {
@@ -44,8 +49,25 @@ fn environment(
         told("SWARM_WORKDIR", &path(&directory.work())),
         told("SWARM_INPUTS", &path(&directory.inputs())),
     ]);
+    if !cut.is_empty() {
+        env.extend([told("SWARM_INPUTS_CUT", OsStr::new(&lines(cut)))]);
+    }
     env.extend(own.iter().map(|(name, value)| (name.into(), value.into())));
     env.into_iter().collect()
+}
+
+/// The names of cut inputs, one a line. Those that have no room are counted in a line that is no file's name.
+fn lines(names: &[String]) -> String {
+    let mut lines = String::new();
+    for (index, name) in names.iter().enumerate() {
+        if lines.len() + name.len() > MAX_CUT_BYTES {
+            lines += &format!("… and {} more", names.len() - index);
+            break;
+        }
+        lines += name;
+        lines.push('\n');
+    }
+    lines.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -86,7 +108,7 @@ mod tests {
             ("LANG".to_owned(), "de".to_owned()),
             ("A".to_owned(), "1".to_owned()),
         ]);
-        let env = environment(agents, &own, &key(), "j", &directory);
+        let env = environment(agents, &own, &key(), "j", &directory, &[]);
         let names: Vec<_> = env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
         assert_eq!(
             names,
@@ -108,5 +130,21 @@ mod tests {
         );
         assert!(env.contains(&("PATH".into(), "/bin".into())));
         assert!(env.contains(&("LANG".into(), "de".into())));
+    }
+
+    #[test]
+    fn names_of_cut_inputs_are_lines_and_never_too_long_for_a_variable() {
+        assert_eq!(
+            lines(&["fetch".to_owned(), "the build".to_owned()]),
+            "fetch\nthe build"
+        );
+        let many: Vec<String> = (0..1_000).map(|number| format!("{number:0>200}")).collect();
+        let told = lines(&many);
+        let named = told.lines().count() - 1;
+        assert!(told.len() < MAX_CUT_BYTES + 200 && named > 300);
+        assert_eq!(
+            told.lines().last(),
+            Some(&*format!("… and {} more", 1_000 - named))
+        );
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// The process to start for an attempt.
+    /// The process to start for an attempt, some inputs of which may be cut.
     ///
     /// # Errors
     ///
@@ -55,9 +55,10 @@ impl<'a> Executor<'a> {
         key: &AttemptKey,
         job_id: &str,
         directory: &AttemptDirectory,
+        cut_inputs: &[String],
     ) -> Result<Launch, Outcome> {
         match self {
-            Executor::Command(command) => command::prepare(command, key, job_id, directory),
+            Executor::Command(command) => command::prepare(command, key, job_id, directory, cut_inputs),
         }
     }
 

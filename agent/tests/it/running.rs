@@ -77,6 +77,7 @@ async fn what_dependencies_printed_is_in_files() {
                 stdout: stdout.to_vec(),
                 omitted,
                 name: String::new(),
+                stdout_bytes: stdout.len() as u64,
             };
             let named = DependencyOutput {
                 name: "the third".to_owned(),
@@ -95,6 +96,45 @@ async fn what_dependencies_printed_is_in_files() {
         String::from_utf8(stdout).unwrap(),
         "printed before, all that large printed, and the third, and the third"
     );
+}
+
+#[tokio::test]
+async fn a_task_is_told_which_of_its_inputs_are_cut() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.submit_with(
+        "a",
+        "echo \"$SWARM_INPUTS_CUT\"; cat $SWARM_INPUTS/.cut/*; ls $SWARM_INPUTS",
+        |assignment| {
+            let printed = |task_id: &str, name: &str, whole| DependencyOutput {
+                task_id: task_id.to_owned(),
+                name: name.to_owned(),
+                state: TaskState::Succeeded.into(),
+                stdout: b"79\n80\n".to_vec(),
+                stdout_bytes: whole,
+                omitted: false,
+            };
+            assignment.dependencies = vec![
+                printed("k1", "long", 588_895),
+                printed("k2", "short", 6),
+                printed("k3", "", 70_000),
+                DependencyOutput {
+                    omitted: true,
+                    ..printed("huge", "", 6)
+                },
+            ];
+        },
+    );
+    fake.submit("b", "echo \"${SWARM_INPUTS_CUT-unset}\"");
+    home.start(&fake, &["--exit-when-idle"]).end().await;
+    let stdout = |task: &str| {
+        let stdout = fake.world().report(task).unwrap().output.unwrap().stdout;
+        String::from_utf8(stdout).unwrap()
+    };
+    assert_eq!(
+        stdout("a"),
+        "long\nk3\nhuge\n900000\n70000\n588895\nhuge\nk3\nlong\nshort\n"
+    );
+    assert_eq!(stdout("b"), "unset\n");
 }
 
 #[tokio::test]

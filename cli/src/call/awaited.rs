@@ -17,7 +17,7 @@ use super::{
     follow::Follower,
     subject::{self, Finder, Subject},
 };
-use crate::output::{counts, event, progress::Progress, state};
+use crate::output::{counts, event, inputs, progress::Progress, state};
 
 /// The kinds of events that end a task, or bring an ended task back.
 const ENDINGS: &[&str] = &[
@@ -47,6 +47,8 @@ pub struct Awaited {
     pub ended: u64,
     /// Tasks that ended without success.
     pub unsuccessful: u64,
+    /// What is to be told of a task's cut inputs.
+    pub cut_inputs: Option<String>,
     /// The journal position of the counts; `None` before the first answer.
     seq: Option<u64>,
     /// Whether an answer or event has shown all of them ended.
@@ -64,6 +66,7 @@ impl Awaited {
             total: 1,
             ended: 0,
             unsuccessful: 0,
+            cut_inputs: None,
             seq: None,
             done: false,
             counts: StateCounts::default(),
@@ -147,6 +150,7 @@ impl Awaited {
         self.unsuccessful = (state::is_final(state) && state != TaskState::Succeeded).into();
         self.done = state::is_final(state);
         self.counts = counts::of(state);
+        self.cut_inputs = inputs::line(task);
     }
 
     fn see_job(&mut self, job: &Job, seq: u64) {

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod event;
 pub mod hold;
+pub mod inputs;
 pub mod job;
 pub mod last_words;
 pub mod memory;

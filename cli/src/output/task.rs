@@ -8,7 +8,7 @@ use swarm_proto::v1::{
 };
 
 use super::{
-    Listing,
+    Listing, inputs,
     names::Names,
     page::Page,
     sheet::{Ink, Sheet},
@@ -95,7 +95,7 @@ pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width:
     page.add("task", &task.task_id)
         .add("name", &spec.name)
         .add("state", task_state(task))
-        .add("reason", why(task, names))
+        .add("reason", reason(task, names))
         .add("job", &task.job_id)
         .add(
             if matches!(spec.work, Some(Work::Prompt(_))) {
@@ -133,6 +133,7 @@ pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width:
                 .join(", "),
         )
         .add("waits for", unmet(task, names))
+        .add("inputs", inputs::cut(task))
         .add("timeout", timeout(&spec, defaults))
         .add("retries", retries(&spec, task, defaults))
         .add("not before", text::time(spec.not_before.as_ref()))
@@ -238,8 +239,18 @@ fn short_ending(attempt: &Attempt) -> Option<String> {
     }
 }
 
-/// Why a task is in its state, as short as a table wants it: `exit 3 (3 tries)`, `waits for fetch`.
+/// What a table says beside a task's state: why it is in it, or else that its inputs were cut.
 pub fn why(task: &Task, names: &Names) -> String {
+    let reason = reason(task, names);
+    if reason.is_empty() {
+        inputs::cut(task)
+    } else {
+        reason
+    }
+}
+
+/// Why a task is in its state, as short as a table wants it: `exit 3 (3 tries)`, `waits for fetch`.
+fn reason(task: &Task, names: &Names) -> String {
     let named = |sentence: &str| {
         let ids = task.spec.iter().flat_map(|spec| &spec.depends_on);
         let sentence = text::with_local_times(sentence);

@@ -9,6 +9,7 @@ use crate::{
     id::{AgentId, AttemptNumber, JobId, Number, QueueName, ReportHash, Seq, TaskId},
     noun::{
         agent::Agent,
+        cut::Cut,
         hold::Hold,
         job::Job,
         lease::Lease,
@@ -81,6 +82,8 @@ pub enum Fact {
         dependency: TaskId,
         /// The number of dependencies left to meet.
         unmet: u32,
+        /// What is left of the dependency's output; `None` when all of it is kept.
+        cut: Option<Cut>,
     },
     /// The time that a task waited for has come.
     TaskDue {

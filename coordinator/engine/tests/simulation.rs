@@ -21,6 +21,7 @@ mod simulation {
     pub(crate) mod ending;
     pub(crate) mod fault;
     pub(crate) mod history;
+    pub(crate) mod inputs;
     pub(crate) mod leases;
     pub(crate) mod network;
     pub(crate) mod people;

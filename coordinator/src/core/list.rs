@@ -41,6 +41,8 @@ pub(crate) struct Listing {
     pub(crate) queue: String,
     /// Tasks whose newest attempt is or was with this agent.
     pub(crate) agent: Option<AgentId>,
+    /// Only tasks with inputs that are cut.
+    pub(crate) with_cut_inputs: bool,
     /// Tasks submitted at this time or later.
     pub(crate) from: Option<Timestamp>,
     /// Tasks submitted before this time.
@@ -73,6 +75,7 @@ impl Listing {
                 .agent
                 .as_ref()
                 .is_none_or(|agent| newest_agent(task) == Some(agent))
+            && (!self.with_cut_inputs || task.cut_inputs().next().is_some())
             && self.from.is_none_or(|from| task.created >= from)
             && self.before.is_none_or(|before| task.created < before)
     }

@@ -6,7 +6,7 @@ use swarm_engine::{
     id::{AgentId, TaskId},
     noun::task::Task,
 };
-use swarm_proto::{limits::OUTPUT_TAIL_BYTES, v1};
+use swarm_proto::v1;
 
 use super::{
     Context, Refusal,
@@ -102,6 +102,7 @@ fn not_looked_up(id: &TaskId) -> DependencyEnd {
         task: id.clone(),
         name: String::new(),
         state: None,
+        stdout_bytes: 0,
         output: None,
         left_out: true,
     }
@@ -110,8 +111,7 @@ fn not_looked_up(id: &TaskId) -> DependencyEnd {
 /// How a dependency ended, with what it printed unless that is longer than `room` bytes.
 fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd {
     let reported = dependency.last_report();
-    let fits =
-        reported.is_none_or(|attempt| attempt.stdout_bytes.min(OUTPUT_TAIL_BYTES as u64) <= room as u64);
+    let fits = reported.is_none_or(|attempt| attempt.stdout_kept <= room as u64);
     let read = match reported {
         Some(attempt) if fits => core.output(dependency.number, attempt.number),
         _ => Ok(None),
@@ -127,6 +127,7 @@ fn dependency_end(core: &Core, dependency: &Task, room: usize) -> DependencyEnd 
         task: dependency.id.clone(),
         name: spec::whole(&dependency.spec).name,
         state: Some(dependency.state()),
+        stdout_bytes: reported.map_or(0, |attempt| attempt.stdout_bytes),
         left_out: !fits || read.is_err(),
         output: read.unwrap_or_default(),
     }

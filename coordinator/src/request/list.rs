@@ -12,6 +12,7 @@ use swarm_proto::{limits::MAX_NAME_BYTES, v1};
 
 use super::{
     Context, Refusal,
+    names::name_cut_inputs,
     page::{self, Tokens},
 };
 use crate::{
@@ -55,7 +56,8 @@ pub(crate) async fn list(
         let next = listed.next.map(|number| tokens.write(number));
         page::fit(tasks, next, |task: &v1::Task| tokens.write(Number(task.number)))
     });
-    let (tasks, next_page_token) = made.await.map_err(|_| Refusal::stopping())?;
+    let (mut tasks, next_page_token) = made.await.map_err(|_| Refusal::stopping())?;
+    name_cut_inputs(&cx.core, &mut tasks).await;
     Ok(v1::ListTasksResponse {
         as_of,
         tasks,
@@ -85,6 +87,7 @@ fn read(request: v1::ListTasksRequest, cursor: Number, size: usize) -> Result<Li
         spec: read_spec_filter(&request.labels, request.text, &mut fields),
         states: read_states(&request.states, &mut fields),
         queue: request.queue,
+        with_cut_inputs: request.cut_inputs,
         direction: page::direction(request.newest_first),
         cursor,
         size,

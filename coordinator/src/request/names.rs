@@ -1,4 +1,4 @@
-//! The names of the tasks and agents that events are about.
+//! The names of the tasks and agents that events are about, and of inputs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +10,8 @@ use swarm_engine::{
     id::{AgentId, TaskId},
     noun::task::Task,
 };
+
+use swarm_proto::v1;
 
 use crate::{core::Core, program::limits::RECALL_STEP, wire::spec, words::names::Names};
 
@@ -23,11 +25,40 @@ pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
         tasks.extend(dependency_of(&event.fact).cloned());
         agents.extend(touched.agent_id().cloned());
     }
-    let tasks: Vec<TaskId> = tasks.into_iter().collect();
-    let mut names = Names::default();
+    let mut names = Names {
+        tasks: task_names(core, tasks).await,
+        ..Names::default()
+    };
+    let found = core.read(|state| {
+        let here = agents.iter().filter_map(|id| state.agent(id));
+        here.map(|agent| (agent.id.clone(), Arc::clone(&agent.name)))
+            .collect::<BTreeMap<_, _>>()
+    });
+    names.agents = found.await.value;
+    names
+}
+
+/// Puts names to the cut inputs of these tasks.
+pub(super) async fn name_cut_inputs(core: &Core, tasks: &mut [v1::Task]) {
+    let inputs = || tasks.iter().flat_map(|task| &task.cut_inputs);
+    let ids: BTreeSet<TaskId> = inputs().map(|input| TaskId::stored(&input.task_id)).collect();
+    if ids.is_empty() {
+        return;
+    }
+    let names = task_names(core, ids).await;
+    for input in tasks.iter_mut().flat_map(|task| &mut task.cut_inputs) {
+        if let Some(name) = names.get(input.task_id.as_str()) {
+            name.clone_into(&mut input.name);
+        }
+    }
+}
+
+async fn task_names(core: &Core, ids: BTreeSet<TaskId>) -> BTreeMap<TaskId, String> {
+    let ids: Vec<TaskId> = ids.into_iter().collect();
+    let mut names = BTreeMap::new();
     // Names are for people: however many of them read events, the store has room for requests.
     let _turn = core.names.acquire().await;
-    for some in tasks.chunks(RECALL_STEP) {
+    for some in ids.chunks(RECALL_STEP) {
         let Ok(found) = core.find(some).await else {
             continue;
         };
@@ -36,14 +67,8 @@ pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
             let name = |task: &Arc<Task>| (task.id.clone(), spec::whole(&task.spec).name);
             found.value.values().map(name).collect::<BTreeMap<_, _>>()
         });
-        names.tasks.extend(read.await.unwrap_or_default());
+        names.extend(read.await.unwrap_or_default());
     }
-    let found = core.read(|state| {
-        let here = agents.iter().filter_map(|id| state.agent(id));
-        here.map(|agent| (agent.id.clone(), Arc::clone(&agent.name)))
-            .collect::<BTreeMap<_, _>>()
-    });
-    names.agents = found.await.value;
     names
 }
 

@@ -3,7 +3,7 @@
 use swarm_engine::rejection::Rejection;
 use swarm_proto::v1;
 
-use super::{Context, Refusal};
+use super::{Context, Refusal, names::name_cut_inputs};
 use crate::wire::{field, task::task_message};
 
 /// Shows a task.
@@ -21,8 +21,10 @@ pub(crate) async fn get(cx: &Context, request: v1::GetTaskRequest) -> Result<v1:
     let output = output
         .as_ref()
         .map(|(attempt, output)| (*attempt, output.as_ref()));
+    let mut task = [task_message(&task, output)];
+    name_cut_inputs(&cx.core, &mut task).await;
     Ok(v1::GetTaskResponse {
         as_of,
-        task: Some(task_message(&task, output)),
+        task: task.into_iter().next(),
     })
 }

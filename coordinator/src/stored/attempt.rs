@@ -8,12 +8,13 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, LeaseToken, ReportHash},
     noun::{
         attempt::Attempt,
+        cut::Cut,
         lease::Lease,
         outcome::{Blame, Failure, Loss, Outcome},
     },
     time::{Timestamp, millis},
 };
-use swarm_proto::store;
+use swarm_proto::{limits::OUTPUT_TAIL_BYTES, store};
 
 use super::{
     error::Fault,
@@ -73,6 +74,7 @@ pub(super) fn write_attempt(attempt: &Attempt) -> store::AttemptRecord {
         ttl_ms: millis(attempt.ttl),
         ends_by_ms: attempt.ends_by.0,
         request_id: attempt.request_id.to_string(),
+        stdout_kept: (attempt.stdout_kept != kept_of(attempt.stdout_bytes)).then_some(attempt.stdout_kept),
     }
 }
 
@@ -96,8 +98,28 @@ pub(super) fn read_attempt(stored: store::AttemptRecord) -> Result<Attempt, Faul
         })?,
         report: read_optional_report(&stored.report)?,
         stdout_bytes: stored.stdout_bytes,
+        stdout_kept: stored.stdout_kept.unwrap_or(kept_of(stored.stdout_bytes)),
         stderr_bytes: stored.stderr_bytes,
     })
+}
+
+/// How much is kept of an output of this length, unless the record says something else.
+fn kept_of(whole: u64) -> u64 {
+    whole.min(OUTPUT_TAIL_BYTES as u64)
+}
+
+pub(super) fn write_cut(cut: Cut) -> store::CutRecord {
+    store::CutRecord {
+        whole: cut.whole,
+        kept: cut.kept,
+    }
+}
+
+pub(super) fn read_cut(stored: store::CutRecord) -> Cut {
+    Cut {
+        whole: stored.whole,
+        kept: stored.kept,
+    }
 }
 
 pub(super) fn write_cancelled_attempt(attempt: &CancelledAttempt) -> store::CancelledAttempt {

@@ -14,8 +14,8 @@ use swarm_proto::store;
 use super::{
     agent::{read_agent, write_agent},
     attempt::{
-        read_cancelled_attempt, read_failure, read_lease, read_loss, read_report, write_cancelled_attempt,
-        write_failure, write_lease, write_loss, write_report,
+        read_cancelled_attempt, read_cut, read_failure, read_lease, read_loss, read_report,
+        write_cancelled_attempt, write_cut, write_failure, write_lease, write_loss, write_report,
     },
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
@@ -147,10 +147,12 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             task,
             dependency,
             unmet,
+            cut,
         } => Stored::DependencyMet(store::DependencyMet {
             subject: write_subject(task),
             dependency_id: dependency.to_string(),
             unmet: *unmet,
+            cut: cut.map(write_cut),
         }),
         Fact::TaskDue { task } => Stored::TaskDue(store::TaskDue {
             subject: write_subject(task),
@@ -307,6 +309,7 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
             task: read_subject(met.subject)?,
             dependency: TaskId::stored(filled("the met dependency", &met.dependency_id)?),
             unmet: met.unmet,
+            cut: met.cut.map(read_cut),
         },
         Stored::TaskDue(due) => Fact::TaskDue {
             task: read_subject(due.subject)?,

@@ -10,6 +10,7 @@ use swarm_engine::{
     noun::{
         attempt::Attempt,
         counts::Counts,
+        cut::Cut,
         hold::{Hold, HoldKind, Scope},
         job::Job,
         lazy_box::LazyBox,
@@ -55,6 +56,7 @@ pub(crate) fn events() -> Vec<Event> {
             task: subject(),
             dependency: TaskId::stored("fetch-1"),
             unmet: 1,
+            cut: None,
         },
         Fact::TaskDue { task: subject() },
         Fact::LeaseGranted {
@@ -180,6 +182,7 @@ pub(super) fn records() -> Vec<Record> {
             encode_task,
             decode_task,
         ),
+        record("fed_task_record", fed_task(), encode_task, decode_task),
         record("job_record", job(), encode_job, decode_job),
         record("agent_record", agent(), encode_agent, decode_agent),
         record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
@@ -270,11 +273,13 @@ pub(super) fn task() -> Task {
                 task: TaskId::stored("fetch-1"),
                 condition: Condition::Succeeded,
                 met: true,
+                cut: None,
             },
             Dependency {
                 task: TaskId::stored("fetch-2"),
                 condition: Condition::Finished,
                 met: false,
+                cut: None,
             },
         ]
         .into(),
@@ -331,6 +336,7 @@ pub(super) fn attempt(number: u32, outcome: Outcome) -> Attempt {
         outcome,
         report: Some(report()),
         stdout_bytes: 70_000,
+        stdout_kept: 65_536,
         stderr_bytes: 12,
     }
 }
@@ -395,6 +401,18 @@ pub(super) fn demanding_task() -> Task {
             reason: "not on this machine".into(),
             refused: true,
         };
+    }
+    task
+}
+
+/// A task that is given the end of a long output, and whose own was cut at a line.
+fn fed_task() -> Task {
+    let mut task = task();
+    for dependency in task.dependencies.iter_mut().filter(|each| each.met) {
+        dependency.cut = Cut::of(588_895, 65_530).map(Box::new);
+    }
+    if let Some(last) = task.attempts.last_mut() {
+        last.stdout_kept = 65_530;
     }
     task
 }

@@ -19,7 +19,7 @@ use swarm_engine::{
 use swarm_proto::store;
 
 use super::{
-    attempt::{read_attempt, read_lease, write_attempt, write_lease},
+    attempt::{read_attempt, read_cut, read_lease, write_attempt, write_cut, write_lease},
     error::{Fault, StoredError},
     field::{filled, known, optional, required},
     job::{read_job_id, write_job_id},
@@ -184,6 +184,7 @@ fn write_dependency(dependency: &Dependency) -> store::DependencyRecord {
             Condition::Finished => true,
         },
         met: dependency.met,
+        cut: dependency.cut.as_deref().copied().map(write_cut),
     }
 }
 
@@ -196,6 +197,7 @@ fn read_dependency(stored: &store::DependencyRecord) -> Result<Dependency, Fault
             Condition::Succeeded
         },
         met: stored.met,
+        cut: stored.cut.map(read_cut).map(Box::new),
     })
 }
 

@@ -278,6 +278,7 @@ fn unmet_dependencies_are_counted_from_the_flags() {
         task: TaskId::stored(name),
         condition: Condition::Finished,
         met,
+        cut: None,
     };
     let dependencies = vec![
         dependency("a", false),

@@ -252,6 +252,7 @@ pub(crate) fn everything(size: usize) -> Listing {
         states: TaskState::ALL.to_vec(),
         queue: String::new(),
         agent: None,
+        with_cut_inputs: false,
         from: None,
         before: None,
         spec: None,

@@ -22,7 +22,9 @@ pub(crate) struct DependencyEnd {
     pub(crate) name: String,
     /// How it ended; `None` when it cannot be looked up.
     pub(crate) state: Option<TaskState>,
-    /// What it printed; `None` when there is nothing, or when it was left out.
+    /// Bytes that it printed in all.
+    pub(crate) stdout_bytes: u64,
+    /// The end of what it printed; `None` when there is nothing, or when it was left out.
     pub(crate) output: Option<Arc<Output>>,
     /// It was not even looked up: it is too long, or cannot be read.
     pub(crate) left_out: bool,
@@ -78,6 +80,7 @@ fn dependency_message(dependency: &DependencyEnd, is_named: bool, room: &mut usi
         } else {
             String::new()
         },
+        stdout_bytes: dependency.stdout_bytes,
     }
 }
 
@@ -118,6 +121,7 @@ mod tests {
                 task: TaskId::stored("d"),
                 name: "dee".to_owned(),
                 state: Some(TaskState::Failed),
+                stdout_bytes: 9,
                 output,
                 left_out: false,
             })
@@ -136,6 +140,8 @@ mod tests {
             (0, v1::TaskState::Failed)
         );
         assert_eq!(message.dependencies[0].name, "dee");
+        // Also of what is left out, whose length says whether it is cut.
+        assert!(message.dependencies.iter().all(|each| each.stdout_bytes == 9));
     }
 
     #[test]
@@ -144,6 +150,7 @@ mod tests {
             task: TaskId::stored("d"),
             name: name.to_owned(),
             state: None,
+            stdout_bytes: 0,
             output: None,
             left_out: true,
         };

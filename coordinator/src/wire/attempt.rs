@@ -23,6 +23,9 @@ pub(crate) fn ended(attempt: &Attempt) -> v1::Attempt {
         round: attempt.round,
         ..v1::Attempt::default()
     };
+    if attempt.outcome == Outcome::Succeeded {
+        message.exit_code = Some(0);
+    }
     if let Outcome::Failed(failure) = &attempt.outcome {
         message.failure_reason = failure.reason.to_string();
         message.blame = blame_message(failure.blame).into();

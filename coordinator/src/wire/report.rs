@@ -10,6 +10,7 @@ use swarm_engine::{
 };
 use swarm_proto::{
     limits::{MAX_FAILURE_MESSAGE_BYTES, MAX_FAILURE_REASON_BYTES, OUTPUT_TAIL_BYTES},
+    output::first_line,
     reason::Reason,
     v1,
     v1::attempt_report::Outcome,
@@ -103,9 +104,13 @@ fn read_output(output: v1::Output) -> Output {
     }
 }
 
+/// What is kept of a stream, of which its agent should have sent no more.
 fn tail(mut stream: Vec<u8>) -> Vec<u8> {
     let over = stream.len().saturating_sub(OUTPUT_TAIL_BYTES);
-    stream.drain(..over);
+    if over > 0 {
+        let line = first_line(stream[over - 1], &stream[over..]);
+        stream.drain(..over + line);
+    }
     stream
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn running() -> Task {
             task: TaskId::stored("fetch"),
             condition: Condition::Succeeded,
             met: true,
+            cut: None,
         }]
         .into(),
         unmet: 0,
@@ -105,6 +106,7 @@ pub(crate) fn running() -> Task {
             outcome: Outcome::Failed(failure()),
             report: Some(ReportHash([1; 16])),
             stdout_bytes: 1,
+            stdout_kept: 1,
             stderr_bytes: 2,
         }]
         .into(),

@@ -1,10 +1,11 @@
 //! Tasks as they go out: without tokens and environment values.
 
 use swarm_engine::{
-    id::AttemptNumber,
+    id::{AttemptNumber, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
         cancelled::CancelledWork,
+        cut::Cut,
         outcome::Output,
         task::{End, Phase, Task, TaskState},
         tries::Tries,
@@ -50,7 +51,23 @@ pub(crate) fn task_message(task: &Task, output: Option<(AttemptNumber, &Output)>
         start_time: newest_grant(task).map(timestamp),
         end_time: ended.map(timestamp),
         number: task.number.0,
+        cut_inputs: task
+            .cut_inputs()
+            .take(MAX_SHOWN_DEPENDENCIES)
+            .map(|(dependency, cut)| cut_input_message(dependency, cut))
+            .collect(),
+        cut_input_count: u32::try_from(task.cut_inputs().count()).unwrap_or(u32::MAX),
         cancelled_work: task.cancelled_work().map(|work| cancelled_message(work).into()),
+    }
+}
+
+/// An input that is cut.
+pub(crate) fn cut_input_message(dependency: &TaskId, cut: Cut) -> v1::CutInput {
+    v1::CutInput {
+        task_id: dependency.to_string(),
+        name: String::new(),
+        stdout_bytes: cut.whole,
+        kept_bytes: cut.kept,
     }
 }
 
@@ -137,7 +154,7 @@ fn output_message(output: &Output) -> v1::Output {
 mod tests {
     use prost::Message as _;
     use swarm_engine::{
-        id::{AgentId, TaskId},
+        id::AgentId,
         noun::{
             outcome::{Loss, Outcome},
             task::{Condition, Dependency},
@@ -281,6 +298,7 @@ mod tests {
                 task: TaskId::stored(&format!("d{n}")),
                 condition: Condition::Succeeded,
                 met: n < 20,
+                cut: None,
             })
             .collect();
         let task = Task {

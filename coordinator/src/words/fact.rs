@@ -9,6 +9,7 @@ use crate::wire::{
     hold::hold_message,
     spec,
     state::state_message,
+    task::cut_input_message,
     time::timestamp,
 };
 
@@ -59,14 +60,17 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             task,
             dependency,
             unmet,
+            cut,
         } => (
             format!(
-                "task {} waits no longer for {dependency}; {unmet} left to wait for",
-                task.id
+                "task {} waits no longer for {dependency}{}; {unmet} left to wait for",
+                task.id,
+                cut.map_or("", |_| ", whose output is cut")
             ),
             Payload::DependencyMet(v1::DependencyMet {
                 dependency_id: dependency.to_string(),
                 unmet: *unmet,
+                cut: cut.map(|cut| cut_input_message(dependency, cut)),
             }),
         ),
         Fact::TaskDue { task } => (

@@ -39,6 +39,8 @@ pub enum Exit {
     Configuration,
     /// Nothing was submitted, because all of it was there before.
     NothingNew,
+    /// A task that was run succeeded, and only the end of its standard output is there.
+    OutputCut,
     /// Ctrl-C.
     Interrupted,
     /// The exit code of a task that was run.
@@ -58,6 +60,7 @@ impl Exit {
             Exit::Unmatched => 9,
             Exit::Elsewhere => 10,
             Exit::NothingNew => 11,
+            Exit::OutputCut => 12,
             Exit::Unreachable => 69,
             Exit::Bug => 70,
             Exit::Disk => 74,

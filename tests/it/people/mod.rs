@@ -2,6 +2,7 @@
 
 mod big_job;
 mod control;
+mod cut_output;
 mod lifecycle;
 mod submitting;
 

@@ -47,8 +47,15 @@ impl TaskService for Fake {
                 return Err(refusal.clone());
             }
         }
-        let stdout = format!("all that {} printed", request.into_inner().task_id).into_bytes();
+        let task_id = request.into_inner().task_id;
+        let stdout = format!("all that {task_id} printed").into_bytes();
         let output = Some(Output {
+            // Of one task only the end is kept.
+            stdout_bytes: if task_id == "huge" {
+                900_000
+            } else {
+                stdout.len() as u64
+            },
             stdout,
             ..Output::default()
         });

@@ -16,7 +16,7 @@ use crate::{
         OF_TASKS,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
-        terminal::{hint, note, task_stderr, task_stdout},
+        terminal::{fault, hint, note, task_stderr, task_stdout},
     },
 };
 
@@ -119,6 +119,11 @@ pub(crate) fn tell_all_cuts(printed: &TaskOutput) {
     tell_cuts(printed, Stream::Both);
 }
 
+/// Whether the beginning of its standard output is missing.
+pub(crate) fn is_cut(printed: &TaskOutput) -> bool {
+    (printed.stdout.len() as u64) < printed.stdout_bytes
+}
+
 fn tell_cuts(printed: &TaskOutput, stream: Stream) {
     for (name, shown, kept, whole) in [
         (
@@ -136,7 +141,7 @@ fn tell_cuts(printed: &TaskOutput, stream: Stream) {
     ] {
         if shown && kept < whole {
             let (kept, whole) = (text::bytes(kept), text::bytes(whole));
-            note(format!(
+            fault(format!(
                 "{name} was cut: of {whole} only the last {kept} are kept"
             ));
         }

@@ -13,6 +13,7 @@ pub mod events;
 pub mod logs;
 pub mod wait;
 
+mod cut_inputs;
 pub(crate) mod filter;
 pub(crate) mod holds;
 pub(crate) mod listing;

@@ -9,6 +9,7 @@ use swarm_proto::{
     v1::{GetTaskRequest, ListTasksRequest, Task, TaskState},
 };
 
+use super::cut_inputs;
 use crate::{
     call::{
         awaited::{self, Awaited},
@@ -176,6 +177,7 @@ async fn tell_end(
     if for_people {
         tell_last_words(client, &tasks, &names).await;
     }
+    cut_inputs::tell(client, awaited).await?;
     if unsuccessful == 0 {
         let tasks = text::counted(total, "task");
         note(if total == 1 {

@@ -17,7 +17,7 @@ use crate::{
         client::Client,
         title,
     },
-    output::{Output, state},
+    output::{Output, inputs, state},
     program::{
         OF_TASKS,
         globals::{Format, Globals},
@@ -38,6 +38,7 @@ Examples:
   swarmctl run -- uname -a                     on whichever agent takes it
   swarmctl run --timeout 10m -- make test      exits with 124 after ten minutes
   swarmctl run -q -- date                      prints what the command prints, and nothing else
+  swarmctl run -- seq 1000000 > numbers        exits with 12: only the last 64 KiB of an output are kept
   sort -u names | swarmctl run -- 'wc -l'      with what is piped into it as its input";
 
 /// What to run.
@@ -118,7 +119,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let (exit, whose) = exit_of(&task, &agent);
     let is_told = match exit {
         // The code is not the task's, and somebody has to know why.
-        Exit::Failed => true,
+        Exit::Failed | Exit::OutputCut => true,
         // Scripts and cron hear nothing of what went well.
         Exit::Task(0) => !is_quiet && io::stderr().is_terminal(),
         _ => !is_quiet,
@@ -140,6 +141,9 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         _ => output.one(&task, &task_id, ""),
     };
+    if let Some(line) = inputs::line(&task) {
+        fault(line);
+    }
     if is_told {
         fault(whose);
     }
@@ -182,6 +186,13 @@ fn exit_of(task: &Task, agent: &str) -> (Exit, String) {
             .last()
             .filter(|last| last.outcome() == AttemptOutcome::Failed),
     ) {
+        (TaskState::Succeeded, _) if is_cut(task) => (
+            Exit::OutputCut,
+            format!(
+                "task {id} succeeded, but not all of its standard output is here: exit code {} is swarmctl's",
+                Exit::OutputCut.code()
+            ),
+        ),
         (TaskState::Succeeded, _) => (
             Exit::Task(0),
             format!("task {id} succeeded: exit code 0 is the task's"),
@@ -220,6 +231,11 @@ fn exit_of(task: &Task, agent: &str) -> (Exit, String) {
     }
 }
 
+fn is_cut(task: &Task) -> bool {
+    let printed = task.result.as_ref().and_then(|result| result.output.as_ref());
+    printed.is_some_and(logs::is_cut)
+}
+
 /// The code of a failed attempt as a shell would give it, with its cause.
 fn code_of(attempt: &Attempt, why_failed: &str) -> Option<(u8, String)> {
     if attempt.failure_reason == "timeout" {
@@ -241,6 +257,8 @@ fn code_of(attempt: &Attempt, why_failed: &str) -> Option<(u8, String)> {
 
 #[cfg(test)]
 mod tests {
+    use swarm_proto::v1::{Output as TaskOutput, TaskResult};
+
     use super::*;
 
     fn failed(attempt: Attempt) -> Task {
@@ -257,8 +275,25 @@ mod tests {
         }
     }
 
+    /// A task that printed more than is kept.
+    fn printed(task: Task) -> Task {
+        let output = TaskOutput {
+            stdout: b"99\n100\n".to_vec(),
+            stdout_bytes: 70_000,
+            ..TaskOutput::default()
+        };
+        let result = TaskResult {
+            attempt: 1,
+            output: Some(output),
+        };
+        Task {
+            result: Some(result),
+            ..task
+        }
+    }
+
     #[test]
-    fn run_exits_as_the_task_did() {
+    fn run_exits_as_the_task_did_unless_its_output_was_cut() {
         for (task, code) in [
             (
                 Task {
@@ -302,6 +337,21 @@ mod tests {
                     ..Task::default()
                 },
                 1,
+            ),
+            (
+                printed(Task {
+                    state: TaskState::Succeeded.into(),
+                    ..Task::default()
+                }),
+                12,
+            ),
+            // The task's own code says more.
+            (
+                printed(failed(Attempt {
+                    exit_code: Some(3),
+                    ..Attempt::default()
+                })),
+                3,
             ),
         ] {
             let (exit, whose) = exit_of(&task, "lab");

@@ -145,14 +145,17 @@ fn record(draft: &Draft<'_>, task: NewTask, job: Option<JobId>) -> Task {
         .dependencies
         .into_iter()
         .map(|(id, condition)| {
-            let met = draft
-                .task(&id)
-                .and_then(|dependency| dependency.end())
-                .is_some_and(|end| condition.is_met_by(end));
+            let known = draft.task(&id);
+            let end = known.and_then(|dependency| dependency.end());
+            let met = end.is_some_and(|end| condition.is_met_by(end));
+            let cut = known
+                .filter(|_| met)
+                .and_then(|dependency| dependency.stdout_cut());
             Dependency {
                 task: id,
                 condition,
                 met,
+                cut: cut.map(Box::new),
             }
         })
         .collect();

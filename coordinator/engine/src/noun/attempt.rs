@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, AttemptNumber, LeaseToken, ReportHash},
-    noun::{lazy_box::Empty, lease::Proof, outcome::Outcome},
+    noun::{cut::Cut, lazy_box::Empty, lease::Proof, outcome::Outcome},
     time::Timestamp,
 };
 
@@ -35,11 +35,18 @@ pub struct Attempt {
     pub report: Option<ReportHash>,
     /// Bytes it wrote to standard output.
     pub stdout_bytes: u64,
+    /// The number of those, the last ones, that are kept.
+    pub stdout_kept: u64,
     /// Bytes it wrote to standard error.
     pub stderr_bytes: u64,
 }
 
 impl Attempt {
+    /// What is left of its standard output; `None` when all of it is kept.
+    pub fn stdout_cut(&self) -> Option<Cut> {
+        Cut::of(self.stdout_bytes, self.stdout_kept)
+    }
+
     /// Whether the proof shows that the agent held this attempt.
     pub fn is_proven_by(&self, agent: &AgentId, proof: &Proof) -> bool {
         self.number == proof.attempt && self.agent == *agent && Some(self.token) == proof.token

@@ -6,6 +6,7 @@ pub mod selector;
 pub mod task;
 
 pub mod attempt;
+pub mod cut;
 pub mod lease;
 pub mod outcome;
 pub mod tries;

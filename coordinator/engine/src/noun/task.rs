@@ -7,6 +7,7 @@ use crate::{
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
         attempt::Attempt,
+        cut::Cut,
         lazy_box::{Empty, LazyBox},
         lease::Lease,
         needs::{Bucket, Needs},
@@ -84,6 +85,9 @@ pub struct Dependency {
     pub condition: Condition,
     /// The condition was met once; it stays met.
     pub met: bool,
+    /// What was left of the other task's output when the condition was met; `None` when all of it was. Boxed, because
+    /// few outputs are cut.
+    pub cut: Option<Box<Cut>>,
 }
 
 impl Empty for Vec<Dependency> {
@@ -277,6 +281,17 @@ impl Task {
             .iter()
             .rev()
             .find(|attempt| attempt.report.is_some())
+    }
+
+    /// What is left of what its last reported attempt printed; `None` when all of it is kept.
+    pub fn stdout_cut(&self) -> Option<Cut> {
+        self.last_report()?.stdout_cut()
+    }
+
+    /// Its inputs that are cut: the dependencies, and what is left of their outputs.
+    pub fn cut_inputs(&self) -> impl Iterator<Item = (&TaskId, Cut)> {
+        let dependencies = self.dependencies.iter();
+        dependencies.filter_map(|each| Some((&each.task, *each.cut.as_deref()?)))
     }
 
     /// Its final state with its time, once it has one.

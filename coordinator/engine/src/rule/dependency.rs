@@ -55,6 +55,7 @@ fn follow(draft: &mut Draft<'_>, ended: &Task, waiting: Number) {
             task: subject,
             dependency: ended.id.clone(),
             unmet: dependent.unmet - 1,
+            cut: ended.stdout_cut(),
         }
     } else {
         Fact::TaskSkipped {

@@ -12,6 +12,7 @@ use crate::{
         agent::Agent,
         attempt::Attempt,
         counts::Counts,
+        cut::Cut,
         hold::Scope,
         lease::Lease,
         outcome::{Outcome, Output},
@@ -73,7 +74,8 @@ impl State {
                 task,
                 dependency,
                 unmet: _,
-            } => self.meet(task, dependency, seq),
+                cut,
+            } => self.meet(task, dependency, *cut, seq),
             Fact::TaskDue { task } => self.change(task, seq, |task| match &mut task.phase {
                 Phase::Pending { due } => *due = None,
                 _ => panic!("only a pending task becomes due"),
@@ -340,7 +342,7 @@ impl State {
 
     /// Marks a dependency as met. The cost of `change` grows with the number of dependencies, and a task with a
     /// thousand dependencies would pay it a thousand times.
-    fn meet(&mut self, subject: &Subject, dependency: &TaskId, seq: Seq) {
+    fn meet(&mut self, subject: &Subject, dependency: &TaskId, cut: Option<Cut>, seq: Seq) {
         let shared = self
             .tasks
             .get_mut(&subject.number)
@@ -357,6 +359,7 @@ impl State {
             return;
         }
         met.met = true;
+        met.cut = cut.map(Box::new);
         task.unmet -= 1;
         let task = shared.clone();
         if task.state() != before {
@@ -393,6 +396,7 @@ impl Task {
                 outcome,
                 report,
                 stdout_bytes: output.stdout_bytes,
+                stdout_kept: output.stdout.len() as u64,
                 stderr_bytes: output.stderr_bytes,
             }
         } else {
@@ -406,6 +410,7 @@ impl Task {
                 outcome,
                 report,
                 stdout_bytes: output.stdout_bytes,
+                stdout_kept: output.stdout.len() as u64,
                 stderr_bytes: output.stderr_bytes,
                 ..lost
             }

@@ -226,6 +226,7 @@ impl World {
             let mut words = Words::of(text);
             let (task, attempt) = request::attempt(words.need("an attempt")?)?;
             let result = request::outcome(&mut words)?;
+            let output = Arc::new(request::output(&mut words)?);
             if let Some(word) = words.word() {
                 return Err(format!("{word} is not understood"));
             }
@@ -239,7 +240,7 @@ impl World {
             request.reports.push(Report {
                 proof,
                 result,
-                output: Arc::default(),
+                output,
                 hash,
             });
         }

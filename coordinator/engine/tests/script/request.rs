@@ -7,7 +7,7 @@ use swarm_engine::{
     id::{AttemptNumber, GroupName, QueueName, TaskId},
     noun::{
         needs::{Bucket, Executor, Needs},
-        outcome::{Blame, Failure},
+        outcome::{Blame, Failure, Output},
         rules::Program,
         selector::Selector,
         task::Condition,
@@ -145,6 +145,23 @@ pub(crate) fn task(text: &str, now: Timestamp) -> Result<NewTask, String> {
 }
 
 /// An outcome such as `success`, `failure exit [code 127] blame machine`, `cancelled` or `released busy`.
+/// What an attempt printed: `printed 10 kept 4`; nothing when absent.
+pub(crate) fn output(words: &mut Words<'_>) -> Result<Output, String> {
+    if !words.takes("printed") {
+        return Ok(Output::default());
+    }
+    let stdout_bytes = words.need_number("the number of bytes")?;
+    let kept: usize = match words.takes("kept") {
+        true => words.need_number("how many are kept")?,
+        false => usize::try_from(stdout_bytes).map_err(|_| "too much is printed")?,
+    };
+    Ok(Output {
+        stdout: vec![b'x'; kept],
+        stdout_bytes,
+        ..Output::default()
+    })
+}
+
 pub(crate) fn outcome(words: &mut Words<'_>) -> Result<Reported, String> {
     match words.need("an outcome")? {
         "success" => Ok(Reported::Success),

@@ -32,7 +32,12 @@ fn fact(fact: &Fact, sessions: &Sessions) -> String {
             task,
             dependency,
             unmet,
-        } => format!("{} by {dependency}, {unmet} left", task.id),
+            cut,
+        } => {
+            let cut = cut.map(|cut| format!(", cut to {} of {}", cut.kept, cut.whole));
+            let cut = cut.unwrap_or_default();
+            format!("{} by {dependency}, {unmet} left{cut}", task.id)
+        }
         Fact::TaskDue { task } => task.id.to_string(),
         Fact::LeaseGranted { task, lease } => {
             let until = time(lease.ends_by);
@@ -184,6 +189,9 @@ pub(crate) fn record(task: &Task) -> Vec<String> {
     }
     for unmet in task.unmet_dependencies() {
         first += &format!(", waits for {}", unmet.task);
+    }
+    for (input, cut) in task.cut_inputs() {
+        first += &format!(", {input} cut to {} of {}", cut.kept, cut.whole);
     }
     let attempts = task.attempts.iter().map(|attempt| {
         let named = lease(&task.id, attempt.number);

@@ -27,6 +27,7 @@ use swarm_engine::{
 
 use super::{
     fault::{Deed, Habits},
+    inputs::output,
     network::{Answer, Request},
     random::Random,
     tasks::{TTL, everything, gpu, millis, proof_of, queue},
@@ -342,11 +343,12 @@ impl Process {
         let Some(work) = self.running.remove(key) else {
             return;
         };
+        let hash = ReportHash(moment.random.bytes());
         self.outbox.push(Report {
             proof: work.proof,
             result,
-            output: Arc::default(),
-            hash: ReportHash(moment.random.bytes()),
+            output: Arc::new(output(hash)),
+            hash,
         });
     }
 

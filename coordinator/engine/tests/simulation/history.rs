@@ -22,6 +22,8 @@ use swarm_engine::{
     time::Timestamp,
 };
 
+use super::inputs::Inputs;
+
 /// The past, as far as the promises are about it.
 #[derive(Default)]
 pub(crate) struct History {
@@ -38,6 +40,7 @@ pub(crate) struct History {
     ahead: Duration,
     /// Attempts with an accepted outcome, and its report.
     accepted: BTreeMap<(TaskId, AttemptNumber), ReportHash>,
+    inputs: Inputs,
 }
 
 /// A task, from its submit to its removal.
@@ -75,6 +78,7 @@ struct Grant {
 
 impl History {
     pub(crate) fn note(&mut self, event: &Event) {
+        self.inputs.note(&event.fact);
         match &event.fact {
             Fact::CoordinatorStarted { epoch, clocks, .. } => {
                 self.ahead = clocks

@@ -134,6 +134,7 @@ fn event(seq: u64, line: &str, log: &[Event]) -> Event {
     let payload = match words[1] {
         "submitted" => Payload::TaskSubmitted(submitted(&words[2..], log)),
         "met" => Payload::DependencyMet(DependencyMet {
+            cut: None,
             dependency_id: word(2),
             unmet: 0,
         }),
