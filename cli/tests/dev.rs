@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 use std::{
-    fs,
-    io::{BufRead as _, BufReader},
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _},
     net::TcpListener,
     os::unix::process::CommandExt as _,
     path::Path,
@@ -14,6 +14,7 @@ use std::{
 };
 
 use nix::{
+    pty::{Winsize, openpty},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -120,4 +121,50 @@ fn a_second_dev_on_a_directory_is_refused_and_leaves_the_logs_of_the_first_alone
     assert!(told.starts_with("error: another swarmctl dev uses "), "{told}");
     assert!(fs::read(&log).unwrap().starts_with(&before));
     assert_eq!(interrupt(first), Some(0));
+}
+
+/// What a demo shows on a terminal.
+fn shown_demo(dir: &Path) -> String {
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: 80,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let pty = openpty(Some(&size), None).unwrap();
+    let mut command = dev(dir, &["--demo", "--exit-when-done"]);
+    command.stdout(pty.slave.try_clone().unwrap()).stderr(pty.slave);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut shown = Vec::new();
+    // A terminal whose last user is gone answers with an error instead of an end.
+    let _ = File::from(pty.master).read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn the_demo_is_a_board_on_a_terminal_and_lines_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("notes"), "one two\n").unwrap();
+    for part in ["one", "two", "three"] {
+        fs::create_dir(dir.path().join(part)).unwrap();
+    }
+    let shown = shown_demo(dir.path());
+    let (board, report) = shown.split_once("all succeeded; the report:").unwrap();
+    // Ten tasks: three directories, three measures, and the report.
+    let last = board.rsplit("\u{1b}[J").nth(1).unwrap();
+    for expected in ["dev-", "■", "waiting", "10 of 10 tasks ended", "10 succeeded"] {
+        assert!(last.contains(expected), "{expected} is not in {last:?}");
+    }
+    assert!(report.contains("words") && report.contains("total"), "{report}");
+
+    let mut command = dev(dir.path(), &["--demo", "--exit-when-done"]);
+    let lines = command.stdout(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(lines.stderr).unwrap();
+    assert!(
+        !said.contains('\u{1b}') && said.contains("lease_granted       task one: lines ("),
+        "{said}"
+    );
+    assert!(said.contains(") started attempt 1 on agent dev-"), "{said}");
 }

@@ -10,6 +10,7 @@ mod interruption;
 mod parent;
 mod program;
 mod swarm;
+mod what_next;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -133,7 +134,7 @@ async fn work(
             return Ok(if all_succeeded { Exit::Done } else { Exit::Failed });
         }
     }
-    say_what_next(&coordinator);
+    what_next::tell(&coordinator);
     Err(swarm.keep_up().await)
 }
 
@@ -163,19 +164,5 @@ fn announce(args: &Args, coordinator: &Address, directory: &Directory) {
         "data in {}{fate}, logs in {}",
         directory.display(),
         directory.join("logs").display()
-    ));
-}
-
-fn say_what_next(coordinator: &Address) {
-    let flag = format!("--coordinator {coordinator}");
-    notes(format!(
-        "
-It stays up until Ctrl-C. Try in another terminal:
-  swarmctl {flag} status
-  swarmctl {flag} list
-  swarmctl {flag} run -- sh -c 'uname -a; nproc'
-  swarmctl {flag} submit -- sleep 10
-  swarmctl {flag} events -f
-  agent {flag}"
     ));
 }

@@ -27,6 +27,21 @@ pub fn of(state: TaskState) -> StateCounts {
     counts
 }
 
+/// The counts of two together.
+pub fn sum(one: &StateCounts, other: &StateCounts) -> StateCounts {
+    StateCounts {
+        blocked: one.blocked + other.blocked,
+        delayed: one.delayed + other.delayed,
+        queued: one.queued + other.queued,
+        running: one.running + other.running,
+        waiting: one.waiting + other.waiting,
+        succeeded: one.succeeded + other.succeeded,
+        failed: one.failed + other.failed,
+        cancelled: one.cancelled + other.cancelled,
+        skipped: one.skipped + other.skipped,
+    }
+}
+
 /// The counts with their states, in the order of a task's life.
 pub fn by_state(counts: &StateCounts) -> [(TaskState, u64); 9] {
     [

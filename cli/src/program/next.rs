@@ -10,10 +10,20 @@ static USUAL: OnceLock<Address> = OnceLock::new();
 
 /// A command line to type next. It has `--coordinator` unless the usual coordinator is meant.
 pub fn next(coordinator: &Address, rest: &str) -> String {
+    of_program("swarmctl", coordinator, rest)
+}
+
+/// The same for a program that is typed otherwise.
+pub(crate) fn of_program(program: &str, coordinator: &Address, rest: &str) -> String {
+    format!("{program}{} {rest}", flag(coordinator))
+}
+
+/// The flag that names the coordinator, with a space before it; nothing for the usual one.
+pub(crate) fn flag(coordinator: &Address) -> String {
     if USUAL.get() == Some(coordinator) {
-        format!("swarmctl {rest}")
+        String::new()
     } else {
-        format!("swarmctl --coordinator {coordinator} {rest}")
+        format!(" --coordinator {coordinator}")
     }
 }
 

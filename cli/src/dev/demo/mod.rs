@@ -1,6 +1,8 @@
 //! The demo: a real job over whatever project is at hand, from fan-out to report.
 
+mod board;
 mod job;
+mod picture;
 mod project;
 
 use std::collections::BTreeSet;
@@ -8,6 +10,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use swarm_proto::v1::{GetTaskRequest, StreamEventsRequest};
 
+use self::picture::Picture;
 use crate::{
     call::{client::Client, follow::Follower},
     program::terminal::{note, notes, task_stderr, task_stdout},
@@ -31,6 +34,7 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
     let follow = StreamEventsRequest {
         follow: true,
         job_ids,
+        names: true,
         ..StreamEventsRequest::default()
     };
     // Opened before the submit, so that no event is missed.
@@ -41,24 +45,25 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
     let mut open: BTreeSet<String> = request.tasks.iter().map(|task| task.task_id.clone()).collect();
     let mut unsuccessful = Vec::new();
     note(format!(
-        "submitting {} tasks that measure {project} in parallel, and '{report}', which waits for them all\n",
+        "{} tasks measure {project} in parallel, and a report waits for them all\n",
         open.len() - 1
     ));
+    let mut picture = Picture::open(&request);
     client
         .call(request)
         .await
         .map_err(client.failure("cannot submit the demo"))?;
 
     while !open.is_empty() {
-        let event = events
-            .next()
+        let event = picture
+            .drawn_until(events.next())
             .await
             .map_err(client.failure("cannot read events"))?;
         let event = event.context("the stream of events ended before the demo did")?;
         if event.kind.is_empty() {
             continue;
         }
-        note(format!("{:>6}  {:<16}  {}", event.seq, event.kind, event.summary));
+        picture.see(&event, client).await;
         let is_final = matches!(
             event.kind.as_str(),
             "task_succeeded" | "task_failed" | "task_cancelled" | "task_skipped"
@@ -68,6 +73,7 @@ pub(crate) async fn run(demo: Demo, client: &Client) -> anyhow::Result<bool> {
         }
     }
 
+    picture.draw();
     if unsuccessful.is_empty() {
         notes("\nall succeeded; the report:\n");
         task_stdout(&stdout_of(client, &report).await?)?;
