@@ -123,6 +123,42 @@ fn a_second_dev_on_a_directory_is_refused_and_leaves_the_logs_of_the_first_alone
     assert_eq!(interrupt(first), Some(0));
 }
 
+#[test]
+fn what_is_said_to_type_next_can_be_typed_as_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let args = [
+        "--listen",
+        "127.0.0.1:0",
+        "--agents",
+        "1",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let (child, mut stderr, _) = start(dir.path(), &args);
+    let mut typed = Vec::new();
+    loop {
+        let mut line = String::new();
+        assert!(
+            stderr.read_line(&mut line).unwrap() > 0,
+            "it ended after {typed:?}"
+        );
+        // The last one does not end by itself.
+        if line.trim_end().ends_with(" events -f") {
+            break;
+        }
+        typed.push(line.trim().to_owned());
+    }
+    assert_eq!(typed.len(), 4, "{typed:?}");
+    for line in &typed {
+        let mut shell = Command::new("sh");
+        let ended = shell.args(["-c", line]).current_dir(dir.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{line}: {said}");
+    }
+    assert_eq!(interrupt(child), Some(0));
+}
+
 /// What a demo shows on a terminal.
 fn shown_demo(dir: &Path) -> String {
     let size = Winsize {

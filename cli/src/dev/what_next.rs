@@ -26,16 +26,21 @@ const LINES: [&str; 5] = [
 
 /// Says what to try against this coordinator.
 pub(super) fn tell(coordinator: &Address) {
-    let exe = env::current_exe().ok();
-    let program = exe.as_deref().map_or_else(|| "swarmctl".to_owned(), as_typed);
+    let typed = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let started_as = match typed.is_file() {
+        true => typed,
+        // The shell has found it.
+        false => env::current_exe().unwrap_or(typed),
+    };
+    let program = as_typed(&started_as);
     hint("\nIt stays up until Ctrl-C. Try in another terminal:");
     for line in LINES {
         note(format!("  {}", next::of_program(&program, coordinator, line)));
     }
     // An agent of its own is there only where all programs were built.
-    if let Some(agent) = exe.as_deref().and_then(sibling_agent) {
-        let flag = next::flag(coordinator);
-        note(format!("  {}{flag}", as_typed(&agent)));
+    let agent = started_as.with_file_name("agent");
+    if agent.is_file() {
+        note(format!("  {}{}", as_typed(&agent), next::flag(coordinator)));
     }
 }
 
@@ -50,12 +55,14 @@ fn as_typed(program: &Path) -> String {
         return shell_word(&name.to_string_lossy());
     }
     let here = env::current_dir().unwrap_or_default();
-    let path = match program.strip_prefix(&here) {
+    let path = program.strip_prefix(&here).unwrap_or(program);
+    match path.parent() {
         // A bare name would be looked for in PATH.
-        Ok(below) => Path::new(".").join(below),
-        Err(_) => program.to_owned(),
-    };
-    shell_word(&path.to_string_lossy())
+        Some(parent) if parent.as_os_str().is_empty() => {
+            shell_word(&Path::new(".").join(path).to_string_lossy())
+        }
+        _ => shell_word(&path.to_string_lossy()),
+    }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -63,10 +70,4 @@ fn is_same(one: &Path, other: &Path) -> bool {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
     }
-}
-
-/// The program `agent` beside this one.
-fn sibling_agent(program: &Path) -> Option<PathBuf> {
-    let agent = program.with_file_name("agent");
-    agent.is_file().then_some(agent)
 }

@@ -1,7 +1,7 @@
 //! events: lines, JSON, and what happens when the stream is cut.
 
 use serde_json::{Value, json};
-use swarm_proto::v1::{AttemptFailed, TaskState, event::Payload};
+use swarm_proto::v1::{AttemptFailed, LeaseGranted, TaskState, event::Payload};
 
 use crate::fake::{Fake, World};
 
@@ -146,4 +146,39 @@ fn following_begins_with_what_happens_from_now_on_even_if_the_first_stream_is_lo
         world.then(|world| world.becomes("a", TaskState::Succeeded));
     });
     assert_eq!(fake.ctl(&["events", "-f", "--limit", "1", "-q"]).stdout, "5\n");
+}
+
+#[test]
+fn the_newest_are_found_from_the_end_and_followed_from_there() {
+    let fake = Fake::start(|world| {
+        for n in 0..500 {
+            let task = if n % 100 == 0 { "rare" } else { "usual" };
+            world.event(task, "", Payload::LeaseGranted(LeaseGranted::default()));
+        }
+    });
+    let seqs = |args: &[&str]| {
+        let ended = fake.ctl(&[&["events", "-q"], args].concat());
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout.lines().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(seqs(&["-n", "3"]), "498 499 500");
+    assert_eq!(seqs(&["--tail", "2", "--task", "rare"]), "301 401");
+    assert_eq!(seqs(&["-n", "9", "--task", "rare"]), "1 101 201 301 401");
+    assert_eq!(seqs(&["--from", "0", "--limit", "2"]), "1 2");
+    // Of the journal no more is read than what has them.
+    assert!(
+        fake.world()
+            .streams
+            .iter()
+            .any(|stream| stream.from_seq == Some(498))
+    );
+
+    let table = fake.ctl(&["events"]);
+    assert_eq!(table.stdout.lines().count(), 100);
+    assert_eq!(
+        table.stderr,
+        "the newest 100; all that are kept: swarmctl events --from 0\n"
+    );
+    assert_eq!(fake.ctl(&["events", "--from", "0"]).stdout.lines().count(), 500);
+    assert_eq!(fake.ctl(&["events", "-o", "jsonl"]).stdout.lines().count(), 500);
 }

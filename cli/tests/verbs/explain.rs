@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use swarm_proto::v1::{
-    AgentFit, Change, ExplainTaskRequest, Explanation, Job, Obstacle, ResumeRequest, StartAgent, TaskState,
-    UndrainAgentRequest, change::What, resume_request::Scope,
+    Agent, AgentFit, Attempt, AttemptOutcome, Change, ExplainTaskRequest, Explanation, Job, Obstacle, Output,
+    ResumeRequest, StartAgent, TaskResult, TaskState, Tries, UndrainAgentRequest, change::What,
+    resume_request::Scope, task_spec::Work,
 };
 
 use crate::{
@@ -281,4 +282,97 @@ fn an_explanation_has_nothing_to_steer_a_terminal_with() {
     });
     let page = fake.ctl(&["explain", "test"]).stdout;
     assert!(page.chars().all(|c| !c.is_control() || c == '\n'), "{page:?}");
+}
+
+/// A task whose program was looked for in the directory of an attempt, three times.
+fn lost_program(world: &mut World) {
+    let task = world.task("thumb", TaskState::Failed);
+    let Some(Work::Command(command)) = &mut task.spec.as_mut().unwrap().work else {
+        panic!("no command")
+    };
+    command.argv = ["./thumb.sh", "a.jpg"].map(str::to_owned).into();
+    task.reason = "failed 3 times".into();
+    task.end_time = at(30);
+    task.attempt_count = 3;
+    task.tries = Some(Tries {
+        failures: 3,
+        max_retries: 2,
+        ..Tries::default()
+    });
+    task.attempts = vec![Attempt {
+        attempt: 3,
+        agent_id: "k3v7q2".into(),
+        outcome: AttemptOutcome::Failed.into(),
+        failure_reason: "spawn".into(),
+        message: "cannot start './thumb.sh': there is no such file".into(),
+        ..Attempt::default()
+    }];
+    task.result = Some(TaskResult {
+        attempt: 3,
+        output: Some(Output::default()),
+    });
+    world.agents.push(Agent {
+        agent_id: "k3v7q2".into(),
+        name: "lab-1".into(),
+        ..Agent::default()
+    });
+    world.held.explanations.push(Explanation {
+        task_id: "thumb".into(),
+        state: TaskState::Failed.into(),
+        summary: "it failed: failed 3 times".into(),
+        obstacles: vec![Obstacle {
+            kind: "ended".into(),
+            message: "it failed: failed 3 times".into(),
+            ..Obstacle::default()
+        }],
+        ..Explanation::default()
+    });
+}
+
+#[test]
+fn a_failed_task_says_why_wherever_people_look() {
+    let fake = Fake::start(lost_program);
+    let why = "cannot start './thumb.sh': there is no such file (3 tries)";
+    assert_eq!(
+        fake.ctl(&["explain", "thumb"]).stdout,
+        format!(
+            "✘ failed: {why}, on lab-1, 30s ago\n\n\
+             a task runs in a fresh, empty directory, where ./thumb.sh is not: submit it with --cwd \"$PWD\" if its \
+             agent has this directory too\n"
+        )
+    );
+    for words in [&["list"][..], &["inspect", "thumb"], &["wait", "thumb"]] {
+        let told = fake.ctl(words).stdout;
+        assert!(told.contains(why), "{words:?}: {told}");
+    }
+    assert_eq!(
+        fake.ctl(&["logs", "thumb"]).stderr,
+        "thumb was never started: cannot start './thumb.sh': there is no such file\n"
+    );
+
+    {
+        let mut world = fake.world();
+        let task = &mut world.tasks[0];
+        let last = &mut task.attempts[0];
+        (last.failure_reason, last.exit_code) = ("exit".into(), Some(3));
+        last.message = String::new();
+        let output = task.result.as_mut().unwrap().output.as_mut().unwrap();
+        output.stderr = (1..=20).map(|n| format!("line {n}\n")).collect::<String>().into();
+    }
+    let told = fake.ctl(&["explain", "thumb"]).stdout;
+    assert!(
+        told.starts_with(
+            "✘ failed: exit 3 (3 tries), on lab-1, 30s ago\n\nthe last 10 lines of its stderr\n  line 11\n"
+        ),
+        "{told}"
+    );
+    assert!(told.ends_with("  line 20\n"), "{told}");
+    let waited = fake.ctl(&["wait", "thumb"]);
+    assert!(
+        waited
+            .stderr
+            .contains("./thumb.sh a.jpg: exit 3 (3 tries)\nthe last 10 lines of its stderr\n  line 11\n"),
+        "{}",
+        waited.stderr
+    );
 }

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use swarm_proto::v1::{Agent, AgentState, TaskState, Unmatched, task_spec::Work};
 
-use crate::fake::{Ended, Fake, World};
+use crate::fake::{Ended, Fake, World, at};
 
 fn one_agent(world: &mut World) {
     world.agents.push(Agent {
@@ -258,6 +258,34 @@ fn dry_run(fake: &Fake, file: &str, flags: &[&str]) -> Ended {
 }
 
 #[test]
+fn times_are_read_in_the_zone_of_this_machine_and_told_with_it() {
+    let fake = Fake::start(one_agent);
+    // It is 11:05 on a Friday there.
+    let words = [
+        "submit",
+        "--dry-run",
+        "--id",
+        "t",
+        "--not-before",
+        "tomorrow 2am",
+        "--deadline",
+        "18:00",
+    ];
+    let zone = [("TZ", "XYZ-8")];
+    let ended = fake.ctl_with(&[&words[..], &["--", "true"]].concat(), "", &zone);
+    for told in ["  2026-01-03 02:00:00 XYZ  ", "  2026-01-02 18:00:00 XYZ\n"] {
+        assert!(ended.stdout.contains(told), "{}{}", ended.stdout, ended.stderr);
+    }
+    let json = fake.ctl_with(&[&words[..], &["-o", "json", "--", "true"]].concat(), "", &zone);
+    let request: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(request["tasks"][0]["spec"]["not_before"], "2026-01-02T18:00:00Z");
+    let listed = fake.ctl_with(&["list", "--since", "11:04"], "", &zone);
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+    let since = fake.world().lists.last().unwrap().create_time_from;
+    assert_eq!(since, at(0));
+}
+
+#[test]
 fn a_dry_run_prints_what_would_be_submitted_and_submits_nothing() {
     let fake = Fake::start(one_agent);
     let file = "name: nightly\nid: n\ntasks:\n  - {id: a, run: make, requires: os=linux}\n  \
@@ -267,9 +295,9 @@ fn a_dry_run_prints_what_would_be_submitted_and_submits_nothing() {
     assert_eq!(
         ended.stdout,
         "\
-ID  NAME       COMMAND  QUEUE    PRIORITY  TIMEOUT  RETRIES  DEPENDS ON  REQUIRES
-a   -          make     default         0       1h        2  -           os=linux
-b   the tests  test     slow            0       1h        2  a           -
+NAME       ID  COMMAND  QUEUE    TIMEOUT  RETRIES  DEPENDS ON  REQUIRES
+-          a   make     default       1h        2  -           os=linux
+the tests  b   test     slow          1h        2  a           -
 "
     );
     assert_eq!(

@@ -101,7 +101,10 @@ fn every_flag_reaches_the_task() {
 fn a_submit_says_what_to_type_next() {
     let fake = Fake::start(one_agent);
     let ended = fake.ctl(&["submit", "--id", "t1", "--", "echo hi | wc -c"]);
-    assert_eq!(ended.stdout, "ID  STATE     SUBMITTED\nt1  ○ queued  now\n");
+    assert_eq!(
+        ended.stdout,
+        "WHAT             ID  STATE\necho hi | wc -c  t1  ○ queued\n"
+    );
     assert_eq!(
         ended.stderr,
         "next: swarmctl wait t1\n      swarmctl inspect t1\n"

@@ -99,29 +99,6 @@ fn an_interrupted_dev_ends_with_success_keeps_its_data_and_leaves_no_process() {
     assert!(dir.path().join("data").is_dir());
 }
 
-#[test]
-fn what_dev_says_to_type_next_can_be_typed() {
-    let dir = tempfile::tempdir().unwrap();
-    let (mut program, _) = start(dir.path());
-    let log = program.log();
-    let (_, lines) = log.split_once("Try in another terminal:\n").unwrap();
-    let mut typed = 0;
-    for line in lines.lines().map(str::trim) {
-        // These two do not end by themselves.
-        if line.ends_with("events -f") || line.split(' ').next().unwrap().ends_with("agent") {
-            continue;
-        }
-        let mut shell = Command::new("sh");
-        shell.args(["-c", line]).current_dir(workspace_root());
-        let ended = run(shell);
-        assert_eq!(ended.code, 0, "{line}: {}", ended.stderr);
-        typed += 1;
-    }
-    assert!(typed >= 4, "{lines}");
-    program.signal(Signal::SIGINT);
-    assert_eq!(program.wait(PATIENCE), 0);
-}
-
 /// The process id of the agent that runs in this directory's `dev`.
 fn agent_of(dir: &Path) -> Option<Pid> {
     let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);

@@ -124,12 +124,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     let job_id = file.request.job.as_ref().map(|job| job.job_id.clone());
+    let words = answer::in_words(&file.request.tasks);
     let answer = client
         .call(file.request.clone())
         .await
         .map_err(|failure| source::file_failure(&client, &file, failure))?;
     answer::remember(&client, job_id.as_deref(), &answer.tasks);
-    answer::print(&answer, job_id.as_deref(), &output)?;
+    answer::print(&answer, &words, job_id.as_deref(), &output)?;
     import.notes.iter().for_each(note);
     answer::tell_existing(&answer.tasks);
     let new = answer.tasks.iter().filter(|task| !task.existed).count();

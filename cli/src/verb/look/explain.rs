@@ -221,7 +221,13 @@ impl Page<'_> {
         let agent = self.names.agent(&newest.agent_id);
         let ago = text::ago(task.end_time.as_ref());
         match task.state() {
-            TaskState::Failed => Some(format!("{}, on {agent}, {ago}", task::why(task, &self.names))),
+            TaskState::Failed => {
+                // What the coordinator knows beside the count of failures.
+                let more = task.reason.split_once(": ");
+                let more = more.map_or_else(String::new, |(_, more)| format!("; {more}"));
+                let why = task::why(task, &self.names);
+                Some(format!("{why}, on {agent}, {ago}{more}"))
+            }
             TaskState::Succeeded => {
                 let took =
                     task::took(task).map_or_else(String::new, |took| format!(", took {}", text::took(took)));

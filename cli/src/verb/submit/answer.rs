@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use swarm_proto::{
     json,
-    v1::{GetStatusRequest, Hold, SubmitTasksResponse, SubmittedTask},
+    v1::{GetStatusRequest, Hold, NewTask, SubmitTasksResponse, SubmittedTask},
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         client::Client,
         subject::{Kind, own},
     },
-    output::{Listing, Output, change, hold, state, table::Table, text},
+    output::{Listing, Output, change, hold, state, table::Table, task, text},
     program::terminal::{fault, note},
 };
 
@@ -112,22 +112,32 @@ pub(super) fn tell_left(tasks: usize, shown: usize) {
     }
 }
 
-/// Prints the submitted tasks with their states.
+/// What each task of a request is, for people, in their order.
+pub(crate) fn in_words(tasks: &[NewTask]) -> Vec<String> {
+    let spec = |task: &NewTask| task.spec.clone().unwrap_or_default();
+    tasks.iter().map(|task| task::what(&spec(task))).collect()
+}
+
+/// Prints the submitted tasks with their states. `words` say what each is.
 ///
 /// # Errors
 ///
 /// When stdout cannot be written.
 pub(crate) fn print(
     answer: &SubmitTasksResponse,
+    words: &[String],
     job_id: Option<&str>,
     output: &Output,
 ) -> anyhow::Result<()> {
     let tasks = &answer.tasks;
-    let mut table = Table::new(["ID", "STATE", "SUBMITTED"]);
+    let mut table = Table::new(["WHAT", "ID", "STATE", "SUBMITTED"])
+        .free_text(&["WHAT"])
+        .usual("SUBMITTED", &["now"]);
     let shown = shown_rows(output);
-    for task in tasks.iter().take(shown) {
+    for (place, task) in tasks.iter().enumerate().take(shown) {
         let submitted = if task.existed { "before" } else { "now" };
         table.row([
+            words.get(place).cloned().unwrap_or_default(),
             task.task_id.clone(),
             state::task(task.state()).to_owned(),
             submitted.to_owned(),
@@ -154,7 +164,7 @@ pub(crate) fn print(
     if let Some(job_id) = job_id {
         note(format!(
             "job {job_id}: {}",
-            text::counted(tasks.len() as u64, "task")
+            text::counted(answer.tasks.len() as u64, "task")
         ));
     }
     Ok(())

@@ -163,8 +163,8 @@ impl DryRun<'_> {
             .map(|(task, spec)| (task.task_id.as_str(), spec.name.as_str()))
             .collect();
         let mut table = Table::new([
-            "ID",
             "NAME",
+            "ID",
             "COMMAND",
             "QUEUE",
             "PRIORITY",
@@ -177,6 +177,8 @@ impl DryRun<'_> {
         ])
         .free_text(&["NAME", "COMMAND", "DEPENDS ON", "REQUIRES"])
         .numbers(&["PRIORITY", "TIMEOUT", "RETRIES"])
+        .usual("PRIORITY", &["0"])
+        .usual("QUEUE", &["default"])
         .dispensable(&["PRIORITY", "QUEUE", "RETRIES"]);
         for (new, spec) in specs().take(shown) {
             let depends_on = spec.depends_on.iter().map(|on| {
@@ -184,8 +186,8 @@ impl DryRun<'_> {
                 *names.get(id).unwrap_or(&id)
             });
             table.row([
-                new.task_id.clone(),
                 spec.name.clone(),
+                new.task_id.clone(),
                 task::command_line(spec),
                 task::queue(spec).to_owned(),
                 spec.priority.to_string(),

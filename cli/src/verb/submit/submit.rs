@@ -156,13 +156,14 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     check::check(&request, file.as_ref())?;
     let job_id = request.job.as_ref().map(|job| job.job_id.clone());
+    let words = answer::in_words(&request.tasks);
     let answer = client.call(request).await.map_err(|failure| match &file {
         Some(file) => source::file_failure(&client, file, failure),
         None => source::flag_failure(&client, failure),
     })?;
 
     answer::remember(&client, job_id.as_deref(), &answer.tasks);
-    answer::print(&answer, job_id.as_deref(), &output)?;
+    answer::print(&answer, &words, job_id.as_deref(), &output)?;
     if answer::is_nothing_new(&client, &answer.tasks) {
         let is_at_work = answer.tasks.iter().any(|task| !state::is_final(task.state()));
         if is_at_work && (args.wait || args.follow) {
