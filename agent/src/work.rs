@@ -281,10 +281,11 @@ async fn open_session(
     };
     tracing::info!(
         agent_id = profile.agent_id,
-        "{} works for the coordinator at {} with {} slots; its state is in {}",
+        "{} works for the coordinator at {} with {} {}; its state is in {}",
         profile.name,
         coordinator.address(),
         config.slots,
+        if config.slots == 1 { "slot" } else { "slots" },
         state.path().display(),
     );
     Ok(Ok(Opened {

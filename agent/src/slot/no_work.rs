@@ -40,10 +40,10 @@ impl NoWork {
     /// The log line about new work; `None` when the log did not tell of a lack of work.
     pub(super) fn end(&mut self, now: Instant) -> Option<String> {
         let told = self.told.take()?;
-        Some(format!(
-            "work again after {} s",
-            now.duration_since(told).as_secs()
-        ))
+        Some(match now.duration_since(told).as_secs() {
+            0 => "work again".to_owned(),
+            seconds => format!("work again after {seconds} s"),
+        })
     }
 }
 
@@ -125,6 +125,8 @@ mod tests {
         assert!(no_work.note(&gpu(10), at(60)).is_some());
         assert_eq!(no_work.end(at(75)).as_deref(), Some("work again after 75 s"));
         assert_eq!(no_work.end(at(75)), None);
+        assert!(no_work.note(&gpu(9), at(200)).is_some());
+        assert_eq!(no_work.end(at(200)).as_deref(), Some("work again"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use swarm_proto::{
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
 use crate::{
     call::client::Client,
+    output::text,
     program::{
         globals::Globals,
         terminal::{note, notes},
@@ -149,10 +150,11 @@ fn choose_address(args: &Args) -> SocketAddr {
 }
 
 fn announce(args: &Args, coordinator: &Address, directory: &Directory) {
+    let slots = text::counted(args.slots.into(), "slot");
     let agents = match args.agents {
         0 => "no agents".to_owned(),
-        1 => format!("1 agent with {} slots", args.slots),
-        agents => format!("{agents} agents with {} slots each", args.slots),
+        1 => format!("1 agent with {slots}"),
+        agents => format!("{agents} agents with {slots} each"),
     };
     note(format!("coordinator on {coordinator}, {agents}"));
     let fate = match directory {

@@ -11,7 +11,7 @@ use crate::{
     output::text::shell_word,
     program::{
         next,
-        terminal::{hint, note},
+        terminal::{hint, note, notes},
     },
 };
 
@@ -19,7 +19,7 @@ use crate::{
 const LINES: [&str; 5] = [
     "status",
     "list",
-    "run -- sh -c 'uname -a; nproc'",
+    "run -- uname -a",
     "submit -- sleep 10",
     "events -f",
 ];
@@ -33,7 +33,8 @@ pub(super) fn tell(coordinator: &Address) {
         false => env::current_exe().unwrap_or(typed),
     };
     let program = as_typed(&started_as);
-    hint("\nIt stays up until Ctrl-C. Try in another terminal:");
+    notes("");
+    hint("It stays up until Ctrl-C. Try in another terminal:");
     for line in LINES {
         note(format!("  {}", next::of_program(&program, coordinator, line)));
     }

@@ -1,7 +1,7 @@
 //! Events as lines for people and as JSON objects.
 
 use serde_json::{Map, Value};
-use swarm_program::words::clean::clean_line;
+use swarm_program::words::{clean::clean_line, wrapped::wrapped};
 use swarm_proto::{
     json,
     v1::{Event, Hold, event::Payload},
@@ -10,7 +10,7 @@ use swarm_proto::{
 use super::{
     fields::{self, Fields, Paths},
     hold,
-    sheet::Ink,
+    sheet::{Ink, Sheet},
     text,
 };
 
@@ -22,42 +22,52 @@ const COMMON: &[&str] = &[
     "seq", "time", "kind", "task_id", "job_id", "attempt", "agent_id", "summary",
 ];
 
-/// One line for people: seq, time of day, kind, summary.
-pub fn line(event: &Event) -> Vec<(Ink, String)> {
-    pieces(event, sentence(event))
+/// For people: seq, time of day, kind, and what happened, which goes on below itself on a narrow terminal.
+pub fn sheet(event: &Event, terminal: Option<usize>) -> Sheet {
+    told(event, &sentence(event), terminal)
 }
 
 /// The same on a page about its task, which is not named again.
-pub fn line_of_task(event: &Event) -> Vec<(Ink, String)> {
-    let told = sentence(event);
-    let about = match told.strip_prefix("task ") {
+pub fn sheet_of_task(event: &Event, terminal: Option<usize>) -> Sheet {
+    let sentence = sentence(event);
+    let about = match sentence.strip_prefix("task ") {
         // Before the id stands the name, if there is one.
         Some(task) => [format!("({}) ", event.task_id), format!("{} ", event.task_id)]
             .iter()
             .find_map(|id| task.split_once(id.as_str()))
-            .map_or(told.as_str(), |(_, about)| about),
-        None => &told,
+            .map_or(sentence.as_str(), |(_, about)| about),
+        None => &sentence,
     };
-    pieces(event, about.to_owned())
+    told(event, about, terminal)
 }
 
 /// One line without ink.
 pub fn text(event: &Event) -> String {
-    line(event).into_iter().map(|(_, piece)| piece).collect()
+    sheet(event, None).shown(false).trim_end().to_owned()
 }
 
-fn pieces(event: &Event, sentence: String) -> Vec<(Ink, String)> {
+fn told(event: &Event, sentence: &str, terminal: Option<usize>) -> Sheet {
     let kind = clean_line(&event.kind);
     let place = format!("{:>6}  {}  ", event.seq, text::time_of_day(event.time.as_ref()));
-    let mut pieces = vec![(Ink::Faint, place)];
-    match sentence.is_empty() {
-        true => pieces.push((ink(&kind), kind)),
-        false => pieces.extend([
-            (ink(&kind), format!("{kind:<KIND_WIDTH$}  ")),
-            (Ink::Plain, sentence),
-        ]),
+    let mut sheet = Sheet::default();
+    if sentence.is_empty() {
+        sheet.line([(Ink::Faint, place), (ink(&kind), kind)]);
+        return sheet;
     }
-    pieces
+    let shown_kind = format!("{kind:<KIND_WIDTH$}  ");
+    let indent = place.chars().count() + shown_kind.chars().count();
+    let fits = |width| indent + sentence.chars().count() <= width;
+    let lines = match terminal.is_none_or(fits) {
+        true => sentence.to_owned(),
+        false => wrapped(&" ".repeat(indent), sentence, terminal),
+    };
+    let mut lines = lines.lines();
+    let first = lines.next().unwrap_or_default().trim_start().to_owned();
+    sheet.line([(Ink::Faint, place), (ink(&kind), shown_kind), (Ink::Plain, first)]);
+    lines.for_each(|line| {
+        sheet.text(line);
+    });
+    sheet
 }
 
 /// The ink of a kind of event.
@@ -198,6 +208,21 @@ mod tests {
     }
 
     #[test]
+    fn a_long_sentence_goes_on_below_itself() {
+        let event = Event {
+            seq: 1,
+            kind: "k".into(),
+            summary: "one two three four five six seven eight nine".into(),
+            ..Event::default()
+        };
+        let told = sheet(&event, Some(56)).shown(false);
+        assert_eq!(
+            told,
+            "     1  -  k                   one two three four five\n                               six seven eight nine\n"
+        );
+    }
+
+    #[test]
     fn a_page_about_a_task_names_it_once() {
         for (summary, expected) in [
             ("task fetch (t1) started attempt 1", "started attempt 1"),
@@ -209,8 +234,8 @@ mod tests {
                 summary: summary.into(),
                 ..Event::default()
             };
-            let (_, last) = line_of_task(&event).pop().unwrap();
-            assert_eq!(last, expected);
+            let told = sheet_of_task(&event, Some(80)).shown(false);
+            assert!(told.ends_with(&format!("  {expected}\n")), "{told}");
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Table {
     has_dashes: bool,
     /// Columns to leave out for lack of room, in this order.
     dispensable: &'static [&'static str],
+    /// Columns to leave out behind those, in this order.
+    last_to_go: &'static [&'static str],
 }
 
 /// The width of each column; `None` for a column that is left out.
@@ -56,6 +58,7 @@ impl Table {
             keys: BTreeMap::new(),
             has_dashes: true,
             dispensable: &[],
+            last_to_go: &[],
         }
     }
 
@@ -110,6 +113,13 @@ impl Table {
         for column in &mut self.columns {
             column.is_told_elsewhere |= headings.contains(&column.heading.as_str());
         }
+        self
+    }
+
+    /// Marks columns that are left out, in this order, when free text is as narrow as it may get and that is not enough.
+    #[must_use]
+    pub fn last_to_go(mut self, headings: &'static [&'static str]) -> Table {
+        self.last_to_go = headings;
         self
     }
 
@@ -212,14 +222,18 @@ impl Table {
             true => width.min(least.max(self.columns[index].heading.len())),
             false => width,
         };
-        let readable = |index, width| narrow(index, width, READABLE_CHARS);
         let least = |index, width| narrow(index, width, LEAST_FREE_TEXT_CHARS);
-        for heading in self.dispensable {
-            if total(each(&widths, readable)) <= terminal {
-                break;
-            }
-            if let Some(index) = self.columns.iter().position(|column| column.heading == *heading) {
-                widths[index] = None;
+        for (headings, chars) in [
+            (self.dispensable, READABLE_CHARS),
+            (self.last_to_go, LEAST_FREE_TEXT_CHARS),
+        ] {
+            for heading in headings {
+                if total(each(&widths, |index, width| narrow(index, width, chars))) <= terminal {
+                    break;
+                }
+                if let Some(index) = self.columns.iter().position(|column| column.heading == *heading) {
+                    widths[index] = None;
+                }
             }
         }
         let excess = total(widths.iter().copied()).saturating_sub(terminal);

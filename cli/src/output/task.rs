@@ -44,15 +44,8 @@ pub fn listing(tasks: &[Task], names: &Names) -> Listing {
     .usual("QUEUE", &["default"])
     .usual("PRIORITY", &["0"])
     .usual("ATTEMPTS", &["0", "1"])
-    .dispensable(&[
-        "PRIORITY",
-        "ATTEMPTS",
-        "QUEUE",
-        "SUBMITTED",
-        "AGENT",
-        "TOOK",
-        "REASON",
-    ])
+    .dispensable(&["PRIORITY", "ATTEMPTS", "QUEUE", "SUBMITTED"])
+    .last_to_go(&["AGENT", "TOOK", "REASON"])
     .extra(&["STARTED", "ENDED", "JOB", "LABELS"]);
     for task in tasks {
         let spec = task.spec.clone().unwrap_or_default();

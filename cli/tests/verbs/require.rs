@@ -261,21 +261,15 @@ fn dry_run(fake: &Fake, file: &str, flags: &[&str]) -> Ended {
 fn times_are_read_in_the_zone_of_this_machine_and_told_with_it() {
     let fake = Fake::start(one_agent);
     // It is 11:05 on a Friday there.
-    let words = [
-        "submit",
-        "--dry-run",
-        "--id",
-        "t",
-        "--not-before",
-        "tomorrow 2am",
-        "--deadline",
-        "18:00",
-    ];
+    let words = ["submit", "--dry-run", "--id", "t", "--not-before", "tomorrow 2am"];
     let zone = [("TZ", "XYZ-8")];
     let ended = fake.ctl_with(&[&words[..], &["--", "true"]].concat(), "", &zone);
-    for told in ["  2026-01-03 02:00:00 XYZ  ", "  2026-01-02 18:00:00 XYZ\n"] {
-        assert!(ended.stdout.contains(told), "{}{}", ended.stdout, ended.stderr);
-    }
+    assert!(
+        ended.stdout.contains("  2026-01-03 02:00:00 XYZ"),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
     let json = fake.ctl_with(&[&words[..], &["-o", "json", "--", "true"]].concat(), "", &zone);
     let request: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(request["tasks"][0]["spec"]["not_before"], "2026-01-02T18:00:00Z");

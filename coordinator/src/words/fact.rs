@@ -39,10 +39,10 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         ),
         Fact::JobSubmitted(job) => (
             format!(
-                "job {}{} was submitted with {} tasks",
+                "job {}{} was submitted with {}",
                 job.id,
                 in_brackets(&job.name),
-                job.task_count
+                counted(job.task_count, "task")
             ),
             Payload::JobSubmitted(v1::JobSubmitted {
                 name: job.name.to_string(),
@@ -273,6 +273,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             actor,
         } => (
             match max_running {
+                Some(1) => format!("at most 1 task of queue {queue} runs at a time{}", by(actor)),
                 Some(most) => format!("at most {most} tasks of queue {queue} run at a time{}", by(actor)),
                 None => format!("any number of tasks of queue {queue} may run{}", by(actor)),
             },
@@ -284,7 +285,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         ),
         Fact::AgentRegistered(agent) => (
             format!(
-                "agent {}{} registered{} with {} slots",
+                "agent {}{} registered{} with {}",
                 agent.id,
                 in_brackets(&agent.name),
                 agent
@@ -292,7 +293,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
                     .as_ref()
                     .map(|process| on_host(&process.host))
                     .unwrap_or_default(),
-                agent.slots
+                counted(agent.slots, "slot")
             ),
             Payload::AgentRegistered(v1::AgentRegistered {
                 name: agent.name.to_string(),
@@ -334,6 +335,14 @@ fn had_come_to(outcome: &Outcome) -> &'static str {
         Outcome::Cancelled => "was ended",
         Outcome::Released { .. } => "was given back",
         Outcome::Lost(_) => "was lost",
+    }
+}
+
+/// `1 slot`, `2 slots`.
+fn counted(count: u32, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }
 

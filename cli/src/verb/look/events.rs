@@ -12,7 +12,7 @@ use crate::{
         newest,
         subject::{Finder, Subject},
     },
-    output::{Output, event, sheet::Sheet},
+    output::{Output, event},
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
@@ -187,9 +187,7 @@ impl Printed<'_> {
         self.found += 1;
         let output = self.output;
         if output.wants_page() {
-            let mut sheet = Sheet::default();
-            sheet.line(event::line(event));
-            return Ok(output.sheet(&sheet)?);
+            return Ok(output.sheet(&event::sheet(event, output.width()))?);
         }
         if output.format.is_for_people() {
             return Ok(output.page(&event::chosen(event, output.fields()))?);

@@ -108,7 +108,7 @@ async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<S
         page.section("events");
     }
     for event in &events {
-        page.line(event::line_of_task(event));
+        page.append(event::sheet_of_task(event, output.width()));
     }
     Ok(page)
 }

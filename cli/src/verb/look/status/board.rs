@@ -2,6 +2,7 @@
 
 use swarm_program::words::wrapped::wrapped;
 use swarm_proto::{
+    duration::read_duration,
     limits::MAX_PAGE_ITEMS,
     v1::{
         Agent, AgentState, GetServerInfoResponse, GetStatusResponse, Hold, ListAgentsRequest,
@@ -126,7 +127,8 @@ impl Board<'_> {
         let tasks: StateCounts = status.tasks.unwrap_or_default();
         let agents = status.agents.unwrap_or_default();
         let busy: u64 = self.at_work.agents.iter().map(agent::busy).sum();
-        let up = status.uptime.as_ref().map(text::duration).unwrap_or_default();
+        let up = status.uptime.as_ref().and_then(read_duration).map(text::took);
+        let up = up.unwrap_or_default();
         let mut parts = vec![
             format!("up {up}"),
             text::counted(agents.online, "agent") + " online",

@@ -149,7 +149,7 @@ pub(super) fn rates(rates: &Rates) -> String {
         (rates.submitted, "submitted"),
         (rates.granted, "granted"),
         (rates.succeeded, "succeeded"),
-        (rates.failed, "failed or lost"),
+        (rates.failed, "failed"),
     ];
     let parts: Vec<String> = parts
         .into_iter()
