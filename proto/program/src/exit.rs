@@ -157,6 +157,7 @@ mod tests {
             Exit::Unmatched,
             Exit::Elsewhere,
             Exit::NothingNew,
+            Exit::OutputCut,
             Exit::Unreachable,
             Exit::Bug,
             Exit::Disk,
