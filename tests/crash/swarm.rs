@@ -392,6 +392,12 @@ impl Swarm {
     /// Starts an agent and a copy of it; the one that is not let in ends, and the other goes on.
     fn clone_agent(&mut self) {
         let which = self.some_agent();
+        // An agent that has only just begun has no name yet that a copy could have, too.
+        let id = self.agents[which].state_dir().join("agent_id");
+        wait_until("there is an agent to be copied", || {
+            self.undo_what_is_due();
+            id.exists()
+        });
         self.agents[which].program().kill();
         let mut copy = self.agents[which].start_copy(&self.coordinator);
         self.agents[which].start_again();

@@ -137,7 +137,7 @@ fn a_second_agent_on_the_same_state_directory_is_refused() {
     second
         .args(["--coordinator", server.address(), "--state-dir"])
         .arg(&state);
-    run(second).expect_error(3, &[state.to_str().unwrap()], &["--"]);
+    run(second).expect_error(75, &[state.to_str().unwrap()], &["--"]);
     assert_eq!(agent.program().ended(), None);
 }
 
