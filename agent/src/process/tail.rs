@@ -21,7 +21,7 @@ impl Tail {
         let last_cut = skipped
             .last()
             .copied()
-            .or_else(|| self.end.drain(..surplus).last());
+            .or_else(|| self.end.drain(..surplus).next_back());
         self.before = last_cut.or(self.before);
         if !skipped.is_empty() {
             self.end.clear();

@@ -218,7 +218,8 @@ mod tests {
         let told = sheet(&event, Some(56)).shown(false);
         assert_eq!(
             told,
-            "     1  -  k                   one two three four five\n                               six seven eight nine\n"
+            "     1  -  k                   one two three four five\n\
+             \x20                              six seven eight nine\n"
         );
     }
 

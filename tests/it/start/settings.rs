@@ -127,12 +127,12 @@ fn a_file_is_what_a_coordinator_serves_with_and_swarmctl_asks() {
         &format!("coordinator = \"{}\"\noutput = \"json\"\n", server.address()),
     );
     let mut status = command("swarmctl", dir.path());
-    status.args(["status", "-o", "table"]);
+    status.args(["status", "-o", "wide"]);
     let page = run(status).expect(0).stdout;
     assert!(page.contains("7s"), "{page}");
     // The advice needs no flag: the file names the coordinator.
     let mut inspect = command("swarmctl", dir.path());
-    inspect.args(["inspect", "nobody"]);
+    inspect.args(["inspect", "nobody", "-o", "table"]);
     run(inspect).expect_error(4, &["nobody"], &["help: swarmctl list"]);
 
     assert_eq!(server.stop(crate::harness::PATIENCE), 0);
