@@ -116,8 +116,7 @@ impl Table {
         self
     }
 
-    /// Marks columns that are left out, in this order, when free text is as narrow as it may get and that is not
-    /// enough.
+    /// Marks columns that are left out, in this order, when free text is as narrow as it may get.
     #[must_use]
     pub fn last_to_go(mut self, headings: &'static [&'static str]) -> Table {
         self.last_to_go = headings;

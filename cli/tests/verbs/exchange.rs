@@ -98,7 +98,7 @@ fn a_dry_run_prints_the_request_and_submits_nothing() {
     assert!(
         ended
             .stdout
-            .contains("Summarize the repository changes  task_001"),
+            .contains("task_001  Summarize the repository changes"),
         "{}",
         ended.stdout
     );

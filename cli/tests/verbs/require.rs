@@ -289,9 +289,9 @@ fn a_dry_run_prints_what_would_be_submitted_and_submits_nothing() {
     assert_eq!(
         ended.stdout,
         "\
-NAME       ID  COMMAND  QUEUE    TIMEOUT  RETRIES  DEPENDS ON  REQUIRES
--          a   make     default       1h        2  -           os=linux
-the tests  b   test     slow          1h        2  a           -
+NAME       ID  COMMAND  QUEUE    PRIORITY  TIMEOUT  RETRIES  DEPENDS ON  REQUIRES
+-          a   make     default         0       1h        2  -           os=linux
+the tests  b   test     slow            0       1h        2  a           -
 "
     );
     assert_eq!(

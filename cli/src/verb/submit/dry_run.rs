@@ -177,8 +177,6 @@ impl DryRun<'_> {
         ])
         .free_text(&["NAME", "COMMAND", "DEPENDS ON", "REQUIRES"])
         .numbers(&["PRIORITY", "TIMEOUT", "RETRIES"])
-        .usual("PRIORITY", &["0"])
-        .usual("QUEUE", &["default"])
         .dispensable(&["PRIORITY", "QUEUE", "RETRIES"]);
         for (new, spec) in specs().take(shown) {
             let depends_on = spec.depends_on.iter().map(|on| {
