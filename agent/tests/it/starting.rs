@@ -131,7 +131,7 @@ async fn bad_flags_are_usage_errors() {
         ["--slots", "0"],
         ["--claim-wait", "5m"],
         ["--name", "a/b"],
-        ["--label", "x"],
+        ["--label", "=x"],
         ["--max-tasks", "0"],
         ["--log-level", "nope"],
         ["--drain-timeout", "soon"],
