@@ -104,6 +104,38 @@ fn braces_stand_for_the_line_or_the_number() {
 }
 
 #[test]
+fn no_shell_of_a_command_reads_a_line_as_commands() {
+    let fake = Fake::start(one_agent);
+    let hostile = "x; touch owned\n";
+    for (command, expected) in [
+        (&["bash", "-e", "-c", "wc -l {}"][..], "wc -l \"$ENTRY\""),
+        (&["timeout", "5", "sh", "-c", "wc -l {}"], "wc -l \"${ENTRY?}\""),
+        (&["ssh", "lab", "wc", "{}"], "x; touch owned"),
+    ] {
+        let ended = fake.ctl_with(
+            &[&["submit", "--each-line", "-", "--"], command].concat(),
+            hostile,
+            &[],
+        );
+        assert_eq!(
+            (ended.code, ended.stderr.contains("warning")),
+            (0, false),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(argv(&fake, 0).last().unwrap(), expected, "{command:?}");
+    }
+    let ended = each_line(&fake, &[], &["cat <<E\n{}\nE"], "a\n");
+    assert!(
+        ended
+            .stderr
+            .contains("warning: {} stays as it is in a line with a here-document"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn commands_that_are_probably_wrong_are_doubted_once() {
     let fake = Fake::start(one_agent);
     let ended = each_line(&fake, &[], &["./thumb.sh", "$ENTRY", "out"], "a\nb\n");

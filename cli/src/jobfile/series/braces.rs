@@ -1,81 +1,32 @@
 //! `{}` in the command of a series stands for the task's line, or else its number, as it does for `xargs -I {}`.
 
-use std::path::Path;
+use super::{
+    Item,
+    shell::{self, shell_lines},
+};
 
-use swarm_proto::mask::{INDEX_VARIABLE, LINE_VARIABLE};
-
-use super::Item;
-
-const BRACES: &str = "{}";
-
-/// The shells whose `-c` takes a line.
-const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "zsh"];
-
-/// The position of the line that a shell reads; `None` for a command without a shell.
-pub(crate) fn shell_line(argv: &[String]) -> Option<usize> {
-    let program = Path::new(argv.first()?).file_name()?.to_str()?;
-    let flag = argv.get(1)?;
-    let takes_a_line = flag.starts_with('-') && !flag.starts_with("--") && flag.ends_with('c');
-    (SHELLS.contains(&program) && takes_a_line && argv.len() > 2).then_some(2)
-}
+pub(crate) const BRACES: &str = "{}";
 
 /// How often a word has them.
 pub(super) fn count(word: &str) -> usize {
     word.matches(BRACES).count()
 }
 
-/// Puts the item into a command. A shell is given the name of the variable, for it would read the value as a command.
+/// Puts the item into a command: its value into words, and the name of its variable into lines of shells, which would
+/// read the value as commands.
 pub(super) fn fill(argv: &mut [String], item: &Item) {
-    match shell_line(argv) {
-        // A line that uses a variable means its braces for another program, such as find.
-        Some(line) if uses_a_variable(&argv[line]) => {}
-        Some(line) => argv[line] = in_shell(&argv[line], item.variable()),
-        None => {
-            let value = item.value();
-            for word in argv {
-                *word = word.replace(BRACES, &value);
-            }
-        }
-    }
-}
-
-/// Whether a line of a shell uses a variable of the series.
-pub(crate) fn uses_a_variable(line: &str) -> bool {
-    [INDEX_VARIABLE, LINE_VARIABLE]
-        .iter()
-        .any(|variable| line.contains(&format!("${variable}")) || line.contains(&format!("${{{variable}")))
-}
-
-/// A line of a shell with the variable in place of each `{}`, quoted as its place needs it. Text in single quotes
-/// stays as it is.
-fn in_shell(line: &str, variable: &str) -> String {
-    let mut filled = String::with_capacity(line.len());
-    let mut quote = None;
-    let mut rest = line;
-    while let Some(next) = rest.chars().next() {
-        if quote != Some('\'') && rest.starts_with(BRACES) {
-            filled.push_str(&match quote {
-                Some(_) => format!("${{{variable}}}"),
-                None => format!("\"${variable}\""),
-            });
-            rest = &rest[BRACES.len()..];
+    let (value, variable) = (item.value(), item.variable());
+    let lines = shell_lines(argv);
+    for (at, word) in argv.iter_mut().enumerate() {
+        let Some(line) = lines.iter().find(|line| line.at == at) else {
+            *word = word.replace(BRACES, &value);
             continue;
+        };
+        // A line that uses the variable means its braces for another program, such as find.
+        if !line.is_foreign && !shell::uses(word, variable) {
+            *word = shell::fill(word, BRACES, variable, line.is_wrapped);
         }
-        match next {
-            '\\' if quote != Some('\'') => {
-                let taken = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
-                filled.push_str(&rest[..taken]);
-                rest = &rest[taken..];
-                continue;
-            }
-            '\'' | '"' if quote.is_none() => quote = Some(next),
-            c if quote == Some(c) => quote = None,
-            _ => {}
-        }
-        filled.push(next);
-        rest = &rest[next.len_utf8()..];
     }
-    filled
 }
 
 #[cfg(test)]
@@ -128,16 +79,44 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_shell_is_recognised() {
-        let at = |argv: &[&str]| shell_line(&argv.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        assert_eq!(at(&["bash", "-ec", "x"]), Some(2));
+    fn no_shell_reads_a_value_as_commands() {
+        let name = "x; touch owned";
         for argv in [
-            &["sh", "x.sh", "{}"][..],
-            &["sh", "-c"],
-            &["grep", "-c", "x"],
-            &[],
+            &["bash", "-e", "-c", "wc -l {}"][..],
+            &["bash", "-cx", "wc -l {}"],
+            &["sh", "-o", "pipefail", "-c", "wc -l {}"],
         ] {
-            assert_eq!(at(argv), None, "{argv:?}");
+            assert_eq!(filled(argv, name).last().unwrap(), "wc -l \"$ENTRY\"", "{argv:?}");
+        }
+        for argv in [
+            &["env", "A=b", "sh", "-c", "wc -l {}"][..],
+            &["timeout", "5", "sh", "-c", "wc -l {}"],
+            &["sudo", "sh", "-c", "wc -l {}"],
+            &["busybox", "sh", "-c", "wc -l {}"],
+        ] {
+            assert_eq!(
+                filled(argv, name).last().unwrap(),
+                "wc -l \"${ENTRY?}\"",
+                "{argv:?}"
+            );
+        }
+        assert_eq!(filled(&["fish", "-c", "wc -l {}"], name)[2], "wc -l {}");
+    }
+
+    #[test]
+    fn words_behind_a_line_and_lines_with_the_number_get_the_item() {
+        assert_eq!(
+            filled(&["sh", "-c", r#"wc -l "$1""#, "_", "{}"], "a b"),
+            ["sh", "-c", r#"wc -l "$1""#, "_", "a b"]
+        );
+        for (line, expected) in [
+            (
+                "convert {} out/$ARRAY_INDEX.png",
+                r#"convert "$ENTRY" out/$ARRAY_INDEX.png"#,
+            ),
+            ("$ENTRYPOINT {}", r#"$ENTRYPOINT "$ENTRY""#),
+        ] {
+            assert_eq!(filled(&["sh", "-c", line], "a b")[2], expected);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Many tasks written as one: a copy for each number, or for each line.
 
 mod braces;
+mod shell;
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +17,8 @@ use swarm_proto::{
     v1::{NewTask, TaskSpec, task_spec::Work},
 };
 
-pub(crate) use braces::{shell_line, uses_a_variable};
+pub(crate) use braces::BRACES;
+pub(crate) use shell::{ShellLine, has_here_document, shell_lines, starts_a_shell, uses};
 
 /// Bytes of a file of lines: as many as a job file may have.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;

@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    jobfile::series::{shell_line, uses_a_variable},
+    jobfile::series::{BRACES, ShellLine, has_here_document, shell_lines, starts_a_shell, uses},
     output::text,
     program::terminal::note,
 };
@@ -46,9 +46,9 @@ fn of(request: &SubmitTasksRequest) -> BTreeSet<String> {
 
 /// A program that is looked for beside the command, in a directory that is empty.
 fn elsewhere(command: &Command) -> Option<String> {
-    let program = match shell_line(&command.argv) {
-        Some(line) => command.argv[line].split_whitespace().next()?,
-        None => command.argv.first()?,
+    let program = match shell_lines(&command.argv).first() {
+        Some(line) if !line.is_wrapped => command.argv[line.at].split_whitespace().next()?,
+        Some(_) | None => command.argv.first()?,
     };
     let is_a_path = program.contains('/') && !program.contains(['$', '=', '"', '\'', '(', '`', '*']);
     let is_relative = is_a_path && !program.starts_with(['/', '~']);
@@ -62,7 +62,7 @@ fn elsewhere(command: &Command) -> Option<String> {
 
 /// A variable in a command without a shell that would put its value there.
 fn unread(command: &Command) -> Option<String> {
-    if shell_line(&command.argv).is_some() {
+    if !shell_lines(&command.argv).is_empty() {
         return None;
     }
     let names = [
@@ -91,9 +91,8 @@ fn unread(command: &Command) -> Option<String> {
     ))
 }
 
-/// The sign for the line of a series, in a place where a shell does not look at it.
+/// The sign for the line of a series where it stays as it is, although nothing else says which line is meant.
 fn left(command: &Command) -> Option<String> {
-    let line = &command.argv[shell_line(&command.argv)?];
     let variable = match (
         command.env.contains_key(LINE_VARIABLE),
         command.env.contains_key(INDEX_VARIABLE),
@@ -102,8 +101,22 @@ fn left(command: &Command) -> Option<String> {
         (false, true) => INDEX_VARIABLE,
         (false, false) => return None,
     };
-    (line.contains("{}") && !uses_a_variable(line))
-        .then(|| format!("{{}} in single quotes stays as it is: write \"${variable}\" outside of them"))
+    let lines = shell_lines(&command.argv);
+    let line_of = |line: &ShellLine| command.argv[line.at].as_str();
+    if lines.iter().any(|line| uses(line_of(line), variable)) {
+        return None;
+    }
+    let left = lines.iter().find(|line| line_of(line).contains(BRACES))?;
+    let line = line_of(left);
+    Some(if left.is_foreign {
+        format!("{{}} stays as it is in a line of this shell: write \"${variable}\" in its place")
+    } else if has_here_document(line) {
+        format!("{{}} stays as it is in a line with a here-document: write ${variable} in its place")
+    } else if starts_a_shell(line) {
+        format!("{{}} stays as it is where another shell reads it: write '… \"${variable}\" …' there")
+    } else {
+        format!("{{}} in single quotes stays as it is: write \"${variable}\" outside of them")
+    })
 }
 
 #[cfg(test)]
@@ -167,5 +180,21 @@ mod tests {
         assert!(doubts(&["sh", "-c", "wc \"$ENTRY\""], "", &["ENTRY"]).is_empty());
         assert!(doubts(&["sh", "-c", "awk '{}'"], "", &["ENTRY"])[0].contains("\"$ENTRY\""));
         assert!(doubts(&["sh", "-c", "awk '{}'"], "", &[]).is_empty());
+        for (argv, told) in [
+            (&["sh", "-c", "cat <<E\n{}\nE"][..], "here-document"),
+            (
+                &["bash", "-e", "-c", "sh -c \"wc {}\""],
+                "where another shell reads it",
+            ),
+            (&["fish", "-c", "wc {}"], "of this shell"),
+            (
+                &["sh", "-c", "awk '{}' $ENTRYPOINT $ARRAY_INDEX"],
+                "in single quotes",
+            ),
+        ] {
+            let doubts = doubts(argv, "", &["ENTRY", "ARRAY_INDEX"]);
+            assert!(doubts[0].contains(told), "{argv:?}: {doubts:?}");
+        }
+        assert!(doubts(&["env", "sh", "-c", "wc \"$ENTRY\""], "", &["ENTRY"]).is_empty());
     }
 }
