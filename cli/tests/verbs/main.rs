@@ -25,3 +25,4 @@ mod require;
 mod submit;
 mod terminal;
 mod wait;
+mod watch;
