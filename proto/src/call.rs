@@ -19,6 +19,9 @@ use crate::{
 /// `google.rpc.ErrorInfo.domain` of every status that Swarm sends.
 pub const DOMAIN: &str = "swarm";
 
+/// The schema of what a status carries, for tools that read it by reflection.
+pub use tonic_types::pb::FILE_DESCRIPTOR_SET as DETAILS_DESCRIPTOR_SET;
+
 /// Bytes of the faults in a status. Clients refuse trailers of more than 16 KiB, and the details stay far below.
 const MAX_DETAILS_BYTES: usize = 6 * 1024;
 

@@ -436,7 +436,7 @@ impl TaskService for Service {
                         message: "it has succeeded".into(),
                     }),
                     task_id,
-                    ..Default::default()
+                    state: task.state,
                 },
                 Some(task) => {
                     task.set_state(TaskState::Cancelled);
@@ -488,14 +488,9 @@ impl TaskService for Service {
                 task.revision += 1;
                 None
             };
-            let state = if refusal.is_some() {
-                0
-            } else {
-                TaskState::Queued.into()
-            };
             results.push(TaskChange {
                 task_id: retry.task_id,
-                state,
+                state: task.state,
                 refusal,
             });
         }

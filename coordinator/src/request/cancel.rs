@@ -5,7 +5,7 @@ use swarm_proto::v1;
 
 use super::{
     Context, Refusal,
-    change::{changes, check_count},
+    change::{changed, changes, check_count},
 };
 use crate::wire::field;
 
@@ -28,7 +28,8 @@ pub(crate) async fn tasks(
     let answer = cx
         .core
         .execute_naming(tasks.iter().cloned().collect(), |draft| {
-            Ok(cancel::decide(draft, &tasks))
+            let results = cancel::decide(draft, &tasks);
+            Ok(changed(draft, tasks.iter(), results))
         })
         .await?;
     Ok(v1::CancelTasksResponse {

@@ -1,10 +1,19 @@
 //! What becomes of each task that a request is to change.
 
-use swarm_engine::{limits::MAX_ITEMS, noun::task::TaskState, rejection::Rejection};
+use swarm_engine::{
+    id::TaskId, limits::MAX_ITEMS, noun::task::TaskState, rejection::Rejection, state::State,
+};
 use swarm_proto::v1;
 
 use super::{Refusal, refusal::of_item};
 use crate::wire::state::state_message;
+
+/// What became of a task.
+pub(super) struct Changed {
+    /// Its state now; `None` when there is no such task.
+    state: Option<TaskState>,
+    refusal: Option<Rejection>,
+}
 
 /// Refuses a request for no task, or for too many.
 pub(super) fn check_count(field: &str, count: usize) -> Result<(), Refusal> {
@@ -15,21 +24,35 @@ pub(super) fn check_count(field: &str, count: usize) -> Result<(), Refusal> {
     Err(Refusal::invalid(field, fault))
 }
 
-/// One answer for each id, in their order.
-pub(super) fn changes(ids: Vec<String>, results: Vec<Result<TaskState, Rejection>>) -> Vec<v1::TaskChange> {
-    ids.into_iter()
+/// What became of each task, with the states of those that were refused.
+pub(super) fn changed<'t>(
+    state: &State,
+    tasks: impl Iterator<Item = &'t TaskId>,
+    results: Vec<Result<TaskState, Rejection>>,
+) -> Vec<Changed> {
+    tasks
         .zip(results)
-        .map(|(task_id, result)| match result {
-            Ok(state) => v1::TaskChange {
-                task_id,
-                state: state_message(state).into(),
+        .map(|(task, result)| match result {
+            Ok(state) => Changed {
+                state: Some(state),
                 refusal: None,
             },
-            Err(rejection) => v1::TaskChange {
-                task_id,
-                state: v1::TaskState::Unspecified.into(),
-                refusal: Some(of_item(&rejection)),
+            Err(rejection) => Changed {
+                state: state.task(task).map(|task| task.state()),
+                refusal: Some(rejection),
             },
+        })
+        .collect()
+}
+
+/// One answer for each id, in their order.
+pub(super) fn changes(ids: Vec<String>, changed: Vec<Changed>) -> Vec<v1::TaskChange> {
+    ids.into_iter()
+        .zip(changed)
+        .map(|(task_id, Changed { state, refusal })| v1::TaskChange {
+            task_id,
+            state: state.map_or(v1::TaskState::Unspecified, state_message).into(),
+            refusal: refusal.as_ref().map(of_item),
         })
         .collect()
 }

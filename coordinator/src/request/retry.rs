@@ -11,7 +11,7 @@ use swarm_proto::v1;
 
 use super::{
     Context, Refusal,
-    change::{changes, check_count},
+    change::{changed, changes, check_count},
 };
 use crate::wire::field;
 
@@ -42,7 +42,10 @@ pub(crate) async fn tasks(
     let named = named_in(cx, &tasks).await?;
     let answer = cx
         .core
-        .execute_naming(named, |draft| Ok(retry::decide(draft, &tasks)))
+        .execute_naming(named, |draft| {
+            let results = retry::decide(draft, &tasks);
+            Ok(changed(draft, tasks.iter().map(|each| &each.task), results))
+        })
         .await?;
     let ids = requested.into_iter().map(|each| each.task_id).collect();
     Ok(v1::RetryTasksResponse {

@@ -13,6 +13,7 @@ mod answering;
 mod doctor;
 mod errors;
 mod explaining;
+mod json;
 mod words;
 
 mod bench;

@@ -33,6 +33,10 @@ macro_rules! reflect {
                 ask(MessageRequest::FileContainingSymbol(
                     "swarm.v1.CoordinatorService".to_owned(),
                 )),
+                // What a refusal carries.
+                ask(MessageRequest::FileContainingSymbol(
+                    "google.rpc.ErrorInfo".to_owned(),
+                )),
                 ask(MessageRequest::FileContainingSymbol("swarm.v1.Nobody".to_owned())),
             ];
             let mut service = ServerReflectionClient::new(client.channel());
@@ -59,17 +63,19 @@ macro_rules! reflect {
                     "{service} is not among {names:?}"
                 );
             }
-            let second = answers
-                .message()
-                .await
-                .unwrap()
-                .unwrap()
-                .message_response
-                .unwrap();
-            let MessageResponse::FileDescriptorResponse(files) = second else {
-                panic!("{second:?}")
-            };
-            assert!(!files.file_descriptor_proto.is_empty());
+            for _ in 0..2 {
+                let found = answers
+                    .message()
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .message_response
+                    .unwrap();
+                let MessageResponse::FileDescriptorResponse(files) = found else {
+                    panic!("{found:?}")
+                };
+                assert!(!files.file_descriptor_proto.is_empty());
+            }
             // An unknown name is an error of the answer or of the call; either way it is told.
             match answers.message().await {
                 Ok(Some(answer)) => {

@@ -21,6 +21,7 @@ mod status;
 use std::sync::Arc;
 
 use swarm_proto::{
+    call::DETAILS_DESCRIPTOR_SET,
     limits::MAX_MESSAGE_BYTES,
     v1::{
         admin_service_server, admin_service_server::AdminServiceServer, agent_service_server,
@@ -60,6 +61,7 @@ pub(crate) async fn serve(
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(swarm_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(DETAILS_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let whole = "the compiled schema is whole";
