@@ -46,6 +46,7 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
         executors: write_executors(&agent.executors),
         version: agent.version.to_string(),
         session: agent.session.0,
+        history: agent.history.to_string(),
         registered_ms: agent.registered.0,
         gone: agent.gone,
         // What is absent is the time of the registration.
@@ -103,6 +104,7 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
         },
         version: stored.version.into(),
         session: Session(stored.session),
+        history: stored.history.into(),
         registered: Timestamp(stored.registered_ms),
         gone: stored.gone,
         changed: Timestamp(stored.changed_ms.unwrap_or(stored.registered_ms)),

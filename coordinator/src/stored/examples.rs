@@ -26,7 +26,7 @@ use swarm_engine::{
     time::{Clocks, Timestamp},
 };
 
-use self::agents::{copied_agent, gifted_agent, left_agent, strict_agent};
+use self::agents::{agent_of_a_history, copied_agent, gifted_agent, left_agent, strict_agent};
 use super::{
     StoredError, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
     decode_task, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
@@ -187,6 +187,12 @@ pub(super) fn records() -> Vec<Record> {
         record("agent_record", agent(), encode_agent, decode_agent),
         record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
         record("left_agent_record", left_agent(), encode_agent, decode_agent),
+        record(
+            "agent_record_of_a_history",
+            agent_of_a_history(),
+            encode_agent,
+            decode_agent,
+        ),
         record("copied_agent_record", copied_agent(), encode_agent, decode_agent),
         record("strict_agent_record", strict_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),

@@ -149,6 +149,7 @@ pub(crate) fn agent() -> Agent {
         slots: 4,
         version: "0.1.0".into(),
         session: Session(2),
+        history: "".into(),
         registered: Timestamp(500),
         gone: false,
         changed: Timestamp(1_000),

@@ -5,6 +5,7 @@ mod writes;
 mod crashes;
 mod durability;
 mod killed;
+mod restored;
 mod verbs;
 
 mod failing_disk;

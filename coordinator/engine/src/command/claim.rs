@@ -267,11 +267,12 @@ pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liven
     avoided.map(|avoided| avoided.until).min()
 }
 
-/// Refuses callers without a session or with an older one.
+/// Refuses callers without a session or with an older one. No session outlives the history of events in which it began:
+/// after a backup was restored, an agent says anew what it holds, and loses what it does not know of.
 pub(crate) fn check_session(state: &State, agent: &AgentId, session: Session) -> Result<(), Rejection> {
     match state.agent(agent) {
         Some(known) if session < known.session => Err(Rejection::AgentReplaced(agent.clone())),
-        Some(known) if session == known.session && !known.gone => Ok(()),
+        Some(known) if session == known.session && state.is_open_session(known) => Ok(()),
         _ => Err(Rejection::AgentNotFound(agent.clone())),
     }
 }

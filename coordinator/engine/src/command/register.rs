@@ -101,6 +101,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Result<Registe
         rules,
         version,
         session,
+        history: draft.history(),
         registered: draft.now(),
         gone: false,
         changed: draft.now(),

@@ -34,6 +34,8 @@ pub struct Agent {
     pub version: Arc<str>,
     /// Its newest registration. Claims and heartbeats of older sessions are refused.
     pub session: Session,
+    /// The history of events in which that session began; empty when an older program wrote the record.
+    pub history: Arc<str>,
     /// The time of its last registration.
     pub registered: Timestamp,
     /// It said goodbye or was forgotten, and has not registered since.

@@ -202,6 +202,17 @@ impl State {
         self.derived.bytes + self.soft.wants_bytes
     }
 
+    /// The history of events; empty before the first start.
+    pub fn history(&self) -> Arc<str> {
+        self.identity()
+            .map_or_else(Arc::default, |identity| identity.history.clone())
+    }
+
+    /// Whether the newest session of this agent goes on.
+    pub fn is_open_session(&self, agent: &Agent) -> bool {
+        !agent.gone && (agent.history.is_empty() || agent.history == self.history())
+    }
+
     /// The task with this id.
     pub fn task(&self, id: &TaskId) -> Option<&Arc<Task>> {
         self.tasks.get(self.numbers.get(id)?)

@@ -3,7 +3,8 @@
 //! ```text
 //! start                                   a coordinator opens the journal
 //! restart [ttl 10m] [ahead 2h] [back 2h]  it loads the records, gives grace and opens it again, with longer leases,
-//!                                         with a time that is ahead of the wall clock, or set back
+//!         [history H]                     with a time that is ahead of the wall clock, or set back, or with a new
+//!                                         history
 //! submit [job J] a priority 50; b needs a task clauses: needs X [finished], priority, retries, queue,
 //!                                         runs PROGRAM, timeout, delay, not-before, deadline, size
 //! register laptop [slots 2] [held a#1] [label K=V] [prompts] [allows git,/opt/*] [no-commands] [at HOST]
@@ -189,16 +190,21 @@ impl World {
     }
 
     fn start(&mut self) -> Vec<String> {
-        self.begin(Duration::ZERO, None)
+        self.begin(Duration::ZERO, None, None)
     }
 
     /// Opens the journal on a machine whose wall clock is behind by `ahead`.
-    fn begin(&mut self, ahead: Duration, set_back_to: Option<Timestamp>) -> Vec<String> {
+    fn begin(
+        &mut self,
+        ahead: Duration,
+        set_back_to: Option<Timestamp>,
+        new_history: Option<&str>,
+    ) -> Vec<String> {
         let request = Start {
             version: "1.0.0".into(),
             cluster_id: "cluster".into(),
             history: "history".into(),
-            new_history: None,
+            new_history: new_history.map(Into::into),
             clocks: Clocks {
                 wall: Timestamp(self.now.0 - ahead.as_millis() as u64),
                 boot: "".into(),
@@ -228,10 +234,14 @@ impl World {
             self.now = Timestamp(self.now.0 - words.need_duration()?.as_millis() as u64);
             set_back_to = Some(self.now);
         }
+        let new_history = match words.takes("history") {
+            true => Some(words.need("a history")?),
+            false => None,
+        };
         self.started = self.now;
         self.state.grace_at_start(self.now, self.ttl());
         self.state.set_ahead_of_wall(ahead);
-        let mut lines = self.begin(ahead, set_back_to);
+        let mut lines = self.begin(ahead, set_back_to, new_history);
         if set_back_to.is_some() {
             lines.extend(self.decide(start::make_due, |_| Vec::new()));
         }

@@ -52,6 +52,14 @@ pub(super) fn copied_agent() -> Agent {
     }
 }
 
+/// An agent whose session ends with the history of events.
+pub(super) fn agent_of_a_history() -> Agent {
+    Agent {
+        history: "h4t9zd".into(),
+        ..agent()
+    }
+}
+
 pub(in crate::stored) fn agent() -> Agent {
     Agent {
         executors: [Executor::Command].into(),
@@ -62,6 +70,7 @@ pub(in crate::stored) fn agent() -> Agent {
         slots: 8,
         version: "0.1.0".into(),
         session: Session(5),
+        history: "".into(),
         registered: Timestamp(1_699_999_000_000),
         gone: true,
         // As in records from before this was kept.
