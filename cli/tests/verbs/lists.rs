@@ -279,3 +279,27 @@ fn jobs_are_listed_from_either_end_and_sorted() {
         assert_eq!(ids.join(" "), expected, "{flags:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_list_in_an_order_of_its_own_is_never_cut_without_a_sign() {
+    let fake = Fake::start(|world| {
+        for n in 0..10_500 {
+            world.jobs.push(Job {
+                job_id: format!("j{n}"),
+                // Jobs that have not ended, at either end.
+                task_count: u32::from(n == 10_400 || n == 3),
+                ..Default::default()
+            });
+        }
+    });
+    let all = fake.ctl(&["job", "list", "--all"]);
+    assert_eq!((all.code, all.stdout.lines().count()), (0, 10_501));
+    assert!(all.stdout.lines().nth(1).unwrap().contains("j10400"));
+    assert_eq!(all.stderr, "only the first 10000 jobs were put into this order\n");
+    let usual = fake.ctl(&["job", "list"]);
+    assert_eq!(usual.stdout.lines().count(), 101);
+    assert_eq!(
+        usual.stderr,
+        "more than 10000 more; --all shows them\nonly the first 10000 jobs were put into this order\n"
+    );
+}

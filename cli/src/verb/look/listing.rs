@@ -100,7 +100,8 @@ impl Sorting {
     }
 }
 
-/// Prints a list in an order of our own: of the first items that the pages have. Returns the number of printed items.
+/// Prints a list in an order of our own, into which the first items are put; later ones follow as they come. Returns
+/// the number of printed items.
 ///
 /// # Errors
 ///
@@ -112,18 +113,20 @@ pub(crate) async fn print_ordered<Q: Paged>(
     describe: &dyn Fn(&[Q::Item]) -> Listing,
     output: &Output,
 ) -> anyhow::Result<usize> {
-    let mut items: Vec<Q::Item> = Vec::new();
-    while items.len() < MAX_COUNTED
+    let mut first: Vec<Q::Item> = Vec::new();
+    while first.len() < MAX_COUNTED
         && let Some(page) = pages.next(MAX_PAGE_ITEMS).await?
     {
-        items.extend(page);
+        first.extend(page);
     }
-    order(&mut items);
-    let left_out = items.len().saturating_sub(limit.rows(output.format));
-    items.truncate(limit.rows(output.format));
-    output.list(&describe(&items))?;
-    tell_rest::<Q>(items.len(), left_out, limit);
-    Ok(items.len())
+    order(&mut first);
+    let is_whole = first.len() < MAX_COUNTED;
+    let printed = print_behind(first, pages, limit, describe, output).await?;
+    if !is_whole {
+        let items = Q::ITEMS;
+        hint(format!("only the first {MAX_COUNTED} {items} were put into this order"));
+    }
+    Ok(printed)
 }
 
 /// Prints a whole list. Returns the number of items.
@@ -150,6 +153,17 @@ pub(crate) async fn print_all<Q: Paged>(
 ///
 /// When the coordinator refuses or cannot be reached, or stdout cannot be written.
 pub(crate) async fn print<Q: Paged>(
+    pages: Pages<'_, Q>,
+    limit: Limit,
+    describe: &dyn Fn(&[Q::Item]) -> Listing,
+    output: &Output,
+) -> anyhow::Result<usize> {
+    print_behind(Vec::new(), pages, limit, describe, output).await
+}
+
+/// As `print`, with items that were read before the pages.
+async fn print_behind<Q: Paged>(
+    first: Vec<Q::Item>,
     mut pages: Pages<'_, Q>,
     limit: Limit,
     describe: &dyn Fn(&[Q::Item]) -> Listing,
@@ -163,8 +177,10 @@ pub(crate) async fn print<Q: Paged>(
     } else {
         1
     };
-    let mut rows = Vec::new();
-    let (mut taken, mut left_out) = (0, 0);
+    let mut rows = first;
+    let mut left_out = rows.len().saturating_sub(most);
+    rows.truncate(most);
+    let mut taken = rows.len();
     // One item beyond the limit tells whether there are more.
     while taken < most
         && let Some(mut page) = pages.next((most - taken).saturating_add(1)).await?
