@@ -16,7 +16,8 @@ const FIRST_LOOK: u64 = 32;
 /// How much further back each next look begins. All looks together read little more than the last one.
 const FURTHER: u64 = 16;
 
-/// The newest events that a request filters, at most this many, in their order.
+/// The newest events that a request filters, at most this many, in their order; and the seq up to which the journal was
+/// searched for them, from where on a stream has the others.
 ///
 /// # Errors
 ///
@@ -25,7 +26,7 @@ pub(crate) async fn events(
     client: &Client,
     request: &StreamEventsRequest,
     wanted: usize,
-) -> Result<VecDeque<Event>, Box<CallFailure>> {
+) -> Result<(VecDeque<Event>, u64), Box<CallFailure>> {
     let status = client.call(GetStatusRequest {}).await?;
     let AsOf {
         history: _,
@@ -47,7 +48,8 @@ pub(crate) async fn events(
             found => (found?, from <= 1),
         };
         if is_all || found.len() >= wanted {
-            return Ok(found);
+            let searched = found.back().map_or(last, |event| event.seq.max(last));
+            return Ok((found, searched));
         }
         look = look.saturating_mul(FURTHER);
     }

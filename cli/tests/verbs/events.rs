@@ -1,7 +1,12 @@
 //! events: lines, JSON, and what happens when the stream is cut.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
 use serde_json::{Value, json};
-use swarm_proto::v1::{AttemptFailed, LeaseGranted, TaskState, event::Payload};
+use swarm_proto::v1::{AttemptFailed, Job, LeaseGranted, TaskState, event::Payload};
 
 use crate::fake::{Fake, World};
 
@@ -181,4 +186,42 @@ fn the_newest_are_found_from_the_end_and_followed_from_there() {
     );
     assert_eq!(fake.ctl(&["events", "--from", "0"]).stdout.lines().count(), 500);
     assert_eq!(fake.ctl(&["events", "-o", "jsonl"]).stdout.lines().count(), 500);
+}
+
+#[test]
+fn nothing_is_lost_between_the_newest_events_and_those_that_follow() {
+    let fake = Fake::start(|world| {
+        four_events(world);
+        world.task("late", TaskState::Queued);
+        world.after_stream = Some(Box::new(|world| world.becomes("late", TaskState::Running)));
+    });
+    let mut command = fake.command(&["events", "-q", "-f", "-n", "5", "--task", "late"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(line, "5\n");
+}
+
+#[test]
+fn names_are_quoted_in_the_line_that_shows_the_rest() {
+    let fake = Fake::start(|world| {
+        let id = "night run; x";
+        world.jobs.push(Job {
+            job_id: "j".into(),
+            name: id.into(),
+            ..Default::default()
+        });
+        for _ in 0..101 {
+            world.event("t", "j", Payload::LeaseGranted(LeaseGranted::default()));
+        }
+    });
+    let ended = fake.ctl(&["events", "--job", "night run; x"]);
+    assert_eq!(
+        ended.stderr,
+        "the newest 100; all that are kept: swarmctl events --from 0 --job 'night run; x'\n"
+    );
 }

@@ -51,6 +51,8 @@ pub struct World {
     pub cuts: VecDeque<usize>,
     /// Changes to make when the next streams are opened.
     pub steps: VecDeque<Step>,
+    /// What happens between the next stream's events and whatever is asked after them.
+    pub after_stream: Option<Step>,
     /// What happens between the next submit and whatever is asked after it.
     pub after_submit: Option<Step>,
     /// The refusal of the next submit.

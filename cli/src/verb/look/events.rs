@@ -12,7 +12,7 @@ use crate::{
         newest,
         subject::{Finder, Subject},
     },
-    output::{Output, event},
+    output::{Output, event, text},
     program::{
         globals::{Format, Globals},
         interrupt::unless_interrupted,
@@ -146,14 +146,14 @@ async fn print(
         found: 0,
     };
     if let Some(tail) = args.newest(output) {
-        let newest = newest::events(client, &request, tail).await.map_err(failed())?;
+        let (newest, searched) = newest::events(client, &request, tail).await.map_err(failed())?;
         if newest.len() == tail && args.tail.is_none() {
             hint(format!(
                 "the newest {tail}; all that are kept: {}",
                 client.next(&format!("events --from 0{}", flags(args)))
             ));
         }
-        request.from_seq = newest.back().map_or(request.from_seq, |last| Some(last.seq + 1));
+        request.from_seq = Some(searched + 1);
         for event in &newest {
             printed.print(event)?;
         }
@@ -269,7 +269,7 @@ fn flags(args: &Args) -> String {
         String::new()
     };
     for id in &args.ids {
-        flags.push_str(&format!(" {id}"));
+        flags.push_str(&format!(" {}", text::shell_word(id)));
     }
     for (flag, values) in [
         ("--task", &args.tasks),
@@ -278,7 +278,7 @@ fn flags(args: &Args) -> String {
         ("--kind", &args.kinds),
     ] {
         if !values.is_empty() {
-            flags.push_str(&format!(" {flag} {}", values.join(",")));
+            flags.push_str(&format!(" {flag} {}", text::shell_word(&values.join(","))));
         }
     }
     flags

@@ -120,7 +120,9 @@ async fn newest_events(client: &Client, task_id: &str) -> anyhow::Result<VecDequ
         ..StreamEventsRequest::default()
     };
     let newest = newest::events(client, &request, SHOWN_EVENTS).await;
-    newest.map_err(client.failure(format!("cannot read the events of {task_id}")))
+    let (events, _searched) =
+        newest.map_err(client.failure(format!("cannot read the events of {task_id}")))?;
+    Ok(events)
 }
 
 /// The last lines of a stream, under a heading with its size.

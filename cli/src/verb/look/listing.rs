@@ -124,7 +124,9 @@ pub(crate) async fn print_ordered<Q: Paged>(
     let printed = print_behind(first, pages, limit, describe, output).await?;
     if !is_whole {
         let items = Q::ITEMS;
-        hint(format!("only the first {MAX_COUNTED} {items} were put into this order"));
+        hint(format!(
+            "only the first {MAX_COUNTED} {items} were put into this order"
+        ));
     }
     Ok(printed)
 }

@@ -41,6 +41,9 @@ impl CoordinatorService for Service {
             .cloned()
             .map(Ok)
             .collect();
+        if let Some(step) = world.after_stream.take() {
+            step(&mut world);
+        }
         if let Some(cut) = world.cuts.pop_front() {
             items.truncate(cut);
             items.push(Err(Status::unknown(
