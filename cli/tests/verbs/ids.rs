@@ -316,11 +316,22 @@ fn last_is_what_this_user_submitted_where_others_submit_too() {
     );
     assert_eq!(ctl(&["list", "last", "-q"]).stdout, "first\nsecond\n");
     assert_eq!(ctl(&["cancel", "last", "-q"]).stdout, "first\nsecond\n");
+    // The coordinator by another of its addresses.
+    let port = fake.address.port();
+    let elsewhere = [state[0], ("SWARM_COORDINATOR", &*format!("localhost:{port}"))];
+    let ended = fake.ctl_with(&["job", "show", "last", "-q"], "", &elsewhere);
+    assert_eq!(ended.stdout, "my-job\n", "{}", ended.stderr);
     assert_eq!(ctl(&["submit", "-q", "--id", "mine-2", "--", "true"]).code, 0);
     assert_eq!(ctl(&["cancel", "last", "-q"]).stdout, "mine-2\n");
     assert_eq!(ctl(&["job", "show", "last", "-q"]).stdout, "my-job\n");
 
-    // Another user has nothing of this.
+    // Another user has nothing of this, also when it is submitted once more: that starts nothing.
+    let place = tempfile::tempdir().unwrap();
+    let another = [("XDG_STATE_HOME", place.path().to_str().unwrap())];
+    assert_eq!(fake.ctl_with(&["submit", "-"], file, &another).code, 11);
+    let repeat = ["submit", "-q", "--id", "mine", "--", "true"];
+    assert_eq!(fake.ctl_with(&repeat, "", &another).code, 11);
+    assert_eq!(fake.ctl_with(&["cancel", "last", "-q"], "", &another).code, 2);
     assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "mine-2\n");
     assert_eq!(fake.ctl(&["cancel", "last", "-q"]).code, 2);
 }

@@ -126,6 +126,31 @@ fn a_quiet_run_that_failed_says_nothing_but_when_the_code_is_not_the_tasks() {
 }
 
 #[test]
+fn the_second_night_of_a_run_with_an_id_has_an_exit_code_that_cron_sees() {
+    let fake = a_run(TaskState::Succeeded, b"first night\n", None);
+    let run = ["run", "-q", "--id", "r", "--", "./backup"];
+    assert_eq!(fake.ctl(&run).code, 0);
+    let second = fake.ctl(&run);
+    assert_eq!((second.code, second.stdout.as_str()), (11, ""));
+    assert_eq!(
+        second.stderr,
+        "error: nothing was submitted, for all of it was there before: r (succeeded)\n\
+         help: give another --id, or bring the ended task back: swarmctl retry r\n\
+         help: what it printed then: swarmctl logs r\n"
+    );
+    // While the first is at work, the second waits for it.
+    let fake = a_run(TaskState::Succeeded, b"out\n", None);
+    fake.world().task("r", TaskState::Running);
+    let attached = fake.ctl(&run);
+    assert_eq!(
+        (attached.code, attached.stdout.as_str()),
+        (0, "out\n"),
+        "{}",
+        attached.stderr
+    );
+}
+
+#[test]
 fn on_a_terminal_the_last_line_of_run_is_a_line_of_its_own() {
     let fake = a_run(TaskState::Succeeded, b"abc", None);
     let shown = on_a_terminal(fake.command(&["run", "--id", "r", "--", "printf", "abc"]), None);

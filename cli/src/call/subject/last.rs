@@ -1,7 +1,7 @@
 //! `last`: the task or job that this person has submitted last; to look at, else the newest of everybody.
 
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::v1::{Job, ListJobsRequest, ListTasksRequest, Task};
+use swarm_proto::v1::{GetStatusRequest, Job, ListJobsRequest, ListTasksRequest, Task};
 
 use super::{Finder, Kind, LAST, Purpose, own};
 use crate::call::{
@@ -44,7 +44,9 @@ pub(super) async fn newest(
 
 /// What was submitted last from here, if the coordinator still has it.
 async fn own_last(finder: Finder<'_>, kinds: &[Kind], doing: &str) -> anyhow::Result<Option<(Kind, String)>> {
-    for (kind, id) in own::remembered(finder.client.address()) {
+    let status = finder.client.call(GetStatusRequest {}).await;
+    let as_of = status.map_err(finder.client.failure(doing))?.as_of;
+    for (kind, id) in own::remembered(&as_of.unwrap_or_default().history) {
         let is_there = match kind {
             Kind::Job => finder.whole_job(&id, doing).await?.is_some(),
             Kind::Task | Kind::Agent => finder.whole_task(&id, doing).await?.is_some(),

@@ -1,7 +1,8 @@
-//! The jobs and tasks that this person has submitted from this machine: the last of each kind and coordinator.
+//! The jobs and tasks that this person has submitted: the last of each kind and coordinator.
 //!
 //! A coordinator does not know who submits, and `last` must not mean the work of somebody else when it is cancelled. A
-//! file that cannot be read or written is as good as none: then nothing is known.
+//! coordinator goes by its history, for it has several addresses, and an address on several machines is several
+//! coordinators. A file that cannot be read or written is as good as none: then nothing is known.
 
 use std::{
     fs,
@@ -10,7 +11,6 @@ use std::{
 };
 
 use etcetera::BaseStrategy as _;
-use swarm_proto::channel::Address;
 use tempfile::NamedTempFile;
 
 use super::Kind;
@@ -18,21 +18,21 @@ use super::Kind;
 /// At most this many lines are kept: two for each coordinator.
 const MAX_LINES: usize = 100;
 
-/// Bytes of the file that are read: each line has an address and an id.
+/// Bytes of the file that are read: each line has a history and an id.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// One line of the file: `127.0.0.1:50051 job nightly`.
+/// One line of the file: `8f1c… job nightly`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
-    address: String,
+    history: String,
     noun: String,
     id: String,
 }
 
 /// Remembers what was submitted.
-pub(crate) fn remember(address: &Address, kind: Kind, id: &str) {
+pub(crate) fn remember(history: &str, kind: Kind, id: &str) {
     let line = Line {
-        address: address.to_string(),
+        history: history.to_owned(),
         noun: kind.noun().to_owned(),
         id: id.to_owned(),
     };
@@ -43,10 +43,9 @@ pub(crate) fn remember(address: &Address, kind: Kind, id: &str) {
 }
 
 /// What was submitted last, the newest first: at most one of each kind.
-pub(super) fn remembered(address: &Address) -> Vec<(Kind, String)> {
-    let address = address.to_string();
+pub(super) fn remembered(history: &str) -> Vec<(Kind, String)> {
     let lines = path().map(|path| read(&path)).unwrap_or_default();
-    let here = lines.into_iter().rev().filter(|line| line.address == address);
+    let here = lines.into_iter().rev().filter(|line| line.history == history);
     here.filter_map(|line| {
         let kinds = [Kind::Task, Kind::Job];
         let kind = kinds.into_iter().find(|kind| kind.noun() == line.noun)?;
@@ -71,7 +70,7 @@ fn read(path: &PathBuf) -> Vec<Line> {
     let lines = text.lines().filter_map(|line| {
         let mut words = line.split(' ').map(str::to_owned);
         Some(Line {
-            address: words.next()?,
+            history: words.next()?,
             noun: words.next()?,
             id: words.next()?,
         })
@@ -81,7 +80,7 @@ fn read(path: &PathBuf) -> Vec<Line> {
 
 /// The lines with this one at the end, in place of an older one of its kind.
 fn with(mut lines: Vec<Line>, line: Line) -> Vec<Line> {
-    lines.retain(|other| (&other.address, &other.noun) != (&line.address, &line.noun));
+    lines.retain(|other| (&other.history, &other.noun) != (&line.history, &line.noun));
     lines.push(line);
     lines.drain(..lines.len().saturating_sub(MAX_LINES));
     lines
@@ -92,8 +91,8 @@ fn write(path: &PathBuf, lines: &[Line]) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(directory)?;
     let mut file = NamedTempFile::new_in(directory)?;
-    for Line { address, noun, id } in lines {
-        writeln!(file, "{address} {noun} {id}")?;
+    for Line { history, noun, id } in lines {
+        writeln!(file, "{history} {noun} {id}")?;
     }
     file.persist(path)?;
     Ok(())
@@ -103,9 +102,9 @@ fn write(path: &PathBuf, lines: &[Line]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn line(address: &str, noun: &str, id: &str) -> Line {
+    fn line(history: &str, noun: &str, id: &str) -> Line {
         Line {
-            address: address.to_owned(),
+            history: history.to_owned(),
             noun: noun.to_owned(),
             id: id.to_owned(),
         }
@@ -117,25 +116,25 @@ mod tests {
         let path = place.path().join("a/b/submitted");
         assert_eq!(read(&path), []);
         let mut lines = Vec::new();
-        for (address, noun, id) in [
-            ("h:1", "task", "t1"),
-            ("h:1", "job", "j1"),
-            ("i:1", "task", "u"),
-            ("h:1", "task", "t2"),
+        for (history, noun, id) in [
+            ("h1", "task", "t1"),
+            ("h1", "job", "j1"),
+            ("i1", "task", "u"),
+            ("h1", "task", "t2"),
         ] {
-            lines = with(lines, line(address, noun, id));
+            lines = with(lines, line(history, noun, id));
             write(&path, &lines).unwrap();
         }
         let expected = [
-            line("h:1", "job", "j1"),
-            line("i:1", "task", "u"),
-            line("h:1", "task", "t2"),
+            line("h1", "job", "j1"),
+            line("i1", "task", "u"),
+            line("h1", "task", "t2"),
         ];
         assert_eq!(read(&path), expected);
         for n in 0..200 {
-            lines = with(lines, line(&format!("h:{n}"), "task", "t"));
+            lines = with(lines, line(&format!("h{n}"), "task", "t"));
         }
-        assert_eq!((lines.len(), lines[0].address.as_str()), (MAX_LINES, "h:100"));
+        assert_eq!((lines.len(), lines[0].history.as_str()), (MAX_LINES, "h100"));
         fs::write(&path, b"\xff nonsense").unwrap();
         assert_eq!(read(&path), []);
     }

@@ -129,7 +129,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .call(file.request.clone())
         .await
         .map_err(|failure| source::file_failure(&client, &file, failure))?;
-    answer::remember(&client, job_id.as_deref(), &answer.tasks);
+    answer::remember(&client, job_id.as_deref(), &answer);
     answer::print(&answer, &words, job_id.as_deref(), &output)?;
     import.notes.iter().for_each(note);
     answer::tell_existing(&answer.tasks);

@@ -1,6 +1,7 @@
 //! The answer to a submit, for people and scripts.
 
 use serde_json::{Value, json};
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     json,
     v1::{GetStatusRequest, Hold, NewTask, SubmitTasksResponse, SubmittedTask},
@@ -12,7 +13,7 @@ use crate::{
         subject::{Kind, own},
     },
     output::{Listing, Output, change, hold, state, table::Table, task, text},
-    program::terminal::{fault, note},
+    program::terminal::note,
 };
 
 /// At most this many existing tasks are named.
@@ -21,12 +22,17 @@ const MAX_NAMED: usize = 10;
 /// At most this many tasks are shown to people; programs get all of them.
 const MAX_SHOWN: usize = 100;
 
-/// Remembers what was submitted, for `last`.
-pub(crate) fn remember(client: &Client, job_id: Option<&str>, tasks: &[SubmittedTask]) {
-    match (job_id, tasks) {
-        (Some(job_id), _) => own::remember(client.address(), Kind::Job, job_id),
-        (None, [.., task]) => own::remember(client.address(), Kind::Task, &task.task_id),
-        (None, []) => {}
+/// Remembers what was submitted, for `last`. What was there before may be somebody else's.
+pub(crate) fn remember(client: &Client, job_id: Option<&str>, answer: &SubmitTasksResponse) {
+    let tasks = &answer.tasks;
+    let Some(as_of) = answer.as_of.as_ref().filter(|_| !is_nothing_new(client, tasks)) else {
+        return;
+    };
+    let is_own = |task: &&SubmittedTask| !task.existed || client.has_lost_an_answer();
+    match (job_id, tasks.iter().rfind(is_own)) {
+        (Some(job_id), _) => own::remember(&as_of.history, Kind::Job, job_id),
+        (None, Some(task)) => own::remember(&as_of.history, Kind::Task, &task.task_id),
+        (None, None) => {}
     }
 }
 
@@ -45,12 +51,26 @@ pub(crate) fn tell_existing(tasks: &[SubmittedTask]) {
     }
 }
 
-/// Tells that nothing was submitted.
-pub(crate) fn tell_nothing_new(tasks: &[SubmittedTask]) {
-    fault(format!(
-        "error: nothing was submitted, for all of it was there before: {}",
-        existing(tasks)
-    ));
+/// Nothing was submitted, and cron sees it. `again` says how to run what is there once more.
+pub(crate) fn nothing_new(tasks: &[SubmittedTask], again: String) -> Failure {
+    let there = existing(tasks);
+    let sentence = format!("nothing was submitted, for all of it was there before: {there}");
+    Failure::new(Exit::NothingNew, sentence).help(again)
+}
+
+/// What to do about the one task that was there before.
+pub(crate) fn another_id(client: &Client, task: &SubmittedTask) -> String {
+    let id = &task.task_id;
+    match state::is_final(task.state()) {
+        true => {
+            let retry = client.next(&format!("retry {id}"));
+            format!("give another --id, or bring the ended task back: {retry}")
+        }
+        false => format!(
+            "give another --id, or wait for it: {}",
+            client.next(&format!("wait {id}"))
+        ),
+    }
 }
 
 /// The tasks that existed already, with their states.

@@ -84,7 +84,18 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         .call(request)
         .await
         .map_err(|failure| source::flag_failure(&client, failure))?;
-    answer::remember(&client, None, &answer.tasks);
+    answer::remember(&client, None, &answer);
+    if let [task] = answer.tasks.as_slice()
+        && answer::is_nothing_new(&client, &answer.tasks)
+        && state::is_final(task.state())
+    {
+        let again = answer::another_id(&client, task);
+        let printed = client.next(&format!("logs {task_id}"));
+        let nothing_new = answer::nothing_new(&answer.tasks, again);
+        return Err(nothing_new
+            .help(format!("what it printed then: {printed}"))
+            .into());
+    }
     answer::tell_existing(&answer.tasks);
     unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
 

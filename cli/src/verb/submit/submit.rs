@@ -14,7 +14,7 @@ use crate::{
     output::{Output, state, text},
     program::{
         globals::{Format, Globals},
-        terminal::{advice, be_quiet, fault, note, write_stdout},
+        terminal::{advice, be_quiet, note, write_stdout},
     },
     verb::look::wait,
 };
@@ -162,16 +162,15 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         None => source::flag_failure(&client, failure),
     })?;
 
-    answer::remember(&client, job_id.as_deref(), &answer.tasks);
+    answer::remember(&client, job_id.as_deref(), &answer);
     answer::print(&answer, &words, job_id.as_deref(), &output)?;
     if answer::is_nothing_new(&client, &answer.tasks) {
         let is_at_work = answer.tasks.iter().any(|task| !state::is_final(task.state()));
         if is_at_work && (args.wait || args.follow) {
             answer::tell_existing(&answer.tasks);
         } else {
-            answer::tell_nothing_new(&answer.tasks);
-            fault(format!("help: {}", help_again(&args, &answer.tasks, globals)));
-            return Ok(Exit::NothingNew);
+            let again = help_again(&client, &args, &answer.tasks);
+            return Err(answer::nothing_new(&answer.tasks, again).into());
         }
     } else {
         answer::tell_existing(&answer.tasks);
@@ -228,17 +227,14 @@ fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
 }
 
 /// How to run what is there once more.
-fn help_again(args: &Args, tasks: &[SubmittedTask], globals: &Globals) -> String {
-    match (&args.file, tasks) {
+fn help_again(client: &Client, args: &Args, tasks: &[SubmittedTask]) -> String {
+    match (args.file.as_ref().or(args.source.as_ref()), tasks) {
         (Some(path), _) => {
             let path = text::shell_word(&path.display().to_string());
-            let again = globals.next(&format!("submit --again -f {path}"));
+            let again = client.next(&format!("submit --again -f {path}"));
             format!("to run it once more, under new ids: {again}")
         }
-        (None, [task]) => {
-            let retry = globals.next(&format!("retry {}", task.task_id));
-            format!("give another --id, or bring the ended task back: {retry}")
-        }
+        (None, [task]) => answer::another_id(client, task),
         (None, _) => "give other ids; for a job file --again makes them up".to_owned(),
     }
 }
