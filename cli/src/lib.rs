@@ -36,7 +36,7 @@ use swarm_program::{
 };
 
 use args::{Given, Program};
-use program::{PROGRAM, empty::NoEmptyWord};
+use program::{PROGRAM, empty::NoEmptyWord, globals::json_among};
 
 /// Runs `swarmctl` with these arguments, the first of which is the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -46,20 +46,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let (program, settings) = match parse(&args) {
         Ok(parsed) => parsed,
-        Err(ReadError::Settings(failure)) => {
-            program::failure::tell(&failure);
-            return failure.exit.into();
-        }
-        Err(ReadError::Usage(error)) => {
-            let error = verb::own::tips::improved(error, PROGRAM.command(args::command()), &args);
-            // Help goes to stdout, everything else to stderr; a closed one cannot be told about.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
-        }
+        Err(error) => return not_carried_out(error, &args).into(),
     };
     program::terminal::speak_as(program.globals.format());
     panic::set_hook(Box::new(tell_bug));
@@ -81,6 +68,29 @@ fn parse(args: &[OsString]) -> Result<(Program, Settings), ReadError> {
     Ok((program, settings))
 }
 
+/// Tells why a command line is not carried out, or the help that was asked for.
+fn not_carried_out(error: ReadError, args: &[OsString]) -> Exit {
+    json_among(args).into_iter().for_each(program::terminal::speak_as);
+    let failure = match error {
+        ReadError::Settings(failure) => failure,
+        ReadError::Usage(error) => {
+            let error = verb::own::tips::improved(error, PROGRAM.command(args::command()), args);
+            if !error.use_stderr() || !program::terminal::speaks_json() {
+                // Help goes to stdout, everything else to stderr; a closed one cannot be told about.
+                let _ = error.print();
+                return if error.use_stderr() {
+                    Exit::Usage
+                } else {
+                    Exit::Done
+                };
+            }
+            program::failure::of_usage(&error)
+        }
+    };
+    program::failure::tell(&failure);
+    failure.exit
+}
+
 /// The result of the work; a panic has its own exit code.
 fn unless_bug(work: impl FnOnce() -> anyhow::Result<Exit>) -> Exit {
     // After a panic the program ends, so nothing half done is used again.
@@ -97,10 +107,9 @@ fn tell_bug(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |place| {
         format!(" ({}:{})", place.file(), place.line())
     });
-    program::terminal::fault(format!(
-        "error: swarmctl had to stop because of a bug of ours: {what}{place}"
-    ));
-    program::terminal::fault("help: please report it, with the command line and these lines");
+    let sentence = format!("swarmctl had to stop because of a bug of ours: {what}{place}");
+    let failure = Failure::new(Exit::Bug, sentence);
+    program::failure::tell(&failure.help("please report it, with the command line and these lines"));
 }
 
 fn run(program: Program, settings: &Settings) -> anyhow::Result<Exit> {

@@ -1,7 +1,6 @@
 //! Calls to the coordinator. When an answer is lost, the same request is sent again.
 
 use std::{
-    io::{self, IsTerminal as _},
     pin::Pin,
     sync::{
         OnceLock,
@@ -23,12 +22,7 @@ use swarm_proto::{
 use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::patience::Patience;
-use crate::program::{
-    failure,
-    globals::{Format, Globals},
-    next,
-    terminal::note,
-};
+use crate::program::{failure, globals::Globals, next, terminal::note};
 
 /// How long an answer may take before it counts as lost. The coordinator answers all requests of swarmctl at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,8 +40,6 @@ pub struct Client {
     reached: AtomicBool,
     /// Whether an answer was lost whose request may have been carried out.
     lost_an_answer: AtomicBool,
-    /// Whether a person sees stderr, and has not asked for ids only.
-    tells_meanings: bool,
     /// The kind of server at the address, when it is no coordinator.
     stranger: OnceLock<Peer>,
 }
@@ -68,7 +60,6 @@ impl Client {
             patient: false,
             reached: AtomicBool::new(false),
             lost_an_answer: AtomicBool::new(false),
-            tells_meanings: io::stderr().is_terminal() && globals.format() != Format::Name,
             stranger: OnceLock::new(),
         })
     }
@@ -88,19 +79,6 @@ impl Client {
     /// Whether an answer was lost, so that what a request finds there may be the work of the same request before.
     pub(crate) fn has_lost_an_answer(&self) -> bool {
         self.lost_an_answer.load(Ordering::Relaxed)
-    }
-
-    /// Whether `tell_meaning` tells anything.
-    pub(crate) fn tells_meanings(&self) -> bool {
-        self.tells_meanings
-    }
-
-    /// Tells a person what a name or the beginning of an id means. A script gets the whole ids in the answer, and no
-    /// line on stderr at each call.
-    pub(crate) fn tell_meaning(&self, meaning: String) {
-        if self.tells_meanings {
-            note(meaning);
-        }
     }
 
     /// A command line to type next, for this coordinator.

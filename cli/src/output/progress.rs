@@ -11,7 +11,7 @@ use super::{
     rate::{self, Rate},
     text,
 };
-use crate::program::terminal::note;
+use crate::program::terminal::{is_watched, note};
 
 /// How often a line is written if less than a tenth of the tasks has ended meanwhile.
 pub const LINE_INTERVAL: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ impl Progress {
         if total <= 1 && !self.is_detailed {
             return;
         }
-        if self.bar.is_none() && io::stderr().is_terminal() {
+        if self.bar.is_none() && is_watched() {
             self.bar = Some(ProgressBar::new(total).with_style(style()));
         }
         match &self.bar {

@@ -80,6 +80,20 @@ pub fn of_stranger(peer: Peer, address: &Address) -> Failure {
     unreached
 }
 
+/// What clap says of a wrong command line.
+pub fn of_usage(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let sentence = words.join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    let mut failure = Failure::new(Exit::Usage, sentence);
+    let help = rest.lines().map(str::trim).filter(|line| !line.is_empty());
+    let help = help.map(|line| line.strip_prefix("tip: ").unwrap_or(line));
+    failure.help.extend(help.map(str::to_owned));
+    failure
+}
+
 /// Says a failure on stderr; as a line of JSON where a program reads JSON.
 pub fn tell(failure: &Failure) {
     if !speaks_json() {

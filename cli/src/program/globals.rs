@@ -1,6 +1,6 @@
 //! The flags that every verb understands.
 
-use std::time::Duration;
+use std::{ffi::OsString, time::Duration};
 
 use clap::{ValueEnum, builder::BoolishValueParser};
 use swarm_program::{exit::Exit, failure::Failure};
@@ -92,6 +92,25 @@ impl Globals {
     pub fn next(&self, rest: &str) -> String {
         next(&self.coordinator, rest)
     }
+}
+
+/// The format of JSON that the words of a wrong command line ask for.
+pub fn json_among(words: &[OsString]) -> Option<Format> {
+    let words = words.iter().skip(1).map(|word| word.to_string_lossy());
+    let words: Vec<_> = words.take_while(|word| word != "--").collect();
+    words.iter().enumerate().find_map(|(at, word)| {
+        let value = match word.as_ref() {
+            "-o" | "--output" => words.get(at + 1)?,
+            word => {
+                let value = word
+                    .strip_prefix("--output=")
+                    .or_else(|| word.strip_prefix("-o"))?;
+                value.strip_prefix('=').unwrap_or(value)
+            }
+        };
+        let format = Format::from_str(value, true).ok()?;
+        matches!(format, Format::Json | Format::Jsonl).then_some(format)
+    })
 }
 
 /// How to print what was asked for.

@@ -29,12 +29,22 @@ pub(crate) fn speaks_json() -> bool {
     matches!(FORMAT.get(), Some(Format::Json | Format::Jsonl))
 }
 
-/// Whether nothing is told but what went wrong.
-static IS_QUIET: AtomicBool = AtomicBool::new(false);
+/// Whether somebody follows what happens, and is told it in every format.
+static IS_FOLLOWED: AtomicBool = AtomicBool::new(false);
 
-/// From now on tells only what went wrong, or everything.
-pub(crate) fn be_quiet(quiet: bool) {
-    IS_QUIET.store(quiet, Ordering::Relaxed);
+/// From now on somebody follows what happens.
+pub(crate) fn follow() {
+    IS_FOLLOWED.store(true, Ordering::Relaxed);
+}
+
+/// Whether nothing is told but what went wrong: ids only were asked for.
+pub(crate) fn is_silent() -> bool {
+    FORMAT.get() == Some(&Format::Name) && !IS_FOLLOWED.load(Ordering::Relaxed)
+}
+
+/// Whether a person sees what is told.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal() && !is_silent()
 }
 
 /// Tells a person something in one line on stderr; stdout belongs to scripts.
@@ -44,7 +54,7 @@ pub fn note(line: impl AsRef<str>) {
 
 /// Tells a person something in lines of ours: text from outside has none.
 pub fn notes(lines: impl AsRef<str>) {
-    if !IS_QUIET.load(Ordering::Relaxed) {
+    if !is_silent() {
         faults(lines);
     }
 }
@@ -60,16 +70,9 @@ pub fn faults(lines: impl AsRef<str>) {
     let _ = writeln!(io::stderr().lock(), "{}", clean(lines.as_ref()));
 }
 
-/// Tells a person what to type next. Nothing where a program reads the answer.
-pub fn advice(line: impl AsRef<str>) {
-    if FORMAT.get().is_none_or(|format| format.is_for_people()) {
-        hint(line);
-    }
-}
-
-/// Tells a person what to type next or where more is, faintly on a terminal.
+/// Tells a person what to type next or where more is, faintly on a terminal. Nothing where a program reads the answer.
 pub fn hint(line: impl AsRef<str>) {
-    if IS_QUIET.load(Ordering::Relaxed) {
+    if FORMAT.get().is_some_and(|format| !format.is_for_people()) {
         return;
     }
     let line = clean_line(line.as_ref());

@@ -157,6 +157,7 @@ fn a_pause_says_when_something_stricter_stays() {
         (&answer["hold"]["kind"], &answer["hold"]["actor"]),
         (&"stop".into(), &"bob@lab".into())
     );
+    let ended = as_ann(&fake, &["pause"]);
     assert!(
         ended.stderr.starts_with(
             "that hold is stricter than a pause and stays; to give work again: swarmctl resume\n"

@@ -249,10 +249,14 @@ fn a_retry_of_a_job_means_its_failed_and_cancelled_tasks() {
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
         (0, "one\nthree\n", "")
     );
+    assert_eq!(
+        fake.ctl(&["retry", "j1"]).stderr,
+        "job j1: none of its tasks is failed or cancelled\n"
+    );
     let ended = fake.ctl(&["retry", "j1", "-q"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (0, "", "job j1: none of its tasks is failed or cancelled\n")
+        (0, "", "")
     );
 }
 

@@ -77,6 +77,7 @@ fn list_reads_as_many_pages_as_it_needs() {
     });
     let ended = fake.ctl(&["list", "-q", "--limit", "5"]);
     assert_eq!(ended.stdout, "t0\nt1\nt2\nt3\nt4\n");
+    let ended = fake.ctl(&["list", "--limit", "5"]);
     assert_eq!(ended.stderr, "2 more; --all shows them\n");
     assert_eq!(
         fake.ctl(&["list", "-q", "--limit", "0"]).stdout.lines().count(),

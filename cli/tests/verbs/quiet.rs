@@ -4,7 +4,7 @@
 use std::process::Stdio;
 
 use serde_json::Value;
-use swarm_proto::v1::{Agent, Attempt, AttemptOutcome, Output, TaskResult, TaskState};
+use swarm_proto::v1::{Agent, Attempt, AttemptOutcome, Job, Output, TaskResult, TaskState};
 
 use crate::{
     fake::{Fake, World},
@@ -91,6 +91,127 @@ fn a_program_reads_errors_as_json_too() {
             .unwrap()
             .starts_with("stdin:1:18: unknown field"),
         "{error}"
+    );
+}
+
+#[test]
+fn every_verb_tells_nothing_besides_ids_and_no_hints_where_a_program_reads() {
+    let fake = Fake::start(|world| {
+        world.agents.push(Agent {
+            agent_id: "lab".into(),
+            ..Default::default()
+        });
+        world.task("done", TaskState::Succeeded);
+        world.task("bad", TaskState::Failed);
+        world.task("waits", TaskState::Queued);
+        world.jobs.push(Job {
+            job_id: "j".into(),
+            task_count: 30,
+            ..Default::default()
+        });
+    });
+    for verb in [
+        &["wait", "done"][..],
+        &["wait", "bad"],
+        &["logs", "waits"],
+        &["list", "-n", "1"],
+        &["list", "--queue", "none"],
+        &["job", "show", "j"],
+        &["events", "-n", "1"],
+        &["cancel", "--state", "running", "--yes"],
+        &["retry", "j"],
+        &["pause"],
+        &["resume"],
+        &["drain", "lab"],
+        &["undrain", "lab"],
+        &["queue", "pause", "slow"],
+        &["queue", "limit", "slow", "3"],
+        &["agent", "pause", "lab"],
+        &["stop", "--yes"],
+    ] {
+        let quiet = fake.ctl(&[verb, &["-q"]].concat());
+        assert_eq!(quiet.stderr, "", "{verb:?}");
+        for format in ["json", "jsonl", "yaml"] {
+            let ended = fake.ctl(&[verb, &["-o", format]].concat());
+            for hint in [
+                "help:",
+                "to give work again",
+                "to let it work",
+                "shows them",
+                "swarmctl ",
+            ] {
+                assert!(
+                    !ended.stderr.contains(hint),
+                    "{verb:?} -o {format}: {}",
+                    ended.stderr
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_of_every_kind_are_json_where_a_program_reads() {
+    let fake = Fake::start(|world| {
+        world.agents.push(Agent {
+            agent_id: "lab".into(),
+            ..Default::default()
+        });
+        world.task("waits", TaskState::Queued);
+    });
+    for (args, code, sentence, help) in [
+        (
+            &["-o", "json", "submit", "--id", "waits", "--", "true"][..],
+            11,
+            "nothing was submitted",
+            "swarmctl wait waits",
+        ),
+        (
+            &["wait", "waits", "--timeout", "1ms", "-o", "jsonl"],
+            5,
+            "not all had ended after ",
+            "to wait again: swarmctl wait waits",
+        ),
+        (
+            &["list", "--output=json", "--stat", "failed"],
+            2,
+            "unexpected argument '--stat' found",
+            "Usage: swarmctl list",
+        ),
+        (&["-ojson", "lits"], 2, "unrecognized subcommand 'lits'", "list"),
+        (
+            &["submit", "--cron", "daily", "-o", "json", "--", "true"],
+            2,
+            "unexpected argument '--cron' found",
+            "there are no schedules: let cron run swarmctl submit, or use --not-before and --delay",
+        ),
+        (
+            &["inspect", "", "-o", "json"],
+            2,
+            "invalid value '' for '<ID>'",
+            "try '--help'",
+        ),
+    ] {
+        let ended = fake.ctl(args);
+        let error: Value = serde_json::from_str(ended.stderr.lines().last().unwrap_or_default())
+            .unwrap_or_else(|_| panic!("{args:?}: {}", ended.stderr));
+        assert_eq!(
+            (ended.code, &error["exit_code"]),
+            (code, &code.into()),
+            "{args:?}: {error}"
+        );
+        assert!(
+            error["error"].as_str().unwrap().contains(sentence),
+            "{args:?}: {error}"
+        );
+        assert!(error["help"].to_string().contains(help), "{args:?}: {error}");
+    }
+    // A command's own words ask for nothing.
+    let ended = fake.ctl(&["submit", "--nosuch", "--", "curl", "-o", "json"]);
+    assert!(
+        ended.stderr.starts_with("error: unexpected argument"),
+        "{}",
+        ended.stderr
     );
 }
 

@@ -89,13 +89,12 @@ fn a_submit_that_nobody_can_run_says_so_at_once() {
     assert_eq!(ended.code, 9);
     let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(answer["unmatched"][0]["task_ids"][0], "t1");
-    assert!(
-        ended.stderr.ends_with(
-            "error: queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining\n"
-        ),
-        "{}",
-        ended.stderr
+    let error: Value = serde_json::from_str(ended.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        error["error"],
+        "queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining"
     );
+    assert_eq!(error["help"][0], "swarmctl explain t1");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{GetStatusRequest, Job, ListJobsRequest, ListTasksRequest, Task};
 
-use super::{Finder, Kind, LAST, Purpose, own};
+use super::{Finder, Kind, LAST, Purpose, own, tell_meaning};
 use crate::call::{
     client::Client,
     pages::{Paged, Pages},
@@ -21,7 +21,7 @@ pub(super) async fn newest(
 ) -> anyhow::Result<Option<(Kind, String)>> {
     let client = finder.client;
     if let Some((kind, id)) = own_last(finder, kinds, doing).await? {
-        client.tell_meaning(format!("{LAST} is {} {id}", kind.noun()));
+        tell_meaning(format!("{LAST} is {} {id}", kind.noun()));
         return Ok(Some((kind, id)));
     }
     let Some((kind, id)) = newest_of_everybody(client, kinds).await? else {
@@ -30,7 +30,7 @@ pub(super) async fn newest(
     let noun = kind.noun();
     match finder.purpose {
         Purpose::Look => {
-            client.tell_meaning(format!("{LAST} is {noun} {id}, the newest of everybody"));
+            tell_meaning(format!("{LAST} is {noun} {id}, the newest of everybody"));
             Ok(Some((kind, id)))
         }
         Purpose::Change => {

@@ -21,6 +21,7 @@ use swarm_proto::{
 };
 
 use super::client::Client;
+use crate::program::terminal::{is_watched, note};
 use name::{agent_named, newest_job_named};
 
 /// The word for what this person has submitted last, unless a task or job has this very id.
@@ -324,6 +325,14 @@ impl<'c> Finder<'c> {
             }
             Err(failure) => Err(self.client.failure(doing)(failure)),
         }
+    }
+}
+
+/// Tells a person what a name or the beginning of an id means. A script gets the whole ids in the answer, and no line
+/// on stderr at each call.
+fn tell_meaning(meaning: String) {
+    if is_watched() {
+        note(meaning);
     }
 }
 

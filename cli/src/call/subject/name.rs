@@ -9,9 +9,10 @@ use swarm_proto::{
     v1::{Agent, AgentState, ListAgentsRequest, ListJobsRequest},
 };
 
+use super::tell_meaning;
 use crate::{
     call::{client::Client, pages::Pages},
-    program::terminal::note,
+    program::terminal::{is_watched, note},
 };
 
 /// Pages to search for a name: the coordinator looks at tens of thousands of jobs for each. In longer lists only ids
@@ -44,7 +45,7 @@ pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Res
             newest = named.next().map(|job| job.job_id);
         }
         older += named.count();
-        if newest.is_some() && (older >= MAX_COUNTED || !client.tells_meanings()) {
+        if newest.is_some() && (older >= MAX_COUNTED || !is_watched()) {
             break;
         }
         if searched == MAX_SEARCHED_PAGES && newest.is_none() {
@@ -57,7 +58,7 @@ pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Res
             MAX_COUNTED.. => format!(", the newest of more than {MAX_COUNTED} with this name"),
             older => format!(", the newest of {} with this name", older + 1),
         };
-        client.tell_meaning(format!("{name} is job {id}{others}"));
+        tell_meaning(format!("{name} is job {id}{others}"));
     }
     Ok(newest)
 }
@@ -92,7 +93,7 @@ pub(super) async fn agent_named(client: &Client, name: &str) -> anyhow::Result<O
                 0 => String::new(),
                 gone => format!("; {gone} more of this name said goodbye"),
             };
-            client.tell_meaning(format!("{name} is agent {id}{others}"));
+            tell_meaning(format!("{name} is agent {id}{others}"));
             Ok(Some(id))
         }
         several => {

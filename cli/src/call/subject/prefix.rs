@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 use tonic::Code;
 
-use super::{Finder, Kind, Purpose};
+use super::{Finder, Kind, Purpose, tell_meaning};
 use crate::program::value;
 
 /// At most this many ids are told when several begin alike.
@@ -62,7 +62,7 @@ pub(super) async fn only_one(
             Err(too_short(prefix, *kind, id, doing).into())
         }
         [(kind, id)] => {
-            client.tell_meaning(format!("{prefix} is {} {id}", kind.noun()));
+            tell_meaning(format!("{prefix} is {} {id}", kind.noun()));
             Ok(Some((*kind, id.clone())))
         }
         several => Err(ambiguous(prefix, several).into()),

@@ -25,7 +25,11 @@ use crate::{
     },
     exchange::{self, document::Document, execution_log::Lines},
     output::text,
-    program::{globals::Globals, interrupt::unless_interrupted, terminal::note},
+    program::{
+        globals::Globals,
+        interrupt::unless_interrupted,
+        terminal::{fault, note},
+    },
     verb::look::filter::Filter,
 };
 
@@ -93,7 +97,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     match unless_interrupted(write(&client, &args)).await {
         Some(result) => result.map(|()| Exit::Done),
         None => {
-            note("interrupted; nothing was written in place of a file");
+            fault("interrupted; nothing was written in place of a file");
             Ok(Exit::Interrupted)
         }
     }

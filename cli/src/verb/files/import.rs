@@ -18,7 +18,7 @@ use crate::{
     output::{Output, text},
     program::{
         globals::Globals,
-        terminal::{advice, note},
+        terminal::{hint, note},
     },
     verb::submit::{answer, dry_run::DryRun, source, unmatched},
 };
@@ -136,16 +136,14 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let new = answer.tasks.iter().filter(|task| !task.existed).count();
     let count = text::counted(answer.tasks.len() as u64, "task");
     note(format!("submitted {new} of {count} of {what}"));
-    let is_refused = args.require_match && !answer.unmatched.is_empty();
-    let label = if is_refused { "error: " } else { "" };
-    unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
-    if is_refused {
-        return Ok(Exit::Unmatched);
+    if args.require_match && !answer.unmatched.is_empty() {
+        return Err(unmatched::failure(&client, &answer.tasks, &answer.unmatched).into());
     }
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched);
     if new > 0 {
         answer::warn_without_agents(&client).await;
         if let Some(job_id) = job_id {
-            advice(format!("next: {}", globals.next(&format!("list --job {job_id}"))));
+            hint(format!("next: {}", globals.next(&format!("list --job {job_id}"))));
         }
     }
     Ok(Exit::Done)

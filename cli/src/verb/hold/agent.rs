@@ -12,7 +12,7 @@ use super::{
 use crate::{
     call::{client::Client, pages::Pages, subject::Finder},
     output::{Output, agent, change, hold::Scope},
-    program::{actor::Actor, globals::Globals, terminal::note, unflagged::unflagged},
+    program::{actor::Actor, globals::Globals, terminal::hint, unflagged::unflagged},
     verb::look::listing,
 };
 
@@ -104,7 +104,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 false => listing::print(pages, limit, &agent::listing, &output).await?,
             };
             if printed == 0 && !is_filtered {
-                note(format!(
+                hint(format!(
                     "help: start one with: {}",
                     change::start_agent(client.address())
                 ));

@@ -102,12 +102,10 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         Some(Some(ended)) => ended,
         Some(None) => {
             let waited = format_duration(args.wait_timeout.unwrap_or_default());
-            note(format!("error: agent {name} still held leases after {waited}"));
-            note(format!(
-                "help: it goes on draining; to wait again: {}",
-                again(&client, &agent_id, &held)
-            ));
-            Ok(Exit::TimedOut)
+            let sentence = format!("agent {name} still held leases after {waited}");
+            let again = again(&client, &agent_id, &held);
+            let help = format!("it goes on draining; to wait again: {again}");
+            Err(Failure::new(Exit::TimedOut, sentence).help(help).into())
         }
         None => {
             note(format!(

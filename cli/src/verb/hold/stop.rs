@@ -7,7 +7,12 @@ use super::flags::Reason;
 use crate::{
     call::client::Client,
     output::{Output, change, hold, text},
-    program::{actor::Actor, confirmation::is_confirmed, globals::Globals, terminal::note},
+    program::{
+        actor::Actor,
+        confirmation::is_confirmed,
+        globals::Globals,
+        terminal::{hint, note},
+    },
 };
 
 const EXAMPLES: &str = "\
@@ -76,7 +81,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             output.sentence(&given_back)
         ),
     )?;
-    note(format!(
+    hint(format!(
         "nothing is given to agents until: {}",
         change::resume(&hold::Scope::Everything, client.address())
     ));

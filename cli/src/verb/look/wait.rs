@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use serde_json::json;
-use swarm_program::exit::Exit;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     duration::{format_duration, parse_duration},
     v1::{GetTaskRequest, ListTasksRequest, Task, TaskState},
@@ -28,7 +28,7 @@ use crate::{
     program::{
         globals::Globals,
         interrupt::unless_interrupted,
-        terminal::{fault, hint, is_colored, note, terminal_width, write_stderr},
+        terminal::{hint, is_colored, is_silent, note, terminal_width, write_stderr},
     },
 };
 
@@ -96,15 +96,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         Some(Some(result)) => result,
         Some(None) => {
             let timeout = args.timeout.unwrap_or_default();
-            fault(format!(
-                "error: not all had ended after {}",
-                format_duration(timeout)
-            ));
-            hint(format!(
-                "help: they go on; to wait again: {}",
-                again(globals, &ids)
-            ));
-            Ok(Exit::TimedOut)
+            let sentence = format!("not all had ended after {}", format_duration(timeout));
+            let help = format!("they go on; to wait again: {}", again(globals, &ids));
+            Err(Failure::new(Exit::TimedOut, sentence).help(help).into())
         }
         None => Ok(detached(globals, &ids)),
     }
@@ -164,7 +158,7 @@ async fn tell_end(
             }))?;
         }
         Some(output) => output.list(&listing)?,
-        None if tasks.is_empty() => {}
+        None if tasks.is_empty() || is_silent() => {}
         None => {
             let mut sheet = Sheet::default();
             sheet.table(

@@ -22,7 +22,7 @@ use crate::{
         fault::{External, Faults},
     },
     output::{Listing, Output, state, table::Table, task, text},
-    program::terminal::{advice, fault, note},
+    program::terminal::{fault, hint, note},
 };
 
 /// At most this many ids are looked up on the coordinator.
@@ -86,16 +86,13 @@ impl DryRun<'_> {
             output.list(&self.listing(defaults.as_ref(), shown))?;
             answer::tell_left(self.request.tasks.len(), shown);
         }
-        let is_unmatched = known.is_some_and(|known| self.tell(&known));
-        advice(format!(
+        let unmatched = known.map(|known| self.tell(&known)).transpose();
+        hint(format!(
             "nothing was submitted; without --dry-run: {}",
             self.title()
         ));
-        Ok(if is_unmatched && self.require_match {
-            Exit::Unmatched
-        } else {
-            Exit::Done
-        })
+        unmatched?;
+        Ok(Exit::Done)
     }
 
     /// The coordinator's refusal, if it would refuse the request.
@@ -117,8 +114,8 @@ impl DryRun<'_> {
         Some(failure)
     }
 
-    /// Tells what the coordinator knows; returns whether no agent can run some of the tasks.
-    fn tell(&self, known: &Known) -> bool {
+    /// Tells what the coordinator knows. That no agent can run some of the tasks is a failure for who asks for a match.
+    fn tell(&self, known: &Known) -> Result<(), Failure> {
         answer::tell_existing(&known.existing);
         known.hopeless.iter().for_each(note);
         if known.unchecked > 0 {
@@ -137,13 +134,11 @@ impl DryRun<'_> {
                 existed: false,
             })
             .collect();
-        let label = if self.require_match && !known.unmatched.is_empty() {
-            "error: "
-        } else {
-            ""
-        };
-        unmatched::tell_without_help(&tasks, &known.unmatched, label);
-        !known.unmatched.is_empty()
+        if self.require_match && !known.unmatched.is_empty() {
+            return Err(unmatched::failure_without_help(&tasks, &known.unmatched));
+        }
+        unmatched::tell_without_help(&tasks, &known.unmatched);
+        Ok(())
     }
 
     fn title(&self) -> String {

@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
-use swarm_program::exit::Exit;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{
     Attempt, AttemptOutcome, GetTaskRequest, Output as TaskOutput, SubmitTasksRequest, Task, TaskState,
 };
@@ -19,10 +19,10 @@ use crate::{
     },
     output::{Output, inputs, state},
     program::{
-        OF_TASKS,
+        OF_TASKS, failure,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
-        terminal::{advice, be_quiet, fault, task_stderr, task_stdout},
+        terminal::{fault, hint, is_watched, speaks_json, task_stderr, task_stdout},
     },
     verb::look::{logs, wait},
 };
@@ -61,8 +61,6 @@ pub struct Args {
 ///
 /// When the coordinator refuses or cannot be reached, or stdout is closed.
 pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
-    let is_quiet = globals.format() == Format::Name;
-    be_quiet(is_quiet);
     let output = Output::new(globals);
     // A person waits: a failure is shown at once instead of being tried again.
     args.flags.retries.get_or_insert(0);
@@ -97,7 +95,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             .into());
     }
     answer::tell_existing(&answer.tasks);
-    unmatched::tell(&client, &answer.tasks, &answer.unmatched, "");
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched);
 
     let client = client.patiently();
     let mut awaited = [Awaited::task(&task_id)];
@@ -116,7 +114,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         )
     };
     let Some(ended) = unless_interrupted(ending).await else {
-        advice(format!(
+        hint(format!(
             "to end it: {}",
             globals.next(&format!("cancel {task_id}"))
         ));
@@ -132,8 +130,8 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         // The code is not the task's, and somebody has to know why.
         Exit::Failed | Exit::OutputCut => true,
         // Scripts and cron hear nothing of what went well.
-        Exit::Task(0) => !is_quiet && io::stderr().is_terminal(),
-        _ => !is_quiet,
+        Exit::Task(0) => is_watched(),
+        _ => output.format.is_for_people(),
     };
     let written = match output.format {
         Format::Table | Format::Wide | Format::Name if output.fields().is_everything() => {
@@ -155,8 +153,10 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if let Some(line) = inputs::line(&task) {
         fault(line);
     }
-    if is_told {
-        fault(whose);
+    match exit {
+        Exit::Failed | Exit::OutputCut if speaks_json() => failure::tell(&Failure::new(exit, whose)),
+        _ if is_told => fault(whose),
+        _ => {}
     }
     match written {
         // The exit code is the task's, even if our stdout is closed or cannot be written.

@@ -13,8 +13,8 @@ use crate::{
     jobfile::reference,
     output::{Output, state, text},
     program::{
-        globals::{Format, Globals},
-        terminal::{advice, be_quiet, note, write_stdout},
+        globals::Globals,
+        terminal::{follow, hint, note, write_stdout},
     },
     verb::look::wait,
 };
@@ -120,7 +120,6 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         write_stdout(format!("{:#}\n", reference::schema()).as_bytes())?;
         return Ok(Exit::Done);
     }
-    be_quiet(globals.format() == Format::Name);
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let (request, file) = match args.file.as_ref().or(args.source.as_ref()) {
@@ -175,31 +174,30 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     } else {
         answer::tell_existing(&answer.tasks);
     }
-    let is_refused = args.require_match && !answer.unmatched.is_empty();
-    let label = if is_refused { "error: " } else { "" };
-    unmatched::tell(&client, &answer.tasks, &answer.unmatched, label);
-    answer::warn_without_agents(&client).await;
-    if is_refused {
-        return Ok(Exit::Unmatched);
+    if args.require_match && !answer.unmatched.is_empty() {
+        return Err(unmatched::failure(&client, &answer.tasks, &answer.unmatched).into());
     }
+    unmatched::tell(&client, &answer.tasks, &answer.unmatched);
+    answer::warn_without_agents(&client).await;
     let awaited = match (&job_id, answer.tasks.first()) {
         (Some(job_id), _) => Awaited::job(job_id).submitted(&answer),
         (None, Some(task)) => Awaited::task(&task.task_id).submitted(&answer),
         (None, None) => return Ok(Exit::Done),
     };
     if args.wait || args.follow {
-        // Who follows wants to see what happens.
-        be_quiet(globals.format() == Format::Name && !args.follow);
+        if args.follow {
+            follow();
+        }
         // Scripts have the ids by now, and get the exit code later; the rest is for people.
         return wait::attached(&client.patiently(), awaited, args.follow, globals).await;
     }
-    advice(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
+    hint(format!("next: {}", globals.next(&format!("wait {}", awaited.id))));
     let look = if awaited.is_job {
         format!("list --job {}", awaited.id)
     } else {
         format!("inspect {}", awaited.id)
     };
-    advice(format!("      {}", globals.next(&look)));
+    hint(format!("      {}", globals.next(&look)));
     Ok(Exit::Done)
 }
 

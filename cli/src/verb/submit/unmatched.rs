@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use swarm_program::words::clean::clean_line;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{SubmittedTask, Unmatched};
 
 use crate::{
     call::client::Client,
     output::{state, text},
-    program::terminal::{advice, fault, note},
+    program::terminal::{hint, note},
 };
 
 /// At most this many groups are told; the rest is counted.
@@ -18,30 +18,49 @@ const MAX_TOLD: usize = 5;
 /// At most this many tasks of a group are named; the rest is counted.
 const MAX_NAMED: usize = 3;
 
-/// Tells which tasks no agent can run, and the command that explains one. `label` begins the first line: `error: ` or
-/// nothing.
-pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
-    tell_without_help(tasks, unmatched, label);
-    if let Some(id) = unmatched.first().and_then(|group| group.task_ids.first()) {
-        advice(format!("help: {}", client.next(&format!("explain {id}"))));
+/// Tells which tasks no agent can run, and the command that explains one.
+pub(crate) fn tell(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatched]) {
+    tell_without_help(tasks, unmatched);
+    if let Some(explain) = explain(client, unmatched) {
+        hint(format!("help: {explain}"));
     }
 }
 
 /// The same for tasks that were not submitted, which the coordinator cannot explain.
-pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched], label: &str) {
-    for (index, group) in unmatched.iter().take(MAX_TOLD).enumerate() {
-        let label = if index == 0 { label } else { "" };
-        let line = clean_line(&format!("{label}{}", sentence(tasks, group)));
-        // An error is told, whatever the format.
-        if label.is_empty() { note(line) } else { fault(line) }
-    }
+pub(crate) fn tell_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched]) {
+    lines(tasks, unmatched).iter().for_each(note);
+}
+
+/// The failure of who asked for a match.
+pub(crate) fn failure(client: &Client, tasks: &[SubmittedTask], unmatched: &[Unmatched]) -> Failure {
+    let failure = failure_without_help(tasks, unmatched);
+    failure.help(explain(client, unmatched).unwrap_or_default())
+}
+
+/// The same for tasks that were not submitted.
+pub(crate) fn failure_without_help(tasks: &[SubmittedTask], unmatched: &[Unmatched]) -> Failure {
+    let mut lines = lines(tasks, unmatched).into_iter();
+    let mut failure = Failure::new(Exit::Unmatched, lines.next().unwrap_or_default());
+    failure.faults = lines.collect();
+    failure
+}
+
+/// The command that explains one of the tasks.
+fn explain(client: &Client, unmatched: &[Unmatched]) -> Option<String> {
+    let id = unmatched.first()?.task_ids.first()?;
+    Some(client.next(&format!("explain {id}")))
+}
+
+/// A line for each group, and one for those that are left.
+fn lines(tasks: &[SubmittedTask], unmatched: &[Unmatched]) -> Vec<String> {
+    let groups = unmatched.iter().take(MAX_TOLD);
+    let mut lines: Vec<String> = groups.map(|group| sentence(tasks, group)).collect();
     let left: u64 = unmatched.iter().skip(MAX_TOLD).map(|group| group.tasks).sum();
     if left > 0 {
-        note(format!(
-            "and {} more, for other reasons",
-            text::counted(left, "task")
-        ));
+        let left = text::counted(left, "task");
+        lines.push(format!("and {left} more, for other reasons"));
     }
+    lines
 }
 
 /// `queued, but none of 3 agents can run it: 2 lack label docker, 1 is draining`. Names come first when several tasks
