@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     id::{GroupName, Number},
+    limits::MAX_LINES_VISITED,
     noun::{
         needs::{Bucket, Buckets, Needs},
         rules::Program,
@@ -217,7 +218,8 @@ impl Waiting {
         self.heads.get(&head.1.bucket)?.range(after).next()
     }
 
-    /// The lines whose program is allowed; programs that are not are passed over whole, and counted with the lines.
+    /// The lines whose program is allowed; programs that are not are passed over whole, and counted with the lines. It
+    /// ends when more than [`MAX_LINES_VISITED`] have been counted.
     pub(super) fn allowed(
         &self,
         mut is_allowed: impl FnMut(&Program) -> bool,
@@ -228,6 +230,9 @@ impl Waiting {
         std::iter::from_fn(move || {
             loop {
                 *looked_at += 1;
+                if *looked_at > MAX_LINES_VISITED {
+                    return None;
+                }
                 let (key, line) = rest.next()?;
                 if allowed == Some(&key.program) || is_allowed(&key.program) {
                     allowed = Some(&key.program);
@@ -236,5 +241,35 @@ impl Waiting {
                 rest = self.lines.range(LineKey::first_of(key.program.successor())..);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::QueueName;
+
+    #[test]
+    fn programs_that_are_not_allowed_are_passed_over_up_to_a_limit() {
+        let needs = Arc::new(Needs::command(QueueName::stored("default")));
+        let names = (0..MAX_LINES_VISITED + 100).map(|index| format!("./{index:06}.sh"));
+        let lines = names.map(|name| {
+            let line = Line {
+                needs: needs.clone(),
+                numbers: BTreeMap::new(),
+            };
+            (LineKey::first_of(Program::named(&name)), line)
+        });
+        let waiting = Waiting {
+            lines: lines.collect(),
+            ..Waiting::default()
+        };
+        let (mut asked, mut looked_at) = (0, 0);
+        let is_allowed = |_: &Program| {
+            asked += 1;
+            false
+        };
+        assert!(waiting.allowed(is_allowed, &mut looked_at).next().is_none());
+        assert_eq!((asked, looked_at), (MAX_LINES_VISITED, MAX_LINES_VISITED + 1));
     }
 }
