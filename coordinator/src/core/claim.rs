@@ -35,9 +35,13 @@ impl Core {
             looks += 1;
             match again {
                 _ if !answer.value.is_empty() => {}
-                Again::AtOnce if looks < MAX_LOOKS_OF_CLAIM => continue,
+                Again::AtOnce if looks < MAX_LOOKS_OF_CLAIM => {
+                    // A look of so many steps leaves the thread to others, and ends when its caller goes.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 // A task that the agent was not to be given for a while may be given to it now.
-                Again::AtOnce | Again::InTime if self.clock.now() < end => continue,
+                Again::InTime if self.clock.now() < end => continue,
                 Again::AtOnce | Again::InTime | Again::Never => {}
             }
             return Ok(answer);
@@ -60,7 +64,7 @@ impl Core {
             let nothing = matches!(&result, Ok(granted) if granted.is_empty())
                 && locked.state.slowed_until(&claim.agent, now).is_none();
             let mut waiting = None;
-            if nothing && claim.wants.scan_limit == 0 && locked.state.is_in_a_round(&claim.agent) {
+            if nothing && claim::goes_on(&locked.state, &claim.agent, &claim.wants) {
                 again = Again::AtOnce;
             } else if nothing && !wait.is_zero() {
                 let liveness = self.liveness(claim.lease_ttl);

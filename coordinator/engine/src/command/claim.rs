@@ -65,9 +65,18 @@ pub fn decide(draft: &mut Draft<'_>, request: Claim) -> Result<Vec<Arc<Task>>, R
     if draft.hold_on(&request.agent).is_some() || draft.slowed_until(&request.agent, now).is_some() {
         return Ok(Vec::new());
     }
-    let granted = grant(draft, &request);
+    let room = room(draft, &request.agent);
+    if room == 0 {
+        return Ok(Vec::new());
+    }
+    let granted = grant(draft, &request, room);
     settle(draft);
     Ok(granted)
+}
+
+/// How many leases more an agent may hold.
+fn room(state: &State, agent: &AgentId) -> usize {
+    MAX_HELD_LEASES.saturating_sub(state.leased_to(agent).count())
 }
 
 /// The live leases of an earlier claim with the same request id, whose answer was lost.
@@ -87,11 +96,10 @@ fn granted_before(state: &State, request: &Claim, now: Timestamp) -> Vec<Arc<Tas
         .collect()
 }
 
-fn grant(draft: &mut Draft<'_>, request: &Claim) -> Vec<Arc<Task>> {
+fn grant(draft: &mut Draft<'_>, request: &Claim, room: usize) -> Vec<Arc<Task>> {
     let now = draft.now();
     let mut granted = Vec::new();
     let mut spec_bytes = 0;
-    let room = MAX_HELD_LEASES.saturating_sub(draft.leased_to(&request.agent).count());
     let mut tokens = request.tokens.iter().take(room);
     let mut overdue = 0;
     let liveness = Liveness {
@@ -245,17 +253,28 @@ fn looks(limit: u32) -> (usize, u32) {
     }
 }
 
+/// Whether a claim that was given nothing is worth repeating at once: its agent is in the middle of a round that goes on.
+/// A hold, or the leases that the agent has, stop it.
+pub fn goes_on(state: &State, agent: &AgentId, wants: &Wants) -> bool {
+    wants.scan_limit == 0 && state.is_in_a_round(agent) && can_be_given_more(state, agent)
+}
+
+fn can_be_given_more(state: &State, agent: &AgentId) -> bool {
+    state.hold_on(agent).is_none() && room(state, agent) > 0
+}
+
 /// The time at which an agent that was given nothing may be given a task though nothing else happens: it has not looked
 /// at all tasks, or it then no longer avoids one.
 pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liveness) -> Option<Timestamp> {
-    if state.hold_on(agent).is_some() {
+    if !can_be_given_more(state, agent) {
         return None;
     }
     let agent = state.agent(agent)?;
+    if goes_on(state, &agent.id, wants) {
+        return Some(liveness.now);
+    }
     if state.is_scanning(&agent.id) {
-        let is_at_once = wants.scan_limit == 0 && state.is_in_a_round(&agent.id);
-        let pause = if is_at_once { Duration::ZERO } else { SCAN_PAUSE };
-        return Some(liveness.now + pause);
+        return Some(liveness.now + SCAN_PAUSE);
     }
     let offer = state.offer(agent, wants);
     let is_open = |queue: &QueueName| state.is_open(queue);

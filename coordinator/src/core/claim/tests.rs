@@ -3,16 +3,22 @@
 use swarm_engine::{
     command::{
         complete::Reported,
-        submit::{self, Submit},
+        hold::{self, PlaceHold, Wanted},
+        register,
+        submit::{self, NewTask, Submit},
     },
     id::AgentId,
-    noun::outcome::{Blame, Failure},
+    noun::{
+        hold::Scope,
+        outcome::{Blame, Failure},
+        rules::{Program, Rules},
+    },
 };
 
 use super::*;
 use crate::testing::{
     fixture::Fixture,
-    requests::{agent, claim_of, id, task},
+    requests::{agent, claim_of, id, registration, task},
 };
 
 fn claim_one(core: &Core, agent: AgentId) -> Claim {
@@ -106,4 +112,74 @@ async fn a_decision_has_its_consequences_whoever_forgets_to_ask_for_them() {
     submitted.unwrap();
     let granted = waiting.await.unwrap();
     assert_eq!(granted.len(), 1, "a claim waited in vain");
+}
+
+/// Tasks with so many programs that none of the first can be given to an agent that may run another one.
+fn programs(range: std::ops::Range<usize>) -> Vec<NewTask> {
+    let tasks = range.map(|index| {
+        let name = format!("t{index:05}");
+        let mut task = task(&name, &[]);
+        task.needs.program = Program::named(&name);
+        task
+    });
+    tasks.collect()
+}
+
+/// An agent that may run only the last of very many programs.
+async fn one_of_many_programs() -> Fixture {
+    let swarm = Fixture::new();
+    let mut request = registration(agent());
+    request.rules = Rules::programs(&["t10999"]);
+    swarm
+        .core
+        .execute(|draft| register::decide(draft, request))
+        .await
+        .unwrap();
+    for range in [0..10_000, 10_000..11_000] {
+        swarm.submit(None, programs(range)).await.unwrap();
+    }
+    swarm
+}
+
+#[tokio::test]
+async fn a_claim_that_looks_at_all_tasks_leaves_the_thread_to_others() {
+    let swarm = one_of_many_programs().await;
+    tokio::select! {
+        biased;
+        answer = swarm.core.claim(claim_one(&swarm.core, agent()), Duration::ZERO) => {
+            panic!("nobody else was asked before {answer:?}")
+        }
+        () = std::future::ready(()) => {}
+    }
+    let claim = claim_one(&swarm.core, agent());
+    let granted = swarm.core.claim(claim, Duration::ZERO).await.unwrap().value;
+    assert_eq!(granted[0].id, id("t10999"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_agent_waits_in_the_middle_of_its_round() {
+    let swarm = one_of_many_programs().await;
+    let claim = claim_one(&swarm.core, agent());
+    let decided = claim.clone();
+    swarm
+        .core
+        .execute(|draft| claim::decide(draft, decided))
+        .await
+        .unwrap();
+    assert!(swarm.core.peek(|state| state.is_in_a_round(&agent())));
+    let pause = PlaceHold {
+        scope: Scope::Agent(agent()),
+        kind: Wanted::Pause,
+        actor: "ann".into(),
+        reason: "".into(),
+    };
+    swarm
+        .core
+        .execute(|draft| hold::place(draft, pause))
+        .await
+        .unwrap();
+    let core = Arc::clone(&swarm.core);
+    let waiting = tokio::spawn(async move { core.claim(claim, Duration::from_secs(30)).await });
+    swarm.until(|| swarm.core.lock().waiters.len() == 1).await;
+    waiting.abort();
 }
