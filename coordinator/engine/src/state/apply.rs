@@ -274,7 +274,10 @@ impl State {
                 }
                 self.derived.ready.open_queue(queue);
             }
-            Fact::AgentRegistered(agent) => self.put_agent(agent.clone()),
+            Fact::AgentRegistered(agent) => {
+                self.soft.clear_scans(&agent.id);
+                self.put_agent(agent.clone());
+            }
             Fact::AgentDeregistered { agent } | Fact::AgentForgotten { agent, actor: _ } => {
                 if let Some(record) = self.agents.get_mut(agent) {
                     let record = Arc::make_mut(record);

@@ -337,6 +337,7 @@ impl Soft {
             let before = presence.wants.replace(Arc::new(wants.clone()));
             self.wants_bytes += wants.weight() as u64;
             self.wants_bytes -= before.map_or(0, |before| before.weight() as u64);
+            self.clear_scans(agent);
         }
     }
 
@@ -353,9 +354,14 @@ impl Soft {
         }
     }
 
-    pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
+    /// Lets an agent begin anew: it may be given other tasks than those it has looked for.
+    pub(crate) fn clear_scans(&mut self, agent: &AgentId) {
         self.set_scan(agent, Reach::Own, None);
         self.set_scan(agent, Reach::Everybodys, None);
+    }
+
+    pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
+        self.clear_scans(agent);
         let presence = self.presences.remove(agent);
         if let Some(presence) = &presence {
             self.by_call.remove(&(presence.seen, agent.clone()));

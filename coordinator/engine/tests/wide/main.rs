@@ -1,5 +1,6 @@
 //! Many tasks at once: consequences are settled in bounded steps.
 
+mod rounds;
 mod world;
 
 use swarm_engine::{

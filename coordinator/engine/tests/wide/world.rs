@@ -7,6 +7,7 @@ use swarm_engine::{
         claim::{self, Claim},
         complete::{self, Complete, Report, Reported},
         expire,
+        hold::{self, LiftHold, PlaceHold, Wanted},
         register::{self, Register},
         retry::{self, Retry},
         submit::{self, NewTask, Submit},
@@ -15,6 +16,7 @@ use swarm_engine::{
     id::{AgentId, LeaseToken, QueueName, ReportHash, Session, TaskId},
     limits::{MAX_DECISION_EVENTS, SETTLE_STEP},
     noun::{
+        hold::Scope,
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
         outcome::{Blame, Failure},
@@ -72,13 +74,17 @@ impl World {
     }
 
     pub(crate) fn register(&mut self) {
+        self.register_with(Rules::Everything);
+    }
+
+    pub(crate) fn register_with(&mut self, rules: Rules) {
         let request = Register {
             agent: agent(),
             name: "laptop".into(),
             labels: BTreeMap::new(),
             slots: 8,
             executors: [Executor::Command].into(),
-            rules: Rules::Everything,
+            rules,
             version: "1.0.0".into(),
             held: Vec::new(),
             lease_ttl: TTL,
@@ -93,6 +99,10 @@ impl World {
     }
 
     pub(crate) fn claim(&mut self, count: usize) -> Vec<Proof> {
+        self.claim_for(Wants::default(), count)
+    }
+
+    pub(crate) fn claim_for(&mut self, wants: Wants, count: usize) -> Vec<Proof> {
         let tokens = (0..count as u128)
             .map(|index| LeaseToken((self.tokens + index).to_be_bytes()))
             .collect();
@@ -100,7 +110,7 @@ impl World {
         let request = Claim {
             agent: agent(),
             session: self.session,
-            wants: Wants::default(),
+            wants,
             request_id: "".into(),
             tokens,
             lease_ttl: TTL,
@@ -144,6 +154,25 @@ impl World {
         };
         let (results, _) = self.decide(|draft| Ok(retry::decide(draft, &[request])));
         assert!(results.iter().all(Result::is_ok));
+    }
+
+    /// Keeps all agents from being given anything.
+    pub(crate) fn pause(&mut self) {
+        let request = PlaceHold {
+            scope: Scope::Everything,
+            kind: Wanted::Pause,
+            actor: "ann".into(),
+            reason: "".into(),
+        };
+        self.decide(|draft| hold::place(draft, request));
+    }
+
+    pub(crate) fn resume(&mut self) {
+        let request = LiftHold {
+            scope: Scope::Everything,
+            actor: "ann".into(),
+        };
+        self.decide(|draft| hold::lift(draft, request));
     }
 
     pub(crate) fn expire(&mut self) {
@@ -190,6 +219,14 @@ pub(crate) fn task(id: &str, needs: &[&str]) -> NewTask {
         not_before: None,
         delay: None,
         deadline: None,
+    }
+}
+
+/// A refusal: the agent avoids the task for a while.
+pub(crate) fn refusal() -> Reported {
+    Reported::Released {
+        reason: "consent".into(),
+        refused: true,
     }
 }
 

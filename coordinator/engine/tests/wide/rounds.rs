@@ -1,0 +1,113 @@
+//! Rounds: an agent that may be given none of the first tasks looks at the others, some with each decision.
+
+use swarm_engine::{
+    command::claim,
+    id::QueueName,
+    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SCAN_IN_ORDER},
+    noun::{
+        needs::Wants,
+        rules::{Program, Rules},
+    },
+};
+
+use crate::world::{World, agent, refusal, task};
+
+/// More tasks than one decision looks at.
+const MANY: usize = (MAX_SCAN + MAX_SCAN_IN_ORDER + 100) as usize;
+
+impl World {
+    fn goes_on(&self) -> bool {
+        claim::goes_on(&self.state, &agent(), &Wants::default())
+    }
+
+    /// Lets the agent refuse all tasks, which it avoids for a while.
+    fn refuse_all(&mut self) {
+        let mut held = Vec::new();
+        loop {
+            let granted = self.claim(MAX_CLAIM_TASKS);
+            if granted.is_empty() {
+                break;
+            }
+            held.extend(granted);
+        }
+        self.complete(held, refusal());
+    }
+}
+
+#[test]
+fn a_round_goes_on_at_once_only_while_the_agent_can_be_given_more() {
+    let mut world = World::new();
+    let avoided = (0..MANY).map(|index| task(&format!("avoided-{index}"), &[]));
+    world.submit(avoided.collect());
+    world.refuse_all();
+    assert!(world.claim(1).is_empty() && world.goes_on());
+
+    world.pause();
+    assert!(world.claim(1).is_empty() && !world.goes_on());
+    world.resume();
+    assert!(world.goes_on());
+
+    let mut others: Vec<_> = (0..MAX_HELD_LEASES)
+        .map(|index| task(&format!("other-{index}"), &[]))
+        .collect();
+    for other in &mut others {
+        other.priority = 1;
+    }
+    world.submit(others);
+    while !world.claim(MAX_CLAIM_TASKS).is_empty() {}
+    assert!(!world.goes_on(), "no lease is left for what a round would find");
+}
+
+#[test]
+fn a_round_begins_anew_for_an_agent_that_may_run_other_tasks() {
+    let wants = Wants {
+        scan_limit: 2,
+        ..Wants::default()
+    };
+    let mut world = World::new();
+    let tasks = [("a", "x"), ("b", "y"), ("c", "x"), ("d", "x")];
+    let tasks = tasks.map(|(id, program)| {
+        let mut task = task(id, &[]);
+        task.needs.program = Program::named(program);
+        task
+    });
+    world.submit(tasks.into());
+    world.register_with(Rules::programs(&["x"]));
+    world.refuse_all();
+    // Three tasks are seen, and the one that is not allowed is passed over.
+    for _ in 0..4 {
+        assert!(world.claim_for(wants.clone(), 1).is_empty());
+    }
+    world.register_with(Rules::programs(&["x", "y"]));
+    assert!(world.claim_for(wants.clone(), 1).is_empty());
+    let is_scanning = world.state.is_scanning(&agent());
+    assert!(is_scanning, "what came before was looked at by other rules");
+    let granted: Vec<_> = (0..3).flat_map(|_| world.claim_for(wants.clone(), 1)).collect();
+    assert_eq!(granted.len(), 1);
+}
+
+#[test]
+fn a_round_begins_anew_for_a_claim_with_other_wishes() {
+    let of_queue = |queue: &[&str]| Wants {
+        queues: queue.iter().map(|name| QueueName::stored(name)).collect(),
+        scan_limit: 2,
+        ..Wants::default()
+    };
+    let mut world = World::new();
+    let tasks = [("a", "day"), ("b", "day"), ("c", "night"), ("d", "night")];
+    let tasks = tasks.map(|(id, queue)| {
+        let mut task = task(id, &[]);
+        task.needs.class.queue = QueueName::stored(queue);
+        task
+    });
+    world.submit(tasks.into());
+    world.refuse_all();
+    for _ in 0..2 {
+        assert!(world.claim_for(of_queue(&["night"]), 1).is_empty());
+    }
+    assert!(world.claim_for(of_queue(&[]), 1).is_empty());
+    assert!(
+        world.state.is_scanning(&agent()),
+        "the first queue was not looked at"
+    );
+}
