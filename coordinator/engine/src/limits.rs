@@ -90,9 +90,9 @@ pub const MAX_SCAN_IN_ORDER: u32 = 100;
 /// The time after which a waiting claim looks at further tasks, when it may not do so at once.
 pub const SCAN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Lines of queued tasks, and programs that are passed over, which are looked at to put them in order for an agent whose
-/// owner allows some programs: about a millisecond, and some tens of them with as many patterns as an owner may have. With
-/// more of them, its claims look round.
+/// Lines of queued tasks, and programs that are passed over, which are looked at to put them in order for an agent
+/// whose owner allows some programs: about a millisecond, and some tens of them with as many patterns as an owner may
+/// have. With more of them, its claims look round.
 pub const MAX_LINES_VISITED: usize = 10_000;
 
 /// Classes of the unfinished tasks of one queue: a claim for the queue looks at each, in some tens of microseconds.

@@ -253,8 +253,8 @@ fn looks(limit: u32) -> (usize, u32) {
     }
 }
 
-/// Whether a claim that was given nothing is worth repeating at once: its agent is in the middle of a round that goes on.
-/// A hold, or the leases that the agent has, stop it.
+/// Whether a claim that was given nothing is worth repeating at once: its agent is in the middle of a round that goes
+/// on. A hold, or the leases that the agent has, stop it.
 pub fn goes_on(state: &State, agent: &AgentId, wants: &Wants) -> bool {
     wants.scan_limit == 0 && state.is_in_a_round(agent) && can_be_given_more(state, agent)
 }
