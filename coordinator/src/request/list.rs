@@ -54,10 +54,16 @@ pub(crate) async fn list(
         let _turn = turn;
         let tasks = listed.tasks.iter().map(|task| task_message(task, None));
         let next = listed.next.map(|number| tokens.write(number));
-        page::fit(tasks, next, |task: &v1::Task| tokens.write(Number(task.number)))
+        let token = move |task: &v1::Task| tokens.write(Number(task.number));
+        let (tasks, next) = page::fit(tasks, next, &token);
+        (tasks, next, token)
     });
-    let (mut tasks, next_page_token) = made.await.map_err(|_| Refusal::stopping())?;
-    name_cut_inputs(&cx.core, &mut tasks).await;
+    let (mut tasks, mut next_page_token, token) = made.await.map_err(|_| Refusal::stopping())?;
+    if name_cut_inputs(&cx.core, &mut tasks).await {
+        // Their names may have made the page too large.
+        let next = (!next_page_token.is_empty()).then_some(next_page_token);
+        (tasks, next_page_token) = page::fit(tasks, next, token);
+    }
     Ok(v1::ListTasksResponse {
         as_of,
         tasks,
@@ -133,8 +139,93 @@ fn read_spec_filter(labels: &[String], text: String, fields: &mut Fields<'_>) ->
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use swarm_engine::{
+        command::complete::{self, Reported},
+        noun::outcome::Output,
+        state::State,
+    };
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
-    use crate::wire::sample;
+    use crate::{
+        program::limits::{MAX_PAGE_BYTES, MAX_SHOWN_DEPENDENCIES},
+        request::{Requests, Settings},
+        testing::{
+            fixture::Fixture,
+            requests::{TTL, completion, task},
+        },
+        wire::sample,
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn names_of_cut_inputs_do_not_make_a_page_too_large() {
+        const TASKS: usize = 2 * MAX_PAGE_BYTES / (MAX_SHOWN_DEPENDENCIES * MAX_NAME_BYTES);
+        let swarm = Fixture::new();
+        swarm.register().await;
+        let named = |id: &str, needs: &[&str], name: &str| {
+            let mut task = task(id, needs);
+            let spec = v1::TaskSpec {
+                name: name.to_owned(),
+                ..sample::spec()
+            };
+            task.spec = spec.encode_to_vec().into();
+            task
+        };
+        let inputs: Vec<String> = (0..MAX_SHOWN_DEPENDENCIES)
+            .map(|index| format!("in{index}"))
+            .collect();
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let long = "n".repeat(MAX_NAME_BYTES);
+        let tasks = inputs
+            .iter()
+            .map(|id| named(id, &[], &long))
+            .chain((0..TASKS).map(|index| named(&format!("sum{index}"), &inputs, "sum")));
+        swarm.submit(None, tasks.collect()).await.unwrap();
+        let mut request = completion(swarm.claim(inputs.len()).await, &Reported::Success);
+        for report in &mut request.reports {
+            report.output = Arc::new(Output {
+                stdout_bytes: 7,
+                ..Output::default()
+            });
+        }
+        swarm
+            .core
+            .execute(|draft| Ok(complete::decide(draft, request)))
+            .await
+            .unwrap();
+        let is_met = |state: &State| state.tasks_after(Number(0)).all(|task| task.unmet == 0);
+        while !swarm.core.peek(is_met) {
+            swarm.core.until_durable(swarm.core.expire(0)).await;
+        }
+
+        let settings = Settings {
+            lease_ttl: TTL,
+            default_timeout: TTL,
+            default_retries: 0,
+            address: ([127, 0, 0, 1], 0).into(),
+        };
+        let requests = Requests::new(Arc::clone(&swarm.core), settings, CancellationToken::new());
+        let mut request = v1::ListTasksRequest {
+            cut_inputs: true,
+            page_size: 1_000,
+            ..Default::default()
+        };
+        let (mut shown, mut pages) = (0, 0);
+        loop {
+            let page = list(&requests.0, request.clone()).await.unwrap();
+            let bytes = page.encoded_len();
+            assert!(bytes < MAX_PAGE_BYTES + 1_000, "a page has {bytes} bytes");
+            assert!(page.tasks.iter().all(|task| task.cut_inputs[0].name == long));
+            shown += page.tasks.len();
+            pages += 1;
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        assert_eq!((shown, pages), (TASKS, 3));
+    }
 
     fn read_list(request: v1::ListTasksRequest) -> Result<Listing, Rejection> {
         read(request, Number(0), 10)

@@ -25,10 +25,12 @@ pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
         tasks.extend(dependency_of(&event.fact).cloned());
         agents.extend(touched.agent_id().cloned());
     }
-    let mut names = Names {
-        tasks: task_names(core, tasks).await,
-        ..Names::default()
-    };
+    let mut names = Names::default();
+    if !tasks.is_empty() {
+        // Names are for people: however many of them read events, the store has room for requests.
+        let _turn = core.names.acquire().await;
+        names.tasks = task_names(core, tasks).await;
+    }
     let found = core.read(|state| {
         let here = agents.iter().filter_map(|id| state.agent(id));
         here.map(|agent| (agent.id.clone(), Arc::clone(&agent.name)))
@@ -38,12 +40,12 @@ pub(super) async fn names_of(core: &Arc<Core>, events: &[Arc<Event>]) -> Names {
     names
 }
 
-/// Puts names to the cut inputs of these tasks.
-pub(super) async fn name_cut_inputs(core: &Core, tasks: &mut [v1::Task]) {
+/// Puts names to the cut inputs of these tasks, and answers whether there are any.
+pub(super) async fn name_cut_inputs(core: &Core, tasks: &mut [v1::Task]) -> bool {
     let inputs = || tasks.iter().flat_map(|task| &task.cut_inputs);
     let ids: BTreeSet<TaskId> = inputs().map(|input| TaskId::stored(&input.task_id)).collect();
     if ids.is_empty() {
-        return;
+        return false;
     }
     let names = task_names(core, ids).await;
     for input in tasks.iter_mut().flat_map(|task| &mut task.cut_inputs) {
@@ -51,13 +53,12 @@ pub(super) async fn name_cut_inputs(core: &Core, tasks: &mut [v1::Task]) {
             name.clone_into(&mut input.name);
         }
     }
+    true
 }
 
 async fn task_names(core: &Core, ids: BTreeSet<TaskId>) -> BTreeMap<TaskId, String> {
     let ids: Vec<TaskId> = ids.into_iter().collect();
     let mut names = BTreeMap::new();
-    // Names are for people: however many of them read events, the store has room for requests.
-    let _turn = core.names.acquire().await;
     for some in ids.chunks(RECALL_STEP) {
         let Ok(found) = core.find(some).await else {
             continue;
