@@ -34,7 +34,7 @@ use super::{
     pins::Pins,
     rates::Rates,
     stored_ids::StoredIds,
-    waiters::Waiters,
+    waiters::{Asked, Waiters},
 };
 use crate::{
     machine::clock::Clock,
@@ -246,18 +246,19 @@ impl Locked<'_> {
     /// Grants tasks of the classes in which some became claimable to the claims that wait for them, oldest first.
     fn grant_to_waiters(&mut self) {
         let mut passed = Vec::new();
+        let mut asked = Asked::default();
         // The oldest waiter for each of the classes.
         let mut turns = BinaryHeap::new();
         loop {
             // Grants have consequences, and those may let other tasks be claimed.
             for class in self.state.take_opened() {
-                turns.extend(self.oldest_for(class));
+                turns.extend(self.oldest_for(class, &mut asked));
             }
             let Some(Reverse((ticket, _, class))) = turns.pop() else {
                 break;
             };
             // A grant since may have taken the waiter, or the last task of the class.
-            let Some(Reverse((oldest, offer, class))) = self.oldest_for(class) else {
+            let Some(Reverse((oldest, offer, class))) = self.oldest_for(class, &mut asked) else {
                 continue;
             };
             turns.push(Reverse((oldest, offer.clone(), class)));
@@ -268,7 +269,11 @@ impl Locked<'_> {
             let Some(waiter) = waiter.filter(|waiter| !waiter.reply.is_closed()) else {
                 continue;
             };
+            let before = self.state.seq();
             let result = self.decide(|draft| claim::decide(draft, waiter.claim.clone()));
+            if self.state.seq() != before {
+                asked = Asked::default();
+            }
             // There is a task, and not for this agent at this moment: because of a hold, a machine that fails, or an
             // attempt of the same task a moment ago. Each turn takes a waiter out, so this ends.
             if matches!(&result, Ok(granted) if granted.is_empty()) {
@@ -283,14 +288,14 @@ impl Locked<'_> {
     }
 
     /// The oldest waiter that a task of the class could be granted to, with its ticket; `None` when there is no task.
-    fn oldest_for(&mut self, class: Class) -> Option<Reverse<(u64, Arc<Offer>, Class)>> {
+    fn oldest_for(&mut self, class: Class, asked: &mut Asked) -> Option<Reverse<(u64, Arc<Offer>, Class)>> {
         let Inner { state, waiters, .. } = &mut *self.inner;
         if waiters.len() == 0 || state.hold(&Scope::Everything).is_some() || !state.is_open(&class.queue) {
             return None;
         }
         // Asked of all buckets once, before each line is asked for its own.
         state.ready().first_of(&class, &Buckets::ALL)?;
-        let has_task = |offer: &Offer| state.ready().may_have(&class, offer);
+        let has_task = |offer: &Offer| asked.once(&class, offer, || state.ready().may_have(&class, offer));
         let (ticket, offer) = waiters.oldest_suited(&class, has_task)?;
         Some(Reverse((ticket, offer, class)))
     }

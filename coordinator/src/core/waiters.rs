@@ -13,7 +13,8 @@ use swarm_engine::{
     id::{AgentId, QueueName, Seq},
     limits::MAX_CLASSES,
     noun::{
-        needs::{Class, Offer},
+        needs::{Buckets, Class, Offer},
+        rules::Rules,
         task::Task,
     },
     rejection::Rejection,
@@ -45,6 +46,24 @@ pub(super) struct Waiters {
     /// Bytes of the queues and tokens of all claims.
     bytes: usize,
     next_ticket: u64,
+}
+
+/// Whether classes have a task for offers with these rules and buckets, as far as it was asked since the last change.
+/// Agents with the same rules are many, and each has a line of its own.
+#[derive(Default)]
+pub(super) struct Asked(BTreeMap<Class, BTreeMap<(Rules, Buckets), bool>>);
+
+impl Asked {
+    /// The answer that is known, or the one that is given now.
+    pub(super) fn once(&mut self, class: &Class, offer: &Offer, ask: impl FnOnce() -> bool) -> bool {
+        let key = (offer.rules.clone(), offer.buckets);
+        if let Some(answers) = self.0.get_mut(class) {
+            return *answers.entry(key).or_insert_with(ask);
+        }
+        let answer = ask();
+        self.0.insert(class.clone(), [(key, answer)].into());
+        answer
+    }
 }
 
 impl Waiters {
@@ -110,7 +129,7 @@ impl Waiters {
     pub(super) fn oldest_suited(
         &mut self,
         class: &Class,
-        has_task: impl Fn(&Offer) -> bool,
+        mut has_task: impl FnMut(&Offer) -> bool,
     ) -> Option<(u64, Arc<Offer>)> {
         if self.unsuited.contains(class) {
             return None;

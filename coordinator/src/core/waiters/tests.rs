@@ -99,3 +99,26 @@ fn claims_wait_only_while_there_is_memory_for_what_they_say() {
     claim.agent = AgentId::stored("b");
     assert!(waiters.enlist(claim, offer(&[])).is_none());
 }
+
+#[test]
+fn agents_with_the_same_rules_are_asked_for_once() {
+    let day = Needs::command(QueueName::stored("day")).class;
+    let night = Needs::command(QueueName::stored("night")).class;
+    let with_rules = |host: usize, rules: Rules| Offer {
+        labels: [("host".to_owned(), host.to_string())].into(),
+        rules,
+        ..(*offer(&[])).clone()
+    };
+    let git = Rules::programs(&["git"]);
+    let (mut asked, mut times) = (Asked::default(), 0);
+    for (class, rules) in [(&day, &git), (&day, &Rules::NoCommands), (&night, &git)] {
+        for host in 0..10 {
+            let has_task = asked.once(class, &with_rules(host, rules.clone()), || {
+                times += 1;
+                *rules == git
+            });
+            assert_eq!(has_task, *rules == git);
+        }
+    }
+    assert_eq!(times, 3);
+}
