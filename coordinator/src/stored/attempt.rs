@@ -14,7 +14,7 @@ use swarm_engine::{
     },
     time::{Timestamp, millis},
 };
-use swarm_proto::{limits::OUTPUT_TAIL_BYTES, store};
+use swarm_proto::store;
 
 use super::{
     error::Fault,
@@ -103,9 +103,12 @@ pub(super) fn read_attempt(stored: store::AttemptRecord) -> Result<Attempt, Faul
     })
 }
 
+/// Bytes that were kept of an output when the record does not say how many, whatever a later release keeps.
+const KEPT_WHEN_ABSENT: u64 = 64 * 1024;
+
 /// How much is kept of an output of this length, unless the record says something else.
 fn kept_of(whole: u64) -> u64 {
-    whole.min(OUTPUT_TAIL_BYTES as u64)
+    whole.min(KEPT_WHEN_ABSENT)
 }
 
 pub(super) fn write_cut(cut: Cut) -> store::CutRecord {
