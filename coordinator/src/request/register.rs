@@ -41,10 +41,12 @@ pub(crate) async fn register(
     let missing = cx.missing(request.seen.as_ref());
     let command = read(request, cx.settings.lease_ttl, random::number())?;
     let agent = command.agent.clone();
-    let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
-    // A known agent may have work under way, and takes no more memory than before.
-    if !known.value && cx.core.budget().state.is_full() {
-        cx.check_room()?;
+    if cx.core.budget().state.is_full() {
+        // A known agent may have work under way, and takes no more memory than before.
+        let known = cx.core.read(|state| state.agent(&command.agent).is_some()).await;
+        if !known.value {
+            cx.check_room()?;
+        }
     }
     let answer = cx
         .core
@@ -57,8 +59,7 @@ pub(crate) async fn register(
     let as_of = cx.as_of(&answer);
     let (registered, cluster) = answer.value;
     let registered = registered?;
-    // Anybody can register a new agent, and say that it saw anything.
-    if let Some(missing) = missing.filter(|_| known.value) {
+    if let Some(missing) = missing {
         cx.core.agent_saw(&agent, missing);
     }
     Ok(v1::RegisterAgentResponse {
