@@ -3,22 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
-    id::{QueueName, TaskId},
+    id::{Number, QueueName, TaskId},
+    limits::MAX_LINES_VISITED,
     noun::{
         agent::Agent,
         counts::Counts,
         hold::{Hold, HoldKind, Scope},
-        needs::{Buckets, Needs},
+        needs::Buckets,
         presence::Presence,
-        rules::Program,
     },
-    rule::fit::Liveness,
+    rule::{fit::Liveness, unmatched::Takers},
     state::State,
     time::Timestamp,
 };
 
 use super::{Answer, Core, lock::Inner};
-use crate::program::limits::{MAX_CLASSES_VISITED, MAX_METERED_QUEUES, MAX_SHOWN_HOLDS};
+use crate::program::limits::{
+    MAX_CLASSES_VISITED, MAX_METERED_QUEUES, MAX_PATTERNS_COMPARED, MAX_SHOWN_HOLDS,
+};
 
 /// See the module.
 pub(crate) struct Overview {
@@ -181,30 +183,74 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
     (counts, slots)
 }
 
-/// How many queued tasks no live agent can run, and the first of them.
+/// How many queued tasks no live agent can run, and one of them.
 fn unmatched(state: &State, liveness: Liveness) -> (u64, Option<TaskId>) {
     let ready = state.ready();
-    let has_rules = state.agents().any(|agent| !agent.gone && !agent.rules.are_none());
-    let needs = ready.classes().flat_map(|(class, count)| {
-        // Without rules the program decides nothing.
-        let whole = (!has_rules).then(|| (&Program::Unnamed, count, ready.first_of(class, &Buckets::ALL)));
-        let programs = has_rules.then(|| ready.programs(class)).into_iter().flatten();
-        let programs = programs.map(|(program, count)| (program, count, ready.first_with(class, program)));
-        let each = whole.into_iter().chain(programs);
-        each.map(move |(program, count, first)| (class, program, count, first))
-    });
-    let mut first_of_all = None;
-    let mut tasks = 0;
-    for (class, program, count, first) in needs.take(MAX_CLASSES_VISITED) {
-        let needs = Needs {
-            class: class.clone(),
-            program: program.clone(),
-            group: None,
-        };
-        if state.unmatched(&needs, None, liveness).is_some() {
-            tasks += count;
-            first_of_all = first_of_all.or_else(|| state.task_numbered(first?).map(|task| task.id.clone()));
+    let (mut tasks, mut one) = (0, None);
+    let mut add = |count: u64, task: Option<Number>| {
+        tasks += count;
+        one = one.or(task);
+    };
+    let mut left = MAX_PATTERNS_COMPARED;
+    for (class, count) in ready.classes().take(MAX_CLASSES_VISITED) {
+        let takers = state.takers(class, liveness);
+        match takers {
+            Takers::Anybody => {}
+            Takers::Nobody(_) => add(count, ready.first_of(class, &Buckets::ALL)),
+            Takers::Ruled(_) => {
+                for (program, count) in ready.programs(class, MAX_LINES_VISITED) {
+                    if !takers.run(class, program, &mut left) {
+                        add(count, ready.first_with(class, program));
+                    }
+                }
+            }
         }
     }
-    (tasks, first_of_all)
+    let one = one.and_then(|number| state.task_numbered(number));
+    (tasks, one.map(|task| task.id.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_engine::{
+        command::register,
+        noun::{
+            needs::Executor,
+            rules::{Program, Rules},
+        },
+    };
+
+    use crate::testing::{
+        fixture::Fixture,
+        requests::{TTL, agent, registration, task},
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tasks_that_no_agent_can_run_are_counted_behind_however_many_programs() {
+        let swarm = Fixture::new();
+        let mut request = registration(agent());
+        request.rules = Rules::programs(&["allowed-*"]);
+        swarm
+            .core
+            .execute(|draft| register::decide(draft, request))
+            .await
+            .unwrap();
+        let programs = ["allowed", "forbidden"].into_iter().flat_map(|word| {
+            (0..300).map(move |index| {
+                let name = format!("{word}-{index}");
+                let mut task = task(&name, &[]);
+                task.needs.program = Program::named(&name);
+                task
+            })
+        });
+        let mut prompt = task("prompt", &[]);
+        prompt.needs.class.executor = Executor::Prompt;
+        swarm
+            .submit(None, programs.chain([prompt]).collect())
+            .await
+            .unwrap();
+        let overview = swarm.core.overview(TTL).await.value;
+        assert_eq!(overview.unmatched, 301);
+        assert_eq!(overview.unmatched_task.unwrap().as_str(), "forbidden-0");
+    }
 }

@@ -278,8 +278,12 @@ pub const MAX_PASSED: usize = 10;
 /// Jobs whose names one read compares under the lock: a millisecond or two.
 pub const MAX_JOBS_VISITED: usize = 10_000;
 
-/// Classes of queued tasks for which the status looks for an agent.
+/// Classes of tasks for which a submit, or the status, looks for an agent: each may ask a thousand agents, so that all
+/// of them take some milliseconds.
 pub const MAX_CLASSES_VISITED: usize = 200;
+
+/// Patterns of owners with which a submit, or the status, compares the programs of tasks: some ten milliseconds.
+pub const MAX_PATTERNS_COMPARED: usize = 200_000;
 
 /// Bytes of an event's summary: one line, also where an agent sent a long message.
 pub const MAX_SUMMARY_BYTES: usize = 300;

@@ -9,9 +9,12 @@ use swarm_engine::{
     command::submit::{self, NewJob, NewTask, Submit, Submitted},
     id::{JobId, TaskId},
     limits::MAX_SUBMIT_TASKS,
-    noun::{needs::Class, rules::Program},
+    noun::{
+        needs::{Class, Needs},
+        rules::Program,
+    },
     rejection::Faults,
-    rule::fit::Liveness,
+    rule::{fit::Liveness, unmatched::Takers},
     state::State,
     time::Timestamp,
 };
@@ -23,7 +26,7 @@ use swarm_proto::{
 
 use super::{Context, Refusal};
 use crate::{
-    program::limits::MAX_CLASSES_VISITED,
+    program::limits::{MAX_CLASSES_VISITED, MAX_PATTERNS_COMPARED},
     wire::{
         field::Fields,
         spec::{self, Defaults},
@@ -186,32 +189,42 @@ fn named_in(submit: &Submit) -> BTreeSet<TaskId> {
 
 /// The submitted tasks that no live agent can run as things are, together where the reason is the same.
 fn unmatched(state: &State, submitted: &[Submitted], liveness: Liveness) -> Vec<v1::Unmatched> {
-    let mut known: BTreeMap<(&Class, &Program), Option<usize>> = BTreeMap::new();
+    let mut takers: BTreeMap<&Class, Takers> = BTreeMap::new();
+    let mut known: BTreeMap<(&Class, Option<&Program>), Option<usize>> = BTreeMap::new();
     let mut unmatched: Vec<v1::Unmatched> = Vec::new();
+    let mut left = MAX_PATTERNS_COMPARED;
     for task in submitted.iter().filter_map(|task| state.task(&task.id)) {
         if task.end().is_some() || task.lease().is_some() {
             continue;
         }
-        let needs = (&task.needs.class, &task.needs.program);
-        let place = match known.get(&needs) {
-            Some(place) => *place,
-            None if known.len() >= MAX_CLASSES_VISITED || unmatched.len() >= MAX_UNMATCHED => None,
-            None => {
-                let place = state.unmatched(&task.needs, None, liveness).map(|why| {
-                    let message = unmatched_in_words(&why);
-                    let same = unmatched.iter().position(|other| other.message == message);
-                    same.unwrap_or_else(|| {
-                        unmatched.push(v1::Unmatched {
-                            message,
-                            ..v1::Unmatched::default()
-                        });
-                        unmatched.len() - 1
-                    })
-                });
-                known.insert(needs, place);
-                place
-            }
-        };
+        let Needs { class, program, .. } = &*task.needs;
+        if !takers.contains_key(class) && takers.len() >= MAX_CLASSES_VISITED {
+            continue;
+        }
+        let takers = takers
+            .entry(class)
+            .or_insert_with(|| state.takers(class, liveness));
+        let is_ruled = matches!(takers, Takers::Ruled(_));
+        let place = known
+            .entry((class, is_ruled.then_some(program)))
+            .or_insert_with(|| {
+                if unmatched.len() >= MAX_UNMATCHED || takers.run(class, program, &mut left) {
+                    return None;
+                }
+                let why = match takers {
+                    Takers::Nobody(why) => why.clone(),
+                    Takers::Ruled(_) | Takers::Anybody => state.unmatched(&task.needs, None, liveness)?,
+                };
+                let message = unmatched_in_words(&why);
+                let same = unmatched.iter().position(|other| other.message == message);
+                Some(same.unwrap_or_else(|| {
+                    unmatched.push(v1::Unmatched {
+                        message,
+                        ..v1::Unmatched::default()
+                    });
+                    unmatched.len() - 1
+                }))
+            });
         if let Some(entry) = place.map(|place| &mut unmatched[place]) {
             entry.tasks += 1;
             if entry.task_ids.len() < MAX_UNMATCHED_IDS {
@@ -224,10 +237,19 @@ fn unmatched(state: &State, submitted: &[Submitted], liveness: Liveness) -> Vec<
 
 #[cfg(test)]
 mod tests {
-    use swarm_engine::{command::submit::decide, draft, rejection::Rejection};
+    use swarm_engine::{
+        command::{register, submit::decide},
+        draft,
+        noun::rules::Rules,
+        rejection::Rejection,
+    };
+    use swarm_proto::v1::task_spec::Work;
 
     use super::*;
-    use crate::wire::sample;
+    use crate::{
+        testing::requests::{TTL, agent, registration},
+        wire::sample,
+    };
 
     const DEFAULTS: Defaults = Defaults {
         timeout: std::time::Duration::from_secs(3600),
@@ -350,5 +372,44 @@ mod tests {
     fn many_faults_are_named_up_to_a_limit_and_counted_beyond() {
         let submit = read(request(vec![task("a b"); 100]), DEFAULTS, NOW);
         assert_eq!((submit.faults.named().len(), submit.faults.more()), (32, 68));
+    }
+    #[test]
+    fn a_program_that_no_owner_allows_is_told_behind_however_many_others() {
+        let program = |index: usize| match index {
+            299 => "./forbidden.sh".to_owned(),
+            index => format!("./{index}.sh"),
+        };
+        let mut state = State::default();
+        let (registered, _) = draft::decide(&mut state, NOW, |draft| {
+            let mut request = registration(agent());
+            request.rules = Rules::programs(&["./?.sh", "./??.sh", "./???.sh"]);
+            register::decide(draft, request)
+        });
+        registered.unwrap().unwrap();
+        let tasks = (0..300).map(|index| {
+            let mut task = task(&format!("t{index}"));
+            let spec = task.spec.as_mut().unwrap();
+            let argv = vec![program(index)];
+            spec.work = Some(Work::Command(v1::Command {
+                argv,
+                ..sample::command()
+            }));
+            task
+        });
+        let submit = read(request(tasks.collect()), DEFAULTS, NOW);
+        let (answer, _) = draft::decide(&mut state, NOW, |draft| decide(draft, submit));
+        let liveness = Liveness {
+            now: NOW,
+            ttl: TTL,
+            started: NOW,
+        };
+        let told = unmatched(&state, &answer.unwrap(), liveness);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(
+            (told[0].tasks, told[0].task_ids.as_slice()),
+            (1, &["t299".to_owned()][..])
+        );
+        let expected = "the one agent cannot run it: 1 does not allow the command './forbidden.sh'";
+        assert_eq!(told[0].message, expected);
     }
 }

@@ -17,7 +17,8 @@ use swarm_engine::{
     rule::{
         avoid::{Avoided, Why},
         explain::{Cause, Explanation, Obstacle},
-        fit::{Fit, Liveness, Unmatched},
+        fit::{Fit, Liveness},
+        unmatched::Unmatched,
     },
     time::Timestamp,
 };

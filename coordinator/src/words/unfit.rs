@@ -2,7 +2,10 @@
 
 use swarm_engine::{
     noun::rules::Program,
-    rule::fit::{Passed, Reason, Unmatched},
+    rule::{
+        fit::Passed,
+        unmatched::{Reason, Unmatched},
+    },
 };
 use swarm_proto::v1;
 

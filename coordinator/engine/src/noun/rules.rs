@@ -97,6 +97,14 @@ impl Rules {
         }
     }
 
+    /// How many patterns a program is compared with at most.
+    pub fn comparisons(&self) -> usize {
+        match self {
+            Rules::Programs(patterns) => patterns.len(),
+            Rules::Everything | Rules::NoCommands => 1,
+        }
+    }
+
     /// The patterns of programs, as the owner wrote them.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
         let patterns = match self {

@@ -19,8 +19,9 @@ use crate::{
     },
     rule::{
         avoid::Why,
-        fit::{Fit, Liveness, Unmatched},
+        fit::{Fit, Liveness},
         retry_order::retry_order,
+        unmatched::Unmatched,
     },
     state::State,
     time::Timestamp,

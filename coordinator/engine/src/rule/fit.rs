@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     id::QueueName,
-    limits::{MAX_AGENTS_VISITED, MAX_OTHERS_VISITED},
+    limits::MAX_OTHERS_VISITED,
     noun::{
         agent::Agent,
-        hold::{Hold, HoldKind, Scope},
-        needs::{Bucket, Buckets, Executor, Needs, Offer, Shard, Wants},
+        hold::{Hold, Scope},
+        needs::{Bucket, Buckets, Class, Executor, Needs, Offer, Shard, Wants},
         rules::Program,
         selector::Term,
         task::Task,
@@ -116,7 +116,18 @@ impl State {
         agent: &Agent,
         liveness: Liveness,
     ) -> Fit {
-        let class = &needs.class;
+        self.fit_of(&needs.class, Some(&needs.program), bucket, agent, liveness)
+    }
+
+    /// The same for tasks of a class that run this program; whatever the program when there is none.
+    pub(crate) fn fit_of(
+        &self,
+        class: &Class,
+        program: Option<&Program>,
+        bucket: Option<Bucket>,
+        agent: &Agent,
+        liveness: Liveness,
+    ) -> Fit {
         let presence = self.soft.presences.get(&agent.id);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
         if liveness.now - heard > liveness.ttl {
@@ -128,8 +139,10 @@ impl State {
         if let Some(term) = class.selector.first_unmet(&agent.labels) {
             return Fit::Label(term.clone());
         }
-        if !agent.rules.allow(class, &needs.program) {
-            return Fit::Rules(needs.program.clone());
+        if let Some(program) = program
+            && !agent.rules.allow(class, program)
+        {
+            return Fit::Rules(program.clone());
         }
         if let Some(wants) = presence.and_then(|presence| presence.wants.as_ref()) {
             if !wants.queues.is_empty() && !wants.queues.contains(&class.queue) {
@@ -137,7 +150,8 @@ impl State {
             }
             if let (Some(bucket), Some(shard)) = (bucket, wants.shard)
                 && !self.buckets(&agent.id, wants).has(bucket)
-                && (shard.index.is_some() || self.owner_will_do(needs, bucket, shard.count, liveness))
+                && (shard.index.is_some()
+                    || self.owner_will_do(class, program, bucket, shard.count, liveness))
             {
                 return Fit::Shard(shard, shard.index_of(bucket));
             }
@@ -166,7 +180,8 @@ impl State {
     /// coordinator: also while the owner avoids the task, or is paused because of its machine.
     pub(crate) fn is_for_its_owner(&self, task: &Task, count: u16, liveness: Liveness) -> bool {
         let index = Shard { count, index: None }.index_of(task.bucket);
-        self.owner_will_do(&task.needs, task.bucket, count, liveness)
+        let Needs { class, program, .. } = &*task.needs;
+        self.owner_will_do(class, Some(program), task.bucket, count, liveness)
             && self
                 .shard_owner(count, index)
                 .and_then(|owner| self.agent(owner))
@@ -180,7 +195,8 @@ impl State {
     /// the coordinator.
     pub(crate) fn owner_will_do(
         &self,
-        needs: &Needs,
+        class: &Class,
+        program: Option<&Program>,
         bucket: Bucket,
         count: u16,
         liveness: Liveness,
@@ -190,7 +206,7 @@ impl State {
         let owner = owner
             .and_then(|owner| self.agent(owner))
             .filter(|owner| !owner.gone);
-        owner.is_some_and(|owner| self.fit_for(needs, None, owner, liveness).will_do())
+        owner.is_some_and(|owner| self.fit_of(class, program, None, owner, liveness).will_do())
     }
 
     /// The agents that are not lost: those that called last come first, and those that may still call after the start
@@ -232,35 +248,6 @@ impl State {
         other.then_some(own)
     }
 
-    /// The reasons why no live agent can run tasks with these needs; `None` when one can. A busy agent can.
-    pub fn unmatched(&self, needs: &Needs, bucket: Option<Bucket>, liveness: Liveness) -> Option<Unmatched> {
-        let mut unmatched = Unmatched::default();
-        if let Some(hold) = self
-            .hold(&Scope::Everything)
-            .or_else(|| self.hold(&Scope::Queue(needs.class.queue.clone())))
-        {
-            unmatched.hold = Some(hold.clone());
-            return Some(unmatched);
-        }
-        for agent in self.agents().filter(|agent| !agent.gone) {
-            if unmatched.agents == MAX_AGENTS_VISITED {
-                // One of the other agents may fit.
-                return None;
-            }
-            let fit = self.fit_for(needs, bucket, agent, liveness);
-            if fit.will_do() {
-                return None;
-            }
-            unmatched.agents += 1;
-            let reason = Reason::of(&fit);
-            match unmatched.reasons.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, count)) => *count += 1,
-                None => unmatched.reasons.push((reason, 1)),
-            }
-        }
-        Some(unmatched)
-    }
-
     /// The queued tasks that an empty claim passed over, counted by reason.
     pub fn passed(&self, agent: &Agent, wants: &Wants) -> Vec<(Passed, u64)> {
         let offer = self.offer(agent, wants);
@@ -283,7 +270,7 @@ impl State {
             } else if self.is_at_limit(queue) {
                 add(Passed::QueueLimit(queue.clone()), count);
             } else {
-                for (program, count) in self.ready().programs(class) {
+                for (program, count) in self.ready().programs(class, usize::MAX) {
                     if !offer.allows(class, program) {
                         add(Passed::Rules, count);
                         continue;
@@ -321,54 +308,4 @@ pub enum Passed {
     Shard,
     /// The agent failed or refused the task a short while ago.
     Avoided,
-}
-
-/// The reasons why no live agent can run tasks of a class.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unmatched {
-    /// A hold on everything or on their queue.
-    pub hold: Option<Arc<Hold>>,
-    /// The number of agents visited.
-    pub agents: usize,
-    /// The number of those agents for each reason.
-    pub reasons: Vec<(Reason, usize)>,
-}
-
-/// A reason against an agent, without details that differ between agents.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// It is silent.
-    Lost,
-    /// Its owner ends it, or somebody drains it.
-    Draining,
-    /// Somebody paused it.
-    Paused,
-    /// It cannot carry out tasks of this kind.
-    Executor(Executor),
-    /// Its labels do not meet this term.
-    Label(Term),
-    /// Its owner does not let it run this program.
-    Rules(Program),
-    /// It does not take tasks of this queue.
-    Queue(QueueName),
-    /// It takes other shards.
-    Shard,
-}
-
-impl Reason {
-    fn of(fit: &Fit) -> Reason {
-        match fit {
-            Fit::Executor(executor) => Reason::Executor(*executor),
-            Fit::Label(term) => Reason::Label(term.clone()),
-            Fit::Rules(program) => Reason::Rules(program.clone()),
-            Fit::Queue(queue) => Reason::Queue(queue.clone()),
-            Fit::Shard(..) => Reason::Shard,
-            Fit::Leaving => Reason::Draining,
-            Fit::Held(hold) => match hold.kind {
-                HoldKind::Drain { .. } => Reason::Draining,
-                HoldKind::Pause | HoldKind::Stop => Reason::Paused,
-            },
-            Fit::Lost(_) | Fit::Fits | Fit::Busy | Fit::Avoided(_) | Fit::Slowed(_) => Reason::Lost,
-        }
-    }
 }

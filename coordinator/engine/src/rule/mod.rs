@@ -9,6 +9,7 @@ mod hold;
 mod queue;
 pub mod shard;
 mod slow;
+pub mod unmatched;
 
 pub(crate) mod blame;
 pub mod retry;

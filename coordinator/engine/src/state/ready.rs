@@ -254,10 +254,10 @@ impl Ready {
         classes.map(|(class, waiting)| (class, waiting.count))
     }
 
-    /// The programs of a class's queued tasks, and the number of those tasks.
-    pub fn programs(&self, class: &Class) -> impl Iterator<Item = (&Program, u64)> {
+    /// The programs of a class's queued tasks, and the number of those tasks, in at most `most` lines.
+    pub fn programs(&self, class: &Class, most: usize) -> impl Iterator<Item = (&Program, u64)> {
         let lines = self.waiting(class).into_iter().flat_map(|waiting| &waiting.lines);
-        let mut lines = lines.peekable();
+        let mut lines = lines.take(most).peekable();
         std::iter::from_fn(move || {
             let (LineKey { program, .. }, line) = lines.next()?;
             let mut count = line.len() as u64;
