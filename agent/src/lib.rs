@@ -99,7 +99,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     log_panics("agent");
     if let Some(file) = guarded {
-        return guard::run(&file);
+        return guard::run(&file, &config);
     }
     let ended = bug::caught(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -19,6 +19,7 @@ use crate::{
     attempt::starter::Starter,
     coordinator::{
         self, CallError, Coordinator,
+        last_words::LastWords,
         leases::Leases,
         session::{Profile, Session, SessionEnd},
     },
@@ -78,7 +79,16 @@ pub(crate) async fn run(config: Config) -> Result<Option<Unfinished>, Failure> {
     };
     let series = Series::begin(state.path());
     let guard = Guard::keep(&series, &config);
-    let ended = work(&config, &coordinator, &shutdown, &state, &workspace, &series).await;
+    let ended = work(
+        &config,
+        &coordinator,
+        &shutdown,
+        &state,
+        &workspace,
+        &series,
+        &guard.last_words(),
+    )
+    .await;
     // Every attempt has ended its own processes. This sweep is for those that could not.
     let last = timeout(LAST_SWEEP, spawn_blocking(move || series.end())).await;
     if !matches!(&last, Ok(Ok(swept)) if swept.is_gone) {
@@ -98,6 +108,7 @@ async fn work(
     state: &Arc<StateDirectory>,
     workspace: &Arc<Workspace>,
     series: &Series,
+    last_words: &LastWords,
 ) -> Result<Option<Unfinished>, Failure> {
     let sweeper = Sweeper::adopt_orphans().context("cannot start the thread that ends process trees")?;
     let starter = Starter::default();
@@ -130,7 +141,7 @@ async fn work(
     loop {
         let mut stage = shutdown.watch();
         let opened = tokio::select! {
-            opened = open_session(config, coordinator, state, &profile) => opened,
+            opened = open_session(config, coordinator, state, &profile, last_words) => opened,
             _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
         };
         let ending = match opened? {
@@ -253,6 +264,7 @@ async fn open_session(
     coordinator: &Arc<Coordinator>,
     state: &StateDirectory,
     profile: &Profile,
+    last_words: &LastWords,
 ) -> Result<Result<Opened, SessionEnd>, Failure> {
     let cluster_id = match coordinator.join_cluster().await {
         Ok(cluster_id) => cluster_id,
@@ -275,19 +287,26 @@ async fn open_session(
     for leftover in &leftovers {
         leases.report(leftover.report.lease.clone().unwrap_or_default());
     }
-    let session = match Session::open(Arc::clone(coordinator), leases, profile.clone(), cluster_id).await {
+    let opening = Session::open(
+        Arc::clone(coordinator),
+        leases,
+        profile.clone(),
+        last_words.clone(),
+        cluster_id,
+    );
+    let session = match opening.await {
         Ok(session) => session,
         Err(end) => return Ok(Err(end)),
     };
+    let plural = if config.slots == 1 { "" } else { "s" };
     tracing::info!(
         agent_id = profile.agent_id,
-        "{} works for the coordinator at {} with {} {}; its state is in {}",
+        "{} works for {} with {} slot{plural}",
         profile.name,
         coordinator.address(),
         config.slots,
-        if config.slots == 1 { "slot" } else { "slots" },
-        state.path().display(),
     );
+    tracing::info!("its state is in {}", state.path().display());
     Ok(Ok(Opened {
         session,
         outbox,

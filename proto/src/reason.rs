@@ -38,6 +38,7 @@ reasons! {
     LeaseLost = "LEASE_LOST" => Aborted, "The attempt belongs to somebody else, or is over.";
     AgentReplaced = "AGENT_REPLACED" => Aborted, "A newer session of the same agent exists.";
     AgentElsewhere = "AGENT_ELSEWHERE" => Aborted, "Another process is this agent at another place, and alive.";
+    SessionUnproven = "SESSION_UNPROVEN" => Aborted, "The token of the agent's session is missing or wrong.";
     RevisionMismatch = "REVISION_MISMATCH" => Aborted, "The task changed since the caller looked.";
     TaskFinished = "TASK_FINISHED" => FailedPrecondition, "The task has ended.";
     TaskNotRunning = "TASK_NOT_RUNNING" => FailedPrecondition, "The task does not run, or another attempt of it does.";

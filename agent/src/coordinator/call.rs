@@ -16,6 +16,8 @@ use swarm_proto::{
 use tokio::time::sleep;
 use tonic::{Code, Response, Status, transport::Channel};
 
+use crate::program::lasted::after;
+
 use super::{ANSWER_LIMIT, CallError, Contact, Coordinator, cluster_id, contact::Doubt, lock};
 
 impl Coordinator {
@@ -133,9 +135,9 @@ impl Coordinator {
         if let Some(away) = away {
             self.tell_stranger();
             tracing::info!(
-                "the coordinator at {} answers again after {} s",
+                "the coordinator at {} answers again{}",
                 self.address(),
-                away.as_secs()
+                after(away)
             );
         }
     }

@@ -6,6 +6,7 @@ mod contact;
 mod seen;
 
 pub(crate) mod heartbeat;
+pub(crate) mod last_words;
 pub(crate) mod session;
 
 pub(crate) mod hold;

@@ -17,13 +17,13 @@ use swarm_proto::{
     reason::Reason,
     v1::{
         AgentProcess, ClaimRequest, ClaimResponse, DeregisterAgentRequest, HeartbeatRequest,
-        HeartbeatResponse, Hold, LeaseRef, OwnerRules, RegisterAgentRequest,
+        HeartbeatResponse, Hold, LeaseRef, OwnerRules, RegisterAgentRequest, ReportDeathRequest,
     },
 };
 use tokio::sync::{Notify, watch};
 use tonic::Code;
 
-use super::{CallError, Coordinator, leases::Leases, order::Order, sentence};
+use super::{CallError, Coordinator, last_words::LastWords, leases::Leases, order::Order, sentence};
 use crate::attempt_key::AttemptKey;
 
 /// Bytes of the leases in a heartbeat; the rest is for its other fields.
@@ -92,6 +92,8 @@ pub(crate) struct Session {
     /// Asks for a heartbeat now, in place of the parked one.
     pub(crate) beat_now: Notify,
     profile: Profile,
+    /// What the guard says when this process dies.
+    last_words: LastWords,
     cluster_id: String,
     current: Mutex<Registration>,
     /// Held while registering. A second caller waits, and finds the agent registered.
@@ -104,15 +106,17 @@ impl Session {
         coordinator: Arc<Coordinator>,
         leases: Arc<Leases>,
         profile: Profile,
+        last_words: LastWords,
         cluster_id: String,
     ) -> Result<Session, SessionEnd> {
-        let registration = register(&coordinator, &leases, &profile, &cluster_id).await?;
+        let registration = register(&coordinator, &leases, &profile, &last_words, &cluster_id).await?;
         Ok(Session {
             coordinator,
             leases,
             hold: watch::channel(None).0,
             beat_now: Notify::new(),
             profile,
+            last_words,
             cluster_id,
             current: Mutex::new(registration),
             registering: tokio::sync::Mutex::default(),
@@ -191,7 +195,14 @@ impl Session {
         match failure.reason() {
             Some(Reason::AgentNotFound) => {
                 tracing::info!("the coordinator does not know this agent; registering again");
-                match register(&self.coordinator, &self.leases, &self.profile, &self.cluster_id).await {
+                let registered = register(
+                    &self.coordinator,
+                    &self.leases,
+                    &self.profile,
+                    &self.last_words,
+                    &self.cluster_id,
+                );
+                match registered.await {
                     Ok(registration) => {
                         *self
                             .current
@@ -225,6 +236,7 @@ async fn register(
     coordinator: &Coordinator,
     leases: &Leases,
     profile: &Profile,
+    last_words: &LastWords,
     cluster_id: &str,
 ) -> Result<Registration, SessionEnd> {
     let request = RegisterAgentRequest {
@@ -247,6 +259,11 @@ async fn register(
     if answer.cluster_id != cluster_id {
         return Err(SessionEnd::OtherCluster(answer.cluster_id));
     }
+    last_words.set(ReportDeathRequest {
+        agent_id: profile.agent_id.clone(),
+        session: answer.session,
+        session_token: answer.session_token.clone(),
+    });
     for lease in &answer.lost {
         let key = AttemptKey::of(lease);
         if leases.order(&key, Order::Lost).is_some() {

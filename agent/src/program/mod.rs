@@ -10,4 +10,5 @@ pub(crate) mod shutdown;
 
 pub(crate) mod backoff;
 pub(crate) mod file_name;
+pub(crate) mod lasted;
 pub(crate) mod random;

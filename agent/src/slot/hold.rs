@@ -6,7 +6,7 @@
 use swarm_proto::v1::{EmptyReason, Hold};
 use tokio::{sync::watch, time::Instant};
 
-use crate::coordinator::hold;
+use crate::{coordinator::hold, program::lasted::after};
 
 /// The hold on this agent or on everything, as the log knows it.
 pub(super) struct CurrentHold {
@@ -53,10 +53,7 @@ impl CurrentHold {
             }
             None => {
                 let since = self.since.take().unwrap_or_else(Instant::now);
-                tracing::info!(
-                    "work may be given to this agent again after {} s",
-                    since.elapsed().as_secs()
-                );
+                tracing::info!("work may be given to this agent again{}", after(since.elapsed()));
             }
         }
         self.hold = hold;

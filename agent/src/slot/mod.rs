@@ -157,16 +157,14 @@ impl Worker {
         match stage {
             Stage::Working => {}
             Stage::Draining => {
-                tracing::info!(
-                    "draining: nothing more is claimed, {running} attempts may finish; once more ends them"
-                );
+                tracing::info!("draining: {} may finish; once more ends them", attempts(running));
             }
             Stage::Ending => {
-                tracing::info!("ending {running} attempts");
+                tracing::info!("ending {}", attempts(running));
                 leases.order_all(Order::Release(Why::Leaving));
             }
             Stage::Stopping => {
-                tracing::info!("killing {running} attempts");
+                tracing::info!("killing {}", attempts(running));
                 leases.order_all(Order::Stop(Why::Leaving));
             }
         }
@@ -221,7 +219,8 @@ impl Worker {
                 if running > 0 {
                     tracing::error!(
                         error = sentence,
-                        "the coordinator refuses this agent; {running} attempts may finish"
+                        "the coordinator refuses this agent; {} may finish",
+                        attempts(running)
                     );
                 }
             }
@@ -330,4 +329,9 @@ impl Worker {
         }
         self.leaving.ending(unconfirmed)
     }
+}
+
+fn attempts(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} attempt{plural}")
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use swarm_proto::v1::{ClaimResponse, EmptyReason, Passed};
 use tokio::time::Instant;
 
-use crate::coordinator::hold::shown;
+use crate::{coordinator::hold::shown, program::lasted::after};
 
 /// How often the same reason is logged.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -40,10 +40,7 @@ impl NoWork {
     /// The log line about new work; `None` when the log did not tell of a lack of work.
     pub(super) fn end(&mut self, now: Instant) -> Option<String> {
         let told = self.told.take()?;
-        Some(match now.duration_since(told).as_secs() {
-            0 => "work again".to_owned(),
-            seconds => format!("work again after {seconds} s"),
-        })
+        Some(format!("work again{}", after(now.duration_since(told))))
     }
 }
 
@@ -73,7 +70,8 @@ fn sentence(answer: &ClaimResponse) -> String {
 
 fn passed(passed: &Passed) -> String {
     if passed.message.is_empty() {
-        return format!("{} tasks ({})", passed.tasks, shown(&passed.kind));
+        let plural = if passed.tasks == 1 { "" } else { "s" };
+        return format!("{} task{plural} ({})", passed.tasks, shown(&passed.kind));
     }
     shown(&passed.message)
 }

@@ -19,6 +19,7 @@ use crate::{
     attempt_key::AttemptKey,
     coordinator::order::Order,
     disk::workspace::{AttemptDirectory, is_full},
+    program::lasted::length,
 };
 
 /// Runs one attempt, writes its outcome to the outbox, hands it over, and tidies up last.
@@ -35,6 +36,7 @@ pub(super) async fn run_to_report(
     tracing::info!(
         task_id = key.task_id,
         attempt = key.attempt,
+        task_name = name_of(&assignment),
         job_id,
         queue = assignment.spec.as_ref().map(queue_of),
         "begins"
@@ -69,8 +71,9 @@ pub(super) async fn run_to_report(
         attempt = key.attempt,
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         reason = reason_of(&report),
-        "{} after {took:.1?}",
+        "{} after {}",
         describe(&report),
+        length(took),
     );
 
     let now = SystemTime::now();
@@ -166,6 +169,13 @@ fn remove_for_outcome(directory: &AttemptDirectory, key: &AttemptKey, error: &io
             "cannot tidy its directory"
         );
     }
+}
+
+/// The name of a task that has one of its own.
+fn name_of(assignment: &Assignment) -> Option<&str> {
+    let name = assignment.spec.as_ref()?.name.as_str();
+    let id = assignment.lease.as_ref()?.task_id.as_str();
+    (!name.is_empty() && name != id).then_some(name)
 }
 
 /// The stable word for a failure, or the reason of a release.

@@ -9,7 +9,7 @@ use swarm_proto::v1::AttemptReport;
 use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{context::SlotContext, in_flight::Call};
-use crate::attempt_key::AttemptKey;
+use crate::{attempt_key::AttemptKey, program::lasted::after};
 
 /// How often to try again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -65,8 +65,8 @@ impl WriteRetry {
         match result {
             Ok(()) => {
                 tracing::info!(
-                    "the state directory can be written again after {} s",
-                    self.begun.elapsed().as_secs()
+                    "the state directory can be written again{}",
+                    after(self.begun.elapsed())
                 );
                 true
             }

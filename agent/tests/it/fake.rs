@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use nix::unistd::Pid;
 use swarm_proto::{
     call,
     reason::Reason,
@@ -18,7 +19,7 @@ use swarm_proto::{
         Assignment, AttemptReport, ClaimRequest, ClaimResponse, Command, CompleteRequest, CompleteResponse,
         DeregisterAgentRequest, DeregisterAgentResponse, Directive, HeartbeatRequest, HeartbeatResponse,
         Hold, LeaseDirective, LeaseRef, Passed, Refusal, RegisterAgentRequest, RegisterAgentResponse,
-        ReportResult, TaskSpec, TaskState,
+        ReportDeathRequest, ReportDeathResponse, ReportResult, TaskSpec, TaskState,
         admin_service_server::AdminServiceServer,
         attempt_report::Outcome,
         coordinator_service_server::{CoordinatorService, CoordinatorServiceServer},
@@ -35,7 +36,7 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-use crate::program::PATIENCE;
+use crate::program::{PATIENCE, carriers};
 
 /// The instructions to the fake, and the requests that it got.
 #[derive(Default)]
@@ -47,6 +48,9 @@ pub(crate) struct World {
     pub(crate) heartbeats: Vec<HeartbeatRequest>,
     pub(crate) completes: Vec<CompleteRequest>,
     pub(crate) goodbyes: usize,
+    /// What guards said, and which processes carried this mark then.
+    pub(crate) deaths: Vec<(ReportDeathRequest, Vec<Pid>)>,
+    pub(crate) watched_mark: Option<String>,
     /// How often the fake was asked for its cluster id.
     pub(crate) asked: usize,
     /// The cluster id, unless it is `c1`.
@@ -373,6 +377,7 @@ impl CoordinatorService for Fake {
         world.sessions.insert(request.agent_id.clone(), session);
         world.registered.push(request);
         Ok(Response::new(RegisterAgentResponse {
+            session_token: vec![7; 16],
             cluster_id: world.cluster_id(),
             session,
             lease_ttl: world.lease_ttl(),
@@ -387,6 +392,16 @@ impl CoordinatorService for Fake {
     ) -> Result<Response<DeregisterAgentResponse>, Status> {
         self.world().goodbyes += 1;
         Ok(Response::new(DeregisterAgentResponse::default()))
+    }
+
+    async fn report_death(
+        &self,
+        request: Request<ReportDeathRequest>,
+    ) -> Result<Response<ReportDeathResponse>, Status> {
+        let mut world = self.world();
+        let left = world.watched_mark.as_deref().map(carriers).unwrap_or_default();
+        world.deaths.push((request.into_inner(), left));
+        Ok(Response::new(ReportDeathResponse::default()))
     }
 
     async fn claim(&self, request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {

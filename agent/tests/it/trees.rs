@@ -1,6 +1,6 @@
 //! An attempt leaves no process, whatever it forked, however it ended, and whoever was killed.
 
-use std::fs;
+use std::{fs, io};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -151,7 +151,7 @@ async fn the_guard_ends_everything_when_the_agent_is_killed() {
     let (fake, home) = (Fake::start().await, Home::new());
     let (agent, mark) = busy(&fake, &home).await;
     let guard = agent.guard().await;
-    assert_eq!(fs::read(format!("/proc/{guard}/environ")).unwrap(), b"");
+    fake.world().watched_mark = Some(mark.clone());
     let log = home.path().join("log0");
     agent.crash().await;
     until_gone(&mark).await;
@@ -159,6 +159,30 @@ async fn the_guard_ends_everything_when_the_agent_is_killed() {
     assert_nothing_is_noted(&home);
     let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("the agent has ended; killed "), "{log}");
+    assert!(
+        log.contains("the agent has died; the coordinator knows it"),
+        "{log}"
+    );
+    let world = fake.world();
+    let [(words, left)] = &world.deaths[..] else {
+        panic!("{:?}", world.deaths)
+    };
+    assert_eq!(words.agent_id, world.registered[0].agent_id);
+    assert_eq!((words.session, &words.session_token[..]), (1, &[7; 16][..]));
+    assert_eq!(*left, [], "the coordinator was told before the end");
+    assert_eq!(world.goodbyes, 0);
+}
+
+#[tokio::test]
+async fn an_agent_that_says_goodbye_is_not_told_to_be_dead() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.submit("a", "true");
+    let agent = home.start(&fake, &["--once"]);
+    let guard = agent.guard().await;
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
+    until("the guard has ended", || !is_alive(&guard.to_string())).await;
+    assert!(fake.world().deaths.is_empty() && fake.world().goodbyes == 1);
 }
 
 #[tokio::test]
@@ -166,6 +190,15 @@ async fn signals_do_not_end_the_guard() {
     let (fake, home) = (Fake::start().await, Home::new());
     let (agent, mark) = busy(&fake, &home).await;
     let guard = agent.guard().await;
+    // It is closed to processes of the same user.
+    let environment = fs::read(format!("/proc/{guard}/environ"));
+    assert!(
+        environment.as_ref().map_or_else(
+            |error| error.kind() == io::ErrorKind::PermissionDenied,
+            Vec::is_empty
+        ),
+        "{environment:?}"
+    );
     until("the guard takes no signals", || {
         let status = fs::read_to_string(format!("/proc/{guard}/status")).unwrap();
         status.lines().any(|line| line.starts_with("SigBlk:\tffff"))

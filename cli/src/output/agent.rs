@@ -38,6 +38,7 @@ pub fn listing(agents: &[Agent]) -> Listing {
         table.row([
             names.agent(&agent.agent_id).into_owned(),
             match agent.state() {
+                _ if agent.silence.is_some() => state::SILENT,
                 AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
                 AgentState::Online if is_copied(agent) => state::COPIED,
                 state => state::agent(state),
@@ -91,9 +92,29 @@ fn notable(agent: &Agent) -> String {
         ),
     };
     let hold = hold::beside(agent.hold.as_ref());
-    let parts = [hold, over];
+    let parts = [silence(agent), lost(agent).to_owned(), hold, over];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
+}
+
+/// How long a silent agent has been silent, with the end of that; empty when it is not.
+pub fn silence(agent: &Agent) -> String {
+    let (Some(silence), Some(rest)) = (&agent.silence, &agent.lost_in) else {
+        return String::new();
+    };
+    let [silence, rest] = [silence, rest].map(text::seconds_of);
+    match agent.leases.len() {
+        0 => format!("silent for {silence}, lost in {rest}"),
+        _ => format!("silent for {silence}, its tasks go to others in {rest}"),
+    }
+}
+
+/// Why a lost agent is lost, when it is not for its silence.
+fn lost(agent: &Agent) -> &'static str {
+    match agent.lost_cause.as_str() {
+        "died" => "its process died",
+        _ => "",
+    }
 }
 
 /// Labels that several agents have and all of them alike.
@@ -147,7 +168,9 @@ pub fn page(agent: &Agent, width: Option<usize>) -> Sheet {
         .add("host", &agent.host)
         .add("copy refused", twin(agent))
         .add("registered", text::time_and_age(agent.register_time.as_ref()))
-        .add("seen", text::time_and_age(agent.seen_time.as_ref()));
+        .add("seen", text::time_and_age(agent.seen_time.as_ref()))
+        .add("silence", silence(agent))
+        .add("lost because", lost(agent));
     let mut page = page.sheet(width);
     if !agent.leases.is_empty() {
         let mut table = Table::new(["TASK", "ATTEMPT", "GRANTED", "EXPIRES"])

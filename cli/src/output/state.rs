@@ -55,6 +55,9 @@ pub const SLOWED: &str = "◔ slowed";
 /// An online agent of which a copy was refused, for a table.
 pub const COPIED: &str = "⧉ copied";
 
+/// An agent that is not lost, and whose call is overdue, for a table.
+pub const SILENT: &str = "◌ silent";
+
 /// An attempt's outcome for a table.
 pub fn attempt(outcome: AttemptOutcome) -> &'static str {
     match outcome {

@@ -138,6 +138,12 @@ pub fn duration(duration: &Duration) -> String {
     format_duration(read_duration(duration).unwrap_or_default())
 }
 
+/// A duration in whole seconds: `49s`.
+pub fn seconds_of(duration: &Duration) -> String {
+    let length = read_duration(duration).unwrap_or_default();
+    format_duration(std::time::Duration::from_secs(length.as_secs()))
+}
+
 /// The time between two moments, not below zero; nothing when one is absent.
 pub fn between(start: Option<&Timestamp>, end: Option<&Timestamp>) -> Option<std::time::Duration> {
     let (start, end) = (start.and_then(moment)?, end.and_then(moment)?);

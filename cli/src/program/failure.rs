@@ -195,6 +195,7 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         | Reason::LeaseLost
         | Reason::AgentReplaced
         | Reason::AgentElsewhere
+        | Reason::SessionUnproven
         | Reason::TaskFinished
         | Reason::TaskNotFinished => return None,
     };

@@ -26,7 +26,7 @@ use swarm_engine::{
         submit::{self, NewTask, Submit},
     },
     draft::{Draft, decide},
-    id::{AgentId, LeaseToken, QueueName, ReportHash, Seq, Session, TaskId},
+    id::{AgentId, LeaseToken, QueueName, ReportHash, Seq, Session, SessionToken, TaskId},
     limits::MAX_SUBMIT_TASKS,
     noun::{
         lease::{Held, Proof},
@@ -90,6 +90,7 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            token: SessionToken([7; 16]),
             process: None,
         };
         world.session = world

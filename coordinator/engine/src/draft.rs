@@ -119,12 +119,15 @@ impl Draft<'_> {
         self.state.renew(number, self.now, ttl, ran)
     }
 
-    /// Notes a call of an agent: a soft fact, not an event.
+    /// Notes a call of an agent: a soft fact, and an event only when the agent was lost.
     pub fn seen(&mut self, agent: &AgentId, draining: Option<bool>) {
+        if self.state.agent(agent).is_some_and(|known| known.lost.is_some()) {
+            self.emit(Fact::AgentReturned { agent: agent.clone() });
+        }
         self.state.soft.seen(agent, self.now, draining);
     }
 
-    /// Notes a call of an agent that may be unknown: a soft fact, not an event.
+    /// Notes a call of an agent that may be unknown, as [`Draft::seen`] does.
     pub fn known_agent_seen(&mut self, agent: &AgentId) {
         if self.state.agent(agent).is_some_and(|known| !known.gone) {
             self.seen(agent, None);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     id::{AgentId, AttemptNumber, JobId, Number, QueueName, ReportHash, Seq, TaskId},
     noun::{
-        agent::Agent,
+        agent::{Agent, AgentLoss},
         cut::Cut,
         hold::Hold,
         job::Job,
@@ -256,6 +256,18 @@ pub enum Fact {
         /// The agent.
         agent: AgentId,
     },
+    /// An agent is lost: it fell silent, or its process died.
+    AgentLost {
+        /// The agent.
+        agent: AgentId,
+        /// The cause.
+        cause: AgentLoss,
+    },
+    /// An agent that was lost for its silence called again.
+    AgentReturned {
+        /// The agent.
+        agent: AgentId,
+    },
     /// A process was refused as an agent, because another process of that agent is alive.
     TwinRefused {
         /// The agent.
@@ -310,11 +322,13 @@ impl Fact {
             Fact::AgentForgotten { .. } => "agent_forgotten",
             Fact::AgentRemoved { .. } => "agent_removed",
             Fact::TwinRefused { .. } => "twin_refused",
+            Fact::AgentLost { .. } => "agent_lost",
+            Fact::AgentReturned { .. } => "agent_returned",
         }
     }
 
     /// Every kind.
-    pub const KINDS: [&'static str; 26] = [
+    pub const KINDS: [&'static str; 28] = [
         "coordinator_started",
         "job_submitted",
         "task_submitted",
@@ -341,5 +355,7 @@ impl Fact {
         "agent_forgotten",
         "agent_removed",
         "twin_refused",
+        "agent_lost",
+        "agent_returned",
     ];
 }

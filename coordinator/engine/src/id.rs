@@ -37,6 +37,16 @@ impl fmt::Debug for LeaseToken {
     }
 }
 
+/// 128 random bits: they prove that a caller has an agent's session. Never shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionToken(pub [u8; 16]);
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(…)")
+    }
+}
+
 /// The hash of a report: a repeated report has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportHash(pub [u8; 16]);
@@ -143,7 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_token_is_not_printed() {
+    fn a_token_is_not_printed() {
+        assert_eq!(format!("{:?}", SessionToken([7; 16])), "SessionToken(…)");
         assert_eq!(format!("{:?}", LeaseToken([7; 16])), "LeaseToken(…)");
     }
 }

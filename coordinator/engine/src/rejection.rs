@@ -43,6 +43,8 @@ pub enum Rejection {
         /// For how long the first one has to be silent from now on until another one may take its place.
         rest: Duration,
     },
+    /// The caller does not have the token of the agent's session.
+    SessionUnproven(AgentId),
     /// The task has changed since the caller read it.
     RevisionMismatch {
         /// The task.
@@ -248,6 +250,9 @@ impl fmt::Display for Rejection {
                  first one says goodbye or stays silent for {} s more",
                 rest.as_millis().div_ceil(1_000)
             ),
+            Rejection::SessionUnproven(agent) => {
+                write!(f, "the token of agent {agent}'s session is missing or wrong")
+            }
             Rejection::RevisionMismatch { task, revision } => {
                 write!(f, "task {task} has changed: its revision is {} now", revision.0)
             }

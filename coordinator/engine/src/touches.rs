@@ -215,6 +215,8 @@ impl Fact {
             Fact::AgentDeregistered { agent }
             | Fact::AgentForgotten { agent, .. }
             | Fact::AgentRemoved { agent }
+            | Fact::AgentLost { agent, .. }
+            | Fact::AgentReturned { agent }
             | Fact::TwinRefused { agent, .. } => of_agent(agent),
         }
     }

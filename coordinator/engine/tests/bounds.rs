@@ -18,7 +18,7 @@ use swarm_engine::{
         submit::{self, NewTask, Submit},
     },
     draft::{Draft, decide},
-    id::{AgentId, LeaseToken, QueueName, TaskId},
+    id::{AgentId, LeaseToken, QueueName, SessionToken, TaskId},
     limits::{MAX_AGENTS_VISITED, MAX_CLASSES, MAX_QUEUE_CLASSES, MAX_RULES, SHARDS_KEPT},
     noun::{
         hold::Scope,
@@ -97,6 +97,7 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            token: SessionToken([7; 16]),
             process: None,
         };
         self.decide(|draft| register::decide(draft, request))

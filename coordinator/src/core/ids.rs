@@ -27,7 +27,7 @@ impl Core {
         let (mut ids, leaving, mut as_of) = {
             let inner = self.lock();
             let state = &inner.state;
-            let agents = state.agents_named(&prefix).filter(|agent| !agent.gone);
+            let agents = state.agents_named(&prefix).filter(|agent| agent.is_expected());
             let queues = state
                 .queues_after("")
                 .filter(|queue| queue.as_str().starts_with(&prefix));

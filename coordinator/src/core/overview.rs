@@ -28,6 +28,8 @@ pub(crate) struct Overview {
     /// How many tasks of a queue have not ended, for the first queues by name.
     pub(crate) queues: Vec<(QueueName, Counts)>,
     pub(crate) agents: AgentCounts,
+    /// The silent agent that will be lost first, by its name or id, and its silence.
+    pub(crate) longest_silence: Option<(Arc<str>, Duration)>,
     /// Slots of agents that can be counted on.
     pub(crate) slots: u64,
     pub(crate) jobs: usize,
@@ -84,6 +86,8 @@ pub(crate) struct AgentCounts {
     pub(crate) paused: u64,
     /// Agents of which a copy was refused lately.
     pub(crate) copied: u64,
+    /// Agents that are not lost, and whose call is overdue.
+    pub(crate) silent: u64,
 }
 
 /// Whether an agent can be counted on.
@@ -92,7 +96,7 @@ pub(crate) enum AgentState {
     Online,
     /// It takes nothing more.
     Draining,
-    /// It was silent for a TTL.
+    /// It was silent for a TTL, or died.
     Lost,
     /// Somebody holds it back.
     Paused,
@@ -112,6 +116,7 @@ impl AgentState {
         let own = hold.filter(|hold| hold.scope != Scope::Everything);
         let is_draining = presence.is_some_and(|presence| presence.draining);
         match own.map(|hold| hold.kind) {
+            _ if agent.has_died() => AgentState::Lost,
             _ if agent.gone => AgentState::Gone,
             _ if liveness.now - seen > liveness.ttl => AgentState::Lost,
             _ if is_draining => AgentState::Draining,
@@ -133,7 +138,7 @@ impl Core {
 impl Overview {
     fn of(inner: &Inner, liveness: Liveness) -> Overview {
         let state = &inner.state;
-        let (agents, slots) = agents(state, liveness);
+        let (agents, slots, longest_silence) = agents(state, liveness);
         let (unmatched, unmatched_task) = unmatched(state, liveness);
         let oldest = state
             .ready()
@@ -147,6 +152,7 @@ impl Overview {
                 .map(|(queue, counts)| (queue.clone(), *counts))
                 .collect(),
             agents,
+            longest_silence,
             slots,
             jobs: state.job_count(),
             oldest_queued: oldest.map(|task| task.created),
@@ -160,15 +166,32 @@ impl Overview {
     }
 }
 
-fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
+fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64, Option<(Arc<str>, Duration)>) {
     let mut counts = AgentCounts::default();
     let mut slots = 0;
-    for agent in state.agents().filter(|agent| !agent.gone) {
+    let mut longest_silence: Option<(Arc<str>, Duration)> = None;
+    for agent in state.agents().filter(|agent| agent.is_expected()) {
         let hold = state.hold(&Scope::Agent(agent.id.clone()));
         let presence = state.presence(&agent.id);
         let twin = agent.twin.as_ref();
         counts.copied += u64::from(twin.is_some_and(|twin| twin.is_recent(liveness.now)));
-        match AgentState::of(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness) {
+        let agent_state = AgentState::of(agent, presence.as_ref(), hold.map(AsRef::as_ref), liveness);
+        if agent_state != AgentState::Lost
+            && let Some(silence) = state.silence(&agent.id, liveness)
+        {
+            counts.silent += 1;
+            if longest_silence
+                .as_ref()
+                .is_none_or(|(_, longest)| silence > *longest)
+            {
+                let name = match &*agent.name {
+                    "" => agent.id.as_str().into(),
+                    _ => agent.name.clone(),
+                };
+                longest_silence = Some((name, silence));
+            }
+        }
+        match agent_state {
             AgentState::Online => {
                 counts.online += 1;
                 counts.slowed += u64::from(state.slowed_until(&agent.id, liveness.now).is_some());
@@ -180,7 +203,7 @@ fn agents(state: &State, liveness: Liveness) -> (AgentCounts, u64) {
             AgentState::Gone => {}
         }
     }
-    (counts, slots)
+    (counts, slots, longest_silence)
 }
 
 /// How many queued tasks no live agent can run, and one of them.

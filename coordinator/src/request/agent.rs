@@ -26,7 +26,7 @@ pub(crate) async fn list(
         .read(|state| {
             state
                 .agents_after(&request.page_token)
-                .filter(|agent| request.include_gone || !agent.gone)
+                .filter(|agent| request.include_gone || agent.is_expected())
                 .filter(|agent| selector.matches(&agent.labels))
                 .take(size + 1)
                 .map(|agent| Seen::of(state, agent, liveness))

@@ -27,6 +27,8 @@ pub(crate) mod heartbeat;
 mod nothing;
 pub(crate) mod register;
 
+pub(crate) mod death;
+
 pub(crate) mod agent;
 pub(crate) mod give_up;
 pub(crate) mod hold;

@@ -160,6 +160,7 @@ fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::LeaseLost { .. } => Reason::LeaseLost,
         Rejection::AgentReplaced(_) => Reason::AgentReplaced,
         Rejection::AgentElsewhere { .. } => Reason::AgentElsewhere,
+        Rejection::SessionUnproven(_) => Reason::SessionUnproven,
         Rejection::RevisionMismatch { .. } => Reason::RevisionMismatch,
         Rejection::Full(_) => Reason::QueueFull,
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
@@ -276,6 +277,11 @@ mod tests {
                 },
                 "Aborted",
                 "AGENT_ELSEWHERE",
+            ),
+            (
+                Rejection::SessionUnproven(AgentId::stored("a")),
+                "Aborted",
+                "SESSION_UNPROVEN",
             ),
             (
                 Rejection::AgentReplaced(AgentId::stored("a")),

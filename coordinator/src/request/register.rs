@@ -5,7 +5,7 @@ use swarm_engine::{
         deregister::{self, Deregister},
         register::{self, Register},
     },
-    id::{AgentId, Session},
+    id::{AgentId, Session, SessionToken},
     limits::MAX_HELD_LEASES,
     noun::{needs::Executor, process::Process, rules::Rules},
     rejection::{Faults, Rejection},
@@ -39,7 +39,8 @@ pub(crate) async fn register(
     request: v1::RegisterAgentRequest,
 ) -> Result<v1::RegisterAgentResponse, Refusal> {
     let missing = cx.missing(request.seen.as_ref());
-    let command = read(request, cx.settings.lease_ttl, random::number())?;
+    let token = SessionToken(random::bytes());
+    let command = read(request, token, cx.settings.lease_ttl, random::number())?;
     let agent = command.agent.clone();
     if cx.core.budget().state.is_full() {
         // A known agent may have work under way, and takes no more memory than before.
@@ -69,6 +70,7 @@ pub(crate) async fn register(
         lease_ttl: Some(duration(cx.settings.lease_ttl)),
         heartbeat_interval: Some(duration(cx.heartbeat_interval())),
         lost: registered.lost.iter().map(shown_again).collect(),
+        session_token: token.0.to_vec(),
     })
 }
 
@@ -102,6 +104,7 @@ pub(crate) async fn deregister(
 /// [`Rejection::Invalid`] with every fault.
 fn read(
     request: v1::RegisterAgentRequest,
+    token: SessionToken,
     lease_ttl: std::time::Duration,
     jitter: u64,
 ) -> Result<Register, Rejection> {
@@ -154,6 +157,7 @@ fn read(
         held: request.held.iter().map(held).collect(),
         lease_ttl,
         jitter,
+        token,
         // Without a place, nothing tells it from another process.
         process: request
             .process
@@ -182,6 +186,7 @@ mod tests {
     use super::*;
 
     const TTL: Duration = Duration::from_secs(90);
+    const TOKEN: SessionToken = SessionToken([7; 16]);
 
     fn paths<T>(answer: Result<T, Rejection>) -> Vec<String> {
         match answer {
@@ -200,7 +205,7 @@ mod tests {
             slots: 2,
             ..Default::default()
         };
-        assert!(read(good.clone(), TTL, 7).is_ok());
+        assert!(read(good.clone(), TOKEN, TTL, 7).is_ok());
         let bad = v1::RegisterAgentRequest {
             agent_id: "a b".into(),
             name: "n".repeat(201),
@@ -225,7 +230,7 @@ mod tests {
             "held",
             "rules.programs[1]",
         ];
-        assert_eq!(paths(read(bad, TTL, 7)), expected);
+        assert_eq!(paths(read(bad, TOKEN, TTL, 7)), expected);
         let labels = (0..5)
             .map(|index| (format!("{index}"), "v".repeat(1_000)))
             .collect();
@@ -233,9 +238,14 @@ mod tests {
             labels,
             ..good.clone()
         };
-        assert_eq!(paths(read(labelled, TTL, 7)), ["labels"]);
+        assert_eq!(paths(read(labelled, TOKEN, TTL, 7)), ["labels"]);
         assert_eq!(
-            paths(read(v1::RegisterAgentRequest { slots: 1001, ..good }, TTL, 7)),
+            paths(read(
+                v1::RegisterAgentRequest { slots: 1001, ..good },
+                TOKEN,
+                TTL,
+                7
+            )),
             ["slots"]
         );
     }

@@ -34,6 +34,7 @@ pub(crate) async fn status(
     let Overview {
         counts,
         agents,
+        longest_silence,
         slots,
         jobs,
         oldest_queued,
@@ -43,6 +44,7 @@ pub(crate) async fn status(
         unmatched_task,
         ..
     } = answer.value;
+    let (silent_agent, silence) = longest_silence.unzip();
     Ok(v1::GetStatusResponse {
         as_of,
         tasks: Some(counts_message(&counts)),
@@ -81,6 +83,8 @@ pub(crate) async fn status(
         clock_doubt_ms: millis(cx.core.clock().doubt()),
         time_ahead_ms: millis(cx.core.ahead_of_wall()),
         agents_saw_seq: cx.core.agents_saw().0,
+        silent_agent: silent_agent.map(|name| name.to_string()).unwrap_or_default(),
+        silence: silence.map(duration),
     })
 }
 

@@ -59,6 +59,7 @@ table! {
 
     RegisterAgentRequest    "CoordinatorService/RegisterAgent"  MAX_REQUEST_BYTES   Some(Load::Other);
     DeregisterAgentRequest  "CoordinatorService/DeregisterAgent" MAX_REQUEST_BYTES   Some(Load::Other);
+    ReportDeathRequest      "CoordinatorService/ReportDeath"    MAX_REQUEST_BYTES   Some(Load::Other);
     ClaimRequest            "CoordinatorService/Claim"          MAX_REQUEST_BYTES   Some(Load::Claim);
     HeartbeatRequest        "CoordinatorService/Heartbeat"      MAX_REQUEST_BYTES   None;
     CompleteRequest         "CoordinatorService/Complete"       MAX_MESSAGE_BYTES   Some(Load::Complete);

@@ -4,7 +4,10 @@ use swarm_engine::rejection::Rejection;
 use swarm_proto::v1;
 
 use super::{Context, Refusal, names::name_cut_inputs};
-use crate::wire::{field, task::task_message};
+use crate::{
+    wire::{field, task::task_message},
+    words::explanation::silence_in_words,
+};
 
 /// Shows a task.
 ///
@@ -21,7 +24,13 @@ pub(crate) async fn get(cx: &Context, request: v1::GetTaskRequest) -> Result<v1:
     let output = output
         .as_ref()
         .map(|(attempt, output)| (*attempt, output.as_ref()));
-    let mut task = [task_message(&task, output)];
+    let mut message = task_message(&task, output);
+    if let Some(running) = message.attempts.last_mut().filter(|_| task.lease().is_some()) {
+        let liveness = cx.liveness();
+        let silence = cx.core.read(|state| state.silence_around(&task, liveness)).await;
+        running.message = silence.value.map(silence_in_words).unwrap_or_default();
+    }
+    let mut task = [message];
     name_cut_inputs(&cx.core, &mut task).await;
     Ok(v1::GetTaskResponse {
         as_of,

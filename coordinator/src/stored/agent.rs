@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use prost::Message as _;
 use swarm_engine::{
-    id::{AgentId, Session},
+    id::{AgentId, Session, SessionToken},
     noun::{
-        agent::Agent,
+        agent::{Agent, AgentLoss},
         needs::Executor,
         process::{Process, Twin},
         rules::Rules,
@@ -17,7 +18,7 @@ use swarm_proto::store;
 
 use super::{
     error::{Fault, StoredError},
-    field::filled,
+    field::{filled, known, sixteen_bytes},
 };
 
 /// An agent's record as stored.
@@ -60,6 +61,13 @@ pub(super) fn write_agent(agent: &Agent) -> store::AgentRecord {
             refused_ms: twin.refused.0,
         }),
         rules: write_rules(&agent.rules),
+        token: agent
+            .token
+            .map_or_else(Bytes::new, |token| Bytes::copy_from_slice(&token.0)),
+        lost: agent
+            .lost
+            .map_or(store::AgentLossKind::Unspecified, write_agent_loss)
+            .into(),
     }
 }
 
@@ -78,6 +86,22 @@ fn read_rules(stored: Option<store::OwnerRulesRecord>) -> Rules {
     }
 }
 
+pub(super) fn write_agent_loss(loss: AgentLoss) -> store::AgentLossKind {
+    match loss {
+        AgentLoss::Silent => store::AgentLossKind::Silent,
+        AgentLoss::Died => store::AgentLossKind::Died,
+    }
+}
+
+/// The cause for which an agent is lost; `None` when it is not.
+pub(super) fn read_agent_loss(stored: store::AgentLossKind) -> Option<AgentLoss> {
+    match stored {
+        store::AgentLossKind::Unspecified => None,
+        store::AgentLossKind::Silent => Some(AgentLoss::Silent),
+        store::AgentLossKind::Died => Some(AgentLoss::Died),
+    }
+}
+
 /// Stands for an agent without executors: an empty list stands for commands alone. No executor has this name.
 const NONE: &str = "none";
 
@@ -93,6 +117,11 @@ fn write_executors(executors: &BTreeSet<Executor>) -> Vec<String> {
 }
 
 pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
+    let lost = known("why the agent is lost", stored.lost)?;
+    let token = match &stored.token {
+        none if none.is_empty() => None,
+        token => Some(SessionToken(sixteen_bytes("the session's token", token)?)),
+    };
     Ok(Agent {
         id: AgentId::stored(filled("the agent's id", &stored.agent_id)?),
         name: stored.name.into(),
@@ -105,8 +134,10 @@ pub(super) fn read_agent(stored: store::AgentRecord) -> Result<Agent, Fault> {
         version: stored.version.into(),
         session: Session(stored.session),
         history: stored.history.into(),
+        token,
         registered: Timestamp(stored.registered_ms),
         gone: stored.gone,
+        lost: read_agent_loss(lost),
         changed: Timestamp(stored.changed_ms.unwrap_or(stored.registered_ms)),
         process: stored.process.map(|process| Process {
             host: process.host.into(),

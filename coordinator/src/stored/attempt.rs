@@ -262,6 +262,7 @@ pub(super) fn write_loss(loss: Loss) -> store::LossKind {
         Loss::Deregistered => store::LossKind::Deregistered,
         Loss::Overdue => store::LossKind::Overdue,
         Loss::GivenUp => store::LossKind::GivenUp,
+        Loss::Died => store::LossKind::Died,
     }
 }
 
@@ -274,6 +275,7 @@ pub(super) fn read_loss(field: &'static str, stored: store::LossKind) -> Result<
         store::LossKind::Deregistered => Loss::Deregistered,
         store::LossKind::Overdue => Loss::Overdue,
         store::LossKind::GivenUp => Loss::GivenUp,
+        store::LossKind::Died => Loss::Died,
     })
 }
 

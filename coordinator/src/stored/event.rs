@@ -12,7 +12,7 @@ use swarm_engine::{
 use swarm_proto::store;
 
 use super::{
-    agent::{read_agent, write_agent},
+    agent::{read_agent, read_agent_loss, write_agent, write_agent_loss},
     attempt::{
         read_cancelled_attempt, read_cut, read_failure, read_lease, read_loss, read_report,
         write_cancelled_attempt, write_cut, write_failure, write_lease, write_loss, write_report,
@@ -98,6 +98,8 @@ const KIND_FIELDS: &[(&str, usize)] = &[
     ("agent_forgotten", 25),
     ("agent_removed", 26),
     ("twin_refused", 27),
+    ("agent_lost", 28),
+    ("agent_returned", 29),
 ];
 
 const TIME_FIELD: usize = 1;
@@ -279,6 +281,13 @@ fn write_fact(fact: &Fact) -> store::event::Fact {
             agent_id: agent.to_string(),
             host: host.to_string(),
         }),
+        Fact::AgentLost { agent, cause } => Stored::AgentLost(store::AgentLost {
+            agent_id: agent.to_string(),
+            cause: write_agent_loss(*cause).into(),
+        }),
+        Fact::AgentReturned { agent } => Stored::AgentReturned(store::AgentReturned {
+            agent_id: agent.to_string(),
+        }),
         Fact::AgentDeregistered { agent } => Stored::AgentDeregistered(store::AgentDeregistered {
             agent_id: agent.to_string(),
         }),
@@ -403,6 +412,16 @@ fn read_fact(stored: store::event::Fact) -> Result<Fact, Fault> {
         Stored::TwinRefused(refused) => Fact::TwinRefused {
             agent: AgentId::stored(filled("the agent's id", &refused.agent_id)?),
             host: refused.host.into(),
+        },
+        Stored::AgentLost(lost) => Fact::AgentLost {
+            agent: AgentId::stored(filled("the agent's id", &lost.agent_id)?),
+            cause: required(
+                "why the agent is lost",
+                read_agent_loss(known("why the agent is lost", lost.cause)?),
+            )?,
+        },
+        Stored::AgentReturned(returned) => Fact::AgentReturned {
+            agent: AgentId::stored(filled("the agent's id", &returned.agent_id)?),
         },
         Stored::AgentDeregistered(deregistered) => Fact::AgentDeregistered {
             agent: AgentId::stored(filled("the agent's id", &deregistered.agent_id)?),

@@ -8,6 +8,7 @@ use swarm_engine::{
     event::{CancelledAttempt, Event, Fact, Subject},
     id::{AgentId, AttemptNumber, GroupName, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, TaskId},
     noun::{
+        agent::AgentLoss,
         attempt::Attempt,
         counts::Counts,
         cut::Cut,
@@ -26,7 +27,7 @@ use swarm_engine::{
     time::{Clocks, Timestamp},
 };
 
-use self::agents::{agent_of_a_history, copied_agent, gifted_agent, left_agent, strict_agent};
+use self::agents::{agent_of_a_history, copied_agent, gifted_agent, left_agent, lost_agent, strict_agent};
 use super::{
     StoredError, decode_agent, decode_ended, decode_hold, decode_job, decode_limit, decode_output,
     decode_task, encode_agent, encode_ended, encode_hold, encode_job, encode_limit, encode_output,
@@ -157,6 +158,11 @@ pub(crate) fn events() -> Vec<Event> {
             agent: agent_id(),
             host: "lab-2-copy".into(),
         },
+        Fact::AgentLost {
+            agent: agent_id(),
+            cause: AgentLoss::Died,
+        },
+        Fact::AgentReturned { agent: agent_id() },
     ];
     facts.into_iter().map(event).collect()
 }
@@ -193,6 +199,7 @@ pub(super) fn records() -> Vec<Record> {
             encode_agent,
             decode_agent,
         ),
+        record("lost_agent_record", lost_agent(), encode_agent, decode_agent),
         record("copied_agent_record", copied_agent(), encode_agent, decode_agent),
         record("strict_agent_record", strict_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),

@@ -22,13 +22,14 @@ use super::{
     encode_output, encode_task, examples, kind,
 };
 
-const LOSSES: [Loss; 6] = [
+const LOSSES: [Loss; 7] = [
     Loss::Silent,
     Loss::Undelivered,
     Loss::Replaced,
     Loss::Deregistered,
     Loss::Overdue,
     Loss::GivenUp,
+    Loss::Died,
 ];
 
 #[test]

@@ -9,7 +9,7 @@ use swarm_engine::{
         register::Register,
         submit::NewTask,
     },
-    id::{AgentId, QueueName, ReportHash, Session, TaskId},
+    id::{AgentId, QueueName, ReportHash, Session, SessionToken, TaskId},
     noun::{
         lease::Proof,
         needs::{Bucket, Executor, Needs, Wants},
@@ -46,6 +46,7 @@ pub(crate) fn registration(agent: AgentId) -> Register {
         held: Vec::new(),
         lease_ttl: TTL,
         jitter: 0,
+        token: SessionToken([7; 16]),
         process: None,
     }
 }

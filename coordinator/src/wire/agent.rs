@@ -1,10 +1,10 @@
 //! Agents as others see them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use swarm_engine::{
     noun::{
-        agent::Agent,
+        agent::{Agent, AgentLoss},
         hold::{Hold, Scope},
         needs::Shard,
         presence::Presence,
@@ -17,7 +17,10 @@ use swarm_engine::{
 };
 use swarm_proto::v1;
 
-use super::{hold::hold_message, time::timestamp};
+use super::{
+    hold::hold_message,
+    time::{duration, timestamp},
+};
 use crate::core::overview::{AgentCounts, AgentState};
 
 /// Whether an agent can be counted on.
@@ -36,6 +39,14 @@ pub(crate) fn agent_state(
     }
 }
 
+/// Why an agent is lost: a word for programs.
+pub(crate) fn agent_loss_word(loss: AgentLoss) -> &'static str {
+    match loss {
+        AgentLoss::Silent => "silent",
+        AgentLoss::Died => "died",
+    }
+}
+
 /// How many agents there are, by state.
 pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
     let AgentCounts {
@@ -45,6 +56,7 @@ pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
         lost,
         paused,
         copied,
+        silent,
     } = counts;
     v1::AgentCounts {
         online,
@@ -53,6 +65,7 @@ pub(crate) fn agent_counts(counts: AgentCounts) -> v1::AgentCounts {
         lost,
         paused,
         copied,
+        silent,
     }
 }
 
@@ -67,6 +80,8 @@ pub(crate) struct Seen {
     pub(crate) shards: Vec<u16>,
     /// The running tasks that are leased to it, each with when its lease expires.
     pub(crate) leases: Vec<(Arc<Task>, Option<Timestamp>)>,
+    /// Its silence, when that is long.
+    pub(crate) silence: Option<Duration>,
 }
 
 impl Seen {
@@ -92,6 +107,7 @@ impl Seen {
             presence,
             shards,
             leases,
+            silence: state.silence(&agent.id, liveness),
         }
     }
 }
@@ -105,7 +121,10 @@ pub(crate) fn agent_message(seen: &Seen, liveness: Liveness) -> v1::Agent {
         slowed_until,
         shards,
         leases,
+        silence,
     } = seen;
+    let state = agent_state(agent, presence.as_ref(), hold.as_deref(), liveness);
+    let silence = silence.filter(|_| state != v1::AgentState::Lost);
     let presence = presence.as_ref();
     let wants = presence.and_then(|presence| presence.wants.as_deref());
     v1::Agent {
@@ -114,7 +133,7 @@ pub(crate) fn agent_message(seen: &Seen, liveness: Liveness) -> v1::Agent {
         labels: agent.labels.clone(),
         slots: agent.slots,
         version: agent.version.to_string(),
-        state: agent_state(agent, presence, hold.as_deref(), liveness).into(),
+        state: state.into(),
         session: agent.session.0,
         register_time: Some(timestamp(agent.registered)),
         seen_time: presence.map(|presence| timestamp(presence.seen)),
@@ -142,6 +161,9 @@ pub(crate) fn agent_message(seen: &Seen, liveness: Liveness) -> v1::Agent {
             .unwrap_or_default(),
         twin_time: agent.twin.as_ref().map(|twin| timestamp(twin.refused)),
         rules: rules_message(&agent.rules),
+        lost_cause: agent.lost.map(agent_loss_word).unwrap_or_default().to_owned(),
+        silence: silence.map(duration),
+        lost_in: silence.map(|silence| duration(liveness.ttl.saturating_sub(silence))),
     }
 }
 
@@ -173,8 +195,6 @@ fn held_lease(task: &Task, expiry: Option<Timestamp>) -> Option<v1::HeldLease> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use prost::Message as _;
 
     use super::*;
@@ -233,6 +253,7 @@ mod tests {
             slowed_until: None,
             shards: Vec::new(),
             leases: vec![(Arc::new(task), Some(Timestamp(7_000)))],
+            silence: None,
         };
         let message = agent_message(&seen, liveness);
         sample::assert_keeps_secrets(&message.encode_to_vec());

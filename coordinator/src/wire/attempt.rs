@@ -76,6 +76,7 @@ pub(crate) fn loss_word(loss: Loss) -> &'static str {
         Loss::Deregistered => "deregistered",
         Loss::Overdue => "overdue",
         Loss::GivenUp => "given_up",
+        Loss::Died => "died",
     }
 }
 
@@ -88,6 +89,7 @@ pub(crate) fn explain_loss(loss: Loss) -> &'static str {
         Loss::Deregistered => "its agent said goodbye",
         Loss::Overdue => "it did not end in the time it had",
         Loss::GivenUp => "somebody gave its agent up",
+        Loss::Died => "its agent died",
     }
 }
 

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use prost::Message as _;
 use swarm_engine::{
     event::{Fact, Subject},
-    id::{AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, TaskId},
+    id::{
+        AgentId, AttemptNumber, JobId, LeaseToken, Number, QueueName, ReportHash, Seq, Session, SessionToken,
+        TaskId,
+    },
     noun::{
         agent::Agent,
         attempt::Attempt,
@@ -28,11 +31,12 @@ use crate::stored::examples;
 pub(crate) const ENV_NAME: &str = "API_KEY";
 pub(crate) const ENV_VALUE: &str = "hunter2-and-more";
 pub(crate) const TOKEN: LeaseToken = LeaseToken(*b"\xc0lease-token-\xff\x02!");
+const SESSION_TOKEN: SessionToken = SessionToken(*b"\xc0their-session\xff!");
 const OLD_TOKEN: LeaseToken = LeaseToken(*b"\xc0older-token-\xff\x01!");
 
 /// Searches an encoded message for every secret of the samples.
 pub(crate) fn assert_keeps_secrets(bytes: &[u8]) {
-    for secret in [&TOKEN.0[..], &OLD_TOKEN.0, ENV_VALUE.as_bytes()] {
+    for secret in [&TOKEN.0[..], &OLD_TOKEN.0, &SESSION_TOKEN.0, ENV_VALUE.as_bytes()] {
         let found = bytes.windows(secret.len()).any(|window| window == secret);
         assert!(!found, "{:?} got out", String::from_utf8_lossy(secret));
     }
@@ -150,8 +154,10 @@ pub(crate) fn agent() -> Agent {
         version: "0.1.0".into(),
         session: Session(2),
         history: "".into(),
+        token: Some(SESSION_TOKEN),
         registered: Timestamp(500),
         gone: false,
+        lost: None,
         changed: Timestamp(1_000),
         process: None,
         twin: None,

@@ -114,6 +114,7 @@ mod tests {
             Loss::Deregistered,
             Loss::Overdue,
             Loss::GivenUp,
+            Loss::Died,
         ]
         .map(loss_word);
         assert_eq!(
@@ -124,7 +125,8 @@ mod tests {
                 "replaced",
                 "deregistered",
                 "overdue",
-                "given_up"
+                "given_up",
+                "died"
             ]
         );
     }

@@ -16,7 +16,7 @@ use swarm_engine::{
     },
     rule::{
         avoid::{Avoided, Why},
-        explain::{Cause, Explanation, Obstacle},
+        explain::{Cause, Explanation, Obstacle, Silence},
         fit::{Fit, Liveness},
         unmatched::Unmatched,
     },
@@ -101,14 +101,21 @@ impl Told {
     }
 
     /// Adds that the agent of a running task is silent, and what helps if its machine is gone.
-    fn silent(mut self, task: &Task, silence: Option<Duration>) -> Told {
+    fn silent(mut self, task: &Task, silence: Option<Silence>) -> Told {
         let Some(silence) = silence else { return self };
-        let silence = describe(Duration::from_secs(silence.as_secs()));
         self.message += &format!(
-            "; nothing was heard of the agent for {silence}: if its machine is gone, release the lease"
+            "; {}: if its machine is gone, release the lease",
+            silence_in_words(silence)
         );
         self.change(release_lease(task))
     }
+}
+
+/// The silence of a running task's agent, with its end.
+pub(crate) fn silence_in_words(silence: Silence) -> String {
+    let [lasted, rest] =
+        [silence.lasted, silence.rest].map(|time| describe(Duration::from_secs(time.as_secs())));
+    format!("the agent has been silent for {lasted}, and the task is given to others in {rest}")
 }
 
 /// The whole explanation.
@@ -334,7 +341,13 @@ fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, liveness: Live
         Fit::Slowed(until) => Told::new("slowed", "its machine failed what it was given last").until(*until),
         Fit::Lost(Some(seen)) => {
             let silence = describe(Duration::from_secs((liveness.now - *seen).as_secs()));
-            Told::new("lost", format!("nothing was heard of it for {silence}"))
+            Told::new(
+                "lost",
+                match agent.has_died() {
+                    true => format!("it died {silence} ago"),
+                    false => format!("nothing was heard of it for {silence}"),
+                },
+            )
         }
         Fit::Lost(None) => Told::new("lost", "nothing was heard of it since the coordinator started"),
         Fit::Leaving => Told::new("draining", "it finishes what it holds and ends"),

@@ -1,10 +1,15 @@
 //! What happened, told twice: in one line for people, and as a message.
 
-use swarm_engine::{event::Fact, noun::outcome::Outcome, time::Timestamp};
+use swarm_engine::{
+    event::Fact,
+    noun::{agent::AgentLoss, outcome::Outcome},
+    time::Timestamp,
+};
 use swarm_proto::v1::{self, event::Payload};
 
 use super::hold::describe_hold;
 use crate::wire::{
+    agent::agent_loss_word,
     attempt::{blame_message, explain_loss, loss_word, outcome_message},
     hold::hold_message,
     spec,
@@ -316,6 +321,19 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             format!("agent {agent} was removed: nobody had heard of it for long"),
             Payload::AgentRemoved(v1::AgentRemoved {}),
         ),
+        Fact::AgentLost { agent, cause } => (
+            match cause {
+                AgentLoss::Silent => format!("agent {agent} is lost: it has been silent for too long"),
+                AgentLoss::Died => format!("agent {agent} is lost: its process died"),
+            },
+            Payload::AgentLost(v1::AgentLost {
+                cause: agent_loss_word(*cause).to_owned(),
+            }),
+        ),
+        Fact::AgentReturned { agent } => (
+            format!("agent {agent} is back"),
+            Payload::AgentReturned(v1::AgentReturned {}),
+        ),
         Fact::TwinRefused { agent, host } => (
             format!(
                 "a copy of agent {agent}{} was refused: the agent is at work elsewhere",
@@ -422,6 +440,8 @@ mod tests {
                 "agent lab-2 was forgotten, by ann@laptop",
                 "agent lab-2 was removed: nobody had heard of it for long",
                 "a copy of agent lab-2 on lab-2-copy was refused: the agent is at work elsewhere",
+                "agent lab-2 is lost: its process died",
+                "agent lab-2 is back",
             ]
         );
     }

@@ -84,6 +84,7 @@ impl Exit {
             | Reason::LeaseLost
             | Reason::AgentReplaced
             | Reason::AgentElsewhere
+            | Reason::SessionUnproven
             | Reason::RevisionMismatch
             | Reason::TaskFinished
             | Reason::TaskNotRunning

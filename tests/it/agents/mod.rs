@@ -2,6 +2,7 @@
 //! process behind.
 
 mod cancelling;
+mod dying;
 mod full_disk;
 mod given_up;
 mod leaving;

@@ -4,8 +4,9 @@
 //! agent ──► agent --guard STATE/marks/SERIES     its standard input is a pipe that only the agent holds open
 //! ```
 //!
-//! At the end of the pipe the guard kills every process with a mark of the series, removes the file, and ends. No
-//! signal but KILL and STOP reaches it. It has a process group of its own, so it survives the end of the agent's
+//! At the end of the pipe the guard kills every process with a mark of the series, and removes the file. Then it says
+//! the agent's last words, which came through the pipe: others are given the leases, and nothing of them runs here any
+//! more. No signal but KILL and STOP reaches it. It has a process group of its own, so it survives the end of the agent's
 //! group or terminal. Its environment is empty: when the agent itself runs in an attempt of another agent, the guard
 //! has no mark of that attempt, and survives its end.
 //!
@@ -22,9 +23,11 @@ use std::{
 
 use clap::ValueEnum as _;
 use nix::sys::signal::SigSet;
+use swarm_proto::v1::ReportDeathRequest;
 use tokio::{
-    process::{Child, Command},
-    sync::oneshot,
+    io::AsyncWriteExt as _,
+    process::{Child, ChildStdin, Command},
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -33,14 +36,25 @@ use super::{
     FINDS_MARKED,
     own::{self, Own},
     series::Series,
-    sweep::Swept,
 };
-use crate::program::{backoff::Backoff, config::Config};
+use crate::{
+    coordinator::{
+        CallError, Coordinator,
+        last_words::{self, LastWords, Told},
+        sentence,
+    },
+    process::private,
+    program::{backoff::Backoff, config::Config},
+};
 
 /// The flag before the guard's file; hidden from `--help`.
 const FLAG: &str = "--guard";
 /// The longest pause before a dead guard is replaced.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long the guard tries to tell the coordinator: by then that one knows by the silence.
+const TELLING: Duration = Duration::from_secs(90);
+/// The time for the pipe to take the last words: it takes a thousand of them even from a guard that is stopped.
+const WRITING: Duration = Duration::from_secs(1);
 /// The time for the guard to end when the agent lets it go. A sweep gives up after ten seconds.
 const FAREWELL: Duration = Duration::from_secs(15);
 
@@ -59,26 +73,75 @@ pub(crate) fn block_signals() {
     let _ = SigSet::all().thread_block();
 }
 
-/// The guard's process: waits for the end of the agent, and ends the processes that its attempts left.
-pub(crate) fn run(file: &Path) -> ExitCode {
+/// The guard's process: waits for the end of the agent, ends the processes that its attempts left, and tells the
+/// coordinator.
+pub(crate) fn run(file: &Path, config: &Config) -> ExitCode {
+    private::close();
     let Some(series) = Series::at(file) else {
         tracing::error!("{} is not about an agent's marks", file.display());
         return ExitCode::FAILURE;
     };
-    wait_for_end(io::stdin().lock());
-    match series.end() {
-        Swept { killed: 0, .. } => {}
-        Swept { killed, .. } => {
-            tracing::warn!("the agent has ended; killed {killed} processes that its attempts left running");
-        }
+    let last_words = last_words::read(io::stdin().lock());
+    let swept = series.end();
+    if swept.killed > 0 {
+        tracing::warn!(
+            "the agent has ended; killed {} processes that its attempts left running",
+            swept.killed
+        );
+    }
+    match last_words {
+        // What runs here must not be given to others.
+        Some(_) if !swept.is_gone => tracing::warn!(
+            "the agent has died, and processes of its attempts cannot be ended: the coordinator is not told, and \
+             gives what ran here to others when the leases end"
+        ),
+        Some(last_words) => tell(&last_words, config),
+        None => {}
     }
     ExitCode::SUCCESS
+}
+
+/// Tells the coordinator that the agent has died. When it does not hear it in time, it knows by the silence.
+fn tell(last_words: &ReportDeathRequest, config: &Config) {
+    let telling = async {
+        let coordinator = Coordinator::new(config)?;
+        match timeout(TELLING, coordinator.report_death(last_words)).await {
+            Ok(Ok(Told::NoNews)) => Ok(()),
+            Ok(Ok(Told::Heard { leases })) => {
+                tracing::warn!(
+                    "the agent has died; the coordinator knows it, and {}",
+                    given(leases)
+                );
+                Ok(())
+            }
+            Ok(Err(CallError::Failed(failure))) => Err(sentence(&failure)),
+            Ok(Err(CallError::OtherCluster(_))) => Err("another coordinator answers".to_owned()),
+            Err(_) => Err("it does not answer".to_owned()),
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let told = match runtime {
+        Ok(runtime) => runtime.block_on(telling),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = told {
+        tracing::warn!(error, "cannot tell the coordinator that the agent has died");
+    }
+}
+
+fn given(leases: u32) -> String {
+    match leases {
+        0 => "it held nothing".to_owned(),
+        1 => "others are given the one task that it held".to_owned(),
+        _ => format!("others are given the {leases} tasks that it held"),
+    }
 }
 
 /// The agent's side: keeps a guard running until it is released.
 pub(crate) struct Guard {
     release: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
+    last_words: LastWords,
 }
 
 impl Guard {
@@ -86,6 +149,9 @@ impl Guard {
     /// mark.
     pub(crate) fn keep(series: &Series, config: &Config) -> Guard {
         let (release, released) = oneshot::channel();
+        let last_words = LastWords::none();
+        let said = last_words.watch();
+        let addresses = config.coordinator.iter().map(ToString::to_string);
         let flags = [
             OsString::from(FLAG),
             series.file().as_os_str().to_owned(),
@@ -96,17 +162,29 @@ impl Guard {
                 .log_format
                 .to_possible_value()
                 .map_or_else(OsString::new, |value| value.get_name().into()),
+            OsString::from("--coordinator"),
+            OsString::from(addresses.collect::<Vec<_>>().join(",")),
         ];
         let keeper = tokio::spawn(async move {
             if FINDS_MARKED {
-                keep(&flags, released).await;
+                keep(&flags, said, released).await;
             }
         });
-        Guard { release, keeper }
+        Guard {
+            release,
+            keeper,
+            last_words,
+        }
     }
 
-    /// Lets the guard go, and waits for its end.
+    /// What the guard says when the agent has died.
+    pub(crate) fn last_words(&self) -> LastWords {
+        self.last_words.clone()
+    }
+
+    /// Lets the guard go, which then says nothing, and waits for its end.
     pub(crate) async fn release(self) {
+        self.last_words.take_back();
         drop(self.release);
         if timeout(FAREWELL, self.keeper).await.is_err() {
             tracing::warn!("the guard is still looking for what attempts left running; leaving it to that");
@@ -114,7 +192,11 @@ impl Guard {
     }
 }
 
-async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
+async fn keep(
+    flags: &[OsString],
+    mut said: watch::Receiver<ReportDeathRequest>,
+    mut released: oneshot::Receiver<()>,
+) {
     let mut pauses = Backoff::new(LONGEST_PAUSE, Duration::ZERO);
     loop {
         let begun = Instant::now();
@@ -123,16 +205,22 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
             Ok((mut guard, _own)) => {
                 tracing::debug!("the guard is process {}", guard.id().unwrap_or_default());
                 // `wait` would close the pipe first, so it is taken out of the child.
-                let pipe = guard.stdin.take();
-                tokio::select! {
-                    status = guard.wait() => {
-                        let why = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                        tracing::warn!(reason = why, "the guard ended; starting another");
-                    }
-                    _ = &mut released => {
-                        drop(pipe);
-                        let _ = guard.wait().await;
-                        return;
+                let mut pipe = guard.stdin.take();
+                loop {
+                    write(&mut pipe, &mut said).await;
+                    tokio::select! {
+                        status = guard.wait() => {
+                            let why = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                            tracing::warn!(reason = why, "the guard ended; starting another");
+                            break;
+                        }
+                        Ok(()) = said.changed() => {}
+                        _ = &mut released => {
+                            write(&mut pipe, &mut said).await;
+                            drop(pipe);
+                            let _ = guard.wait().await;
+                            return;
+                        }
                     }
                 }
             }
@@ -152,6 +240,15 @@ async fn keep(flags: &[OsString], mut released: oneshot::Receiver<()>) {
     }
 }
 
+/// Writes the last words as they are by now.
+async fn write(pipe: &mut Option<ChildStdin>, said: &mut watch::Receiver<ReportDeathRequest>) {
+    let words = last_words::written(&said.borrow_and_update());
+    if let Some(pipe) = pipe {
+        // A guard that cannot be written to has ended, which is noticed elsewhere.
+        let _ = timeout(WRITING, pipe.write_all(&words)).await;
+    }
+}
+
 fn start(flags: &[OsString]) -> io::Result<(Child, Own)> {
     // The running program, even if its file was replaced since: agent and guard have one version.
     let mut command = Command::new("/proc/self/exe");
@@ -164,15 +261,4 @@ fn start(flags: &[OsString]) -> io::Result<(Child, Own)> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null());
     own::start(|| command.spawn())
-}
-
-fn wait_for_end(mut pipe: impl io::Read) {
-    let mut buffer = [0; 64];
-    loop {
-        match pipe.read(&mut buffer) {
-            Ok(0) => return,
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return,
-            Ok(_) | Err(_) => {}
-        }
-    }
 }

@@ -212,9 +212,18 @@ fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &
             format!("{} online with {}", online.len(), text::counted(slots, "slot")),
         );
     }
+    let silent = named(&|agent| agent.silence.is_some());
+    if !silent.is_empty() {
+        report.notable(
+            "agents silent",
+            list(&silent, |agent| agent::silence(agent)),
+            "see whether each still runs, and whether the network is between: agent doctor says which",
+        );
+    }
     let lost = named(&|agent| agent.state() == AgentState::Lost);
     if !lost.is_empty() {
         let seen = |agent: &Agent| match &agent.seen_time {
+            _ if agent.lost_cause == "died" => "its process died".to_owned(),
             Some(time) => format!("last heard of {}", text::ago(Some(time as &Timestamp))),
             None => "not heard of since the coordinator started".to_owned(),
         };

@@ -3,9 +3,9 @@
 use crate::{
     draft::Draft,
     event::{Fact, Subject},
-    id::Number,
+    id::{AgentId, Number},
     limits::EXPIRE_STEP,
-    noun::outcome::Loss,
+    noun::{agent::AgentLoss, outcome::Loss},
     rejection::Rejection,
     rule::{
         dependency::settle,
@@ -14,8 +14,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Ends leases without renewal, makes tasks due, fails tasks past their deadline, and settles consequences: a bounded
-/// step of each. [`crate::state::State::next_deadline`] says when to call again.
+/// Ends leases without renewal, makes tasks due, fails tasks past their deadline, tells which agents have fallen silent,
+/// and settles consequences: a bounded step of each. [`crate::state::State::next_deadline`] says when to call again.
 ///
 /// # Errors
 ///
@@ -56,6 +56,14 @@ pub fn decide(draft: &mut Draft<'_>, jitter: u64) -> Result<(), Rejection> {
         draft.emit(Fact::TaskFailed {
             task,
             reason: "its deadline has passed".into(),
+        });
+    }
+
+    let silent: Vec<AgentId> = draft.fallen_silent(now).take(EXPIRE_STEP).collect();
+    for agent in silent {
+        draft.emit(Fact::AgentLost {
+            agent,
+            cause: AgentLoss::Silent,
         });
     }
 

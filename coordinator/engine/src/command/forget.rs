@@ -33,7 +33,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Forget) -> Result<usize, Rejection
     let Forget { agent, actor, jitter } = request;
     match draft.agent(&agent) {
         None => return Err(Rejection::AgentNotFound(agent)),
-        Some(known) if known.gone => return Ok(0),
+        Some(known) if !known.is_expected() => return Ok(0),
         Some(_) => {}
     }
     let leased: Vec<Number> = draft.leased_to(&agent).map(|task| task.number).collect();

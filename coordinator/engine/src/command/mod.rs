@@ -3,6 +3,7 @@
 pub mod start;
 pub mod submit;
 
+pub mod death;
 pub mod deregister;
 pub mod register;
 

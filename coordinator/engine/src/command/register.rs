@@ -10,7 +10,7 @@ use crate::{
     command::{expire::lose, renew::continue_lease},
     draft::Draft,
     event::Fact,
-    id::{AgentId, Session},
+    id::{AgentId, Session, SessionToken},
     noun::{
         agent::Agent,
         lease::{Held, Proof},
@@ -47,6 +47,8 @@ pub struct Register {
     pub lease_ttl: Duration,
     /// A random number for the backoffs.
     pub jitter: u64,
+    /// A random token for the session.
+    pub token: SessionToken,
     /// Where its process runs; `None` when it does not say.
     pub process: Option<Process>,
 }
@@ -85,6 +87,7 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Result<Registe
         held,
         lease_ttl,
         jitter,
+        token,
         process,
     } = request;
     // The first session of an agent is newer than those that it had before it was removed, as each began with an event.
@@ -102,8 +105,10 @@ pub fn decide(draft: &mut Draft<'_>, request: Register) -> Result<Result<Registe
         version,
         session,
         history: draft.history(),
+        token: Some(token),
         registered: draft.now(),
         gone: false,
+        lost: None,
         changed: draft.now(),
         process,
         twin: None,

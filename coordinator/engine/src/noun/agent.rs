@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    id::{AgentId, Session},
+    id::{AgentId, Session, SessionToken},
     noun::{
         needs::Executor,
         process::{Process, Twin},
@@ -36,14 +36,39 @@ pub struct Agent {
     pub session: Session,
     /// The history of events in which that session began; empty when an older program wrote the record.
     pub history: Arc<str>,
+    /// Proves that a caller has this session; `None` when an older coordinator opened it.
+    pub token: Option<SessionToken>,
     /// The time of its last registration.
     pub registered: Timestamp,
-    /// It said goodbye or was forgotten, and has not registered since.
+    /// It said goodbye, was forgotten or died, and has not registered since.
     pub gone: bool,
-    /// The time of its last registration or goodbye, or when it was forgotten.
+    /// The loss that was told last; `None` when it was heard of since, said goodbye or was forgotten.
+    pub lost: Option<AgentLoss>,
+    /// The time of its last registration, goodbye or death, or when it was forgotten.
     pub changed: Timestamp,
     /// The process of its session; `None` when it does not say where it runs.
     pub process: Option<Process>,
     /// The last process that was refused beside this one.
     pub twin: Option<Twin>,
+}
+
+/// The cause for which an agent is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentLoss {
+    /// It has not called for longer than a TTL. It may call again.
+    Silent,
+    /// Its process ended without a goodbye, as its guard says. Its session is over.
+    Died,
+}
+
+impl Agent {
+    /// Whether it may come back: nobody meant it to leave.
+    pub fn is_expected(&self) -> bool {
+        !self.gone || self.lost.is_some()
+    }
+
+    /// Whether its process died, and no other one has registered since.
+    pub fn has_died(&self) -> bool {
+        self.lost == Some(AgentLoss::Died)
+    }
 }

@@ -63,6 +63,8 @@ pub enum Loss {
     Overdue,
     /// Somebody gave its machine up: released the lease, or forgot the agent.
     GivenUp,
+    /// Its agent's process ended without a goodbye, as its guard says.
+    Died,
 }
 
 /// The last output of a command. It passes through the engine and never stays in a state.
@@ -99,7 +101,7 @@ impl Outcome {
     /// Whether the attempt ended because its machine failed or was lost.
     pub fn is_machine_loss(&self) -> bool {
         match self {
-            Outcome::Lost(Loss::Silent | Loss::Overdue) => true,
+            Outcome::Lost(Loss::Silent | Loss::Overdue | Loss::Died) => true,
             Outcome::Failed(failure) => failure.blame == Blame::Machine,
             _ => false,
         }

@@ -340,7 +340,7 @@ impl Task {
             return tries;
         };
         match loss {
-            Loss::Silent | Loss::Overdue => {
+            Loss::Silent | Loss::Overdue | Loss::Died => {
                 tries.losses = tries.losses.saturating_sub(1);
                 let lost_before = self.attempts.iter().any(|attempt| {
                     attempt.number != lost.number

@@ -49,7 +49,7 @@ impl Tries {
     /// Counts a loss. A loss by registering anew, by leaving or by a person's word costs nothing.
     pub fn charge_loss(&mut self, loss: Loss, agent: &AgentId) {
         match loss {
-            Loss::Silent | Loss::Overdue => self.charge_machine(agent),
+            Loss::Silent | Loss::Overdue | Loss::Died => self.charge_machine(agent),
             Loss::Undelivered => self.undelivered += 1,
             Loss::Replaced | Loss::Deregistered | Loss::GivenUp => {}
         }

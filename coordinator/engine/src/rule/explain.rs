@@ -8,9 +8,7 @@ use std::{
 
 use crate::{
     id::{AgentId, GroupName, QueueName, TaskId},
-    limits::{
-        MAX_AGENTS_VISITED, MAX_BEFORE, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED, SILENCE_IN_TTL,
-    },
+    limits::{MAX_AGENTS_VISITED, MAX_BEFORE, MAX_EXPLAINED, MAX_EXPLAINED_DEPTH, MAX_VISITED},
     noun::{
         agent::Agent,
         attempt::Attempt,
@@ -109,12 +107,12 @@ pub enum Cause {
     /// The task runs.
     Running {
         /// The silence of its agent, when that is long.
-        silence: Option<Duration>,
+        silence: Option<Silence>,
     },
     /// The task runs, and will end as cancelled.
     Cancelling {
         /// The silence of its agent, when that is long.
-        silence: Option<Duration>,
+        silence: Option<Silence>,
     },
     /// The task has ended.
     Ended {
@@ -123,6 +121,15 @@ pub enum Cause {
         /// The tasks to retry, in this order, so that it runs again; empty when they are not known.
         retry: Vec<TaskId>,
     },
+}
+
+/// The silence of a running task's agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// How long it has lasted.
+    pub lasted: Duration,
+    /// In how long the lease ends, and the task can be given to others.
+    pub rest: Duration,
 }
 
 /// Ended tasks that were read from the store.
@@ -160,7 +167,7 @@ pub fn explain(state: &State, task: &Arc<Task>, found: &EndedTasks, liveness: Li
         names: names(state, &obstacles),
         obstacles,
         agents,
-        agent_count: state.agents().filter(|agent| !agent.gone).count(),
+        agent_count: state.agents().filter(|agent| agent.is_expected()).count(),
     }
 }
 
@@ -179,7 +186,7 @@ fn before_it(state: &State, task: &Task, agent: &Agent) -> usize {
 fn fits(state: &State, task: &Task, liveness: Liveness) -> Vec<(Arc<Agent>, Fit)> {
     let mut fits: Vec<(Arc<Agent>, Fit)> = state
         .agents()
-        .filter(|agent| !agent.gone)
+        .filter(|agent| agent.is_expected())
         .take(MAX_AGENTS_VISITED)
         .map(|agent| (agent.clone(), state.fit(task, agent, liveness)))
         .collect();
@@ -191,7 +198,7 @@ fn fits(state: &State, task: &Task, liveness: Liveness) -> Vec<(Arc<Agent>, Fit)
 /// covers many tasks.
 fn nearest(state: &State, task: &Task, liveness: Liveness) -> Option<(Arc<Agent>, Fit)> {
     let mut nearest: Option<(Arc<Agent>, Fit)> = None;
-    let agents = state.agents().filter(|agent| !agent.gone);
+    let agents = state.agents().filter(|agent| agent.is_expected());
     for agent in agents.take(MAX_AGENTS_VISITED) {
         let fit = state.fit(task, agent, liveness);
         if matches!(fit, Fit::Fits | Fit::Busy) {
@@ -247,9 +254,7 @@ fn obstruct(
         }
         TaskState::Running => {
             let is_cancelled = task.lease().is_some_and(|lease| lease.cancel_asked);
-            let silence = task
-                .lease()
-                .and_then(|lease| silence(state, &lease.agent, liveness));
+            let silence = state.silence_around(task, liveness);
             add(if is_cancelled {
                 Cause::Cancelling { silence }
             } else {
@@ -302,13 +307,16 @@ fn obstruct(
     }
 }
 
-/// The silence of an agent, when it is so long that a call is overdue.
-fn silence(state: &State, agent: &AgentId, liveness: Liveness) -> Option<Duration> {
-    let heard = state
-        .presence(agent)
-        .map_or(liveness.started, |presence| presence.seen);
-    let silence = liveness.now - heard;
-    (silence > liveness.ttl / SILENCE_IN_TTL).then_some(silence)
+impl State {
+    /// The silence of a running task's agent, when that is long.
+    pub fn silence_around(&self, task: &Task, liveness: Liveness) -> Option<Silence> {
+        let lasted = self.silence(&task.lease()?.agent, liveness)?;
+        let end = self.expiry(task.number)?;
+        Some(Silence {
+            lasted,
+            rest: end - liveness.now,
+        })
+    }
 }
 
 fn delay(task: &Task, until: Timestamp) -> Cause {

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    id::QueueName,
-    limits::MAX_OTHERS_VISITED,
+    id::{AgentId, QueueName},
+    limits::{MAX_OTHERS_VISITED, SILENCE_IN_TTL},
     noun::{
         agent::Agent,
         hold::{Hold, Scope},
@@ -128,6 +128,9 @@ impl State {
         agent: &Agent,
         liveness: Liveness,
     ) -> Fit {
+        if agent.has_died() {
+            return Fit::Lost(Some(agent.changed));
+        }
         let presence = self.soft.presences.get(&agent.id);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
         if liveness.now - heard > liveness.ttl {
@@ -207,6 +210,14 @@ impl State {
             .and_then(|owner| self.agent(owner))
             .filter(|owner| !owner.gone);
         owner.is_some_and(|owner| self.fit_of(class, program, None, owner, liveness).will_do())
+    }
+
+    /// The silence of an agent, when it is so long that a call is overdue.
+    pub fn silence(&self, agent: &AgentId, liveness: Liveness) -> Option<Duration> {
+        let presence = self.soft.presences.get(agent);
+        let heard = presence.map_or(liveness.started, |presence| presence.seen);
+        let silence = liveness.now - heard;
+        (silence > liveness.ttl / SILENCE_IN_TTL).then_some(silence)
     }
 
     /// The agents that are not lost: those that called last come first, and those that may still call after the start

@@ -80,7 +80,7 @@ pub fn after_loss(
         return Verdict::Enough("its deadline has passed".into());
     }
     match loss {
-        Loss::Silent | Loss::Overdue => after_machine_loss(tries, now, jitter),
+        Loss::Silent | Loss::Overdue | Loss::Died => after_machine_loss(tries, now, jitter),
         Loss::Undelivered if tries.undelivered >= MAX_UNDELIVERED => {
             Verdict::Enough(format!("its lease reached no agent {}", times(tries.undelivered)).into())
         }

@@ -76,7 +76,7 @@ impl State {
         if unmatched.hold.is_some() {
             return Some(unmatched);
         }
-        for agent in self.agents().filter(|agent| !agent.gone) {
+        for agent in self.agents().filter(|agent| agent.is_expected()) {
             if unmatched.agents == MAX_AGENTS_VISITED {
                 // One of the other agents may fit.
                 return None;
@@ -100,7 +100,7 @@ impl State {
             return Takers::Nobody(unmatched);
         }
         let mut rules = BTreeSet::new();
-        for (visited, agent) in self.agents().filter(|agent| !agent.gone).enumerate() {
+        for (visited, agent) in self.agents().filter(|agent| agent.is_expected()).enumerate() {
             if visited == MAX_AGENTS_VISITED {
                 return Takers::Anybody;
             }

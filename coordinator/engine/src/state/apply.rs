@@ -9,7 +9,7 @@ use crate::{
     event::{Event, Fact, Subject},
     id::{AttemptNumber, JobId, ReportHash, Seq, TaskId},
     noun::{
-        agent::Agent,
+        agent::{Agent, AgentLoss},
         attempt::Attempt,
         counts::Counts,
         cut::Cut,
@@ -282,9 +282,29 @@ impl State {
                 if let Some(record) = self.agents.get_mut(agent) {
                     let record = Arc::make_mut(record);
                     record.gone = true;
+                    record.lost = None;
                     record.changed = time;
                 }
                 self.soft.forget_presence(agent);
+            }
+            Fact::AgentLost { agent, cause } => {
+                if let Some(record) = self.agents.get_mut(agent) {
+                    let record = Arc::make_mut(record);
+                    record.lost = Some(*cause);
+                    if *cause == AgentLoss::Died {
+                        record.gone = true;
+                        record.changed = time;
+                    }
+                }
+                match cause {
+                    AgentLoss::Silent => self.soft.await_no_call(agent),
+                    AgentLoss::Died => self.soft.forget_presence(agent),
+                }
+            }
+            Fact::AgentReturned { agent } => {
+                if let Some(record) = self.agents.get_mut(agent) {
+                    Arc::make_mut(record).lost = None;
+                }
             }
             Fact::AgentRemoved { agent } => {
                 self.remove_agent(agent);

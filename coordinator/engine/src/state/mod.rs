@@ -377,6 +377,7 @@ impl State {
         ]
         .into_iter()
         .flatten()
+        .chain(self.next_silence())
         .min()
     }
 }

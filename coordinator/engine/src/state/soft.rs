@@ -28,8 +28,10 @@ pub struct Soft {
     /// until the next start, so that a lease that is lost and resumed ends when it would have.
     ends: BTreeMap<(Number, AttemptNumber), Timestamp>,
     pub(crate) presences: BTreeMap<AgentId, Presence>,
-    /// The agents with a presence, by their last calls.
+    /// The agents with a presence that are not lost, by their last calls.
     pub(crate) by_call: BTreeSet<(Timestamp, AgentId)>,
+    /// The agents that have not called since the start, and were not lost before.
+    uncalled: BTreeSet<AgentId>,
     /// The weight of the wishes among them.
     pub(crate) wants_bytes: u64,
     /// Where agents that were given none of the first tasks go on looking.
@@ -46,6 +48,8 @@ pub struct Soft {
     ahead_seen: Duration,
     /// The last start, or the end of the last pause of the coordinator: before that, no call could arrive.
     deaf_until: Timestamp,
+    /// The TTL of leases since then: an agent that is silent for longer is lost.
+    silence: Duration,
 }
 
 /// The tasks among which an agent looks.
@@ -153,6 +157,7 @@ impl State {
     /// the silence of agents proves nothing.
     pub fn grace(&mut self, now: Timestamp, ttl: Duration) {
         self.soft.deaf_until = now;
+        self.soft.silence = ttl;
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
             self.extend(number, now, ttl);
@@ -163,6 +168,12 @@ impl State {
     /// but an agent still trusts the TTL that it was promised before.
     pub fn grace_at_start(&mut self, now: Timestamp, ttl: Duration) {
         self.soft.deaf_until = now;
+        self.soft.silence = ttl;
+        let expected = self
+            .agents
+            .values()
+            .filter(|agent| !agent.gone && agent.lost.is_none());
+        self.soft.uncalled = expected.map(|agent| agent.id.clone()).collect();
         let running: Vec<Number> = self.soft.expiries.keys().copied().collect();
         for number in running {
             if let Some(lease) = self.tasks.get(&number).and_then(|task| task.lease()) {
@@ -286,6 +297,35 @@ impl State {
         seen.max(self.soft.deaf_until)
     }
 
+    /// The agents that are lost by `now` because they did not call, and of which that was not told yet.
+    pub(crate) fn fallen_silent(&self, now: Timestamp) -> impl Iterator<Item = AgentId> {
+        let since = Timestamp(now.0.saturating_sub(millis(self.soft.silence)));
+        let proves = !self.soft.silence.is_zero() && self.soft.deaf_until < since;
+        let called = self
+            .soft
+            .by_call
+            .iter()
+            .take_while(move |(seen, _)| *seen < since);
+        let silent = called.map(|(_, agent)| agent).chain(&self.soft.uncalled);
+        silent.take_while(move |_| proves).cloned()
+    }
+
+    /// When the next agent is lost unless it calls; `None` when no agent is expected to call.
+    pub(crate) fn next_silence(&self) -> Option<Timestamp> {
+        if self.soft.silence.is_zero() {
+            return None;
+        }
+        let called = self.soft.by_call.first().map(|(seen, _)| *seen);
+        let uncalled = self.soft.uncalled.first().map(|_| self.soft.deaf_until);
+        let last_word = called
+            .into_iter()
+            .chain(uncalled)
+            .min()?
+            .max(self.soft.deaf_until);
+        // A live agent may be silent for exactly this long.
+        Some(last_word + self.soft.silence + Duration::from_millis(1))
+    }
+
     /// The presence of an agent; `None` when it has not called since the start.
     pub fn presence(&self, agent: &AgentId) -> Option<Presence> {
         self.soft.presences.get(agent).cloned()
@@ -326,6 +366,15 @@ impl Soft {
             };
             self.presences.insert(agent.clone(), presence);
             self.by_call.insert((now, agent.clone()));
+            self.uncalled.remove(agent);
+        }
+    }
+
+    /// Notes that an agent is known to be silent.
+    pub(crate) fn await_no_call(&mut self, agent: &AgentId) {
+        self.uncalled.remove(agent);
+        if let Some(presence) = self.presences.get(agent) {
+            self.by_call.remove(&(presence.seen, agent.clone()));
         }
     }
 
@@ -362,6 +411,7 @@ impl Soft {
 
     pub(crate) fn forget_presence(&mut self, agent: &AgentId) {
         self.clear_scans(agent);
+        self.uncalled.remove(agent);
         let presence = self.presences.remove(agent);
         if let Some(presence) = &presence {
             self.by_call.remove(&(presence.seen, agent.clone()));

@@ -9,11 +9,12 @@ use swarm_engine::{
     command::{
         claim::{self, Claim},
         complete::{self, Complete, Report, Reported},
+        death::{self, Death},
         deregister::{self, Deregister},
         register::{self, Register},
         renew::{self, Order, Renew},
     },
-    id::{AgentId, AttemptNumber, LeaseToken, QueueName, ReportHash, Session, TaskId},
+    id::{AgentId, AttemptNumber, LeaseToken, QueueName, ReportHash, Session, SessionToken, TaskId},
     noun::{
         lease::{Held, Proof},
         needs::{Executor, Shard, Wants},
@@ -28,6 +29,9 @@ use crate::{
     story,
     world::{JITTER, Lines, TTL, World},
 };
+
+/// The token of every session: a story tells where one is missing.
+const SESSION_TOKEN: SessionToken = SessionToken([0x5E; 16]);
 
 impl World {
     pub(crate) fn register(&mut self, words: &mut Words<'_>) -> Lines {
@@ -83,6 +87,7 @@ impl World {
                 .collect(),
             lease_ttl: self.ttl(),
             jitter: JITTER,
+            token: SESSION_TOKEN,
             process,
         };
         let count = 1 + self.sessions.get(&request.agent).map_or(0, Vec::len);
@@ -113,6 +118,22 @@ impl World {
         Ok(self.decide(
             |draft| deregister::decide(draft, request),
             |()| vec!["gone".to_owned()],
+        ))
+    }
+
+    /// The guard of an agent tells of its death; `forged` without the token of its session.
+    pub(crate) fn death(&mut self, words: &mut Words<'_>) -> Lines {
+        let agent = agent(words)?;
+        let session = self.session(words, &agent)?;
+        let request = Death {
+            agent,
+            session,
+            token: Some(SESSION_TOKEN).filter(|_| !words.takes("forged")),
+            jitter: JITTER,
+        };
+        Ok(self.decide(
+            |draft| death::decide(draft, request),
+            |leases| vec![format!("dead, {leases} leases lost")],
         ))
     }
 

@@ -1,7 +1,5 @@
 //! Requests of people: cancels, retries, holds, limits of queues, explanations.
 
-use std::time::Duration;
-
 use swarm_engine::{
     command::{
         cancel,
@@ -15,7 +13,7 @@ use swarm_engine::{
     noun::{hold::Scope, outcome::Outcome, task::TaskState},
     rule::{
         avoid::Why,
-        explain::{Cause, EndedTasks, explain},
+        explain::{Cause, EndedTasks, Silence, explain},
         fit::{Fit, Liveness},
     },
 };
@@ -196,9 +194,10 @@ fn scope(words: &mut Words<'_>) -> Result<Scope, String> {
     Ok(Scope::Everything)
 }
 
-fn silent(silence: Option<Duration>) -> String {
+fn silent(silence: Option<Silence>) -> String {
     silence.map_or(String::new(), |silence| {
-        format!(", its agent silent for {}s", silence.as_secs())
+        let (lasted, rest) = (silence.lasted.as_secs(), silence.rest.as_secs());
+        format!(", its agent silent for {lasted}s, {rest}s left")
     })
 }
 

@@ -4,6 +4,7 @@ use swarm_engine::{
     event::{Event, Fact, Subject},
     id::{AgentId, AttemptNumber, Session, TaskId},
     noun::{
+        agent::AgentLoss,
         cancelled::CancelledWork,
         hold::HoldKind,
         outcome::{Blame, Failure, Loss, Outcome},
@@ -123,6 +124,11 @@ fn fact(fact: &Fact, sessions: &Sessions) -> String {
         }
         Fact::AgentDeregistered { agent } | Fact::AgentRemoved { agent } => agent.to_string(),
         Fact::AgentForgotten { agent, actor } => format!("{agent} by {actor}"),
+        Fact::AgentLost { agent, cause } => match cause {
+            AgentLoss::Silent => format!("{agent} silent"),
+            AgentLoss::Died => format!("{agent} died"),
+        },
+        Fact::AgentReturned { agent } => agent.to_string(),
         Fact::TwinRefused { agent, host } => format!("{agent} on {host}"),
     }
 }
@@ -249,6 +255,7 @@ fn loss(loss: Loss) -> &'static str {
         Loss::Deregistered => "deregistered",
         Loss::Overdue => "overdue",
         Loss::GivenUp => "given up",
+        Loss::Died => "died",
     }
 }
 

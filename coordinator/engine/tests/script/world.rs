@@ -9,6 +9,7 @@
 //!                                         runs PROGRAM, timeout, delay, not-before, deadline, size
 //! register laptop [slots 2] [held a#1] [label K=V] [prompts] [allows git,/opt/*] [no-commands] [at HOST]
 //! deregister laptop [session 1]
+//! death laptop [session 1] [forged]       its guard says that it died
 //! claim laptop [2] [from QUEUE] [shard 0/2] [looks 3] [request ID] [session 1]
 //! renew laptop [a#1] [ran 10s] [session 1] [draining]
 //! complete laptop a#1 success; b#1 failure exit [code 127] [blame machine] [retry-after 10s]; c#1 released busy
@@ -88,6 +89,7 @@ impl World {
             "submit" => return self.submit(rest),
             "register" => self.register(&mut words)?,
             "deregister" => self.deregister(&mut words)?,
+            "death" => self.death(&mut words)?,
             "claim" => self.claim(&mut words)?,
             "renew" => self.renew(&mut words)?,
             "complete" => return self.complete(rest, false),

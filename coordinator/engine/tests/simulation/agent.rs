@@ -9,11 +9,12 @@ use swarm_engine::{
     command::{
         claim::Claim,
         complete::{Complete, Report, Reported},
+        death::Death,
         deregister::Deregister,
         register::Register,
         renew::{Order, Renew},
     },
-    id::{AgentId, AttemptNumber, GroupName, ReportHash, Session, TaskId},
+    id::{AgentId, AttemptNumber, GroupName, ReportHash, Session, SessionToken, TaskId},
     noun::{
         lease::{Held, Proof},
         needs::{Executor, Shard, Wants},
@@ -61,6 +62,8 @@ pub(crate) struct Process {
     is_strict: bool,
     slots: usize,
     pub(crate) session: Option<Session>,
+    /// Proves that it has the session; its guard has it, too.
+    token: Option<SessionToken>,
     pub(crate) running: BTreeMap<(TaskId, AttemptNumber), Work>,
     /// The outcomes on its disk.
     pub(crate) outbox: Vec<Report>,
@@ -124,6 +127,7 @@ impl Process {
             is_strict: random.one_in(3),
             slots: 1 + random.index(3),
             session: None,
+            token: None,
             running: BTreeMap::new(),
             outbox,
             calls: [const { None }; CALLS],
@@ -217,6 +221,7 @@ impl Process {
             held: self.held(moment.boot),
             lease_ttl: TTL,
             jitter: moment.random.next(),
+            token: SessionToken(moment.random.bytes()),
             process: Some(self.place()),
         })
     }
@@ -369,6 +374,16 @@ impl Process {
         works.map(|work| &work.proof.task).any(|id| *id == task.id) || self.calls[CLAIM].is_some()
     }
 
+    /// What its guard says after its death; nothing when it had no session.
+    pub(crate) fn death(&self, random: &mut Random) -> Option<Request> {
+        Some(Request::Death(Death {
+            agent: self.agent.clone(),
+            session: self.session?,
+            token: self.token,
+            jitter: random.next(),
+        }))
+    }
+
     /// Takes an answer, if the process still waits for it.
     pub(crate) fn hear(&mut self, call: u64, answer: Answer, moment: &mut Moment<'_>) -> After {
         self.end_untrusted(moment);
@@ -384,6 +399,9 @@ impl Process {
         let refusal = match answer {
             Answer::Registered(Ok(registered)) => {
                 self.session = Some(registered.session);
+                if let Request::Register(register) = &out.request {
+                    self.token = Some(register.token);
+                }
                 for proof in registered.lost {
                     self.running.remove(&(proof.task, proof.attempt));
                 }

@@ -9,7 +9,7 @@ use swarm_engine::{
         register,
     },
     event::Fact,
-    id::{AgentId, ReportHash},
+    id::{AgentId, ReportHash, SessionToken},
     noun::{needs::Wants, rules::Rules, task::TaskState},
     time::Timestamp,
 };
@@ -24,6 +24,9 @@ use super::{
 
 /// Rounds of an honest agent after which everything must have ended.
 const LAST_ROUNDS: usize = 500;
+
+/// The shortest time between two rounds in which nothing is done.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Tasks that it claims at once.
 const SLOTS: usize = 8;
@@ -134,6 +137,7 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            token: SessionToken([7; 16]),
             process: None,
         };
         self.take(Party::Nobody, 0, Request::Register(register));
@@ -172,11 +176,14 @@ impl World {
             }
             let now = self.coordinator.now(self.boot);
             let state = self.coordinator.state();
-            if let Some(next) = state.next_deadline() {
-                self.boot += u64::try_from((next - now).as_millis()).unwrap_or(u64::MAX);
-                self.expire();
-            } else if state.counts().total() == state.ended().total() {
+            if state.counts().total() == state.ended().total() {
                 break;
+            }
+            if let Some(next) = state.next_deadline() {
+                // The next thing may be that the agent falls silent.
+                let pause = (next - now).max(SHORTEST_PAUSE);
+                self.boot += u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                self.expire();
             }
             self.sync(usize::MAX);
             self.network.clear();

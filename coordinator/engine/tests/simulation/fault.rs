@@ -58,6 +58,7 @@ named! {
         Hold => "hold",
         Limit => "limit",
         GiveUp => "lease or agent given up",
+        Death => "death told",
     }
 }
 

@@ -13,6 +13,7 @@ use swarm_engine::{
     id::{AgentId, AttemptNumber, GroupName, LeaseToken, QueueName, ReportHash, TaskId},
     limits::{FIRST_ATTEMPTS, LAST_ATTEMPTS},
     noun::{
+        agent::AgentLoss,
         cancelled::CancelledWork,
         hold::Scope,
         lease::Proof,
@@ -41,6 +42,10 @@ pub(crate) struct History {
     /// Attempts with an accepted outcome, and its report.
     accepted: BTreeMap<(TaskId, AttemptNumber), ReportHash>,
     inputs: Inputs,
+    /// Agents that are lost, and why.
+    lost: BTreeMap<AgentId, AgentLoss>,
+    /// Agents that have no session: they said goodbye, were forgotten or died.
+    away: BTreeSet<AgentId>,
 }
 
 /// A task, from its submit to its removal.
@@ -89,6 +94,12 @@ impl History {
             }
             Fact::TaskSubmitted(task) => self.submit(task),
             Fact::LeaseGranted { task, lease } => {
+                assert!(
+                    !self.away.contains(&lease.agent),
+                    "{} is granted to {}, which has no session",
+                    task.id,
+                    lease.agent
+                );
                 let life = self.life(task);
                 life.work_before = life.work;
                 let held = [Scope::Everything, Scope::Agent(lease.agent.clone())];
@@ -120,7 +131,12 @@ impl History {
                     task.id
                 );
             }
-            Fact::LeaseResumed { task, .. } => {
+            Fact::LeaseResumed { task, agent, .. } => {
+                assert!(
+                    !self.away.contains(agent),
+                    "{agent} is away and goes on with {}",
+                    task.id
+                );
                 assert!(
                     !self.life(task).is_given_up,
                     "{} was given up and goes on",
@@ -129,7 +145,7 @@ impl History {
                 self.begin(task, event.time);
             }
             Fact::LeaseExpired { task, cause, due, .. } => {
-                let costs = matches!(cause, Loss::Silent | Loss::Overdue);
+                let costs = matches!(cause, Loss::Silent | Loss::Overdue | Loss::Died);
                 let life = self.life(task);
                 assert!(
                     !costs || due.is_none_or(|due| due >= event.time),
@@ -280,13 +296,31 @@ impl History {
                 self.limits.extend(max_running.map(|most| (queue.clone(), most)));
             }
             Fact::TaskDue { task } => self.life(task).is_due(event.time),
-            Fact::JobSubmitted(_)
-            | Fact::JobRemoved { .. }
-            | Fact::AgentRegistered(_)
-            | Fact::AgentDeregistered { .. }
-            | Fact::AgentForgotten { .. }
-            | Fact::AgentRemoved { .. }
-            | Fact::TwinRefused { .. } => {}
+            Fact::JobSubmitted(_) | Fact::JobRemoved { .. } | Fact::TwinRefused { .. } => {}
+            Fact::AgentRegistered(agent) => {
+                self.lost.remove(&agent.id);
+                self.away.remove(&agent.id);
+            }
+            Fact::AgentRemoved { agent } => {
+                self.lost.remove(agent);
+                self.away.remove(agent);
+            }
+            Fact::AgentDeregistered { agent } | Fact::AgentForgotten { agent, .. } => {
+                self.lost.remove(agent);
+                self.away.insert(agent.clone());
+            }
+            Fact::AgentLost { agent, cause } => {
+                assert!(!self.away.contains(agent), "{agent} is away and is lost");
+                let before = self.lost.insert(agent.clone(), *cause);
+                assert_ne!(before, Some(*cause), "{agent} is lost twice");
+                if *cause == AgentLoss::Died {
+                    self.away.insert(agent.clone());
+                }
+            }
+            Fact::AgentReturned { agent } => {
+                let before = self.lost.remove(agent);
+                assert_eq!(before, Some(AgentLoss::Silent), "{agent} returns");
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use swarm_engine::{
     command::{
         claim::Claim,
         complete::{Accepted, Complete},
+        death::Death,
         deregister::Deregister,
         forget::Forget,
         hold::{LiftHold, PlaceHold},
@@ -52,6 +53,7 @@ pub(crate) enum Request {
     Renew(Renew),
     Complete(Complete),
     Deregister(Deregister),
+    Death(Death),
     Cancel(Vec<TaskId>),
     Retry(Vec<Retry>),
     PlaceHold(PlaceHold),

@@ -4,6 +4,7 @@ use swarm_engine::{
     command::{
         cancel,
         complete::{self, Complete, Report, Reported},
+        death::{self, Death},
         deregister::{self, Deregister},
         expire,
         forget::{self, Forget},
@@ -16,7 +17,7 @@ use swarm_engine::{
         submit::{self, Submit},
     },
     draft::Draft,
-    id::{AgentId, AttemptNumber, Number, ReportHash},
+    id::{AgentId, AttemptNumber, Number, ReportHash, SessionToken},
     noun::{
         lease::{Held, Proof},
         process::Process,
@@ -52,6 +53,10 @@ impl World {
             Request::Renew(renew) => Some(self.take_renew(&renew)),
             Request::Complete(complete) => Some(self.take_complete(complete)),
             Request::Deregister(deregister) => Some(self.take_deregister(deregister)),
+            Request::Death(death) => {
+                self.take_death(death);
+                Some(Answer::Ordered)
+            }
             Request::Cancel(tasks) => {
                 self.coordinator.recall(&tasks);
                 let results = self.decide(Deed::Cancel, |draft| Ok(cancel::decide(draft, &tasks)));
@@ -214,6 +219,24 @@ impl World {
             "{agent} has left and holds leases"
         );
         Answer::Left(result)
+    }
+
+    /// A guard says that its agent's process has died; nobody else can say it of a process that lives.
+    fn take_death(&mut self, death: Death) {
+        let (agent, session) = (death.agent.clone(), death.session);
+        self.may_overlap |= self.is_used_twice(&agent, &[]);
+        let result = self.decide(Deed::Death, |draft| death::decide(draft, death));
+        if result.is_ok() {
+            let mut alive = self.processes.iter();
+            assert!(
+                !alive.any(|process| process.agent == agent && process.session == Some(session)),
+                "{agent} is taken for dead and is alive"
+            );
+            assert!(
+                self.coordinator.state().leased_to(&agent).next().is_none(),
+                "{agent} is dead and holds leases"
+            );
+        }
     }
 
     fn take_renew(&mut self, renew: &Renew) -> Answer {
@@ -387,6 +410,17 @@ impl World {
             token: Some(token),
         };
         let session = self.coordinator.state().agent(&agent).map(|agent| agent.session);
+        if let Some(session) = session.filter(|_| self.random.one_in(4)) {
+            let token = self.random.one_in(2).then(|| SessionToken(self.random.bytes()));
+            let death = Death {
+                agent,
+                session,
+                token,
+                jitter: 0,
+            };
+            self.take(Party::Nobody, 0, Request::Death(death));
+            return true;
+        }
         let request = match session.filter(|_| self.random.one_in(2)) {
             Some(session) => Request::Renew(Renew {
                 agent,

@@ -389,7 +389,13 @@ impl World {
             return false;
         }
         let index = self.random.index(self.processes.len());
+        let last_words = self.processes[index].death(&mut self.random);
         self.end_process(index);
+        // The guard may be killed, too.
+        if let Some(death) = last_words.filter(|_| !self.random.one_in(3)) {
+            let call = self.network.next_call();
+            self.send(Party::Nobody, call, death);
+        }
         true
     }
 

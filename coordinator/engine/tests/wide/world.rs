@@ -13,7 +13,7 @@ use swarm_engine::{
         submit::{self, NewTask, Submit},
     },
     draft::{Draft, decide},
-    id::{AgentId, LeaseToken, QueueName, ReportHash, Session, TaskId},
+    id::{AgentId, LeaseToken, QueueName, ReportHash, Session, SessionToken, TaskId},
     limits::{MAX_DECISION_EVENTS, SETTLE_STEP},
     noun::{
         hold::Scope,
@@ -89,6 +89,7 @@ impl World {
             held: Vec::new(),
             lease_ttl: TTL,
             jitter: 0,
+            token: SessionToken([7; 16]),
             process: None,
         };
         self.session = self

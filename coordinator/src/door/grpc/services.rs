@@ -15,8 +15,8 @@ use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::status::status_of;
 use crate::request::{
-    Refusal, Requests, agent, cancel, claim, complete, events, events::Events, explain, give_up, heartbeat,
-    hold, ids, job, list, queue, register, retry, status, submit, task,
+    Refusal, Requests, agent, cancel, claim, complete, death, events, events::Events, explain, give_up,
+    heartbeat, hold, ids, job, list, queue, register, retry, status, submit, task,
 };
 
 /// All services.
@@ -106,6 +106,13 @@ impl CoordinatorService for Services {
         request: Request<v1::DeregisterAgentRequest>,
     ) -> Answer<v1::DeregisterAgentResponse> {
         hand!(self, request, register::deregister)
+    }
+
+    async fn report_death(
+        &self,
+        request: Request<v1::ReportDeathRequest>,
+    ) -> Answer<v1::ReportDeathResponse> {
+        hand!(self, request, death::report)
     }
 
     async fn claim(&self, request: Request<v1::ClaimRequest>) -> Answer<v1::ClaimResponse> {

@@ -1,9 +1,9 @@
 //! Agents with every field set.
 
 use swarm_engine::{
-    id::Session,
+    id::{Session, SessionToken},
     noun::{
-        agent::Agent,
+        agent::{Agent, AgentLoss},
         needs::Executor,
         process::{Process, Twin},
         rules::Rules,
@@ -33,6 +33,16 @@ pub(in crate::stored) fn left_agent() -> Agent {
 pub(super) fn strict_agent() -> Agent {
     Agent {
         rules: Rules::programs(&["git", "/opt/tools/*"]),
+        ..agent()
+    }
+}
+
+/// An agent that is lost for its silence.
+pub(super) fn lost_agent() -> Agent {
+    Agent {
+        token: Some(SessionToken([0xD0; 16])),
+        gone: false,
+        lost: Some(AgentLoss::Silent),
         ..agent()
     }
 }
@@ -71,8 +81,10 @@ pub(in crate::stored) fn agent() -> Agent {
         version: "0.1.0".into(),
         session: Session(5),
         history: "".into(),
+        token: None,
         registered: Timestamp(1_699_999_000_000),
         gone: true,
+        lost: None,
         // As in records from before this was kept.
         changed: Timestamp(1_699_999_000_000),
         process: None,

@@ -74,10 +74,16 @@ pub fn start(own: &str, level: &str, format: LogFormat) -> Result<(), String> {
         .with_writer(move || Line { format });
     // A second program in one process keeps the first one's log.
     let _ = match format {
+        LogFormat::Text if is_short(level) => lines.event_format(layout::Short).try_init(),
         LogFormat::Text => lines.fmt_fields(layout::fields()).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     };
     Ok(())
+}
+
+/// Whether the lines are for people alone: who wants to see more wants to see all.
+fn is_short(level: &str) -> bool {
+    ["off", "error", "warn", "info"].contains(&level)
 }
 
 /// Writes text for people to standard error, among the log's lines.

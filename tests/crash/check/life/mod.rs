@@ -171,7 +171,9 @@ impl<'a> Life<'a> {
             Payload::LeaseExpired(expired) => {
                 let held = self.leases.give_up(attempt);
                 match expired.cause.as_str() {
-                    "silent" | "overdue" => self.charge(attempt, Charge::Machine(event.agent_id.clone())),
+                    "silent" | "overdue" | "died" => {
+                        self.charge(attempt, Charge::Machine(event.agent_id.clone()))
+                    }
                     "undelivered" => self.charge(attempt, Charge::Undelivered),
                     "given_up" => self.given_up.push((attempt, event.seq)),
                     _ => {}

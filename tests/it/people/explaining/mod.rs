@@ -398,7 +398,7 @@ stories! {
 
     a_task_whose_agent_is_silent_is_released_if_the_machine_is_gone: Story {
         obstacle: "running", agent: "", change: "swarmctl lease release ",
-        says: "nothing was heard of the agent for",
+        says: "the agent has been silent for",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
             stage.shorten_leases("12s");

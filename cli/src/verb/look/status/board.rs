@@ -1,6 +1,6 @@
 //! The status on one screen: how far the work is, what runs where, and what is in the way.
 
-use swarm_program::words::wrapped::wrapped;
+use swarm_program::words::{clean::clean_line, wrapped::wrapped};
 use swarm_proto::{
     duration::read_duration,
     limits::MAX_PAGE_ITEMS,
@@ -138,6 +138,7 @@ impl Board<'_> {
             (agents.copied, "copied"),
             (agents.draining, "draining"),
             (agents.paused, "paused"),
+            (agents.silent, "silent"),
             (agents.lost, "lost"),
         ] {
             if count > 0 {
@@ -190,6 +191,7 @@ impl Board<'_> {
             let (busy, slots) = (agent::busy(agent), u64::from(agent.slots));
             let cells = usize::try_from(slots).unwrap_or(usize::MAX).min(AGENT_BAR_WIDTH);
             let state = match agent.state() {
+                _ if agent.silence.is_some() => state::SILENT,
                 AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
                 AgentState::Online if is_copied(agent) => state::COPIED,
                 state => state::agent(state),
@@ -270,6 +272,9 @@ impl Board<'_> {
             let copied = text::counted(agents.copied, "agent");
             trouble.push((format!("a copy of {copied} was refused"), client.next("doctor")));
         }
+        if agents.silent > 0 {
+            trouble.push((silence(status), client.next("agent list")));
+        }
         if status.disk_refuses_submits {
             let left = status
                 .free_bytes
@@ -345,4 +350,18 @@ fn shown_of(things: usize, lines: usize) -> usize {
     } else {
         lines.saturating_sub(1)
     }
+}
+
+/// `lab-3 has been silent for 49s`.
+fn silence(status: &GetStatusResponse) -> String {
+    let silent = status.agents.unwrap_or_default().silent;
+    let silence = status.silence.as_ref().map(text::seconds_of).unwrap_or_default();
+    let others = match silent.saturating_sub(1) {
+        0 => String::new(),
+        others => format!(", and {} too", text::counted(others, "other agent")),
+    };
+    clean_line(&format!(
+        "{} has been silent for {silence}{others}",
+        status.silent_agent
+    ))
 }

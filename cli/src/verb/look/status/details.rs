@@ -83,6 +83,7 @@ pub(super) fn page(
         (state::COPIED, agents.copied),
         ("◑ draining", agents.draining),
         ("◫ paused", agents.paused),
+        ("  of these silent", agents.silent),
         ("✘ lost", agents.lost),
         ("slots", status.slots),
     ] {

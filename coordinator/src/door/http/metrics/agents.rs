@@ -22,6 +22,7 @@ impl Page {
             lost,
             paused,
             copied,
+            silent,
         } = *agents;
         let by_state = [
             ("online", online),
@@ -38,6 +39,11 @@ impl Page {
             "swarm_agents_slowed",
             "Online agents that are given nothing for a while, because their machine failed",
             slowed,
+        )?;
+        sheet.gauge(
+            "swarm_agents_silent",
+            "Agents that are not lost, and whose call is overdue for half a lease TTL",
+            silent,
         )?;
         sheet.gauge(
             "swarm_agents_copied",
