@@ -28,9 +28,10 @@ use swarm_proto::{
     limits::MAX_MESSAGE_BYTES,
     v1::{
         AsOf, ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, DeregisterAgentRequest,
-        Directive, GetServerInfoRequest, GetTaskRequest, HeartbeatRequest, HeartbeatResponse, LeaseDirective,
-        RegisterAgentRequest, RegisterAgentResponse, Task, admin_service_client::AdminServiceClient,
-        coordinator_service_client::CoordinatorServiceClient, task_service_client::TaskServiceClient,
+        Directive, GetServerInfoRequest, GetStatusRequest, GetTaskRequest, HeartbeatRequest,
+        HeartbeatResponse, LeaseDirective, RegisterAgentRequest, RegisterAgentResponse, StateCounts, Task,
+        admin_service_client::AdminServiceClient, coordinator_service_client::CoordinatorServiceClient,
+        task_service_client::TaskServiceClient,
     },
 };
 use tokio::sync::watch;
@@ -212,6 +213,13 @@ impl Coordinator {
             .call("read a task", ANSWER_LIMIT, send, none_doubtful)
             .await?;
         Ok(answer.task.unwrap_or_default())
+    }
+
+    /// How many tasks are in each state; `None` when nobody says it.
+    pub(crate) async fn unfinished(&self) -> Option<StateCounts> {
+        let channel = self.targets[self.target()].1.clone();
+        let answer = AdminServiceClient::new(channel).get_status(GetStatusRequest {}).await;
+        answer.ok()?.into_inner().tasks
     }
 
     /// The newest position of the journal in an answer.

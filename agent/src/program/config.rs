@@ -138,7 +138,8 @@ pub(crate) struct Config {
     #[arg(long, env = "SWARM_ONCE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     once: bool,
 
-    /// Leave when a claim finds nothing and nothing runs; while everything or this agent is paused, or all agents are
+    /// Leave when nothing runs and ten claims in ten seconds find nothing: what is due by then is waited for. With
+    /// --claim-wait 0 it is ten times --poll-interval. While everything or this agent is paused, or all agents are
     /// stopped, wait for the end of that
     #[arg(long, env = "SWARM_EXIT_WHEN_IDLE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) exit_when_idle: bool,

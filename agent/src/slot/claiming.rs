@@ -21,6 +21,10 @@ const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// The longest pause between claims during a hold, unless the coordinator names a time. The news of the hold's end
 /// may be lost.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
+/// How many claims in a row have to find nothing until an agent that was told so leaves. Each waits for [`IDLE_WAIT`], or
+/// for the poll interval when claims do not wait: what is due within that time is waited for.
+const IDLE_CHECKS: u32 = 10;
+const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// The coordinator knows a repeated claim by it.
 const REQUEST_ID_CHARACTERS: usize = 20;
 
@@ -34,8 +38,8 @@ pub(super) struct Claiming {
     /// Tasks taken so far, without those given back undone.
     taken: u64,
     has_asked: bool,
-    /// The last answer brought nothing, and no attempt has ended since.
-    found_nothing: bool,
+    /// How many answers in a row brought nothing, since an attempt ended or the coordinator held back for a moment.
+    idle_checks: u32,
     /// All of the last assignments were refused, so the next claim waits.
     is_refusing: bool,
     pauses: Backoff,
@@ -60,7 +64,7 @@ impl Claiming {
             limit,
             taken: 0,
             has_asked: false,
-            found_nothing: false,
+            idle_checks: 0,
             is_refusing: false,
             pauses,
             not_before: Instant::now(),
@@ -94,9 +98,9 @@ impl Claiming {
         self.limit.is_some_and(|limit| self.taken >= limit)
     }
 
-    /// Whether the last answer brought nothing, and no attempt has ended since.
+    /// Whether enough answers in a row brought nothing, and no attempt has ended since.
     pub(super) fn found_nothing(&self) -> bool {
-        self.found_nothing
+        self.idle_checks >= IDLE_CHECKS
     }
 
     /// When the next claim may go out.
@@ -104,19 +108,20 @@ impl Claiming {
         self.not_before
     }
 
-    /// Asks for so many tasks, if it is time. An idle agent is answered at once.
+    /// Asks for so many tasks, if it is time. An agent that leaves when it is idle is answered soon.
     pub(super) fn begin(&mut self, context: &Arc<SlotContext>, asked: u32, is_idle: bool) {
         if self.in_flight.is_some() || asked == 0 || Instant::now() < self.not_before {
             return;
         }
         // At the start the owner wants to see at once a task, or the reason for none.
         let is_first = !mem::replace(&mut self.has_asked, true);
-        let wait = if is_idle || is_first {
-            Duration::ZERO
-        } else {
-            // A lease is trusted from the sending of its claim, so a long wait would use up the trust.
-            let quarter = context.session.registration().lease_ttl / 4;
-            context.config.claim_wait.min(quarter)
+        // A lease is trusted from the sending of its claim, so a long wait would use up the trust.
+        let quarter = context.session.registration().lease_ttl / 4;
+        let longest = context.config.claim_wait.min(quarter);
+        let wait = match (is_first, is_idle) {
+            (true, _) => Duration::ZERO,
+            (false, true) => longest.min(IDLE_WAIT),
+            (false, false) => longest,
         };
         self.send(
             context,
@@ -127,11 +132,21 @@ impl Claiming {
         );
     }
 
+    /// Sends a claim that waits for long again, this time for an answer at once: the agent has become idle, and leaves
+    /// when it is so for a while.
+    pub(super) fn hasten_if_long(&mut self, context: &Arc<SlotContext>) {
+        self.hasten_longer(context, IDLE_WAIT);
+    }
+
     /// Sends a waiting claim again, this time for an answer at once.
     pub(super) fn hasten(&mut self, context: &Arc<SlotContext>) {
+        self.hasten_longer(context, Duration::ZERO);
+    }
+
+    fn hasten_longer(&mut self, context: &Arc<SlotContext>, longest: Duration) {
         if let Some(Claim {
             request, asked, sent, ..
-        }) = self.in_flight.take_if(|claim| !claim.wait.is_zero())
+        }) = self.in_flight.take_if(|claim| claim.wait > longest)
         {
             let request = ClaimRequest {
                 wait: None,
@@ -168,7 +183,9 @@ impl Claiming {
 
     /// Notes whether an answer brought anything.
     pub(super) fn note_answer(&mut self, answer: &ClaimResponse) {
-        self.found_nothing = answer.assignments.is_empty();
+        if !answer.assignments.is_empty() {
+            self.idle_checks = 0;
+        }
     }
 
     /// Notes why an answer brought nothing; true when the coordinator says how long to wait.
@@ -180,7 +197,12 @@ impl Claiming {
             answer.empty_reason(),
             EmptyReason::Paused | EmptyReason::Stopped | EmptyReason::ScanLimit
         );
-        self.found_nothing = !slowed && !is_momentary;
+        self.idle_checks = match answer.empty_reason() {
+            _ if slowed || is_momentary => 0,
+            // Waiting brings nothing: the drain is for this agent.
+            EmptyReason::Drained => IDLE_CHECKS,
+            _ => self.idle_checks.saturating_add(1),
+        };
         self.is_refusing = false;
         let Some(pause) = answer.retry_after.as_ref().and_then(read_duration) else {
             return false;
@@ -206,12 +228,12 @@ impl Claiming {
     /// An attempt begins.
     pub(super) fn note_begin(&mut self) {
         self.taken += 1;
-        self.found_nothing = false;
+        self.idle_checks = 0;
     }
 
     /// An attempt has ended. Other tasks may be able to run now.
     pub(super) fn note_end(&mut self) {
-        self.found_nothing = false;
+        self.idle_checks = 0;
     }
 
     /// An attempt was given back undone.

@@ -88,6 +88,11 @@ impl Leaving {
         !mem::replace(&mut self.is_idle, true)
     }
 
+    /// Whether it leaves because nothing is left to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
     /// Leaves because the session has ended. The first reason counts.
     pub(super) fn end_session(&mut self, end: SessionEnd) {
         self.session_end.get_or_insert(end);

@@ -192,8 +192,7 @@ impl Worker {
             && self.context.session.leases.running() == 0
             && !self.hold.is_placed();
         if is_idle && self.is_accepting() {
-            // An idle agent leaves when there is no task, so it needs an answer now.
-            self.claiming.hasten(&self.context);
+            self.claiming.hasten_if_long(&self.context);
         }
         let room = self.room();
         self.claiming.begin(&self.context, room, is_idle);
@@ -310,6 +309,29 @@ impl Worker {
         .unwrap_or(now + FAR)
     }
 
+    /// Says which tasks an agent leaves that leaves because nothing was left for it.
+    async fn tell_left(&self) {
+        let asking = self.context.session.coordinator.unfinished();
+        // Only for people: an agent that is idle leaves also without an answer.
+        let Ok(Some(counts)) = timeout(GOODBYE, asking).await else {
+            return;
+        };
+        let left = [
+            (counts.queued, "queued"),
+            (counts.delayed, "delayed"),
+            (counts.blocked, "blocked"),
+            (counts.running, "running elsewhere"),
+        ];
+        let left: Vec<String> = left
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, state)| format!("{count} {state}"))
+            .collect();
+        if !left.is_empty() {
+            tracing::info!("tasks that it leaves: {}", left.join(", "));
+        }
+    }
+
     /// Waits for the work on the disk, and says goodbye.
     async fn leave(mut self) -> Ending {
         let unconfirmed = self.delivering.items().count() + self.context.session.leases.running();
@@ -319,6 +341,9 @@ impl Worker {
         let tidying = async { while self.attempts.join_next().await.is_some() {} };
         if timeout(TIDY, tidying).await.is_err() {
             tracing::warn!("directories of ended attempts are still being removed; the rest is left");
+        }
+        if self.leaving.is_idle() {
+            self.tell_left().await;
         }
         // After a goodbye the unconfirmed tasks would be given to others. Without one a late report may still count.
         if !self.leaving.is_silent() && unconfirmed == 0 {

@@ -35,3 +35,18 @@ fn an_agent_that_is_stopped_does_not_claim_what_it_gives_back() {
         "{started:?}"
     );
 }
+
+#[test]
+fn an_agent_that_leaves_when_idle_waits_for_what_is_due_soon_and_says_what_it_leaves() {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    for (id, delay) in [("soon", "4s"), ("tomorrow", "24h")] {
+        let words = ["submit", "--id", id, "--delay", delay, "--", "true"];
+        coordinator.swarmctl(&words).expect(0);
+    }
+    let mut agent = RealAgent::start(&coordinator, "a", &["--slots", "1", "--exit-when-idle"]);
+    assert_eq!(agent.program().wait(Duration::from_secs(60)), 0);
+    assert_eq!(client.task("soon").state(), TaskState::Succeeded);
+    let log = agent.program().log();
+    assert!(log.contains("tasks that it leaves: 1 delayed"), "{log}");
+}
