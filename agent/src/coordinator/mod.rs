@@ -218,7 +218,9 @@ impl Coordinator {
     /// How many tasks are in each state; `None` when nobody says it.
     pub(crate) async fn unfinished(&self) -> Option<StateCounts> {
         let channel = self.targets[self.target()].1.clone();
-        let answer = AdminServiceClient::new(channel).get_status(GetStatusRequest {}).await;
+        let answer = AdminServiceClient::new(channel)
+            .get_status(GetStatusRequest {})
+            .await;
         answer.ok()?.into_inner().tasks
     }
 

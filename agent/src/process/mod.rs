@@ -150,6 +150,7 @@ impl Process {
             stderr,
             stdout_bytes,
             stderr_bytes,
+            ..Output::default()
         }
     }
 }

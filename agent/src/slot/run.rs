@@ -1,6 +1,10 @@
 //! One attempt in its slot: run, written to the outbox, handed over, tidied up.
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use swarm_proto::v1::{Assignment, AttemptReport, attempt_report::Outcome};
 use tokio::{
@@ -21,6 +25,9 @@ use crate::{
     disk::workspace::{AttemptDirectory, is_full},
     program::lasted::length,
 };
+
+/// The time to count the files that an attempt left: ten thousand take some ten milliseconds.
+const COUNT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs one attempt, writes its outcome to the outbox, hands it over, and tidies up last.
 pub(super) async fn run_to_report(
@@ -56,7 +63,7 @@ pub(super) async fn run_to_report(
         attempt::run(surroundings, assignment, orders).await
     });
     let Conclusion {
-        report,
+        mut report,
         lost,
         directory,
     } = running.await.unwrap_or_else(|_| Conclusion {
@@ -66,6 +73,10 @@ pub(super) async fn run_to_report(
     });
     let succeeded = matches!(report.outcome, Some(Outcome::Success(_)));
     let took = begun.elapsed();
+    let keep = lost || context.config.keep_workspace.applies(succeeded);
+    if let Some(directory) = directory.as_ref().filter(|_| !keep) {
+        count_removed(&mut report, directory).await;
+    }
     tracing::info!(
         task_id = key.task_id,
         attempt = key.attempt,
@@ -104,7 +115,6 @@ pub(super) async fn run_to_report(
         None => writing.await.1,
     };
     let Some(directory) = directory else { return };
-    let keep = lost || context.config.keep_workspace.applies(succeeded);
     match spawn_blocking(move || directory.close(keep)).await {
         Ok(Ok(Some(place))) => {
             tracing::info!(
@@ -123,6 +133,16 @@ pub(super) async fn run_to_report(
                 "cannot tidy its directory"
             );
         }
+    }
+}
+
+/// Counts the files that go with an attempt's directory: whoever waits for them is told. A disk that does not answer
+/// has none that anybody could tell of.
+async fn count_removed(report: &mut AttemptReport, directory: &Arc<AttemptDirectory>) {
+    let directory = Arc::clone(directory);
+    let counting = spawn_blocking(move || directory.files());
+    if let (Ok(Ok(Ok(files))), Some(output)) = (timeout(COUNT_LIMIT, counting).await, &mut report.output) {
+        (output.removed_files, output.removed_bytes) = (files.count, files.bytes);
     }
 }
 

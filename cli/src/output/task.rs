@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use swarm_proto::v1::{
-    Attempt, AttemptOutcome, CancelledWork, Command, GetServerInfoResponse, Task, TaskSpec, TaskState,
-    task_spec::Work,
+    Attempt, AttemptOutcome, CancelledWork, Command, GetServerInfoResponse, Output as TaskOutput, Task,
+    TaskSpec, TaskState, task_spec::Work,
 };
 
 use super::{
@@ -80,6 +80,18 @@ pub fn listing(tasks: &[Task], names: &Names) -> Listing {
     Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
 }
 
+/// `left 1 file (12 B), removed; --cwd DIR keeps what it writes there`; nothing when no file was removed.
+pub fn removed(output: &TaskOutput) -> Option<String> {
+    if output.removed_files == 0 {
+        return None;
+    }
+    let files = text::counted(output.removed_files, "file");
+    let bytes = text::bytes(output.removed_bytes);
+    Some(format!(
+        "left {files} ({bytes}), removed; --cwd DIR keeps what it writes there"
+    ))
+}
+
 /// Everything about a task that fits a page of this width, without its output and attempts. `defaults` has what the
 /// coordinator does unless a task says otherwise.
 pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width: Option<usize>) -> Sheet {
@@ -99,6 +111,13 @@ pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width:
             command_line(&spec),
         )
         .add("model", model(&spec))
+        .add(
+            "files",
+            task.result
+                .as_ref()
+                .and_then(|result| removed(result.output.as_ref()?))
+                .unwrap_or_default(),
+        )
         .add("directory", command(&spec).map_or("", |command| &command.cwd))
         .add(
             "environment",

@@ -139,6 +139,7 @@ fn world(world: &mut World) {
             stderr: b"no rule to make target\n".to_vec(),
             stdout_bytes: 18,
             stderr_bytes: 23,
+            ..Default::default()
         }),
     });
     test.reason = "because build did not succeed".into();

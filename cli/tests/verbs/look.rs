@@ -180,6 +180,7 @@ fn failed_task(world: &mut World) {
         stderr: b"bad\n".to_vec(),
         stdout_bytes: 100_000,
         stderr_bytes: 4,
+        ..Default::default()
     };
     task.result = Some(TaskResult {
         attempt: 1,

@@ -520,6 +520,7 @@ fn a_run_that_exits_with_3(world: &mut World) {
             stderr: b"err\n".to_vec(),
             stdout_bytes: 9,
             stderr_bytes: 4,
+            ..Default::default()
         };
         let task = &mut world.tasks[0];
         task.result = Some(TaskResult {

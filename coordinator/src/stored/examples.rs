@@ -203,6 +203,12 @@ pub(super) fn records() -> Vec<Record> {
         record("copied_agent_record", copied_agent(), encode_agent, decode_agent),
         record("strict_agent_record", strict_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),
+        record(
+            "output_with_files_record",
+            output_with_files(),
+            encode_output,
+            decode_output,
+        ),
         record("hold_record", hold(), encode_hold, decode_hold),
         record("queue_limit_record", limit(), encode_limit, decode_limit),
         record("ended_counts", job().ended, encode_ended, decode_ended),
@@ -393,6 +399,16 @@ pub(super) fn output() -> Output {
         stderr: b"slow disk\n".to_vec(),
         stdout_bytes: 70_000,
         stderr_bytes: 12,
+        ..Output::default()
+    }
+}
+
+/// The output of an attempt whose files were removed.
+fn output_with_files() -> Output {
+    Output {
+        removed_files: 2,
+        removed_bytes: 70_000,
+        ..output()
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) fn write_output(output: &Output) -> store::OutputRecord {
         stderr: Bytes::copy_from_slice(&output.stderr),
         stdout_bytes: output.stdout_bytes,
         stderr_bytes: output.stderr_bytes,
+        removed_files: output.removed_files,
+        removed_bytes: output.removed_bytes,
     }
 }
 
@@ -39,5 +41,7 @@ pub(super) fn read_output(stored: store::OutputRecord) -> Output {
         stderr: stored.stderr.into(),
         stdout_bytes: stored.stdout_bytes,
         stderr_bytes: stored.stderr_bytes,
+        removed_files: stored.removed_files,
+        removed_bytes: stored.removed_bytes,
     }
 }

@@ -101,6 +101,8 @@ fn read_output(output: v1::Output) -> Output {
         stderr_bytes: whole(output.stderr_bytes, &output.stderr),
         stdout: tail(output.stdout),
         stderr: tail(output.stderr),
+        removed_files: output.removed_files,
+        removed_bytes: output.removed_bytes,
     }
 }
 
@@ -218,6 +220,8 @@ mod tests {
             stderr: b"e".to_vec(),
             stdout_bytes: 1,
             stderr_bytes: 7,
+            removed_files: 2,
+            removed_bytes: 12,
         };
         let sent = v1::AttemptReport {
             output: Some(output),

@@ -186,7 +186,7 @@ fn own_facts() -> [Fact; 6] {
         stdout: b"out".to_vec(),
         stderr: Vec::new(),
         stdout_bytes: 8,
-        stderr_bytes: 0,
+        ..Output::default()
     };
     [
         Fact::JobSubmitted(job.into()),

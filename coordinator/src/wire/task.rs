@@ -147,6 +147,8 @@ fn output_message(output: &Output) -> v1::Output {
         stderr: output.stderr.clone(),
         stdout_bytes: output.stdout_bytes,
         stderr_bytes: output.stderr_bytes,
+        removed_files: output.removed_files,
+        removed_bytes: output.removed_bytes,
     }
 }
 
@@ -331,6 +333,8 @@ mod tests {
             stderr: b"e".to_vec(),
             stdout_bytes: 9,
             stderr_bytes: 8,
+            removed_files: 2,
+            removed_bytes: 12,
         };
         let message = task_message(&task, Some((AttemptNumber(1), &output)));
         let tries = v1::Tries {

@@ -379,3 +379,21 @@ fn files_in_a_task_directory_are_its_own() {
         ["0"; 4]
     );
 }
+
+#[test]
+fn whoever_waits_is_told_of_files_that_go_with_the_directory() {
+    let coordinator = Coordinator::start();
+    let _agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);
+    let line = "mkdir sub; echo result > out.txt; echo more > sub/other";
+    let words = ["run", "--id", "left", "--", line];
+    let ended = coordinator.swarmctl(&words).expect(0);
+    let told = "left 2 files (12 B), removed; --cwd DIR keeps what it writes there";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    let shown = coordinator.swarmctl(&["inspect", "left"]).expect(0).stdout;
+    assert!(shown.contains(told), "{shown}");
+
+    let ended = coordinator
+        .swarmctl(&["run", "--id", "clean", "--", "true"])
+        .expect(0);
+    assert!(!ended.stderr.contains("left "), "{}", ended.stderr);
+}

@@ -14,6 +14,7 @@ fn report(task_id: &str) -> (AttemptKey, AttemptReport) {
         stderr: b"err".to_vec(),
         stdout_bytes: 3,
         stderr_bytes: 3,
+        ..Output::default()
     };
     let key = AttemptKey::of(&lease);
     let outcome = Some(Outcome::Success(Success {}));

@@ -8,7 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{MAX_NAMESAKES, Workspace, is_one_disk, spares::INPUTS};
+use super::{
+    MAX_NAMESAKES, Workspace, is_one_disk,
+    size::{self, Files},
+    spares::INPUTS,
+};
 use crate::{
     attempt_key::AttemptKey,
     disk::{
@@ -110,6 +114,11 @@ impl AttemptDirectory {
     /// Whether they take space of the file system that has this place.
     pub(crate) fn is_beside(&self, place: &Path) -> bool {
         is_one_disk(&self.root, place)
+    }
+
+    /// The files that the task left.
+    pub(crate) fn files(&self) -> io::Result<Files> {
+        size::files(&self.work())
     }
 
     /// Removes the directories, or keeps them and returns the new path. They are not kept where that would leave too

@@ -94,6 +94,7 @@ async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<S
         stderr,
         stdout_bytes,
         stderr_bytes,
+        ..
     }) = task.result.as_ref().and_then(|result| result.output.as_ref())
     {
         add_tail(&mut page, "stdout", stdout, *stdout_bytes);

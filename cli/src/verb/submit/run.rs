@@ -17,12 +17,12 @@ use crate::{
         client::Client,
         title,
     },
-    output::{Output, inputs, state},
+    output::{Output, inputs, state, task},
     program::{
         OF_TASKS, failure,
         globals::{Format, Globals},
         interrupt::unless_interrupted,
-        terminal::{fault, hint, is_watched, speaks_json, task_stderr, task_stdout},
+        terminal::{fault, hint, is_watched, note, speaks_json, task_stderr, task_stdout},
     },
     verb::look::{logs, wait},
 };
@@ -146,6 +146,9 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 end_line(&printed);
             }
             logs::tell_all_cuts(&printed);
+            if let Some(removed) = task::removed(&printed) {
+                note(removed);
+            }
             written.map_err(anyhow::Error::from)
         }
         _ => output.one(&task, &task_id, ""),

@@ -78,6 +78,10 @@ pub struct Output {
     pub stdout_bytes: u64,
     /// Bytes of standard error in all.
     pub stderr_bytes: u64,
+    /// Files that were removed with its fresh directory.
+    pub removed_files: u64,
+    /// Bytes in those files.
+    pub removed_bytes: u64,
 }
 
 /// The reason of a failure whose command the agent could not start.
