@@ -21,8 +21,8 @@ const MAX_CLAIM_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// The longest pause between claims during a hold, unless the coordinator names a time. The news of the hold's end
 /// may be lost.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
-/// How many claims in a row have to find nothing until an agent that was told so leaves. Each waits for [`IDLE_WAIT`], or
-/// for the poll interval when claims do not wait: what is due within that time is waited for.
+/// How many claims in a row have to find nothing until an agent that was told so leaves. Each waits for
+/// [`IDLE_WAIT`], or for the poll interval when claims do not wait: what is due within that time is waited for.
 const IDLE_CHECKS: u32 = 10;
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// The coordinator knows a repeated claim by it.

@@ -6,7 +6,7 @@ use swarm_proto::v1;
 use super::{Context, Refusal, names::name_cut_inputs};
 use crate::{
     wire::{field, task::task_message},
-    words::explanation::silence_in_words,
+    words::silence,
 };
 
 /// Shows a task.
@@ -28,7 +28,7 @@ pub(crate) async fn get(cx: &Context, request: v1::GetTaskRequest) -> Result<v1:
     if let Some(running) = message.attempts.last_mut().filter(|_| task.lease().is_some()) {
         let liveness = cx.liveness();
         let silence = cx.core.read(|state| state.silence_around(&task, liveness)).await;
-        running.message = silence.value.map(silence_in_words).unwrap_or_default();
+        running.message = silence.value.map(silence::in_words).unwrap_or_default();
     }
     let mut task = [message];
     name_cut_inputs(&cx.core, &mut task).await;

@@ -28,8 +28,11 @@ use super::change::{
     change_for, explain_task, lift, or_wait, out_of_reach, raise_limit, refusal, release_lease, retry,
     start_agent,
 };
-use super::hold::{describe_hold, done_by};
-use super::unfit::unmatched_in_words;
+use super::{
+    hold::{describe_hold, done_by},
+    silence,
+    unfit::unmatched_in_words,
+};
 use crate::wire::{
     state::state_message,
     task::explain_cancelled,
@@ -105,17 +108,10 @@ impl Told {
         let Some(silence) = silence else { return self };
         self.message += &format!(
             "; {}: if its machine is gone, release the lease",
-            silence_in_words(silence)
+            silence::in_words(silence)
         );
         self.change(release_lease(task))
     }
-}
-
-/// The silence of a running task's agent, with its end.
-pub(crate) fn silence_in_words(silence: Silence) -> String {
-    let [lasted, rest] =
-        [silence.lasted, silence.rest].map(|time| describe(Duration::from_secs(time.as_secs())));
-    format!("the agent has been silent for {lasted}, and the task is given to others in {rest}")
 }
 
 /// The whole explanation.

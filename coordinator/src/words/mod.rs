@@ -6,4 +6,5 @@ pub(crate) mod explanation;
 mod fact;
 pub(crate) mod hold;
 pub(crate) mod names;
+pub(crate) mod silence;
 pub(crate) mod unfit;

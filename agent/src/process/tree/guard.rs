@@ -5,8 +5,9 @@
 //! ```
 //!
 //! At the end of the pipe the guard kills every process with a mark of the series, and removes the file. Then it says
-//! the agent's last words, which came through the pipe: others are given the leases, and nothing of them runs here any
-//! more. No signal but KILL and STOP reaches it. It has a process group of its own, so it survives the end of the agent's
+//! the agent's last words, which came through the pipe: others are given the leases, and nothing of them runs here.
+//!
+//! No signal but KILL and STOP reaches it. It has a process group of its own, so it survives the end of the agent's
 //! group or terminal. Its environment is empty: when the agent itself runs in an attempt of another agent, the guard
 //! has no mark of that attempt, and survives its end.
 //!

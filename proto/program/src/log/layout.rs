@@ -5,8 +5,8 @@
 //! 2026-11-30 15:04:05 succeeded after 12 ms k3v7q2mzdh
 //! ```
 //!
-//! With `debug` and `trace`, with a filter and as JSON, each line has all of its fields. Whatever stands in it comes from somewhere else, perhaps from a stranger: nothing in it ends
-//! the line or steers a terminal.
+//! With `debug` and `trace`, with a filter and as JSON, each line has all of its fields. Whatever stands in it
+//! comes from somewhere else, perhaps from a stranger: nothing in it ends the line or steers a terminal.
 
 use std::fmt::{self, Write};
 
@@ -30,8 +30,8 @@ const YELLOW: &str = "\u{1b}[33m";
 const DIMMED: &str = "\u{1b}[2m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// The line for people: its time to the second in the local zone, its level unless it is INFO, its message, its task, and
-/// those fields that say more.
+/// The line for people: its time to the second in the local zone, its level unless it is INFO, its message, its task,
+/// and those fields that say more.
 pub(super) struct Short;
 
 /// What a short line shows of its event.
