@@ -9,6 +9,7 @@ use crate::harness::{
     agent::RealAgent,
     client::{quoted, shell_task},
     coordinator::Coordinator,
+    fake_agent::FakeAgent,
     process::carriers,
     wait_until,
 };
@@ -68,5 +69,38 @@ fn an_agent_that_leaves_is_not_lost() {
     assert!(
         !events.iter().any(|event| event.kind == "agent_lost"),
         "{events:?}"
+    );
+}
+
+#[test]
+fn an_agent_that_falls_silent_is_marked_before_it_is_lost() {
+    // It is silent after half of that.
+    let coordinator = Coordinator::with(&["--lease-ttl", "20s"]);
+    let client = coordinator.client();
+    client.submit(vec![shell_task("t", "true")]);
+    let mut agent = FakeAgent::register(&coordinator, "quiet");
+    assert_eq!(agent.claim_now(1).assignments.len(), 1);
+    wait_until("it is silent", || client.status().agents.unwrap().silent == 1);
+    let told = |words: &[&str]| coordinator.swarmctl(words);
+    assert!(
+        told(&["agent", "list", "-o", "wide"])
+            .stdout
+            .contains("its tasks go to others in")
+    );
+    assert!(told(&["status"]).stdout.contains("quiet has been silent for"));
+    assert!(
+        told(&["explain", "t"])
+            .stdout
+            .contains("and the task is given to others in")
+    );
+    assert!(
+        told(&["inspect", "t"])
+            .stdout
+            .contains("the agent has been silent for")
+    );
+    let doctor = told(&["doctor"]).stdout;
+    assert!(
+        doctor.contains("agents silent") && doctor.contains("1 online"),
+        "{doctor}"
     );
 }

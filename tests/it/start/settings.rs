@@ -189,6 +189,24 @@ fn other_programs_names_are_converted_and_told_in_one_line_each() {
 }
 
 #[test]
+fn variables_of_what_is_not_there_yet_are_ignored_with_a_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let names = [
+        "RESIDENT_SUBTASK_PARALLELISM",
+        "RESIDENT_MIN_SCORE",
+        "ORCHESTRATOR_MODE",
+    ];
+    let mut agent = asked("agent", home.path(), &[]);
+    agent.envs(names.map(|name| (name, "3")));
+    let ended = run(agent).expect(0);
+    for name in names {
+        let told = ended.stderr.lines().filter(|line| line.contains(name));
+        let told: Vec<&str> = told.collect();
+        assert!(told.len() == 1 && told[0].contains("ignored"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn every_flag_of_a_program_has_the_variable_of_its_name() {
     for (program, _) in PROGRAMS {
         let home = tempfile::tempdir().unwrap();

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Ends leases without renewal, makes tasks due, fails tasks past their deadline, tells which agents have fallen
-/// silent, and settles consequences: a bounded step of each. [`crate::state::State::next_deadline`] says when to call again.
+/// silent, and settles consequences: a bounded step of each. [`crate::state::State::next_deadline`] says when to call
+/// again.
 ///
 /// # Errors
 ///
