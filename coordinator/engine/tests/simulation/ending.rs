@@ -26,7 +26,7 @@ use super::{
 const LAST_ROUNDS: usize = 500;
 
 /// The shortest time between two rounds in which nothing is done.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(3_600);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Tasks that it claims at once.
 const SLOTS: usize = 8;
