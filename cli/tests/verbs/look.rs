@@ -329,7 +329,9 @@ fn status_has_the_promised_keys() {
     );
     assert_eq!(
         keys(&status["agents"]),
-        ["online", "draining", "lost", "paused", "slowed", "copied", "silent"]
+        [
+            "online", "draining", "lost", "paused", "slowed", "copied", "silent"
+        ]
     );
     assert_eq!(status["uptime"], 90);
 }
