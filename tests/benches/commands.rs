@@ -73,7 +73,12 @@ fn through_an_agent() -> f64 {
     let mut agent = command("agent", coordinator.dir());
     agent
         .args(["--coordinator", coordinator.address(), "--log-level", "warn"])
-        .args(["--slots", &AT_A_TIME.to_string(), "--exit-when-idle"]);
+        .args([
+            "--slots",
+            &AT_A_TIME.to_string(),
+            "--max-tasks",
+            &COMMANDS.to_string(),
+        ]);
     let begun = Instant::now();
     run(agent).expect(0);
     rate(begun)

@@ -43,13 +43,16 @@ pub(crate) fn written(words: &ReportDeathRequest) -> Vec<u8> {
     words.encode_length_delimited_to_vec()
 }
 
-/// Reads the pipe to its end, and answers the words that came last; `None` when there is nothing to say.
+/// Reads the pipe to its end, and answers the words that came last; `None` when there is nothing to say. Nonsense is read
+/// to the end, too: the agent lives as long as the pipe is open.
 pub(crate) fn read(mut pipe: impl io::Read) -> Option<ReportDeathRequest> {
     let (mut bytes, mut last) = (Vec::new(), ReportDeathRequest::default());
+    let mut is_nonsense = false;
     let mut buffer = [0; 512];
     loop {
         match pipe.read(&mut buffer) {
             Ok(0) => break,
+            Ok(_) if is_nonsense => {}
             Ok(count) => bytes.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
@@ -61,10 +64,11 @@ pub(crate) fn read(mut pipe: impl io::Read) -> Option<ReportDeathRequest> {
         }
         bytes.drain(..bytes.len() - unread);
         if bytes.len() > MAX_BYTES {
-            return None;
+            is_nonsense = true;
+            bytes.clear();
         }
     }
-    (!last.agent_id.is_empty()).then_some(last)
+    (!is_nonsense && !last.agent_id.is_empty()).then_some(last)
 }
 
 impl Coordinator {
@@ -131,8 +135,11 @@ mod tests {
     fn words_that_were_taken_back_and_nonsense_are_not_said() {
         let nothing = written(&ReportDeathRequest::default());
         let taken_back = [written(&words(1)), nothing.clone()].concat();
-        for pipe in [Vec::new(), nothing, taken_back, vec![0xFF; 10_000]] {
-            assert_eq!(read(pipe.as_slice()), None);
+        let nonsense = [written(&words(1)), vec![0xFF; 10_000]].concat();
+        for pipe in [Vec::new(), nothing, taken_back, nonsense] {
+            let mut pipe = pipe.as_slice();
+            assert_eq!(read(&mut pipe), None);
+            assert!(pipe.is_empty(), "the guard acts before the agent's end");
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     follow::Follower,
     subject::{self, Finder, Subject},
 };
-use crate::output::{counts, event, inputs, progress::Progress, state};
+use crate::output::{counts, event, inputs, progress::Progress, state, task};
 
 /// The kinds of events that end a task, or bring an ended task back.
 const ENDINGS: &[&str] = &[
@@ -49,6 +49,8 @@ pub struct Awaited {
     pub unsuccessful: u64,
     /// What is to be told of a task's cut inputs.
     pub cut_inputs: Option<String>,
+    /// What is to be told of files that went with a task's directory.
+    pub removed_files: Option<String>,
     /// The journal position of the counts; `None` before the first answer.
     seq: Option<u64>,
     /// Whether an answer or event has shown all of them ended.
@@ -67,6 +69,7 @@ impl Awaited {
             ended: 0,
             unsuccessful: 0,
             cut_inputs: None,
+            removed_files: None,
             seq: None,
             done: false,
             counts: StateCounts::default(),
@@ -151,6 +154,7 @@ impl Awaited {
         self.done = state::is_final(state);
         self.counts = counts::of(state);
         self.cut_inputs = inputs::line(task);
+        self.removed_files = task::removed_line(task);
     }
 
     fn see_job(&mut self, job: &Job, seq: u64) {

@@ -92,6 +92,15 @@ pub fn removed(output: &TaskOutput) -> Option<String> {
     ))
 }
 
+/// The same behind the task's name; `None` when no file was removed.
+pub fn removed_line(task: &Task) -> Option<String> {
+    let removed = removed(task.result.as_ref()?.output.as_ref()?)?;
+    Some(format!(
+        "{}: {removed}",
+        what(&task.spec.clone().unwrap_or_default())
+    ))
+}
+
 /// Everything about a task that fits a page of this width, without its output and attempts. `defaults` has what the
 /// coordinator does unless a task says otherwise.
 pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width: Option<usize>) -> Sheet {

@@ -391,6 +391,8 @@ fn whoever_waits_is_told_of_files_that_go_with_the_directory() {
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     let shown = coordinator.swarmctl(&["inspect", "left"]).expect(0).stdout;
     assert!(shown.contains(told), "{shown}");
+    let waited = coordinator.swarmctl(&["wait", "left"]).expect(0);
+    assert!(waited.stderr.contains(told), "{}", waited.stderr);
 
     let ended = coordinator
         .swarmctl(&["run", "--id", "clean", "--", "true"])

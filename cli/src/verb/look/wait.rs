@@ -42,6 +42,9 @@ const MAX_REPEATED_IDS: usize = 10;
 const MAX_LAST_WORDS: usize = 3;
 const LAST_LINES: usize = 10;
 
+/// Of so many tasks the removed files are told; the rest is counted.
+const MAX_REMOVED: usize = 3;
+
 const EXAMPLES: &str = "\
 Examples:
   swarmctl wait k3v7q2mzdh x5t2n6wqpa          until both have ended
@@ -171,6 +174,9 @@ async fn tell_end(
     if for_people {
         tell_last_words(client, &tasks, &names).await;
     }
+    if for_people {
+        tell_removed_files(awaited);
+    }
     cut_inputs::tell(client, awaited).await?;
     if unsuccessful == 0 {
         let tasks = text::counted(total, "task");
@@ -194,6 +200,20 @@ async fn tell_end(
         ));
     }
     Ok(Exit::Failed)
+}
+
+/// Tells which files went with the directories of the first tasks that were named; a job's are told by `inspect`.
+fn tell_removed_files(awaited: &[Awaited]) {
+    let lines: Vec<&String> = awaited
+        .iter()
+        .filter_map(|one| one.removed_files.as_ref())
+        .collect();
+    lines.iter().take(MAX_REMOVED).for_each(note);
+    let more = lines.len().saturating_sub(MAX_REMOVED);
+    if more > 0 {
+        let more = text::counted(more as u64, "more task");
+        note(format!("{more} left files that were removed"));
+    }
 }
 
 /// Tells what the first failed tasks printed last, as make does: it mostly says why.
