@@ -6,15 +6,28 @@
 //! Of a long output only the end is there. Then a file of the same name below `.cut` has the number of all its bytes,
 //! and the command is told the name.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, DirBuilder},
+    io::{self, ErrorKind},
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use swarm_proto::{
     limits::{MAX_ID_BYTES, MAX_NAME_BYTES},
     v1::{Blame, DependencyOutput, attempt_report::Outcome},
 };
+use tokio::sync::watch;
 
+use super::{
+    DIRECTORY_LIMIT, Limits, Surroundings, Unstarted, ordered, outcome_of, start_unless_ordered,
+    starter::Gate,
+};
 use crate::{
-    coordinator::{CallError, Coordinator, sentence},
+    coordinator::{CallError, order::Order, sentence},
+    disk::workspace::Workspace,
     executor::outcome::{failed, released},
     program::file_name::is_file_name,
 };
@@ -26,10 +39,16 @@ const BY_ID: &str = ".ids";
 const CUT: &str = ".cut";
 
 /// Writes the standard output of each dependency into a file. The answer is the names of the files of cut outputs.
+///
+/// # Errors
+///
+/// The outcome of the attempt when an output cannot be read or written, when a write takes too long, or when an order
+/// ended the attempt before.
 pub(super) async fn write(
-    coordinator: &Coordinator,
+    surroundings: &Surroundings<'_>,
     inputs: &Path,
     dependencies: &[DependencyOutput],
+    orders: &watch::Receiver<Order>,
 ) -> Result<Vec<String>, Outcome> {
     let mut cut = Vec::new();
     for dependency in dependencies {
@@ -39,32 +58,56 @@ pub(super) async fn write(
             return Err(failed("inputs", Blame::Task, sentence));
         }
         let (printed, whole) = if dependency.omitted {
-            let task = coordinator
-                .get_task(task_id)
-                .await
-                .map_err(|error| unread(task_id, &error))?;
+            let mut orders = orders.clone();
+            let task = tokio::select! {
+                task = surroundings.coordinator.get_task(task_id) => task.map_err(|error| unread(task_id, &error))?,
+                order = ordered(&mut orders, Order::Cancel) => return Err(outcome_of(order)),
+            };
             let output = task.result.and_then(|result| result.output);
             let output = output.unwrap_or_default();
             (output.stdout, output.stdout_bytes)
         } else {
             (dependency.stdout.clone(), dependency.stdout_bytes)
         };
-        let name = file_name(dependency, dependencies);
         let input = Input {
-            name: name.to_owned(),
+            name: file_name(dependency, dependencies).to_owned(),
             task_id: task_id.clone(),
             whole: (whole > printed.len() as u64).then_some(whole),
             printed,
         };
-        if input.whole.is_some() {
-            cut.push(name.to_owned());
+        let is_cut = input.whole.is_some();
+        let name = put(surroundings, inputs, input, orders).await?;
+        if is_cut {
+            cut.push(name);
         }
-        let inputs = inputs.to_owned();
-        let written = tokio::task::spawn_blocking(move || input.write(&inputs)).await;
-        let written = written.unwrap_or_else(|_| Err("the agent failed meanwhile".to_owned()));
-        written.map_err(|sentence| failed("inputs", Blame::Machine, sentence))?;
     }
     Ok(cut)
+}
+
+/// Writes one input, on a thread that may hang, and answers the name of its file.
+async fn put(
+    surroundings: &Surroundings<'_>,
+    inputs: &Path,
+    input: Input,
+    orders: &watch::Receiver<Order>,
+) -> Result<String, Outcome> {
+    let (workspace, place) = (Arc::clone(surroundings.workspace), inputs.to_owned());
+    let write = move |gate: &Gate| match gate.pass() {
+        true => input.write(&place, &workspace).map(str::to_owned),
+        false => Ok(input.name),
+    };
+    let limits = Limits {
+        alone: DIRECTORY_LIMIT,
+        ordered: Duration::ZERO,
+    };
+    match start_unless_ordered(surroundings.starter, limits, orders, write).await {
+        Ok(written) => written.map_err(|sentence| failed("inputs", Blame::Machine, sentence)),
+        Err(Unstarted::Ordered(order)) => Err(outcome_of(order)),
+        Err(Unstarted::Not(why)) => {
+            let sentence = format!("cannot write its inputs into {}: {why}", inputs.display());
+            Err(failed("hung", Blame::Machine, sentence))
+        }
+    }
 }
 
 /// An input as it is written.
@@ -78,31 +121,49 @@ struct Input {
 }
 
 impl Input {
-    fn write(&self, inputs: &Path) -> Result<(), String> {
-        let at = |path: &Path| {
-            let path = path.display().to_string();
-            move |error: io::Error| format!("cannot write {path}: {error}")
+    /// Writes the input, and answers the name of its file. On a full disk kept directories give way.
+    fn write(&self, inputs: &Path, workspace: &Workspace) -> Result<&str, String> {
+        let kept = workspace.kept();
+        let at = |path: &Path, done: io::Result<()>| {
+            done.map_err(|error| format!("cannot write {}: {error}", path.display()))
         };
-        let below = |directory: &str| {
-            let directory = inputs.join(directory);
-            fs::create_dir_all(&directory).map_err(at(&directory))?;
+        let make = |name: &str| {
+            let directory = inputs.join(name);
+            at(&directory, kept.make_room_for(|| make_below(&directory)))?;
             Ok::<_, String>(directory)
         };
-        let (file, by_id) = (inputs.join(&self.name), below(BY_ID)?.join(&self.task_id));
-        fs::write(&by_id, &self.printed).map_err(at(&by_id))?;
-        match fs::hard_link(&by_id, &file) {
-            // To some file systems two names are one: both are found by their ids, and the first one by its name.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            // Some file systems have no links.
-            linked => linked
-                .or_else(|_| fs::write(&file, &self.printed))
-                .map_err(at(&file))?,
+        let put = |path: &Path, bytes: &[u8]| at(path, kept.make_room_for(|| fs::write(path, bytes)));
+
+        let by_id = make(BY_ID)?.join(&self.task_id);
+        put(&by_id, &self.printed)?;
+        // To some file systems two names are one: the second input has its id for a name.
+        let mut name = &self.name;
+        for candidate in [&self.name, &self.task_id] {
+            name = candidate;
+            let file = inputs.join(name);
+            match fs::hard_link(&by_id, &file) {
+                Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // Some file systems have no links.
+                Err(_) => {
+                    put(&file, &self.printed)?;
+                    break;
+                }
+            }
         }
         if let Some(whole) = self.whole {
-            let size = below(CUT)?.join(&self.name);
-            fs::write(&size, format!("{whole}\n")).map_err(at(&size))?;
+            put(&make(CUT)?.join(name), format!("{whole}\n").as_bytes())?;
         }
-        Ok(())
+        Ok(name)
+    }
+}
+
+/// Makes a directory, unless it is there. What holds it is not made: a late write must not bring the directory of an
+/// ended attempt back.
+fn make_below(directory: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 
@@ -139,7 +200,10 @@ fn unread(task_id: &str, error: &CallError) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::disk::workspace::Bounds;
 
     #[test]
     fn a_file_has_the_name_of_its_task_unless_that_is_anothers_or_none_of_a_file() {
@@ -178,29 +242,63 @@ mod tests {
         );
     }
 
+    fn workspace(place: &Path) -> Workspace {
+        Workspace::new(place.to_owned(), "agent", Bounds { bytes: 0, free: None })
+    }
+
+    fn input(task_id: &str, whole: Option<u64>) -> Input {
+        Input {
+            name: "fetch".to_owned(),
+            task_id: task_id.to_owned(),
+            printed: b"x".to_vec(),
+            whole,
+        }
+    }
+
+    fn seen(place: &Path) -> Vec<String> {
+        let names = fs::read_dir(place)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn a_file_is_found_by_the_id_too_and_once_by_a_glob() {
         let place = tempfile::tempdir().unwrap();
-        let input = Input {
-            name: "fetch".to_owned(),
-            task_id: "a1".to_owned(),
-            printed: b"x".to_vec(),
-            whole: Some(9),
-        };
-        input.write(place.path()).unwrap();
-        let read = |file: &str| fs::read(place.path().join(file)).unwrap();
+        let (place, workspace) = (place.path(), workspace(place.path()));
+        assert_eq!(input("a1", Some(9)).write(place, &workspace), Ok("fetch"));
+        let read = |file: &str| fs::read(place.join(file)).unwrap();
         assert_eq!(
             (read(".ids/a1"), read(".cut/fetch")),
             (b"x".to_vec(), b"9\n".to_vec())
         );
-        let seen = fs::read_dir(place.path()).unwrap().filter(|entry| {
-            let name = entry.as_ref().unwrap().file_name();
-            !name.to_string_lossy().starts_with('.')
-        });
-        assert_eq!(seen.count(), 1);
-        let whole = Input { whole: None, ..input };
+        assert_eq!(seen(place), ["fetch"]);
+        let mode = fs::metadata(place.join(CUT)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let whole = tempfile::tempdir().unwrap();
+        input("a1", None).write(whole.path(), &workspace).unwrap();
+        assert!(!whole.path().join(CUT).exists());
+    }
+
+    #[test]
+    fn of_two_names_that_are_one_to_the_file_system_the_second_input_has_its_id() {
         let place = tempfile::tempdir().unwrap();
-        whole.write(place.path()).unwrap();
-        assert!(!place.path().join(CUT).exists());
+        let (place, workspace) = (place.path(), workspace(place.path()));
+        assert_eq!(input("a1", None).write(place, &workspace), Ok("fetch"));
+        assert_eq!(input("b2", Some(9)).write(place, &workspace), Ok("b2"));
+        assert_eq!(seen(place), ["b2", "fetch"]);
+        assert!(place.join(".cut/b2").exists() && !place.join(".cut/fetch").exists());
+    }
+
+    #[test]
+    fn a_late_write_does_not_make_the_directory_of_an_ended_attempt() {
+        let place = tempfile::tempdir().unwrap();
+        let inputs = place.path().join("a.1/inputs");
+        let input = input("a1", Some(9));
+        let late = input.write(&inputs, &workspace(place.path()));
+        assert!(late.is_err_and(|sentence| sentence.contains("No such file")));
+        assert_eq!(seen(place.path()), [""; 0]);
     }
 }

@@ -31,7 +31,8 @@ use crate::{
     },
 };
 
-/// How long the directories of an attempt may take. On a full disk kept ones are removed meanwhile.
+/// How long the directories of an attempt may take, and each of its inputs. On a full disk kept ones are removed
+/// meanwhile.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(60);
 /// How long a start may go on after an order that ends its attempt. A start of a moment comes to its end, and its
 /// process is asked to end.
@@ -129,11 +130,8 @@ async fn carry_out(
         return (released("the task is no command"), Output::default());
     };
     let place = directory.inputs();
-    let written = tokio::select! {
-        written = inputs::write(surroundings.coordinator, &place, &assignment.dependencies) => written,
-        order = ordered(orders, Order::Cancel) => Err(outcome_of(order)),
-    };
-    let cut_inputs = match written {
+    let written = inputs::write(surroundings, &place, &assignment.dependencies, orders);
+    let cut_inputs = match written.await {
         Ok(cut) => cut,
         Err(outcome) => return (outcome, Output::default()),
     };

@@ -60,14 +60,16 @@ fn environment(
 fn lines(names: &[String]) -> String {
     let mut lines = String::new();
     for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            lines.push('\n');
+        }
         if lines.len() + name.len() > MAX_CUT_BYTES {
             lines += &format!("… and {} more", names.len() - index);
             break;
         }
         lines += name;
-        lines.push('\n');
     }
-    lines.trim_end().to_owned()
+    lines
 }
 
 #[cfg(test)]
@@ -138,6 +140,8 @@ mod tests {
             lines(&["fetch".to_owned(), "the build".to_owned()]),
             "fetch\nthe build"
         );
+        let blank = ["fetch ".to_owned(), "build ".to_owned()];
+        assert_eq!(lines(&blank), "fetch \nbuild ", "a name of its own is changed");
         let many: Vec<String> = (0..1_000).map(|number| format!("{number:0>200}")).collect();
         let told = lines(&many);
         let named = told.lines().count() - 1;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use nix::sys::signal::Signal;
-use swarm_proto::v1::{AttemptReport, Blame, Failure, attempt_report::Outcome};
+use swarm_proto::v1::{AttemptReport, Blame, DependencyOutput, Failure, attempt_report::Outcome};
 
 use crate::{
     fake::Fake,
@@ -139,6 +139,34 @@ async fn a_task_that_fails_on_a_full_disk_fails_by_the_machine_and_the_agent_goe
     assert!(is_success(&fake.report("c").await));
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.end().await.0, 0);
+}
+
+#[tokio::test]
+async fn kept_directories_give_way_to_the_inputs_of_a_task() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let disk = home.path().join("small");
+    let mounts = small_disk(&disk);
+    let workspace = disk.join("work");
+    let flags = ["--workspace", workspace.to_str().unwrap(), "--slots", "2"];
+    fake.submit("kept", "head -c 4000000 /dev/zero > big; exit 1");
+    // The agent itself leaves no space free, and removes nothing before somebody needs it.
+    let Some(_agent) = home.start_apart(&fake, &mounts, &[&flags[..], &["--keep-free", "0"]].concat()) else {
+        return;
+    };
+    assert_eq!(failure(fake.report("kept").await).exit_code, Some(1));
+    fake.submit("full", &format!("cat /dev/zero > big; {}", home.patient("full")));
+    home.begun("full").await;
+    fake.submit_with("a", "wc -c < $SWARM_INPUTS/before", |assignment| {
+        assignment.dependencies.push(DependencyOutput {
+            task_id: "before".to_owned(),
+            stdout: vec![b'x'; 60_000],
+            stdout_bytes: 60_000,
+            ..DependencyOutput::default()
+        });
+    });
+    let report = fake.report("a").await;
+    assert!(is_success(&report), "{report:?}");
+    assert_eq!(report.output.unwrap().stdout, b"60000\n");
 }
 
 #[tokio::test]
