@@ -10,9 +10,9 @@ use swarm_proto::{
     limits::MAX_TIMEOUT,
     v1::{Assignment, AttemptReport, Blame, Cancelled, Failure, LeaseRef, Output, attempt_report::Outcome},
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
-use self::starter::{Gate, START_LIMIT, Starter, Unfinished};
+use self::starter::{Gate, Made, START_LIMIT, Starter, Unfinished};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -83,7 +83,6 @@ pub(crate) async fn run(
     let (directory, (outcome, output)) = match made {
         Err(outcome) => (None, (outcome, Output::default())),
         Ok(directory) => {
-            let directory = Arc::new(directory);
             let ended = carry_out(&surroundings, &assignment, &key, &directory, &mut orders).await;
             (Some(directory), ended)
         }
@@ -376,12 +375,14 @@ async fn make_directory(
     key: &AttemptKey,
     has_inputs: bool,
     orders: &watch::Receiver<Order>,
-) -> Result<AttemptDirectory, Outcome> {
+) -> Result<Arc<AttemptDirectory>, Outcome> {
     let (workspace, key) = (Arc::clone(surroundings.workspace), key.clone());
+    let made = Made::nothing();
+    let there = made.there();
     let make = move |gate: &Gate| {
-        let directory = AttemptDirectory::make(&workspace, &key, has_inputs)?;
-        if !gate.pass() {
-            directory.close(false)?;
+        let directory = Arc::new(AttemptDirectory::make(&workspace, &key, has_inputs)?);
+        if let Some(unwanted) = there.pass(&directory, gate) {
+            unwanted.close(false)?;
         }
         Ok(directory)
     };
@@ -389,9 +390,14 @@ async fn make_directory(
         alone: DIRECTORY_LIMIT,
         ordered: Duration::ZERO,
     };
-    let made: Result<io::Result<_>, _> =
+    let ended: Result<io::Result<_>, _> =
         start_unless_ordered(surroundings.starter, limits, orders, make).await;
-    let (reason, why) = match made {
+    if ended.is_err()
+        && let Some(unwanted) = made.take()
+    {
+        spawn_blocking(move || unwanted.close(false));
+    }
+    let (reason, why) = match ended {
         Ok(Ok(directory)) => return Ok(directory),
         Ok(Err(error)) => ("workspace", error.to_string()),
         Err(Unstarted::Ordered(order)) => return Err(outcome_of(order)),

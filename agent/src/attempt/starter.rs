@@ -146,16 +146,59 @@ impl Starter {
             () = unwanted => Unfinished::Unwanted,
         };
         let is_ended = gate.shut() && end(&mut starting, &gate).await;
-        if !is_ended {
-            let hung = Arc::clone(&self.hung);
-            hung.fetch_add(1, Ordering::Relaxed);
-            tokio::spawn(async move {
-                while !end(&mut starting, &gate).await {}
-                hung.fetch_sub(1, Ordering::Relaxed);
-                tracing::info!("a start that hung has come to an end");
-            });
+        if is_ended {
+            return Err(unfinished);
         }
+        let hung = Arc::clone(&self.hung);
+        let hangs = matches!(unfinished, Unfinished::Hung(_));
+        if hangs {
+            hung.fetch_add(1, Ordering::Relaxed);
+        }
+        tokio::spawn(async move {
+            if !hangs {
+                // What nobody waits for any more may end in a moment.
+                if end(&mut starting, &gate).await {
+                    return;
+                }
+                hung.fetch_add(1, Ordering::Relaxed);
+            }
+            while !end(&mut starting, &gate).await {}
+            hung.fetch_sub(1, Ordering::Relaxed);
+            tracing::info!("a start that hung has come to an end");
+        });
         Err(unfinished)
+    }
+}
+
+/// What a start makes besides a process. When nobody waits for it any more, the start or whoever waited gets it to undo
+/// it, and never both.
+#[derive(Debug)]
+pub(super) struct Made<T>(Arc<Mutex<Option<Arc<T>>>>);
+
+impl<T> Made<T> {
+    /// Nothing is made yet.
+    pub(super) fn nothing() -> Made<T> {
+        Made(Arc::default())
+    }
+
+    /// The same for the start.
+    pub(super) fn there(&self) -> Made<T> {
+        Made(Arc::clone(&self.0))
+    }
+
+    /// Passes the gate with what was made; answers it when it is to be undone.
+    pub(super) fn pass(&self, made: &Arc<T>, gate: &Gate) -> Option<Arc<T>> {
+        *self.made() = Some(Arc::clone(made));
+        if gate.pass() { None } else { self.take() }
+    }
+
+    /// Takes what is to be undone, after an unfinished start.
+    pub(super) fn take(&self) -> Option<Arc<T>> {
+        self.made().take()
+    }
+
+    fn made(&self) -> MutexGuard<'_, Option<Arc<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,7 +211,9 @@ async fn end<T>(starting: &mut JoinHandle<T>, gate: &Gate) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::{future::ready, sync::mpsc::channel};
+
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -198,5 +243,58 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(starter.run(|_| ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_start_that_an_order_ends_hangs_only_if_it_goes_on() {
+        let starter = Starter::default();
+        let (end, wait) = channel::<()>();
+        let start = move |_: &Gate| {
+            let _ = wait.recv();
+        };
+        let ordered = starter.run_within(START_LIMIT, ready(()), start).await;
+        assert_eq!(ordered, Err(Unfinished::Unwanted));
+        let hung = || starter.hung.load(Ordering::Relaxed);
+        assert_eq!(hung(), 0);
+        while hung() == 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        drop(end);
+        while hung() > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What is made by a start that nobody waits for any more at this moment: what the start undoes, and what whoever
+    /// waited does.
+    async fn made(is_passed: bool) -> (bool, bool) {
+        let (tell, told) = oneshot::channel::<()>();
+        let ((end, wait), (undo, undone)) = (channel::<()>(), channel());
+        let made = Made::nothing();
+        let there = made.there();
+        let start = move |gate: &Gate| {
+            let thing = Arc::new(());
+            if is_passed {
+                undo.send(there.pass(&thing, gate).is_some()).unwrap();
+            }
+            tell.send(()).unwrap();
+            let _ = wait.recv();
+            if !is_passed {
+                undo.send(there.pass(&thing, gate).is_some()).unwrap();
+            }
+        };
+        let unwanted = async { told.await.unwrap() };
+        let starter = Starter::default();
+        let ended = starter.run_within(START_LIMIT, unwanted, start).await;
+        assert_eq!(ended, Err(Unfinished::Unwanted));
+        let taken = made.take().is_some();
+        drop(end);
+        (undone.recv().unwrap(), taken)
+    }
+
+    #[tokio::test]
+    async fn what_was_made_when_nobody_waited_any_more_is_undone_once() {
+        assert_eq!(made(true).await, (false, true));
+        assert_eq!(made(false).await, (true, false));
     }
 }
