@@ -108,6 +108,11 @@ impl Leases {
         self.lock().remove(key);
     }
 
+    /// Whether a lease is held: its attempt runs, or its outcome is not confirmed.
+    pub(crate) fn holds(&self, key: &AttemptKey) -> bool {
+        self.lock().contains_key(key)
+    }
+
     /// The number of running attempts.
     pub(crate) fn running(&self) -> usize {
         self.lock()

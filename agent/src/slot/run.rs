@@ -112,7 +112,13 @@ pub(super) async fn run_to_report(
     let directory = match directory {
         Some(directory) => directory,
         // The directory may be in removal for the outcome.
-        None => writing.await.1,
+        None => {
+            let (written, directory) = writing.await;
+            if written.is_ok() {
+                forget_if_confirmed(&context, key.clone()).await;
+            }
+            directory
+        }
     };
     let Some(directory) = directory else { return };
     match spawn_blocking(move || directory.close(keep)).await {
@@ -134,6 +140,16 @@ pub(super) async fn run_to_report(
             );
         }
     }
+}
+
+/// Drops an outcome that was written after the worker had sent it: when it was confirmed meanwhile, nobody else drops it.
+async fn forget_if_confirmed(context: &Arc<SlotContext>, key: AttemptKey) {
+    // Whoever confirms an outcome lets go of its lease first, and then drops what was written.
+    if context.session.leases.holds(&key) {
+        return;
+    }
+    let context = Arc::clone(context);
+    let _ = spawn_blocking(move || context.forget_written(&key)).await;
 }
 
 /// Counts the files that go with an attempt's directory: whoever waits for them is told. A disk that does not answer
