@@ -41,7 +41,7 @@ use crate::{
         config::Config,
         shutdown::{Shutdown, Stage},
     },
-    slot::{Ending, SlotContext, Worker},
+    slot::{Ending, SlotContext, Worker, attempts},
 };
 
 /// How often in a row a copy waits for the agent that is at work elsewhere: that one may end during the first wait, and
@@ -62,7 +62,7 @@ const OPENING_TOLD: Duration = Duration::from_secs(20);
 /// The time for the last sweep, which gives up after ten seconds by itself. The state directory may hang.
 const LAST_SWEEP: Duration = Duration::from_secs(15);
 
-/// The last words of an agent that a signal ended before all results were confirmed.
+/// The last words of an agent that a signal ended before all attempts had ended and all results were confirmed.
 pub(crate) struct Unfinished(pub(crate) String);
 
 /// Works for the coordinator of the settings, until a signal ends the agent or it cannot go on.
@@ -173,13 +173,20 @@ async fn work(
                 );
                 return Err(Failure::new(Exit::Unreachable, sentence).help(send));
             }
-            Ending::Interrupted(count) => {
-                let sentence = format!(
-                    "leaving {} unconfirmed in {}; {send}",
-                    results(count),
-                    outbox.display()
-                );
-                return Ok(Some(Unfinished(sentence)));
+            Ending::Interrupted {
+                results: unconfirmed,
+                attempts: running,
+            } => {
+                let kept = (unconfirmed > 0).then(|| {
+                    format!(
+                        "{} unconfirmed in {}; {send}",
+                        results(unconfirmed),
+                        outbox.display()
+                    )
+                });
+                let left = (running > 0).then(|| format!("{} that did not end", attempts(running)));
+                let parts: Vec<String> = left.into_iter().chain(kept).collect();
+                return Ok(Some(Unfinished(format!("leaving {}", parts.join(", and ")))));
             }
             Ending::Stateless(why, unconfirmed) => {
                 let lost = match unconfirmed {

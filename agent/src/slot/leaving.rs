@@ -19,8 +19,8 @@ pub(crate) enum Ending {
     Done,
     /// All work is done, but so many results could not be delivered.
     Unconfirmed(usize),
-    /// A signal ended the work, and there was no time to deliver so many results.
-    Interrupted(usize),
+    /// A signal ended the work: there was no time to deliver so many results, and so many attempts did not end.
+    Interrupted { results: usize, attempts: usize },
     /// The session has ended.
     Session(SessionEnd),
     /// The state directory is gone, for this reason, and so many results are not confirmed.
@@ -146,16 +146,16 @@ impl Leaving {
         [self.drain_deadline, self.attempts_deadline, self.farewell]
     }
 
-    /// The ending, with so many reports unconfirmed.
-    pub(super) fn ending(self, unconfirmed: usize) -> Ending {
+    /// The ending, with so many results unconfirmed and so many attempts left.
+    pub(super) fn ending(self, results: usize, attempts: usize) -> Ending {
         if let Some(why) = self.stateless {
-            return Ending::Stateless(why, unconfirmed);
+            return Ending::Stateless(why, results);
         }
         match self.session_end {
             Some(end) => Ending::Session(end),
-            None if unconfirmed == 0 => Ending::Done,
-            None if self.stage == Stage::Working => Ending::Unconfirmed(unconfirmed),
-            None => Ending::Interrupted(unconfirmed),
+            None if results + attempts == 0 => Ending::Done,
+            None if self.stage == Stage::Working => Ending::Unconfirmed(results),
+            None => Ending::Interrupted { results, attempts },
         }
     }
 }
@@ -166,19 +166,25 @@ mod tests {
 
     #[test]
     fn each_way_out_has_an_ending_of_its_own() {
-        assert!(matches!(Leaving::new().ending(0), Ending::Done));
-        assert!(matches!(Leaving::new().ending(2), Ending::Unconfirmed(2)));
+        assert!(matches!(Leaving::new().ending(0, 0), Ending::Done));
+        assert!(matches!(Leaving::new().ending(2, 0), Ending::Unconfirmed(2)));
         let mut leaving = Leaving::new();
         assert!(
             leaving.enter(Stage::Stopping, Duration::ZERO) && !leaving.enter(Stage::Stopping, Duration::ZERO)
         );
-        assert!(matches!(leaving.ending(2), Ending::Interrupted(2)));
+        assert!(matches!(
+            leaving.ending(0, 1),
+            Ending::Interrupted {
+                results: 0,
+                attempts: 1
+            }
+        ));
         let mut leaving = Leaving::new();
         leaving.end_session(SessionEnd::OtherCluster("c".to_owned()));
         leaving.end_session(SessionEnd::Replaced("later".to_owned()));
         assert!(leaving.is_silent());
         assert!(matches!(
-            leaving.ending(2),
+            leaving.ending(2, 0),
             Ending::Session(SessionEnd::OtherCluster(_))
         ));
     }

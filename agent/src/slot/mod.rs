@@ -282,7 +282,7 @@ impl Worker {
         if self.is_accepting() || running > 0 {
             let is_left = running > 0 && self.leaving.leaves_attempts(Instant::now());
             if is_left {
-                tracing::error!("leaving {running} attempts that do not end");
+                tracing::error!("leaving {} that did not end", attempts(running));
             }
             return is_left;
         }
@@ -334,7 +334,8 @@ impl Worker {
 
     /// Waits for the work on the disk, and says goodbye.
     async fn leave(mut self) -> Ending {
-        let unconfirmed = self.delivering.items().count() + self.context.session.leases.running();
+        let results = self.delivering.items().count();
+        let running = self.context.session.leases.running();
         self.claiming.take();
         self.write_last().await;
         self.delivering.abandon();
@@ -346,17 +347,18 @@ impl Worker {
             self.tell_left().await;
         }
         // After a goodbye the unconfirmed tasks would be given to others. Without one a late report may still count.
-        if !self.leaving.is_silent() && unconfirmed == 0 {
+        if !self.leaving.is_silent() && results + running == 0 {
             match timeout(GOODBYE, self.context.session.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => tracing::debug!("left without a goodbye"),
             }
         }
-        self.leaving.ending(unconfirmed)
+        self.leaving.ending(results, running)
     }
 }
 
-fn attempts(count: usize) -> String {
+/// `1 attempt`, `2 attempts`.
+pub(crate) fn attempts(count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} attempt{plural}")
 }
