@@ -62,6 +62,9 @@ pub(crate) struct World {
     /// Refuse registrations, and to show tasks.
     pub(crate) refuse_register: Option<Status>,
     pub(crate) refuse_get_task: Option<Status>,
+    /// Show no task for the moment, and how many are waited for.
+    pub(crate) withholds_tasks: bool,
+    pub(crate) withheld: usize,
     /// The cluster id from then on.
     pub(crate) cluster_id_after_get_task: Option<&'static str>,
     /// Seconds, instead of 0.
@@ -271,6 +274,24 @@ impl Fake {
             world.report(task_id)
         })
         .await
+    }
+
+    /// Waits until every task is granted.
+    pub(crate) async fn all_granted(&self) {
+        self.until("all are granted", |world| world.queue.is_empty().then_some(()))
+            .await;
+    }
+
+    /// Cancels a task; returns when it is reported as cancelled.
+    pub(crate) async fn cancelled(&self, task_id: &str) {
+        self.world()
+            .directives
+            .insert(task_id.to_owned(), Directive::Cancel);
+        let report = self.report(task_id).await;
+        assert!(
+            matches!(report.outcome, Some(Outcome::Cancelled(_))),
+            "{report:?}"
+        );
     }
 
     /// Puts a task that is given back into the queue, where the coordinator is to do that.

@@ -12,11 +12,13 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use swarm_proto::v1::{Assignment, Blame, Command, Directive, attempt_report::Outcome, task_spec::Work};
+use swarm_proto::v1::{
+    Assignment, Blame, Command, DependencyOutput, attempt_report::Outcome, task_spec::Work,
+};
 use tokio::{io::AsyncReadExt as _, process::Child};
 
 use crate::{
-    fake::Fake,
+    fake::{Fake, World},
     private::{NOBODY, as_nobody},
     program::{Agent, Home, children_of, until},
 };
@@ -35,9 +37,15 @@ fn hung_directory(home: &Home, user: u32) -> (PathBuf, String) {
 
 /// A script that has a directory hang for what this user does, as long as its third descriptor is open.
 fn hanging(directory: &Path, user: u32) -> String {
+    hanging_by(3, directory, user)
+}
+
+/// The same by another descriptor.
+fn hanging_by(descriptor: u32, directory: &Path, user: u32) -> String {
     // Nobody reads the file system's questions, as when its daemon is stopped.
     format!(
-        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id={user},group_id={user} hung {}",
+        "exec {descriptor}<>/dev/fuse && \
+         mount -i -t fuse -o fd={descriptor},rootmode=40000,user_id={user},group_id={user} hung {}",
         directory.display()
     )
 }
@@ -73,18 +81,10 @@ async fn attempts_on_a_hung_file_system_fail_by_the_machine_and_all_else_goes_on
     let Some(agent) = home.start_apart(&fake, &mounts, &["--slots", "9"]) else {
         return;
     };
-    fake.until("all are granted", |world| world.queue.is_empty().then_some(()))
-        .await;
+    fake.all_granted().await;
     home.begun("other").await;
     // Heartbeats bring orders meanwhile.
-    fake.world()
-        .directives
-        .insert("other".to_owned(), Directive::Cancel);
-    let report = fake.report("other").await;
-    assert!(
-        matches!(report.outcome, Some(Outcome::Cancelled(_))),
-        "{report:?}"
-    );
+    fake.cancelled("other").await;
     assert_eq!(
         fake.world().report("directory"),
         None,
@@ -123,30 +123,70 @@ async fn hang(agent: &Agent, directory: &Path) -> Child {
     daemon
 }
 
+/// An agent whose workspace is a directory of its own. It has run something there.
+async fn apart(fake: &Fake, home: &Home, slots: &str) -> Option<(Agent, PathBuf)> {
+    let workspace = home.path().join("work");
+    fs::create_dir(&workspace).unwrap();
+    let flags = ["--slots", slots, "--workspace", workspace.to_str().unwrap()];
+    let agent = home.start_apart(fake, "true", &flags)?;
+    fake.submit("first", "true");
+    fake.report("first").await;
+    Some((agent, workspace))
+}
+
+/// A task with an input that the agent has to ask for.
+fn submit_with_input(fake: &Fake, task_id: &str) {
+    fake.submit_with(task_id, "true", |assignment| {
+        assignment.dependencies.push(DependencyOutput {
+            task_id: "before".to_owned(),
+            omitted: true,
+            ..DependencyOutput::default()
+        });
+    });
+}
+
+/// Ends what makes a directory hang: what is underneath is seen again.
+async fn end(agent: &Agent, directory: &Path, mut daemon: Child) {
+    let unmounted = tokio::process::Command::new("nsenter")
+        .args(["-m", "-t", &agent.pid().to_string(), "umount", "-l"])
+        .arg(directory)
+        .status();
+    assert!(unmounted.await.unwrap().success());
+    daemon.kill().await.unwrap();
+}
+
 #[tokio::test]
 async fn an_attempt_whose_workspace_hangs_fails_after_a_minute_by_the_machine() {
     let (fake, home) = (Fake::start().await, Home::new());
-    let workspace = home.path().join("work");
-    fs::create_dir(&workspace).unwrap();
-    let flags = ["--workspace", workspace.to_str().unwrap()];
-    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+    let Some((agent, workspace)) = apart(&fake, &home, "3").await else {
         return;
     };
-    fake.submit("first", "true");
-    fake.report("first").await;
+    // Two have their directories when the workspace begins to hang, and wait for an input.
+    fake.world().withholds_tasks = true;
+    for name in ["b", "cancelled"] {
+        submit_with_input(&fake, name);
+    }
+    let asked = |world: &World| (world.withheld == 2).then_some(());
+    fake.until("both ask for their inputs", asked).await;
     let _daemon = hang(&agent, &workspace).await;
+    fake.world().withholds_tasks = false;
     fake.submit("a", "true");
     let begun = Instant::now();
-    let report = fake
-        .until_within(Duration::from_secs(100), "it fails", |world| world.report("a"))
-        .await;
-    let Some(Outcome::Failure(failure)) = report.outcome else {
-        panic!("it has not failed: {report:?}");
-    };
-    assert_eq!(
-        (failure.reason.as_str(), failure.blame()),
-        ("hung", Blame::Machine)
-    );
+    fake.cancelled("cancelled").await;
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
+    for name in ["a", "b"] {
+        let report = fake
+            .until_within(Duration::from_secs(100), "it fails", |world| world.report(name))
+            .await;
+        let Some(Outcome::Failure(failure)) = report.outcome else {
+            panic!("{name} has not failed: {report:?}");
+        };
+        assert_eq!(
+            (failure.reason.as_str(), failure.blame()),
+            ("hung", Blame::Machine),
+            "{name}"
+        );
+    }
     assert!(begun.elapsed() > Duration::from_secs(50), "{:?}", begun.elapsed());
 }
 
@@ -210,29 +250,15 @@ async fn so_is_one_that_the_system_hides_from_its_agent() {
 #[tokio::test]
 async fn an_attempt_whose_workspace_hangs_hears_its_orders_and_does_not_hold_up_the_end_of_its_agent() {
     let (fake, home) = (Fake::start().await, Home::new());
-    let workspace = home.path().join("work");
-    fs::create_dir(&workspace).unwrap();
-    let flags = ["--workspace", workspace.to_str().unwrap()];
-    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+    let Some((agent, workspace)) = apart(&fake, &home, "1").await else {
         return;
     };
-    fake.submit("first", "true");
-    fake.report("first").await;
     let _daemon = hang(&agent, &workspace).await;
     fake.submit("a", "true");
-    fake.until("it is granted", |world| world.queue.is_empty().then_some(()))
-        .await;
-    fake.world().directives.insert("a".to_owned(), Directive::Cancel);
-    let report = fake.report("a").await;
-    assert!(
-        matches!(report.outcome, Some(Outcome::Cancelled(_))),
-        "{report:?}"
-    );
+    fake.all_granted().await;
+    fake.cancelled("a").await;
     fake.submit("b", "true");
-    fake.until("the next is granted", |world| {
-        world.queue.is_empty().then_some(())
-    })
-    .await;
+    agent.until_log("begins task_id=\"b\"").await;
     agent.signal(Signal::SIGTERM);
     agent.until_log("draining: ").await;
     agent.signal(Signal::SIGTERM);
@@ -261,10 +287,13 @@ async fn a_start_that_hangs_hears_the_cancel_of_its_task() {
     let (fake, home) = (Fake::start().await, Home::new());
     let (hung, mounts) = hung_directory(&home, 0);
     submit_hanging(&fake, &home, &hung);
+    // Of two that wait in one file system the kernel lets nobody end the second.
+    let other = home.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let mounts = format!("{mounts} && {}", hanging_by(4, &other, 0));
     fake.submit_with("path", "true", |assignment| {
         if let Some(Work::Command(command)) = &mut assignment.spec.as_mut().unwrap().work {
-            // Another name than the script's: the kernel lets nobody end who waits for a look at the same one.
-            let path = hung.join("bin").to_str().unwrap().to_owned();
+            let path = other.to_str().unwrap().to_owned();
             command.env.insert("PATH".to_owned(), path);
         }
     });
@@ -272,17 +301,9 @@ async fn a_start_that_hangs_hears_the_cancel_of_its_task() {
         return;
     };
     hung_child(&agent).await;
-    fake.until("all are granted", |world| world.queue.is_empty().then_some(()))
-        .await;
+    fake.all_granted().await;
     for name in ["a", "path"] {
-        fake.world().directives.insert(name.to_owned(), Directive::Cancel);
-    }
-    for name in ["a", "path"] {
-        let report = fake.report(name).await;
-        assert!(
-            matches!(report.outcome, Some(Outcome::Cancelled(_))),
-            "{report:?}"
-        );
+        fake.cancelled(name).await;
     }
     let guard = agent.guard().await;
     until("the process is gone", || children_of(agent.pid()) == [guard]).await;
@@ -338,6 +359,37 @@ async fn an_agent_whose_state_directory_hangs_delivers_what_it_runs_and_ends_at_
     agent.signal(Signal::SIGTERM);
     let (code, log) = agent.end_within(END_BESIDE_A_HUNG_STATE).await;
     assert_eq!(code, 0, "{log}");
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_written_after_it_was_confirmed_is_not_sent_again() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let (state, workspace) = (home.path().join("state"), home.path().join("work"));
+    let flags = [
+        "--state-dir",
+        state.to_str().unwrap(),
+        "--workspace",
+        workspace.to_str().unwrap(),
+    ];
+    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+        return;
+    };
+    fake.submit("first", "true");
+    fake.report("first").await;
+    let outbox = state.join("outbox/c1");
+    until("the first is confirmed", || home.unconfirmed("c1").is_empty()).await;
+    fake.submit("a", &home.patient("a"));
+    home.begun("a").await;
+    let daemon = hang(&agent, &outbox).await;
+    home.go("a");
+    fake.report("a").await;
+    // What hangs fails, and what is tried then is on the disk.
+    end(&agent, &outbox, daemon).await;
+    agent.until_log("can be written again").await;
+    until("nothing is unconfirmed", || home.unconfirmed("c1").is_empty()).await;
+    agent.signal(Signal::SIGTERM);
+    let (code, log) = agent.end().await;
+    assert_eq!((code, home.unconfirmed("c1")), (0, Vec::new()), "{log}");
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl AdminService for Fake {
 #[tonic::async_trait]
 impl TaskService for Fake {
     async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<Response<GetTaskResponse>, Status> {
+        if self.world().withholds_tasks {
+            self.world().withheld += 1;
+            self.until("tasks are shown", |world| (!world.withholds_tasks).then_some(()))
+                .await;
+        }
         {
             let mut world = self.world();
             world.cluster_id = world.cluster_id_after_get_task.or(world.cluster_id);
