@@ -257,11 +257,11 @@ mod tests {
         let hung = || starter.hung.load(Ordering::Relaxed);
         assert_eq!(hung(), 0);
         while hung() == 0 {
-            sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
         drop(end);
         while hung() > 0 {
-            sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     }
 

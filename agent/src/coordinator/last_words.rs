@@ -43,8 +43,8 @@ pub(crate) fn written(words: &ReportDeathRequest) -> Vec<u8> {
     words.encode_length_delimited_to_vec()
 }
 
-/// Reads the pipe to its end, and answers the words that came last; `None` when there is nothing to say. Nonsense is read
-/// to the end, too: the agent lives as long as the pipe is open.
+/// Reads the pipe to its end, and answers the words that came last; `None` when there is nothing to say. Nonsense is
+/// read to the end, too: the agent lives as long as the pipe is open.
 pub(crate) fn read(mut pipe: impl io::Read) -> Option<ReportDeathRequest> {
     let (mut bytes, mut last) = (Vec::new(), ReportDeathRequest::default());
     let mut is_nonsense = false;

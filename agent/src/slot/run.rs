@@ -142,7 +142,7 @@ pub(super) async fn run_to_report(
     }
 }
 
-/// Drops an outcome that was written after the worker had sent it: when it was confirmed meanwhile, nobody else drops it.
+/// Drops an outcome that was written after the worker had sent it, when it was confirmed meanwhile: nobody else does.
 async fn forget_if_confirmed(context: &Arc<SlotContext>, key: AttemptKey) {
     // Whoever confirms an outcome lets go of its lease first, and then drops what was written.
     if context.session.leases.holds(&key) {

@@ -336,14 +336,13 @@ fn agent_fit(explanation: &Explanation, agent: &Agent, fit: &Fit, liveness: Live
         }
         Fit::Slowed(until) => Told::new("slowed", "its machine failed what it was given last").until(*until),
         Fit::Lost(Some(seen)) => {
-            let silence = describe(Duration::from_secs((liveness.now - *seen).as_secs()));
-            Told::new(
-                "lost",
-                match agent.has_died() {
-                    true => format!("it died {silence} ago"),
-                    false => format!("nothing was heard of it for {silence}"),
-                },
-            )
+            let silence = Duration::from_secs((liveness.now - *seen).as_secs());
+            let message = match agent.has_died() {
+                true if silence.is_zero() => "it died just now".to_owned(),
+                true => format!("it died {} ago", describe(silence)),
+                false => format!("nothing was heard of it for {}", describe(silence)),
+            };
+            Told::new("lost", message)
         }
         Fit::Lost(None) => Told::new("lost", "nothing was heard of it since the coordinator started"),
         Fit::Leaving => Told::new("draining", "it finishes what it holds and ends"),

@@ -61,7 +61,8 @@ fn an_agent_that_leaves_is_not_lost() {
     let coordinator = Coordinator::start();
     let client = coordinator.client();
     let mut agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);
-    wait_until("it is there", || client.status().agents.unwrap().online == 1);
+    // The coordinator knows of it before it knows of its session.
+    wait_until("it works", || agent.program().log().contains("works for"));
     agent.program().signal(Signal::SIGTERM);
     wait_until("it has left", || agent.program().ended().is_some());
     let events = client.all_events();

@@ -228,7 +228,7 @@ stories! {
 
     a_lost_agent_is_replaced_by_one_that_has_what_the_task_requires: Story {
         obstacle: "no_match", agent: "lost", change: "agent --coordinator HOST:PORT --label gpu=a100",
-        says: "nothing was heard of it",
+        says: "it died",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
             stage.lose_agent(&["--label", "disk=ssd"]);
