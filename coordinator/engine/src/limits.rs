@@ -175,6 +175,12 @@ pub const SLOWDOWN: Duration = Duration::from_secs(5);
 /// The longest pause: a mended machine is back at work within it.
 pub const MAX_SLOWDOWN: Duration = Duration::from_secs(5 * 60);
 
+/// Failures to start something whose words are remembered: a list with one mistake says the same words each time.
+pub const MAX_UNSTARTED: usize = 32;
+
+/// The characters of such words: a path and a shell's sentence about it.
+pub const MAX_UNSTARTED_WORDS: usize = 400;
+
 /// The longest time that an attempt may run.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 

@@ -137,3 +137,24 @@ fn the_only_agent_that_could_run_a_task_fails_it_at_once() {
     }
     assert_eq!(client.status().agents.unwrap().slowed, 0);
 }
+
+#[test]
+fn a_list_with_one_mistake_slows_its_machines_once_at_most() {
+    let mut coordinator = Coordinator::start();
+    let client = coordinator.client();
+    let _agents = ["one", "two"].map(|name| RealAgent::start(&coordinator, name, &SLOTS));
+    wait_for_slots(&client, 6);
+    let ids: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();
+    let mistyped = |id: &String| without_retries(shell_task(id, "pyhton3 -c 'print(1)'"));
+    client.submit(ids.iter().map(mistyped).collect());
+    for id in &ids {
+        client.wait_for_state(id, TaskState::Failed);
+    }
+    assert_eq!(client.status().agents.unwrap().slowed, 0);
+    let log = coordinator.program().log();
+    let slowed = log
+        .matches("the agent's machine failed what it was given")
+        .count();
+    // All slots of both may fail before the second machine is heard.
+    assert!(slowed <= 6, "{log}");
+}

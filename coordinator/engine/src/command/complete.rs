@@ -182,9 +182,13 @@ fn accept(
             let mut tries = task.tries_without_loss();
             tries.charge_failure(failure.blame, &agent);
             match failure.blame {
+                Blame::Machine if failure.is_not_started() => {}
                 Blame::Machine => draft.machine_failed(&agent),
                 Blame::Task => draft.machine_worked(&agent),
                 Blame::Provider => {}
+            }
+            if failure.is_not_started() {
+                draft.could_not_start(&agent, &failure, &output);
             }
             if fault == Fault::Everywhere {
                 draft.machines_cleared(task);

@@ -23,6 +23,7 @@ pub mod queue;
 pub(crate) mod owners;
 pub mod presence;
 pub(crate) mod slow;
+pub(crate) mod unstarted;
 
 pub mod counts;
 pub mod lazy_box;

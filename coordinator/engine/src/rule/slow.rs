@@ -9,7 +9,11 @@ use crate::{
     draft::Draft,
     id::AgentId,
     limits::{MAX_SLOWDOWN, SLOWDOWN},
-    noun::slow::Slow,
+    noun::{
+        outcome::{Blame, Failure, Output},
+        slow::Slow,
+        unstarted::words_of,
+    },
     state::State,
     time::Timestamp,
 };
@@ -29,6 +33,20 @@ impl Draft<'_> {
         let until = self.now() + slowdown(failures);
         let slow = Slow { failures, until };
         self.soft_mut().slowed.insert(agent.clone(), slow);
+    }
+
+    /// Notes that an agent could not start what it was given: a soft fact, not an event. Its machine is slowed for what
+    /// it is blamed for, unless another machine has said the same in the same words: a list of tasks with one mistake
+    /// slows nobody.
+    pub fn could_not_start(&mut self, agent: &AgentId, failure: &Failure, output: &Output) {
+        let now = self.now();
+        let words = words_of(failure, output);
+        let told = self.soft_mut().unstarted.told(agent, &words, now).to_vec();
+        if told.len() > 1 {
+            told.iter().for_each(|agent| self.machine_worked(agent));
+        } else if failure.blame == Blame::Machine {
+            self.machine_failed(agent);
+        }
     }
 
     /// Notes that the machine of an agent did not fail an attempt: a soft fact, not an event.

@@ -10,7 +10,7 @@ use crate::{
     id::{AgentId, AttemptNumber, Number},
     noun::{
         attempt::Attempt, lease::end_by_its_run, needs::Wants, owners::Owners, presence::Presence,
-        slow::Slow, task::Task,
+        slow::Slow, task::Task, unstarted::Unstarted,
     },
     state::{State, pick::Position, weight::Weight},
     time::{Timestamp, millis},
@@ -40,6 +40,8 @@ pub struct Soft {
     pub(crate) owners: Owners,
     /// Agents whose machines failed the last reported attempts.
     pub(crate) slowed: BTreeMap<AgentId, Slow>,
+    /// What machines could not start.
+    pub(crate) unstarted: Unstarted,
     /// How far the coordinator's time is ahead of the wall clock.
     ahead: Duration,
     /// The same at the start, which it never exceeds.
