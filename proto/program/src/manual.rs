@@ -13,7 +13,7 @@ use crate::{exit::Exit, failure::Failure, words::nearest::nearest};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A verb, such as `submit` or `agent list`, or a topic whose page is printed; or else a directory, into which a
-    /// page is written for the program and for each of these
+    /// page is written for the program and for each of these; a page of section 5 goes into man5 beside a man1
     #[arg(value_name = "VERB|DIR")]
     pub what: Vec<PathBuf>,
 }
@@ -103,11 +103,22 @@ fn write(command: &Command, dir: &Path, topics: &[Topic]) -> io::Result<Vec<Path
     let mut pages = Vec::new();
     write_with_verbs(&command, command.get_name(), dir, &mut pages)?;
     for topic in topics {
-        let path = dir.join(topic.file);
+        let path = place(dir, topic.file)?;
         fs::write(&path, &topic.page)?;
         pages.push(path);
     }
     Ok(pages)
+}
+
+/// The path of a topic's page. Beside `man1`, where man looks for section 1 alone, its section has a directory.
+fn place(dir: &Path, file: &str) -> io::Result<PathBuf> {
+    let section = Path::new(file).extension().filter(|section| *section != "1");
+    let (Some(section), true) = (section, dir.ends_with("man1")) else {
+        return Ok(dir.join(file));
+    };
+    let beside = dir.with_file_name(format!("man{}", section.display()));
+    fs::create_dir_all(&beside)?;
+    Ok(beside.join(file))
 }
 
 fn write_with_verbs(command: &Command, name: &str, dir: &Path, pages: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -162,7 +173,7 @@ mod tests {
             file: "swarm-job.5",
             page: b".TH swarm-job 5\n".to_vec(),
         };
-        let pages = write(&command, &dir.path().join("man"), &[topic]).unwrap();
+        let pages = write(&command, &dir.path().join("man"), std::slice::from_ref(&topic)).unwrap();
         let names: Vec<_> = pages
             .iter()
             .map(|page| page.file_name().unwrap().to_str().unwrap())
@@ -177,7 +188,12 @@ mod tests {
             page.ends_with(".SH EXAMPLES\n.nf\n  prog \\-\\-it \\(aqx\\(aq\n.fi\n"),
             "{page}"
         );
+        let pages = write(&command, &dir.path().join("man1"), &[topic]).unwrap();
+        assert_eq!(pages[0], dir.path().join("man1/prog.1"));
+        assert_eq!(pages[3], dir.path().join("man5/swarm-job.5"));
+        assert!(pages[3].is_file());
     }
+
     #[test]
     fn a_verb_is_a_page_and_a_slip_is_no_directory() {
         let verb = Command::new("agent").subcommand(Command::new("list"));

@@ -128,8 +128,8 @@ pub(crate) static OWN: Section = Section {
         field(
             "each_line",
             Form::Lines,
-            "Makes a task for each line that is not empty. It has its line in ENTRY and in place of {} in the \
-             command, and the number of the line in ARRAY_INDEX.",
+            "Makes a task for each text of a list, or for each line of a file that is not empty. It has its line \
+             in ENTRY and in place of {} in the command, and the number of the line in ARRAY_INDEX.",
             "[a.jpg, b.jpg]",
         ),
         field(
@@ -162,7 +162,7 @@ pub(crate) static SHARED: Section = Section {
         field(
             "priority",
             Form::Priority,
-            "Higher goes first, equal ones by age.",
+            "Higher goes first. Queues take turns among equal ones, and in a queue the older goes first.",
             "high",
         )
         .without("normal, which is 0"),

@@ -28,7 +28,7 @@ const SHOWN_LINES: usize = 10;
 const EXAMPLES: &str = "\
 Examples:
   swarmctl inspect k3v7q2mzdh                  its outcome, output, attempts and events
-  swarmctl inspect last                        what was submitted most recently
+  swarmctl inspect last                        what you submitted last
   swarmctl inspect lab-3                       an agent with its leases
   swarmctl inspect k3v7q2mzdh -o json          the Task message";
 
