@@ -30,6 +30,7 @@ use crate::{
     call::client::Client,
     output::text,
     program::{
+        clock,
         globals::Globals,
         terminal::{note, notes},
     },
@@ -43,7 +44,7 @@ Examples:
 
 /// The faults of a submit that a coordinator of this version would find without looking at any task.
 pub(crate) fn faults_of_submit(request: SubmitTasksRequest) -> Vec<FieldFault> {
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = clock::now().as_millisecond();
     swarm_coordinator::faults_of_submit(request, u64::try_from(now).unwrap_or(0))
 }
 

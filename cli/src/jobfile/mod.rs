@@ -90,7 +90,7 @@ pub fn parse_in(text: &str, origin: &str, prefix: &str, around: Surroundings<'_>
 
 /// The tree of a job file with the date and time of `now` in its ids and names.
 pub(crate) fn filled(root: &Rc<Node>, now: jiff::Timestamp) -> Rc<Node> {
-    placeholder::fill(root, &now.to_zoned(jiff::tz::TimeZone::system()))
+    placeholder::fill(root, &crate::program::clock::here(now))
 }
 
 /// Reads the tree of a text; `None` when the text is malformed, too long or empty.

@@ -26,6 +26,7 @@ use crate::{
     exchange::{self, document::Document, execution_log::Lines},
     output::text,
     program::{
+        clock,
         globals::Globals,
         interrupt::unless_interrupted,
         terminal::{fault, note},
@@ -138,7 +139,7 @@ async fn write_tasks(
     let filter = filter.request(client, Purpose::Look).await?;
     let mut pages = Pages::new(client, filter);
     let cannot = target.cannot();
-    let now = jiff::Timestamp::now();
+    let now = clock::now();
     let mut document = Document::begin(target, format, job.as_ref(), now).context(cannot.clone())?;
     while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
         for task in &page {

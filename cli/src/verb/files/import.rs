@@ -17,6 +17,7 @@ use crate::{
     exchange::{self, Format, Import, Options, execution_log},
     output::{Output, text},
     program::{
+        clock,
         globals::Globals,
         terminal::{hint, note},
     },
@@ -150,7 +151,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 async fn read(client: &Client, text: &str, origin: &str, options: &Options) -> anyhow::Result<Import> {
-    match exchange::read(text, origin, options, jiff::Timestamp::now()) {
+    match exchange::read(text, origin, options, clock::now()) {
         Ok(import) => Ok(import),
         Err(mut faults) => {
             source::look_up_external(client, &mut faults).await;

@@ -16,6 +16,7 @@ use crate::{
     output::{Output, change, hold, progress::LINE_INTERVAL, text},
     program::{
         actor::Actor,
+        clock,
         globals::Globals,
         interrupt::unless_interrupted,
         terminal::{hint, note},
@@ -183,7 +184,7 @@ fn what_now(agent: &Agent) -> &'static str {
 /// The command that waits again. It has the remaining timeout, because a repeated drain sets the deadline anew.
 fn again(client: &Client, agent_id: &str, held: &Hold) -> String {
     let left = held.deadline.as_ref().and_then(text::moment).map(|deadline| {
-        let left = deadline.duration_since(jiff::Timestamp::now()).as_secs().max(1);
+        let left = deadline.duration_since(clock::now()).as_secs().max(1);
         format!(" --timeout {left}s")
     });
     client.next(&format!("drain {agent_id}{} --wait", left.unwrap_or_default()))

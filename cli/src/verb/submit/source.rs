@@ -25,7 +25,7 @@ use crate::{
         surroundings::{Surroundings, lines_beside},
     },
     output::text,
-    program::value,
+    program::{clock, value},
 };
 
 /// Bytes that a request leaves for the frame around its message.
@@ -45,7 +45,7 @@ const MAX_LOOKUPS: usize = 32;
 pub(crate) async fn job_file(client: &Client, path: &Path, prefix: &str) -> anyhow::Result<JobFile> {
     let (origin, text) = text_of(path, "the job file")?;
     let around = Surroundings {
-        now: jiff::Timestamp::now(),
+        now: clock::now(),
         lines: &|file| lines_beside(path, file),
     };
     match jobfile::parse_in(&text, &origin, prefix, around) {

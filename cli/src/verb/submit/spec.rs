@@ -12,7 +12,7 @@ use swarm_proto::{
 use super::stdin;
 use crate::{
     jobfile::{placeholder, requirement::parse_term},
-    program::value,
+    program::{clock, value},
 };
 
 /// Characters that mean something to a shell. A single word with any of them is a line for `sh -c`.
@@ -120,7 +120,7 @@ impl TaskFlags {
     ///
     /// When an id is malformed, or a duration too long.
     pub(crate) fn task(&self, work: Work) -> anyhow::Result<NewTask> {
-        let now = jiff::Zoned::now();
+        let now = clock::here(clock::now());
         let filled = |text: &String| placeholder::filled(text, &now);
         let task_id = match self.id.as_ref().map(filled) {
             Some(id) => {
@@ -242,7 +242,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn deadline(text: &str) -> Result<jiff::Timestamp, String> {
-    value::parse_deadline(text, jiff::Timestamp::now())
+    value::parse_deadline(text, clock::now())
 }
 
 fn wire_duration(duration: Duration) -> anyhow::Result<prost_types::Duration> {
