@@ -5,6 +5,7 @@ pub(crate) mod patience;
 
 pub(crate) mod pages;
 
+pub(crate) mod clocks;
 pub(crate) mod names;
 
 pub mod follow;

@@ -4,6 +4,7 @@
 use jiff::{
     Timestamp, ToSpan as _, Zoned,
     civil::{self, Date, Time},
+    tz::{AmbiguousOffset, TimeZone},
 };
 
 /// Which one is meant by a time of day alone.
@@ -44,16 +45,30 @@ pub fn moment(text: &str, now: &Zoned, side: Side) -> Option<Timestamp> {
 
 /// The next or last moment with this time of day.
 fn nearest(now: &Zoned, time: Time, side: Side) -> Option<Timestamp> {
-    let on = |date: Date| {
-        let zoned = date.to_datetime(time).to_zoned(now.time_zone().clone());
-        zoned.ok().map(|zoned| zoned.timestamp())
-    };
-    let (today, moment) = (on(now.date())?, now.timestamp());
+    let today = now.date();
+    let days = [today.checked_sub(1.day()), Ok(today), today.checked_add(1.day())];
+    let days = days.into_iter().flatten();
+    let moments = days.flat_map(|day| moments(day.to_datetime(time), now.time_zone()));
+    let now = now.timestamp();
     match side {
-        Side::Past if today > moment => on(now.date().checked_sub(1.day()).ok()?),
-        Side::Ahead if today <= moment => on(now.date().checked_add(1.day()).ok()?),
-        Side::Past | Side::Ahead => Some(today),
+        Side::Past => moments.filter(|moment| *moment <= now).max(),
+        Side::Ahead => moments.filter(|moment| *moment > now).min(),
     }
+}
+
+/// The moments at which clocks show this: two in the hour that comes twice. In the hour that is missing, it is counted
+/// from the time before.
+fn moments(shown: civil::DateTime, zone: &TimeZone) -> Vec<Timestamp> {
+    let zoned = || zone.to_ambiguous_zoned(shown);
+    let moments = match zoned().offset() {
+        AmbiguousOffset::Fold { .. } => vec![zoned().earlier(), zoned().later()],
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => vec![zoned().compatible()],
+    };
+    moments
+        .into_iter()
+        .flatten()
+        .map(|zoned| zoned.timestamp())
+        .collect()
 }
 
 /// `today`, `tomorrow` or `yesterday`, and what follows it. The day is missing where the calendar ends.
@@ -96,7 +111,7 @@ fn number(text: &str) -> Option<i8> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz::{TimeZone, offset};
+    use jiff::tz::offset;
 
     use super::*;
 
@@ -136,6 +151,50 @@ mod tests {
         ] {
             assert_eq!(read(text, Side::Past).as_deref(), Some(last), "{text}");
             assert_eq!(read(text, Side::Ahead).as_deref(), Some(next), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_may_come_twice_or_not_at_all() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let read = |now: &str, side| {
+            let now = now.parse::<Timestamp>().unwrap().to_zoned(zone.clone());
+            moment("2:30", &now, side).unwrap().to_string()
+        };
+        // On 25 October 2026 clocks go from 3:00 back to 2:00, at 1:00 of UTC.
+        for (now, last, next) in [
+            (
+                "2026-10-25T00:15:00Z",
+                "2026-10-24T00:30:00Z",
+                "2026-10-25T00:30:00Z",
+            ),
+            (
+                "2026-10-25T00:45:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:30:00Z",
+            ),
+            (
+                "2026-10-25T01:15:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:30:00Z",
+            ),
+            (
+                "2026-10-25T01:45:00Z",
+                "2026-10-25T01:30:00Z",
+                "2026-10-26T01:30:00Z",
+            ),
+            // On 29 March they go from 2:00 to 3:00, at 1:00 of UTC.
+            (
+                "2026-03-29T00:15:00Z",
+                "2026-03-28T01:30:00Z",
+                "2026-03-29T01:30:00Z",
+            ),
+        ] {
+            assert_eq!(
+                (read(now, Side::Past), read(now, Side::Ahead)),
+                (last.to_owned(), next.to_owned()),
+                "{now}"
+            );
         }
     }
 

@@ -638,7 +638,7 @@ impl AdminService for Service {
             store_seq: world.events.len() as u64,
             server_time: match world.held.is_on_time {
                 true => Some(SystemTime::now().into()),
-                false => at(0),
+                false => at(60 + world.held.seconds_ahead),
             },
             ..world.held.status.clone()
         };

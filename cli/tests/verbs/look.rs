@@ -61,6 +61,23 @@ fn list_is_the_same_list_in_every_format() {
 }
 
 #[test]
+fn clocks_that_differ_are_told_to_who_reads_ages() {
+    let fake = Fake::start(|world| {
+        world.task("t", TaskState::Queued);
+        world.held.seconds_ahead = 120;
+    });
+    let told = "this machine's clock is 2m behind the coordinator's, and ages are counted from it\n";
+    for verb in [&["list"][..], &["job", "list"], &["status"], &["inspect", "t"]] {
+        let ended = fake.ctl(verb);
+        assert!(ended.stderr.ends_with(told), "{verb:?}: {}", ended.stderr);
+        let json = fake.ctl(&[verb, &["-o", "json"]].concat());
+        assert!(!json.stderr.contains("clock"), "{verb:?}: {}", json.stderr);
+    }
+    fake.world().held.seconds_ahead = 0;
+    assert_eq!(fake.ctl(&["list"]).stderr, "");
+}
+
+#[test]
 fn list_reads_as_many_pages_as_it_needs() {
     let fake = Fake::start(|world| {
         world.page_size = 2;

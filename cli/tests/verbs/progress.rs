@@ -23,7 +23,7 @@ fn under_way(world: &mut World) {
         };
         let task = world.task(&format!("t{n}"), state);
         task.job_id = "j".into();
-        task.start_time = at(0).filter(|_| n < 6).map(|mut now| {
+        task.start_time = at(60).filter(|_| n < 6).map(|mut now| {
             now.seconds -= 40 - n;
             now
         });

@@ -8,7 +8,7 @@ use swarm_proto::v1::{Event, GetServerInfoRequest, Output as TaskOutput, StreamE
 use crate::{
     call::{
         client::Client,
-        names, newest,
+        clocks, names, newest,
         subject::{self, Finder, Subject},
     },
     output::{
@@ -66,6 +66,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
         None => return Err(nothing_named(&client, &id).into()),
     }
+    clocks::compare(&client, &output).await;
     Ok(Exit::Done)
 }
 

@@ -10,7 +10,7 @@ use super::listing;
 use crate::{
     call::{
         client::Client,
-        names,
+        clocks, names,
         pages::Pages,
         subject::{self, Finder},
     },
@@ -92,10 +92,12 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             } else {
                 listing::print_sorted(pages, &sorting, limit, &job::listing, &output).await?;
             }
+            clocks::compare(&client, &output).await;
         }
         JobVerb::Show { id } => {
             let job = find(&client, &id).await?;
             show(&client, &job, &output).await?;
+            clocks::compare(&client, &output).await;
         }
     }
     Ok(Exit::Done)

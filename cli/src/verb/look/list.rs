@@ -5,7 +5,7 @@ use swarm_proto::v1::{ListTasksRequest, TaskState};
 
 use super::{filter::Filter, listing};
 use crate::{
-    call::{client::Client, names, pages::Pages, subject::Purpose},
+    call::{client::Client, clocks, names, pages::Pages, subject::Purpose},
     output::{Output, task},
     program::globals::Globals,
 };
@@ -55,6 +55,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let names = names::for_people(&client, &output).await;
     let describe = |tasks: &[_]| task::listing(tasks, &names);
     listing::print_sorted(pages, &args.sorting, limit, &describe, &output).await?;
+    clocks::compare(&client, &output).await;
     Ok(Exit::Done)
 }
 

@@ -14,7 +14,7 @@ use swarm_proto::v1::{GetServerInfoRequest, GetStatusRequest};
 use self::board::{AtWork, Board};
 use super::holds;
 use crate::{
-    call::client::Client,
+    call::{client::Client, clocks},
     output::Output,
     program::{
         globals::{Format, Globals},
@@ -58,6 +58,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     if !args.watch {
         draw(&client, &output, false).await?;
+        clocks::compare(&client, &output).await;
         return Ok(Exit::Done);
     }
     let clear = io::stdout().is_terminal() && output.format.is_for_people();

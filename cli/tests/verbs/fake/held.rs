@@ -22,6 +22,8 @@ pub struct Held {
     pub status: GetStatusResponse,
     /// Whether its clock is the machine's instead of a fixed one.
     pub is_on_time: bool,
+    /// How far the coordinator's clock is ahead.
+    pub seconds_ahead: u64,
     /// Changes to make before the next answers about an agent.
     pub looks: VecDeque<Step>,
     pub pauses: Vec<PauseRequest>,
