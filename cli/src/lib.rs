@@ -36,7 +36,7 @@ use swarm_program::{
 };
 
 use args::{Given, Program};
-use program::{PROGRAM, empty::NoEmptyWord, globals::json_among};
+use program::{PROGRAM, globals::json_among};
 
 /// Runs `swarmctl` with these arguments, the first of which is the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -63,8 +63,11 @@ pub fn command_line() -> clap::Command {
 /// Reads the command line, the environment and the settings files.
 fn parse(args: &[OsString]) -> Result<(Program, Settings), ReadError> {
     let Read { matches, settings } = PROGRAM.read(args::command(), args)?;
-    let NoEmptyWord(program) = NoEmptyWord::from_arg_matches(&matches)
-        .map_err(|error| ReadError::Usage(error.format(&mut command_line())))?;
+    let mut command = command_line();
+    command.build();
+    let program = program::empty::check(&mut command, &matches)
+        .and_then(|()| Program::from_arg_matches(&matches))
+        .map_err(|error| ReadError::Usage(error.format(&mut command)))?;
     Ok((program, settings))
 }
 

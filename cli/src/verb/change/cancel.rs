@@ -1,6 +1,6 @@
 //! `swarmctl cancel`: cancels tasks, the unended tasks of jobs, and the tasks of a filter.
 
-use swarm_program::{exit::Exit, failure::Failure};
+use swarm_program::exit::Exit;
 use swarm_proto::{
     limits::MAX_ITEMS,
     reason::Reason,
@@ -71,9 +71,6 @@ pub struct Args {
     filter: Filter,
     #[command(flatten)]
     caution: Caution,
-    /// Failed tasks have ended: whoever types this is told the verb that is meant.
-    #[arg(long, hide = true, group = "Filter")]
-    failed: bool,
 }
 
 /// Cancels; exits with 3 if any was refused.
@@ -82,11 +79,6 @@ pub struct Args {
 ///
 /// When the coordinator refuses the whole request or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
-    if args.failed {
-        let sentence = "cannot cancel tasks that are failed: they have ended";
-        let help = format!("to bring them back: {}", globals.next("retry --failed"));
-        return Err(Failure::new(Exit::Usage, sentence).help(help).into());
-    }
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     if !args.ids.is_empty() {
