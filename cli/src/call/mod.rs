@@ -12,6 +12,5 @@ pub mod follow;
 pub(crate) mod newest;
 
 pub mod subject;
-pub(crate) mod title;
 
 pub mod awaited;

@@ -43,6 +43,21 @@ pub(crate) async fn for_people(client: &Client, output: &Output) -> Names {
     }
 }
 
+/// What people call one agent.
+pub(crate) async fn of_agent(client: &Client, agent_id: &str) -> String {
+    of_agents(client).await.agent(agent_id).into_owned()
+}
+
+/// The names on a page about one task: of agents, and of its job's tasks if it depends on some.
+pub(crate) async fn of_task(client: &Client, task: &Task) -> Names {
+    let mut names = of_agents(client).await;
+    let depends = task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty());
+    if depends && !task.job_id.is_empty() {
+        add_job(&mut names, client, &task.job_id).await;
+    }
+    names
+}
+
 /// Adds the names of a job's first tasks.
 pub(crate) async fn add_job(names: &mut Names, client: &Client, job_id: &str) {
     let request = ListTasksRequest {

@@ -12,6 +12,21 @@ const BUILT_IN: &[&str] = &["os", "arch", "host", "name", "cpus", "memory"];
 /// For how long a refused copy of an agent is told after its last try, in seconds, as the coordinator counts them.
 const COPY_TOLD_SECONDS: i64 = 3600;
 
+/// Puts agents into the order of their names, as people look for them.
+pub fn by_name(agents: &mut [Agent]) {
+    agents.sort_by(|one, other| (&one.name, &one.agent_id).cmp(&(&other.name, &other.agent_id)));
+}
+
+/// The state of an agent for people, who look for what is wrong with one that is online.
+pub(crate) fn state_word(agent: &Agent, is_copied: bool) -> &'static str {
+    match agent.state() {
+        _ if agent.silence.is_some() => state::SILENT,
+        AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
+        AgentState::Online if is_copied => state::COPIED,
+        state => state::agent(state),
+    }
+}
+
 /// Agents as a list.
 pub fn listing(agents: &[Agent]) -> Listing {
     let mut names = Names::default();
@@ -37,13 +52,7 @@ pub fn listing(agents: &[Agent]) -> Listing {
     for agent in agents {
         table.row([
             names.agent(&agent.agent_id).into_owned(),
-            match agent.state() {
-                _ if agent.silence.is_some() => state::SILENT,
-                AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
-                AgentState::Online if is_copied(agent) => state::COPIED,
-                state => state::agent(state),
-            }
-            .to_owned(),
+            state_word(agent, is_copied(agent)).to_owned(),
             agent.slots.to_string(),
             busy(agent).to_string(),
             text::ago(agent.seen_time.as_ref()),

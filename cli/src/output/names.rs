@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use swarm_program::words::clean::clean_line;
 
 /// Characters of an id that tell two agents of one name apart.
-const TOLD_APART_CHARS: usize = 4;
+pub(crate) const TOLD_APART_CHARS: usize = 4;
 
 /// The known names.
 #[derive(Clone, Debug, Default)]

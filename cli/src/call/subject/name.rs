@@ -12,6 +12,7 @@ use swarm_proto::{
 use super::tell_meaning;
 use crate::{
     call::{client::Client, pages::Pages},
+    output::names::TOLD_APART_CHARS,
     program::terminal::{is_watched, note},
 };
 
@@ -63,6 +64,14 @@ pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Res
     Ok(newest)
 }
 
+/// Whether an agent has this name, or `lab/k3v7`, as it is shown where several have one name.
+fn is_called(agent: &Agent, name: &str) -> bool {
+    let is_told_apart = |(name, beginning): (&str, &str)| {
+        agent.name == name && beginning.len() >= TOLD_APART_CHARS && agent.agent_id.starts_with(beginning)
+    };
+    agent.name == name || name.rsplit_once('/').is_some_and(is_told_apart)
+}
+
 /// The id of the agent with this name: of the only one, or of the only one that has not said goodbye.
 ///
 /// # Errors
@@ -79,7 +88,7 @@ pub(super) async fn agent_named(client: &Client, name: &str) -> anyhow::Result<O
         let Some(page) = pages.next(MAX_PAGE_ITEMS).await? else {
             break;
         };
-        named.extend(page.into_iter().filter(|agent| agent.name == name));
+        named.extend(page.into_iter().filter(|agent| is_called(agent, name)));
     }
     let here: Vec<&Agent> = match named.iter().filter(|agent| agent.state() != AgentState::Gone) {
         some if some.clone().next().is_some() => some.collect(),

@@ -5,7 +5,7 @@ use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse};
 
 use crate::{
-    call::{client::Client, subject::Finder, title},
+    call::{client::Client, names, subject::Finder},
     output::{Output, page::Page, state},
     program::globals::Globals,
 };
@@ -67,7 +67,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         attempt,
     };
     let answer = client.call(request).await.map_err(client.failure(doing))?;
-    let agent = title::of_id(&client, &answer.agent_id).await;
+    let agent = names::of_agent(&client, &answer.agent_id).await;
     output.one(&answer, &answer.task_id, page(&answer, &agent))?;
     Ok(Exit::Done)
 }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use swarm_program::exit::Exit;
-use swarm_proto::v1::{Agent, ListAgentsRequest};
+use swarm_proto::v1::ListAgentsRequest;
 
 use super::{
     drain,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     call::{client::Client, pages::Pages, subject::Finder},
     output::{Output, agent, change, hold::Scope},
-    program::{actor::Actor, globals::Globals, terminal::hint, unflagged::unflagged},
+    program::{actor::Actor, globals::Globals, terminal::hint, unflagged::or_list},
     verb::look::listing,
 };
 
@@ -90,7 +90,7 @@ enum AgentVerb {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    match args.verb.map_or_else(|| unflagged().map(AgentVerb::List), Ok)? {
+    match or_list(args.verb, AgentVerb::List)? {
         AgentVerb::List(ListArgs { all, labels, limit }) => {
             let is_filtered = !labels.is_empty();
             let request = ListAgentsRequest {
@@ -100,7 +100,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             };
             let pages = Pages::new(&client, request);
             let printed = match output.format.is_for_people() {
-                true => listing::print_ordered(pages, by_name, limit, &agent::listing, &output).await?,
+                true => {
+                    listing::print_ordered(pages, agent::by_name, limit, &agent::listing, &output).await?
+                }
                 false => listing::print(pages, limit, &agent::listing, &output).await?,
             };
             if printed == 0 && !is_filtered {
@@ -127,9 +129,4 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Agents in the order of their names, as people look for them.
-fn by_name(agents: &mut [Agent]) {
-    agents.sort_by(|one, other| (&one.name, &one.agent_id).cmp(&(&other.name, &other.agent_id)));
 }

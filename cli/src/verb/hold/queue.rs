@@ -11,7 +11,7 @@ use super::{flags::Reason, pause, resume};
 use crate::{
     call::{client::Client, pages::Pages},
     output::{Output, hold::Scope, queue, text},
-    program::{actor::Actor, globals::Globals, terminal::note, unflagged::unflagged},
+    program::{actor::Actor, globals::Globals, terminal::note, unflagged::or_list},
     verb::look::listing,
 };
 
@@ -91,7 +91,7 @@ struct MaxRunning(Option<u32>);
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    match args.verb.map_or_else(|| unflagged().map(QueueVerb::List), Ok)? {
+    match or_list(args.verb, QueueVerb::List)? {
         QueueVerb::List(ListArgs { limit }) => {
             let pages = Pages::new(&client, ListQueuesRequest::default());
             listing::print(pages, limit, &queue::listing, &output).await?;

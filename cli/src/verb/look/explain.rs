@@ -90,9 +90,9 @@ async fn page(client: &Client, explanation: &Explanation, output: &Output) -> Sh
     // Without the task, the explanation has fewer names and no output.
     let answer = client.call(request).await.unwrap_or_default();
     let task = answer.task.unwrap_or_default();
-    let mut names = names::of_agents(client).await;
-    if !task.job_id.is_empty() && task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty()) {
-        names::add_job(&mut names, client, &task.job_id).await;
+    let mut names = names::of_task(client, &task).await;
+    for fit in &explanation.agents {
+        names.know_agent(&fit.agent_id, &fit.name);
     }
     let page = Page {
         client,
@@ -266,7 +266,13 @@ impl Page<'_> {
             .split_at(explanation.agents.len().min(SHOWN_AGENTS));
         let rows: Vec<(String, String, &AgentFit)> = shown
             .iter()
-            .map(|fit| (agent_name(fit), clean_line(&fit.kind), fit))
+            .map(|fit| {
+                (
+                    shortened(&self.names.agent(&fit.agent_id)),
+                    clean_line(&fit.kind),
+                    fit,
+                )
+            })
             .collect();
         let names = rows
             .iter()
@@ -329,12 +335,8 @@ fn advised(change: &Change) -> &'static str {
     }
 }
 
-fn agent_name(fit: &AgentFit) -> String {
-    let name = if fit.name.is_empty() {
-        &fit.agent_id
-    } else {
-        &fit.name
-    };
+/// The name, cut where it would leave no room for the reason.
+fn shortened(name: &str) -> String {
     let name = clean_line(name);
     match name.char_indices().nth(NAME_CHARS) {
         Some(_) => name.chars().take(NAME_CHARS - 1).chain(['…']).collect(),

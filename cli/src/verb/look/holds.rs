@@ -1,12 +1,9 @@
 //! Holds with the names of their agents.
 
-use swarm_proto::{
-    limits::MAX_PAGE_ITEMS,
-    v1::{GetStatusRequest, Hold, ListAgentsRequest, hold::Scope},
-};
+use swarm_proto::v1::{GetStatusRequest, Hold, hold::Scope};
 
 use crate::{
-    call::client::Client,
+    call::{client::Client, names},
     output::hold::{Scope as HoldScope, sentence},
     program::terminal::note,
 };
@@ -23,21 +20,10 @@ pub(crate) async fn by_name(client: &Client, holds: &[Hold]) -> Vec<Hold> {
     {
         return named;
     }
-    let everybody = ListAgentsRequest {
-        include_gone: true,
-        page_size: MAX_PAGE_ITEMS as u32,
-        ..ListAgentsRequest::default()
-    };
-    // The ids would do, so a failure here is not worth a word.
-    let Ok(answer) = client.call(everybody).await else {
-        return named;
-    };
+    let names = names::of_agents(client).await;
     for hold in &mut named {
-        if let Some(Scope::AgentId(id)) = &mut hold.scope
-            && let Some(agent) = answer.agents.iter().find(|agent| agent.agent_id == *id)
-            && !agent.name.is_empty()
-        {
-            id.clone_from(&agent.name);
+        if let Some(Scope::AgentId(id)) = &mut hold.scope {
+            *id = names.agent(id).into_owned();
         }
     }
     named

@@ -82,11 +82,7 @@ fn nothing_named(client: &Client, id: &str) -> Failure {
 
 /// What a person came for stands first: the outcome and the output, then how it came to it.
 async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<Sheet> {
-    let mut names = names::of_agents(client).await;
-    let depends = task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty());
-    if depends && !task.job_id.is_empty() {
-        names::add_job(&mut names, client, &task.job_id).await;
-    }
+    let names = names::of_task(client, task).await;
     let server = client.call(GetServerInfoRequest {}).await;
     let defaults = server.map_err(client.failure("cannot ask for the defaults"))?;
     let mut page = task::page(task, &names, &defaults, output.width());

@@ -19,7 +19,7 @@ use crate::{
         sheet::{Ink, Sheet},
         task, text,
     },
-    program::{globals::Globals, terminal::hint, unflagged::unflagged},
+    program::{globals::Globals, terminal::hint, unflagged::or_list},
 };
 
 /// The oldest tasks of a job, among which the first start is looked for.
@@ -46,23 +46,11 @@ pub struct Args {
     verb: Option<JobVerb>,
 }
 
-/// Which jobs to list.
-#[derive(Debug, clap::Args)]
-struct ListArgs {
-    #[command(flatten)]
-    sorting: listing::Sorting,
-    #[command(flatten)]
-    limit: listing::Limit,
-    /// All of them: the same as --limit 0
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
-}
-
 #[derive(Debug, Subcommand)]
 enum JobVerb {
     /// List jobs
     #[command(before_help = EXAMPLES, alias = "ls")]
-    List(ListArgs),
+    List(listing::Extent),
     /// Show one job with the states of its tasks
     #[command(before_help = EXAMPLES, visible_alias = "inspect")]
     Show {
@@ -79,18 +67,19 @@ enum JobVerb {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    match args.verb.map_or_else(|| unflagged().map(JobVerb::List), Ok)? {
-        JobVerb::List(ListArgs { sorting, limit, all }) => {
+    match or_list(args.verb, JobVerb::List)? {
+        JobVerb::List(extent) => {
+            let (sorting, limit) = (&extent.sorting, extent.limit());
             let living_first = sorting.is_living_first(&output);
             let request = ListJobsRequest {
                 newest_first: sorting.newest || living_first,
                 ..ListJobsRequest::default()
             };
-            let (pages, limit) = (Pages::new(&client, request), limit.or_all(all));
+            let pages = Pages::new(&client, request);
             if living_first {
                 listing::print_ordered(pages, unended_first, limit, &job::listing, &output).await?;
             } else {
-                listing::print_sorted(pages, &sorting, limit, &job::listing, &output).await?;
+                listing::print_sorted(pages, sorting, limit, &job::listing, &output).await?;
             }
             clocks::compare(&client, &output).await;
         }

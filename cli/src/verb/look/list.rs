@@ -27,12 +27,7 @@ pub struct Args {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
-    sorting: listing::Sorting,
-    #[command(flatten)]
-    limit: listing::Limit,
-    /// All of them: the same as --limit 0
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
+    extent: listing::Extent,
 }
 
 /// Lists tasks.
@@ -46,15 +41,15 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let mut filter = args.filter;
     filter.job = filter.job.or(args.of);
     let mut request = filter.request(&client, Purpose::Look).await?;
-    request.newest_first = args.sorting.newest;
-    let limit = args.limit.or_all(args.all);
-    let pages = match args.sorting.is_living_first(&output) {
+    let (sorting, limit) = (&args.extent.sorting, args.extent.limit());
+    request.newest_first = sorting.newest;
+    let pages = match sorting.is_living_first(&output) {
         true => Pages::of_lists(&client, living_first(&request)),
         false => Pages::new(&client, request),
     };
     let names = names::for_people(&client, &output).await;
     let describe = |tasks: &[_]| task::listing(tasks, &names);
-    listing::print_sorted(pages, &args.sorting, limit, &describe, &output).await?;
+    listing::print_sorted(pages, sorting, limit, &describe, &output).await?;
     clocks::compare(&client, &output).await;
     Ok(Exit::Done)
 }

@@ -31,6 +31,28 @@ pub(crate) struct Limit {
     rest: &'static str,
 }
 
+/// The flags of a list that people read: its order, and how much of it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Extent {
+    #[command(flatten)]
+    pub(crate) sorting: Sorting,
+    #[command(flatten)]
+    limit: Limit,
+    /// All of them: the same as --limit 0
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+}
+
+impl Extent {
+    /// The limit, which `--all` lifts.
+    pub(crate) fn limit(&self) -> Limit {
+        Limit {
+            limit: if self.all { Some(0) } else { self.limit.limit },
+            rest: "--all",
+        }
+    }
+}
+
 /// The flags that sort a list.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Sorting {
@@ -52,14 +74,6 @@ pub(crate) struct Sorting {
 }
 
 impl Limit {
-    /// The same limit, or none with `--all`.
-    pub(crate) fn or_all(self, all: bool) -> Limit {
-        Limit {
-            limit: if all { Some(0) } else { self.limit },
-            rest: "--all",
-        }
-    }
-
     fn rows(self, format: Format) -> usize {
         match self.limit {
             Some(0) => usize::MAX,

@@ -5,7 +5,7 @@ use swarm_program::{exit::Exit, settings::Settings};
 
 use crate::{
     output::{Listing, Output, table::Table},
-    program::{globals::Globals, unflagged::unflagged},
+    program::{globals::Globals, unflagged::or_list},
 };
 
 const EXAMPLES: &str = "\
@@ -44,8 +44,7 @@ enum ConfigVerb {
 ///
 /// When stdout is closed.
 pub async fn run(args: Args, globals: &Globals, settings: &Settings) -> anyhow::Result<Exit> {
-    let ConfigVerb::List(ListArgs { origin }) =
-        args.verb.map_or_else(|| unflagged().map(ConfigVerb::List), Ok)?;
+    let ConfigVerb::List(ListArgs { origin }) = or_list(args.verb, ConfigVerb::List)?;
     let mut table = if origin {
         Table::new(["KEY", "VALUE", "ORIGIN"])
     } else {

@@ -15,7 +15,7 @@ use crate::{
     call::{
         awaited::{self, Awaited},
         client::Client,
-        title,
+        names,
     },
     output::{Output, inputs, state, task},
     program::{
@@ -47,7 +47,8 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     flags: TaskFlags,
-    /// Give the command no input, also when something is piped into swarmctl, as in a shell's `while read` loop
+    /// Give the command no input, also when something is piped into swarmctl: in a loop over a pipe, or in a script that
+    /// a shell reads from one, the command would get the rest of it
     #[arg(short = 'n', long, conflicts_with = "stdin_file")]
     no_stdin: bool,
     /// The command; a single word with spaces or shell characters is run by sh -c
@@ -122,7 +123,7 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     let task = ended?.unwrap_or_default();
     let agent = match task.attempts.last() {
-        Some(last) if task.state() == TaskState::Failed => title::of_id(&client, &last.agent_id).await,
+        Some(last) if task.state() == TaskState::Failed => names::of_agent(&client, &last.agent_id).await,
         _ => String::new(),
     };
     let (exit, whose) = exit_of(&task, &agent);

@@ -5,8 +5,8 @@ use swarm_proto::{
     duration::read_duration,
     limits::MAX_PAGE_ITEMS,
     v1::{
-        Agent, AgentState, GetServerInfoResponse, GetStatusResponse, Hold, ListAgentsRequest,
-        ListTasksRequest, StateCounts, Task, TaskState,
+        Agent, GetServerInfoResponse, GetStatusResponse, Hold, ListAgentsRequest, ListTasksRequest,
+        StateCounts, Task, TaskState,
     },
 };
 
@@ -17,7 +17,6 @@ use crate::{
         agent, bar, change, counts, hold,
         names::Names,
         sheet::{Ink, Sheet},
-        state,
         table::Table,
         task, text,
     },
@@ -55,7 +54,7 @@ impl AtWork {
     pub(super) async fn look(client: &Client) -> anyhow::Result<AtWork> {
         let mut pages = Pages::new(client, ListAgentsRequest::default());
         let mut agents = pages.next(MAX_PAGE_ITEMS).await?.unwrap_or_default();
-        agents.sort_by(|one, other| (&one.name, &one.agent_id).cmp(&(&other.name, &other.agent_id)));
+        agent::by_name(&mut agents);
         let has_more_agents = pages.next(1).await?.is_some();
         let running = ListTasksRequest {
             states: vec![TaskState::Running.into()],
@@ -190,15 +189,9 @@ impl Board<'_> {
         for agent in &all[..shown] {
             let (busy, slots) = (agent::busy(agent), u64::from(agent.slots));
             let cells = usize::try_from(slots).unwrap_or(usize::MAX).min(AGENT_BAR_WIDTH);
-            let state = match agent.state() {
-                _ if agent.silence.is_some() => state::SILENT,
-                AgentState::Online if agent.slowed_until.is_some() => state::SLOWED,
-                AgentState::Online if is_copied(agent) => state::COPIED,
-                state => state::agent(state),
-            };
             table.row([
                 names.agent(&agent.agent_id).into_owned(),
-                state.to_owned(),
+                agent::state_word(agent, is_copied(agent)).to_owned(),
                 bar::of(busy, slots, cells),
                 format!("{busy}/{slots}"),
                 text::ago(agent.seen_time.as_ref()),
