@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use swarm_proto::v1::{Agent, TaskState, task_spec::Work};
@@ -73,6 +73,21 @@ fn run_can_be_told_to_leave_the_input_alone() {
     let fake = fake();
     assert_eq!(run(&fake, &["-n"], "hello\n").code, 0);
     assert_eq!(input(&fake), "");
+}
+
+#[test]
+fn a_script_from_a_pipe_goes_on_behind_a_run_without_input() {
+    for (flags, goes_on) in [("-n ", true), ("", false)] {
+        let fake = fake();
+        let swarmctl = env!("CARGO_BIN_EXE_swarmctl");
+        let script = format!("'{swarmctl}' run {flags}--id r -- cat\necho behind\n");
+        // A shell that reads no more than a line at a time from a pipe.
+        let mut shell = Command::new("bash");
+        shell.arg("-s").env("SWARM_COORDINATOR", fake.address.to_string());
+        let ended = crate::fake::run(&mut shell, &script);
+        assert_eq!(ended.stdout.contains("behind"), goes_on, "{}", ended.stderr);
+        assert_eq!(input(&fake).contains("behind"), !goes_on);
+    }
 }
 
 #[test]

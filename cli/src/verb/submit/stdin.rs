@@ -2,16 +2,16 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek as _},
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Seek as _},
     os::{fd::AsFd as _, unix::fs::FileTypeExt as _},
     path::Path,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::mpsc,
     thread,
     time::Duration,
 };
 
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::limits::MAX_SPEC_BYTES;
+use swarm_proto::{duration::format_duration, limits::MAX_SPEC_BYTES};
 
 use crate::{output::text, program::terminal::fault};
 
@@ -24,6 +24,10 @@ const MAX_COUNTED_BYTES: u64 = 16 * 1024 * 1024;
 /// A pipe that is open for so long without an end is told to a person, who may not know that it is read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A pipe from which nothing at all comes for so long is given up where nobody watches: some programs leave one open,
+/// and a job of theirs would never end.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);
+
 /// The bytes of a file; `-` is standard input.
 ///
 /// # Errors
@@ -31,7 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// When the file cannot be read, or is larger than a task may be.
 pub(super) fn of_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let (name, input) = if path == Path::new("-") {
-        ("standard input".to_owned(), to_its_end(io::stdin().lock()))
+        let input = to_its_end(io::stdin(), None);
+        let input = input.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+        ("standard input".to_owned(), input)
     } else {
         let input = File::open(path).and_then(bounded);
         (path.display().to_string(), input)
@@ -60,23 +66,40 @@ pub(super) fn piped() -> Result<Vec<u8>, Failure> {
     if !(kind.is_fifo() || kind.is_socket() || is_whole_file) {
         return Ok(Vec::new());
     }
-    checked(to_its_end(stdin), "standard input")
+    let bearable = (!io::stderr().is_terminal()).then_some(LONGEST_SILENCE);
+    match to_its_end(stdin, bearable) {
+        Some(input) => checked(input, "standard input"),
+        None => Err(silent(LONGEST_SILENCE)),
+    }
 }
 
-/// Reads to the end, and tells a person who waits for it.
-fn to_its_end(input: impl Read) -> io::Result<Input> {
-    let (done, ended) = mpsc::channel::<()>();
-    let teller = thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            // Also with -q: otherwise nothing would happen, and nothing would say why.
-            fault("reading standard input to its end, for the command gets it; without input: --no-stdin");
-        }
+fn silent(waited: Duration) -> Failure {
+    let waited = format_duration(waited);
+    let sentence = format!("standard input is a pipe without an end, and nothing came from it for {waited}");
+    Failure::new(Exit::Usage, sentence).help("without input: -n")
+}
+
+/// Reads to the end, and tells a person who waits for it. Nothing when not a byte came for as long as is bearable.
+fn to_its_end(input: impl Read + Send + 'static, bearable: Option<Duration>) -> Option<io::Result<Input>> {
+    let (begun, begins) = mpsc::channel();
+    let (done, ends) = mpsc::channel();
+    // Of a pipe that stays silent, the reader is left behind: it ends with the program.
+    thread::spawn(move || {
+        let mut input = BufReader::new(input);
+        // An error comes again below. Nobody may wait for the answers any more.
+        let _ = input.fill_buf();
+        let _ = begun.send(());
+        let _ = done.send(bounded(input));
     });
-    let input = bounded(input);
-    drop(done);
-    // A thread that only prints has no result.
-    let _ = teller.join();
-    input
+    if let Ok(input) = ends.recv_timeout(PATIENCE) {
+        return Some(input);
+    }
+    // Also with -q: otherwise nothing would happen, and nothing would say why.
+    fault("reading standard input to its end, for the command gets it; without input: --no-stdin");
+    if let Some(bearable) = bearable {
+        begins.recv_timeout(bearable).ok()?;
+    }
+    ends.recv().ok()
 }
 
 /// As much of an input as a task may have, and the size of the whole.
@@ -109,4 +132,32 @@ fn checked(input: io::Result<Input>, name: &str) -> Result<Vec<u8>, Failure> {
         return Err(Failure::new(Exit::Usage, sentence).help("let the command fetch larger inputs"));
     }
     Ok(input.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_from_which_nothing_comes_is_given_up() {
+        let (reader, _writer) = io::pipe().unwrap();
+        assert!(to_its_end(reader, Some(Duration::from_millis(10))).is_none());
+        let failure = silent(LONGEST_SILENCE).to_string();
+        assert!(
+            failure.contains("for 10m") && failure.ends_with("help: without input: -n"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_has_begun_is_waited_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"a").unwrap();
+        let rest = thread::spawn(move || writer.write_all(b"b").unwrap());
+        let input = to_its_end(reader, Some(LONGEST_SILENCE));
+        rest.join().unwrap();
+        assert_eq!(input.unwrap().unwrap().bytes, b"ab");
+    }
 }
