@@ -2,7 +2,7 @@
 
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
-    v1::{ListAgentsRequest, ListTasksRequest, Task},
+    v1::{GetJobRequest, ListAgentsRequest, ListTasksRequest, Task},
 };
 
 use super::{client::Client, pages::Paged as _};
@@ -48,18 +48,28 @@ pub(crate) async fn of_agent(client: &Client, agent_id: &str) -> String {
     of_agents(client).await.agent(agent_id).into_owned()
 }
 
-/// The names on a page about one task: of agents, and of its job's tasks if it depends on some.
+/// The names on a page about one task: of agents, of its job, and of the job's tasks if it depends on some.
 pub(crate) async fn of_task(client: &Client, task: &Task) -> Names {
     let mut names = of_agents(client).await;
-    let depends = task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty());
-    if depends && !task.job_id.is_empty() {
-        add_job(&mut names, client, &task.job_id).await;
+    let job_id = &task.job_id;
+    if job_id.is_empty() {
+        return names;
+    }
+    let job = GetJobRequest {
+        job_id: job_id.clone(),
+    };
+    // The id would do, so a failure is not worth a word.
+    if let Some(job) = client.call(job).await.ok().and_then(|answer| answer.job) {
+        names.know_job(job_id, &job.name);
+    }
+    if task.spec.as_ref().is_some_and(|spec| !spec.depends_on.is_empty()) {
+        add_job(&mut names, client, job_id).await;
     }
     names
 }
 
 /// Adds the names of a job's first tasks.
-pub(crate) async fn add_job(names: &mut Names, client: &Client, job_id: &str) {
+async fn add_job(names: &mut Names, client: &Client, job_id: &str) {
     let request = ListTasksRequest {
         job_id: job_id.to_owned(),
         ..ListTasksRequest::default()

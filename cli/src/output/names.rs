@@ -14,6 +14,7 @@ pub struct Names {
     /// How many agents have a name.
     shared: BTreeMap<String, usize>,
     tasks: BTreeMap<String, String>,
+    jobs: BTreeMap<String, String>,
 }
 
 impl Names {
@@ -32,6 +33,22 @@ impl Names {
         let name = clean_line(name);
         if !name.is_empty() {
             self.tasks.insert(id.to_owned(), name);
+        }
+    }
+
+    /// Notes the name of a job; an empty one is none.
+    pub fn know_job(&mut self, id: &str, name: &str) {
+        let name = clean_line(name);
+        if !name.is_empty() {
+            self.jobs.insert(id.to_owned(), name);
+        }
+    }
+
+    /// A job with the id that tells its runs apart: `nightly (k3v7q2mzdh)`, or its id.
+    pub fn job(&self, id: &str) -> String {
+        match self.jobs.get(id).filter(|name| *name != id) {
+            Some(name) => format!("{name} ({id})"),
+            None => id.to_owned(),
         }
     }
 

@@ -110,7 +110,7 @@ pub fn page(task: &Task, names: &Names, defaults: &GetServerInfoResponse, width:
         .add("name", &spec.name)
         .add("state", task_state(task))
         .add("reason", reason(task, names))
-        .add("job", &task.job_id)
+        .add("job", names.job(&task.job_id))
         .add(
             if matches!(spec.work, Some(Work::Prompt(_))) {
                 "prompt"

@@ -11,11 +11,14 @@ use nix::{
 };
 use serde_json::{Value, json};
 use swarm_proto::v1::{
-    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, Job, Output, TaskResult, TaskState,
-    Tries, task_spec::Work,
+    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, HoldKind, Job, Output, TaskResult,
+    TaskState, Tries, task_spec::Work,
 };
 
-use crate::fake::{Fake, World, at};
+use crate::{
+    fake::{Fake, World, at, held::hold},
+    terminal::on_a_terminal,
+};
 
 fn three_tasks(world: &mut World) {
     world.task("fetch", TaskState::Succeeded).attempt_count = 1;
@@ -363,6 +366,32 @@ fn status_is_one_page_and_says_why_nothing_happens() {
         "{page}"
     );
     assert!(page.contains("1 queued task and no agent is online"), "{page}");
+}
+
+#[test]
+fn a_status_is_cut_for_a_screen_alone_and_says_so() {
+    let fake = Fake::start(|world| {
+        for n in 0..40 {
+            world.agents.push(Agent {
+                agent_id: format!("a{n}"),
+                name: format!("lab-{n:02}"),
+                ..Default::default()
+            });
+        }
+        let reason = "because of the house that is moved ".repeat(30);
+        world.held.holds = vec![hold(HoldKind::Pause, None, "ann@desk", &reason)];
+    });
+    let whole = fake.ctl(&["status"]);
+    for part in ["lab-00", "lab-39", "swarmctl resume"] {
+        assert!(whole.stdout.contains(part), "{part}: {}", whole.stdout);
+    }
+    let screen = on_a_terminal(fake.command(&["status", "--color", "never"]), Some(40));
+    let lines: Vec<&str> = screen.lines().collect();
+    assert_eq!(lines.len(), 23, "{screen}");
+    assert!(
+        lines[22].starts_with("and ") && lines[22].ends_with(" more lines: swarmctl status -o wide"),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -78,6 +78,39 @@ fn an_agent_can_be_named_by_its_name() {
 }
 
 #[test]
+fn agents_of_one_name_can_be_typed_as_they_are_shown() {
+    let fake = Fake::start(|world| {
+        for id in ["k3v7q2", "k3v7xx", "bnov6h"] {
+            world.agents.push(Agent {
+                agent_id: id.into(),
+                name: "lab".into(),
+                ..Default::default()
+            });
+        }
+    });
+    let table = fake.ctl(&["agent", "list"]).stdout;
+    assert!(table.contains("lab/bnov"), "{table}");
+    assert_eq!(fake.ctl(&["agent", "show", "lab/bnov", "-q"]).stdout, "bnov6h\n");
+    for several in ["lab", "lab/k3v7"] {
+        assert_eq!(fake.ctl(&["agent", "show", several]).code, 2, "{several}");
+    }
+    assert_eq!(fake.ctl(&["agent", "show", "lab/b"]).code, 4);
+}
+
+#[test]
+fn a_task_is_completed_and_shown_by_the_names_that_it_goes_by() {
+    let fake = Fake::start(some_names);
+    let completed = |words: &[&str]| fake.ctl(&[&["complete-ids", "--"], words].concat()).stdout;
+    assert_eq!(completed(&["submit", "--agent", ""]), "lab-1\nlab-3\n");
+    assert_eq!(completed(&["run", "--agent", "lab-3"]), "lab-3\n");
+    // An id would be a label that no agent has.
+    assert_eq!(completed(&["submit", "--agent", "a"]), "");
+    assert_eq!(completed(&["list", "--agent", "a"]), "a1\na2\n");
+    let page = fake.ctl(&["inspect", "done"]).stdout;
+    assert!(page.contains("nightly (j3)\n"), "{page}");
+}
+
+#[test]
 fn of_agents_with_one_name_the_one_that_is_there_is_meant() {
     let fake = Fake::start(|world| {
         some_names(world);

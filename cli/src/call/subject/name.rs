@@ -67,7 +67,8 @@ pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Res
 /// Whether an agent has this name, or `lab/k3v7`, as it is shown where several have one name.
 fn is_called(agent: &Agent, name: &str) -> bool {
     let is_told_apart = |(name, beginning): (&str, &str)| {
-        agent.name == name && beginning.len() >= TOLD_APART_CHARS && agent.agent_id.starts_with(beginning)
+        let least = TOLD_APART_CHARS.min(agent.agent_id.len());
+        agent.name == name && beginning.len() >= least && agent.agent_id.starts_with(beginning)
     };
     agent.name == name || name.rsplit_once('/').is_some_and(is_told_apart)
 }

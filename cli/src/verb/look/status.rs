@@ -101,7 +101,12 @@ async fn draw(client: &Client, output: &Output, clear: bool) -> anyhow::Result<(
                 at_work: &at_work,
                 width,
             };
-            board.page(height.unwrap_or(USUAL_HEIGHT).saturating_sub(1))
+            let unknown = if io::stdout().is_terminal() {
+                USUAL_HEIGHT
+            } else {
+                usize::MAX
+            };
+            board.page(height.unwrap_or(unknown).saturating_sub(1))
         }
     };
     if clear {

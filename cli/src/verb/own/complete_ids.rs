@@ -65,6 +65,8 @@ enum Kind {
     Task,
     Job,
     Agent,
+    /// An agent by its name, where an id means none.
+    AgentName,
     Queue,
     Priority,
 }
@@ -154,7 +156,9 @@ async fn ask(address: &Address, question: &Question) -> Option<Vec<Word>> {
             page_size: MOST_AGENTS,
             ..ListAgentsRequest::default()
         };
-        words.extend(send(&channel, there).await?.agents.iter().map(agent));
+        let agents = send(&channel, there).await?.agents;
+        let by_name = |agent: &&Agent| kind != Kind::AgentName || has_a_word(agent);
+        words.extend(agents.iter().filter(by_name).map(agent));
     }
     if kind.is_task() && prefix.is_empty() {
         let newest = ListTasksRequest {
@@ -200,10 +204,19 @@ fn job(job: &Job) -> Word {
     }
 }
 
+/// Whether an agent's name is a word that needs no quotes.
+fn has_a_word(agent: &Agent) -> bool {
+    value::check_id(&agent.name).is_ok()
+}
+
 fn agent(agent: &Agent) -> Word {
-    let is_word = value::check_id(&agent.name).is_ok();
     Word {
-        word: if is_word { &agent.name } else { &agent.agent_id }.clone(),
+        word: if has_a_word(agent) {
+            &agent.name
+        } else {
+            &agent.agent_id
+        }
+        .clone(),
         description: format!("agent {}: {}", agent.agent_id, state::agent(agent.state())),
     }
 }
@@ -233,7 +246,7 @@ impl Kind {
     }
 
     fn is_agent(self) -> bool {
-        matches!(self, Kind::Anything | Kind::Agent)
+        matches!(self, Kind::Anything | Kind::Agent | Kind::AgentName)
     }
 
     fn of(self, found: FindIdsResponse) -> Vec<String> {
@@ -244,7 +257,7 @@ impl Kind {
             Kind::Job => found.job_ids,
             Kind::Agent => found.agent_ids,
             Kind::Queue => found.queues,
-            Kind::Priority => Vec::new(),
+            Kind::AgentName | Kind::Priority => Vec::new(),
         }
     }
 
@@ -255,6 +268,8 @@ impl Kind {
             return match name {
                 "task" | "tasks" | "depends_on" => Some(Kind::Task),
                 "job" | "jobs" => Some(Kind::Job),
+                // It becomes a label that the task requires.
+                "agent" if matches!(path, ["submit" | "run"]) => Some(Kind::AgentName),
                 "agent" | "agents" => Some(Kind::Agent),
                 "queue" | "queues" => Some(Kind::Queue),
                 "priority" => Some(Kind::Priority),
@@ -367,6 +382,8 @@ mod tests {
             ("agent inspect ", Kind::Agent, ""),
             ("list --job x", Kind::Job, "x"),
             ("submit --depends-on a", Kind::Task, "a"),
+            ("submit --agent l", Kind::AgentName, "l"),
+            ("list --agent l", Kind::Agent, "l"),
         ] {
             let question = question_of(line).unwrap_or_else(|| panic!("nothing for '{line}'"));
             assert_eq!(

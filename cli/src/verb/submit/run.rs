@@ -47,8 +47,8 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     flags: TaskFlags,
-    /// Give the command no input, also when something is piped into swarmctl: in a loop over a pipe, or in a script that
-    /// a shell reads from one, the command would get the rest of it
+    /// Give the command no input, also when something is piped into swarmctl: in a loop over a pipe, or in a script
+    /// that a shell reads from one, the command would get the rest of it
     #[arg(short = 'n', long, conflicts_with = "stdin_file")]
     no_stdin: bool,
     /// The command; a single word with spaces or shell characters is run by sh -c

@@ -110,7 +110,14 @@ impl Board<'_> {
         if trouble.height() > 0 {
             page.blank().append(trouble);
         }
-        page.truncate(height);
+        let left_out = page.height().saturating_sub(height);
+        if left_out > 0 {
+            // The line that tells so stands in place of one more.
+            page.truncate(height.saturating_sub(1));
+            let all = self.client.next("status -o wide");
+            let left_out = text::counted(left_out as u64 + 1, "more line");
+            page.lines(Ink::Faint, &format!("and {left_out}: {all}"));
+        }
         page
     }
 
