@@ -1,8 +1,7 @@
 //! `swarmctl dev`: a coordinator and agents on this machine, as child processes of one command.
 //!
-//! This is the one file of the program that knows the coordinator's and the
-//! agent's code: it starts its own executable under their names, and asks the
-//! coordinator's check of a submit without one that runs.
+//! This is the one file of the program that runs the coordinator's and the agent's code: it starts its own executable
+//! under their names.
 
 mod demo;
 mod directory;
@@ -21,16 +20,13 @@ use std::{
 
 use anyhow::Context as _;
 use swarm_program::exit::Exit;
-use swarm_proto::{
-    DEFAULT_PORT, channel::Address, limits::MAX_SLOTS, refusal::FieldFault, v1::SubmitTasksRequest,
-};
+use swarm_proto::{DEFAULT_PORT, channel::Address, limits::MAX_SLOTS};
 
 use self::{demo::Demo, directory::Directory, interruption::Interruption, swarm::Swarm};
 use crate::{
     call::client::Client,
     output::text,
     program::{
-        clock,
         globals::Globals,
         terminal::{note, notes},
     },
@@ -41,12 +37,6 @@ Examples:
   swarmctl dev --demo                          a whole swarm on this machine, at work
   swarmctl dev                                 the same without the demo; its data are kept
   swarmctl dev --agents 4 --slots 1            four agents that run one task at a time";
-
-/// The faults of a submit that a coordinator of this version would find without looking at any task.
-pub(crate) fn faults_of_submit(request: SubmitTasksRequest) -> Vec<FieldFault> {
-    let now = clock::now().as_millisecond();
-    swarm_coordinator::faults_of_submit(request, u64::try_from(now).unwrap_or(0))
-}
 
 /// Flags of `dev`.
 #[derive(Debug, clap::Args)]

@@ -120,12 +120,15 @@ fn only_one_module_of_the_agent_names_the_backoff_crate() {
 }
 
 #[test]
-fn only_dev_names_the_other_programs_in_swarmctl() {
+fn only_dev_and_the_check_of_a_submit_name_the_other_programs_in_swarmctl() {
     let sources = source::below("cli/");
-    absent(&["swarm_coordinator", "swarm_agent"], &sources, |path| {
-        path == "cli/src/dev/mod.rs"
+    let (dev, check) = ("cli/src/dev/mod.rs", "cli/src/verb/submit/check.rs");
+    absent(&["swarm_agent"], &sources, |path| path == dev);
+    absent(&["swarm_coordinator"], &sources, |path| {
+        path == dev || path == check
     });
-    present("swarm_coordinator", &source::below("cli/src/dev/mod.rs"));
+    present("swarm_agent", &source::below(dev));
+    present("swarm_coordinator::faults_of_submit", &source::below(check));
 }
 
 #[test]

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
         &["swarm-engine", "swarm-proto", "swarm-program"],
     ),
     ("swarm-agent", &["swarm-proto", "swarm-program"]),
-    // The programs for one file, `dev/mod.rs`.
+    // The programs for two files: `dev/mod.rs` runs them, and `verb/submit/check.rs` asks the coordinator's check.
     (
         "swarmctl",
         &["swarm-agent", "swarm-coordinator", "swarm-proto", "swarm-program"],
