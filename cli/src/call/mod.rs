@@ -9,7 +9,7 @@ pub(crate) mod clocks;
 pub(crate) mod names;
 
 pub mod follow;
-pub(crate) mod newest;
+pub(crate) mod newest_events;
 
 pub mod subject;
 

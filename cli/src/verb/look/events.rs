@@ -9,7 +9,7 @@ use crate::{
     call::{
         client::Client,
         follow::Follower,
-        newest,
+        newest_events,
         subject::{Finder, Subject},
     },
     output::{Output, event, text},
@@ -146,7 +146,9 @@ async fn print(
         found: 0,
     };
     if let Some(tail) = args.newest(output) {
-        let (newest, searched) = newest::events(client, &request, tail).await.map_err(failed())?;
+        let (newest, searched) = newest_events::find(client, &request, tail)
+            .await
+            .map_err(failed())?;
         if newest.len() == tail && args.tail.is_none() {
             hint(format!(
                 "the newest {tail}; all that are kept: {}",

@@ -8,7 +8,7 @@ use swarm_proto::v1::{Event, GetServerInfoRequest, Output as TaskOutput, StreamE
 use crate::{
     call::{
         client::Client,
-        clocks, names, newest,
+        clocks, names, newest_events,
         subject::{self, Finder, Subject},
     },
     output::{
@@ -101,7 +101,7 @@ async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<S
     if attempts.height() > 0 {
         page.blank().append(attempts);
     }
-    let events = newest_events(client, &task.task_id).await?;
+    let events = events_of(client, &task.task_id).await?;
     if !events.is_empty() {
         page.section("events");
     }
@@ -111,13 +111,13 @@ async fn page(client: &Client, task: &Task, output: &Output) -> anyhow::Result<S
     Ok(page)
 }
 
-async fn newest_events(client: &Client, task_id: &str) -> anyhow::Result<VecDeque<Event>> {
+async fn events_of(client: &Client, task_id: &str) -> anyhow::Result<VecDeque<Event>> {
     let request = StreamEventsRequest {
         task_ids: vec![task_id.to_owned()],
         names: true,
         ..StreamEventsRequest::default()
     };
-    let newest = newest::events(client, &request, SHOWN_EVENTS).await;
+    let newest = newest_events::find(client, &request, SHOWN_EVENTS).await;
     let (events, _searched) =
         newest.map_err(client.failure(format!("cannot read the events of {task_id}")))?;
     Ok(events)

@@ -22,7 +22,7 @@ const FURTHER: u64 = 16;
 /// # Errors
 ///
 /// When the coordinator refuses, or stays away for too long.
-pub(crate) async fn events(
+pub(crate) async fn find(
     client: &Client,
     request: &StreamEventsRequest,
     wanted: usize,
