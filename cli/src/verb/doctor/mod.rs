@@ -216,7 +216,7 @@ fn check_agents(report: &mut Report, agents: &[Agent], version: &str, address: &
     if !silent.is_empty() {
         report.notable(
             "agents silent",
-            list(&silent, |agent| agent::silence(agent)),
+            list(&silent, agent::silence),
             "see whether each still runs, and whether the network is between: agent doctor says which",
         );
     }
