@@ -395,7 +395,11 @@ async fn make_directory(
     if ended.is_err()
         && let Some(unwanted) = made.take()
     {
-        spawn_blocking(move || unwanted.close(false));
+        spawn_blocking(move || {
+            if let Err(error) = unwanted.close(false) {
+                tracing::warn!(%error, "cannot tidy the directory of an attempt that did not begin");
+            }
+        });
     }
     let (reason, why) = match ended {
         Ok(Ok(directory)) => return Ok(directory),
