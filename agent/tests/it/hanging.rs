@@ -18,7 +18,7 @@ use swarm_proto::v1::{
 use tokio::{io::AsyncReadExt as _, process::Child};
 
 use crate::{
-    fake::{Fake, World},
+    fake::{Fake, world::World},
     private::{NOBODY, as_nobody},
     program::{Agent, Home, children_of, until},
 };

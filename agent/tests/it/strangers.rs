@@ -10,7 +10,7 @@ use swarm_proto::{
 use tonic::Status;
 
 use crate::{
-    fake::{Fake, World},
+    fake::{Fake, world::World},
     program::{Home, until},
 };
 

@@ -2,7 +2,7 @@
 
 use swarm_proto::v1::{ClaimResponse, EmptyReason, Hold, HoldKind, hold::Scope};
 
-use super::{World, seconds};
+use super::{seconds, world::World};
 
 impl World {
     /// Whether a claim is held back. During a hold every claim is answered at once.
