@@ -79,6 +79,30 @@ fn dependency_of(fact: &Fact) -> Option<&TaskId> {
         Fact::DependencyMet { dependency, .. } => Some(dependency),
         Fact::TaskSkipped { because, .. } => Some(because),
         Fact::TaskRetried { because, .. } => because.as_ref(),
-        _ => None,
+        Fact::CoordinatorStarted { .. }
+        | Fact::JobSubmitted(_)
+        | Fact::TaskSubmitted(_)
+        | Fact::TaskDue { .. }
+        | Fact::LeaseGranted { .. }
+        | Fact::LeaseExpired { .. }
+        | Fact::LeaseResumed { .. }
+        | Fact::LeaseReleased { .. }
+        | Fact::AttemptFailed { .. }
+        | Fact::TaskSucceeded { .. }
+        | Fact::TaskFailed { .. }
+        | Fact::CancelRequested { .. }
+        | Fact::TaskCancelled { .. }
+        | Fact::TaskRemoved { .. }
+        | Fact::JobRemoved { .. }
+        | Fact::HoldPlaced(_)
+        | Fact::HoldLifted { .. }
+        | Fact::QueueLimited { .. }
+        | Fact::AgentRegistered(_)
+        | Fact::AgentDeregistered { .. }
+        | Fact::AgentForgotten { .. }
+        | Fact::AgentRemoved { .. }
+        | Fact::AgentLost { .. }
+        | Fact::AgentReturned { .. }
+        | Fact::TwinRefused { .. } => None,
     }
 }

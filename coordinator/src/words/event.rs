@@ -12,7 +12,7 @@ use crate::{
 /// An event of this history, with these names before ids in its sentence.
 pub(crate) fn event_message(event: &Event, history: &str, names: &Names) -> v1::Event {
     let touched = event.fact.touches();
-    let (summary, payload) = describe(&event.fact);
+    let (summary, payload) = describe(&event.fact, names);
     v1::Event {
         seq: event.seq.0,
         time: Some(timestamp(event.time)),
@@ -22,7 +22,7 @@ pub(crate) fn event_message(event: &Event, history: &str, names: &Names) -> v1::
         attempt: touched.attempt.map_or(0, |attempt| attempt.number.0),
         agent_id: touched.agent_id().map(ToString::to_string).unwrap_or_default(),
         // Names and messages come from anywhere, and this line goes to a terminal.
-        summary: plain(&names.put_into(&summary), MAX_SUMMARY_BYTES),
+        summary: plain(&summary, MAX_SUMMARY_BYTES),
         as_of: Some(v1::AsOf {
             history: history.to_owned(),
             seq: event.seq.0,

@@ -2,12 +2,12 @@
 
 use swarm_engine::{
     event::Fact,
-    noun::{agent::AgentLoss, outcome::Outcome},
+    noun::{agent::AgentLoss, hold::Scope, outcome::Outcome},
     time::Timestamp,
 };
 use swarm_proto::v1::{self, event::Payload};
 
-use super::hold::describe_hold;
+use super::{hold::done_by, names::Names};
 use crate::wire::{
     agent::agent_loss_word,
     attempt::{blame_message, explain_loss, loss_word, outcome_message},
@@ -18,8 +18,9 @@ use crate::wire::{
     time::timestamp,
 };
 
-/// The fact in one line, with text as others sent it, and as a message without tokens and environment values.
-pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
+/// The fact in one line, with these names and with text as others sent it, and as a message without tokens and
+/// environment values.
+pub(super) fn describe(fact: &Fact, names: &Names) -> (String, Payload) {
     match fact {
         Fact::CoordinatorStarted {
             epoch,
@@ -55,7 +56,11 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             }),
         ),
         Fact::TaskSubmitted(task) => (
-            format!("task {} was submitted and is {}", task.id, task.state()),
+            format!(
+                "task {} was submitted and is {}",
+                names.task(&task.id),
+                task.state()
+            ),
             Payload::TaskSubmitted(v1::TaskSubmitted {
                 spec: Some(spec::masked(&task.spec)),
                 state: state_message(task.state()).into(),
@@ -68,8 +73,9 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             cut,
         } => (
             format!(
-                "task {} waits no longer for {dependency}{}; {unmet} left to wait for",
-                task.id,
+                "task {} waits no longer for {}{}; {unmet} left to wait for",
+                names.task(&task.id),
+                names.task(dependency),
                 cut.map_or("", |_| ", whose output is cut")
             ),
             Payload::DependencyMet(v1::DependencyMet {
@@ -79,13 +85,15 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             }),
         ),
         Fact::TaskDue { task } => (
-            format!("task {} is due", task.id),
+            format!("task {} is due", names.task(&task.id)),
             Payload::TaskDue(v1::TaskDue {}),
         ),
         Fact::LeaseGranted { task, lease } => (
             format!(
                 "task {} started attempt {} on agent {}",
-                task.id, lease.attempt.0, lease.agent
+                names.task(&task.id),
+                lease.attempt.0,
+                names.agent(&lease.agent)
             ),
             Payload::LeaseGranted(v1::LeaseGranted {
                 expire_time: Some(timestamp(lease.granted + lease.ttl)),
@@ -102,8 +110,10 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             let (why, again) = (explain_loss(*cause), again(*due));
             (
                 format!(
-                    "task {} lost attempt {} on agent {agent}: {why}{again}",
-                    task.id, attempt.0
+                    "task {} lost attempt {} on agent {}: {why}{again}",
+                    names.task(&task.id),
+                    attempt.0,
+                    names.agent(agent)
                 ),
                 Payload::LeaseExpired(v1::LeaseExpired {
                     cause: loss_word(*cause).to_owned(),
@@ -112,7 +122,12 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             )
         }
         Fact::LeaseResumed { task, attempt, agent } => (
-            format!("task {} resumed attempt {} on agent {agent}", task.id, attempt.0),
+            format!(
+                "task {} resumed attempt {} on agent {}",
+                names.task(&task.id),
+                attempt.0,
+                names.agent(agent)
+            ),
             Payload::LeaseResumed(v1::LeaseResumed {}),
         ),
         Fact::LeaseReleased {
@@ -124,10 +139,11 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             report: _,
         } => (
             format!(
-                "task {} was {} in attempt {} by agent {agent}{}",
-                task.id,
+                "task {} was {} in attempt {} by agent {}{}",
+                names.task(&task.id),
                 if *refused { "refused" } else { "given back" },
                 attempt.0,
+                names.agent(agent),
                 after_colon(reason)
             ),
             Payload::LeaseReleased(v1::LeaseReleased {
@@ -150,8 +166,10 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             );
             (
                 format!(
-                    "task {} failed attempt {} on agent {agent}{again}{reason}{message}",
-                    task.id, attempt.0
+                    "task {} failed attempt {} on agent {}{again}{reason}{message}",
+                    names.task(&task.id),
+                    attempt.0,
+                    names.agent(agent)
                 ),
                 Payload::AttemptFailed(v1::AttemptFailed {
                     reason: failure.reason.to_string(),
@@ -180,8 +198,10 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             };
             (
                 format!(
-                    "task {} succeeded in attempt {} on agent {agent}{lateness}",
-                    task.id, attempt.0
+                    "task {} succeeded in attempt {} on agent {}{lateness}",
+                    names.task(&task.id),
+                    attempt.0,
+                    names.agent(agent)
                 ),
                 Payload::TaskSucceeded(v1::TaskSucceeded {
                     late: *late,
@@ -191,15 +211,17 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             )
         }
         Fact::TaskFailed { task, reason } => (
-            format!("task {} failed{}", task.id, after_colon(reason)),
+            format!("task {} failed{}", names.task(&task.id), after_colon(reason)),
             Payload::TaskFailed(v1::TaskFailed {
                 reason: reason.to_string(),
             }),
         ),
         Fact::CancelRequested { task, attempt, agent } => (
             format!(
-                "task {} is to be cancelled in attempt {} on agent {agent}",
-                task.id, attempt.0
+                "task {} is to be cancelled in attempt {} on agent {}",
+                names.task(&task.id),
+                attempt.0,
+                names.agent(agent)
             ),
             Payload::CancelRequested(v1::CancelRequested {}),
         ),
@@ -210,14 +232,18 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
                 .map(|attempt| format!("; attempt {} {}", attempt.number.0, had_come_to(&attempt.outcome)))
                 .unwrap_or_default();
             (
-                format!("task {} was cancelled{work}", task.id),
+                format!("task {} was cancelled{work}", names.task(&task.id)),
                 Payload::TaskCancelled(v1::TaskCancelled {
                     outcome: outcome.unwrap_or_default().into(),
                 }),
             )
         }
         Fact::TaskSkipped { task, because } => (
-            format!("task {} was skipped because {because} did not succeed", task.id),
+            format!(
+                "task {} was skipped because {} did not succeed",
+                names.task(&task.id),
+                names.task(because)
+            ),
             Payload::TaskSkipped(v1::TaskSkipped {
                 dependency_id: because.to_string(),
             }),
@@ -229,10 +255,14 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         } => {
             let cause = because
                 .as_ref()
-                .map(|id| format!(" because {id} was retried"))
+                .map(|id| format!(" because {} was retried", names.task(id)))
                 .unwrap_or_default();
             (
-                format!("task {} began round {}{cause}", record.id, record.round),
+                format!(
+                    "task {} began round {}{cause}",
+                    names.task(&record.id),
+                    record.round
+                ),
                 Payload::TaskRetried(v1::TaskRetried {
                     round: record.round,
                     dependency_id: because.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -242,7 +272,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         Fact::TaskRemoved { task, was } => (
             format!(
                 "task {} was removed: it is {} since {}",
-                task.id,
+                names.task(&task.id),
                 was.state,
                 timestamp(was.at)
             ),
@@ -256,7 +286,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             Payload::JobRemoved(v1::JobRemoved {}),
         ),
         Fact::HoldPlaced(hold) => (
-            describe_hold(hold),
+            format!("{} {}", held(&hold.scope, names), done_by(hold)),
             Payload::HoldPlaced(v1::HoldPlaced {
                 hold: Some(hold_message(hold)),
             }),
@@ -264,7 +294,7 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         Fact::HoldLifted { hold, actor } => (
             format!(
                 "work is given again: the hold on {} was lifted{}",
-                hold.scope,
+                held(&hold.scope, names),
                 by(actor)
             ),
             Payload::HoldLifted(v1::HoldLifted {
@@ -290,9 +320,11 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
         ),
         Fact::AgentRegistered(agent) => (
             format!(
-                "agent {}{} registered{} with {}",
-                agent.id,
-                in_brackets(&agent.name),
+                "agent {} registered{} with {}",
+                match names.agents.contains_key(&agent.id) {
+                    true => names.agent(&agent.id),
+                    false => format!("{}{}", agent.id, in_brackets(&agent.name)),
+                },
                 agent
                     .process
                     .as_ref()
@@ -308,41 +340,56 @@ pub(crate) fn describe(fact: &Fact) -> (String, Payload) {
             }),
         ),
         Fact::AgentDeregistered { agent } => (
-            format!("agent {agent} said goodbye"),
+            format!("agent {} said goodbye", names.agent(agent)),
             Payload::AgentDeregistered(v1::AgentDeregistered {}),
         ),
         Fact::AgentForgotten { agent, actor } => (
-            format!("agent {agent} was forgotten{}", by(actor)),
+            format!("agent {} was forgotten{}", names.agent(agent), by(actor)),
             Payload::AgentForgotten(v1::AgentForgotten {
                 actor: actor.to_string(),
             }),
         ),
         Fact::AgentRemoved { agent } => (
-            format!("agent {agent} was removed: nobody had heard of it for long"),
+            format!(
+                "agent {} was removed: nobody had heard of it for long",
+                names.agent(agent)
+            ),
             Payload::AgentRemoved(v1::AgentRemoved {}),
         ),
         Fact::AgentLost { agent, cause } => (
             match cause {
-                AgentLoss::Silent => format!("agent {agent} is lost: it has been silent for too long"),
-                AgentLoss::Died => format!("agent {agent} is lost: its process died"),
+                AgentLoss::Silent => format!(
+                    "agent {} is lost: it has been silent for too long",
+                    names.agent(agent)
+                ),
+                AgentLoss::Died => format!("agent {} is lost: its process died", names.agent(agent)),
             },
             Payload::AgentLost(v1::AgentLost {
                 cause: agent_loss_word(*cause).to_owned(),
             }),
         ),
         Fact::AgentReturned { agent } => (
-            format!("agent {agent} is back"),
+            format!("agent {} is back", names.agent(agent)),
             Payload::AgentReturned(v1::AgentReturned {}),
         ),
         Fact::TwinRefused { agent, host } => (
             format!(
-                "a copy of agent {agent}{} was refused: the agent is at work elsewhere",
+                "a copy of agent {}{} was refused: the agent is at work elsewhere",
+                names.agent(agent),
                 on_host(host)
             ),
             Payload::TwinRefused(v1::TwinRefused {
                 host: host.to_string(),
             }),
         ),
+    }
+}
+
+/// What a hold covers.
+fn held(scope: &Scope, names: &Names) -> String {
+    match scope {
+        Scope::Agent(agent) => format!("agent {}", names.agent(agent)),
+        Scope::Everything | Scope::Queue(_) => scope.to_string(),
     }
 }
 
@@ -403,12 +450,16 @@ fn on_host(host: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use swarm_engine::id::{AgentId, TaskId};
+
     use super::*;
     use crate::wire::sample;
 
     #[test]
     fn each_fact_reads_as_a_sentence() {
-        let sentences: Vec<String> = sample::facts().map(|fact| describe(&fact).0).collect();
+        let sentences: Vec<String> = sample::facts()
+            .map(|fact| describe(&fact, &Names::default()).0)
+            .collect();
         assert_eq!(
             sentences,
             [
@@ -443,6 +494,49 @@ mod tests {
                 "agent lab-2 is lost: its process died",
                 "agent lab-2 is back",
             ]
+        );
+    }
+    #[test]
+    fn names_stand_where_the_fact_has_ids_and_nowhere_else() {
+        let names = Names {
+            tasks: [("build", "the build"), ("count-7", "count"), ("fetch-1", "fetch")]
+                .map(|(id, name)| (TaskId::stored(id), name.to_owned()))
+                .into(),
+            agents: [(AgentId::stored("lab-2"), "attic".into())].into(),
+        };
+        let told = |kind: &str| {
+            let fact = sample::facts().find(|fact| fact.kind() == kind).unwrap();
+            describe(&fact, &names).0
+        };
+        for (kind, expected) in [
+            (
+                "dependency_met",
+                "task count (count-7) waits no longer for fetch (fetch-1); 1 left to wait for",
+            ),
+            (
+                "lease_resumed",
+                "task count (count-7) resumed attempt 4 on agent attic (lab-2)",
+            ),
+            (
+                "task_skipped",
+                "task count (count-7) was skipped because fetch (fetch-1) did not succeed",
+            ),
+            ("agent_deregistered", "agent attic (lab-2) said goodbye"),
+            (
+                "hold_placed",
+                "agent attic (lab-2) was drained by ann@laptop (maintenance)",
+            ),
+        ] {
+            assert_eq!(told(kind), expected);
+        }
+        let failed = Fact::TaskFailed {
+            task: sample::subject(),
+            reason: "it waits for fetch-1 on agent lab-2".into(),
+        };
+        let sentence = describe(&failed, &names).0;
+        assert!(
+            sentence.ends_with(": it waits for fetch-1 on agent lab-2"),
+            "{sentence}"
         );
     }
 }

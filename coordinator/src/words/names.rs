@@ -17,43 +17,26 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The sentence with `task fetch (k3v7q2mzdh)` for `task k3v7q2mzdh`, and `agent lab-2 (bjiyg5…)` for the agent. An
-    /// id stands behind its noun, or behind a word that leads to a dependency.
-    pub(crate) fn put_into(&self, sentence: &str) -> String {
-        if self.tasks.is_empty() && self.agents.is_empty() {
-            return sentence.to_owned();
+    /// A task in a sentence: `fetch (k3v7q2mzdh)`, its id alone when it has no name.
+    pub(super) fn task(&self, id: &TaskId) -> String {
+        match self.tasks.get(id) {
+            Some(name) if !name.is_empty() && name != id.as_str() => format!("{name} ({id})"),
+            Some(_) | None => id.to_string(),
         }
-        let mut before = "";
-        let words = sentence.split(' ').map(|word| {
-            let id = word.trim_end_matches([',', ';', ':']);
-            let named = match before {
-                "task" | "for" | "because" => self.task(id),
-                "agent" => self.agent(id),
-                _ => None,
-            };
-            before = word;
-            match named {
-                Some(named) => format!("{named}{}", &word[id.len()..]),
-                None => word.to_owned(),
+    }
+
+    /// An agent in a sentence: `lab-2 (bjiyg5…)`.
+    pub(super) fn agent(&self, id: &AgentId) -> String {
+        match self.agents.get(id) {
+            Some(name) if !name.is_empty() && **name != *id.as_str() => {
+                let end = id.as_str().char_indices().nth(AGENT_ID_CHARS);
+                match end {
+                    Some((end, _)) => format!("{name} ({}…)", &id.as_str()[..end]),
+                    None => format!("{name} ({id})"),
+                }
             }
-        });
-        words.collect::<Vec<_>>().join(" ")
-    }
-
-    fn task(&self, id: &str) -> Option<String> {
-        let name = self.tasks.get(id)?;
-        (!name.is_empty() && name != id).then(|| format!("{name} ({id})"))
-    }
-
-    fn agent(&self, id: &str) -> Option<String> {
-        let name = self.agents.get(id)?;
-        if name.is_empty() || **name == *id {
-            return None;
+            Some(_) | None => id.to_string(),
         }
-        Some(match id.char_indices().nth(AGENT_ID_CHARS) {
-            Some((end, _)) => format!("{name} ({}…)", &id[..end]),
-            None => format!("{name} ({id})"),
-        })
     }
 }
 
@@ -64,40 +47,16 @@ mod tests {
     #[test]
     fn names_stand_before_ids() {
         let names = Names {
-            tasks: [
-                ("k3v7", "fetch"),
-                ("x5t2", "the build"),
-                ("same", "same"),
-                ("none", ""),
-            ]
-            .map(|(id, name)| (TaskId::stored(id), name.to_owned()))
-            .into(),
+            tasks: [("k3v7", "fetch"), ("same", "same"), ("none", "")]
+                .map(|(id, name)| (TaskId::stored(id), name.to_owned()))
+                .into(),
             agents: [("bjiyg5o76yhpidjc", "lab-2"), ("lab-3", "lab-3"), ("a1", "attic")]
                 .map(|(id, name)| (AgentId::stored(id), name.into()))
                 .into(),
         };
-        for (sentence, expected) in [
-            (
-                "task k3v7 started attempt 1 on agent bjiyg5o76yhpidjc",
-                "task fetch (k3v7) started attempt 1 on agent lab-2 (bjiyg5…)",
-            ),
-            (
-                "task x5t2 lost attempt 2 on agent a1: nothing was heard",
-                "task the build (x5t2) lost attempt 2 on agent attic (a1): nothing was heard",
-            ),
-            (
-                "task x5t2 was skipped because k3v7 did not succeed",
-                "task the build (x5t2) was skipped because fetch (k3v7) did not succeed",
-            ),
-            (
-                "task same waits no longer for k3v7; 1 left",
-                "task same waits no longer for fetch (k3v7); 1 left",
-            ),
-            ("task none is due", "task none is due"),
-            ("agent lab-3 said goodbye", "agent lab-3 said goodbye"),
-            ("job k3v7 was submitted", "job k3v7 was submitted"),
-        ] {
-            assert_eq!(names.put_into(sentence), expected);
-        }
+        let tasks = ["k3v7", "same", "none", "x5t2"].map(|id| names.task(&TaskId::stored(id)));
+        assert_eq!(tasks, ["fetch (k3v7)", "same", "none", "x5t2"]);
+        let agents = ["bjiyg5o76yhpidjc", "lab-3", "a1", "b2"].map(|id| names.agent(&AgentId::stored(id)));
+        assert_eq!(agents, ["lab-2 (bjiyg5…)", "lab-3", "attic (a1)", "b2"]);
     }
 }
