@@ -140,10 +140,6 @@ impl Overview {
         let state = &inner.state;
         let (agents, slots, longest_silence) = agents(state, liveness);
         let (unmatched, unmatched_task) = unmatched(state, liveness);
-        let oldest = state
-            .ready()
-            .oldest()
-            .and_then(|number| state.task_numbered(number));
         Overview {
             counts: state.counts(),
             queues: state
@@ -155,7 +151,7 @@ impl Overview {
             longest_silence,
             slots,
             jobs: state.job_count(),
-            oldest_queued: oldest.map(|task| task.created),
+            oldest_queued: state.oldest_queued().map(|task| task.created),
             holds: state.holds().take(MAX_SHOWN_HOLDS).cloned().collect(),
             hold_counts: HoldCounts::of(state.holds()),
             unmatched,

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     id::{AgentId, QueueName},
-    limits::{MAX_OTHERS_VISITED, SILENCE_IN_TTL},
+    limits::{MAX_LINES_VISITED, MAX_OTHERS_VISITED, SILENCE_IN_TTL},
     noun::{
         agent::Agent,
         hold::{Hold, Scope},
-        needs::{Bucket, Buckets, Class, Executor, Needs, Offer, Shard, Wants},
+        needs::{Bucket, Class, Executor, Needs, Offer, Shard, Wants},
         rules::Program,
         selector::Term,
         task::Task,
@@ -259,10 +259,12 @@ impl State {
         other.then_some(own)
     }
 
-    /// The queued tasks that an empty claim passed over, counted by reason.
+    /// The queued tasks that an empty claim passed over, counted by reason. Of more lines than are looked at, the rest
+    /// of each class is put with the most of its tasks.
     pub fn passed(&self, agent: &Agent, wants: &Wants) -> Vec<(Passed, u64)> {
         let offer = self.offer(agent, wants);
         let mut passed: BTreeMap<Passed, u64> = BTreeMap::new();
+        let mut left = MAX_LINES_VISITED;
         let mut add = |reason, count| {
             if count > 0 {
                 *passed.entry(reason).or_default() += count;
@@ -281,17 +283,11 @@ impl State {
             } else if self.is_at_limit(queue) {
                 add(Passed::QueueLimit(queue.clone()), count);
             } else {
-                for (program, count) in self.ready().programs(class, usize::MAX) {
-                    if !offer.allows(class, program) {
-                        add(Passed::Rules, count);
-                        continue;
-                    }
-                    let free = self.ready().count_free(class, program, &Buckets::ALL);
-                    let own = self.ready().count_free(class, program, &offer.buckets);
-                    add(Passed::Group, count - free);
-                    add(Passed::Shard, free - own);
-                    add(Passed::Avoided, own);
-                }
+                let kept = self.ready().kept_from(class, &offer, &mut left);
+                add(Passed::Rules, kept.rules);
+                add(Passed::Group, kept.group);
+                add(Passed::Shard, kept.shard);
+                add(Passed::Avoided, kept.nothing);
             }
         }
         passed.into_iter().collect()

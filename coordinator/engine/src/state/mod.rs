@@ -28,6 +28,7 @@ use std::{
 
 use crate::{
     id::{AgentId, JobId, Number, QueueName, Seq, TaskId},
+    limits::MAX_LINES_VISITED,
     noun::{
         agent::Agent,
         counts::Counts,
@@ -35,7 +36,7 @@ use crate::{
         job::Job,
         needs::{Class, Needs},
         queue::QueueLimit,
-        task::Task,
+        task::{Task, TaskState},
     },
     state::{derived::Derived, ready::Ready, soft::Soft},
     time::{Clocks, Timestamp},
@@ -273,6 +274,14 @@ impl State {
     /// The queued tasks.
     pub fn ready(&self) -> &Ready {
         &self.derived.ready
+    }
+
+    /// The oldest queued task, whatever its class and priority. It is found if it is one of the first tasks, or of the
+    /// first lines: more than these are not looked at.
+    pub fn oldest_queued(&self) -> Option<&Arc<Task>> {
+        let mut first = self.tasks.values().take(MAX_LINES_VISITED);
+        let first = first.find(|task| task.state() == TaskState::Queued);
+        first.or_else(|| self.task_numbered(self.ready().oldest()?))
     }
 
     /// The classes in which tasks may have become claimable since this was last asked: no waiting claim can be given a

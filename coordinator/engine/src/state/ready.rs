@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{GroupName, Number, QueueName},
+    limits::MAX_LINES_VISITED,
     noun::{
-        needs::{Bucket, Buckets, Class, Needs, Offer},
+        needs::{Bucket, Class, Needs, Offer},
         rules::Program,
         task::Task,
     },
@@ -56,6 +57,19 @@ impl PartialEq for Ready {
 }
 
 impl Eq for Ready {}
+
+/// How many tasks of a class an offer is kept from by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptFrom {
+    /// The owner's rules.
+    pub(crate) rules: u64,
+    /// A running task of their exclusive group.
+    pub(crate) group: u64,
+    /// The shards that the offer is for.
+    pub(crate) shard: u64,
+    /// None of these.
+    pub(crate) nothing: u64,
+}
 
 impl Ready {
     pub(crate) fn insert(&mut self, task: &Task) {
@@ -268,23 +282,49 @@ impl Ready {
         })
     }
 
-    /// The number of a class's tasks with this program, in these buckets, whose group is free.
-    pub(crate) fn count_free(&self, class: &Class, program: &Program, buckets: &Buckets) -> u64 {
-        let lines = self
-            .waiting(class)
-            .map(|waiting| waiting.lines.range(LineKey::first_of(program.clone())..));
-        let lines = lines.into_iter().flatten();
-        lines
-            .take_while(|(key, _)| key.program == *program)
-            .filter(|(key, _)| buckets.has(key.bucket) && self.is_free(key.group.as_ref()))
-            .map(|(_, line)| line.len() as u64)
-            .sum()
+    /// The tasks of a class that an offer suits, by what keeps the offer from them. At most `left` lines are looked at;
+    /// what is behind them counts with the most of those.
+    pub(crate) fn kept_from(&self, class: &Class, offer: &Offer, left: &mut usize) -> KeptFrom {
+        let mut kept = KeptFrom::default();
+        let Some(waiting) = self.waiting(class) else {
+            return kept;
+        };
+        let mut counted = 0;
+        for (key, line) in &waiting.lines {
+            let Some(rest) = left.checked_sub(1) else {
+                break;
+            };
+            *left = rest;
+            let count = line.len() as u64;
+            counted += count;
+            let by = if !offer.allows(class, &key.program) {
+                &mut kept.rules
+            } else if !self.is_free(key.group.as_ref()) {
+                &mut kept.group
+            } else if !offer.buckets.has(key.bucket) {
+                &mut kept.shard
+            } else {
+                &mut kept.nothing
+            };
+            *by += count;
+        }
+        let KeptFrom {
+            rules,
+            group,
+            shard,
+            nothing,
+        } = &mut kept;
+        if let Some(most) = [rules, group, shard, nothing].into_iter().max() {
+            *most += waiting.count - counted;
+        }
+        kept
     }
 
-    /// The oldest queued task, whatever its class and priority.
-    pub fn oldest(&self) -> Option<Number> {
+    /// The oldest task of the first lines, whatever its class and priority.
+    pub(crate) fn oldest(&self) -> Option<Number> {
         let classes = self.queues.values().flat_map(|queue| queue.classes.values());
         let lines = classes.flat_map(|waiting| waiting.lines.values());
+        let lines = lines.take(MAX_LINES_VISITED);
         lines.filter_map(|line| line.oldest()).min()
     }
 }

@@ -6,11 +6,16 @@ mod world;
 use swarm_engine::{
     command::complete::Reported,
     id::Number,
-    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SUBMIT_TASKS, SETTLE_STEP},
-    noun::task::TaskState,
+    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_LINES_VISITED, MAX_SUBMIT_TASKS, SETTLE_STEP},
+    noun::{
+        needs::Wants,
+        rules::{Program, Rules},
+        task::TaskState,
+    },
+    rule::fit::Passed,
 };
 
-use crate::world::{World, failure, task};
+use crate::world::{World, agent, failure, task};
 
 #[test]
 fn five_thousand_dependents_are_met_in_steps() {
@@ -113,6 +118,27 @@ fn an_agent_holds_so_many_leases_that_one_decision_can_end_them_all() {
     assert_eq!(granted, MAX_HELD_LEASES);
     world.register();
     assert_eq!(world.count(TaskState::Queued), MAX_HELD_LEASES as u64 + 10);
+}
+
+#[test]
+fn tasks_that_a_claim_passed_over_are_all_counted_though_not_all_are_looked_at() {
+    const PROGRAMS: usize = MAX_LINES_VISITED + 2_000;
+    let mut world = World::new();
+    world.register_with(Rules::programs(&["git"]));
+    let tasks = (0..PROGRAMS).map(|index| {
+        let mut task = task(&format!("task-{index}"), &[]);
+        // The oldest is in the last line.
+        task.needs.program = Program::named(&format!("./{:06}", PROGRAMS - index));
+        task
+    });
+    let tasks: Vec<_> = tasks.collect();
+    for some in tasks.chunks(MAX_SUBMIT_TASKS) {
+        world.submit(some.to_vec());
+    }
+    let laptop = world.state.agent(&agent()).unwrap();
+    let passed = world.state.passed(laptop, &Wants::default());
+    assert_eq!(passed, [(Passed::Rules, PROGRAMS as u64)]);
+    assert_eq!(world.state.oldest_queued().unwrap().id, tasks[0].id);
 }
 
 #[test]
