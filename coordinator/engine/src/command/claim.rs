@@ -112,7 +112,8 @@ fn grant(draft: &mut Draft<'_>, request: &Claim, room: usize) -> Vec<Arc<Task>> 
         return granted;
     };
     let offer = draft.offer(&agent, &request.wants);
-    while let Some(number) = next(draft, &agent, &request.wants, &offer, liveness) {
+    let mut look = Look::new(&agent, &request.wants, liveness);
+    while let Some(number) = look.next(draft, &offer) {
         let task = draft.tasks[&number].clone();
         if task
             .times
@@ -153,96 +154,105 @@ fn grant(draft: &mut Draft<'_>, request: &Claim, room: usize) -> Vec<Arc<Task>> 
     granted
 }
 
-/// The first task for an agent that it does not avoid.
-fn next(
-    draft: &mut Draft<'_>,
-    agent: &Agent,
-    wants: &Wants,
-    offer: &Offer,
+/// A look for tasks for an agent, by one claim.
+struct Look<'a> {
+    agent: &'a Agent,
+    wants: &'a Wants,
     liveness: Liveness,
-) -> Option<Number> {
-    let limit = wants.scan_limit;
-    let own = first(draft, agent, offer, Reach::Own, limit, liveness, |_, _| true);
-    let Some(Shard { count, index: None }) = wants.shard else {
-        return own;
-    };
-    // A task that the owner of its shard cannot run, or avoids, is for any agent.
-    own.or_else(|| {
-        let wide = Offer {
-            buckets: Buckets::ALL,
-            ..offer.clone()
-        };
-        first(
-            draft,
-            agent,
-            &wide,
-            Reach::Everybodys,
-            limit,
-            liveness,
-            |state, task| !state.is_for_its_owner(task, count, liveness),
-        )
-    })
 }
 
-/// The first of an offer's tasks in order that is wanted and not avoided, or one that is found by looking round.
-fn first(
-    draft: &mut Draft<'_>,
-    agent: &Agent,
-    offer: &Offer,
-    reach: Reach,
-    limit: u32,
-    liveness: Liveness,
-    is_wanted: impl Fn(&State, &Task) -> bool,
-) -> Option<Number> {
-    let state: &State = draft;
-    let is_open = |queue: &QueueName| state.is_open(queue);
-    let accept = |number: &Number| {
-        let task = state.task_numbered(*number);
-        task.is_some_and(|task| {
-            offer.allows(&task.needs.class, &task.needs.program)
-                && is_wanted(state, task)
-                && state.avoids(task, agent, liveness).is_none()
+impl Look<'_> {
+    fn new<'a>(agent: &'a Agent, wants: &'a Wants, liveness: Liveness) -> Look<'a> {
+        Look {
+            agent,
+            wants,
+            liveness,
+        }
+    }
+
+    /// The first task that the agent does not avoid.
+    fn next(&mut self, draft: &mut Draft<'_>, offer: &Offer) -> Option<Number> {
+        let own = self.first(draft, offer, Reach::Own, |_, _| true);
+        let Some(Shard { count, index: None }) = self.wants.shard else {
+            return own;
+        };
+        // A task that the owner of its shard cannot run, or avoids, is for any agent.
+        own.or_else(|| {
+            let wide = Offer {
+                buckets: Buckets::ALL,
+                ..offer.clone()
+            };
+            let liveness = self.liveness;
+            self.first(draft, &wide, Reach::Everybodys, |state, task| {
+                !state.is_for_its_owner(task, count, liveness)
+            })
         })
-    };
-    let head = state.ready().first(offer, is_open);
-    if head.as_ref().is_some_and(accept) {
-        return head;
     }
-    let (in_order, round) = looks(limit);
-    let mut left = in_order;
-    let tasks = head.and_then(|_| state.ready().in_order(offer, is_open));
-    let is_ordered = head.is_none() || tasks.is_some();
-    let tasks = tasks.into_iter().flatten().take(in_order);
-    let found = tasks.inspect(|_| left -= 1).find(accept);
-    if found.is_some() {
-        return found;
+
+    /// The first of an offer's tasks in order that is wanted and not avoided, or one that is found by looking round.
+    fn first(
+        &mut self,
+        draft: &mut Draft<'_>,
+        offer: &Offer,
+        reach: Reach,
+        is_wanted: impl Fn(&State, &Task) -> bool,
+    ) -> Option<Number> {
+        let state: &State = draft;
+        let (agent, liveness) = (self.agent, self.liveness);
+        let is_open = |queue: &QueueName| state.is_open(queue);
+        let accept = |number: &Number| {
+            let task = state.task_numbered(*number);
+            task.is_some_and(|task| is_wanted(state, task) && state.avoids(task, agent, liveness).is_none())
+        };
+        // The first task is looked at whatever its program.
+        let is_allowed = |number: &Number| {
+            let task = state.task_numbered(*number);
+            task.is_some_and(|task| offer.allows(&task.needs.class, &task.needs.program))
+        };
+        let head = state.ready().first(offer, is_open);
+        if head.as_ref().is_some_and(|head| is_allowed(head) && accept(head)) {
+            return head;
+        }
+        let (in_order, round) = looks(self.wants.scan_limit);
+        let mut left = in_order;
+        let tasks = head.and_then(|_| state.ready().in_order(offer, is_open));
+        let is_ordered = head.is_none() || tasks.is_some();
+        let tasks = tasks.into_iter().flatten().take(in_order);
+        let found = tasks.inspect(|_| left -= 1).find(accept);
+        if found.is_some() {
+            return found;
+        }
+        if is_ordered && left > 0 {
+            // These were all tasks.
+            draft.soft_mut().set_scan(&agent.id, reach, None);
+            return None;
+        }
+        let before = state.scan(&agent.id, reach);
+        if before.is_none_or(|scan| scan.after.is_none()) && state.is_in_round(&agent.id, reach.other()) {
+            // One round after the other: both at once would end together only by chance.
+            return None;
+        }
+        let openings = state.ready().openings();
+        let after = before.and_then(|scan| scan.after.as_ref());
+        let since = match after {
+            Some(_) => before.and_then(|scan| scan.since),
+            None => Some(openings),
+        };
+        let seen = state
+            .ready()
+            .look_round(offer, is_open, after, round, |number| accept(&number));
+        let found = seen.found;
+        let scan = match seen.stopped {
+            Some(stopped) => Some(Scan {
+                after: Some(stopped),
+                since: since.filter(|_| found.is_none()),
+            }),
+            None if found.is_none() && since != Some(openings) => Some(Scan::AGAIN),
+            None => None,
+        };
+        draft.soft_mut().set_scan(&agent.id, reach, scan);
+        found
     }
-    if is_ordered && left > 0 {
-        // These were all tasks.
-        draft.soft_mut().set_scan(&agent.id, reach, None);
-        return None;
-    }
-    let before = state.scan(&agent.id, reach);
-    let openings = state.ready().openings();
-    let after = before.and_then(|scan| scan.after.as_ref());
-    let since = match after {
-        Some(_) => before.and_then(|scan| scan.since),
-        None => Some(openings),
-    };
-    let seen = state
-        .ready()
-        .look_round(offer, is_open, after, round, |number| accept(&number));
-    let found = seen.found;
-    let scan = match seen.stopped {
-        Some(stopped) => Some(Scan {
-            after: Some(stopped),
-            since: since.filter(|_| found.is_none()),
-        }),
-        None if found.is_none() && since != Some(openings) => Some(Scan::AGAIN),
-        None => None,
-    };
-    draft.soft_mut().set_scan(&agent.id, reach, scan);
-    found
 }
 
 /// The number of tasks that a claim with this limit looks at in their order, and round and round.

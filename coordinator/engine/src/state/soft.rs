@@ -63,6 +63,18 @@ pub(crate) enum Reach {
     Everybodys,
 }
 
+impl Reach {
+    const ALL: [Reach; 2] = [Reach::Own, Reach::Everybodys];
+
+    /// The other one.
+    pub(crate) fn other(self) -> Reach {
+        match self {
+            Reach::Own => Reach::Everybodys,
+            Reach::Everybodys => Reach::Own,
+        }
+    }
+}
+
 /// A look at all tasks that is not at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
@@ -84,13 +96,20 @@ impl Scan {
 impl State {
     /// Whether an agent that was given nothing has not looked at all tasks yet.
     pub fn is_scanning(&self, agent: &AgentId) -> bool {
-        self.scan(agent, Reach::Own).is_some()
+        let mut all = Reach::ALL.into_iter();
+        all.any(|reach| self.scan(agent, reach).is_some())
     }
 
     /// Whether it looks at further tasks at once: it has not seen this round's.
     pub fn is_in_a_round(&self, agent: &AgentId) -> bool {
-        self.scan(agent, Reach::Own)
-            .is_some_and(|scan| scan.after.is_some())
+        let mut all = Reach::ALL.into_iter();
+        all.any(|reach| self.is_in_round(agent, reach))
+    }
+
+    /// The same for the tasks within one reach.
+    pub(crate) fn is_in_round(&self, agent: &AgentId, reach: Reach) -> bool {
+        let scan = self.scan(agent, reach);
+        scan.is_some_and(|scan| scan.after.is_some())
     }
 
     pub(crate) fn scan(&self, agent: &AgentId, reach: Reach) -> Option<&Scan> {

@@ -1,16 +1,16 @@
 //! Rounds: an agent that may be given none of the first tasks looks at the others, some with each decision.
 
 use swarm_engine::{
-    command::claim,
-    id::QueueName,
-    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SCAN_IN_ORDER},
+    command::{claim, register::Register},
+    id::{AgentId, QueueName},
+    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SCAN_IN_ORDER, SHARDS_KEPT},
     noun::{
-        needs::Wants,
+        needs::{Bucket, Executor, Shard, Wants},
         rules::{Program, Rules},
     },
 };
 
-use crate::world::{World, agent, refusal, task};
+use crate::world::{World, agent, refusal, registration, task};
 
 /// More tasks than one decision looks at.
 const MANY: usize = (MAX_SCAN + MAX_SCAN_IN_ORDER + 100) as usize;
@@ -110,4 +110,44 @@ fn a_round_begins_anew_for_a_claim_with_other_wishes() {
         world.state.is_scanning(&agent()),
         "the first queue was not looked at"
     );
+}
+
+#[test]
+fn what_the_owner_of_a_shard_cannot_run_is_found_behind_many_tasks_that_he_can() {
+    let shared = Wants {
+        shard: Some(Shard {
+            count: 2,
+            index: None,
+        }),
+        ..Wants::default()
+    };
+    let mut world = World::new();
+    let bob = AgentId::stored("bob");
+    let of_bob = world.introduce(registration(bob.clone()));
+    world.session = world.introduce(Register {
+        executors: [Executor::Command, Executor::Prompt].into(),
+        ..registration(agent())
+    });
+    let shards = loop {
+        let claim = world.claim_of(bob.clone(), of_bob, shared.clone(), 1);
+        world.decide(|draft| claim::decide(draft, claim));
+        world.claim_for(shared.clone(), 1);
+        let shards = world.state.shards(&bob, 2);
+        if shards.len() == 1 {
+            break shards;
+        }
+        world.now = world.now + SHARDS_KEPT;
+    };
+    let mut tasks: Vec<_> = (0..=MANY)
+        .map(|index| task(&format!("task-{index}"), &[]))
+        .collect();
+    for task in &mut tasks {
+        task.bucket = Bucket(shards[0] as u8);
+    }
+    tasks[MANY].needs.class.executor = Executor::Prompt;
+    world.submit(tasks);
+    assert!(world.claim_for(shared.clone(), 1).is_empty());
+    assert!(claim::goes_on(&world.state, &agent(), &shared));
+    let found = world.claim_for(shared, 1);
+    assert_eq!(found[0].task.as_str(), format!("task-{MANY}"));
 }

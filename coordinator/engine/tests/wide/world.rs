@@ -33,9 +33,9 @@ const TTL: Duration = Duration::from_secs(90);
 
 pub(crate) struct World {
     pub(crate) state: State,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     tokens: u128,
-    session: Session,
+    pub(crate) session: Session,
 }
 
 impl World {
@@ -78,25 +78,16 @@ impl World {
     }
 
     pub(crate) fn register_with(&mut self, rules: Rules) {
-        let request = Register {
-            agent: agent(),
-            name: "laptop".into(),
-            labels: BTreeMap::new(),
-            slots: 8,
-            executors: [Executor::Command].into(),
+        self.session = self.introduce(Register {
             rules,
-            version: "1.0.0".into(),
-            held: Vec::new(),
-            lease_ttl: TTL,
-            jitter: 0,
-            token: SessionToken([7; 16]),
-            process: None,
-        };
-        self.session = self
-            .decide(|draft| register::decide(draft, request))
-            .0
-            .expect("an agent may register again")
-            .session;
+            ..registration(agent())
+        });
+    }
+
+    /// Registers any agent.
+    pub(crate) fn introduce(&mut self, request: Register) -> Session {
+        let registered = self.decide(|draft| register::decide(draft, request)).0;
+        registered.expect("an agent may register again").session
     }
 
     pub(crate) fn claim(&mut self, count: usize) -> Vec<Proof> {
@@ -104,18 +95,7 @@ impl World {
     }
 
     pub(crate) fn claim_for(&mut self, wants: Wants, count: usize) -> Vec<Proof> {
-        let tokens = (0..count as u128)
-            .map(|index| LeaseToken((self.tokens + index).to_be_bytes()))
-            .collect();
-        self.tokens += count as u128;
-        let request = Claim {
-            agent: agent(),
-            session: self.session,
-            wants,
-            request_id: "".into(),
-            tokens,
-            lease_ttl: TTL,
-        };
+        let request = self.claim_of(agent(), self.session, wants, count);
         let (granted, _) = self.decide(|draft| claim::decide(draft, request));
         let proof = |task: &Arc<swarm_engine::noun::task::Task>| {
             let token = task.lease().map(|lease| lease.token);
@@ -126,6 +106,20 @@ impl World {
             }
         };
         granted.iter().map(proof).collect()
+    }
+
+    /// A claim with fresh tokens.
+    pub(crate) fn claim_of(&mut self, agent: AgentId, session: Session, wants: Wants, count: usize) -> Claim {
+        let tokens = self.tokens..self.tokens + count as u128;
+        self.tokens = tokens.end;
+        Claim {
+            agent,
+            session,
+            wants,
+            request_id: "".into(),
+            tokens: tokens.map(|token| LeaseToken(token.to_be_bytes())).collect(),
+            lease_ttl: TTL,
+        }
     }
 
     /// Reports the same for all tasks, and answers with the number of events.
@@ -193,6 +187,23 @@ impl World {
 
     pub(crate) fn count(&self, state: TaskState) -> u64 {
         self.state.counts().of(state)
+    }
+}
+
+pub(crate) fn registration(agent: AgentId) -> Register {
+    Register {
+        agent,
+        name: "laptop".into(),
+        labels: BTreeMap::new(),
+        slots: 8,
+        executors: [Executor::Command].into(),
+        rules: Rules::Everything,
+        version: "1.0.0".into(),
+        held: Vec::new(),
+        lease_ttl: TTL,
+        jitter: 0,
+        token: SessionToken([7; 16]),
+        process: None,
     }
 }
 
