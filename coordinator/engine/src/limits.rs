@@ -80,8 +80,8 @@ pub const MAX_LABEL_BYTES: usize = 200;
 /// Bytes of a program's name that an owner's rule can name: no path is longer.
 pub const MAX_PROGRAM_BYTES: usize = 4096;
 
-/// Tasks that one decision on a claim looks at: a claim that may look at all goes on in the next decision, so that the
-/// lock is not held for long.
+/// Tasks that one decision on a claim looks at, and once more so many for the last task that it grants: a claim that may
+/// look at all goes on in the next decision, so that the lock is not held for long.
 pub const MAX_SCAN: u32 = 1_000;
 
 /// Of these, the tasks that it looks at in their order; the others are looked at round and round.
@@ -90,9 +90,13 @@ pub const MAX_SCAN_IN_ORDER: u32 = 100;
 /// The time after which a waiting claim looks at further tasks, when it may not do so at once.
 pub const SCAN_PAUSE: Duration = Duration::from_secs(1);
 
+/// The same for each step of the round before, if that is more: rounds for which tasks come all the time take a
+/// hundredth of the time under the lock.
+pub const SCAN_PAUSE_PER_STEP: Duration = Duration::from_millis(100);
+
 /// Lines of queued tasks, and programs that are passed over, which are looked at to put them in order for an agent
 /// whose owner allows some programs: about a millisecond, and some tens of them with as many patterns as an owner may
-/// have. With more of them, its claims look round.
+/// have. With more of them, its claims look round. One decision grants no more when it has looked at so many.
 pub const MAX_LINES_VISITED: usize = 10_000;
 
 /// Classes of the unfinished tasks of one queue: a claim for the queue looks at each, in some tens of microseconds.

@@ -7,7 +7,8 @@ use crate::{
     event::{Fact, Subject},
     id::{AgentId, AttemptNumber, LeaseToken, Number, QueueName, Session},
     limits::{
-        END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_SCAN, MAX_SCAN_IN_ORDER, SCAN_PAUSE,
+        END_AFTER_TTLS, MAX_CLAIM_SPEC_BYTES, MAX_HELD_LEASES, MAX_LINES_VISITED, MAX_SCAN,
+        MAX_SCAN_IN_ORDER, SCAN_PAUSE, SCAN_PAUSE_PER_STEP,
     },
     noun::{
         agent::Agent,
@@ -19,6 +20,7 @@ use crate::{
     rule::{dependency::settle, fit::Liveness},
     state::{
         State,
+        pick::InOrder,
         soft::{Reach, Scan},
     },
     time::Timestamp,
@@ -150,6 +152,9 @@ fn grant(draft: &mut Draft<'_>, request: &Claim, room: usize) -> Vec<Arc<Task>> 
             },
         });
         granted.push(draft.tasks[&number].clone());
+        if look.was_long() {
+            break;
+        }
     }
     granted
 }
@@ -159,6 +164,10 @@ struct Look<'a> {
     agent: &'a Agent,
     wants: &'a Wants,
     liveness: Liveness,
+    /// Lines that were put in order.
+    lines: usize,
+    /// Tasks behind the first one that were looked at.
+    tasks: usize,
 }
 
 impl Look<'_> {
@@ -167,7 +176,14 @@ impl Look<'_> {
             agent,
             wants,
             liveness,
+            lines: 0,
+            tasks: 0,
         }
+    }
+
+    /// Whether it looked at so much that one decision is to grant no more.
+    fn was_long(&self) -> bool {
+        self.lines >= MAX_LINES_VISITED || self.tasks >= MAX_SCAN as usize
     }
 
     /// The first task that the agent does not avoid.
@@ -213,41 +229,56 @@ impl Look<'_> {
         if head.as_ref().is_some_and(|head| is_allowed(head) && accept(head)) {
             return head;
         }
-        let (in_order, round) = looks(self.wants.scan_limit);
-        let mut left = in_order;
-        let tasks = head.and_then(|_| state.ready().in_order(offer, is_open));
-        let is_ordered = head.is_none() || tasks.is_some();
-        let tasks = tasks.into_iter().flatten().take(in_order);
-        let found = tasks.inspect(|_| left -= 1).find(accept);
-        if found.is_some() {
-            return found;
-        }
-        if is_ordered && left > 0 {
-            // These were all tasks.
+        if head.is_none() {
             draft.soft_mut().set_scan(&agent.id, reach, None);
             return None;
         }
+        let (in_order, round) = looks(self.wants.scan_limit);
+        let openings = state.ready().openings();
         let before = state.scan(&agent.id, reach);
-        if before.is_none_or(|scan| scan.after.is_none()) && state.is_in_round(&agent.id, reach.other()) {
+        let after = before.and_then(|scan| scan.after.as_ref());
+        // A round that began with the first tasks has seen them, when nothing has come since.
+        let has_seen_first = after.is_some() && before.is_some_and(|scan| scan.since == Some(openings));
+        if !has_seen_first {
+            let mut left = in_order;
+            let tasks = state.ready().in_order(offer, is_open);
+            let is_ordered = tasks.is_some();
+            self.lines += tasks.as_ref().map_or(MAX_LINES_VISITED, InOrder::lines);
+            let tasks = tasks.into_iter().flatten().take(in_order);
+            let found = tasks.inspect(|_| left -= 1).find(&accept);
+            self.tasks += in_order - left;
+            if found.is_some() {
+                return found;
+            }
+            if is_ordered && left > 0 {
+                // These were all tasks.
+                draft.soft_mut().set_scan(&agent.id, reach, None);
+                return None;
+            }
+        }
+        if after.is_none() && state.is_in_round(&agent.id, reach.other()) {
             // One round after the other: both at once would end together only by chance.
             return None;
         }
-        let openings = state.ready().openings();
-        let after = before.and_then(|scan| scan.after.as_ref());
-        let since = match after {
-            Some(_) => before.and_then(|scan| scan.since),
-            None => Some(openings),
+        let (since, steps) = match before {
+            Some(scan) if scan.after.is_some() => (scan.since, scan.steps + 1),
+            Some(_) | None => (Some(openings), 1),
         };
-        let seen = state
-            .ready()
-            .look_round(offer, is_open, after, round, |number| accept(&number));
+        let seen = state.ready().look_round(offer, is_open, after, round, accept);
+        self.tasks += seen.looked as usize;
         let found = seen.found;
         let scan = match seen.stopped {
             Some(stopped) => Some(Scan {
                 after: Some(stopped),
                 since: since.filter(|_| found.is_none()),
+                steps,
             }),
-            None if found.is_none() && since != Some(openings) => Some(Scan::AGAIN),
+            // Another round is needed.
+            None if found.is_none() && since != Some(openings) => Some(Scan {
+                after: None,
+                since: None,
+                steps,
+            }),
             None => None,
         };
         draft.soft_mut().set_scan(&agent.id, reach, scan);
@@ -284,7 +315,8 @@ pub fn look_again(state: &State, agent: &AgentId, wants: &Wants, liveness: Liven
         return Some(liveness.now);
     }
     if state.is_scanning(&agent.id) {
-        return Some(liveness.now + SCAN_PAUSE);
+        let pause = SCAN_PAUSE_PER_STEP * state.steps_of_rounds(&agent.id);
+        return Some(liveness.now + pause.max(SCAN_PAUSE));
     }
     let offer = state.offer(agent, wants);
     let is_open = |queue: &QueueName| state.is_open(queue);

@@ -42,6 +42,8 @@ pub(crate) struct Position {
 /// What a look round found: the first in order of the tasks it saw, and where it stopped; `None` at the end.
 pub(crate) struct Seen {
     pub(crate) found: Option<Number>,
+    /// How many tasks it looked at.
+    pub(crate) looked: u32,
     pub(crate) stopped: Option<Position>,
 }
 
@@ -165,6 +167,7 @@ impl Ready {
             }
         }
         Some(InOrder {
+            lines: looked_at.max(next.len()),
             suited,
             next: next.into(),
         })
@@ -177,9 +180,10 @@ impl Ready {
         offer: &Offer,
         is_open: impl Fn(&QueueName) -> bool,
         after: Option<&Position>,
-        mut looks: u32,
-        mut accept: impl FnMut(Number) -> bool,
+        looks: u32,
+        accept: impl Fn(&Number) -> bool,
     ) -> Seen {
+        let mut looked = 0;
         let mut found: Option<Place> = None;
         let is_passed = |class: &Class| after.is_some_and(|after| *class < after.class);
         for (turn, class, waiting) in self.suited(offer, is_open) {
@@ -199,14 +203,15 @@ impl Ready {
                 };
                 while let Some(rank) = next {
                     let seen = if is_open { rank } else { LAST };
-                    if is_open && accept(rank.1) {
+                    if is_open && accept(&rank.1) {
                         let place = place(turn, rank);
                         found = Some(found.map_or(place, |found| found.min(place)));
                     }
-                    looks = looks.saturating_sub(1);
-                    if looks == 0 {
+                    looked += 1;
+                    if looked >= looks {
                         return Seen {
                             found: found.map(|(_, _, number)| number),
+                            looked,
                             stopped: Some(Position {
                                 class: class.clone(),
                                 line: key.clone(),
@@ -220,6 +225,7 @@ impl Ready {
         }
         Seen {
             found: found.map(|(_, _, number)| number),
+            looked,
             stopped: None,
         }
     }
@@ -230,9 +236,17 @@ const LAST: Rank = (Reverse(i16::MIN), Number(u64::MAX));
 
 /// See [`Ready::in_order`].
 pub struct InOrder<'a> {
+    lines: usize,
     suited: Vec<(Turn, &'a Waiting)>,
     /// The next task of each line, or of each bucket's heads: then what follows it in both comes after it.
     next: BinaryHeap<Reverse<(Place, usize, &'a LineKey, bool)>>,
+}
+
+impl InOrder<'_> {
+    /// How many lines were looked at to put their tasks in order.
+    pub(crate) fn lines(&self) -> usize {
+        self.lines
+    }
 }
 
 impl Iterator for InOrder<'_> {

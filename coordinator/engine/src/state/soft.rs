@@ -83,14 +83,8 @@ pub(crate) struct Scan {
     /// What had been opened when the round began with the first tasks; `None` when it began anywhere else, or when it
     /// found something. A round that saw all tasks, and nothing new since, ends the look.
     pub(crate) since: Option<u64>,
-}
-
-impl Scan {
-    /// Another round is needed.
-    pub(crate) const AGAIN: Scan = Scan {
-        after: None,
-        since: None,
-    };
+    /// The looks of the round so far.
+    pub(crate) steps: u32,
 }
 
 impl State {
@@ -110,6 +104,12 @@ impl State {
     pub(crate) fn is_in_round(&self, agent: &AgentId, reach: Reach) -> bool {
         let scan = self.scan(agent, reach);
         scan.is_some_and(|scan| scan.after.is_some())
+    }
+
+    /// The looks of its longest round that is under way or was not enough.
+    pub(crate) fn steps_of_rounds(&self, agent: &AgentId) -> u32 {
+        let scans = Reach::ALL.into_iter().filter_map(|reach| self.scan(agent, reach));
+        scans.map(|scan| scan.steps).max().unwrap_or_default()
     }
 
     pub(crate) fn scan(&self, agent: &AgentId, reach: Reach) -> Option<&Scan> {

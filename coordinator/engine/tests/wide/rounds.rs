@@ -3,14 +3,18 @@
 use swarm_engine::{
     command::{claim, register::Register},
     id::{AgentId, QueueName},
-    limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_SCAN, MAX_SCAN_IN_ORDER, SHARDS_KEPT},
+    limits::{
+        MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_LINES_VISITED, MAX_SCAN, MAX_SCAN_IN_ORDER, MAX_SUBMIT_TASKS,
+        SCAN_PAUSE_PER_STEP, SHARDS_KEPT,
+    },
     noun::{
         needs::{Bucket, Executor, Shard, Wants},
         rules::{Program, Rules},
     },
+    rule::fit::Liveness,
 };
 
-use crate::world::{World, agent, refusal, registration, task};
+use crate::world::{TTL, World, agent, refusal, registration, task};
 
 /// More tasks than one decision looks at.
 const MANY: usize = (MAX_SCAN + MAX_SCAN_IN_ORDER + 100) as usize;
@@ -150,4 +154,60 @@ fn what_the_owner_of_a_shard_cannot_run_is_found_behind_many_tasks_that_he_can()
     assert!(claim::goes_on(&world.state, &agent(), &shared));
     let found = world.claim_for(shared, 1);
     assert_eq!(found[0].task.as_str(), format!("task-{MANY}"));
+}
+
+/// An agent that may run only the last of so many programs, and that many tasks of it.
+fn behind_programs(programs: usize, tasks: usize) -> World {
+    let mut world = World::new();
+    world.register_with(Rules::programs(&["./z"]));
+    let program = |index| match index < programs {
+        true => format!("./{index:06}"),
+        false => "./z".to_owned(),
+    };
+    let tasks: Vec<_> = (0..programs + tasks)
+        .map(|index| {
+            let mut task = task(&format!("task-{index}"), &[]);
+            task.needs.program = Program::named(&program(index));
+            task
+        })
+        .collect();
+    for some in tasks.chunks(MAX_SUBMIT_TASKS) {
+        world.submit(some.to_vec());
+    }
+    world
+}
+
+#[test]
+fn a_decision_that_looked_at_much_grants_no_more() {
+    let mut world = behind_programs(MAX_LINES_VISITED - 1_000, MAX_CLAIM_TASKS);
+    // Each look for a task puts nine thousand lines in order.
+    assert_eq!(world.claim(MAX_CLAIM_TASKS).len(), 2);
+    assert_eq!(world.claim(MAX_CLAIM_TASKS).len(), 2);
+    world.register_with(Rules::Everything);
+    assert_eq!(world.claim(MAX_CLAIM_TASKS).len(), MAX_CLAIM_TASKS);
+}
+
+#[test]
+fn the_longer_a_round_was_the_longer_is_the_pause_before_another_one() {
+    let mut world = behind_programs(2 * MAX_LINES_VISITED, 0);
+    let again = |world: &World| {
+        let liveness = Liveness {
+            now: world.now,
+            ttl: TTL,
+            started: world.now,
+        };
+        claim::look_again(&world.state, &agent(), &Wants::default(), liveness)
+    };
+    assert!(world.claim(1).is_empty());
+    // What comes meanwhile may be in a part that the round has seen.
+    let mut other = task("other", &[]);
+    other.needs.program = Program::named("./0");
+    world.submit(vec![other]);
+    while world.goes_on() {
+        assert_eq!(again(&world), Some(world.now));
+        assert!(world.claim(1).is_empty());
+    }
+    let steps = (2 * MAX_LINES_VISITED).div_ceil(MAX_SCAN as usize) as u32;
+    let pause = SCAN_PAUSE_PER_STEP * (steps + 1);
+    assert_eq!(again(&world), Some(world.now + pause));
 }

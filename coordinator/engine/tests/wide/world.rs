@@ -29,7 +29,7 @@ use swarm_engine::{
     time::Timestamp,
 };
 
-const TTL: Duration = Duration::from_secs(90);
+pub(crate) const TTL: Duration = Duration::from_secs(90);
 
 pub(crate) struct World {
     pub(crate) state: State,
