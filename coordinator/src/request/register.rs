@@ -183,7 +183,11 @@ fn check_rules(rules: &v1::OwnerRules, fields: &mut Fields<'_>) {
 mod tests {
     use std::time::Duration;
 
+    use swarm_engine::{id::TaskId, limits::MAX_PROGRAM_BYTES, time::Timestamp};
+    use swarm_proto::v1::task_spec::Work;
+
     use super::*;
+    use crate::wire::spec::{self, Defaults};
 
     const TTL: Duration = Duration::from_secs(90);
     const TOKEN: SessionToken = SessionToken([7; 16]);
@@ -195,6 +199,66 @@ mod tests {
                 faults.named().iter().map(|fault| fault.field.clone()).collect()
             }
             Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn agents_and_the_engine_read_owners_rules_alike() {
+        let long = "x".repeat(MAX_PROGRAM_BYTES + 1);
+        for (patterns, program, has_path, is_allowed) in [
+            (&[][..], "sh", false, true),
+            (&[], "sh", true, true),
+            (&[], long.as_str(), false, true),
+            (&["git"], "git", false, true),
+            (&["git"], "gitk", false, false),
+            (&["git"], "/usr/bin/git", false, false),
+            (&["git"], "git", true, false),
+            (&["ls", "g?t"], "gut", false, true),
+            (&["/opt/*/bin/?"], "/opt/a/b/bin/x", false, true),
+            (&["/opt/*/bin/?"], "/opt/a/b/bin/xy", false, false),
+            (&["/opt/*"], "/opt/x", true, true),
+            (&["*"], "sh", true, false),
+            (&["*"], "", false, false),
+            (&["*"], long.as_str(), false, false),
+            (&["no-commands"], "sh", false, false),
+        ] {
+            let no_commands = patterns == ["no-commands"];
+            let told = v1::OwnerRules {
+                programs: patterns.iter().map(|text| (*text).to_owned()).collect(),
+                no_commands,
+            };
+            let path = has_path.then(|| ("PATH".to_owned(), "/tmp".to_owned()));
+            let command = v1::Command {
+                argv: vec![program.to_owned()],
+                env: path.into_iter().collect(),
+                ..Default::default()
+            };
+            let by_agent = swarm_proto::rules::allow(&told, &command).is_ok();
+            let spec = v1::TaskSpec {
+                work: Some(Work::Command(command)),
+                ..Default::default()
+            };
+            let defaults = Defaults {
+                timeout: TTL,
+                max_retries: 0,
+            };
+            let mut faults = Faults::default();
+            let fields = &mut Fields::of_request(&mut faults);
+            let task = spec::read(TaskId::stored("t"), spec, defaults, Timestamp(0), fields);
+            let request = v1::RegisterAgentRequest {
+                agent_id: "k3x9".into(),
+                slots: 1,
+                rules: Some(told),
+                ..Default::default()
+            };
+            let rules = read(request, TOKEN, TTL, 7).unwrap().rules;
+            let by_engine = rules.allow(&task.needs.class, &task.needs.program);
+            let program = program.get(..20).unwrap_or(program);
+            assert_eq!(
+                (by_agent, by_engine),
+                (is_allowed, is_allowed),
+                "{patterns:?} {program}"
+            );
         }
     }
 

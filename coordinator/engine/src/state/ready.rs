@@ -1,7 +1,8 @@
 //! The queued tasks, in the order in which claims take them.
 //!
-//! A claim visits the heads of classes, so its cost does not grow with the number of queued tasks. Queues take turns:
-//! among tasks of the same priority, the queue that was given to least recently comes first.
+//! A claim visits the heads of classes, so its cost does not grow with the number of queued tasks; a task of an exclusive
+//! group begins and ends with a visit to each line of the group, of which its tasks' programs make as many as they are.
+//! Queues take turns: among tasks of the same priority, the queue that was given to least recently comes first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ pub struct Ready {
     /// The exclusive groups with a running task, and that task.
     taken: BTreeMap<GroupName, Number>,
     /// The lines of each group.
-    waiting: BTreeMap<GroupName, BTreeSet<(Class, Program, Bucket)>>,
+    lines_of_groups: BTreeMap<GroupName, BTreeSet<(Class, Program, Bucket)>>,
     /// The classes in which tasks may have become claimable since these were last taken.
     opened: BTreeSet<Class>,
     /// How often tasks may have become claimable.
@@ -52,7 +53,9 @@ pub struct Ready {
 /// What was opened is history, so it is not compared.
 impl PartialEq for Ready {
     fn eq(&self, other: &Ready) -> bool {
-        self.queues == other.queues && self.taken == other.taken && self.waiting == other.waiting
+        self.queues == other.queues
+            && self.taken == other.taken
+            && self.lines_of_groups == other.lines_of_groups
     }
 }
 
@@ -77,7 +80,7 @@ impl Ready {
         self.openings += 1;
         self.open_class(&needs.class);
         if let Some(group) = &needs.group {
-            self.waiting.entry(group.clone()).or_default().insert((
+            self.lines_of_groups.entry(group.clone()).or_default().insert((
                 needs.class.clone(),
                 needs.program.clone(),
                 task.bucket,
@@ -85,15 +88,16 @@ impl Ready {
         }
         let is_free = self.is_free(needs.group.as_ref());
         if self.waiting(&needs.class).is_none() {
-            // A queue that comes back is the last one of the round, as if it had never been away.
-            let turn = self.last_turn + 1;
             let queue = self.queues.entry(needs.class.queue.clone());
-            let queue = queue.or_insert_with(|| Queue {
-                turn,
-                ..Queue::default()
+            let queue = queue.or_insert_with(|| {
+                // A queue that comes back is the last one of the round, as if it had never been away.
+                self.last_turn += 1;
+                Queue {
+                    turn: self.last_turn,
+                    ..Queue::default()
+                }
             });
             queue.classes.insert(needs.class.clone(), Waiting::default());
-            self.last_turn = turn;
         }
         let waiting = self.waiting_mut(&needs.class).expect("it was inserted just now");
         waiting.insert(task, is_free);
@@ -111,11 +115,11 @@ impl Ready {
         }
         if let Some(group) = &needs.group
             && !has_line
-            && let Some(lines) = self.waiting.get_mut(group)
+            && let Some(lines) = self.lines_of_groups.get_mut(group)
         {
             lines.remove(&(needs.class.clone(), needs.program.clone(), task.bucket));
             if lines.is_empty() {
-                self.waiting.remove(group);
+                self.lines_of_groups.remove(group);
             }
         }
     }
@@ -170,7 +174,7 @@ impl Ready {
 
     fn set_heads(&mut self, group: &GroupName, is_free: bool) {
         self.openings += u64::from(is_free);
-        for (class, program, bucket) in self.waiting.get(group).into_iter().flatten() {
+        for (class, program, bucket) in self.lines_of_groups.get(group).into_iter().flatten() {
             let queue = self.queues.get_mut(&class.queue);
             let Some(waiting) = queue.and_then(|queue| queue.classes.get_mut(class)) else {
                 continue;
