@@ -80,8 +80,8 @@ pub const MAX_LABEL_BYTES: usize = 200;
 /// Bytes of a program's name that an owner's rule can name: no path is longer.
 pub const MAX_PROGRAM_BYTES: usize = 4096;
 
-/// Tasks that one decision on a claim looks at, and once more so many for the last task that it grants: a claim that may
-/// look at all goes on in the next decision, so that the lock is not held for long.
+/// Tasks that one decision on a claim looks at, and once more so many for the last task that it grants: a claim that
+/// may look at all goes on in the next decision, so that the lock is not held for long.
 pub const MAX_SCAN: u32 = 1_000;
 
 /// Of these, the tasks that it looks at in their order; the others are looked at round and round.

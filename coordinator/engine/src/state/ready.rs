@@ -1,8 +1,9 @@
 //! The queued tasks, in the order in which claims take them.
 //!
-//! A claim visits the heads of classes, so its cost does not grow with the number of queued tasks; a task of an exclusive
-//! group begins and ends with a visit to each line of the group, of which its tasks' programs make as many as they are.
-//! Queues take turns: among tasks of the same priority, the queue that was given to least recently comes first.
+//! A claim visits the heads of classes, so its cost does not grow with the number of queued tasks; a task of an
+//! exclusive group begins and ends with a visit to each line of the group, of which its tasks' programs make as many as
+//! they are. Queues take turns: among tasks of the same priority, the queue that was given to least recently comes
+//! first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
