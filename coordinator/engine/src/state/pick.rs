@@ -20,7 +20,7 @@ use crate::{
     },
     state::{
         ready::{Ready, Turn},
-        waiting::{LineKey, Rank, Waiting},
+        waiting::{Gate, LineKey, Rank, Waiting},
     },
 };
 
@@ -149,14 +149,18 @@ impl Ready {
             suited.push((turn, waiting));
             if offer.rules.are_none() {
                 let heads = waiting.first_heads(&offer.buckets);
-                next.extend(heads.map(|(rank, key)| Reverse((place(turn, *rank), index, key, true))));
+                next.extend(heads.filter_map(|(rank, gate)| {
+                    let program = waiting.program_of_first(gate)?;
+                    let step = Step::Head { gate, program };
+                    Some(Reverse((place(turn, *rank), index, step)))
+                }));
                 continue;
             }
             let is_allowed = |program: &_| offer.allows(class, program);
             for (key, line) in waiting.allowed(is_allowed, &mut looked_at) {
                 let is_free = offer.buckets.has(key.bucket) && self.is_free(key.group.as_ref());
                 if let Some(rank) = line.first().filter(|_| is_free) {
-                    next.push(Reverse((place(turn, rank), index, key, false)));
+                    next.push(Reverse((place(turn, rank), index, Step::Task(key))));
                 }
                 if next.len() > MAX_LINES_VISITED {
                     return None;
@@ -238,8 +242,19 @@ const LAST: Rank = (Reverse(i16::MIN), Number(u64::MAX));
 pub struct InOrder<'a> {
     lines: usize,
     suited: Vec<(Turn, &'a Waiting)>,
-    /// The next task of each line, or of each bucket's heads: then what follows it in both comes after it.
-    next: BinaryHeap<Reverse<(Place, usize, &'a LineKey, bool)>>,
+    /// The next tasks, one for each bucket, gate or line: what follows one of them comes after it.
+    next: BinaryHeap<Reverse<(Place, usize, Step<'a>)>>,
+}
+
+/// What follows a task that is the next one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step<'a> {
+    /// The first task of a gate: other gates of its bucket follow, other lines of the gate, and its own line.
+    Head { gate: &'a Gate, program: &'a Program },
+    /// The first task of a line: other lines of its gate follow, and its own line.
+    First { gate: &'a Gate, program: &'a Program },
+    /// Any task of a line: its own line follows.
+    Task(&'a LineKey),
 }
 
 impl InOrder<'_> {
@@ -253,14 +268,35 @@ impl Iterator for InOrder<'_> {
     type Item = Number;
 
     fn next(&mut self) -> Option<Number> {
-        let Reverse(((priority, _, number), index, key, is_head)) = self.next.pop()?;
+        let Reverse(((priority, _, number), index, step)) = self.next.pop()?;
         let (turn, waiting) = self.suited[index];
         let rank = (priority, number);
-        if let Some(rank) = waiting.lines.get(key).and_then(|line| line.next(rank)) {
-            self.next.push(Reverse((place(turn, rank), index, key, false)));
+        if let Step::Head { gate, .. } = step
+            && let Some((rank, gate)) = waiting.head_after(rank, gate)
+            && let Some(program) = waiting.program_of_first(gate)
+        {
+            let step = Step::Head { gate, program };
+            self.next.push(Reverse((place(turn, *rank), index, step)));
         }
-        if is_head && let Some((rank, key)) = waiting.head_after(&(rank, key.clone())) {
-            self.next.push(Reverse((place(turn, *rank), index, key, true)));
+        let line = match step {
+            Step::Head { gate, program } | Step::First { gate, program } => {
+                if let Some((rank, program)) = waiting.first_after(gate, rank, program) {
+                    let step = Step::First { gate, program };
+                    self.next.push(Reverse((place(turn, *rank), index, step)));
+                }
+                waiting.lines.get_key_value(&LineKey {
+                    program: program.clone(),
+                    group: gate.group.clone(),
+                    bucket: gate.bucket,
+                })
+            }
+            Step::Task(key) => waiting.lines.get_key_value(key),
+        };
+        if let Some((key, line)) = line
+            && let Some(rank) = line.next(rank)
+        {
+            self.next
+                .push(Reverse((place(turn, rank), index, Step::Task(key))));
         }
         Some(number)
     }

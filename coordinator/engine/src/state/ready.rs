@@ -1,9 +1,7 @@
 //! The queued tasks, in the order in which claims take them.
 //!
-//! A claim visits the heads of classes, so its cost does not grow with the number of queued tasks; a task of an
-//! exclusive group begins and ends with a visit to each line of the group, of which its tasks' programs make as many as
-//! they are. Queues take turns: among tasks of the same priority, the queue that was given to least recently comes
-//! first.
+//! A claim visits the heads of classes, so its cost does not grow with the number of queued tasks. Queues take turns:
+//! among tasks of the same priority, the queue that was given to least recently comes first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +13,7 @@ use crate::{
         rules::Program,
         task::Task,
     },
-    state::waiting::{LineKey, Waiting},
+    state::waiting::{Gate, LineKey, Waiting},
 };
 
 /// The turn of a queue: the lowest is next.
@@ -43,8 +41,8 @@ pub struct Ready {
     last_turn: Turn,
     /// The exclusive groups with a running task, and that task.
     taken: BTreeMap<GroupName, Number>,
-    /// The lines of each group.
-    lines_of_groups: BTreeMap<GroupName, BTreeSet<(Class, Program, Bucket)>>,
+    /// The gates of each group.
+    gates: BTreeMap<GroupName, BTreeSet<(Class, Bucket)>>,
     /// The classes in which tasks may have become claimable since these were last taken.
     opened: BTreeSet<Class>,
     /// How often tasks may have become claimable.
@@ -54,9 +52,7 @@ pub struct Ready {
 /// What was opened is history, so it is not compared.
 impl PartialEq for Ready {
     fn eq(&self, other: &Ready) -> bool {
-        self.queues == other.queues
-            && self.taken == other.taken
-            && self.lines_of_groups == other.lines_of_groups
+        self.queues == other.queues && self.taken == other.taken && self.gates == other.gates
     }
 }
 
@@ -81,11 +77,8 @@ impl Ready {
         self.openings += 1;
         self.open_class(&needs.class);
         if let Some(group) = &needs.group {
-            self.lines_of_groups.entry(group.clone()).or_default().insert((
-                needs.class.clone(),
-                needs.program.clone(),
-                task.bucket,
-            ));
+            let gates = self.gates.entry(group.clone()).or_default();
+            gates.insert((needs.class.clone(), task.bucket));
         }
         let is_free = self.is_free(needs.group.as_ref());
         if self.waiting(&needs.class).is_none() {
@@ -110,17 +103,17 @@ impl Ready {
         let Some(waiting) = self.waiting_mut(&needs.class) else {
             return;
         };
-        let has_line = waiting.remove(task, is_free);
+        let has_others = waiting.remove(task, is_free);
         if waiting.count == 0 {
             self.remove_class(&needs.class);
         }
         if let Some(group) = &needs.group
-            && !has_line
-            && let Some(lines) = self.lines_of_groups.get_mut(group)
+            && !has_others
+            && let Some(gates) = self.gates.get_mut(group)
         {
-            lines.remove(&(needs.class.clone(), needs.program.clone(), task.bucket));
-            if lines.is_empty() {
-                self.lines_of_groups.remove(group);
+            gates.remove(&(needs.class.clone(), task.bucket));
+            if gates.is_empty() {
+                self.gates.remove(group);
             }
         }
     }
@@ -164,18 +157,18 @@ impl Ready {
     pub(crate) fn take_group(&mut self, group: &GroupName, number: Number) {
         let before = self.taken.insert(group.clone(), number);
         assert!(before.is_none(), "one task of group {group} runs at a time");
-        self.set_heads(group, false);
+        self.set_open(group, false);
     }
 
     /// Notes that no task of the group runs any more: another task may.
     pub(crate) fn free_group(&mut self, group: &GroupName) {
         self.taken.remove(group);
-        self.set_heads(group, true);
+        self.set_open(group, true);
     }
 
-    fn set_heads(&mut self, group: &GroupName, is_free: bool) {
+    fn set_open(&mut self, group: &GroupName, is_free: bool) {
         self.openings += u64::from(is_free);
-        for (class, program, bucket) in self.lines_of_groups.get(group).into_iter().flatten() {
+        for (class, bucket) in self.gates.get(group).into_iter().flatten() {
             let queue = self.queues.get_mut(&class.queue);
             let Some(waiting) = queue.and_then(|queue| queue.classes.get_mut(class)) else {
                 continue;
@@ -183,12 +176,11 @@ impl Ready {
             if is_free && !self.opened.contains(class) {
                 self.opened.insert(class.clone());
             }
-            let key = LineKey {
-                program: program.clone(),
-                group: Some(group.clone()),
+            let gate = Gate {
                 bucket: *bucket,
+                group: Some(group.clone()),
             };
-            waiting.set_head(&key, is_free);
+            waiting.set_open(gate, is_free);
         }
     }
 
@@ -331,5 +323,61 @@ impl Ready {
         let lines = classes.flat_map(|waiting| waiting.lines.values());
         let lines = lines.take(MAX_LINES_VISITED);
         lines.filter_map(|line| line.oldest()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        command::submit::{self, NewTask, Submit},
+        draft,
+        id::TaskId,
+        noun::tries::RetryPolicy,
+        state::State,
+        time::Timestamp,
+    };
+
+    #[test]
+    fn a_group_has_one_gate_however_many_programs_its_tasks_run() {
+        let group = GroupName::stored("db");
+        let needs = Needs::command(QueueName::stored("default"));
+        let tasks = (0..100).map(|index| NewTask {
+            id: TaskId::stored(&format!("migrate-{index}")),
+            spec: [].into(),
+            needs: Needs {
+                program: Program::named(&format!("./{index:03}.sh")),
+                group: Some(group.clone()),
+                ..needs.clone()
+            },
+            bucket: Bucket(0),
+            priority: 0,
+            dependencies: Vec::new(),
+            retry: RetryPolicy {
+                max_retries: 0,
+                initial_backoff: Duration::ZERO.into(),
+                max_backoff: Duration::ZERO.into(),
+            },
+            timeout: Duration::from_secs(1).into(),
+            not_before: None,
+            delay: None,
+            deadline: None,
+        });
+        let request = Submit {
+            tasks: tasks.collect(),
+            ..Submit::default()
+        };
+        let mut state = State::default();
+        let (submitted, _) = draft::decide(&mut state, Timestamp(0), |draft| submit::decide(draft, request));
+        assert_eq!(submitted.map(|tasks| tasks.len()), Ok(100));
+        let ready = state.ready();
+        assert_eq!(
+            ready.gates[&group].len(),
+            1,
+            "each is moved when a task of the group begins or ends"
+        );
+        assert_eq!(ready.programs(&needs.class, usize::MAX).count(), 100);
     }
 }

@@ -1,7 +1,8 @@
 //! The queued tasks of one class, in the order in which claims take them.
 //!
-//! A line has the tasks of one program, exclusive group and bucket. The heads of the lines are kept in order, so that
-//! most claims look at one head. While a task of a group runs, the lines of that group have no heads.
+//! A line has the tasks of one program, exclusive group and bucket; the lines of one group and bucket are behind one
+//! gate. The first tasks of the gates are kept in order, so that most claims look at one. While a task of a group runs,
+//! its gates are shut, however many lines are behind them.
 
 use std::{
     cmp::Reverse,
@@ -118,12 +119,32 @@ impl Line {
     }
 }
 
+/// The way to the lines of one exclusive group in one bucket, or of those without a group. It is shut while a task of
+/// the group runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Gate {
+    pub(super) bucket: Bucket,
+    pub(super) group: Option<GroupName>,
+}
+
+impl Gate {
+    /// The gate of a task.
+    pub(super) fn of(task: &Task) -> Gate {
+        Gate {
+            bucket: task.bucket,
+            group: task.needs.group.clone(),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub(super) lines: BTreeMap<LineKey, Line>,
-    /// The first task of each line whose group is free, by bucket.
-    heads: BTreeMap<Bucket, BTreeSet<(Rank, LineKey)>>,
+    /// The first task of each line, with its program, by gate.
+    gates: BTreeMap<Gate, BTreeSet<(Rank, Program)>>,
+    /// The first task of each gate that is open, by bucket.
+    heads: BTreeMap<Bucket, BTreeSet<(Rank, Gate)>>,
     /// The first head of each bucket.
     firsts: BTreeSet<(Rank, Bucket)>,
     pub(super) count: u64,
@@ -135,14 +156,14 @@ impl Waiting {
         self.change(task, is_free, |line| line.insert(rank(task)));
     }
 
-    /// Takes a task out; answers whether its line has others.
+    /// Takes a task out; answers whether its gate leads to others.
     pub(super) fn remove(&mut self, task: &Task, is_free: bool) -> bool {
         self.count -= 1;
         self.change(task, is_free, |line| line.remove(rank(task)));
-        self.lines.contains_key(&LineKey::of(task))
+        self.gates.contains_key(&Gate::of(task))
     }
 
-    /// Changes the line of a task, and its head.
+    /// Changes the line of a task, and the head of its gate.
     fn change(&mut self, task: &Task, is_free: bool, change: impl FnOnce(&mut Line)) {
         let key = LineKey::of(task);
         let line = self.lines.entry(key.clone()).or_insert_with(|| Line {
@@ -155,42 +176,52 @@ impl Waiting {
         if after.is_none() {
             self.lines.remove(&key);
         }
-        if is_free && before != after {
-            self.move_head(&key, before, after);
+        if before != after {
+            self.move_first(key, is_free, before, after);
         }
     }
 
-    /// Gives a line its head, because its group is free, or takes it.
-    pub(super) fn set_head(&mut self, key: &LineKey, is_free: bool) {
-        let head = self.lines.get(key).and_then(Line::first);
-        if is_free {
-            self.move_head(key, None, head);
+    /// Notes that another task is the first of a line.
+    fn move_first(&mut self, key: LineKey, is_free: bool, before: Option<Rank>, after: Option<Rank>) {
+        let LineKey {
+            program,
+            group,
+            bucket,
+        } = key;
+        let gate = Gate { bucket, group };
+        let firsts = self.gates.entry(gate.clone()).or_default();
+        let first_before = first_rank(firsts);
+        replace(firsts, program, before, after);
+        let first_after = first_rank(firsts);
+        if firsts.is_empty() {
+            self.gates.remove(&gate);
+        }
+        if is_free && first_before != first_after {
+            self.move_head(gate, first_before, first_after);
+        }
+    }
+
+    /// Opens a gate, because its group is free, or shuts it.
+    pub(super) fn set_open(&mut self, gate: Gate, is_open: bool) {
+        let head = self.gates.get(&gate).and_then(first_rank);
+        if is_open {
+            self.move_head(gate, None, head);
         } else {
-            self.move_head(key, head, None);
+            self.move_head(gate, head, None);
         }
     }
 
-    fn move_head(&mut self, key: &LineKey, before: Option<Rank>, after: Option<Rank>) {
-        let bucket = key.bucket;
+    fn move_head(&mut self, gate: Gate, before: Option<Rank>, after: Option<Rank>) {
+        let bucket = gate.bucket;
         let heads = self.heads.entry(bucket).or_default();
-        let first_before = heads.first().map(|(rank, _)| *rank);
-        if let Some(rank) = before {
-            heads.remove(&(rank, key.clone()));
-        }
-        if let Some(rank) = after {
-            heads.insert((rank, key.clone()));
-        }
-        let first_after = heads.first().map(|(rank, _)| *rank);
+        let first_before = first_rank(heads);
+        replace(heads, gate, before, after);
+        let first_after = first_rank(heads);
         if heads.is_empty() {
             self.heads.remove(&bucket);
         }
         if first_before != first_after {
-            if let Some(rank) = first_before {
-                self.firsts.remove(&(rank, bucket));
-            }
-            if let Some(rank) = first_after {
-                self.firsts.insert((rank, bucket));
-            }
+            replace(&mut self.firsts, bucket, first_before, first_after);
         }
     }
 
@@ -207,15 +238,27 @@ impl Waiting {
     }
 
     /// The first head of each of these buckets.
-    pub(super) fn first_heads(&self, buckets: &Buckets) -> impl Iterator<Item = &(Rank, LineKey)> {
+    pub(super) fn first_heads(&self, buckets: &Buckets) -> impl Iterator<Item = &(Rank, Gate)> {
         let heads = self.heads.iter().filter(|(bucket, _)| buckets.has(**bucket));
         heads.filter_map(|(_, heads)| heads.first())
     }
 
     /// The head after this one in its bucket.
-    pub(super) fn head_after(&self, head: &(Rank, LineKey)) -> Option<&(Rank, LineKey)> {
-        let after = (Bound::Excluded(head), Bound::Unbounded);
-        self.heads.get(&head.1.bucket)?.range(after).next()
+    pub(super) fn head_after(&self, rank: Rank, gate: &Gate) -> Option<&(Rank, Gate)> {
+        let after = (Bound::Excluded((rank, gate.clone())), Bound::Unbounded);
+        self.heads.get(&gate.bucket)?.range(after).next()
+    }
+
+    /// The program of a gate's first task.
+    pub(super) fn program_of_first(&self, gate: &Gate) -> Option<&Program> {
+        let (_, program) = self.gates.get(gate)?.first()?;
+        Some(program)
+    }
+
+    /// The first task of a line after this one of another line, behind the same gate.
+    pub(super) fn first_after(&self, gate: &Gate, rank: Rank, program: &Program) -> Option<&(Rank, Program)> {
+        let after = (Bound::Excluded((rank, program.clone())), Bound::Unbounded);
+        self.gates.get(gate)?.range(after).next()
     }
 
     /// The lines whose program is allowed; programs that are not are passed over whole, and counted with the lines. It
@@ -241,6 +284,23 @@ impl Waiting {
                 rest = self.lines.range(LineKey::first_of(key.program.successor())..);
             }
         })
+    }
+}
+
+fn first_rank<T: Ord>(set: &BTreeSet<(Rank, T)>) -> Option<Rank> {
+    set.first().map(|(rank, _)| *rank)
+}
+
+/// Puts an entry where its rank is now, if it has any.
+fn replace<T: Ord>(set: &mut BTreeSet<(Rank, T)>, entry: T, before: Option<Rank>, after: Option<Rank>) {
+    let mut entry = entry;
+    if let Some(before) = before {
+        let key = (before, entry);
+        set.remove(&key);
+        entry = key.1;
+    }
+    if let Some(after) = after {
+        set.insert((after, entry));
     }
 }
 

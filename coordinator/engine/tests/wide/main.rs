@@ -5,10 +5,10 @@ mod world;
 
 use swarm_engine::{
     command::complete::Reported,
-    id::Number,
+    id::{GroupName, Number},
     limits::{MAX_CLAIM_TASKS, MAX_HELD_LEASES, MAX_LINES_VISITED, MAX_SUBMIT_TASKS, SETTLE_STEP},
     noun::{
-        needs::Wants,
+        needs::{Bucket, Wants},
         rules::{Program, Rules},
         task::TaskState,
     },
@@ -139,6 +139,41 @@ fn tasks_that_a_claim_passed_over_are_all_counted_though_not_all_are_looked_at()
     let passed = world.state.passed(laptop, &Wants::default());
     assert_eq!(passed, [(Passed::Rules, PROGRAMS as u64)]);
     assert_eq!(world.state.oldest_queued().unwrap().id, tasks[0].id);
+}
+
+#[test]
+fn tasks_come_in_order_whatever_their_programs_groups_and_buckets() {
+    let mut world = World::new();
+    let tasks = (0..600_usize).map(|index| {
+        // A different order in each of them.
+        let pick = |from: usize, of: usize| index * from % 601 % of;
+        let mut task = task(&format!("task-{index}"), &[]);
+        task.priority = pick(7, 3) as i16;
+        task.bucket = Bucket(pick(11, 4) as u8);
+        task.needs.program = Program::named(&format!("./{}", pick(13, 50)));
+        let group = pick(17, 4);
+        task.needs.group = (group > 0).then(|| GroupName::stored(&format!("group-{group}")));
+        task
+    });
+    world.submit(tasks.collect());
+    for _ in 0..4 {
+        let offer = world
+            .state
+            .offer(world.state.agent(&agent()).unwrap(), &Wants::default());
+        let is_free = |group: &GroupName| world.state.ready().holder(group).is_none();
+        let queued = world.state.tasks_after(Number(0));
+        let queued = queued.filter(|task| {
+            task.state() == TaskState::Queued && task.needs.group.as_ref().is_none_or(is_free)
+        });
+        let mut expected: Vec<_> = queued.map(|task| (-task.priority, task.number)).collect();
+        expected.sort_unstable();
+        let expected: Vec<Number> = expected.into_iter().map(|(_, number)| number).collect();
+        let in_order = world.state.ready().in_order(&offer, |_| true).unwrap();
+        assert_eq!(in_order.collect::<Vec<_>>(), expected);
+        // A group has a running task, or none again.
+        let granted = world.claim(5);
+        world.complete(granted[..2].to_vec(), Reported::Success);
+    }
 }
 
 #[test]
