@@ -399,12 +399,15 @@ impl Soft {
         }
     }
 
-    /// Notes the wishes of a claim.
+    /// Notes the wishes of a claim. A look at all tasks begins anew with other wishes: what was passed may suit them.
     pub(crate) fn wants(&mut self, agent: &AgentId, wants: &Wants) {
         if let Some(presence) = self.presences.get_mut(agent)
             && presence.wants.as_deref() != Some(wants)
         {
             let before = presence.wants.replace(Arc::new(wants.clone()));
+            for reach in [Reach::Own, Reach::Everybodys] {
+                self.scans.remove(&(agent.clone(), reach));
+            }
             self.wants_bytes += wants.weight() as u64;
             self.wants_bytes -= before.map_or(0, |before| before.weight() as u64);
             self.clear_scans(agent);
