@@ -43,6 +43,7 @@ reasons! {
     TaskFinished = "TASK_FINISHED" => FailedPrecondition, "The task has ended.";
     TaskNotRunning = "TASK_NOT_RUNNING" => FailedPrecondition, "The task does not run, or another attempt of it does.";
     TaskNotFinished = "TASK_NOT_FINISHED" => FailedPrecondition, "The task has not ended.";
+    TaskNeeded = "TASK_NEEDED" => FailedPrecondition, "A task that has not ended, or may come back, depends on it.";
     DependencyFailed = "DEPENDENCY_FAILED" => FailedPrecondition, "A dependency did not succeed: retry that one.";
     Busy = "BUSY" => ResourceExhausted, "The coordinator has more to do than it may take on.";
     QueueFull = "QUEUE_FULL" => ResourceExhausted, "The coordinator has no memory for more tasks and agents.";

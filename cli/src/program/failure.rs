@@ -197,7 +197,8 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         | Reason::AgentElsewhere
         | Reason::SessionUnproven
         | Reason::TaskFinished
-        | Reason::TaskNotFinished => return None,
+        | Reason::TaskNotFinished
+        | Reason::TaskNeeded => return None,
     };
     Some(advice.to_owned())
 }

@@ -75,6 +75,8 @@ pub enum Rejection {
         /// Its state.
         state: TaskState,
     },
+    /// The task can't be removed: a task that has not ended, or was skipped, depends on it.
+    TaskNeeded(TaskId),
     /// The task can't run: a dependency did not succeed.
     DependencyFailed {
         /// The task.
@@ -272,6 +274,10 @@ impl fmt::Display for Rejection {
             Rejection::TaskNotFinished { task, state } => {
                 write!(f, "task {task} has not ended: it is {state}")
             }
+            Rejection::TaskNeeded(task) => write!(
+                f,
+                "task {task} is needed: a task that depends on it has not ended, or was skipped and may come back"
+            ),
             Rejection::DependencyRemoved { task, dependency } => {
                 write!(
                     f,

@@ -166,6 +166,7 @@ fn reason_of(rejection: &Rejection) -> Reason {
         Rejection::TaskFinished { .. } => Reason::TaskFinished,
         Rejection::TaskNotRunning { .. } => Reason::TaskNotRunning,
         Rejection::TaskNotFinished { .. } => Reason::TaskNotFinished,
+        Rejection::TaskNeeded(_) => Reason::TaskNeeded,
         Rejection::DependencyFailed { .. } | Rejection::DependencyRemoved { .. } => Reason::DependencyFailed,
     }
 }
@@ -325,6 +326,11 @@ mod tests {
                 },
                 "FailedPrecondition",
                 "TASK_NOT_FINISHED",
+            ),
+            (
+                Rejection::TaskNeeded(task.clone()),
+                "FailedPrecondition",
+                "TASK_NEEDED",
             ),
             (
                 Rejection::DependencyFailed {

@@ -89,6 +89,7 @@ impl Exit {
             | Reason::TaskFinished
             | Reason::TaskNotRunning
             | Reason::TaskNotFinished
+            | Reason::TaskNeeded
             | Reason::DependencyFailed
             | Reason::EventsTrimmed
             | Reason::HistoryChanged => Exit::Refused,

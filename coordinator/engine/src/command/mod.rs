@@ -12,6 +12,7 @@ pub mod complete;
 pub mod renew;
 
 pub mod cancel;
+pub mod remove;
 pub mod retry;
 
 pub mod hold;

@@ -5,6 +5,7 @@ use crate::{
     event::{Fact, Subject},
     id::{JobId, Number},
     limits::PRUNE_STEP,
+    noun::task::{PastEnd, Task},
     time::Timestamp,
 };
 
@@ -33,15 +34,20 @@ pub fn decide(draft: &mut Draft<'_>, request: &Prune) -> usize {
             break;
         }
         removed += 1;
-        draft.emit(Fact::TaskRemoved {
-            task: Subject::of(&task),
-            was,
-        });
-        if let Some(job) = &task.job {
-            remove_if_empty(draft, job);
-        }
+        remove(draft, &task, was);
     }
     removed
+}
+
+/// Removes a task, and its job when it is the last one.
+pub(super) fn remove(draft: &mut Draft<'_>, task: &Task, was: PastEnd) {
+    draft.emit(Fact::TaskRemoved {
+        task: Subject::of(task),
+        was,
+    });
+    if let Some(job) = &task.job {
+        remove_if_empty(draft, job);
+    }
 }
 
 fn remove_if_empty(draft: &mut Draft<'_>, job: &JobId) {

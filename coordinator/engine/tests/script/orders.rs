@@ -7,6 +7,7 @@ use swarm_engine::{
         hold::{self, Wanted},
         limit,
         release::{self, Release},
+        remove::{self, Remove},
         retry::{self, Retry},
     },
     id::{AgentId, QueueName, Seq, TaskId},
@@ -29,6 +30,7 @@ impl World {
     pub(crate) fn order(&mut self, verb: &str, words: &mut Words<'_>) -> Lines {
         match verb {
             "cancel" => self.cancel(words),
+            "remove" => self.remove(words),
             "retry" => self.retry(words),
             "pause" | "drain" | "stop" => self.place(verb, words),
             "resume" => self.lift(words),
@@ -47,6 +49,13 @@ impl World {
             tasks.push(TaskId::parse(word)?);
         }
         Ok(self.decide_items(|draft| cancel::decide(draft, &tasks), |state| state.to_string()))
+    }
+
+    /// `remove a b`, `remove a revision 7`.
+    fn remove(&mut self, words: &mut Words<'_>) -> Lines {
+        let tasks = revisions(words)?.into_iter();
+        let tasks: Vec<Remove> = tasks.map(|(task, revision)| Remove { task, revision }).collect();
+        Ok(self.decide_items(|draft| remove::decide(draft, &tasks), |state| state.to_string()))
     }
 
     /// `release a`, `release a#1`.
@@ -85,19 +94,8 @@ impl World {
 
     /// `retry a b`, `retry a revision 7`.
     fn retry(&mut self, words: &mut Words<'_>) -> Lines {
-        let mut tasks = Vec::new();
-        while let Some(word) = words.word() {
-            let task = TaskId::parse(word)?;
-            let revision = if words.takes("revision") {
-                Some(words.need_number("revision")?)
-            } else {
-                None
-            };
-            tasks.push(Retry {
-                task,
-                revision: revision.map(Seq),
-            });
-        }
+        let tasks = revisions(words)?.into_iter();
+        let tasks: Vec<Retry> = tasks.map(|(task, revision)| Retry { task, revision }).collect();
         Ok(self.decide_items(|draft| retry::decide(draft, &tasks), |state| state.to_string()))
     }
 
@@ -270,4 +268,19 @@ fn fit(fit: &Fit) -> String {
         Fit::Queue(queue) => format!("does not serve {queue}"),
         Fit::Shard(shard, index) => format!("not shard {index} of {}", shard.count),
     }
+}
+
+/// Tasks, each with the revision behind it, if there is one.
+fn revisions(words: &mut Words<'_>) -> Result<Vec<(TaskId, Option<Seq>)>, String> {
+    let mut tasks = Vec::new();
+    while let Some(word) = words.word() {
+        let task = TaskId::parse(word)?;
+        let revision = if words.takes("revision") {
+            Some(Seq(words.need_number("revision")?))
+        } else {
+            None
+        };
+        tasks.push((task, revision));
+    }
+    Ok(tasks)
 }

@@ -15,6 +15,7 @@
 //! complete laptop a#1 success; b#1 failure exit [code 127] [blame machine] [retry-after 10s]; c#1 released busy
 //! forge laptop a#2 success                the same with the token of a#1, or a token that was never given
 //! cancel a b                              retry a b [revision 7]
+//! remove a b [revision 7]
 //! release a, release a#1                  forget laptop
 //! prune a b [after 60s]                   tasks are removed that ended so long ago
 //! prune-agents [after 60s]                agents are removed that were not heard of for so long

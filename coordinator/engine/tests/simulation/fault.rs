@@ -54,6 +54,7 @@ named! {
         Leave => "goodbye",
         Cancel => "cancel",
         Retry => "retry",
+        Remove => "removal",
         Prune => "prune",
         Hold => "hold",
         Limit => "limit",

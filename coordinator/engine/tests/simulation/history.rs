@@ -266,6 +266,15 @@ impl History {
                     "{} is removed before its end",
                     task.id
                 );
+                let may_want_it = |life: &Life| {
+                    let may_run = matches!(life.end, None | Some(End::Skipped { .. }));
+                    may_run && life.needs.iter().any(|(needed, ..)| *needed == task.id)
+                };
+                assert!(
+                    !self.lives.values().any(may_want_it),
+                    "{} is removed though a task needs it",
+                    task.id
+                );
                 self.lives.remove(&task.id);
                 self.acknowledged.remove(&task.id);
                 self.accepted.retain(|(accepted, _), _| *accepted != task.id);

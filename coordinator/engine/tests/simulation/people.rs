@@ -8,6 +8,7 @@ use swarm_engine::{
         hold::{LiftHold, PlaceHold, Wanted},
         limit::Limit,
         release::Release,
+        remove::Remove,
         retry::Retry,
         submit::Submit,
     },
@@ -80,6 +81,7 @@ pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut
     let kinds = [
         Deed::Cancel,
         Deed::Retry,
+        Deed::Remove,
         Deed::Hold,
         Deed::Hold,
         Deed::Limit,
@@ -105,6 +107,16 @@ pub(crate) fn order(stored: &State, names: &Names, habits: &Habits, random: &mut
             let seen = stored.task(&task).map(|task| task.revision);
             let revision = seen.filter(|_| random.one_in(2));
             Request::Retry(vec![Retry { task, revision }])
+        }
+        Deed::Remove => {
+            // Whether they may go or not.
+            let tasks = (0..1 + random.below(6)).map(|_| {
+                let task = names.task(random);
+                let seen = stored.task(&task).map(|task| task.revision);
+                let revision = seen.filter(|_| random.one_in(2));
+                Remove { task, revision }
+            });
+            Request::Remove(tasks.collect())
         }
         Deed::Limit => Request::Limit(Limit {
             queue: queue(random.one_in(2)),

@@ -12,6 +12,7 @@ use swarm_engine::{
         prune_agents::{self, PruneAgents},
         register::{self, Register},
         release::{self, Release},
+        remove,
         renew::{self, Order, Renew},
         retry,
         submit::{self, Submit},
@@ -66,6 +67,13 @@ impl World {
             Request::Retry(retries) => {
                 self.recall_for(&retries);
                 let results = self.decide(Deed::Retry, |draft| Ok(retry::decide(draft, &retries)));
+                self.count_refusals(results);
+                Some(Answer::Ordered)
+            }
+            Request::Remove(removals) => {
+                self.coordinator
+                    .recall(removals.iter().map(|request| &request.task));
+                let results = self.decide(Deed::Remove, |draft| Ok(remove::decide(draft, &removals)));
                 self.count_refusals(results);
                 Some(Answer::Ordered)
             }
