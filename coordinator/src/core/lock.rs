@@ -193,6 +193,7 @@ impl Locked<'_> {
                 TaskChange::Removed { .. } => {
                     let removal = (task.number, change.event.seq);
                     inner.leaving.insert(task.id.clone(), removal);
+                    inner.pins.note_removed(task.id, task.number);
                 }
                 TaskChange::Submitted(_) | TaskChange::Changed | TaskChange::Ended => {}
             }

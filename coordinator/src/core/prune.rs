@@ -6,11 +6,15 @@ use swarm_engine::{
     command::prune::{self, Prune},
     event::Event,
     id::{Seq, TaskId},
+    noun::task::Task,
     time::Timestamp,
     touches::TaskChange,
 };
 
-use super::{Core, recall::Refused};
+use super::{
+    Core,
+    recall::{Decided, Pinned, Refused},
+};
 use crate::records::task::aging::Aged;
 
 /// Records brought into memory together: even the largest stay below what one request may recall.
@@ -41,21 +45,33 @@ impl Core {
         let _turn = self.store_readers.acquire().await;
         let (pinned, missing) = self.pin(&ids);
         let found = self.read_store(missing).await?;
-        let (removed, as_of) = self.decide_with(&found, |pins, draft| {
-            // A task that another request has named stays: the request is about to decide.
-            let free = tasks
-                .iter()
-                .filter(|task| !pins.holds_for_others(pinned.pin, &task.id))
-                .map(|task| task.number);
-            let request = Prune {
-                tasks: free.collect(),
-                ended_by,
-            };
-            Ok(prune::decide(draft, &request))
-        });
+        let (removed, as_of) = self.prune_now(tasks, ended_by, &pinned, &found);
         drop(pinned);
         self.until_durable(as_of).await;
         Ok(removed?)
+    }
+
+    /// Takes the found tasks back, and lets the engine remove those that no other request has named: such a request is
+    /// about to decide.
+    fn prune_now(
+        &self,
+        tasks: &[Aged],
+        ended_by: Timestamp,
+        pinned: &Pinned<'_>,
+        found: &[Arc<Task>],
+    ) -> Decided<usize> {
+        let mut locked = self.lock();
+        locked.take_back(pinned.pin, found);
+        let free = tasks
+            .iter()
+            .filter(|task| !locked.pins.holds_for_others(pinned.pin, &task.id))
+            .map(|task| task.number);
+        let request = Prune {
+            tasks: free.collect(),
+            ended_by,
+        };
+        let removed = locked.decide(|draft| Ok(prune::decide(draft, &request)));
+        (removed, locked.release())
     }
 
     /// The state between the decision to remove a task and its removal from the store.

@@ -16,7 +16,7 @@ use swarm_engine::{
     rejection::{FaultKind, Faults, Rejection},
 };
 
-use super::{Answer, Core, lock::Inner, pins::Pins};
+use super::{Answer, Core, lock::Inner};
 use crate::records::task::find::{self, FindError};
 
 /// Why a request that names tasks was not carried out.
@@ -120,12 +120,25 @@ impl Core {
             let wanted = missing.len();
             let found = self.read_store(missing).await?;
             if found.len() == wanted || self.ids_read.is_known() {
-                return Ok(self.decide_with(&found, |_, draft| decision(draft)));
+                return Ok(self.decide_with(&pinned, &found, decision));
             }
             // A task that was not found may be one that the store has lost. Others have the turn meanwhile.
             drop((turn, pinned, found));
             self.ids_read.wait_a_little().await?;
         }
+    }
+
+    /// Takes the found tasks back, and decides.
+    fn decide_with<T>(
+        &self,
+        pinned: &Pinned<'_>,
+        found: &[Arc<Task>],
+        decision: impl FnOnce(&mut Draft<'_>) -> Result<T, Rejection>,
+    ) -> Decided<T> {
+        let mut locked = self.lock();
+        locked.take_back(pinned.pin, found);
+        let result = locked.decide(decision);
+        (result, locked.release())
     }
 
     /// Keeps these tasks in memory, and says which are not there. The caller has a turn among the store's readers.
@@ -151,26 +164,18 @@ impl Core {
             Err(_) => Err(FindError::Store("the coordinator is stopping".to_owned())),
         }
     }
-
-    /// Takes the found tasks back that memory still lacks, and decides. The decision is also handed the pins of all
-    /// requests.
-    pub(super) fn decide_with<T>(
-        &self,
-        found: &[Arc<Task>],
-        decision: impl FnOnce(&Pins, &mut Draft<'_>) -> Result<T, Rejection>,
-    ) -> Decided<T> {
-        let mut locked = self.lock();
-        for task in found.iter().filter(|task| task.is_finished()) {
-            locked.state.recall(Arc::clone(task));
-        }
-        let pins = std::mem::take(&mut locked.pins);
-        let result = locked.decide(|draft| decision(&pins, draft));
-        locked.pins = pins;
-        (result, locked.release())
-    }
 }
 
 impl Inner {
+    /// Takes the found tasks back that memory still lacks. A task that was removed since it was read stays away.
+    pub(super) fn take_back(&mut self, pin: u64, found: &[Arc<Task>]) {
+        for task in found.iter().filter(|task| task.is_finished()) {
+            if !self.pins.was_removed(pin, task.number) {
+                self.state.recall(Arc::clone(task));
+            }
+        }
+    }
+
     fn missing<'a>(&self, ids: impl Iterator<Item = &'a TaskId>) -> Vec<TaskId> {
         ids.filter(|id| self.may_be_stored(id)).cloned().collect()
     }

@@ -7,6 +7,7 @@ use swarm_engine::{
         claim,
         complete::{self, Accepted, Reported},
         register,
+        remove::{self, Remove},
         retry::{self, Retry},
         submit::{self, NewJob, NewTask, Submit, Submitted},
     },
@@ -200,6 +201,14 @@ impl Fixture {
         let named = named.collect();
         let tasks = [Retry { task, revision: None }];
         let results = self.execute_naming(named, |draft| Ok(retry::decide(draft, &tasks)));
+        results.await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn remove(&self, task: &str) -> Result<TaskState, Rejection> {
+        let task = id(task);
+        let named = [task.clone()].into();
+        let tasks = [Remove { task, revision: None }];
+        let results = self.execute_naming(named, |draft| Ok(remove::decide(draft, &tasks)));
         results.await.unwrap().remove(0)
     }
 

@@ -334,6 +334,44 @@ async fn what_a_live_task_depends_on_stays_until_it_ends() {
     assert_eq!(tasks[1].dependencies[0].task, id("first"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_removed_between_the_reading_and_the_decision_is_not_taken_back() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    swarm.submit(None, vec![task("a", &[])]).await.unwrap();
+    swarm.work().await;
+    swarm.settle().await;
+    let (pinned, missing) = swarm.core.pin(&Arc::new([id("a")].into()));
+    let found = swarm.core.read_store(missing).await.unwrap();
+    assert_eq!(found.len(), 1);
+
+    assert_eq!(swarm.remove("a").await, Ok(TaskState::Succeeded));
+    assert_eq!(swarm.remove("a").await, Err(Rejection::TaskNotFound(id("a"))));
+    swarm.settle().await;
+    let mut locked = swarm.core.lock();
+    locked.take_back(pinned.pin, &found);
+    assert!(locked.state.task(&id("a")).is_none());
+    drop(locked);
+    drop(pinned);
+    swarm.check();
+    assert!(!swarm.submit(None, vec![task("a", &[])]).await.unwrap()[0].existed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_removals_at_once_one_removes_the_task() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    for round in 0..20 {
+        swarm.submit(None, vec![task("a", &[])]).await.unwrap();
+        swarm.work().await;
+        swarm.settle().await;
+        let (one, other) = tokio::join!(swarm.remove("a"), swarm.remove("a"));
+        assert!(one.is_ok() != other.is_ok(), "{round}: {one:?} and {other:?}");
+    }
+    swarm.check();
+    assert_eq!(swarm.core.lock().state.counts().total(), 0);
+}
+
 /// Requests of every kind at once, over few tasks, while finished ones are forgotten and removed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
@@ -398,6 +436,15 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
             tokio::task::yield_now().await;
         }
     };
+    let removing_by_name = async {
+        for round in 0.. {
+            if is_over() {
+                return;
+            }
+            let _ = swarm.remove(&name(mix(5, round))).await;
+            tokio::task::yield_now().await;
+        }
+    };
     let noting = async {
         while !is_over() {
             swarm.core.fill_stored_ids().unwrap();
@@ -415,7 +462,15 @@ async fn forgetting_recalling_and_removing_at_once_leave_a_whole_state() {
             swarm.check();
         }
     };
-    tokio::join!(submitting, working, retrying, removing, noting, looking);
+    tokio::join!(
+        submitting,
+        working,
+        retrying,
+        removing,
+        removing_by_name,
+        noting,
+        looking
+    );
     swarm.settle().await;
     for number in swarm.list(None, &[], 100).await {
         let stored = swarm.core.store.get(&key::done(number)).unwrap();
