@@ -52,7 +52,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "See what happens",
         &["status", "list", "inspect", "explain", "logs", "events"],
     ),
-    ("Change what happens", &["cancel", "retry", "lease"]),
+    ("Change what happens", &["cancel", "retry", "remove", "lease"]),
     (
         "Jobs, queues and agents",
         &[
@@ -134,6 +134,9 @@ verbs! {
     Cancel: change::cancel (globals);
     /// Bring ended tasks back, with fresh counts of tries
     Retry: change::retry (globals);
+    /// Remove ended tasks before their time
+    #[command(alias = "rm")]
+    Remove: change::remove (globals);
     /// Give a task to another agent, because its machine is gone
     Lease: change::lease (globals);
     /// Submit the tasks of another system's file, or of ours

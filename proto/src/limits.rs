@@ -211,6 +211,7 @@ mod tests {
                 "CancelTasksRequest.task_ids",
                 format!("1 to {}", grouped(MAX_ITEMS)),
             ),
+            ("RemoveTasksRequest.tasks", format!("1 to {}", grouped(MAX_ITEMS))),
             (
                 "RegisterAgentRequest.slots",
                 format!("1 to {}", grouped(MAX_SLOTS as usize)),

@@ -56,13 +56,17 @@ paged! {
 }
 
 /// The pages of one list or several, one after another.
-pub(crate) struct Pages<'client, Q> {
+pub(crate) struct Pages<'client, Q: Paged> {
     client: &'client Client,
     /// The lists that are left, the present one first.
     lists: VecDeque<Q>,
     /// The next page's token in the present list.
     token: String,
+    /// What the coordinator's filter cannot say.
+    is_meant: Option<Predicate<Q>>,
 }
+
+type Predicate<Q> = Box<dyn Fn(&<Q as Paged>::Item) -> bool>;
 
 impl<'client, Q: Paged> Pages<'client, Q> {
     /// The pages of the list that a request filters.
@@ -76,7 +80,14 @@ impl<'client, Q: Paged> Pages<'client, Q> {
             client,
             lists: lists.into_iter().collect(),
             token: String::new(),
+            is_meant: None,
         }
+    }
+
+    /// The same pages, with only those items of which this is true.
+    pub(crate) fn only(mut self, is_meant: impl Fn(&Q::Item) -> bool + 'static) -> Pages<'client, Q> {
+        self.is_meant = Some(Box::new(is_meant));
+        self
     }
 
     /// The next page with at most `at_most` items, or `None` at the end. A page may be empty.
@@ -91,11 +102,14 @@ impl<'client, Q: Paged> Pages<'client, Q> {
         let size = at_most.clamp(1, MAX_PAGE_ITEMS) as u32;
         let page = list.clone().page(self.client, size, self.token.clone()).await;
         let doing = format!("cannot list the {}", Q::ITEMS);
-        let (items, next) = page.map_err(self.client.failure(doing))?;
+        let (mut items, next) = page.map_err(self.client.failure(doing))?;
         if next.is_empty() {
             self.lists.pop_front();
         }
         self.token = next;
+        if let Some(is_meant) = &self.is_meant {
+            items.retain(is_meant);
+        }
         Ok(Some(items))
     }
 }

@@ -30,6 +30,7 @@ use tonic::{Request, Response, Status, transport::Server};
 pub mod held;
 pub mod hostility;
 mod lists;
+mod removal;
 mod stream;
 
 pub type Step = Box<dyn FnOnce(&mut World) + Send>;
@@ -64,6 +65,8 @@ pub struct World {
     pub lists: Vec<ListTasksRequest>,
     /// Tasks that change, or end, between a list and the change.
     pub changed_meanwhile: Vec<String>,
+    /// Tasks that others depend on.
+    pub needed: Vec<String>,
     /// The beginnings of ids that were asked for.
     pub prefixes: Vec<String>,
     pub held: held::Held,
@@ -421,6 +424,17 @@ impl TaskService for Service {
         }
         let answer = lists::tasks(&mut world, request.into_inner());
         Self::answer(world, answer)
+    }
+
+    async fn remove_tasks(
+        &self,
+        request: Request<RemoveTasksRequest>,
+    ) -> Result<Response<RemoveTasksResponse>, Status> {
+        let mut world = self.world();
+        let removed = request.into_inner().tasks.into_iter();
+        let results = removed.map(|task| removal::remove(&mut world, task)).collect();
+        let as_of = world.as_of();
+        Self::answer(world, RemoveTasksResponse { as_of, results })
     }
 
     async fn cancel_tasks(

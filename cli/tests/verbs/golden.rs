@@ -54,6 +54,7 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("queue-resume", &["queue", "resume", "slow"]),
     ("queue-show", &["queue", "show", "slow"]),
     ("resume", &["resume", "--queue", "slow"]),
+    ("remove", &["remove", "build"]),
     ("retry", &["retry", "build"]),
     (
         "retry-filter",

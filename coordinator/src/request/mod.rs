@@ -18,6 +18,7 @@ pub(crate) mod list;
 
 pub(crate) mod cancel;
 mod change;
+pub(crate) mod remove;
 pub(crate) mod retry;
 
 pub(crate) mod claim;

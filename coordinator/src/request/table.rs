@@ -52,6 +52,7 @@ table! {
     ListTasksRequest        "TaskService/ListTasks"             MAX_REQUEST_BYTES   None;
     CancelTasksRequest      "TaskService/CancelTasks"           MAX_REQUEST_BYTES   Some(Load::Other);
     RetryTasksRequest       "TaskService/RetryTasks"            MAX_REQUEST_BYTES   Some(Load::Other);
+    RemoveTasksRequest      "TaskService/RemoveTasks"           MAX_REQUEST_BYTES   Some(Load::Other);
     GetJobRequest           "TaskService/GetJob"                MAX_REQUEST_BYTES   None;
     ListJobsRequest         "TaskService/ListJobs"              MAX_REQUEST_BYTES   None;
     ExplainTaskRequest      "TaskService/ExplainTask"           MAX_REQUEST_BYTES   None;

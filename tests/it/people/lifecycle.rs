@@ -131,6 +131,37 @@ fn names_are_what_people_see_and_ids_what_they_never_need() {
 }
 
 #[test]
+fn a_removed_task_is_gone_from_memory_and_store_and_its_id_is_free() {
+    let mut coordinator = Coordinator::start();
+    let _agent = RealAgent::start(&coordinator, "lab", &["--slots", "1"]);
+    let file = coordinator.dir().join("job.yaml");
+    let text = "id: j\ntasks:\n- {id: a, run: exit 3, retries: 0}\n- {id: b, run: x, depends_on: a}\n";
+    fs::write(&file, text).unwrap();
+    let submit = ["submit", "-q", "-f", file.to_str().unwrap(), "--wait"];
+    coordinator.swarmctl(&submit).expect(1);
+    coordinator.swarmctl(&["remove", "a"]).expect_error(
+        3,
+        &["task a is needed: a task that depends on it"],
+        &[],
+    );
+    assert_eq!(
+        coordinator.swarmctl(&["remove", "j", "-q"]).expect(0).stdout,
+        "a\nb\n"
+    );
+    coordinator.swarmctl(&["inspect", "a"]).expect(4);
+    coordinator.swarmctl(&["job", "show", "j"]).expect(4);
+    let events = coordinator.swarmctl(&["events", "--task", "a"]).expect(0).stdout;
+    assert!(
+        events.contains("task a was removed: it is failed since "),
+        "{events}"
+    );
+    coordinator.kill();
+    coordinator.start_again();
+    coordinator.swarmctl(&["inspect", "a"]).expect(4);
+    coordinator.swarmctl(&submit).expect(1);
+}
+
+#[test]
 fn a_failing_task_is_tried_again_until_it_succeeds() {
     let coordinator = Coordinator::start();
     let _agent = RealAgent::start(&coordinator, "a", &["--slots", "1"]);

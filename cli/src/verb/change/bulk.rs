@@ -58,7 +58,7 @@ pub(super) struct Action {
 pub(super) struct FoundTask {
     pub(super) task_id: String,
     pub(super) revision: u64,
-    state: TaskState,
+    pub(super) state: TaskState,
 }
 
 impl From<Task> for FoundTask {
@@ -86,12 +86,28 @@ impl Action {
         globals: &Globals,
         change: impl AsyncFnOnce(Vec<FoundTask>) -> anyhow::Result<Vec<TaskChange>>,
     ) -> anyhow::Result<Exit> {
+        let pages = Pages::new(client, self.request(filter, client).await?);
+        self.of_pages(pages, caution, client, globals, change).await
+    }
+
+    /// Changes these tasks, or lists them in a dry run. `change` is handed the tasks as they were found.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked, any task was refused, or the coordinator cannot be asked.
+    pub(super) async fn of_pages(
+        self,
+        pages: Pages<'_, ListTasksRequest>,
+        caution: Caution,
+        client: &Client,
+        globals: &Globals,
+        change: impl AsyncFnOnce(Vec<FoundTask>) -> anyhow::Result<Vec<TaskChange>>,
+    ) -> anyhow::Result<Exit> {
         let output = Output::new(globals);
-        let request = self.request(filter, client).await?;
         if caution.dry_run {
-            return self.list(request, client, &output).await;
+            return self.list(pages, client, &output).await;
         }
-        match self.confirmed(request, caution, client).await? {
+        match self.confirmed(pages, caution).await? {
             Ok(found) => self.tell(&change(found).await?, &output, globals),
             Err(exit) => Ok(exit),
         }
@@ -103,7 +119,7 @@ impl Action {
     ///
     /// When the filter names a state that does not allow the change, there is no such job or agent, or the coordinator
     /// cannot be asked.
-    async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
+    pub(super) async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
         let impossible = |state: &&State| !self.possible.contains(&TaskState::from(**state));
         if let Some(state) = filter.states.iter().find(impossible) {
             let word = state::word((*state).into());
@@ -120,12 +136,10 @@ impl Action {
     /// The listed tasks, if a person or a flag agrees; otherwise the exit code.
     async fn confirmed(
         self,
-        request: ListTasksRequest,
+        mut pages: Pages<'_, ListTasksRequest>,
         caution: Caution,
-        client: &Client,
     ) -> anyhow::Result<Result<Vec<FoundTask>, Exit>> {
         let mut found: Vec<FoundTask> = Vec::new();
-        let mut pages = Pages::new(client, request);
         while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {
             found.extend(page.into_iter().map(FoundTask::from));
         }
@@ -145,8 +159,12 @@ impl Action {
     /// # Errors
     ///
     /// When stdout cannot be written, or the coordinator cannot be asked.
-    async fn list(self, request: ListTasksRequest, client: &Client, output: &Output) -> anyhow::Result<Exit> {
-        let pages = Pages::new(client, request);
+    async fn list(
+        self,
+        pages: Pages<'_, ListTasksRequest>,
+        client: &Client,
+        output: &Output,
+    ) -> anyhow::Result<Exit> {
         let names = names::for_people(client, output).await;
         let describe = |tasks: &[Task]| task::listing(tasks, &names);
         let listed = listing::print_all(pages, &describe, output).await?;
@@ -160,7 +178,8 @@ impl Action {
         note(format!("dry run: {tasks} would be {}", self.done));
     }
 
-    /// Prints the changed tasks, and sums them up. A task that had ended before its cancellation counts as done.
+    /// Prints the changed tasks, and sums them up. A task that had ended before its cancellation counts as done, and
+    /// one that others need stays without a fault.
     ///
     /// # Errors
     ///
@@ -180,7 +199,13 @@ impl Action {
         let (ended, refused): (Vec<&TaskChange>, Vec<&TaskChange>) = refused
             .into_iter()
             .partition(|change| changes::reason(change) == Some(Reason::TaskFinished));
+        let (needed, refused): (Vec<&TaskChange>, Vec<&TaskChange>) = refused
+            .into_iter()
+            .partition(|change| changes::reason(change) == Some(Reason::TaskNeeded));
         note(self.summary(&accepted, &ended));
+        if !needed.is_empty() {
+            note(changes::stayed(needed.len()));
+        }
         if refused.is_empty() {
             return Ok(Exit::Done);
         }

@@ -94,6 +94,15 @@ pub(super) fn unknown(id: &str) -> TaskChange {
     }
 }
 
+/// Tells of tasks that are needed, and so were not removed.
+pub(super) fn stayed(count: usize) -> String {
+    let (tasks, verb) = (
+        text::counted(count as u64, "task"),
+        if count == 1 { "stays" } else { "stay" },
+    );
+    format!("{tasks} {verb}: others depend on that and have not ended, or were skipped and may come back")
+}
+
 /// The refusal in a sentence.
 pub(super) fn why(change: &TaskChange) -> String {
     let refusal = change.refusal.clone().unwrap_or_default();
@@ -133,6 +142,12 @@ pub(super) fn failure(refused: &[&TaskChange], total: usize, doing: &str, global
         failure = failure.help(format!(
             "a task changed meanwhile: look at it with {}, and try again",
             globals.next("inspect ID")
+        ));
+    }
+    if reasons.contains(&Some(Reason::TaskNeeded)) {
+        failure = failure.help(format!(
+            "once they have ended, name the tasks that depend on it, too: {}",
+            globals.next("remove ID…")
         ));
     }
     if reasons.contains(&Some(Reason::DependencyFailed)) {

@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod lease;
+pub mod remove;
 pub mod retry;
 
 mod bulk;

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, codegen::BoxStream};
 use super::status::status_of;
 use crate::request::{
     Refusal, Requests, agent, cancel, claim, complete, death, events, events::Events, explain, give_up,
-    heartbeat, hold, ids, job, list, queue, register, retry, status, submit, task,
+    heartbeat, hold, ids, job, list, queue, register, remove, retry, status, submit, task,
 };
 
 /// All services.
@@ -70,6 +70,13 @@ impl TaskService for Services {
 
     async fn retry_tasks(&self, request: Request<v1::RetryTasksRequest>) -> Answer<v1::RetryTasksResponse> {
         hand!(self, request, retry::tasks)
+    }
+
+    async fn remove_tasks(
+        &self,
+        request: Request<v1::RemoveTasksRequest>,
+    ) -> Answer<v1::RemoveTasksResponse> {
+        hand!(self, request, remove::tasks)
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::GetJobResponse> {

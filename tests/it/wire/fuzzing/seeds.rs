@@ -10,9 +10,9 @@ use swarm_proto::v1::{
     DrainAgentRequest, ExplainTaskRequest, Failure, FindIdsRequest, ForgetAgentRequest, GetAgentRequest,
     GetJobRequest, GetServerInfoRequest, GetStatusRequest, GetTaskRequest, HeartbeatRequest, LeaseRef,
     LimitQueueRequest, ListAgentsRequest, ListJobsRequest, ListQueuesRequest, ListTasksRequest, NewJob,
-    Output, PauseRequest, RegisterAgentRequest, ReleaseLeaseRequest, ResumeRequest, RetryTask,
-    RetryTasksRequest, StopAllRequest, StreamEventsRequest, SubmitTasksRequest, Success, UndrainAgentRequest,
-    attempt_report::Outcome,
+    Output, PauseRequest, RegisterAgentRequest, ReleaseLeaseRequest, RemoveTask, RemoveTasksRequest,
+    ResumeRequest, RetryTask, RetryTasksRequest, StopAllRequest, StreamEventsRequest, SubmitTasksRequest,
+    Success, UndrainAgentRequest, attempt_report::Outcome,
 };
 use swarm_tests::fuzz::{RECORDS, call};
 
@@ -117,7 +117,7 @@ fn to(service: &str, method: &str, request: &impl Message) -> Vec<u8> {
 }
 
 /// Inputs of several calls that follow on each other.
-fn calls() -> [(&'static str, Vec<u8>); 7] {
+fn calls() -> [(&'static str, Vec<u8>); 8] {
     let submit = to(
         TASK,
         "SubmitTasks",
@@ -229,6 +229,18 @@ fn calls() -> [(&'static str, Vec<u8>); 7] {
             }],
         },
     );
+    let remove = to(
+        TASK,
+        "RemoveTasks",
+        &RemoveTasksRequest {
+            tasks: ["a", "b", "unknown"]
+                .map(|id| RemoveTask {
+                    task_id: id.to_owned(),
+                    revision: (id == "b").then_some(3),
+                })
+                .into(),
+        },
+    );
     let list = to(
         TASK,
         "ListTasks",
@@ -271,6 +283,10 @@ fn calls() -> [(&'static str, Vec<u8>); 7] {
             ]),
         ),
         ("submit", submit.clone()),
+        (
+            "remove",
+            all(&[&submit, &register, &claim, &complete, &cancel, &remove, &remove]),
+        ),
         ("list", all(&[&submit, &list])),
         ("stream", all(&[&submit, &stream])),
         (

@@ -1,0 +1,234 @@
+//! `swarmctl remove`: removes ended tasks before their time, so that their ids are free again.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use swarm_program::exit::Exit;
+use swarm_proto::{
+    limits::MAX_ITEMS,
+    reason::Reason,
+    v1::{ListTasksRequest, RemoveTask, RemoveTasksRequest, Task, TaskChange, TaskState},
+};
+
+use super::{
+    bulk::{Action, Caution, FoundTask},
+    changes,
+};
+use crate::{
+    call::{
+        client::Client,
+        names,
+        pages::Pages,
+        subject::{self, Finder, Subject},
+    },
+    output::{Output, state, task},
+    program::{globals::Globals, past, terminal::note},
+    verb::look::filter::Filter,
+};
+
+/// The final states.
+const ENDED: &[TaskState] = &[
+    TaskState::Succeeded,
+    TaskState::Failed,
+    TaskState::Cancelled,
+    TaskState::Skipped,
+];
+
+/// Tasks of one request: the coordinator has them in memory meanwhile, and of the largest no more.
+const REMOVED_TOGETHER: usize = 250;
+
+const REMOVE: Action = Action {
+    verb: "remove",
+    done: "removed",
+    possible: ENDED,
+    otherwise: "they have not ended",
+    usual: ENDED,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmctl remove k3v7q2mzdh                   one ended task; its id is free again
+  swarmctl remove nightly                      the ended tasks of a job, by its name: of its newest run
+  swarmctl remove --ended-before 2d            whatever ended longer ago; asks first
+  swarmctl remove --job nightly --state succeeded --yes";
+
+const USAGE: &str = "\
+swarmctl remove [OPTIONS] <ID>...
+       swarmctl remove [OPTIONS] --ended-before WHEN, --job JOB, --queue QUEUE, --state STATE, \
+       --label TERM, --agent AGENT or --text TEXT";
+
+const KEPT: &str = "\
+Ended tasks are removed by themselves 7 days after their end (coordinator --keep-tasks). A task stays as long as
+another one depends on it that has not ended, or was skipped and may come back. Events about removed tasks are kept.";
+
+/// What to remove.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES, override_usage = USAGE, after_help = KEPT)]
+pub struct Args {
+    /// Ended tasks, and jobs, these also by name, whose ended tasks are meant; last is what you submitted last;
+    /// - reads ids from stdin, one a line
+    #[arg(
+        required_unless_present_any = ["ended_before", "Filter"],
+        conflicts_with_all = ["ended_before", "Filter"],
+        value_name = "ID"
+    )]
+    ids: Vec<String>,
+    /// Only tasks that ended longer ago than this, or before this time, such as 2d or 2026-03-01
+    #[arg(long, value_name = "WHEN", value_parser = past::parse, help_heading = "Which tasks")]
+    ended_before: Option<Timestamp>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    caution: Caution,
+}
+
+/// Removes tasks; exits with 3 if any was refused.
+///
+/// # Errors
+///
+/// When any was refused, or the coordinator cannot be reached.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
+    let client = Client::open(globals)?;
+    if !args.ids.is_empty() {
+        return named(&args, &client, globals).await;
+    }
+    let request = REMOVE.request(&args.filter, &client).await?;
+    let mut pages = Pages::new(&client, request);
+    if let Some(before) = args.ended_before.map(past::wire) {
+        pages = pages.only(move |task: &Task| {
+            let ended = task.end_time.map(|end| (end.seconds, end.nanos));
+            ended.is_some_and(|ended| ended < (before.seconds, before.nanos))
+        });
+    }
+    // Each with the revision that was found: a task that came back since is not removed at its next end.
+    let change = async |found: Vec<FoundTask>| remove(&client, &found).await;
+    REMOVE
+        .of_pages(pages, args.caution, &client, globals, change)
+        .await
+}
+
+/// Removes the named tasks, and the ended ones of named jobs as far as nothing needs them.
+async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Result<Exit> {
+    let output = Output::new(globals);
+    let Named {
+        mut tasks,
+        of_jobs,
+        unknown,
+    } = find_named(client, &subject::ids(&args.ids)?).await?;
+    if args.caution.dry_run {
+        tasks.retain(|task| {
+            let (has_ended, word) = (state::is_final(task.state()), state::word(task.state()));
+            if !has_ended {
+                note(format!("{} has not ended: it is {word}", task.task_id));
+            }
+            has_ended
+        });
+        output.list(&task::listing(&tasks, &names::for_people(client, &output).await))?;
+        REMOVE.tell_dry_run(tasks.len());
+        return changes::tell_refusals(&unknown, tasks.len(), "cannot remove", globals);
+    }
+    let found: Vec<FoundTask> = tasks.into_iter().map(FoundTask::from).collect();
+    let removed = remove(client, &found).await?;
+    let (stayed, removed): (Vec<TaskChange>, Vec<TaskChange>) = removed
+        .into_iter()
+        .partition(|change| is_needed(change) && of_jobs.contains(&change.task_id));
+    if !stayed.is_empty() {
+        note(changes::stayed(stayed.len()));
+    }
+    let changes: Vec<TaskChange> = unknown.into_iter().chain(removed).collect();
+    changes::tell(&changes, &output, "cannot remove", globals)
+}
+
+/// What the words of a command line mean.
+#[derive(Default)]
+struct Named {
+    tasks: Vec<Task>,
+    /// The tasks that were not named themselves.
+    of_jobs: BTreeSet<String>,
+    unknown: Vec<TaskChange>,
+}
+
+async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<Named> {
+    let mut named = Named::default();
+    for id in ids {
+        let doing = format!("cannot remove {id}");
+        match Finder::to_change(client).find(id, &doing).await? {
+            Some((Subject::Task(task), _)) => named.tasks.push(Task {
+                result: None,
+                ..*task
+            }),
+            Some((Subject::Job(job), _)) => {
+                let before = named.tasks.len();
+                let mut pages = Pages::new(client, ended_of(job.job_id));
+                while let Some(page) = pages.next(MAX_ITEMS).await? {
+                    named.tasks.extend(page);
+                }
+                let found = &named.tasks[before..];
+                if found.is_empty() {
+                    note(format!("job {id}: none of its tasks has ended"));
+                }
+                named
+                    .of_jobs
+                    .extend(found.iter().map(|task| task.task_id.clone()));
+            }
+            Some((Subject::Agent(_), _)) | None => named.unknown.push(changes::unknown(id)),
+        }
+    }
+    Ok(named)
+}
+
+/// The tasks of a job that have ended.
+fn ended_of(job_id: String) -> ListTasksRequest {
+    ListTasksRequest {
+        job_id,
+        states: ENDED.iter().map(|state| (*state).into()).collect(),
+        ..ListTasksRequest::default()
+    }
+}
+
+/// Removes tasks as they were found; answers in their order.
+async fn remove(client: &Client, found: &[FoundTask]) -> anyhow::Result<Vec<TaskChange>> {
+    let mut changes = vec![TaskChange::default(); found.len()];
+    // What depends on a task was mostly submitted after it.
+    let mut left: Vec<usize> = (0..found.len()).rev().collect();
+    // A task may be needed by one of a later request. Fewer are left each time, so this ends.
+    loop {
+        for batch in left.chunks(REMOVED_TOGETHER) {
+            let tasks = batch.iter().map(|&index| RemoveTask {
+                task_id: found[index].task_id.clone(),
+                revision: Some(found[index].revision),
+            });
+            let request = RemoveTasksRequest {
+                tasks: tasks.collect(),
+            };
+            let answer = client.call(request).await;
+            let results = answer.map_err(client.failure("cannot remove"))?.results;
+            for (&index, change) in batch.iter().zip(results) {
+                changes[index] = change;
+            }
+        }
+        let needed: Vec<usize> = left
+            .iter()
+            .copied()
+            .filter(|&index| is_needed(&changes[index]))
+            .collect();
+        if left.len() <= REMOVED_TOGETHER || needed.is_empty() || needed.len() == left.len() {
+            break;
+        }
+        left = needed;
+    }
+    if client.has_lost_an_answer() {
+        for (change, task) in changes.iter_mut().zip(found) {
+            // The request whose answer was lost has removed it.
+            if changes::reason(change) == Some(Reason::TaskNotFound) {
+                change.refusal = None;
+                change.set_state(task.state);
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn is_needed(change: &TaskChange) -> bool {
+    changes::reason(change) == Some(Reason::TaskNeeded)
+}
