@@ -194,7 +194,7 @@ pub(super) fn records() -> Vec<Record> {
         record("gifted_agent_record", gifted_agent(), encode_agent, decode_agent),
         record("left_agent_record", left_agent(), encode_agent, decode_agent),
         record(
-            "agent_record_of_a_history",
+            "restored_agent_record",
             agent_of_a_history(),
             encode_agent,
             decode_agent,
@@ -204,7 +204,7 @@ pub(super) fn records() -> Vec<Record> {
         record("strict_agent_record", strict_agent(), encode_agent, decode_agent),
         record("output_record", output(), encode_output, decode_output),
         record(
-            "output_with_files_record",
+            "files_output_record",
             output_with_files(),
             encode_output,
             decode_output,
