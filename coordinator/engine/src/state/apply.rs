@@ -333,6 +333,8 @@ impl State {
             .tasks
             .remove(&subject.number)
             .expect("an event's task is known");
+        let before = task.state();
+        let turn = self.derived.ready.turn(task.queue());
         self.unindex(&task);
         let record = Arc::make_mut(&mut task);
         let had_ended = record.end().is_some();
@@ -346,6 +348,13 @@ impl State {
             self.soft.clear_expiry(subject.number);
         }
         self.index(&task);
+        // The only queued task of a queue may stay queued: the queue keeps its turn.
+        if let Some(turn) = turn
+            && before == TaskState::Queued
+            && task.state() == TaskState::Queued
+        {
+            self.derived.ready.keep_turn(task.queue(), turn);
+        }
         self.tasks.insert(subject.number, task.clone());
         self.refresh_unsettled(&task.id);
         // A task needs its dependencies until it ends, whatever happens in between.

@@ -127,6 +127,18 @@ impl Ready {
         }
     }
 
+    /// The turn of a queue with queued tasks.
+    pub(super) fn turn(&self, queue: &QueueName) -> Option<Turn> {
+        self.queues.get(queue).map(|queue| queue.turn)
+    }
+
+    /// Gives a queue the turn back that it had before its only task was taken out for a change.
+    pub(super) fn keep_turn(&mut self, queue: &QueueName, turn: Turn) {
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.turn = turn;
+        }
+    }
+
     /// Notes that a task of this queue was granted: other queues come first now.
     pub(crate) fn end_turn(&mut self, queue: &QueueName) {
         if let Some(queue) = self.queues.get_mut(queue) {
