@@ -65,9 +65,10 @@ fn parse(args: &[OsString]) -> Result<(Program, Settings), ReadError> {
     let Read { matches, settings } = PROGRAM.read(args::command(), args)?;
     let mut command = command_line();
     command.build();
-    let program = program::empty::check(&mut command, &matches)
+    let mut program = program::empty::check(&mut command, &matches)
         .and_then(|()| Program::from_arg_matches(&matches))
         .map_err(|error| ReadError::Usage(error.format(&mut command)))?;
+    program.globals.retry_for_is_given = settings.is_given("retry_for");
     Ok((program, settings))
 }
 

@@ -36,6 +36,8 @@ pub struct Client {
     address: Address,
     channel: Channel,
     retry_for: Duration,
+    /// Whether a first connection that fails is tried again.
+    awaits_start: bool,
     patient: bool,
     reached: AtomicBool,
     /// Whether an answer was lost whose request may have been carried out.
@@ -57,6 +59,7 @@ impl Client {
             address: globals.coordinator.clone(),
             channel,
             retry_for: globals.retry_for,
+            awaits_start: globals.retry_for_is_given,
             patient: false,
             reached: AtomicBool::new(false),
             lost_an_answer: AtomicBool::new(false),
@@ -155,7 +158,7 @@ impl Client {
         let first_connection_failed = matches!(*failure, CallFailure::Lost { unsent: true, .. })
             && !self.reached.load(Ordering::Relaxed);
         let is_final = !failure.is_transient() || self.stranger.get().is_some();
-        if is_final || (first_connection_failed && !self.patient) {
+        if is_final || (first_connection_failed && !self.patient && !self.awaits_start) {
             return Err(failure);
         }
         let at_least = match &*failure {

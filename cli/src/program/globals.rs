@@ -57,7 +57,8 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub color: Color,
-    /// How long to wait for the answer to a request, which is repeated when its answer is lost
+    /// How long to wait for the answer to a request, which is repeated when its answer is lost; when it is given, also
+    /// for a coordinator that is not there: otherwise that is told at once
     #[arg(
         long,
         global = true,
@@ -67,6 +68,9 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub retry_for: Duration,
+    /// Whether somebody said how long, so that the first connection is waited for, too.
+    #[arg(skip)]
+    pub retry_for_is_given: bool,
 }
 
 impl Globals {

@@ -77,6 +77,40 @@ fn only_wait_and_followed_events_wait_for_the_first_connection() {
 }
 
 #[test]
+fn whoever_says_how_long_waits_for_a_coordinator_that_is_not_there_yet() {
+    let nowhere = nowhere();
+    for verb in [&["submit", "--", "true"][..], &["list"], &["events"]] {
+        let started = Instant::now();
+        let ended = swarmctl(&[&["--coordinator", &nowhere, "--retry-for", "1s"], verb].concat());
+        assert_eq!(ended.code, 69, "{verb:?}: {}", ended.stderr);
+        assert!(started.elapsed().as_secs_f32() >= 1.0, "{verb:?} gave up at once");
+        assert!(
+            ended.stderr.contains("nothing listens there; trying again\n"),
+            "{verb:?}: {}",
+            ended.stderr
+        );
+    }
+    let mut submit = Command::new(env!("CARGO_BIN_EXE_swarmctl"))
+        .args(["submit", "--id", "a", "--retry-for", "1m", "--", "true"])
+        .env("SWARM_COORDINATOR", &nowhere)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = [0; 1];
+    submit.stderr.as_mut().unwrap().read_exact(&mut told).unwrap();
+    let fake = Fake::start_at(&nowhere, |_| {});
+    let ended = submit.wait_with_output().unwrap();
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    assert_eq!(fake.world().submits.len(), 1);
+}
+
+#[test]
 fn an_answer_that_stays_lost_is_told_after_the_time_for_it() {
     let fake = Fake::start(|world| world.lost_answers = usize::MAX);
     let ended = fake.ctl(&["status", "--retry-for", "0.3s"]);

@@ -210,6 +210,11 @@ pub struct Ended {
 impl Fake {
     /// Serves a world.
     pub fn start(fill: impl FnOnce(&mut World)) -> Fake {
+        Fake::start_at("127.0.0.1:0", fill)
+    }
+
+    /// The same, at an address that a test knows before.
+    pub fn start_at(address: &str, fill: impl FnOnce(&mut World)) -> Fake {
         let mut world = World {
             page_size: 1_000,
             ..World::default()
@@ -220,7 +225,7 @@ impl Fake {
             .enable_all()
             .build()
             .unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
         let address = listener.local_addr().unwrap();
         let fake = Fake {
             address,

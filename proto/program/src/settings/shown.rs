@@ -148,6 +148,12 @@ impl Settings {
         rank(one).cmp(&rank(other))
     }
 
+    /// Whether anything, be it a file, says a setting.
+    pub fn is_given(&self, key: &str) -> bool {
+        let setting = self.list.iter().find(|setting| setting.key == key);
+        setting.is_some_and(|setting| setting.origin != Origin::Default)
+    }
+
     /// The value that a setting of one value has without its flag.
     pub fn usual(&self, key: &str) -> Option<&str> {
         let setting = self.list.iter().find(|setting| setting.key == key)?;
