@@ -47,7 +47,8 @@ pub fn listing(agents: &[Agent]) -> Listing {
     .dispensable(match are_named_apart {
         true => &["VERSION", "HOST", "ID", "HOLD", "LABELS"],
         false => &["VERSION", "HOST", "HOLD", "LABELS"],
-    });
+    })
+    .paths(&[("SEEN", "seen_time"), ("ID", "agent_id")]);
     let is_copied = copied(agents);
     for agent in agents {
         table.row([

@@ -16,6 +16,8 @@ pub struct Column {
     pub(super) is_asked_for: bool,
     /// Whether it is left out because what it says stands elsewhere.
     pub(super) is_told_elsewhere: bool,
+    /// Where the JSON says the same.
+    pub(super) path: Option<&'static str>,
 }
 
 impl Column {
@@ -29,6 +31,7 @@ impl Column {
             usual: &[],
             is_asked_for: false,
             is_told_elsewhere: false,
+            path: None,
         }
     }
 

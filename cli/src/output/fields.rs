@@ -147,7 +147,16 @@ impl Paths {
         above.pop();
     }
 
-    fn has(&self, field: &str) -> bool {
+    /// The paths outside of a field.
+    #[must_use]
+    pub fn without(mut self, absent: &str) -> Paths {
+        self.names.retain(|name| !is_within(name, absent));
+        self.open.retain(|map| !is_within(map, absent));
+        self
+    }
+
+    /// Whether there may be such a field.
+    pub fn has(&self, field: &str) -> bool {
         self.names.iter().any(|name| name == field)
             || self
                 .open
@@ -173,6 +182,12 @@ fn unknown_field(field: &str, paths: &Paths, others: &[String]) -> Failure {
         columns => columns.iter().map(String::as_str).collect(),
     };
     failure.help(format!("there are: {}", top.join(", ")))
+}
+
+/// Whether a path is that of a field, or below it.
+pub fn is_within(path: &str, field: &str) -> bool {
+    let below = path.strip_prefix(field);
+    below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
 }
 
 /// The values at a path as text for a cell.

@@ -22,7 +22,12 @@ pub fn listing(jobs: &[Job]) -> Listing {
     .free_text(&["NAME", "STATES", "LABELS"])
     .numbers(&["TASKS", "ENDED"])
     .dispensable(&["ENDED", "PROGRESS", "SUBMITTED"])
-    .extra(&["LABELS"]);
+    .extra(&["LABELS"])
+    .paths(&[
+        ("ID", "job_id"),
+        ("TASKS", "task_count"),
+        ("SUBMITTED", "create_time"),
+    ]);
     for job in jobs {
         let in_states = job.counts.unwrap_or_default();
         let ended = counts::ended(&in_states);

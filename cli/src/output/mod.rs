@@ -39,6 +39,7 @@ use prost::{Message, Name};
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
 use swarm_program::{
+    exit::Exit,
     failure::Failure,
     words::{clean::clean_line, wrapped::wrapped},
 };
@@ -77,6 +78,8 @@ pub struct Listing {
     pub names: Vec<String>,
     /// The things in columns.
     pub table: Table,
+    /// Fields of the message that a list never has, each with what shows them.
+    pub absent: &'static [(&'static str, &'static str)],
 }
 
 impl Listing {
@@ -93,27 +96,67 @@ impl Listing {
             values: items.iter().map(json::of).collect(),
             names: items.iter().map(id).cloned().collect(),
             table,
+            absent: &[],
         }
     }
 
-    /// Checks that the things have these fields: paths of the JSON, and columns with `or_columns`.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such field.
-    pub fn check_fields(&self, fields: &Fields, or_columns: bool) -> Result<(), Failure> {
-        if fields.is_everything() {
-            return Ok(());
-        }
-        let columns: Vec<String> = match or_columns {
-            true => self.table.columns().iter().map(Column::name).collect(),
-            false => Vec::new(),
+    /// The same list, which never has these fields of its messages.
+    #[must_use]
+    pub fn without(mut self, absent: &'static [(&'static str, &'static str)]) -> Listing {
+        self.absent = absent;
+        self
+    }
+
+    /// The chosen part of each thing: paths of the JSON, and columns by their names.
+    pub fn chosen(&self, fields: &Fields) -> Vec<Value> {
+        let paths = self.paths();
+        let columns: Vec<(&str, usize)> = fields
+            .names()
+            .filter(|name| !paths.has(name))
+            .filter_map(|name| Some((name, self.table.column_named(name)?)))
+            .collect();
+        let cell = |row: usize, column: usize| match self.table.columns()[column].path {
+            Some(path) => fields::at(&self.values[row], path),
+            None => self.table.value(row, column),
         };
+        let rows = self.values.iter().enumerate();
+        rows.map(|(row, value)| {
+            let mut chosen = fields.of(value);
+            for (name, column) in &columns {
+                chosen[*name] = cell(row, *column);
+            }
+            chosen
+        })
+        .collect()
+    }
+
+    fn paths(&self) -> Paths {
         let paths = match &self.message {
             Some(message) => Paths::of_message(message),
             None => Paths::of_value(self.values.first().unwrap_or(&Value::Null)),
         };
-        fields.check(&paths, &columns)
+        self.absent
+            .iter()
+            .fold(paths, |paths, (absent, _)| paths.without(absent))
+    }
+
+    /// Checks that the things have these fields: paths of the JSON, or columns.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such field.
+    pub fn check_fields(&self, fields: &Fields) -> Result<(), Failure> {
+        if fields.is_everything() {
+            return Ok(());
+        }
+        for (absent, where_it_is) in self.absent {
+            if let Some(field) = fields.names().find(|field| fields::is_within(field, absent)) {
+                let sentence = format!("a list has no field '{field}'");
+                return Err(Failure::new(Exit::Usage, sentence).help(*where_it_is));
+            }
+        }
+        let columns: Vec<String> = self.table.columns().iter().map(Column::name).collect();
+        fields.check(&self.paths(), &columns)
     }
 }
 
@@ -159,7 +202,7 @@ impl Output {
     ///
     /// When there is no such field.
     pub fn check_fields(&self, listing: &Listing) -> Result<(), Failure> {
-        listing.check_fields(&self.fields, self.format.is_for_people())
+        listing.check_fields(&self.fields)
     }
 
     /// Whether to print a page that says everything in words.

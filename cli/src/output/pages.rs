@@ -48,32 +48,32 @@ impl<'o> PrintedPages<'o> {
             Format::Table | Format::Wide => self.rows(&output.chosen_table(page))?,
             Format::Name => page.names.iter().try_for_each(|name| output.line(name))?,
             Format::Jsonl => page
-                .values
+                .chosen(&output.fields)
                 .iter()
-                .try_for_each(|value| output.json_line(&output.fields.of(value)))?,
+                .try_for_each(|value| output.json_line(value))?,
             Format::Json => {
                 let mut text = if is_first {
                     format!("{{\n  \"{}\": [", page.key)
                 } else {
                     String::new()
                 };
-                for value in &page.values {
+                for value in page.chosen(&output.fields) {
                     let separator = if std::mem::replace(&mut self.has_element, true) {
                         ","
                     } else {
                         ""
                     };
-                    text.push_str(&format!("{separator}\n{}", indented(&output.fields.of(value))));
+                    text.push_str(&format!("{separator}\n{}", indented(&value)));
                 }
                 output.json_text(&text)?;
             }
             Format::Yaml => {
                 let mut text = String::new();
-                for value in &page.values {
+                for value in page.chosen(&output.fields) {
                     if !std::mem::replace(&mut self.has_element, true) {
                         text.push_str(&format!("{}:\n", page.key));
                     }
-                    text.push_str(&element(&output.fields.of(value)));
+                    text.push_str(&element(&value));
                 }
                 crate::program::terminal::write_stdout(text.as_bytes())?;
             }

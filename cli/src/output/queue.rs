@@ -13,7 +13,13 @@ pub fn listing(queues: &[Queue]) -> Listing {
     .numbers(&["QUEUED", "RUNNING", "LIMIT", "WAITING"])
     .usual("LIMIT", &["none"])
     .usual("WAITING", &["0"])
-    .dispensable(&["WAITING", "DETAILS"]);
+    .dispensable(&["WAITING", "DETAILS"])
+    .paths(&[
+        ("QUEUE", "name"),
+        ("QUEUED", "counts.queued"),
+        ("RUNNING", "counts.running"),
+        ("LIMIT", "max_running"),
+    ]);
     for queue in queues {
         let counts = queue.counts.unwrap_or_default();
         table.row([

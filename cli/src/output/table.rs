@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Width, presets::NOTHING};
+use serde_json::Value;
 use swarm_program::words::clean::clean_line;
 
 use super::column::Column;
@@ -107,6 +108,16 @@ impl Table {
         self
     }
 
+    /// Says where the JSON has what columns say. A column without such a path has its text there.
+    #[must_use]
+    pub fn paths(mut self, paths: &[(&str, &'static str)]) -> Table {
+        for column in &mut self.columns {
+            let path = paths.iter().find(|(heading, _)| column.heading == *heading);
+            column.path = path.map(|(_, path)| *path);
+        }
+        self
+    }
+
     /// Marks columns that are not shown: what they say stands elsewhere.
     #[must_use]
     pub fn without(mut self, headings: &[&str]) -> Table {
@@ -176,6 +187,19 @@ impl Table {
     /// The text of a cell.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         &self.rows[row][column]
+    }
+
+    /// What a cell says, as JSON.
+    pub(super) fn value(&self, row: usize, column: usize) -> Value {
+        let text = self.rows.get(row).and_then(|cells| cells.get(column));
+        match (self.key(row, column), text.map(String::as_str)) {
+            (Some(number), _) => number.into(),
+            (None, None | Some("" | NOTHING_TO_SAY)) => Value::Null,
+            (None, Some(text)) => match text.parse::<u64>() {
+                Ok(number) if self.columns[column].is_number => number.into(),
+                _ => text.into(),
+            },
+        }
     }
 
     /// The lines of the table, fitted to a terminal's width.

@@ -17,6 +17,12 @@ use super::{
     text,
 };
 
+/// What a task has and a list of tasks has not, for it may be large.
+const NOT_LISTED: &[(&str, &str)] = &[(
+    "result",
+    "logs ID prints what a task printed, and inspect ID -o json has its whole result",
+)];
+
 /// Tasks as a list.
 pub fn listing(tasks: &[Task], names: &Names) -> Listing {
     let mut names = names.clone();
@@ -46,7 +52,17 @@ pub fn listing(tasks: &[Task], names: &Names) -> Listing {
     .usual("ATTEMPTS", &["0", "1"])
     .dispensable(&["PRIORITY", "ATTEMPTS", "QUEUE", "SUBMITTED"])
     .last_to_go(&["AGENT", "TOOK", "REASON"])
-    .extra(&["STARTED", "ENDED", "JOB", "LABELS"]);
+    .extra(&["STARTED", "ENDED", "JOB", "LABELS"])
+    .paths(&[
+        ("ID", "task_id"),
+        ("SUBMITTED", "create_time"),
+        ("QUEUE", "spec.queue"),
+        ("PRIORITY", "spec.priority"),
+        ("STARTED", "start_time"),
+        ("ENDED", "end_time"),
+        ("JOB", "job_id"),
+        ("LABELS", "spec.labels"),
+    ]);
     for task in tasks {
         let spec = task.spec.clone().unwrap_or_default();
         let took = took(task);
@@ -77,7 +93,7 @@ pub fn listing(tasks: &[Task], names: &Names) -> Listing {
             table.sort_by(heading, time.as_ref().map(text::seconds));
         }
     }
-    Listing::of_messages("tasks", tasks, |task| &task.task_id, table)
+    Listing::of_messages("tasks", tasks, |task| &task.task_id, table).without(NOT_LISTED)
 }
 
 /// `left 1 file (12 B), removed; --cwd DIR keeps what it writes there`; nothing when no file was removed.

@@ -35,7 +35,8 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub output: Format,
-    /// Print only these fields, in this order: columns of the table, or paths of the JSON such as spec.queue
+    /// Print only these fields, in this order: columns of the table, or paths of the JSON such as spec.queue. A list
+    /// has no output of tasks: see logs and inspect
     #[arg(
         long,
         global = true,

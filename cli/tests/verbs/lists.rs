@@ -156,12 +156,12 @@ fn chosen_fields_are_columns_or_parts_of_the_json() {
     for (args, help) in [
         (&["list", "--fields", "sate"][..], "help: did you mean 'state'?\n"),
         (
-            &["list", "-o", "json", "--fields", "queue"],
+            &["inspect", "t4", "-o", "json", "--fields", "queue"],
             "did you mean 'spec.queue'?",
         ),
         (
             &["list", "-o", "json", "--text", "nothing", "--fields", "x.y.z"],
-            "there are: task_id, ",
+            "there are: what, id, ",
         ),
         (
             &["inspect", "t4", "--fields", "task"],
@@ -181,6 +181,55 @@ fn chosen_fields_are_columns_or_parts_of_the_json() {
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args:?}");
         assert!(ended.stderr.contains(help), "{args:?}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn columns_and_paths_name_fields_in_every_format() {
+    let fake = Fake::start(six_tasks);
+    let fields = [
+        "list",
+        "--text",
+        "t4",
+        "--fields",
+        "id,state,queue,took,what,spec.labels.n,end_time,ended",
+    ];
+    let expected = json!({
+        "id": "t4", "state": "queued", "queue": "slow", "took": null, "what": "echo t4",
+        "spec": {"labels": {"n": "4"}}, "end_time": null, "ended": null,
+    });
+    for (format, expected) in [
+        ("json", json!({"tasks": [&expected]})),
+        ("jsonl", expected.clone()),
+    ] {
+        let ended = fake.ctl(&[&fields[..], &["-o", format]].concat());
+        let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(printed, expected, "{format}: {}", ended.stderr);
+    }
+    assert_eq!(fake.ctl(&fields).code, 0);
+    let yaml = fake.ctl(&["list", "--text", "t4", "-o", "yaml", "--fields", "id,queue"]);
+    assert_eq!(yaml.stdout, "tasks:\n  - id: t4\n    queue: slow\n");
+}
+
+#[test]
+fn a_list_refuses_fields_that_only_a_single_task_has() {
+    let fake = Fake::start(six_tasks);
+    for verb in [&["list"][..], &["list", "-o", "json"], &["list", "--sort", "result.attempt"]] {
+        let fields: &[&str] = match verb.contains(&"--sort") {
+            true => &[],
+            false => &["--fields", "task_id,result.attempt"],
+        };
+        let ended = fake.ctl(&[verb, fields].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{verb:?}");
+        assert_eq!(
+            ended.stderr,
+            "error: a list has no field 'result.attempt'\nhelp: logs ID prints what a task printed, and inspect ID \
+             -o json has its whole result\n"
+        );
+    }
+    let meant = fake.ctl(&["list", "-o", "json", "--fields", "stdout"]).stderr;
+    assert!(!meant.contains("result"), "{meant}");
+    let shown = fake.ctl(&["inspect", "t4", "-o", "json", "--fields", "result"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: 
         true => accepted.iter().copied().map(json::of).collect(),
         false => changes.iter().map(json::of).collect(),
     };
-    let mut table = Table::new(["ID", "STATE"]);
+    let mut table = Table::new(["ID", "STATE"]).paths(&[("ID", "task_id")]);
     for change in accepted {
         table.row([change.task_id.clone(), state::task(change.state()).to_owned()]);
     }
@@ -70,6 +70,7 @@ pub(super) fn listing(changes: &[TaskChange], accepted: &[&TaskChange], output: 
         values,
         names: accepted.iter().map(|change| change.task_id.clone()).collect(),
         table,
+        absent: &[],
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) async fn sorted<Q: Paged>(
         Some(field) => (true, field),
         None => (false, field),
     };
-    describe(&[]).check_fields(&fields::Fields::new(&[field.to_owned()]), true)?;
+    describe(&[]).check_fields(&fields::Fields::new(&[field.to_owned()]))?;
     output.check_fields(&describe(&[]))?;
     let mut items = Vec::new();
     while let Some(page) = pages.next(MAX_PAGE_ITEMS).await? {

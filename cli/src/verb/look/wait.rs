@@ -153,11 +153,10 @@ async fn tell_end(
     match output {
         Some(output) if output.format.is_one_value() => {
             output.check_fields(&listing)?;
-            let unsuccessful_tasks = listing.values.iter().map(|task| output.fields().of(task));
             output.value(&json!({
                 "tasks": total,
                 "succeeded": total - unsuccessful.min(total),
-                "unsuccessful": unsuccessful_tasks.collect::<Vec<_>>(),
+                "unsuccessful": listing.chosen(output.fields()),
             }))?;
         }
         Some(output) => output.list(&listing)?,

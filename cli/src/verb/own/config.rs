@@ -67,6 +67,7 @@ pub async fn run(args: Args, globals: &Globals, settings: &Settings) -> anyhow::
         values,
         names,
         table,
+        absent: &[],
     })?;
     Ok(Exit::Done)
 }

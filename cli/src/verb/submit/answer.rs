@@ -152,7 +152,8 @@ pub(crate) fn print(
     let tasks = &answer.tasks;
     let mut table = Table::new(["WHAT", "ID", "STATE", "SUBMITTED"])
         .free_text(&["WHAT"])
-        .usual("SUBMITTED", &["now"]);
+        .usual("SUBMITTED", &["now"])
+        .paths(&[("ID", "task_id")]);
     let shown = shown_rows(output);
     for (place, task) in tasks.iter().enumerate().take(shown) {
         let submitted = if task.existed { "before" } else { "now" };
@@ -166,11 +167,7 @@ pub(crate) fn print(
     let listing = Listing::of_messages("tasks", tasks, |task| &task.task_id, table);
     if output.format.is_one_value() {
         output.check_fields(&listing)?;
-        let tasks: Value = listing
-            .values
-            .iter()
-            .map(|task| output.fields().of(task))
-            .collect();
+        let tasks = listing.chosen(output.fields());
         let unmatched: Value = answer.unmatched.iter().map(json::of).collect();
         let mut whole = json!({ "tasks": tasks, "unmatched": unmatched });
         if let (Some(job_id), Value::Object(whole)) = (job_id, &mut whole) {
