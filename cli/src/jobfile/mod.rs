@@ -39,6 +39,7 @@ use swarm_proto::{
 use draft::Draft;
 use fault::{External, Faults, Position, START};
 use places::Places;
+use series::{Item, Written};
 use surroundings::Surroundings;
 use tree::Node;
 
@@ -59,6 +60,8 @@ pub struct JobFile {
     places: Places,
     /// The entry of the file that each task of the request comes from.
     entries: Vec<usize>,
+    /// The command of each entry that has one.
+    written: Vec<Written>,
 }
 
 /// Reads a job file. Times that count from the submit are counted from `now`, and no other file is read.
@@ -143,11 +146,14 @@ pub(crate) fn parse_tree(
     })?;
     let mut descriptive = BTreeMap::new();
     let (mut tasks, mut entries, mut room) = (Vec::new(), Vec::new(), MAX_MESSAGE_BYTES);
+    let mut written = Vec::new();
     for (index, (task, task_id)) in file.tasks.into_iter().zip(ids.task_ids).enumerate() {
         for field in &task.descriptive {
             *descriptive.entry(*field).or_default() += task.count();
         }
         let position = task.position;
+        let first = task.series.as_ref().and_then(|items| items.first());
+        written.extend(Written::of(&task.spec, first.map(Item::variable)));
         match new_tasks(task, task_id, &mut room) {
             Ok(new) => tasks.extend(new),
             Err(fault) => faults.push(position, fault),
@@ -172,6 +178,7 @@ pub(crate) fn parse_tree(
         descriptive,
         places,
         entries,
+        written,
     })
 }
 
@@ -195,6 +202,11 @@ impl JobFile {
             Some((entry, rest)) => self.places.locate(&format!("tasks[{entry}]{rest}")),
             None => self.places.locate(field),
         }
+    }
+
+    /// The commands as they stand in the file.
+    pub(crate) fn written(&self) -> &[Written] {
+        &self.written
     }
 
     /// A line for each field that other systems act on and that changes nothing here.

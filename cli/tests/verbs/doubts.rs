@@ -42,7 +42,7 @@ fn a_dry_run_and_a_submit_refuse_the_same() {
         (&["--delay", "11000d"], "  --delay: "),
         (&["--name", &long], "  --name: "),
         (&["--queue", "a b"], "  --queue: "),
-        (&["--cwd", "here"], "  --cwd: "),
+        (&["--cwd", "."], "this directory is --cwd \"$PWD\""),
         (&["--deadline", "2020-01-01"], "'2020-01-01' has passed"),
     ] {
         let ended = |dry: &[&str]| fake.ctl(&[&["submit"], flags, dry, &["--", "true"]].concat());
@@ -154,6 +154,50 @@ fn commands_that_are_probably_wrong_are_doubted_once() {
     }
     let ended = fake.ctl(&["submit", "--cwd", "/srv", "--", "./thumb.sh", "a"]);
     assert!(!ended.stderr.contains("warning:"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_series_without_its_line_is_doubted_and_lines_that_look_like_variables_are_not() {
+    let fake = Fake::start(one_agent);
+    let told = "warning: no line is put into the command: {} stands for it";
+    let ended = each_line(&fake, &[], &["wc", "-l"], "a\nb\n");
+    assert_eq!(
+        (ended.code, ended.stderr.matches(told).count()),
+        (0, 1),
+        "{}",
+        ended.stderr
+    );
+    let file = "tasks: [{id: s, each_line: [a, b], run: wc -l}, {run: wc -l}]";
+    let ended = fake.ctl_with(&["submit", "--dry-run", "-"], file, &[]);
+    assert_eq!(ended.stderr.matches(told).count(), 1, "{}", ended.stderr);
+
+    for command in [&["wc", "{}"][..], &["wc \"$ENTRY\""]] {
+        let ended = each_line(&fake, &[], command, "$ENTRY.txt\n${ARRAY_INDEX}\n");
+        assert!(!ended.stderr.contains("warning"), "{command:?}: {}", ended.stderr);
+    }
+    each_line(&fake, &[], &["find", "{}", "-exec", "wc", r"\{}", ";"], "d\n");
+    assert_eq!(argv(&fake, 0), ["find", "d", "-exec", "wc", "{}", ";"]);
+}
+
+#[test]
+fn a_file_whose_name_a_shell_would_split_is_doubted() {
+    let fake = Fake::start(one_agent);
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("my prog");
+    fs::write(&program, "").unwrap();
+    let program = program.to_str().unwrap();
+    let ended = fake.ctl(&["submit", "--", program]);
+    let told = format!("warning: {program} is a file here");
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("too: \"'{program}'\"\n")),
+        "{}",
+        ended.stderr
+    );
+    for words in [&[program, "x"][..], &[&format!("'{program}'")], &["my prog"]] {
+        let ended = fake.ctl(&[&["submit", "--"], words].concat());
+        assert!(!ended.stderr.contains("warning"), "{words:?}: {}", ended.stderr);
+    }
 }
 
 #[test]

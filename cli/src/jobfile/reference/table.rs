@@ -121,15 +121,16 @@ pub(crate) static OWN: Section = Section {
         field(
             "array",
             Form::Numbers,
-            "Makes a task for each number. It has its number in ARRAY_INDEX and in place of {} in the command; \
-             its id and name are those of this entry with the number behind.",
+            "Makes a task for each number. It has its number in ARRAY_INDEX and in place of {} in the command, \
+             where \\{} stays as a {}; its id and name are those of this entry with the number behind.",
             "1-5",
         ),
         field(
             "each_line",
             Form::Lines,
             "Makes a task for each text of a list, or for each line of a file that is not empty. It has its line \
-             in ENTRY and in place of {} in the command, and the number of the line in ARRAY_INDEX.",
+             in ENTRY and in place of {} in the command, where \\{} stays as a {}, and the number of the line in \
+             ARRAY_INDEX.",
             "[a.jpg, b.jpg]",
         ),
         field(

@@ -5,9 +5,17 @@ use super::{
     shell::{self, shell_lines},
 };
 
-pub(crate) const BRACES: &str = "{}";
+const BRACES: &str = "{}";
 
-/// How often a word has them.
+/// The braces that stay, for another program such as find.
+const KEPT: &str = "\\{}";
+
+/// Whether a word has braces that stand for the item.
+pub(crate) fn has_braces(word: &str) -> bool {
+    word.split(KEPT).any(|part| part.contains(BRACES))
+}
+
+/// How often a word has them at the most.
 pub(super) fn count(word: &str) -> usize {
     word.matches(BRACES).count()
 }
@@ -19,7 +27,8 @@ pub(super) fn fill(argv: &mut [String], item: &Item) {
     let lines = shell_lines(argv);
     for (at, word) in argv.iter_mut().enumerate() {
         let Some(line) = lines.iter().find(|line| line.at == at) else {
-            *word = word.replace(BRACES, &value);
+            let parts = word.split(KEPT).map(|part| part.replace(BRACES, &value));
+            *word = parts.collect::<Vec<String>>().join(BRACES);
             continue;
         };
         // A line that uses the variable means its braces for another program, such as find.
@@ -60,6 +69,19 @@ mod tests {
             },
         );
         assert_eq!(argv, ["seq", "7"]);
+    }
+
+    #[test]
+    fn braces_behind_a_backslash_stay() {
+        assert_eq!(
+            filled(&["find", "{}", "-exec", "wc", r"\{}", ";", r"\{}{}\{}"], "a"),
+            ["find", "a", "-exec", "wc", "{}", ";", "{}a{}"]
+        );
+        assert_eq!(
+            filled(&["sh", "-c", r#"find {} -exec wc \{} +; echo "\{} {}""#], "a")[2],
+            r#"find "$ENTRY" -exec wc \{} +; echo "{} ${ENTRY}""#
+        );
+        assert!(has_braces("a{}") && !has_braces(r"\{}") && has_braces(r"\{}{}"));
     }
 
     #[test]

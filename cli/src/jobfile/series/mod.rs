@@ -14,10 +14,10 @@ use prost::Message as _;
 use swarm_proto::{
     limits::{MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_SPEC_BYTES, MAX_SUBMIT_TASKS},
     mask::{INDEX_VARIABLE, LINE_VARIABLE},
-    v1::{NewTask, TaskSpec, task_spec::Work},
+    v1::{Command, NewTask, TaskSpec, task_spec::Work},
 };
 
-pub(crate) use braces::BRACES;
+pub(crate) use braces::has_braces;
 pub(crate) use shell::{ShellLine, has_here_document, shell_lines, starts_a_shell, uses};
 
 /// Bytes of a file of lines: as many as a job file may have.
@@ -108,6 +108,39 @@ impl Item {
             Some(Work::Prompt(_)) | None => 0_usize,
         };
         self.value().len().saturating_mul(places.saturating_add(1))
+    }
+}
+
+/// A command as it was written, before the items of a series are put into it: what looks odd in a line is no fault of
+/// the command.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// The command.
+    pub(crate) command: Command,
+    /// The variable with the item's own value, when the command is that of a series.
+    pub(crate) variable: Option<&'static str>,
+}
+
+impl Written {
+    /// The command of a spec; `None` when its work is none.
+    pub(crate) fn of(spec: &TaskSpec, variable: Option<&'static str>) -> Option<Written> {
+        match &spec.work {
+            Some(Work::Command(command)) => Some(Written {
+                command: command.clone(),
+                variable,
+            }),
+            Some(Work::Prompt(_)) | None => None,
+        }
+    }
+
+    /// Its words with an empty item in them.
+    pub(crate) fn filled(&self) -> Vec<String> {
+        let line = (self.variable == Some(LINE_VARIABLE)).then(String::new);
+        let mut argv = self.command.argv.clone();
+        if self.variable.is_some() {
+            braces::fill(&mut argv, &Item { number: 0, line });
+        }
+        argv
     }
 }
 

@@ -132,6 +132,12 @@ pub(super) fn fill(line: &str, sign: &str, variable: &str, is_wrapped: bool) -> 
                 rest = &rest[sign.len()..];
                 continue;
             }
+            // Within double quotes a shell would leave the backslash of braces that stay.
+            (Around::Double, '\\') if rest[1..].starts_with(sign) => {
+                filled.push_str(sign);
+                rest = &rest[1 + sign.len()..];
+                continue;
+            }
             (Around::Commands(_) | Around::Double, '\\') => {
                 1 + rest[1..].chars().next().map_or(0, char::len_utf8)
             }

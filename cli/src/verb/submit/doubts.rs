@@ -1,6 +1,6 @@
 //! Commands that are probably not what was meant, although nothing forbids them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use swarm_proto::{
     mask::{INDEX_VARIABLE, LINE_VARIABLE},
@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    jobfile::series::{BRACES, ShellLine, has_here_document, shell_lines, starts_a_shell, uses},
+    jobfile::series::{ShellLine, Written, has_braces, has_here_document, shell_lines, starts_a_shell, uses},
     output::text,
     program::terminal::note,
 };
@@ -16,9 +16,9 @@ use crate::{
 /// At most this many doubts are told; the tasks of a request mostly have the same ones.
 const MAX_TOLD: usize = 5;
 
-/// Warns of every doubt once.
-pub(super) fn tell(request: &SubmitTasksRequest) {
-    let doubts = of(request);
+/// Warns of every doubt once. `written` has the commands of the request as they were written.
+pub(super) fn tell(request: &SubmitTasksRequest, written: &[Written]) {
+    let doubts = of(request, written);
     doubts
         .iter()
         .take(MAX_TOLD)
@@ -29,19 +29,25 @@ pub(super) fn tell(request: &SubmitTasksRequest) {
     }
 }
 
-fn of(request: &SubmitTasksRequest) -> BTreeSet<String> {
+fn of(request: &SubmitTasksRequest, written: &[Written]) -> BTreeSet<String> {
     let works = request
         .tasks
         .iter()
         .filter_map(|task| task.spec.as_ref()?.work.as_ref());
-    let commands = works.filter_map(|work| match work {
-        Work::Command(command) => Some(command),
+    let programs = works.filter_map(|work| match work {
+        // A line may say the program.
+        Work::Command(command) => elsewhere(command),
         Work::Prompt(_) => None,
     });
-    commands
-        .flat_map(|command| [elsewhere(command), unread(command), left(command)])
-        .flatten()
-        .collect()
+    let commands = written.iter().flat_map(|written| {
+        [
+            unread(&written.command),
+            left(written),
+            unused(written),
+            split(&written.command),
+        ]
+    });
+    programs.chain(commands.flatten()).collect()
 }
 
 /// A program that is looked for beside the command, in a directory that is empty.
@@ -91,22 +97,52 @@ fn unread(command: &Command) -> Option<String> {
     ))
 }
 
-/// The sign for the line of a series where it stays as it is, although nothing else says which line is meant.
-fn left(command: &Command) -> Option<String> {
-    let variable = match (
-        command.env.contains_key(LINE_VARIABLE),
-        command.env.contains_key(INDEX_VARIABLE),
-    ) {
-        (true, _) => LINE_VARIABLE,
-        (false, true) => INDEX_VARIABLE,
-        (false, false) => return None,
+/// A line that is given to nobody by name. Tasks of numbers may well be the same, but for chance.
+fn unused(written: &Written) -> Option<String> {
+    let Command { argv, stdin, .. } = &written.command;
+    if written.variable != Some(LINE_VARIABLE) {
+        return None;
+    }
+    let names_it = |text: &str| {
+        [LINE_VARIABLE, INDEX_VARIABLE]
+            .iter()
+            .any(|name| text.contains(name))
     };
-    let lines = shell_lines(&command.argv);
-    let line_of = |line: &ShellLine| command.argv[line.at].as_str();
+    let is_used = argv.iter().any(|word| has_braces(word) || names_it(word))
+        || names_it(&String::from_utf8_lossy(stdin));
+    (!is_used).then(|| {
+        format!(
+            "no line is put into the command: {{}} stands for it there, and only a program that reads the variable \
+             {LINE_VARIABLE} finds it without"
+        )
+    })
+}
+
+/// A line of a shell that is the path of a file with blanks in it, which the shell takes for several words.
+fn split(command: &Command) -> Option<String> {
+    let [shell, flag, line] = command.argv.as_slice() else {
+        return None;
+    };
+    let is_split = shell == "sh" && flag == "-c" && line.contains(' ') && Path::new(line).is_file();
+    is_split.then(|| {
+        format!(
+            "{line} is a file here, and the shell that reads a command of one word takes it for several: quote it \
+             for the shell, too: \"{}\"",
+            text::shell_word(line)
+        )
+    })
+}
+
+/// The sign for the line of a series where it stays as it is, although nothing else says which line is meant.
+fn left(written: &Written) -> Option<String> {
+    let variable = written.variable?;
+    let argv = written.filled();
+    let lines = shell_lines(&argv);
+    let line_of = |line: &ShellLine| argv[line.at].as_str();
     if lines.iter().any(|line| uses(line_of(line), variable)) {
         return None;
     }
-    let left = lines.iter().find(|line| line_of(line).contains(BRACES))?;
+    let left = lines.iter().find(|line| has_braces(line_of(line)))?;
     let line = line_of(left);
     Some(if left.is_foreign {
         format!("{{}} stays as it is in a line of this shell: write \"${variable}\" in its place")
@@ -125,38 +161,37 @@ mod tests {
 
     use super::*;
 
-    fn doubts(argv: &[&str], cwd: &str, env: &[&str]) -> Vec<String> {
+    /// The doubts about a command, which is that of a series if the item has a variable.
+    fn doubts(argv: &[&str], cwd: &str, variable: Option<&'static str>) -> Vec<String> {
         let command = Command {
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             cwd: cwd.to_owned(),
-            env: env
-                .iter()
-                .map(|name| ((*name).to_owned(), "x".to_owned()))
-                .collect(),
             ..Command::default()
         };
+        let spec = TaskSpec {
+            work: Some(Work::Command(command)),
+            ..TaskSpec::default()
+        };
+        let written: Vec<Written> = Written::of(&spec, variable).into_iter().collect();
         let task = NewTask {
-            spec: Some(TaskSpec {
-                work: Some(Work::Command(command)),
-                ..TaskSpec::default()
-            }),
+            spec: Some(spec),
             ..NewTask::default()
         };
         let request = SubmitTasksRequest {
             job: None,
             tasks: vec![task.clone(), task],
         };
-        of(&request).into_iter().collect()
+        of(&request, &written).into_iter().collect()
     }
 
     #[test]
     fn a_relative_program_is_doubted_in_an_empty_directory_alone() {
         for argv in [&["./thumb.sh", "a"][..], &["sh", "-c", "bin/thumb a | sort"]] {
             assert!(
-                doubts(argv, "", &[])[0].contains("fresh, empty directory"),
+                doubts(argv, "", None)[0].contains("fresh, empty directory"),
                 "{argv:?}"
             );
-            assert!(doubts(argv, "/srv", &[]).is_empty(), "{argv:?}");
+            assert!(doubts(argv, "/srv", None).is_empty(), "{argv:?}");
         }
         for argv in [
             &["/bin/true"][..],
@@ -167,19 +202,19 @@ mod tests {
             &["sh", "-c", ""],
             &[],
         ] {
-            assert!(doubts(argv, "", &[]).is_empty(), "{argv:?}");
+            assert!(doubts(argv, "", None).is_empty(), "{argv:?}");
         }
     }
 
     #[test]
     fn what_no_shell_reads_is_doubted() {
-        assert!(doubts(&["wc", "$ENTRY"], "", &["ENTRY"])[0].starts_with("$ENTRY is given to wc"));
+        assert!(doubts(&["wc", "$ENTRY"], "", Some("ENTRY"))[0].starts_with("$ENTRY is given to wc"));
         assert!(
-            doubts(&["cat", "${SWARM_INPUTS}/a"], "", &[])[0].starts_with("$SWARM_INPUTS is given to cat")
+            doubts(&["cat", "${SWARM_INPUTS}/a"], "", None)[0].starts_with("$SWARM_INPUTS is given to cat")
         );
-        assert!(doubts(&["sh", "-c", "wc \"$ENTRY\""], "", &["ENTRY"]).is_empty());
-        assert!(doubts(&["sh", "-c", "awk '{}'"], "", &["ENTRY"])[0].contains("\"$ENTRY\""));
-        assert!(doubts(&["sh", "-c", "awk '{}'"], "", &[]).is_empty());
+        assert!(doubts(&["sh", "-c", "wc \"$ENTRY\""], "", Some("ENTRY")).is_empty());
+        assert!(doubts(&["sh", "-c", "awk '{}'"], "", Some("ENTRY"))[0].contains("\"$ENTRY\""));
+        assert!(doubts(&["sh", "-c", "awk '{}'"], "", None).is_empty());
         for (argv, told) in [
             (&["sh", "-c", "cat <<E\n{}\nE"][..], "here-document"),
             (
@@ -192,9 +227,30 @@ mod tests {
                 "in single quotes",
             ),
         ] {
-            let doubts = doubts(argv, "", &["ENTRY", "ARRAY_INDEX"]);
+            let doubts = doubts(argv, "", Some("ENTRY"));
             assert!(doubts[0].contains(told), "{argv:?}: {doubts:?}");
         }
-        assert!(doubts(&["env", "sh", "-c", "wc \"$ENTRY\""], "", &["ENTRY"]).is_empty());
+        assert!(doubts(&["env", "sh", "-c", "wc \"$ENTRY\""], "", Some("ENTRY")).is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_put_nowhere_is_doubted_and_a_number_is_not() {
+        for argv in [&["wc", "-l"][..], &["sh", "-c", "wc -l"], &["find", r"\{}"]] {
+            let doubts = doubts(argv, "", Some("ENTRY"));
+            assert!(
+                doubts[0].starts_with("no line is put into the command"),
+                "{argv:?}: {doubts:?}"
+            );
+        }
+        for argv in [
+            &["wc", "a{}"][..],
+            &["sh", "-c", "wc \"$ENTRY\""],
+            &["sh", "-c", "wc page-$ARRAY_INDEX"],
+            &["awk", "BEGIN { print ENVIRON[\"ENTRY\"] }"],
+        ] {
+            assert!(doubts(argv, "", Some("ENTRY")).is_empty(), "{argv:?}");
+        }
+        assert!(doubts(&["train"], "/srv", Some("ARRAY_INDEX")).is_empty());
+        assert!(doubts(&["wc"], "", None).is_empty());
     }
 }

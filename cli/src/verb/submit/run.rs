@@ -17,6 +17,7 @@ use crate::{
         client::Client,
         names,
     },
+    jobfile::series::Written,
     output::{Output, inputs, state, task},
     program::{
         OF_TASKS, failure,
@@ -78,7 +79,9 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         tasks: vec![task],
     };
     check::check(&request, None)?;
-    doubts::tell(&request);
+    let written = request.tasks.iter().filter_map(|task| task.spec.as_ref());
+    let written: Vec<Written> = written.filter_map(|spec| Written::of(spec, None)).collect();
+    doubts::tell(&request, &written);
     let answer = client
         .call(request)
         .await

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_MESSAGE_BYTES,
+    mask::{INDEX_VARIABLE, LINE_VARIABLE},
     v1::{NewJob, NewTask, SubmitTasksRequest},
 };
 
@@ -16,12 +17,13 @@ use crate::{
 /// The flags of a series.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct SeriesFlags {
-    /// One task for each number, which it finds in ARRAY_INDEX and in place of {}: 1-10, 1-9:2, or 3,7
+    /// One task for each number, which it finds in ARRAY_INDEX and in place of {}: 1-10, 1-9:2, or 3,7. \{}
+    /// stays as a {}
     #[arg(long, value_name = "NUMBERS", value_parser = parse_numbers, requires = "command")]
     array: Option<Numbers>,
     /// One task for each line that is not empty, which it finds in ENTRY and in place of {}, and its number in
-    /// ARRAY_INDEX; - reads the lines from stdin. The line of a shell gets the variable in place of {}, quoted; ssh,
-    /// python -c and the like are given the text, which they read as commands
+    /// ARRAY_INDEX; - reads the lines from stdin. \{} stays as a {}. The line of a shell gets the variable in place of
+    /// {}, quoted; ssh, python -c and the like are given the text, which they read as commands
     #[arg(long, value_name = "FILE", requires = "command", conflicts_with = "array")]
     each_line: Option<PathBuf>,
     /// With --each-line: lines that begin with # are comments; without it they are lines like any other
@@ -39,6 +41,15 @@ impl SeriesFlags {
         self.each_line
             .as_ref()
             .is_some_and(|path| path.as_os_str() == "-")
+    }
+
+    /// The variable with the item's own value, if the flags ask for a series.
+    pub(crate) fn variable(&self) -> Option<&'static str> {
+        match (&self.array, &self.each_line) {
+            (Some(_), _) => Some(INDEX_VARIABLE),
+            (None, Some(_)) => Some(LINE_VARIABLE),
+            (None, None) => None,
+        }
     }
 
     /// The request for a series, if the flags ask for one. The task's id becomes the job's id and begins each task's

@@ -36,7 +36,7 @@ pub(crate) struct TaskFlags {
     /// Tasks that have to succeed first; may be repeated, or separated by commas
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub depends_on: Vec<String>,
-    /// A label; may be repeated
+    /// A tag to find tasks by, as with list --label; may be repeated. Machines are chosen with --require
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     pub labels: Vec<(String, String)>,
     /// What the agent's labels have to meet: k=v, k!=v, k, !k, and k>=n or k<=n for numbers and sizes such as 8GiB; may
@@ -71,8 +71,9 @@ pub(crate) struct TaskFlags {
     /// A variable of the task's environment; may be repeated
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
     pub env: Vec<(String, String)>,
-    /// Where it runs: an absolute path on the agent's machine; a fresh directory when not given
-    #[arg(long, value_name = "DIR")]
+    /// Where it runs: an absolute path on the agent's machine; a fresh directory, removed when the task succeeds, when
+    /// not given
+    #[arg(long, value_name = "DIR", value_parser = directory)]
     pub cwd: Option<String>,
     /// A file for its standard input; - is that of swarmctl
     #[arg(long, value_name = "FILE")]
@@ -238,6 +239,16 @@ fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("'{text}' is not KEY=VALUE")),
+    }
+}
+
+fn directory(text: &str) -> Result<String, String> {
+    match text.starts_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "it is no absolute path, and the agent may be on another machine: this directory is --cwd \"$PWD\""
+                .to_owned(),
+        ),
     }
 }
 

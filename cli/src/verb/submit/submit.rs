@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     call::{awaited::Awaited, client::Client},
-    jobfile::reference,
+    jobfile::{JobFile, reference, series::Written},
     output::{Output, state, text},
     program::{
         globals::Globals,
@@ -122,6 +122,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     let output = Output::new(globals);
     let client = Client::open(globals)?;
+    let mut written = Vec::new();
     let (request, file) = match args.file.as_ref().or(args.source.as_ref()) {
         Some(path) => {
             if args.flags != TaskFlags::default() || args.series != SeriesFlags::default() {
@@ -137,10 +138,14 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let file = source::job_file(&client, path, &prefix).await?;
             (file.request.clone(), Some(file))
         }
-        None => (of_flags(&args)?, None),
+        None => {
+            let (request, command) = of_flags(&args)?;
+            written.extend(command);
+            (request, None)
+        }
     };
     source::check_size(&request)?;
-    doubts::tell(&request);
+    doubts::tell(&request, file.as_ref().map_or(&written, JobFile::written));
     if let Some(file) = &file {
         file.remarks().iter().for_each(note);
     }
@@ -201,8 +206,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The request of the flags and the command: one task, or a series as a job.
-fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
+/// The request of the flags and the command, one task or a series as a job; and the command as it was written.
+fn of_flags(args: &Args) -> anyhow::Result<(SubmitTasksRequest, Option<Written>)> {
     let work = match &args.prompt {
         Some(text) => Work::Prompt(Prompt {
             text: text.clone(),
@@ -215,13 +220,15 @@ fn of_flags(args: &Args) -> anyhow::Result<SubmitTasksRequest> {
         None => args.flags.command(&args.command)?,
     };
     let task = args.flags.task(work)?;
-    Ok(match args.series.expand(&task)? {
+    let written = Written::of(&task.spec.clone().unwrap_or_default(), args.series.variable());
+    let request = match args.series.expand(&task)? {
         Some(request) => request,
         None => SubmitTasksRequest {
             job: None,
             tasks: vec![task],
         },
-    })
+    };
+    Ok((request, written))
 }
 
 /// How to run what is there once more.
