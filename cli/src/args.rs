@@ -14,7 +14,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   swarmctl dev --demo                          a whole swarm on this machine, at work
-  swarmctl submit -- make -j2                  queue a command for any agent
+  swarmctl submit --cwd \"$PWD\" -- make -j2     queue a command, to be run in this directory
   swarmctl run -- sh -c 'uname -a; nproc'      run a command somewhere and see what it prints";
 
 /// Submits tasks to a Swarm coordinator and shows what happens to them.

@@ -173,10 +173,10 @@ async fn load(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     });
     let finished = unless_interrupted(&mut working).await;
-    if finished.is_none() {
+    if finished.is_err() {
         // Calls under way could still be decided after this run has cancelled its tasks.
         target.stop();
-        if unless_interrupted(&mut working).await.is_none() {
+        if unless_interrupted(&mut working).await.is_err() {
             note("interrupted again: what was not answered yet may come to be");
         }
     }
@@ -184,11 +184,11 @@ async fn load(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     target.go_on();
     phases.end().await;
     let tidied = tidy::leave(&target, &agents, args.keep).await;
-    report::print(&output, &args, &target, &phases, finished.is_none(), &tidied)?;
+    report::print(&output, &args, &target, &phases, finished.is_err(), &tidied)?;
 
     match finished {
-        None => Ok(Exit::Interrupted),
-        Some(worked) => worked.and(tidied.outcome).map(|()| Exit::Done),
+        Err(signal) => Ok(signal),
+        Ok(worked) => worked.and(tidied.outcome).map(|()| Exit::Done),
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) async fn leave(target: &Rc<Target>, agents: &Agents, keep: bool) -> T
         gone
     };
     match unless_interrupted(Box::pin(tidying)).await {
-        Some(outcome) => tidied.outcome = outcome,
-        None => note("interrupted again: not all of the tasks are cancelled"),
+        Ok(outcome) => tidied.outcome = outcome,
+        Err(_signal) => note("interrupted again: not all of the tasks are cancelled"),
     }
     if tidied.cancelled < left {
         note(format!(

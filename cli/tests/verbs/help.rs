@@ -48,6 +48,34 @@ fn swarmctl_alone_prints_its_verbs_in_groups() {
 }
 
 #[test]
+fn examples_that_work_on_files_say_in_which_directory() {
+    for words in [&["help"][..], &["help", "submit"], &["help", "run"]] {
+        let help = swarmctl(words).stdout;
+        let mut examples = 0;
+        for line in help.lines().filter(|line| line.starts_with("  swarmctl ")) {
+            let Some((flags, command)) = line.split_once(" -- ") else {
+                continue;
+            };
+            examples += 1;
+            let works_on_files = ["make", "curl -f", "sort data", "./"]
+                .iter()
+                .any(|word| command.contains(word));
+            assert_eq!(works_on_files, flags.contains("--cwd \"$PWD\""), "{line}");
+        }
+        assert!(examples > 1, "{help}");
+    }
+    let help = swarmctl(&["help", "submit"]).stdout;
+    let words: Vec<&str> = help.split_whitespace().collect();
+    for told in [
+        "a fresh directory, removed when the task succeeds, when not given",
+        "A tag to find tasks by",
+        "--stdin-file - takes it",
+    ] {
+        assert!(words.join(" ").contains(told), "{told:?} is not in {help}");
+    }
+}
+
+#[test]
 fn a_noun_alone_lists() {
     let fake = Fake::start(|_| {});
     for noun in ["job", "agent", "queue"] {

@@ -164,25 +164,58 @@ fn progress_is_told_in_lines_when_stderr_is_no_terminal() {
 }
 
 #[test]
-fn ctrl_c_detaches_and_says_how_to_go_on() {
-    let (opened, is_open) = mpsc::channel();
-    let fake = Fake::start(|world| {
-        world.task("a", TaskState::Running);
-        world.then(move |_| opened.send(()).unwrap());
-    });
-    let child = fake
-        .command(&["wait", "a"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    is_open.recv().unwrap();
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        told,
-        "detached; what was waited for goes on. To wait again: swarmctl wait a\n"
+fn ctrl_c_and_sigterm_detach_and_say_how_to_go_on() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        for words in [
+            &["wait", "a"][..],
+            &["submit", "--id", "a", "--wait", "--", "sleep", "9"],
+            &["run", "--id", "a", "-n", "--", "sleep", "9"],
+        ] {
+            let (opened, is_open) = mpsc::channel();
+            let fake = Fake::start(|world| {
+                if words[0] == "wait" {
+                    world.task("a", TaskState::Running);
+                }
+                world.then(move |_| opened.send(()).unwrap());
+            });
+            let child = fake
+                .command(words)
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            is_open.recv().unwrap();
+            kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+            let detached = "detached; what was waited for goes on. To wait again: swarmctl wait a\n";
+            assert!(told.ends_with(detached), "{words:?}: {told}");
+            assert!(!state_is_final(&fake), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn how_long_to_wait_for_a_file_is_said_to_wait() {
+    let fake = Fake::start(|_| {});
+    let words = ["submit", "-f", "x.yaml", "--wait", "--timeout", "90m"];
+    let ended = fake.ctl(&words);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended
+            .stderr
+            .contains("submit without it and then: swarmctl wait last --timeout '1h 30m'\n"),
+        "{}",
+        ended.stderr
     );
-    assert_eq!(fake.world().tasks[0].state(), TaskState::Running);
+    let ended = fake.ctl(&["submit", "-f", "x.yaml", "--timeout", "90m"]);
+    assert!(!ended.stderr.contains("wait last"), "{}", ended.stderr);
+}
+
+fn state_is_final(fake: &Fake) -> bool {
+    !matches!(
+        fake.world().tasks[0].state(),
+        TaskState::Queued | TaskState::Running
+    )
 }

@@ -43,6 +43,8 @@ pub enum Exit {
     OutputCut,
     /// Ctrl-C.
     Interrupted,
+    /// SIGTERM, while something was waited for.
+    Terminated,
     /// The exit code of a task that was run.
     Task(u8),
 }
@@ -67,6 +69,7 @@ impl Exit {
             Exit::Again => 75,
             Exit::Configuration => 78,
             Exit::Interrupted => 130,
+            Exit::Terminated => 143,
             Exit::Task(code) => code,
         }
     }
@@ -166,6 +169,7 @@ mod tests {
             Exit::Again,
             Exit::Configuration,
             Exit::Interrupted,
+            Exit::Terminated,
         ];
         assert_eq!(told, all.map(Exit::code));
     }

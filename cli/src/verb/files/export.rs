@@ -96,10 +96,10 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     }
     let client = Client::open(globals)?;
     match unless_interrupted(write(&client, &args)).await {
-        Some(result) => result.map(|()| Exit::Done),
-        None => {
+        Ok(result) => result.map(|()| Exit::Done),
+        Err(signal) => {
             fault("interrupted; nothing was written in place of a file");
-            Ok(Exit::Interrupted)
+            Ok(signal)
         }
     }
 }

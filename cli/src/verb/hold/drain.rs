@@ -100,21 +100,21 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     };
     match unless_interrupted(Box::pin(limited)).await {
-        Some(Some(ended)) => ended,
-        Some(None) => {
+        Ok(Some(ended)) => ended,
+        Ok(None) => {
             let waited = format_duration(args.wait_timeout.unwrap_or_default());
             let sentence = format!("agent {name} still held leases after {waited}");
             let again = again(&client, &agent_id, &held);
             let help = format!("it goes on draining; to wait again: {again}");
             Err(Failure::new(Exit::TimedOut, sentence).help(help).into())
         }
-        None => {
+        Err(signal) => {
             note(format!(
                 "detached; agent {name} goes on draining. To wait again: {}",
                 again(&client, &agent_id, &held)
             ));
             note(format!("to let it work again: {undrain}"));
-            Ok(Exit::Interrupted)
+            Ok(signal)
         }
     }
 }

@@ -113,8 +113,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     };
     let mut position = None;
     match unless_interrupted(print(&client, &args, request, &output, &mut position)).await {
-        Some(result) => result.map(|()| Exit::Done),
-        None => {
+        Ok(result) => result.map(|()| Exit::Done),
+        Err(signal) => {
             let from = position
                 .or(args.from)
                 .map_or(String::new(), |seq| format!(" --from {seq}"));
@@ -122,7 +122,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 "to go on: {}",
                 globals.next(&format!("events{}{from}", flags(&args)))
             ));
-            Ok(Exit::Interrupted)
+            Ok(signal)
         }
     }
 }

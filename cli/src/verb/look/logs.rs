@@ -77,8 +77,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         client = client.patiently();
         let mut awaited = [Awaited::task(&id)];
         match unless_interrupted(awaited::until_ended(&client, &mut awaited, false)).await {
-            Some(result) => result?,
-            None => return Ok(wait::detached(globals, std::slice::from_ref(&id))),
+            Ok(result) => result?,
+            Err(signal) => return Ok(wait::detached(globals, std::slice::from_ref(&id), signal)),
         }
         task = get(&client, &id).await?;
     }

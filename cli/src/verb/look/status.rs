@@ -73,8 +73,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     };
     match unless_interrupted(watching).await {
-        Some(result) => result,
-        None => Ok(Exit::Interrupted),
+        Ok(result) => result,
+        Err(signal) => Ok(signal),
     }
 }
 

@@ -96,18 +96,18 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         }
     };
     match unless_interrupted(Box::pin(limited)).await {
-        Some(Some(result)) => result,
-        Some(None) => {
+        Ok(Some(result)) => result,
+        Ok(None) => {
             let timeout = args.timeout.unwrap_or_default();
             let sentence = format!("not all had ended after {}", format_duration(timeout));
             let help = format!("they go on; to wait again: {}", again(globals, &ids));
             Err(Failure::new(Exit::TimedOut, sentence).help(help).into())
         }
-        None => Ok(detached(globals, &ids)),
+        Err(signal) => Ok(detached(globals, &ids, signal)),
     }
 }
 
-/// Waits for submitted tasks; Ctrl-C detaches.
+/// Waits for submitted tasks; Ctrl-C and SIGTERM detach.
 pub(crate) async fn attached(
     client: &Client,
     awaited: Awaited,
@@ -123,16 +123,16 @@ pub(crate) async fn attached(
     };
     unless_interrupted(waiting)
         .await
-        .unwrap_or_else(|| Ok(detached(globals, &ids)))
+        .unwrap_or_else(|signal| Ok(detached(globals, &ids, signal)))
 }
 
-/// Tells that the tasks go on, and how to wait again.
-pub(crate) fn detached(globals: &Globals, ids: &[String]) -> Exit {
+/// Tells that the tasks go on, and how to wait again; ends with the exit code of the signal.
+pub(crate) fn detached(globals: &Globals, ids: &[String], signal: Exit) -> Exit {
     note(format!(
         "detached; what was waited for goes on. To wait again: {}",
         again(globals, ids)
     ));
-    Exit::Interrupted
+    signal
 }
 
 /// Lists unsuccessful tasks: on stdout, or for people on stderr without an `output`.

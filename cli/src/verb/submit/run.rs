@@ -37,7 +37,8 @@ const SIGNALLED: i32 = 128;
 const EXAMPLES: &str = "\
 Examples:
   swarmctl run -- uname -a                     on whichever agent takes it
-  swarmctl run --timeout 10m -- make test      exits with 124 after ten minutes
+  swarmctl run --cwd \"$PWD\" -- make test       in this directory of its machine
+  swarmctl run --timeout 10m -- sleep 1h       exits with 124 after ten minutes
   swarmctl run -q -- date                      prints what the command prints, and nothing else
   swarmctl run -- seq 1000000 > numbers        exits with 12: only the last 64 KiB of an output are kept
   sort -u names | swarmctl run -- 'wc -l'      with what is piped into it as its input";
@@ -117,12 +118,15 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
                 .task,
         )
     };
-    let Some(ended) = unless_interrupted(ending).await else {
-        hint(format!(
-            "to end it: {}",
-            globals.next(&format!("cancel {task_id}"))
-        ));
-        return Ok(wait::detached(globals, std::slice::from_ref(&task_id)));
+    let ended = match unless_interrupted(ending).await {
+        Ok(ended) => ended,
+        Err(signal) => {
+            hint(format!(
+                "to end it: {}",
+                globals.next(&format!("cancel {task_id}"))
+            ));
+            return Ok(wait::detached(globals, std::slice::from_ref(&task_id), signal));
+        }
     };
     let task = ended?.unwrap_or_default();
     let agent = match task.attempts.last() {

@@ -3,7 +3,10 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use swarm_program::{exit::Exit, failure::Failure};
-use swarm_proto::v1::{Prompt, SubmitTasksRequest, SubmittedTask, task_spec::Work};
+use swarm_proto::{
+    duration::format_duration,
+    v1::{Prompt, SubmitTasksRequest, SubmittedTask, task_spec::Work},
+};
 
 use super::{
     answer, check, doubts, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched,
@@ -21,12 +24,13 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  swarmctl submit -- make -j2                  one command
-  swarmctl submit --priority high --depends-on fetch -- 'sort data.csv | head'
+  swarmctl submit --cwd \"$PWD\" -- make -j2     one command, in this directory of its machine
+  swarmctl submit --priority high --depends-on fetch --cwd \"$PWD\" -- 'sort data.csv | head'
   swarmctl submit -f tasks.yaml --wait         a job file; - reads it from stdin
   swarmctl submit -f tasks.yaml --again        the same once more, under new ids
-  swarmctl submit --require 'gpu=a100,!spot' -- ./train
-  swarmctl submit --each-line urls.txt -- curl -fsSO {}
+  swarmctl submit --require 'gpu=a100,!spot' --cwd \"$PWD\" -- ./train
+  swarmctl submit --each-line urls.txt --cwd \"$PWD\" -- curl -fsSO {}
+  sort -u names | swarmctl submit --stdin-file - -- wc -l
   swarmctl submit -f tasks.yaml --dry-run      checks everything, changes nothing
   swarmctl submit --example > tasks.yaml       a job file to begin with; swarmctl help jobfile";
 
@@ -36,11 +40,15 @@ swarmctl submit [OPTIONS] -- CMD...
        swarmctl submit [--again | --prefix TEXT] [--wait | --follow | --dry-run] -f FILE
        swarmctl submit [--again | --prefix TEXT] [--wait | --follow | --dry-run] -";
 
-const IDS: &str = "\
-Ids are for ever, so a repeated submit is recognised and starts nothing: it ends with exit code 11, unless --wait or
---follow find some of it at work and wait for that. To run the same file again: --again, --prefix, or {date} and {time}
-in its ids. Tasks with a name and no id get one from the job's id and their name, or a new one when the job has no
-id: a file with names alone runs anew at each submit. {date} and {time} stand for the moment of the submit, such as
+const INPUT_AND_IDS: &str = "\
+Only run gives a command what is piped into swarmctl. A submit leaves that alone, for in a shell's loop it is the
+loop's: --stdin-file - takes it.
+
+A task keeps its id until it is removed, 7 days after its end unless the coordinator says otherwise. So a repeated
+submit is recognised and starts nothing: it ends with exit code 11, unless --wait or --follow find some of it at work
+and wait for that. To run the same file again: --again, --prefix, or {date} and {time} in its ids. Tasks with a name
+and no id get one from the job's id and their name, or a new one when the job has no id: a file with names alone runs
+anew at each submit. {date} and {time} stand for the moment of the submit, such as
 2026-03-01 and 043000 in your time zone; they may also be in --id, --name and --depends-on.";
 
 /// What to submit.
@@ -48,7 +56,7 @@ id: a file with names alone runs anew at each submit. {date} and {time} stand fo
 #[command(
     before_help = EXAMPLES,
     override_usage = USAGE,
-    after_help = IDS,
+    after_help = INPUT_AND_IDS,
 )]
 pub struct Args {
     #[command(flatten)]
@@ -128,7 +136,17 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             if args.flags != TaskFlags::default() || args.series != SeriesFlags::default() {
                 let sentence =
                     "flags of a task go with a command after --; a job file says them for each task";
-                return Err(Failure::new(Exit::Usage, sentence).into());
+                let mut failure = Failure::new(Exit::Usage, sentence);
+                if let (true, Some(timeout)) = (args.wait || args.follow, args.flags.timeout) {
+                    failure = failure.help(format!(
+                        "--timeout ends an attempt; to wait for at most so long, submit without it and then: {}",
+                        client.next(&format!(
+                            "wait last --timeout {}",
+                            text::shell_word(&format_duration(timeout))
+                        ))
+                    ));
+                }
+                return Err(failure.into());
             }
             let prefix = match (&args.prefix, args.again) {
                 (Some(prefix), _) => prefix.clone(),
