@@ -154,6 +154,18 @@ fn labels(labels: &BTreeMap<String, String>, same: &BTreeMap<String, String>) ->
     parts.join(" ")
 }
 
+/// The commands that its owner allows; empty when they are all allowed.
+fn commands(agent: &Agent) -> String {
+    match &agent.rules {
+        Some(rules) if rules.no_commands => "none, as its owner says (--no-command)".to_owned(),
+        Some(rules) if !rules.programs.is_empty() => {
+            let programs = rules.programs.join(", ");
+            format!("only {programs}, as its owner says (--allow-command)")
+        }
+        Some(_) | None => String::new(),
+    }
+}
+
 /// Everything about an agent that fits a page of this width.
 pub fn page(agent: &Agent, width: Option<usize>) -> Sheet {
     let mut page = Page::default();
@@ -172,6 +184,7 @@ pub fn page(agent: &Agent, width: Option<usize>) -> Sheet {
         .add("slots", slots(agent))
         .add("labels", text::pairs(&agent.labels))
         .add("carries out", agent.executors.join(", "))
+        .add("commands", commands(agent))
         .add("queues", agent.queues.join(", "))
         .add("shards", shards(agent))
         .add("version", &agent.version)

@@ -11,8 +11,8 @@ use nix::{
 };
 use serde_json::{Value, json};
 use swarm_proto::v1::{
-    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, HoldKind, Job, Output, TaskResult,
-    TaskState, Tries, task_spec::Work,
+    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, HoldKind, Job, Output, OwnerRules,
+    TaskResult, TaskState, Tries, task_spec::Work,
 };
 
 use crate::{
@@ -26,6 +26,49 @@ fn three_tasks(world: &mut World) {
     build.unmet_dependencies = vec!["fetch".into()];
     build.unmet_dependency_count = 1;
     world.task("test", TaskState::Queued);
+}
+
+#[test]
+fn an_agent_shows_what_its_owner_allows() {
+    let fake = Fake::start(|world| {
+        for (id, rules) in [
+            (
+                "picky",
+                Some(OwnerRules {
+                    programs: vec!["git".into(), "make*".into()],
+                    ..Default::default()
+                }),
+            ),
+            (
+                "idle",
+                Some(OwnerRules {
+                    no_commands: true,
+                    ..Default::default()
+                }),
+            ),
+            ("free", None),
+        ] {
+            world.agents.push(Agent {
+                agent_id: id.into(),
+                name: id.into(),
+                queues: vec!["slow".into()],
+                rules,
+                ..Default::default()
+            });
+        }
+    });
+    for (name, commands) in [
+        ("picky", "only git, make*, as its owner says (--allow-command)"),
+        ("idle", "none, as its owner says (--no-command)"),
+    ] {
+        let shown = fake.ctl(&["agent", "show", name]).stdout;
+        assert!(
+            shown.contains("\ncommands:") && shown.contains(&format!(" {commands}\n")),
+            "{shown}"
+        );
+        assert!(shown.contains(" slow\n"), "{shown}");
+    }
+    assert!(!fake.ctl(&["agent", "show", "free"]).stdout.contains("commands:"));
 }
 
 #[test]

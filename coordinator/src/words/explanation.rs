@@ -31,7 +31,7 @@ use super::change::{
 use super::{
     hold::{describe_hold, done_by},
     silence,
-    unfit::unmatched_in_words,
+    unfit::{as_a_list, unmatched_in_words},
 };
 use crate::wire::{
     state::state_message,
@@ -401,8 +401,9 @@ fn forbidden(program: &Program, agent: &Agent) -> String {
     match (&agent.rules, program) {
         (Rules::NoCommands, _) => "its owner allows no commands (--no-command)".to_owned(),
         (_, Program::Named(name)) => format!(
-            "its owner does not allow the command {} (--allow-command)",
-            quoted(name)
+            "its owner does not allow the command {} (--allow-command){}",
+            quoted(name),
+            as_a_list(name)
         ),
         (_, Program::Unnamed) => {
             "its owner allows commands by name (--allow-command), and with a PATH of the \

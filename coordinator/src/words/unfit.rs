@@ -51,9 +51,10 @@ fn reason_in_words(reason: &Reason, count: usize) -> String {
             None => format!("{count} {} label {term}", if one { "lacks" } else { "lack" }),
         },
         Reason::Rules(Program::Named(program)) => {
+            let list = as_a_list(program);
             let program = quoted(program);
             format!(
-                "{count} {} not allow the command {program}",
+                "{count} {} not allow the command {program}{list}",
                 if one { "does" } else { "do" }
             )
         }
@@ -70,6 +71,14 @@ fn reason_in_words(reason: &Reason, count: usize) -> String {
             )
         }
         Reason::Shard => format!("{count} {} other shards", if one { "takes" } else { "take" }),
+    }
+}
+
+/// What to write when the shell of a one-line command is not allowed; nothing for other programs.
+pub(crate) fn as_a_list(program: &str) -> &'static str {
+    match program {
+        "sh" => " (a command that is one text is run by sh: write it as a list, run: [git, --version])",
+        _ => "",
     }
 }
 
@@ -119,5 +128,21 @@ pub(crate) fn passed_message(passed: &Passed, tasks: u64) -> v1::Passed {
         kind: kind.to_owned(),
         message: format!("{many} {rest}"),
         tasks,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_that_is_not_allowed_comes_with_what_to_write() {
+        let told = |program: &str| reason_in_words(&Reason::Rules(Program::named(program)), 2);
+        assert_eq!(
+            told("sh"),
+            "2 do not allow the command 'sh' (a command that is one text is run by sh: write it as a list, run: \
+             [git, --version])"
+        );
+        assert_eq!(told("ls"), "2 do not allow the command 'ls'");
     }
 }

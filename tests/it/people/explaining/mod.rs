@@ -325,7 +325,8 @@ stories! {
     };
 
     a_command_that_the_owner_does_not_allow_is_named_before_it_is_given: Story {
-        obstacle: "no_match", agent: "command", change: ANY, says: "1 does not allow the command 'sh'",
+        obstacle: "no_match", agent: "command", change: ANY,
+        says: "1 does not allow the command 'sh' (a command that is one text is run by sh: write it as a list",
         ends: Some(TaskState::Succeeded),
         arrange: |stage| {
             stage.agent("picky", &["--allow-command", "git"]);
