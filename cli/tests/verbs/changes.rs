@@ -34,6 +34,31 @@ fn cancel_tells_what_became_of_each() {
 }
 
 #[test]
+fn cancel_of_what_runs_says_that_its_agent_ends_it() {
+    let fake = Fake::start(|world| {
+        world.agents_are_slow_to_end = true;
+        for id in ["a", "b"] {
+            world.task(id, TaskState::Running);
+        }
+        world.task("c", TaskState::Queued);
+    });
+    for (ids, told) in [
+        (
+            &["a", "c"][..],
+            "a runs until its agent, which is told now, has ended it\n",
+        ),
+        (
+            &["a", "b"],
+            "2 tasks run until their agents, which are told now, have ended them\n",
+        ),
+        (&["c"], ""),
+    ] {
+        let ended = fake.ctl(&[&["cancel"], ids].concat());
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, told), "{ids:?}");
+    }
+}
+
+#[test]
 fn cancel_of_a_job_cancels_what_has_not_ended() {
     let fake = Fake::start(|world| {
         world.page_size = 1;

@@ -45,11 +45,37 @@ fn events_are_lines_for_people() {
         fake.ctl(&["events", "--task", "b", "--limit", "1", "-q"]).stdout,
         "3\n"
     );
-    let ended = fake.ctl(&["events", "--task", "nosuch"]);
+    let ended = fake.ctl(&["events", "--task", "b", "--kind", "task_failed"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
         (0, "", "no events\n")
     );
+}
+
+#[test]
+fn events_of_what_nobody_knows_are_not_found() {
+    let fake = Fake::start(four_events);
+    for noun in ["task", "job", "agent"] {
+        for more in [&[][..], &["-o", "json"], &["--from", "0"]] {
+            let ended = fake.ctl(&[&["events", &format!("--{noun}"), "nosuch"], more].concat());
+            assert_eq!(
+                (ended.code, ended.stdout.as_str()),
+                (4, ""),
+                "{noun} {more:?}: {}",
+                ended.stderr
+            );
+            assert!(
+                ended
+                    .stderr
+                    .contains(&format!("there is no {noun} nosuch, and no ")),
+                "{}",
+                ended.stderr
+            );
+        }
+    }
+    // Of a job that was removed there may still be events.
+    let kept = fake.ctl(&["events", "--job", "j", "-q"]);
+    assert_eq!((kept.code, kept.stdout.as_str()), (0, "2\n"), "{}", kept.stderr);
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct World {
     pub changed_meanwhile: Vec<String>,
     /// Tasks that others depend on.
     pub needed: Vec<String>,
+    /// Whether a task that runs when it is cancelled still runs behind the answer.
+    pub agents_are_slow_to_end: bool,
     /// The beginnings of ids that were asked for.
     pub prefixes: Vec<String>,
     pub held: held::Held,
@@ -447,6 +449,7 @@ impl TaskService for Service {
         request: Request<CancelTasksRequest>,
     ) -> Result<Response<CancelTasksResponse>, Status> {
         let mut world = self.world();
+        let are_slow_to_end = world.agents_are_slow_to_end;
         let mut results = Vec::new();
         for task_id in request.into_inner().task_ids {
             let has_ended = world.changed_meanwhile.contains(&task_id);
@@ -460,7 +463,9 @@ impl TaskService for Service {
                     state: task.state,
                 },
                 Some(task) => {
-                    task.set_state(TaskState::Cancelled);
+                    if !(task.state() == TaskState::Running && are_slow_to_end) {
+                        task.set_state(TaskState::Cancelled);
+                    }
                     TaskChange {
                         task_id,
                         state: task.state,

@@ -194,7 +194,7 @@ fn columns_and_paths_name_fields_in_every_format() {
         "id,state,queue,took,what,spec.labels.n,end_time,ended",
     ];
     let expected = json!({
-        "id": "t4", "state": "queued", "queue": "slow", "took": null, "what": "echo t4",
+        "id": "t4", "state": "queued", "queue": "slow", "took": null, "what": "Train the model",
         "spec": {"labels": {"n": "4"}}, "end_time": null, "ended": null,
     });
     for (format, expected) in [
@@ -213,23 +213,41 @@ fn columns_and_paths_name_fields_in_every_format() {
 #[test]
 fn a_list_refuses_fields_that_only_a_single_task_has() {
     let fake = Fake::start(six_tasks);
-    for verb in [&["list"][..], &["list", "-o", "json"], &["list", "--sort", "result.attempt"]] {
-        let fields: &[&str] = match verb.contains(&"--sort") {
-            true => &[],
-            false => &["--fields", "task_id,result.attempt"],
-        };
-        let ended = fake.ctl(&[verb, fields].concat());
-        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{verb:?}");
-        assert_eq!(
-            ended.stderr,
-            "error: a list has no field 'result.attempt'\nhelp: logs ID prints what a task printed, and inspect ID \
-             -o json has its whole result\n"
-        );
+    let fields = ["--fields", "task_id,result.attempt"];
+    let told = "a list has no field 'result.attempt'";
+    for words in [
+        &[&["list"][..], &fields].concat()[..],
+        &[&["list", "-o", "json"][..], &fields].concat(),
+        &["list", "--sort", "result.attempt"],
+    ] {
+        let ended = fake.ctl(words);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{words:?}");
+        for part in [told, "inspect ID -o json has its whole result"] {
+            assert!(ended.stderr.contains(part), "{words:?}: {}", ended.stderr);
+        }
     }
     let meant = fake.ctl(&["list", "-o", "json", "--fields", "stdout"]).stderr;
     assert!(!meant.contains("result"), "{meant}");
     let shown = fake.ctl(&["inspect", "t4", "-o", "json", "--fields", "result"]);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
+}
+
+#[test]
+fn a_time_that_ends_before_it_begins_is_refused() {
+    let fake = Fake::start(six_tasks);
+    for verb in [&["list"][..], &["cancel", "--yes"]] {
+        let times = ["--since", "5m", "--until", "10m"];
+        let ended = fake.ctl(&[verb, &times].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{verb:?}");
+        assert!(
+            ended
+                .stderr
+                .starts_with("error: --until is not later than --since"),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(fake.ctl(&["list", "--since", "10m", "--until", "5m"]).code, 0);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
         pages::Pages,
         subject::{self, Finder, Subject},
     },
-    output::{Output, state, task},
+    output::{Output, state, task, text},
     program::{globals::Globals, terminal::note, value},
     verb::look::filter::Filter,
 };
@@ -87,6 +87,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             list_named(&client, &ids, &output).await
         } else {
             let changes = cancel_named(&client, ids).await?;
+            tell_running(&changes);
             changes::tell(&changes, &output, "cannot cancel", globals)
         };
     }
@@ -97,6 +98,25 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     CANCEL
         .of_filter(&args.filter, args.caution, &client, globals, change)
         .await
+}
+
+/// Tells whose end is still to come: a table says of them that they run.
+fn tell_running(changes: &[TaskChange]) {
+    let (accepted, _) = changes::split(changes);
+    let running = accepted
+        .iter()
+        .filter(|change| change.state() == TaskState::Running);
+    let ids: Vec<&str> = running.map(|change| change.task_id.as_str()).collect();
+    match ids.as_slice() {
+        [] => {}
+        [id] => note(format!(
+            "{id} runs until its agent, which is told now, has ended it"
+        )),
+        ids => note(format!(
+            "{} run until their agents, which are told now, have ended them",
+            text::counted(ids.len() as u64, "task")
+        )),
+    }
 }
 
 async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<TaskChange>> {

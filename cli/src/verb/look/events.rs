@@ -135,7 +135,7 @@ async fn print(
     position: &mut Option<u64>,
 ) -> anyhow::Result<()> {
     name(client, &args.ids, &mut request).await?;
-    resolve(client, &mut request).await?;
+    let unknown = resolve(client, &mut request).await?;
     output.fields().check(&event::paths(), &[])?;
     let failed = || client.failure("cannot read events");
     // A followed list has no end and so no closing bracket: its events are printed one a line.
@@ -173,7 +173,14 @@ async fn print(
             }
         }
     }
-    printed.end()
+    match unknown {
+        // What is not there now may come while somebody follows.
+        Some(unknown) if printed.found == 0 && !args.follow => {
+            let sentence = format!("there is no {unknown}, and no such event of it is kept");
+            Err(Failure::new(Exit::NotFound, sentence).into())
+        }
+        _ => printed.end(),
+    }
 }
 
 /// Events on their way to stdout.
@@ -242,25 +249,30 @@ async fn name(client: &Client, words: &[String], request: &mut StreamEventsReque
     Ok(())
 }
 
-/// Puts ids in place of names. Other texts are left as they are: the journal may still know them.
-async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<()> {
+/// Puts ids in place of names. Other texts are left as they are, for the journal may still know them; the first of them
+/// is returned in words.
+async fn resolve(client: &Client, request: &mut StreamEventsRequest) -> anyhow::Result<Option<String>> {
     let finder = Finder::to_look(client);
+    let mut unknown = Vec::new();
     for id in &mut request.task_ids {
-        if let Some(task) = finder.find_task(id, "cannot look for a task").await? {
-            *id = task.task_id;
+        match finder.find_task(id, "cannot look for a task").await? {
+            Some(task) => *id = task.task_id,
+            None => unknown.push(format!("task {id}")),
         }
     }
     for id in &mut request.job_ids {
-        if let Some((job, _)) = finder.find_job(id, "cannot look for a job").await? {
-            *id = job.job_id;
+        match finder.find_job(id, "cannot look for a job").await? {
+            Some((job, _)) => *id = job.job_id,
+            None => unknown.push(format!("job {id}")),
         }
     }
     for id in &mut request.agent_ids {
-        if let Some(agent) = finder.find_agent(id, "cannot look for an agent").await? {
-            *id = agent.agent_id;
+        match finder.find_agent(id, "cannot look for an agent").await? {
+            Some(agent) => *id = agent.agent_id,
+            None => unknown.push(format!("agent {id}")),
         }
     }
-    Ok(())
+    Ok(unknown.into_iter().next())
 }
 
 /// The filters as flags, to be typed again.

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{ListTasksRequest, TaskState};
 
 use crate::{
@@ -116,12 +117,20 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When there is no such job or agent, or the coordinator cannot be asked.
+    /// When no time is between two times, there is no such job or agent, or the coordinator cannot be asked.
     pub(crate) async fn request(
         &self,
         client: &Client,
         purpose: Purpose,
     ) -> anyhow::Result<ListTasksRequest> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && until <= since
+        {
+            let sentence = "--until is not later than --since: no time is between them";
+            return Err(Failure::new(Exit::Usage, sentence)
+                .help("both count back from now: --since 10m --until 5m is from ten to five minutes ago")
+                .into());
+        }
         let finder = Finder::new(client, purpose);
         let job_id = match &self.job {
             Some(job) => finder.job(job).await?.job_id,
