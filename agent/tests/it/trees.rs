@@ -159,13 +159,11 @@ async fn the_guard_ends_everything_when_the_agent_is_killed() {
         "{log}"
     );
     let world = fake.world();
-    let [(words, left)] = &world.deaths[..] else {
-        panic!("{:?}", world.deaths)
-    };
+    let (words, left) = &world.deaths[0];
+    assert_eq!(*left, [], "the coordinator was told before the end");
     assert_eq!(words.agent_id, world.registered[0].agent_id);
     assert_eq!((words.session, &words.session_token[..]), (1, &[7; 16][..]));
-    assert_eq!(*left, [], "the coordinator was told before the end");
-    assert_eq!(world.goodbyes, 0);
+    assert_eq!((world.deaths.len(), world.goodbyes), (1, 0));
 }
 
 #[tokio::test]
