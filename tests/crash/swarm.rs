@@ -1,19 +1,20 @@
 //! A coordinator on a disk that can fail, and agents behind wires that can; what is done to them, and undone.
 
+mod flood;
+mod machine;
+mod troubled_disk;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{PipeReader, PipeWriter},
-    path::{Path, PathBuf},
-    thread,
     time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
-use prost::Message as _;
-use swarm_proto::v1::ListTasksRequest;
 use tokio::runtime::Handle;
 
+use self::troubled_disk::plan;
 use super::{
     fault::{DISK_FAULTS, Fault, LEASE_TTL, LONG, SHORT},
     wire::{Way, Wire},
@@ -26,27 +27,13 @@ use crate::harness::{
     coordinator::Coordinator,
     disk::{Disk, Plan},
     pipe::{closed_pipe, full_pipe},
-    raw_http2::{RawHttp2, with_prefix},
     seeded::Seeded,
     wait_until,
 };
 
 const AGENTS: usize = 3;
-/// At most so many of the journal's calls pass between the order to fail and the failure.
-const MOST_CALLS: usize = 5;
 /// The exit code of a coordinator that has no space for its journal.
 const NO_SPACE: i32 = 74;
-/// A part of the log line of a coordinator that takes no more work because of its disk.
-const REFUSES: &str = "the disk is full: submits and claims are refused";
-/// A part of the log line of an agent that is let in.
-const WORKS: &str = " works for ";
-/// The memory of a coordinator that has little, as in the tests of each thing that wants all of it.
-const LITTLE_MEMORY: u64 = 600_000_000;
-/// A flood is bounded in all that it asks for.
-const FLOOD_CONNECTIONS: usize = 2;
-const FLOOD_STREAMS: usize = 150;
-const FLOOD_BODIES: usize = 40;
-const FLOOD_BYTES: usize = 1 << 20;
 /// The last lines of a program's log that go with a violation.
 const SHOWN_LINES: usize = 12;
 
@@ -318,23 +305,6 @@ impl Swarm {
         self.undo.push((Instant::now() + length, undo));
     }
 
-    /// An agent that is as it should be.
-    fn some_agent(&mut self) -> usize {
-        let which = self.chance.index(AGENTS);
-        let concerns = |undo: Undo| match undo {
-            Undo::StartAgent(agent)
-            | Undo::ContinueAgent(agent)
-            | Undo::RestartAgent(agent)
-            | Undo::EmptyAgent(agent) => agent == which,
-            Undo::Mend(_) | Undo::MendAndCut(_) | Undo::MakeSpace => false,
-        };
-        while let Some(at) = self.undo.iter().position(|(_, undo)| concerns(*undo)) {
-            let (_, undo) = self.undo.swap_remove(at);
-            self.undo(undo);
-        }
-        which
-    }
-
     fn some_wire(&mut self) -> (usize, &Wire) {
         let which = self.chance.index(self.wires.len());
         (which, &self.wires[which])
@@ -345,113 +315,6 @@ impl Swarm {
         let stopped = Instant::now();
         wait_until("the stop is over", || stopped.elapsed() >= length);
         self.coordinator.program().signal(Signal::SIGCONT);
-    }
-
-    /// Takes all space away, until after the coordinator has seen it. False when it cannot.
-    fn fill_disk(&mut self) -> bool {
-        let Some(plan) = &self.plan else { return false };
-        plan.fill();
-        self.was_full = true;
-        let times = |log: String| log.matches(REFUSES).count();
-        let before = times(self.coordinator.program().log());
-        let filled = Instant::now();
-        wait_until("the coordinator sees that its disk is full", || {
-            self.undo_what_is_due();
-            let program = self.coordinator.program();
-            // From the last time on it may not have seen that there was space.
-            times(program.log()) > before || program.ended().is_some() || filled.elapsed() >= LONG
-        });
-        self.later(SHORT, Undo::MakeSpace);
-        true
-    }
-
-    /// Lets one of the next calls to the journal fail, or be the coordinator's last.
-    fn fail_disk(&mut self) {
-        let Some(plan) = &self.plan else {
-            return self.suffer(Fault::KillCoordinator);
-        };
-        let fault = &DISK_FAULTS[(self.plans - 1) % DISK_FAULTS.len()];
-        plan.arm();
-        // A full disk has to end meanwhile: on it little is written.
-        wait_until("the coordinator dies of its disk", || {
-            self.undo_what_is_due();
-            self.coordinator.program().ended().is_some()
-        });
-        let code = self.coordinator.program().wait(PATIENCE);
-        if code != fault.code && !(self.was_full && code == NO_SPACE) {
-            let log = last_lines(&self.coordinator.program().log());
-            self.violations.push(format!(
-                "{}: the coordinator ended with {code} and not with {}:\n{log}",
-                fault.name, fault.code
-            ));
-        }
-        *self.faults.entry(fault.name).or_default() += 1;
-        self.start_coordinator();
-    }
-
-    /// Starts an agent and a copy of it; the one that is not let in ends, and the other goes on.
-    fn clone_agent(&mut self) {
-        let which = self.some_agent();
-        // An agent that has only just begun has no name yet that a copy could have, too.
-        let id = self.agents[which].state_dir().join("agent_id");
-        wait_until("there is an agent to be copied", || {
-            self.undo_what_is_due();
-            id.exists()
-        });
-        self.agents[which].program().kill();
-        let mut copy = self.agents[which].start_copy(&self.coordinator);
-        self.agents[which].start_again();
-        wait_until("one of an agent and its copy ends", || {
-            self.undo_what_is_due();
-            copy.program().ended().is_some() || self.agents[which].program().ended().is_some()
-        });
-        if copy.program().ended().is_none() {
-            self.agents[which] = copy;
-        }
-    }
-
-    /// Starts an agent again in surroundings that are not as they should be; false where they cannot be.
-    fn surround_agent(&mut self, fault: Fault) -> bool {
-        let which = self.some_agent();
-        let surroundings = match fault {
-            Fault::ContainAgent => Surroundings::Container,
-            Fault::SickMachine => Surroundings::Variables(vec![("PATH", "/nonexistent".into())]),
-            Fault::HangDirectory => Surroundings::Mounts(hung(&self.coordinator.dir().join("hung"))),
-            _ => match &self.disk {
-                Some(disk) => Surroundings::Variables(disk.full_while(&self.full_agent(which), "/state/")),
-                None => return false,
-            },
-        };
-        let agent = &mut self.agents[which];
-        agent.program().kill();
-        if !agent.start_again_in(&surroundings) {
-            agent.start_again();
-            return false;
-        }
-        if fault == Fault::FillAgent {
-            self.fill_agent(which);
-            self.later(LONG, Undo::EmptyAgent(which));
-        } else {
-            self.later(LONG, Undo::RestartAgent(which));
-        }
-        true
-    }
-
-    /// Takes the space of an agent's state directory away, once it works.
-    fn fill_agent(&mut self, which: usize) {
-        let works = |log: String| log.matches(WORKS).count();
-        let before = works(self.agents[which].program().log());
-        let started = Instant::now();
-        wait_until("the agent works", || {
-            self.undo_what_is_due();
-            works(self.agents[which].program().log()) > before || started.elapsed() >= SHORT
-        });
-        fs::write(self.full_agent(which), "").unwrap();
-    }
-
-    /// The file that is there while the agent has no space.
-    fn full_agent(&self, which: usize) -> PathBuf {
-        self.coordinator.dir().join(format!("agent-{which}.full"))
     }
 
     /// From its next start on, which is now, a program's log goes into this pipe.
@@ -480,23 +343,6 @@ impl Swarm {
         true
     }
 
-    /// Starts the coordinator with little memory until its next start, and wants all of it.
-    fn flood_with_little_memory(&mut self) -> bool {
-        if self.cgroup.is_none() {
-            self.cgroup = Cgroup::with_memory(LITTLE_MEMORY);
-        }
-        let Some(cgroup) = &self.cgroup else { return false };
-        let enter = cgroup.enter();
-        self.coordinator.kill();
-        self.coordinator.change_before(Some(enter));
-        self.start_coordinator();
-        self.coordinator.change_before(None);
-        let address = self.coordinator.address().to_owned();
-        // It ends when it has sent everything, or with the coordinator.
-        thread::spawn(move || flood(&address));
-        true
-    }
-
     fn start_coordinator(&mut self) {
         self.undo.retain(|(_, undo)| *undo != Undo::MakeSpace);
         self.was_full = false;
@@ -513,46 +359,6 @@ impl Swarm {
         }
         self.coordinator.start_again();
     }
-}
-
-/// What a shell does so that the first directory of PATH never answers.
-fn hung(dir: &Path) -> String {
-    fs::create_dir_all(dir).unwrap();
-    let dir = dir.display();
-    format!(
-        "exec 3<>/dev/fuse; mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung {dir}; \
-         export PATH={dir}:$PATH"
-    )
-}
-
-/// Asks for lists that are never taken, and sends requests that never end.
-fn flood(address: &str) {
-    let list = ListTasksRequest {
-        page_size: 1_000,
-        ..Default::default()
-    };
-    let mut message = with_prefix(&vec![0; FLOOD_BYTES]);
-    message[4] = 0xff;
-    for _ in 0..FLOOD_CONNECTIONS {
-        let connection = RawHttp2::connect(address, 0);
-        for _ in 0..FLOOD_STREAMS {
-            connection.call("TaskService/ListTasks", &list.encode_to_vec());
-        }
-        for _ in 0..FLOOD_BODIES {
-            if !connection.data(connection.begin("TaskService/SubmitTasks"), &message, false) {
-                return;
-            }
-        }
-    }
-}
-
-fn plan(disk: &Disk, dir: PathBuf, number: usize, chance: &mut Seeded) -> Plan {
-    let fault = &DISK_FAULTS[number % DISK_FAULTS.len()];
-    let plan = disk.count(".seg", &dir.join("steps"));
-    let plan = plan.calls(fault.call).when_armed().which_fills("/data/");
-    plan.disarm();
-    plan.empty();
-    plan.at(1 + chance.index(MOST_CALLS), fault.deed)
 }
 
 fn last_lines(log: &str) -> String {
