@@ -70,12 +70,18 @@ pub(crate) fn workspace_root() -> &'static Path {
 
 /// Copies a directory with all that is in it; what goes meanwhile, as where a program works in it, is left out.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    copy_entries(std::fs::read_dir(from).unwrap(), to);
+}
+
+fn copy_entries(entries: std::fs::ReadDir, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for entry in there(std::fs::read_dir(from)).into_iter().flatten() {
+    for entry in entries {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if there(entry.file_type()).is_some_and(|kind| kind.is_dir()) {
-            copy_dir(&entry.path(), &target);
+            if let Some(below) = there(std::fs::read_dir(entry.path())) {
+                copy_entries(below, &target);
+            }
         } else {
             there(std::fs::copy(entry.path(), target));
         }
