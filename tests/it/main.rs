@@ -11,6 +11,8 @@ mod crash;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod markdown;
+
 mod people;
 
 mod agents;
