@@ -1,8 +1,14 @@
 //! The command lines that documents and help texts show: every one of them is a command line of the program.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use clap::{Command, error::ErrorKind};
+
+use super::programs::{programs, verbs};
+use crate::{
+    harness::workspace_root,
+    markdown::{self, Kind},
+};
 
 /// The documents that show command lines, indented or in backticks.
 const DOCUMENTS: [&str; 3] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
@@ -13,19 +19,11 @@ const PLACEHOLDERS: [&str; 3] = ["…", "──", "["];
 /// Command lines may have placeholders, such as that of a guard; many would be a hole in what is checked.
 const MOST_SKIPPED: usize = 1;
 
-fn programs() -> [Command; 3] {
-    [
-        swarmctl::command_line(),
-        swarm_agent::command_line(),
-        swarm_coordinator::command_line(),
-    ]
-}
+/// With fewer command lines of a program than these, its lines are no longer found.
+const LEAST_LINES: [(&str, usize); 3] = [("swarmctl", 200), ("agent", 10), ("coordinator", 10)];
 
 /// The parts of a shell's line that are commands of their own.
 fn commands(line: &str) -> Vec<Vec<String>> {
-    // Two spaces and a word on it stand behind an example.
-    let line = line.split("  ").next().unwrap_or_default();
-    let line = line.split(" # ").next().unwrap_or_default();
     let mut found = Vec::new();
     let mut words = Vec::new();
     for word in shlex::split(line).unwrap_or_default() {
@@ -48,23 +46,43 @@ enum Shown {
     Words(String),
 }
 
-/// What a text shows behind an indent of so many columns, or in backticks.
-fn shown(text: &str, indent: usize) -> Vec<Shown> {
-    let indent = " ".repeat(indent);
-    let lines = text.lines().filter_map(|line| line.strip_prefix(&indent));
-    let mut shown: Vec<Shown> = lines.map(|line| Shown::Line(line.trim().to_owned())).collect();
-    let quoted = text.split('`').skip(1).step_by(2);
-    shown.extend(quoted.map(|words| Shown::Words(words.split_whitespace().collect::<Vec<_>>().join(" "))));
+/// What a document shows: its typed lines, and what stands in backticks.
+fn shown_by_document(text: &str) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    for block in markdown::blocks(text) {
+        shown.extend(
+            block
+                .typed_lines()
+                .map(|(command, _)| Shown::Line(command.to_owned())),
+        );
+        if block.kind == Kind::Prose {
+            shown.extend(quoted(&block.text()));
+        }
+    }
     shown
 }
 
+/// What a help text shows: lines behind an indent, with two spaces and a word on each behind them, and what stands in
+/// backticks.
+fn shown_by_help(text: &str) -> Vec<Shown> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+    let commands = lines.map(|line| line.trim().split("  ").next().unwrap_or_default());
+    let mut shown: Vec<Shown> = commands
+        .map(|command| Shown::Line(command.split(" # ").next().unwrap_or_default().to_owned()))
+        .collect();
+    shown.extend(quoted(text));
+    shown
+}
+
+fn quoted(text: &str) -> Vec<Shown> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let one_spaced = |words: &str| words.split_whitespace().collect::<Vec<_>>().join(" ");
+    quoted.map(|words| Shown::Words(one_spaced(words))).collect()
+}
+
 /// What is wrong with a command line, as clap says it.
-fn fault(shown: &Shown, words: &[String]) -> Option<clap::Error> {
-    let name = words.first()?;
-    let program = programs()
-        .into_iter()
-        .find(|program| program.get_name() == name)?;
-    let error = program.try_get_matches_from(words).err()?;
+fn fault(program: &Command, shown: &Shown, words: &[String]) -> Option<clap::Error> {
+    let error = program.clone().try_get_matches_from(words).err()?;
     let is_wrong = match shown {
         Shown::Line(_) => error.use_stderr(),
         Shown::Words(_) => [ErrorKind::UnknownArgument, ErrorKind::InvalidSubcommand].contains(&error.kind()),
@@ -72,75 +90,86 @@ fn fault(shown: &Shown, words: &[String]) -> Option<clap::Error> {
     is_wrong.then_some(error)
 }
 
-/// What a text shows.
-#[derive(Default)]
+/// What the texts show.
 struct Checked {
-    lines: usize,
+    programs: [Command; 3],
+    /// The command lines of each program.
+    lines: BTreeMap<String, usize>,
     /// Lines of a program with a placeholder.
     skipped: Vec<String>,
     faults: Vec<String>,
 }
 
-/// Checks the command lines of a text.
-fn check(place: &str, text: &str, indent: usize, checked: &mut Checked) {
-    for shown in shown(text, indent) {
-        let (Shown::Line(line) | Shown::Words(line)) = &shown;
-        if PLACEHOLDERS.iter().any(|placeholder| line.contains(placeholder)) {
-            let mut words = line.split_whitespace();
-            let program = words.next().unwrap_or_default();
-            if programs().iter().any(|known| known.get_name() == program) {
-                checked.skipped.push(format!("{place}: {line}"));
-            }
-            continue;
-        }
-        for words in commands(line) {
-            checked.lines += usize::from(words.len() > 1);
-            checked
-                .faults
-                .extend(fault(&shown, &words).map(|error| format!("{place}: {line}\n{error}")));
-        }
+impl Checked {
+    fn program(&self, name: &str) -> Option<&Command> {
+        self.programs.iter().find(|program| program.get_name() == name)
     }
-}
 
-/// The help of a verb and of those below it.
-fn helps(verb: &Command, name: &str, found: &mut Vec<(String, String)>) {
-    let examples = [
-        verb.get_before_help(),
-        verb.get_after_help(),
-        verb.get_before_long_help(),
-        verb.get_after_long_help(),
-    ];
-    for text in examples.into_iter().flatten() {
-        found.push((format!("{name} --help"), text.to_string()));
-    }
-    for below in verb.get_subcommands() {
-        helps(below, &format!("{name} {}", below.get_name()), found);
+    /// Checks the command lines that stand in one place.
+    fn check(&mut self, place: &str, shown: &[Shown]) {
+        for shown in shown {
+            let (Shown::Line(line) | Shown::Words(line)) = shown;
+            if PLACEHOLDERS.iter().any(|placeholder| line.contains(placeholder)) {
+                let name = line.split_whitespace().next().unwrap_or_default();
+                if self.program(name).is_some() {
+                    self.skipped.push(format!("{place}: {line}"));
+                }
+                continue;
+            }
+            for words in commands(line) {
+                let Some(program) = words.first().and_then(|name| self.program(name)) else {
+                    continue;
+                };
+                let fault = fault(program, shown, &words);
+                self.faults
+                    .extend(fault.map(|error| format!("{place}: {line}\n{error}")));
+                if let [name, _, ..] = words.as_slice() {
+                    *self.lines.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
     }
 }
 
 #[test]
 fn every_command_line_that_is_shown_is_one() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let read = |name: &str| (name.to_owned(), fs::read_to_string(root.join(name)).unwrap());
-    let documents: Vec<(String, String)> = DOCUMENTS.into_iter().map(read).collect();
-    let mut texts = Vec::new();
-    for program in programs() {
-        helps(&program, program.get_name(), &mut texts);
+    let mut checked = Checked {
+        programs: programs(),
+        lines: BTreeMap::new(),
+        skipped: Vec::new(),
+        faults: Vec::new(),
+    };
+    for name in DOCUMENTS {
+        let text = fs::read_to_string(workspace_root().join(name)).unwrap();
+        checked.check(name, &shown_by_document(&text));
     }
-    let mut checked = Checked::default();
-    for (place, text) in &documents {
-        check(place, text, 4, &mut checked);
-    }
-    for (place, text) in &texts {
-        check(place, text, 2, &mut checked);
+    for program in &programs() {
+        for (name, verb) in verbs(program) {
+            let examples = [
+                verb.get_before_help(),
+                verb.get_after_help(),
+                verb.get_before_long_help(),
+                verb.get_after_long_help(),
+            ];
+            for text in examples.into_iter().flatten() {
+                checked.check(&format!("{name} --help"), &shown_by_help(&text.to_string()));
+            }
+        }
     }
     let Checked {
         lines,
         skipped,
         faults,
+        ..
     } = checked;
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(lines > 100, "only {lines} command lines were found");
+    for (program, least) in LEAST_LINES {
+        let count = lines.get(program).copied().unwrap_or_default();
+        assert!(
+            count >= least,
+            "only {count} command lines of {program} were found"
+        );
+    }
     println!(
         "{} command lines have placeholders:\n{}",
         skipped.len(),

@@ -10,6 +10,7 @@ mod floors;
 mod imports;
 mod lock;
 mod planted;
+mod programs;
 mod promises;
 mod requests;
 mod source;

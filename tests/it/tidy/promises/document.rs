@@ -2,21 +2,30 @@
 
 use std::{fs, ops::Range};
 
-use crate::harness::workspace_root;
+use crate::{
+    harness::workspace_root,
+    markdown::{self, Kind},
+};
 
 #[derive(Default)]
 pub(super) struct Document {
     text: String,
-    sentences: Vec<Range<usize>>,
+    sentences: Vec<Sentence>,
 }
 
-/// What a line belongs to.
+struct Sentence {
+    place: Range<usize>,
+    part: Part,
+}
+
+/// What a sentence is part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Sentences.
     Prose,
     /// What is typed, or a picture: one sentence, whatever is in it.
     Typed,
+    /// What a program says of itself.
+    Help,
 }
 
 impl Document {
@@ -25,53 +34,52 @@ impl Document {
         Document::of(&fs::read_to_string(workspace_root().join(name)).unwrap())
     }
 
+    /// What CHANGELOG.md says of the next release. Older releases are history, which nobody has to keep true.
+    pub(super) fn unreleased() -> Document {
+        let text = fs::read_to_string(workspace_root().join("CHANGELOG.md")).unwrap();
+        let releases = text.match_indices("\n## ");
+        let end = releases.map(|(at, _)| at).nth(1);
+        Document::of(&text[..end.unwrap_or(text.len())])
+    }
+
     /// A text in Markdown. Headings are none of its sentences; a bullet and a row of a table begin one.
     pub(super) fn of(text: &str) -> Document {
         let mut document = Document::default();
-        let (mut lines, mut part, mut is_fenced) = (Vec::new(), Part::Prose, false);
-        for line in text.lines() {
-            let is_fence = line.starts_with("```");
-            is_fenced ^= is_fence;
-            let is_indented = line.starts_with("    ") && (lines.is_empty() || part == Part::Typed);
-            let is_typed = !is_fence && (is_fenced || is_indented || part == Part::Typed && line.is_empty());
-            let begins =
-                line.starts_with(['#', '|']) || line.starts_with("- ") || line.is_empty() || is_fence;
-            if is_typed != (part == Part::Typed) || begins && !is_typed {
-                document.add(part, &lines.join(" "));
-                lines.clear();
-            }
-            part = if is_typed { Part::Typed } else { Part::Prose };
-            if is_typed || !(line.starts_with('#') || is_fence || line.starts_with("| ---")) {
-                lines.push(line);
+        for block in markdown::blocks(text) {
+            match block.kind {
+                Kind::Heading => {}
+                Kind::Prose if block.lines[0].starts_with("| ---") => {}
+                Kind::Prose => document.add(Part::Prose, &block.text()),
+                Kind::Typed | Kind::Fenced(_) => document.add(Part::Typed, &block.text()),
             }
         }
-        document.add(part, &lines.join(" "));
         document
     }
 
-    /// Adds what is said elsewhere, as its sentences.
-    pub(super) fn add_prose(&mut self, text: &str) {
-        self.add(Part::Prose, text);
+    /// Adds what a program says of itself.
+    pub(super) fn add_help(&mut self, text: &str) {
+        self.add(Part::Help, text);
     }
 
     fn add(&mut self, part: Part, text: &str) {
         let text = one_spaced(text);
         let sentences = match part {
-            Part::Prose => sentences(&text),
+            Part::Prose | Part::Help => sentences(&text),
             Part::Typed => vec![text.as_str()],
         };
         for sentence in sentences.into_iter().filter(|sentence| !sentence.is_empty()) {
             let start = self.text.len();
             self.text.push_str(sentence);
-            self.sentences.push(start..self.text.len());
+            let place = start..self.text.len();
+            self.sentences.push(Sentence { place, part });
             self.text.push(' ');
         }
     }
 
     /// Its sentences with their places.
     pub(super) fn sentences(&self) -> impl Iterator<Item = (Range<usize>, &str)> {
-        let sentence = |place: &Range<usize>| (place.clone(), &self.text[place.clone()]);
-        self.sentences.iter().map(sentence)
+        let places = self.sentences.iter().map(|sentence| sentence.place.clone());
+        places.map(|place| (place.clone(), &self.text[place]))
     }
 
     /// Whether a passage stands there.
@@ -81,26 +89,50 @@ impl Document {
 
     /// Wherever a passage stands; ` … ` in it stands for anything.
     pub(super) fn places(&self, passage: &str) -> Vec<Range<usize>> {
-        let passage = one_spaced(passage);
-        let mut places = Vec::new();
-        while let Some(place) = self.next_place(
-            &passage,
-            places.last().map_or(0, |place: &Range<usize>| place.end),
-        ) {
-            places.push(place);
-        }
-        places
+        let parts = self.parts(passage);
+        parts
+            .iter()
+            .map(|parts| parts[0].start..parts[parts.len() - 1].end)
+            .collect()
     }
 
-    fn next_place(&self, passage: &str, from: usize) -> Option<Range<usize>> {
-        let mut ends = passage.split(" … ");
-        let first = ends.next()?;
-        let start = from + self.text[from..].find(first)?;
-        let end = ends.try_fold(start + first.len(), |from, end| {
-            let at = self.text[from..].find(end)?;
-            Some(from + at + end.len())
-        })?;
-        Some(start..end)
+    /// Whether ` … ` in a passage stands for a whole sentence of the prose.
+    pub(super) fn leaves_out_a_sentence(&self, passage: &str) -> bool {
+        let parts = self.parts(passage);
+        let gaps = parts
+            .iter()
+            .flat_map(|parts| parts.windows(2))
+            .map(|pair| pair[0].end..pair[1].start);
+        let mut prose = self
+            .sentences
+            .iter()
+            .filter(|sentence| sentence.part == Part::Prose);
+        let gaps: Vec<Range<usize>> = gaps.collect();
+        prose.any(|Sentence { place, .. }| {
+            gaps.iter()
+                .any(|gap| gap.start <= place.start && place.end <= gap.end)
+        })
+    }
+
+    /// Where the parts of a passage stand, wherever it does.
+    fn parts(&self, passage: &str) -> Vec<Vec<Range<usize>>> {
+        let passage = one_spaced(passage);
+        let mut found: Vec<Vec<Range<usize>>> = Vec::new();
+        let mut from = 0;
+        while let Some(parts) = self.next_parts(&passage, from) {
+            from = parts.last().map_or(from, |last| last.end);
+            found.push(parts);
+        }
+        found
+    }
+
+    fn next_parts(&self, passage: &str, mut from: usize) -> Option<Vec<Range<usize>>> {
+        let parts = passage.split(" … ").map(|part| {
+            let start = from + self.text[from..].find(part)?;
+            from = start + part.len();
+            Some(start..from)
+        });
+        parts.collect()
     }
 }
 

@@ -7,7 +7,7 @@ use swarm_engine::limits as engine;
 use swarm_proto::limits as both;
 
 use super::document::Document;
-use crate::harness::workspace_root;
+use crate::{harness::workspace_root, tidy::programs::programs};
 
 const KIB: usize = 1024;
 
@@ -55,11 +55,7 @@ const DEFAULTS: &[(&str, &str, &str, &str, &str)] = &[
 
 /// The defaults of a flag.
 fn defaults(program: &str, verb: &str, flag: &str) -> Vec<String> {
-    let programs = [
-        swarm_coordinator::command_line(),
-        swarm_agent::command_line(),
-        swarmctl::command_line(),
-    ];
+    let programs = programs();
     let program = programs.iter().find(|known| known.get_name() == program).unwrap();
     let verb: Option<&Command> = program.find_subcommand(verb);
     let mut flags = verb.unwrap_or(program).get_arguments();

@@ -5,23 +5,22 @@ use std::collections::BTreeSet;
 use clap::{Arg, Command, builder::StyledStr};
 
 use super::document::Document;
+use crate::tidy::programs::{programs, verbs};
 
 /// All of them, a text that several verbs have once.
 pub(super) fn of_all_programs() -> Document {
     let mut texts = Vec::new();
-    for program in [
-        swarm_coordinator::command_line(),
-        swarm_agent::command_line(),
-        swarmctl::command_line(),
-    ] {
-        texts_of(&program, &mut texts);
+    for program in &programs() {
+        for (_, verb) in verbs(program).iter().filter(|(_, verb)| !verb.is_hide_set()) {
+            texts_of(verb, &mut texts);
+        }
     }
     let mut document = Document::default();
     let mut known = BTreeSet::new();
     for text in texts {
         for prose in prose(&text) {
             if known.insert(prose.clone()) {
-                document.add_prose(&prose);
+                document.add_help(&prose);
             }
         }
     }
@@ -39,9 +38,6 @@ fn texts_of(verb: &Command, texts: &mut Vec<String>) {
     }
     add(verb.get_before_long_help().or(verb.get_before_help()));
     add(verb.get_after_long_help().or(verb.get_after_help()));
-    for below in verb.get_subcommands().filter(|below| !below.is_hide_set()) {
-        texts_of(below, texts);
-    }
 }
 
 fn values(argument: &Arg) -> Vec<clap::builder::PossibleValue> {
