@@ -1,12 +1,16 @@
 //! The choice of claims: a claim is given the first of the tasks that it may be given, queues take turns, and nothing
 //! that an agent may be given is held back from it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use swarm_engine::{
     command::claim::{self, Claim},
-    draft::decide,
-    id::{LeaseToken, QueueName},
+    draft::{Change, decide},
+    event::Fact,
+    id::{LeaseToken, Number, QueueName},
     noun::{
         needs::Shard,
         task::{Task, TaskState},
@@ -24,13 +28,37 @@ const CLAIMS: usize = 500;
 #[derive(Default)]
 pub(crate) struct Turns {
     passed: BTreeMap<(QueueName, QueueName), u32>,
+    queued: BTreeMap<QueueName, BTreeSet<Number>>,
 }
 
 impl Turns {
-    /// Forgets the queues without queued tasks: they come back as new ones.
-    pub(crate) fn forget_empty(&mut self, state: &State) {
-        self.passed
-            .retain(|(waiting, _), _| state.queue_counts(waiting).of(TaskState::Queued) > 0);
+    /// The turns after a start.
+    pub(crate) fn begun(state: &State) -> Turns {
+        let mut turns = Turns::default();
+        for task in state.tasks_after(Default::default()) {
+            turns.follow(task);
+        }
+        turns
+    }
+
+    /// Follows a change. A queue that was empty in between, be it within one decision, comes back as a new one.
+    pub(crate) fn note(&mut self, change: &Change) {
+        let Some(task) = &change.task else { return };
+        let is_empty = self.follow(task);
+        // What a claim is given is checked when all of it is known.
+        if is_empty && !matches!(change.event.fact, Fact::LeaseGranted { .. }) {
+            self.passed.retain(|(waiting, _), _| waiting != task.queue());
+        }
+    }
+
+    /// Whether the queue of a task is empty with this record of it.
+    fn follow(&mut self, task: &Task) -> bool {
+        let queued = self.queued.entry(task.queue().clone()).or_default();
+        match task.state() {
+            TaskState::Queued => queued.insert(task.number),
+            _ => queued.remove(&task.number),
+        };
+        queued.is_empty()
     }
 
     /// Checks a claim that was given these tasks, none of them again.
@@ -57,7 +85,7 @@ impl Turns {
             let others = others
                 .map(|task| task.queue())
                 .filter(|queue| *queue != first.queue());
-            for waiting in others.collect::<std::collections::BTreeSet<_>>() {
+            for waiting in others.collect::<BTreeSet<_>>() {
                 let passed = self
                     .passed
                     .entry((waiting.clone(), first.queue().clone()))

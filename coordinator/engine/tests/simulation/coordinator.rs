@@ -133,13 +133,13 @@ impl Coordinator {
         let begun = std::mem::take(&mut self.begun);
         let mut running = Running {
             leases: Leases::restarted(&state, anchor, begun),
+            turns: Turns::begun(&state),
             state,
             anchor,
             booted: boot,
             pending: VecDeque::new(),
             leaving: BTreeSet::new(),
             waiters: Waiters::default(),
-            turns: Turns::default(),
             looked: anchor,
         };
         running.state.grace_at_start(anchor, TTL);
@@ -218,6 +218,7 @@ impl Coordinator {
         for change in changes {
             self.trace.line(|| format!("    {:?}", change.event));
             running.leases.note(&change.event, change.task.as_ref(), boot);
+            running.turns.note(&change);
             if let Fact::TaskRemoved { task, .. } = &change.event.fact {
                 running.leaving.insert(task.number);
             }
@@ -233,7 +234,6 @@ impl Coordinator {
                 }
             }
         }
-        running.turns.forget_empty(&running.state);
         if let Err(fault) = running.state.check() {
             panic!("after seq {}: {fault}", running.state.seq().0);
         }
