@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
+mod cancel;
 pub mod held;
 pub mod hostility;
 mod lists;
@@ -449,37 +450,10 @@ impl TaskService for Service {
         request: Request<CancelTasksRequest>,
     ) -> Result<Response<CancelTasksResponse>, Status> {
         let mut world = self.world();
-        let are_slow_to_end = world.agents_are_slow_to_end;
-        let mut results = Vec::new();
-        for task_id in request.into_inner().task_ids {
-            let has_ended = world.changed_meanwhile.contains(&task_id);
-            let change = match world.tasks.iter_mut().find(|task| task.task_id == task_id) {
-                Some(task) if has_ended || task.state() == TaskState::Succeeded => TaskChange {
-                    refusal: Some(Refusal {
-                        reason: "TASK_FINISHED".into(),
-                        message: "it has succeeded".into(),
-                    }),
-                    task_id,
-                    state: task.state,
-                },
-                Some(task) => {
-                    if !(task.state() == TaskState::Running && are_slow_to_end) {
-                        task.set_state(TaskState::Cancelled);
-                    }
-                    TaskChange {
-                        task_id,
-                        state: task.state,
-                        refusal: None,
-                    }
-                }
-                None => TaskChange {
-                    refusal: Some(no_task(&task_id)),
-                    task_id,
-                    ..Default::default()
-                },
-            };
-            results.push(change);
-        }
+        let cancelled = request.into_inner().task_ids.into_iter();
+        let results = cancelled
+            .map(|task_id| cancel::cancel(&mut world, task_id))
+            .collect();
         let as_of = world.as_of();
         Self::answer(world, CancelTasksResponse { as_of, results })
     }

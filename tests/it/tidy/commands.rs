@@ -90,6 +90,9 @@ fn fault(program: &Command, shown: &Shown, words: &[String]) -> Option<clap::Err
     is_wrong.then_some(error)
 }
 
+/// What a shell would put in place of $PWD.
+const HERE: &str = "/srv/files";
+
 /// What the texts show.
 struct Checked {
     programs: [Command; 3],
@@ -116,7 +119,7 @@ impl Checked {
                 }
                 continue;
             }
-            for words in commands(line) {
+            for words in commands(&line.replace("$PWD", HERE)) {
                 let Some(program) = words.first().and_then(|name| self.program(name)) else {
                     continue;
                 };
