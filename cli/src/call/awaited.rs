@@ -106,7 +106,7 @@ impl Awaited {
     /// When the text means nothing, or the coordinator cannot be asked.
     pub async fn find(client: &Client, id: &str) -> anyhow::Result<Awaited> {
         let doing = format!("cannot wait for {id}");
-        match Finder::to_look(client).find(id, &doing).await? {
+        match Finder::to_wait(client).find(id, &doing).await? {
             Some((Subject::Task(task), seq)) => {
                 let mut awaited = Awaited::task(&task.task_id);
                 awaited.see_task(&task, seq);

@@ -12,6 +12,9 @@ use super::{
     when::{self, Side},
 };
 
+/// The word for what this person has submitted last.
+pub(crate) const LAST: &str = "last";
+
 /// Times as people may type them.
 pub(crate) const TIMES: &str =
     "18:00, tomorrow 2am, 2026-03-01 (of this machine's zone) or 2026-03-01T10:00:00Z";

@@ -4,7 +4,7 @@ use swarm_proto::v1::{Agent, Explanation, Job, Output, TaskResult, TaskState};
 
 use crate::{
     fake::{Fake, World},
-    terminal::on_a_terminal,
+    terminal::{on_a_terminal, typed_on_a_terminal},
 };
 
 fn some_ids(world: &mut World) {
@@ -47,9 +47,11 @@ fn the_beginning_of_one_id_names_it_for_every_verb() {
         (&["agent", "show", "c", "-q"], "cd-1\n", ""),
         (&["inspect", "c", "-q"], "cd-1\n", ""),
         (&["logs", "zz", "-q"], "zz9\n", ""),
-        (&["wait", "zz"], "", "1 task succeeded\n"),
-        (&["retry", "k3v7", "-q"], "k3v7q2\n", ""),
-        (&["cancel", "x5t2", "-q"], "x5t2n6\n", ""),
+        (&["wait", "zz"], "", "zz is task zz9\n1 task succeeded\n"),
+        (&["wait", "zz", "-q"], "", ""),
+        (&["wait", "zz9", "zz9"], "", "1 task succeeded\n"),
+        (&["retry", "k3v7", "-q", "--yes"], "k3v7q2\n", ""),
+        (&["cancel", "x5t2", "-q", "--yes"], "x5t2n6\n", ""),
         (&["events", "--task", "zz"], "", "no events\n"),
         (&["events", "zz"], "", "no events\n"),
     ] {
@@ -87,35 +89,180 @@ fn few_characters_are_too_few_to_change_something() {
     for (args, said) in [
         (
             &["cancel", "x5t"][..],
-            "error: cannot cancel x5t: 'x5t' is too short to be sure that task x5t2n6 is meant\n",
+            "error: cannot cancel x5t: 'x5t' is too short to be sure that task x5t2n6 is meant\n\
+             help: to cancel it: swarmctl cancel x5t2n6\n",
         ),
         (
-            &["retry", "zz"],
-            "error: cannot retry zz: 'zz' is too short to be sure that task zz9 is meant\n",
+            &["retry", "zz", "--yes"],
+            "error: cannot retry zz: 'zz' is too short to be sure that task zz9 is meant\n\
+             help: to retry it: swarmctl retry zz9 --yes\n",
         ),
         (
             &["cancel", "--job", "x5j", "--yes"],
-            "error: cannot look for the job x5j: 'x5j' is too short to be sure that job x5job is meant\n",
+            "error: cannot look for the job x5j: 'x5j' is too short to be sure that job x5job is meant\n\
+             help: to cancel its tasks: swarmctl cancel --job x5job --yes\n",
         ),
         (
             &["drain", "cd"],
-            "error: cannot look for the agent cd: 'cd' is too short to be sure that agent cd-1 is meant\n",
+            "error: cannot look for the agent cd: 'cd' is too short to be sure that agent cd-1 is meant\n\
+             help: to drain it: swarmctl drain cd-1\n",
         ),
         (
             &["lease", "release", "x5t"],
-            "error: cannot release the lease of x5t: 'x5t' is too short to be sure that task x5t2n6 is meant\n",
+            "error: cannot release the lease of x5t: 'x5t' is too short to be sure that task x5t2n6 is meant\n\
+             help: to release its lease: swarmctl lease release x5t2n6\n",
         ),
     ] {
         let ended = fake.ctl(args);
-        let help = "help: give the whole id, or at least 4 characters of it\n";
         assert_eq!(
-            (ended.code, ended.stdout.as_str(), ended.stderr),
-            (2, "", format!("{said}{help}")),
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (2, "", said),
             "{args:?}"
         );
     }
     // A whole id may be as short as it likes.
     assert_eq!(fake.ctl(&["cancel", "abc", "-q"]).stdout, "abc\n");
+}
+
+/// A task whose whole id was removed, a job of last month, and an agent, each with a longer id.
+fn longer_ids(world: &mut World) {
+    world.task("deploy-prod", TaskState::Running).attempt_count = 1;
+    world.task("build-17", TaskState::Failed);
+    world.task("done", TaskState::Succeeded);
+    world.jobs.push(Job {
+        job_id: "report-2026-11".into(),
+        task_count: 2,
+        ..Default::default()
+    });
+    for id in ["first", "second"] {
+        world.task(id, TaskState::Queued).job_id = "report-2026-11".into();
+    }
+    world.agents.push(Agent {
+        agent_id: "bjiyg5o76yhpidjc".into(),
+        name: "lab-3".into(),
+        ..Default::default()
+    });
+}
+
+#[test]
+fn a_change_by_the_beginning_of_an_id_is_refused_where_nobody_can_be_asked() {
+    let fake = Fake::start(longer_ids);
+    let deploy = "'deploy' is the beginning of task deploy-prod (running), and a change needs the whole id";
+    let report = "'report' is the beginning of job report-2026-11 (2 of its 2 tasks not ended), and a change needs \
+                  the whole id";
+    let agent =
+        "'bjiyg5' is the beginning of agent bjiyg5o76yhpidjc (lab-3), and a change needs the whole id";
+    for (args, sentence, help) in [
+        (
+            &["cancel", "deploy"][..],
+            format!("cannot cancel deploy: {deploy}"),
+            "to cancel it: swarmctl cancel deploy-prod",
+        ),
+        (
+            &["cancel", "report"],
+            format!("cannot cancel report: {report}"),
+            "to cancel it: swarmctl cancel report-2026-11",
+        ),
+        (
+            &["retry", "buil"],
+            "cannot retry buil: 'buil' is the beginning of task build-17 (failed), and a change needs the whole id"
+                .to_owned(),
+            "to retry it: swarmctl retry build-17",
+        ),
+        (
+            &["lease", "release", "deploy"],
+            format!("cannot release the lease of deploy: {deploy}"),
+            "to release its lease: swarmctl lease release deploy-prod",
+        ),
+        (
+            &["cancel", "--job", "report", "--state", "queued"],
+            format!("cannot look for the job report: {report}"),
+            "to cancel its tasks: swarmctl cancel --job report-2026-11 --state queued",
+        ),
+        // A script that has --yes with every filter has not thought of beginnings.
+        (
+            &["cancel", "--job=report", "--yes"],
+            format!("cannot look for the job report: {report}"),
+            "to cancel its tasks: swarmctl cancel --job=report-2026-11 --yes",
+        ),
+        (
+            &["retry", "--failed", "--agent", "bjiyg5", "--yes"],
+            format!("cannot look for the agent bjiyg5: {agent}"),
+            "to retry its tasks: swarmctl retry --failed --agent bjiyg5o76yhpidjc --yes",
+        ),
+        (
+            &["pause", "--agent", "bjiyg5"],
+            format!("cannot look for the agent bjiyg5: {agent}"),
+            "to pause it: swarmctl pause --agent bjiyg5o76yhpidjc",
+        ),
+        (
+            &["agent", "forget", "bjiyg5"],
+            format!("cannot look for the agent bjiyg5: {agent}"),
+            "to forget it: swarmctl agent forget bjiyg5o76yhpidjc",
+        ),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (2, "", &*format!("error: {sentence}\nhelp: {help}\n")),
+            "{args:?}"
+        );
+    }
+    let ended = fake.ctl(&["cancel", "deploy", "-o", "json"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert!(ended.stderr.contains("\"exit_code\":2"), "{}", ended.stderr);
+    // An id from standard input is on no line to type.
+    let ended = fake.ctl_with(&["cancel", "-"], "deploy\n", &[]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.ends_with("to cancel it: give the id deploy-prod\n"),
+        "{}",
+        ended.stderr
+    );
+    let states: Vec<TaskState> = fake.world().tasks.iter().map(|task| task.state()).collect();
+    let before = [TaskState::Running, TaskState::Failed, TaskState::Succeeded];
+    assert_eq!(states, [&before[..], &[TaskState::Queued; 2]].concat());
+    assert!(fake.world().retries.is_empty());
+}
+
+#[test]
+fn what_was_cancelled_before_a_doubt_is_told() {
+    let fake = Fake::start(longer_ids);
+    let ended = fake.ctl(&["cancel", "first", "deploy", "-q"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, "first\n"));
+    assert!(ended.stderr.contains("cannot cancel deploy"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_person_is_asked_about_the_beginning_of_an_id_before_a_change() {
+    let fake = Fake::start(longer_ids);
+    let (shown, code) = typed_on_a_terminal(fake.command(&["cancel", "deploy"]), "n\n");
+    // The terminal shows what is typed before it is asked for.
+    assert!(
+        shown.contains("\r\n'deploy' is the beginning of task deploy-prod (running). Cancel it? [y/N] "),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with("error: cannot cancel deploy: it was not confirmed\r\n"),
+        "{shown}"
+    );
+    assert_eq!(code, 1);
+    assert_eq!(fake.world().tasks[0].state(), TaskState::Running);
+
+    let (shown, code) = typed_on_a_terminal(fake.command(&["cancel", "deploy"]), "y\n");
+    assert_eq!(code, 0, "{shown}");
+    assert_ne!(fake.world().tasks[0].state(), TaskState::Running);
+
+    let (shown, code) = typed_on_a_terminal(fake.command(&["drain", "bjiyg5"]), "n\n");
+    let asked = "'bjiyg5' is the beginning of agent bjiyg5o76yhpidjc (lab-3). Drain it? [y/N] ";
+    assert!(shown.contains(asked) && code == 1, "{shown}");
+
+    // The flag is the answer, and the meaning is told.
+    let ended = fake.ctl(&["retry", "buil", "--yes"]);
+    let told = "'buil' is the beginning of task build-17 (failed)\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, told));
+    let ended = fake.ctl(&["cancel", "report", "--dry-run", "-q"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "first\nsecond\n"));
 }
 
 #[test]
@@ -358,9 +505,26 @@ fn last_is_the_newest_task_or_job() {
             "{args:?}"
         );
     }
-    // A task with the id `last` is meant before the newest one.
+    // Also where a task and a job have that very id.
     fake.world().task("last", TaskState::Queued).number = 0;
-    assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "last\n");
+    fake.world().tasks.rotate_right(1);
+    let job_id = "last".to_owned();
+    fake.world().jobs.insert(
+        0,
+        Job {
+            job_id,
+            ..Default::default()
+        },
+    );
+    assert_eq!(fake.ctl(&["inspect", "last", "-q"]).stdout, "x5job\n");
+    assert_eq!(fake.ctl(&["job", "show", "last", "-q"]).stdout, "x5job\n");
+    for verb in ["logs", "explain"] {
+        assert_eq!(fake.ctl(&[verb, "last", "-q"]).stdout, "zz9\n", "{verb}");
+    }
+    for verb in ["cancel", "retry"] {
+        assert_eq!(fake.ctl(&[verb, "last", "--yes"]).code, 2, "{verb}");
+    }
+    assert_eq!(fake.ctl(&["lease", "release", "last"]).code, 2);
     let nothing = Fake::start(|_| {});
     assert_eq!(nothing.ctl(&["inspect", "last"]).code, 4);
 }

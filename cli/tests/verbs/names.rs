@@ -196,6 +196,87 @@ fn a_name_of_several_jobs_means_the_newest_for_every_verb() {
 }
 
 #[test]
+fn a_name_that_is_also_the_id_of_its_first_run_means_the_newest() {
+    let fake = Fake::start(|world| {
+        for (id, task) in [("nt", "nt-old"), ("nt-2", "nt-new")] {
+            world.jobs.push(Job {
+                job_id: id.into(),
+                name: "nt".into(),
+                task_count: 1,
+                ..Default::default()
+            });
+            world.task(task, TaskState::Failed).job_id = id.into();
+        }
+    });
+    for (args, stdout) in [
+        (&["inspect", "nt", "-q"][..], "nt-2\n"),
+        (&["job", "show", "nt", "-q"], "nt-2\n"),
+        (&["list", "nt", "-q"], "nt-new\n"),
+        (&["list", "--job", "nt", "-q"], "nt-new\n"),
+        (&["retry", "--failed", "--job", "nt", "--yes", "-q"], "nt-new\n"),
+        (&["cancel", "nt", "-q"], "nt-new\n"),
+        (&["retry", "nt", "-q"], "nt-new\n"),
+        (&["events", "nt", "-q"], ""),
+        (&["events", "--job", "nt", "-q"], ""),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (0, stdout),
+            "{args:?}: {}",
+            ended.stderr
+        );
+    }
+    for stream in &fake.world().streams {
+        assert_eq!(stream.job_ids, ["nt-2"]);
+    }
+    fake.world().becomes("nt-new", TaskState::Succeeded);
+    assert_eq!(fake.ctl(&["wait", "nt"]).stderr, "1 task succeeded\n");
+    let shown = on_a_terminal(fake.command(&["wait", "nt"]), None);
+    let said = "nt is job nt-2, the newest of 2 with this name\r\n";
+    assert!(shown.starts_with(said), "{shown}");
+}
+
+#[test]
+fn a_task_called_like_a_job_is_meant_and_a_person_is_told() {
+    let fake = Fake::start(|world| {
+        for (id, name) in [("j1", "build"), ("test", "")] {
+            world.jobs.push(Job {
+                job_id: id.into(),
+                name: name.into(),
+                task_count: 1,
+                ..Default::default()
+            });
+        }
+        for id in ["build", "test", "other"] {
+            world.task(id, TaskState::Queued);
+        }
+    });
+    for (id, said) in [
+        (
+            "build",
+            "build is a task here; the tasks of the job build: swarmctl list --job build\r\n",
+        ),
+        (
+            "test",
+            "test is a task here; the tasks of the job test: swarmctl list --job test\r\n",
+        ),
+        ("other", ""),
+    ] {
+        for verb in ["inspect", "cancel"] {
+            let shown = on_a_terminal(fake.command(&[verb, id]), None);
+            assert_eq!(
+                shown.starts_with(said) && shown.contains(" is a task here"),
+                !said.is_empty(),
+                "{shown}"
+            );
+            let ended = fake.ctl(&[verb, id, "-q"]);
+            assert_eq!(ended.stdout, format!("{id}\n"), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_bare_name_is_asked_what_it_is_of() {
     let fake = Fake::start(some_names);
     for verb in ["pause", "resume"] {

@@ -3,10 +3,13 @@
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{GetStatusRequest, Job, ListJobsRequest, ListTasksRequest, Task};
 
-use super::{Finder, Kind, LAST, Purpose, own, tell_meaning};
-use crate::call::{
-    client::Client,
-    pages::{Paged, Pages},
+use super::{Finder, Kind, Purpose, own, tell_meaning};
+use crate::{
+    call::{
+        client::Client,
+        pages::{Paged, Pages},
+    },
+    program::value::LAST,
 };
 
 /// The last thing of these kinds, which a person is told. A task of a job stands for its job where a job may be meant.
@@ -29,11 +32,11 @@ pub(super) async fn newest(
     };
     let noun = kind.noun();
     match finder.purpose {
-        Purpose::Look => {
+        Purpose::Look | Purpose::Wait => {
             tell_meaning(format!("{LAST} is {noun} {id}, the newest of everybody"));
             Ok(Some((kind, id)))
         }
-        Purpose::Change => {
+        Purpose::Change(_) => {
             let sentence =
                 format!("{doing}: {LAST} is what you submitted last, and from here that was nothing");
             let help = format!("give the id; the newest of everybody is {noun} {id}");

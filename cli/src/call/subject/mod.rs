@@ -1,10 +1,13 @@
 //! The meaning of the ids and names on a command line, for every verb.
 //!
-//! A whole id is tried first, and costs one call. Then comes `last`, what this person submitted last; then the name of
-//! a job, which means its newest run, or of an agent; then the beginning of an id, if no other id begins so. Names of
-//! tasks are local to their job file and mean nothing here. Whatever was typed in place of a whole id, a person is told
-//! its meaning.
+//! `last` is what this person submitted last, whatever ids there are. Of other words a whole id is tried first, and
+//! costs one call; then comes the name of a job, which means its newest run, or of an agent; then the beginning of an
+//! id, if no other id begins so. A job's id that is also its name means the newest run of that name, for whoever types
+//! the name of a job file does not know which run has it as its id. Names of tasks are local to their job file and mean
+//! nothing here. Whatever was typed in place of a whole id, a person is told its meaning, and asked before a beginning
+//! changes something.
 
+mod doubt;
 mod last;
 mod name;
 pub(crate) mod own;
@@ -21,11 +24,15 @@ use swarm_proto::{
 };
 
 use super::client::Client;
-use crate::program::terminal::{is_watched, note};
+use crate::{
+    output::text::shell_word,
+    program::{
+        terminal::{is_watched, note},
+        value::LAST,
+    },
+};
+pub use doubt::{Change, Doubt};
 use name::{agent_named, newest_job_named};
-
-/// The word for what this person has submitted last, unless a task or job has this very id.
-pub const LAST: &str = "last";
 
 /// A task, a job or an agent.
 pub enum Subject {
@@ -55,7 +62,7 @@ impl Kind {
     }
 }
 
-/// Looks for what is meant. Few characters of an id are enough to look at something, and too few to change it.
+/// Looks for what is meant. The beginning of an id is enough to look at something; before a change it is asked about.
 #[derive(Clone, Copy, Debug)]
 pub struct Finder<'c> {
     client: &'c Client,
@@ -67,8 +74,10 @@ pub struct Finder<'c> {
 pub enum Purpose {
     /// It is looked at.
     Look,
+    /// It is waited for, by scripts too: they are told what a beginning means.
+    Wait,
     /// It is cancelled, retried, drained or the like.
-    Change,
+    Change(Change),
 }
 
 impl<'c> Finder<'c> {
@@ -77,9 +86,14 @@ impl<'c> Finder<'c> {
         Finder::new(client, Purpose::Look)
     }
 
+    /// For a verb that waits for what is found.
+    pub fn to_wait(client: &'c Client) -> Finder<'c> {
+        Finder::new(client, Purpose::Wait)
+    }
+
     /// For a verb that changes what is found.
-    pub fn to_change(client: &'c Client) -> Finder<'c> {
-        Finder::new(client, Purpose::Change)
+    pub fn to_change(client: &'c Client, change: Change) -> Finder<'c> {
+        Finder::new(client, Purpose::Change(change))
     }
 
     /// For a verb with this purpose.
@@ -94,7 +108,8 @@ impl<'c> Finder<'c> {
     ///
     /// When the coordinator cannot be asked, or several may be meant.
     pub async fn find(self, id: &str, doing: &str) -> anyhow::Result<Option<(Subject, u64)>> {
-        if let Some((task, seq)) = self.whole_task(id, doing).await? {
+        if let Some((task, seq)) = self.task_with_id(id, doing).await? {
+            self.tell_task_before_job(id, doing).await?;
             return Ok(Some((Subject::Task(Box::new(task)), seq)));
         }
         self.find_no_whole_task_id(id, doing).await
@@ -110,7 +125,7 @@ impl<'c> Finder<'c> {
         id: &str,
         doing: &str,
     ) -> anyhow::Result<Option<(Subject, u64)>> {
-        if let Some((job, seq)) = self.whole_job(id, doing).await? {
+        if let Some((job, seq)) = self.job_with_id(id, doing).await? {
             return Ok(Some((Subject::Job(job), seq)));
         }
         let meant = self.meant(id, &[Kind::Task, Kind::Job], doing).await?;
@@ -123,10 +138,11 @@ impl<'c> Finder<'c> {
     ///
     /// When the coordinator cannot be asked, or several may be meant.
     pub async fn find_anything(self, id: &str, doing: &str) -> anyhow::Result<Option<Subject>> {
-        if let Some((task, _)) = self.whole_task(id, doing).await? {
+        if let Some((task, _)) = self.task_with_id(id, doing).await? {
+            self.tell_task_before_job(id, doing).await?;
             return Ok(Some(Subject::Task(Box::new(task))));
         }
-        if let Some((job, _)) = self.whole_job(id, doing).await? {
+        if let Some((job, _)) = self.job_with_id(id, doing).await? {
             return Ok(Some(Subject::Job(job)));
         }
         if let Some(agent) = self.whole_agent(id, doing).await? {
@@ -144,11 +160,11 @@ impl<'c> Finder<'c> {
     ///
     /// When the coordinator cannot be asked, or several may be meant.
     pub async fn find_task(self, id: &str, doing: &str) -> anyhow::Result<Option<Task>> {
-        if let Some((task, _)) = self.whole_task(id, doing).await? {
+        if let Some((task, _)) = self.task_with_id(id, doing).await? {
             return Ok(Some(task));
         }
         // The ids of a job's tasks often begin with the job's id, which does not mean one of these tasks.
-        if self.whole_job(id, doing).await?.is_some() {
+        if id != LAST && self.whole_job(id, doing).await?.is_some() {
             return Ok(None);
         }
         let Some((_, id)) = self.meant(id, &[Kind::Task], doing).await? else {
@@ -163,7 +179,7 @@ impl<'c> Finder<'c> {
     ///
     /// When the coordinator cannot be asked, or several may be meant.
     pub async fn find_job(self, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
-        if let Some(found) = self.whole_job(id, doing).await? {
+        if let Some(found) = self.job_with_id(id, doing).await? {
             return Ok(Some(found));
         }
         let Some((_, id)) = self.meant(id, &[Kind::Job], doing).await? else {
@@ -248,6 +264,44 @@ impl<'c> Finder<'c> {
             return Ok(Some((Kind::Agent, id)));
         }
         prefix::only_one(self, text, kinds, doing).await
+    }
+
+    /// The task with this whole id. `last` is no id.
+    async fn task_with_id(self, id: &str, doing: &str) -> anyhow::Result<Option<(Task, u64)>> {
+        match id {
+            LAST => Ok(None),
+            id => self.whole_task(id, doing).await,
+        }
+    }
+
+    /// The job with this whole id, or the newest of its name if that is the same word. `last` is no id.
+    async fn job_with_id(self, id: &str, doing: &str) -> anyhow::Result<Option<(Job, u64)>> {
+        if id == LAST {
+            return Ok(None);
+        }
+        let Some(found) = self.whole_job(id, doing).await? else {
+            return Ok(None);
+        };
+        if found.0.name != id {
+            return Ok(Some(found));
+        }
+        match newest_job_named(self.client, id).await? {
+            // The newest may have been removed meanwhile.
+            Some(newest) if newest != id => Ok(self.whole_job(&newest, doing).await?.or(Some(found))),
+            Some(_) | None => Ok(Some(found)),
+        }
+    }
+
+    /// Tells a person that a task's id is also a job's id or name, and that the task is taken.
+    pub(crate) async fn tell_task_before_job(self, id: &str, doing: &str) -> anyhow::Result<()> {
+        if !is_watched() {
+            return Ok(());
+        }
+        if self.whole_job(id, doing).await?.is_some() || name::is_of_a_job(self.client, id).await {
+            let job = self.client.next(&format!("list --job {}", shell_word(id)));
+            tell_meaning(format!("{id} is a task here; the tasks of the job {id}: {job}"));
+        }
+        Ok(())
     }
 
     /// What has a whole id. Asked again, because the search did not tell its position in the journal.

@@ -55,6 +55,7 @@ pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Res
     }
     if let Some(id) = &newest {
         let others = match older {
+            0 if id == name => return Ok(newest),
             0 => String::new(),
             MAX_COUNTED.. => format!(", the newest of more than {MAX_COUNTED} with this name"),
             older => format!(", the newest of {} with this name", older + 1),
@@ -71,6 +72,19 @@ fn is_called(agent: &Agent, name: &str) -> bool {
         agent.name == name && beginning.len() >= least && agent.agent_id.starts_with(beginning)
     };
     agent.name == name || name.rsplit_once('/').is_some_and(is_told_apart)
+}
+
+/// Whether one of the newest jobs has this name. A failure here is not worth a word.
+pub(super) async fn is_of_a_job(client: &Client, name: &str) -> bool {
+    let request = ListJobsRequest {
+        newest_first: true,
+        name: name.to_owned(),
+        ..ListJobsRequest::default()
+    };
+    match Pages::new(client, request).next(1).await {
+        Ok(page) => page.is_some_and(|jobs| jobs.iter().any(|job| job.name == name)),
+        Err(_) => false,
+    }
 }
 
 /// The id of the agent with this name: of the only one, or of the only one that has not said goodbye.

@@ -7,20 +7,17 @@ use swarm_proto::{
 };
 use tonic::Code;
 
-use super::{Finder, Kind, Purpose, tell_meaning};
-use crate::program::value;
+use super::{Finder, Kind, Purpose, doubt, tell_meaning};
+use crate::program::{terminal::note, value};
 
 /// At most this many ids are told when several begin alike.
 const MAX_TOLD_IDS: usize = 10;
 
-/// At least this many characters name what is changed. A mistyped or cut word of one or two begins some id too often.
-const LEAST_TO_CHANGE: usize = 4;
-
-/// The one id of these kinds with this beginning, which a person is told.
+/// The one id of these kinds with this beginning, which a person is told, and asked about before a change.
 ///
 /// # Errors
 ///
-/// When several do, the beginning is too short for a change, or the coordinator cannot be asked.
+/// When several do, nobody confirms that it is meant to be changed, or the coordinator cannot be asked.
 pub(super) async fn only_one(
     finder: Finder<'_>,
     prefix: &str,
@@ -58,11 +55,15 @@ pub(super) async fn only_one(
         .collect();
     match ids.as_slice() {
         [] => Ok(None),
-        [(kind, id)] if finder.purpose == Purpose::Change && prefix.len() < LEAST_TO_CHANGE => {
-            Err(too_short(prefix, *kind, id, doing).into())
-        }
         [(kind, id)] => {
-            tell_meaning(format!("{prefix} is {} {id}", kind.noun()));
+            let meaning = format!("{prefix} is {} {id}", kind.noun());
+            match finder.purpose {
+                Purpose::Look => tell_meaning(meaning),
+                Purpose::Wait => note(meaning),
+                Purpose::Change(change) => {
+                    doubt::settle(finder, change, prefix, (*kind, id), doing).await?;
+                }
+            }
             Ok(Some((*kind, id.clone())))
         }
         several => Err(ambiguous(prefix, several).into()),
@@ -75,14 +76,6 @@ fn ids_of(found: &FindIdsResponse, kind: Kind) -> &[String] {
         Kind::Job => &found.job_ids,
         Kind::Agent => &found.agent_ids,
     }
-}
-
-fn too_short(prefix: &str, kind: Kind, id: &str, doing: &str) -> Failure {
-    let noun = kind.noun();
-    let sentence = format!("{doing}: '{prefix}' is too short to be sure that {noun} {id} is meant");
-    Failure::new(Exit::Usage, sentence).help(format!(
-        "give the whole id, or at least {LEAST_TO_CHANGE} characters of it"
-    ))
 }
 
 fn ambiguous(prefix: &str, ids: &[(Kind, String)]) -> Failure {

@@ -11,7 +11,12 @@ use swarm_proto::{
 
 use super::changes;
 use crate::{
-    call::{client::Client, names, pages::Pages, subject::Purpose},
+    call::{
+        client::Client,
+        names,
+        pages::Pages,
+        subject::{Change, Doubt, Purpose},
+    },
     output::{Output, state, task, text},
     program::{confirmation::is_confirmed, globals::Globals, terminal::note},
     verb::look::{
@@ -30,7 +35,7 @@ const MAX_TOLD: usize = 3;
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Many at once")]
 pub(super) struct Caution {
-    /// Do not ask
+    /// Do not ask; the beginning of an id will do then in place of ID, and not behind --job or --agent
     #[arg(short, long)]
     yes: bool,
     /// Only list the tasks that would be changed
@@ -61,6 +66,19 @@ pub(super) struct FoundTask {
     pub(super) state: TaskState,
 }
 
+impl Caution {
+    /// The change of a task or job that is named: the flags answer a doubt about it.
+    pub(super) fn change(self, action: Action) -> Change {
+        let is_answered = self.yes || self.dry_run;
+        let doubt = if is_answered {
+            Doubt::Answered
+        } else {
+            Doubt::Asked
+        };
+        Change::of_it(action.verb).with(doubt)
+    }
+}
+
 impl From<Task> for FoundTask {
     fn from(task: Task) -> FoundTask {
         FoundTask {
@@ -86,7 +104,7 @@ impl Action {
         globals: &Globals,
         change: impl AsyncFnOnce(Vec<FoundTask>) -> anyhow::Result<Vec<TaskChange>>,
     ) -> anyhow::Result<Exit> {
-        let pages = Pages::new(client, self.request(filter, client).await?);
+        let pages = Pages::new(client, self.request(filter, caution, client).await?);
         self.of_pages(pages, caution, client, globals, change).await
     }
 
@@ -119,14 +137,30 @@ impl Action {
     ///
     /// When the filter names a state that does not allow the change, there is no such job or agent, or the coordinator
     /// cannot be asked.
-    pub(super) async fn request(self, filter: &Filter, client: &Client) -> anyhow::Result<ListTasksRequest> {
+    pub(super) async fn request(
+        self,
+        filter: &Filter,
+        caution: Caution,
+        client: &Client,
+    ) -> anyhow::Result<ListTasksRequest> {
         let impossible = |state: &&State| !self.possible.contains(&TaskState::from(**state));
         if let Some(state) = filter.states.iter().find(impossible) {
             let word = state::word((*state).into());
             let sentence = format!("cannot {} tasks that are {word}: {}", self.verb, self.otherwise);
             return Err(Failure::new(Exit::Usage, sentence).into());
         }
-        let mut request = filter.request(client, Purpose::Change).await?;
+        // A script gives --yes to every filter, and has not thought of beginnings.
+        let doubt = match (caution.dry_run, caution.yes) {
+            (true, _) => Doubt::Answered,
+            (false, true) => Doubt::Refused,
+            (false, false) => Doubt::Asked,
+        };
+        let change = Change {
+            verb: self.verb,
+            object: "its tasks",
+            doubt,
+        };
+        let mut request = filter.request(client, Purpose::Change(change)).await?;
         if request.states.is_empty() {
             request.states = self.usual.iter().map(|state| (*state).into()).collect();
         }

@@ -16,10 +16,14 @@ use crate::{
         client::Client,
         names,
         pages::Pages,
-        subject::{self, Finder, Subject},
+        subject::{self, Change, Finder, Subject},
     },
     output::{Output, state, task, text},
-    program::{globals::Globals, terminal::note, value},
+    program::{
+        globals::Globals,
+        terminal::note,
+        value::{self, LAST},
+    },
     verb::look::filter::Filter,
 };
 
@@ -31,6 +35,9 @@ const UNENDED: &[TaskState] = &[
     TaskState::Running,
     TaskState::Waiting,
 ];
+
+/// Of so many cancelled tasks a person is told that a job is called alike.
+const MAX_TOLD_APART: usize = 10;
 
 const CANCEL: Action = Action {
     verb: "cancel",
@@ -57,7 +64,8 @@ swarmctl cancel [OPTIONS] <ID>...
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
-    /// Tasks and jobs, these also by name; last is what you submitted last; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; last is what you submitted last; the beginning of an id asks first; - reads
+    /// ids from stdin, one a line
     #[arg(
         required_unless_present_any = ["all", "Filter"],
         conflicts_with_all = ["all", "Filter"],
@@ -83,13 +91,19 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     if !args.ids.is_empty() {
         let ids = subject::ids(&args.ids)?;
-        return if args.caution.dry_run {
-            list_named(&client, &ids, &output).await
-        } else {
-            let changes = cancel_named(&client, ids).await?;
-            tell_running(&changes);
-            changes::tell(&changes, &output, "cannot cancel", globals)
-        };
+        let change = args.caution.change(CANCEL);
+        if args.caution.dry_run {
+            return list_named(&client, &ids, change, &output).await;
+        }
+        let mut changes = Vec::with_capacity(ids.len());
+        let cancelled = cancel_named(&client, ids, change, &mut changes).await;
+        if cancelled.is_err() && !changes.is_empty() {
+            // What was cancelled before stays so, and is told.
+            changes::tell_accepted(&changes, &output)?;
+        }
+        cancelled?;
+        tell_running(&changes);
+        return changes::tell(&changes, &output, "cannot cancel", globals);
     }
     let change = async |found: Vec<FoundTask>| {
         let ids: Vec<String> = found.into_iter().map(|task| task.task_id).collect();
@@ -119,21 +133,35 @@ fn tell_running(changes: &[TaskChange]) {
     }
 }
 
-async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<TaskChange>> {
+/// Cancels what the words mean; whole ids of tasks first, with one request. `changes` also has what was cancelled before
+/// an error.
+async fn cancel_named(
+    client: &Client,
+    ids: Vec<String>,
+    change: Change,
+    changes: &mut Vec<TaskChange>,
+) -> anyhow::Result<()> {
     // A text that cannot be an id may still be a job's name.
-    let (possible, other): (Vec<String>, Vec<String>) =
-        ids.into_iter().partition(|id| value::check_id(id).is_ok());
-    let mut answers = cancel(client, &possible).await?;
-    answers.extend(other.iter().map(|id| changes::unknown(id)));
-
-    let mut changes = Vec::with_capacity(answers.len());
-    for change in answers {
-        if changes::reason(&change) != Some(Reason::TaskNotFound) {
-            changes.push(change);
-            continue;
+    let (possible, other): (Vec<String>, Vec<String>) = ids
+        .into_iter()
+        .partition(|id| id != LAST && value::check_id(id).is_ok());
+    let mut unknown = Vec::new();
+    for change in cancel(client, &possible).await? {
+        match changes::reason(&change) {
+            Some(Reason::TaskNotFound) => unknown.push(change),
+            _ => changes.push(change),
         }
+    }
+    for change in &changes[..changes.len().min(MAX_TOLD_APART)] {
+        let doing = format!("cannot look for {}", change.task_id);
+        Finder::to_look(client)
+            .tell_task_before_job(&change.task_id, &doing)
+            .await?;
+    }
+    unknown.extend(other.iter().map(|id| changes::unknown(id)));
+    let finder = Finder::to_change(client, change);
+    for change in unknown {
         let doing = format!("cannot cancel {}", change.task_id);
-        let finder = Finder::to_change(client);
         match finder.find_no_whole_task_id(&change.task_id, &doing).await? {
             Some((Subject::Agent(_), _)) | None => changes.push(change),
             Some((Subject::Task(task), _)) => changes.extend(cancel(client, &[task.task_id]).await?),
@@ -147,15 +175,20 @@ async fn cancel_named(client: &Client, ids: Vec<String>) -> anyhow::Result<Vec<T
             }
         }
     }
-    Ok(changes)
+    Ok(())
 }
 
 /// Lists the tasks that `cancel_named` would cancel.
-async fn list_named(client: &Client, ids: &[String], output: &Output) -> anyhow::Result<Exit> {
+async fn list_named(
+    client: &Client,
+    ids: &[String],
+    change: Change,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let mut tasks = Vec::new();
     for id in ids {
         let doing = format!("cannot look for {id}");
-        match Finder::to_change(client).find(id, &doing).await? {
+        match Finder::to_change(client, change).find(id, &doing).await? {
             Some((Subject::Task(task), _)) if state::is_final(task.state()) => {
                 note(format!(
                     "{} has ended: it is {}",

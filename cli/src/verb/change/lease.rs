@@ -5,7 +5,11 @@ use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::v1::{ReleaseLeaseRequest, ReleaseLeaseResponse};
 
 use crate::{
-    call::{client::Client, names, subject::Finder},
+    call::{
+        client::Client,
+        names,
+        subject::{Change, Finder},
+    },
     output::{Output, page::Page, state},
     program::globals::Globals,
 };
@@ -30,7 +34,7 @@ enum LeaseVerb {
     /// Give up the machine that runs a task: another agent may have it at once, and no retry is used up
     #[command(before_help = EXAMPLES)]
     Release {
-        /// The task
+        /// The task; the beginning of its id asks first
         #[arg(value_name = "ID")]
         id: String,
         /// The attempt to give up; otherwise the newest one
@@ -49,7 +53,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     let LeaseVerb::Release { id, attempt } = args.verb;
     let doing = format!("cannot release the lease of {id}");
-    let task = Finder::to_change(&client).task(&id, &doing).await?;
+    let change = Change {
+        object: "its lease",
+        ..Change::of_it("release")
+    };
+    let task = Finder::to_change(&client, change).task(&id, &doing).await?;
     // Always named: another agent may be given the task at any moment, and its lease must not be released.
     let attempt = attempt.unwrap_or(task.attempt_count);
     if attempt == 0 {

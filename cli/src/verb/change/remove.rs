@@ -19,7 +19,7 @@ use crate::{
         client::Client,
         names,
         pages::Pages,
-        subject::{self, Finder, Subject},
+        subject::{self, Change, Finder, Subject},
     },
     output::{Output, state, task},
     program::{globals::Globals, past, terminal::note},
@@ -92,7 +92,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     if !args.ids.is_empty() {
         return named(&args, &client, globals).await;
     }
-    let request = REMOVE.request(&args.filter, &client).await?;
+    let request = REMOVE.request(&args.filter, args.caution, &client).await?;
     let mut pages = Pages::new(&client, request);
     if let Some(before) = args.ended_before.map(past::wire) {
         pages = pages.only(move |task: &Task| {
@@ -114,7 +114,7 @@ async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Resul
         mut tasks,
         of_jobs,
         unknown,
-    } = find_named(client, &subject::ids(&args.ids)?).await?;
+    } = find_named(client, &subject::ids(&args.ids)?, args.caution.change(REMOVE)).await?;
     if args.caution.dry_run {
         tasks.retain(|task| {
             let (has_ended, word) = (state::is_final(task.state()), state::word(task.state()));
@@ -148,11 +148,11 @@ struct Named {
     unknown: Vec<TaskChange>,
 }
 
-async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<Named> {
+async fn find_named(client: &Client, ids: &[String], change: Change) -> anyhow::Result<Named> {
     let mut named = Named::default();
     for id in ids {
         let doing = format!("cannot remove {id}");
-        match Finder::to_change(client).find(id, &doing).await? {
+        match Finder::to_change(client, change).find(id, &doing).await? {
             Some((Subject::Task(task), _)) => named.tasks.push(Task {
                 result: None,
                 ..*task

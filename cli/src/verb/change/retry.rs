@@ -15,7 +15,7 @@ use crate::{
         client::Client,
         names,
         pages::Pages,
-        subject::{self, Finder, Subject},
+        subject::{self, Change, Finder, Subject},
     },
     output::{Output, task},
     program::{globals::Globals, terminal::note},
@@ -54,7 +54,7 @@ swarmctl retry [OPTIONS] <ID>...
 #[command(before_help = EXAMPLES, override_usage = USAGE)]
 pub struct Args {
     /// Tasks, and jobs, these also by name, of which the failed and cancelled tasks are meant; last is what you
-    /// submitted last; - reads ids from stdin, one a line
+    /// submitted last; the beginning of an id asks first; - reads ids from stdin, one a line
     #[arg(
         required_unless_present_any = ["all", "failed", "Filter"],
         conflicts_with_all = ["all", "failed", "Filter"],
@@ -82,7 +82,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     if !args.ids.is_empty() {
-        let (tasks, unknown) = find_named(&client, &subject::ids(&args.ids)?).await?;
+        let (tasks, unknown) =
+            find_named(&client, &subject::ids(&args.ids)?, args.caution.change(RETRY)).await?;
         if args.caution.dry_run {
             output.list(&task::listing(&tasks, &names::for_people(&client, &output).await))?;
             RETRY.tell_dry_run(tasks.len());
@@ -106,12 +107,16 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 }
 
 /// Asks for each task first: with its revision, a request can be sent again when its answer is lost.
-async fn find_named(client: &Client, ids: &[String]) -> anyhow::Result<(Vec<Task>, Vec<TaskChange>)> {
+async fn find_named(
+    client: &Client,
+    ids: &[String],
+    change: Change,
+) -> anyhow::Result<(Vec<Task>, Vec<TaskChange>)> {
     let mut tasks = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     for id in ids {
         let doing = format!("cannot retry {id}");
-        match Finder::to_change(client).find(id, &doing).await? {
+        match Finder::to_change(client, change).find(id, &doing).await? {
             Some((Subject::Task(task), _)) => tasks.push(Task {
                 result: None,
                 ..*task

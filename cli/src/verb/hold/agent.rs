@@ -63,7 +63,7 @@ enum AgentVerb {
     /// Give an agent nothing more until it is resumed
     #[command(before_help = EXAMPLES)]
     Pause {
-        /// The agent: its id, or its name if no other has it
+        /// The agent: its id, or its name if no other has it; the beginning of an id asks first
         agent: String,
         #[command(flatten)]
         reason: Reason,
@@ -73,7 +73,7 @@ enum AgentVerb {
     /// Give an agent work again after a pause or a drain
     #[command(before_help = EXAMPLES)]
     Resume {
-        /// The agent: its id, or its name if no other has it
+        /// The agent: its id, or its name if no other has it; the beginning of an id asks first
         agent: String,
         #[command(flatten)]
         actor: Actor,
@@ -120,11 +120,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         AgentVerb::Undrain(args) => return undrain::run(args, globals).await,
         AgentVerb::Forget(args) => return forget::run(args, globals).await,
         AgentVerb::Pause { agent, reason, actor } => {
-            let scope = Scope::Agent(agent_id(&client, &agent).await?);
+            let scope = Scope::Agent(agent_id(&client, &agent, "pause").await?);
             return pause::pause(&client, scope, reason, &actor, globals).await;
         }
         AgentVerb::Resume { agent, actor } => {
-            let scope = Scope::Agent(agent_id(&client, &agent).await?);
+            let scope = Scope::Agent(agent_id(&client, &agent, "resume").await?);
             return resume::resume(&client, scope, &actor, globals).await;
         }
     }

@@ -37,7 +37,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The agent: its id, or its name if no other has it
+    /// The agent: its id, or its name if no other has it; the beginning of an id asks first
     #[arg(value_name = "AGENT")]
     agent: String,
     /// How long it may go on with what it runs; as long as it takes when not given
@@ -63,7 +63,7 @@ pub struct Args {
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
-    let agent_id = agent_id(&client, &args.agent).await?;
+    let agent_id = agent_id(&client, &args.agent, "drain").await?;
     let request = DrainAgentRequest {
         agent_id: agent_id.clone(),
         timeout: args.timeout.and_then(write_duration),

@@ -20,7 +20,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The agent: its id, or its name if no other has it
+    /// The agent: its id, or its name if no other has it; the beginning of an id asks first
     #[arg(value_name = "AGENT")]
     agent: String,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     let request = ForgetAgentRequest {
-        agent_id: agent_id(&client, &args.agent).await?,
+        agent_id: agent_id(&client, &args.agent, "forget").await?,
         actor: args.actor.name(),
     };
     let doing = format!("cannot forget {}", args.agent);

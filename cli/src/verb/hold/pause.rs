@@ -39,7 +39,7 @@ pub struct Args {
 /// When there is no such agent, or the coordinator refuses or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
-    let scope = args.scope.scope(&client).await?;
+    let scope = args.scope.scope(&client, "pause").await?;
     pause(&client, scope, args.reason, &args.actor, globals).await
 }
 

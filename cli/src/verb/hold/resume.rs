@@ -38,7 +38,7 @@ pub struct Args {
 /// When there is no such agent, or the coordinator refuses or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
-    let scope = args.scope.scope(&client).await?;
+    let scope = args.scope.scope(&client, "resume").await?;
     resume(&client, scope, &args.actor, globals).await
 }
 

@@ -20,7 +20,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// The agent: its id, or its name if no other has it
+    /// The agent: its id, or its name if no other has it; the beginning of an id asks first
     #[arg(value_name = "AGENT")]
     agent: String,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub struct Args {
 /// When there is no such agent, or the coordinator refuses or cannot be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
-    let agent_id = agent_id(&client, &args.agent).await?;
+    let agent_id = agent_id(&client, &args.agent, "undrain").await?;
     let request = UndrainAgentRequest {
         agent_id: agent_id.clone(),
         actor: args.actor.name(),

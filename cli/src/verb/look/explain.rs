@@ -29,7 +29,7 @@ use crate::{
         sheet::{Ink, Sheet},
         state, task, text,
     },
-    program::globals::Globals,
+    program::{globals::Globals, value::LAST},
 };
 
 /// At most this many agents get a line of their own. The others are counted by reason; `-o json` has all.
@@ -119,7 +119,7 @@ async fn explain_meant(client: &Client, id: &str, failure: Box<CallFailure>) -> 
     ) {
         return Err(client.failure(doing)(failure));
     }
-    let found = if id == subject::LAST {
+    let found = if id == LAST {
         let task = Finder::to_look(client).find_task(id, &doing).await?;
         task.map(|task| Subject::Task(Box::new(task)))
     } else {

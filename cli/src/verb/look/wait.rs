@@ -1,6 +1,6 @@
 //! `swarmctl wait`: waits until tasks and jobs have ended.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeSet, io, time::Duration};
 
 use serde_json::json;
 use swarm_program::{exit::Exit, failure::Failure};
@@ -56,7 +56,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    /// Tasks and jobs, these also by name; last is what you submitted last; - reads ids from stdin, one a line
+    /// Tasks and jobs, these also by name; the beginning of an id will do; last is what you submitted last; - reads ids
+    /// from stdin, one a line
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// Give up after this long, with exit code 5; the tasks go on
@@ -77,9 +78,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let ids = subject::ids(&args.ids)?;
     let client = Client::open(globals)?.patiently();
     let waiting = async {
-        let mut awaited = Vec::with_capacity(ids.len());
+        let (mut awaited, mut named) = (Vec::with_capacity(ids.len()), BTreeSet::new());
         for id in &ids {
-            awaited.push(Awaited::find(&client, id).await?);
+            let one = Awaited::find(&client, id).await?;
+            // Two words may mean the same.
+            if named.insert((one.is_job, one.id.clone())) {
+                awaited.push(one);
+            }
         }
         let progress = if args.progress {
             Progress::detailed()
