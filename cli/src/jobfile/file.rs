@@ -90,12 +90,15 @@ fn read_job(entries: &[Entry], known: &Section, file: &mut File, faults: &mut Fa
             "id" | "job_id" => {
                 places.record("job.job_id".to_owned(), value.position);
                 file.job_id = fields::read(value, key, faults, |id| {
-                    value::check_id(id).map(|()| id.to_owned())
+                    value::check_new_id(id).map(|()| id.to_owned())
                 });
             }
             "name" => {
                 places.record("job.name".to_owned(), value.position);
                 file.name = fields::short_text(value, key, MAX_NAME_BYTES, faults).unwrap_or_default();
+                if let Err(why) = value::check_new_name(&file.name) {
+                    faults.push(value.position, format!("`{key}`: {why}"));
+                }
             }
             "labels" => {
                 places.record("job.labels".to_owned(), value.position);

@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
             "id" | "task_id" => {
                 self.begin("task_id", key, entry);
                 let id = fields::read(node, key, self.faults, |id| {
-                    value::check_id(id).map(|()| id.to_owned())
+                    value::check_new_id(id).map(|()| id.to_owned())
                 });
                 // A bad id still names its task, so that references to it are no faults of their own.
                 let id = id.or_else(|| fields::text(node, key, &mut Faults::new("")).map(str::to_owned));

@@ -118,6 +118,30 @@ pub fn check_id(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks that a text can be the id of a new task or job.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub(crate) fn check_new_id(text: &str) -> Result<(), String> {
+    check_id(text)?;
+    check_new_name(text)
+}
+
+/// Checks that a text can be the name of a new job: it means the job wherever its id does.
+///
+/// # Errors
+///
+/// A sentence that quotes the text.
+pub(crate) fn check_new_name(text: &str) -> Result<(), String> {
+    match text {
+        LAST => Err(format!(
+            "'{LAST}' stands for what was submitted last, so no task or job can be called so"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// A new random id, such as `k3v7q2mzdh`.
 ///
 /// # Errors

@@ -46,7 +46,7 @@ const JOB_NAME: Field = field(
 const JOB_LABELS: Field = field(
     "labels",
     Form::Pairs,
-    "The job's labels, for people and filters.",
+    "The job's labels, for people: `job show` has them.",
     "{team: search}",
 );
 

@@ -20,6 +20,7 @@ use crate::{
         clock,
         globals::Globals,
         terminal::{hint, note},
+        value,
     },
     verb::submit::{answer, dry_run::DryRun, source, unmatched},
 };
@@ -215,9 +216,11 @@ fn statuses(log: &Path) -> anyhow::Result<exchange::Statuses> {
     Ok(execution_log::statuses(&text).map_err(unreadable)?)
 }
 
-/// The name of the file without its ending.
+/// The name of the file without its ending, if a job can be called so.
 fn job_name(file: &Path) -> String {
-    let stem = file.file_stem().filter(|_| file != Path::new("-"));
+    let stem = file
+        .file_stem()
+        .filter(|stem| file != Path::new("-") && *stem != value::LAST);
     let name = stem.map_or_else(|| "import".to_owned(), |stem| stem.to_string_lossy().into_owned());
     name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned()
 }

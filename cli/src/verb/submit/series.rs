@@ -59,6 +59,13 @@ impl SeriesFlags {
     ///
     /// When the file cannot be read, or has no or too many lines.
     pub(crate) fn expand(&self, task: &NewTask) -> anyhow::Result<Option<SubmitTasksRequest>> {
+        let is_series = self.array.is_some() || self.each_line.is_some();
+        let name = task
+            .spec
+            .as_ref()
+            .filter(|_| is_series)
+            .map_or("", |spec| &spec.name);
+        value::check_new_name(name).map_err(|why| Failure::new(Exit::Usage, format!("--name: {why}")))?;
         let items = match (&self.array, &self.each_line) {
             (Some(numbers), _) => numbers.0.clone(),
             (None, Some(path)) => series::lines_of(path, self.comments)

@@ -125,7 +125,7 @@ impl TaskFlags {
         let filled = |text: &String| placeholder::filled(text, &now);
         let task_id = match self.id.as_ref().map(filled) {
             Some(id) => {
-                value::check_id(&id).map_err(|why| Failure::new(Exit::Usage, format!("--id: {why}")))?;
+                value::check_new_id(&id).map_err(|why| Failure::new(Exit::Usage, format!("--id: {why}")))?;
                 id
             }
             None => value::generate_id().map_err(anyhow::Error::msg)?,
