@@ -164,11 +164,19 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         }
         Reason::TaskExists => {
             return Some(format!(
-                "the id belongs to a task with another spec: choose another id; {} shows that task",
+                "the id belongs to a task with another spec: choose another id, or let {} give a job file new \
+                 ids; {} shows that task",
+                next("submit --again -f FILE"),
                 next("inspect ID")
             ));
         }
-        Reason::JobExists => "the id belongs to a job with other tasks: choose another id, or leave it out",
+        Reason::JobExists => {
+            return Some(format!(
+                "the id belongs to a job with other tasks: choose another id, leave it out, or let {} give the \
+                 job file new ids",
+                next("submit --again -f FILE")
+            ));
+        }
         Reason::TaskNotRunning => return Some(format!("{} says where it is", next("explain ID"))),
         Reason::RevisionMismatch => return Some(format!("look at it again with: {}", next("inspect ID"))),
         Reason::DependencyFailed => {

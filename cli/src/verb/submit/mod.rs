@@ -9,6 +9,7 @@ pub mod submit;
 
 pub(crate) mod answer;
 mod check;
+mod depended_job;
 mod doubts;
 pub(crate) mod dry_run;
 pub(crate) mod needs;

@@ -10,7 +10,7 @@ use swarm_proto::v1::{
     Attempt, AttemptOutcome, GetTaskRequest, Output as TaskOutput, SubmitTasksRequest, Task, TaskState,
 };
 
-use super::{answer, check, doubts, source, spec::TaskFlags, stdin, unmatched};
+use super::{answer, check, depended_job, doubts, source, spec::TaskFlags, stdin, unmatched};
 use crate::{
     call::{
         awaited::{self, Awaited},
@@ -83,10 +83,14 @@ pub async fn run(mut args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let written = request.tasks.iter().filter_map(|task| task.spec.as_ref());
     let written: Vec<Written> = written.filter_map(|spec| Written::of(spec, None)).collect();
     doubts::tell(&request, &written);
-    let answer = client
-        .call(request)
-        .await
-        .map_err(|failure| source::flag_failure(&client, failure))?;
+    let answer = match client.call(request).await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            let suspects = depended_job::suspects(&args.flags.depends_on, None, &failure);
+            let error = source::flag_failure(&client, failure);
+            return Err(depended_job::explained(&client, &suspects, false, error).await);
+        }
+    };
     answer::remember(&client, None, &answer);
     if let [task] = answer.tasks.as_slice()
         && answer::is_nothing_new(&client, &answer.tasks)

@@ -9,7 +9,8 @@ use swarm_proto::{
 };
 
 use super::{
-    answer, check, doubts, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags, unmatched,
+    answer, check, depended_job, doubts, dry_run::DryRun, series::SeriesFlags, source, spec::TaskFlags,
+    unmatched,
 };
 use crate::{
     call::{awaited::Awaited, client::Client},
@@ -179,10 +180,17 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     check::check(&request, file.as_ref())?;
     let job_id = request.job.as_ref().map(|job| job.job_id.clone());
     let words = answer::in_words(&request.tasks);
-    let answer = client.call(request).await.map_err(|failure| match &file {
-        Some(file) => source::file_failure(&client, file, failure),
-        None => source::flag_failure(&client, failure),
-    })?;
+    let answer = match client.call(request).await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            let suspects = depended_job::suspects(&args.flags.depends_on, file.as_ref(), &failure);
+            let error = match &file {
+                Some(file) => source::file_failure(&client, file, failure),
+                None => source::flag_failure(&client, failure),
+            };
+            return Err(depended_job::explained(&client, &suspects, file.is_some(), error).await);
+        }
+    };
 
     answer::remember(&client, job_id.as_deref(), &answer);
     answer::print(&answer, &words, job_id.as_deref(), &output)?;
