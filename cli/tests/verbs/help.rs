@@ -179,6 +179,14 @@ fn tips_help() {
         (&["cancel", "--failed"], "swarmctl retry --failed", "--fields"),
         (&["logs", "-n", "5", "x"], "--tail N", "-- -n"),
         (&["stpo"], "", "'stop'"),
+        (
+            &["purge"],
+            "did you mean: swarmctl remove --ended-before 7d --dry-run",
+            "'pause'",
+        ),
+        (&["delete", "x"], "did you mean: swarmctl remove ID", "'pause'"),
+        (&["cancle", "x"], "'cancel'", "'lease'"),
+        (&["reset"], "", "'retry'"),
     ] {
         let ended = swarmctl(args);
         assert_eq!(ended.code, 2, "{args:?}");

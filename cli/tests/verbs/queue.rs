@@ -1,7 +1,7 @@
 //! queue.
 
 use serde_json::Value;
-use swarm_proto::v1::{HoldKind, Queue, StateCounts, hold::Scope};
+use swarm_proto::v1::{HoldKind, Queue, StateCounts, TaskState, hold::Scope};
 
 use crate::fake::{Fake, World, held::hold};
 
@@ -110,4 +110,58 @@ fn a_queue_is_paused_and_resumed_by_its_noun_too() {
     assert_eq!(world.held.pauses[0].reason, "r");
     assert!(world.held.pauses[0].scope.is_some() && world.held.resumes[0].scope.is_some());
     assert!(world.held.holds.is_empty());
+}
+
+#[test]
+fn a_queue_without_any_task_is_held_and_limited_with_a_remark() {
+    let fake = Fake::start(|world| {
+        two_queues(world);
+        let done = world.task("done", TaskState::Succeeded);
+        done.spec.as_mut().unwrap().queue = "nights".into();
+    });
+    for (args, told) in [
+        (
+            &["pause", "--queue", "defaul"][..],
+            "no task is or was in queue defaul: did you mean 'default'?\n",
+        ),
+        (
+            &["queue", "limit", "defualt", "1"],
+            "no task is or was in queue defualt: did you mean 'default'?\n",
+        ),
+        (&["queue", "pause", "gpu"], "no task is or was in queue gpu\n"),
+        (&["queue", "limit", "default", "1"], ""),
+        (&["queue", "limit", "nights", "1"], ""),
+        (&["queue", "limit", "elsewhere", "none"], ""),
+        (&["pause", "--queue", "nights"], ""),
+    ] {
+        let ended = fake.ctl(args);
+        assert_eq!(ended.code, 0, "{args:?}: {}", ended.stderr);
+        match told {
+            "" => assert!(!ended.stderr.contains("no task is"), "{args:?}: {}", ended.stderr),
+            told => assert!(ended.stderr.starts_with(told), "{args:?}: {}", ended.stderr),
+        }
+    }
+    assert_eq!(fake.world().held.pauses.len(), 3);
+}
+
+#[test]
+fn an_idle_queue_is_shown_if_it_is_known() {
+    let fake = Fake::start(|world| {
+        world
+            .task("done", TaskState::Succeeded)
+            .spec
+            .as_mut()
+            .unwrap()
+            .queue = "nights".into();
+    });
+    for queue in ["default", "nights"] {
+        let ended = fake.ctl(&["queue", "show", queue]);
+        assert_eq!(
+            (ended.code, ended.stdout),
+            (0, format!("queue:  {queue}\nlimit:  none\n")),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(fake.ctl(&["queue", "show", "gpu"]).code, 4);
 }

@@ -12,3 +12,4 @@ pub mod undrain;
 
 mod flags;
 mod forget;
+mod known_queue;

@@ -3,7 +3,10 @@
 use swarm_program::exit::Exit;
 use swarm_proto::v1::{HoldKind, PauseRequest, pause_request::Scope as PauseScope};
 
-use super::flags::{Reason, ScopeFlags};
+use super::{
+    flags::{Reason, ScopeFlags},
+    known_queue,
+};
 use crate::{
     call::client::Client,
     output::{
@@ -66,6 +69,9 @@ pub(super) async fn pause(
     let held = answer.hold.clone().unwrap_or_default();
     let named = holds::one_by_name(client, &held).await;
     output.one(&answer, scope.name(), output.sentence(&hold::sentence(&named)))?;
+    if let Scope::Queue(queue) = &scope {
+        known_queue::tell_unknown(client, queue).await;
+    }
     let resume = change::resume(&scope, client.address());
     hint(match held.kind() {
         HoldKind::Stop | HoldKind::Drain => {

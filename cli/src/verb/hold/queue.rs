@@ -4,10 +4,10 @@ use clap::Subcommand;
 use swarm_program::{exit::Exit, failure::Failure};
 use swarm_proto::{
     limits::MAX_PAGE_ITEMS,
-    v1::{LimitQueueRequest, ListQueuesRequest, Queue},
+    v1::{LimitQueueRequest, ListQueuesRequest, Queue, StateCounts},
 };
 
-use super::{flags::Reason, pause, resume};
+use super::{flags::Reason, known_queue, pause, resume};
 use crate::{
     call::{client::Client, pages::Pages},
     output::{Output, hold::Scope, queue, text},
@@ -115,6 +115,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             let limited = answer.queue.unwrap_or_default();
             output.one(&limited, &limited.name, queue::page(&limited))?;
             tell_excess(&limited);
+            if limited.max_running.is_some() {
+                known_queue::tell_unknown(&client, &limited.name).await;
+            }
         }
         QueueVerb::Pause { queue, reason, actor } => {
             return pause::pause(&client, Scope::Queue(queue), reason, &actor, globals).await;
@@ -147,7 +150,14 @@ async fn find(client: &Client, name: &str) -> anyhow::Result<Queue> {
             return Ok(queue);
         }
     }
-    let sentence = format!("queue {name} has no tasks that have not ended, no limit and no hold");
+    if known_queue::had_tasks(client, name).await? {
+        return Ok(Queue {
+            name: name.to_owned(),
+            counts: Some(StateCounts::default()),
+            ..Queue::default()
+        });
+    }
+    let sentence = format!("no task is or was in queue {name}, and it has no limit and no hold");
     let failure = Failure::new(Exit::NotFound, sentence);
     Err(failure
         .help(format!(

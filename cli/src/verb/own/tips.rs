@@ -8,13 +8,18 @@ use clap::{
     builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use swarm_program::words::nearest::nearest;
 
 use crate::output::text::shell_word;
 
 /// The verbs that take a command behind `--`.
 const TAKES_COMMAND: [&str; 2] = ["run", "submit"];
 
-/// A verb that changes everything at once is no guess for a slip.
+/// Verbs that change what others may depend on. clap names one for any word that begins a little like it; here it has to
+/// be a slip of the finger. `stop` ends everything at once, and is never guessed.
+const CHANGING: &[&str] = &[
+    "cancel", "retry", "lease", "pause", "resume", "drain", "undrain", "import", "remove",
+];
 const NO_GUESS: &str = "stop";
 
 /// Words for verbs in other programs, with what to type here.
@@ -37,6 +42,8 @@ const OTHER_VERBS: &[(&str, &str)] = &[
     ("srun", "run -- CMD"),
     ("kill", "cancel ID"),
     ("delete", "remove ID"),
+    ("purge", "remove --ended-before 7d --dry-run"),
+    ("prune", "remove --ended-before 7d --dry-run"),
     ("scancel", "cancel ID"),
     ("restart", "retry ID"),
     ("rerun", "retry ID"),
@@ -90,7 +97,11 @@ pub(crate) fn improved(mut error: clap::Error, command: Command, args: &[OsStrin
         ErrorKind::InvalidSubcommand => {
             let wrong = text_of(&error, ContextKind::InvalidSubcommand);
             let other = OTHER_VERBS.iter().find(|(word, _)| *word == wrong);
-            if other.is_some() || guesses(&error).iter().any(|guess| guess == NO_GUESS) {
+            let is_bad = |guess: &String| {
+                let guess = guess.as_str();
+                guess == NO_GUESS || (CHANGING.contains(&guess) && nearest(&wrong, [guess]).is_none())
+            };
+            if other.is_some() || guesses(&error).iter().any(is_bad) {
                 error.remove(ContextKind::SuggestedSubcommand);
             }
             other.map(|(_, ours)| format!("did you mean: swarmctl {ours}"))
