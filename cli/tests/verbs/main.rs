@@ -21,6 +21,7 @@ mod names;
 mod progress;
 mod queue;
 mod quiet;
+mod refused;
 mod require;
 mod submit;
 mod terminal;

@@ -133,8 +133,8 @@ fn tell_running(changes: &[TaskChange]) {
     }
 }
 
-/// Cancels what the words mean; whole ids of tasks first, with one request. `changes` also has what was cancelled before
-/// an error.
+/// Cancels what the words mean; whole ids of tasks first, with one request. `changes` also has what was cancelled
+/// before an error.
 async fn cancel_named(
     client: &Client,
     ids: Vec<String>,
