@@ -164,9 +164,10 @@ fn advice(reason: Reason, oldest_seq: Option<&str>, address: &Address) -> Option
         }
         Reason::TaskExists => {
             return Some(format!(
-                "the id belongs to a task with another spec: choose another id, or let {} give a job file new \
-                 ids; {} shows that task",
+                "the id belongs to a task with another spec: choose another id, let {} give a job file new ids, or \
+                 take the ended task away with {}; {} shows that task",
                 next("submit --again -f FILE"),
+                next("remove ID"),
                 next("inspect ID")
             ));
         }

@@ -128,7 +128,7 @@ fn few_characters_are_too_few_to_change_something() {
 fn longer_ids(world: &mut World) {
     world.task("deploy-prod", TaskState::Running).attempt_count = 1;
     world.task("build-17", TaskState::Failed);
-    world.task("done", TaskState::Succeeded);
+    world.task("done-long-ago", TaskState::Succeeded);
     world.jobs.push(Job {
         job_id: "report-2026-11".into(),
         task_count: 2,
@@ -168,6 +168,13 @@ fn a_change_by_the_beginning_of_an_id_is_refused_where_nobody_can_be_asked() {
             "cannot retry buil: 'buil' is the beginning of task build-17 (failed), and a change needs the whole id"
                 .to_owned(),
             "to retry it: swarmctl retry build-17",
+        ),
+        (
+            &["remove", "done-lo"],
+            "cannot remove done-lo: 'done-lo' is the beginning of task done-long-ago (succeeded), and a change needs \
+             the whole id"
+                .to_owned(),
+            "to remove it: swarmctl remove done-long-ago",
         ),
         (
             &["lease", "release", "deploy"],

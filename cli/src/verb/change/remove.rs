@@ -66,7 +66,7 @@ another one depends on it that has not ended, or was skipped and may come back. 
 #[command(before_help = EXAMPLES, override_usage = USAGE, after_help = KEPT)]
 pub struct Args {
     /// Ended tasks, and jobs, these also by name, whose ended tasks are meant; last is what you submitted last;
-    /// - reads ids from stdin, one a line
+    /// the beginning of an id asks first; - reads ids from stdin, one a line
     #[arg(
         required_unless_present_any = ["ended_before", "Filter"],
         conflicts_with_all = ["ended_before", "Filter"],

@@ -15,8 +15,8 @@ use crate::output::text::shell_word;
 /// The verbs that take a command behind `--`.
 const TAKES_COMMAND: [&str; 2] = ["run", "submit"];
 
-/// Verbs that change what others may depend on. clap names one for any word that begins a little like it; here it has
-/// to be a slip of the finger. `stop` ends everything at once, and is never guessed.
+/// Verbs that change what others may depend on. clap names one for any word that begins a little like it; here it
+/// has to be a slip of the finger. `stop` ends everything at once, and is never guessed.
 const CHANGING: &[&str] = &[
     "cancel", "retry", "lease", "pause", "resume", "drain", "undrain", "import", "remove",
 ];
