@@ -21,7 +21,7 @@ use crate::{
     state::{
         State,
         pick::InOrder,
-        soft::{Reach, Scan},
+        scan::{Reach, Scan},
     },
     time::Timestamp,
 };

@@ -13,6 +13,7 @@ mod evict;
 mod index;
 mod others;
 pub(crate) mod pick;
+pub(crate) mod scan;
 mod waiting;
 pub(crate) mod weight;
 
