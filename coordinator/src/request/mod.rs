@@ -10,6 +10,7 @@ mod page;
 
 pub(crate) mod submit;
 pub(crate) mod task;
+mod unmatched;
 
 pub(crate) mod explain;
 pub(crate) mod ids;

@@ -1,38 +1,21 @@
 //! A submit: every fault with its path, beside what could be read.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use swarm_engine::{
     command::submit::{self, NewJob, NewTask, Submit, Submitted},
     id::{JobId, TaskId},
     limits::MAX_SUBMIT_TASKS,
-    noun::{
-        needs::{Class, Needs},
-        rules::Program,
-    },
     rejection::Faults,
-    rule::{fit::Liveness, unmatched::Takers},
-    state::State,
     time::Timestamp,
 };
-use swarm_proto::{
-    limits::{MAX_NAME_BYTES, MAX_UNMATCHED, MAX_UNMATCHED_IDS},
-    refusal::FieldFault,
-    v1,
-};
+use swarm_proto::{limits::MAX_NAME_BYTES, refusal::FieldFault, v1};
 
-use super::{Context, Refusal};
-use crate::{
-    program::limits::{MAX_CLASSES_VISITED, MAX_PATTERNS_COMPARED},
-    wire::{
-        field::Fields,
-        spec::{self, Defaults},
-        state::state_message,
-    },
-    words::unfit::unmatched_in_words,
+use super::{Context, Refusal, unmatched::unmatched};
+use crate::wire::{
+    field::Fields,
+    spec::{self, Defaults},
+    state::state_message,
 };
 
 /// Takes tasks on.
@@ -187,54 +170,6 @@ fn named_in(submit: &Submit) -> BTreeSet<TaskId> {
         .collect()
 }
 
-/// The submitted tasks that no live agent can run as things are, together where the reason is the same.
-fn unmatched(state: &State, submitted: &[Submitted], liveness: Liveness) -> Vec<v1::Unmatched> {
-    let mut takers: BTreeMap<&Class, Takers> = BTreeMap::new();
-    let mut known: BTreeMap<(&Class, Option<&Program>), Option<usize>> = BTreeMap::new();
-    let mut unmatched: Vec<v1::Unmatched> = Vec::new();
-    let mut left = MAX_PATTERNS_COMPARED;
-    for task in submitted.iter().filter_map(|task| state.task(&task.id)) {
-        if task.end().is_some() || task.lease().is_some() {
-            continue;
-        }
-        let Needs { class, program, .. } = &*task.needs;
-        if !takers.contains_key(class) && takers.len() >= MAX_CLASSES_VISITED {
-            continue;
-        }
-        let takers = takers
-            .entry(class)
-            .or_insert_with(|| state.takers(class, liveness));
-        let is_ruled = matches!(takers, Takers::Ruled(_));
-        let place = known
-            .entry((class, is_ruled.then_some(program)))
-            .or_insert_with(|| {
-                if unmatched.len() >= MAX_UNMATCHED || takers.run(class, program, &mut left) {
-                    return None;
-                }
-                let why = match takers {
-                    Takers::Nobody(why) => why.clone(),
-                    Takers::Ruled(_) | Takers::Anybody => state.unmatched(&task.needs, None, liveness)?,
-                };
-                let message = unmatched_in_words(&why);
-                let same = unmatched.iter().position(|other| other.message == message);
-                Some(same.unwrap_or_else(|| {
-                    unmatched.push(v1::Unmatched {
-                        message,
-                        ..v1::Unmatched::default()
-                    });
-                    unmatched.len() - 1
-                }))
-            });
-        if let Some(entry) = place.map(|place| &mut unmatched[place]) {
-            entry.tasks += 1;
-            if entry.task_ids.len() < MAX_UNMATCHED_IDS {
-                entry.task_ids.push(task.id.to_string());
-            }
-        }
-    }
-    unmatched
-}
-
 #[cfg(test)]
 mod tests {
     use swarm_engine::{
@@ -242,6 +177,8 @@ mod tests {
         draft,
         noun::rules::Rules,
         rejection::Rejection,
+        rule::fit::Liveness,
+        state::State,
     };
     use swarm_proto::v1::task_spec::Work;
 
