@@ -61,28 +61,24 @@ pub(crate) fn words_of(failure: &Failure, output: &Output) -> String {
 mod tests {
     use super::*;
 
-    fn agent(name: &str) -> AgentId {
-        AgentId::stored(name)
-    }
-
     #[test]
     fn the_same_words_of_two_agents_are_remembered_for_a_while() {
-        let [one, two, three] = ["one", "two", "three"].map(agent);
         let mut unstarted = Unstarted::default();
+        let mut told = |by: &str, words: &str, now| {
+            let by = unstarted.told(&AgentId::stored(by), words, now).iter();
+            by.map(AgentId::to_string).collect::<Vec<_>>()
+        };
         let now = Timestamp(1);
-        assert_eq!(unstarted.told(&one, "no tool", now), [one.clone()]);
-        assert_eq!(unstarted.told(&one, "no tool", now), [one.clone()]);
-        assert_eq!(unstarted.told(&two, "another", now), [two.clone()]);
-        assert_eq!(unstarted.told(&two, "no tool", now), [one.clone(), two.clone()]);
+        assert_eq!(told("one", "no tool", now), ["one"]);
+        assert_eq!(told("one", "no tool", now), ["one"]);
+        assert_eq!(told("two", "another", now), ["two"]);
+        assert_eq!(told("two", "no tool", now), ["one", "two"]);
         let later = now + MAX_SLOWDOWN / 2;
-        assert_eq!(unstarted.told(&three, "no tool", later), [one, two]);
-        assert_eq!(
-            unstarted.told(&three, "no tool", later + MAX_SLOWDOWN),
-            [three.clone()]
-        );
-        let by: Vec<String> = (0..2 * MAX_UNSTARTED).map(|n| format!("tool {n}")).collect();
-        for words in &by {
-            unstarted.told(&three, words, later);
+        assert_eq!(told("three", "no tool", later), ["one", "two"]);
+        let much_later = later + MAX_SLOWDOWN;
+        assert_eq!(told("three", "no tool", much_later), ["three"]);
+        for number in 0..2 * MAX_UNSTARTED {
+            told("three", &format!("tool {number}"), much_later);
         }
         assert_eq!(unstarted.told.len(), MAX_UNSTARTED);
     }
