@@ -138,6 +138,11 @@ impl Draft<'_> {
     pub(crate) fn soft_mut(&mut self) -> &mut Soft {
         &mut self.state.soft
     }
+
+    /// Lets every waiting claim be looked at again, as after a hold: a soft fact, not an event.
+    pub(crate) fn open_all(&mut self) {
+        self.state.derived.ready.open_all();
+    }
 }
 
 impl Deref for Draft<'_> {

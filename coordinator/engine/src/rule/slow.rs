@@ -51,7 +51,12 @@ impl Draft<'_> {
 
     /// Notes that the machine of an agent did not fail an attempt: a soft fact, not an event.
     pub fn machine_worked(&mut self, agent: &AgentId) {
-        self.soft_mut().slowed.remove(agent);
+        let now = self.now();
+        let slow = self.soft_mut().slowed.remove(agent);
+        // Its claim may wait for the end of the pause: what is queued is offered to it at once.
+        if slow.is_some_and(|slow| slow.until > now) {
+            self.open_all();
+        }
     }
 }
 
