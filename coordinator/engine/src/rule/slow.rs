@@ -44,7 +44,9 @@ impl Draft<'_> {
         let told = self.soft_mut().unstarted.told(agent, &words, now).to_vec();
         if told.len() > 1 {
             told.iter().for_each(|agent| self.machine_worked(agent));
-        } else if failure.blame == Blame::Machine {
+        } else if failure.blame == Blame::Machine && self.slowed_until(agent, now).is_none() {
+            // The attempts that were under way then are one failure with the first of them: until a second machine is
+            // heard, many slots make the pause no longer.
             self.machine_failed(agent);
         }
     }
