@@ -107,8 +107,9 @@ pub(crate) fn run(seed: u64, cycles: usize) -> Outcome {
     });
     swarm.stop_agents();
     let tasks = all_tasks(&client);
-    let log = client.all_events();
+    // Agents that the test forgot are lost at any time: the log is read when no reader can be sent more.
     let readers = runtime.block_on(load.stop_reading());
+    let log = client.all_events();
     drop(runtime);
 
     let history = History {
