@@ -32,8 +32,9 @@ const TOGETHER: usize = 10_000;
 /// Growth of the coordinator while all of them are listed and some end: requests, writes and a few pages, much less
 /// than the tasks.
 const MOST_GROWTH_KIB: u64 = 20 * 1024;
-/// The memory that swarmctl may take in all; the tasks as JSON alone are more.
-const MOST_OF_SWARMCTL_KIB: u64 = 64 * 1024;
+/// What swarmctl's peak may grow by between the first tasks of a list and its end. Its code alone takes tens of MiB in
+/// a debug build.
+const MOST_OF_SWARMCTL_KIB: u64 = 16 * 1024;
 /// Events that the store may be behind: the next claim waits for it, for what is behind takes memory, too.
 const MOST_BEHIND: u64 = 1_000;
 
@@ -123,8 +124,12 @@ fn many_tasks_are_listed_in_little_memory_without_a_miss_or_a_repeat_while_they_
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let working = scope.spawn(|| work(&coordinator, &stop));
-        list_everything(&coordinator, &expected);
+        let listed = std::panic::catch_unwind(|| list_everything(&coordinator, &expected));
+        // Also after a failure: the worker would go on for ever.
         stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = listed {
+            std::panic::resume_unwind(panic);
+        }
         let ended = working.join().unwrap();
         assert!(ended > 500, "only {ended} tasks ended while they were listed");
     });
@@ -182,15 +187,19 @@ fn list_with_swarmctl(coordinator: &Coordinator, expected: &[String]) {
     let mut command = swarmctl_command(coordinator.address(), coordinator.dir(), &words);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut count = 0;
+    let pid = child.id().try_into().unwrap();
+    let (mut count, mut before) = (0, 0);
     for (line, id) in lines.zip(expected) {
         let task: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
         assert_eq!(task["task_id"], id.as_str());
         count += 1;
         // The rest does not fit into the pipe: it is still there.
+        if count == 2_000 {
+            before = peak_kib(pid);
+        }
         if count == expected.len() - 500 {
-            let peak = peak_kib(child.id().try_into().unwrap());
-            assert!(peak < MOST_OF_SWARMCTL_KIB, "swarmctl took {peak} KiB");
+            let grown = peak_kib(pid) - before;
+            assert!(grown < MOST_OF_SWARMCTL_KIB, "swarmctl grew by {grown} KiB");
         }
     }
     assert!(child.wait().unwrap().success());
