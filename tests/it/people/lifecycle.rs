@@ -9,6 +9,7 @@ use crate::harness::{
     agent::RealAgent,
     client::{quoted, shell_task, with},
     coordinator::Coordinator,
+    wait_until,
 };
 
 #[test]
@@ -148,8 +149,12 @@ fn a_removed_task_is_gone_from_memory_and_store_and_its_id_is_free() {
         coordinator.swarmctl(&["remove", "j", "-q"]).expect(0).stdout,
         "a\nb\n"
     );
-    coordinator.swarmctl(&["inspect", "a"]).expect(4);
-    coordinator.swarmctl(&["job", "show", "j"]).expect(4);
+    // The store follows the removal in a moment.
+    for look in [["inspect", "a"].as_slice(), &["job", "show", "j"]] {
+        wait_until("what was removed is not found", || {
+            coordinator.swarmctl(look).code == 4
+        });
+    }
     let events = coordinator.swarmctl(&["events", "--task", "a"]).expect(0).stdout;
     assert!(
         events.contains("task a was removed: it is failed since "),
