@@ -1,12 +1,16 @@
 //! What becomes of each task that a request is to change.
 
 use swarm_engine::{
-    id::TaskId, limits::MAX_ITEMS, noun::task::TaskState, rejection::Rejection, state::State,
+    id::{Seq, TaskId},
+    limits::MAX_ITEMS,
+    noun::task::TaskState,
+    rejection::Rejection,
+    state::State,
 };
 use swarm_proto::v1;
 
 use super::{Refusal, refusal::of_item};
-use crate::wire::state::state_message;
+use crate::wire::{field, state::state_message};
 
 /// What became of a task.
 pub(super) struct Changed {
@@ -22,6 +26,18 @@ pub(super) fn check_count(field: &str, count: usize) -> Result<(), Refusal> {
     }
     let fault = format!("has {count} tasks, it must have 1 to {MAX_ITEMS}");
     Err(Refusal::invalid(field, fault))
+}
+
+/// The tasks that a request names, each with the revision that its caller saw.
+pub(super) fn read_named<'r>(
+    tasks: impl ExactSizeIterator<Item = (&'r String, Option<u64>)>,
+) -> Result<Vec<(TaskId, Option<Seq>)>, Refusal> {
+    check_count("tasks", tasks.len())?;
+    let read = tasks.enumerate().map(|(index, (id, revision))| {
+        let task = field::task_id(format!("tasks[{index}].task_id"), id)?;
+        Ok((task, revision.map(Seq)))
+    });
+    read.collect::<Result<_, Rejection>>().map_err(Refusal::from)
 }
 
 /// What became of each task, with the states of those that were refused.

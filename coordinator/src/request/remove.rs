@@ -1,17 +1,12 @@
 //! Ended tasks are removed by name.
 
-use swarm_engine::{
-    command::remove::{self, Remove},
-    id::Seq,
-    rejection::Rejection,
-};
+use swarm_engine::command::remove::{self, Remove};
 use swarm_proto::v1;
 
 use super::{
     Context, Refusal,
-    change::{changed, changes, check_count},
+    change::{changed, changes, read_named},
 };
-use crate::wire::field;
 
 /// Removes tasks that have ended and that no other task needs.
 ///
@@ -23,18 +18,11 @@ pub(crate) async fn tasks(
     request: v1::RemoveTasksRequest,
 ) -> Result<v1::RemoveTasksResponse, Refusal> {
     let requested = request.tasks;
-    check_count("tasks", requested.len())?;
-    let tasks = requested
-        .iter()
-        .enumerate()
-        .map(|(index, each)| {
-            let task = field::task_id(format!("tasks[{index}].task_id"), &each.task_id)?;
-            Ok(Remove {
-                task,
-                revision: each.revision.map(Seq),
-            })
-        })
-        .collect::<Result<Vec<Remove>, Rejection>>()?;
+    let tasks = read_named(requested.iter().map(|each| (&each.task_id, each.revision)))?;
+    let tasks: Vec<Remove> = tasks
+        .into_iter()
+        .map(|(task, revision)| Remove { task, revision })
+        .collect();
     let named = tasks.iter().map(|each| each.task.clone()).collect();
     let answer = cx
         .core

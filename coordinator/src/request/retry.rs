@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 
 use swarm_engine::{
     command::retry::{self, Retry},
-    id::{Seq, TaskId},
-    rejection::Rejection,
+    id::TaskId,
 };
 use swarm_proto::v1;
 
 use super::{
     Context, Refusal,
-    change::{changed, changes, check_count},
+    change::{changed, changes, read_named},
 };
-use crate::wire::field;
 
 /// Gives tasks that have ended another round.
 ///
@@ -27,18 +25,11 @@ pub(crate) async fn tasks(
     // Tasks that come back take memory like new ones.
     cx.check_room()?;
     let requested = request.tasks;
-    check_count("tasks", requested.len())?;
-    let tasks = requested
-        .iter()
-        .enumerate()
-        .map(|(index, each)| {
-            let task = field::task_id(format!("tasks[{index}].task_id"), &each.task_id)?;
-            Ok(Retry {
-                task,
-                revision: each.revision.map(Seq),
-            })
-        })
-        .collect::<Result<Vec<Retry>, Rejection>>()?;
+    let tasks = read_named(requested.iter().map(|each| (&each.task_id, each.revision)))?;
+    let tasks: Vec<Retry> = tasks
+        .into_iter()
+        .map(|(task, revision)| Retry { task, revision })
+        .collect();
     let named = named_in(cx, &tasks).await?;
     let answer = cx
         .core
