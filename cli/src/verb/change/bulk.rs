@@ -54,8 +54,10 @@ pub(super) struct Action {
     pub(super) possible: &'static [TaskState],
     /// Why the other states do not allow it.
     pub(super) otherwise: &'static str,
-    /// The states that are meant when the filter names none.
+    /// The states that are meant when a filter names none, and of the tasks of a job.
     pub(super) usual: &'static [TaskState],
+    /// What is said of none of a job's tasks when it has none in these states.
+    pub(super) usually: &'static str,
 }
 
 /// A task as the filter found it.

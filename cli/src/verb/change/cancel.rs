@@ -45,6 +45,7 @@ const CANCEL: Action = Action {
     possible: UNENDED,
     otherwise: "they have ended",
     usual: UNENDED,
+    usually: "can be cancelled",
 };
 
 const EXAMPLES: &str = "\

@@ -7,3 +7,4 @@ pub mod retry;
 
 mod bulk;
 mod changes;
+mod named;

@@ -1,26 +1,19 @@
 //! `swarmctl remove`: removes ended tasks before their time, so that their ids are free again.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use swarm_program::exit::Exit;
 use swarm_proto::{
-    limits::MAX_ITEMS,
     reason::Reason,
-    v1::{ListTasksRequest, RemoveTask, RemoveTasksRequest, Task, TaskChange, TaskState},
+    v1::{RemoveTask, RemoveTasksRequest, Task, TaskChange, TaskState},
 };
 
 use super::{
     bulk::{Action, Caution, FoundTask},
     changes,
+    named::Named,
 };
 use crate::{
-    call::{
-        client::Client,
-        names,
-        pages::Pages,
-        subject::{self, Change, Finder, Subject},
-    },
+    call::{client::Client, names, pages::Pages, subject},
     output::{Output, state, task},
     program::{globals::Globals, past, terminal::note},
     verb::look::filter::Filter,
@@ -43,6 +36,7 @@ const REMOVE: Action = Action {
     possible: ENDED,
     otherwise: "they have not ended",
     usual: ENDED,
+    usually: "has ended",
 };
 
 const EXAMPLES: &str = "\
@@ -114,7 +108,13 @@ async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Resul
         mut tasks,
         of_jobs,
         unknown,
-    } = find_named(client, &subject::ids(&args.ids)?, args.caution.change(REMOVE)).await?;
+    } = Named::find(
+        client,
+        &subject::ids(&args.ids)?,
+        REMOVE,
+        args.caution.change(REMOVE),
+    )
+    .await?;
     if args.caution.dry_run {
         tasks.retain(|task| {
             let (has_ended, word) = (state::is_final(task.state()), state::word(task.state()));
@@ -137,53 +137,6 @@ async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Resul
     }
     let changes: Vec<TaskChange> = unknown.into_iter().chain(removed).collect();
     changes::tell(&changes, &output, "cannot remove", globals)
-}
-
-/// What the words of a command line mean.
-#[derive(Default)]
-struct Named {
-    tasks: Vec<Task>,
-    /// The tasks that were not named themselves.
-    of_jobs: BTreeSet<String>,
-    unknown: Vec<TaskChange>,
-}
-
-async fn find_named(client: &Client, ids: &[String], change: Change) -> anyhow::Result<Named> {
-    let mut named = Named::default();
-    for id in ids {
-        let doing = format!("cannot remove {id}");
-        match Finder::to_change(client, change).find(id, &doing).await? {
-            Some((Subject::Task(task), _)) => named.tasks.push(Task {
-                result: None,
-                ..*task
-            }),
-            Some((Subject::Job(job), _)) => {
-                let before = named.tasks.len();
-                let mut pages = Pages::new(client, ended_of(job.job_id));
-                while let Some(page) = pages.next(MAX_ITEMS).await? {
-                    named.tasks.extend(page);
-                }
-                let found = &named.tasks[before..];
-                if found.is_empty() {
-                    note(format!("job {id}: none of its tasks has ended"));
-                }
-                named
-                    .of_jobs
-                    .extend(found.iter().map(|task| task.task_id.clone()));
-            }
-            Some((Subject::Agent(_), _)) | None => named.unknown.push(changes::unknown(id)),
-        }
-    }
-    Ok(named)
-}
-
-/// The tasks of a job that have ended.
-fn ended_of(job_id: String) -> ListTasksRequest {
-    ListTasksRequest {
-        job_id,
-        states: ENDED.iter().map(|state| (*state).into()).collect(),
-        ..ListTasksRequest::default()
-    }
 }
 
 /// Removes tasks as they were found; answers in their order.

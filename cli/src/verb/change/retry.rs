@@ -3,22 +3,18 @@
 use swarm_program::exit::Exit;
 use swarm_proto::{
     limits::MAX_ITEMS,
-    v1::{ListTasksRequest, RetryTask, RetryTasksRequest, Task, TaskChange, TaskState},
+    v1::{RetryTask, RetryTasksRequest, TaskChange, TaskState},
 };
 
 use super::{
     bulk::{Action, Caution, FoundTask},
     changes,
+    named::Named,
 };
 use crate::{
-    call::{
-        client::Client,
-        names,
-        pages::Pages,
-        subject::{self, Change, Finder, Subject},
-    },
+    call::{client::Client, names, subject},
     output::{Output, task},
-    program::{globals::Globals, terminal::note},
+    program::globals::Globals,
     verb::look::filter::{Filter, State},
 };
 
@@ -34,6 +30,7 @@ const RETRY: Action = Action {
     otherwise: "they have not ended",
     // A skipped task comes back with the task that caused the skip.
     usual: &[TaskState::Failed, TaskState::Cancelled],
+    usually: "is failed or cancelled",
 };
 
 const EXAMPLES: &str = "\
@@ -82,8 +79,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let client = Client::open(globals)?;
     if !args.ids.is_empty() {
-        let (tasks, unknown) =
-            find_named(&client, &subject::ids(&args.ids)?, args.caution.change(RETRY)).await?;
+        let (ids, change) = (subject::ids(&args.ids)?, args.caution.change(RETRY));
+        let Named { tasks, unknown, .. } = Named::find(&client, &ids, RETRY, change).await?;
         if args.caution.dry_run {
             output.list(&task::listing(&tasks, &names::for_people(&client, &output).await))?;
             RETRY.tell_dry_run(tasks.len());
@@ -104,46 +101,6 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     RETRY
         .of_filter(&filter, args.caution, &client, globals, change)
         .await
-}
-
-/// Asks for each task first: with its revision, a request can be sent again when its answer is lost.
-async fn find_named(
-    client: &Client,
-    ids: &[String],
-    change: Change,
-) -> anyhow::Result<(Vec<Task>, Vec<TaskChange>)> {
-    let mut tasks = Vec::with_capacity(ids.len());
-    let mut unknown = Vec::new();
-    for id in ids {
-        let doing = format!("cannot retry {id}");
-        match Finder::to_change(client, change).find(id, &doing).await? {
-            Some((Subject::Task(task), _)) => tasks.push(Task {
-                result: None,
-                ..*task
-            }),
-            Some((Subject::Job(job), _)) => {
-                let before = tasks.len();
-                let mut pages = Pages::new(client, unsuccessful_of(job.job_id));
-                while let Some(page) = pages.next(MAX_ITEMS).await? {
-                    tasks.extend(page);
-                }
-                if tasks.len() == before {
-                    note(format!("job {id}: none of its tasks is failed or cancelled"));
-                }
-            }
-            Some((Subject::Agent(_), _)) | None => unknown.push(changes::unknown(id)),
-        }
-    }
-    Ok((tasks, unknown))
-}
-
-/// The tasks of a job that a retry of the job means.
-fn unsuccessful_of(job_id: String) -> ListTasksRequest {
-    ListTasksRequest {
-        job_id,
-        states: RETRY.usual.iter().map(|state| (*state).into()).collect(),
-        ..ListTasksRequest::default()
-    }
 }
 
 async fn retry(
