@@ -34,6 +34,21 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_under_the_id_of_a_removed_one_stays_in_memory_until_the_removal_is_noted() {
+    let swarm = Fixture::new();
+    swarm.register().await;
+    let under_way = swarm.core.request_under_way(id("a"));
+    swarm.submit(None, vec![task("a", &[])]).await.unwrap();
+    swarm.work().await;
+    swarm.settle().await;
+    let record = swarm.task("a").await.unwrap();
+    // As it is between the writing of a batch that has a removal of this id and the note of it.
+    swarm.core.set_leaving(&record);
+    drop(under_way);
+    assert!(swarm.task("a").await.is_some(), "it was forgotten too early");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_finished_task_leaves_memory_and_is_still_found() {
     let swarm = Fixture::new();
     swarm.register().await;
