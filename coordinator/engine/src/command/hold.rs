@@ -111,7 +111,9 @@ fn strictness(kind: HoldKind) -> u8 {
 
 fn check_scope(state: &State, scope: &Scope) -> Result<(), Rejection> {
     match scope {
-        Scope::Agent(agent) if state.agent(agent).is_none_or(|known| known.gone) => Err(unknown(agent)),
+        Scope::Agent(agent) if state.agent(agent).is_none_or(|known| !known.is_expected()) => {
+            Err(unknown(agent))
+        }
         Scope::Everything | Scope::Queue(_) | Scope::Agent(_) => Ok(()),
     }
 }

@@ -212,8 +212,11 @@ impl State {
         owner.is_some_and(|owner| self.fit_of(class, program, None, owner, liveness).will_do())
     }
 
-    /// The silence of an agent, when it is so long that a call is overdue.
+    /// The silence of an agent, when it is so long that a call is overdue. Nobody waits for a call of one that said
+    /// goodbye or that was told of as lost.
     pub fn silence(&self, agent: &AgentId, liveness: Liveness) -> Option<Duration> {
+        self.agent(agent)
+            .filter(|agent| !agent.gone && agent.lost.is_none())?;
         let presence = self.soft.presences.get(agent);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
         let silence = liveness.now - heard;

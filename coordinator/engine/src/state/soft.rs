@@ -345,9 +345,6 @@ impl Soft {
             && presence.wants.as_deref() != Some(wants)
         {
             let before = presence.wants.replace(Arc::new(wants.clone()));
-            for reach in [Reach::Own, Reach::Everybodys] {
-                self.scans.remove(&(agent.clone(), reach));
-            }
             self.wants_bytes += wants.weight() as u64;
             self.wants_bytes -= before.map_or(0, |before| before.weight() as u64);
             self.clear_scans(agent);
