@@ -116,7 +116,7 @@ impl AgentState {
         let own = hold.filter(|hold| hold.scope != Scope::Everything);
         let is_draining = presence.is_some_and(|presence| presence.draining);
         match own.map(|hold| hold.kind) {
-            _ if agent.has_died() => AgentState::Lost,
+            _ if agent.lost.is_some() => AgentState::Lost,
             _ if agent.gone => AgentState::Gone,
             _ if liveness.now - seen > liveness.ttl => AgentState::Lost,
             _ if is_draining => AgentState::Draining,

@@ -131,6 +131,10 @@ impl State {
         if agent.has_died() {
             return Fit::Lost(Some(agent.changed));
         }
+        // It was silent for too long before the last start, and has not been heard of since.
+        if agent.lost.is_some() {
+            return Fit::Lost(None);
+        }
         let presence = self.soft.presences.get(&agent.id);
         let heard = presence.map_or(liveness.started, |presence| presence.seen);
         if liveness.now - heard > liveness.ttl {
