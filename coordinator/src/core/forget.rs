@@ -14,9 +14,9 @@ use crate::{
 };
 
 impl Core {
-    /// Forgets finished tasks that the store has and that nothing needs, in steps that keep the lock for a short time. A
-    /// task whose id was a removed one's stays until it is noted that the store has the removal: until then, memory alone
-    /// is asked for that id.
+    /// Forgets finished tasks that the store has and that nothing needs, in steps that keep the lock for a short time.
+    /// A task under the id of a removed one stays until it is noted that the store has the removal: until then, memory
+    /// alone is asked for that id.
     pub(super) fn forget_finished(&self) {
         loop {
             let applied = Seq(self.store.applied_seq());
