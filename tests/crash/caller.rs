@@ -46,6 +46,15 @@ impl Recorder {
         std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many submits a full disk has refused.
+    pub(crate) fn refused_by_full_disk(&self) -> usize {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls
+            .iter()
+            .filter(|call| call.exchange.is_refused_by_full_disk())
+            .count()
+    }
+
     fn record(&self, call: Call) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.push(call);

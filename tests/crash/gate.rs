@@ -47,9 +47,7 @@ pub(crate) fn missing(history: &History, report: &Report) -> Vec<String> {
         ),
         (
             "submits that a full disk refused",
-            calls(
-                |exchange| matches!(exchange, Exchange::Submit(_, Answer::Refused(reason)) if reason == "DISK_FULL"),
-            ),
+            calls(Exchange::is_refused_by_full_disk),
             usize::from(is_tried(Fault::FillDisk.name())),
         ),
         ("submits of what was there", calls(has_existed), LEAST_ODD),

@@ -78,6 +78,11 @@ pub(crate) enum Exchange {
 }
 
 impl Exchange {
+    /// Whether it is a submit that a full disk refused.
+    pub(crate) fn is_refused_by_full_disk(&self) -> bool {
+        matches!(self, Exchange::Submit(_, Answer::Refused(reason)) if reason == "DISK_FULL")
+    }
+
     /// The journal position that the answer reflects: its history and seq. None when there was no answer.
     pub(crate) fn as_of(&self) -> Option<(&str, u64)> {
         let as_of = match self {

@@ -54,8 +54,8 @@ pub(crate) fn run(seed: u64, cycles: usize) -> Outcome {
         .enable_all()
         .build()
         .unwrap();
-    let mut swarm = Swarm::start(runtime.handle(), chance.branch());
     let recorder = Arc::new(Recorder::new());
+    let mut swarm = Swarm::start(runtime.handle(), recorder.clone(), chance.branch());
     let lines = swarm.coordinator.dir().join("lines");
     fs::write(&lines, "").unwrap();
     let mut load = {

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{PipeReader, PipeWriter},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,7 @@ use tokio::runtime::Handle;
 
 use self::troubled_disk::plan;
 use super::{
+    caller::Recorder,
     fault::{DISK_FAULTS, Fault, LEASE_TTL, LONG, SHORT},
     wire::{Way, Wire},
 };
@@ -39,6 +41,8 @@ const SHOWN_LINES: usize = 12;
 
 /// See the module.
 pub(crate) struct Swarm {
+    /// What clients were answered.
+    recorder: Arc<Recorder>,
     // In the order in which they are stopped.
     agents: Vec<RealAgent>,
     pub(crate) coordinator: Coordinator,
@@ -89,7 +93,7 @@ pub(crate) enum End {
 }
 
 impl Swarm {
-    pub(crate) fn start(runtime: &Handle, mut chance: Seeded) -> Swarm {
+    pub(crate) fn start(runtime: &Handle, recorder: Arc<Recorder>, mut chance: Seeded) -> Swarm {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::build(dir.path());
         let clock = WrongClock::build(dir.path());
@@ -115,6 +119,7 @@ impl Swarm {
             RealAgent::start_at(wires[n].address(), &name, &["--slots", "3"])
         });
         Swarm {
+            recorder,
             agents: agents.collect(),
             coordinator,
             wires,

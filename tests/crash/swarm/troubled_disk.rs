@@ -19,7 +19,7 @@ const MOST_CALLS: usize = 5;
 const REFUSES: &str = "the disk is full: submits and claims are refused";
 
 impl Swarm {
-    /// Takes all space away, until after the coordinator has seen it. False when it cannot.
+    /// Takes all space away, until after the coordinator has seen it and a submit was refused. False when it cannot.
     pub(super) fn fill_disk(&mut self) -> bool {
         let Some(plan) = &self.plan else { return false };
         plan.fill();
@@ -32,6 +32,14 @@ impl Swarm {
             let program = self.coordinator.program();
             // From the last time on it may not have seen that there was space.
             times(program.log()) > before || program.ended().is_some() || filled.elapsed() >= LONG
+        });
+        // On a busy machine nobody may submit within a short time.
+        let refused = self.recorder.refused_by_full_disk();
+        wait_until("the full disk refuses a submit", || {
+            self.undo_what_is_due();
+            self.recorder.refused_by_full_disk() > refused
+                || self.coordinator.program().ended().is_some()
+                || filled.elapsed() >= 2 * LONG
         });
         self.later(SHORT, Undo::MakeSpace);
         true
