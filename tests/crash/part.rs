@@ -69,6 +69,11 @@ impl Part {
         if report.violations > 0 {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
+            // Programs that are ended by a panic print much behind its words.
+            let panic = lines.iter().position(|line| line.contains("panicked at "));
+            if let Some(words) = panic.and_then(|at| lines.get(at + 1)) {
+                wrong.push(format!("it panicked: {words}"));
+            }
             println!("---- the end of what the {} printed", self.name);
             for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
                 println!("{line}");
@@ -131,6 +136,12 @@ mod tests {
                 "exit status: 4",
             ),
             ("exit 0", PATIENCE, 1, "cannot read the report"),
+            (
+                r#"echo "thread 'main' panicked at a:1:2:"; echo 'nobody came'; seq 100; exit 101"#,
+                PATIENCE,
+                1,
+                "it panicked: nobody came",
+            ),
             ("exec sleep 600", Duration::ZERO, 1, "had not ended"),
         ] {
             let (report, broken) = finished(line, limit);
