@@ -10,7 +10,7 @@ use swarm_engine::{
     limits::MAX_ITEMS,
     rejection::Rejection,
 };
-use swarm_proto::v1;
+use swarm_proto::{terminal::one_line, v1};
 
 use super::{Context, Refusal, claim, granted, refusal::of_item};
 use crate::{
@@ -68,7 +68,10 @@ pub(crate) async fn complete(
             let slowed_before = draft.slowed_until(&agent, now);
             let completed = complete::decide(draft, command);
             let slowed = draft.slowed_until(&agent, now);
-            let pause = slowed.filter(|_| slowed > slowed_before).map(|until| until - now);
+            let pause = slowed.filter(|_| slowed > slowed_before).map(|until| {
+                let name = draft.agent(&agent).map(|agent| agent.name.to_string());
+                (name.unwrap_or_else(|| agent.to_string()), until - now)
+            });
             let claimed = claim.map(|claim| {
                 let (claim, _) = claim?;
                 granting::decide(draft, claim).map_err(|rejection| of_item(&rejection))
@@ -78,11 +81,12 @@ pub(crate) async fn complete(
         .await?;
     let as_of = answer.as_of;
     let (completed, claimed, pause) = answer.value;
-    if let Some(pause) = pause {
+    if let Some((name, pause)) = pause {
         tracing::warn!(
             agent_id = agent.as_str(),
             help = "run agent doctor there",
-            "the agent's machine failed what it was given: it is given nothing for {}",
+            "the machine of agent {} failed what it was given, so it is given nothing for {}",
+            one_line(&name),
             describe(pause)
         );
     }

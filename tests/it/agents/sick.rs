@@ -79,7 +79,7 @@ fn a_machine_without_a_program_costs_a_few_attempts_and_no_task() {
     }
     let log = coordinator.program().log();
     assert!(
-        log.contains("the agent's machine failed what it was given"),
+        log.contains("failed what it was given, so it is given nothing"),
         "{log}"
     );
 }
@@ -153,7 +153,7 @@ fn a_list_with_one_mistake_slows_its_machines_once_at_most() {
     assert_eq!(client.status().agents.unwrap().slowed, 0);
     let log = coordinator.program().log();
     let slowed = log
-        .matches("the agent's machine failed what it was given")
+        .matches("failed what it was given, so it is given nothing")
         .count();
     // All slots of both may fail before the second machine is heard.
     assert!(slowed <= 6, "{log}");
