@@ -52,7 +52,8 @@ use crate::{
 const FLAG: &str = "--guard";
 /// The longest pause before a dead guard is replaced.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long the guard tries to tell the coordinator: by then that one knows by the silence.
+/// How long the guard tries to tell the coordinator: for one lease, as coordinators make them by default. By the end of
+/// a lease the coordinator knows by the silence. Where leases last longer, the guard may give up before.
 const TELLING: Duration = Duration::from_secs(90);
 /// The time for the pipe to take the last words: it takes a thousand of them even from a guard that is stopped.
 const WRITING: Duration = Duration::from_secs(1);
@@ -102,7 +103,7 @@ pub(crate) fn run(file: &Path, config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Tells the coordinator that the agent has died. When it does not hear it in time, it knows by the silence.
+/// Tells the coordinator that the agent has died. When it does not hear it, it knows by the silence in the end.
 fn tell(last_words: &ReportDeathRequest, config: &Config) {
     let telling = async {
         let coordinator = Coordinator::new(config)?;
