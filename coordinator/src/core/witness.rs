@@ -31,7 +31,8 @@ impl Core {
         (seq > last.0).then_some(Missing { seq, last })
     }
 
-    /// Notes that an agent has seen this event. Its session is accepted: strangers can say anything.
+    /// Notes that a registered agent has seen this event. Anybody can register an agent and let it say anything, so
+    /// this warns people, and nothing is decided by it.
     pub(crate) fn agent_saw(&self, agent: &AgentId, missing: Missing) {
         let Missing { seq, last } = missing;
         if self.witness.0.fetch_max(seq, Ordering::Relaxed) == 0 {
