@@ -337,17 +337,23 @@ async fn an_agent_waits_for_the_process_that_hung_when_its_predecessor_was_kille
     assert_eq!(again.end().await.0, 0);
 }
 
-#[tokio::test]
-async fn an_agent_whose_state_directory_hangs_delivers_what_it_runs_and_ends_at_a_signal() {
-    let (fake, home) = (Fake::start().await, Home::new());
-    let (state, workspace) = (home.path().join("state"), home.path().join("work"));
+/// An agent with this state directory, and a workspace that is not in it.
+fn with_state_in(fake: &Fake, home: &Home, state: &Path) -> Option<Agent> {
+    let workspace = home.path().join("work");
     let flags = [
         "--state-dir",
         state.to_str().unwrap(),
         "--workspace",
         workspace.to_str().unwrap(),
     ];
-    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+    home.start_apart(fake, "true", &flags)
+}
+
+#[tokio::test]
+async fn an_agent_whose_state_directory_hangs_delivers_what_it_runs_and_ends_at_a_signal() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let state = home.path().join("state");
+    let Some(agent) = with_state_in(&fake, &home, &state) else {
         return;
     };
     fake.submit("a", &home.patient("a"));
@@ -364,14 +370,8 @@ async fn an_agent_whose_state_directory_hangs_delivers_what_it_runs_and_ends_at_
 #[tokio::test]
 async fn an_outcome_that_is_written_after_it_was_confirmed_is_not_sent_again() {
     let (fake, home) = (Fake::start().await, Home::new());
-    let (state, workspace) = (home.path().join("state"), home.path().join("work"));
-    let flags = [
-        "--state-dir",
-        state.to_str().unwrap(),
-        "--workspace",
-        workspace.to_str().unwrap(),
-    ];
-    let Some(agent) = home.start_apart(&fake, "true", &flags) else {
+    let state = home.path().join("state");
+    let Some(agent) = with_state_in(&fake, &home, &state) else {
         return;
     };
     fake.submit("first", "true");
