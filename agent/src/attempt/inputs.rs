@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use super::{
     DIRECTORY_LIMIT, Limits, Surroundings, Unstarted, ordered, outcome_of, start_unless_ordered,
-    starter::Gate,
+    starter::CancelToken,
 };
 use crate::{
     coordinator::{CallError, order::Order, sentence},
@@ -92,7 +92,7 @@ async fn put(
     orders: &watch::Receiver<Order>,
 ) -> Result<String, Outcome> {
     let (workspace, place) = (Arc::clone(surroundings.workspace), inputs.to_owned());
-    let write = move |gate: &Gate| match gate.pass() {
+    let write = move |token: &CancelToken| match token.begin() {
         true => input.write(&place, &workspace).map(str::to_owned),
         false => Ok(input.name),
     };

@@ -12,7 +12,7 @@ use swarm_proto::{
 };
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
-use self::starter::{Gate, Made, START_LIMIT, Starter, Unfinished};
+use self::starter::{CancelToken, Made, START_LIMIT, Starter, Unfinished};
 use crate::{
     attempt_key::AttemptKey,
     coordinator::{
@@ -174,7 +174,7 @@ async fn start(
     );
     let (assignment, key, directory) = (Arc::clone(assignment), key.clone(), Arc::clone(directory));
     let known = orders.clone();
-    let start = move |gate: &Gate| {
+    let start = move |token: &CancelToken| {
         let executor = assignment.spec.as_ref().and_then(Executor::of);
         let launch = executor
             .ok_or_else(|| released("the task is no command"))?
@@ -183,7 +183,7 @@ async fn start(
         let (program, path) = (launch.program.clone(), launch.path());
         let order = || *known.borrow();
         // The lease may be somebody else's by now.
-        let is_wanted = || order() < Order::Cancel && gate.pass();
+        let is_wanted = || order() < Order::Cancel && token.begin();
         let process = Process::start(launch, tree, is_wanted)
             .map_err(|error| not_started(&error, &program, &path))?
             .ok_or_else(|| match order() {
@@ -231,7 +231,7 @@ async fn start_unless_ordered<T: Send + 'static>(
     starter: &Starter,
     limits: Limits,
     orders: &watch::Receiver<Order>,
-    start: impl FnOnce(&Gate) -> T + Send + 'static,
+    start: impl FnOnce(&CancelToken) -> T + Send + 'static,
 ) -> Result<T, Unstarted> {
     let mut orders = orders.clone();
     let mut heard = None;
@@ -251,7 +251,7 @@ async fn blame_full_disk(outcome: Outcome, surroundings: &Surroundings<'_>) -> O
     let workspace = surroundings.workspace;
     let there = Arc::clone(workspace);
     // On a thread that may hang, as a start does. A disk that does not answer is not full.
-    let is_full = move |_: &Gate| Space::at(there.path()).is_ok_and(Space::is_used_up);
+    let is_full = move |_: &CancelToken| Space::at(there.path()).is_ok_and(Space::is_used_up);
     if !surroundings.starter.run(is_full).await.unwrap_or(false) {
         return Outcome::Failure(failure);
     }
@@ -379,9 +379,9 @@ async fn make_directory(
     let (workspace, key) = (Arc::clone(surroundings.workspace), key.clone());
     let made = Made::nothing();
     let there = made.there();
-    let make = move |gate: &Gate| {
+    let make = move |token: &CancelToken| {
         let directory = Arc::new(AttemptDirectory::make(&workspace, &key, has_inputs)?);
-        if let Some(unwanted) = there.pass(&directory, gate) {
+        if let Some(unwanted) = there.begin(&directory, token) {
             unwanted.close(false)?;
         }
         Ok(directory)
@@ -421,7 +421,7 @@ mod tests {
     /// What comes of a start that hangs while these are its attempt's orders.
     async fn hang(orders: &watch::Receiver<Order>) -> Result<(), Unstarted> {
         let (_end, wait) = channel::<()>();
-        let hangs = move |_: &Gate| {
+        let hangs = move |_: &CancelToken| {
             let _ = wait.recv();
         };
         let limits = Limits {

@@ -33,32 +33,32 @@ pub(crate) struct Starter {
     hung: Arc<AtomicUsize>,
 }
 
-/// The gate before the process of a start. It is shut when nobody waits for the start any more, so that no process
+/// The token of a start. It is cancelled when nobody waits for the start any more, so that no process
 /// begins whose attempt was reported as failed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gate(Arc<Mutex<State>>);
+pub(crate) struct CancelToken(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    is_shut: bool,
-    has_passed: bool,
+    is_cancelled: bool,
+    has_begun: bool,
     /// The thread of the start, until the start has ended. Then the thread may be at work on another one.
     thread: Option<i32>,
 }
 
-impl Gate {
+impl CancelToken {
     /// Asks to begin a process, directly before that; says whether somebody still waits for it.
-    pub(crate) fn pass(&self) -> bool {
+    pub(crate) fn begin(&self) -> bool {
         let mut state = self.state();
-        state.has_passed = !state.is_shut;
-        state.has_passed
+        state.has_begun = !state.is_cancelled;
+        state.has_begun
     }
 
-    /// Shuts the gate; says whether a process may have begun before.
-    fn shut(&self) -> bool {
+    /// Cancels the start; says whether a process may have begun before.
+    fn cancel(&self) -> bool {
         let mut state = self.state();
-        state.is_shut = true;
-        state.has_passed
+        state.is_cancelled = true;
+        state.has_begun
     }
 
     fn set_thread(&self, thread: Option<i32>) {
@@ -111,7 +111,7 @@ impl Starter {
     /// Starts something within the limit. What is started later is dropped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        start: impl FnOnce(&Gate) -> T + Send + 'static,
+        start: impl FnOnce(&CancelToken) -> T + Send + 'static,
     ) -> Result<T, Unfinished> {
         self.run_within(START_LIMIT, pending(), start).await
     }
@@ -121,13 +121,13 @@ impl Starter {
         &self,
         limit: Duration,
         unwanted: impl Future<Output = ()>,
-        start: impl FnOnce(&Gate) -> T + Send + 'static,
+        start: impl FnOnce(&CancelToken) -> T + Send + 'static,
     ) -> Result<T, Unfinished> {
         if self.hung.load(Ordering::Relaxed) >= MAX_HUNG {
             return Err(Unfinished::OthersHang);
         }
-        let gate = Gate::default();
-        let there = gate.clone();
+        let token = CancelToken::default();
+        let there = token.clone();
         let mut starting = spawn_blocking(move || {
             there.set_thread(Some(this_thread()));
             let started = start(&there);
@@ -145,7 +145,7 @@ impl Starter {
             () = sleep(limit) => Unfinished::Hung(limit),
             () = unwanted => Unfinished::Unwanted,
         };
-        let is_ended = gate.shut() && end(&mut starting, &gate).await;
+        let is_ended = token.cancel() && end(&mut starting, &token).await;
         if is_ended {
             return Err(unfinished);
         }
@@ -157,12 +157,12 @@ impl Starter {
         tokio::spawn(async move {
             if !hangs {
                 // What nobody waits for any more may end in a moment.
-                if end(&mut starting, &gate).await {
+                if end(&mut starting, &token).await {
                     return;
                 }
                 hung.fetch_add(1, Ordering::Relaxed);
             }
-            while !end(&mut starting, &gate).await {}
+            while !end(&mut starting, &token).await {}
             hung.fetch_sub(1, Ordering::Relaxed);
             tracing::info!("a start that hung has come to an end");
         });
@@ -186,10 +186,10 @@ impl<T> Made<T> {
         Made(Arc::clone(&self.0))
     }
 
-    /// Passes the gate with what was made; answers it when it is to be undone.
-    pub(super) fn pass(&self, made: &Arc<T>, gate: &Gate) -> Option<Arc<T>> {
+    /// Begins with what was made; answers that when it is to be undone.
+    pub(super) fn begin(&self, made: &Arc<T>, token: &CancelToken) -> Option<Arc<T>> {
         *self.made() = Some(Arc::clone(made));
-        if gate.pass() { None } else { self.take() }
+        if token.begin() { None } else { self.take() }
     }
 
     /// Takes what is to be undone, after an unfinished start.
@@ -204,8 +204,8 @@ impl<T> Made<T> {
 
 /// Kills the child that a start hangs with, which frees the thread, and drops what was started nevertheless; false when
 /// the start goes on hanging.
-async fn end<T>(starting: &mut JoinHandle<T>, gate: &Gate) -> bool {
-    gate.kill_unstarted();
+async fn end<T>(starting: &mut JoinHandle<T>, token: &CancelToken) -> bool {
+    token.kill_unstarted();
     timeout(KILL_LIMIT, starting).await.map(drop).is_ok()
 }
 
@@ -220,15 +220,18 @@ mod tests {
     #[tokio::test]
     async fn hung_starts_are_bounded_told_apart_and_forgotten_when_they_end() {
         let starter = Starter::default();
-        assert_eq!(starter.run(|gate| gate.pass() && gate.pass()).await, Ok(true));
+        assert_eq!(
+            starter.run(|token| token.begin() && token.begin()).await,
+            Ok(true)
+        );
         let mut ends = Vec::new();
         let (tell, told) = channel();
         for _ in 0..MAX_HUNG {
             let ((end, wait), tell) = (channel::<()>(), tell.clone());
             ends.push(end);
-            let start = move |gate: &Gate| {
+            let start = move |token: &CancelToken| {
                 let _ = wait.recv();
-                tell.send(gate.pass()).unwrap();
+                tell.send(token.begin()).unwrap();
             };
             let limit = Duration::from_millis(1);
             let hung = starter.run_within(limit, pending(), start).await;
@@ -249,7 +252,7 @@ mod tests {
     async fn a_start_that_an_order_ends_hangs_only_if_it_goes_on() {
         let starter = Starter::default();
         let (end, wait) = channel::<()>();
-        let start = move |_: &Gate| {
+        let start = move |_: &CancelToken| {
             let _ = wait.recv();
         };
         let ordered = starter.run_within(START_LIMIT, ready(()), start).await;
@@ -272,15 +275,15 @@ mod tests {
         let ((end, wait), (undo, undone)) = (channel::<()>(), channel());
         let made = Made::nothing();
         let there = made.there();
-        let start = move |gate: &Gate| {
+        let start = move |token: &CancelToken| {
             let thing = Arc::new(());
             if is_passed {
-                undo.send(there.pass(&thing, gate).is_some()).unwrap();
+                undo.send(there.begin(&thing, token).is_some()).unwrap();
             }
             tell.send(()).unwrap();
             let _ = wait.recv();
             if !is_passed {
-                undo.send(there.pass(&thing, gate).is_some()).unwrap();
+                undo.send(there.begin(&thing, token).is_some()).unwrap();
             }
         };
         let unwanted = async { told.await.unwrap() };
