@@ -22,7 +22,7 @@ use swarm_proto::{
 use tokio::sync::watch;
 
 use super::{
-    DIRECTORY_LIMIT, Limits, Surroundings, Unstarted, ordered, outcome_of, start_unless_ordered,
+    DIRECTORY_LIMIT, Limits, StartError, Surroundings, ordered, outcome_of, start_unless_ordered,
     starter::CancelToken,
 };
 use crate::{
@@ -102,8 +102,8 @@ async fn put(
     };
     match start_unless_ordered(surroundings.starter, limits, orders, write).await {
         Ok(written) => written.map_err(|sentence| failed("inputs", Blame::Machine, sentence)),
-        Err(Unstarted::Ordered(order)) => Err(outcome_of(order)),
-        Err(Unstarted::Not(why)) => {
+        Err(StartError::Ordered(order)) => Err(outcome_of(order)),
+        Err(StartError::Unfinished(why)) => {
             let sentence = format!("cannot write its inputs into {}: {why}", inputs.display());
             Err(failed("hung", Blame::Machine, sentence))
         }

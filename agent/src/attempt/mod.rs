@@ -203,8 +203,8 @@ async fn start(
     };
     match start_unless_ordered(surroundings.starter, limits, orders, start).await {
         Ok(started) => started,
-        Err(Unstarted::Ordered(order)) => Err(outcome_of(order)),
-        Err(Unstarted::Not(why)) => Err(failed(
+        Err(StartError::Ordered(order)) => Err(outcome_of(order)),
+        Err(StartError::Unfinished(why)) => Err(failed(
             "hung",
             Blame::Machine,
             format!("cannot start the command: {why}"),
@@ -220,10 +220,11 @@ struct Limits {
 
 /// Why a start has brought nothing.
 #[derive(Debug, PartialEq, Eq)]
-enum Unstarted {
+enum StartError {
     /// This order ends its attempt.
     Ordered(Order),
-    Not(Unfinished),
+    /// It did not come to an end.
+    Unfinished(Unfinished),
 }
 
 /// Starts something for an attempt, until an order ends that.
@@ -232,7 +233,7 @@ async fn start_unless_ordered<T: Send + 'static>(
     limits: Limits,
     orders: &watch::Receiver<Order>,
     start: impl FnOnce(&CancelToken) -> T + Send + 'static,
-) -> Result<T, Unstarted> {
+) -> Result<T, StartError> {
     let mut orders = orders.clone();
     let mut heard = None;
     let unwanted = async {
@@ -240,7 +241,7 @@ async fn start_unless_ordered<T: Send + 'static>(
         sleep(limits.ordered).await;
     };
     let started = starter.run_within(limits.alone, unwanted, start).await;
-    started.map_err(|why| heard.map_or(Unstarted::Not(why), Unstarted::Ordered))
+    started.map_err(|why| heard.map_or(StartError::Unfinished(why), StartError::Ordered))
 }
 
 /// Blames the machine for the failure of a command on a full disk: it may have failed for want of space.
@@ -404,8 +405,8 @@ async fn make_directory(
     let (reason, why) = match ended {
         Ok(Ok(directory)) => return Ok(directory),
         Ok(Err(error)) => ("workspace", error.to_string()),
-        Err(Unstarted::Ordered(order)) => return Err(outcome_of(order)),
-        Err(Unstarted::Not(why)) => ("hung", why.to_string()),
+        Err(StartError::Ordered(order)) => return Err(outcome_of(order)),
+        Err(StartError::Unfinished(why)) => ("hung", why.to_string()),
     };
     let place = surroundings.workspace.path().display();
     let sentence = format!("cannot make a directory in {place}: {why}");
@@ -419,7 +420,7 @@ mod tests {
     use super::*;
 
     /// What comes of a start that hangs while these are its attempt's orders.
-    async fn hang(orders: &watch::Receiver<Order>) -> Result<(), Unstarted> {
+    async fn hang(orders: &watch::Receiver<Order>) -> Result<(), StartError> {
         let (_end, wait) = channel::<()>();
         let hangs = move |_: &CancelToken| {
             let _ = wait.recv();
@@ -436,13 +437,13 @@ mod tests {
         let (sender, orders) = watch::channel(Order::GoOn);
         assert!(matches!(
             hang(&orders).await,
-            Err(Unstarted::Not(Unfinished::Hung(_)))
+            Err(StartError::Unfinished(Unfinished::Hung(_)))
         ));
         sender.send(Order::Cancel).unwrap();
-        assert_eq!(hang(&orders).await, Err(Unstarted::Ordered(Order::Cancel)));
+        assert_eq!(hang(&orders).await, Err(StartError::Ordered(Order::Cancel)));
         let (sender, orders) = watch::channel(Order::GoOn);
         drop(sender);
         let leaving = Order::Stop(Why::Leaving);
-        assert_eq!(hang(&orders).await, Err(Unstarted::Ordered(leaving)));
+        assert_eq!(hang(&orders).await, Err(StartError::Ordered(leaving)));
     }
 }
