@@ -36,6 +36,7 @@ fn tests_of(package: &str, target: &str) -> PathBuf {
         "swarm-engine" => "coordinator/engine",
         "swarm-coordinator" => "coordinator",
         "swarm-agent" => "agent",
+        "swarmctl" => "cli",
         other => panic!("no planted bug is looked for in {other}"),
     };
     let directory = Path::new(directory);
