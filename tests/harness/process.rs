@@ -4,12 +4,33 @@ use std::{fs, path::Path};
 
 /// Whether a process runs; one that has ended and was not waited for does not.
 pub(crate) fn is_running(pid: i32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
+    state_of(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+fn state_of(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything; the state follows the last one.
-    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
-    !state.is_some_and(|state| state.starts_with(['Z', 'X']))
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// Whether a process stands still because of a signal.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    state_of(pid).is_some_and(|state| state == 'T')
+}
+
+/// The name of a process's program.
+pub(crate) fn name_of(pid: i32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
+/// The children of a process that has one thread.
+pub(crate) fn children_of(pid: i32) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children
+        .split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .collect()
 }
 
 /// The processes whose environment has this mark of an attempt.

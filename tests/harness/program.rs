@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{PATIENCE, wait_at_most, wait_for};
+use super::{PATIENCE, process, wait_at_most, wait_for};
 
 /// The end of a log that is shown when a test fails.
 const SHOWN_LINES: usize = 60;
@@ -182,8 +182,27 @@ impl Program {
 
     /// Kills it with SIGKILL, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
-        self.signal(Signal::SIGKILL);
+        assert!(self.ended.is_none(), "{} has ended", self.name);
+        self.send_kill();
         self.wait(PATIENCE);
+    }
+
+    /// Sends SIGKILL to it, and to the first process of the container that it is. `unshare` has the system do that, but
+    /// for a process that it began a moment ago, which would stay for ever.
+    fn send_kill(&self) {
+        let pid = self.pid();
+        let send = |pid: i32, signal| kill(Pid::from_raw(pid), signal);
+        if process::name_of(pid).is_some_and(|name| name == "unshare") {
+            // What stands still begins no process.
+            let _ = send(pid, Signal::SIGSTOP);
+            wait_at_most(LAST_GRACE, || {
+                (process::is_stopped(pid) || !process::is_running(pid)).then_some(())
+            });
+            for child in process::children_of(pid) {
+                let _ = send(child, Signal::SIGKILL);
+            }
+        }
+        let _ = send(pid, Signal::SIGKILL);
     }
 
     /// Kills it with SIGKILL after this time, unless it has ended by itself.
@@ -206,7 +225,9 @@ impl Drop for Program {
             let _ = kill(pid, self.farewell);
             let _ = kill(pid, Signal::SIGCONT);
             wait_at_most(LAST_GRACE, || self.child.try_wait().transpose());
-            let _ = self.child.kill();
+            if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+                self.send_kill();
+            }
             let _ = self.child.wait();
         }
         if std::thread::panicking() {
