@@ -125,6 +125,42 @@ fn no_shell_of_a_command_reads_a_line_as_commands() {
         );
         assert_eq!(argv(&fake, 0).last().unwrap(), expected, "{command:?}");
     }
+    for (command, told) in [
+        (
+            &["pwsh", "-NoProfile", "-c", "wc {}"][..],
+            "write $env:ENTRY in its place in a line of pwsh",
+        ),
+        (
+            &["fish", "--command", "wc {}"],
+            "write \"$ENTRY\" in its place in a line of fish",
+        ),
+        (
+            &["n=$(bash -c \"wc -l {}\")"],
+            "in a line that starts another shell",
+        ),
+        (&["echo $(( {} + 1 ))"], "where a shell may compute with it"),
+        (
+            &["find \"$ENTRY\" -exec wc {} +"],
+            "or \\{} where another program such as find reads it",
+        ),
+    ] {
+        let ended = fake.ctl_with(
+            &[&["submit", "--each-line", "-", "--"], command].concat(),
+            hostile,
+            &[],
+        );
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("warning: {} stays as it is "),
+            "{}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(
+            argv(&fake, 0).last(),
+            command.last().map(|line| (*line).to_owned()).as_ref()
+        );
+    }
     let ended = each_line(&fake, &[], &["cat <<E\n{}\nE"], "a\n");
     assert!(
         ended

@@ -1,9 +1,6 @@
 //! `{}` in the command of a series stands for the task's line, or else its number, as it does for `xargs -I {}`.
 
-use super::{
-    Item,
-    shell::{self, shell_lines},
-};
+use super::{Item, left::Left, line, shell::shell_lines};
 
 const BRACES: &str = "{}";
 
@@ -21,21 +18,32 @@ pub(super) fn count(word: &str) -> usize {
 }
 
 /// Puts the item into a command: its value into words, and the name of its variable into lines of shells, which would
-/// read the value as commands.
-pub(super) fn fill(argv: &mut [String], item: &Item) {
+/// read the value as commands. Returns why braces stay as they are, where they do.
+pub(super) fn fill(argv: &mut [String], item: &Item) -> Option<Left> {
     let (value, variable) = (item.value(), item.variable());
     let lines = shell_lines(argv);
+    let mut left = None;
     for (at, word) in argv.iter_mut().enumerate() {
-        let Some(line) = lines.iter().find(|line| line.at == at) else {
+        let Some(shell) = lines.iter().find(|line| line.at == at) else {
             let parts = word.split(KEPT).map(|part| part.replace(BRACES, &value));
             *word = parts.collect::<Vec<String>>().join(BRACES);
             continue;
         };
-        // A line that uses the variable means its braces for another program, such as find.
-        if !line.is_foreign && !shell::uses(word, variable) {
-            *word = shell::fill(word, BRACES, variable, line.is_wrapped);
-        }
+        let whole = match shell.foreign {
+            Some(foreign) => Some(Left::Behind(foreign)),
+            None => Left::in_all_of(word, variable),
+        };
+        let stays = match whole {
+            Some(why) => has_braces(word).then_some(why),
+            None => {
+                let (filled, stays) = line::fill(word, BRACES, variable, shell.is_wrapped);
+                *word = filled;
+                stays
+            }
+        };
+        left = left.or(stays);
     }
+    left
 }
 
 #[cfg(test)]
@@ -122,7 +130,18 @@ mod tests {
                 "{argv:?}"
             );
         }
-        assert_eq!(filled(&["fish", "-c", "wc -l {}"], name)[2], "wc -l {}");
+        for argv in [
+            &["fish", "--command", "wc -l {}"][..],
+            &["pwsh", "-NoProfile", "-c", "wc -l {}"],
+            &["sh", "-c", "n=$(bash -c \"wc -l {}\")"],
+            &["bash", "-c", "eval wc -l {}"],
+            &["bash", "-c", "echo $(({}))"],
+            &["sh", "-c", "cat <<END\n{}\nEND"],
+            &["sh", "-c", "bash -c 'wc {}'; wc {}"],
+        ] {
+            assert_eq!(filled(argv, name), argv, "{argv:?}");
+        }
+        assert_eq!(filled(&["fish", "wc.fish", "{}"], name)[2], name);
     }
 
     #[test]

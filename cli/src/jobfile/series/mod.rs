@@ -1,6 +1,8 @@
 //! Many tasks written as one: a copy for each number, or for each line.
 
 mod braces;
+mod left;
+mod line;
 mod shell;
 
 use std::{
@@ -18,7 +20,8 @@ use swarm_proto::{
 };
 
 pub(crate) use braces::has_braces;
-pub(crate) use shell::{ShellLine, has_here_document, shell_lines, starts_a_shell, uses};
+pub(crate) use left::Left;
+pub(crate) use shell::shell_lines;
 
 /// Bytes of a file of lines: as many as a job file may have.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -133,14 +136,11 @@ impl Written {
         }
     }
 
-    /// Its words with an empty item in them.
-    pub(crate) fn filled(&self) -> Vec<String> {
+    /// Why braces stay as they are when an item is put into it, where they do.
+    pub(crate) fn left(&self) -> Option<Left> {
+        self.variable?;
         let line = (self.variable == Some(LINE_VARIABLE)).then(String::new);
-        let mut argv = self.command.argv.clone();
-        if self.variable.is_some() {
-            braces::fill(&mut argv, &Item { number: 0, line });
-        }
-        argv
+        braces::fill(&mut self.command.argv.clone(), &Item { number: 0, line })
     }
 }
 

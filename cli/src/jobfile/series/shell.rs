@@ -1,60 +1,126 @@
-//! The shells in a command, and their lines: whatever stands in such a line is read as commands.
+//! The shells in a command, and what they read: whatever stands in a shell's line is read as commands.
 
 use std::path::Path;
 
 /// Shells whose lines quote as POSIX says.
 const SHELLS: &[&str] = &[
-    "sh", "ash", "bash", "dash", "ksh", "ksh93", "mksh", "posh", "rbash", "yash", "zsh",
+    "sh", "ash", "bash", "dash", "hush", "ksh", "lksh", "mksh", "oksh", "osh", "pdksh", "posh", "rbash",
+    "zsh",
 ];
 
-/// Shells with a quoting of their own.
-const FOREIGN: &[&str] = &["fish", "csh", "tcsh", "elvish", "nu", "pwsh", "xonsh"];
+/// Shells with a quoting or with options of their own.
+const FOREIGN: &[&str] = &[
+    "fish", "csh", "tcsh", "elvish", "nu", "pwsh", "xonsh", "yash", "ysh",
+];
 
 /// Long options of shells whose argument is a word of its own.
-const LONG_WITH_WORD: &[&str] = &["--rcfile", "--init-file"];
+const LONG_WITH_WORD: &[&str] = &["--rcfile", "--init-file", "--emulate"];
 
-/// The line that a shell of a command reads.
+/// Programs and variables that make a shell read a text once more, or compute with it: `eval`, `$SHELL -c`.
+const READ_AGAIN: &[&str] = &["eval", "trap", "let", "declare", "typeset", "SHELL", "BASH"];
+
+/// What ends a command within a line, also where it stands within `$( )` and the like.
+const BETWEEN_COMMANDS: &[char] = &['(', ')', ';', '&', '|', '`', '<', '>', '\n'];
+
+/// What may stand around a word of a line without being a part of it.
+const AROUND_WORDS: &[char] = &['"', '\'', '$', '{', '}'];
+
+/// A word that a shell of a command reads, as far as the command tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShellLine {
-    /// The position of its word.
+    /// The position of the word.
     pub(crate) at: usize,
     /// Whether another program of the command starts the shell, and may keep variables from it, as `sudo` does.
     pub(crate) is_wrapped: bool,
-    /// Whether the shell quotes otherwise than POSIX says.
-    pub(crate) is_foreign: bool,
+    /// The shell, when it reads the word in a way of its own, if at all.
+    pub(crate) foreign: Option<Foreign>,
 }
 
-/// The lines that shells read, in their order: `sh -c LINE`, also behind `env`, `timeout 5` and the like.
+/// A shell whose words nothing can be put into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign(&'static str);
+
+impl Foreign {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// A variable as a line of this shell has it.
+    pub(crate) fn variable(self, name: &str) -> String {
+        match self.0 {
+            "pwsh" => format!("$env:{name}"),
+            "nu" => format!("$env.{name}"),
+            "elvish" => format!("$E:{name}"),
+            "xonsh" => format!("${name}"),
+            _ => format!("\"${name}\""),
+        }
+    }
+}
+
+/// What a shell reads of the words behind it, by its options.
+enum Reads {
+    /// A script, whose arguments they are.
+    Script,
+    /// None of them: it reads its input.
+    Input,
+    /// A line, at this position.
+    Line(usize),
+    /// Any of them, in a way of its own.
+    Anything(Foreign),
+}
+
+/// What shells read, in the order of the words: `sh -c LINE`, also behind `env`, `timeout 5` and the like.
 pub(crate) fn shell_lines(words: &[impl AsRef<str>]) -> Vec<ShellLine> {
     let (mut lines, mut at) = (Vec::new(), 0);
     while let Some(word) = words.get(at) {
-        let program = Path::new(word.as_ref())
-            .file_name()
-            .and_then(|name| name.to_str());
-        let is_one_of = |shells: &[&str]| program.is_some_and(|program| shells.contains(&program));
-        let is_foreign = is_one_of(FOREIGN);
-        let line = match is_foreign || is_one_of(SHELLS) {
-            true => line_behind(words, at + 1),
-            false => None,
-        };
-        if let Some(line) = line {
-            let is_wrapped = at > 0;
-            lines.push(ShellLine {
-                at: line,
-                is_wrapped,
-                is_foreign,
-            });
+        let is_wrapped = at > 0;
+        match read_by(word.as_ref(), words, at + 1) {
+            None | Some(Reads::Script | Reads::Input) => {}
+            Some(Reads::Line(line)) => {
+                lines.push(ShellLine {
+                    at: line,
+                    is_wrapped,
+                    foreign: None,
+                });
+                at = line;
+            }
+            Some(Reads::Anything(foreign)) => {
+                lines.extend((at + 1..words.len()).map(|at| ShellLine {
+                    at,
+                    is_wrapped,
+                    foreign: Some(foreign),
+                }));
+                return lines;
+            }
         }
-        at = line.unwrap_or(at) + 1;
+        at += 1;
     }
     lines
 }
 
-/// The position of the line behind the options of a shell; `None` when it reads a script or its input.
-fn line_behind(words: &[impl AsRef<str>], first: usize) -> Option<usize> {
-    let (mut at, mut takes_a_line) = (first, false);
-    loop {
-        let word = words.get(at)?.as_ref();
+/// The shell of these that a word names, also with a path before it and a version behind it: `/bin/bash-5.2`, `ksh93`.
+fn named(word: &str, shells: &[&'static str]) -> Option<&'static str> {
+    let program = Path::new(word).file_name()?.to_str()?;
+    let program = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    shells.iter().copied().find(|shell| *shell == program)
+}
+
+/// What a program that may be a shell reads of the words from `first` on; `None` when it is no shell.
+fn read_by(program: &str, words: &[impl AsRef<str>], first: usize) -> Option<Reads> {
+    if let Some(shell) = named(program, FOREIGN) {
+        return Some(match words.get(first) {
+            None => Reads::Input,
+            Some(option) if option.as_ref().starts_with('-') => Reads::Anything(Foreign(shell)),
+            Some(_) => Reads::Script,
+        });
+    }
+    Some(behind_options(named(program, SHELLS)?, words, first))
+}
+
+fn behind_options(shell: &'static str, words: &[impl AsRef<str>], first: usize) -> Reads {
+    let (mut at, mut takes_a_line, mut takes_input) = (first, false, false);
+    while let Some(word) = words.get(at).map(AsRef::as_ref) {
         at += 1;
         if word == "--" {
             break;
@@ -67,15 +133,24 @@ fn line_behind(words: &[impl AsRef<str>], first: usize) -> Option<usize> {
             at -= 1;
             break;
         };
+        // Shells disagree on where the name of such an option is: in the rest of this word, or in the next one.
+        if flags.trim_end_matches(['o', 'O']).contains(['o', 'O']) {
+            return Reads::Anything(Foreign(shell));
+        }
         takes_a_line |= word.starts_with('-') && flags.contains('c');
+        takes_input |= word.starts_with('-') && flags.contains('s');
         // Each `o` sets an option whose name is the next word.
         at += flags.matches(['o', 'O']).count();
     }
-    (takes_a_line && at < words.len()).then_some(at)
+    match (takes_a_line, at < words.len()) {
+        (true, true) => Reads::Line(at),
+        (false, true) if !takes_input => Reads::Script,
+        _ => Reads::Input,
+    }
 }
 
 /// Whether a line uses a variable.
-pub(crate) fn uses(line: &str, variable: &str) -> bool {
+pub(super) fn uses(line: &str, variable: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     line.match_indices('$').any(|(at, _)| {
         let rest = &line[at + 1..];
@@ -85,101 +160,34 @@ pub(crate) fn uses(line: &str, variable: &str) -> bool {
 }
 
 /// Whether a line has a here-document, in which quotes are data.
-pub(crate) fn has_here_document(line: &str) -> bool {
+pub(super) fn has_here_document(line: &str) -> bool {
     line.replace("<<<", "").contains("<<")
 }
 
-/// Whether a line starts a shell with a line of its own.
-pub(crate) fn starts_a_shell(line: &str) -> bool {
-    !shell_lines(&line.split_whitespace().collect::<Vec<_>>()).is_empty()
+/// Whether a part of a line may be read as commands once more: by another shell, by `eval` and the like. A shell that
+/// runs a script with arguments reads none of it.
+pub(super) fn is_read_again(line: &str) -> bool {
+    // Whoever quotes or escapes the name of a program still means the program.
+    let line = line.replace('\\', "");
+    line.split(BETWEEN_COMMANDS).any(|command| {
+        let words: Vec<&str> = command.split_whitespace().map(without_signs).collect();
+        words.iter().enumerate().any(|(at, word)| {
+            let reads = read_by(word, &words, at + 1);
+            READ_AGAIN.contains(word) || reads.is_some_and(|reads| !matches!(reads, Reads::Script))
+        })
+    })
 }
 
-/// What surrounds a place in a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Around {
-    /// Commands, which end with this character if they stand within something else.
-    Commands(Option<char>),
-    Single,
-    Double,
-}
-
-/// A line of a POSIX shell with a variable in place of each `sign`, quoted as its place needs it. Text in single
-/// quotes and comments stays as it is, and so does text in double quotes that another shell may read.
-pub(super) fn fill(line: &str, sign: &str, variable: &str, is_wrapped: bool) -> String {
-    if has_here_document(line) {
-        return line.to_owned();
+/// A word of a line without the quotes and the like around it, unless it has nothing else.
+fn without_signs(word: &str) -> &str {
+    match word.trim_matches(AROUND_WORDS) {
+        "" => word,
+        rest => rest,
     }
-    let starts_a_shell = starts_a_shell(line);
-    let (quoted, within_quotes) = match is_wrapped {
-        // A shell that was not given the variable gives up: nothing would stand in place of the sign.
-        true => (format!("\"${{{variable}?}}\""), format!("${{{variable}?}}")),
-        false => (format!("\"${variable}\""), format!("${{{variable}}}")),
-    };
-    let mut filled = String::with_capacity(line.len());
-    let (mut outer, mut around) = (Vec::new(), Around::Commands(None));
-    let mut before = '\n';
-    let mut rest = line;
-    while let Some(next) = rest.chars().next() {
-        let taken = match (around, next) {
-            (Around::Commands(_), _) if rest.starts_with(sign) => {
-                filled.push_str(&quoted);
-                rest = &rest[sign.len()..];
-                before = '}';
-                continue;
-            }
-            (Around::Double, _) if rest.starts_with(sign) && !starts_a_shell => {
-                filled.push_str(&within_quotes);
-                rest = &rest[sign.len()..];
-                continue;
-            }
-            // Within double quotes a shell would leave the backslash of braces that stay.
-            (Around::Double, '\\') if rest[1..].starts_with(sign) => {
-                filled.push_str(sign);
-                rest = &rest[1 + sign.len()..];
-                continue;
-            }
-            (Around::Commands(_) | Around::Double, '\\') => {
-                1 + rest[1..].chars().next().map_or(0, char::len_utf8)
-            }
-            (Around::Commands(_), '#') if before.is_whitespace() || ";&|(".contains(before) => {
-                rest.find('\n').unwrap_or(rest.len())
-            }
-            (Around::Single, '\'') | (Around::Double, '"') => {
-                around = outer.pop().unwrap_or(Around::Commands(None));
-                1
-            }
-            (Around::Commands(Some(end)), c) if c == end => {
-                around = outer.pop().unwrap_or(Around::Commands(None));
-                1
-            }
-            (Around::Commands(_), '\'' | '"' | '`' | '(') | (Around::Double, '`') => {
-                outer.push(around);
-                around = match next {
-                    '\'' => Around::Single,
-                    '"' => Around::Double,
-                    '`' => Around::Commands(Some('`')),
-                    _ => Around::Commands(Some(')')),
-                };
-                1
-            }
-            (Around::Double, '$') if rest.starts_with("$(") => {
-                outer.push(around);
-                around = Around::Commands(Some(')'));
-                2
-            }
-            _ => next.len_utf8(),
-        };
-        filled.push_str(&rest[..taken]);
-        before = next;
-        rest = &rest[taken..];
-    }
-    filled
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     fn lines(words: &[&str]) -> Vec<usize> {
@@ -204,7 +212,6 @@ mod tests {
             (&["busybox", "sh", "-c", "x"], &[3]),
             (&["find", ".", "-exec", "sh", "-c", "x", "_", "y", ";"], &[5]),
             (&["sh", "-c", "exec \"$@\"", "_", "mksh", "-c", "x"], &[2, 6]),
-            (&["fish", "-c", "x"], &[2]),
             (&["sh", "x.sh", "-c", "y"], &[]),
             (&["sh", "-c"], &[]),
             (&["sh", "-e", "--", "-c", "x"], &[]),
@@ -213,7 +220,6 @@ mod tests {
         ] {
             assert_eq!(lines(words), expected, "{words:?}");
         }
-        assert!(shell_lines(&["fish", "-c", "x"])[0].is_foreign);
         let wrapped = |words: &[&str]| shell_lines(words)[0].is_wrapped;
         assert!(wrapped(&["env", "sh", "-c", "x"]) && !wrapped(&["sh", "-c", "x"]));
     }
@@ -228,61 +234,58 @@ mod tests {
         }
     }
 
-    /// What a real shell does with the filled line, whose entry is a hostile name.
     #[test]
-    fn a_shell_reads_a_value_as_one_word_wherever_it_stands() {
-        let entry = "my * \"pic`x`$(y)'.jpg; echo owned";
-        for (line, expected) in [
-            ("printf '<%s>' {}", format!("<{entry}>")),
-            (r#"printf '<%s>' "a {} b""#, format!("<a {entry} b>")),
-            (
-                r#"printf '<%s>' "$(printf '%s.png' {}) {}""#,
-                format!("<{entry}.png {entry}>"),
-            ),
-            (
-                r#"printf '<%s>' "`printf '%s.png' {}` {}""#,
-                format!("<{entry}.png {entry}>"),
-            ),
-            (
-                r#"(printf '<%s>' "$( (printf '"%s"' {}) )" {})"#,
-                format!("<\"{entry}\"><{entry}>"),
-            ),
-            ("# don't {}\nprintf '<%s>' {} # it's", format!("<{entry}>")),
-            (r#"printf '<%s>' "$#" '{}' {}"#, format!("<0><{{}}><{entry}>")),
+    fn whatever_stands_behind_the_options_of_another_shell_is_its_own() {
+        for (words, expected) in [
+            (&["fish", "-c", "x"][..], &[1, 2][..]),
+            (&["fish", "--command", "x"], &[1, 2]),
+            (&["fish", "--command=x"], &[1]),
+            (&["pwsh", "-NoProfile", "-c", "x"], &[1, 2, 3]),
+            (&["pwsh", "-NoProfile", "-Command", "x", "y"], &[1, 2, 3, 4]),
+            (&["timeout", "5", "yash", "--cmdline", "x"], &[3, 4]),
+            (&["zsh", "-oshwordsplit", "-c", "x"], &[1, 2, 3]),
+            (&["sh", "-c", "x", "_", "nu", "-c", "y"], &[2, 5, 6]),
+            (&["fish", "x.fish", "y"], &[]),
+            (&["cp", "-t", "fish", "x"], &[]),
         ] {
-            for is_wrapped in [false, true] {
-                let filled = fill(line, "{}", "ENTRY", is_wrapped);
-                let mut shell = Command::new("sh");
-                let output = shell.args(["-c", &filled]).env("ENTRY", entry).output().unwrap();
-                assert_eq!(
-                    String::from_utf8_lossy(&output.stdout),
-                    expected,
-                    "{line} as {filled}"
-                );
-            }
+            assert_eq!(lines(words), expected, "{words:?}");
         }
+        let variable = |words: &[&str]| shell_lines(words)[0].foreign.unwrap().variable("ENTRY");
+        assert_eq!(variable(&["fish", "-c", "x"]), "\"$ENTRY\"");
+        assert_eq!(variable(&["pwsh", "-c", "x"]), "$env:ENTRY");
     }
 
     #[test]
-    fn a_wrapped_shell_without_the_variable_gives_up() {
-        let filled = fill("echo rm -r /data/{}", "{}", "ENTRY", true);
-        let output = Command::new("sh")
-            .args(["-c", &filled])
-            .env_remove("ENTRY")
-            .output()
-            .unwrap();
-        assert!(!output.status.success() && output.stdout.is_empty(), "{filled}");
-    }
-
-    #[test]
-    fn what_cannot_be_quoted_stays() {
-        for line in ["cat <<END\n{}\nEND", r#"bash -c "wc {}""#, "bash -c 'wc {}'"] {
-            assert_eq!(fill(line, "{}", "ENTRY", false), line);
+    fn a_line_that_something_reads_again_is_recognised() {
+        for line in [
+            "bash -c \"wc {}\"",
+            "n=$(bash -c \"wc {}\")",
+            "n=`bash -c \"wc {}\"`",
+            "true;bash -c 'wc {}'",
+            "true&&bash -c 'wc {}'",
+            "(sh -c \"wc {}\")",
+            "n=\"$(sh -ec \"wc {}\")\"",
+            "\"/bin/bash-5.2\" -c \"wc {}\"",
+            "ba\\sh -c\"echo {}\"",
+            "${SHELL} -c \"wc {}\"",
+            "echo \"wc {}\" | sh",
+            "echo \"wc {}\" | bash -s x",
+            "pwsh -c echo {}",
+            "eval wc {}",
+            "trap \"rm {}\" EXIT",
+            "let \"n={}\"",
+        ] {
+            assert!(is_read_again(line), "{line}");
         }
-        assert_eq!(fill("wc <<< {}", "{}", "ENTRY", false), "wc <<< \"$ENTRY\"");
-        assert_eq!(
-            fill(r#"bash -c 'wc "$1"' _ {}"#, "{}", "ENTRY", false),
-            r#"bash -c 'wc "$1"' _ "$ENTRY""#
-        );
+        for line in [
+            "bash step.sh {} | sort",
+            "bash -euo pipefail step.sh {} > {}.log",
+            "sh \"{}\"",
+            "fish step.fish {}",
+            "wc -c {}; grep -c sh {}",
+            "ls x.sh",
+        ] {
+            assert!(!is_read_again(line), "{line}");
+        }
     }
 }

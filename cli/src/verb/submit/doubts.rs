@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    jobfile::series::{ShellLine, Written, has_braces, has_here_document, shell_lines, starts_a_shell, uses},
+    jobfile::series::{Written, has_braces, shell_lines},
     output::text,
     program::terminal::note,
 };
@@ -42,7 +42,10 @@ fn of(request: &SubmitTasksRequest, written: &[Written]) -> BTreeSet<String> {
     let commands = written.iter().flat_map(|written| {
         [
             unread(&written.command),
-            left(written),
+            written
+                .left()
+                .zip(written.variable)
+                .map(|(left, variable)| left.told(variable)),
             unused(written),
             split(&written.command),
         ]
@@ -53,7 +56,9 @@ fn of(request: &SubmitTasksRequest, written: &[Written]) -> BTreeSet<String> {
 /// A program that is looked for beside the command, in a directory that is empty.
 fn elsewhere(command: &Command) -> Option<String> {
     let program = match shell_lines(&command.argv).first() {
-        Some(line) if !line.is_wrapped => command.argv[line.at].split_whitespace().next()?,
+        Some(line) if !line.is_wrapped && line.foreign.is_none() => {
+            command.argv[line.at].split_whitespace().next()?
+        }
         Some(_) | None => command.argv.first()?,
     };
     let is_a_path = program.contains('/') && !program.contains(['$', '=', '"', '\'', '(', '`', '*']);
@@ -133,28 +138,6 @@ fn split(command: &Command) -> Option<String> {
     })
 }
 
-/// The sign for the line of a series where it stays as it is, although nothing else says which line is meant.
-fn left(written: &Written) -> Option<String> {
-    let variable = written.variable?;
-    let argv = written.filled();
-    let lines = shell_lines(&argv);
-    let line_of = |line: &ShellLine| argv[line.at].as_str();
-    if lines.iter().any(|line| uses(line_of(line), variable)) {
-        return None;
-    }
-    let left = lines.iter().find(|line| has_braces(line_of(line)))?;
-    let line = line_of(left);
-    Some(if left.is_foreign {
-        format!("{{}} stays as it is in a line of this shell: write \"${variable}\" in its place")
-    } else if has_here_document(line) {
-        format!("{{}} stays as it is in a line with a here-document: write ${variable} in its place")
-    } else if starts_a_shell(line) {
-        format!("{{}} stays as it is where another shell reads it: write '… \"${variable}\" …' there")
-    } else {
-        format!("{{}} in single quotes stays as it is: write \"${variable}\" outside of them")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use swarm_proto::v1::{NewTask, TaskSpec};
@@ -219,18 +202,32 @@ mod tests {
             (&["sh", "-c", "cat <<E\n{}\nE"][..], "here-document"),
             (
                 &["bash", "-e", "-c", "sh -c \"wc {}\""],
-                "where another shell reads it",
+                "that starts another shell",
             ),
-            (&["fish", "-c", "wc {}"], "of this shell"),
+            (&["fish", "-c", "wc {}"], "in a line of fish"),
+            (
+                &["pwsh", "-NoProfile", "-c", "wc {}"],
+                "write $env:ENTRY in its place",
+            ),
             (
                 &["sh", "-c", "awk '{}' $ENTRYPOINT $ARRAY_INDEX"],
                 "in single quotes",
+            ),
+            (&["sh", "-c", "echo $(({}))"], "check that it is a number"),
+            (
+                &["sh", "-c", "find \"$ENTRY\" -exec wc {} +"],
+                "in a line that has $ENTRY, too",
             ),
         ] {
             let doubts = doubts(argv, "", Some("ENTRY"));
             assert!(doubts[0].contains(told), "{argv:?}: {doubts:?}");
         }
-        assert!(doubts(&["env", "sh", "-c", "wc \"$ENTRY\""], "", Some("ENTRY")).is_empty());
+        for line in ["wc \"$ENTRY\"", "find \"$ENTRY\" -exec wc \\{} +", "ls {} # {}"] {
+            assert!(
+                doubts(&["env", "sh", "-c", line], "", Some("ENTRY")).is_empty(),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(crate) struct SeriesFlags {
     array: Option<Numbers>,
     /// One task for each line that is not empty, which it finds in ENTRY and in place of {}, and its number in
     /// ARRAY_INDEX; - reads the lines from stdin. \{} stays as a {}. The line of a shell gets the variable in place of
-    /// {}, quoted; ssh, python -c and the like are given the text, which they read as commands
+    /// {}, quoted; where that is not safe, and in a line that uses the variable, {} stays as it is, with a warning.
+    /// ssh, python -c and the like are given the text, which they read as commands
     #[arg(long, value_name = "FILE", requires = "command", conflicts_with = "array")]
     each_line: Option<PathBuf>,
     /// With --each-line: lines that begin with # are comments; without it they are lines like any other
