@@ -1,13 +1,20 @@
 //! wait: exit codes, lost streams, jobs and tasks mixed.
 
-use std::{process::Stdio, sync::mpsc};
+use std::{
+    io::Read as _,
+    os::unix::process::ExitStatusExt as _,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use swarm_proto::v1::{Job, TaskState};
+use swarm_proto::v1::{Job, Output, TaskResult, TaskState};
 
 use crate::fake::Fake;
 
@@ -193,6 +200,66 @@ fn ctrl_c_and_sigterm_detach_and_say_how_to_go_on() {
             assert!(told.ends_with(detached), "{words:?}: {told}");
             assert!(!state_is_final(&fake), "{words:?}");
         }
+    }
+}
+
+/// A program that has begun to write more than the pipe takes, which nobody reads on.
+fn blocked(mut command: Command) -> Child {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    child
+}
+
+/// So often a program is looked at, and gets a signal: of two that come together one is lost.
+const LOOKS: usize = 500;
+
+/// The signal that ends a program to which at most so many are sent; also as its exit code, when the program came to
+/// hear the first one.
+fn wait_for_the_end_by(mut child: Child, signal: Signal, signals: usize) -> Option<i32> {
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    for look in 0..LOOKS {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.signal().or(status.code().map(|code| code - 128));
+        }
+        if look < signals {
+            kill(pid, signal).unwrap();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    None
+}
+
+#[test]
+fn a_signal_after_the_wait_ends_the_program_and_so_does_a_second_one_within() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let fake = Fake::start(|world| {
+            world.task("a", TaskState::Running).result = Some(TaskResult {
+                attempt: 1,
+                output: Some(Output {
+                    stdout: vec![b'x'; 1 << 20],
+                    ..Default::default()
+                }),
+            });
+            world.then(|world| world.becomes("a", TaskState::Succeeded));
+        });
+        let printing = blocked(fake.command(&["logs", "-f", "a"]));
+        assert_eq!(wait_for_the_end_by(printing, signal, 1), Some(signal as i32));
+
+        let fake = Fake::start(|world| {
+            for n in 0..3_000 {
+                world.task(&format!("t{n}"), TaskState::Running);
+                world.becomes(&format!("t{n}"), TaskState::Succeeded);
+            }
+        });
+        let following = blocked(fake.command(&["events", "-f", "--from", "0", "-o", "jsonl"]));
+        assert_eq!(wait_for_the_end_by(following, signal, LOOKS), Some(signal as i32));
     }
 }
 
