@@ -10,8 +10,9 @@ use std::{
 };
 
 use swarm_proto::v1::TaskState;
+use tonic::Code;
 
-use crate::fake::{self, Fake};
+use crate::fake::{self, Fake, hostility::Hostility};
 
 /// An address at which nothing listens.
 fn nowhere() -> String {
@@ -302,5 +303,31 @@ fn a_closed_pipe_ends_quietly() {
             String::from_utf8_lossy(&output.stderr).as_ref()
         ),
         (Some(0), "")
+    );
+}
+
+#[test]
+fn a_dry_run_asks_a_coordinator_that_does_not_answer_once() {
+    let fake = Fake::start(|world| world.hostility = Hostility::Fails(Code::Unavailable));
+    let ended = fake.ctl(&[
+        "submit",
+        "--dry-run",
+        "--retry-for",
+        "0s",
+        "--id",
+        "a",
+        "--",
+        "true",
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("not checked with the coordinator"),
+        "{}",
+        ended.stderr
+    );
+    let calls = fake.world().calls.clone();
+    assert!(
+        !calls.iter().any(|call| call.ends_with("/GetServerInfo")),
+        "{calls:?}"
     );
 }

@@ -47,6 +47,10 @@ pub struct World {
     pub lost_answers: usize,
     /// The number of lists after which their answers are lost.
     pub lists_until_lost: Option<usize>,
+    /// The number of requests for changes after which they are refused.
+    pub changes_until_refused: Option<usize>,
+    /// The paths of all calls.
+    pub calls: Vec<String>,
     /// Whether requests for the status are never answered.
     pub is_hanging: bool,
     /// Numbers of events after which the next streams break off.
@@ -151,6 +155,18 @@ impl World {
     /// Adds a change to make when the next stream is opened.
     pub fn then(&mut self, step: impl FnOnce(&mut World) + Send + 'static) {
         self.steps.push_back(Box::new(step));
+    }
+
+    /// Counts a request for a change.
+    fn may_change(&mut self) -> Result<(), Status> {
+        match &mut self.changes_until_refused {
+            Some(0) => Err(refused(Reason::FieldInvalid, "not this one".into())),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn as_of(&self) -> Option<AsOf> {
@@ -439,6 +455,7 @@ impl TaskService for Service {
         request: Request<RemoveTasksRequest>,
     ) -> Result<Response<RemoveTasksResponse>, Status> {
         let mut world = self.world();
+        world.may_change()?;
         let removed = request.into_inner().tasks.into_iter();
         let results = removed.map(|task| removal::remove(&mut world, task)).collect();
         let as_of = world.as_of();
@@ -450,6 +467,7 @@ impl TaskService for Service {
         request: Request<CancelTasksRequest>,
     ) -> Result<Response<CancelTasksResponse>, Status> {
         let mut world = self.world();
+        world.may_change()?;
         let cancelled = request.into_inner().task_ids.into_iter();
         let results = cancelled
             .map(|task_id| cancel::cancel(&mut world, task_id))
@@ -464,6 +482,7 @@ impl TaskService for Service {
     ) -> Result<Response<RetryTasksResponse>, Status> {
         let request = request.into_inner();
         let mut world = self.world();
+        world.may_change()?;
         world.retries.push(request.clone());
         let mut results = Vec::new();
         for retry in request.tasks {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     process::{Command, Stdio},
 };
 
@@ -101,6 +101,36 @@ fn a_submit_reads_its_input_when_the_flag_says_so() {
     assert_eq!(input(&fake), "");
     let both = ["submit", "--stdin-file", "-", "--each-line", "-", "--", "cat"];
     assert_eq!(fake.ctl_with(&both, "a\n", &[]).code, 2);
+}
+
+#[test]
+fn who_waits_for_an_input_is_told_of_flags_that_the_verb_has() {
+    for (words, told) in [
+        (
+            &["submit", "--stdin-file", "-", "--", "cat"][..],
+            "for --stdin-file - gives it to the command\n",
+        ),
+        (
+            &["run", "--", "cat"],
+            "for the command gets it; without input: --no-stdin\n",
+        ),
+    ] {
+        let fake = fake();
+        let mut child = fake
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, format!("reading standard input to its end, {told}"));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[test]

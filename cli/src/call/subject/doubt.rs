@@ -137,8 +137,8 @@ fn capitalised(verb: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-/// The command line of this call with another word in place of one; `None` when that word is not on it. The last such
-/// word is meant, because the words of the verb come before it.
+/// The command line of this call with another word in place of one; `None` when the word is there not at all or several
+/// times: nothing tells which of them is meant.
 fn typed_with(word: &str, other: &str) -> Option<String> {
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| word.to_string_lossy().into_owned());
@@ -146,9 +146,18 @@ fn typed_with(word: &str, other: &str) -> Option<String> {
 }
 
 fn line_with(mut words: Vec<String>, word: &str, other: &str) -> Option<String> {
-    let value = format!("={word}");
-    let is_it = |typed: &String| typed == word || (typed.starts_with("--") && typed.ends_with(&value));
-    let place = words.iter().rposition(is_it)?;
+    // The words of standard input are not on the line, and the same word there means something else.
+    if words.iter().any(|typed| typed == "-") {
+        return None;
+    }
+    let is_value = |typed: &str| {
+        let option = typed.strip_prefix("--").and_then(|option| option.split_once('='));
+        option.is_some_and(|(_, value)| value == word)
+    };
+    let mut places = (0..words.len()).filter(|&place| words[place] == word || is_value(&words[place]));
+    let (Some(place), None) = (places.next(), places.next()) else {
+        return None;
+    };
     let kept = words[place].len() - word.len();
     words[place].truncate(kept);
     words[place].push_str(other);
@@ -161,10 +170,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_of_the_command_line_is_replaced_and_the_verb_is_not() {
+    fn a_word_of_the_command_line_is_replaced_where_it_stands_once() {
         for (typed, word, expected) in [
             ("cancel deploy", "deploy", Some("swarmctl cancel deploy-prod")),
-            ("cancel cancel", "cancel", Some("swarmctl cancel deploy-prod")),
+            ("cancel cancel", "cancel", None),
+            ("cancel --job deploy --queue deploy", "deploy", None),
+            ("cancel --job deploy --queue=deploy", "deploy", None),
+            (
+                "cancel --job deploy --label=x=deploy",
+                "deploy",
+                Some("swarmctl cancel --job deploy-prod --label=x=deploy"),
+            ),
+            ("cancel - --queue deploy", "deploy", None),
             (
                 "cancel --job=deploy --label team=a",
                 "deploy",

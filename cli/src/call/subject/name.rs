@@ -28,19 +28,13 @@ const MAX_TOLD_IDS: usize = 5;
 
 /// The id of the newest job with this name. A person is told it, and how many older ones there are.
 pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Result<Option<String>> {
-    let request = ListJobsRequest {
-        newest_first: true,
-        name: name.to_owned(),
-        ..ListJobsRequest::default()
-    };
-    let mut pages = Pages::new(client, request);
+    let mut pages = jobs_named(client, name);
     let mut newest: Option<String> = None;
     let mut older = 0;
     for searched in 1..=MAX_SEARCHED_PAGES {
         let Some(page) = pages.next(MAX_PAGE_ITEMS).await? else {
             break;
         };
-        // An older coordinator lists jobs of every name.
         let mut named = page.into_iter().filter(|job| job.name == name);
         if newest.is_none() {
             newest = named.next().map(|job| job.job_id);
@@ -65,6 +59,16 @@ pub(super) async fn newest_job_named(client: &Client, name: &str) -> anyhow::Res
     Ok(newest)
 }
 
+/// Jobs with this name, the newest first. An older coordinator lists those of every name.
+fn jobs_named<'c>(client: &'c Client, name: &str) -> Pages<'c, ListJobsRequest> {
+    let request = ListJobsRequest {
+        newest_first: true,
+        name: name.to_owned(),
+        ..ListJobsRequest::default()
+    };
+    Pages::new(client, request)
+}
+
 /// Whether an agent has this name, or `lab/k3v7`, as it is shown where several have one name.
 fn is_called(agent: &Agent, name: &str) -> bool {
     let is_told_apart = |(name, beginning): (&str, &str)| {
@@ -76,12 +80,7 @@ fn is_called(agent: &Agent, name: &str) -> bool {
 
 /// Whether one of the newest jobs has this name. A failure here is not worth a word.
 pub(super) async fn is_of_a_job(client: &Client, name: &str) -> bool {
-    let request = ListJobsRequest {
-        newest_first: true,
-        name: name.to_owned(),
-        ..ListJobsRequest::default()
-    };
-    match Pages::new(client, request).next(1).await {
+    match jobs_named(client, name).next(1).await {
         Ok(page) => page.is_some_and(|jobs| jobs.iter().any(|job| job.name == name)),
         Err(_) => false,
     }

@@ -1,5 +1,5 @@
-//! Whether a task is or was in a queue. A queue needs no birth: it is held or limited before its first task, and a
-//! mistyped name is, too.
+//! Whether a queue has or had a task. Any name may be held or limited, also before its first task, and so a mistyped
+//! name is no error: it is told.
 
 use swarm_program::words::nearest::nearest;
 use swarm_proto::{

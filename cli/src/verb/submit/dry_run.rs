@@ -81,7 +81,11 @@ impl DryRun<'_> {
         if output.format.is_one_value() {
             output.one(self.request, "", "")?;
         } else {
-            let defaults = self.client.call(GetServerInfoRequest {}).await.ok();
+            // Who could not be asked before is not waited for again.
+            let defaults = match known {
+                Some(_) => self.client.call(GetServerInfoRequest {}).await.ok(),
+                None => None,
+            };
             let shown = answer::shown_rows(output);
             output.list(&self.listing(defaults.as_ref(), shown))?;
             answer::tell_left(self.request.tasks.len(), shown);

@@ -35,7 +35,8 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 /// When the file cannot be read, or is larger than a task may be.
 pub(super) fn of_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let (name, input) = if path == Path::new("-") {
-        let input = to_its_end(io::stdin(), None);
+        let why = "reading standard input to its end, for --stdin-file - gives it to the command";
+        let input = to_its_end(io::stdin(), why, None);
         let input = input.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
         ("standard input".to_owned(), input)
     } else {
@@ -67,7 +68,8 @@ pub(super) fn piped() -> Result<Vec<u8>, Failure> {
         return Ok(Vec::new());
     }
     let bearable = (!io::stderr().is_terminal()).then_some(LONGEST_SILENCE);
-    match to_its_end(stdin, bearable) {
+    let why = "reading standard input to its end, for the command gets it; without input: --no-stdin";
+    match to_its_end(stdin, why, bearable) {
         Some(input) => checked(input, "standard input"),
         None => Err(silent(LONGEST_SILENCE)),
     }
@@ -79,8 +81,12 @@ fn silent(waited: Duration) -> Failure {
     Failure::new(Exit::Usage, sentence).help("without input: -n")
 }
 
-/// Reads to the end, and tells a person who waits for it. Nothing when not a byte came for as long as is bearable.
-fn to_its_end(input: impl Read + Send + 'static, bearable: Option<Duration>) -> Option<io::Result<Input>> {
+/// Reads to the end, and tells a person who waits why. Nothing when not a byte came for as long as is bearable.
+fn to_its_end(
+    input: impl Read + Send + 'static,
+    why: &str,
+    bearable: Option<Duration>,
+) -> Option<io::Result<Input>> {
     let (begun, begins) = mpsc::channel();
     let (done, ends) = mpsc::channel();
     // Of a pipe that stays silent, the reader is left behind: it ends with the program.
@@ -95,7 +101,7 @@ fn to_its_end(input: impl Read + Send + 'static, bearable: Option<Duration>) -> 
         return Some(input);
     }
     // Also with -q: otherwise nothing would happen, and nothing would say why.
-    fault("reading standard input to its end, for the command gets it; without input: --no-stdin");
+    fault(why);
     if let Some(bearable) = bearable {
         begins.recv_timeout(bearable).ok()?;
     }
@@ -143,7 +149,7 @@ mod tests {
     #[test]
     fn a_pipe_from_which_nothing_comes_is_given_up() {
         let (reader, _writer) = io::pipe().unwrap();
-        assert!(to_its_end(reader, Some(Duration::from_millis(10))).is_none());
+        assert!(to_its_end(reader, "", Some(Duration::from_millis(10))).is_none());
         let failure = silent(LONGEST_SILENCE).to_string();
         assert!(
             failure.contains("for 10m") && failure.ends_with("help: without input: -n"),
@@ -156,7 +162,7 @@ mod tests {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"a").unwrap();
         let rest = thread::spawn(move || writer.write_all(b"b").unwrap());
-        let input = to_its_end(reader, Some(LONGEST_SILENCE));
+        let input = to_its_end(reader, "", Some(LONGEST_SILENCE));
         rest.join().unwrap();
         assert_eq!(input.unwrap().unwrap().bytes, b"ab");
     }

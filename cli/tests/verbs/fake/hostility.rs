@@ -72,7 +72,11 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let hostility = self.world.lock().unwrap().hostility.clone();
+        let hostility = {
+            let mut world = self.world.lock().unwrap();
+            world.calls.push(request.uri().path().to_owned());
+            world.hostility.clone()
+        };
         let refusal = match &hostility {
             Hostility::None => return Box::pin(self.inner.call(request)),
             Hostility::Refuses(reason) => Some(refusal(*reason)),
