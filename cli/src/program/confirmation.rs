@@ -8,25 +8,30 @@ use swarm_program::{exit::Exit, failure::Failure, words::clean::clean_line};
 ///
 /// # Errors
 ///
-/// When standard input is no terminal, so that nobody can be asked.
+/// When nobody can be asked.
 pub(crate) fn is_confirmed(what: &str, yes: bool) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);
     }
     ask(what)?.ok_or_else(|| {
         let failure = Failure::new(Exit::Usage, format!("not confirmed: {what}"));
-        let help = "standard input is no terminal to ask on: add --yes";
+        let stream = match io::stdin().is_terminal() {
+            true => "error",
+            false => "input",
+        };
+        let help = format!("standard {stream} is no terminal to ask on: add --yes");
         failure.help(help).into()
     })
 }
 
-/// The answer of a person at the terminal; `None` when standard input is no terminal, so that nobody can be asked.
+/// The answer of a person at the terminal; `None` when nobody can be asked. The question is on standard error and the
+/// answer on standard input: who is not at both of them would not see what is waited for, or could not answer.
 ///
 /// # Errors
 ///
 /// When standard input cannot be read.
 pub(crate) fn ask(what: &str) -> io::Result<Option<bool>> {
-    if !io::stdin().is_terminal() {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(None);
     }
     let mut stderr = io::stderr().lock();

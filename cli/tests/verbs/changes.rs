@@ -448,3 +448,78 @@ fn what_others_need_stays_and_is_a_fault_for_who_named_it_alone() {
     );
     assert!(ended.stderr.contains("swarmctl remove ID…"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_dry_run_of_a_removal_says_that_what_others_need_stays() {
+    let fake = Fake::start(|world| {
+        world.task("a", TaskState::Succeeded);
+        world.needed.push("a".into());
+    });
+    for words in [&["a"][..], &["--state", "succeeded"]] {
+        let ended = fake.ctl(&[&["remove", "--dry-run"], words].concat());
+        assert_eq!(
+            (ended.code, ended.stderr.as_str()),
+            (0, "dry run: 1 task would be removed unless others need them\n"),
+            "{words:?}"
+        );
+    }
+}
+
+/// What a change of more tasks than one request takes tells when its second request is refused.
+fn begun(words: &[&str], state: TaskState, stdin: &str) -> crate::fake::Ended {
+    let fake = Fake::start(|world| {
+        for n in 0..1_001 {
+            world.task(&format!("t{n:04}"), state);
+        }
+        world.changed_meanwhile = vec!["t0001".into(), "t1000".into()];
+        world.changes_until_refused = Some(1);
+    });
+    fake.ctl_with(words, stdin, &[])
+}
+
+#[test]
+fn what_was_changed_before_a_request_failed_is_told_and_so_is_what_was_refused() {
+    let ids: String = (0..1_001).map(|n| format!("t{n:04}\n")).collect();
+    for (verb, done, state, refused, changed, flags) in [
+        (
+            "cancel",
+            "cancelled",
+            TaskState::Queued,
+            "t0001: it has succeeded",
+            999,
+            &["--all", "--yes"][..],
+        ),
+        (
+            "retry",
+            "retried",
+            TaskState::Failed,
+            "t0001: it changed meanwhile",
+            999,
+            &["--failed", "--yes"],
+        ),
+        (
+            "remove",
+            "removed",
+            TaskState::Failed,
+            "t1000: it changed meanwhile",
+            249,
+            &["--state", "failed", "--yes"],
+        ),
+    ] {
+        for (words, stdin) in [(flags, ""), (&["-"], ids.as_str())] {
+            let ended = begun(&[&[verb], words].concat(), state, stdin);
+            let told = format!(
+                "{changed} tasks {done} before what follows\ncannot {verb} {refused}\n\
+                 error: cannot {verb}: not this one"
+            );
+            assert!(ended.stderr.contains(&told), "{verb} {words:?}: {}", ended.stderr);
+            assert_eq!(
+                (ended.code, ended.stdout.lines().count()),
+                (2, 101),
+                "{verb} {words:?}"
+            );
+            let ended = begun(&[&[verb, "-q"], words].concat(), state, stdin);
+            assert_eq!(ended.stdout.lines().count(), changed, "{verb} {words:?}");
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Ids by their beginnings, and `last`.
 
+use std::{fs::File, io::Write as _, process::Stdio};
+
+use nix::pty::openpty;
 use swarm_proto::v1::{Agent, Explanation, Job, Output, TaskResult, TaskState};
 
 use crate::{
@@ -233,11 +236,67 @@ fn a_change_by_the_beginning_of_an_id_is_refused_where_nobody_can_be_asked() {
 }
 
 #[test]
-fn what_was_cancelled_before_a_doubt_is_told() {
+fn a_doubt_about_one_word_keeps_all_of_them_from_being_changed() {
     let fake = Fake::start(longer_ids);
     let ended = fake.ctl(&["cancel", "first", "deploy", "-q"]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (2, "first\n"));
-    assert!(ended.stderr.contains("cannot cancel deploy"), "{}", ended.stderr);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert!(
+        ended.stderr.starts_with("error: cannot cancel deploy: "),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        !fake
+            .world()
+            .calls
+            .iter()
+            .any(|call| call.ends_with("/CancelTasks"))
+    );
+}
+
+#[test]
+fn nobody_is_asked_who_would_not_see_the_question() {
+    let fake = Fake::start(longer_ids);
+    for (words, said) in [
+        (
+            &["cancel", "deploy"][..],
+            "error: cannot cancel deploy: 'deploy' is the beginning of task deploy-prod (running), and a change \
+             needs the whole id\n",
+        ),
+        (
+            &["cancel", "--state", "running"],
+            "error: not confirmed: cancel 1 task (1 running)\nhelp: standard error is no terminal to ask on: add \
+             --yes\n",
+        ),
+    ] {
+        let pty = openpty(None, None).unwrap();
+        let child = fake
+            .command(words)
+            .stdin(pty.slave)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who asked all the same would take this for the answer.
+        File::from(pty.master.try_clone().unwrap())
+            .write_all(b"y\n")
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.starts_with(said), "{told}");
+        assert_eq!(output.status.code(), Some(2), "{told}");
+    }
+}
+
+#[test]
+fn who_means_a_task_is_not_asked_about_a_job() {
+    let fake = Fake::start(longer_ids);
+    let ended = fake.ctl(&["lease", "release", "report"]);
+    assert_eq!(ended.code, 4);
+    assert_eq!(
+        ended.stderr,
+        "error: cannot release the lease of report: it is a job\nhelp: its tasks: swarmctl list report-2026-11\n"
+    );
 }
 
 #[test]

@@ -112,19 +112,6 @@ impl<'c> Finder<'c> {
             self.tell_task_before_job(id, doing).await?;
             return Ok(Some((Subject::Task(Box::new(task)), seq)));
         }
-        self.find_no_whole_task_id(id, doing).await
-    }
-
-    /// As `find`, for a text that is known to be no task's whole id.
-    ///
-    /// # Errors
-    ///
-    /// When the coordinator cannot be asked, or several may be meant.
-    pub async fn find_no_whole_task_id(
-        self,
-        id: &str,
-        doing: &str,
-    ) -> anyhow::Result<Option<(Subject, u64)>> {
         if let Some((job, seq)) = self.job_with_id(id, doing).await? {
             return Ok(Some((Subject::Job(job), seq)));
         }
@@ -213,7 +200,8 @@ impl<'c> Finder<'c> {
         if let Some(task) = self.find_task(id, doing).await? {
             return Ok(task);
         }
-        match self.find_job(id, doing).await? {
+        // A job is not what was asked for, and nothing is done to it: it is looked at alone.
+        match Finder::to_look(self.client).find_job(id, doing).await? {
             Some((job, _)) => {
                 let list = self.client.next(&format!("list {}", job.job_id));
                 Err(Failure::new(Exit::NotFound, format!("{doing}: it is a job"))
@@ -293,7 +281,7 @@ impl<'c> Finder<'c> {
     }
 
     /// Tells a person that a task's id is also a job's id or name, and that the task is taken.
-    pub(crate) async fn tell_task_before_job(self, id: &str, doing: &str) -> anyhow::Result<()> {
+    async fn tell_task_before_job(self, id: &str, doing: &str) -> anyhow::Result<()> {
         if !is_watched() {
             return Ok(());
         }

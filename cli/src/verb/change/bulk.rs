@@ -18,7 +18,11 @@ use crate::{
         subject::{Change, Doubt, Purpose},
     },
     output::{Output, state, task, text},
-    program::{confirmation::is_confirmed, globals::Globals, terminal::note},
+    program::{
+        confirmation::is_confirmed,
+        globals::Globals,
+        terminal::{fault, note},
+    },
     verb::look::{
         filter::{Filter, State},
         listing,
@@ -35,7 +39,7 @@ const MAX_TOLD: usize = 3;
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Many at once")]
 pub(super) struct Caution {
-    /// Do not ask; the beginning of an id will do then in place of ID, and not behind --job or --agent
+    /// Do not ask. As ID, the beginning of an id is then enough; --job and --agent need a whole id or a name
     #[arg(short, long)]
     yes: bool,
     /// Only list the tasks that would be changed
@@ -58,6 +62,8 @@ pub(super) struct Action {
     pub(super) usual: &'static [TaskState],
     /// What is said of none of a job's tasks when it has none in these states.
     pub(super) usually: &'static str,
+    /// What a dry run cannot see of the tasks that it lists, and would keep them as they are.
+    pub(super) unless: &'static str,
 }
 
 /// A task as the filter found it.
@@ -92,7 +98,8 @@ impl From<Task> for FoundTask {
 }
 
 impl Action {
-    /// Changes the tasks of a filter, or lists them in a dry run. `change` is handed the tasks as they were found.
+    /// Changes the tasks of a filter, or lists them in a dry run. `change` is handed the tasks as they were found, and
+    /// hands back the answers, those before an error too.
     ///
     /// # Errors
     ///
@@ -104,7 +111,7 @@ impl Action {
         caution: Caution,
         client: &Client,
         globals: &Globals,
-        change: impl AsyncFnOnce(Vec<FoundTask>) -> anyhow::Result<Vec<TaskChange>>,
+        change: impl AsyncFnOnce(Vec<FoundTask>, &mut Vec<TaskChange>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Exit> {
         let pages = Pages::new(client, self.request(filter, caution, client).await?);
         self.of_pages(pages, caution, client, globals, change).await
@@ -121,16 +128,22 @@ impl Action {
         caution: Caution,
         client: &Client,
         globals: &Globals,
-        change: impl AsyncFnOnce(Vec<FoundTask>) -> anyhow::Result<Vec<TaskChange>>,
+        change: impl AsyncFnOnce(Vec<FoundTask>, &mut Vec<TaskChange>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Exit> {
         let output = Output::new(globals);
         if caution.dry_run {
             return self.list(pages, client, &output).await;
         }
-        match self.confirmed(pages, caution).await? {
-            Ok(found) => self.tell(&change(found).await?, &output, globals),
-            Err(exit) => Ok(exit),
+        let found = match self.confirmed(pages, caution).await? {
+            Ok(found) => found,
+            Err(exit) => return Ok(exit),
+        };
+        let mut changes = Vec::with_capacity(found.len());
+        if let Err(error) = change(found, &mut changes).await {
+            self.tell_begun(&changes, &output)?;
+            return Err(error);
         }
+        self.tell(&changes, &output, globals)
     }
 
     /// The request for the filter's tasks, in states that allow the change.
@@ -211,7 +224,7 @@ impl Action {
     /// Tells how many tasks would have been changed.
     pub(super) fn tell_dry_run(self, listed: usize) {
         let tasks = text::counted(listed as u64, "task");
-        note(format!("dry run: {tasks} would be {}", self.done));
+        note(format!("dry run: {tasks} would be {}{}", self.done, self.unless));
     }
 
     /// Prints the changed tasks, and sums them up. A task that had ended before its cancellation counts as done, and
@@ -222,16 +235,7 @@ impl Action {
     /// When any was refused, or stdout is closed.
     fn tell(self, changes: &[TaskChange], output: &Output, globals: &Globals) -> anyhow::Result<Exit> {
         let (accepted, refused) = changes::split(changes);
-        let most = if output.format.is_for_people() {
-            MAX_ROWS
-        } else {
-            usize::MAX
-        };
-        let shown = &accepted[..accepted.len().min(most)];
-        output.list(&changes::listing(changes, shown, output))?;
-        if shown.len() < accepted.len() {
-            note(format!("and {} more", accepted.len() - shown.len()));
-        }
+        print(changes, &accepted, output)?;
         let (ended, refused): (Vec<&TaskChange>, Vec<&TaskChange>) = refused
             .into_iter()
             .partition(|change| changes::reason(change) == Some(Reason::TaskFinished));
@@ -247,8 +251,32 @@ impl Action {
         }
         let mut failure =
             changes::failure(&refused, changes.len(), &format!("cannot {}", self.verb), globals);
-        failure.faults = by_reason(&refused);
+        failure.faults = by_reason(&refused)
+            .iter()
+            .map(|line| format!("  {line}"))
+            .collect();
         Err(failure.into())
+    }
+
+    /// Prints the tasks that were changed before an error, for they stay so, and tells what was refused.
+    ///
+    /// # Errors
+    ///
+    /// When stdout is closed.
+    pub(super) fn tell_begun(self, changes: &[TaskChange], output: &Output) -> anyhow::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (accepted, refused) = changes::split(changes);
+        print(changes, &accepted, output)?;
+        if !accepted.is_empty() {
+            let tasks = text::counted(accepted.len() as u64, "task");
+            note(format!("{tasks} {} before what follows", self.done));
+        }
+        for line in by_reason(&refused) {
+            fault(format!("cannot {} {line}", self.verb));
+        }
+        Ok(())
     }
 
     /// `98 tasks cancelled, of which 20 run until their agents have ended them; 2 had ended`.
@@ -270,6 +298,21 @@ impl Action {
         }
         summary
     }
+}
+
+/// Prints the changed tasks; for people no more than they read.
+fn print(changes: &[TaskChange], accepted: &[&TaskChange], output: &Output) -> anyhow::Result<()> {
+    let most = if output.format.is_for_people() {
+        MAX_ROWS
+    } else {
+        usize::MAX
+    };
+    let shown = &accepted[..accepted.len().min(most)];
+    output.list(&changes::listing(changes, shown, output))?;
+    if shown.len() < accepted.len() {
+        note(format!("and {} more", accepted.len() - shown.len()));
+    }
+    Ok(())
 }
 
 /// `120 tasks (100 queued, 20 running)`.
@@ -306,7 +349,7 @@ fn by_reason(refused: &[&TaskChange]) -> Vec<String> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        format!("  {}{more}: {}", ids.join(", "), changes::why(of_reason[0]))
+        format!("{}{more}: {}", ids.join(", "), changes::why(of_reason[0]))
     });
     lines.collect()
 }

@@ -31,16 +31,6 @@ pub(super) fn tell(
     Err(failure(&refused, changes.len(), doing, globals).into())
 }
 
-/// Prints the changed tasks alone, when what came after them failed.
-///
-/// # Errors
-///
-/// When stdout is closed.
-pub(super) fn tell_accepted(changes: &[TaskChange], output: &Output) -> anyhow::Result<()> {
-    let (accepted, _) = split(changes);
-    output.list(&listing(changes, &accepted, output))
-}
-
 /// Tells why some of several tasks were refused.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The ended tasks that ids on a command line mean: tasks, and those of jobs, as they were found.
+//! The tasks that ids on a command line mean: tasks, and those of jobs, as they were found before anything is changed.
 
 use std::collections::BTreeSet;
 

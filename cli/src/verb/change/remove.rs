@@ -37,6 +37,7 @@ const REMOVE: Action = Action {
     otherwise: "they have not ended",
     usual: ENDED,
     usually: "has ended",
+    unless: " unless others need them",
 };
 
 const EXAMPLES: &str = "\
@@ -95,7 +96,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         });
     }
     // Each with the revision that was found: a task that came back since is not removed at its next end.
-    let change = async |found: Vec<FoundTask>| remove(&client, &found).await;
+    let change =
+        async |found: Vec<FoundTask>, changes: &mut Vec<TaskChange>| remove(&client, &found, changes).await;
     REMOVE
         .of_pages(pages, args.caution, &client, globals, change)
         .await
@@ -128,7 +130,12 @@ async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Resul
         return changes::tell_refusals(&unknown, tasks.len(), "cannot remove", globals);
     }
     let found: Vec<FoundTask> = tasks.into_iter().map(FoundTask::from).collect();
-    let removed = remove(client, &found).await?;
+    let mut removed = Vec::with_capacity(found.len());
+    if let Err(error) = remove(client, &found, &mut removed).await {
+        let changes: Vec<TaskChange> = unknown.into_iter().chain(removed).collect();
+        REMOVE.tell_begun(&changes, &output)?;
+        return Err(error);
+    }
     let (stayed, removed): (Vec<TaskChange>, Vec<TaskChange>) = removed
         .into_iter()
         .partition(|change| is_needed(change) && of_jobs.contains(&change.task_id));
@@ -139,9 +146,28 @@ async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Resul
     changes::tell(&changes, &output, "cannot remove", globals)
 }
 
-/// Removes tasks as they were found; answers in their order.
-async fn remove(client: &Client, found: &[FoundTask]) -> anyhow::Result<Vec<TaskChange>> {
-    let mut changes = vec![TaskChange::default(); found.len()];
+/// Removes tasks as they were found. `changes` has the answers in their order; before an error, those that came.
+async fn remove(client: &Client, found: &[FoundTask], changes: &mut Vec<TaskChange>) -> anyhow::Result<()> {
+    let mut answers = vec![None; found.len()];
+    let removed = remove_in_batches(client, found, &mut answers).await;
+    let is_repeated = client.has_lost_an_answer();
+    for (answer, task) in answers.into_iter().zip(found) {
+        let Some(mut change) = answer else { continue };
+        // The request whose answer was lost has removed it.
+        if is_repeated && changes::reason(&change) == Some(Reason::TaskNotFound) {
+            change.refusal = None;
+            change.set_state(task.state);
+        }
+        changes.push(change);
+    }
+    removed
+}
+
+async fn remove_in_batches(
+    client: &Client,
+    found: &[FoundTask],
+    answers: &mut [Option<TaskChange>],
+) -> anyhow::Result<()> {
     // What depends on a task was mostly submitted after it.
     let mut left: Vec<usize> = (0..found.len()).rev().collect();
     // A task may be needed by one of a later request. Fewer are left each time, so this ends.
@@ -157,29 +183,16 @@ async fn remove(client: &Client, found: &[FoundTask]) -> anyhow::Result<Vec<Task
             let answer = client.call(request).await;
             let results = answer.map_err(client.failure("cannot remove"))?.results;
             for (&index, change) in batch.iter().zip(results) {
-                changes[index] = change;
+                answers[index] = Some(change);
             }
         }
-        let needed: Vec<usize> = left
-            .iter()
-            .copied()
-            .filter(|&index| is_needed(&changes[index]))
-            .collect();
+        let is_needed = |index: &usize| answers[*index].as_ref().is_some_and(is_needed);
+        let needed: Vec<usize> = left.iter().copied().filter(is_needed).collect();
         if left.len() <= REMOVED_TOGETHER || needed.is_empty() || needed.len() == left.len() {
-            break;
+            return Ok(());
         }
         left = needed;
     }
-    if client.has_lost_an_answer() {
-        for (change, task) in changes.iter_mut().zip(found) {
-            // The request whose answer was lost has removed it.
-            if changes::reason(change) == Some(Reason::TaskNotFound) {
-                change.refusal = None;
-                change.set_state(task.state);
-            }
-        }
-    }
-    Ok(changes)
 }
 
 fn is_needed(change: &TaskChange) -> bool {

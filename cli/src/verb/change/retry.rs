@@ -31,6 +31,7 @@ const RETRY: Action = Action {
     // A skipped task comes back with the task that caused the skip.
     usual: &[TaskState::Failed, TaskState::Cancelled],
     usually: "is failed or cancelled",
+    unless: "",
 };
 
 const EXAMPLES: &str = "\
@@ -87,7 +88,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
             return changes::tell_refusals(&unknown, tasks.len(), "cannot retry", globals);
         }
         let mut changes = unknown;
-        changes.extend(retry(&client, tasks.iter().map(|task| (&task.task_id, task.revision))).await?);
+        let tasks = tasks.iter().map(|task| (&task.task_id, task.revision));
+        if let Err(error) = retry(&client, tasks, &mut changes).await {
+            RETRY.tell_begun(&changes, &output)?;
+            return Err(error);
+        }
         return changes::tell(&changes, &output, "cannot retry", globals);
     }
     let mut filter = args.filter;
@@ -95,25 +100,27 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
         filter.states.push(State::Failed);
     }
     // Each with the revision that was found: a task that changed since is refused, not retried twice.
-    let change = async |found: Vec<FoundTask>| {
-        retry(&client, found.iter().map(|task| (&task.task_id, task.revision))).await
+    let change = async |found: Vec<FoundTask>, changes: &mut Vec<TaskChange>| {
+        let tasks = found.iter().map(|task| (&task.task_id, task.revision));
+        retry(&client, tasks, changes).await
     };
     RETRY
         .of_filter(&filter, args.caution, &client, globals, change)
         .await
 }
 
+/// Brings tasks back in batches. `changes` also has the answers before an error.
 async fn retry(
     client: &Client,
     tasks: impl Iterator<Item = (&String, u64)>,
-) -> anyhow::Result<Vec<TaskChange>> {
+    changes: &mut Vec<TaskChange>,
+) -> anyhow::Result<()> {
     let tasks: Vec<RetryTask> = tasks
         .map(|(task_id, revision)| RetryTask {
             task_id: task_id.clone(),
             revision: Some(revision),
         })
         .collect();
-    let mut changes = Vec::with_capacity(tasks.len());
     for batch in tasks.chunks(MAX_ITEMS) {
         let request = RetryTasksRequest {
             tasks: batch.to_vec(),
@@ -121,5 +128,5 @@ async fn retry(
         let answer = client.call(request).await;
         changes.extend(answer.map_err(client.failure("cannot retry"))?.results);
     }
-    Ok(changes)
+    Ok(())
 }
