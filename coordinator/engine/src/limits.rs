@@ -182,6 +182,9 @@ pub const MAX_SLOWDOWN: Duration = Duration::from_secs(5 * 60);
 /// Failures to start something whose words are remembered: a list with one mistake says the same words each time.
 pub const MAX_UNSTARTED: usize = 32;
 
+/// For how long a machine is known to lack what another one had: its longest pause ends before, and its next failure.
+pub const LACK_IS_KNOWN: Duration = Duration::from_secs(2 * MAX_SLOWDOWN.as_secs());
+
 /// The characters of such words: a path and a shell's sentence about it.
 pub const MAX_UNSTARTED_WORDS: usize = 400;
 

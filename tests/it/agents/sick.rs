@@ -85,6 +85,35 @@ fn a_machine_without_a_program_costs_a_few_attempts_and_no_task() {
 }
 
 #[test]
+fn two_machines_without_a_program_are_slowed_and_cost_no_task() {
+    let coordinator = Coordinator::start();
+    let client = coordinator.client();
+    let sound = RealAgent::start(&coordinator, "sound", &SLOTS);
+    install(&sound);
+    let _sick = ["ill", "sick"].map(|name| RealAgent::start(&coordinator, name, &SLOTS));
+    wait_for_slots(&client, 9);
+
+    let ids: Vec<String> = (0..60).map(|n| format!("t{n}")).collect();
+    // A failure on both is the task's own.
+    let task = |id: &String| {
+        with(shell_task(id, "exec \"$HOME/tool\" 0.2"), |spec| {
+            spec.retry = Some(Retry {
+                max_retries: Some(5),
+                ..Retry::default()
+            });
+        })
+    };
+    client.submit(ids.iter().map(task).collect());
+    wait_for("both are slowed", PATIENCE, || {
+        (client.status().agents.unwrap().slowed == 2).then_some(())
+    });
+    for id in &ids {
+        client.wait_for_state(id, TaskState::Succeeded);
+    }
+    assert_eq!(failed_attempts(&client).len(), 2);
+}
+
+#[test]
 fn a_program_that_two_machines_lack_is_the_tasks_fault_and_slows_neither() {
     let coordinator = Coordinator::start();
     let client = coordinator.client();

@@ -13,7 +13,6 @@ use crate::{
     },
     rejection::Rejection,
     rule::{
-        blame::Fault,
         dependency::settle,
         fit::Liveness,
         retry::{Verdict, after_failure, mix},
@@ -164,6 +163,7 @@ fn accept(
     match report.result {
         Reported::Success => {
             draft.machine_worked(&agent);
+            draft.started_elsewhere(task, &agent);
             draft.emit(Fact::TaskSucceeded {
                 task: subject,
                 attempt,
@@ -178,21 +178,17 @@ fn accept(
             retry_after,
         } => {
             let fault = draft.fault(task, &agent, &failure, liveness);
-            failure.blame = fault.blame(failure.blame);
-            let mut tries = task.tries_without_loss();
-            tries.charge_failure(failure.blame, &agent);
             match failure.blame {
-                Blame::Machine if failure.is_not_started() => {}
+                Blame::Machine if failure.is_not_started() => {
+                    draft.could_not_start(task, &agent, &failure, &output, fault);
+                }
                 Blame::Machine => draft.machine_failed(&agent),
                 Blame::Task => draft.machine_worked(&agent),
                 Blame::Provider => {}
             }
-            if failure.is_not_started() {
-                draft.could_not_start(&agent, &failure, &output);
-            }
-            if fault == Fault::Everywhere {
-                draft.machines_cleared(task);
-            }
+            failure.blame = fault.blame(failure.blame);
+            let mut tries = task.tries_without_loss();
+            tries.charge_failure(failure.blame, &agent);
             let verdict = after_failure(
                 task,
                 &tries,

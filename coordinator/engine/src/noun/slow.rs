@@ -9,4 +9,6 @@ pub(crate) struct Slow {
     pub(crate) failures: u32,
     /// The end of the pause: until then the agent is given nothing.
     pub(crate) until: Timestamp,
+    /// Each of them was a command that could not be started. Other machines can tell that it was no fault of this one.
+    pub(crate) is_for_starts: bool,
 }

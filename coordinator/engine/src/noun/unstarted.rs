@@ -1,10 +1,13 @@
-//! What machines could not start lately, in the words in which it was told.
+//! What machines could not start lately, in the words in which it was told, and the machines that lack what others had.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use crate::{
     id::AgentId,
-    limits::{MAX_SLOWDOWN, MAX_UNSTARTED, MAX_UNSTARTED_WORDS},
+    limits::{LACK_IS_KNOWN, MAX_SLOWDOWN, MAX_UNSTARTED, MAX_UNSTARTED_WORDS},
     noun::outcome::{Failure, Output},
     time::Timestamp,
 };
@@ -12,10 +15,13 @@ use crate::{
 /// The machines that could not start something: two of them tell as much as all.
 const ENOUGH: usize = 2;
 
-/// The words of the last failures to start something, the oldest first.
+/// The words of the last failures to start something.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unstarted {
+    /// The oldest first.
     told: VecDeque<Told>,
+    /// The agents that could not start what another one did, and until when that is known of them.
+    lacking: BTreeMap<AgentId, Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,8 +32,12 @@ struct Told {
 }
 
 impl Unstarted {
-    /// Notes the words of an agent, and returns the agents that are known to have said the same, at most two.
+    /// Notes the words of an agent, and returns the agents that are known to have said the same, at most two. An agent
+    /// whose machine lacks something says nothing about others.
     pub(crate) fn told(&mut self, agent: &AgentId, words: &str, now: Timestamp) -> &[AgentId] {
+        if self.is_lacking(agent, now) {
+            return &[];
+        }
         let is_fresh = |told: &Told| now < told.last + MAX_SLOWDOWN;
         let before = self.told.iter().position(|told| &*told.words == words);
         let before = before.and_then(|place| self.told.remove(place));
@@ -45,6 +55,24 @@ impl Unstarted {
         }
         self.told.push_back(told);
         self.told.back().map_or(&[], |told| &told.by)
+    }
+
+    /// Notes that an agent could not start what another one did, so its words count for nothing.
+    pub(crate) fn lacks(&mut self, agent: &AgentId, now: Timestamp) {
+        self.lacking.insert(agent.clone(), now + LACK_IS_KNOWN);
+        self.told
+            .iter_mut()
+            .for_each(|told| told.by.retain(|by| by != agent));
+    }
+
+    /// Whether the machine of an agent is known to lack what another one had.
+    pub(crate) fn is_lacking(&self, agent: &AgentId, now: Timestamp) -> bool {
+        self.lacking.get(agent).is_some_and(|until| now < *until)
+    }
+
+    /// Forgets an agent.
+    pub(crate) fn forget(&mut self, agent: &AgentId) {
+        self.lacking.remove(agent);
     }
 }
 
@@ -81,6 +109,24 @@ mod tests {
             told("three", &format!("tool {number}"), much_later);
         }
         assert_eq!(unstarted.told.len(), MAX_UNSTARTED);
+    }
+
+    #[test]
+    fn an_agent_that_lacks_something_counts_for_nothing_while_that_is_known() {
+        let mut unstarted = Unstarted::default();
+        let [one, two] = ["one", "two"].map(AgentId::stored);
+        let count = |unstarted: &mut Unstarted, by, now| unstarted.told(by, "no tool", now).len();
+        let now = Timestamp(1);
+        assert_eq!(count(&mut unstarted, &one, now), 1);
+        unstarted.lacks(&one, now);
+        assert_eq!(count(&mut unstarted, &one, now), 0);
+        assert_eq!(count(&mut unstarted, &two, now), 1);
+        let later = now + LACK_IS_KNOWN;
+        assert_eq!(count(&mut unstarted, &two, later), 1);
+        assert_eq!(count(&mut unstarted, &one, later), 2);
+        unstarted.lacks(&one, later);
+        unstarted.forget(&one);
+        assert!(!unstarted.is_lacking(&one, later));
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! ever tell, and the fault is the task's.
 
 use crate::{
-    draft::Draft,
     id::AgentId,
     limits::MAX_AGENTS_VISITED,
     noun::{
@@ -68,17 +67,8 @@ impl State {
     }
 }
 
-impl Draft<'_> {
-    /// Notes that no machine was at fault for what they could not start: a soft fact, not an event.
-    pub fn machines_cleared(&mut self, task: &Task) {
-        for agent in not_started_on(task) {
-            self.machine_worked(agent);
-        }
-    }
-}
-
 /// The agents that could not start the program of a task in this round.
-fn not_started_on(task: &Task) -> impl Iterator<Item = &AgentId> {
+pub(super) fn not_started_on(task: &Task) -> impl Iterator<Item = &AgentId> {
     task.attempts.iter().filter_map(|attempt| match &attempt.outcome {
         Outcome::Failed(failure) if attempt.round == task.round && failure.is_not_started() => {
             Some(&attempt.agent)

@@ -3,17 +3,19 @@
 //! A host with a full disk or a missing tool ends tasks faster than any other host, so it would take them all. Its
 //! failures are soft facts: a restart forgets them, and so does the first success.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     draft::Draft,
     id::AgentId,
     limits::{MAX_SLOWDOWN, SLOWDOWN},
     noun::{
-        outcome::{Blame, Failure, Output},
+        outcome::{Failure, Output},
         slow::Slow,
+        task::Task,
         unstarted::words_of,
     },
+    rule::blame::{Fault, not_started_on},
     state::State,
     time::Timestamp,
 };
@@ -29,25 +31,65 @@ impl State {
 impl Draft<'_> {
     /// Notes that the machine of an agent failed an attempt: a soft fact, not an event.
     pub fn machine_failed(&mut self, agent: &AgentId) {
-        let failures = self.soft.slowed.get(agent).map_or(0, |slow| slow.failures) + 1;
-        let until = self.now() + slowdown(failures);
-        let slow = Slow { failures, until };
-        self.soft_mut().slowed.insert(agent.clone(), slow);
+        self.slow_down(agent, false);
     }
 
-    /// Notes that an agent could not start what it was given: a soft fact, not an event. Its machine is slowed for what
-    /// it is blamed for, unless another machine has said the same in the same words: a list of tasks with one mistake
-    /// slows nobody.
-    pub fn could_not_start(&mut self, agent: &AgentId, failure: &Failure, output: &Output) {
+    /// Notes that an agent could not start what it was given, and blamed its machine: a soft fact, not an event. The
+    /// machine is slowed, unless another one could not start this task either, or has said the same in the same words:
+    /// a list of tasks with one mistake slows nobody. A machine that lacks what others had is no such witness, and no
+    /// such witness helps it.
+    pub fn could_not_start(
+        &mut self,
+        task: &Task,
+        agent: &AgentId,
+        failure: &Failure,
+        output: &Output,
+        fault: Fault,
+    ) {
         let now = self.now();
         let words = words_of(failure, output);
         let told = self.soft_mut().unstarted.told(agent, &words, now).to_vec();
-        if told.len() > 1 {
-            told.iter().for_each(|agent| self.machine_worked(agent));
-        } else if failure.blame == Blame::Machine && self.slowed_until(agent, now).is_none() {
+        let unstarted = &self.soft.unstarted;
+        let witnesses: BTreeSet<AgentId> = not_started_on(task)
+            .filter(|other| !unstarted.is_lacking(other, now))
+            .cloned()
+            .chain(told)
+            .filter(|other| other != agent)
+            .collect();
+        let is_lacking = unstarted.is_lacking(agent, now);
+        if fault == Fault::NowhereElse || !is_lacking && !witnesses.is_empty() {
+            self.clear_of_starts(agent);
+            witnesses.iter().for_each(|other| self.clear_of_starts(other));
+        } else if self.slowed_until(agent, now).is_none() {
             // The attempts that were under way then are one failure with the first of them: until a second machine is
             // heard, many slots make the pause no longer.
-            self.machine_failed(agent);
+            self.slow_down(agent, true);
+        }
+    }
+
+    /// Notes that an agent did what others could not start: their machines lack something. A soft fact, not an event.
+    pub fn started_elsewhere(&mut self, task: &Task, agent: &AgentId) {
+        let now = self.now();
+        for other in not_started_on(task).filter(|other| *other != agent) {
+            self.soft_mut().unstarted.lacks(other, now);
+        }
+    }
+
+    fn slow_down(&mut self, agent: &AgentId, is_for_starts: bool) {
+        let before = self.soft.slowed.get(agent);
+        let failures = before.map_or(0, |slow| slow.failures) + 1;
+        let slow = Slow {
+            failures,
+            until: self.now() + slowdown(failures),
+            is_for_starts: is_for_starts && before.is_none_or(|slow| slow.is_for_starts),
+        };
+        self.soft_mut().slowed.insert(agent.clone(), slow);
+    }
+
+    /// Ends the pause of a machine that was at fault for nothing else than commands that could not be started.
+    fn clear_of_starts(&mut self, agent: &AgentId) {
+        if self.soft.slowed.get(agent).is_some_and(|slow| slow.is_for_starts) {
+            self.machine_worked(agent);
         }
     }
 

@@ -310,6 +310,7 @@ impl State {
                 self.remove_agent(agent);
                 self.soft.forget_presence(agent);
                 self.soft.slowed.remove(agent);
+                self.soft.unstarted.forget(agent);
             }
             Fact::TwinRefused { agent, host } => {
                 if let Some(record) = self.agents.get(agent) {
